@@ -1,0 +1,26 @@
+//! Takes a Label Studio JSON export into the database, in one transaction and with flat memory.
+//!
+//! A blocking thread reads and checks tasks (`input`, `tasks`, `parse`); the async side copies them in batches into temporary
+//! tables (`staging`); when the file has ended well, set-based SQL moves everything to its place (`settle`).
+//! Nothing is visible before the commit, so a broken file, a lost connection or a dropped future leaves nothing behind.
+
+mod answers;
+mod batch;
+mod controls;
+mod error;
+mod input;
+mod label_studio;
+mod options;
+mod parse;
+mod report;
+mod scalars;
+mod settle;
+mod spans;
+mod staging;
+mod task;
+mod tasks;
+
+pub use error::ImportError;
+pub use label_studio::{SOURCE, label_studio};
+pub use options::{ImportLimits, ImportOptions};
+pub use report::{ImportReport, NewField, Progress, Quarantined, Stage, StatusCounts};

@@ -1,0 +1,185 @@
+//! Documents, their texts and their splits.
+
+use sqlx::{PgConnection, Row};
+
+use crate::import::label_studio::SOURCE;
+use crate::import::report::Quarantined;
+use crate::import::tasks::Outcome;
+
+/// Documents of a file by what became of them.
+pub(super) struct DocumentCounts {
+    pub(super) created: i64,
+    pub(super) updated: i64,
+    pub(super) unchanged: i64,
+}
+
+/// Of tasks with the same id only the first goes in. Found here, because a set of all ids would not keep memory flat.
+pub(super) async fn quarantine_repeated(conn: &mut PgConnection, limit: usize, outcome: &mut Outcome) -> Result<(), sqlx::Error> {
+    let repeated = sqlx::query(
+        "WITH repeated AS (
+             SELECT task_index, first_value(task_index) OVER same_id AS first, row_number() OVER same_id AS number
+             FROM staged_tasks
+             WINDOW same_id AS (PARTITION BY project, task_id ORDER BY task_index)
+         ), gone AS (
+             DELETE FROM staged_tasks t
+             USING repeated r
+             WHERE r.task_index = t.task_index AND r.number > 1
+             RETURNING t.task_index, t.task_id, r.first
+         )
+         SELECT task_index, task_id, first, count(*) OVER () AS total
+         FROM gone
+         ORDER BY task_index
+         LIMIT $1",
+    )
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(conn)
+    .await?;
+    for row in &repeated {
+        let first: i64 = row.try_get("first")?;
+        outcome.quarantined_tasks.push(Quarantined {
+            task_index: row.try_get::<i64, _>("task_index")?.unsigned_abs(),
+            task_id: row.try_get("task_id")?,
+            reason: format!("task {first} (from 0) of the same file has the same id and was taken"),
+        });
+    }
+    if let Some(row) = repeated.first() {
+        outcome.quarantined += row.try_get::<i64, _>("total")?.unsigned_abs();
+    }
+    outcome.quarantined_tasks.sort_by_key(|task| task.task_index);
+    outcome.quarantined_tasks.truncate(limit);
+    Ok(())
+}
+
+/// Finds out which documents are there already and what changes about them.
+pub(super) async fn find_targets(conn: &mut PgConnection) -> Result<DocumentCounts, sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO targets (task_index, document_id, project, is_new, text_changed, changed)
+         SELECT s.task_index, coalesce(d.id, s.id), s.project, d.id IS NULL,
+                d.id IS NOT NULL AND d.checksum <> s.checksum,
+                d.id IS NOT NULL AND (d.checksum <> s.checksum OR d.file_name IS DISTINCT FROM s.file_name OR d.metadata <> s.metadata)
+         FROM staged_tasks s
+         LEFT JOIN documents d ON d.source = $1 AND d.project = s.project AND d.task_id = s.task_id
+         ORDER BY s.task_index",
+    )
+    .bind(SOURCE)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::raw_sql("ANALYZE targets").execute(&mut *conn).await?;
+    let counts = sqlx::query(
+        "SELECT count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE changed) AS updated,
+                count(*) FILTER (WHERE NOT is_new AND NOT changed) AS unchanged
+         FROM targets",
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(DocumentCounts { created: counts.try_get("created")?, updated: counts.try_get("updated")?, unchanged: counts.try_get("unchanged")? })
+}
+
+/// Creates new documents and brings the others up to date.
+pub(super) async fn upsert(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO documents (id, source, project, task_id, file_name, checksum, metadata)
+         SELECT t.document_id, $1, s.project, s.task_id, s.file_name, s.checksum, s.metadata
+         FROM targets t
+         JOIN staged_tasks s USING (task_index)
+         WHERE t.is_new
+         ORDER BY t.task_index",
+    )
+    .bind(SOURCE)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "UPDATE documents d
+         SET file_name = s.file_name, checksum = s.checksum, metadata = s.metadata, updated_at = clock_timestamp()
+         FROM targets t
+         JOIN staged_tasks s USING (task_index)
+         WHERE t.changed AND d.id = t.document_id",
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Adds a version of every new or changed text. Texts come before the events about them in the order of positions.
+pub(super) async fn insert_texts(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO document_texts (document_id, version, text, sha256, position)
+         SELECT n.document_id, n.version, n.text, n.checksum, nextval('positions')
+         FROM (
+             SELECT t.document_id, s.checksum, x.text,
+                    1 + coalesce((SELECT max(v.version) FROM document_texts v WHERE v.document_id = t.document_id), 0) AS version
+             FROM targets t
+             JOIN staged_tasks s USING (task_index)
+             JOIN staged_texts x USING (task_index)
+             WHERE t.is_new OR t.text_changed
+             ORDER BY t.task_index
+         ) n",
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Gives every new document its split, for ever: that of its group where the group is known, else that of a document whose text
+/// was changed to this one, else by the hash of the group. A text that changes later keeps its split.
+pub(super) async fn insert_splits(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO document_splits (document_id, version, group_key, split, reason, position)
+         SELECT n.document_id, 1, n.group_key, n.split, n.reason, nextval('positions')
+         FROM (
+             SELECT t.document_id, s.group_key, coalesce(g.split, s.split) AS split,
+                    CASE WHEN g.split IS NOT NULL OR row_number() OVER (PARTITION BY s.group_key ORDER BY t.task_index) > 1
+                         THEN 'inherited' ELSE 'hash' END AS reason
+             FROM targets t
+             JOIN staged_tasks s USING (task_index)
+             LEFT JOIN LATERAL (
+                 SELECT p.split
+                 FROM document_splits p
+                 WHERE p.split <> 'excluded'
+                     AND (p.group_key = s.group_key OR p.document_id IN (SELECT id FROM documents WHERE checksum = s.checksum))
+                 ORDER BY p.group_key = s.group_key DESC, p.position DESC
+                 LIMIT 1
+             ) g ON true
+             WHERE t.is_new
+             ORDER BY t.task_index
+         ) n",
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Excludes a document whose changed text is now that of a document in another split: kept where it is, it would let a model be
+/// measured on what it was trained on.
+pub(super) async fn exclude_bridges(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO document_splits (document_id, version, group_key, split, reason, position)
+         SELECT n.document_id, n.version + 1, n.group_key, 'excluded', 'bridge', nextval('positions')
+         FROM (
+             SELECT t.document_id, own.version, own.group_key
+             FROM targets t
+             JOIN staged_tasks s USING (task_index)
+             CROSS JOIN LATERAL (
+                 SELECT version, group_key, split
+                 FROM document_splits
+                 WHERE document_id = t.document_id
+                 ORDER BY version DESC
+                 LIMIT 1
+             ) own
+             WHERE t.text_changed
+                 AND own.split <> 'excluded'
+                 AND EXISTS (
+                     SELECT
+                     FROM document_splits p
+                     WHERE (p.group_key = s.group_key OR p.document_id IN (SELECT id FROM documents WHERE checksum = s.checksum))
+                         AND p.document_id <> t.document_id
+                         AND p.split NOT IN ('excluded', own.split)
+                         AND NOT EXISTS (SELECT FROM document_splits q WHERE q.document_id = p.document_id AND q.version > p.version)
+                 )
+             ORDER BY t.task_index
+         ) n",
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! Documents, labelled fields, and what reviewers said about them: types, the importer, and their SQL.
+//!
+//! Events are the truth (`annotation_events`); `annotations` is their current state, derived in the same transaction.
+//! A value is a list of strings everywhere: an empty list is the answer "no value", an absent list is "unreviewed".
+//! Not here: which of these become examples of a snapshot (`dataset`), runs and models (`runs`).
+
+pub mod documents;
+mod error;
+pub mod fields;
+pub mod import;
+mod review_status;
+mod split;
+
+pub use error::AnnotationsError;
+pub use review_status::ReviewStatus;
+pub use split::{InvalidRatios, Split, SplitRatios, group_key_of};

@@ -1,0 +1,86 @@
+//! Readers of documents and fields.
+
+use annotations::documents::{self, DocumentFilter};
+use annotations::fields::{self, Cardinality, FieldDefinition, FieldKind};
+use annotations::{AnnotationsError, ReviewStatus};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::database::{import, with_database};
+use crate::export::{file, prediction, reviewed, task};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_follow_each_other_without_gap_or_repetition() {
+    with_database(|pool| async move {
+        let mut tasks: Vec<_> = (1..=7).map(task).collect();
+        tasks[6]["project"] = json!(2);
+        import(&pool, file(&tasks)).await.unwrap();
+        let mut conn = pool.acquire().await.unwrap();
+        let filter = DocumentFilter { project: Some("1".to_owned()), ..DocumentFilter::default() };
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = documents::list(&mut conn, &filter, after, 4).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(last.cursor());
+            seen.extend(page.into_iter().map(|document| document.task_id));
+        }
+        assert_eq!(seen, ["1", "2", "3", "4", "5", "6"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_is_shown_with_its_newest_text_and_its_annotations() {
+    with_database(|pool| async move {
+        let mut full = reviewed(1, &[("law", "Texas")]);
+        full["predictions"] = json!([prediction(1, "v1", "2024-01-01T00:00:00Z", &[("kind", "Sale")])]);
+        import(&pool, file(&[full.clone()])).await.unwrap();
+        full["data"]["text"] = json!("newer");
+        import(&pool, file(&[full])).await.unwrap();
+        let mut conn = pool.acquire().await.unwrap();
+        let id = documents::list(&mut conn, &DocumentFilter::default(), None, 10).await.unwrap()[0].id;
+        let shown = documents::get(&mut conn, id).await.unwrap().unwrap();
+        assert_eq!((shown.text.as_str(), shown.text_version), ("newer", 2));
+        assert!(shown.document.split.is_some());
+        let annotations = documents::annotations_of(&mut conn, id).await.unwrap();
+        let statuses: Vec<_> = annotations.iter().map(|annotation| (annotation.field.as_str(), annotation.review_status)).collect();
+        assert_eq!(statuses, [("kind", ReviewStatus::Rejected), ("law", ReviewStatus::New)]);
+
+        let (stranger, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert_eq!(documents::missing_of(&mut conn, &[other, id, stranger]).await.unwrap(), [other, stranger]);
+        assert!(documents::missing_of(&mut conn, &[id]).await.unwrap().is_empty());
+        assert!(documents::get(&mut conn, stranger).await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_count_their_answers_and_can_be_declared() {
+    with_database(|pool| async move {
+        let mut predicted = task(3);
+        predicted["predictions"] = json!([prediction(1, "v1", "2024-01-01T00:00:00Z", &[("law", "Ohio")])]);
+        let export = file(&[reviewed(1, &[("law", "Texas")]), reviewed(2, &[]), predicted]);
+        import(&pool, export.clone()).await.unwrap();
+        let mut conn = pool.acquire().await.unwrap();
+        let law = fields::get(&mut conn, "law").await.unwrap().unwrap();
+        assert_eq!((law.kind, law.declared, law.documents_reviewed), (FieldKind::Categorical, false, 2), "\"no value\" is an answer");
+        assert_eq!(fields::list(&mut conn).await.unwrap(), [law]);
+
+        let definition =
+            FieldDefinition { kind: FieldKind::Categorical, cardinality: Cardinality::One, allowed_values: Some(vec!["Ohio".to_owned()]) };
+        let declared = fields::declare(&mut conn, "law", &definition).await.unwrap();
+        assert!(declared.declared && declared.documents_reviewed == 2);
+        fields::declare(&mut conn, "signed", &FieldDefinition { kind: FieldKind::Date, allowed_values: None, ..definition.clone() })
+            .await
+            .unwrap();
+        assert_eq!(fields::list(&mut conn).await.unwrap().len(), 2);
+        assert!(fields::get(&mut conn, "unheard").await.unwrap().is_none());
+        let refused = fields::declare(&mut conn, "the law", &definition).await.unwrap_err();
+        assert!(matches!(refused, AnnotationsError::InvalidDefinition { .. }), "{refused}");
+        drop(conn);
+
+        let report = import(&pool, export).await.unwrap();
+        assert!(report.warnings.iter().any(|warning| warning.contains("allowed values")), "{:?}", report.warnings);
+    })
+    .await;
+}

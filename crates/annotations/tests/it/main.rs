@@ -1,0 +1,12 @@
+//! The importer and the readers of documents and fields, against a real Postgres.
+
+#![expect(clippy::unwrap_used, reason = "a failed step of a test should stop it there")]
+
+mod cuad;
+mod database;
+mod documents;
+mod export;
+mod failures;
+mod importing;
+mod repeating;
+mod reviewing;

@@ -1,0 +1,95 @@
+//! `README.md`: the dataset card, with the front matter that Hugging Face `datasets` reads.
+//!
+//! Names of fields are data: they are written as JSON strings, which are YAML strings too.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde_json::json;
+
+use crate::label::Labels;
+use crate::selection::Selection;
+use crate::write::{STRING_COLUMNS, SplitSize, parquet_file_name};
+
+/// Everything the card tells. Its `Display` is the file.
+pub(crate) struct Card<'a> {
+    pub(crate) selection: &'a Selection,
+    pub(crate) effective_position: i64,
+    pub(crate) canonical_hash: &'a str,
+    pub(crate) sizes: &'a [SplitSize],
+    pub(crate) labels: &'a Labels,
+}
+
+impl Display for Card<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "---")?;
+        self.configs(f)?;
+        self.info(f)?;
+        writeln!(f, "---\n")?;
+        self.text(f)
+    }
+}
+
+impl Card<'_> {
+    fn configs(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "configs:\n- config_name: default\n  data_files:")?;
+        for size in self.sizes {
+            writeln!(f, "  - split: {}\n    path: {}", size.split, parquet_file_name(size.split))?;
+        }
+        Ok(())
+    }
+
+    fn info(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "dataset_info:\n  features:")?;
+        for (name, _) in STRING_COLUMNS {
+            writeln!(f, "  - name: {name}\n    dtype: string")?;
+        }
+        writeln!(f, "  - name: fields\n    struct:")?;
+        for field in &self.selection.fields {
+            writeln!(f, "    - name: {}\n      struct:", json!(field))?;
+            writeln!(f, "      - name: value\n        list: string")?;
+            writeln!(f, "      - name: status\n        dtype: string")?;
+            writeln!(f, "      - name: position\n        dtype: int64")?;
+            writeln!(f, "      - name: reviewer\n        dtype: string")?;
+            writeln!(f, "      - name: occurred_at\n        dtype: timestamp[us, tz=UTC]")?;
+        }
+        writeln!(f, "  splits:")?;
+        for size in self.sizes {
+            writeln!(f, "  - name: {}\n    num_bytes: {}\n    num_examples: {}", size.split, size.plain_bytes, size.examples)?;
+        }
+        let download: u64 = self.sizes.iter().map(|size| size.bytes).sum();
+        let plain: u64 = self.sizes.iter().map(|size| size.plain_bytes).sum();
+        writeln!(f, "  download_size: {download}\n  dataset_size: {plain}")
+    }
+
+    fn text(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { selection, effective_position, canonical_hash, .. } = self;
+        writeln!(f, "# Reviewed documents\n")?;
+        writeln!(
+            f,
+            "Values that reviewers accepted, of {}, as of position {effective_position}. Canonical hash `{canonical_hash}`.\n",
+            selection.describe()
+        )?;
+        writeln!(f, "| split | examples | file |\n| --- | ---: | --- |")?;
+        for size in self.sizes {
+            writeln!(f, "| {} | {} | `{}` |", size.split, size.examples, parquet_file_name(size.split))?;
+        }
+        writeln!(
+            f,
+            "\nThe same rows are in `jsonl/`. Splits are decided once, by group; test examples are for the last measurement only.\n"
+        )?;
+        writeln!(f, "In `fields`, a missing (JSONL) or null (Parquet) field is unreviewed; an empty list of values means that a reviewer")?;
+        writeln!(
+            f,
+            "said that there is no value. `position` is the id of the review event. `file_name` and `metadata` are no features.\n"
+        )?;
+        writeln!(f, "| field | labels | excluded labels | left out of training |\n| --- | ---: | ---: | --- |")?;
+        for (field, trainable) in &self.labels.fields {
+            writeln!(f, "| `{field}` | {} | {} | |", trainable.labels.len(), trainable.excluded.len())?;
+        }
+        for left_out in &self.labels.left_out {
+            let reason = json!(left_out.reason);
+            writeln!(f, "| `{}` | | | {} |", left_out.field, reason.as_str().unwrap_or_default())?;
+        }
+        writeln!(f, "\nLabels with fewer than {} examples are excluded from training; `labels.json` names them.", selection.min_support)
+    }
+}

@@ -1,0 +1,74 @@
+//! What the extractor had predicted, beside what reviewers accepted: the ground of scoring stored predictions.
+
+use futures::Stream;
+use sqlx::PgConnection;
+
+use crate::selection::Selection;
+
+/// One reviewed field of one document, with the newest stored prediction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReviewedPrediction {
+    pub field: String,
+    /// Latest accepted value as of the selection's position; empty = ∅.
+    pub accepted: Vec<String>,
+    /// Newest prediction of any extractor version; `None` and empty both mean that it found nothing.
+    pub predicted: Option<Vec<String>>,
+}
+
+/// Streams the reviewed fields of the selected documents by field, excluded documents included: nothing is learned here.
+///
+/// Predictions have no position: the newest stored one is taken, whenever it came.
+pub fn reviewed_predictions<'a>(
+    conn: &'a mut PgConnection,
+    selection: &'a Selection,
+) -> impl Stream<Item = Result<ReviewedPrediction, sqlx::Error>> + Send + 'a {
+    sqlx::query_as!(
+        ReviewedPrediction,
+        r#"
+        SELECT e.field, e.value AS accepted, x.value AS "predicted?"
+        FROM (
+            SELECT DISTINCT ON (document_id, field) document_id, field, value, review_status
+            FROM annotation_events
+            WHERE position <= $1 AND field = ANY($5) AND ($2::uuid[] IS NULL OR document_id = ANY($2))
+            ORDER BY document_id, field, occurred_at DESC, position DESC
+        ) e
+        JOIN documents d ON d.id = e.document_id
+        LEFT JOIN LATERAL (
+            SELECT value FROM extractions
+            WHERE document_id = e.document_id AND field = e.field
+            ORDER BY predicted_at DESC, extractor_version DESC
+            LIMIT 1
+        ) x ON true
+        WHERE e.review_status <> 'UNREVIEWED'
+            AND ($3::text IS NULL OR d.source = $3)
+            AND ($4::text IS NULL OR d.project = $4)
+        ORDER BY e.field COLLATE "C"
+        "#,
+        selection.position,
+        selection.documents.as_deref(),
+        selection.source,
+        selection.project,
+        &selection.fields,
+    )
+    .fetch(conn)
+}
+
+impl ReviewedPrediction {
+    /// The accepted value as one label; `None` is ∅. Several values are one label, in sorted order.
+    #[must_use]
+    pub fn accepted_label(&self) -> Option<String> {
+        label(&self.accepted)
+    }
+
+    /// The predicted value as one label; `None` when the extractor found nothing.
+    #[must_use]
+    pub fn predicted_label(&self) -> Option<String> {
+        label(self.predicted.as_deref().unwrap_or_default())
+    }
+}
+
+fn label(value: &[String]) -> Option<String> {
+    let mut value = value.to_vec();
+    value.sort_unstable();
+    (!value.is_empty()).then(|| value.join(" | "))
+}

@@ -1,0 +1,122 @@
+//! The key of a snapshot: equal requests that would read equal content share one snapshot.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::error::DatasetError;
+use crate::label::LeftOut;
+use crate::selection::Selection;
+
+/// Raised whenever the same rows would give other files or another canonical hash.
+pub const BUILDER_VERSION: i32 = 1;
+
+/// The greatest position, up to the selection's own, of anything the snapshot reads: events of its fields and
+/// texts and splits of its documents. 0 when there is nothing.
+///
+/// Later edits elsewhere do not move it, so a snapshot as of today can be one that was built last week.
+pub async fn effective_position(conn: &mut PgConnection, selection: &Selection) -> Result<i64, DatasetError> {
+    let position = sqlx::query_scalar!(
+        r#"
+        WITH chosen AS NOT MATERIALIZED (
+            SELECT d.id
+            FROM documents d
+            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
+              AND ($3::text IS NULL OR d.source = $3)
+              AND ($4::text IS NULL OR d.project = $4)
+        )
+        SELECT coalesce(greatest(
+            (SELECT max(e.position) FROM annotation_events e JOIN chosen ON chosen.id = e.document_id
+             WHERE e.position <= $1 AND e.field = ANY($5) AND ($2::uuid[] IS NULL OR e.document_id = ANY($2))),
+            (SELECT max(t.position) FROM document_texts t JOIN chosen ON chosen.id = t.document_id
+             WHERE t.position <= $1 AND ($2::uuid[] IS NULL OR t.document_id = ANY($2))),
+            (SELECT max(s.position) FROM document_splits s JOIN chosen ON chosen.id = s.document_id
+             WHERE s.position <= $1 AND ($2::uuid[] IS NULL OR s.document_id = ANY($2)))
+        ), 0) AS "position!"
+        "#,
+        selection.position,
+        selection.documents.as_deref(),
+        selection.source,
+        selection.project,
+        &selection.fields,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(position)
+}
+
+/// SHA-256 (lower-case hex) over the canonical JSON of selection without position, builder version and effective position.
+pub fn key(selection: &Selection, effective_position: i64) -> String {
+    let identity = serde_json::to_vec(&Identity::new(selection, effective_position)).expect("names, numbers and ids always serialise");
+    hex::encode(Sha256::digest(identity))
+}
+
+/// What the key is made of. Keys in the order of declaration, no white space: that is the canonical form.
+#[derive(Serialize)]
+pub(crate) struct Identity<'a> {
+    builder_version: i32,
+    effective_position: i64,
+    fields: &'a [String],
+    untrainable: &'a [LeftOut],
+    documents: Option<&'a [Uuid]>,
+    source: Option<&'a str>,
+    project: Option<&'a str>,
+    min_support: u32,
+}
+
+impl<'a> Identity<'a> {
+    pub(crate) fn new(selection: &'a Selection, effective_position: i64) -> Self {
+        // taken apart in full, so that a new part of a selection cannot be forgotten here
+        let Selection { fields, untrainable, documents, source, project, min_support, position: _ } = selection;
+        Self {
+            builder_version: BUILDER_VERSION,
+            effective_position,
+            fields,
+            untrainable,
+            documents: documents.as_deref(),
+            source: source.as_deref(),
+            project: project.as_deref(),
+            min_support: *min_support,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selection() -> Selection {
+        Selection {
+            fields: vec!["governing_law".into()],
+            untrainable: vec![],
+            documents: None,
+            source: None,
+            project: Some("7".into()),
+            min_support: 2,
+            position: 900,
+        }
+    }
+
+    #[test]
+    fn the_position_asked_for_does_not_count_but_the_effective_one_does() {
+        let later = Selection { position: 1_000, ..selection() };
+        assert_eq!(key(&selection(), 850), key(&later, 850));
+        assert_ne!(key(&selection(), 850), key(&selection(), 851));
+    }
+
+    #[test]
+    fn the_canonical_form_is_fixed() {
+        let json = serde_json::to_string(&Identity::new(&selection(), 850)).unwrap();
+        assert_eq!(
+            json,
+            r#"{"builder_version":1,"effective_position":850,"fields":["governing_law"],"untrainable":[],"documents":null,"source":null,"project":"7","min_support":2}"#
+        );
+    }
+
+    #[test]
+    fn no_documents_and_all_documents_are_different_selections() {
+        let none = Selection { documents: Some(vec![]), ..selection() };
+        assert_ne!(key(&none, 850), key(&selection(), 850));
+    }
+}

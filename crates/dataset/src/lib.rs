@@ -1,0 +1,33 @@
+//! Dataset snapshots: reviewed annotations in Postgres become a directory of files, streamed.
+//!
+//! What it is for: choosing examples (`Selection`), naming a snapshot by its content (`key`), writing its files
+//! (`build`) and keeping the row about it (`record`, `find_by_key`, `get`).
+//! What it is not: it uploads nothing, trains nothing and decides no split; it knows neither object storage nor models.
+
+mod builder;
+mod canonical;
+mod card;
+mod census;
+mod error;
+mod example;
+mod extraction;
+mod key;
+mod label;
+mod leak;
+mod manifest;
+mod row;
+mod selection;
+mod snapshot;
+mod split;
+mod store;
+mod write;
+
+pub use builder::{BuildProgress, build};
+pub use error::DatasetError;
+pub use extraction::{ReviewedPrediction, reviewed_predictions};
+pub use key::{BUILDER_VERSION, effective_position, key};
+pub use label::{LeftOut, LeftOutReason};
+pub use selection::{Selection, SelectionRequest};
+pub use snapshot::{FileEntry, Snapshot};
+pub use split::Split;
+pub use store::{Dataset, NewDataset, find_by_key, get, record};

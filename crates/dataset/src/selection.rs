@@ -1,0 +1,156 @@
+//! Which documents and fields a snapshot takes, as of which position.
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::error::DatasetError;
+use crate::label::{LeftOut, LeftOutReason};
+
+/// What a run asks for, before it is resolved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SelectionRequest {
+    /// Names of fields; empty means every categorical field that had an event by `position`.
+    pub fields: Vec<String>,
+    /// A chosen subset; `None` means all documents.
+    pub documents: Option<Vec<Uuid>>,
+    pub source: Option<String>,
+    pub project: Option<String>,
+    /// Labels with fewer examples are excluded from training.
+    pub min_support: u32,
+    /// Only what has a position up to this one is read.
+    pub position: i64,
+}
+
+/// A resolved selection: explicit, sorted, without duplicates. Equal selections are equal values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selection {
+    /// Sorted by code point, at least one.
+    pub fields: Vec<String>,
+    /// Selected fields whose definition keeps them out of training (`kind`, `many_values`), sorted by field.
+    ///
+    /// Fixed here because a definition may change later while positions do not: it is part of the key.
+    pub untrainable: Vec<LeftOut>,
+    /// Sorted; `None` means all documents.
+    pub documents: Option<Vec<Uuid>>,
+    pub source: Option<String>,
+    pub project: Option<String>,
+    pub min_support: u32,
+    pub position: i64,
+}
+
+impl Selection {
+    /// Makes a request explicit. Errs on fields and documents that do not exist, and when no field is left.
+    pub async fn resolve(conn: &mut PgConnection, request: SelectionRequest) -> Result<Self, DatasetError> {
+        let SelectionRequest { mut fields, mut documents, source, project, min_support, position } = request;
+        if fields.is_empty() {
+            fields = categorical_fields(conn, position).await?;
+        }
+        fields.sort_unstable();
+        fields.dedup();
+        if fields.is_empty() {
+            return Err(DatasetError::NoExamples {
+                looked_for: format!(
+                    "no categorical field has a review up to position {position}; import reviewed annotations or name the fields"
+                ),
+            });
+        }
+        let untrainable = untrainable_fields(conn, &fields).await?;
+        if let Some(documents) = &mut documents {
+            documents.sort_unstable();
+            documents.dedup();
+            check_documents(conn, documents).await?;
+        }
+        Ok(Self { fields, untrainable, documents, source, project, min_support, position })
+    }
+
+    /// Names of the fields that can at most be exported.
+    pub(crate) fn untrainable_names(&self) -> Vec<String> {
+        self.untrainable.iter().map(|field| field.field.clone()).collect()
+    }
+
+    /// The selection in words, for errors and the card.
+    pub(crate) fn describe(&self) -> String {
+        let mut words = match &self.documents {
+            Some(documents) => format!("{} chosen documents", documents.len()),
+            None => "all documents".to_owned(),
+        };
+        if let Some(source) = &self.source {
+            words.push_str(&format!(" of source {source:?}"));
+        }
+        if let Some(project) = &self.project {
+            words.push_str(&format!(" of project {project:?}"));
+        }
+        words
+    }
+}
+
+/// Categorical fields with an event by then. A field that came later stays out, so that the answer for a position never changes.
+async fn categorical_fields(conn: &mut PgConnection, position: i64) -> Result<Vec<String>, DatasetError> {
+    let names = sqlx::query_scalar!(
+        r#"
+        SELECT name
+        FROM fields
+        WHERE kind = 'categorical'
+          AND EXISTS (SELECT FROM annotation_events e WHERE e.field = fields.name AND e.position <= $1)
+        "#,
+        position,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(names)
+}
+
+/// Checks that the fields exist and lists those that their definition keeps out of training. `fields` is sorted.
+async fn untrainable_fields(conn: &mut PgConnection, fields: &[String]) -> Result<Vec<LeftOut>, DatasetError> {
+    let known = sqlx::query!(
+        r#"
+        SELECT name, kind = 'categorical' AS "categorical!", cardinality = 'many' AS "many!"
+        FROM fields
+        ORDER BY name COLLATE "C"
+        "#
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut untrainable = Vec::new();
+    for field in fields {
+        let Some(definition) = known.iter().find(|definition| definition.name == *field) else {
+            let known = if known.is_empty() {
+                "none, nothing has been imported".to_owned()
+            } else {
+                known.into_iter().map(|definition| definition.name).collect::<Vec<_>>().join(", ")
+            };
+            return Err(DatasetError::UnknownField { field: field.clone(), known });
+        };
+        let reason = match (definition.categorical, definition.many) {
+            (false, _) => LeftOutReason::Kind,
+            (true, true) => LeftOutReason::ManyValues,
+            (true, false) => continue,
+        };
+        untrainable.push(LeftOut { field: field.clone(), reason });
+    }
+    Ok(untrainable)
+}
+
+async fn check_documents(conn: &mut PgConnection, documents: &[Uuid]) -> Result<(), DatasetError> {
+    const NAMED_AT_MOST: i64 = 10;
+    let unknown = sqlx::query_scalar!(
+        r#"
+        SELECT chosen.id AS "id!"
+        FROM unnest($1::uuid[]) AS chosen (id)
+        WHERE NOT EXISTS (SELECT FROM documents d WHERE d.id = chosen.id)
+        ORDER BY chosen.id
+        LIMIT $2
+        "#,
+        documents,
+        NAMED_AT_MOST,
+    )
+    .fetch_all(conn)
+    .await?;
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let documents = unknown.iter().map(Uuid::to_string).collect::<Vec<_>>().join(", ");
+    Err(DatasetError::UnknownDocuments { documents })
+}

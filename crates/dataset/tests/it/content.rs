@@ -1,0 +1,139 @@
+//! Which documents come in, in which order, and when two snapshots are the same.
+
+use dataset::{DatasetError, SelectionRequest, build, key};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::scratch::with_corpus;
+
+#[test]
+fn a_snapshot_as_of_a_position_is_the_same_before_and_after_later_edits() {
+    with_corpus(async |corpus| {
+        corpus.categorical("law").await;
+        let document = corpus.document("train", "a").await;
+        corpus.review(document, "law", Some("Utah")).await;
+        let request = corpus.request(&["law"]).await;
+        let before = corpus.try_build(request.clone()).await.unwrap();
+        corpus.review(document, "law", Some("Texas")).await;
+        corpus.text(document, 2, "b").await;
+        let newcomer = corpus.document("train", "c").await;
+        corpus.review(newcomer, "law", None).await;
+        let after = corpus.try_build(request).await.unwrap();
+        assert_eq!(before.snapshot.canonical_hash, after.snapshot.canonical_hash);
+        assert_eq!(before.snapshot.files, after.snapshot.files);
+        assert_eq!(key(&before.selection, before.snapshot.effective_position), key(&after.selection, after.snapshot.effective_position));
+        let now = corpus.build(&["law"]).await;
+        assert_ne!(now.snapshot.canonical_hash, before.snapshot.canonical_hash);
+    });
+}
+
+#[test]
+fn edits_of_other_fields_and_documents_do_not_change_the_key() {
+    with_corpus(async |corpus| {
+        corpus.categorical("law").await;
+        corpus.categorical("type").await;
+        let chosen = corpus.document("train", "a").await;
+        let other = corpus.document("train", "b").await;
+        corpus.review(chosen, "law", Some("Utah")).await;
+        let request =
+            async |corpus: &mut crate::corpus::Corpus| SelectionRequest { documents: Some(vec![chosen]), ..corpus.request(&["law"]).await };
+        let before = request(corpus).await;
+        let before = corpus.try_build(before).await.unwrap();
+        corpus.review(other, "law", Some("Utah")).await;
+        corpus.review(chosen, "type", Some("Service")).await;
+        let after = request(corpus).await;
+        let after = corpus.try_build(after).await.unwrap();
+        assert!(after.selection.position > before.selection.position);
+        assert_eq!(after.snapshot.effective_position, before.snapshot.effective_position);
+        assert_eq!(after.snapshot.canonical_hash, before.snapshot.canonical_hash);
+        assert_eq!(after.snapshot.files, before.snapshot.files, "no file may tell the position that was asked for");
+    });
+}
+
+#[test]
+fn examples_are_ordered_by_split_then_document_and_each_split_has_its_file() {
+    with_corpus(async |corpus| {
+        corpus.categorical("law").await;
+        for (split, text) in [("test", "a"), ("train", "b"), ("validation", "c"), ("train", "d"), ("excluded", "e")] {
+            let document = corpus.document(split, text).await;
+            corpus.review(document, "law", Some("Utah")).await;
+        }
+        let built = corpus.build(&["law"]).await;
+        assert_eq!(built.tasks(), ["2", "4", "3", "1"]);
+        assert_eq!(built.snapshot.examples, 4);
+        assert_eq!(built.snapshot.counts["splits"], json!({ "train": 2, "validation": 1, "test": 1 }));
+        assert_eq!(built.snapshot.counts["excluded_documents"], json!({ "bridge": 1 }));
+        assert!(!built.read("jsonl/train.jsonl").contains(r#""text":"a""#), "a test text must not be in a train file");
+        assert_eq!(built.read("jsonl/test.jsonl").lines().count(), 1);
+    });
+}
+
+#[test]
+fn a_subset_of_documents_and_a_project_narrow_the_snapshot() {
+    with_corpus(async |corpus| {
+        corpus.categorical("law").await;
+        let mut documents = Vec::new();
+        for text in ["a", "b", "c"] {
+            let document = corpus.document("train", text).await;
+            corpus.review(document, "law", Some("Utah")).await;
+            documents.push(document);
+        }
+        let request =
+            SelectionRequest { documents: Some(vec![documents[2], documents[0], documents[2]]), ..corpus.request(&["law"]).await };
+        let built = corpus.try_build(request).await.unwrap();
+        assert_eq!(built.tasks(), ["1", "3"]);
+        assert_eq!(built.selection.documents.as_deref(), Some(&[documents[0], documents[2]][..]));
+
+        let request = SelectionRequest { project: Some("8".into()), ..corpus.request(&["law"]).await };
+        let error = corpus.try_build(request).await.err().unwrap();
+        assert_eq!(error.code(), "no_examples");
+        assert!(error.to_string().contains("project \"8\""), "{error}");
+    });
+}
+
+#[test]
+fn an_empty_database_is_a_permanent_error_in_words() {
+    with_corpus(async |corpus| {
+        let request = corpus.request(&[]).await;
+        let error = corpus.try_build(request).await.err().unwrap();
+        assert_eq!((error.code(), error.is_retryable()), ("no_examples", false));
+
+        corpus.categorical("law").await;
+        let request = corpus.request(&["law"]).await;
+        let error = corpus.try_build(request).await.err().unwrap();
+        assert_eq!(error.to_string(), "none of all documents has an accepted value for law up to position 1 (there are no such documents)");
+    });
+}
+
+#[test]
+fn equal_texts_in_two_splits_fail_the_build_and_are_named() {
+    with_corpus(async |corpus| {
+        corpus.categorical("law").await;
+        let train = corpus.document("train", "same").await;
+        let test = corpus.document("test", "same").await;
+        corpus.document("test", "other").await;
+        corpus.review(train, "law", Some("Utah")).await;
+        let request = corpus.request(&["law"]).await;
+        let error = corpus.try_build(request).await.err().unwrap();
+        let DatasetError::SplitLeak { documents } = error else { panic!("{error}") };
+        assert_eq!(documents, format!("{train}, {test}"));
+    });
+}
+
+#[test]
+fn a_cancelled_build_ends_as_cancelled() {
+    with_corpus(async |corpus| {
+        corpus.categorical("law").await;
+        let document: Uuid = corpus.document("train", "a").await;
+        corpus.review(document, "law", Some("Utah")).await;
+        let selection = corpus.build(&["law"]).await.selection;
+        let dir = tempfile::tempdir().unwrap();
+        let cancel = CancellationToken::new();
+        // the first report of progress comes before the first example
+        let mut cancel_at_once = |_| cancel.cancel();
+        let error = build(&mut corpus.conn, &selection, dir.path(), &mut cancel_at_once, &cancel).await.unwrap_err();
+        assert_eq!(error.code(), "cancelled");
+        assert!(!dir.path().join("manifest.json").exists());
+    });
+}

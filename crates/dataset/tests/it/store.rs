@@ -1,0 +1,33 @@
+//! The table `datasets`.
+
+use dataset::{NewDataset, find_by_key, get, key, record};
+use uuid::Uuid;
+
+use crate::scratch::with_corpus;
+
+#[test]
+fn the_first_recorded_snapshot_of_a_key_wins() {
+    with_corpus(async |corpus| {
+        corpus.categorical("law").await;
+        let document = corpus.document("train", "a").await;
+        corpus.review(document, "law", Some("Utah")).await;
+        let built = corpus.build(&["law"]).await;
+        let key = key(&built.selection, built.snapshot.effective_position);
+        assert!(find_by_key(&mut corpus.conn, &key).await.unwrap().is_none());
+
+        let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let new = |id, object_prefix| NewDataset { id, selection: &built.selection, snapshot: &built.snapshot, object_prefix };
+        let recorded = record(&mut corpus.conn, new(first, "datasets/1")).await.unwrap();
+        let again = record(&mut corpus.conn, new(second, "datasets/2")).await.unwrap();
+        assert_eq!((recorded.id, again.id), (first, first));
+        assert_eq!(again.object_prefix, "datasets/1");
+
+        let found = find_by_key(&mut corpus.conn, &key).await.unwrap().unwrap();
+        assert_eq!(found.selection, built.selection);
+        assert_eq!(found.files, built.snapshot.files);
+        assert_eq!(found.left_out, built.snapshot.left_out);
+        assert_eq!(found.counts, built.snapshot.counts);
+        assert_eq!(get(&mut corpus.conn, first).await.unwrap().unwrap().key, key);
+        assert!(get(&mut corpus.conn, second).await.unwrap().is_none());
+    });
+}

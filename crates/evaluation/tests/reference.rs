@@ -1,0 +1,67 @@
+//! The metrics beside those of scikit-learn and scipy on the same examples (`reference/make_reference.py`).
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
+
+use evaluation::{ReportOptions, ScoredExample, clopper_pearson_lower, report};
+use serde::Deserialize;
+
+/// Both sides compute in 64 bits; what differs is the order of sums.
+const TOLERANCE: f64 = 1e-9;
+
+#[derive(Deserialize)]
+struct Reference {
+    examples: Vec<ScoredExample>,
+    accuracy: f64,
+    macro_f1: f64,
+    weighted_f1: f64,
+    log_loss: f64,
+    confusion: Vec<Vec<u64>>,
+    classes: Vec<Class>,
+    clopper_pearson: Vec<(u64, u64, f64)>,
+}
+
+#[derive(Deserialize)]
+struct Class {
+    precision: f64,
+    recall: f64,
+    f1: f64,
+    support: u64,
+}
+
+fn reference() -> Reference {
+    serde_json::from_str(include_str!("../reference/reference.json")).unwrap()
+}
+
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() < TOLERANCE
+}
+
+#[test]
+fn averages_and_confusion_are_those_of_scikit_learn() {
+    let reference = reference();
+    let report = report("law", &reference.examples, &ReportOptions::default());
+    assert!(close(report.accuracy.unwrap(), reference.accuracy));
+    assert!(close(report.macro_f1.unwrap(), reference.macro_f1));
+    assert!(close(report.weighted_f1.unwrap(), reference.weighted_f1));
+    assert!(close(report.log_loss.unwrap(), reference.log_loss));
+    assert_eq!(report.confusion.counts, reference.confusion);
+}
+
+#[test]
+fn figures_per_class_are_those_of_scikit_learn() {
+    let reference = reference();
+    let report = report("law", &reference.examples, &ReportOptions::default());
+    assert_eq!(report.classes.len(), reference.classes.len());
+    for (ours, theirs) in report.classes.iter().zip(&reference.classes) {
+        assert!(close(ours.precision, theirs.precision) && close(ours.recall, theirs.recall), "{:?}", ours.label);
+        assert!(close(ours.f1, theirs.f1) && ours.support == theirs.support, "{:?}", ours.label);
+    }
+}
+
+#[test]
+fn exact_lower_bounds_are_those_of_scipy() {
+    for (correct, n, bound) in reference().clopper_pearson {
+        let ours = clopper_pearson_lower(correct, n, 0.95).unwrap();
+        assert!(close(ours, bound), "{correct} of {n}: {ours} instead of {bound}");
+    }
+}

@@ -1,0 +1,143 @@
+//! From a text to weighted features.
+
+use std::fmt;
+
+use crate::{
+    config::FeatureConfig,
+    ngrams::{CHAR_FAMILY, KeyMap, NgramCounter},
+    rows::SparseRow,
+};
+
+/// TF-IDF over the n-grams of a vocabulary. Each family (words, characters) is scaled to length 1 by itself, then the
+/// whole row is, so that neither family drowns the other, however long the text.
+pub struct Vectorizer {
+    config: FeatureConfig,
+    keys: Vec<u64>,
+    idf: Vec<f32>,
+    numbers: KeyMap<u32>,
+}
+
+impl Vectorizer {
+    /// A vectoriser over ascending `keys` with their weights.
+    pub(crate) fn new(config: FeatureConfig, keys: Vec<u64>, idf: Vec<f32>) -> Self {
+        debug_assert_eq!(keys.len(), idf.len());
+        let numbers = keys.iter().enumerate().map(|(number, key)| (*key, number as u32)).collect();
+        Self { config, keys, idf, numbers }
+    }
+
+    /// How n-grams are cut and weighted.
+    #[must_use]
+    pub fn config(&self) -> &FeatureConfig {
+        &self.config
+    }
+
+    /// Keys of the features, ascending: words first, then characters.
+    #[must_use]
+    pub fn keys(&self) -> &[u64] {
+        &self.keys
+    }
+
+    /// Inverse document frequency of each feature.
+    #[must_use]
+    pub fn idf(&self) -> &[f32] {
+        &self.idf
+    }
+
+    /// Number of features.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether no n-gram became a feature.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The features of a text. Buffers of the counter are used again from text to text.
+    #[must_use]
+    pub fn vectorize(&self, counter: &mut NgramCounter, text: &str) -> SparseRow {
+        self.weigh(&counter.count(&self.config, text))
+    }
+
+    /// The features of counted n-grams (sorted by key, so features ascend).
+    #[must_use]
+    pub fn weigh(&self, counts: &[(u64, u32)]) -> SparseRow {
+        let mut row = SparseRow::default();
+        let mut words = 0;
+        for (key, count) in counts {
+            let Some(number) = self.numbers.get(key) else { continue };
+            let count = f64::from(*count);
+            let frequency = if self.config.sublinear_tf { 1.0 + count.ln() } else { count };
+            row.indices.push(*number);
+            row.values.push((frequency * f64::from(self.idf[*number as usize])) as f32);
+            if key & CHAR_FAMILY == 0 {
+                words = row.indices.len();
+            }
+        }
+        let (word_values, char_values) = row.values.split_at_mut(words);
+        let families = usize::from(!word_values.is_empty()) + usize::from(!char_values.is_empty());
+        for family in [word_values, char_values] {
+            let square: f64 = family.iter().map(|value| f64::from(*value) * f64::from(*value)).sum();
+            let scale = 1.0 / (square * families as f64).sqrt();
+            for value in family {
+                *value = (f64::from(*value) * scale) as f32;
+            }
+        }
+        row
+    }
+}
+
+impl fmt::Debug for Vectorizer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // a vocabulary of hashes says nothing to a reader
+        formatter.debug_struct("Vectorizer").field("config", &self.config).field("features", &self.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document_frequency::DocumentFrequencies;
+
+    fn fitted(texts: &[&str], sublinear_tf: bool) -> Vectorizer {
+        let config = FeatureConfig { word_ngrams: [1, 1], char_ngrams: [2, 3], sublinear_tf, min_df: 1, max_features: 1000 };
+        let mut frequencies = DocumentFrequencies::new();
+        let mut counter = NgramCounter::new();
+        for text in texts {
+            frequencies.add(&counter.count(&config, text));
+        }
+        frequencies.into_vectorizer(config)
+    }
+
+    fn square(values: &[f32]) -> f32 {
+        values.iter().map(|value| value * value).sum()
+    }
+
+    #[test]
+    fn each_family_carries_half_of_a_row_of_length_one() {
+        let vectorizer = fitted(&["the fee is due", "the term ends"], true);
+        let row = vectorizer.vectorize(&mut NgramCounter::new(), "the term of the fee");
+        let words = row.indices.iter().filter(|number| vectorizer.keys()[**number as usize] & CHAR_FAMILY == 0).count();
+        assert_eq!(words, 3);
+        assert!((square(&row.values[..words]) - 0.5).abs() < 1e-6);
+        assert!((square(&row.values) - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn weights_are_frequency_times_inverse_frequency() {
+        let vectorizer = fitted(&["fee fee term", "fee"], false);
+        let row = vectorizer.vectorize(&mut NgramCounter::new(), "fee fee term");
+        // among the words: 2 * 1 against 1 * (ln(3/2) + 1)
+        let mut words: Vec<f32> = row.values[..2].to_vec();
+        words.sort_by(f32::total_cmp);
+        assert!((words[1] / words[0] - 2.0 / (1.5_f32.ln() + 1.0)).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_text_without_known_ngrams_is_an_empty_row() {
+        let vectorizer = fitted(&["fee"], true);
+        assert_eq!(vectorizer.vectorize(&mut NgramCounter::new(), "xyz 123"), SparseRow::default());
+    }
+}

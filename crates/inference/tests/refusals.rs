@@ -1,0 +1,159 @@
+//! A model directory that is not what it should be is refused with the file and the reason.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
+
+use std::{fs, path::Path};
+
+use inference::{
+    CONFIG_FILE, DocumentFrequencies, FORMAT_VERSION, FeatureConfig, FieldConfig, FieldWeights, KIND_LINEAR, Model, ModelConfig,
+    NgramCounter, ThresholdStatus, TrainingInfo, WEIGHTS_FILE, Weights, manifest,
+};
+
+fn features() -> FeatureConfig {
+    FeatureConfig { word_ngrams: [1, 2], char_ngrams: [2, 3], sublinear_tf: true, min_df: 1, max_features: 100 }
+}
+
+/// A model of two classes over the n-grams of one text.
+fn model(dir: &Path) -> (ModelConfig, Weights) {
+    let mut frequencies = DocumentFrequencies::new();
+    frequencies.add(&NgramCounter::new().count(&features(), "governing law"));
+    let vectorizer = frequencies.into_vectorizer(features());
+    let config = ModelConfig {
+        format_version: FORMAT_VERSION,
+        kind: KIND_LINEAR.to_owned(),
+        features: features(),
+        feature_count: vectorizer.len(),
+        fields: vec![FieldConfig {
+            name: "law".to_owned(),
+            labels: vec![Some("Utah".to_owned()), None],
+            train_counts: vec![3, 1],
+            unlearnable: vec![],
+            l2: 0.3,
+            threshold: Some(0.5),
+            threshold_status: ThresholdStatus::Ok,
+        }],
+        target_accuracy: 0.95,
+        seed: 1,
+        training: TrainingInfo {
+            train_documents: 4,
+            validation_documents: 0,
+            backend: "flex".to_owned(),
+            cpu_kernel: "avx2".to_owned(),
+            version: "0".to_owned(),
+            params: serde_json::json!({}),
+        },
+    };
+    let head = FieldWeights { weight: [1.0, -1.0].repeat(vectorizer.len()), bias: vec![0.0, 0.5] };
+    let weights = Weights { keys: vectorizer.keys().to_vec(), idf: vectorizer.idf().to_vec(), fields: vec![head] };
+    weights.write(dir, &config).unwrap();
+    config.write(dir).unwrap();
+    manifest::write(dir).unwrap();
+    (config, weights)
+}
+
+fn refusal(dir: &Path) -> String {
+    Model::load_unpublished(dir).unwrap_err().to_string()
+}
+
+fn edit_config(dir: &Path, edit: impl Fn(&mut serde_json::Value)) {
+    let path = dir.join(CONFIG_FILE);
+    let mut config = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    edit(&mut config);
+    fs::write(path, config.to_string()).unwrap();
+}
+
+#[test]
+fn what_was_written_is_read_back_and_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, weights) = model(dir.path());
+    assert_eq!(ModelConfig::read(dir.path()).unwrap(), config);
+    assert_eq!(Weights::read(dir.path(), &config).unwrap(), weights);
+    let model = Model::load(dir.path()).unwrap();
+    assert_eq!(model.field("law").unwrap().majority(), Some(&Some("Utah".to_owned())));
+    let known = &model.predict("the governing law")[0];
+    assert!(known.value.as_deref() == Some("Utah") && known.answered);
+    // nothing known: the bias alone decides
+    assert_eq!(model.predict("")[0].value, None);
+}
+
+#[test]
+fn a_directory_without_manifest_or_with_a_changed_file_is_not_loaded() {
+    let dir = tempfile::tempdir().unwrap();
+    model(dir.path());
+    edit_config(dir.path(), |config| config["seed"] = 2.into());
+    assert!(Model::load(dir.path()).unwrap_err().to_string().contains(CONFIG_FILE));
+    fs::remove_file(dir.path().join("manifest.json")).unwrap();
+    assert!(Model::load(dir.path()).unwrap_err().to_string().contains("manifest.json"));
+}
+
+#[test]
+fn a_configuration_of_another_version_or_kind_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    model(dir.path());
+    edit_config(dir.path(), |config| {
+        config["format_version"] = 2.into();
+        config["news"] = 1.into();
+    });
+    assert!(refusal(dir.path()).contains("format version 2 is not known"));
+    model(dir.path());
+    edit_config(dir.path(), |config| config["kind"] = "forest".into());
+    assert!(refusal(dir.path()).contains("kind `forest` is not known"));
+    model(dir.path());
+    edit_config(dir.path(), |config| config["news"] = 1.into());
+    assert!(refusal(dir.path()).contains("news"));
+}
+
+#[test]
+fn labels_and_thresholds_that_contradict_themselves_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    model(dir.path());
+    edit_config(dir.path(), |config| config["fields"][0]["labels"] = serde_json::json!([null, "Utah"]));
+    assert!(refusal(dir.path()).contains("not sorted"));
+    model(dir.path());
+    edit_config(dir.path(), |config| config["fields"][0]["threshold"] = serde_json::Value::Null);
+    assert!(refusal(dir.path()).contains("without a threshold"));
+    model(dir.path());
+    edit_config(dir.path(), |config| config["fields"][0]["threshold_status"] = "target_unreachable".into());
+    assert!(refusal(dir.path()).contains("although its status is not ok"));
+}
+
+#[test]
+fn missing_extra_and_misshapen_tensors_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, _) = model(dir.path());
+    edit_config(dir.path(), |config| config["feature_count"] = 3.into());
+    let error = refusal(dir.path());
+    assert!(error.contains(WEIGHTS_FILE) && error.contains("vocabulary.keys") && error.contains("not U64 [3]"), "{error}");
+
+    let mut renamed = config.clone();
+    renamed.fields[0].name = "place".to_owned();
+    renamed.write(dir.path()).unwrap();
+    assert!(refusal(dir.path()).contains("no tensor `fields.place.weight`"));
+
+    let (config, mut weights) = model(dir.path());
+    let mut two = config.clone();
+    two.fields.push(FieldConfig { name: "type".to_owned(), ..config.fields[0].clone() });
+    weights.fields.push(weights.fields[0].clone());
+    weights.write(dir.path(), &two).unwrap();
+    assert!(refusal(dir.path()).contains("`fields.type."));
+}
+
+#[test]
+fn a_truncated_or_foreign_weights_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    model(dir.path());
+    let path = dir.path().join(WEIGHTS_FILE);
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 4]).unwrap();
+    assert!(refusal(dir.path()).contains("not valid safetensors"));
+    fs::write(&path, b"\x80\x04K\x01.").unwrap();
+    assert!(refusal(dir.path()).contains("not valid safetensors"));
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_neither_written_nor_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, mut weights) = model(dir.path());
+    weights.fields[0].bias[0] = f32::NAN;
+    assert!(weights.write(dir.path(), &config).unwrap_err().to_string().contains("not finite"));
+}

@@ -1,0 +1,54 @@
+//! The error of this crate.
+
+use crate::ids::RunId;
+use crate::status::RunStatus;
+
+/// Why a statement about runs did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum RunsError {
+    /// Postgres did not answer or refused.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The attempt no longer owns its run; the caller must stop and change nothing.
+    #[error("attempt {number} of run {run_id} no longer holds its lease")]
+    LeaseLost {
+        /// The run.
+        run_id: RunId,
+        /// Number of the attempt that lost it.
+        number: i32,
+    },
+    /// No such run.
+    #[error("no training run {0}")]
+    UnknownRun(RunId),
+    /// The run is in a state in which this cannot be done.
+    #[error("run {run_id} is {status}: {why}")]
+    WrongState {
+        /// The run.
+        run_id: RunId,
+        /// Its status.
+        status: RunStatus,
+        /// What would be needed.
+        why: &'static str,
+    },
+    /// The same idempotency key came with another body.
+    #[error("idempotency key `{0}` was used before with another request body: use a new key")]
+    IdempotencyMismatch(String),
+    /// A row that breaks a rule of this crate.
+    #[error("broken row in {table}, id {id}: {what}")]
+    BrokenRow {
+        /// Table of the row.
+        table: &'static str,
+        /// Its id.
+        id: String,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+impl RunsError {
+    /// Whether trying again later may help.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Database(_))
+    }
+}

@@ -1,0 +1,55 @@
+//! What a training run is, and every statement that changes one.
+//!
+//! Postgres is the truth about runs. Every change of state here is a compare-and-set: the `WHERE` names the state and
+//! attempt it expects, and the number of rows changed is checked. Functions take a connection, so that the caller owns
+//! the transaction. Not here: documents and annotations (`annotations`), what a snapshot contains (`dataset`), Redis (`queue`).
+
+mod api_key;
+mod attempt;
+mod audit;
+mod claim;
+mod create;
+mod dataset;
+mod ending;
+mod error;
+mod event;
+mod failure;
+mod ids;
+mod lease;
+mod metric;
+mod model;
+mod object;
+mod outbox;
+mod position;
+mod progress;
+mod publish;
+mod reap;
+mod run;
+mod spec;
+mod status;
+mod worker;
+
+pub use api_key::{ApiKey, NewApiKey, Role, authenticate, create_api_key, list_api_keys, revoke_api_key};
+pub use attempt::{Attempt, AttemptKey, attempts_of};
+pub use audit::record_audit;
+pub use claim::{Claim, claim_next};
+pub use create::{CreateRun, Created, create_run};
+pub use dataset::{DatasetRecord, get_dataset};
+pub use ending::{cancel_attempt, release_attempt};
+pub use error::RunsError;
+pub use event::{RunEvent, events_after, record_attempt_event};
+pub use failure::{Failure, FailureOutcome, fail_attempt, retry_delay};
+pub use ids::{DatasetId, ModelVersionId, RunId, WorkerId};
+pub use lease::{cancel_was_requested, hold_fence, renew_lease};
+pub use metric::{Metric, NewMetric, metrics_of};
+pub use model::{ModelSummary, ModelVersion, find_version, list_models, list_versions, version_of_run};
+pub use object::{ObjectOwner, confirm_object, declare_objects, publish_objects};
+pub use outbox::{announced, due_announcements, next_due_in};
+pub use position::resolve_position;
+pub use progress::{enter_phase, record_progress, use_dataset};
+pub use publish::{NewModelVersion, publish};
+pub use reap::{Reaped, reannounce_unclaimed, reap_expired_leases};
+pub use run::{RunFilter, TrainingRun, cancel_run, documents_of, get_run, list_runs, retry_run};
+pub use spec::{DataFilter, DataSpec, ModelName, RunSpec, SpecError};
+pub use status::{AttemptStatus, EventKind, RunKind, RunPhase, RunStatus};
+pub use worker::{NewWorker, heartbeat_worker, register_worker, stop_worker};

@@ -1,0 +1,143 @@
+//! Cancelling, at any time and against anything that goes on.
+
+use std::sync::Arc;
+
+use runs::{
+    AttemptStatus, EventKind, FailureOutcome, RunStatus, RunsError, cancel_attempt, cancel_run, cancel_was_requested, fail_attempt,
+    publish, release_attempt, retry_run,
+};
+use serde_json::json;
+use tokio::sync::Barrier;
+
+use crate::fixture::{Fixture, LIMIT, failure};
+
+#[tokio::test]
+async fn a_waiting_run_is_cancelled_at_once() {
+    let fixture = Fixture::new().await;
+    let queued = fixture.queued().await;
+    let run = cancel_run(&mut *fixture.conn().await, queued, "ana").await.unwrap();
+    assert_eq!(run.status, RunStatus::Cancelled);
+    assert!(run.finished_at.is_some() && run.cancel_requested_at.is_some());
+    assert!(fixture.claim().await.is_none());
+    let last = fixture.events(queued).await.pop().unwrap();
+    assert_eq!((last.kind, last.payload), (EventKind::End, json!({ "status": "cancelled" })));
+
+    let key = fixture.running().await;
+    fail_attempt(&mut *fixture.conn().await, key, &failure("database_away", true), 0.5).await.unwrap();
+    let run = cancel_run(&mut *fixture.conn().await, key.run_id, "ana").await.unwrap();
+    assert_eq!((run.status, run.attempts_used), (RunStatus::Cancelled, 1));
+}
+
+#[tokio::test]
+async fn a_running_run_is_asked_and_its_worker_ends_it() {
+    let fixture = Fixture::new().await;
+    let key = fixture.running().await;
+    assert!(!cancel_was_requested(&mut *fixture.conn().await, key).await.unwrap());
+    let run = cancel_run(&mut *fixture.conn().await, key.run_id, "ana").await.unwrap();
+    assert_eq!((run.status, run.finished_at), (RunStatus::Cancelling, None));
+    assert!(cancel_was_requested(&mut *fixture.conn().await, key).await.unwrap());
+    cancel_attempt(&mut *fixture.conn().await, key).await.unwrap();
+    assert_eq!(fixture.run(key.run_id).await.status, RunStatus::Cancelled);
+    assert_eq!(fixture.attempts(key.run_id).await, [AttemptStatus::Cancelled]);
+}
+
+#[tokio::test]
+async fn asking_again_changes_nothing() {
+    let fixture = Fixture::new().await;
+    let key = fixture.running().await;
+    cancel_run(&mut *fixture.conn().await, key.run_id, "ana").await.unwrap();
+    let before = fixture.rows().await;
+    assert_eq!(cancel_run(&mut *fixture.conn().await, key.run_id, "bela").await.unwrap().status, RunStatus::Cancelling);
+    assert_eq!(fixture.rows().await, before);
+
+    cancel_attempt(&mut *fixture.conn().await, key).await.unwrap();
+    let before = fixture.rows().await;
+    assert_eq!(cancel_run(&mut *fixture.conn().await, key.run_id, "bela").await.unwrap().status, RunStatus::Cancelled);
+    assert_eq!(fixture.rows().await, before);
+}
+
+#[tokio::test]
+async fn a_run_that_ended_otherwise_cannot_be_cancelled() {
+    let fixture = Fixture::new().await;
+    let succeeded = fixture.running().await;
+    fixture.publish(succeeded).await;
+    let failed = fixture.running().await;
+    fail_attempt(&mut *fixture.conn().await, failed, &failure("no_examples", false), 0.5).await.unwrap();
+    let before = fixture.rows().await;
+    for key in [succeeded, failed] {
+        let error = cancel_run(&mut *fixture.conn().await, key.run_id, "ana").await.unwrap_err();
+        assert!(matches!(error, RunsError::WrongState { .. }), "{error}");
+    }
+    assert_eq!(fixture.rows().await, before);
+}
+
+#[tokio::test]
+async fn however_a_cancelling_attempt_stops_the_run_is_cancelled() {
+    let fixture = Fixture::new().await;
+    let released = fixture.running().await;
+    cancel_run(&mut *fixture.conn().await, released.run_id, "ana").await.unwrap();
+    let failed = fixture.running().await;
+    cancel_run(&mut *fixture.conn().await, failed.run_id, "ana").await.unwrap();
+    fixture.relay().await;
+
+    release_attempt(&mut *fixture.conn().await, released).await.unwrap();
+    let outcome = fail_attempt(&mut *fixture.conn().await, failed, &failure("child_killed", true), 0.5).await.unwrap();
+    assert_eq!(outcome, FailureOutcome::Cancelled);
+    for key in [released, failed] {
+        assert_eq!(fixture.run(key.run_id).await.status, RunStatus::Cancelled);
+        assert_eq!(fixture.announcements(key.run_id).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_run_can_be_run_again() {
+    let fixture = Fixture::new().await;
+    let id = fixture.queued().await;
+    cancel_run(&mut *fixture.conn().await, id, "ana").await.unwrap();
+    let run = retry_run(&mut *fixture.conn().await, id, "ana").await.unwrap();
+    assert_eq!((run.status, run.cancel_requested_at, run.finished_at), (RunStatus::Queued, None, None));
+    let key = fixture.claim_of(id).await;
+    assert!(!cancel_was_requested(&mut *fixture.conn().await, key).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_cancellation_and_a_publication_exactly_one_wins() {
+    let fixture = Fixture::new().await;
+    let mut published = 0;
+    for _ in 0..50 {
+        let key = fixture.running().await;
+        let trained = fixture.trained(key, &[]).await;
+        let barrier = Arc::new(Barrier::new(2));
+        let mut conn = fixture.conn().await;
+        let start = Arc::clone(&barrier);
+        let worker = tokio::spawn(async move {
+            start.wait().await;
+            let outcome = publish(&mut conn, key, Some(&trained.version()), &[]).await;
+            if let Err(error) = &outcome {
+                assert!(matches!(error, RunsError::LeaseLost { .. }), "{error}");
+                assert!(cancel_was_requested(&mut conn, key).await.unwrap());
+                cancel_attempt(&mut conn, key).await.unwrap();
+            }
+            outcome.is_ok()
+        });
+        let mut conn = fixture.conn().await;
+        let person = tokio::spawn(async move {
+            barrier.wait().await;
+            let outcome = cancel_run(&mut conn, key.run_id, "ana").await;
+            if let Err(error) = &outcome {
+                assert!(matches!(error, RunsError::WrongState { status: RunStatus::Succeeded, .. }), "{error}");
+            }
+            outcome.is_ok()
+        });
+        let worker_won = tokio::time::timeout(LIMIT, worker).await.unwrap().unwrap();
+        let person_won = tokio::time::timeout(LIMIT, person).await.unwrap().unwrap();
+        assert_ne!(worker_won, person_won);
+        let run = fixture.run(key.run_id).await;
+        assert_eq!(run.status, if worker_won { RunStatus::Succeeded } else { RunStatus::Cancelled });
+        assert_eq!(run.model_version.is_some(), worker_won);
+        let live = format!("SELECT count(*) FROM objects WHERE run_id = '{}' AND state = 'live'", run.id);
+        assert_eq!(fixture.number(&live).await, if worker_won { 2 } else { 0 });
+        published += i64::from(worker_won);
+    }
+    assert_eq!(fixture.number("SELECT coalesce(max(last_number), 0)::int8 FROM models").await, published, "no number is skipped");
+}

@@ -1,0 +1,120 @@
+//! An attempt that lost its run changes nothing, whatever it tries.
+
+use runs::{
+    AttemptKey, EventKind, NewMetric, RunPhase, RunsError, cancel_attempt, cancel_was_requested, enter_phase, fail_attempt, hold_fence,
+    publish, reap_expired_leases, record_attempt_event, record_progress, release_attempt, renew_lease,
+};
+use serde_json::json;
+
+use crate::fixture::{Fixture, LEASE, LIMIT, Trained, failure};
+
+/// Tries all that a worker may do to a run; every try must be refused and no row of any table change.
+async fn assert_powerless(fixture: &Fixture, stale: AttemptKey, trained: &Trained) {
+    let before = fixture.rows().await;
+    let conn = &mut *fixture.conn().await;
+    let metric = NewMetric { split: "test", field: None, name: "accuracy".to_owned(), value: Some(1.0), details: None };
+    let outcomes = [
+        ("hold_fence", hold_fence(conn, stale).await.map(drop)),
+        ("renew_lease", renew_lease(conn, stale, LEASE).await),
+        ("cancel_was_requested", cancel_was_requested(conn, stale).await.map(drop)),
+        ("record_attempt_event", record_attempt_event(conn, stale, EventKind::Log, &json!({ "text": "late" })).await),
+        ("enter_phase", enter_phase(conn, stale, RunPhase::Upload).await),
+        ("record_progress", record_progress(conn, stale, &json!({ "step": 9 }), Some(EventKind::Metric)).await),
+        ("publish", publish(conn, stale, Some(&trained.version()), &[metric]).await.map(drop)),
+        ("publish without a model", publish(conn, stale, None, &[]).await.map(drop)),
+        ("release_attempt", release_attempt(conn, stale).await),
+        ("fail_attempt", fail_attempt(conn, stale, &failure("late", true), 0.5).await.map(drop)),
+        ("cancel_attempt", cancel_attempt(conn, stale).await),
+    ];
+    for (name, outcome) in outcomes {
+        let error = outcome.expect_err(name);
+        assert!(
+            matches!(error, RunsError::LeaseLost { run_id, number } if run_id == stale.run_id && number == stale.number),
+            "{name}: {error}"
+        );
+        assert!(!error.is_retryable(), "a lost lease does not come back");
+    }
+    assert_eq!(fixture.rows().await, before);
+}
+
+#[tokio::test]
+async fn nothing_after_the_reaper_took_the_run_back_and_another_worker_has_it() {
+    let fixture = Fixture::new().await;
+    let stale = fixture.running().await;
+    let trained = fixture.trained(stale, &[]).await;
+    fixture.expire(stale).await;
+    assert_eq!(reap_expired_leases(&mut *fixture.conn().await, 10).await.unwrap().requeued, 1);
+    assert_powerless(&fixture, stale, &trained).await;
+
+    let owner = fixture.claim_of(stale.run_id).await;
+    assert_eq!(owner.number, stale.number + 1);
+    assert_powerless(&fixture, stale, &trained).await;
+
+    enter_phase(&mut *fixture.conn().await, owner, RunPhase::Train).await.unwrap();
+    assert_eq!(fixture.publish(owner).await, 1);
+    assert_powerless(&fixture, stale, &trained).await;
+}
+
+#[tokio::test]
+async fn nothing_after_the_own_end() {
+    let fixture = Fixture::new().await;
+    let key = fixture.running().await;
+    let trained = fixture.trained(key, &[]).await;
+    release_attempt(&mut *fixture.conn().await, key).await.unwrap();
+    assert_powerless(&fixture, key, &trained).await;
+
+    let key = fixture.claim_of(key.run_id).await;
+    let trained = fixture.trained(key, &[]).await;
+    fail_attempt(&mut *fixture.conn().await, key, &failure("no_examples", false), 0.5).await.unwrap();
+    assert_powerless(&fixture, key, &trained).await;
+}
+
+#[tokio::test]
+async fn nothing_for_an_attempt_that_never_was() {
+    let fixture = Fixture::new().await;
+    let key = fixture.running().await;
+    let trained = fixture.trained(key, &[]).await;
+    assert_powerless(&fixture, AttemptKey { number: key.number + 1, ..key }, &trained).await;
+}
+
+#[tokio::test]
+async fn an_event_of_an_attempt_waits_for_who_is_taking_the_run_away() {
+    let fixture = Fixture::new().await;
+    let stale = fixture.running().await;
+    fixture.expire(stale).await;
+    let mut reaper = fixture.pool().begin().await.unwrap();
+    assert_eq!(reap_expired_leases(&mut reaper, 10).await.unwrap().requeued, 1);
+    let (before, pool) = (fixture.events(stale.run_id).await.len(), fixture.pool().clone());
+    let late = tokio::spawn(async move {
+        record_attempt_event(&mut pool.acquire().await.unwrap(), stale, EventKind::Log, &json!({ "text": "late" })).await
+    });
+    fixture.someone_waits().await;
+    reaper.commit().await.unwrap();
+    let error = late.await.unwrap().unwrap_err();
+    assert!(matches!(error, RunsError::LeaseLost { .. }), "{error}");
+    assert_eq!(fixture.events(stale.run_id).await.len(), before + 1, "only the reaper's");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_event_of_an_attempt_follows_the_one_that_says_it_is_lost() {
+    let fixture = Fixture::new().await;
+    for _ in 0..60 {
+        let key = fixture.running().await;
+        fixture.expire(key).await;
+        let (mut writer, mut reaper) = (fixture.conn().await, fixture.conn().await);
+        let writing = tokio::spawn(async move {
+            let mut written = 0;
+            // until the fence refuses
+            while record_attempt_event(&mut writer, key, EventKind::Log, &json!({ "text": "working" })).await.is_ok() {
+                written += 1;
+            }
+            written
+        });
+        while reap_expired_leases(&mut reaper, 10).await.unwrap().requeued == 0 {}
+        let written: usize = tokio::time::timeout(LIMIT, writing).await.unwrap().unwrap();
+        let events = fixture.events(key.run_id).await;
+        assert_eq!(events.iter().filter(|event| event.kind == EventKind::Log).count(), written);
+        assert_eq!(events.last().unwrap().payload, json!({ "status": "queued", "attempt": "lost" }));
+        fixture.execute("DELETE FROM outbox; DELETE FROM training_runs").await.unwrap();
+    }
+}

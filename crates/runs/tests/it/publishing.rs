@@ -1,0 +1,198 @@
+//! What a run leaves behind: all of it in one transaction, or nothing.
+
+use std::sync::Arc;
+
+use runs::{
+    AttemptStatus, CreateRun, EventKind, NewMetric, ObjectOwner, RunKind, RunPhase, RunStatus, RunsError, confirm_object, create_run,
+    declare_objects, enter_phase, find_version, hold_fence, list_models, list_versions, metrics_of, publish, publish_objects, use_dataset,
+    version_of_run,
+};
+use serde_json::json;
+use tokio::sync::Barrier;
+
+use crate::fixture::{Fixture, LIMIT, SHA256, request, spec};
+
+fn metric(field: Option<&str>, name: &str, value: Option<f64>) -> NewMetric {
+    NewMetric { split: "test", field: field.map(str::to_owned), name: name.to_owned(), value, details: None }
+}
+
+#[tokio::test]
+async fn a_published_run_has_its_version_its_objects_and_its_end() {
+    let fixture = Fixture::new().await;
+    let key = fixture.running().await;
+    enter_phase(&mut *fixture.conn().await, key, RunPhase::Publish).await.unwrap();
+    let trained = fixture.trained(key, &[]).await;
+    let number = publish(&mut *fixture.conn().await, key, Some(&trained.version()), &[]).await.unwrap();
+    assert_eq!(number, Some(1));
+
+    let run = fixture.run(key.run_id).await;
+    assert_eq!((run.status, run.phase, run.model_version), (RunStatus::Succeeded, None, Some(1)));
+    assert!(run.finished_at.is_some());
+    assert_eq!(fixture.attempts(run.id).await, [AttemptStatus::Succeeded]);
+    let version = version_of_run(&mut *fixture.conn().await, run.id).await.unwrap().unwrap();
+    assert_eq!((version.number, version.attempt_number, version.manifest_sha256.as_str()), (1, 1, SHA256));
+    assert_eq!(version.card, json!({ "kind": "linear" }));
+    assert_eq!(fixture.number("SELECT count(*) FROM objects WHERE state = 'live' AND live_at IS NOT NULL").await, 2);
+    let kinds: Vec<EventKind> = fixture.events(run.id).await.iter().map(|event| event.kind).collect();
+    assert!(kinds.ends_with(&[EventKind::Log, EventKind::State, EventKind::End]), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn versions_of_a_name_are_numbered_in_order() {
+    let fixture = Fixture::new().await;
+    for number in 1..=3 {
+        let key = fixture.running().await;
+        assert_eq!(fixture.publish(key).await, number);
+    }
+    let versions = list_versions(&mut *fixture.conn().await, "contracts", None, 10).await.unwrap();
+    assert_eq!(versions.iter().map(|version| version.number).collect::<Vec<_>>(), [3, 2, 1]);
+    let older = list_versions(&mut *fixture.conn().await, "contracts", Some(3), 1).await.unwrap();
+    assert_eq!(older.iter().map(|version| version.number).collect::<Vec<_>>(), [2]);
+    let newest = find_version(&mut *fixture.conn().await, "contracts", None).await.unwrap().unwrap();
+    assert_eq!(newest.number, 3);
+    assert!(find_version(&mut *fixture.conn().await, "contracts", Some(4)).await.unwrap().is_none());
+    let models = list_models(&mut *fixture.conn().await).await.unwrap();
+    assert_eq!(models.iter().map(|model| (model.name.as_str(), model.newest_version)).collect::<Vec<_>>(), [("contracts", 3)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn versions_published_at_once_get_each_number_once() {
+    const RUNS: usize = 10;
+    let fixture = Fixture::new().await;
+    let barrier = Arc::new(Barrier::new(RUNS));
+    let mut workers = Vec::new();
+    for _ in 0..RUNS {
+        let key = fixture.running().await;
+        let trained = fixture.trained(key, &[]).await;
+        let (pool, barrier) = (fixture.pool().clone(), Arc::clone(&barrier));
+        workers.push(tokio::spawn(async move {
+            let mut conn = pool.acquire().await.unwrap();
+            barrier.wait().await;
+            publish(&mut conn, key, Some(&trained.version()), &[]).await.unwrap().unwrap()
+        }));
+    }
+    let mut numbers = Vec::new();
+    for worker in workers {
+        numbers.push(tokio::time::timeout(LIMIT, worker).await.unwrap().unwrap());
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=RUNS as i32).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn nothing_is_published_while_one_object_is_not_written() {
+    let fixture = Fixture::new().await;
+    let key = fixture.running().await;
+    let trained = fixture.trained(key, &["manifest.json"]).await;
+    let before = fixture.rows().await;
+    let metrics = [metric(None, "accuracy", Some(1.0))];
+    let error = publish(&mut *fixture.conn().await, key, Some(&trained.version()), &metrics).await.unwrap_err();
+    assert!(matches!(error, RunsError::BrokenRow { table: "objects", .. }), "{error}");
+    assert_eq!(fixture.rows().await, before);
+
+    confirm_object(&mut *fixture.conn().await, &trained.object_keys[1], SHA256, 7).await.unwrap();
+    assert_eq!(publish(&mut *fixture.conn().await, key, Some(&trained.version()), &metrics).await.unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn the_objects_of_an_earlier_attempt_are_not_published() {
+    let fixture = Fixture::new().await;
+    let key = fixture.running().await;
+    let earlier = fixture.trained(key, &[]).await;
+    runs::release_attempt(&mut *fixture.conn().await, key).await.unwrap();
+    let key = fixture.claim_of(key.run_id).await;
+    let error = publish(&mut *fixture.conn().await, key, Some(&earlier.version()), &[]).await.unwrap_err();
+    assert!(matches!(error, RunsError::BrokenRow { table: "objects", .. }), "{error}");
+    assert_eq!(fixture.run(key.run_id).await.status, RunStatus::Running);
+}
+
+#[tokio::test]
+async fn an_object_is_confirmed_only_between_its_declaration_and_its_publication() {
+    let fixture = Fixture::new().await;
+    let key = fixture.running().await;
+    let trained = fixture.trained(key, &[]).await;
+    let undeclared = confirm_object(&mut *fixture.conn().await, "models/other", SHA256, 7).await.unwrap_err();
+    assert!(matches!(undeclared, RunsError::BrokenRow { table: "objects", .. }), "{undeclared}");
+    publish(&mut *fixture.conn().await, key, Some(&trained.version()), &[]).await.unwrap();
+    let published = confirm_object(&mut *fixture.conn().await, &trained.object_keys[0], SHA256, 9).await.unwrap_err();
+    assert!(matches!(published, RunsError::BrokenRow { table: "objects", .. }), "{published}");
+}
+
+#[tokio::test]
+async fn metrics_keep_undefined_values_and_structured_parts() {
+    let fixture = Fixture::new().await;
+    let key = fixture.running().await;
+    let trained = fixture.trained(key, &[]).await;
+    let confusion = NewMetric {
+        details: Some(json!({ "labels": ["NDA", null], "rows": [[1, 0], [0, 2]] })),
+        ..metric(Some("kind"), "confusion", None)
+    };
+    let undefined = NewMetric { details: Some(json!({ "reason": "no answers" })), ..metric(Some("kind"), "selective_accuracy", None) };
+    let metrics = [metric(Some("kind"), "accuracy", Some(0.75)), confusion.clone(), undefined, metric(None, "n", Some(0.1 + 0.2))];
+    publish(&mut *fixture.conn().await, key, Some(&trained.version()), &metrics).await.unwrap();
+
+    let read = metrics_of(&mut *fixture.conn().await, key.run_id).await.unwrap();
+    let shown: Vec<_> = read.iter().map(|metric| (metric.field.as_deref(), metric.name.as_str(), metric.value)).collect();
+    let kind = Some("kind");
+    assert_eq!(
+        shown,
+        [(None, "n", Some(0.1 + 0.2)), (kind, "accuracy", Some(0.75)), (kind, "confusion", None), (kind, "selective_accuracy", None)]
+    );
+    assert_eq!(read[2].details, confusion.details);
+    assert_eq!(read[3].details, Some(json!({ "reason": "no answers" })));
+    assert!(read.iter().all(|metric| metric.attempt_number == 1 && metric.split == "test"));
+    assert_eq!(fixture.number("SELECT count(*) FROM metrics WHERE model_version_id IS NOT NULL").await, 4);
+}
+
+#[tokio::test]
+async fn a_metric_that_says_nothing_is_refused_with_all_the_others() {
+    let fixture = Fixture::new().await;
+    let key = fixture.running().await;
+    let trained = fixture.trained(key, &[]).await;
+    let before = fixture.rows().await;
+    let metrics = [metric(None, "accuracy", Some(1.0)), metric(None, "accuracy", None)];
+    assert!(publish(&mut *fixture.conn().await, key, Some(&trained.version()), &metrics).await.is_err());
+    assert_eq!(fixture.rows().await, before);
+}
+
+#[tokio::test]
+async fn an_evaluate_run_leaves_numbers_and_no_version() {
+    let fixture = Fixture::new().await;
+    let id = fixture.queued_with(|spec| spec.kind = RunKind::Evaluate).await;
+    let key = fixture.claim_of(id).await;
+    let accuracy = NewMetric { split: "reviewed", ..metric(Some("kind"), "accuracy", Some(0.5)) };
+    assert_eq!(publish(&mut *fixture.conn().await, key, None, &[accuracy]).await.unwrap(), None);
+    let run = fixture.run(id).await;
+    assert_eq!((run.status, run.model_version), (RunStatus::Succeeded, None));
+    assert_eq!(metrics_of(&mut *fixture.conn().await, id).await.unwrap().len(), 1);
+    assert!(list_models(&mut *fixture.conn().await).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_training_run_cannot_succeed_without_a_model_version() {
+    let fixture = Fixture::new().await;
+    let key = fixture.running().await;
+    let before = fixture.rows().await;
+    assert!(matches!(publish(&mut *fixture.conn().await, key, None, &[]).await, Err(RunsError::LeaseLost { .. })));
+    assert_eq!(fixture.rows().await, before);
+}
+
+#[tokio::test]
+async fn a_run_that_ends_with_its_dataset_keeps_it() {
+    let fixture = Fixture::new().await;
+    let id = create_run(&mut *fixture.conn().await, CreateRun { dataset_only: true, ..request(spec("m")) }).await.unwrap().run.id;
+    let key = fixture.claim_of(id).await;
+    let dataset = fixture.dataset().await;
+    let object = ["datasets/x/examples.parquet".to_owned()];
+    let mut tx = fixture.pool().begin().await.unwrap();
+    hold_fence(&mut tx, key).await.unwrap();
+    declare_objects(&mut tx, key, &object).await.unwrap();
+    confirm_object(&mut tx, &object[0], SHA256, 7).await.unwrap();
+    publish_objects(&mut tx, key, &object, ObjectOwner::Dataset(dataset)).await.unwrap();
+    use_dataset(&mut tx, key, dataset).await.unwrap();
+    tx.commit().await.unwrap();
+    publish(&mut *fixture.conn().await, key, None, &[]).await.unwrap();
+    let run = fixture.run(key.run_id).await;
+    assert_eq!((run.status, run.dataset_id, run.model_version), (RunStatus::Succeeded, Some(dataset), None));
+    assert_eq!(fixture.number("SELECT count(*) FROM objects WHERE state = 'live' AND dataset_id IS NOT NULL").await, 1);
+}

@@ -1,0 +1,72 @@
+//! The generator's own random numbers: SplitMix64. Own, because a sample must stay the same over the years for one seed,
+//! which the random-number libraries do not promise between versions.
+
+/// A deterministic stream of numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    /// The stream of one document: independent of how many documents come before it.
+    pub(crate) fn new(seed: u64, document: u64) -> Self {
+        let mut random = Self(seed ^ document.wrapping_mul(0xA076_1D64_78BD_642F));
+        // neighbouring documents start from neighbouring states: two rounds pull them apart
+        random.next();
+        random.next();
+        random
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `bound`, which is at least 1.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// True with the given probability.
+    pub(crate) fn chance(&mut self, probability: f64) -> bool {
+        ((self.next() >> 11) as f64 / (1_u64 << 53) as f64) < probability
+    }
+
+    pub(crate) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len() as u64) as usize]
+    }
+
+    /// An index, with the given weights.
+    pub(crate) fn weighted(&mut self, weights: impl Iterator<Item = u32> + Clone) -> usize {
+        let mut left = self.below(weights.clone().map(u64::from).sum::<u64>().max(1));
+        let mut last = 0;
+        for (index, weight) in weights.enumerate() {
+            if left < u64::from(weight) {
+                return index;
+            }
+            left -= u64::from(weight);
+            last = index;
+        }
+        last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stream_of_a_seed_never_changes() {
+        let mut random = Random::new(7, 0);
+        let drawn: Vec<u64> = (0..3).map(|_| random.below(1000)).collect();
+        assert_eq!(drawn, [900, 582, 452]);
+    }
+
+    #[test]
+    fn weights_are_kept_within_a_percent() {
+        let mut random = Random::new(1, 1);
+        let hits = (0..100_000).filter(|_| random.weighted([1, 3].into_iter()) == 1).count();
+        assert!((74_000..76_000).contains(&hits), "{hits}");
+    }
+}

@@ -1,0 +1,80 @@
+//! A bucket of one test.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+
+use super::{block_on_new_thread, required, unique};
+
+/// An own bucket at `AWS_ENDPOINT_URL_S3`; emptied and deleted with the value.
+#[derive(Debug)]
+pub struct TestBucket {
+    name: String,
+    client: Client,
+}
+
+impl TestBucket {
+    /// Creates the bucket.
+    pub async fn create() -> Self {
+        let bucket = Self { name: format!("test-{}", unique()), client: client() };
+        let created = bucket.client.create_bucket().bucket(&bucket.name).send().await;
+        created.expect("S3 answers at AWS_ENDPOINT_URL_S3; ./dev up starts one");
+        bucket
+    }
+
+    /// Its name, for `APRENDIZ_BUCKET`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A client that may do everything in it.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The keys in it, sorted.
+    pub async fn keys(&self) -> Vec<String> {
+        keys(&self.client, &self.name).await
+    }
+}
+
+impl Drop for TestBucket {
+    fn drop(&mut self) {
+        // a second panic would abort all tests of the process and hide the first
+        if std::thread::panicking() {
+            return;
+        }
+        let name = &self.name;
+        block_on_new_thread(async move {
+            // a client keeps connections of the runtime it was used on: this thread has another
+            let client = client();
+            for key in keys(&client, name).await {
+                client.delete_object().bucket(name).key(&key).send().await.expect("an object is deleted");
+            }
+            client.delete_bucket().bucket(name).send().await.expect("the empty bucket is deleted");
+        });
+    }
+}
+
+fn client() -> Client {
+    let credentials = Credentials::new(required("AWS_ACCESS_KEY_ID"), required("AWS_SECRET_ACCESS_KEY"), None, None, "environment");
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .region(Region::new(required("AWS_REGION")))
+        .endpoint_url(required("AWS_ENDPOINT_URL_S3"))
+        .force_path_style(true)
+        .credentials_provider(credentials)
+        .build();
+    Client::from_conf(config)
+}
+
+async fn keys(client: &Client, bucket: &str) -> Vec<String> {
+    let mut keys = Vec::new();
+    let mut pages = client.list_objects_v2().bucket(bucket).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.expect("the bucket can be listed");
+        keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+    }
+    keys.sort();
+    keys
+}

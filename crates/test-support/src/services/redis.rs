@@ -1,0 +1,79 @@
+//! A Redis of one test: a process of its own, for channels cross Redis databases and a test may want to stop it.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::{Process, free_port, unique};
+use crate::wait_until;
+
+/// An own Redis without persistence; ends with the value.
+#[derive(Debug)]
+pub struct TestRedis {
+    process: Option<Process>,
+    port: u16,
+    password: String,
+    folder: tempfile::TempDir,
+}
+
+impl TestRedis {
+    /// Starts `redis-server` on a free port and waits for it.
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut redis = Self { process: None, port: free_port(), password: unique(), folder };
+        redis.resume().await;
+        redis
+    }
+
+    /// An address where a Redis will be: for tests of what happens before it starts.
+    pub fn absent() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        Self { process: None, port: free_port(), password: unique(), folder }
+    }
+
+    /// Its address with the password, for `REDIS_URL`.
+    pub fn url(&self) -> String {
+        format!("redis://:{}@127.0.0.1:{}", self.password, self.port)
+    }
+
+    /// Kills it; all it held is lost.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it, empty, at the same address.
+    pub async fn resume(&mut self) {
+        let config = self.folder.path().join("redis.conf");
+        write_config(&config, self.port, &self.password, self.folder.path()).expect("a configuration can be written");
+        let mut process = Process::start("redis", Command::new("redis-server").arg(&config), self.folder.path());
+        wait_until("Redis", Duration::from_secs(20), async || {
+            assert!(process.is_running(), "redis-server ended: {}", process.log());
+            self.command("PING").await.filter(|answer| answer.starts_with("+PONG"))
+        })
+        .await;
+        self.process = Some(process);
+    }
+
+    /// Sends one command without arguments that contain spaces, for example `FLUSHALL`; its raw answer, `None` when nobody
+    /// answers.
+    pub async fn command(&self, command: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+        let request = format!("AUTH {}\r\n{command}\r\nQUIT\r\n", self.password);
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        Some(answer.strip_prefix("+OK\r\n")?.strip_suffix("+OK\r\n")?.to_owned())
+    }
+}
+
+/// A file, because arguments are visible to every user of the machine.
+fn write_config(path: &Path, port: u16, password: &str, folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let folder = folder.display();
+    write!(file, "bind 127.0.0.1\nport {port}\nrequirepass {password}\nsave \"\"\nappendonly no\ndir \"{folder}\"\n")
+}

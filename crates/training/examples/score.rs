@@ -1,0 +1,104 @@
+//! Accuracy and time of the kind `linear` on labelled texts, for comparing it with others.
+//!
+//! `score TRAIN.jsonl.gz [TEST.jsonl.gz] [PARAMS]`, lines of `{"id","text","label"}`. Without a test file the figures are
+//! those out of fold. `PARAMS` is the JSON of a run spec's `params`.
+
+use std::{
+    error::Error,
+    fs::{self, File},
+    io::{BufRead, BufReader, BufWriter, Write},
+    path::Path,
+    time::Instant,
+};
+
+use evaluation::ScoredExample;
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+use serde_json::json;
+use training::{Backend, Event, Kind, OUT_OF_FOLD_FILE, ReportRow, TrainingJob, VALIDATION_FILE, run};
+
+#[derive(Deserialize)]
+struct Text {
+    id: String,
+    text: String,
+    label: String,
+}
+
+/// Rewrites a file of labelled texts as a split of a snapshot and returns its labels.
+fn convert(from: &str, to: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut labels = Vec::new();
+    let mut out = BufWriter::new(File::create(to)?);
+    for line in BufReader::new(GzDecoder::new(File::open(from)?)).lines() {
+        let text: Text = serde_json::from_str(&line?)?;
+        let line = json!({
+            "document_id": text.id, "group": text.id, "text": text.text, "fields": {"label": {"value": [text.label]}}
+        });
+        writeln!(out, "{line}")?;
+        labels.push(text.label);
+    }
+    labels.sort();
+    labels.dedup();
+    out.flush()?;
+    Ok(labels)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let params = match arguments.last().filter(|last| last.starts_with('{')) {
+        Some(params) => serde_json::from_str(params)?,
+        None => json!({}),
+    };
+    arguments.retain(|argument| !argument.starts_with('{'));
+    let train = arguments.first().ok_or("say which file to train on")?;
+
+    let dir = std::env::temp_dir().join(format!("score-{}", std::process::id()));
+    fs::create_dir_all(&dir)?;
+    let labels = convert(train, &dir.join("train.jsonl"))?;
+    match arguments.get(1) {
+        Some(test) => drop(convert(test, &dir.join("validation.jsonl"))?),
+        None => fs::write(dir.join("validation.jsonl"), "")?,
+    }
+    let labels = json!({"v": 1, "fields": {"label": {"labels": labels}}, "left_out": []});
+    fs::write(dir.join("labels.json"), labels.to_string())?;
+    let job = TrainingJob {
+        v: TrainingJob::version(),
+        kind: Kind::Linear,
+        seed: 42,
+        target_accuracy: 0.95,
+        params,
+        train: dir.join("train.jsonl"),
+        validation: dir.join("validation.jsonl"),
+        labels: dir.join("labels.json"),
+        out: dir.join("model"),
+        reports: dir.join("reports"),
+        threads: 0,
+        backend: Backend::Auto,
+    };
+    let started = Instant::now();
+    let mut stage = None;
+    let summary = run(&job, &mut |line| {
+        if let Event::Progress { stage: next, fold, epoch, loss, .. } = line.event
+            && (stage != Some((next, fold)))
+        {
+            eprintln!("{:7.2} s {next:?} {fold:?} epoch {epoch:?} loss {loss:?}", started.elapsed().as_secs_f64());
+            stage = Some((next, fold));
+        }
+    })?;
+    println!("{}", serde_json::to_string_pretty(&summary)?);
+    let scored = |file| -> Result<Vec<ScoredExample>, Box<dyn Error>> {
+        Ok(ReportRow::read_all(&job.reports.join(file))?.into_iter().map(ScoredExample::from).collect())
+    };
+    let (out_of_fold, test) = (scored(OUT_OF_FOLD_FILE)?, scored(VALIDATION_FILE)?);
+    // the test never chooses: the threshold is the one found out of fold
+    let threshold = evaluation::choose_threshold(&out_of_fold, job.target_accuracy).value();
+    for (name, examples) in [("out of fold", out_of_fold), ("test", test)] {
+        let options = evaluation::ReportOptions { majority: None, threshold };
+        let report = evaluation::report("label", &examples, &options);
+        println!(
+            "{name}: n {} accuracy {:.4?} macro_f1 {:.4?} ece {:.4?} log_loss {:.4?} coverage {:.4?} selective {:.4?}",
+            report.n, report.accuracy, report.macro_f1, report.ece, report.log_loss, report.coverage, report.selective_accuracy
+        );
+    }
+    fs::remove_dir_all(&dir)?;
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Which back end computes, and on which CPU kernel.
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainingError;
+
+/// A Burn back end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// The best there is in this build: flex.
+    #[default]
+    Auto,
+    /// Pure Rust on the CPU.
+    Flex,
+    /// burn-ndarray, in builds with the feature `ndarray`.
+    Ndarray,
+}
+
+impl Backend {
+    /// Name of the back end that is used.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto | Self::Flex => "flex",
+            Self::Ndarray => "ndarray",
+        }
+    }
+
+    pub(crate) fn device(self) -> Result<Device, TrainingError> {
+        match self {
+            Self::Auto | Self::Flex => Ok(Device::flex()),
+            #[cfg(feature = "ndarray")]
+            Self::Ndarray => {
+                #[expect(deprecated, reason = "asked for by name; the build feature says that Burn deprecates it")]
+                let device = Device::ndarray();
+                Ok(device)
+            }
+            #[cfg(not(feature = "ndarray"))]
+            Self::Ndarray => Err(TrainingError::BadParams(
+                "this build has no ndarray back end: build with the feature `ndarray`, or ask for flex".to_owned(),
+            )),
+        }
+    }
+}
+
+/// The widest vector instructions of this machine. Results are the same byte for byte only on the same kernel.
+#[must_use]
+pub fn cpu_kernel() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            return "avx512";
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return "avx2";
+        }
+    }
+    "scalar"
+}

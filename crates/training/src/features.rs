@@ -1,0 +1,66 @@
+//! From texts to features in two passes over the training file, so that no text is kept.
+
+use std::{path::Path, time::Instant};
+
+use inference::{DocumentFrequencies, FeatureConfig, NgramCounter, SparseRows, Vectorizer};
+use rayon::prelude::*;
+
+use crate::{
+    dataset::{Example, Line, read_batches},
+    error::TrainingError,
+    progress::{Reporter, Stage},
+};
+
+/// The train split as features.
+pub(crate) struct TrainFeatures {
+    pub(crate) vectorizer: Vectorizer,
+    pub(crate) examples: Vec<Example>,
+    pub(crate) rows: SparseRows,
+}
+
+/// Learns the vocabulary from the train split and turns its texts into rows. `share` is how much of the whole run this
+/// is, for the progress.
+pub(crate) fn fit(path: &Path, config: &FeatureConfig, reporter: &mut Reporter<'_>, share: f64) -> Result<TrainFeatures, TrainingError> {
+    let started = Instant::now();
+    let mut frequencies = DocumentFrequencies::new();
+    let mut examples = Vec::new();
+    read_batches(path, |lines| {
+        // documents are counted side by side, but added in file order: the result does not depend on the threads
+        let counted = counted(lines, |counter, text| counter.count(config, text));
+        for (example, counts) in counted {
+            frequencies.add(&counts);
+            examples.push(example);
+        }
+        let seen = examples.len();
+        reporter.examples(Stage::Features, share * 0.5 * seen as f64 / (seen as f64 + 1.0), seen, started);
+        Ok(())
+    })?;
+
+    let vectorizer = frequencies.into_vectorizer(config.clone());
+    let mut rows = SparseRows::new(vectorizer.len());
+    let started = Instant::now();
+    read_batches(path, |lines| {
+        for (_, row) in counted(lines, |counter, text| vectorizer.vectorize(counter, text)) {
+            rows.push(&row);
+        }
+        let fraction = share * (0.5 + 0.5 * rows.len() as f64 / examples.len().max(1) as f64);
+        reporter.examples(Stage::Features, fraction, rows.len(), started);
+        Ok(())
+    })?;
+    if rows.len() != examples.len() {
+        let reason = format!("had {} examples when read first and {} when read again", examples.len(), rows.len());
+        return Err(TrainingError::BadDataset { path: path.to_owned(), line: None, reason });
+    }
+    Ok(TrainFeatures { vectorizer, examples, rows })
+}
+
+fn counted<T: Send>(lines: Vec<Line>, count: impl Fn(&mut NgramCounter, &str) -> T + Sync) -> Vec<(Example, T)> {
+    lines
+        .into_par_iter()
+        .map_init(NgramCounter::new, |counter, line| {
+            let (example, text) = line.split();
+            let counted = count(counter, &text);
+            (example, counted)
+        })
+        .collect()
+}

@@ -1,0 +1,100 @@
+//! Which fold each example is held out in: near-duplicates (one group) always together, classes spread evenly, the seed
+//! decides the rest.
+
+use std::collections::BTreeMap;
+
+/// Assigns each example a fold below the returned number of folds: `folds`, or the number of groups if that is less.
+/// Fewer than two groups cannot be folded: `None`.
+pub(crate) fn assign(groups: &[&str], classes: &[usize], folds: usize, seed: u64) -> Option<(usize, Vec<usize>)> {
+    let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (example, group) in groups.iter().enumerate() {
+        members.entry(group).or_default().push(example);
+    }
+    let folds = folds.min(members.len());
+    if folds < 2 {
+        return None;
+    }
+    let mut members: Vec<Vec<usize>> = members.into_values().collect();
+    shuffle(&mut members, seed);
+    // large groups first, while there is room to balance them; the sort is stable, so the seed orders equals
+    members.sort_by_key(|group| std::cmp::Reverse(group.len()));
+
+    let class_count = classes.iter().max().map_or(0, |class| class + 1);
+    let mut sizes = vec![0; folds];
+    let mut class_sizes = vec![vec![0; class_count]; folds];
+    let mut assigned = vec![0; groups.len()];
+    for group in members {
+        let crowding = |fold: usize| {
+            let same_class: usize = group.iter().map(|example| class_sizes[fold][classes[*example]]).sum();
+            (same_class, sizes[fold], fold)
+        };
+        let fold = (0..folds).min_by_key(|fold| crowding(*fold)).expect("there are at least two folds");
+        for example in group {
+            assigned[example] = fold;
+            sizes[fold] += 1;
+            class_sizes[fold][classes[example]] += 1;
+        }
+    }
+    Some((folds, assigned))
+}
+
+/// Fisher–Yates over the SplitMix64 sequence of the seed: the same on every machine and in every release.
+fn shuffle<T>(items: &mut [T], seed: u64) {
+    let mut state = seed;
+    for last in (1..items.len()).rev() {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        items.swap(last, (mixed % (last as u64 + 1)) as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|number| format!("g{number}")).collect()
+    }
+
+    #[test]
+    fn a_group_is_never_parted() {
+        let groups = ["a", "b", "a", "c", "b", "a"];
+        let (folds, assigned) = assign(&groups, &[0, 1, 0, 1, 0, 1], 3, 1).unwrap();
+        assert_eq!(folds, 3);
+        assert!(assigned[0] == assigned[2] && assigned[2] == assigned[5]);
+        assert_eq!(assigned[1], assigned[4]);
+    }
+
+    #[test]
+    fn classes_are_spread_evenly() {
+        let names = names(20);
+        let groups: Vec<&str> = names.iter().map(String::as_str).collect();
+        let classes: Vec<usize> = (0..20).map(|example| example % 2).collect();
+        let (_, assigned) = assign(&groups, &classes, 5, 3).unwrap();
+        for fold in 0..5 {
+            for class in 0..2 {
+                let count = (0..20).filter(|example| assigned[*example] == fold && classes[*example] == class).count();
+                assert_eq!(count, 2);
+            }
+        }
+    }
+
+    #[test]
+    fn the_seed_decides_and_nothing_else() {
+        let names = names(30);
+        let groups: Vec<&str> = names.iter().map(String::as_str).collect();
+        let classes = vec![0; 30];
+        assert_eq!(assign(&groups, &classes, 5, 1), assign(&groups, &classes, 5, 1));
+        assert_ne!(assign(&groups, &classes, 5, 1), assign(&groups, &classes, 5, 2));
+    }
+
+    #[test]
+    fn few_groups_make_few_folds_and_one_makes_none() {
+        assert_eq!(assign(&["a", "b"], &[0, 1], 5, 1).map(|(folds, _)| folds), Some(2));
+        assert_eq!(assign(&["a", "a"], &[0, 1], 5, 1), None);
+        assert_eq!(assign(&[], &[], 5, 1), None);
+    }
+}

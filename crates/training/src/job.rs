@@ -1,0 +1,89 @@
+//! The job file that a worker hands to its training child.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{backend::Backend, error::TrainingError};
+
+/// The only version of the job file that is understood.
+const JOB_VERSION: u32 = 1;
+
+/// Kinds of model that this crate trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// One softmax head per field on n-gram features.
+    Linear,
+}
+
+/// What to train, from what, and where to put it. Paths are the worker's own; nothing in them comes from a user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingJob {
+    /// Version of this file: 1.
+    pub v: u32,
+    /// Kind of model.
+    pub kind: Kind,
+    /// Decides the folds; the same seed gives the same bytes.
+    pub seed: u64,
+    /// Accuracy that thresholds shall promise, strictly between 0 and 1; recorded in the model.
+    pub target_accuracy: f64,
+    /// Parameters of the kind; `{}` for all defaults.
+    #[serde(default = "no_params")]
+    pub params: serde_json::Value,
+    /// `train.jsonl` of the snapshot.
+    pub train: PathBuf,
+    /// `validation.jsonl` of the snapshot; may be empty of lines.
+    pub validation: PathBuf,
+    /// `labels.json` of the snapshot.
+    pub labels: PathBuf,
+    /// Folder of the model; created if it is missing.
+    pub out: PathBuf,
+    /// Folder of `out_of_fold.jsonl` and `validation.jsonl`; created if it is missing, not within `out`.
+    pub reports: PathBuf,
+    /// Threads to compute with; 0 = as many as the machine has. Changes the time, never the result.
+    #[serde(default)]
+    pub threads: usize,
+    /// Back end.
+    #[serde(default)]
+    pub backend: Backend,
+}
+
+fn no_params() -> serde_json::Value {
+    serde_json::json!({})
+}
+
+impl TrainingJob {
+    /// Reads a job file.
+    ///
+    /// # Errors
+    /// `io` if it cannot be read, `bad_params` if it is not a job of a known version.
+    pub fn read(path: &Path) -> Result<Self, TrainingError> {
+        let text = fs::read_to_string(path).map_err(TrainingError::io(path))?;
+        serde_json::from_str(&text).map_err(|error| TrainingError::BadParams(format!("{}: {error}", path.display())))
+    }
+
+    /// Version of the job file to write.
+    #[must_use]
+    pub fn version() -> u32 {
+        JOB_VERSION
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), TrainingError> {
+        let refuse = |reason: String| Err(TrainingError::BadParams(reason));
+        if self.v != JOB_VERSION {
+            return refuse(format!("job version {} is not known, only {JOB_VERSION} is", self.v));
+        }
+        if !(self.target_accuracy > 0.0 && self.target_accuracy < 1.0) {
+            return refuse(format!("target_accuracy must lie between 0 and 1, not {}", self.target_accuracy));
+        }
+        if self.reports.starts_with(&self.out) {
+            return refuse("reports must not lie within out: they are no part of the model".to_owned());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,331 @@
+//! The kind `linear` from a snapshot on disk to a model that answers.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use inference::{Model, NgramCounter, SparseRows, ThresholdDecision, manifest, set_thresholds};
+use serde_json::{Value, json};
+use training::{
+    Backend, Event, Kind, LinearHead, OUT_OF_FOLD_FILE, Progress, ReportRow, TrainingError, TrainingJob, TrainingSummary, VALIDATION_FILE,
+    run,
+};
+
+/// Training computes in 32 bits, predicting adds up in 64.
+const FORWARD_TOLERANCE: f64 = 1e-5;
+
+const TOPICS: [(&str, [&str; 4]); 3] = [
+    ("License", ["license", "royalty", "licensee", "sublicense"]),
+    ("Supply", ["goods", "delivery", "purchase", "shipment"]),
+    ("Hosting", ["server", "uptime", "hosting", "bandwidth"]),
+];
+
+struct Snapshot {
+    dir: tempfile::TempDir,
+}
+
+/// What may differ between the snapshots of two tests.
+#[derive(Default)]
+struct Shape {
+    /// Put into file name, metadata and title of every line.
+    telltale: Option<&'static str>,
+}
+
+impl Snapshot {
+    fn new(examples: usize, shape: &Shape) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("train.jsonl"), lines("train", 0, examples, shape)).unwrap();
+        fs::write(dir.path().join("validation.jsonl"), lines("validation", 1000, 12, shape)).unwrap();
+        let snapshot = Self { dir };
+        snapshot.labels(json!({
+            "contract_type": {"labels": ["Hosting", "License", "Supply"]},
+            "governing_law": {"labels": ["New York", "Utah", null]},
+        }));
+        snapshot
+    }
+
+    fn labels(&self, fields: Value) {
+        let labels = json!({"v": 1, "fields": fields, "left_out": [{"field": "parties", "reason": "several values"}]});
+        fs::write(self.path("labels.json"), labels.to_string()).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn job(&self) -> TrainingJob {
+        TrainingJob {
+            v: TrainingJob::version(),
+            kind: Kind::Linear,
+            seed: 42,
+            target_accuracy: 0.8,
+            params: json!({"min_df": 1}),
+            train: self.path("train.jsonl"),
+            validation: self.path("validation.jsonl"),
+            labels: self.path("labels.json"),
+            out: self.path("model"),
+            reports: self.path("reports"),
+            threads: 1,
+            backend: Backend::Flex,
+        }
+    }
+
+    fn out(&self) -> PathBuf {
+        self.path("model")
+    }
+}
+
+fn text(example: usize) -> String {
+    let (_, words) = TOPICS[example % 3];
+    let law = if example.is_multiple_of(2) { "governed by the laws of New York" } else { "with nothing said about disputes" };
+    format!("This {} concerns {} number {example} {law}.", words[example % 4], words[(example + 1) % 4])
+}
+
+fn lines(split: &str, first: usize, count: usize, shape: &Shape) -> String {
+    (first..first + count)
+        .map(|example| {
+            let contract_type = TOPICS[example % 3].0;
+            let law: &[&str] = if example.is_multiple_of(2) { &["New York"] } else { &[] };
+            let telltale = shape.telltale.unwrap_or_default();
+            let line = json!({
+                "document_id": format!("d{example}"), "split": split, "group": format!("g{example}"),
+                "source": "s", "project": "p", "task_id": example.to_string(),
+                "file_name": format!("{telltale}{contract_type}.pdf"),
+                "metadata": {"title": format!("{telltale} {contract_type}")},
+                "text": text(example),
+                "fields": {
+                    "contract_type": {"value": [contract_type], "status": "OK", "position": example, "reviewer": "1"},
+                    "governing_law": {"value": law, "status": "NEW", "position": example, "reviewer": "1"},
+                },
+            });
+            format!("{line}\n")
+        })
+        .collect()
+}
+
+fn train(job: &TrainingJob) -> Result<TrainingSummary, TrainingError> {
+    run(job, &mut |_| {})
+}
+
+fn weights(dir: &Path) -> Vec<u8> {
+    fs::read(dir.join("model.safetensors")).unwrap()
+}
+
+#[test]
+fn a_small_set_is_learned_by_heart_and_carries_over() {
+    let snapshot = Snapshot::new(48, &Shape::default());
+    let summary = train(&snapshot.job()).unwrap();
+    assert_eq!((summary.train_documents, summary.validation_documents), (48, 12));
+    for field in &summary.fields {
+        assert_eq!(field.validation_accuracy, Some(1.0), "{field:?}");
+        assert_eq!((field.folds, field.train_examples, field.validation_examples), (5, 48, 12));
+    }
+    let model = Model::load_unpublished(&snapshot.out()).unwrap();
+    for example in 0..48 {
+        assert_eq!(model.predict(&text(example))[0].value.as_deref(), Some(TOPICS[example % 3].0));
+    }
+}
+
+#[test]
+fn no_value_is_learned_as_an_answer() {
+    let snapshot = Snapshot::new(48, &Shape::default());
+    train(&snapshot.job()).unwrap();
+    let model = Model::load_unpublished(&snapshot.out()).unwrap();
+    assert_eq!(model.predict(&text(7))[1].value, None);
+    assert_eq!(model.predict(&text(8))[1].value.as_deref(), Some("New York"));
+}
+
+#[test]
+fn a_label_without_training_example_is_named_and_never_predicted() {
+    let snapshot = Snapshot::new(48, &Shape::default());
+    train(&snapshot.job()).unwrap();
+    let model = Model::load_unpublished(&snapshot.out()).unwrap();
+    let law = model.field("governing_law").unwrap();
+    assert_eq!(law.labels, [Some("New York".to_owned()), None]);
+    assert_eq!(law.unlearnable, [Some("Utah".to_owned())]);
+    assert_eq!(law.train_counts, [24, 24]);
+    assert_eq!(model.predict(&text(8))[1].probability(Some("Utah")), 0.0);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_on_one_thread_and_on_two() {
+    let snapshot = Snapshot::new(200, &Shape::default());
+    let mut job = snapshot.job();
+    let mut files = Vec::new();
+    for (name, threads) in [("a", 1), ("b", 1), ("c", 2)] {
+        job.threads = threads;
+        job.out = snapshot.path(name);
+        job.reports = snapshot.path(&format!("{name}-reports"));
+        train(&job).unwrap();
+        let report = fs::read(job.reports.join(OUT_OF_FOLD_FILE)).unwrap();
+        files.push((weights(&job.out), fs::read(job.out.join("config.json")).unwrap(), report));
+    }
+    assert!(files[0] == files[1], "the same job gave other bytes");
+    assert!(files[0] == files[2], "two threads gave other bytes than one");
+}
+
+#[test]
+fn titles_file_names_and_metadata_change_nothing() {
+    let plain = Snapshot::new(48, &Shape::default());
+    let telling = Snapshot::new(48, &Shape { telltale: Some("secret") });
+    train(&plain.job()).unwrap();
+    train(&telling.job()).unwrap();
+    assert!(weights(&plain.out()) == weights(&telling.out()));
+}
+
+#[test]
+fn predicting_agrees_with_the_module_that_was_trained() {
+    let snapshot = Snapshot::new(48, &Shape::default());
+    train(&snapshot.job()).unwrap();
+    let config = inference::ModelConfig::read(&snapshot.out()).unwrap();
+    let weights = inference::Weights::read(&snapshot.out(), &config).unwrap();
+    let model = Model::load_unpublished(&snapshot.out()).unwrap();
+
+    let mut rows = SparseRows::new(config.feature_count);
+    let mut counter = NgramCounter::new();
+    for example in 0..20 {
+        rows.push(&model.vectorizer().vectorize(&mut counter, &text(example)));
+    }
+    for (field, head) in weights.fields.iter().enumerate() {
+        let module = LinearHead::new(head.weight.clone(), head.bias.clone(), &burn::tensor::Device::flex());
+        let classes = head.bias.len();
+        let forward = module.forward(&rows).unwrap().try_into_vec_as::<f32>().unwrap();
+        for (example, forward) in forward.chunks(classes).enumerate() {
+            let answer = &model.predict(&text(example))[field];
+            for (label, forward) in config.fields[field].labels.iter().zip(forward) {
+                let difference = answer.probability(label.as_deref()) - f64::from(*forward);
+                assert!(difference.abs() < FORWARD_TOLERANCE, "{label:?} differs by {difference}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_validation_report_holds_exactly_what_predicting_gives() {
+    let snapshot = Snapshot::new(48, &Shape::default());
+    train(&snapshot.job()).unwrap();
+    manifest::write(&snapshot.out()).unwrap();
+    let model = Model::load(&snapshot.out()).unwrap();
+    let rows = ReportRow::read_all(&snapshot.path("reports").join(VALIDATION_FILE)).unwrap();
+    assert_eq!(rows.len(), 24);
+    let texts: Vec<String> = (1000..1012).map(text).collect();
+    let batch = model.predict_batch(&texts);
+    for row in rows {
+        let example: usize = row.document_id[1..].parse().unwrap();
+        let field = usize::from(row.field == "governing_law");
+        let answer = &model.predict(&text(example))[field];
+        // bit for bit, alone and in a batch
+        assert_eq!((answer.confidence.to_bits(), &answer.value), (row.confidence.to_bits(), &row.predicted));
+        assert_eq!(answer, &batch[example - 1000][field]);
+    }
+}
+
+#[test]
+fn out_of_fold_scores_cover_every_training_example_once_per_field() {
+    let snapshot = Snapshot::new(48, &Shape::default());
+    train(&snapshot.job()).unwrap();
+    let rows = ReportRow::read_all(&snapshot.path("reports").join(OUT_OF_FOLD_FILE)).unwrap();
+    let mut seen: Vec<(String, String)> = rows.iter().map(|row| (row.field.clone(), row.document_id.clone())).collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!((rows.len(), seen.len()), (96, 96));
+    assert!(rows.iter().all(|row| (0.0..=1.0).contains(&row.confidence) && row.gold_probability <= row.confidence));
+}
+
+#[test]
+fn thresholds_are_set_before_the_manifest_and_decide_what_is_answered() {
+    let snapshot = Snapshot::new(48, &Shape::default());
+    train(&snapshot.job()).unwrap();
+    let before = Model::load_unpublished(&snapshot.out()).unwrap().predict(&text(3));
+    assert!(before.iter().all(|answer| !answer.answered));
+
+    let decisions = BTreeMap::from([
+        ("contract_type".to_owned(), ThresholdDecision::Answer(0.2)),
+        ("governing_law".to_owned(), ThresholdDecision::Unreachable),
+    ]);
+    set_thresholds(&snapshot.out(), &decisions).unwrap();
+    manifest::write(&snapshot.out()).unwrap();
+    let after = Model::load(&snapshot.out()).unwrap().predict(&text(3));
+    assert!(after[0].answered && !after[1].answered);
+    assert_eq!((&after[1].value, after[1].confidence), (&before[1].value, before[1].confidence));
+    assert!(set_thresholds(&snapshot.out(), &decisions).unwrap_err().to_string().contains("manifest.json"));
+}
+
+#[test]
+fn a_field_with_one_class_is_left_out_and_no_field_left_is_an_error() {
+    let snapshot = Snapshot::new(48, &Shape::default());
+    snapshot.labels(json!({
+        "contract_type": {"labels": ["Hosting", "License", "Supply"]},
+        "governing_law": {"labels": ["New York"]},
+    }));
+    let summary = train(&snapshot.job()).unwrap();
+    let skipped: Vec<&str> = summary.skipped.iter().map(|field| field.field.as_str()).collect();
+    assert_eq!(skipped, ["parties", "governing_law"]);
+
+    snapshot.labels(json!({"governing_law": {"labels": ["New York"]}}));
+    let error = train(&snapshot.job()).unwrap_err();
+    assert_eq!((error.code(), error.is_retryable()), ("no_trainable_field", false));
+    assert!(error.to_string().contains("only one label, `New York`"), "{error}");
+}
+
+#[test]
+fn a_bad_job_or_snapshot_has_a_code_and_leaves_no_model() {
+    let snapshot = Snapshot::new(48, &Shape::default());
+    let mut job = snapshot.job();
+    job.params = json!({"layers": 3});
+    assert_eq!(train(&job).unwrap_err().code(), "bad_params");
+    job.params = json!({});
+    job.target_accuracy = 1.5;
+    assert_eq!(train(&job).unwrap_err().code(), "bad_params");
+    job.target_accuracy = 0.9;
+    job.reports = job.out.join("reports");
+    assert_eq!(train(&job).unwrap_err().code(), "bad_params");
+    job.reports = snapshot.path("reports");
+    job.train = snapshot.path("missing.jsonl");
+    let error = train(&job).unwrap_err();
+    assert_eq!((error.code(), error.is_retryable()), ("io", true));
+    job.train = snapshot.path("train.jsonl");
+    fs::write(snapshot.path("labels.json"), r#"{"v":2,"fields":{}}"#).unwrap();
+    assert_eq!(train(&job).unwrap_err().code(), "bad_dataset");
+    assert!(!snapshot.out().exists());
+}
+
+#[test]
+fn examples_that_are_all_near_duplicates_are_learned_without_folds() {
+    let snapshot = Snapshot::new(12, &Shape::default());
+    let one_group = lines("train", 0, 12, &Shape::default())
+        .lines()
+        .map(|line| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            line["group"] = json!("one");
+            format!("{line}\n")
+        })
+        .collect::<String>();
+    fs::write(snapshot.path("train.jsonl"), one_group).unwrap();
+    let summary = train(&snapshot.job()).unwrap();
+    assert!(summary.fields.iter().all(|field| field.folds == 0 && field.out_of_fold_accuracy.is_none()));
+}
+
+#[test]
+fn progress_rises_to_the_end_and_the_last_line_is_the_summary() {
+    let snapshot = Snapshot::new(48, &Shape::default());
+    let mut progress: Vec<Progress> = Vec::new();
+    let summary = run(&snapshot.job(), &mut |line| progress.push(line)).unwrap();
+    let fractions: Vec<f64> = progress
+        .iter()
+        .filter_map(|line| match line.event {
+            Event::Progress { fraction, .. } => Some(fraction),
+            _ => None,
+        })
+        .collect();
+    assert!(!fractions.is_empty() && fractions.windows(2).all(|pair| pair[0] <= pair[1]));
+    assert_eq!(progress.last().map(|line| &line.event), Some(&Event::Done { summary }));
+    for line in progress {
+        let text = serde_json::to_string(&line).unwrap();
+        assert_eq!(serde_json::from_str::<Progress>(&text).unwrap(), line);
+    }
+}

@@ -1,0 +1,67 @@
+# Calls of cargo. Always the whole workspace is selected, so that every command resolves the same features and nothing is
+# built twice; what is really built is chosen by the target (--bin, --bins).
+
+target_folder() { printf '%s' "${CARGO_TARGET_DIR:-$root/target}"; }
+
+# Queries are checked against .sqlx: a build needs no database, and an old or empty one at DATABASE_URL cannot fail it.
+build_workspace() { SQLX_OFFLINE=true cargo build --locked --workspace "$@"; }
+
+run_tests() {
+    need_rust
+    # the tests drive the real binaries
+    step "build" build_workspace --bins
+    services_up
+    say "── tests"
+    local started status=0 log=$logs/test.log
+    started=$(now_ms)
+    [[ ! -t 1 ]] || export CARGO_TERM_COLOR=always
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --locked --workspace --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+    else
+        # all of them, also after a failure: one run tells everything
+        cargo test --locked --workspace --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+    fi
+    took "tests" "$started"
+    test_summary "$log" "$status"
+    return "$status"
+}
+
+# The last line: one summary of all test programs, in the words of the runner.
+test_summary() {
+    sed 's/\x1b\[[0-9;]*m//g' "$1" | awk -v status="$2" '
+        /^ *Summary \[/ { nextest = $0 }
+        /^test result: / { passed += $4; failed += $6; ignored += $8 }
+        END {
+            if (nextest != "") print nextest
+            else printf "test result: %s. %d passed; %d failed; %d ignored\n", status == 0 ? "ok" : "FAILED", passed, failed, ignored
+        }'
+}
+
+bench() {
+    need_rust
+    services_up
+    local folder script found=no
+    for folder in "$root"/crates/* "$root"/producer "$root"/worker; do
+        [[ -d $folder/benches ]] || continue
+        found=yes
+        step "bench ${folder#"$root"/}" env SQLX_OFFLINE=true cargo bench --locked --manifest-path "$folder/Cargo.toml" --bench '*'
+    done
+    for script in "$root"/deploy/bench/*.sh; do
+        [[ -x $script ]] || continue
+        found=yes
+        step "$(basename "$script" .sh)" "$script"
+    done
+    [[ $found == yes ]] || say "no benchmarks: they go to benches/ of a crate, or deploy/bench/*.sh"
+}
+
+tools() {
+    need_rust
+    local tool
+    for tool in cargo-deny cargo-machete; do
+        if command -v "$tool" >/dev/null; then
+            say "$tool: $("$tool" --version)"
+        else
+            step "install $tool" cargo install --locked "$tool"
+        fi
+    done
+}

@@ -1,0 +1,153 @@
+# ./dev demo: the whole way once, on a generated sample, with the real binaries.
+
+demo_once=no
+demo_failed=yes
+demo_fields=contract_type,managed_by,sow_currency,platform_technology,type_of_contract_l1,type_of_contract_l2,commercial_model,user_based_license
+
+demo() {
+    case ${1:-} in
+        --once) demo_once=yes ;;
+        '') ;;
+        *) die "demo knows only --once, not $1" ;;
+    esac
+    need_rust
+    need_curl
+    step "build" build_workspace --bins
+    services_up
+    bin=$(target_folder)/debug
+    aprendiz=$bin/aprendiz
+    trap demo_stop EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+
+    step "migrate" demo_run migrate
+    step "sample" demo_sample
+    step "start the API and two workers" demo_start
+    step "create a key" demo_key
+    step "import" demo_run import "$state/sample/contracts.json.gz"
+    step "train" demo_train
+    step "download" demo_download
+    step "predict" demo_predict
+    demo_summary
+    demo_failed=no
+    if [[ $demo_once == no ]]; then
+        say ""
+        say "All of it stays up until Ctrl-C."
+        demo_watch
+    fi
+}
+
+# The command line; what it says on failure is on the screen already.
+demo_run() { "$aprendiz" "$@" || die "failed: aprendiz $*"; }
+
+demo_sample() {
+    mkdir -p "$state/sample"
+    [[ -s $state/sample/contracts.json.gz ]] && return 0
+    "$bin/aprendiz-sample" contracts --documents 600 --seed 7 --out "$state/sample/new.json.gz"
+    mv "$state/sample/new.json.gz" "$state/sample/contracts.json.gz"
+}
+
+demo_start() {
+    local worker
+    stop_process "$state/serve.pid" aprendiz
+    remember_port API_PORT
+    write_env
+    start_process serve "$aprendiz" serve
+    wait_for 60 "the API" demo_ready || die "the API is not ready at $APRENDIZ_URL/readyz"
+    for worker in worker-1 worker-2; do
+        stop_process "$state/$worker.pid" aprendiz-worker
+        start_process "$worker" "$bin/aprendiz-worker"
+    done
+    sleep 0.2
+    for worker in worker-1 worker-2; do
+        alive "$state/$worker.pid" aprendiz-worker || die "$worker ended at once"
+    done
+}
+
+demo_ready() {
+    alive "$state/serve.pid" aprendiz && curl -sf --max-time 5 -o /dev/null "$APRENDIZ_URL/readyz"
+}
+
+# One key for this checkout, made once.
+demo_key() {
+    if [[ -n ${API_KEY:-} ]] && curl -sf --max-time 10 -o /dev/null -H "Authorization: Bearer $API_KEY" "$APRENDIZ_URL/v1/training-runs"; then
+        return 0
+    fi
+    local created
+    created=$("$aprendiz" -o json api-key create --name demo --role admin) || die "failed: aprendiz api-key create"
+    remember API_KEY "$(sed -n 's/.*"key": *"\([^"]*\)".*/\1/p' <<<"$created")"
+    [[ -n $API_KEY ]] || die "aprendiz api-key create printed no key"
+    write_env
+}
+
+demo_train() {
+    local before
+    before=$(latest_run)
+    demo_run run create --model contracts --kind linear --fields "$demo_fields" --watch
+    run_id=$(latest_run)
+    [[ -n $run_id && $run_id != "$before" ]] || die "no new training run is to be seen"
+}
+
+# Id of the newest run, empty when there is none.
+latest_run() { "$pg_bin/psql" -X -q -A -t "$DATABASE_URL" -c "SELECT id FROM training_runs ORDER BY created_at DESC LIMIT 1"; }
+
+demo_download() {
+    rm -rf "$state/demo"
+    mkdir -p "$state/demo"
+    demo_run dataset download "$run_id" -d "$state/demo/dataset"
+    demo_run model download contracts -d "$state/demo/model"
+    find "$state/demo" -type f -printf '   %P  (%s bytes)\n' | sort
+}
+
+demo_predict() {
+    "$pg_bin/psql" -X -q -A -t "$DATABASE_URL" -o "$state/demo/document.txt" -c "SELECT text FROM document_texts
+        JOIN document_splits USING (document_id) WHERE split = 'test' ORDER BY document_texts.position LIMIT 1"
+    demo_run predict --model contracts "$state/demo/document.txt"
+}
+
+demo_summary() {
+    cat <<TEXT
+
+What runs where
+   API          $APRENDIZ_URL   (log: .dev/log/serve.log)
+   workers      two   (logs: .dev/log/worker-1.log, worker-2.log)
+   PostgreSQL   127.0.0.1:$POSTGRES_PORT   (./dev psql)
+   Redis        127.0.0.1:$REDIS_PORT
+   S3           $AWS_ENDPOINT_URL_S3   bucket $APRENDIZ_BUCKET   (files: .dev/s3)
+Where the results lie
+   run          $run_id
+   dataset      .dev/demo/dataset
+   model        .dev/demo/model
+Try it          source .dev/env; ${aprendiz#"$root"/} run list
+TEXT
+}
+
+# Until Ctrl-C, or until something that should run does not.
+demo_watch() {
+    local name
+    demo_failed=yes
+    while sleep 1; do
+        for name in serve worker-1 worker-2; do
+            local program=aprendiz-worker
+            [[ $name == serve ]] && program=aprendiz
+            alive "$state/$name.pid" "$program" || die "$name has ended"
+        done
+    done
+}
+
+# Ends what the demo started: its own processes always, the services unless they ran before.
+demo_stop() {
+    local status=$? name
+    trap - EXIT INT TERM
+    set +e
+    if ((status != 0 && status != 130 && status != 143)) && [[ $demo_failed == yes ]]; then
+        for name in serve worker-1 worker-2; do show_log "$logs/$name.log"; done
+        warn "the demo failed; its message stands above the logs, which stay in .dev/log"
+    fi
+    for name in worker-1 worker-2; do stop_process "$state/$name.pid" aprendiz-worker; done
+    stop_process "$state/serve.pid" aprendiz
+    [[ $started_services == no ]] || services_down
+    # Ctrl-C is the ordinary end of a demo that was done
+    [[ $status == 130 && -n ${run_id:-} && -e $state/demo/document.txt ]] && status=0
+    exit "$status"
+}

@@ -1,0 +1,52 @@
+# Migrations by psql alone: each file in one transaction, as sqlx does it (or in none, where its first line says so).
+
+# migrate_database DATABASE up|down
+migrate_database() {
+    local file
+    local -a files=("$root"/migrations/*."$2".sql)
+    if [[ $2 == down ]]; then
+        mapfile -t files < <(printf '%s\n' "${files[@]}" | sort -r)
+    fi
+    for file in "${files[@]}"; do
+        local -a one=(-1)
+        [[ $(head -n 1 "$file") == "-- no-transaction"* ]] && one=()
+        PGPASSWORD=$POSTGRES_PASSWORD PGOPTIONS='-c client_min_messages=warning' "$pg_bin/psql" -X -q -v ON_ERROR_STOP=1 \
+            ${one[@]+"${one[@]}"} -h 127.0.0.1 -p "$POSTGRES_PORT" -U aprendiz -d "$1" -o /dev/null -f "$file" \
+            || { warn "$(basename "$file") failed"; return 1; }
+    done
+}
+
+# scratch_database NAME: makes it anew, and empty.
+scratch_database() {
+    admin_sql "DROP DATABASE IF EXISTS $1 WITH (FORCE)"
+    admin_sql "CREATE DATABASE $1 TEMPLATE template0"
+}
+
+dump_schema() {
+    # newer releases put a random word around the dump
+    PGPASSWORD=$POSTGRES_PASSWORD "$pg_bin/pg_dump" -h 127.0.0.1 -p "$POSTGRES_PORT" -U aprendiz --schema-only --no-owner "$1" \
+        | grep -v -E '^\\(un)?restrict '
+}
+
+# Up, down, up: every down file undoes all of its up file, and nothing is left that a second up stumbles over.
+check_migrations() {
+    local database=scratch_migrations left
+    scratch_database "$database"
+    migrate_database "$database" up
+    dump_schema "$database" >"$state/schema-1.sql"
+    migrate_database "$database" down
+    left=$(admin_sql "SELECT string_agg(name, ', ') FROM (
+            SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace
+            UNION SELECT typname FROM pg_type WHERE typnamespace = 'public'::regnamespace
+            UNION SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+            UNION SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$|public$)'
+            UNION SELECT extname FROM pg_extension WHERE extname <> 'plpgsql') AS rest" "$database")
+    if [[ -n $left ]]; then
+        warn "left after all down migrations: $left"
+        return 1
+    fi
+    migrate_database "$database" up
+    dump_schema "$database" >"$state/schema-2.sql"
+    admin_sql "DROP DATABASE $database WITH (FORCE)"
+    diff -u "$state/schema-1.sql" "$state/schema-2.sql" || { warn "the second up gives another schema"; return 1; }
+}

@@ -1,0 +1,117 @@
+# A private PostgreSQL: own data folder, own port, loopback only. Fast rather than durable: a crash of the machine may
+# cost its data, which ./dev demo makes again.
+
+# PostgreSQL refuses to run as root; then this runs its programs as somebody else.
+as_postgres() {
+    if ((EUID != 0)); then
+        "$@"
+    else
+        (cd / && setpriv --reuid "$pg_user" --regid "$(id -g "$pg_user")" --clear-groups "$@")
+    fi
+}
+
+choose_postgres_user() {
+    pg_user=$(id -un)
+    if ((EUID == 0)); then
+        pg_user=nobody
+        id postgres >/dev/null 2>&1 && pg_user=postgres
+    fi
+    return 0
+}
+
+# The folder of the data: .dev/postgres, unless the user of PostgreSQL cannot get there (a checkout below /root).
+choose_postgres_folder() {
+    local base
+    if [[ -n ${POSTGRES_FOLDER:-} && -e $POSTGRES_FOLDER/data/PG_VERSION ]] && as_postgres test -w "$POSTGRES_FOLDER/data"; then
+        return 0
+    fi
+    for base in "$state/postgres" "${TMPDIR:-/tmp}" /tmp /var/tmp; do
+        if [[ $base == "$state/postgres" ]]; then
+            mkdir -p "$base"
+        else
+            base=$(mktemp -d "$base/aprendiz-postgres.XXXXXX") || continue
+        fi
+        chmod 700 "$base"
+        ((EUID != 0)) || chown "$pg_user" "$base"
+        if as_postgres test -w "$base" 2>/dev/null; then
+            remember POSTGRES_FOLDER "$base"
+            return 0
+        fi
+        rmdir "$base"
+    done
+    die "no folder that the user $pg_user can write to; set TMPDIR to one"
+}
+
+create_postgres() {
+    local data=$POSTGRES_FOLDER/data locale=C
+    [[ -e $data/PG_VERSION && -e $POSTGRES_FOLDER/complete ]] && return 0
+    locale -a 2>/dev/null | grep -qi '^C\.utf-\?8$' && locale=C.UTF-8
+    as_postgres rm -rf "$data"
+    printf '%s\n' "$POSTGRES_PASSWORD" | as_postgres sh -c "umask 077; cat >'$POSTGRES_FOLDER/password'"
+    as_postgres "$pg_bin/initdb" -D "$data" -U aprendiz --auth=scram-sha-256 --pwfile="$POSTGRES_FOLDER/password" \
+        --encoding=UTF8 --locale="$locale" --no-instructions --no-sync >"$logs/initdb.log" 2>&1 \
+        || { show_log "$logs/initdb.log"; die "initdb failed"; }
+    as_postgres rm -f "$POSTGRES_FOLDER/password"
+    as_postgres tee -a "$data/postgresql.conf" >/dev/null <<'TEXT'
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 400
+shared_buffers = 256MB
+max_wal_size = 2GB
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+TEXT
+    as_postgres touch "$POSTGRES_FOLDER/complete"
+}
+
+postgres_answers() {
+    PGPASSWORD=$POSTGRES_PASSWORD PGCONNECT_TIMEOUT=5 "$pg_bin/psql" -X -q -h 127.0.0.1 -p "$POSTGRES_PORT" -U aprendiz -d postgres -c 'SELECT 1'
+}
+
+postgres_up() {
+    need_postgres
+    choose_postgres_user
+    remember_secret POSTGRES_PASSWORD
+    if [[ -n ${POSTGRES_PORT:-} ]] && postgres_answers >/dev/null 2>&1; then
+        return 0
+    fi
+    local data
+    choose_postgres_folder
+    data=$POSTGRES_FOLDER/data
+    create_postgres
+    # left by one that died, its number now another program's: PostgreSQL would believe in it
+    if [[ -e $data/postmaster.pid ]]; then
+        if as_postgres "$pg_bin/pg_ctl" -D "$data" status >/dev/null 2>&1 && alive "$data/postmaster.pid" postgres; then
+            as_postgres "$pg_bin/pg_ctl" -D "$data" -m fast -w stop >/dev/null 2>&1 || true
+        fi
+        rm -f "$data/postmaster.pid"
+    fi
+    remember_port POSTGRES_PORT
+    started_services=yes
+    as_postgres "$pg_bin/pg_ctl" -D "$data" -l "$POSTGRES_FOLDER/log" -o "-p $POSTGRES_PORT" -w -t 60 start \
+        </dev/null >"$logs/pg_ctl.log" 2>&1 9>&- \
+        || { show_log "$logs/pg_ctl.log"; show_log "$POSTGRES_FOLDER/log"; die "PostgreSQL did not start"; }
+    postgres_answers >/dev/null || die "PostgreSQL at port $POSTGRES_PORT does not take the password in .dev/state; ./dev down --wipe starts afresh"
+    if [[ -z $(admin_sql "SELECT 1 FROM pg_database WHERE datname = 'aprendiz'") ]]; then
+        admin_sql "CREATE DATABASE aprendiz"
+    fi
+}
+
+# admin_sql STATEMENT [DATABASE]
+admin_sql() {
+    PGPASSWORD=$POSTGRES_PASSWORD PGOPTIONS='-c client_min_messages=warning' "$pg_bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 \
+        -h 127.0.0.1 -p "$POSTGRES_PORT" -U aprendiz -d "${2:-postgres}" -c "$1"
+}
+
+postgres_down() {
+    [[ -n ${POSTGRES_FOLDER:-} ]] || return 0
+    choose_postgres_user
+    if pg_bin=$(postgres_bin) && [[ -e $POSTGRES_FOLDER/data/postmaster.pid ]] && alive "$POSTGRES_FOLDER/data/postmaster.pid" postgres; then
+        as_postgres "$pg_bin/pg_ctl" -D "$POSTGRES_FOLDER/data" -m fast -w -t 60 stop >/dev/null || warn "PostgreSQL did not stop"
+    fi
+    if [[ ${1:-} == --wipe ]]; then
+        rm -rf "$POSTGRES_FOLDER"
+        remember POSTGRES_FOLDER ""
+    fi
+}

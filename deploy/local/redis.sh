@@ -1,0 +1,30 @@
+# A private Redis: nothing on disk, for nothing in it is worth keeping (Postgres is the truth).
+
+redis_answers() { [[ $(REDISCLI_AUTH=$REDIS_PASSWORD timeout 5 redis-cli -h 127.0.0.1 -p "$REDIS_PORT" ping 2>/dev/null) == PONG ]]; }
+
+redis_up() {
+    need_redis
+    remember_secret REDIS_PASSWORD
+    if [[ -n ${REDIS_PORT:-} ]] && redis_answers; then
+        return 0
+    fi
+    stop_process "$state/redis.pid" redis-server
+    remember_port REDIS_PORT
+    # a file, because arguments are visible to every user of the machine
+    (
+        umask 077
+        cat >"$state/redis.conf" <<TEXT
+bind 127.0.0.1
+port $REDIS_PORT
+requirepass $REDIS_PASSWORD
+save ""
+appendonly no
+dir "$state"
+TEXT
+    )
+    started_services=yes
+    start_process redis redis-server "$state/redis.conf"
+    wait_for 20 Redis redis_answers || { show_log "$logs/redis.log"; die "Redis did not start"; }
+}
+
+redis_down() { stop_process "$state/redis.pid" redis-server; }

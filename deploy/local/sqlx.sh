@@ -1,0 +1,53 @@
+# The cache of checked queries, .sqlx: what every sqlx query macro says about its statement, one file each. The macros
+# write these files themselves when SQLX_OFFLINE_DIR is set while they compile against a live database, so no other
+# tool is needed.
+
+# Folders of the library crates whose sources call a query macro. Tests use the unchecked functions: their statements are
+# no part of the cache.
+sqlx_crates() {
+    grep -rlE 'query(_as|_scalar|_file|_file_as|_file_scalar)?(_unchecked)?!\(' --include='*.rs' "$root"/crates/*/src \
+        | sed 's|/src/.*||' | sort -u
+}
+
+# compile_queries FOLDER: compiles those crates against a scratch database, so that the folder gets every query.
+compile_queries() {
+    local crate file status=0
+    scratch_database scratch_queries
+    migrate_database scratch_queries up
+    # A newer source makes the macros run again; with its old time back afterwards, no build thinks it is stale.
+    for crate in $(sqlx_crates); do
+        touch -r "$crate/src/lib.rs" "$1/$(basename "$crate").time"
+        touch "$crate/src/lib.rs"
+    done
+    DATABASE_URL=${DATABASE_URL%/*}/scratch_queries SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$1 \
+        cargo check --quiet --locked --workspace --lib || status=$?
+    for file in "$1"/*.time; do
+        [[ -e $file ]] || continue
+        touch -r "$file" "$root/crates/$(basename "$file" .time)/src/lib.rs"
+        rm "$file"
+    done
+    admin_sql "DROP DATABASE scratch_queries WITH (FORCE)"
+    return "$status"
+}
+
+# A new folder for the queries; what an earlier failure left goes.
+queries_folder() {
+    rm -rf "$state/queries"
+    mkdir "$state/queries"
+}
+
+prepare() {
+    database_up
+    queries_folder
+    step "compile the queries" compile_queries "$state/queries"
+    rm -rf "$root/.sqlx"
+    mv "$state/queries" "$root/.sqlx"
+    say "$(find "$root/.sqlx" -name 'query-*.json' | wc -l) queries in .sqlx"
+}
+
+check_queries() {
+    queries_folder
+    compile_queries "$state/queries"
+    mkdir -p "$root/.sqlx"
+    diff -r "$root/.sqlx" "$state/queries" || { warn ".sqlx is stale: ./dev prepare writes it anew"; return 1; }
+}

@@ -1,0 +1,21 @@
+//! The whole system from outside: the real binaries, on real Postgres, Redis and S3, each test with its own.
+//!
+//! A test starts what it needs ([`site::Site`]), waits for conditions and never for time, and breaks things with signals.
+
+#![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
+
+mod child;
+mod commands;
+mod cuad;
+mod events;
+mod export;
+mod interruption;
+mod keys;
+mod objects;
+mod redis;
+mod repetition;
+mod run_errors;
+mod site;
+mod start;
+mod upload_errors;
+mod whole_way;

@@ -1,0 +1,146 @@
+//! An installation of one test: its services, `aprendiz serve` on them, and what a test asks of them.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, PgPool};
+use test_support::{Api, Server, TestEnv, wait_until};
+use uuid::Uuid;
+
+/// How long anything may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Declare workers after it, so that they end before what they use.
+pub(crate) struct Site {
+    // first, so that it ends before the services
+    pub(crate) server: Server,
+    pub(crate) env: TestEnv,
+}
+
+impl Site {
+    pub(crate) async fn start() -> Self {
+        Self::on(TestEnv::start().await).await
+    }
+
+    pub(crate) async fn on(env: TestEnv) -> Self {
+        Self { server: env.serve(&[]).await, env }
+    }
+
+    /// With documents to learn from.
+    pub(crate) async fn with(export: Vec<u8>) -> Self {
+        let site = Self::start().await;
+        site.import(export).await;
+        site
+    }
+
+    pub(crate) fn api(&self) -> Api {
+        self.server.api()
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        self.env.pool()
+    }
+
+    /// A count, by the statement that gives it.
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(self.pool()).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// The command line with `-o json`; it must succeed.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Value {
+        let output = self.env.cli(&self.server, &[arguments, &["-o", "json"]].concat());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "aprendiz {arguments:?}: {}: {errors}", output.status);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("aprendiz {arguments:?}: {error}: {errors}"))
+    }
+
+    /// Imports an export; it must go in without a quarantined task.
+    pub(crate) async fn import(&self, export: Vec<u8>) -> Value {
+        let report = answered(self.api().post("/v1/imports").body(export), 201).await;
+        assert_eq!(report["quarantined"], 0, "{report}");
+        report
+    }
+
+    /// Creates a run and gives its id.
+    pub(crate) async fn create_run(&self, spec: &Value) -> Uuid {
+        id_of(&answered(self.api().post("/v1/training-runs").json(spec), 202).await)
+    }
+
+    pub(crate) async fn run(&self, id: Uuid) -> Value {
+        self.api().json(&format!("/v1/training-runs/{id}")).await
+    }
+
+    /// Waits for the end of a run, whatever it is.
+    pub(crate) async fn ended(&self, id: Uuid) -> Value {
+        wait_until(&format!("the end of run {id}"), PATIENCE, async || {
+            Some(self.run(id).await).filter(|run| run["finished_at"].is_string())
+        })
+        .await
+    }
+
+    /// Waits for the end of a run that must succeed.
+    pub(crate) async fn succeeded(&self, id: Uuid) -> Value {
+        let run = self.ended(id).await;
+        assert_eq!(run["status"], "succeeded", "{run}");
+        run
+    }
+
+    /// Waits for the end of a run that must fail.
+    pub(crate) async fn failed(&self, id: Uuid) -> (String, String) {
+        let run = self.ended(id).await;
+        assert_eq!(run["status"], "failed", "{run}");
+        (text(&run["error_code"]), text(&run["error_text"]))
+    }
+
+    /// Waits until the training child of a run has told of progress.
+    pub(crate) async fn trains(&self, id: Uuid) {
+        wait_until(&format!("training of run {id}"), PATIENCE, async || {
+            let run = self.run(id).await;
+            assert!(run["finished_at"].is_null(), "the run ended before the test could act: {run}");
+            (run["phase"] == "train" && !run["progress"].is_null()).then_some(())
+        })
+        .await;
+    }
+
+    /// Outcomes of the attempts, oldest first.
+    pub(crate) async fn attempts(&self, id: Uuid) -> Vec<String> {
+        let attempts = self.api().json(&format!("/v1/training-runs/{id}/attempts")).await;
+        attempts["items"].as_array().expect("a list").iter().map(|attempt| text(&attempt["status"])).collect()
+    }
+
+    /// Ends the test: every run must have ended.
+    pub(crate) async fn finish(self) {
+        drop(self.server);
+        self.env.finish().await;
+    }
+}
+
+/// The JSON body of an answer that must have the status.
+pub(crate) async fn answered(request: reqwest::RequestBuilder, status: u16) -> Value {
+    let answer = request.send().await.expect("the API answers");
+    let found = answer.status().as_u16();
+    let body = answer.text().await.expect("the answer has a body");
+    assert_eq!(found, status, "{body}");
+    serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"))
+}
+
+/// The bytes of a GET that must succeed.
+pub(crate) async fn bytes(api: &Api, path: &str) -> Vec<u8> {
+    let answer = api.get(path).send().await.expect("the API answers");
+    assert!(answer.status().is_success(), "GET {path}: {}", answer.status());
+    answer.bytes().await.expect("the body arrives whole").to_vec()
+}
+
+/// A body in JSON lines.
+pub(crate) fn lines(body: &[u8]) -> Vec<Value> {
+    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).expect("every line is JSON")).collect()
+}
+
+pub(crate) fn id_of(value: &Value) -> Uuid {
+    value["id"].as_str().and_then(|id| id.parse().ok()).unwrap_or_else(|| panic!("no id: {value}"))
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}

@@ -1,0 +1,2 @@
+DROP TABLE import_quarantine;
+DROP TABLE imports;

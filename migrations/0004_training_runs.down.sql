@@ -1,0 +1,13 @@
+DROP TABLE outbox;
+DROP FUNCTION wake_relay();
+DROP TABLE run_events;
+DROP TABLE attempts;
+DROP TABLE training_run_documents;
+DROP TABLE training_runs;
+DROP TABLE datasets;
+DROP TABLE workers;
+DROP TYPE run_event_kind;
+DROP TYPE attempt_status;
+DROP TYPE run_phase;
+DROP TYPE run_status;
+DROP TYPE run_kind;

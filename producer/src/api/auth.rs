@@ -1,0 +1,97 @@
+//! Who asks, and whether they may: extractors named after roles. A handler that takes [`Operator`] answers operators and
+//! admins only, so the role stands beside the route it guards.
+//!
+//! Keys are looked up for each request: a revoked key stops working at once.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use runs::{Role, authenticate};
+
+use crate::api::error::ApiError;
+use crate::api::state::AppState;
+
+/// Header for clients that cannot send `Authorization`.
+pub(crate) const API_KEY_HEADER: &str = "x-api-key";
+
+/// Name of the key that asked; the actor of what it does.
+#[derive(Debug, Clone)]
+pub(crate) struct Actor(pub(crate) String);
+
+macro_rules! role {
+    ($(#[$doc:meta])* $name:ident { $($actor:ident)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub(crate) struct $name $((pub(crate) $actor))?;
+
+        impl FromRequestParts<AppState> for $name {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+                let actor = actor_with_role(&parts.headers, state, Role::$name).await?;
+                Ok(role!(@made $name actor $($actor)?))
+            }
+        }
+    };
+    (@made $name:ident $found:ident Actor) => { $name($found) };
+    (@made $name:ident $found:ident) => {{ let _ = $found; $name }};
+}
+
+role!(
+    /// Reads, downloads, predicts. Reading leaves no trace, so who reads does not matter.
+    Viewer {}
+);
+role!(
+    /// Also imports and declares fields.
+    Reviewer { Actor }
+);
+role!(
+    /// Also creates, cancels and retries runs.
+    Operator { Actor }
+);
+
+async fn actor_with_role(headers: &HeaderMap, state: &AppState, needed: Role) -> Result<Actor, ApiError> {
+    let secret = secret_of(headers)?;
+    let mut conn = state.pool.acquire().await?;
+    let key = authenticate(&mut conn, secret).await?.ok_or_else(|| ApiError::unauthorized("the API key is unknown or revoked"))?;
+    if key.role < needed {
+        let detail = format!("this needs the role {needed}, and the key `{}` has the role {}", key.name, key.role);
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    }
+    Ok(Actor(key.name))
+}
+
+fn secret_of(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let missing = || ApiError::unauthorized("an API key is needed: send `Authorization: Bearer apz_...` or `X-API-Key: apz_...`");
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let value = value.to_str().map_err(|_| missing())?;
+        let (scheme, secret) = value.split_once(' ').ok_or_else(missing)?;
+        return if scheme.eq_ignore_ascii_case("bearer") { Ok(secret.trim()) } else { Err(missing()) };
+    }
+    headers.get(API_KEY_HEADER).and_then(|value| value.to_str().ok()).ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, value: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn a_key_comes_as_bearer_or_in_its_own_header() {
+        assert_eq!(secret_of(&headers("authorization", "Bearer apz_1")).unwrap(), "apz_1");
+        assert_eq!(secret_of(&headers("authorization", "bearer apz_1")).unwrap(), "apz_1");
+        assert_eq!(secret_of(&headers("x-api-key", "apz_2")).unwrap(), "apz_2");
+    }
+
+    #[test]
+    fn anything_else_is_no_key() {
+        assert!(secret_of(&HeaderMap::new()).is_err());
+        assert!(secret_of(&headers("authorization", "Basic bWU6cGFzcw==")).is_err());
+        assert!(secret_of(&headers("authorization", "apz_1")).is_err());
+    }
+}

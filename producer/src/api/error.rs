@@ -1,0 +1,205 @@
+//! Errors of the API.
+//!
+//! The policy: handlers return [`ApiError`] and nothing else. It is one body shape, `application/problem+json`, with a stable
+//! `code` for machines and a `detail` for people that names the thing and the way out. What is the client's fault says
+//! everything; what is ours is logged once, here, and the client learns only that it happened. Library errors become
+//! `ApiError` in this file and nowhere else, so that one kind of error always has one status and one code.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use annotations::AnnotationsError;
+use annotations::import::ImportError;
+use artifacts::StoreError;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use inference::ModelError;
+use runs::{RunsError, SpecError};
+use serde::Serialize;
+use tracing::{error, warn};
+use utoipa::ToSchema;
+
+/// After how long a client should ask again while a service is away.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// `urn:aprendiz:problem:` and the code.
+    #[serde(rename = "type")]
+    type_uri: String,
+    /// Name of the HTTP status.
+    title: &'static str,
+    /// HTTP status.
+    status: u16,
+    /// What is wrong and what would be right.
+    detail: String,
+    /// Stable name of the error.
+    #[schema(example = "unknown_field")]
+    code: String,
+}
+
+/// Why a request was not done.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: Cow<'static, str>,
+    detail: String,
+    /// What only the log may know.
+    source: Option<anyhow::Error>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self { status, code: code.into(), detail: detail.into(), source: None }
+    }
+
+    pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    pub(crate) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// The request was understood, but what it asks for cannot be.
+    pub(crate) fn unprocessable(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    }
+
+    /// A service we depend on does not answer.
+    pub(crate) fn away(service: &'static str, source: impl Into<anyhow::Error>) -> Self {
+        let detail = format!("{service} does not answer at the moment: try again");
+        Self { source: Some(source.into()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("{service}_unavailable"), detail) }
+    }
+
+    /// A fault of ours.
+    pub(crate) fn internal(source: impl Into<anyhow::Error>) -> Self {
+        let detail = "something went wrong here; it has been logged";
+        Self { source: Some(source.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let Self { status, code, detail, source } = self;
+        match source {
+            Some(source) if status == StatusCode::SERVICE_UNAVAILABLE => warn!(error = format!("{source:#}"), "request refused: {detail}"),
+            Some(source) => error!(error = format!("{source:#}"), "request failed"),
+            None => {}
+        }
+        let problem = Problem {
+            type_uri: format!("urn:aprendiz:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail,
+            code: code.into_owned(),
+        };
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
+        }
+        response
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error as E;
+        match error {
+            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed => Self::away("database", error),
+            // 57P: the server is shutting down or starting, 53: it is out of connections or space
+            E::Database(ref refused) if refused.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("53")) => {
+                Self::away("database", error)
+            }
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<RunsError> for ApiError {
+    fn from(error: RunsError) -> Self {
+        match error {
+            RunsError::Database(error) => error.into(),
+            RunsError::UnknownRun(_) => Self::new(StatusCode::NOT_FOUND, "unknown_run", error.to_string()),
+            RunsError::WrongState { .. } => Self::conflict("wrong_state", error.to_string()),
+            RunsError::IdempotencyMismatch(_) => Self::unprocessable("idempotency_mismatch", error.to_string()),
+            RunsError::LeaseLost { .. } | RunsError::BrokenRow { .. } => Self::internal(error),
+        }
+    }
+}
+
+impl From<SpecError> for ApiError {
+    fn from(error: SpecError) -> Self {
+        Self::unprocessable(error.code(), error.to_string())
+    }
+}
+
+impl From<AnnotationsError> for ApiError {
+    fn from(error: AnnotationsError) -> Self {
+        match error {
+            AnnotationsError::Database(error) => error.into(),
+            AnnotationsError::InvalidDefinition { .. } => Self::unprocessable("invalid_definition", error.to_string()),
+        }
+    }
+}
+
+impl From<ImportError> for ApiError {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Database(error) => error.into(),
+            ImportError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.code(), error.to_string()),
+            // the input is the request body: whoever cut it off was the client
+            ImportError::Read { .. } => Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()),
+            _ => Self::unprocessable(error.code(), error.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // a row says that it is there and what it is: nothing gets better by asking again
+            StoreError::MissingObject(_) | StoreError::Damaged { .. } | StoreError::File { .. } => Self::internal(error),
+            _ => Self::away("object_store", error),
+        }
+    }
+}
+
+impl From<ModelError> for ApiError {
+    fn from(error: ModelError) -> Self {
+        Self::internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn internals_are_never_sent() {
+        let response = ApiError::internal(anyhow::anyhow!("password hunter2")).into_response();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(!text.contains("hunter2") && text.contains(r#""code":"internal""#), "{text}");
+    }
+
+    #[test]
+    fn a_database_that_is_away_is_no_fault_of_the_request() {
+        assert_eq!(ApiError::from(sqlx::Error::PoolTimedOut).status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ApiError::from(sqlx::Error::RowNotFound).status, StatusCode::INTERNAL_SERVER_ERROR);
+    }
+}

@@ -1,0 +1,62 @@
+//! Labelled fields: list, show, declare.
+
+use annotations::fields::{Field, FieldDefinition, declare, get, list as list_fields};
+use axum::Json;
+use axum::extract::State;
+use runs::record_audit;
+use sqlx::Acquire as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::auth::{Reviewer, Viewer};
+use crate::api::error::{ApiError, Problem};
+use crate::api::extract::{JsonBody, Segments};
+use crate::api::page::Page;
+use crate::api::state::AppState;
+
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, put))
+}
+
+/// Lists all fields, by name
+#[utoipa::path(
+    get, path = "/v1/fields", tag = "fields", security(("api_key" = ["viewer"])),
+    responses((status = 200, description = "All fields", body = Page<Field>)),
+)]
+async fn list(State(state): State<AppState>, _: Viewer) -> Result<Json<Page<Field>>, ApiError> {
+    let mut conn = state.pool.acquire().await?;
+    Ok(Json(Page { items: list_fields(&mut conn).await?, next_cursor: None }))
+}
+
+/// Shows a field
+#[utoipa::path(
+    get, path = "/v1/fields/{name}", tag = "fields", security(("api_key" = ["viewer"])), params(("name" = String, Path)),
+    responses((status = 200, description = "The field", body = Field), (status = 404, description = "No such field", body = Problem)),
+)]
+async fn show(State(state): State<AppState>, _: Viewer, Segments(name): Segments<String>) -> Result<Json<Field>, ApiError> {
+    let mut conn = state.pool.acquire().await?;
+    get(&mut conn, &name).await?.map(Json).ok_or_else(|| ApiError::not_found(format!("no field `{name}`")))
+}
+
+/// Declares a field
+///
+/// Creates it or replaces its definition. Values that are there already are not touched.
+#[utoipa::path(
+    put, path = "/v1/fields/{name}", tag = "fields", security(("api_key" = ["reviewer"])), params(("name" = String, Path)),
+    request_body = FieldDefinition,
+    responses((status = 200, description = "The field", body = Field), (status = 422, description = "The definition cannot be", body = Problem)),
+)]
+async fn put(
+    State(state): State<AppState>,
+    Reviewer(actor): Reviewer,
+    Segments(name): Segments<String>,
+    body: JsonBody<FieldDefinition>,
+) -> Result<Json<Field>, ApiError> {
+    let mut conn = state.pool.acquire().await?;
+    let mut tx = conn.begin().await?;
+    let field = declare(&mut tx, &name, &body.value).await?;
+    let definition = serde_json::to_value(&body.value).map_err(ApiError::internal)?;
+    record_audit(&mut tx, &actor.0, "field.declare", &name, &definition).await?;
+    tx.commit().await?;
+    Ok(Json(field))
+}

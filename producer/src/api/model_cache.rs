@@ -1,0 +1,107 @@
+//! Models that answer predictions: fetched from the bucket once, checked against their manifest, a few kept in memory.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use artifacts::Store;
+use bytes::Bytes;
+use inference::Model;
+use runs::ModelVersion;
+use sha2::{Digest as _, Sha256};
+use tokio::fs;
+use tokio::sync::{Mutex, OnceCell};
+use tracing::{info, warn};
+
+use crate::api::error::ApiError;
+use crate::api::stored_file::{StoredFile, key_below};
+
+type Cell = Arc<OnceCell<Arc<Model>>>;
+
+/// Models by the hash of their manifest, which names their whole content.
+pub(crate) struct ModelCache {
+    store: Store,
+    dir: PathBuf,
+    capacity: usize,
+    /// Least recently asked first.
+    slots: Mutex<Vec<(String, Cell)>>,
+}
+
+/// What has to be fetched for a version.
+pub(crate) struct ModelFiles {
+    pub(crate) files: Vec<StoredFile>,
+    pub(crate) manifest: Bytes,
+}
+
+impl ModelCache {
+    pub(crate) fn new(store: Store, dir: PathBuf, capacity: usize) -> Self {
+        Self { store, dir, capacity: capacity.max(1), slots: Mutex::new(Vec::new()) }
+    }
+
+    /// The model of a version; whoever asks first loads it, the others wait for that. `files` is asked only when the model has
+    /// to be fetched.
+    pub(crate) async fn get(
+        &self,
+        version: &ModelVersion,
+        files: impl AsyncFnOnce() -> Result<ModelFiles, ApiError>,
+    ) -> Result<Arc<Model>, ApiError> {
+        let cell = self.slot(&version.manifest_sha256).await;
+        cell.get_or_try_init(|| self.load(version, files)).await.cloned()
+    }
+
+    async fn slot(&self, hash: &str) -> Cell {
+        let mut slots = self.slots.lock().await;
+        let slot = match slots.iter().position(|(name, _)| name == hash) {
+            Some(place) => slots.remove(place),
+            None => (hash.to_owned(), Cell::default()),
+        };
+        let cell = Arc::clone(&slot.1);
+        slots.push(slot);
+        while slots.len() > self.capacity {
+            let (forgotten, _) = slots.remove(0);
+            // one that is being used stays in memory until its last user is done; the folder can go
+            let _ = fs::remove_dir_all(self.dir.join(forgotten)).await;
+        }
+        cell
+    }
+
+    async fn load(
+        &self,
+        version: &ModelVersion,
+        files: impl AsyncFnOnce() -> Result<ModelFiles, ApiError>,
+    ) -> Result<Arc<Model>, ApiError> {
+        let home = self.dir.join(&version.manifest_sha256);
+        if fs::try_exists(&home).await.unwrap_or(false) {
+            match open(&home, &version.manifest_sha256).await {
+                Ok(model) => return Ok(model),
+                Err(error) => {
+                    warn!(dir = %home.display(), error = format!("{error:#}"), "a cached model is damaged and is fetched again");
+                    fs::remove_dir_all(&home).await.map_err(ApiError::internal)?;
+                }
+            }
+        }
+        let files = files().await?;
+        fs::create_dir_all(&self.dir).await.map_err(ApiError::internal)?;
+        let staged = tempfile::Builder::new().prefix("fetching-").tempdir_in(&self.dir).map_err(ApiError::internal)?;
+        for file in &files.files {
+            let path = staged.path().join(&file.path);
+            self.store.download(&key_below(&version.object_prefix, &file.path)?, &path, &file.sha256).await?;
+        }
+        fs::write(staged.path().join(inference::manifest::MANIFEST_FILE), &files.manifest).await.map_err(ApiError::internal)?;
+        let model = open(staged.path(), &version.manifest_sha256).await.map_err(ApiError::internal)?;
+        // another process may have been faster: its folder has the same content
+        if fs::rename(staged.path(), &home).await.is_ok() {
+            let _ = staged.keep();
+        }
+        info!(model.name = version.model, model.number = version.number, "loaded a model for predictions");
+        Ok(model)
+    }
+}
+
+/// Loads a folder whose manifest has this hash.
+async fn open(dir: &Path, manifest_sha256: &str) -> anyhow::Result<Arc<Model>> {
+    let manifest = fs::read(dir.join(inference::manifest::MANIFEST_FILE)).await?;
+    let found = hex::encode(Sha256::digest(&manifest));
+    anyhow::ensure!(found == manifest_sha256, "its manifest has sha256 {found}");
+    let dir = dir.to_owned();
+    Ok(Arc::new(tokio::task::spawn_blocking(move || Model::load(&dir)).await??))
+}

@@ -1,0 +1,79 @@
+//! Pages of a list: items and an opaque cursor to the next ones.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::error::ApiError;
+
+const MAX_LIMIT: i64 = 200;
+const DEFAULT_LIMIT: i64 = 50;
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Page<T> {
+    /// The items, in the order of the list.
+    pub(crate) items: Vec<T>,
+    /// To be sent as `cursor` for the next page; null on the last one.
+    pub(crate) next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Makes a page of `limit` items from up to `limit + 1`: the one too many only says that there is more.
+    pub(crate) fn cut(mut items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next_cursor = if more { items.last().map(cursor) } else { None };
+        Self { items, next_cursor }
+    }
+}
+
+/// Checks the `limit` of a query.
+pub(crate) fn checked_limit(limit: Option<i64>) -> Result<i64, ApiError> {
+    match limit.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MAX_LIMIT => Ok(limit),
+        other => Err(ApiError::unprocessable("invalid_query", format!("limit is {other}: it must be between 1 and {MAX_LIMIT}"))),
+    }
+}
+
+/// Place in a list that is ordered by a time and then an id. Postgres keeps microseconds, so nothing is lost.
+pub(crate) fn encode_cursor(at: DateTime<Utc>, id: Uuid) -> String {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&at.timestamp_micros().to_be_bytes());
+    bytes[8..].copy_from_slice(id.as_bytes());
+    hex::encode(bytes)
+}
+
+/// Undoes [`encode_cursor`].
+pub(crate) fn decode_cursor(cursor: &str) -> Result<(DateTime<Utc>, Uuid), ApiError> {
+    let place = || {
+        let mut bytes = [0; 24];
+        hex::decode_to_slice(cursor, &mut bytes).ok()?;
+        let (at, id) = bytes.split_first_chunk::<8>()?;
+        Some((DateTime::from_timestamp_micros(i64::from_be_bytes(*at))?, Uuid::from_slice(id).ok()?))
+    };
+    place().ok_or_else(|| ApiError::unprocessable("invalid_query", "cursor is not one that this list gave: start without it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_leads_back_to_its_place() {
+        let at = DateTime::from_timestamp_micros(1_763_700_000_123_456).unwrap();
+        let id = Uuid::now_v7();
+        assert_eq!(decode_cursor(&encode_cursor(at, id)).unwrap(), (at, id));
+        assert!(decode_cursor("zz").is_err());
+        assert!(decode_cursor("").is_err());
+    }
+
+    #[test]
+    fn the_last_page_has_no_cursor() {
+        let page = Page::cut(vec![1, 2, 3], 2, ToString::to_string);
+        assert_eq!((page.items, page.next_cursor.as_deref()), (vec![1, 2], Some("2")));
+        assert_eq!(Page::cut(vec![1, 2], 2, ToString::to_string).next_cursor, None);
+    }
+}

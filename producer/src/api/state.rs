@@ -1,0 +1,56 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+
+use artifacts::Store;
+use queue::QueueConfig;
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::event_hub::EventHub;
+use crate::api::model_cache::ModelCache;
+use crate::api::redis_probe::RedisProbe;
+use crate::config::ApiConfig;
+
+/// Shared state; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    pub(crate) pool: PgPool,
+    pub(crate) store: Store,
+    pub(crate) config: Arc<ApiConfig>,
+    pub(crate) events: EventHub,
+    pub(crate) models: Arc<ModelCache>,
+    pub(crate) redis: Arc<RedisProbe>,
+    /// Requests that may still be taken on.
+    pub(crate) admission: Arc<Semaphore>,
+    /// Cancelled when the process is asked to stop: ends streams that would never end by themselves.
+    pub(crate) shutdown: CancellationToken,
+    /// Loops of this process that must never end by themselves, with their names.
+    pub(crate) loops: Arc<[(&'static str, AbortHandle)]>,
+}
+
+impl AppState {
+    pub(crate) fn new(
+        pool: PgPool,
+        store: Store,
+        queue: QueueConfig,
+        config: ApiConfig,
+        events: EventHub,
+        shutdown: CancellationToken,
+        loops: Vec<(&'static str, AbortHandle)>,
+    ) -> Self {
+        Self {
+            pool,
+            models: Arc::new(ModelCache::new(store.clone(), config.model_cache_dir.clone(), config.model_cache_size)),
+            store,
+            admission: Arc::new(Semaphore::new(config.max_requests)),
+            config: Arc::new(config),
+            events,
+            redis: Arc::new(RedisProbe::new(queue)),
+            shutdown,
+            loops: loops.into(),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::body::Body;
+use secrecy::SecretString;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use super::*;
+
+/// A service whose database nobody has started: what it answers, it answers before it looks there.
+async fn service() -> Router {
+    let options = PgConnectOptions::new().host("127.0.0.1").port(1).username("nobody");
+    let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100)).connect_lazy_with(options);
+    let store = artifacts::Store::connect(&artifacts::StoreConfig { bucket: "none".to_owned(), key_prefix: String::new() }).await;
+    let queue = queue::QueueConfig { redis_url: SecretString::from("redis://127.0.0.1:1"), prefix: "test".to_owned() };
+    let config = ApiConfig::for_tests();
+    router(AppState::new(pool, store, queue, config, EventHub::new(), CancellationToken::new(), Vec::new()))
+}
+
+/// Method, path with example values, and whether a key is needed, of everything in the document.
+fn operations() -> Vec<(Method, String, bool)> {
+    let document: serde_json::Value = serde_json::from_str(&open_api().to_json().unwrap()).unwrap();
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
+            let needs_key = operation["security"].as_array().is_some_and(|needs| needs.iter().any(|need| need.get("api_key").is_some()));
+            let path = path
+                .replace("{id}", "019aa2c8-0000-7000-8000-000000000000")
+                .replace("{name}", "contracts")
+                .replace("{number}", "1")
+                .replace("{path}", "config.json");
+            found.push((method, path, needs_key));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_document_is_openapi_3_1_with_the_security_scheme() {
+    let document: serde_json::Value = serde_json::from_str(&open_api().to_json().unwrap()).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
+    assert_eq!(document["components"]["securitySchemes"]["api_key"]["scheme"], "bearer");
+}
+
+#[test]
+fn every_promised_route_is_in_the_document() {
+    let paths: BTreeSet<String> = open_api().paths.paths.into_keys().collect();
+    for promised in [
+        "/healthz",
+        "/readyz",
+        "/openapi.json",
+        "/v1/imports",
+        "/v1/fields",
+        "/v1/fields/{name}",
+        "/v1/documents",
+        "/v1/documents/{id}",
+        "/v1/documents/{id}/annotations",
+        "/v1/training-runs",
+        "/v1/training-runs/{id}",
+        "/v1/training-runs/{id}/cancel",
+        "/v1/training-runs/{id}/retry",
+        "/v1/training-runs/{id}/attempts",
+        "/v1/training-runs/{id}/metrics",
+        "/v1/training-runs/{id}/events",
+        "/v1/training-runs/{id}/ingest",
+        "/v1/training-runs/{id}/evaluation",
+        "/v1/training-runs/{id}/dataset",
+        "/v1/training-runs/{id}/model",
+        "/v1/datasets/{id}",
+        "/v1/models",
+        "/v1/models/{name}/versions",
+        "/v1/models/{name}/versions/{number}",
+        "/v1/models/{name}/predict",
+        "/training-runs",
+        "/training-runs/{id}/dataset",
+        "/training-runs/{id}/model",
+        "/jobs",
+        "/jobs/{id}",
+        "/health",
+    ] {
+        assert!(paths.contains(promised), "{promised} is missing");
+    }
+}
+
+#[tokio::test]
+async fn everything_but_the_probes_needs_a_key() {
+    let service = service().await;
+    for (method, path, needs_key) in operations() {
+        let request = Request::builder().method(method.clone()).uri(&path).body(Body::empty()).unwrap();
+        let response = service.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        if needs_key {
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        } else {
+            assert!(["/healthz", "/readyz", "/health", "/openapi.json"].contains(&path.as_str()), "{path} asks for no key");
+            assert_ne!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_told_as_such() {
+    let request = Request::builder().uri("/v1/models").header("authorization", "Bearer apz_1").body(Body::empty()).unwrap();
+    let response = service().await.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key(header::RETRY_AFTER));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_problem_too() {
+    for (method, path, status) in
+        [(Method::GET, "/v2/models", StatusCode::NOT_FOUND), (Method::DELETE, "/v1/models", StatusCode::METHOD_NOT_ALLOWED)]
+    {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = service().await.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
+}

@@ -1,0 +1,119 @@
+//! `aprendiz model`: lists and fetches published models.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::cli::client::Client;
+use crate::cli::download::{RemoteFile, download, text};
+use crate::cli::exit::CliError;
+use crate::cli::output::{Output, table};
+
+/// What to do with models.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// List the models that have a version
+    List,
+    /// List the versions of a model, newest first
+    Versions {
+        /// Name of the model
+        name: String,
+    },
+    /// Download a version: weights, configuration, card, metrics and manifest
+    #[command(after_help = "Example:\n  aprendiz model download contracts -d ./contracts")]
+    Download {
+        /// Name of the model
+        name: String,
+        /// Number of the version; default: the newest
+        #[arg(long)]
+        number: Option<i32>,
+        /// Folder to put the files into; default: NAME-NUMBER
+        #[arg(short, long)]
+        dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Deserialize)]
+struct Summary {
+    name: String,
+    newest_version: i32,
+    published_at: DateTime<Utc>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    model: String,
+    number: i32,
+    run_id: Uuid,
+    dataset_id: Uuid,
+    manifest_sha256: String,
+    files: Vec<RemoteFile>,
+    created_at: DateTime<Utc>,
+}
+
+pub(crate) async fn run(client: &Client, command: &ModelCommand, output: Output) -> Result<(), CliError> {
+    match command {
+        ModelCommand::List => list(client, output).await,
+        ModelCommand::Versions { name } => versions(client, name, output).await,
+        ModelCommand::Download { name, number, dir } => fetch(client, name, *number, dir.clone(), output).await,
+    }
+}
+
+async fn list(client: &Client, output: Output) -> Result<(), CliError> {
+    let models = client.get(&["v1", "models"]).await?["items"].take();
+    let summaries: Vec<Summary> = serde_json::from_value(models.clone()).context("unexpected models")?;
+    output.print(&models, || {
+        let rows: Vec<Vec<String>> =
+            summaries.into_iter().map(|model| vec![model.name, model.newest_version.to_string(), day(model.published_at)]).collect();
+        table(&["model", "newest version", "published"], &["newest version"], &rows)
+    })?;
+    Ok(())
+}
+
+async fn versions(client: &Client, name: &str, output: Output) -> Result<(), CliError> {
+    let versions = page(client, name, 200).await?;
+    let views: Vec<Version> = serde_json::from_value(versions.clone()).context("unexpected versions")?;
+    output.print(&versions, || {
+        let rows: Vec<Vec<String>> = views
+            .into_iter()
+            .map(|version| {
+                vec![version.number.to_string(), day(version.created_at), version.run_id.to_string(), version.dataset_id.to_string()]
+            })
+            .collect();
+        table(&["version", "published", "run", "dataset"], &["version"], &rows)
+    })?;
+    Ok(())
+}
+
+async fn page(client: &Client, name: &str, limit: u8) -> Result<Value, CliError> {
+    let request = client.request(Method::GET, &["v1", "models", name, "versions"]).query(&[("limit", limit)]);
+    Ok(client.json::<Value>(request).await?["items"].take())
+}
+
+async fn fetch(client: &Client, name: &str, number: Option<i32>, dir: Option<PathBuf>, output: Output) -> Result<(), CliError> {
+    let version = match number {
+        Some(number) => client.get(&["v1", "models", name, "versions", &number.to_string()]).await?,
+        None => page(client, name, 1).await?[0].take(),
+    };
+    let version: Version =
+        serde_json::from_value(version).context("the API answered a version that is not from this version of Aprendiz")?;
+    let Version { model, number, run_id, dataset_id, manifest_sha256, mut files, created_at: _ } = version;
+    // last, as it was uploaded: a folder with a manifest is whole
+    files.retain(|file| file.path != inference::manifest::MANIFEST_FILE);
+    files.push(RemoteFile { path: inference::manifest::MANIFEST_FILE.to_owned(), bytes: None, sha256: manifest_sha256 });
+    let dir = dir.unwrap_or_else(|| PathBuf::from(format!("{model}-{number}")));
+    let files = download(client, &["v1", "models", &model, "versions", &number.to_string(), "files"], &files, &dir).await?;
+    let value = json!({ "model": model, "number": number, "run_id": run_id, "dataset_id": dataset_id, "dir": dir, "files": files });
+    output.print(&value, || format!("{model} version {number}: {}", text(&files, &dir)))?;
+    Ok(())
+}
+
+fn day(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}

@@ -1,0 +1,52 @@
+//! `aprendiz run cancel` and `retry`, and what is said about a new run.
+
+use clap::Args;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::cli::client::Client;
+use crate::cli::exit::CliError;
+use crate::cli::output::Output;
+use crate::cli::run::view::RunView;
+use crate::cli::run::watch::watch;
+
+/// A run to be run again.
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    /// Id of the run
+    id: Uuid,
+    /// Follow it to its end
+    #[arg(long)]
+    watch: bool,
+}
+
+pub(crate) async fn cancel(client: &Client, id: Uuid, output: Output) -> Result<(), CliError> {
+    let run = client.post(&["v1", "training-runs", &id.to_string(), "cancel"]).await?;
+    let view = RunView::of(&run)?;
+    output.print(&run, || format!("run {} is {}", view.id, view.status))?;
+    Ok(())
+}
+
+pub(crate) async fn retry(client: &Client, args: &RetryArgs, output: Output) -> Result<(), CliError> {
+    let run = client.post(&["v1", "training-runs", &args.id.to_string(), "retry"]).await?;
+    announce_created(client, &run, args.watch, output).await
+}
+
+/// Prints a new run, or follows it.
+pub(crate) async fn announce_created(client: &Client, run: &Value, follow: bool, output: Output) -> Result<(), CliError> {
+    let view = RunView::of(run)?;
+    if follow {
+        return watch(client, view.id, output).await;
+    }
+    output.print(run, || {
+        format!(
+            "{}\n\nrun of kind {} for model {} is {}; follow it with: aprendiz run watch {}",
+            view.id,
+            view.kind_in_words(),
+            view.model,
+            view.status,
+            view.id
+        )
+    })?;
+    Ok(())
+}

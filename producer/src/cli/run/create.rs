@@ -1,0 +1,212 @@
+//! `aprendiz run create`: makes a spec from flags, or takes a whole one from a file.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::cli::client::Client;
+use crate::cli::exit::CliError;
+use crate::cli::output::Output;
+use crate::cli::run::act::announce_created;
+
+/// What to train on what.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aprendiz run create --model contracts --watch
+  aprendiz run create --model contracts --fields contract_type,governing_law --min-support 5
+  aprendiz run create --model contracts --documents ids.txt --param l2=0.3 --param epochs=50
+  aprendiz run create --spec spec.json --idempotency-key nightly-2026-11-21
+
+A spec file is the JSON body of POST /v1/training-runs; see /openapi.json for all keys. Flags override what it says.")]
+pub(crate) struct CreateArgs {
+    /// Name under which the version is published
+    #[arg(long, required_unless_present = "spec")]
+    model: Option<String>,
+    /// What to train; `linear` by default, `evaluate` scores the stored predictions
+    #[arg(long)]
+    kind: Option<String>,
+    /// Fields to learn, separated by commas; default: every categorical field
+    #[arg(long, value_delimiter = ',', value_name = "FIELD")]
+    fields: Vec<String>,
+    /// Documents to learn from: ids separated by commas, or a file with one id a line; default: all
+    #[arg(long, value_name = "FILE|IDS")]
+    documents: Option<String>,
+    /// Only documents of this project
+    #[arg(long)]
+    project: Option<String>,
+    /// Annotations as they were at this time, for example 2026-11-01T00:00:00Z; default: now
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
+    /// Labels with fewer examples are left out
+    #[arg(long, value_name = "N")]
+    min_support: Option<u32>,
+    /// Accuracy that answers above the threshold must reach
+    #[arg(long, value_name = "SHARE")]
+    target_accuracy: Option<f64>,
+    /// Seed of everything random
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Greater runs first, -100 to 100
+    #[arg(long, allow_negative_numbers = true)]
+    priority: Option<i32>,
+    /// Not before this time
+    #[arg(long, value_name = "TIME")]
+    run_after: Option<String>,
+    /// Attempts before it fails for good
+    #[arg(long, value_name = "N")]
+    max_attempts: Option<i32>,
+    /// A parameter of the kind; its value is JSON or plain text; may be repeated
+    #[arg(long = "param", value_name = "KEY=VALUE", value_parser = parse_param)]
+    params: Vec<(String, Value)>,
+    /// A whole spec as JSON, `-` for standard input
+    #[arg(long, value_name = "FILE|-")]
+    spec: Option<PathBuf>,
+    /// The same key and spec give the same run, however often this is sent
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// Follow it to its end, then show its metrics
+    #[arg(long)]
+    watch: bool,
+}
+
+pub(crate) async fn run(client: &Client, args: CreateArgs, output: Output) -> Result<(), CliError> {
+    let follow = args.watch;
+    let key = args.idempotency_key.clone();
+    let spec = spec(args)?;
+    let mut request = client.request(Method::POST, &["v1", "training-runs"]).json(&spec);
+    if let Some(key) = key {
+        request = request.header("idempotency-key", key);
+    }
+    let run: Value = client.json(request).await?;
+    announce_created(client, &run, follow, output).await
+}
+
+fn parse_param(text: &str) -> Result<(String, Value), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` has no `=`: expected for example l2=0.3"))?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+    Ok((key.trim().to_owned(), value))
+}
+
+fn spec(args: CreateArgs) -> Result<Value, CliError> {
+    let mut spec = match &args.spec {
+        Some(path) => object(read_json(path)?, "the spec")?,
+        None => Map::new(),
+    };
+    let mut data = object(spec.remove("data").unwrap_or_else(|| json!({})), "`data` of the spec")?;
+    let mut params = object(spec.remove("params").unwrap_or_else(|| json!({})), "`params` of the spec")?;
+    let mut filter = object(data.remove("filter").unwrap_or_else(|| json!({})), "`data.filter` of the spec")?;
+    params.extend(args.params);
+    set(&mut filter, "project", args.project);
+    set(&mut data, "fields", (!args.fields.is_empty()).then_some(args.fields));
+    set(&mut data, "documents", args.documents.as_deref().map(documents).transpose()?);
+    set(&mut data, "as_of", args.as_of);
+    set(&mut data, "min_support", args.min_support);
+    set(&mut data, "filter", (!filter.is_empty()).then_some(filter));
+    set(&mut spec, "model", args.model);
+    set(&mut spec, "kind", args.kind);
+    set(&mut spec, "target_accuracy", args.target_accuracy);
+    set(&mut spec, "seed", args.seed);
+    set(&mut spec, "priority", args.priority);
+    set(&mut spec, "run_after", args.run_after);
+    set(&mut spec, "max_attempts", args.max_attempts);
+    set(&mut spec, "data", (!data.is_empty()).then_some(data));
+    set(&mut spec, "params", (!params.is_empty()).then_some(params));
+    Ok(Value::Object(spec))
+}
+
+/// Sets a key to a value that was given.
+fn set(map: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        map.insert(key.to_owned(), value.into());
+    }
+}
+
+fn object(value: Value, what: &str) -> Result<Map<String, Value>, CliError> {
+    match value {
+        Value::Object(map) => Ok(map),
+        _ => Err(CliError::Usage(format!("{what} must be a JSON object"))),
+    }
+}
+
+fn read_json(path: &Path) -> Result<Value, CliError> {
+    let mut text = String::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+    } else {
+        text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    }
+    serde_json::from_str(&text).map_err(|error| CliError::Usage(format!("{}: not valid JSON: {error}", path.display())))
+}
+
+/// Ids from the argument itself, or from the file that it names.
+fn documents(argument: &str) -> Result<Vec<String>, CliError> {
+    let is_list = argument.split(',').all(|id| id.trim().parse::<Uuid>().is_ok());
+    let text = if is_list {
+        argument.to_owned()
+    } else {
+        std::fs::read_to_string(argument)
+            .with_context(|| format!("--documents: `{argument}` is neither a list of ids nor a file that can be read"))?
+    };
+    let ids = text.split([',', '\n']).map(str::trim).filter(|id| !id.is_empty());
+    ids.map(|id| match id.parse::<Uuid>() {
+        Ok(id) => Ok(id.to_string()),
+        Err(_) => Err(CliError::Usage(format!("--documents: `{id}` is no document id"))),
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: CreateArgs,
+    }
+
+    fn spec_of(line: &[&str]) -> Value {
+        spec(Line::try_parse_from([&["create"], line].concat()).unwrap().args).unwrap()
+    }
+
+    #[test]
+    fn flags_become_a_spec() {
+        let spec =
+            spec_of(&["--model", "m", "--fields", "a,b", "--param", "l2=0.3", "--param", "x=y", "--project", "7", "--priority", "-5"]);
+        let expected = json!({
+            "model": "m", "priority": -5, "params": { "l2": 0.3, "x": "y" }, "data": { "fields": ["a", "b"], "filter": { "project": "7" } }
+        });
+        assert_eq!(spec, expected);
+    }
+
+    #[test]
+    fn what_is_not_said_is_left_to_the_api() {
+        assert_eq!(spec_of(&["--model", "m"]), json!({ "model": "m" }));
+    }
+
+    #[test]
+    fn flags_override_the_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), r#"{"model":"m","seed":1,"params":{"l2":1}}"#).unwrap();
+        let spec = spec_of(&["--spec", file.path().to_str().unwrap(), "--seed", "2", "--param", "epochs=5"]);
+        assert_eq!(spec, json!({ "model": "m", "seed": 2, "params": { "l2": 1, "epochs": 5 } }));
+    }
+
+    #[test]
+    fn documents_come_as_list_or_file() {
+        let id = Uuid::now_v7().to_string();
+        assert_eq!(documents(&format!("{id},{id}")).unwrap(), [id.clone(), id.clone()]);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("{id}\n\n")).unwrap();
+        assert_eq!(documents(file.path().to_str().unwrap()).unwrap(), [id]);
+        assert!(documents("no-such-file").is_err());
+    }
+}

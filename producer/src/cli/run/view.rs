@@ -1,0 +1,81 @@
+//! A training run as the commands show it.
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// The part of a run that is shown.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RunView {
+    pub(crate) id: Uuid,
+    pub(crate) kind: String,
+    pub(crate) model: String,
+    pub(crate) status: String,
+    pub(crate) phase: Option<String>,
+    pub(crate) priority: i32,
+    pub(crate) attempts_used: i32,
+    pub(crate) max_attempts: i32,
+    pub(crate) dataset_id: Option<Uuid>,
+    pub(crate) dataset_only: bool,
+    pub(crate) chosen_documents: Option<i64>,
+    pub(crate) error_code: Option<String>,
+    pub(crate) error_text: Option<String>,
+    pub(crate) created_by: String,
+    pub(crate) parent_run_id: Option<Uuid>,
+    pub(crate) model_version: Option<i32>,
+    pub(crate) run_after: DateTime<Utc>,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) started_at: Option<DateTime<Utc>>,
+    pub(crate) finished_at: Option<DateTime<Utc>>,
+}
+
+impl RunView {
+    pub(crate) fn of(run: &Value) -> anyhow::Result<Self> {
+        Self::deserialize(run).context("the API answered a run that is not from this version of Aprendiz")
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.status.as_str(), "succeeded" | "failed" | "cancelled")
+    }
+
+    /// Kind, with what makes it special.
+    pub(crate) fn kind_in_words(&self) -> String {
+        if self.dataset_only { format!("{}, dataset only", self.kind) } else { self.kind.clone() }
+    }
+
+    /// How it ended, or how it goes, in one sentence.
+    pub(crate) fn outcome(&self) -> String {
+        match (self.status.as_str(), self.model_version) {
+            ("succeeded", Some(version)) => format!("succeeded: {} version {version}", self.model),
+            ("failed", _) => {
+                format!(
+                    "failed: {} ({})",
+                    self.error_text.as_deref().unwrap_or("no reason was recorded"),
+                    self.error_code.as_deref().unwrap_or("unknown")
+                )
+            }
+            ("retrying", _) => {
+                let why = self.error_text.as_deref().unwrap_or("no reason was recorded");
+                format!("retrying at {}: {why}", time(self.run_after))
+            }
+            (status, _) => match &self.phase {
+                Some(phase) => format!("{status} ({phase})"),
+                None => status.to_owned(),
+            },
+        }
+    }
+
+    /// Seconds from the first claim to the end, or until now.
+    pub(crate) fn duration(&self) -> Option<String> {
+        let started = self.started_at?;
+        let seconds = (self.finished_at.unwrap_or_else(Utc::now) - started).num_milliseconds() as f64 / 1000.0;
+        Some(format!("{:.1} s", seconds.max(0.0)))
+    }
+}
+
+/// A time for people.
+pub(crate) fn time(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}

@@ -1,0 +1,175 @@
+//! Configuration of the server beyond what both binaries read (`environment`). Flags of the command line that have a variable of
+//! their own (`--url`, `--api-key`) are declared here too.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use annotations::SplitRatios;
+use anyhow::{Context as _, Result, anyhow, bail};
+use artifacts::StoreConfig;
+use axum::http::HeaderValue;
+use clap::Args;
+use environment::{DatabaseConfig, Environment};
+use queue::QueueConfig;
+use runs::ModelName;
+use secrecy::SecretString;
+
+/// Everything `aprendiz serve` needs.
+pub(crate) struct ServerConfig {
+    pub(crate) database: DatabaseConfig,
+    pub(crate) queue: QueueConfig,
+    pub(crate) store: StoreConfig,
+    pub(crate) api: ApiConfig,
+}
+
+/// How the API behaves.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiConfig {
+    /// `APRENDIZ_LISTEN`, default `127.0.0.1:8080`. Anything but loopback should have TLS in front of it.
+    pub(crate) listen: SocketAddr,
+    /// `APRENDIZ_CORS_ORIGINS`, comma-separated, default none: origins whose pages may call the API.
+    pub(crate) cors_origins: Vec<HeaderValue>,
+    /// `APRENDIZ_DEFAULT_MODEL`, default `default`: model name of runs created through `POST /training-runs`.
+    pub(crate) default_model: ModelName,
+    /// `APRENDIZ_MAX_IMPORT_BYTES`, default 4 GiB: bytes of an import as sent.
+    pub(crate) max_import_bytes: u64,
+    /// `APRENDIZ_MAX_IMPORT_DECOMPRESSED_BYTES`, default 64 GiB: bytes of an import after decompression.
+    pub(crate) max_import_decompressed_bytes: u64,
+    /// `APRENDIZ_REQUEST_TIMEOUT_SECONDS`, default 30: time of an ordinary request; imports, downloads and event streams have none.
+    pub(crate) request_timeout: Duration,
+    /// `APRENDIZ_MAX_REQUESTS`, default 256: requests answered at once; more are turned away with 503.
+    pub(crate) max_requests: usize,
+    /// `APRENDIZ_SPLIT_RATIOS`, default `0.7,0.15,0.15`: shares of train, validation, test for documents that arrive.
+    /// Documents that are there keep their split.
+    pub(crate) split_ratios: SplitRatios,
+    /// `APRENDIZ_MODEL_CACHE_DIR`, default below the user's cache folder: models fetched for predictions.
+    pub(crate) model_cache_dir: PathBuf,
+    /// `APRENDIZ_MODEL_CACHE_SIZE`, default 4: models kept in memory for predictions.
+    pub(crate) model_cache_size: usize,
+}
+
+/// Where the API is and who asks; flags of every command that is a client of it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ClientArgs {
+    /// Address of the API
+    #[arg(long, env = "APRENDIZ_URL", default_value = "http://127.0.0.1:8080", global = true, value_name = "URL")]
+    pub(crate) url: String,
+    /// API key (better in the variable or in the file APRENDIZ_API_KEY_FILE names than on the command line)
+    #[arg(long, env = "APRENDIZ_API_KEY", global = true, hide_env_values = true, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+    /// File that holds the API key
+    #[arg(long, env = "APRENDIZ_API_KEY_FILE", global = true, value_name = "FILE")]
+    pub(crate) api_key_file: Option<PathBuf>,
+}
+
+impl ClientArgs {
+    /// The key from the flag, the variable or the file.
+    pub(crate) fn key(&self) -> Result<Option<SecretString>> {
+        let key = match (&self.api_key, &self.api_key_file) {
+            (Some(key), _) => Some(key.clone()),
+            (None, Some(path)) => {
+                Some(std::fs::read_to_string(path).with_context(|| format!("APRENDIZ_API_KEY_FILE: cannot read {}", path.display()))?)
+            }
+            (None, None) => None,
+        };
+        Ok(key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).map(SecretString::from))
+    }
+}
+
+impl ServerConfig {
+    /// Reads the environment.
+    pub(crate) fn from_env() -> Result<Self> {
+        let env = Environment::process();
+        Ok(Self { database: env.database()?, queue: env.queue()?, store: env.store()?, api: ApiConfig::read(&env)? })
+    }
+}
+
+impl ApiConfig {
+    fn read<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Self> {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let bytes = "a number of bytes";
+        let default_model = env.text("APRENDIZ_DEFAULT_MODEL").unwrap_or_else(|| "default".to_owned());
+        Ok(Self {
+            listen: env.parsed("APRENDIZ_LISTEN", listen, "an address and port such as 127.0.0.1:8080")?,
+            cors_origins: origins(env)?,
+            default_model: ModelName::try_from(default_model).map_err(|error| anyhow!("APRENDIZ_DEFAULT_MODEL: {error}"))?,
+            max_import_bytes: env.parsed("APRENDIZ_MAX_IMPORT_BYTES", 4 << 30, bytes)?,
+            max_import_decompressed_bytes: env.parsed("APRENDIZ_MAX_IMPORT_DECOMPRESSED_BYTES", 64 << 30, bytes)?,
+            request_timeout: Duration::from_secs(env.parsed("APRENDIZ_REQUEST_TIMEOUT_SECONDS", 30, "a number of seconds")?),
+            max_requests: env.parsed("APRENDIZ_MAX_REQUESTS", 256, "a number of requests")?,
+            split_ratios: ratios(env)?,
+            model_cache_dir: cache_dir(env),
+            model_cache_size: env.parsed("APRENDIZ_MODEL_CACHE_SIZE", 4, "a number of models")?,
+        })
+    }
+}
+
+fn origins<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Vec<HeaderValue>> {
+    let list = env.text("APRENDIZ_CORS_ORIGINS").unwrap_or_default();
+    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names
+        .map(|name| {
+            let good = (name.starts_with("http://") || name.starts_with("https://")) && !name.ends_with('/');
+            good.then(|| HeaderValue::from_str(name).ok()).flatten().ok_or_else(|| {
+                anyhow!("APRENDIZ_CORS_ORIGINS holds `{name}`: expected origins such as https://app.example.org, separated by commas")
+            })
+        })
+        .collect()
+}
+
+fn ratios<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<SplitRatios> {
+    let Some(text) = env.text("APRENDIZ_SPLIT_RATIOS") else {
+        return Ok(SplitRatios::default());
+    };
+    let shares: Vec<f64> = text.split(',').filter_map(|share| share.trim().parse().ok()).collect();
+    match shares[..] {
+        [train, validation, test] => {
+            SplitRatios::new(train, validation, test).map_err(|error| anyhow!("APRENDIZ_SPLIT_RATIOS is `{text}`: {error}"))
+        }
+        _ => bail!("APRENDIZ_SPLIT_RATIOS is `{text}`: expected three shares such as 0.7,0.15,0.15"),
+    }
+}
+
+fn cache_dir<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> PathBuf {
+    if let Some(dir) = env.text("APRENDIZ_MODEL_CACHE_DIR") {
+        return dir.into();
+    }
+    let cache = env.text("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| env.text("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    cache.unwrap_or_else(std::env::temp_dir).join("aprendiz").join("models")
+}
+
+#[cfg(test)]
+impl ApiConfig {
+    /// The defaults.
+    pub(crate) fn for_tests() -> Self {
+        Self::read(&Environment::of(|_: &str| None)).expect("the defaults are good")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_listen_on_loopback_only() {
+        let api = ApiConfig::for_tests();
+        assert!(api.listen.ip().is_loopback());
+        assert!(api.cors_origins.is_empty());
+    }
+
+    #[test]
+    fn a_bad_value_names_its_variable() {
+        for (name, value) in [
+            ("APRENDIZ_LISTEN", "here"),
+            ("APRENDIZ_MAX_IMPORT_BYTES", "4GB"),
+            ("APRENDIZ_CORS_ORIGINS", "app.example.org"),
+            ("APRENDIZ_DEFAULT_MODEL", "../x"),
+            ("APRENDIZ_SPLIT_RATIOS", "0.7,0.3"),
+        ] {
+            let env = Environment::of(|asked: &str| (asked == name).then(|| value.to_owned()));
+            let error = ApiConfig::read(&env).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}

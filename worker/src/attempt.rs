@@ -1,0 +1,111 @@
+//! One attempt: the pipeline beside its lease, and what is recorded at the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use runs::{AttemptKey, Claim, Failure, FailureOutcome, RunsError, cancel_attempt, fail_attempt, release_attempt};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::context::WorkerContext;
+use crate::failure::Stop;
+use crate::lease::{self, LeaseEnd};
+use crate::pipeline;
+
+const RECORD_PAUSE: Duration = Duration::from_millis(500);
+
+/// How the work on an attempt ended.
+enum End {
+    Finished,
+    CancelRequested,
+    LeaseLost,
+    ShuttingDown,
+    Failed(Failure),
+}
+
+/// Carries out a claimed run and records the outcome. Never fails: what cannot be recorded is taken back by the reaper.
+pub(crate) async fn execute(context: &Arc<WorkerContext>, claim: Claim, shutdown: CancellationToken) {
+    let key = claim.attempt;
+    let span = tracing::info_span!("attempt", training_run.id = %key.run_id, attempt.number = key.number, run.kind = %claim.run.kind);
+    async {
+        tracing::info!("claimed");
+        let started = Instant::now();
+        let end = work(context, claim, shutdown).await;
+        let recorded = record(context, key, &end).await;
+        let seconds = started.elapsed().as_secs_f64();
+        match (&end, recorded) {
+            (End::Finished, _) => tracing::info!(seconds, "finished"),
+            (End::LeaseLost, _) | (_, Err(RunsError::LeaseLost { .. })) => {
+                tracing::warn!(seconds, "the lease is lost: nothing more is changed")
+            }
+            (_, Err(error)) => {
+                tracing::error!(%error, "the end of the attempt could not be recorded: it will be taken back when its lease expires")
+            }
+            (End::CancelRequested, Ok(())) => tracing::info!(seconds, "cancelled"),
+            (End::ShuttingDown, Ok(())) => tracing::info!(seconds, "handed back"),
+            (End::Failed(failure), Ok(())) => tracing::warn!(seconds, error.code = failure.code, error.text = failure.text, "failed"),
+        }
+    }
+    .instrument(span)
+    .await;
+}
+
+/// Dropping the pipeline stops it wherever it is: statements are cancelled with their connection, the child is killed.
+async fn work(context: &Arc<WorkerContext>, claim: Claim, shutdown: CancellationToken) -> End {
+    let key = claim.attempt;
+    tokio::select! {
+        // what has been published is finished, even when a reason to stop came at the same moment
+        biased;
+        outcome = pipeline::run(context, claim) => match outcome {
+            Ok(()) => End::Finished,
+            Err(Stop::LeaseLost) => End::LeaseLost,
+            Err(Stop::Failed(failure)) => End::Failed(failure),
+        },
+        end = lease::keep(&context.pool, key, context.config.lease) => match end {
+            LeaseEnd::CancelRequested => End::CancelRequested,
+            LeaseEnd::Lost => End::LeaseLost,
+        },
+        () = shutdown.cancelled() => End::ShuttingDown,
+    }
+}
+
+/// Records the end, trying again while the lease may still be ours.
+async fn record(context: &WorkerContext, key: AttemptKey, end: &End) -> Result<(), RunsError> {
+    let deadline = Instant::now() + context.config.lease;
+    loop {
+        match record_once(context, key, end).await {
+            Err(error) if error.is_retryable() && Instant::now() < deadline => tokio::time::sleep(RECORD_PAUSE).await,
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn record_once(context: &WorkerContext, key: AttemptKey, end: &End) -> Result<(), RunsError> {
+    match end {
+        End::Finished => Ok(()),
+        // a lost lease may only mean that a publication and a cancellation met: then the run still waits for its end
+        End::LeaseLost | End::CancelRequested => {
+            let mut conn = context.pool.acquire().await?;
+            if runs::cancel_was_requested(&mut conn, key).await? {
+                cancel_attempt(&mut conn, key).await
+            } else {
+                Err(RunsError::LeaseLost { run_id: key.run_id, number: key.number })
+            }
+        }
+        End::ShuttingDown => release_attempt(&mut *context.pool.acquire().await?, key).await,
+        End::Failed(failure) => {
+            let outcome = fail_attempt(&mut *context.pool.acquire().await?, key, failure, jitter()).await?;
+            if outcome == FailureOutcome::Retrying {
+                tracing::info!("another attempt will be made");
+            }
+            Ok(())
+        }
+    }
+}
+
+/// In [0, 1): the only thing it decides is when a retry comes.
+fn jitter() -> f64 {
+    let bits = uuid::Uuid::new_v4().as_u128() as u32;
+    f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+}

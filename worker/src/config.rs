@@ -1,0 +1,81 @@
+//! Configuration of the worker: how this machine runs, never what is trained.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use artifacts::StoreConfig;
+use environment::{DatabaseConfig, Environment};
+use queue::QueueConfig;
+
+/// Everything the worker needs.
+#[derive(Debug, Clone)]
+pub(crate) struct WorkerConfig {
+    pub(crate) database: DatabaseConfig,
+    pub(crate) queue: QueueConfig,
+    pub(crate) store: StoreConfig,
+    /// `APRENDIZ_SLOTS`, default 1: runs at once. Each takes the memory of a training.
+    pub(crate) slots: u32,
+    /// `APRENDIZ_THREADS`, default 0 = all cores: threads of one training. Changes the time, never the result.
+    pub(crate) threads: usize,
+    /// `APRENDIZ_LEASE_SECONDS`, default 30: how long after its last sign of life a worker's run is given to another. Too
+    /// short and a stall of the database costs attempts; too long and a dead host's runs wait.
+    pub(crate) lease: Duration,
+    /// `APRENDIZ_LOOK_SECONDS`, default 30: how often Postgres is asked for work without having been woken.
+    pub(crate) look: Duration,
+    /// `APRENDIZ_SCRATCH`, default the system's temporary folder: files of running work; cleared after each run.
+    pub(crate) scratch: PathBuf,
+    /// Host name, for people.
+    pub(crate) host: String,
+}
+
+impl WorkerConfig {
+    pub(crate) fn read<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Self> {
+        let slots = env.parsed("APRENDIZ_SLOTS", 1, "a number of runs, 1 to 64")?;
+        if !(1..=64).contains(&slots) {
+            bail!("APRENDIZ_SLOTS is {slots}: expected a number of runs, 1 to 64");
+        }
+        let lease = Duration::from_secs_f64(env.parsed("APRENDIZ_LEASE_SECONDS", 30.0, "a number of seconds")?);
+        if !(1.0..=3600.0).contains(&lease.as_secs_f64()) {
+            bail!("APRENDIZ_LEASE_SECONDS is {}: expected 1 to 3600", lease.as_secs_f64());
+        }
+        let look: u64 = env.parsed("APRENDIZ_LOOK_SECONDS", 30, "a number of seconds, at least 1")?;
+        let scratch = env.text("APRENDIZ_SCRATCH").map_or_else(std::env::temp_dir, PathBuf::from);
+        Ok(Self {
+            database: env.database()?,
+            queue: env.queue()?,
+            store: env.store()?,
+            slots,
+            threads: env.parsed("APRENDIZ_THREADS", 0, "a number of threads")?,
+            lease,
+            look: Duration::from_secs(look.max(1)),
+            scratch,
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<WorkerConfig> {
+        let needed = [("DATABASE_URL", "postgres://a@b/c"), ("REDIS_URL", "redis://b"), ("APRENDIZ_BUCKET", "c")];
+        let all: Vec<_> = pairs.iter().chain(&needed).collect();
+        WorkerConfig::read(&Environment::of(|name: &str| all.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())))
+    }
+
+    #[test]
+    fn defaults_are_one_slot_and_thirty_seconds() {
+        let config = read(&[]).unwrap();
+        assert_eq!((config.slots, config.lease), (1, Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn a_bad_value_names_its_variable() {
+        for (name, value) in [("APRENDIZ_SLOTS", "0"), ("APRENDIZ_LEASE_SECONDS", "0.1"), ("APRENDIZ_THREADS", "many")] {
+            let error = read(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}

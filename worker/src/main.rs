@@ -1,0 +1,76 @@
+//! `aprendiz-worker`: claims runs and carries them out. Wiring only.
+
+mod attempt;
+mod child;
+mod config;
+mod context;
+mod failure;
+mod handler;
+mod lease;
+mod pipeline;
+mod shutdown;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, anyhow};
+use clap::{Parser, Subcommand};
+use environment::{Environment, init_logs};
+
+use crate::config::WorkerConfig;
+use crate::context::WorkerContext;
+use crate::shutdown::Shutdown;
+
+/// Claims training runs and carries them out: dataset, training in a child process, evaluation, upload, publication.
+///
+/// Start as many as you like, on as many hosts; each reads its configuration from the environment: DATABASE_URL (or PG*), REDIS_URL,
+/// APRENDIZ_BUCKET, AWS_* and AWS_ENDPOINT_URL_S3, and APRENDIZ_SLOTS (runs at once, 1), APRENDIZ_THREADS (per run, all cores),
+/// APRENDIZ_SCRATCH (folder for work files), APRENDIZ_LEASE_SECONDS (30), APRENDIZ_LOOK_SECONDS (30), RUST_LOG.
+///
+/// SIGTERM or Ctrl-C hands running work back without spending an attempt; a second signal ends at once.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Trains one job; started by the worker itself, without access to database or bucket
+    #[command(hide = true)]
+    Train {
+        /// The job file
+        #[arg(long)]
+        job: PathBuf,
+        /// Process id of the worker
+        #[arg(long)]
+        parent: i32,
+    },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Some(Command::Train { job, parent }) => child::train(&job, parent),
+        None => match serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("aprendiz-worker: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+fn serve() -> Result<()> {
+    let env = Environment::process();
+    init_logs(&env.log()?, "info,sqlx=warn")?;
+    let config = WorkerConfig::read(&env)?;
+    rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("another crypto provider was installed"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
+    runtime.block_on(async {
+        let shutdown = Shutdown::on_signals()?;
+        let context = WorkerContext::connect(config).await?;
+        handler::serve(context, shutdown.token()).await
+    })
+}

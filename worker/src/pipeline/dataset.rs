@@ -1,0 +1,113 @@
+//! Phase `dataset`: the snapshot a run learns from, built or found.
+
+use std::path::Path;
+
+use ::artifacts::ObjectPrefix;
+use ::dataset::{Dataset, NewDataset, Selection, SelectionRequest};
+use runs::{AttemptKey, Claim, DatasetId, EventKind, ObjectOwner, RunSpec};
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::context::WorkerContext;
+use crate::failure::Stop;
+use crate::pipeline::artifacts::upload_files;
+use crate::pipeline::scratch::Scratch;
+
+/// Files that training and evaluation read; the Parquet files are for people and other programs.
+const NEEDED: [&str; 4] = ["jsonl/train.jsonl", "jsonl/validation.jsonl", "jsonl/test.jsonl", "labels.json"];
+
+/// The selection of a run: what it asked for, made explicit.
+pub(crate) async fn selection_of(conn: &mut PgConnection, run: &runs::TrainingRun, spec: &RunSpec) -> Result<Selection, Stop> {
+    let request = SelectionRequest {
+        fields: spec.data.fields.clone(),
+        documents: runs::documents_of(conn, run.id).await?,
+        source: spec.data.filter.source.clone(),
+        project: spec.data.filter.project.clone(),
+        min_support: spec.data.min_support,
+        position: run.position,
+    };
+    Ok(Selection::resolve(conn, request).await?)
+}
+
+/// Makes sure that the snapshot exists, lies in the scratch folder, and is tied to the run.
+pub(crate) async fn provide(context: &WorkerContext, claim: &Claim, spec: &RunSpec, scratch: &Scratch) -> Result<Dataset, Stop> {
+    let key = claim.attempt;
+    let mut conn = context.pool.acquire().await?;
+    let selection = selection_of(&mut conn, &claim.run, spec).await?;
+    let position = ::dataset::effective_position(&mut conn, &selection).await?;
+    let found = ::dataset::find_by_key(&mut conn, &::dataset::key(&selection, position)).await?;
+    drop(conn);
+    let (dataset, built) = match found {
+        Some(dataset) => {
+            if !claim.run.dataset_only {
+                fetch(context, &dataset, &scratch.snapshot()).await?;
+            }
+            tie(context, key, &dataset).await?;
+            (dataset, false)
+        }
+        None => (build(context, key, &selection, &scratch.snapshot()).await?, true),
+    };
+    let note = json!({
+        "text": format!("dataset snapshot {} with {} examples {}", dataset.id, dataset.examples, if built { "built" } else { "reused" }),
+        "dataset_id": dataset.id,
+        "left_out": dataset.left_out,
+    });
+    runs::record_attempt_event(&mut *context.pool.acquire().await?, key, EventKind::Log, &note).await?;
+    Ok(dataset)
+}
+
+async fn fetch(context: &WorkerContext, dataset: &Dataset, dir: &Path) -> Result<(), Stop> {
+    let prefix = ObjectPrefix::stored(&dataset.object_prefix);
+    for file in dataset.files.iter().filter(|file| NEEDED.contains(&file.path.as_str())) {
+        let key = prefix.file(&file.path).map_err(|error| Stop::permanent("broken_state", error.to_string()))?;
+        context.store.download(&key, &dir.join(&file.path), &file.sha256).await?;
+    }
+    Ok(())
+}
+
+async fn build(context: &WorkerContext, key: AttemptKey, selection: &Selection, dir: &Path) -> Result<Dataset, Stop> {
+    // a connection of its own: dropped in the middle of an answer, it must not go back to the pool
+    let options = context.config.database.options.clone().application_name("aprendiz-worker dataset");
+    let mut conn = PgConnection::connect_with(&options).await?;
+    let (progress, newest) = tokio::sync::watch::channel(json!({}));
+    let mut report = |built: ::dataset::BuildProgress| {
+        let fraction = built.examples_written as f64 / built.examples_total.max(1) as f64;
+        progress.send_replace(
+            json!({ "stage": "dataset", "examples": built.examples_written, "examples_total": built.examples_total, "fraction": fraction }),
+        );
+    };
+    let cancel = CancellationToken::new();
+    let snapshot = tokio::select! {
+        snapshot = ::dataset::build(&mut conn, selection, dir, &mut report, &cancel) => snapshot?,
+        stop = super::train::tell_progress(context, key, newest, None) => return Err(stop),
+    };
+    drop(conn);
+
+    let id = Uuid::now_v7();
+    let prefix = ObjectPrefix::dataset(id, key.run_id.0, key.number);
+    let paths: Vec<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
+    let object_keys = upload_files(context, key, &prefix, dir, &paths).await?;
+
+    let mut conn = context.pool.acquire().await?;
+    let mut tx = conn.begin().await?;
+    runs::hold_fence(&mut tx, key).await?;
+    let new = NewDataset { id, selection, snapshot: &snapshot, object_prefix: prefix.as_str() };
+    let dataset = ::dataset::record(&mut tx, new).await?;
+    if dataset.id == id {
+        runs::publish_objects(&mut tx, key, &object_keys, ObjectOwner::Dataset(DatasetId(id))).await?;
+    }
+    runs::use_dataset(&mut tx, key, DatasetId(dataset.id)).await?;
+    tx.commit().await?;
+    Ok(dataset)
+}
+
+async fn tie(context: &WorkerContext, key: AttemptKey, dataset: &Dataset) -> Result<(), Stop> {
+    let mut conn = context.pool.acquire().await?;
+    let mut tx = conn.begin().await?;
+    runs::hold_fence(&mut tx, key).await?;
+    runs::use_dataset(&mut tx, key, DatasetId(dataset.id)).await?;
+    tx.commit().await?;
+    Ok(())
+}
