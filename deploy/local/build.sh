@@ -1,5 +1,5 @@
-# Calls of cargo. Always the whole workspace is selected, so that every command resolves the same features and nothing is
-# built twice; what is really built is chosen by the target (--bin, --bins).
+# Calls of cargo. Always the whole workspace is selected, and always something that has dev-dependencies (examples, tests), so
+# that every command resolves the same features: another set would build Burn, sqlx and the S3 client a second time.
 
 target_folder() { printf '%s' "${CARGO_TARGET_DIR:-$root/target}"; }
 
@@ -9,7 +9,7 @@ build_workspace() { SQLX_OFFLINE=true cargo build --locked --workspace "$@"; }
 run_tests() {
     need_rust
     # the tests drive the real binaries
-    step "build" build_workspace --bins
+    step "build" build_workspace --bins --examples
     services_up
     say "── tests"
     local started status=0 log=$logs/test.log

@@ -12,7 +12,7 @@ demo() {
     esac
     need_rust
     need_curl
-    step "build" build_workspace --bins
+    step "build" build_workspace --bins --examples
     services_up
     bin=$(target_folder)/debug
     aprendiz=$bin/aprendiz

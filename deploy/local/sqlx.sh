@@ -20,7 +20,7 @@ compile_queries() {
         touch "$crate/src/lib.rs"
     done
     DATABASE_URL=${DATABASE_URL%/*}/scratch_queries SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$1 \
-        cargo check --quiet --locked --workspace --lib || status=$?
+        cargo check --quiet --locked --workspace --all-targets || status=$?
     for file in "$1"/*.time; do
         [[ -e $file ]] || continue
         touch -r "$file" "$root/crates/$(basename "$file" .time)/src/lib.rs"
