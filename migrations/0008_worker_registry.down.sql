@@ -1,0 +1,11 @@
+DROP INDEX attempts_of_worker;
+DROP INDEX workers_alive;
+ALTER TABLE workers
+    DROP CONSTRAINT drain_was_asked_by_someone,
+    DROP COLUMN drain_hand_back,
+    DROP COLUMN drain_requested_by,
+    DROP COLUMN drain_requested_at,
+    DROP COLUMN listening,
+    DROP COLUMN kinds,
+    DROP COLUMN memory_bytes,
+    DROP COLUMN pid;

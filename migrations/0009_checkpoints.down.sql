@@ -1,0 +1,3 @@
+ALTER TABLE objects DROP COLUMN upload_id;
+DROP TABLE checkpoints;
+ALTER TABLE attempts DROP COLUMN resumed_from_step;
