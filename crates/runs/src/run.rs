@@ -178,30 +178,38 @@ pub async fn documents_of(conn: &mut PgConnection, id: RunId) -> Result<Option<V
 /// [`RunsError::WrongState`] when it already ended otherwise, [`RunsError::UnknownRun`].
 pub async fn cancel_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Result<TrainingRun, RunsError> {
     let mut tx = conn.begin().await?;
-    let changed = sqlx::query!(
+    let status = hold_run(&mut tx, id).await?;
+    let next = match status {
+        RunStatus::Queued | RunStatus::Retrying => RunStatus::Cancelled,
+        RunStatus::Running => RunStatus::Cancelling,
+        RunStatus::Cancelling | RunStatus::Cancelled => return get_run(&mut tx, id).await,
+        RunStatus::Succeeded | RunStatus::Failed => {
+            return Err(RunsError::WrongState { run_id: id, status, why: "only a run that has not ended can be cancelled" });
+        }
+    };
+    // the error of an attempt before is that of the attempt: this run ends because someone asked
+    sqlx::query!(
         r#"
         UPDATE training_runs
         SET cancel_requested_at = clock_timestamp(),
-            status = CASE WHEN status = 'running' THEN 'cancelling' ELSE 'cancelled' END::run_status,
-            finished_at = CASE WHEN status = 'running' THEN NULL ELSE clock_timestamp() END
-        WHERE id = $1 AND status IN ('queued', 'retrying', 'running')
-        RETURNING status AS "status: RunStatus"
+            status = $2,
+            error_code = NULL,
+            error_text = NULL,
+            finished_at = CASE WHEN $3 THEN clock_timestamp() END
+        WHERE id = $1
         "#,
-        id as RunId
+        id as RunId,
+        next as RunStatus,
+        next.is_final()
     )
-    .fetch_optional(&mut *tx)
+    .execute(&mut *tx)
     .await?;
-    if let Some(changed) = changed {
-        append(&mut tx, id, None, EventKind::State, &json!({ "status": changed.status, "by": actor })).await?;
-        if changed.status.is_final() {
-            append(&mut tx, id, None, EventKind::End, &json!({ "status": changed.status })).await?;
-        }
-        record_audit(&mut tx, actor, "training_run.cancel", &id.to_string(), &json!({})).await?;
+    append(&mut tx, id, None, EventKind::State, &json!({ "status": next, "by": actor })).await?;
+    if next.is_final() {
+        append(&mut tx, id, None, EventKind::End, &json!({ "status": next })).await?;
     }
+    record_audit(&mut tx, actor, "training_run.cancel", &id.to_string(), &json!({})).await?;
     let run = get_run(&mut tx, id).await?;
-    if matches!(run.status, RunStatus::Succeeded | RunStatus::Failed) {
-        return Err(RunsError::WrongState { run_id: id, status: run.status, why: "only a run that has not ended can be cancelled" });
-    }
     tx.commit().await?;
     Ok(run)
 }
@@ -212,25 +220,33 @@ pub async fn cancel_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Resu
 /// [`RunsError::WrongState`] when it has not failed or been cancelled, [`RunsError::UnknownRun`].
 pub async fn retry_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Result<TrainingRun, RunsError> {
     let mut tx = conn.begin().await?;
-    let changed = sqlx::query!(
+    let status = hold_run(&mut tx, id).await?;
+    if !matches!(status, RunStatus::Failed | RunStatus::Cancelled) {
+        return Err(RunsError::WrongState { run_id: id, status, why: "only a failed or cancelled run can be retried" });
+    }
+    sqlx::query!(
         r#"
         UPDATE training_runs
         SET status = 'queued', phase = NULL, progress = NULL, attempts_used = 0, first_attempt = attempt_number + 1, run_after = clock_timestamp(),
             cancel_requested_at = NULL, error_code = NULL, error_text = NULL, finished_at = NULL
-        WHERE id = $1 AND status IN ('failed', 'cancelled')
+        WHERE id = $1
         "#,
         id as RunId
     )
     .execute(&mut *tx)
-    .await?
-    .rows_affected();
-    let run = get_run(&mut tx, id).await?;
-    if changed == 0 {
-        return Err(RunsError::WrongState { run_id: id, status: run.status, why: "only a failed or cancelled run can be retried" });
-    }
+    .await?;
     append(&mut tx, id, None, EventKind::State, &json!({ "status": "queued", "by": actor })).await?;
     record_audit(&mut tx, actor, "training_run.retry", &id.to_string(), &json!({})).await?;
     ask_for_announcement(&mut tx, id).await?;
+    let run = get_run(&mut tx, id).await?;
     tx.commit().await?;
     Ok(run)
+}
+
+/// Locks the run until the transaction ends, so that what is decided by its status still holds when it is written.
+async fn hold_run(conn: &mut PgConnection, id: RunId) -> Result<RunStatus, RunsError> {
+    sqlx::query_scalar!(r#"SELECT status AS "status: RunStatus" FROM training_runs WHERE id = $1 FOR UPDATE"#, id as RunId)
+        .fetch_optional(conn)
+        .await?
+        .ok_or(RunsError::UnknownRun(id))
 }
