@@ -70,10 +70,13 @@ pub async fn release_attempt(conn: &mut PgConnection, key: AttemptKey) -> Result
 /// Ends a run that was asked to cancel, once its work has stopped.
 ///
 /// # Errors
-/// [`RunsError::LeaseLost`].
+/// [`RunsError::LeaseLost`]; [`RunsError::WrongState`] when nobody asked to cancel.
 pub async fn cancel_attempt(conn: &mut PgConnection, key: AttemptKey) -> Result<(), RunsError> {
     let mut tx = conn.begin().await?;
-    hold_fence(&mut tx, key).await?;
+    let status = hold_fence(&mut tx, key).await?;
+    if status != RunStatus::Cancelling {
+        return Err(RunsError::WrongState { run_id: key.run_id, status, why: "only a run that was asked to cancel ends as cancelled" });
+    }
     end_cancelled(&mut tx, key).await?;
     tx.commit().await?;
     Ok(())
@@ -89,9 +92,8 @@ pub(crate) async fn end_cancelled_run(conn: &mut PgConnection, key: AttemptKey) 
     sqlx::query!(
         r#"
         UPDATE training_runs
-        SET status = 'cancelled', phase = NULL, progress = NULL, finished_at = clock_timestamp(),
-            cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
-        WHERE id = $1
+        SET status = 'cancelled', phase = NULL, progress = NULL, finished_at = clock_timestamp()
+        WHERE id = $1 AND status = 'cancelling'
         "#,
         key.run_id as RunId
     )

@@ -26,6 +26,17 @@ async fn a_waiting_run_is_cancelled_at_once() {
     fail_attempt(&mut *fixture.conn().await, key, &failure("database_away", true), 0.5).await.unwrap();
     let run = cancel_run(&mut *fixture.conn().await, key.run_id, "ana").await.unwrap();
     assert_eq!((run.status, run.attempts_used), (RunStatus::Cancelled, 1));
+    assert_eq!((run.error_code, run.error_text), (None, None), "it did not fail");
+}
+
+#[tokio::test]
+async fn no_attempt_ends_as_cancelled_when_nobody_asked() {
+    let fixture = Fixture::new().await;
+    let key = fixture.running().await;
+    let before = fixture.rows().await;
+    let error = cancel_attempt(&mut *fixture.conn().await, key).await.unwrap_err();
+    assert!(matches!(error, RunsError::WrongState { status: RunStatus::Running, .. }), "{error}");
+    assert_eq!(fixture.rows().await, before);
 }
 
 #[tokio::test]
@@ -98,6 +109,22 @@ async fn a_cancelled_run_can_be_run_again() {
     assert_eq!((run.status, run.cancel_requested_at, run.finished_at), (RunStatus::Queued, None, None));
     let key = fixture.claim_of(id).await;
     assert!(!cancel_was_requested(&mut *fixture.conn().await, key).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_cancellation_decides_by_the_state_that_it_finds_at_its_turn() {
+    let fixture = Fixture::new().await;
+    let key = fixture.running().await;
+    fail_attempt(&mut *fixture.conn().await, key, &failure("no_examples", false), 0.5).await.unwrap();
+    // while the run is failed someone retries it, and a cancellation waits for that
+    let mut retrying = fixture.pool().begin().await.unwrap();
+    retry_run(&mut retrying, key.run_id, "bela").await.unwrap();
+    let mut conn = fixture.conn().await;
+    let cancelling = tokio::spawn(async move { cancel_run(&mut conn, key.run_id, "ana").await });
+    fixture.someone_waits().await;
+    retrying.commit().await.unwrap();
+    let run = tokio::time::timeout(LIMIT, cancelling).await.unwrap().unwrap().unwrap();
+    assert_eq!(run.status, RunStatus::Cancelled);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
