@@ -38,18 +38,35 @@ pub async fn declare_objects(conn: &mut PgConnection, key: AttemptKey, object_ke
 /// Records what was written under a declared key: still `pending`, but size and hash are known.
 ///
 /// # Errors
-/// [`RunsError::BrokenRow`] when the object was never declared.
+/// [`RunsError::LeaseLost`] when the attempt that declared it has ended, [`RunsError::BrokenRow`] when the object was never declared.
 pub async fn confirm_object(conn: &mut PgConnection, object_key: &str, sha256: &str, bytes: i64) -> Result<(), RunsError> {
-    let changed =
-        sqlx::query!("UPDATE objects SET sha256 = $2, bytes = $3 WHERE key = $1 AND state = 'pending'", object_key, sha256, bytes)
-            .execute(conn)
-            .await?
-            .rows_affected();
+    let changed = sqlx::query!(
+        r#"
+        UPDATE objects o
+        SET sha256 = $2, bytes = $3
+        FROM attempts a
+        WHERE o.key = $1 AND o.state = 'pending' AND a.run_id = o.run_id AND a.number = o.attempt_number AND a.status = 'running'
+        "#,
+        object_key,
+        sha256,
+        bytes
+    )
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
     if changed == 1 {
-        Ok(())
-    } else {
-        Err(RunsError::BrokenRow { table: "objects", id: object_key.to_owned(), what: "not declared, or no longer pending".to_owned() })
+        return Ok(());
     }
+    let left_behind = sqlx::query!(
+        r#"SELECT run_id AS "run_id!: RunId", attempt_number AS "number!" FROM objects WHERE key = $1 AND state = 'pending' AND run_id IS NOT NULL"#,
+        object_key
+    )
+    .fetch_optional(conn)
+    .await?;
+    Err(match left_behind {
+        Some(attempt) => RunsError::LeaseLost { run_id: attempt.run_id, number: attempt.number },
+        None => RunsError::BrokenRow { table: "objects", id: object_key.to_owned(), what: "not declared, or no longer pending".to_owned() },
+    })
 }
 
 /// Makes declared and confirmed objects live, inside the transaction that publishes what they belong to.

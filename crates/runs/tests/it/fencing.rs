@@ -1,12 +1,12 @@
 //! An attempt that lost its run changes nothing, whatever it tries.
 
 use runs::{
-    AttemptKey, EventKind, NewMetric, RunPhase, RunsError, cancel_attempt, cancel_was_requested, enter_phase, fail_attempt, hold_fence,
-    publish, reap_expired_leases, record_attempt_event, record_progress, release_attempt, renew_lease,
+    AttemptKey, EventKind, NewMetric, RunPhase, RunsError, cancel_attempt, cancel_was_requested, confirm_object, enter_phase, fail_attempt,
+    hold_fence, publish, reap_expired_leases, record_attempt_event, record_progress, release_attempt, renew_lease,
 };
 use serde_json::json;
 
-use crate::fixture::{Fixture, LEASE, LIMIT, Trained, failure};
+use crate::fixture::{Fixture, LEASE, LIMIT, SHA256, Trained, failure};
 
 /// Tries all that a worker may do to a run; every try must be refused and no row of any table change.
 async fn assert_powerless(fixture: &Fixture, stale: AttemptKey, trained: &Trained) {
@@ -75,6 +75,21 @@ async fn nothing_for_an_attempt_that_never_was() {
     let key = fixture.running().await;
     let trained = fixture.trained(key, &[]).await;
     assert_powerless(&fixture, AttemptKey { number: key.number + 1, ..key }, &trained).await;
+}
+
+#[tokio::test]
+async fn nothing_of_the_objects_it_had_declared() {
+    let fixture = Fixture::new().await;
+    let stale = fixture.running().await;
+    let trained = fixture.trained(stale, &["manifest.json"]).await;
+    fixture.expire(stale).await;
+    assert_eq!(reap_expired_leases(&mut *fixture.conn().await, 10).await.unwrap().requeued, 1);
+    let before = fixture.rows().await;
+    for object_key in &trained.object_keys {
+        let error = confirm_object(&mut *fixture.conn().await, object_key, SHA256, 8).await.unwrap_err();
+        assert!(matches!(error, RunsError::LeaseLost { number: 1, .. }), "{error}");
+    }
+    assert_eq!(fixture.rows().await, before);
 }
 
 #[tokio::test]
