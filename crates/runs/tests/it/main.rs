@@ -14,3 +14,4 @@ mod positions;
 mod publishing;
 mod reaping;
 mod schema;
+mod state_machine;
