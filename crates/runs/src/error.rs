@@ -1,6 +1,6 @@
 //! The error of this crate.
 
-use crate::ids::RunId;
+use crate::ids::{RunId, WorkerId};
 use crate::status::RunStatus;
 
 /// Why a statement about runs did not happen.
@@ -20,6 +20,12 @@ pub enum RunsError {
     /// No such run.
     #[error("no training run {0}")]
     UnknownRun(RunId),
+    /// No such worker.
+    #[error("no worker {0}")]
+    UnknownWorker(WorkerId),
+    /// The worker has stopped: there is nothing left to ask of it.
+    #[error("worker {0} has stopped already")]
+    WorkerStopped(WorkerId),
     /// The run is in a state in which this cannot be done.
     #[error("run {run_id} is {status}: {why}")]
     WrongState {

@@ -15,9 +15,9 @@ use crate::outbox::ask_for_announcement;
 use crate::status::{AttemptStatus, EventKind, RunStatus};
 
 /// Failure code of a run whose training child was killed in two attempts.
-const WORKER_KILLED: &str = "worker_killed";
+pub(crate) const WORKER_KILLED: &str = "worker_killed";
 /// Failure code of an attempt whose training child was killed by a signal.
-const CHILD_KILLED: &str = "child_killed";
+pub(crate) const CHILD_KILLED: &str = "child_killed";
 
 /// Why an attempt failed, decided at the line that understood the error.
 #[derive(Debug, Clone)]

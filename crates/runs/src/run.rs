@@ -221,10 +221,18 @@ pub async fn cancel_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Resu
 pub async fn retry_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Result<TrainingRun, RunsError> {
     let mut tx = conn.begin().await?;
     let status = hold_run(&mut tx, id).await?;
-    if !matches!(status, RunStatus::Failed | RunStatus::Cancelled) {
+    if !matches!(status, RunStatus::Failed | RunStatus::Cancelled) || !requeue_by_hand(&mut tx, id, actor).await? {
         return Err(RunsError::WrongState { run_id: id, status, why: "only a failed or cancelled run can be retried" });
     }
-    sqlx::query!(
+    let run = get_run(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(run)
+}
+
+/// Queues a failed or cancelled run again, says so, and asks for its announcement; `false` when it is in another state, and
+/// then nothing is changed. The caller has begun a transaction.
+pub(crate) async fn requeue_by_hand(conn: &mut PgConnection, id: RunId, actor: &str) -> Result<bool, RunsError> {
+    let changed = sqlx::query!(
         r#"
         UPDATE training_runs
         SET status = 'queued', phase = NULL, progress = NULL, attempts_used = 0, first_attempt = attempt_number + 1, run_after = clock_timestamp(),
@@ -233,14 +241,16 @@ pub async fn retry_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Resul
         "#,
         id as RunId
     )
-    .execute(&mut *tx)
-    .await?;
-    append(&mut tx, id, None, EventKind::State, &json!({ "status": "queued", "by": actor })).await?;
-    record_audit(&mut tx, actor, "training_run.retry", &id.to_string(), &json!({})).await?;
-    ask_for_announcement(&mut tx, id).await?;
-    let run = get_run(&mut tx, id).await?;
-    tx.commit().await?;
-    Ok(run)
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    if changed == 0 {
+        return Ok(false);
+    }
+    append(conn, id, None, EventKind::State, &json!({ "status": "queued", "by": actor })).await?;
+    record_audit(conn, actor, "training_run.retry", &id.to_string(), &json!({})).await?;
+    ask_for_announcement(conn, id).await?;
+    Ok(true)
 }
 
 /// Locks the run until the transaction ends, so that what is decided by its status still holds when it is written.

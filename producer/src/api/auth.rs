@@ -50,6 +50,11 @@ role!(
     Operator { Actor }
 );
 
+role!(
+    /// Also reads the audit log.
+    Admin {}
+);
+
 async fn actor_with_role(headers: &HeaderMap, state: &AppState, needed: Role) -> Result<Actor, ApiError> {
     let secret = secret_of(headers)?;
     let mut conn = state.pool.acquire().await?;

@@ -23,18 +23,42 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
-            BytesRejection::FailedToBufferBody(ref failed) if failed.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than this route takes")
-            }
-            _ => ApiError::new(StatusCode::BAD_REQUEST, "read_failed", "the body could not be read to its end"),
-        })?;
-        let value = serde_json::from_slice(&body).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => ApiError::unprocessable("invalid_body", error.to_string()),
-            _ => ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not valid JSON: {error}")),
-        })?;
-        Ok(Self { value, sha256: hex::encode(Sha256::digest(&body)) })
+        let body = whole_body(request, state).await?;
+        Ok(Self { value: parse(&body)?, sha256: hex::encode(Sha256::digest(&body)) })
     }
+}
+
+/// A JSON body that may be left out: then it is as if `{}` had been sent.
+pub(crate) struct OptionalJsonBody<T> {
+    pub(crate) value: T,
+    /// SHA-256 of the body as sent, lower-case hex: tells whether two requests are one.
+    pub(crate) sha256: String,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalJsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = whole_body(request, state).await?;
+        let value = if body.trim_ascii().is_empty() { parse(b"{}") } else { parse(&body) };
+        Ok(Self { value: value?, sha256: hex::encode(Sha256::digest(&body)) })
+    }
+}
+
+async fn whole_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+        BytesRejection::FailedToBufferBody(ref failed) if failed.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than this route takes")
+        }
+        _ => ApiError::new(StatusCode::BAD_REQUEST, "read_failed", "the body could not be read to its end"),
+    })
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => ApiError::unprocessable("invalid_body", error.to_string()),
+        _ => ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not valid JSON: {error}")),
+    })
 }
 
 /// Query parameters.

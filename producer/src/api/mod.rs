@@ -1,25 +1,31 @@
 //! The HTTP API: its router, and what holds for every route.
 
 mod archive;
+mod audit;
 mod auth;
 mod body_reader;
+mod bulk_retry;
 mod child_runs;
+mod clone_run;
 mod datasets;
 mod documents;
 mod error;
 mod event_hub;
+mod explain;
 mod extract;
 mod fields;
 mod health;
 mod imports;
 mod legacy;
 mod limits;
+mod merge_patch;
 mod model_cache;
 mod models;
 mod object;
 mod openapi;
 mod page;
 mod predictions;
+mod queue;
 mod range;
 mod redis_probe;
 mod run_events;
@@ -27,6 +33,7 @@ mod run_request;
 mod state;
 mod stored_file;
 mod training_runs;
+mod workers;
 
 use std::any::Any;
 
@@ -59,6 +66,12 @@ fn all_routes(
     let timed = OpenApiRouter::new()
         .merge(training_runs::routes())
         .merge(child_runs::routes())
+        .merge(clone_run::routes())
+        .merge(bulk_retry::routes())
+        .merge(explain::routes())
+        .merge(workers::routes())
+        .merge(queue::routes())
+        .merge(audit::routes())
         .merge(datasets::routes())
         .merge(models::routes())
         .merge(predictions::routes())

@@ -57,6 +57,19 @@ pub(crate) fn decode_cursor(cursor: &str) -> Result<(DateTime<Utc>, Uuid), ApiEr
     place().ok_or_else(|| ApiError::unprocessable("invalid_query", "cursor is not one that this list gave: start without it"))
 }
 
+/// Place in a list that is ordered by a number alone.
+pub(crate) fn encode_number_cursor(number: i64) -> String {
+    hex::encode(number.to_be_bytes())
+}
+
+/// Undoes [`encode_number_cursor`].
+pub(crate) fn decode_number_cursor(cursor: &str) -> Result<i64, ApiError> {
+    let mut bytes = [0; 8];
+    hex::decode_to_slice(cursor, &mut bytes)
+        .map_err(|_| ApiError::unprocessable("invalid_query", "cursor is not one that this list gave: start without it"))?;
+    Ok(i64::from_be_bytes(bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +81,8 @@ mod tests {
         assert_eq!(decode_cursor(&encode_cursor(at, id)).unwrap(), (at, id));
         assert!(decode_cursor("zz").is_err());
         assert!(decode_cursor("").is_err());
+        assert_eq!(decode_number_cursor(&encode_number_cursor(1_234_567)).unwrap(), 1_234_567);
+        assert!(decode_number_cursor("zz").is_err());
     }
 
     #[test]

@@ -14,7 +14,7 @@ async fn service() -> Router {
     let options = PgConnectOptions::new().host("127.0.0.1").port(1).username("nobody");
     let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100)).connect_lazy_with(options);
     let store = artifacts::Store::connect(&artifacts::StoreConfig { bucket: "none".to_owned(), key_prefix: String::new() }).await;
-    let queue = queue::QueueConfig { redis_url: SecretString::from("redis://127.0.0.1:1"), prefix: "test".to_owned() };
+    let queue = ::queue::QueueConfig { redis_url: SecretString::from("redis://127.0.0.1:1"), prefix: "test".to_owned() };
     let config = ApiConfig::for_tests();
     router(AppState::new(pool, store, queue, config, EventHub::new(), CancellationToken::new(), Vec::new()))
 }
@@ -62,6 +62,14 @@ fn every_promised_route_is_in_the_document() {
         "/v1/training-runs/{id}",
         "/v1/training-runs/{id}/cancel",
         "/v1/training-runs/{id}/retry",
+        "/v1/training-runs/{id}/explain",
+        "/v1/training-runs/{id}/clone",
+        "/v1/training-runs/retry",
+        "/v1/workers",
+        "/v1/workers/{id}",
+        "/v1/workers/{id}/drain",
+        "/v1/queue",
+        "/v1/audit-log",
         "/v1/training-runs/{id}/attempts",
         "/v1/training-runs/{id}/metrics",
         "/v1/training-runs/{id}/events",

@@ -2,6 +2,7 @@
 //! of the HTTP API and can do no more than any other client.
 
 mod api_key;
+mod audit;
 mod client;
 mod dataset;
 mod derived;
@@ -13,10 +14,14 @@ mod import;
 mod metrics_table;
 mod migrate;
 mod model;
+mod moment;
 mod output;
+mod pages;
 mod predict;
+mod queue;
 mod run;
 mod sse;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -50,6 +55,7 @@ Examples:
   aprendiz import export.json.gz                      take in a Label Studio export
   aprendiz run create --model contracts --watch       train, and follow it
   aprendiz run get ID                                 status, attempts, metrics
+  aprendiz run explain ID                             why it waits or failed, and what to do
   aprendiz model download contracts -d ./contracts    fetch the newest version
   aprendiz predict --model contracts contract.txt     ask it
 
@@ -93,6 +99,15 @@ enum Command {
     Model(model::ModelCommand),
     /// Ask a published model
     Predict(predict::PredictArgs),
+    /// List workers, and ask one to drain
+    #[command(subcommand)]
+    Worker(worker::WorkerCommand),
+    /// Show the queue in numbers
+    #[command(subcommand)]
+    Queue(queue::QueueCommand),
+    /// Show who changed what
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// List labelled fields
     #[command(subcommand)]
     Field(field::FieldCommand),
@@ -152,6 +167,9 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Dataset(command) => dataset::run(&client()?, &command, output).await,
         Command::Model(command) => model::run(&client()?, &command, output).await,
         Command::Predict(args) => predict::run(&client()?, &args, output).await,
+        Command::Worker(command) => worker::run(&client()?, &command, output).await,
+        Command::Queue(command) => queue::run(&client()?, &command, output).await,
+        Command::Audit(command) => audit::run(&client()?, &command, output).await,
         Command::Field(command) => field::run(&client()?, &command, output).await,
         Command::Ingest(args) => derived::ingest(&client()?, &args, output).await,
         Command::Eval(args) => derived::eval(&client()?, &args, output).await,

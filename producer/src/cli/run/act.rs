@@ -1,6 +1,5 @@
-//! `aprendiz run cancel` and `retry`, and what is said about a new run.
+//! `aprendiz run cancel`, and what is said about a new run.
 
-use clap::Args;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -10,26 +9,11 @@ use crate::cli::output::Output;
 use crate::cli::run::view::RunView;
 use crate::cli::run::watch::watch;
 
-/// A run to be run again.
-#[derive(Debug, Args)]
-pub(crate) struct RetryArgs {
-    /// Id of the run
-    id: Uuid,
-    /// Follow it to its end
-    #[arg(long)]
-    watch: bool,
-}
-
 pub(crate) async fn cancel(client: &Client, id: Uuid, output: Output) -> Result<(), CliError> {
     let run = client.post(&["v1", "training-runs", &id.to_string(), "cancel"]).await?;
     let view = RunView::of(&run)?;
     output.print(&run, || format!("run {} is {}", view.id, view.status))?;
     Ok(())
-}
-
-pub(crate) async fn retry(client: &Client, args: &RetryArgs, output: Output) -> Result<(), CliError> {
-    let run = client.post(&["v1", "training-runs", &args.id.to_string(), "retry"]).await?;
-    announce_created(client, &run, args.watch, output).await
 }
 
 /// Prints a new run, or follows it.

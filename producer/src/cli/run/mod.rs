@@ -1,9 +1,12 @@
 //! `aprendiz run`: everything about training runs.
 
 mod act;
+mod clone;
 mod create;
+mod explain;
 mod list;
 mod logs;
+mod retry;
 mod show;
 mod view;
 mod watch;
@@ -17,6 +20,7 @@ use crate::cli::exit::CliError;
 use crate::cli::output::Output;
 
 pub(crate) use self::act::announce_created;
+pub(crate) use self::view::time;
 pub(crate) use self::watch::watch;
 
 /// What to do with training runs.
@@ -32,10 +36,14 @@ pub(crate) enum RunCommand {
     Watch(IdArgs),
     /// Print the events of a run
     Logs(logs::LogsArgs),
+    /// Say why a run waits, what it does or why it failed, and what to do next
+    Explain(IdArgs),
     /// Ask a run to stop
     Cancel(IdArgs),
-    /// Run a failed or cancelled run again
-    Retry(act::RetryArgs),
+    /// Run failed or cancelled runs again: one, several, or all that a filter finds
+    Retry(Box<retry::RetryArgs>),
+    /// Make a new run after another one, with changes
+    Clone(clone::CloneArgs),
 }
 
 /// One run.
@@ -53,6 +61,8 @@ pub(crate) async fn run(client: &Client, command: RunCommand, output: Output) ->
         RunCommand::Watch(args) => watch(client, args.id, output).await,
         RunCommand::Logs(args) => logs::run(client, &args, output).await,
         RunCommand::Cancel(args) => act::cancel(client, args.id, output).await,
-        RunCommand::Retry(args) => act::retry(client, &args, output).await,
+        RunCommand::Explain(args) => explain::run(client, args.id, output).await,
+        RunCommand::Retry(args) => retry::run(client, &args, output).await,
+        RunCommand::Clone(args) => clone::run(client, args, output).await,
     }
 }

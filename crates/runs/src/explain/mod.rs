@@ -1,0 +1,12 @@
+//! Why a run waits, what it does, why it failed, and what to do next: [`explain_facts`] reads, [`words`] speaks.
+
+mod advice;
+mod ended;
+mod facts;
+mod phrase;
+mod waiting;
+mod words;
+mod working;
+
+pub use facts::{Facts, explain_facts};
+pub use words::{Explanation, words};

@@ -1,0 +1,167 @@
+//! Runs that wait: for their time, for those before them, for a worker.
+
+use super::facts::{COUNTED, Facts};
+use super::phrase::{count, moment, span};
+use super::words::{Explanation, command, explanation, history, next_step};
+use crate::failure::CHILD_KILLED;
+
+const START_WORKER: &str = "start a worker: aprendiz-worker (aprendiz worker list --all shows those that were)";
+
+/// Why a run that could be claimed is not.
+struct Obstacle {
+    summary: String,
+    next_step: Option<String>,
+}
+
+pub(super) fn queued(facts: &Facts) -> Explanation {
+    let run = &facts.run;
+    let mut said = Vec::new();
+    let mut next_steps = Vec::new();
+    let summary = if run.run_after > facts.now {
+        let wait = span(run.run_after - facts.now);
+        next_steps.push(format!("nothing: it starts by itself; {} stops it", command(facts, "cancel")));
+        format!("it waits for its time: not before {} (in {wait})", moment(run.run_after))
+    } else {
+        let obstacle = obstacle(facts);
+        next_steps.extend(obstacle.next_step);
+        said.push(format!("it could have been claimed for {}", span(facts.now - run.run_after.max(run.created_at))));
+        obstacle.summary
+    };
+    said.extend(place(facts));
+    said.extend(announcement(facts));
+    said.extend(history(facts));
+    explanation(facts, summary, said, next_steps)
+}
+
+pub(super) fn retrying(facts: &Facts) -> Explanation {
+    let run = &facts.run;
+    let code = run.error_code.as_deref().unwrap_or("unknown");
+    let text = run.error_text.as_deref().unwrap_or("no reason was recorded");
+    let left = run.max_attempts - run.attempts_used;
+    let mut said = vec![
+        format!("attempt {} failed: {text} ({code})", run.attempt_number),
+        format!("{} of {} used, {left} left", count(run.attempts_used.into(), "attempt"), run.max_attempts),
+    ];
+    let mut next_steps = Vec::new();
+    let summary = if run.run_after > facts.now {
+        format!(
+            "attempt {} failed with `{code}`; the next one starts by itself at {} (in {})",
+            run.attempt_number,
+            moment(run.run_after),
+            span(run.run_after - facts.now)
+        )
+    } else {
+        let obstacle = obstacle(facts);
+        next_steps.extend(obstacle.next_step);
+        format!("its next attempt after `{code}` is due since {}: {}", span(facts.now - run.run_after), obstacle.summary)
+    };
+    if code == CHILD_KILLED {
+        said.push("a second attempt that is killed like this puts the run in quarantine: it fails with `worker_killed`".to_owned());
+    }
+    if let Some(step) = facts.checkpoint_step {
+        said.push(format!("training can continue from the checkpoint of step {step}"));
+    }
+    said.extend(place(facts));
+    said.extend(announcement(facts));
+    said.extend(history(facts));
+    next_steps.push(format!("if it keeps failing: {}", next_step(facts, code)));
+    explanation(facts, summary, said, next_steps)
+}
+
+/// The first thing that keeps a due run from being claimed, from the outside in.
+fn obstacle(facts: &Facts) -> Obstacle {
+    let fleet = facts.fleet;
+    let kind = facts.run.kind;
+    let is = |summary: String, next_step: &str| Obstacle { summary, next_step: Some(next_step.to_owned()) };
+    if fleet.alive == 0 {
+        return is("no worker is alive".to_owned(), START_WORKER);
+    }
+    if fleet.able == 0 {
+        let summary = format!("{}, but none that carries out kind `{kind}`", alive(fleet.alive));
+        return is(summary, "start a worker of a version that carries out this kind: aprendiz worker list shows the kinds of each");
+    }
+    if fleet.draining == fleet.able {
+        let summary = format!("{}, but they only finish what they have: they were asked to drain", alive(fleet.able));
+        return is(summary, START_WORKER);
+    }
+    if fleet.busy >= fleet.slots {
+        let summary = if fleet.slots == 1 {
+            "the only slot of the workers is busy".to_owned()
+        } else {
+            format!("all {} slots of the workers are busy", fleet.slots)
+        };
+        return is(
+            summary,
+            "wait, or start more workers; a greater `priority` lets a run go first (aprendiz run clone ID --set priority=10)",
+        );
+    }
+    if facts.ahead > 0 {
+        return Obstacle {
+            summary: format!("{} claimed before it, and slots are free: its turn comes soon", are(facts.ahead)),
+            next_step: None,
+        };
+    }
+    if fleet.listening == 0 {
+        let redis = if facts.redis_answers == Some(false) { " and Redis does not answer" } else { "" };
+        let summary =
+            format!("{}, but none hears announcements{redis}: they look for runs by themselves every few seconds", alive(fleet.able));
+        return is(summary, "it starts at the next look; check Redis with: aprendiz doctor");
+    }
+    if facts.announcement_due_at.is_some() {
+        if facts.redis_answers == Some(false) {
+            let summary =
+                "it is not announced yet, because Redis does not answer: idle workers look for runs by themselves every few seconds";
+            return is(summary.to_owned(), "it starts at the next look; check Redis with: aprendiz doctor");
+        }
+        return is(
+            "it is about to be announced to an idle worker".to_owned(),
+            "if it stays so: is a relay running? (aprendiz serve without --no-relay)",
+        );
+    }
+    is(
+        "a slot is free and it was announced: a worker should claim it within seconds".to_owned(),
+        "if it stays so, look into the workers' logs: aprendiz worker list names the hosts",
+    )
+}
+
+fn alive(workers: i64) -> String {
+    if workers == 1 { "1 worker is alive".to_owned() } else { format!("{workers} workers are alive") }
+}
+
+fn are(runs: i64) -> String {
+    match runs {
+        1 => "1 run is".to_owned(),
+        COUNTED.. => format!("more than {COUNTED} runs are"),
+        _ => format!("{runs} runs are"),
+    }
+}
+
+/// Its place in the order of priority and age, and who works on it.
+fn place(facts: &Facts) -> Vec<String> {
+    let fleet = facts.fleet;
+    let first = match facts.ahead {
+        0 => "no run is before it".to_owned(),
+        COUNTED.. => format!("more than {COUNTED} runs are before it"),
+        1 => "1 run is before it".to_owned(),
+        ahead => format!("{ahead} runs are before it"),
+    };
+    let free = (fleet.slots - fleet.busy).max(0);
+    vec![
+        format!("{first}, in the order of priority (its own is {}) and age", facts.run.priority),
+        format!(
+            "{} of {} free, on {}",
+            free,
+            count(fleet.slots, "slot"),
+            count(fleet.able - fleet.draining, "worker that claims runs of its kind")
+        ),
+    ]
+}
+
+fn announcement(facts: &Facts) -> Option<String> {
+    match (facts.announcement_due_at, facts.run.announced_at) {
+        (Some(due), _) if due > facts.now => Some(format!("it will be announced at {}", moment(due))),
+        (Some(due), _) => Some(format!("it is not announced yet; that was due {} ago", span(facts.now - due))),
+        (None, Some(at)) => Some(format!("it was announced {} ago", span(facts.now - at))),
+        (None, None) => None,
+    }
+}

@@ -1,0 +1,149 @@
+//! `aprendiz queue`: the queue in numbers.
+
+use std::fmt::Write as _;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::cli::client::Client;
+use crate::cli::exit::CliError;
+use crate::cli::output::Output;
+use crate::cli::run::time;
+
+/// What to ask of the queue.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// Show what waits, what runs, who works, and how it went lately
+    Stats,
+}
+
+#[derive(Debug, Deserialize)]
+struct Stats {
+    at: DateTime<Utc>,
+    runs: Value,
+    runnable: i64,
+    deferred: i64,
+    next_due_at: Option<DateTime<Utc>>,
+    oldest_runnable_seconds: Option<f64>,
+    unannounced: i64,
+    workers: Workers,
+    slots: Slots,
+    attempts_last_hour: Value,
+    wait: Option<Times>,
+    duration: Option<Times>,
+    redis: Redis,
+}
+
+#[derive(Debug, Deserialize)]
+struct Workers {
+    alive: i64,
+    listening: i64,
+    draining: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Slots {
+    total: i64,
+    busy: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Times {
+    median_seconds: f64,
+    p90_seconds: f64,
+    runs: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Redis {
+    reachable: bool,
+    depth: Option<u64>,
+}
+
+pub(crate) async fn run(client: &Client, command: &QueueCommand, output: Output) -> Result<(), CliError> {
+    let QueueCommand::Stats = command;
+    let value = client.get(&["v1", "queue"]).await?;
+    let stats = Stats::deserialize(&value).context("the API answered numbers that are not from this version of Aprendiz")?;
+    output.print(&value, || text(&stats))?;
+    Ok(())
+}
+
+fn text(stats: &Stats) -> String {
+    let oldest = stats.oldest_runnable_seconds.map(|seconds| format!(", the oldest for {seconds:.0} s")).unwrap_or_default();
+    let next = stats.next_due_at.map(|at| format!(", the first until {}", time(at))).unwrap_or_default();
+    let redis = match (stats.redis.reachable, stats.redis.depth) {
+        (true, Some(depth)) => format!("answers; {depth} announcements wait in it"),
+        _ => "does not answer: workers look for runs by themselves".to_owned(),
+    };
+    let workers = &stats.workers;
+    let times = |times: &Option<Times>| match times {
+        Some(times) => {
+            format!(
+                "median {:.1} s, p90 {:.1} s ({} runs that ended in the last 24 h)",
+                times.median_seconds, times.p90_seconds, times.runs
+            )
+        }
+        None => "no run ended in the last 24 h".to_owned(),
+    };
+    let facts = [
+        ("at", time(stats.at)),
+        ("runs", counts(&stats.runs, &["queued", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"])),
+        ("runnable", format!("{}{oldest}", stats.runnable)),
+        ("deferred", format!("{}{next}", stats.deferred)),
+        ("unannounced", stats.unannounced.to_string()),
+        ("redis", redis),
+        ("workers", format!("{} alive, {} listening, {} draining", workers.alive, workers.listening, workers.draining)),
+        ("slots", format!("{} of {} busy", stats.slots.busy, stats.slots.total)),
+        ("last hour", counts(&stats.attempts_last_hour, &["succeeded", "failed", "cancelled", "released", "lost"])),
+        ("wait", times(&stats.wait)),
+        ("duration", times(&stats.duration)),
+    ];
+    let mut text = String::new();
+    for (name, value) in facts {
+        let _ = writeln!(text, "{name:<12} {value}");
+    }
+    text
+}
+
+/// Counts by name; those that are zero are left out.
+fn counts(value: &Value, names: &[&str]) -> String {
+    let parts: Vec<String> =
+        names.iter().filter_map(|name| value[*name].as_i64().filter(|count| *count > 0).map(|count| format!("{count} {name}"))).collect();
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_become_lines() {
+        let stats = Stats::deserialize(json!({
+            "at": "2026-11-21T12:00:00Z", "runs": { "queued": 3, "running": 0, "failed": 2 }, "runnable": 2, "deferred": 1,
+            "next_due_at": "2026-11-21T13:00:00Z", "oldest_runnable_seconds": 12.3, "unannounced": 2,
+            "workers": { "alive": 2, "listening": 1, "draining": 0 }, "slots": { "total": 4, "busy": 1 },
+            "attempts_last_hour": { "lost": 0 }, "wait": { "median_seconds": 0.04, "p90_seconds": 1.25, "runs": 9 }, "duration": null,
+            "redis": { "reachable": false, "depth": null }
+        }))
+        .unwrap();
+        let text = text(&stats);
+        for line in [
+            "runs         3 queued, 2 failed",
+            "runnable     2, the oldest for 12 s",
+            "deferred     1, the first until 2026-11-21 13:00:00 UTC",
+            "redis        does not answer: workers look for runs by themselves",
+            "workers      2 alive, 1 listening, 0 draining",
+            "slots        1 of 4 busy",
+            "last hour    none",
+            "wait         median 0.0 s, p90 1.2 s (9 runs that ended in the last 24 h)",
+            "duration     no run ended in the last 24 h",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+}
