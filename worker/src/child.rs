@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitCode, ExitStatus, Stdio};
+use std::sync::atomic::AtomicBool;
 
 use futures::StreamExt as _;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
@@ -35,7 +36,7 @@ pub(crate) fn train(job: &Path, parent: i32) -> ExitCode {
     }
     let mut broken_pipe = false;
     let mut send = |line: Progress| broken_pipe |= write_line(&line).is_err();
-    let outcome = TrainingJob::read(job).and_then(|job| training::run(&job, &mut send));
+    let outcome = TrainingJob::read(job).and_then(|job| training::run(&job, &AtomicBool::new(false), &mut send));
     if let Err(error) = &outcome {
         send(Progress::error(error));
     }
@@ -145,8 +146,8 @@ mod tests {
 
     #[test]
     fn another_protocol_version_is_refused() {
-        let line = r#"{"v":2,"event":"log","level":"info","message":"x"}"#.to_owned();
-        assert!(matches!(parse(Ok(line)), Err(Stop::Failed(failure)) if failure.text.contains("version 2")));
+        let line = r#"{"v":1,"event":"log","level":"info","message":"x"}"#.to_owned();
+        assert!(matches!(parse(Ok(line)), Err(Stop::Failed(failure)) if failure.text.contains("version 1")));
         assert!(parse(Ok("garbage".to_owned())).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! One training run over short texts: features, folds and the final fit.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::atomic::AtomicBool};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
@@ -48,13 +48,16 @@ fn solver(criterion: &mut Criterion) {
         labels: dir.path().join("labels.json"),
         out: dir.path().join("model"),
         reports: dir.path().join("reports"),
+        checkpoints: dir.path().join("checkpoints"),
+        checkpoint_seconds: 15.0,
+        resume: None,
         threads: 0,
         backend: Backend::Auto,
     };
     let mut group = criterion.benchmark_group("training run");
     group.throughput(Throughput::Elements(EXAMPLES as u64)).sample_size(10);
     group.bench_function("600 short texts, 10 classes, 2 folds", |bencher| {
-        bencher.iter(|| run(&job, &mut |_| {}).expect("the snapshot can be learned"));
+        bencher.iter(|| run(&job, &AtomicBool::new(false), &mut |_| {}).expect("the snapshot can be learned"));
     });
     group.finish();
 }

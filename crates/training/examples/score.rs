@@ -1,13 +1,15 @@
 //! Accuracy and time of the kind `linear` on labelled texts, for comparing it with others.
 //!
-//! `score TRAIN.jsonl.gz [TEST.jsonl.gz] [PARAMS]`, lines of `{"id","text","label"}`. Without a test file the figures are
-//! those out of fold. `PARAMS` is the JSON of a run spec's `params`.
+//! `score TRAIN.jsonl.gz [TEST.jsonl.gz] [PARAMS] [SECONDS]`, lines of `{"id","text","label"}`. Without a test file the figures are
+//! those out of fold. `PARAMS` is the JSON of a run spec's `params`, `SECONDS` the least time between
+//! two checkpoints (15).
 
 use std::{
     error::Error,
     fs::{self, File},
     io::{BufRead, BufReader, BufWriter, Write},
     path::Path,
+    sync::atomic::AtomicBool,
     time::Instant,
 };
 
@@ -15,7 +17,7 @@ use evaluation::ScoredExample;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::json;
-use training::{Backend, Event, Kind, OUT_OF_FOLD_FILE, ReportRow, TrainingJob, VALIDATION_FILE, run};
+use training::{Backend, Event, Kind, OUT_OF_FOLD_FILE, Outcome, ReportRow, TrainingJob, VALIDATION_FILE, run};
 
 #[derive(Deserialize)]
 struct Text {
@@ -44,11 +46,12 @@ fn convert(from: &str, to: &Path) -> Result<Vec<String>, Box<dyn Error>> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let params = match arguments.last().filter(|last| last.starts_with('{')) {
+    let params = match arguments.iter().find(|argument| argument.starts_with('{')) {
         Some(params) => serde_json::from_str(params)?,
         None => json!({}),
     };
-    arguments.retain(|argument| !argument.starts_with('{'));
+    let seconds = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(15.0);
+    arguments.retain(|argument| !argument.starts_with('{') && argument.parse::<f64>().is_err());
     let train = arguments.first().ok_or("say which file to train on")?;
 
     let dir = std::env::temp_dir().join(format!("score-{}", std::process::id()));
@@ -71,19 +74,25 @@ fn main() -> Result<(), Box<dyn Error>> {
         labels: dir.join("labels.json"),
         out: dir.join("model"),
         reports: dir.join("reports"),
+        checkpoints: dir.join("checkpoints"),
+        checkpoint_seconds: seconds,
+        resume: None,
         threads: 0,
         backend: Backend::Auto,
     };
     let started = Instant::now();
     let mut stage = None;
-    let summary = run(&job, &mut |line| {
-        if let Event::Progress { stage: next, fold, epoch, loss, .. } = line.event
-            && (stage != Some((next, fold)))
-        {
+    let outcome = run(&job, &AtomicBool::new(false), &mut |line| match line.event {
+        Event::Progress { stage: next, fold, epoch, loss, .. } if stage != Some((next, fold)) => {
             eprintln!("{:7.2} s {next:?} {fold:?} epoch {epoch:?} loss {loss:?}", started.elapsed().as_secs_f64());
             stage = Some((next, fold));
         }
+        Event::Checkpoint { step, bytes, .. } => {
+            eprintln!("{:7.2} s checkpoint at step {step}, {bytes} bytes", started.elapsed().as_secs_f64());
+        }
+        _ => {}
     })?;
+    let Outcome::Trained(summary) = outcome else { return Err("nobody stops it".into()) };
     println!("{}", serde_json::to_string_pretty(&summary)?);
     let scored = |file| -> Result<Vec<ScoredExample>, Box<dyn Error>> {
         Ok(ReportRow::read_all(&job.reports.join(file))?.into_iter().map(ScoredExample::from).collect())

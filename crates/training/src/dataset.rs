@@ -73,7 +73,7 @@ impl Line {
 }
 
 /// Calls `handle` with batches of examples, in file order; a batch holds a bounded amount of text.
-pub(crate) fn read_batches(path: &Path, mut handle: impl FnMut(Vec<Line>) -> Result<(), TrainingError>) -> Result<(), TrainingError> {
+pub(crate) fn read_batches<E: From<TrainingError>>(path: &Path, mut handle: impl FnMut(Vec<Line>) -> Result<(), E>) -> Result<(), E> {
     let mut reader = BufReader::with_capacity(1 << 18, File::open(path).map_err(TrainingError::io(path))?);
     let mut buffer = Vec::new();
     let mut batch = Vec::new();
@@ -165,7 +165,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("train.jsonl");
         std::fs::write(&path, "{\"document_id\":\"d\",\"text\":\"\"}\n\n{\"document_id\":").unwrap();
-        let error = read_batches(&path, |_| Ok(())).unwrap_err();
+        let error = read_batches(&path, |_| Ok::<_, TrainingError>(())).unwrap_err();
         assert_eq!(error.code(), "bad_dataset");
         assert!(error.to_string().contains("train.jsonl, line 3"), "{error}");
     }

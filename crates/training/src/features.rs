@@ -8,7 +8,9 @@ use rayon::prelude::*;
 use crate::{
     dataset::{Example, Line, read_batches},
     error::TrainingError,
-    progress::{Reporter, Stage},
+    halt::Halt,
+    journal::Journal,
+    progress::Stage,
 };
 
 /// The train split as features.
@@ -20,7 +22,7 @@ pub(crate) struct TrainFeatures {
 
 /// Learns the vocabulary from the train split and turns its texts into rows. `share` is how much of the whole run this
 /// is, for the progress.
-pub(crate) fn fit(path: &Path, config: &FeatureConfig, reporter: &mut Reporter<'_>, share: f64) -> Result<TrainFeatures, TrainingError> {
+pub(crate) fn fit(path: &Path, config: &FeatureConfig, journal: &mut Journal<'_>, share: f64) -> Result<TrainFeatures, Halt> {
     let started = Instant::now();
     let mut frequencies = DocumentFrequencies::new();
     let mut examples = Vec::new();
@@ -32,8 +34,8 @@ pub(crate) fn fit(path: &Path, config: &FeatureConfig, reporter: &mut Reporter<'
             examples.push(example);
         }
         let seen = examples.len();
-        reporter.examples(Stage::Features, share * 0.5 * seen as f64 / (seen as f64 + 1.0), seen, started);
-        Ok(())
+        journal.reporter.examples(Stage::Features, share * 0.5 * seen as f64 / (seen as f64 + 1.0), seen, started);
+        journal.between_solves()
     })?;
 
     let vectorizer = frequencies.into_vectorizer(config.clone());
@@ -44,12 +46,12 @@ pub(crate) fn fit(path: &Path, config: &FeatureConfig, reporter: &mut Reporter<'
             rows.push(&row);
         }
         let fraction = share * (0.5 + 0.5 * rows.len() as f64 / examples.len().max(1) as f64);
-        reporter.examples(Stage::Features, fraction, rows.len(), started);
-        Ok(())
+        journal.reporter.examples(Stage::Features, fraction, rows.len(), started);
+        journal.between_solves()
     })?;
     if rows.len() != examples.len() {
         let reason = format!("had {} examples when read first and {} when read again", examples.len(), rows.len());
-        return Err(TrainingError::BadDataset { path: path.to_owned(), line: None, reason });
+        return Err(TrainingError::BadDataset { path: path.to_owned(), line: None, reason }.into());
     }
     Ok(TrainFeatures { vectorizer, examples, rows })
 }

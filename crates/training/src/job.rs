@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{backend::Backend, error::TrainingError};
 
 /// The only version of the job file that is understood.
-const JOB_VERSION: u32 = 1;
+const JOB_VERSION: u32 = 2;
 
 /// Kinds of model that this crate trains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +25,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingJob {
-    /// Version of this file: 1.
+    /// Version of this file: 2.
     pub v: u32,
     /// Kind of model.
     pub kind: Kind,
@@ -45,12 +46,29 @@ pub struct TrainingJob {
     pub out: PathBuf,
     /// Folder of `out_of_fold.jsonl` and `validation.jsonl`; created if it is missing, not within `out`.
     pub reports: PathBuf,
+    /// Folder of checkpoints, of which the newest two are kept; created if it is missing, not within `out`.
+    pub checkpoints: PathBuf,
+    /// Least time between two checkpoints, in seconds; 0 = after every step.
+    pub checkpoint_seconds: f64,
+    /// Checkpoint to continue from. One that does not fit or is damaged is passed over, with a warning.
+    #[serde(default)]
+    pub resume: Option<PathBuf>,
     /// Threads to compute with; 0 = as many as the machine has. Changes the time, never the result.
     #[serde(default)]
     pub threads: usize,
     /// Back end.
     #[serde(default)]
     pub backend: Backend,
+}
+
+impl Kind {
+    /// Name of the kind.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => inference::KIND_LINEAR,
+        }
+    }
 }
 
 fn no_params() -> serde_json::Value {
@@ -81,9 +99,16 @@ impl TrainingJob {
         if !(self.target_accuracy > 0.0 && self.target_accuracy < 1.0) {
             return refuse(format!("target_accuracy must lie between 0 and 1, not {}", self.target_accuracy));
         }
-        if self.reports.starts_with(&self.out) {
-            return refuse("reports must not lie within out: they are no part of the model".to_owned());
+        for (name, folder) in [("reports", &self.reports), ("checkpoints", &self.checkpoints)] {
+            if folder.starts_with(&self.out) {
+                return refuse(format!("{name} must not lie within out: they are no part of the model"));
+            }
         }
-        Ok(())
+        self.checkpoint_pause().map(drop)
+    }
+
+    pub(crate) fn checkpoint_pause(&self) -> Result<Duration, TrainingError> {
+        Duration::try_from_secs_f64(self.checkpoint_seconds)
+            .map_err(|_| TrainingError::BadParams(format!("checkpoint_seconds must be 0 or more seconds, not {}", self.checkpoint_seconds)))
     }
 }

@@ -1,9 +1,12 @@
 //! Training, and nothing else: a snapshot on disk becomes a model directory. No database, no network, no async.
 //!
 //! [`run`] is what the training child of a worker calls with the job file it was given; what happens meanwhile is told as
-//! [`Progress`], one JSON line each.
+//! [`Progress`], one JSON line each. From time to time it writes down what is solved, as a checkpoint that another process can
+//! continue from.
 
 mod backend;
+mod checkpoint;
+mod checkpoint_folder;
 mod dataset;
 mod error;
 mod features;
@@ -11,20 +14,27 @@ mod field_task;
 mod fit;
 mod folds;
 mod gram;
+mod halt;
 mod head;
+mod identity;
 mod job;
+mod journal;
 mod linear;
 mod output;
 mod progress;
+mod record;
 mod solver;
 mod sparse;
+mod summary;
 mod temperature;
 
 pub use backend::{Backend, cpu_kernel};
 pub use error::TrainingError;
 pub use field_task::FieldSkipped;
 pub use head::LinearHead;
+pub use identity::fingerprint;
 pub use job::{Kind, TrainingJob};
-pub use linear::{FieldSummary, TrainingSummary, run};
+pub use linear::run;
 pub use output::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
 pub use progress::{Event, LogLevel, PROTOCOL_VERSION, Progress, Stage};
+pub use summary::{FieldSummary, Outcome, TrainingSummary};

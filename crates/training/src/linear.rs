@@ -1,25 +1,28 @@
 //! Trains the kind `linear`, from the snapshot to the model directory.
 
-use std::{fs, time::Instant};
+use std::{fs, sync::atomic::AtomicBool, time::Instant};
 
+use burn::tensor::Device;
 use evaluation::{ScoredExample, accuracy, log_loss};
 use inference::{
     FORMAT_VERSION, FieldConfig, KIND_LINEAR, LinearParams, Model, ModelConfig, NgramCounter, ThresholdStatus, TrainingInfo, Weights,
 };
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     backend::cpu_kernel,
     dataset::{Example, Labels, read_batches},
     error::TrainingError,
     features::{self, TrainFeatures},
-    field_task::{FieldSkipped, FieldTask},
+    field_task::FieldTask,
     fit::{FieldFit, fit_field},
     gram::Examples,
+    halt::Halt,
     job::TrainingJob,
+    journal::Journal,
     output::{self, OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE},
     progress::{LogLevel, Progress, Reporter, Stage},
+    summary::{FieldSummary, Outcome, TrainingSummary},
 };
 
 /// Share of a run that reading and counting takes, for the progress.
@@ -28,73 +31,46 @@ const FEATURES_SHARE: f64 = 0.3;
 /// Share of a run at which all heads are fitted.
 const FITTED_SHARE: f64 = 0.95;
 
-/// What came of a training job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TrainingSummary {
-    /// Documents in the train split.
-    pub train_documents: u64,
-    /// Documents in the validation split.
-    pub validation_documents: u64,
-    /// Features kept.
-    pub features: u64,
-    /// The fields trained, by name.
-    pub fields: Vec<FieldSummary>,
-    /// The fields left out, and why.
-    pub skipped: Vec<FieldSkipped>,
-    /// Back end that computed.
-    pub backend: String,
-    /// CPU kernel it ran on.
-    pub cpu_kernel: String,
-    /// Time it took.
-    pub seconds: f64,
-}
-
-/// What came of one field.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FieldSummary {
-    /// The field.
-    pub field: String,
-    /// Training examples with a class.
-    pub train_examples: u64,
-    /// Classes learned.
-    pub classes: u64,
-    /// Strength of the penalty, given or chosen out of fold.
-    pub l2: f64,
-    /// Folds of the out-of-fold scores; 0 where there are too few groups.
-    pub folds: u64,
-    /// Accuracy out of fold.
-    pub out_of_fold_accuracy: Option<f64>,
-    /// Log loss out of fold.
-    pub out_of_fold_log_loss: Option<f64>,
-    /// Validation examples.
-    pub validation_examples: u64,
-    /// Accuracy on validation.
-    pub validation_accuracy: Option<f64>,
-    /// Log loss on validation.
-    pub validation_log_loss: Option<f64>,
-}
-
 /// Trains what the job asks for. Writes `config.json` and `model.safetensors` into `out` and the scored examples into
-/// `reports`; the manifest comes later, from whoever publishes. `progress` is called on this thread.
+/// `reports`; the manifest comes later, from whoever publishes. `progress` is called on this thread; the work does not go
+/// further than one line ahead of it.
+///
+/// When `stop` becomes true, the work ends after the step under way (batch of texts, outside of a solve), with a checkpoint of
+/// all that was done. A training that was interrupted and continued any number of times writes the same bytes as one that was
+/// not, on the same CPU kernel.
 ///
 /// # Errors
 /// Every cause has a stable code, see [`TrainingError::code`]; nothing in `out` is worth keeping then.
-pub fn run(job: &TrainingJob, progress: &mut dyn FnMut(Progress)) -> Result<TrainingSummary, TrainingError> {
+pub fn run(job: &TrainingJob, stop: &AtomicBool, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, TrainingError> {
     job.validate()?;
     let params = LinearParams::parse(&job.params).map_err(TrainingError::BadParams)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(job.threads)
         .build()
         .map_err(|error| TrainingError::Backend { backend: "rayon", reason: error.to_string() })?;
-    // one thread of the pool runs the job; the others help it wherever it computes in parallel
-    let (sender, receiver) = std::sync::mpsc::channel();
+    // one thread of the pool runs the job; the others help it wherever it computes in parallel. The channel holds nothing:
+    // whoever is told of a checkpoint can rely on it until told of the next
+    let (sender, receiver) = std::sync::mpsc::sync_channel(0);
     std::thread::scope(|scope| {
         let work = scope.spawn(|| {
             let sender = sender;
             pool.install(|| {
                 // the receiver lives as long as this scope: sending can only fail once nobody listens any more
                 let mut send = |line: Progress| drop(sender.send(line));
-                train(job, &params, &mut Reporter::new(&mut send))
+                let device = job.backend.device()?;
+                let mut journal = Journal::open(job, &device, stop, Reporter::new(&mut send))?;
+                match train(job, &params, device, &mut journal) {
+                    Ok(summary) => {
+                        journal.reporter.done(&summary);
+                        Ok(Outcome::Trained(summary))
+                    }
+                    Err(Halt::Stopped) => {
+                        journal.reporter.stopped(journal.step());
+                        Ok(Outcome::Stopped { step: journal.step() })
+                    }
+                    Err(Halt::Failed(error)) => Err(error),
+                    Err(Halt::Unfit(reason)) => unreachable!("there was no checkpoint any more that could not fit: {reason}"),
+                }
             })
         });
         for line in receiver {
@@ -104,26 +80,28 @@ pub fn run(job: &TrainingJob, progress: &mut dyn FnMut(Progress)) -> Result<Trai
     })
 }
 
-fn train(job: &TrainingJob, params: &LinearParams, reporter: &mut Reporter<'_>) -> Result<TrainingSummary, TrainingError> {
+fn train(job: &TrainingJob, params: &LinearParams, device: Device, journal: &mut Journal<'_>) -> Result<TrainingSummary, Halt> {
     let started = Instant::now();
-    let device = job.backend.device()?;
+    journal.between_solves()?;
     let labels = Labels::read(&job.labels)?;
-    let TrainFeatures { vectorizer, examples, rows } = features::fit(&job.train, &params.features(), reporter, FEATURES_SHARE)?;
+    let TrainFeatures { vectorizer, examples, rows } = features::fit(&job.train, &params.features(), journal, FEATURES_SHARE)?;
     let (tasks, skipped) = FieldTask::all(&labels, &examples);
     for field in &skipped {
-        reporter.log(LogLevel::Warn, format!("field `{}` is left out: {}", field.field, field.reason));
+        journal.reporter.log(LogLevel::Warn, format!("field `{}` is left out: {}", field.field, field.reason));
     }
     if tasks.is_empty() {
         let reasons = skipped.into_iter().map(|field| format!("{}: {}", field.field, field.reason)).collect();
-        return Err(TrainingError::NoTrainableField { reasons });
+        return Err(TrainingError::NoTrainableField { reasons }.into());
     }
     let solvable = Examples::new(&rows, device);
-    let mut fits = Vec::with_capacity(tasks.len());
-    for (number, task) in tasks.iter().enumerate() {
-        let share = |number: usize| FEATURES_SHARE + (FITTED_SHARE - FEATURES_SHARE) * number as f64 / tasks.len() as f64;
-        let span = (share(number), share(number + 1));
-        fits.push(fit_field(task, &examples, &solvable, params, job.seed, span, reporter)?);
-    }
+    let fit_all = |journal: &mut Journal<'_>| fit_fields(&tasks, &examples, &solvable, params, job.seed, journal);
+    let fits = match fit_all(journal) {
+        Err(Halt::Unfit(reason)) => {
+            journal.start_over(&reason);
+            fit_all(journal)?
+        }
+        fits => fits?,
+    };
 
     for folder in [&job.out, &job.reports] {
         fs::create_dir_all(folder).map_err(TrainingError::io(folder))?;
@@ -153,12 +131,12 @@ fn train(job: &TrainingJob, params: &LinearParams, reporter: &mut Reporter<'_>) 
         out_of_fold.push((fit.folds, fit.out_of_fold));
     }
     let weights = Weights { keys: vectorizer.keys().to_vec(), idf: vectorizer.idf().to_vec(), fields: heads };
-    weights.write(&job.out, &config)?;
-    config.write(&job.out)?;
+    weights.write(&job.out, &config).map_err(TrainingError::from)?;
+    config.write(&job.out).map_err(TrainingError::from)?;
     drop((weights, vectorizer));
 
     // what is scored is what was written, read back, so that nobody ever sees other numbers
-    let scored = score_validation(job, &tasks, &Model::load_unpublished(&job.out)?, reporter)?;
+    let scored = score_validation(job, &tasks, &Model::load_unpublished(&job.out).map_err(TrainingError::from)?, journal)?;
     let rows: Vec<ReportRow> = out_of_fold.iter().flat_map(|(_, rows)| rows.iter().cloned()).collect();
     output::write(&job.reports.join(OUT_OF_FOLD_FILE), &rows)?;
     output::write(&job.reports.join(VALIDATION_FILE), &scored)?;
@@ -193,10 +171,29 @@ fn train(job: &TrainingJob, params: &LinearParams, reporter: &mut Reporter<'_>) 
         skipped,
         backend: config.training.backend,
         cpu_kernel: config.training.cpu_kernel,
+        steps: journal.step(),
+        resumed_from_step: journal.resumed_from(),
         seconds: started.elapsed().as_secs_f64(),
     };
-    reporter.done(&summary);
     Ok(summary)
+}
+
+fn fit_fields(
+    tasks: &[FieldTask],
+    examples: &[Example],
+    solvable: &Examples<'_>,
+    params: &LinearParams,
+    seed: u64,
+    journal: &mut Journal<'_>,
+) -> Result<Vec<FieldFit>, Halt> {
+    let share = |number: usize| FEATURES_SHARE + (FITTED_SHARE - FEATURES_SHARE) * number as f64 / tasks.len() as f64;
+    let mut fits = Vec::with_capacity(tasks.len());
+    for (number, task) in tasks.iter().enumerate() {
+        fits.push(fit_field(task, examples, solvable, params, seed, (share(number), share(number + 1)), journal)?);
+    }
+    journal.taken_up();
+    journal.between_solves()?;
+    Ok(fits)
 }
 
 fn field_config(task: &FieldTask, fit: &FieldFit) -> FieldConfig {
@@ -216,17 +213,12 @@ fn read_validation(job: &TrainingJob) -> Result<usize, TrainingError> {
     let mut documents = 0;
     read_batches(&job.validation, |lines| {
         documents += lines.len();
-        Ok(())
+        Ok::<_, TrainingError>(())
     })?;
     Ok(documents)
 }
 
-fn score_validation(
-    job: &TrainingJob,
-    tasks: &[FieldTask],
-    model: &Model,
-    reporter: &mut Reporter<'_>,
-) -> Result<Vec<ReportRow>, TrainingError> {
+fn score_validation(job: &TrainingJob, tasks: &[FieldTask], model: &Model, journal: &mut Journal<'_>) -> Result<Vec<ReportRow>, Halt> {
     let started = Instant::now();
     let mut rows = Vec::new();
     let mut seen = 0;
@@ -240,8 +232,8 @@ fn score_validation(
             })
             .collect();
         rows.extend(scored.into_iter().flatten());
-        reporter.examples(Stage::Validation, 1.0, seen, started);
-        Ok(())
+        journal.reporter.examples(Stage::Validation, 1.0, seen, started);
+        journal.between_solves()
     })?;
     Ok(rows)
 }

@@ -1,16 +1,19 @@
 //! What the training child tells its parent: one JSON object a line.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    linear::TrainingSummary,
     solver::{Pass, Stop},
+    summary::TrainingSummary,
 };
 
 /// Version of the lines.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Progress lines are at least this far apart, so that no parent drowns in them.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -33,6 +36,8 @@ pub enum Event {
     Progress {
         /// What is being done.
         stage: Stage,
+        /// Steps of the whole training so far, those before a checkpoint that was taken up included.
+        step: u64,
         /// The field that is trained.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         field: Option<String>,
@@ -54,6 +59,20 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         examples_per_second: Option<f64>,
     },
+    /// A checkpoint is complete and on the disk.
+    Checkpoint {
+        /// Steps that led to it.
+        step: u64,
+        /// The file. It is deleted when two newer ones are there.
+        file: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// The checkpoint of the job fits, and the work goes on from there. At most once.
+    Resumed {
+        /// Steps that led to it.
+        step: u64,
+    },
     /// Something worth keeping.
     Log {
         /// How serious.
@@ -65,6 +84,11 @@ pub enum Event {
     Done {
         /// What came of it.
         summary: TrainingSummary,
+    },
+    /// There is no model yet, as was asked for. Always the last line of a run that was stopped.
+    Stopped {
+        /// Steps so far; the newest checkpoint holds them all.
+        step: u64,
     },
     /// There is no model. Always the last line of a run that fails by itself.
     Error {
@@ -120,6 +144,7 @@ pub(crate) struct Reporter<'a> {
     send: &'a mut dyn FnMut(Progress),
     last: Option<Instant>,
     fraction: f64,
+    step: u64,
 }
 
 /// Where a fit stands.
@@ -130,12 +155,31 @@ pub(crate) struct FitProgress<'a> {
     /// Share of the run done before this fit and after it.
     pub(crate) span: (f64, f64),
     pub(crate) examples: usize,
+    /// Epochs that another process did, before `started`.
+    pub(crate) epochs_before: usize,
     pub(crate) started: Instant,
 }
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(send: &'a mut dyn FnMut(Progress)) -> Self {
-        Self { send, last: None, fraction: 0.0 }
+        Self { send, last: None, fraction: 0.0, step: 0 }
+    }
+
+    /// From now on, this many steps are done.
+    pub(crate) fn at_step(&mut self, step: u64) {
+        self.step = step;
+    }
+
+    pub(crate) fn checkpoint(&mut self, step: u64, file: PathBuf, bytes: u64) {
+        (self.send)(Progress::new(Event::Checkpoint { step, file, bytes }));
+    }
+
+    pub(crate) fn resumed(&mut self, step: u64) {
+        (self.send)(Progress::new(Event::Resumed { step }));
+    }
+
+    pub(crate) fn stopped(&mut self, step: u64) {
+        (self.send)(Progress::new(Event::Stopped { step }));
     }
 
     pub(crate) fn log(&mut self, level: LogLevel, message: String) {
@@ -149,9 +193,11 @@ impl<'a> Reporter<'a> {
     /// Tells how many examples a stage without epochs has seen; `started` is when the stage began.
     pub(crate) fn examples(&mut self, stage: Stage, fraction: f64, seen: usize, started: Instant) {
         let examples_per_second = rate(seen, started);
+        let step = self.step;
         self.progress(
             |fraction| Event::Progress {
                 stage,
+                step,
                 field: None,
                 fold: None,
                 epoch: None,
@@ -170,9 +216,11 @@ impl<'a> Reporter<'a> {
         let by_gain = pass.gain.clamp(stop.tolerance, 1.0).ln() / stop.tolerance.ln();
         let done = by_gain.max(pass.epoch as f64 / stop.epochs as f64).min(1.0);
         let (from, to) = fit.span;
-        let examples_per_second = rate(fit.examples * pass.epoch, fit.started);
+        let examples_per_second = rate(fit.examples * (pass.epoch - fit.epochs_before), fit.started);
+        let step = self.step;
         let event = |fraction| Event::Progress {
             stage: fit.stage,
+            step,
             field: Some(fit.field.to_owned()),
             fold: fit.fold.map(|fold| fold as u64 + 1),
             epoch: Some(pass.epoch as u64),
@@ -208,7 +256,7 @@ mod tests {
         let line = Progress::error(&crate::TrainingError::NoTrainableField { reasons: vec!["a: one label".into()] });
         assert_eq!(
             serde_json::to_string(&line).unwrap(),
-            r#"{"v":1,"event":"error","code":"no_trainable_field","message":"no field can be trained: a: one label","retryable":false}"#
+            r#"{"v":2,"event":"error","code":"no_trainable_field","message":"no field can be trained: a: one label","retryable":false}"#
         );
         let back: Progress = serde_json::from_str(&serde_json::to_string(&line).unwrap()).unwrap();
         assert_eq!(back, line);

@@ -6,13 +6,14 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
 };
 
 use inference::{Model, NgramCounter, SparseRows, ThresholdDecision, manifest, set_thresholds};
 use serde_json::{Value, json};
 use training::{
-    Backend, Event, Kind, LinearHead, OUT_OF_FOLD_FILE, Progress, ReportRow, TrainingError, TrainingJob, TrainingSummary, VALIDATION_FILE,
-    run,
+    Backend, Event, Kind, LinearHead, OUT_OF_FOLD_FILE, Outcome, Progress, ReportRow, TrainingError, TrainingJob, TrainingSummary,
+    VALIDATION_FILE, run,
 };
 
 /// Training computes in 32 bits, predicting adds up in 64.
@@ -69,6 +70,9 @@ impl Snapshot {
             labels: self.path("labels.json"),
             out: self.path("model"),
             reports: self.path("reports"),
+            checkpoints: self.path("checkpoints"),
+            checkpoint_seconds: 15.0,
+            resume: None,
             threads: 1,
             backend: Backend::Flex,
         }
@@ -108,7 +112,14 @@ fn lines(split: &str, first: usize, count: usize, shape: &Shape) -> String {
 }
 
 fn train(job: &TrainingJob) -> Result<TrainingSummary, TrainingError> {
-    run(job, &mut |_| {})
+    trained(job, &mut |_| {})
+}
+
+fn trained(job: &TrainingJob, progress: &mut dyn FnMut(Progress)) -> Result<TrainingSummary, TrainingError> {
+    match run(job, &AtomicBool::new(false), progress)? {
+        Outcome::Trained(summary) => Ok(summary),
+        Outcome::Stopped { step } => panic!("stopped at step {step}, but nobody asked for it"),
+    }
 }
 
 fn weights(dir: &Path) -> Vec<u8> {
@@ -285,6 +296,12 @@ fn a_bad_job_or_snapshot_has_a_code_and_leaves_no_model() {
     job.reports = job.out.join("reports");
     assert_eq!(train(&job).unwrap_err().code(), "bad_params");
     job.reports = snapshot.path("reports");
+    job.checkpoints = job.out.join("checkpoints");
+    assert_eq!(train(&job).unwrap_err().code(), "bad_params");
+    job.checkpoints = snapshot.path("checkpoints");
+    job.checkpoint_seconds = -1.0;
+    assert_eq!(train(&job).unwrap_err().code(), "bad_params");
+    job.checkpoint_seconds = 0.0;
     job.train = snapshot.path("missing.jsonl");
     let error = train(&job).unwrap_err();
     assert_eq!((error.code(), error.is_retryable()), ("io", true));
@@ -314,7 +331,7 @@ fn examples_that_are_all_near_duplicates_are_learned_without_folds() {
 fn progress_rises_to_the_end_and_the_last_line_is_the_summary() {
     let snapshot = Snapshot::new(48, &Shape::default());
     let mut progress: Vec<Progress> = Vec::new();
-    let summary = run(&snapshot.job(), &mut |line| progress.push(line)).unwrap();
+    let summary = trained(&snapshot.job(), &mut |line| progress.push(line)).unwrap();
     let fractions: Vec<f64> = progress
         .iter()
         .filter_map(|line| match line.event {

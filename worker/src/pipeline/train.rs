@@ -44,6 +44,9 @@ pub(crate) async fn train(
         labels: snapshot.join("labels.json"),
         out: scratch.model(),
         reports: scratch.reports(),
+        checkpoints: scratch.job().with_file_name("checkpoints"),
+        checkpoint_seconds: 15.0,
+        resume: None,
         threads: context.config.threads,
         backend: backend(&spec.backend)?,
     };

@@ -1,0 +1,136 @@
+//! What the result of a training depends on, so that no checkpoint of another one is ever continued.
+
+use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
+
+use sha2::{Digest, Sha256};
+
+use crate::{checkpoint::FORMAT_VERSION, error::TrainingError, job::TrainingJob};
+
+/// Bytes of a file that are hashed at a time.
+const CHUNK_BYTES: usize = 1 << 18;
+
+/// The facts that decide a training, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    facts: BTreeMap<&'static str, String>,
+}
+
+/// SHA-256 in hexadecimal digits of everything the result of a training depends on: kind, seed, parameters, back end, data set,
+/// and the versions of this crate and of its checkpoints. Two jobs of one fingerprint may continue each other's checkpoints.
+///
+/// Threads, paths, the pause between checkpoints and the CPU kernel are no part of it.
+#[must_use]
+pub fn fingerprint(job: &TrainingJob, dataset_hash: &str) -> String {
+    let identity = Identity::new(job, dataset_hash);
+    let mut hash = Sha256::new();
+    for (name, fact) in identity.facts() {
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name);
+        hash.update((fact.len() as u64).to_le_bytes());
+        hash.update(fact);
+    }
+    hex::encode(hash.finalize())
+}
+
+impl Identity {
+    /// The identity of a job on `data`, which stands for the bytes that are learned from.
+    pub(crate) fn new(job: &TrainingJob, data: &str) -> Self {
+        let mut params = job.params.clone();
+        params.sort_all_objects();
+        Self {
+            facts: BTreeMap::from([
+                ("format_version", FORMAT_VERSION.to_string()),
+                ("training_version", env!("CARGO_PKG_VERSION").to_owned()),
+                ("kind", job.kind.name().to_owned()),
+                ("seed", job.seed.to_string()),
+                ("params", params.to_string()),
+                ("backend", job.backend.name().to_owned()),
+                ("data", data.to_owned()),
+            ]),
+        }
+    }
+
+    /// The identity of a job on its own files. Validation is no part of it: nothing is learned from it.
+    pub(crate) fn of_files(job: &TrainingJob) -> Result<Self, TrainingError> {
+        Ok(Self::new(job, &format!("train {}, labels {}", hash_file(&job.train)?, hash_file(&job.labels)?)))
+    }
+
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.facts.iter().map(|(name, fact)| (*name, fact.as_str()))
+    }
+
+    /// The first fact that is another one in `found`, in words.
+    pub(crate) fn difference(&self, found: impl Fn(&str) -> Option<String>) -> Option<String> {
+        self.facts().find_map(|(name, wanted)| match found(name) {
+            Some(found) if found == wanted => None,
+            Some(found) => Some(format!("its {name} is `{found}`, not `{wanted}`")),
+            None => Some(format!("it does not name its {name}")),
+        })
+    }
+}
+
+fn hash_file(path: &Path) -> Result<String, TrainingError> {
+    let mut file = File::open(path).map_err(TrainingError::io(path))?;
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        match file.read(&mut chunk).map_err(TrainingError::io(path))? {
+            0 => return Ok(hex::encode(hash.finalize())),
+            read => hash.update(&chunk[..read]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Backend, Kind};
+    use serde_json::json;
+
+    fn job() -> TrainingJob {
+        TrainingJob {
+            v: TrainingJob::version(),
+            kind: Kind::Linear,
+            seed: 1,
+            target_accuracy: 0.9,
+            params: json!({"folds": 3, "l2": 0.1}),
+            train: "train".into(),
+            validation: "validation".into(),
+            labels: "labels".into(),
+            out: "out".into(),
+            reports: "reports".into(),
+            checkpoints: "checkpoints".into(),
+            checkpoint_seconds: 15.0,
+            resume: None,
+            threads: 1,
+            backend: Backend::Auto,
+        }
+    }
+
+    #[test]
+    fn what_the_result_depends_on_changes_the_fingerprint() {
+        let original = fingerprint(&job(), "a");
+        assert_eq!(original.len(), 64);
+        let changed = [
+            fingerprint(&job(), "b"),
+            fingerprint(&TrainingJob { seed: 2, ..job() }, "a"),
+            fingerprint(&TrainingJob { params: json!({"folds": 4, "l2": 0.1}), ..job() }, "a"),
+            fingerprint(&TrainingJob { backend: Backend::Ndarray, ..job() }, "a"),
+        ];
+        assert!(changed.iter().all(|other| *other != original));
+    }
+
+    #[test]
+    fn what_the_result_does_not_depend_on_leaves_the_fingerprint() {
+        let other = TrainingJob {
+            params: json!({"l2": 0.1, "folds": 3}),
+            out: "elsewhere".into(),
+            checkpoint_seconds: 0.0,
+            resume: Some("checkpoint".into()),
+            threads: 2,
+            backend: Backend::Flex,
+            ..job()
+        };
+        assert_eq!(fingerprint(&other, "a"), fingerprint(&job(), "a"));
+    }
+}

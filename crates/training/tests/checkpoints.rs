@@ -1,0 +1,357 @@
+//! A training that is interrupted and continued ends with the same bytes as one that is not.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
+
+use std::{
+    fs,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use serde_json::json;
+use training::{Backend, Event, Kind, LogLevel, OUT_OF_FOLD_FILE, Outcome, TrainingJob, TrainingSummary, VALIDATION_FILE, run};
+
+/// Every so many checkpoints one is continued in the test that tries all parts of a training. Coprime with what repeats.
+const STRIDE: usize = 5;
+
+struct Snapshot {
+    dir: tempfile::TempDir,
+}
+
+impl Snapshot {
+    /// Three fields: one with six classes that overlap, one with two, and one whose examples are all of one group.
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("train.jsonl"), lines(0, 54)).unwrap();
+        fs::write(dir.path().join("validation.jsonl"), lines(1000, 8)).unwrap();
+        let snapshot = Self { dir };
+        snapshot.labels(&["a", "b", "c", "d", "e", "f"]);
+        snapshot
+    }
+
+    fn labels(&self, kinds: &[&str]) {
+        let labels = json!({"v": 1, "left_out": [], "fields": {
+            "kind": {"labels": kinds}, "law": {"labels": ["x", null]}, "together": {"labels": ["p", "q"]},
+        }});
+        fs::write(self.path("labels.json"), labels.to_string()).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A job that writes all it writes below `name`.
+    fn job(&self, name: &str) -> TrainingJob {
+        TrainingJob {
+            v: TrainingJob::version(),
+            kind: Kind::Linear,
+            seed: 42,
+            target_accuracy: 0.8,
+            params: json!({"min_df": 1, "folds": 3}),
+            train: self.path("train.jsonl"),
+            validation: self.path("validation.jsonl"),
+            labels: self.path("labels.json"),
+            out: self.path(name).join("model"),
+            reports: self.path(name).join("reports"),
+            checkpoints: self.path(name).join("checkpoints"),
+            checkpoint_seconds: 0.0,
+            resume: None,
+            threads: 1,
+            backend: Backend::Flex,
+        }
+    }
+
+    /// A training from the beginning to the end, and a copy of the checkpoint after each of its steps, the first at 0.
+    fn undisturbed(&self) -> (TrainingJob, TrainingSummary, Vec<PathBuf>) {
+        let job = self.job("undisturbed");
+        let copies = self.path("copies");
+        fs::create_dir(&copies).unwrap();
+        let mut files = Vec::new();
+        let (outcome, _) = train(&job, |event| {
+            if let Event::Checkpoint { file, .. } = event {
+                let copy = copies.join(file.file_name().unwrap());
+                fs::copy(file, &copy).unwrap();
+                files.push(copy);
+            }
+            ControlFlow::Continue(())
+        });
+        (job, summary(outcome), files)
+    }
+}
+
+fn lines(first: usize, count: usize) -> String {
+    (first..first + count)
+        .map(|example| {
+            let kind = ["a", "b", "c", "d", "e", "f"][example % 6];
+            let law: &[&str] = if example.is_multiple_of(4) { &["x"] } else { &[] };
+            let words: Vec<String> = (0..8).map(|place| format!("word{}", (example * 7 + place * place * 5 + example % 6) % 23)).collect();
+            let telling = if example % 5 < 3 { kind } else { "nothing" };
+            let mut line = json!({
+                "document_id": format!("d{example}"), "group": format!("g{example}"),
+                "text": format!("{} about {telling} and {} law {}", words.join(" "), law.len(), example % 11),
+                "fields": {"kind": {"value": [kind]}, "law": {"value": law}},
+            });
+            if example % 54 < 6 {
+                line["group"] = json!("one");
+                line["fields"]["together"] = json!({"value": [["p", "q"][example % 2]]});
+            }
+            format!("{line}\n")
+        })
+        .collect()
+}
+
+/// Trains until the end, or until `on_event` breaks it off.
+fn train(job: &TrainingJob, mut on_event: impl FnMut(&Event) -> ControlFlow<()>) -> (Outcome, Vec<Event>) {
+    let stop = AtomicBool::new(false);
+    let mut events = Vec::new();
+    let outcome = run(job, &stop, &mut |line| {
+        if on_event(&line.event).is_break() {
+            stop.store(true, Ordering::Relaxed);
+        }
+        events.push(line.event);
+    });
+    (outcome.unwrap(), events)
+}
+
+fn to_the_end(job: &TrainingJob) -> (TrainingSummary, Vec<Event>) {
+    let (outcome, events) = train(job, |_| ControlFlow::Continue(()));
+    (summary(outcome), events)
+}
+
+fn summary(outcome: Outcome) -> TrainingSummary {
+    match outcome {
+        Outcome::Trained(summary) => summary,
+        Outcome::Stopped { step } => panic!("stopped at step {step}"),
+    }
+}
+
+fn outputs(job: &TrainingJob) -> [Vec<u8>; 4] {
+    [job.out.join("model.safetensors"), job.out.join("config.json"), job.reports.join(OUT_OF_FOLD_FILE), job.reports.join(VALIDATION_FILE)]
+        .map(|path| fs::read(path).unwrap())
+}
+
+fn checkpoint_steps(events: &[Event]) -> Vec<u64> {
+    let step = |event: &Event| match event {
+        Event::Checkpoint { step, .. } => Some(*step),
+        _ => None,
+    };
+    events.iter().filter_map(step).collect()
+}
+
+fn resumed_steps(events: &[Event]) -> Vec<u64> {
+    let step = |event: &Event| match event {
+        Event::Resumed { step } => Some(*step),
+        _ => None,
+    };
+    events.iter().filter_map(step).collect()
+}
+
+fn newest_checkpoint(events: &[Event]) -> Option<PathBuf> {
+    let file = |event: &Event| match event {
+        Event::Checkpoint { file, .. } => Some(file.clone()),
+        _ => None,
+    };
+    events.iter().rev().find_map(file)
+}
+
+fn warnings(events: &[Event]) -> Vec<String> {
+    let warning = |event: &Event| match event {
+        Event::Log { level: LogLevel::Warn, message } if message.contains("checkpoint") => Some(message.clone()),
+        _ => None,
+    };
+    events.iter().filter_map(warning).collect()
+}
+
+/// Trains with a checkpoint that cannot be used: from the beginning, with a warning that gives the reason.
+fn starts_over(job: &TrainingJob, reason: &str) -> TrainingSummary {
+    let (summary, events) = to_the_end(job);
+    let warnings = warnings(&events);
+    assert!(warnings.len() == 1 && warnings[0].contains(reason), "{warnings:?} instead of {reason}");
+    assert_eq!((summary.resumed_from_step, resumed_steps(&events)), (None, vec![]));
+    assert_eq!(checkpoint_steps(&events), [], "a pause of an hour was asked for");
+    summary
+}
+
+#[test]
+fn a_training_continued_after_any_step_ends_with_the_same_bytes_and_repeats_no_step() {
+    let snapshot = Snapshot::new();
+    let (job, whole, checkpoints) = snapshot.undisturbed();
+    assert_eq!(checkpoints.len() as u64, whole.steps, "a checkpoint after each step");
+    assert_eq!(whole.resumed_from_step, None);
+    let expected = outputs(&job);
+    for (number, checkpoint) in checkpoints.iter().enumerate().filter(|(number, _)| number % STRIDE == 0 || number + 1 == checkpoints.len())
+    {
+        let step = number as u64 + 1;
+        let job = TrainingJob { resume: Some(checkpoint.clone()), ..snapshot.job(&step.to_string()) };
+        let (summary, events) = to_the_end(&job);
+        assert!(outputs(&job) == expected, "other bytes after step {step}");
+        assert_eq!((summary.steps, summary.resumed_from_step, resumed_steps(&events)), (whole.steps, Some(step), vec![step]));
+        assert_eq!(checkpoint_steps(&events), (step + 1..=whole.steps).collect::<Vec<_>>(), "the steps that were carried out");
+        assert_eq!((summary.fields, warnings(&events)), (whole.fields.clone(), vec![]));
+    }
+}
+
+#[test]
+fn a_training_that_is_stopped_again_and_again_ends_with_the_same_bytes_on_other_threads_too() {
+    let snapshot = Snapshot::new();
+    let (undisturbed, whole, _) = snapshot.undisturbed();
+    let mut job = snapshot.job("stopped");
+    let mut stops = 0;
+    let mut last = 0;
+    let end = loop {
+        // every attempt gets some steps further than the one before
+        let goal = last + 3 + stops % 11;
+        let (outcome, events) = train(&job, |event| match event {
+            Event::Checkpoint { step, .. } if *step >= goal => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        match outcome {
+            Outcome::Trained(summary) => break summary,
+            Outcome::Stopped { step } => {
+                assert_eq!(events.last(), Some(&Event::Stopped { step }));
+                assert_eq!(checkpoint_steps(&events).last(), Some(&step), "the last checkpoint holds all steps");
+                assert!((goal..goal + 3).contains(&step), "stopped at {step} when asked to after {goal}");
+                assert_eq!(resumed_steps(&events), job.resume.iter().map(|_| last).collect::<Vec<_>>());
+                last = step;
+            }
+        }
+        stops += 1;
+        job.resume = newest_checkpoint(&events);
+        job.threads = 1 + stops as usize % 2;
+    };
+    assert!(stops > 5, "only {stops} stops");
+    assert_eq!((end.steps, end.resumed_from_step), (whole.steps, Some(last)));
+    assert!(outputs(&job) == outputs(&undisturbed));
+}
+
+#[test]
+fn a_training_that_is_stopped_before_its_first_step_leaves_nothing() {
+    let snapshot = Snapshot::new();
+    let job = snapshot.job("early");
+    let mut events = Vec::new();
+    let outcome = run(&job, &AtomicBool::new(true), &mut |line| events.push(line.event)).unwrap();
+    assert_eq!(outcome, Outcome::Stopped { step: 0 });
+    assert_eq!(events, [Event::Stopped { step: 0 }]);
+    assert_eq!(checkpoint_files(&job.checkpoints), Vec::<String>::new());
+    assert!(!job.out.exists());
+}
+
+#[test]
+fn a_continued_training_that_is_stopped_before_its_first_step_stands_where_it_stood() {
+    let snapshot = Snapshot::new();
+    let (_, _, checkpoints) = snapshot.undisturbed();
+    let job = TrainingJob { resume: Some(checkpoints[9].clone()), ..snapshot.job("early") };
+    let outcome = run(&job, &AtomicBool::new(true), &mut |_| {}).unwrap();
+    assert_eq!(outcome, Outcome::Stopped { step: 10 });
+    assert_eq!(checkpoint_files(&job.checkpoints), Vec::<String>::new());
+}
+
+fn checkpoint_files(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().unwrap().is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn only_the_newest_two_checkpoints_are_kept() {
+    let snapshot = Snapshot::new();
+    let (job, whole, _) = snapshot.undisturbed();
+    let name = |step: u64| format!("checkpoint-{step:08}.safetensors");
+    assert_eq!(checkpoint_files(&job.checkpoints), [name(whole.steps - 1), name(whole.steps)]);
+
+    // what an earlier process left in the folder, finished or not, does not pile up
+    let unfinished = job.checkpoints.join("unfinished").join("half");
+    fs::write(&unfinished, "half a file").unwrap();
+    fs::copy(snapshot.path("copies").join(name(5)), job.checkpoints.join(name(5))).unwrap();
+    for step in [whole.steps - 1, whole.steps] {
+        fs::remove_file(job.checkpoints.join(name(step))).unwrap();
+    }
+    let job = TrainingJob { resume: Some(job.checkpoints.join(name(5))), ..job };
+    to_the_end(&job);
+    assert_eq!(checkpoint_files(&job.checkpoints), [name(whole.steps - 1), name(whole.steps)]);
+    assert!(!unfinished.exists());
+}
+
+#[test]
+fn no_checkpoint_is_written_before_its_time() {
+    let snapshot = Snapshot::new();
+    let job = TrainingJob { checkpoint_seconds: 3600.0, ..snapshot.job("rare") };
+    let (_, events) = to_the_end(&job);
+    assert_eq!(checkpoint_steps(&events), Vec::<u64>::new());
+}
+
+#[test]
+fn the_step_never_falls_and_continues_where_the_checkpoint_was() {
+    let snapshot = Snapshot::new();
+    let (_, whole, checkpoints) = snapshot.undisturbed();
+    let job = TrainingJob { resume: Some(checkpoints[19].clone()), ..snapshot.job("steps") };
+    let (_, events) = to_the_end(&job);
+    let step = |event: &Event| match event {
+        Event::Progress { step, .. } => Some(*step),
+        _ => None,
+    };
+    let steps: Vec<u64> = events.iter().filter_map(step).collect();
+    assert!(steps.windows(2).all(|pair| pair[0] <= pair[1]), "{steps:?}");
+    assert!(steps[0] == 20 && steps.iter().all(|step| *step <= whole.steps), "{steps:?}");
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over() {
+    let snapshot = Snapshot::new();
+    let (undisturbed, whole, checkpoints) = snapshot.undisturbed();
+    let intact = fs::read(&checkpoints[checkpoints.len() / 2]).unwrap();
+    let changed = |place: usize| {
+        let mut bytes = intact.clone();
+        bytes[place] ^= 1;
+        bytes
+    };
+    let header = u64::from_le_bytes(intact[..8].try_into().unwrap()) as usize + 8;
+    let damaged = [
+        Vec::new(),
+        b"no checkpoint at all".to_vec(),
+        intact[..5].to_vec(),
+        intact[..header / 2].to_vec(),
+        intact[..header].to_vec(),
+        intact[..intact.len() - 1].to_vec(),
+        [&intact[..], b"more"].concat(),
+        changed(0),
+        changed(7),
+        changed(header / 2),
+        changed(header),
+        changed(intact.len() - 1),
+    ];
+    for (number, bytes) in damaged.into_iter().enumerate() {
+        let path = snapshot.path("damaged");
+        fs::write(&path, bytes).unwrap();
+        let name = format!("damaged-{number}");
+        let job = TrainingJob { resume: Some(path), checkpoint_seconds: 3600.0, ..snapshot.job(&name) };
+        let summary = starts_over(&job, "training starts from the beginning");
+        assert_eq!(summary.steps, whole.steps);
+        assert!(outputs(&job) == outputs(&undisturbed));
+    }
+    let job = TrainingJob { resume: Some(snapshot.path("missing")), checkpoint_seconds: 3600.0, ..snapshot.job("missing-job") };
+    starts_over(&job, "No such file");
+}
+
+#[test]
+fn a_checkpoint_of_another_training_is_passed_over_with_the_difference() {
+    let snapshot = Snapshot::new();
+    let (_, _, checkpoints) = snapshot.undisturbed();
+    let resume = Some(checkpoints[checkpoints.len() / 2].clone());
+    let job = |name: &str| TrainingJob { resume: resume.clone(), checkpoint_seconds: 3600.0, ..snapshot.job(name) };
+
+    starts_over(&TrainingJob { seed: 43, ..job("seed") }, "its seed is `42`, not `43`");
+    let params = json!({"min_df": 1, "folds": 4});
+    starts_over(&TrainingJob { params, ..job("params") }, r#"its params is `{"folds":3,"min_df":1}`, not `{"folds":4,"min_df":1}`"#);
+    snapshot.labels(&["a", "b", "c", "d", "e"]);
+    starts_over(&job("labels"), "its data is");
+    snapshot.labels(&["a", "b", "c", "d", "e", "f"]);
+    fs::write(snapshot.path("train.jsonl"), lines(0, 53)).unwrap();
+    starts_over(&job("data"), "its data is");
+}
