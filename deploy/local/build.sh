@@ -37,21 +37,22 @@ test_summary() {
         }'
 }
 
+# bench [NAME]: all, or the benches of the crate or the script of that name.
 bench() {
+    local only=${1:-} folder script found=no
     need_rust
     services_up
-    local folder script found=no
     for folder in "$root"/crates/* "$root"/producer "$root"/worker; do
-        [[ -d $folder/benches ]] || continue
+        [[ -d $folder/benches && (-z $only || $(basename "$folder") == "$only") ]] || continue
         found=yes
         step "bench ${folder#"$root"/}" env SQLX_OFFLINE=true cargo bench --locked --manifest-path "$folder/Cargo.toml" --bench '*'
     done
     for script in "$root"/deploy/bench/*.sh; do
-        [[ -x $script ]] || continue
+        [[ -x $script && (-z $only || $(basename "$script" .sh) == "$only") ]] || continue
         found=yes
-        step "$(basename "$script" .sh)" "$script"
+        step "bench $(basename "$script" .sh)" "$script"
     done
-    [[ $found == yes ]] || say "no benchmarks: they go to benches/ of a crate, or deploy/bench/*.sh"
+    [[ $found == yes ]] || die "no benchmark${only:+ named $only}: they are benches/ of a crate, or deploy/bench/*.sh"
 }
 
 tools() {
