@@ -71,22 +71,24 @@ pub(crate) async fn append(
     kind: EventKind,
     payload: &Value,
 ) -> Result<(), RunsError> {
+    // one statement, because there are several events in each run; listeners (SSE) look into the table: the payload only says which run
     sqlx::query!(
         r#"
         WITH run AS (
             UPDATE training_runs SET last_event_sequence = last_event_sequence + 1 WHERE id = $1 RETURNING last_event_sequence
+        ), event AS (
+            INSERT INTO run_events (run_id, sequence, attempt_number, kind, payload)
+            SELECT $1, last_event_sequence, $2, $3, $4 FROM run
+            RETURNING run_id
         )
-        INSERT INTO run_events (run_id, sequence, attempt_number, kind, payload)
-        SELECT $1, last_event_sequence, $2, $3, $4 FROM run
+        SELECT pg_notify('aprendiz_run_events', run_id::text) FROM event
         "#,
         run_id as RunId,
         attempt_number,
         kind as EventKind,
         payload
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    // listeners (SSE) look into the table; the payload only says which run
-    sqlx::query!("SELECT pg_notify('aprendiz_run_events', $1)", run_id.to_string()).execute(conn).await?;
     Ok(())
 }
