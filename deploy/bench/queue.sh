@@ -105,6 +105,39 @@ measure_celery() {
     stop_celery
 }
 
+# log_statements on|off: of all sessions of the private server.
+log_statements() {
+    if [[ $1 == on ]]; then
+        admin_sql "ALTER SYSTEM SET log_statement = 'all'"
+        admin_sql "ALTER SYSTEM SET log_line_prefix = '%d %a '"
+    else
+        admin_sql "ALTER SYSTEM RESET log_statement"
+        admin_sql "ALTER SYSTEM RESET log_line_prefix"
+    fi
+    admin_sql "SELECT pg_reload_conf()" >/dev/null
+}
+
+# Statements, BEGIN and COMMIT included, that one run of a queue costs; each is a round trip.
+count_statements() {
+    local from number=50
+    from=$(as_postgres wc -l "$POSTGRES_FOLDER/log" | cut -d' ' -f1)
+    log_statements on
+    "$bin/aprendiz-announce-latency" --fill --runs "$number"
+    start_ours 1
+    "$bin/aprendiz-announce-latency" --drain --json --runs "$number" >/dev/null
+    stop_ours 1
+    celery fill "$number"
+    start_celery 1
+    celery drain "$number" >/dev/null
+    stop_celery
+    log_statements off
+    say "SQL statements per run, by who sent them"
+    as_postgres tail -n "+$((from + 1))" "$POSTGRES_FOLDER/log" | awk -v runs="$number" -v database="$database" '
+        $1 == database && / LOG:  (execute|statement)/ { name = $0; sub(database " ", "", name); sub(/ LOG:  .*/, "", name); count[name]++ }
+        END { for (name in count) printf "  %-24s %6.1f\n", name, count[name] / runs }' \
+        | sort | tee "$folder/statements.txt"
+}
+
 cleanup() {
     local status=$?
     trap - EXIT
@@ -112,6 +145,7 @@ cleanup() {
     stop_ours 4
     [[ ! -e $state/bench-celery.pid ]] || stop_celery
     stop_process "$state/bench-serve.pid" aprendiz
+    log_statements off
     admin_sql "DROP DATABASE IF EXISTS $database WITH (FORCE)"
     [[ $started_services == no ]] || services_down
     exit "$status"
@@ -132,4 +166,5 @@ for ((round = 1; round <= rounds; round++)); do
         step "round $round, $workers workers: Celery" measure_celery "$workers" "$round"
     done
 done
+step "count statements" count_statements
 "$venv/bin/python" "$here/queue_report.py" "$folder" "$rounds" "$(admin_sql "SHOW server_version")" "$(redis-server --version | sed -E 's/.*v=([^ ]*).*/\1/')"

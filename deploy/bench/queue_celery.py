@@ -6,6 +6,7 @@ transactions and the same rows:
     producer   create    run, event, audit row; commit                       (the product: and an outbox row, later deleted)
                announce  UPDATE runs.announced_at; commit; then apply_async
     worker     claim     UPDATE run, INSERT attempt, event, read the run; commit
+               phase     lock the run, UPDATE its phase, event; commit
                tie       lock the run, UPDATE its dataset; commit
                note      lock the run, event; commit
                finish    lock the run, UPDATE attempt, UPDATE run, two events; commit
@@ -66,18 +67,20 @@ CREATE TABLE {SCHEMA}.audit_log (
 
 def connect(**options):
     # statements are prepared at once, as the product's are
-    return psycopg.connect(DATABASE_URL, options=f"-c search_path={SCHEMA}", prepare_threshold=0, **options)
+    return psycopg.connect(DATABASE_URL, options=f"-c search_path={SCHEMA}", prepare_threshold=0, application_name="celery", **options)
 
 
 def event(conn, run, attempt, kind, payload):
     conn.execute(
         """
-        WITH run AS (UPDATE runs SET last_event_sequence = last_event_sequence + 1 WHERE id = %s RETURNING last_event_sequence)
-        INSERT INTO run_events (run_id, sequence, attempt_number, kind, payload) SELECT %s, last_event_sequence, %s, %s, %s FROM run
+        WITH run AS (UPDATE runs SET last_event_sequence = last_event_sequence + 1 WHERE id = %s RETURNING last_event_sequence),
+        event AS (
+            INSERT INTO run_events (run_id, sequence, attempt_number, kind, payload) SELECT %s, last_event_sequence, %s, %s, %s FROM run
+            RETURNING run_id)
+        SELECT pg_notify(%s, run_id || ' ' || %s) FROM event
         """,
-        (run, run, attempt, kind, json.dumps(payload)),
+        (run, run, attempt, kind, json.dumps(payload), CHANNEL, kind),
     )
-    conn.execute("SELECT pg_notify(%s, %s)", (CHANNEL, f"{run} {kind}"))
 
 
 def fence(conn, run, attempt):
@@ -122,6 +125,10 @@ def execute(run):
         )
         event(conn, run, attempt, "state", {"status": "running"})
         conn.execute("SELECT * FROM runs WHERE id = %s", (run,)).fetchone()
+    with conn.transaction():
+        fence(conn, run, attempt)
+        conn.execute("UPDATE runs SET phase = 'dataset', progress = NULL WHERE id = %s", (run,))
+        event(conn, run, attempt, "phase", {"phase": "dataset"})
     with conn.transaction():
         fence(conn, run, attempt)
         conn.execute("UPDATE runs SET dataset_id = %s WHERE id = %s", (uuid.UUID(int=1), run))

@@ -26,7 +26,7 @@ check_scripts() {
     local file
     for file in "$root/dev" "$root/.ci/run" "$root"/deploy/local/*.sh; do bash -n "$file"; done
     if command -v shellcheck >/dev/null; then
-        shellcheck -s bash -e SC2034,SC2154 "$root/dev" "$root/.ci/run" "$root"/deploy/local/*.sh
+        shellcheck -s bash -e SC2034,SC2154 "$root/dev" "$root/.ci/run" "$root"/deploy/local/*.sh "$root"/deploy/bench/*.sh
     fi
 }
 
