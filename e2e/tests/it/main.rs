@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
+mod audit;
 mod child;
 mod commands;
 mod cuad;
@@ -12,6 +13,7 @@ mod export;
 mod interruption;
 mod keys;
 mod objects;
+mod operations;
 mod redis;
 mod repetition;
 mod run_errors;

@@ -8,5 +8,8 @@ mod waiting;
 mod words;
 mod working;
 
+#[cfg(test)]
+mod tests;
+
 pub use facts::{Facts, explain_facts};
 pub use words::{Explanation, words};

@@ -1,0 +1,139 @@
+//! Every change leaves its trace: all routes that change something are gone through, so that a new one cannot be forgotten.
+
+use std::collections::BTreeSet;
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+use test_support::Api;
+
+use crate::export::unreviewed;
+use crate::site::{Site, answered, text};
+
+/// Routes that take a body but change nothing.
+const READING: [(&str, &str); 1] = [("post", "/v1/models/{name}/predict")];
+
+/// A change: its route, a request that makes it, the status of the answer and the action in the audit log.
+type Change = (&'static str, &'static str, fn(&Api, &Things) -> RequestBuilder, u16, &'static str);
+
+/// What the changes are made to.
+struct Things {
+    failed: String,
+    cancelled: String,
+    queued: String,
+    worker: String,
+}
+
+const CHANGES: [Change; 11] = [
+    ("post", "/v1/imports", |api, _| api.post("/v1/imports").body(unreviewed(1)), 201, "import.create"),
+    (
+        "put",
+        "/v1/fields/{name}",
+        |api, _| api.request(Method::PUT, "/v1/fields/colour").json(&json!({ "kind": "categorical", "cardinality": "one" })),
+        200,
+        "field.declare",
+    ),
+    ("post", "/v1/training-runs", |api, _| api.post("/v1/training-runs").json(&json!({ "model": "m" })), 202, "training_run.create"),
+    ("post", "/training-runs", |api, _| api.post("/training-runs").json(&json!({})), 202, "training_run.create"),
+    ("post", "/v1/training-runs/{id}/ingest", |api, things| on_run(api, &things.queued, "ingest"), 202, "training_run.create"),
+    ("post", "/v1/training-runs/{id}/evaluation", |api, things| on_run(api, &things.queued, "evaluation"), 202, "training_run.create"),
+    ("post", "/v1/training-runs/{id}/clone", |api, things| on_run(api, &things.queued, "clone"), 202, "training_run.clone"),
+    ("post", "/v1/training-runs/{id}/cancel", |api, things| on_run(api, &things.queued, "cancel"), 200, "training_run.cancel"),
+    ("post", "/v1/training-runs/{id}/retry", |api, things| on_run(api, &things.cancelled, "retry"), 202, "training_run.retry"),
+    (
+        "post",
+        "/v1/training-runs/retry",
+        |api, things| {
+            assert!(!things.failed.is_empty());
+            api.post("/v1/training-runs/retry").json(&json!({ "status": "failed" }))
+        },
+        200,
+        "training_run.retry",
+    ),
+    ("post", "/v1/workers/{id}/drain", |api, things| api.post(&format!("/v1/workers/{}/drain", things.worker)), 202, "worker.drain"),
+];
+
+fn on_run(api: &Api, id: &str, action: &str) -> RequestBuilder {
+    api.post(&format!("/v1/training-runs/{id}/{action}"))
+}
+
+/// Makes a run and changes its row, for states that only a worker brings about.
+async fn run_with(site: &Site, set: &str) -> String {
+    let id = site.create_run(&json!({ "model": "m" })).await;
+    let sql = format!("UPDATE training_runs SET {set} WHERE id = '{id}'");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(site.pool()).await.unwrap();
+    id.to_string()
+}
+
+async fn things(site: &Site) -> Things {
+    let worker = "INSERT INTO workers (id, host, version, slots, backend, cpu_kernel)
+        VALUES (gen_random_uuid(), 'elsewhere', '0', 1, 'flex', 'avx2') RETURNING id::text";
+    Things {
+        failed: run_with(site, "status = 'failed', error_code = 'io', error_text = 'x', finished_at = now()").await,
+        cancelled: run_with(site, "status = 'cancelled', cancel_requested_at = now(), finished_at = now()").await,
+        queued: site.create_run(&json!({ "model": "m" })).await.to_string(),
+        worker: sqlx::query_scalar(worker).fetch_one(site.pool()).await.unwrap(),
+    }
+}
+
+async fn newest_entry(site: &Site) -> i64 {
+    site.count("SELECT coalesce(max(id), 0) FROM audit_log").await
+}
+
+#[tokio::test]
+async fn every_route_that_changes_something_leaves_an_audit_row() {
+    let site = Site::start().await;
+    let document = site.api().json("/openapi.json").await;
+    let documented: BTreeSet<(&str, &str)> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |method| (method.as_str(), path.as_str())))
+        .filter(|(method, _)| ["post", "put", "patch", "delete"].contains(method))
+        .collect();
+    let listed: BTreeSet<(&str, &str)> = CHANGES.iter().map(|(method, path, ..)| (*method, *path)).chain(READING).collect();
+    assert_eq!(documented, listed, "a new route that changes something stands in CHANGES");
+
+    let things = things(&site).await;
+    let key = site.env.create_key("operator");
+    let operator = site.server.api_as(&key);
+    for (method, path, request, status, action) in CHANGES {
+        let before = newest_entry(&site).await;
+        answered(request(&operator, &things), status).await;
+        let entries: Vec<(String, String)> = sqlx::query_as("SELECT action, actor FROM audit_log WHERE id > $1 ORDER BY id")
+            .bind(before)
+            .fetch_all(site.pool())
+            .await
+            .unwrap();
+        assert!(entries.iter().any(|(found, actor)| found == action && actor == "operator"), "{method} {path}: {entries:?}");
+    }
+    // the keys have no routes: the command line writes them itself
+    for action in ["api_key.create", "api_key.revoke"] {
+        if action == "api_key.revoke" {
+            let keys = site.cli(&["api-key", "list"]);
+            let operator = keys.as_array().unwrap().iter().find(|key| key["role"] == "operator").unwrap();
+            site.cli(&["api-key", "revoke", &text(&operator["id"])]);
+        }
+        let found = site.cli(&["audit", "list", "--action", action, "--actor", "command line"]);
+        assert!(!found.as_array().unwrap().is_empty(), "{action}");
+    }
+    let cancelled = site.cli(&["run", "list", "--limit", "200"]);
+    for run in cancelled.as_array().unwrap().iter().filter(|run| run["finished_at"].is_null()) {
+        site.cli(&["run", "cancel", &text(&run["id"])]);
+    }
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn the_audit_log_is_for_admins() {
+    let site = Site::start().await;
+    let operator = site.server.api_as(&site.env.create_key("operator"));
+    assert_eq!(answered(operator.get("/v1/audit-log"), 403).await["code"], "forbidden");
+    let entries: Value = site.api().json("/v1/audit-log?limit=1&action=api_key.").await;
+    assert_eq!(entries["items"][0]["details"]["role"], "operator", "{entries}");
+    let cursor = text(&entries["next_cursor"]);
+    let next = site.api().json(&format!("/v1/audit-log?limit=1&action=api_key.&cursor={cursor}")).await;
+    assert_eq!(next["items"][0]["details"]["role"], "admin", "{next}");
+    assert!(next["next_cursor"].is_null(), "{next}");
+    site.finish().await;
+}
