@@ -1,5 +1,7 @@
 //! Runs many failed or cancelled runs again: the same statement as for one, for all that a filter finds.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{Acquire as _, PgConnection};
@@ -96,6 +98,8 @@ pub async fn retry_runs(
                 AND finished_at <= $6
             ORDER BY finished_at, id
             LIMIT $7
+            -- a run that someone else retries at this moment is theirs
+            FOR UPDATE SKIP LOCKED
             "#,
             filter.status as RunStatus,
             filter.error_code.as_deref(),
@@ -107,12 +111,8 @@ pub async fn retry_runs(
         )
         .fetch_all(&mut *tx)
         .await?;
-        for id in found {
-            // someone else may have been faster: then it is theirs
-            if requeue_by_hand(&mut tx, id, actor).await? {
-                retried.push(id);
-            }
-        }
+        let requeued: HashSet<RunId> = requeue_by_hand(&mut tx, &found, actor).await?.into_iter().collect();
+        retried.extend(found.into_iter().filter(|id| requeued.contains(id)));
     }
     tx.commit().await?;
     Ok(RetriedRuns { matched, retried, more: matched > limit, as_of })

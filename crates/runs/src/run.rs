@@ -221,7 +221,8 @@ pub async fn cancel_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Resu
 pub async fn retry_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Result<TrainingRun, RunsError> {
     let mut tx = conn.begin().await?;
     let status = hold_run(&mut tx, id).await?;
-    if !matches!(status, RunStatus::Failed | RunStatus::Cancelled) || !requeue_by_hand(&mut tx, id, actor).await? {
+    let is_retryable = matches!(status, RunStatus::Failed | RunStatus::Cancelled);
+    if !is_retryable || requeue_by_hand(&mut tx, &[id], actor).await?.is_empty() {
         return Err(RunsError::WrongState { run_id: id, status, why: "only a failed or cancelled run can be retried" });
     }
     let run = get_run(&mut tx, id).await?;
@@ -229,28 +230,47 @@ pub async fn retry_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Resul
     Ok(run)
 }
 
-/// Queues a failed or cancelled run again, says so, and asks for its announcement; `false` when it is in another state, and
-/// then nothing is changed. The caller has begun a transaction.
-pub(crate) async fn requeue_by_hand(conn: &mut PgConnection, id: RunId, actor: &str) -> Result<bool, RunsError> {
-    let changed = sqlx::query!(
+/// Queues failed or cancelled runs again, says so, and asks for their announcement: those of them that were in such a state. The
+/// others are not changed. The caller has begun a transaction.
+pub(crate) async fn requeue_by_hand(conn: &mut PgConnection, ids: &[RunId], actor: &str) -> Result<Vec<RunId>, RunsError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    // one statement for any number of runs: events and audit rows are written with the change that they tell of
+    let requeued = sqlx::query!(
         r#"
-        UPDATE training_runs
-        SET status = 'queued', phase = NULL, progress = NULL, attempts_used = 0, first_attempt = attempt_number + 1, run_after = clock_timestamp(),
-            cancel_requested_at = NULL, error_code = NULL, error_text = NULL, finished_at = NULL
-        WHERE id = $1
+        WITH requeued AS (
+            UPDATE training_runs
+            SET status = 'queued',
+                phase = NULL,
+                progress = NULL,
+                attempts_used = 0,
+                first_attempt = attempt_number + 1,
+                run_after = clock_timestamp(),
+                cancel_requested_at = NULL,
+                error_code = NULL,
+                error_text = NULL,
+                finished_at = NULL,
+                last_event_sequence = last_event_sequence + 1
+            WHERE id = ANY($1) AND status IN ('failed', 'cancelled')
+            RETURNING id, last_event_sequence
+        ), told AS (
+            INSERT INTO run_events (run_id, sequence, kind, payload)
+            SELECT id, last_event_sequence, 'state', jsonb_build_object('status', 'queued', 'by', $2::text) FROM requeued
+        ), audited AS (
+            INSERT INTO audit_log (actor, action, subject)
+            SELECT $2, 'training_run.retry', id::text FROM requeued
+        )
+        SELECT id AS "id: RunId", pg_notify('aprendiz_run_events', id::text) FROM requeued
         "#,
-        id as RunId
+        &ids,
+        actor
     )
-    .execute(&mut *conn)
-    .await?
-    .rows_affected();
-    if changed == 0 {
-        return Ok(false);
+    .fetch_all(&mut *conn)
+    .await?;
+    let requeued: Vec<RunId> = requeued.into_iter().map(|row| row.id).collect();
+    for id in &requeued {
+        ask_for_announcement(conn, *id).await?;
     }
-    append(conn, id, None, EventKind::State, &json!({ "status": "queued", "by": actor })).await?;
-    record_audit(conn, actor, "training_run.retry", &id.to_string(), &json!({})).await?;
-    ask_for_announcement(conn, id).await?;
-    Ok(true)
+    Ok(requeued)
 }
 
 /// Locks the run until the transaction ends, so that what is decided by its status still holds when it is written.

@@ -125,16 +125,16 @@ fn a_waiting_run_says_what_it_waits_for() {
         ("2 workers are alive, but none that carries out kind `linear`", |facts| {
             facts.fleet = FleetFacts { alive: 2, ..FleetFacts::default() };
         }),
-        ("1 worker is alive, but they only finish what they have: they were asked to drain", |facts| {
+        ("1 worker is alive, but it only finishes what it has: it was asked to drain", |facts| {
             facts.fleet = FleetFacts { alive: 1, able: 1, draining: 1, ..FleetFacts::default() };
         }),
         ("the only slot of the workers is busy", |facts| facts.fleet.busy = 1),
         ("all 4 slots of the workers are busy", |facts| (facts.fleet.slots, facts.fleet.busy) = (4, 4)),
-        ("1 run is claimed before it, and slots are free: its turn comes soon", |facts| facts.ahead = 1),
-        ("12 runs are claimed before it, and slots are free: its turn comes soon", |facts| facts.ahead = 12),
-        ("more than 10000 runs are claimed before it, and slots are free: its turn comes soon", |facts| facts.ahead = 10_000),
+        ("it waits for its turn: 1 run is before it, in the order of priority and age", |facts| facts.ahead = 1),
+        ("it waits for its turn: 12 runs are before it, in the order of priority and age", |facts| facts.ahead = 12),
+        ("it waits for its turn: more than 10000 runs are before it, in the order of priority and age", |facts| facts.ahead = 10_000),
         (
-            "1 worker is alive, but none hears announcements and Redis does not answer: they look for runs by themselves every few seconds",
+            "1 worker is alive, but no announcement is heard and Redis does not answer: workers look for runs by themselves every few seconds",
             |facts| (facts.fleet.listening, facts.redis_answers) = (0, Some(false)),
         ),
         ("it is not announced yet, because Redis does not answer: idle workers look for runs by themselves every few seconds", |facts| {
@@ -146,7 +146,7 @@ fn a_waiting_run_says_what_it_waits_for() {
     for (summary, change) in cases {
         let explanation = with(RunStatus::Queued, change);
         assert_eq!(explanation.summary, summary);
-        assert_eq!(explanation.next_steps.is_empty(), summary.ends_with("its turn comes soon"), "{explanation:#?}");
+        assert!(!explanation.next_steps.is_empty(), "{explanation:#?}");
     }
 }
 

@@ -7,10 +7,12 @@ use crate::failure::CHILD_KILLED;
 
 const START_WORKER: &str = "start a worker: aprendiz-worker (aprendiz worker list --all shows those that were)";
 
+const MORE_WORKERS: &str = "wait, or start more workers; a greater `priority` lets a new run go first (aprendiz run clone ID --set priority=10, then cancel this one)";
+
 /// Why a run that could be claimed is not.
 struct Obstacle {
     summary: String,
-    next_step: Option<String>,
+    next_step: String,
 }
 
 pub(super) fn queued(facts: &Facts) -> Explanation {
@@ -23,7 +25,7 @@ pub(super) fn queued(facts: &Facts) -> Explanation {
         format!("it waits for its time: not before {} (in {wait})", moment(run.run_after))
     } else {
         let obstacle = obstacle(facts);
-        next_steps.extend(obstacle.next_step);
+        next_steps.push(obstacle.next_step);
         said.push(format!("it could have been claimed for {}", span(facts.now - run.run_after.max(run.created_at))));
         obstacle.summary
     };
@@ -52,7 +54,7 @@ pub(super) fn retrying(facts: &Facts) -> Explanation {
         )
     } else {
         let obstacle = obstacle(facts);
-        next_steps.extend(obstacle.next_step);
+        next_steps.push(obstacle.next_step);
         format!("its next attempt after `{code}` is due since {}: {}", span(facts.now - run.run_after), obstacle.summary)
     };
     if code == CHILD_KILLED {
@@ -72,7 +74,7 @@ pub(super) fn retrying(facts: &Facts) -> Explanation {
 fn obstacle(facts: &Facts) -> Obstacle {
     let fleet = facts.fleet;
     let kind = facts.run.kind;
-    let is = |summary: String, next_step: &str| Obstacle { summary, next_step: Some(next_step.to_owned()) };
+    let is = |summary: String, next_step: &str| Obstacle { summary, next_step: next_step.replace(" ID", &format!(" {}", facts.run.id)) };
     if fleet.alive == 0 {
         return is("no worker is alive".to_owned(), START_WORKER);
     }
@@ -81,30 +83,29 @@ fn obstacle(facts: &Facts) -> Obstacle {
         return is(summary, "start a worker of a version that carries out this kind: aprendiz worker list shows the kinds of each");
     }
     if fleet.draining == fleet.able {
-        let summary = format!("{}, but they only finish what they have: they were asked to drain", alive(fleet.able));
+        let summary = if fleet.able == 1 {
+            "1 worker is alive, but it only finishes what it has: it was asked to drain".to_owned()
+        } else {
+            format!("{}, but they only finish what they have: they were asked to drain", alive(fleet.able))
+        };
         return is(summary, START_WORKER);
     }
     if fleet.busy >= fleet.slots {
-        let summary = if fleet.slots == 1 {
+        let busy = if fleet.slots == 1 {
             "the only slot of the workers is busy".to_owned()
         } else {
             format!("all {} slots of the workers are busy", fleet.slots)
         };
-        return is(
-            summary,
-            "wait, or start more workers; a greater `priority` lets a run go first (aprendiz run clone ID --set priority=10)",
-        );
+        let summary = if facts.ahead > 0 { format!("{busy}, and {} before it", are(facts.ahead)) } else { busy };
+        return is(summary, MORE_WORKERS);
     }
     if facts.ahead > 0 {
-        return Obstacle {
-            summary: format!("{} claimed before it, and slots are free: its turn comes soon", are(facts.ahead)),
-            next_step: None,
-        };
+        return is(format!("it waits for its turn: {} before it, in the order of priority and age", are(facts.ahead)), MORE_WORKERS);
     }
     if fleet.listening == 0 {
         let redis = if facts.redis_answers == Some(false) { " and Redis does not answer" } else { "" };
         let summary =
-            format!("{}, but none hears announcements{redis}: they look for runs by themselves every few seconds", alive(fleet.able));
+            format!("{}, but no announcement is heard{redis}: workers look for runs by themselves every few seconds", alive(fleet.able));
         return is(summary, "it starts at the next look; check Redis with: aprendiz doctor");
     }
     if facts.announcement_due_at.is_some() {
@@ -139,21 +140,11 @@ fn are(runs: i64) -> String {
 /// Its place in the order of priority and age, and who works on it.
 fn place(facts: &Facts) -> Vec<String> {
     let fleet = facts.fleet;
-    let first = match facts.ahead {
-        0 => "no run is before it".to_owned(),
-        COUNTED.. => format!("more than {COUNTED} runs are before it"),
-        1 => "1 run is before it".to_owned(),
-        ahead => format!("{ahead} runs are before it"),
-    };
+    let first = if facts.ahead == 0 { "no run is".to_owned() } else { are(facts.ahead) };
     let free = (fleet.slots - fleet.busy).max(0);
     vec![
-        format!("{first}, in the order of priority (its own is {}) and age", facts.run.priority),
-        format!(
-            "{} of {} free, on {}",
-            free,
-            count(fleet.slots, "slot"),
-            count(fleet.able - fleet.draining, "worker that claims runs of its kind")
-        ),
+        format!("{first} before it, in the order of priority (its own is {}) and age", facts.run.priority),
+        format!("{free} of {} free, on {} that can take it", count(fleet.slots, "slot"), count(fleet.able - fleet.draining, "worker")),
     ]
 }
 
