@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use annotations::SplitRatios;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use artifacts::StoreConfig;
 use axum::http::HeaderValue;
 use clap::Args;
@@ -21,6 +21,20 @@ pub(crate) struct ServerConfig {
     pub(crate) queue: QueueConfig,
     pub(crate) store: StoreConfig,
     pub(crate) api: ApiConfig,
+    pub(crate) sweep: SweepConfig,
+}
+
+/// How the bucket is kept clean.
+#[derive(Debug, Clone)]
+pub(crate) struct SweepConfig {
+    /// `APRENDIZ_SWEEP_AFTER_SECONDS`, default 86400: age from which an object that belongs to nothing is deleted. It must be longer
+    /// than clocks differ and than a database is away when it is restored.
+    pub(crate) after: Duration,
+    /// `APRENDIZ_SWEEP_EVERY_SECONDS`, default 60: time between two rounds.
+    pub(crate) every: Duration,
+    /// `APRENDIZ_CHECKPOINT_KEEP_SECONDS`, default 604800: how long a failed or cancelled run keeps the checkpoint from which a retry
+    /// by hand continues.
+    pub(crate) keep_checkpoints: Duration,
 }
 
 /// How the API behaves.
@@ -81,7 +95,26 @@ impl ServerConfig {
     /// Reads the environment.
     pub(crate) fn from_env() -> Result<Self> {
         let env = Environment::process();
-        Ok(Self { database: env.database()?, queue: env.queue()?, store: env.store()?, api: ApiConfig::read(&env)? })
+        Ok(Self {
+            database: env.database()?,
+            queue: env.queue()?,
+            store: env.store()?,
+            api: ApiConfig::read(&env)?,
+            sweep: SweepConfig::read(&env)?,
+        })
+    }
+}
+
+impl SweepConfig {
+    fn read<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Self> {
+        let seconds = |name: &str, default: u64| anyhow::Ok(Duration::from_secs(env.parsed(name, default, "a whole number of seconds")?));
+        let every = seconds("APRENDIZ_SWEEP_EVERY_SECONDS", 60)?;
+        ensure!(!every.is_zero(), "APRENDIZ_SWEEP_EVERY_SECONDS is 0: expected at least 1");
+        Ok(Self {
+            after: seconds("APRENDIZ_SWEEP_AFTER_SECONDS", 24 * 3600)?,
+            every,
+            keep_checkpoints: seconds("APRENDIZ_CHECKPOINT_KEEP_SECONDS", 7 * 24 * 3600)?,
+        })
     }
 }
 
@@ -166,9 +199,12 @@ mod tests {
             ("APRENDIZ_CORS_ORIGINS", "app.example.org"),
             ("APRENDIZ_DEFAULT_MODEL", "../x"),
             ("APRENDIZ_SPLIT_RATIOS", "0.7,0.3"),
+            ("APRENDIZ_SWEEP_AFTER_SECONDS", "1d"),
+            ("APRENDIZ_SWEEP_EVERY_SECONDS", "0"),
+            ("APRENDIZ_CHECKPOINT_KEEP_SECONDS", "-1"),
         ] {
             let env = Environment::of(|asked: &str| (asked == name).then(|| value.to_owned()));
-            let error = ApiConfig::read(&env).unwrap_err().to_string();
+            let error = ApiConfig::read(&env).and_then(|_| SweepConfig::read(&env)).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }
     }

@@ -1,12 +1,15 @@
 //! `aprendiz`: the HTTP API with its relay and reaper, and the command line that talks to it.
 
 mod api;
+mod bucket_walk;
 mod cli;
 mod config;
 mod database;
+mod metrics;
 mod reaper;
 mod relay;
 mod serve;
+mod sweeper;
 
 use std::process::ExitCode;
 

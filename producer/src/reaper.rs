@@ -10,6 +10,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::metrics::REAPED;
+
 const EVERY: Duration = Duration::from_secs(2);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 /// Runs taken back, or announced again, in one transaction.
@@ -66,6 +68,9 @@ async fn work(options: &PgConnectOptions, on_round: &mut impl FnMut()) -> Result
 
 async fn reap(conn: &mut PgConnection) -> Result<(), RunsError> {
     let reaped = reap_expired_leases(conn, BATCH).await?;
+    for (outcome, runs) in [("requeued", reaped.requeued), ("failed", reaped.failed), ("cancelled", reaped.cancelled)] {
+        metrics::counter!(REAPED, "outcome" => outcome).increment(u64::from(runs));
+    }
     if reaped != runs::Reaped::default() {
         warn!(requeued = reaped.requeued, failed = reaped.failed, cancelled = reaped.cancelled, "took back runs whose workers were lost");
     }

@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use crate::metrics::{ANNOUNCED, RELAY_ERRORS};
+
 const CHANNEL: &str = "aprendiz_outbox";
 /// Announcements in one transaction.
 const BATCH: i64 = 100;
@@ -49,6 +51,7 @@ pub(crate) async fn run(database: PgConnectOptions, queue: QueueConfig, shutdown
             return;
         };
         let Err(error) = outcome;
+        metrics::counter!(RELAY_ERRORS).increment(1);
         if !std::mem::replace(&mut is_away, true) {
             warn!(%error, "the relay cannot announce runs: they wait in the database until it can");
         }
@@ -126,14 +129,16 @@ enum Moved {
 
 /// Announces what is due. The rows are deleted only once Redis has taken the messages.
 async fn move_batch(outbox: &mut PgConnection, marks: &mut PgConnection, announcer: &mut Announcer) -> Result<Moved, RelayError> {
+    // first of all: a full queue costs one question to Redis, however many runs wait. Nothing is late for it, because so many
+    // entries wake the workers many times, and a worker that is awake claims the best run, announced or not
+    if announcer.depth().await? >= MAX_DEPTH {
+        return Ok(Moved::Held);
+    }
     let mut tx = outbox.begin().await?;
     let due = due_announcements(&mut tx, BATCH).await?;
     if due.is_empty() {
         tx.commit().await?;
         return Ok(Moved::Everything);
-    }
-    if announcer.depth().await? >= MAX_DEPTH {
-        return Ok(Moved::Held);
     }
     let (outbox_ids, run_ids): (Vec<i64>, Vec<RunId>) = due.into_iter().unzip();
     // The time of the announcement is written to the run before its message goes out, and committed: a claim passes over locked
@@ -142,5 +147,6 @@ async fn move_batch(outbox: &mut PgConnection, marks: &mut PgConnection, announc
     announcer.announce(&run_ids.iter().map(|id| id.0).collect::<Vec<Uuid>>()).await?;
     announced(&mut tx, &outbox_ids, &[]).await?;
     tx.commit().await?;
+    metrics::counter!(ANNOUNCED).increment(run_ids.len() as u64);
     Ok(if i64::try_from(run_ids.len()) == Ok(BATCH) { Moved::More } else { Moved::Everything })
 }

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use crate::api::{AppState, EventHub, router};
 use crate::config::ServerConfig;
-use crate::{database, reaper, relay};
+use crate::{database, metrics, reaper, relay, sweeper};
 
 /// Requests still under way at shutdown get so long.
 const GRACE: Duration = Duration::from_secs(10);
@@ -51,8 +51,12 @@ pub(crate) async fn run(config: ServerConfig, duties: Duties) -> Result<()> {
     if duties.reaper {
         let reaper = tasks.spawn(reaper::run(config.database.options.clone(), shutdown.clone()));
         loops.push(("reaper", reaper.abort_handle()));
+        let sweeper = tasks.spawn(sweeper::run(config.database.options.clone(), store.clone(), config.sweep, shutdown.clone()));
+        loops.push(("sweeper", sweeper.abort_handle()));
     }
-    let state = AppState::new(pool.clone(), store, config.queue, config.api, events, shutdown.clone(), loops);
+    let recorder = metrics::install();
+    loops.push(("metrics", tasks.spawn(metrics::keep_up(recorder.clone(), shutdown.clone())).abort_handle()));
+    let state = AppState::new(pool.clone(), store, config.queue, config.api, events, recorder, shutdown.clone(), loops);
 
     tokio::spawn(stop_on_signal(shutdown.clone())?);
     info!(address = %listener.local_addr()?, relay = duties.relay, reaper = duties.reaper, "serving");

@@ -5,6 +5,9 @@ use std::fmt;
 
 use uuid::Uuid;
 
+/// What every key begins with.
+pub const KEY_PREFIXES: [&str; 3] = ["checkpoints/", "datasets/", "models/"];
+
 /// A path that must not become part of a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no path of a file in a manifest: use relative names of letters, digits, `.`, `_`, `-`, separated by `/`")]
@@ -55,6 +58,21 @@ impl fmt::Display for ObjectPrefix {
     }
 }
 
+/// The run and attempt that wrote an object, as its key says; `None` for a key that was not made here.
+#[must_use]
+pub fn writer_of(key: &str) -> Option<(Uuid, i32)> {
+    if !KEY_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
+        return None;
+    }
+    // a model may be called `run-1`: the run stands directly before the attempt
+    let folders: Vec<&str> = key.split('/').collect();
+    folders.windows(2).find_map(|pair| {
+        let run_id = Uuid::try_parse(pair[0].strip_prefix("run-")?).ok()?;
+        let number = pair[1].strip_prefix("attempt-")?.parse().ok().filter(|number| *number >= 1)?;
+        Some((run_id, number))
+    })
+}
+
 /// Checks that a path is safe to join to a folder or a key: relative, plain names, nothing that climbs.
 ///
 /// # Errors
@@ -73,6 +91,24 @@ mod tests {
     fn keys_hold_run_and_attempt() {
         let key = ObjectPrefix::model("contracts", Uuid::nil(), 2).file("config.json").unwrap();
         assert_eq!(key, "models/contracts/run-00000000-0000-0000-0000-000000000000/attempt-2/config.json");
+    }
+
+    #[test]
+    fn a_key_tells_who_wrote_it() {
+        let run = Uuid::from_u128(7);
+        for prefix in [ObjectPrefix::dataset(Uuid::nil(), run, 3), ObjectPrefix::model("contracts", run, 3)] {
+            assert_eq!(writer_of(&prefix.file("data/x.parquet").unwrap()), Some((run, 3)));
+        }
+        let confusing = ObjectPrefix::model(&format!("run-{}", Uuid::nil()), run, 3).file("config.json").unwrap();
+        assert_eq!(writer_of(&confusing), Some((run, 3)));
+        for foreign in [
+            "models/x/config.json".to_owned(),
+            format!("models/x/run-{run}/config.json"),
+            format!("models/x/run-{run}/attempt-0/config.json"),
+            format!("backups/run-{run}/attempt-1/config.json"),
+        ] {
+            assert_eq!(writer_of(&foreign), None, "{foreign}");
+        }
     }
 
     #[test]

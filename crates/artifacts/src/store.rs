@@ -78,6 +78,11 @@ impl Store {
         format!("{}{key}", self.key_prefix)
     }
 
+    /// The key without the prefix of the bucket; `None` for a key of someone else.
+    pub(crate) fn own_key<'a>(&self, full_key: &'a str) -> Option<&'a str> {
+        full_key.strip_prefix(&self.key_prefix)
+    }
+
     /// Name of the bucket.
     #[must_use]
     pub fn bucket(&self) -> &str {

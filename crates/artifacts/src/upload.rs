@@ -24,19 +24,81 @@ pub struct Uploaded {
     pub bytes: u64,
 }
 
+/// An upload that is ready to send its bytes. Begun and finished in two steps, so that the id of a multipart upload can be
+/// recorded before its first part is sent: whoever finds the record later can abort what a crash left behind.
+#[derive(Debug)]
+#[must_use = "nothing is sent before `finish`"]
+pub struct Upload<'a> {
+    store: &'a Store,
+    key: &'a str,
+    path: &'a Path,
+    file: File,
+    hash: Sha256,
+    first: Bytes,
+    upload_id: Option<String>,
+}
+
+impl Upload<'_> {
+    /// The id of the multipart upload; `None` for a small file, which goes up in one piece.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.upload_id.as_deref()
+    }
+
+    /// Sends the file; memory holds one part at a time.
+    ///
+    /// # Errors
+    /// The file cannot be read, or S3 refuses; an unfinished multipart upload is aborted.
+    pub async fn finish(mut self) -> Result<Uploaded, StoreError> {
+        let Some(upload_id) = self.upload_id.take() else {
+            let bytes = self.first.len() as u64;
+            self.store.put(self.key, self.first).await?;
+            return Ok(Uploaded { sha256: hex::encode(self.hash.finalize()), bytes });
+        };
+        match self.store.upload_parts(self.key, &upload_id, self.first, &mut self.file, self.path, &mut self.hash).await {
+            Ok(bytes) => Ok(Uploaded { sha256: hex::encode(self.hash.finalize()), bytes }),
+            Err(error) => {
+                abort(self.store, self.key, &upload_id).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends nothing; a multipart upload is aborted.
+    pub async fn give_up(self) {
+        if let Some(upload_id) = &self.upload_id {
+            abort(self.store, self.key, upload_id).await;
+        }
+    }
+}
+
+async fn abort(store: &Store, key: &str, upload_id: &str) {
+    match store.abort_upload(key, upload_id).await {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!(object.key = key, "the server refuses to abort an unfinished upload: it stays behind"),
+        Err(error) => tracing::warn!(object.key = key, %error, "an unfinished upload stays behind"),
+    }
+}
+
 impl Store {
     /// Uploads a file; memory holds one part at a time.
     ///
     /// # Errors
     /// The file cannot be read, or S3 refuses; an unfinished multipart upload is aborted.
     pub async fn upload(&self, key: &str, path: &Path) -> Result<Uploaded, StoreError> {
+        self.begin_upload(key, path).await?.finish().await
+    }
+
+    /// Prepares the upload of a file: a large one gets its multipart upload, whose id is in [`Upload::id`].
+    ///
+    /// # Errors
+    /// The file cannot be read, or S3 refuses.
+    pub async fn begin_upload<'a>(&'a self, key: &'a str, path: &'a Path) -> Result<Upload<'a>, StoreError> {
         let mut file = File::open(path).await.map_err(|error| StoreError::file(path, error))?;
         let mut hash = Sha256::new();
         let first = read_part(&mut file, path, &mut hash).await?;
         if first.len() < PART {
-            let bytes = first.len() as u64;
-            self.put(key, first).await?;
-            return Ok(Uploaded { sha256: hex::encode(hash.finalize()), bytes });
+            return Ok(Upload { store: self, key, path, file, hash, first, upload_id: None });
         }
         let created = self
             .client
@@ -46,18 +108,8 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::away(&self.bucket, format!("starting the upload of `{key}`"), &error))?;
-        let upload_id = created.upload_id().unwrap_or_default().to_owned();
-        match self.upload_parts(key, &upload_id, first, &mut file, path, &mut hash).await {
-            Ok(bytes) => Ok(Uploaded { sha256: hex::encode(hash.finalize()), bytes }),
-            Err(error) => {
-                let abort =
-                    self.client.abort_multipart_upload().bucket(&self.bucket).key(self.full_key(key)).upload_id(&upload_id).send().await;
-                if let Err(abort) = abort {
-                    tracing::warn!(object.key = key, error = %StoreError::away(&self.bucket, "aborting an upload", &abort), "an unfinished upload stays behind");
-                }
-                Err(error)
-            }
-        }
+        let upload_id = Some(created.upload_id().unwrap_or_default().to_owned());
+        Ok(Upload { store: self, key, path, file, hash, first, upload_id })
     }
 
     async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {

@@ -35,7 +35,8 @@ pub async fn claim_next(conn: &mut PgConnection, worker: WorkerId, kinds: &[RunK
             SELECT id
             FROM training_runs
             WHERE status IN ('queued', 'retrying')
-                AND run_after <= clock_timestamp()
+                -- the start of the statement, not clock_timestamp(): an index can be searched for it
+                AND run_after <= statement_timestamp()
                 AND kind = ANY($1)
             ORDER BY priority DESC, created_at, id
             LIMIT 1

@@ -18,6 +18,7 @@ mod event;
 mod explain;
 mod failure;
 mod fleet;
+mod figures;
 mod ids;
 mod lease;
 mod metric;
@@ -32,6 +33,7 @@ mod reap;
 mod run;
 mod spec;
 mod status;
+mod sweep;
 mod worker;
 
 pub use api_key::{ApiKey, NewApiKey, Role, authenticate, create_api_key, list_api_keys, revoke_api_key};
@@ -48,6 +50,7 @@ pub use event::{RunEvent, events_after, record_attempt_event};
 pub use explain::{Explanation, Facts, explain_facts, words};
 pub use failure::{Failure, FailureOutcome, fail_attempt, retry_delay};
 pub use fleet::{CurrentRun, FleetWorker, WorkerFilter, WorkerState, ask_to_drain, get_worker, list_workers};
+pub use figures::{Figures, read_figures};
 pub use ids::{DatasetId, ModelVersionId, RunId, WorkerId};
 pub use lease::{cancel_was_requested, hold_fence, renew_lease};
 pub use metric::{Metric, NewMetric, metrics_of};
@@ -62,4 +65,8 @@ pub use reap::{Reaped, reannounce_unclaimed, reap_expired_leases};
 pub use run::{RunFilter, TrainingRun, cancel_run, documents_of, get_run, list_runs, retry_run};
 pub use spec::{DataFilter, DataSpec, ModelName, RunSpec, SpecError};
 pub use status::{AttemptStatus, EventKind, RunKind, RunPhase, RunStatus};
+pub use sweep::{
+    CondemnedObject, Reference, condemn_pending_objects, condemned_objects, discard_checkpoints, discard_ended_checkpoints, forget_object,
+    note_upload, references_to,
+};
 pub use worker::{NewWorker, heartbeat_worker, register_worker, stop_worker};

@@ -82,19 +82,23 @@ async fn requeue(conn: &mut PgConnection, key: AttemptKey) -> Result<(), RunsErr
 /// Announces runs again that are runnable but unclaimed for `longer_than` since their last announcement, and wait in no outbox row:
 /// Redis may have lost them. Returns how many.
 ///
+/// While an announcement is due, none is added: each one wakes every worker, so whatever waits is found without another.
+///
 /// # Errors
 /// When Postgres does not answer.
 pub async fn reannounce_unclaimed(conn: &mut PgConnection, longer_than: Duration, limit: i64) -> Result<u64, RunsError> {
     let announced = sqlx::query!(
         r#"
-        INSERT INTO outbox (run_id)
-        SELECT r.id
+        INSERT INTO outbox (run_id, due_at)
+        SELECT r.id, r.run_after
         FROM training_runs r
         WHERE r.status IN ('queued', 'retrying')
-            AND r.run_after < clock_timestamp() - make_interval(secs => $1)
-            AND coalesce(r.announced_at, r.created_at) < clock_timestamp() - make_interval(secs => $1)
+            -- the expression of the index training_runs_unclaimed
+            AND greatest(r.announced_at, r.created_at, r.run_after) < statement_timestamp() - make_interval(secs => $1)
             AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = r.id)
-        ORDER BY r.priority DESC, r.created_at
+            -- the least one, not EXISTS: that may be planned as a scan of all that wait for a later time
+            AND coalesce((SELECT min(o.due_at) FROM outbox o) > statement_timestamp(), true)
+        ORDER BY greatest(r.announced_at, r.created_at, r.run_after)
         LIMIT $2
         "#,
         longer_than.as_secs_f64(),

@@ -147,7 +147,10 @@ async fn a_child_that_is_killed_twice_puts_its_run_into_quarantine() {
     let run = site.run(id).await;
     assert_eq!(run["error_code"], "child_killed", "{run}");
     // as if the pause before the next attempt were over
-    sqlx::raw_sql("UPDATE training_runs SET run_after = clock_timestamp()").execute(site.pool()).await.unwrap();
+    sqlx::raw_sql("UPDATE training_runs SET run_after = clock_timestamp(); UPDATE outbox SET due_at = clock_timestamp()")
+        .execute(site.pool())
+        .await
+        .unwrap();
     site.trains(id).await;
     kill(&worker).await;
     let (code, reason) = site.failed(id).await;

@@ -19,5 +19,6 @@ mod repetition;
 mod run_errors;
 mod site;
 mod start;
+mod sweeping;
 mod upload_errors;
 mod whole_way;

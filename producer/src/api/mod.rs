@@ -19,6 +19,7 @@ mod imports;
 mod legacy;
 mod limits;
 mod merge_patch;
+mod metrics;
 mod model_cache;
 mod models;
 mod object;
@@ -84,7 +85,7 @@ fn all_routes(
         .merge(datasets::downloads())
         .merge(models::downloads())
         .merge(legacy::downloads());
-    let probes = OpenApiRouter::new().merge(health::routes()).merge(openapi::routes());
+    let probes = OpenApiRouter::new().merge(health::routes()).merge(metrics::routes()).merge(openapi::routes());
     OpenApiRouter::with_openapi(openapi::base()).merge(guarded(ordinary(timed).merge(untimed))).merge(probes)
 }
 
@@ -110,6 +111,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::map_response(limits::harmless))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(metrics::measured))
         .layer(TraceLayer::new_for_http().make_span_with(span));
     match cors {
         Some(cors) => router.layer(cors).with_state(state),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use artifacts::Store;
+use metrics_exporter_prometheus::PrometheusHandle;
 use queue::QueueConfig;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -10,6 +11,7 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::event_hub::EventHub;
+use crate::api::metrics::Readings;
 use crate::api::model_cache::ModelCache;
 use crate::api::redis_probe::RedisProbe;
 use crate::config::ApiConfig;
@@ -23,6 +25,9 @@ pub(crate) struct AppState {
     pub(crate) events: EventHub,
     pub(crate) models: Arc<ModelCache>,
     pub(crate) redis: Arc<RedisProbe>,
+    /// Numbers of this process, and those last read of the installation, for Prometheus.
+    pub(crate) recorder: PrometheusHandle,
+    pub(crate) readings: Arc<Readings>,
     /// Requests that may still be taken on.
     pub(crate) admission: Arc<Semaphore>,
     /// Cancelled when the process is asked to stop: ends streams that would never end by themselves.
@@ -38,6 +43,7 @@ impl AppState {
         queue: QueueConfig,
         config: ApiConfig,
         events: EventHub,
+        recorder: PrometheusHandle,
         shutdown: CancellationToken,
         loops: Vec<(&'static str, AbortHandle)>,
     ) -> Self {
@@ -49,6 +55,8 @@ impl AppState {
             config: Arc::new(config),
             events,
             redis: Arc::new(RedisProbe::new(queue)),
+            recorder,
+            readings: Arc::default(),
             shutdown,
             loops: loops.into(),
         }

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,7 +16,7 @@ async fn service() -> Router {
     let store = artifacts::Store::connect(&artifacts::StoreConfig { bucket: "none".to_owned(), key_prefix: String::new() }).await;
     let queue = ::queue::QueueConfig { redis_url: SecretString::from("redis://127.0.0.1:1"), prefix: "test".to_owned() };
     let config = ApiConfig::for_tests();
-    router(AppState::new(pool, store, queue, config, EventHub::new(), CancellationToken::new(), Vec::new()))
+    router(AppState::new(pool, store, queue, config, EventHub::new(), crate::metrics::install(), CancellationToken::new(), Vec::new()))
 }
 
 /// Method, path with example values, and whether a key is needed, of everything in the document.
@@ -51,6 +51,7 @@ fn every_promised_route_is_in_the_document() {
     for promised in [
         "/healthz",
         "/readyz",
+        "/metrics",
         "/openapi.json",
         "/v1/imports",
         "/v1/fields",
@@ -104,7 +105,7 @@ async fn everything_but_the_probes_needs_a_key() {
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
             assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
         } else {
-            assert!(["/healthz", "/readyz", "/health", "/openapi.json"].contains(&path.as_str()), "{path} asks for no key");
+            assert!(["/healthz", "/readyz", "/health", "/metrics", "/openapi.json"].contains(&path.as_str()), "{path} asks for no key");
             assert_ne!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
         }
     }
@@ -128,4 +129,79 @@ async fn what_is_not_there_is_a_problem_too() {
         assert_eq!(response.status(), status, "{path}");
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
     }
+}
+
+/// Metrics of a page in Prometheus' text form: name → kind; every sample must be a number of a metric that was told before.
+fn metrics_on(page: &str) -> BTreeMap<String, String> {
+    let mut kinds = BTreeMap::new();
+    let mut explained = BTreeSet::new();
+    for line in page.lines().filter(|line| !line.is_empty()) {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, words) = help.split_once(' ').unwrap_or_else(|| panic!("{line}"));
+            assert!(!words.is_empty() && explained.insert(name.to_owned()), "{line}");
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').unwrap_or_else(|| panic!("{line}"));
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+            assert!(explained.contains(name) && kinds.insert(name.to_owned(), kind.to_owned()).is_none(), "{line}");
+        } else {
+            let (sample, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
+            value.parse::<f64>().unwrap_or_else(|error| panic!("{line}: {error}"));
+            let name = sample.split('{').next().unwrap();
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+            let kind = kinds.get(name).or_else(|| kinds.get(base));
+            assert!(kind.is_some(), "{line} comes without its kind");
+        }
+    }
+    kinds
+}
+
+async fn scrape(service: &Router) -> String {
+    let request = Request::builder().uri("/metrics").body(Body::empty()).unwrap();
+    let response = service.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn metrics_are_told_while_everything_else_is_away() {
+    let service = service().await;
+    scrape(&service).await;
+    let page = scrape(&service).await;
+    let kinds = metrics_on(&page);
+    assert!(page.contains("aprendiz_up{service=\"database\"} 0\n"), "{page}");
+    assert!(page.contains("aprendiz_up{service=\"redis\"} 0\n"), "{page}");
+    assert!(page.contains("aprendiz_http_requests_total{method=\"GET\",route=\"/metrics\",status=\"200\"}"), "{page}");
+    assert_eq!(kinds["aprendiz_http_request_duration_seconds"], "histogram");
+    assert_eq!(kinds["aprendiz_announced_total"], "counter");
+    assert!(!kinds.contains_key("aprendiz_runs"), "{page}");
+}
+
+#[tokio::test]
+async fn every_metric_is_documented_and_every_documented_one_exists() {
+    let service = service().await;
+    scrape(&service).await;
+    let page = scrape(&service).await + &metrics::in_text(Some(&runs::Figures::default()), Some(0));
+    let told: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let documented: BTreeSet<&str> = include_str!("../../../docs/API.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `aprendiz_"))
+        .map(|line| line.split(['{', '`']).next().unwrap())
+        .collect();
+    let told: BTreeSet<&str> = told.iter().map(|name| name.strip_prefix("aprendiz_").unwrap()).collect();
+    assert_eq!(told, documented);
+}
+
+#[tokio::test]
+async fn what_clients_invent_makes_no_new_series() {
+    let service = service().await;
+    for (method, path) in [("GET", "/no/such/path/1"), ("GET", "/no/such/path/2"), ("BREW", "/healthz")] {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        service.clone().oneshot(request).await.unwrap();
+    }
+    let page = scrape(&service).await;
+    assert!(page.contains("method=\"other\",route=\"/healthz\""), "{page}");
+    assert!(page.contains("route=\"(none)\",status=\"404\""), "{page}");
+    assert!(!page.contains("BREW") && !page.contains("/no/such"), "{page}");
 }

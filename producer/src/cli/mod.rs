@@ -75,7 +75,7 @@ enum Command {
         /// Do not announce runs in Redis: another process does
         #[arg(long)]
         no_relay: bool,
-        /// Do not take back expired leases: another process does
+        /// Do not take back expired leases nor keep the bucket clean: another process does
         #[arg(long)]
         no_reaper: bool,
     },
@@ -134,6 +134,9 @@ Environment:
   APRENDIZ_QUEUE_PREFIX                    aprendiz; prefix of every key in Redis
   APRENDIZ_BUCKET_PREFIX                   none; prefix of every key in the bucket
   APRENDIZ_MODEL_CACHE_DIR, APRENDIZ_MODEL_CACHE_SIZE
+  APRENDIZ_SWEEP_AFTER_SECONDS             86400; age from which objects that belong to nothing are deleted
+  APRENDIZ_SWEEP_EVERY_SECONDS             60
+  APRENDIZ_CHECKPOINT_KEEP_SECONDS         604800; checkpoints of failed and cancelled runs, for a retry
   APRENDIZ_LOG_FORMAT                      text or json
   RUST_LOG                                 info
 DATABASE_URL, REDIS_URL and PGPASSWORD can come from files: DATABASE_URL_FILE and so on.";

@@ -7,3 +7,4 @@ mod damage;
 mod fixture;
 mod ranges;
 mod round_trip;
+mod tidying;

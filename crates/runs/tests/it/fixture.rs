@@ -139,6 +139,7 @@ impl Fixture {
     pub(crate) async fn make_due(&self, id: RunId) {
         let sql = "UPDATE training_runs SET run_after = clock_timestamp() WHERE id = $1 AND status = 'retrying'";
         assert_eq!(sqlx::query(sql).bind(id).execute(&self.pool).await.unwrap().rows_affected(), 1);
+        self.execute(&format!("UPDATE outbox SET due_at = clock_timestamp() WHERE run_id = '{id}'")).await.unwrap();
     }
 
     pub(crate) async fn run(&self, id: RunId) -> TrainingRun {

@@ -5,6 +5,7 @@
 mod access;
 mod auditing;
 mod bulk_retrying;
+mod announcing;
 mod cancelling;
 mod claiming;
 mod cloning;
@@ -21,3 +22,4 @@ mod queue_numbers;
 mod reaping;
 mod schema;
 mod state_machine;
+mod sweeping;

@@ -8,6 +8,7 @@ use runs::{
     version_of_run,
 };
 use serde_json::json;
+use sqlx::Connection as _;
 use tokio::sync::Barrier;
 
 use crate::fixture::{Fixture, LIMIT, SHA256, request, spec};
@@ -195,4 +196,39 @@ async fn a_run_that_ends_with_its_dataset_keeps_it() {
     let run = fixture.run(key.run_id).await;
     assert_eq!((run.status, run.dataset_id, run.model_version), (RunStatus::Succeeded, Some(dataset), None));
     assert_eq!(fixture.number("SELECT count(*) FROM objects WHERE state = 'live' AND dataset_id IS NOT NULL").await, 1);
+}
+
+#[tokio::test]
+async fn of_two_runs_of_one_model_the_second_waits_for_the_first_and_gets_the_next_number() {
+    let fixture = Fixture::new().await;
+    let (first, second) = (fixture.running().await, fixture.running().await);
+    let (one, two) = (fixture.trained(first, &[]).await, fixture.trained(second, &[]).await);
+    // the first has its number and is not committed: whoever publishes under that name waits
+    let mut conn = fixture.conn().await;
+    let mut held = conn.begin().await.unwrap();
+    assert_eq!(publish(&mut held, first, Some(&one.version()), &[]).await.unwrap(), Some(1));
+    let pool = fixture.pool().clone();
+    let waiting = tokio::spawn(async move {
+        let mut conn = pool.acquire().await.unwrap();
+        publish(&mut conn, second, Some(&two.version()), &[]).await.unwrap()
+    });
+    fixture.someone_waits().await;
+    held.commit().await.unwrap();
+    assert_eq!(tokio::time::timeout(LIMIT, waiting).await.unwrap().unwrap(), Some(2));
+    let in_order = "SELECT count(*) FROM model_versions v JOIN training_runs r ON r.id = v.run_id WHERE v.number = CASE
+        WHEN r.finished_at = (SELECT min(finished_at) FROM training_runs) THEN 1 ELSE 2 END";
+    assert_eq!(fixture.number(in_order).await, 2);
+}
+
+#[tokio::test]
+async fn a_publication_that_is_taken_back_leaves_no_gap() {
+    let fixture = Fixture::new().await;
+    let (first, second) = (fixture.running().await, fixture.running().await);
+    let (one, two) = (fixture.trained(first, &[]).await, fixture.trained(second, &[]).await);
+    let mut conn = fixture.conn().await;
+    let mut lost = conn.begin().await.unwrap();
+    assert_eq!(publish(&mut lost, first, Some(&one.version()), &[]).await.unwrap(), Some(1));
+    lost.rollback().await.unwrap();
+    assert_eq!(publish(&mut *fixture.conn().await, second, Some(&two.version()), &[]).await.unwrap(), Some(1));
+    assert_eq!(publish(&mut *fixture.conn().await, first, Some(&one.version()), &[]).await.unwrap(), Some(2));
 }

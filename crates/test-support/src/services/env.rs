@@ -68,10 +68,15 @@ impl TestEnv {
 
     /// Starts `aprendiz serve` on a free port with more arguments, and waits until it is ready.
     pub async fn serve(&self, arguments: &[&str]) -> Server {
+        self.serve_with(arguments, &[]).await
+    }
+
+    /// As [`TestEnv::serve`], with more variables too.
+    pub async fn serve_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Server {
         let address = format!("127.0.0.1:{}", free_port());
         let url = format!("http://{address}");
         let mut command = self.command("aprendiz");
-        command.arg("serve").args(arguments).env("APRENDIZ_LISTEN", &address);
+        command.arg("serve").args(arguments).envs(variables.iter().copied()).env("APRENDIZ_LISTEN", &address);
         let mut process = Process::start("serve", &mut command, self.folder());
         let api = Api::new(&url, "");
         wait_until("aprendiz serve", READY, async || {
