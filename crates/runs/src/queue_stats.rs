@@ -10,14 +10,12 @@ use crate::error::RunsError;
 use crate::fleet::SILENT_AFTER_SECONDS;
 use crate::status::{AttemptStatus, RunStatus};
 
-/// Runs of one status are counted up to this number.
-const COUNTED: i64 = 1_000_000;
-/// Announcements are counted up to this number.
-const ANNOUNCEMENTS: i64 = 100_000;
+/// Runs of one status, and announcements, are counted up to this number.
+const COUNTED: i64 = 100_000;
 /// Times are taken from so many runs that ended last.
 const SAMPLED: i64 = 2_000;
 
-/// Runs by status; each is counted up to 1,000,000.
+/// Runs by status; each is counted up to 100,000.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RunCounts {
     /// Wait for a worker.
@@ -89,9 +87,9 @@ pub struct QueueStats {
     pub at: DateTime<Utc>,
     /// Runs by status.
     pub runs: RunCounts,
-    /// Runs that a worker could claim now.
+    /// Runs that a worker could claim now; counted up to 100,000.
     pub runnable: i64,
-    /// Runs that may not start yet.
+    /// Runs that may not start yet; counted up to 100,000.
     pub deferred: i64,
     /// When the first of those may.
     pub next_due_at: Option<DateTime<Utc>>,
@@ -126,17 +124,19 @@ pub async fn queue_stats(conn: &mut PgConnection) -> Result<QueueStats, RunsErro
         r#"
         SELECT
             (SELECT count(*) FROM (
+                SELECT FROM training_runs WHERE status IN ('queued', 'retrying') AND run_after <= $1 LIMIT $2
+            ) AS now) AS "runnable!",
+            (SELECT count(*) FROM (
                 SELECT FROM training_runs WHERE status IN ('queued', 'retrying') AND run_after > $1 LIMIT $2
             ) AS later) AS "deferred!",
             (SELECT min(run_after) FROM training_runs WHERE status IN ('queued', 'retrying') AND run_after > $1) AS next_due_at,
             (SELECT extract(epoch FROM $1 - min(run_after))::float8
              FROM training_runs
              WHERE status IN ('queued', 'retrying') AND run_after <= $1) AS oldest_runnable_seconds,
-            (SELECT count(*) FROM (SELECT FROM outbox WHERE due_at <= $1 LIMIT $3) AS due) AS "unannounced!"
+            (SELECT count(*) FROM (SELECT FROM outbox WHERE due_at <= $1 LIMIT $2) AS due) AS "unannounced!"
         "#,
         at,
-        COUNTED,
-        ANNOUNCEMENTS
+        COUNTED
     )
     .fetch_one(&mut *tx)
     .await?;
@@ -147,7 +147,7 @@ pub async fn queue_stats(conn: &mut PgConnection) -> Result<QueueStats, RunsErro
     Ok(QueueStats {
         at,
         runs,
-        runnable: (runs.queued + runs.retrying - due.deferred).max(0),
+        runnable: due.runnable,
         deferred: due.deferred,
         next_due_at: due.next_due_at,
         oldest_runnable_seconds: due.oldest_runnable_seconds,

@@ -13,6 +13,9 @@ use crate::cli::exit::CliError;
 use crate::cli::output::Output;
 use crate::cli::run::time;
 
+/// The API counts up to this number.
+const COUNTED: i64 = 100_000;
+
 /// What to ask of the queue.
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueCommand {
@@ -91,9 +94,9 @@ fn text(stats: &Stats) -> String {
     let facts = [
         ("at", time(stats.at)),
         ("runs", counts(&stats.runs, &["queued", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"])),
-        ("runnable", format!("{}{oldest}", stats.runnable)),
-        ("deferred", format!("{}{next}", stats.deferred)),
-        ("unannounced", stats.unannounced.to_string()),
+        ("runnable", format!("{}{oldest}", bounded(stats.runnable))),
+        ("deferred", format!("{}{next}", bounded(stats.deferred))),
+        ("unannounced", bounded(stats.unannounced)),
         ("redis", redis),
         ("workers", format!("{} alive, {} listening, {} draining", workers.alive, workers.listening, workers.draining)),
         ("slots", format!("{} of {} busy", stats.slots.busy, stats.slots.total)),
@@ -108,10 +111,17 @@ fn text(stats: &Stats) -> String {
     text
 }
 
+/// A count, marked where the API may have stopped counting.
+fn bounded(count: i64) -> String {
+    if count >= COUNTED { format!("{count} or more") } else { count.to_string() }
+}
+
 /// Counts by name; those that are zero are left out.
 fn counts(value: &Value, names: &[&str]) -> String {
-    let parts: Vec<String> =
-        names.iter().filter_map(|name| value[*name].as_i64().filter(|count| *count > 0).map(|count| format!("{count} {name}"))).collect();
+    let parts: Vec<String> = names
+        .iter()
+        .filter_map(|name| value[*name].as_i64().filter(|count| *count > 0).map(|count| format!("{} {name}", bounded(count))))
+        .collect();
     if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }
 

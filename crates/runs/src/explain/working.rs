@@ -81,7 +81,7 @@ fn done(facts: &Facts) -> String {
     let rest = match elapsed {
         // what was resumed was not done in this time
         Some(elapsed)
-            if fraction >= LEAST_FRACTION && fraction < 1.0 && current(facts).is_none_or(|attempt| attempt.resumed_from_step.is_none()) =>
+            if (LEAST_FRACTION..1.0).contains(&fraction) && current(facts).is_none_or(|attempt| attempt.resumed_from_step.is_none()) =>
         {
             #[expect(clippy::cast_precision_loss, reason = "milliseconds of a phase are far below 2^53")]
             let elapsed = elapsed.num_milliseconds() as f64 / 1000.0;
