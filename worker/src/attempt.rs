@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use runs::{AttemptKey, Claim, Failure, FailureOutcome, RunsError, cancel_attempt, fail_attempt, release_attempt};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::context::WorkerContext;
 use crate::failure::Stop;
 use crate::lease::{self, LeaseEnd};
 use crate::pipeline;
+use crate::shutdown::Shutdown;
 
 const RECORD_PAUSE: Duration = Duration::from_millis(500);
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How the work on an attempt ended.
 enum End {
@@ -25,15 +26,16 @@ enum End {
 }
 
 /// Carries out a claimed run and records the outcome. Never fails: what cannot be recorded is taken back by the reaper.
-pub(crate) async fn execute(context: &Arc<WorkerContext>, claim: Claim, shutdown: CancellationToken) {
-    let key = claim.attempt;
-    let span = tracing::info_span!("attempt", training_run.id = %key.run_id, attempt.number = key.number, run.kind = %claim.run.kind);
+pub(crate) async fn execute(context: &Arc<WorkerContext>, claim: Claim, shutdown: &Shutdown) {
+    let (key, kind) = (claim.attempt, claim.run.kind);
+    let span = tracing::info_span!("attempt", training_run.id = %key.run_id, attempt.number = key.number, run.kind = %kind);
     async {
         tracing::info!("claimed");
         let started = Instant::now();
         let end = work(context, claim, shutdown).await;
         let recorded = record(context, key, &end).await;
         let seconds = started.elapsed().as_secs_f64();
+        metrics::counter!("aprendiz_worker_attempts_total", "kind" => kind.as_str(), "outcome" => outcome(&end, &recorded)).increment(1);
         match (&end, recorded) {
             (End::Finished, _) => tracing::info!(seconds, "finished"),
             (End::LeaseLost, _) | (_, Err(RunsError::LeaseLost { .. })) => {
@@ -52,27 +54,48 @@ pub(crate) async fn execute(context: &Arc<WorkerContext>, claim: Claim, shutdown
 }
 
 /// Dropping the pipeline stops it wherever it is: statements are cancelled with their connection, the child is killed.
-async fn work(context: &Arc<WorkerContext>, claim: Claim, shutdown: CancellationToken) -> End {
+async fn work(context: &Arc<WorkerContext>, claim: Claim, shutdown: &Shutdown) -> End {
     let key = claim.attempt;
     tokio::select! {
         // what has been published is finished, even when a reason to stop came at the same moment
         biased;
-        outcome = pipeline::run(context, claim) => match outcome {
+        outcome = pipeline::run(context, claim, shutdown.handing_back()) => match outcome {
             Ok(()) => End::Finished,
             Err(Stop::LeaseLost) => End::LeaseLost,
+            Err(Stop::HandedBack) => End::ShuttingDown,
             Err(Stop::Failed(failure)) => End::Failed(failure),
         },
         end = lease::keep(&context.pool, key, context.config.lease) => match end {
             LeaseEnd::CancelRequested => End::CancelRequested,
             LeaseEnd::Lost => End::LeaseLost,
         },
-        () = shutdown.cancelled() => End::ShuttingDown,
+        () = grace_is_over(context, shutdown) => End::ShuttingDown,
+    }
+}
+
+/// What is not saved by then is lost with this process, up to the last checkpoint.
+async fn grace_is_over(context: &WorkerContext, shutdown: &Shutdown) {
+    shutdown.handing_back().cancelled().await;
+    tokio::time::sleep(context.config.grace).await;
+}
+
+/// Name of the outcome in metrics.
+fn outcome(end: &End, recorded: &Result<(), RunsError>) -> &'static str {
+    match (end, recorded) {
+        (End::LeaseLost, _) | (_, Err(RunsError::LeaseLost { .. })) => "lost",
+        (_, Err(_)) => "unrecorded",
+        (End::Finished, Ok(())) => "succeeded",
+        (End::CancelRequested, Ok(())) => "cancelled",
+        (End::ShuttingDown, Ok(())) => "released",
+        (End::Failed(_), Ok(())) => "failed",
     }
 }
 
 /// Records the end, trying again while the lease may still be ours.
 async fn record(context: &WorkerContext, key: AttemptKey, end: &End) -> Result<(), RunsError> {
-    let deadline = Instant::now() + context.config.lease;
+    // a process that is to end does not wait for a database that is away: the run is taken back when its lease expires
+    let patience = if matches!(end, End::ShuttingDown) { FAREWELL.min(context.config.lease) } else { context.config.lease };
+    let deadline = Instant::now() + patience;
     loop {
         match record_once(context, key, end).await {
             Err(error) if error.is_retryable() && Instant::now() < deadline => tokio::time::sleep(RECORD_PAUSE).await,

@@ -1,12 +1,15 @@
 //! Configuration of the worker: how this machine runs, never what is trained.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use artifacts::StoreConfig;
 use environment::{DatabaseConfig, Environment};
 use queue::QueueConfig;
+
+use crate::machine;
 
 /// Everything the worker needs.
 #[derive(Debug, Clone)]
@@ -23,6 +26,15 @@ pub(crate) struct WorkerConfig {
     pub(crate) lease: Duration,
     /// `APRENDIZ_LOOK_SECONDS`, default 30: how often Postgres is asked for work without having been woken.
     pub(crate) look: Duration,
+    /// `APRENDIZ_GRACE_SECONDS`, default 20: time to save a checkpoint and hand runs back after SIGTERM. Keep it below what the
+    /// service manager grants before it kills.
+    pub(crate) grace: Duration,
+    /// `APRENDIZ_CHECKPOINT_SECONDS`, default 30: at most so much training is lost with a worker, a little more with a slow bucket.
+    pub(crate) checkpoint: Duration,
+    /// `APRENDIZ_CHILD_SILENCE_SECONDS`, default 600: a training process that says nothing for so long is taken for stuck.
+    pub(crate) silence: Duration,
+    /// `APRENDIZ_PROBE_LISTEN`, default none: address of `/healthz`, `/readyz` and `/metrics`, such as 127.0.0.1:9090.
+    pub(crate) probe_listen: Option<SocketAddr>,
     /// `APRENDIZ_SCRATCH`, default the system's temporary folder: files of running work; cleared after each run.
     pub(crate) scratch: PathBuf,
     /// Host name, for people.
@@ -39,6 +51,16 @@ impl WorkerConfig {
         if !(1.0..=3600.0).contains(&lease.as_secs_f64()) {
             bail!("APRENDIZ_LEASE_SECONDS is {}: expected 1 to 3600", lease.as_secs_f64());
         }
+        let seconds = |name, default: f64, least: f64| {
+            let value: f64 = env.parsed(name, default, "a number of seconds")?;
+            if !(least..=86_400.0).contains(&value) {
+                bail!("{name} is {value}: expected {least} to 86400");
+            }
+            anyhow::Ok(Duration::from_secs_f64(value))
+        };
+        let probe_listen = env.text("APRENDIZ_PROBE_LISTEN").map(|address| {
+            address.parse().map_err(|_| anyhow!("APRENDIZ_PROBE_LISTEN is `{address}`: expected an address and port such as 127.0.0.1:9090"))
+        });
         let look: u64 = env.parsed("APRENDIZ_LOOK_SECONDS", 30, "a number of seconds, at least 1")?;
         let scratch = env.text("APRENDIZ_SCRATCH").map_or_else(std::env::temp_dir, PathBuf::from);
         Ok(Self {
@@ -49,8 +71,12 @@ impl WorkerConfig {
             threads: env.parsed("APRENDIZ_THREADS", 0, "a number of threads")?,
             lease,
             look: Duration::from_secs(look.max(1)),
+            grace: seconds("APRENDIZ_GRACE_SECONDS", 20.0, 0.0)?,
+            checkpoint: seconds("APRENDIZ_CHECKPOINT_SECONDS", 30.0, 0.0)?,
+            silence: seconds("APRENDIZ_CHILD_SILENCE_SECONDS", 600.0, 1.0)?,
+            probe_listen: probe_listen.transpose()?,
             scratch,
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            host: machine::host(),
         })
     }
 }
@@ -73,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_bad_value_names_its_variable() {
-        for (name, value) in [("APRENDIZ_SLOTS", "0"), ("APRENDIZ_LEASE_SECONDS", "0.1"), ("APRENDIZ_THREADS", "many")] {
+        for (name, value) in [("APRENDIZ_SLOTS", "0"), ("APRENDIZ_LEASE_SECONDS", "0.1"), ("APRENDIZ_THREADS", "many"), ("APRENDIZ_GRACE_SECONDS", "-1"), ("APRENDIZ_PROBE_LISTEN", "here")] {
             let error = read(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }

@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use artifacts::Store;
-use runs::{NewWorker, WorkerId, register_worker};
+use runs::{NewWorker, RunKind, WorkerId, register_worker};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use crate::config::WorkerConfig;
-use crate::pipeline;
+use crate::vitals::Vitals;
+use crate::{machine, pipeline};
+
+/// What this build can carry out.
+pub(crate) const KINDS: [RunKind; 2] = [RunKind::Linear, RunKind::Evaluate];
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -20,6 +24,7 @@ pub(crate) struct WorkerContext {
     pub(crate) pool: PgPool,
     pub(crate) store: Store,
     pub(crate) id: WorkerId,
+    pub(crate) vitals: Vitals,
 }
 
 impl WorkerContext {
@@ -43,16 +48,19 @@ impl WorkerContext {
         let worker = NewWorker {
             id,
             host: &config.host,
+            pid: i32::try_from(std::process::id()).expect("process ids are small"),
             version: env!("CARGO_PKG_VERSION"),
             slots: i32::try_from(config.slots).expect("slots were checked to be at most 64"),
+            kinds: &KINDS,
             backend: "flex",
             cpu_kernel: training::cpu_kernel(),
+            memory_bytes: machine::memory_bytes(),
         };
         let mut conn = pool.acquire().await?;
         register_worker(&mut conn, &worker).await.context("cannot register this worker: has `aprendiz migrate` been run?")?;
         drop(conn);
         tracing::info!(worker.id = %id, worker.host = config.host, worker.slots = config.slots, cpu_kernel = training::cpu_kernel(), "worker registered");
-        Ok(Arc::new(Self { config, pool, store, id }))
+        Ok(Arc::new(Self { config, pool, store, id, vitals: Vitals::default() }))
     }
 }
 

@@ -7,6 +7,8 @@ use runs::{Failure, RunsError};
 pub(crate) enum Stop {
     /// The attempt no longer owns the run: change nothing, anywhere.
     LeaseLost,
+    /// The worker ends: what could be saved is saved, and the run goes back.
+    HandedBack,
     /// The attempt failed.
     Failed(Failure),
 }

@@ -33,12 +33,16 @@ pub(crate) async fn keep(pool: &PgPool, key: AttemptKey, lease: Duration) -> Lea
         match tokio::time::timeout(left, beat(pool, key, lease, now >= next_renewal)).await {
             Ok(Ok(Beat { cancel: true, .. })) => return LeaseEnd::CancelRequested,
             Ok(Ok(Beat { renewed: true, .. })) => {
+                metrics::counter!("aprendiz_worker_lease_renewals_total", "outcome" => "renewed").increment(1);
                 held_since = now;
                 next_renewal = now + lease / 3;
             }
             Ok(Ok(_)) => {}
             Ok(Err(RunsError::LeaseLost { .. })) => return LeaseEnd::Lost,
-            Ok(Err(error)) => tracing::warn!(%error, "lease not renewed, trying again until it expires"),
+            Ok(Err(error)) => {
+                metrics::counter!("aprendiz_worker_lease_renewals_total", "outcome" => "failed").increment(1);
+                tracing::warn!(%error, "lease not renewed, trying again until it expires");
+            }
             Err(_) => return LeaseEnd::Lost,
         }
         tokio::time::sleep(WATCH.min(lease / 6)).await;

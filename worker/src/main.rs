@@ -6,9 +6,14 @@ mod config;
 mod context;
 mod failure;
 mod handler;
+mod instruments;
 mod lease;
+mod machine;
 mod pipeline;
+mod probes;
 mod shutdown;
+mod supervisor;
+mod vitals;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,9 +30,12 @@ use crate::shutdown::Shutdown;
 ///
 /// Start as many as you like, on as many hosts; each reads its configuration from the environment: DATABASE_URL (or PG*), REDIS_URL,
 /// APRENDIZ_BUCKET, AWS_* and AWS_ENDPOINT_URL_S3, and APRENDIZ_SLOTS (runs at once, 1), APRENDIZ_THREADS (per run, all cores),
-/// APRENDIZ_SCRATCH (folder for work files), APRENDIZ_LEASE_SECONDS (30), APRENDIZ_LOOK_SECONDS (30), RUST_LOG.
+/// APRENDIZ_SCRATCH (folder for work files), APRENDIZ_LEASE_SECONDS (30), APRENDIZ_LOOK_SECONDS (30), APRENDIZ_CHECKPOINT_SECONDS (30),
+/// APRENDIZ_GRACE_SECONDS (20), APRENDIZ_CHILD_SILENCE_SECONDS (600), APRENDIZ_PROBE_LISTEN (address of /healthz, /readyz, /metrics; none),
+/// RUST_LOG.
 ///
-/// SIGTERM or Ctrl-C hands running work back without spending an attempt; a second signal ends at once.
+/// SIGTERM or Ctrl-C saves a checkpoint and hands running work back without spending an attempt; a second signal ends at once.
+/// `aprendiz worker drain` lets it finish its runs first.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -67,10 +75,14 @@ fn serve() -> Result<()> {
     init_logs(&env.log()?, "info,sqlx=warn")?;
     let config = WorkerConfig::read(&env)?;
     rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("another crypto provider was installed"))?;
+    let metrics = instruments::install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let shutdown = Shutdown::on_signals()?;
         let context = WorkerContext::connect(config).await?;
-        handler::serve(context, shutdown.token()).await
-    })
+        handler::serve(context, shutdown, metrics).await
+    });
+    // the scoring of a run that was given up may still compute on a thread: nobody waits for it
+    runtime.shutdown_background();
+    outcome
 }

@@ -30,6 +30,12 @@ impl ObjectPrefix {
         Self(format!("models/{model}/run-{run_id}/attempt-{attempt}"))
     }
 
+    /// Prefix of the checkpoints of an attempt.
+    #[must_use]
+    pub fn checkpoints(run_id: Uuid, attempt: i32) -> Self {
+        Self(format!("checkpoints/run-{run_id}/attempt-{attempt}"))
+    }
+
     /// A prefix read back from the database.
     #[must_use]
     pub fn stored(prefix: &str) -> Self {

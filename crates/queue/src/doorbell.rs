@@ -34,6 +34,10 @@ pub enum Ring {
     Message(RunMessage),
     /// An entry that is no message, with the reason: to be logged and forgotten.
     Garbage(String),
+    /// From now on announcements are heard.
+    Listening,
+    /// Redis is away: nothing is heard until [`Ring::Listening`] comes again.
+    Deaf,
 }
 
 /// Calls `on_ring` for every announcement until `shutdown`; it must return at once. When Redis goes away it is tried again
@@ -50,6 +54,7 @@ where
             () = shutdown.cancelled() => return,
             outcome = listen_once(config, &shutdown, on_ring.clone()) => outcome,
         };
+        on_ring(Ring::Deaf);
         if shutdown.is_cancelled() {
             return;
         }
@@ -76,6 +81,7 @@ where
     let conn = connect(config).await?;
     let (wakes, heard) = mpsc::channel(1);
     let subscription = subscribe(config).await?;
+    on_ring(Ring::Listening);
     // what was announced while nobody listened
     on_ring(Ring::Woken);
     let forward = forward_wakes(subscription, wakes, on_ring.clone());

@@ -27,6 +27,8 @@ pub struct Attempt {
     pub worker_id: WorkerId,
     /// Host of the worker.
     pub host: String,
+    /// Vector instructions of its arithmetic.
+    pub cpu_kernel: String,
     /// How it goes or ended.
     pub status: AttemptStatus,
     /// Until when the worker owns the run.
@@ -37,6 +39,8 @@ pub struct Attempt {
     pub started_at: DateTime<Utc>,
     /// End.
     pub finished_at: Option<DateTime<Utc>>,
+    /// Step of the checkpoint that training continued from; null = from the beginning.
+    pub resumed_from_step: Option<i64>,
     /// Short failure code.
     pub error_code: Option<String>,
     /// Failure in words.
@@ -51,8 +55,8 @@ pub async fn attempts_of(conn: &mut PgConnection, run_id: RunId) -> Result<Vec<A
     let attempts = sqlx::query_as!(
         Attempt,
         r#"
-        SELECT a.number, a.worker_id AS "worker_id: WorkerId", w.host, a.status AS "status: AttemptStatus", a.lease_expires_at,
-            a.heartbeat_at, a.started_at, a.finished_at, a.error_code, a.error_text
+        SELECT a.number, a.worker_id AS "worker_id: WorkerId", w.host, w.cpu_kernel, a.status AS "status: AttemptStatus",
+            a.lease_expires_at, a.heartbeat_at, a.started_at, a.finished_at, a.resumed_from_step, a.error_code, a.error_text
         FROM attempts a
         JOIN workers w ON w.id = a.worker_id
         WHERE a.run_id = $1

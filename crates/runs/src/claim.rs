@@ -21,7 +21,8 @@ pub struct Claim {
     pub run: TrainingRun,
 }
 
-/// Claims the runnable run with the greatest priority, then the oldest; `None` when there is nothing to do.
+/// Claims the runnable run with the greatest priority, then the oldest; `None` when there is nothing to do
+/// or the worker was told to drain.
 ///
 /// The attempt number is raised here, before any work, so that a run which kills its worker uses up its attempts.
 ///
@@ -38,6 +39,8 @@ pub async fn claim_next(conn: &mut PgConnection, worker: WorkerId, kinds: &[RunK
                 -- the start of the statement, not clock_timestamp(): an index can be searched for it
                 AND run_after <= statement_timestamp()
                 AND kind = ANY($1)
+                -- a worker that was told to drain may not have heard of it yet
+                AND NOT EXISTS (SELECT FROM workers WHERE workers.id = $2 AND workers.drain_requested_at IS NOT NULL)
             ORDER BY priority DESC, created_at, id
             LIMIT 1
             FOR UPDATE SKIP LOCKED
@@ -55,7 +58,8 @@ pub async fn claim_next(conn: &mut PgConnection, worker: WorkerId, kinds: &[RunK
         WHERE r.id = next.id
         RETURNING r.id AS "id: RunId", r.attempt_number
         "#,
-        kinds as &[RunKind]
+        kinds as &[RunKind],
+        worker as WorkerId
     )
     .fetch_optional(&mut *tx)
     .await?;

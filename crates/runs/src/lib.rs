@@ -8,6 +8,7 @@ mod api_key;
 mod attempt;
 mod audit;
 mod bulk_retry;
+mod checkpoint;
 mod claim;
 mod clone;
 mod create;
@@ -40,6 +41,7 @@ pub use api_key::{ApiKey, NewApiKey, Role, authenticate, create_api_key, list_ap
 pub use attempt::{Attempt, AttemptKey, attempts_of};
 pub use audit::{AuditEntry, AuditFilter, list_audit, record_audit};
 pub use bulk_retry::{RetriedRuns, RetryFilter, retry_runs};
+pub use checkpoint::{Checkpoint, NewCheckpoint, checkpoints_of, record_checkpoint, record_resume};
 pub use claim::{Claim, claim_next};
 pub use clone::clone_run;
 pub use create::{CreateRun, Created, create_run};
@@ -69,4 +71,4 @@ pub use sweep::{
     CondemnedObject, Reference, condemn_pending_objects, condemned_objects, discard_checkpoints, discard_ended_checkpoints, forget_object,
     note_upload, references_to,
 };
-pub use worker::{NewWorker, heartbeat_worker, register_worker, stop_worker};
+pub use worker::{NewWorker, WorkerOrders, heartbeat_worker, register_worker, stop_worker};

@@ -1,4 +1,4 @@
-//! Objects in S3: a row before the first byte, `live` only as part of a dataset or a model version.
+//! Objects in S3: a row before the first byte, `live` only as part of a dataset, a model version or a checkpoint.
 
 use sqlx::PgConnection;
 
@@ -13,6 +13,8 @@ pub enum ObjectOwner {
     Dataset(DatasetId),
     /// A model version of the attempt's run.
     Model,
+    /// A checkpoint of the attempt.
+    Checkpoint,
 }
 
 /// Declares objects before they are written. The caller has begun a transaction with [`crate::hold_fence`].
@@ -43,7 +45,7 @@ pub async fn confirm_object(conn: &mut PgConnection, object_key: &str, sha256: &
     let changed = sqlx::query!(
         r#"
         UPDATE objects o
-        SET sha256 = $2, bytes = $3
+        SET sha256 = $2, bytes = $3, upload_id = NULL
         FROM attempts a
         WHERE o.key = $1 AND o.state = 'pending' AND a.run_id = o.run_id AND a.number = o.attempt_number AND a.status = 'running'
         "#,
@@ -81,7 +83,7 @@ pub async fn publish_objects(
 ) -> Result<(), RunsError> {
     let dataset = match owner {
         ObjectOwner::Dataset(id) => Some(id),
-        ObjectOwner::Model => None,
+        ObjectOwner::Model | ObjectOwner::Checkpoint => None,
     };
     let changed = sqlx::query!(
         r#"

@@ -35,7 +35,17 @@ impl Child {
 
     /// Kills it.
     pub(crate) fn kill(&self) {
-        kill_process(self.0, Signal::KILL).expect("the child runs");
+        self.signal(Signal::KILL);
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.0, signal).expect("the child runs");
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> i32 {
+        self.0.as_raw_nonzero().get()
     }
 
     /// Waits until it is gone.

@@ -14,8 +14,8 @@ use crate::site::{PATIENCE, Site, answered};
 
 /// More than elsewhere, so that a training takes its time.
 const DOCUMENTS: u64 = 250;
-/// Short, so that a lost worker is noticed soon.
-const LEASE: &[(&str, &str)] = &[("APRENDIZ_LEASE_SECONDS", "2")];
+/// Short, so that a lost worker is noticed soon, and one that ends does not wait long for a child that is frozen.
+const LEASE: &[(&str, &str)] = &[("APRENDIZ_LEASE_SECONDS", "2"), ("APRENDIZ_GRACE_SECONDS", "1")];
 /// A run that was asked to cancel must be cancelled so soon.
 const CANCELLED: Duration = Duration::from_secs(2);
 
@@ -122,12 +122,12 @@ async fn a_worker_that_hung_beyond_its_lease_changes_nothing_when_it_goes_on() {
     child.thaw();
     let second = site.env.worker("worker-2", LEASE);
     site.succeeded(id).await;
-    let before = state(&site).await;
+    let before = site.state().await;
 
     worker.signal(Signal::CONT);
     wait_until("the late worker's insight", PATIENCE, async || worker.log().contains("the lease is lost").then_some(())).await;
     child.is_gone().await;
-    assert_eq!(state(&site).await, before);
+    assert_eq!(site.state().await, before);
     check_second_attempt(&site, id, "lost").await;
 
     // and it is of use again
@@ -166,16 +166,4 @@ async fn kill(worker: &Process) {
     let child = Child::of(worker);
     child.kill();
     child.is_gone().await;
-}
-
-/// Everything of runs that a worker may write, in one text.
-async fn state(site: &Site) -> Vec<String> {
-    let mut state = Vec::new();
-    for table in ["training_runs", "attempts", "run_events", "metrics", "model_versions", "datasets", "objects", "outbox"] {
-        let sql = format!("SELECT coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '') FROM {table} t");
-        state.push(
-            sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(site.pool()).await.unwrap_or_else(|error| panic!("{table}: {error}")),
-        );
-    }
-    state
 }

@@ -12,18 +12,20 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// Every object has a live row with its hash, every row its object, and every manifest lists all files beside it.
+/// Every object has a row, every live row its object with its hash, and every manifest lists all files beside it. What dead attempts
+/// left behind is `pending`, checkpoints of runs that have ended may wait to be swept: neither is looked at.
 pub(crate) async fn check(site: &Site) {
     let rows: Vec<(String, String, Option<String>, Option<i64>)> =
         sqlx::query_as("SELECT key, state::text, sha256, bytes FROM objects ORDER BY key COLLATE \"C\"")
             .fetch_all(site.pool())
             .await
             .expect("the rows can be read");
-    let keys: Vec<&str> = rows.iter().map(|(key, ..)| key.as_str()).collect();
-    assert_eq!(site.env.bucket.keys().await, keys);
-    assert!(!keys.is_empty());
-    for (key, state, hash, size) in &rows {
-        assert_eq!(state, "live", "{key}");
+    for key in site.env.bucket.keys().await {
+        assert!(rows.iter().any(|(known, ..)| *known == key), "{key} has no row");
+    }
+    let rows: Vec<_> = rows.into_iter().filter(|(key, state, ..)| state == "live" && !key.starts_with("checkpoints/")).collect();
+    assert!(!rows.is_empty());
+    for (key, _, hash, size) in &rows {
         let bytes = read(site, key).await;
         assert_eq!(hash.as_deref(), Some(sha256(&bytes).as_str()), "{key}");
         assert_eq!(*size, i64::try_from(bytes.len()).ok(), "{key}");

@@ -70,10 +70,25 @@ impl Site {
         self.api().json(&format!("/v1/training-runs/{id}")).await
     }
 
+    /// The run, if the server can tell just now.
+    pub(crate) async fn try_run(&self, id: Uuid) -> Option<Value> {
+        let answer = self.api().get(&format!("/v1/training-runs/{id}")).send().await.ok()?;
+        if answer.status().is_success() { answer.json().await.ok() } else { None }
+    }
+
+    /// Waits until the server is ready again after something was away.
+    pub(crate) async fn wait_for_server(&self) {
+        wait_until("a ready server", PATIENCE, async || {
+            let answer = self.api().get("/readyz").send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+    }
+
     /// Waits for the end of a run, whatever it is.
     pub(crate) async fn ended(&self, id: Uuid) -> Value {
         wait_until(&format!("the end of run {id}"), PATIENCE, async || {
-            Some(self.run(id).await).filter(|run| run["finished_at"].is_string())
+            self.try_run(id).await.filter(|run| run["finished_at"].is_string())
         })
         .await
     }
@@ -106,6 +121,16 @@ impl Site {
     pub(crate) async fn attempts(&self, id: Uuid) -> Vec<String> {
         let attempts = self.api().json(&format!("/v1/training-runs/{id}/attempts")).await;
         attempts["items"].as_array().expect("a list").iter().map(|attempt| text(&attempt["status"])).collect()
+    }
+
+    /// Everything of runs that a worker may write, in one text a table.
+    pub(crate) async fn state(&self) -> Vec<String> {
+        let mut state = Vec::new();
+        for table in ["training_runs", "attempts", "run_events", "metrics", "model_versions", "datasets", "checkpoints", "objects", "outbox"] {
+            let sql = format!("SELECT coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '') FROM {table} t");
+            state.push(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(self.pool()).await.unwrap_or_else(|error| panic!("{table}: {error}")));
+        }
+        state
     }
 
     /// Ends the test: every run must have ended.

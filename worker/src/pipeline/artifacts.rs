@@ -54,7 +54,18 @@ pub(crate) async fn upload_files(
     tx.commit().await?;
     drop(conn);
     for (path, object_key) in paths.iter().zip(&object_keys) {
-        let Uploaded { sha256, bytes } = context.store.upload(object_key, &dir.join(path)).await?;
+        let path = dir.join(path);
+        let upload = context.store.begin_upload(object_key, &path).await?;
+        if let Some(upload_id) = upload.id() {
+            // should this process die in the middle, the sweeper knows what to abort
+            let noted = runs::note_upload(&mut *context.pool.acquire().await?, object_key, Some(upload_id)).await;
+            if let Err(error) = noted {
+                upload.give_up().await;
+                return Err(error.into());
+            }
+        }
+        let Uploaded { sha256, bytes } = upload.finish().await?;
+        ::metrics::counter!("aprendiz_worker_uploaded_bytes_total").increment(bytes);
         let bytes = i64::try_from(bytes).expect("files are smaller than 2^63 bytes");
         runs::confirm_object(&mut *context.pool.acquire().await?, object_key, &sha256, bytes).await?;
     }

@@ -44,6 +44,16 @@ impl Scratch {
         self.folder.path().join("reports")
     }
 
+    /// Where the training child leaves its checkpoints.
+    pub(crate) fn checkpoints(&self) -> PathBuf {
+        self.folder.path().join("checkpoints")
+    }
+
+    /// The checkpoint of an earlier attempt.
+    pub(crate) fn resume(&self) -> PathBuf {
+        self.folder.path().join("resume.safetensors")
+    }
+
     /// The job file of the training child.
     pub(crate) fn job(&self) -> PathBuf {
         self.folder.path().join("job.json")

@@ -1,4 +1,4 @@
-//! Phase `train`: the job for the child, and its progress on the way back.
+//! Phase `train`: the job for the child, its progress and its checkpoints on the way back.
 
 use std::time::Duration;
 
@@ -6,23 +6,26 @@ use dataset::Dataset;
 use runs::{AttemptKey, EventKind, RunSpec, RunsError, record_progress};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use training::{Event, Kind, TrainingJob, TrainingSummary};
 
-use crate::child;
 use crate::context::WorkerContext;
 use crate::failure::Stop;
+use crate::pipeline::checkpoints::{Checkpoints, LocalCheckpoint, Told};
 use crate::pipeline::scratch::Scratch;
+use crate::supervisor::{self, ChildEnd};
 
 /// Progress reaches the database at most this often.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(500);
 
-/// Trains in the child process; the model lies in the scratch folder afterwards.
+/// Trains in the child process; the model lies in the scratch folder afterwards. `handing_back` makes it save a checkpoint and stop.
 pub(crate) async fn train(
     context: &WorkerContext,
     key: AttemptKey,
     spec: &RunSpec,
     dataset: &Dataset,
     scratch: &Scratch,
+    handing_back: &CancellationToken,
 ) -> Result<TrainingSummary, Stop> {
     if dataset.trainable_fields.is_empty() {
         let reasons: Vec<String> = dataset.left_out.iter().map(|left| format!("{}: {}", left.field, left.reason.in_words())).collect();
@@ -31,8 +34,54 @@ pub(crate) async fn train(
             format!("no field can be trained ({}): review more documents or name other fields", reasons.join("; ")),
         ));
     }
+    let mut job = job(context, spec, scratch)?;
+    let mut checkpoints = Checkpoints::new(context, key, training::fingerprint(&job, &dataset.canonical_hash));
+    job.resume = checkpoints.fetch(scratch).await?;
+    let path = scratch.job();
+    let text = serde_json::to_vec_pretty(&job).map_err(|error| Stop::permanent("broken_state", error.to_string()))?;
+    tokio::fs::write(&path, text).await.map_err(|error| Stop::scratch(&path, &error))?;
+
+    // the newest line only: a slow database must not hold the child up
+    let (progress, newest) = watch::channel(json!({}));
+    let (told, heard) = watch::channel(Told::default());
+    let child = async {
+        let on_event = |event: Event| match event {
+            Event::Resumed { step } => told.send_modify(|told| told.resumed = Some(step)),
+            Event::Checkpoint { step, file, .. } => told.send_modify(|told| told.newest = Some(LocalCheckpoint { step, file })),
+            event => tell(&event, &progress),
+        };
+        let end = supervisor::run(&path, context.config.silence, handing_back, on_event).await;
+        // the keeper ends once it has seen the last checkpoint
+        drop(told);
+        end
+    };
+    let work = async {
+        let mut keeping = std::pin::pin!(checkpoints.keep(heard));
+        let mut child = std::pin::pin!(child);
+        let end = tokio::select! {
+            end = &mut child => end?,
+            Err(stop) = &mut keeping => return Err(stop),
+        };
+        match end {
+            ChildEnd::Trained(summary) => {
+                checkpoints.note_resume(summary.resumed_from_step).await?;
+                Ok(summary)
+            }
+            ChildEnd::Stopped => {
+                keeping.await?;
+                Err(Stop::HandedBack)
+            }
+        }
+    };
+    tokio::select! {
+        summary = work => summary,
+        stop = tell_progress(context, key, newest, Some(EventKind::Metric)) => Err(stop),
+    }
+}
+
+fn job(context: &WorkerContext, spec: &RunSpec, scratch: &Scratch) -> Result<TrainingJob, Stop> {
     let snapshot = scratch.snapshot();
-    let job = TrainingJob {
+    Ok(TrainingJob {
         v: TrainingJob::version(),
         kind: Kind::Linear,
         seed: spec.seed,
@@ -44,34 +93,25 @@ pub(crate) async fn train(
         labels: snapshot.join("labels.json"),
         out: scratch.model(),
         reports: scratch.reports(),
-        checkpoints: scratch.job().with_file_name("checkpoints"),
-        checkpoint_seconds: 15.0,
+        checkpoints: scratch.checkpoints(),
+        checkpoint_seconds: context.config.checkpoint.as_secs_f64(),
         resume: None,
         threads: context.config.threads,
         backend: backend(&spec.backend)?,
-    };
-    let path = scratch.job();
-    let text = serde_json::to_vec_pretty(&job).map_err(|error| Stop::permanent("broken_state", error.to_string()))?;
-    tokio::fs::write(&path, text).await.map_err(|error| Stop::scratch(&path, &error))?;
-
-    // the newest line only: a slow database must not hold the child up
-    let (progress, newest) = watch::channel(json!({}));
-    let on_event = |event: Event| match event {
-        Event::Log { level, message } => tracing::info!(?level, "{message}"),
-        event => {
-            if let Ok(line) = serde_json::to_value(&event) {
-                progress.send_replace(line);
-            }
-        }
-    };
-    tokio::select! {
-        summary = child::run(&path, on_event) => summary,
-        stop = tell_progress(context, key, newest, Some(EventKind::Metric)) => Err(stop),
-    }
+    })
 }
 
 fn backend(name: &str) -> Result<training::Backend, Stop> {
     serde_json::from_value(Value::from(name)).map_err(|error| Stop::permanent("unknown_backend", format!("backend `{name}`: {error}")))
+}
+
+fn tell(event: &Event, progress: &watch::Sender<Value>) {
+    if let Event::Progress { examples_per_second: Some(rate), .. } = event {
+        ::metrics::gauge!("aprendiz_worker_examples_per_second").set(*rate);
+    }
+    if let Ok(line) = serde_json::to_value(event) {
+        progress.send_replace(line);
+    }
 }
 
 /// Writes the newest progress into the run for as long as it is polled; ends only when the lease is lost. Progress that

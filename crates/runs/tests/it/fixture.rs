@@ -92,7 +92,17 @@ impl Fixture {
 
     /// A worker that has registered.
     pub(crate) async fn worker(&self) -> WorkerId {
-        let worker = NewWorker { id: WorkerId::fresh(), host: "host", version: "0", slots: 1, backend: "flex", cpu_kernel: "avx2" };
+        let worker = NewWorker {
+            id: WorkerId::fresh(),
+            host: "host",
+            pid: 1,
+            version: "0",
+            slots: 1,
+            kinds: &[RunKind::Linear, RunKind::Evaluate],
+            backend: "flex",
+            cpu_kernel: "avx2",
+            memory_bytes: None,
+        };
         register_worker(&mut *self.conn().await, &worker).await.unwrap();
         worker.id
     }

@@ -26,6 +26,11 @@ impl TestBucket {
         &self.name
     }
 
+    /// `HOST:PORT` of its server, for a proxy before it.
+    pub fn address(&self) -> String {
+        required("AWS_ENDPOINT_URL_S3").trim_start_matches("http://").trim_end_matches('/').to_owned()
+    }
+
     /// A client that may do everything in it.
     pub fn client(&self) -> &Client {
         &self.client

@@ -25,7 +25,12 @@ pub struct TestDatabase {
 impl TestDatabase {
     /// Makes the database on the server of `DATABASE_URL`.
     pub async fn create() -> Self {
-        let server: PgConnectOptions = required("DATABASE_URL").parse().expect("DATABASE_URL is a Postgres URL");
+        Self::create_at(&required("DATABASE_URL")).await
+    }
+
+    /// Makes the database on another server.
+    pub async fn create_at(server: &str) -> Self {
+        let server: PgConnectOptions = server.parse().expect("a Postgres URL");
         let server = server.database("postgres");
         let mut admin = connect(&server).await;
         let template = template(&mut admin, &server).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use super::{Api, Process, Server, TestBucket, TestDatabase, TestRedis, free_port};
+use super::{Api, Process, Server, TestBucket, TestDatabase, TestPostgres, TestRedis, free_port};
 use crate::wait_until;
 
 /// How long a service of ours may take to be ready on a busy machine.
@@ -21,6 +21,8 @@ const READY: Duration = Duration::from_secs(60);
 pub struct TestEnv {
     /// The database.
     pub database: TestDatabase,
+    /// Its server, when the test has one of its own; ends after the database is dropped.
+    pub postgres: Option<TestPostgres>,
     /// The Redis, to be emptied, stopped or resumed.
     pub redis: TestRedis,
     /// The bucket.
@@ -36,8 +38,18 @@ impl TestEnv {
 
     /// As [`TestEnv::start`], with the given Redis.
     pub async fn with_redis(redis: TestRedis) -> Self {
+        Self::of(TestDatabase::create().await, None, redis).await
+    }
+
+    /// As [`TestEnv::start`], on a PostgreSQL of its own.
+    pub async fn with_postgres(postgres: TestPostgres) -> Self {
+        let database = TestDatabase::create_at(&postgres.url()).await;
+        Self::of(database, Some(postgres), TestRedis::start().await).await
+    }
+
+    async fn of(database: TestDatabase, postgres: Option<TestPostgres>, redis: TestRedis) -> Self {
         let logs = tempfile::tempdir().expect("a temporary folder can be made");
-        Self { database: TestDatabase::create().await, redis, bucket: TestBucket::create().await, logs }
+        Self { database, postgres, redis, bucket: TestBucket::create().await, logs }
     }
 
     /// Connections to the database.
@@ -96,6 +108,21 @@ impl TestEnv {
         Process::start(name, &mut command, self.folder())
     }
 
+    /// As [`TestEnv::worker`], started by another program, such as one that changes its network.
+    pub fn worker_under(&self, wrapper: &[&str], name: &str, variables: &[(&str, &str)]) -> Process {
+        let worker = self.command("aprendiz-worker");
+        let mut command = Command::new(wrapper[0]);
+        command.args(&wrapper[1..]).arg(worker.get_program());
+        for (variable, value) in worker.get_envs() {
+            match value {
+                Some(value) => command.env(variable, value),
+                None => command.env_remove(variable),
+            };
+        }
+        command.envs(variables.iter().copied());
+        Process::start(name, &mut command, self.folder())
+    }
+
     /// A new API key with the role.
     pub fn create_key(&self, role: &str) -> String {
         let mut command = self.command("aprendiz");
@@ -130,12 +157,12 @@ fn succeeded(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("not JSON: {error}: {errors}"))
 }
 
-/// Tests lie in `target/<profile>/deps`, the binaries beside that folder. Cargo names the binaries of the test's own
+/// Tests lie in `target/<profile>/deps`, tools and the binaries in the folder above. Cargo names the binaries of the test's own
 /// package only.
 fn binary_path(binary: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let profile = test.ancestors().nth(2).expect("tests lie two folders below the target folder");
-    let path = profile.join(binary);
+    let own = std::env::current_exe().expect("a program knows its own path");
+    let folders = own.ancestors().skip(1).take(2).map(|folder| folder.join(binary)).collect::<Vec<_>>();
+    let path = folders.iter().find(|path| path.exists()).unwrap_or(&folders[1]).clone();
     assert!(path.exists(), "{} is missing: run ./dev test, or cargo build --workspace --bins", path.display());
     path
 }

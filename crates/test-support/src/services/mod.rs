@@ -4,7 +4,9 @@ mod api;
 mod bucket;
 mod database;
 mod env;
+mod postgres;
 mod process;
+mod proxy;
 mod redis;
 mod server;
 
@@ -12,7 +14,9 @@ pub use api::Api;
 pub use bucket::TestBucket;
 pub use database::TestDatabase;
 pub use env::TestEnv;
+pub use postgres::TestPostgres;
 pub use process::Process;
+pub use proxy::FaultProxy;
 pub use redis::TestRedis;
 pub use server::Server;
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -45,6 +46,28 @@ impl TestRedis {
         self.process = None;
     }
 
+    /// Stops it where it is: connections stay open, and nobody answers.
+    pub fn freeze(&self) {
+        self.process.as_ref().expect("it runs").signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.process.as_ref().expect("it runs").signal(Signal::CONT);
+    }
+
+    /// Gives it another password and closes all connections.
+    pub async fn lock_out(&self) {
+        self.command("CONFIG SET requirepass another").await.expect("Redis answers");
+        self.command_as("another", "CLIENT KILL TYPE normal").await;
+        self.command_as("another", "CLIENT KILL TYPE pubsub").await;
+    }
+
+    /// Takes the old password again.
+    pub async fn let_in(&self) {
+        self.command_as("another", &format!("CONFIG SET requirepass {}", self.password)).await.expect("Redis answers");
+    }
+
     /// Starts it, empty, at the same address.
     pub async fn resume(&mut self) {
         let config = self.folder.path().join("redis.conf");
@@ -61,8 +84,12 @@ impl TestRedis {
     /// Sends one command without arguments that contain spaces, for example `FLUSHALL`; its raw answer, `None` when nobody
     /// answers.
     pub async fn command(&self, command: &str) -> Option<String> {
+        self.command_as(&self.password, command).await
+    }
+
+    async fn command_as(&self, password: &str, command: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
-        let request = format!("AUTH {}\r\n{command}\r\nQUIT\r\n", self.password);
+        let request = format!("AUTH {password}\r\n{command}\r\nQUIT\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.ok()?;

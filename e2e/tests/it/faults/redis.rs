@@ -1,0 +1,174 @@
+//! Redis away, empty, full, locked, read-only, hanging. It is the doorbell: none of it may touch a training or lose a run.
+
+use serde_json::json;
+use test_support::wait_until;
+use uuid::Uuid;
+
+use super::{DOCUMENTS, LEASE, check_published_once, small, training};
+use crate::export::{contracts, many_contracts, reviewed};
+use crate::site::{PATIENCE, Site};
+
+/// The relay says once what is the matter, and nothing else is.
+async fn relay_complains(site: &Site, word: &str) {
+    wait_until("the complaint of the relay", PATIENCE, async || {
+        let log = site.server.process.log();
+        log.lines().any(|line| line.contains("the relay cannot announce runs") && line.contains(word)).then_some(())
+    })
+    .await;
+}
+
+async fn redis(site: &Site, command: &str) {
+    let answer = site.env.redis.command(command).await;
+    assert_eq!(answer.as_deref(), Some("+OK\r\n"), "{command}");
+}
+
+#[tokio::test]
+async fn a_redis_that_restarts_empty_does_not_disturb_a_training() {
+    let mut site = Site::with(many_contracts(DOCUMENTS)).await;
+    let (id, worker) = training(&site, &[]).await;
+    let attempt = site.attempts(id).await;
+    site.env.redis.stop();
+    wait_until("a worker that hears nothing", PATIENCE, async || worker.log().contains("the queue is away").then_some(())).await;
+    let waiting = site.create_run(&small()).await;
+    relay_complains(&site, "").await;
+    site.env.redis.resume().await;
+    site.succeeded(id).await;
+    assert_eq!((attempt, site.attempts(id).await), (vec!["running".to_owned()], vec!["succeeded".to_owned()]));
+    site.succeeded(waiting).await;
+    check_published_once(&site, id).await;
+    drop(worker);
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_does_not_disturb_a_training() {
+    let site = Site::with(many_contracts(DOCUMENTS)).await;
+    let (id, worker) = training(&site, &[]).await;
+    site.env.redis.freeze();
+    site.succeeded(id).await;
+    assert_eq!(site.attempts(id).await, ["succeeded"]);
+    let waiting = site.create_run(&small()).await;
+    site.env.redis.thaw();
+    site.succeeded(waiting).await;
+    drop(worker);
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn a_full_redis_holds_announcements_back_until_there_is_room() {
+    let site = Site::with(contracts()).await;
+    redis(&site, "CONFIG SET maxmemory-policy noeviction").await;
+    redis(&site, "CONFIG SET maxmemory 1mb").await;
+    let id = site.create_run(&small()).await;
+    relay_complains(&site, "OOM").await;
+    assert_eq!(site.run(id).await["status"], "queued");
+    redis(&site, "CONFIG SET maxmemory 0").await;
+    wait_until("the announcement", PATIENCE, async || site.run(id).await["announced_at"].is_string().then_some(())).await;
+    let worker = site.env.worker("worker-1", &[]);
+    site.succeeded(id).await;
+    drop(worker);
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn a_redis_that_refuses_the_password_is_told_and_tried_again() {
+    let site = Site::with(contracts()).await;
+    let worker = site.env.worker("worker-1", &[("APRENDIZ_LOOK_SECONDS", "3600")]);
+    let first = site.create_run(&small()).await;
+    site.succeeded(first).await;
+    // it takes effect for new connections: the old ones are closed
+    site.env.redis.lock_out().await;
+    let id = site.create_run(&small()).await;
+    relay_complains(&site, "WRONGPASS").await;
+    wait_until("the complaint of the worker", PATIENCE, async || worker.log().contains("the queue is away").then_some(())).await;
+    for log in [worker.log(), site.server.process.log()] {
+        assert!(!log.contains(&site.env.redis.url()), "a log holds the password");
+    }
+    site.env.redis.let_in().await;
+    site.succeeded(id).await;
+    drop(worker);
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn a_redis_that_became_a_read_only_replica_is_told_and_tried_again() {
+    let site = Site::with(contracts()).await;
+    redis(&site, "REPLICAOF 127.0.0.1 1").await;
+    let id = site.create_run(&small()).await;
+    relay_complains(&site, "READONLY").await;
+    redis(&site, "REPLICAOF NO ONE").await;
+    wait_until("the announcement", PATIENCE, async || site.run(id).await["announced_at"].is_string().then_some(())).await;
+    let worker = site.env.worker("worker-1", &[]);
+    site.succeeded(id).await;
+    drop(worker);
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn poison_in_the_queue_is_dropped_with_one_line_each() {
+    let site = Site::with(contracts()).await;
+    let worker = site.env.worker("worker-1", &[("APRENDIZ_LOOK_SECONDS", "3600")]);
+    let first = site.create_run(&small()).await;
+    site.succeeded(first).await;
+    let unknown_run = format!(r#"'{{"v":1,"run_id":"{}"}}'"#, Uuid::now_v7());
+    let poison = ["garbage", r#"'{"v":9,"run_id":"x"}'"#, r#"'{"v":1}'"#, r#"'[]'"#, "''", &unknown_run];
+    for (number, text) in poison.iter().enumerate() {
+        push(&site, number, Some(text)).await;
+    }
+    // an entry whose data was evicted
+    push(&site, poison.len(), None).await;
+    let heard = site.env.redis.command("PUBLISH aprendiz:wake x").await;
+    assert!(heard.is_some_and(|heard| heard.starts_with(":")), "nobody listens");
+    let dropped = || worker.log().lines().filter(|line| line.contains("is no message and is dropped")).count();
+    wait_until("warnings", PATIENCE, async || (dropped() >= 5).then_some(())).await;
+    // and the next run starts as ever
+    let id = site.create_run(&small()).await;
+    site.succeeded(id).await;
+    assert_eq!(dropped(), 5, "{}", worker.log());
+    drop(worker);
+    site.finish().await;
+}
+
+/// An entry as apalis stores it, with or without its data.
+async fn push(site: &Site, number: usize, text: Option<&str>) {
+    let id = format!("01M7YJDGTDYWCKQHA39Z{number:06}");
+    let mut commands = vec![format!("HSET aprendiz:runs:meta:{id} attempts 0 max_attempts 5 status Pending")];
+    commands.extend(text.map(|text| format!("HSET aprendiz:runs:data {id} {text}")));
+    commands.push(format!("RPUSH aprendiz:runs:active {id}"));
+    for command in commands {
+        let answer = site.env.redis.command(&command).await;
+        assert!(answer.as_deref().is_some_and(|answer| answer.starts_with(':')), "{command}: {answer:?}");
+    }
+}
+
+async fn survives_flushes(runs: usize) {
+    let site = Site::with(reviewed(40, |number| if number % 2 == 0 { "red" } else { "blue" })).await;
+    let workers = [1, 2, 3].map(|number| site.env.worker(&format!("worker-{number}"), LEASE));
+    let mut ids = Vec::new();
+    for number in 0..runs {
+        ids.push(site.create_run(&json!({ "model": "tiny", "seed": number, "params": { "folds": 2 } })).await);
+        if number % (runs / 4) == runs / 8 {
+            redis(&site, "FLUSHALL").await;
+        }
+    }
+    redis(&site, "FLUSHALL").await;
+    for id in &ids {
+        site.succeeded(*id).await;
+    }
+    assert_eq!(site.count("SELECT count(*) FROM model_versions").await, runs as i64);
+    assert_eq!(site.count("SELECT max(number)::bigint FROM model_versions").await, runs as i64);
+    assert_eq!(site.count("SELECT count(*) FROM attempts").await, runs as i64);
+    drop(workers);
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn forty_runs_survive_an_emptied_redis() {
+    survives_flushes(40).await;
+}
+
+#[tokio::test]
+#[ignore = "minutes: ./dev faults"]
+async fn a_thousand_runs_survive_an_emptied_redis() {
+    survives_flushes(1000).await;
+}

@@ -1,0 +1,150 @@
+//! Hosts that are lost, children that die of memory, disks that are full, clocks that are wrong.
+
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::json;
+use test_support::wait_until;
+
+use super::{DOCUMENTS, LEASE, check_published_once, end_pauses, long, small, training};
+use crate::child::Child;
+use crate::disk::SmallDisk;
+use crate::export::{contracts, many_contracts};
+use crate::site::{PATIENCE, Site};
+
+#[tokio::test]
+async fn a_run_that_loses_its_host_twice_is_not_put_into_quarantine() {
+    let site = Site::with(many_contracts(DOCUMENTS)).await;
+    let id = site.create_run(&long()).await;
+    for round in 1..=2 {
+        let mut worker = site.env.worker(&format!("worker-{round}"), LEASE);
+        site.trains(id).await;
+        // everything of the host at once, and nothing cleans up
+        let child = Child::of(&worker);
+        child.kill();
+        worker.kill();
+        worker.wait(PATIENCE).await;
+        wait_until("the loss", PATIENCE, async || (site.attempts(id).await.last()? == "lost").then_some(())).await;
+    }
+    let third = site.env.worker("worker-3", LEASE);
+    site.succeeded(id).await;
+    assert_eq!(site.attempts(id).await, ["lost", "lost", "succeeded"]);
+    check_published_once(&site, id).await;
+    drop(third);
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn a_child_that_runs_out_of_memory_is_put_into_quarantine_and_others_go_on() {
+    let site = Site::with(many_contracts(DOCUMENTS)).await;
+    let (id, worker) = training(&site, &[]).await;
+    starve(&Child::of(&worker));
+    wait_until("the retry", PATIENCE, async || (site.run(id).await["status"] == "retrying").then_some(())).await;
+    assert_eq!(site.run(id).await["error_code"], "child_killed");
+    end_pauses(&site).await;
+    site.trains(id).await;
+    starve(&Child::of(&worker));
+    let (code, reason) = site.failed(id).await;
+    assert_eq!(code, "worker_killed", "{reason}");
+    // the worker lives, and its next run is well
+    let next = site.create_run(&json!({ "model": "contracts" })).await;
+    site.succeeded(next).await;
+    drop(worker);
+    site.finish().await;
+}
+
+/// Leaves the child not one more page: the next allocation aborts it.
+fn starve(child: &Child) {
+    let limited = Command::new("prlimit").args([&format!("--pid={}", child.id()), "--as=4096:4096"]).status();
+    assert!(limited.expect("prlimit is installed").success());
+}
+
+#[tokio::test]
+async fn a_child_that_aborts_twice_is_put_into_quarantine() {
+    let site = Site::with(many_contracts(DOCUMENTS)).await;
+    let (id, worker) = training(&site, &[]).await;
+    Child::of(&worker).signal(Signal::ABORT);
+    wait_until("the retry", PATIENCE, async || (site.run(id).await["status"] == "retrying").then_some(())).await;
+    end_pauses(&site).await;
+    site.trains(id).await;
+    Child::of(&worker).signal(Signal::ABORT);
+    let (code, reason) = site.failed(id).await;
+    assert_eq!(code, "worker_killed");
+    assert!(reason.contains("signal 6"), "{reason}");
+    drop(worker);
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn a_scratch_folder_that_vanishes_is_named_and_made_again() {
+    let site = Site::with(many_contracts(DOCUMENTS)).await;
+    let scratch = site.env.folder().join("scratch");
+    let (id, worker) = training(&site, &[("APRENDIZ_SCRATCH", scratch.to_str().unwrap())]).await;
+    let child = Child::of(&worker);
+    child.freeze();
+    std::fs::remove_dir_all(&scratch).unwrap();
+    child.thaw();
+    let run = wait_until("the retry", PATIENCE, async || Some(site.run(id).await).filter(|run| run["status"] == "retrying")).await;
+    assert!(run["error_text"].as_str().unwrap().contains(scratch.to_str().unwrap()), "{run}");
+    end_pauses(&site).await;
+    site.succeeded(id).await;
+    check_published_once(&site, id).await;
+    drop(worker);
+    site.finish().await;
+}
+
+#[tokio::test]
+#[ignore = "needs root: ./dev faults"]
+async fn a_full_scratch_folder_is_named_and_tried_again() {
+    let site = Site::with(many_contracts(DOCUMENTS)).await;
+    let disk = SmallDisk::mount(64);
+    let scratch = disk.path().to_str().unwrap().to_owned();
+    disk.fill();
+    let worker = site.env.worker("worker-1", &[&[("APRENDIZ_SCRATCH", scratch.as_str())], LEASE].concat());
+    // a worker that cannot write a byte does not start at all
+    wait_until("the refusal to start", PATIENCE, async || worker.log().contains("APRENDIZ_SCRATCH").then_some(())).await;
+    drop(worker);
+    disk.empty();
+    let worker = site.env.worker("worker-1", &[&[("APRENDIZ_SCRATCH", scratch.as_str())], LEASE].concat());
+    let id = site.create_run(&long()).await;
+    site.trains(id).await;
+    disk.fill();
+    let run = wait_until("the retry", PATIENCE, async || Some(site.run(id).await).filter(|run| run["status"] == "retrying")).await;
+    assert!(run["error_text"].as_str().unwrap().contains(&scratch), "{run}");
+    disk.empty();
+    end_pauses(&site).await;
+    site.succeeded(id).await;
+    check_published_once(&site, id).await;
+    drop(worker);
+    site.finish().await;
+}
+
+/// The clock of the worker alone is wrong, and jumps: leases and times are those of the database.
+#[tokio::test]
+#[ignore = "needs faketime: ./dev faults"]
+async fn a_worker_whose_clock_is_wrong_and_jumps_is_like_any_other() {
+    let site = Site::with(contracts()).await;
+    let clock = site.env.folder().join("clock");
+    std::fs::write(&clock, "+10m").unwrap();
+    let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+    assert!(std::path::Path::new(library).exists(), "install the package faketime");
+    let variables = [
+        ("LD_PRELOAD", library),
+        ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    let worker = site.env.worker("worker-1", &[LEASE, &variables].concat());
+    for (number, offset) in ["-10m", "+2h", "-1d"].iter().enumerate() {
+        let id = site.create_run(&json!({ "model": "contracts", "seed": number })).await;
+        std::fs::write(&clock, offset).unwrap();
+        site.succeeded(id).await;
+        assert_eq!(site.attempts(id).await, ["succeeded"]);
+    }
+    let next = site.create_run(&small()).await;
+    site.succeeded(next).await;
+    let wrong = "SELECT count(*) FROM attempts WHERE started_at NOT BETWEEN clock_timestamp() - interval '5 minutes' AND clock_timestamp()";
+    assert_eq!(site.count(wrong).await, 0);
+    drop(worker);
+    site.finish().await;
+}

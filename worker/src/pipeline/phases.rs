@@ -1,0 +1,40 @@
+//! Which phase a run is in: told to Postgres, and timed.
+
+use ::runs::{AttemptKey, RunPhase, enter_phase};
+use tokio::time::Instant;
+
+use crate::context::WorkerContext;
+use crate::failure::Stop;
+
+/// The phases of one attempt.
+pub(crate) struct Phases<'a> {
+    context: &'a WorkerContext,
+    key: AttemptKey,
+    current: Option<(RunPhase, Instant)>,
+}
+
+impl<'a> Phases<'a> {
+    pub(crate) const fn new(context: &'a WorkerContext, key: AttemptKey) -> Self {
+        Self { context, key, current: None }
+    }
+
+    /// Ends the phase before and begins this one.
+    pub(crate) async fn enter(&mut self, phase: RunPhase) -> Result<(), Stop> {
+        self.time();
+        enter_phase(&mut *self.context.pool.acquire().await?, self.key, phase).await?;
+        self.current = Some((phase, Instant::now()));
+        Ok(())
+    }
+
+    fn time(&mut self) {
+        if let Some((phase, since)) = self.current.take() {
+            ::metrics::histogram!("aprendiz_worker_phase_seconds", "phase" => phase.as_str()).record(since.elapsed().as_secs_f64());
+        }
+    }
+}
+
+impl Drop for Phases<'_> {
+    fn drop(&mut self) {
+        self.time();
+    }
+}

@@ -1,0 +1,126 @@
+//! Probes and metrics of this process over HTTP, where `APRENDIZ_PROBE_LISTEN` says so. They need no key and tell no secrets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::WorkerContext;
+use crate::shutdown::Shutdown;
+
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Heartbeats older than this mean that the process starves or the database is away.
+const STALE: Duration = Duration::from_secs(30);
+
+#[derive(Clone)]
+struct Probes {
+    context: Arc<WorkerContext>,
+    shutdown: Shutdown,
+    metrics: PrometheusHandle,
+}
+
+/// Listens, if it was asked to, until `stop`.
+pub(crate) async fn serve(context: Arc<WorkerContext>, shutdown: Shutdown, metrics: PrometheusHandle, stop: CancellationToken) -> Result<()> {
+    let Some(address) = context.config.probe_listen else {
+        stop.cancelled().await;
+        return Ok(());
+    };
+    let listener = TcpListener::bind(address).await.with_context(|| format!("APRENDIZ_PROBE_LISTEN: cannot listen on {address}"))?;
+    tracing::info!(address = %listener.local_addr()?, "probes and metrics");
+    let router = Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(render))
+        .with_state(Probes { context, shutdown, metrics });
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await.context("serving probes")
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    version: &'static str,
+    worker_id: String,
+    checks: Vec<Check>,
+}
+
+#[derive(Serialize)]
+struct Check {
+    name: &'static str,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+impl Check {
+    fn of(name: &'static str, outcome: Result<(), String>) -> Self {
+        Self { name, state: if outcome.is_ok() { "ok" } else { "failed" }, detail: outcome.err() }
+    }
+}
+
+impl Probes {
+    fn answer(&self, checks: Vec<Check>) -> (StatusCode, Json<Health>) {
+        let is = |state| checks.iter().any(|check| check.state == state);
+        let (code, status) = if is("failed") {
+            (StatusCode::SERVICE_UNAVAILABLE, "failed")
+        } else if is("degraded") {
+            (StatusCode::OK, "degraded")
+        } else {
+            (StatusCode::OK, "ok")
+        };
+        let worker_id = self.context.id.to_string();
+        (code, Json(Health { status, version: env!("CARGO_PKG_VERSION"), worker_id, checks }))
+    }
+}
+
+/// Whether the process does its work: a loop that has died does not come back by itself, so the process must be restarted.
+async fn healthz(State(probes): State<Probes>) -> impl IntoResponse {
+    let dead = probes.context.vitals.dead_loops();
+    let check = |name| {
+        Check::of(name, if dead.contains(&name) { Err("it has ended: restart the process and look into its log".to_owned()) } else { Ok(()) })
+    };
+    probes.answer(vec![check("doorbell"), check("heartbeat")])
+}
+
+/// Whether it can take on runs.
+async fn readyz(State(probes): State<Probes>) -> impl IntoResponse {
+    let context = &probes.context;
+    let asked = async { sqlx::query("SELECT 1").execute(&context.pool).await };
+    let database = match timeout(PATIENCE, asked).await {
+        Ok(Ok(_)) if context.vitals.beat_age().is_some_and(|age| age < STALE) => Ok(()),
+        Ok(Ok(_)) => Err("it answers, but has taken no heartbeat for a while".to_owned()),
+        _ => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+    };
+    let bucket = match timeout(PATIENCE, context.store.check()).await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err("it does not answer, or refuses".to_owned()),
+    };
+    let scratch = tempfile::Builder::new().prefix("aprendiz-probe-").tempdir_in(&context.config.scratch);
+    let scratch = scratch.map(drop).map_err(|error| format!("{}: {error}", context.config.scratch.display()));
+    let claiming = if probes.shutdown.draining().is_cancelled() { Err("it claims nothing any more".to_owned()) } else { Ok(()) };
+    let queue = if context.vitals.is_listening() {
+        Check::of("queue", Ok(()))
+    } else {
+        let detail = format!("announcements are not heard; runs are looked for every {} s", context.config.look.as_secs());
+        Check { name: "queue", state: "degraded", detail: Some(detail) }
+    };
+    let checks =
+        vec![Check::of("database", database), Check::of("bucket", bucket), Check::of("scratch", scratch), Check::of("claiming", claiming), queue];
+    probes.answer(checks)
+}
+
+async fn render(State(probes): State<Probes>) -> impl IntoResponse {
+    if let Some(age) = probes.context.vitals.beat_age() {
+        metrics::gauge!("aprendiz_worker_heartbeat_age_seconds").set(age.as_secs_f64());
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], probes.metrics.render())
+}
