@@ -1,6 +1,6 @@
 //! Moves announcements from the outbox to Redis, at least once. It also wakes the workers, so its latency is that of a run.
 //!
-//! Redis away: runs wait in Postgres, one warning, back-off. Postgres away: reconnect with back-off. Nothing is lost either
+//! Redis away: runs wait in Postgres, one warning per cause, back-off. Postgres away: reconnect with back-off. Nothing is lost either
 //! way, because a row leaves the outbox only after Redis has taken its message.
 
 use std::io;
@@ -44,16 +44,19 @@ pub(crate) async fn run(database: PgConnectOptions, queue: QueueConfig, shutdown
     // what is lost of these commits in a crash of Postgres is announced twice, which does no harm: so they need not wait for the disk
     let options = database.application_name("aprendiz-relay").options([("synchronous_commit", "off")]);
     let mut backoff = SHORTEST_BACKOFF;
-    let mut is_away = false;
+    // the newest complaint: another one is news
+    let mut told: Option<String> = None;
     while !shutdown.is_cancelled() {
-        let mut relay = Relay { options: &options, queue: &queue, is_away: &mut is_away, backoff: &mut backoff };
+        let mut relay = Relay { options: &options, queue: &queue, told: &mut told, backoff: &mut backoff };
         let Some(outcome) = shutdown.run_until_cancelled(relay.work()).await else {
             return;
         };
         let Err(error) = outcome;
         metrics::counter!(RELAY_ERRORS).increment(1);
-        if !std::mem::replace(&mut is_away, true) {
+        let complaint = Some(error.to_string());
+        if told != complaint {
             warn!(%error, "the relay cannot announce runs: they wait in the database until it can");
+            told = complaint;
         }
         shutdown.run_until_cancelled(sleep(backoff)).await;
         backoff = (backoff * 2).min(LONGEST_BACKOFF);
@@ -64,7 +67,7 @@ pub(crate) async fn run(database: PgConnectOptions, queue: QueueConfig, shutdown
 struct Relay<'a> {
     options: &'a PgConnectOptions,
     queue: &'a QueueConfig,
-    is_away: &'a mut bool,
+    told: &'a mut Option<String>,
     backoff: &'a mut Duration,
 }
 
@@ -110,7 +113,7 @@ impl Relay<'_> {
 
     fn recovered(&mut self) {
         *self.backoff = SHORTEST_BACKOFF;
-        if std::mem::take(self.is_away) {
+        if self.told.take().is_some() {
             info!("the relay announces runs again");
         }
     }

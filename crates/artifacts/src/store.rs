@@ -14,7 +14,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use crate::error::StoreError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const COPY_BUFFER: usize = 256 * 1024;
 
 /// Which bucket. Endpoint, region and credentials come from the SDK's own variables (`AWS_*`, `AWS_ENDPOINT_URL_S3`).
@@ -24,6 +23,9 @@ pub struct StoreConfig {
     pub bucket: String,
     /// Put before every key, for example `team-a/`; empty = none.
     pub key_prefix: String,
+    /// How long an answer may take to begin; a request is sent at most four times. Too short and a slow store fails large parts, too
+    /// long and one that hangs is noticed late.
+    pub timeout: Duration,
 }
 
 /// The bucket and a client for it. Cheap to clone.
@@ -62,7 +64,7 @@ impl Store {
     pub async fn connect(config: &StoreConfig) -> Self {
         // one crypto provider for the whole process: ring
         let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(config.timeout).build();
         let shared = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
             .retry_config(RetryConfig::standard().with_max_attempts(4))

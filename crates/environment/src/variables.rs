@@ -1,6 +1,7 @@
 //! Reading variables, and those that name other services.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use artifacts::StoreConfig;
@@ -82,7 +83,11 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             .text("APRENDIZ_BUCKET")
             .ok_or_else(|| anyhow!("APRENDIZ_BUCKET is not set: expected the name of the S3 bucket for datasets and models"))?;
         let key_prefix = self.text("APRENDIZ_BUCKET_PREFIX").unwrap_or_default();
-        Ok(StoreConfig { bucket, key_prefix })
+        let timeout: f64 = self.parsed("APRENDIZ_BUCKET_TIMEOUT_SECONDS", 30.0, "a number of seconds")?;
+        if !(1.0..=3600.0).contains(&timeout) {
+            bail!("APRENDIZ_BUCKET_TIMEOUT_SECONDS is {timeout}: expected 1 to 3600");
+        }
+        Ok(StoreConfig { bucket, key_prefix, timeout: Duration::from_secs_f64(timeout) })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::codec::RawText;
 use crate::config::QueueConfig;
 use crate::connection::{client, connect};
 use crate::error::QueueError;
+use crate::forget::{Forgotten, forget_worker};
 use crate::message::RunMessage;
 
 /// How often the queue is looked at without a wake-up, should one be lost.
@@ -41,18 +42,21 @@ pub enum Ring {
 }
 
 /// Calls `on_ring` for every announcement until `shutdown`; it must return at once. When Redis goes away it is tried again
-/// for ever, with one warning per outage: running trainings are not touched, they do not live in here.
+/// for ever, with one warning per cause: running trainings are not touched, they do not live in here.
 pub async fn listen<F>(config: &QueueConfig, shutdown: CancellationToken, on_ring: F)
 where
     F: Fn(Ring) + Clone + Send + Sync + 'static,
 {
     let mut pause = FIRST_PAUSE;
-    let mut warned = false;
+    // the newest complaint: another one is news
+    let mut told = String::new();
     while !shutdown.is_cancelled() {
         let started = tokio::time::Instant::now();
+        // two apalis workers of one name would steal each other's registration, and a restart under an old name is refused
+        let name = format!("{}-{}", config.prefix, Uuid::new_v4());
         let outcome = tokio::select! {
             () = shutdown.cancelled() => return,
-            outcome = listen_once(config, &shutdown, on_ring.clone()) => outcome,
+            outcome = listen_once(config, &name, &shutdown, on_ring.clone()) => outcome,
         };
         on_ring(Ring::Deaf);
         if shutdown.is_cancelled() {
@@ -60,11 +64,19 @@ where
         }
         let error = outcome.err().map_or_else(|| "the apalis worker ended".to_owned(), |error| error.to_string());
         if started.elapsed() > LONGEST_PAUSE {
-            (pause, warned) = (FIRST_PAUSE, false);
+            pause = FIRST_PAUSE;
+            told.clear();
         }
-        if !warned {
+        match forget_worker(config, &name).await {
+            Ok(Forgotten { without_data: 0, .. }) | Err(_) => {}
+            Ok(Forgotten { without_data, entries }) => {
+                tracing::warn!(without_data, entries, "entries of the queue have lost their data and are dropped: listening anew");
+                continue;
+            }
+        }
+        if told != error {
             tracing::warn!(error, "the queue is away: announcements are not heard until it is back");
-            warned = true;
+            told = error;
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -74,7 +86,7 @@ where
     }
 }
 
-async fn listen_once<F>(config: &QueueConfig, shutdown: &CancellationToken, on_ring: F) -> Result<(), QueueError>
+async fn listen_once<F>(config: &QueueConfig, name: &str, shutdown: &CancellationToken, on_ring: F) -> Result<(), QueueError>
 where
     F: Fn(Ring) + Clone + Send + Sync + 'static,
 {
@@ -96,8 +108,6 @@ where
     let polls = IntervalStream::new(tokio::time::interval(POLL)).map(|_| ());
     let wake_ups: BoxStream<'static, ()> = stream::select(ReceiverStream::new(heard), polls).boxed();
     let storage = RedisStorage::<String>::new(conn).with_config(keys).with_codec(RawText).poll_with_stream(wake_ups);
-    // two apalis workers of one name would steal each other's registration, and a restart under an old name is refused
-    let name = format!("{}-{}", config.prefix, Uuid::new_v4());
     let worker = WorkerBuilder::new(name).backend(storage).build(move |text: String| {
         on_ring(RunMessage::decode(&text).map_or_else(Ring::Garbage, Ring::Message));
         async { Ok::<(), std::convert::Infallible>(()) }

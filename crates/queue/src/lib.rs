@@ -9,6 +9,7 @@ mod config;
 mod connection;
 mod doorbell;
 mod error;
+mod forget;
 mod message;
 
 pub use announcer::Announcer;

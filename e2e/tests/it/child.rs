@@ -43,11 +43,6 @@ impl Child {
         kill_process(self.0, signal).expect("the child runs");
     }
 
-    /// Its process id.
-    pub(crate) fn id(&self) -> i32 {
-        self.0.as_raw_nonzero().get()
-    }
-
     /// Waits until it is gone.
     pub(crate) async fn is_gone(&self) {
         wait_until("the end of the training child", GONE, async || (!self.runs()).then_some(())).await;

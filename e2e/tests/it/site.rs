@@ -107,12 +107,12 @@ impl Site {
         (text(&run["error_code"]), text(&run["error_text"]))
     }
 
-    /// Waits until the training child of a run has told of progress.
+    /// Waits until the training child of a run has done some steps.
     pub(crate) async fn trains(&self, id: Uuid) {
         wait_until(&format!("training of run {id}"), PATIENCE, async || {
             let run = self.run(id).await;
             assert!(run["finished_at"].is_null(), "the run ended before the test could act: {run}");
-            (run["phase"] == "train" && !run["progress"].is_null()).then_some(())
+            (run["phase"] == "train" && run["progress"]["step"].as_u64() > Some(0)).then_some(())
         })
         .await;
     }

@@ -7,7 +7,7 @@ use test_support::{Process, wait_until};
 use uuid::Uuid;
 
 use crate::child::Child;
-use crate::export::{contracts, many_contracts};
+use crate::export::many_contracts;
 use crate::site::{PATIENCE, Site, answered};
 
 const DOCUMENTS: u64 = 250;
@@ -72,7 +72,7 @@ async fn a_drained_worker_finishes_its_run_and_claims_no_other() {
     let site = Site::with(many_contracts(DOCUMENTS)).await;
     let (id, mut worker) = training(&site, &[]).await;
     let drained = worker_id(&site).await;
-    answered(site.api().post(&format!("/v1/workers/{drained}/drain")), 200).await;
+    answered(site.api().post(&format!("/v1/workers/{drained}/drain")), 202).await;
     let waiting = site.create_run(&json!({ "model": "contracts", "kind": "evaluate" })).await;
     assert!(worker.wait(PATIENCE).await.success());
     assert_eq!(site.attempts(id).await, ["succeeded"]);
@@ -89,8 +89,12 @@ async fn a_drained_worker_finishes_its_run_and_claims_no_other() {
 async fn a_worker_that_shall_hand_back_does_so_with_a_checkpoint() {
     let site = Site::with(many_contracts(DOCUMENTS)).await;
     let (id, mut worker) = training(&site, &[]).await;
+    let child = Child::of(&worker);
+    child.freeze();
     let drained = worker_id(&site).await;
-    answered(site.api().post(&format!("/v1/workers/{drained}/drain")).json(&json!({ "hand_back": true })), 200).await;
+    answered(site.api().post(&format!("/v1/workers/{drained}/drain")).json(&json!({ "hand_back": true })), 202).await;
+    wait_until("the order to be heard", PATIENCE, async || worker.log().contains("draining, as an operator asked").then_some(())).await;
+    child.thaw();
     assert!(worker.wait(PATIENCE).await.success());
     assert_eq!(site.attempts(id).await, ["released"]);
     let second = site.env.worker("worker-2", &[]);
@@ -102,7 +106,7 @@ async fn a_worker_that_shall_hand_back_does_so_with_a_checkpoint() {
 
 #[tokio::test]
 async fn the_probes_of_a_worker_tell_what_it_can_do() {
-    let mut site = Site::with(contracts()).await;
+    let mut site = Site::with(many_contracts(DOCUMENTS)).await;
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
     let mut worker = site.env.worker("worker-1", &[("APRENDIZ_PROBE_LISTEN", &address), ("APRENDIZ_GRACE_SECONDS", "3600")]);

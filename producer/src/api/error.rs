@@ -119,13 +119,16 @@ impl From<sqlx::Error> for ApiError {
         use sqlx::Error as E;
         match error {
             E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed => Self::away("database", error),
-            // 57P: the server is shutting down or starting, 53: it is out of connections or space
-            E::Database(ref refused) if refused.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("53")) => {
-                Self::away("database", error)
-            }
+            E::Database(ref refused) if refused.code().is_some_and(|code| is_away(&code)) => Self::away("database", error),
             other => Self::internal(other),
         }
     }
+}
+
+/// Whether a code of Postgres tells that it cannot just now: it is shutting down or starting (57P), out of connections or space (53),
+/// lost the connection (08), or is read-only, as a server is that lost a failover.
+fn is_away(code: &str) -> bool {
+    code.starts_with("57P") || code.starts_with("53") || code.starts_with("08") || code == "25006"
 }
 
 impl From<RunsError> for ApiError {

@@ -21,6 +21,8 @@ impl Scratch {
     pub(crate) fn create(parent: &Path, key: AttemptKey) -> Result<Self, Stop> {
         let prefix = format!("{PREFIX}{}-{}-", key.run_id, key.number);
         let create = || {
+            // it was there when the worker started, but somebody may have tidied up
+            std::fs::create_dir_all(parent)?;
             let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?;
             let lock = File::create(folder.path().join(LOCK_FILE))?;
             lock.lock()?;

@@ -54,7 +54,7 @@ impl Fixture {
 
 /// A store with the credentials of the environment.
 pub(crate) async fn store(bucket: &str, key_prefix: &str) -> Store {
-    Store::connect(&StoreConfig { bucket: bucket.to_owned(), key_prefix: key_prefix.to_owned() }).await
+    Store::connect(&StoreConfig { bucket: bucket.to_owned(), key_prefix: key_prefix.to_owned(), timeout: Duration::from_secs(30) }).await
 }
 
 /// So many bytes, no two blocks of which are alike.

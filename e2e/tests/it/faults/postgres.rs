@@ -90,14 +90,12 @@ async fn a_server_without_a_free_connection_loses_no_run() {
     let site = Site::on(TestEnv::with_postgres(TestPostgres::start().await).await).await;
     site.import(many_contracts(DOCUMENTS)).await;
     let (id, worker) = training(&site, &[("APRENDIZ_LEASE_SECONDS", "30")]).await;
+    let mut admin = PgConnection::connect(site.env.database.url()).await.unwrap();
     let mut taken = Vec::new();
     wait_until("a worker that finds no connection", PATIENCE, async || {
         // whatever the others lose is taken at once
-        if let Ok(mut conn) = PgConnection::connect(site.env.database.url()).await {
-            let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'aprendiz%'";
-            sqlx::raw_sql(cut).execute(&mut conn).await.ok();
-            taken.push(conn);
-        }
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'aprendiz%'";
+        sqlx::raw_sql(cut).execute(&mut admin).await.unwrap();
         while let Ok(conn) = PgConnection::connect(site.env.database.url()).await {
             taken.push(conn);
         }
@@ -105,6 +103,7 @@ async fn a_server_without_a_free_connection_loses_no_run() {
         (log.contains("too many clients") || log.contains("remaining connection slots") || log.contains("pool timed out")).then_some(())
     })
     .await;
+    admin.close().await.unwrap();
     drop(taken);
     site.wait_for_server().await;
     end_pauses(&site).await;

@@ -95,7 +95,7 @@ async fn a_redis_that_became_a_read_only_replica_is_told_and_tried_again() {
     let site = Site::with(contracts()).await;
     redis(&site, "REPLICAOF 127.0.0.1 1").await;
     let id = site.create_run(&small()).await;
-    relay_complains(&site, "READONLY").await;
+    relay_complains(&site, "read only").await;
     redis(&site, "REPLICAOF NO ONE").await;
     wait_until("the announcement", PATIENCE, async || site.run(id).await["announced_at"].is_string().then_some(())).await;
     let worker = site.env.worker("worker-1", &[]);
@@ -115,18 +115,29 @@ async fn poison_in_the_queue_is_dropped_with_one_line_each() {
     for (number, text) in poison.iter().enumerate() {
         push(&site, number, Some(text)).await;
     }
-    // an entry whose data was evicted
-    push(&site, poison.len(), None).await;
-    let heard = site.env.redis.command("PUBLISH aprendiz:wake x").await;
-    assert!(heard.is_some_and(|heard| heard.starts_with(":")), "nobody listens");
-    let dropped = || worker.log().lines().filter(|line| line.contains("is no message and is dropped")).count();
-    wait_until("warnings", PATIENCE, async || (dropped() >= 5).then_some(())).await;
+    ring(&site).await;
+    let lines = |words: &str| worker.log().lines().filter(|line| line.contains(words)).count();
+    wait_until("warnings", PATIENCE, async || (lines("is no message and is dropped") >= 5).then_some(())).await;
+
+    // entries whose data was evicted, among one that is well
+    push(&site, 100, None).await;
+    push(&site, 101, Some(&unknown_run)).await;
+    push(&site, 102, None).await;
+    ring(&site).await;
+    wait_until("a warning", PATIENCE, async || (lines("have lost their data and are dropped") >= 1).then_some(())).await;
+    wait_until("an empty queue", PATIENCE, async || (site.env.redis.command("HLEN aprendiz:runs:data").await? == ":0\r\n").then_some(())).await;
+
     // and the next run starts as ever
     let id = site.create_run(&small()).await;
     site.succeeded(id).await;
-    assert_eq!(dropped(), 5, "{}", worker.log());
+    assert_eq!((lines("is no message and is dropped"), lines("have lost their data and are dropped")), (5, 1), "{}", worker.log());
     drop(worker);
     site.finish().await;
+}
+
+async fn ring(site: &Site) {
+    let heard = site.env.redis.command("PUBLISH aprendiz:wake x").await;
+    assert!(heard.is_some_and(|heard| heard.starts_with(':')), "nobody listens");
 }
 
 /// An entry as apalis stores it, with or without its data.
