@@ -8,6 +8,7 @@ pub mod documents;
 mod error;
 pub mod fields;
 pub mod import;
+pub mod near_duplicates;
 mod review_status;
 mod split;
 

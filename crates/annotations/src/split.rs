@@ -1,4 +1,4 @@
-//! Which split a document falls into when it arrives. Not here: finding near-duplicates across documents.
+//! Which split a document falls into when it arrives. Not here: what near-duplicates change about it (`near_duplicates`).
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

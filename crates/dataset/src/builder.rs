@@ -20,6 +20,7 @@ use crate::manifest::Manifest;
 use crate::row::stream_examples;
 use crate::selection::Selection;
 use crate::snapshot::{FileEntry, Snapshot};
+use crate::stratification::{Stratification, stratify};
 use crate::write::{HashedFile, WriterThread, Written};
 
 /// Examples between two reports of progress.
@@ -34,7 +35,8 @@ pub struct BuildProgress {
 
 /// Builds the snapshot into `dir`, which is created; files of an unfinished build there are overwritten.
 ///
-/// Reads in one transaction, REPEATABLE READ and READ ONLY; `conn` must not be in one. The tables are append-only and
+/// Indexes texts that have no sketch yet, which on a database of today are none; then
+/// reads in one transaction, REPEATABLE READ and READ ONLY; `conn` must not be in one. The tables are append-only and
 /// only what has a position up to the selection's is read, so a later build gives the same rows in any case; the
 /// transaction makes counts and rows agree without relying on that.
 ///
@@ -61,6 +63,8 @@ async fn build_uncancelled(
     dir: &Path,
     progress: &mut (dyn FnMut(BuildProgress) + Send),
 ) -> Result<Snapshot, DatasetError> {
+    // texts that came past the importer would hide from the leak gate
+    annotations::near_duplicates::sketch_missing(conn).await?;
     let mut transaction = conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let census = count_documents(&mut transaction, selection).await?;
     if census.examples.total() == 0 {
@@ -73,12 +77,13 @@ async fn build_uncancelled(
     transaction.commit().await?;
 
     let labels = Labels::decide(selection, &field_counts);
-    let counts = counts(&census, &field_counts, &labels);
+    let stratification = stratify(&field_counts, &labels);
+    let counts = counts(&census, &field_counts, &labels, &stratification);
     let trainable_fields = labels.fields.keys().cloned().collect();
     let left_out = labels.left_out.clone();
     let examples = written.sizes.iter().map(|size| size.examples).sum();
     let canonical_hash = written.canonical_hash.clone();
-    let files = describe(dir, selection, effective_position, written, labels).await?;
+    let files = describe(dir, selection, effective_position, written, labels, stratification).await?;
     Ok(Snapshot { canonical_hash, effective_position, examples, counts, files, trainable_fields, left_out })
 }
 
@@ -113,11 +118,12 @@ async fn describe(
     effective_position: i64,
     written: Written,
     labels: Labels,
+    stratification: BTreeMap<String, Stratification>,
 ) -> Result<Vec<FileEntry>, DatasetError> {
     let (dir, selection) = (dir.to_owned(), selection.clone());
     let describing = tokio::task::spawn_blocking(move || {
         let Written { canonical_hash, mut files, sizes } = written;
-        let card = Card { selection: &selection, effective_position, canonical_hash: &canonical_hash, sizes: &sizes, labels: &labels };
+        let card = Card { selection: &selection, effective_position, canonical_hash: &canonical_hash, sizes: &sizes, labels: &labels, stratification: &stratification };
         files.push(HashedFile::write_whole(&dir, "labels.json", &json_file(&labels))?);
         files.push(HashedFile::write_whole(&dir, "README.md", card.to_string().as_bytes())?);
         let examples = sizes.iter().map(|size| size.examples).sum();
@@ -142,7 +148,7 @@ fn json_file(content: &impl Serialize) -> Vec<u8> {
 }
 
 /// What the row of the snapshot keeps.
-fn counts(census: &Census, field_counts: &BTreeMap<String, FieldCounts>, labels: &Labels) -> serde_json::Value {
+fn counts(census: &Census, field_counts: &BTreeMap<String, FieldCounts>, labels: &Labels, stratification: &BTreeMap<String, Stratification>) -> serde_json::Value {
     let fields: serde_json::Map<_, _> = field_counts
         .iter()
         .map(|(field, counts)| {
@@ -164,6 +170,7 @@ fn counts(census: &Census, field_counts: &BTreeMap<String, FieldCounts>, labels:
     json!({
         "splits": census.examples,
         "fields": fields,
+        "stratification": stratification,
         "trainable_fields": labels.fields.keys().collect::<Vec<_>>(),
         "left_out": labels.left_out,
         "excluded_documents": census.excluded,

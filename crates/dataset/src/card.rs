@@ -2,12 +2,14 @@
 //!
 //! Names of fields are data: they are written as JSON strings, which are YAML strings too.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
 use serde_json::json;
 
 use crate::label::Labels;
 use crate::selection::Selection;
+use crate::stratification::Stratification;
 use crate::write::{STRING_COLUMNS, SplitSize, parquet_file_name};
 
 /// Everything the card tells. Its `Display` is the file.
@@ -17,6 +19,7 @@ pub(crate) struct Card<'a> {
     pub(crate) canonical_hash: &'a str,
     pub(crate) sizes: &'a [SplitSize],
     pub(crate) labels: &'a Labels,
+    pub(crate) stratification: &'a BTreeMap<String, Stratification>,
 }
 
 impl Display for Card<'_> {
@@ -90,6 +93,14 @@ impl Card<'_> {
             let reason = json!(left_out.reason);
             writeln!(f, "| `{}` | | | {} |", left_out.field, reason.as_str().unwrap_or_default())?;
         }
-        writeln!(f, "\nLabels with fewer than {} examples are excluded from training; `labels.json` names them.", selection.min_support)
+        writeln!(f, "\nLabels with fewer than {} examples are excluded from training; `labels.json` names them.", selection.min_support)?;
+        let warnings: Vec<_> = self.stratification.values().flat_map(|field| &field.warnings).collect();
+        if !warnings.is_empty() {
+            writeln!(f, "\nHow the labels fall into the splits:\n")?;
+        }
+        for warning in warnings {
+            writeln!(f, "- {warning}")?;
+        }
+        Ok(())
     }
 }

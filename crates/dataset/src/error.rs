@@ -16,8 +16,8 @@ pub enum DatasetError {
     UnknownDocuments { documents: String },
     #[error("{looked_for}")]
     NoExamples { looked_for: String },
-    /// The same text or group in two splits: a model would be measured on what it was trained on.
-    #[error("documents with the same text or group are in different splits: {documents}; exclude one side before building a snapshot")]
+    /// The same text or group, or near-duplicates, in two splits: a model would be measured on what it was trained on.
+    #[error("documents that belong together are in different splits: {documents}; `aprendiz document index` excludes the later ones")]
     SplitLeak { documents: String },
     #[error("the build was cancelled")]
     Cancelled,

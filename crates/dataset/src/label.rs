@@ -63,6 +63,14 @@ impl PerSplit {
         }
     }
 
+    pub(crate) const fn of(self, split: Split) -> i64 {
+        match split {
+            Split::Train => self.train,
+            Split::Validation => self.validation,
+            Split::Test => self.test,
+        }
+    }
+
     pub(crate) fn total(self) -> i64 {
         self.train + self.validation + self.test
     }
@@ -73,6 +81,15 @@ impl PerSplit {
 pub(crate) enum Label {
     Value(String),
     NoValue,
+}
+
+impl Label {
+    pub(crate) fn in_words(&self) -> &str {
+        match self {
+            Self::Value(value) => value,
+            Self::NoValue => "no value",
+        }
+    }
 }
 
 impl Serialize for Label {

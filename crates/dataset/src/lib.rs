@@ -20,6 +20,7 @@ mod selection;
 mod snapshot;
 mod split;
 mod store;
+mod stratification;
 mod write;
 
 pub use builder::{BuildProgress, build};

@@ -35,6 +35,11 @@ pub(super) struct TaskColumns {
     pub(super) checksum: Vec<String>,
     pub(super) group_key: Vec<String>,
     pub(super) split: Vec<&'static str>,
+    pub(super) rate: Vec<i16>,
+    /// Hashes of the sketches of all tasks, one after the other.
+    pub(super) hashes: Vec<i64>,
+    /// How many of them there are up to the end of each task.
+    pub(super) hashes_end: Vec<i32>,
     pub(super) text: Vec<String>,
 }
 
@@ -78,7 +83,7 @@ pub(super) struct PredictionColumns {
 impl Batch {
     pub(super) fn push(&mut self, task_index: u64, task: ParsedTask) {
         let task_index = i64::try_from(task_index).expect("a file has fewer than 2^63 tasks");
-        self.bytes += task.text.len() + task.metadata.len();
+        self.bytes += task.text.len() + task.metadata.len() + 8 * task.sketch.hashes.len();
         for review in task.reviews {
             self.reviews.task_index.push(task_index);
             self.reviews.source_ref.push(review.source_ref.clone());
@@ -107,6 +112,9 @@ impl Batch {
         tasks.checksum.push(task.checksum);
         tasks.group_key.push(task.group_key);
         tasks.split.push(task.split.as_str());
+        tasks.rate.push(i16::from(task.sketch.rate));
+        tasks.hashes.extend(task.sketch.hashes.iter().map(|hash| hash.cast_signed()));
+        tasks.hashes_end.push(i32::try_from(tasks.hashes.len()).expect("a batch has fewer than 2^31 words"));
         tasks.text.push(task.text);
     }
 

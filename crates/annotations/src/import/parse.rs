@@ -12,6 +12,7 @@ use crate::import::options::ImportOptions;
 use crate::import::scalars::{LONGEST_ID, has_nul, id_of, id_only, printable, reviewer_of, time_of};
 use crate::import::spans::IndexedText;
 use crate::import::task::{Annotation, Prediction, Task};
+use crate::near_duplicates::Sketch;
 use crate::review_status::ReviewStatus;
 use crate::split::{Split, group_key_of};
 
@@ -31,6 +32,7 @@ pub(super) struct ParsedTask {
     pub(super) checksum: String,
     pub(super) group_key: String,
     pub(super) split: Split,
+    pub(super) sketch: Sketch,
     pub(super) reviews: Vec<Review>,
     pub(super) predictions: Vec<Predicted>,
 }
@@ -118,6 +120,7 @@ impl<'o> Parser<'o> {
             checksum: hex::encode(Sha256::digest(text.as_bytes())),
             split: self.options.ratios.split_of(&group_key),
             group_key,
+            sketch: Sketch::of(&text),
             text,
             reviews,
             predictions,

@@ -27,6 +27,12 @@ CREATE TEMPORARY TABLE staged_texts (
     text       text COMPRESSION lz4 NOT NULL
 ) ON COMMIT DROP;
 
+CREATE TEMPORARY TABLE staged_sketches (
+    task_index bigint NOT NULL,
+    rate       smallint NOT NULL,
+    hashes     bigint[] NOT NULL
+) ON COMMIT DROP;
+
 CREATE TEMPORARY TABLE staged_reviews (
     task_index  bigint NOT NULL,
     source_ref  text NOT NULL,
@@ -103,7 +109,7 @@ CREATE TEMPORARY TABLE predicted (
 ) ON COMMIT DROP;
 "#;
 
-const DROP: &str = "DROP TABLE staged_tasks, staged_texts, staged_reviews, staged_answers, staged_predictions, \
+const DROP: &str = "DROP TABLE staged_tasks, staged_texts, staged_sketches, staged_reviews, staged_answers, staged_predictions, \
                     targets, seen_fields, project_fields, new_events, touched, predicted";
 
 /// Creates the tables in the open transaction.
@@ -147,8 +153,20 @@ async fn insert_tasks(conn: &mut PgConnection, tasks: &TaskColumns) -> Result<()
     sqlx::query("INSERT INTO staged_texts (task_index, text) SELECT * FROM unnest($1::bigint[], $2::text[])")
         .bind(&tasks.task_index)
         .bind(&tasks.text)
-        .execute(conn)
+        .execute(&mut *conn)
         .await?;
+    // lists of different lengths cannot be bound: one list is, and cut here
+    sqlx::query(
+        "INSERT INTO staged_sketches (task_index, rate, hashes)
+         SELECT t.task_index, t.rate, ($4::bigint[])[1 + lag(t.upto, 1, 0) OVER (ORDER BY t.number) : t.upto]
+         FROM unnest($1::bigint[], $2::smallint[], $3::int[]) WITH ORDINALITY AS t (task_index, rate, upto, number)",
+    )
+    .bind(&tasks.task_index)
+    .bind(&tasks.rate)
+    .bind(&tasks.hashes_end)
+    .bind(&tasks.hashes)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

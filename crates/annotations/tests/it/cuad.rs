@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use annotations::import::{ImportReport, StatusCounts};
 
-use crate::database::{contents, import, is, state, with_database};
+use crate::database::{contents, count, import, is, state, with_database};
 
 fn data(name: &str) -> Option<Vec<u8>> {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(name);
@@ -38,6 +38,26 @@ async fn real_contracts_come_out_with_their_known_statuses() {
         .await
         .unwrap();
         assert!(same);
+        // 302 lies within 303, 491 within 492; 302-303-304 is a chain. All 18 pairs of the folder's README, and no split is crossed
+        let near = "SELECT count(*) FROM near_duplicates n JOIN document_sketches a ON a.sketch_id = n.sketch_id
+                    JOIN document_sketches b ON b.sketch_id = n.other_id WHERE a.document_id < b.document_id";
+        // equal texts share a sketch and are no pair
+        assert_eq!(count(&pool, near).await, 18 - 1);
+        let crossed = "SELECT count(*) FROM near_duplicates n JOIN document_sketches a ON a.sketch_id = n.sketch_id
+                       JOIN document_sketches b ON b.sketch_id = n.other_id
+                       JOIN document_splits x ON x.document_id = a.document_id JOIN document_splits y ON y.document_id = b.document_id
+                       WHERE x.split <> y.split AND 'excluded' NOT IN (x.split, y.split)";
+        assert_eq!(count(&pool, crossed).await, 0);
+        let splits: Vec<(String, String)> = sqlx::query_as(
+            "SELECT d.task_id, s.split::text FROM document_splits s JOIN documents d ON d.id = s.document_id
+             WHERE d.task_id IN ('9', '10', '302', '303', '491', '492') ORDER BY d.task_id::int",
+        )
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+        for pair in splits.chunks(2) {
+            assert_eq!(pair[0].1, pair[1].1, "{splits:?}");
+        }
         let before = contents(&pool).await;
         assert_eq!(import(&pool, export).await.unwrap().events_created, 0);
         assert!(before == contents(&pool).await, "the same file twice changes nothing");

@@ -8,5 +8,7 @@ mod documents;
 mod export;
 mod failures;
 mod importing;
+mod near_duplicates;
+mod prose;
 mod repeating;
 mod reviewing;

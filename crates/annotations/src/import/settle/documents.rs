@@ -5,6 +5,8 @@ use sqlx::{PgConnection, Row};
 use crate::import::label_studio::SOURCE;
 use crate::import::report::Quarantined;
 use crate::import::tasks::Outcome;
+use crate::near_duplicates::{self, Texts};
+use crate::split::SplitRatios;
 
 /// Documents of a file by what became of them.
 pub(super) struct DocumentCounts {
@@ -120,63 +122,70 @@ pub(super) async fn insert_texts(conn: &mut PgConnection) -> Result<(), sqlx::Er
     Ok(())
 }
 
-/// Gives every new document its split, for ever: that of its group where the group is known, else that of a document whose text
-/// was changed to this one, else by the hash of the group. A text that changes later keeps its split.
+/// Indexes new and changed texts, and decides about the splits of the documents that have near-duplicates.
+pub(super) async fn find_near_duplicates(conn: &mut PgConnection, ratios: SplitRatios) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("CREATE INDEX staged_texts_task ON staged_texts (task_index)").execute(&mut *conn).await?;
+    sqlx::query(
+        "INSERT INTO arriving_texts (place, document_id, version, is_new, is_newest, text_key, rate, hashes)
+         SELECT t.task_index, t.document_id,
+                1 + coalesce((SELECT max(v.version) FROM document_texts v WHERE v.document_id = t.document_id), 0),
+                t.is_new, true, s.group_key, x.rate, x.hashes
+         FROM targets t
+         JOIN staged_tasks s USING (task_index)
+         JOIN staged_sketches x USING (task_index)
+         WHERE t.is_new OR t.text_changed
+         ORDER BY t.task_index",
+    )
+    .execute(&mut *conn)
+    .await?;
+    near_duplicates::index(conn, Texts::Staged).await?;
+    near_duplicates::place_kept(conn).await?;
+    near_duplicates::place_new(conn, ratios).await
+}
+
+/// Gives every new document its split, for ever: what its near-duplicates decided where it has some; else that of the documents with
+/// the same text; else that of the hash of its text. A text that changes later keeps its split.
 pub(super) async fn insert_splits(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO document_splits (document_id, version, group_key, split, reason, position)
          SELECT n.document_id, 1, n.group_key, n.split, n.reason, nextval('positions')
          FROM (
-             SELECT t.document_id, s.group_key, coalesce(g.split, s.split) AS split,
-                    CASE WHEN g.split IS NOT NULL OR row_number() OVER (PARTITION BY s.group_key ORDER BY t.task_index) > 1
-                         THEN 'inherited' ELSE 'hash' END AS reason
-             FROM targets t
-             JOIN staged_tasks s USING (task_index)
+             SELECT a.document_id,
+                    CASE WHEN d.split IS NOT NULL THEN d.group_key WHEN g.splits = 1 THEN g.group_key ELSE s.group_key END AS group_key,
+                    CASE WHEN d.split IS NOT NULL THEN d.split WHEN g.splits = 1 THEN g.split WHEN g.splits > 1 THEN 'excluded' ELSE coalesce(known.split, s.split) END AS split,
+                    CASE WHEN d.split IS NOT NULL THEN d.reason
+                         WHEN g.splits > 1 THEN 'bridge'
+                         WHEN g.splits = 1 OR known.split IS NOT NULL OR row_number() OVER (PARTITION BY a.sketch_id ORDER BY a.place) > 1 THEN 'inherited'
+                         ELSE 'hash' END AS reason
+             FROM arrivals a
+             JOIN staged_tasks s ON s.task_index = a.place
+             LEFT JOIN decided_splits d USING (document_id)
+             CROSS JOIN LATERAL (
+                 SELECT count(DISTINCT p.split) AS splits, min(p.split) AS split,
+                        (array_agg(p.group_key ORDER BY p.position))[1] AS group_key
+                 FROM document_sketches k
+                 CROSS JOIN LATERAL (
+                     SELECT split, group_key, position
+                     FROM document_splits
+                     WHERE document_id = k.document_id
+                     ORDER BY version DESC
+                     LIMIT 1
+                 ) p
+                 WHERE k.sketch_id = a.sketch_id
+                     AND d.split IS NULL
+                     AND p.split <> 'excluded'
+                     AND NOT EXISTS (SELECT FROM document_sketches newer WHERE newer.document_id = k.document_id AND newer.version > k.version)
+             ) g
+             -- the group of a text that its document does not have any more
              LEFT JOIN LATERAL (
                  SELECT p.split
                  FROM document_splits p
-                 WHERE p.split <> 'excluded'
-                     AND (p.group_key = s.group_key OR p.document_id IN (SELECT id FROM documents WHERE checksum = s.checksum))
-                 ORDER BY p.group_key = s.group_key DESC, p.position DESC
+                 WHERE p.group_key = s.group_key AND p.split <> 'excluded'
+                 ORDER BY p.position DESC
                  LIMIT 1
-             ) g ON true
-             WHERE t.is_new
-             ORDER BY t.task_index
-         ) n",
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Excludes a document whose changed text is now that of a document in another split: kept where it is, it would let a model be
-/// measured on what it was trained on.
-pub(super) async fn exclude_bridges(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO document_splits (document_id, version, group_key, split, reason, position)
-         SELECT n.document_id, n.version + 1, n.group_key, 'excluded', 'bridge', nextval('positions')
-         FROM (
-             SELECT t.document_id, own.version, own.group_key
-             FROM targets t
-             JOIN staged_tasks s USING (task_index)
-             CROSS JOIN LATERAL (
-                 SELECT version, group_key, split
-                 FROM document_splits
-                 WHERE document_id = t.document_id
-                 ORDER BY version DESC
-                 LIMIT 1
-             ) own
-             WHERE t.text_changed
-                 AND own.split <> 'excluded'
-                 AND EXISTS (
-                     SELECT
-                     FROM document_splits p
-                     WHERE (p.group_key = s.group_key OR p.document_id IN (SELECT id FROM documents WHERE checksum = s.checksum))
-                         AND p.document_id <> t.document_id
-                         AND p.split NOT IN ('excluded', own.split)
-                         AND NOT EXISTS (SELECT FROM document_splits q WHERE q.document_id = p.document_id AND q.version > p.version)
-                 )
-             ORDER BY t.task_index
+             ) known ON true
+             WHERE a.is_new
+             ORDER BY a.place
          ) n",
     )
     .execute(conn)

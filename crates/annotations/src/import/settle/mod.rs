@@ -1,7 +1,7 @@
 //! Moves a whole file from the temporary tables to its place, by statements over sets.
 //!
-//! Locks, in this order: the project (imports into it wait for each other), rows of documents, fields and annotations that change,
-//! then positions. A reviewer's write takes its row first and the position lock last as well, so the two cannot wait in a circle.
+//! Locks, in this order: the project (imports into it wait for each other), near-duplicates (imports wait for each other), rows of
+//! documents, fields and annotations that change, then positions. A reviewer's write takes its row first and the position lock last as well, so the two cannot wait in a circle.
 
 mod documents;
 mod fields;
@@ -18,6 +18,7 @@ use crate::import::options::ImportOptions;
 use crate::import::report::ImportReport;
 use crate::import::staging;
 use crate::import::tasks::Outcome;
+use crate::near_duplicates;
 
 /// A file that has been read to its end.
 pub(super) struct Arrival {
@@ -36,16 +37,21 @@ pub(super) async fn settle(conn: &mut PgConnection, options: &ImportOptions, mut
         .await?;
     documents::quarantine_repeated(conn, options.limits.quarantine_rows, &mut arrival.outcome).await?;
     lock_projects(conn).await?;
+    near_duplicates::create(conn).await?;
+    near_duplicates::lock(conn).await?;
+    near_duplicates::take_in_missing(conn).await?;
     let documents = documents::find_targets(conn).await?;
     let (new_fields, warnings) = fields::settle(conn).await?;
     documents::upsert(conn).await?;
+    documents::find_near_duplicates(conn, options.ratios).await?;
     reviews::prepare(conn).await?;
     lock_positions(conn).await?;
     documents::insert_texts(conn).await?;
+    near_duplicates::record_exclusions(conn).await?;
     documents::insert_splits(conn).await?;
-    documents::exclude_bridges(conn).await?;
     let events_created = reviews::insert(conn).await?;
     let report = record::record(conn, options, arrival, record::Settled { documents, events_created, new_fields, warnings }).await?;
+    near_duplicates::drop(conn).await?;
     staging::drop(conn).await?;
     Ok(report)
 }

@@ -1,0 +1,172 @@
+//! Eight-word shingles of a text, as 64-bit hashes.
+//!
+//! A word is a run of letters and digits in lower case; everything else only separates. So case, punctuation and white space
+//! do not count. The hashes are stored: a change of anything here needs a migration that empties the tables of sketches.
+
+/// Words in a shingle.
+pub(super) const WORDS: usize = 8;
+
+const FNV_OFFSET: u64 = 0xCBF2_9CE4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01B3;
+/// Odd, so that no power of it vanishes modulo 2^64.
+const BASE: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// The finaliser of SplitMix64: every bit of the input reaches every bit of the output.
+const fn mix(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    hash ^ (hash >> 31)
+}
+
+/// Calls `found` with the hash of every shingle, in order and with repetitions. Returns how many there were.
+pub(super) fn for_each_shingle(text: &str, mut found: impl FnMut(u64)) -> usize {
+    const OLDEST: u64 = power(BASE, WORDS as u32);
+    let mut last = [0_u64; WORDS];
+    let (mut words, mut rolling) = (0_usize, 0_u64);
+    for_each_word(text, |word| {
+        let slot = &mut last[words % WORDS];
+        rolling = rolling.wrapping_mul(BASE).wrapping_add(word).wrapping_sub(slot.wrapping_mul(OLDEST));
+        *slot = word;
+        words += 1;
+        if words >= WORDS {
+            found(mix(rolling));
+        }
+    });
+    (words + 1).saturating_sub(WORDS)
+}
+
+const fn power(base: u64, exponent: u32) -> u64 {
+    let (mut result, mut left) = (1_u64, exponent);
+    while left > 0 {
+        result = result.wrapping_mul(base);
+        left -= 1;
+    }
+    result
+}
+
+fn for_each_word(text: &str, mut found: impl FnMut(u64)) {
+    let (mut hash, mut inside) = (FNV_OFFSET, false);
+    let add = |byte: u8, hash: &mut u64| *hash = (*hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
+    let mut rest = text;
+    while let Some(&byte) = rest.as_bytes().first() {
+        // bytes where they are ASCII, as most are: every text of every import comes through here
+        let is_word = if byte.is_ascii() {
+            rest = &rest[1..];
+            let is_word = byte.is_ascii_alphanumeric();
+            if is_word {
+                add(byte.to_ascii_lowercase(), &mut hash);
+            }
+            is_word
+        } else {
+            let character = rest.chars().next().unwrap_or_default();
+            rest = &rest[character.len_utf8()..];
+            let is_word = character.is_alphanumeric();
+            if is_word {
+                for lower in character.to_lowercase() {
+                    lower.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| add(byte, &mut hash));
+                }
+            }
+            is_word
+        };
+        if is_word {
+            inside = true;
+        } else if inside {
+            found(mix(hash));
+            (hash, inside) = (FNV_OFFSET, false);
+        }
+    }
+    if inside {
+        found(mix(hash));
+    }
+}
+
+/// The distinct shingles of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shingles(Vec<u64>);
+
+impl Shingles {
+    /// Memory: 8 bytes a word while it is made, 8 bytes a distinct shingle afterwards.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let mut hashes = Vec::new();
+        for_each_shingle(text, |hash| hashes.push(hash));
+        hashes.sort_unstable();
+        hashes.dedup();
+        Self(hashes)
+    }
+
+    /// Number of distinct shingles.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the text has fewer than eight words.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Shared shingles over those of the text that has fewer, from 0 to 1; 0 when one of them has none.
+    #[must_use]
+    pub fn containment(&self, other: &Self) -> f64 {
+        let smaller = self.len().min(other.len());
+        if smaller == 0 {
+            return 0.0;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a text has far fewer than 2^53 shingles")]
+        let share = shared(&self.0, &other.0) as f64 / smaller as f64;
+        share
+    }
+}
+
+/// Number of values that two sorted lists without repetitions share.
+pub(super) fn shared(one: &[u64], other: &[u64]) -> usize {
+    let (mut left, mut right, mut shared) = (0, 0, 0);
+    while left < one.len() && right < other.len() {
+        let (a, b) = (one[left], other[right]);
+        shared += usize::from(a == b);
+        left += usize::from(a <= b);
+        right += usize::from(b <= a);
+    }
+    shared
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEN: &str = "one two three four five six seven eight nine ten";
+
+    #[test]
+    fn case_punctuation_and_white_space_do_not_count() {
+        let plain = Shingles::of(TEN);
+        assert_eq!(plain.len(), 3);
+        assert_eq!(Shingles::of("  One, two; THREE\n\nfour \"five\" six -- seven (eight) nine, ten."), plain);
+        assert_eq!(Shingles::of("É um, dois, três: quatro cinco seis sete"), Shingles::of("é UM dois TRÊS quatro cinco seis sete"));
+    }
+
+    #[test]
+    fn fewer_than_eight_words_have_no_shingle() {
+        assert!(Shingles::of("one two three four five six seven").is_empty());
+        assert_eq!(Shingles::of("one two three four five six seven eight").len(), 1);
+        assert!(Shingles::of("... --").is_empty());
+        assert_eq!(Shingles::of("too short").containment(&Shingles::of("too short")), 0.0);
+    }
+
+    #[test]
+    fn a_shingle_is_the_same_wherever_it_stands_and_depends_on_the_order_of_its_words() {
+        let there = Shingles::of(&format!("{} {TEN} {}", "before ".repeat(30), "after ".repeat(30)));
+        assert_eq!(Shingles::of(TEN).containment(&there), 1.0);
+        let swapped = Shingles::of("two one three four five six seven eight nine ten");
+        assert!((Shingles::of(TEN).containment(&swapped) - 1.0 / 3.0).abs() < 1e-9, "the last shingle has none of the two");
+    }
+
+    #[test]
+    fn containment_is_measured_by_the_smaller_text_and_repetitions_count_once() {
+        let small = Shingles::of(TEN);
+        let large = Shingles::of(&format!("{TEN} and then a great deal more that the other text does not say {TEN}"));
+        assert_eq!((small.containment(&large), large.containment(&small)), (1.0, 1.0));
+        assert_eq!(small.containment(&Shingles::of("entirely other words that share nothing at all with it")), 0.0);
+    }
+}
