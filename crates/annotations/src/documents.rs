@@ -80,6 +80,8 @@ pub struct DocumentFilter {
     pub source: Option<String>,
     /// Only of this project.
     pub project: Option<String>,
+    /// Only with this id within its project.
+    pub task_id: Option<String>,
 }
 
 /// Where a page of documents ended: the listing goes on after this one.
@@ -118,6 +120,7 @@ pub async fn list(
         FROM documents d
         WHERE ($1::text IS NULL OR d.source = $1)
           AND ($2::text IS NULL OR d.project = $2)
+          AND ($6::text IS NULL OR d.task_id = $6)
           AND ($3::timestamptz IS NULL OR (d.created_at, d.id) > ($3, $4::uuid))
         ORDER BY d.created_at, d.id
         LIMIT $5
@@ -127,6 +130,7 @@ pub async fn list(
         after.map(|cursor| cursor.created_at),
         after.map(|cursor| cursor.id),
         limit,
+        filter.task_id,
     )
     .fetch_all(conn)
     .await?;

@@ -123,7 +123,14 @@ async fn describe(
     let (dir, selection) = (dir.to_owned(), selection.clone());
     let describing = tokio::task::spawn_blocking(move || {
         let Written { canonical_hash, mut files, sizes } = written;
-        let card = Card { selection: &selection, effective_position, canonical_hash: &canonical_hash, sizes: &sizes, labels: &labels, stratification: &stratification };
+        let card = Card {
+            selection: &selection,
+            effective_position,
+            canonical_hash: &canonical_hash,
+            sizes: &sizes,
+            labels: &labels,
+            stratification: &stratification,
+        };
         files.push(HashedFile::write_whole(&dir, "labels.json", &json_file(&labels))?);
         files.push(HashedFile::write_whole(&dir, "README.md", card.to_string().as_bytes())?);
         let examples = sizes.iter().map(|size| size.examples).sum();
@@ -148,7 +155,12 @@ fn json_file(content: &impl Serialize) -> Vec<u8> {
 }
 
 /// What the row of the snapshot keeps.
-fn counts(census: &Census, field_counts: &BTreeMap<String, FieldCounts>, labels: &Labels, stratification: &BTreeMap<String, Stratification>) -> serde_json::Value {
+fn counts(
+    census: &Census,
+    field_counts: &BTreeMap<String, FieldCounts>,
+    labels: &Labels,
+    stratification: &BTreeMap<String, Stratification>,
+) -> serde_json::Value {
     let fields: serde_json::Map<_, _> = field_counts
         .iter()
         .map(|(field, counts)| {

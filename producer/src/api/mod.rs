@@ -82,6 +82,7 @@ fn all_routes(
     let untimed = OpenApiRouter::new()
         .merge(run_events::routes())
         .merge(imports::routes())
+        .merge(documents::indexing())
         .merge(datasets::downloads())
         .merge(models::downloads())
         .merge(legacy::downloads());

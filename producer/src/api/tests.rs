@@ -60,6 +60,8 @@ fn every_promised_route_is_in_the_document() {
         "/v1/documents",
         "/v1/documents/{id}",
         "/v1/documents/{id}/annotations",
+        "/v1/documents/{id}/explain",
+        "/v1/documents/index",
         "/v1/training-runs",
         "/v1/training-runs/{id}",
         "/v1/training-runs/{id}/cancel",

@@ -7,6 +7,7 @@ mod client;
 mod dataset;
 mod derived;
 mod doctor;
+mod document;
 mod download;
 mod exit;
 mod field;
@@ -97,6 +98,9 @@ enum Command {
     /// List and download published models
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// Explain in which split a document is, and compare documents
+    #[command(subcommand)]
+    Document(document::DocumentCommand),
     /// Ask a published model
     Predict(predict::PredictArgs),
     /// List workers, and ask one to drain
@@ -168,6 +172,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Import(args) => import::run(&client()?, &args, output).await,
         Command::Run(command) => run::run(&client()?, command, output).await,
         Command::Dataset(command) => dataset::run(&client()?, &command, output).await,
+        Command::Document(command) => document::run(&client()?, &command, output).await,
         Command::Model(command) => model::run(&client()?, &command, output).await,
         Command::Predict(args) => predict::run(&client()?, &args, output).await,
         Command::Worker(command) => worker::run(&client()?, &command, output).await,

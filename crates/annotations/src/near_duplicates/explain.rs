@@ -201,7 +201,8 @@ fn in_words(explanation: &SplitExplanation) -> Vec<String> {
         words.push(format!("Before that it was in {} (position {}).", before.split.as_str(), before.position));
     }
     if !indexed {
-        words.push("Its newest text was not compared with the others yet: the next import or `aprendiz document index` does it.".to_owned());
+        words
+            .push("Its newest text was not compared with the others yet: the next import or `aprendiz document index` does it.".to_owned());
         return words;
     }
     let at_least = if *near_duplicates_total > LISTED { "at least " } else { "" };
@@ -214,7 +215,9 @@ fn in_words(explanation: &SplitExplanation) -> Vec<String> {
         .collect::<Vec<_>>();
     words.push(match near_duplicates_total {
         0 => "No other document shares half of its 8-word shingles.".to_owned(),
-        total => format!("{total} other document(s) share at least half of the 8-word shingles of the smaller text: {}.", places.join(", ")),
+        total => {
+            format!("{total} other document(s) share at least half of the 8-word shingles of the smaller text: {}.", places.join(", "))
+        }
     });
     words
 }

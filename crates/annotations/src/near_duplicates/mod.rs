@@ -17,8 +17,8 @@ mod verify;
 
 pub use explain::{NearDuplicate, SplitExplanation, SplitVersion, explain};
 pub(crate) use index::index;
-pub use missing::{IndexReport, index_missing, sketch_missing};
 pub(crate) use missing::take_in_missing;
+pub use missing::{IndexReport, index_missing, sketch_missing};
 pub(crate) use placement::{place_kept, place_new, record_exclusions};
 pub use shingles::Shingles;
 pub use sketch::Sketch;

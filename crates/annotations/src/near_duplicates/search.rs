@@ -1,17 +1,19 @@
 //! Which pairs of texts are worth a look, at a cost that no boilerplate can blow up.
 //!
-//! A hash that few texts have brings all of them together. One that many have, such as that of a standard clause, brings only
-//! the first two of them; so a new copy of a much copied text still meets the first of its kind.
+//! A hash that few earlier texts have brings all of them. One that many have, such as that of a standard clause, brings only
+//! the first two; so a new copy of a much copied text still meets the first of its kind.
 
 use sqlx::PgConnection;
 
-/// Texts that may have a hash for it to count as rare: such a hash alone makes a pair.
+/// Earlier texts that may have a hash for it to count as rare: such a hash alone makes a pair.
 const RARE: i32 = 8;
-/// Of a common hash the first texts are looked at; a pair needs two common hashes.
+/// Of a common hash the first texts are looked at; a pair needs three common hashes.
 const FIRST_OF_COMMON: i32 = 2;
 /// A pair needs one in so many of the hashes of the smaller sketch. Half is expected of a near-duplicate, but in a corpus of
 /// templates few of them are rare.
 const LEAST_SHARE: i64 = 16;
+/// Where there are fewer than twelve hashes to compare, so many of them do instead of three common ones.
+const LEAST_SHARE_OF_COMMON: i64 = 4;
 
 /// Fills `candidates` with pairs of a new sketch and an earlier one.
 pub(super) async fn find_candidates(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -20,7 +22,7 @@ pub(super) async fn find_candidates(conn: &mut PgConnection) -> Result<(), sqlx:
          SELECT p.sketch_id, p.other_id
          FROM (
              SELECT n.sketch_id, other.id AS other_id, count(*) AS matches,
-                    sum(CASE WHEN cardinality(shared.firsts) <= $1 THEN 2 ELSE 1 END) AS weight
+                    sum(CASE WHEN shared.firsts[$1 + 1] < n.sketch_id THEN 1 ELSE 3 END) AS weight
              FROM (
                  SELECT h.hash, f.firsts
                  FROM (SELECT DISTINCT hash FROM new_hashes) h
@@ -37,18 +39,26 @@ pub(super) async fn find_candidates(conn: &mut PgConnection) -> Result<(), sqlx:
                  WHERE cardinality(f.firsts) > 1
              ) shared
              JOIN new_hashes n USING (hash)
-             CROSS JOIN LATERAL unnest(CASE WHEN cardinality(shared.firsts) <= $1 THEN shared.firsts ELSE shared.firsts[1:$2] END) AS other (id)
+             -- only what came before counts, so that it does not matter what else is in the file
+             CROSS JOIN LATERAL unnest(
+                 CASE WHEN shared.firsts[$1 + 1] < n.sketch_id THEN shared.firsts[1:$2] ELSE shared.firsts END
+             ) AS other (id)
              WHERE other.id < n.sketch_id
              GROUP BY n.sketch_id, other.id
          ) p
          JOIN text_sketches one ON one.id = p.sketch_id
          JOIN text_sketches other ON other.id = p.other_id
-         WHERE p.weight >= 2
-             AND p.matches * $3 >= least(one.size >> greatest(other.rate - one.rate, 0), other.size >> greatest(one.rate - other.rate, 0))",
+         -- hashes of the smaller one that the other would have kept as well
+         CROSS JOIN LATERAL (
+             SELECT least(one.size >> greatest(other.rate - one.rate, 0), other.size >> greatest(one.rate - other.rate, 0)) AS comparable
+         ) smaller
+         WHERE (p.weight >= 3 OR p.weight * $4 >= smaller.comparable)
+             AND p.matches * $3 >= smaller.comparable",
     )
     .bind(RARE)
     .bind(FIRST_OF_COMMON)
     .bind(LEAST_SHARE)
+    .bind(LEAST_SHARE_OF_COMMON)
     .execute(&mut *conn)
     .await?;
     sqlx::raw_sql("ANALYZE candidates").execute(conn).await?;

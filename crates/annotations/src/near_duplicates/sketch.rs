@@ -90,6 +90,8 @@ fn least_matches(hashes: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::near_duplicates::LEAST_CONTAINMENT;
+    use crate::near_duplicates::shingles::Shingles;
 
     fn numbered(from: usize, to: usize) -> String {
         (from..to).map(|number| format!("word{number} ")).collect()
@@ -118,6 +120,78 @@ mod tests {
         assert_eq!((small.rate, large.rate), (3, 4));
         assert!(small.may_be_near(&large));
         assert!(!small.may_be_near(&Sketch::of(&numbered(1_200, 21_000))));
+    }
+
+    /// A deterministic stream of numbers (SplitMix64).
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            usize::try_from((z ^ (z >> 31)) >> 33).unwrap() % bound
+        }
+
+        fn word(&mut self) -> String {
+            format!("w{}", self.below(5_000))
+        }
+
+        fn text(&mut self, words: usize) -> Vec<String> {
+            (0..words).map(|_| self.word()).collect()
+        }
+
+        /// Inserts, deletes and replaces words: so many of a million.
+        fn edit(&mut self, words: &[String], rate: usize) -> Vec<String> {
+            let mut edited = Vec::new();
+            for word in words {
+                if self.below(1_000_000) >= rate {
+                    edited.push(word.clone());
+                    continue;
+                }
+                match self.below(3) {
+                    0 => edited.extend([self.word(), word.clone()]),
+                    1 => {}
+                    _ => edited.push(self.word()),
+                }
+            }
+            edited
+        }
+    }
+
+    /// `cargo test … recall -- --nocapture` prints the table of docs/decisions/0010-near-duplicates.md.
+    #[test]
+    fn recall_against_brute_force_over_edited_texts_is_high() {
+        let mut random = Random(7);
+        println!("{:>6} {:>8} {:>6} {:>6} {:>7} {:>10}", "words", "around", "pairs", "near", "missed", "strangers");
+        let (mut all_near, mut all_missed) = (0, 0);
+        let shapes =
+            [(20, 0), (60, 0), (120, 0), (300, 0), (1_000, 0), (5_000, 0), (60, 1_000), (300, 1_000), (300, 10_000), (1_000, 20_000)];
+        for (words, around) in shapes {
+            let (mut near, mut missed, mut strangers) = (0, 0, 0);
+            let pairs = (100_000 / (words + around)).clamp(40, 400);
+            for pair in 0..pairs {
+                // from 0 to 50 %; every second pair under 10 %, where the limit of a half is
+                let rate = 500_000 * pair / pairs / if pair % 2 == 0 { 5 } else { 1 };
+                let original = random.text(words);
+                let mut other = random.edit(&original, rate);
+                other.extend(random.text(around));
+                let (one, other) = (original.join(" "), other.join(" "));
+                let found = Sketch::of(&one).may_be_near(&Sketch::of(&other));
+                if Shingles::of(&one).containment(&Shingles::of(&other)) >= LEAST_CONTAINMENT {
+                    near += 1;
+                    missed += usize::from(!found);
+                } else {
+                    strangers += usize::from(found);
+                }
+            }
+            println!("{words:>6} {around:>8} {pairs:>6} {near:>6} {missed:>7} {strangers:>10}");
+            (all_near, all_missed) = (all_near + near, all_missed + missed);
+        }
+        println!("{all_missed} of {all_near} missed");
+        assert!(all_near > 300, "{all_near}");
+        assert!(all_missed * 50 <= all_near, "{all_missed} of {all_near} missed");
     }
 
     #[test]

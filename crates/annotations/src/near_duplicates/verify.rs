@@ -19,25 +19,14 @@ pub(crate) enum Texts {
     Stored,
 }
 
-/// Verifies what is in `candidates`. Memory holds the shingles of two texts.
+/// Verifies what is in `candidates`. Memory holds two texts and their shingles.
 pub(super) async fn verify_candidates(conn: &mut PgConnection, texts: Texts) -> Result<(), sqlx::Error> {
     let mut after = (0, 0);
-    let mut last: Option<(i32, Shingles)> = None;
     loop {
         let (page, end) = similar_sketches(conn, after).await?;
-        let mut verified = Verified::default();
-        for (sketch, other) in page {
-            let one = match last.take() {
-                Some((id, shingles)) if id == sketch => shingles,
-                _ => Shingles::of(&text_of(conn, sketch, texts).await?),
-            };
-            let containment = one.containment(&Shingles::of(&text_of(conn, other, texts).await?));
-            if containment >= LEAST_CONTAINMENT {
-                verified.push(sketch, other, containment);
-            }
-            last = Some((sketch, one));
+        if !page.is_empty() {
+            compare_texts(conn, &page, texts).await?.insert(conn).await?;
         }
-        verified.insert(conn).await?;
         match end {
             Some(end) => after = end,
             None => return Ok(()),
@@ -77,36 +66,52 @@ async fn similar_sketches(conn: &mut PgConnection, after: (i32, i32)) -> Result<
     Ok((similar, (seen == PAGE).then_some(end)))
 }
 
-/// The text of a sketch: of several that differ in case and white space any one will do.
-async fn text_of(conn: &mut PgConnection, sketch: i32, texts: Texts) -> Result<String, sqlx::Error> {
-    if let Texts::Staged = texts {
-        let staged = sqlx::query_scalar(
-            "SELECT x.text
-             FROM arrivals a
-             JOIN staged_texts x ON x.task_index = a.place
-             WHERE a.sketch_id = $1
-             LIMIT 1",
-        )
-        .bind(sketch)
-        .fetch_optional(&mut *conn)
-        .await?;
-        if let Some(text) = staged {
-            return Ok(text);
+/// The pairs whose whole texts are near-duplicates.
+async fn compare_texts(conn: &mut PgConnection, pairs: &[(i32, i32)], texts: Texts) -> Result<Verified, sqlx::Error> {
+    let (sketches, others): (Vec<i32>, Vec<i32>) = pairs.iter().copied().unzip();
+    let query = match texts {
+        Texts::Staged => STAGED_TEXTS,
+        Texts::Stored => STORED_TEXTS,
+    };
+    let mut rows = sqlx::query(query).bind(&sketches).bind(&others).fetch(conn);
+    let mut verified = Verified::default();
+    let mut last: Option<(i32, Shingles)> = None;
+    while let Some(row) = rows.try_next().await? {
+        let (sketch, other): (i32, i32) = (row.try_get("sketch_id")?, row.try_get("other_id")?);
+        let one = match last.take() {
+            Some((id, shingles)) if id == sketch => shingles,
+            _ => Shingles::of(row.try_get("text")?),
+        };
+        let containment = one.containment(&Shingles::of(row.try_get("other_text")?));
+        if containment >= LEAST_CONTAINMENT {
+            verified.push(sketch, other, containment);
         }
+        last = Some((sketch, one));
     }
-    let stored = sqlx::query_scalar!(
-        "SELECT t.text
-         FROM document_sketches k
-         JOIN document_texts t USING (document_id, version)
-         WHERE k.sketch_id = $1
-         LIMIT 1",
-        sketch
-    )
-    .fetch_optional(conn)
-    .await?;
-    // a sketch whose documents are gone, texts and all, is near to nothing
-    Ok(stored.unwrap_or_default())
+    Ok(verified)
 }
+
+// Of several texts of a sketch, which differ in case and white space, any one will do. One whose documents are gone is near to nothing.
+const STAGED_TEXTS: &str = "
+    SELECT pair.sketch_id, pair.other_id,
+           coalesce(
+               (SELECT x.text FROM arrivals a JOIN staged_texts x ON x.task_index = a.place WHERE a.sketch_id = pair.sketch_id LIMIT 1),
+               '') AS text,
+           coalesce(
+               (SELECT x.text FROM arrivals a JOIN staged_texts x ON x.task_index = a.place WHERE a.sketch_id = pair.other_id LIMIT 1),
+               (SELECT t.text FROM document_sketches k JOIN document_texts t USING (document_id, version) WHERE k.sketch_id = pair.other_id LIMIT 1),
+               '') AS other_text
+    FROM unnest($1::int[], $2::int[]) AS pair (sketch_id, other_id)";
+
+const STORED_TEXTS: &str = "
+    SELECT pair.sketch_id, pair.other_id,
+           coalesce(
+               (SELECT t.text FROM document_sketches k JOIN document_texts t USING (document_id, version) WHERE k.sketch_id = pair.sketch_id LIMIT 1),
+               '') AS text,
+           coalesce(
+               (SELECT t.text FROM document_sketches k JOIN document_texts t USING (document_id, version) WHERE k.sketch_id = pair.other_id LIMIT 1),
+               '') AS other_text
+    FROM unnest($1::int[], $2::int[]) AS pair (sketch_id, other_id)";
 
 /// Pairs as columns.
 #[derive(Default)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use annotations::near_duplicates::{LEAST_CONTAINMENT, Shingles, explain, index_missing, sketch_missing};
 use annotations::Split;
+use annotations::near_duplicates::{LEAST_CONTAINMENT, Shingles, explain, index_missing, sketch_missing};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -96,7 +96,11 @@ async fn less_than_half_is_no_near_duplicate() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_texts_of_fewer_than_eight_words_only_equal_ones_belong_together() {
     with_database(|pool| async move {
-        let tasks = [with_text(1, "only seven words are in this one"), with_text(2, "Only  seven words are in this one"), with_text(3, "only seven words are in that one")];
+        let tasks = [
+            with_text(1, "only seven words are in this one"),
+            with_text(2, "Only  seven words are in this one"),
+            with_text(3, "only seven words are in that one"),
+        ];
         import(&pool, file(&tasks)).await.unwrap();
         assert_eq!(placed(&pool, 1).await.2, placed(&pool, 2).await.2);
         assert_ne!(placed(&pool, 1).await.2, placed(&pool, 3).await.2);
@@ -159,12 +163,12 @@ fn tangle(seed: u64, documents: u64) -> Vec<Value> {
     let mut random = Random::new(seed);
     let mut texts: Vec<String> = Vec::new();
     for number in 0..documents {
-        let mut text = prose(10_000 * seed + number, 40 + random.below(200));
+        let mut text = prose(10_000 * seed + number, 80 + random.below(300));
         for _ in 0..random.below(3) {
             if let Some(other) = texts.get(random.below(texts.len().max(1))) {
                 let length = other.split(' ').count();
                 let from = random.below(length);
-                text = format!("{text} {}", words(other, from..length.min(from + 150)));
+                text = format!("{text} {}", words(other, from..length.min(from + 250)));
             }
         }
         texts.push(text);
@@ -184,7 +188,7 @@ async fn splits_depend_on_the_order_of_tasks_and_not_on_how_they_come() {
             let placed = all_placed(&one).await;
             assert_eq!(placed, all_placed(&other).await);
             let with_reason = |reason: &str| placed.iter().filter(|(_, _, because, _)| because == reason).count();
-            assert!(with_reason("inherited") > 5 && with_reason("bridge") > 0, "{placed:?}");
+            assert!(with_reason("inherited") > 5 && with_reason("bridge") > 0, "{} {}", with_reason("inherited"), with_reason("bridge"));
         })
         .await;
     })
@@ -204,7 +208,8 @@ async fn every_pair_that_brute_force_finds_is_found_and_no_split_is_crossed() {
                 if shingles[one].containment(&shingles[other]) >= LEAST_CONTAINMENT {
                     pairs += 1;
                     let (a, b) = (&splits[one].1, &splits[other].1);
-                    assert!(a == b || a == "excluded" || b == "excluded", "{one} {other}");
+                    let share = shingles[one].containment(&shingles[other]);
+                    assert!(a == b || a == "excluded" || b == "excluded", "tasks {} and {} share {share}: {a} {b}", one + 1, other + 1);
                 }
             }
         }
@@ -237,8 +242,14 @@ async fn copies_of_a_form_find_each_other_although_all_of_it_is_common() {
         let strangers: Vec<Value> = (101..=160).map(|id| with_text(id, &format!("{clause} {}", prose(id, 200)))).collect();
         import(&pool, file(&[copies, strangers].concat())).await.unwrap();
         let splits = "SELECT count(DISTINCT s.group_key) FROM document_splits s JOIN documents d ON d.id = s.document_id WHERE ";
-        assert_eq!(sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("{splits} d.task_id::int <= 60"))).fetch_one(&pool).await.unwrap(), 1);
-        assert_eq!(sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("{splits} d.task_id::int > 60"))).fetch_one(&pool).await.unwrap(), 60);
+        assert_eq!(
+            sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("{splits} d.task_id::int <= 60"))).fetch_one(&pool).await.unwrap(),
+            1
+        );
+        assert_eq!(
+            sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("{splits} d.task_id::int > 60"))).fetch_one(&pool).await.unwrap(),
+            60
+        );
     })
     .await;
 }
@@ -269,7 +280,8 @@ async fn imports_at_once_into_different_projects_see_each_other() {
                     .iter()
                     .zip(1..)
                     .map(|(text, id)| {
-                        let mut task = with_text(100 * project + id, &format!("{} {}", words(text, 0..240), prose(1_000 * project + id, 50)));
+                        let mut task =
+                            with_text(100 * project + id, &format!("{} {}", words(text, 0..240), prose(1_000 * project + id, 50)));
                         task["project"] = json!(project);
                         task
                     })
@@ -296,12 +308,14 @@ async fn old_document(pool: &PgPool, task: u64, split: &str, text: &str) {
     .fetch_one(pool)
     .await
     .unwrap();
-    sqlx::query("INSERT INTO document_texts (document_id, version, text, sha256, position) VALUES ($1, 1, $2, repeat('0', 64), next_position())")
-        .bind(id)
-        .bind(text)
-        .execute(pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "INSERT INTO document_texts (document_id, version, text, sha256, position) VALUES ($1, 1, $2, repeat('0', 64), next_position())",
+    )
+    .bind(id)
+    .bind(text)
+    .execute(pool)
+    .await
+    .unwrap();
     sqlx::query("INSERT INTO document_splits (document_id, version, group_key, split, reason, position) VALUES ($1, 1, $2, $3::split, 'hash', next_position())")
         .bind(id)
         .bind(format!("group {task}"))
@@ -329,7 +343,7 @@ async fn documents_from_before_are_indexed_and_the_later_of_two_that_cross_is_ex
         import(&pool, file(&[with_text(5, &newcomer)])).await.unwrap();
         let splits: Vec<_> = all_placed(&pool).await.into_iter().map(|(_, split, ..)| split).collect();
         assert_eq!(splits, ["train", "excluded", "train", "test", "train"]);
-        assert_eq!(placed(&pool, 5).await, ("train".to_owned(), "inherited".to_owned(), "group 1".to_owned()));
+        assert_eq!(placed(&pool, 5).await, ("train".to_owned(), "inherited".to_owned(), "group 3".to_owned()));
         assert_eq!(index_missing(&mut conn).await.unwrap().texts_indexed, 0);
     })
     .await;
