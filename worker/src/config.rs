@@ -59,7 +59,9 @@ impl WorkerConfig {
             anyhow::Ok(Duration::from_secs_f64(value))
         };
         let probe_listen = env.text("APRENDIZ_PROBE_LISTEN").map(|address| {
-            address.parse().map_err(|_| anyhow!("APRENDIZ_PROBE_LISTEN is `{address}`: expected an address and port such as 127.0.0.1:9090"))
+            address
+                .parse()
+                .map_err(|_| anyhow!("APRENDIZ_PROBE_LISTEN is `{address}`: expected an address and port such as 127.0.0.1:9090"))
         });
         let look: u64 = env.parsed("APRENDIZ_LOOK_SECONDS", 30, "a number of seconds, at least 1")?;
         let scratch = env.text("APRENDIZ_SCRATCH").map_or_else(std::env::temp_dir, PathBuf::from);
@@ -99,7 +101,13 @@ mod tests {
 
     #[test]
     fn a_bad_value_names_its_variable() {
-        for (name, value) in [("APRENDIZ_SLOTS", "0"), ("APRENDIZ_LEASE_SECONDS", "0.1"), ("APRENDIZ_THREADS", "many"), ("APRENDIZ_GRACE_SECONDS", "-1"), ("APRENDIZ_PROBE_LISTEN", "here")] {
+        for (name, value) in [
+            ("APRENDIZ_SLOTS", "0"),
+            ("APRENDIZ_LEASE_SECONDS", "0.1"),
+            ("APRENDIZ_THREADS", "many"),
+            ("APRENDIZ_GRACE_SECONDS", "-1"),
+            ("APRENDIZ_PROBE_LISTEN", "here"),
+        ] {
             let error = read(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }

@@ -30,7 +30,12 @@ struct Probes {
 }
 
 /// Listens, if it was asked to, until `stop`.
-pub(crate) async fn serve(context: Arc<WorkerContext>, shutdown: Shutdown, metrics: PrometheusHandle, stop: CancellationToken) -> Result<()> {
+pub(crate) async fn serve(
+    context: Arc<WorkerContext>,
+    shutdown: Shutdown,
+    metrics: PrometheusHandle,
+    stop: CancellationToken,
+) -> Result<()> {
     let Some(address) = context.config.probe_listen else {
         stop.cancelled().await;
         return Ok(());
@@ -86,7 +91,10 @@ impl Probes {
 async fn healthz(State(probes): State<Probes>) -> impl IntoResponse {
     let dead = probes.context.vitals.dead_loops();
     let check = |name| {
-        Check::of(name, if dead.contains(&name) { Err("it has ended: restart the process and look into its log".to_owned()) } else { Ok(()) })
+        Check::of(
+            name,
+            if dead.contains(&name) { Err("it has ended: restart the process and look into its log".to_owned()) } else { Ok(()) },
+        )
     };
     probes.answer(vec![check("doorbell"), check("heartbeat")])
 }
@@ -113,8 +121,13 @@ async fn readyz(State(probes): State<Probes>) -> impl IntoResponse {
         let detail = format!("announcements are not heard; runs are looked for every {} s", context.config.look.as_secs());
         Check { name: "queue", state: "degraded", detail: Some(detail) }
     };
-    let checks =
-        vec![Check::of("database", database), Check::of("bucket", bucket), Check::of("scratch", scratch), Check::of("claiming", claiming), queue];
+    let checks = vec![
+        Check::of("database", database),
+        Check::of("bucket", bucket),
+        Check::of("scratch", scratch),
+        Check::of("claiming", claiming),
+        queue,
+    ];
     probes.answer(checks)
 }
 

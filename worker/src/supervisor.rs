@@ -46,7 +46,8 @@ pub(crate) async fn run(
 ) -> Result<ChildEnd, Stop> {
     let mut child = start(job)?;
     let mut input = child.stdin.take();
-    let mut lines = FramedRead::new(child.stdout.take().expect("standard output is piped"), LinesCodec::new_with_max_length(MAX_LINE_BYTES));
+    let mut lines =
+        FramedRead::new(child.stdout.take().expect("standard output is piped"), LinesCodec::new_with_max_length(MAX_LINE_BYTES));
     let stderr = child.stderr.take().expect("standard error is piped");
     let words = AbortOnDropHandle::new(tokio::spawn(end_of(stderr)));
     let mut last = None;

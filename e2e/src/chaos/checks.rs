@@ -55,7 +55,10 @@ const FORBIDDEN: [(&str, &str); 12] = [
         "SELECT o.key FROM objects o JOIN attempts a ON a.run_id = o.run_id AND a.number = o.attempt_number
             WHERE o.state = 'live' AND o.key LIKE 'models/%' AND a.status <> 'succeeded'",
     ),
-    ("pending files older than the sweep", "SELECT key FROM objects WHERE state <> 'live' AND created_at < clock_timestamp() - interval '60 seconds'"),
+    (
+        "pending files older than the sweep",
+        "SELECT key FROM objects WHERE state <> 'live' AND created_at < clock_timestamp() - interval '60 seconds'",
+    ),
     (
         "cancelled runs that nobody asked to cancel",
         "SELECT r.id::text FROM training_runs r WHERE r.status = 'cancelled' AND NOT EXISTS (
@@ -65,7 +68,15 @@ const FORBIDDEN: [(&str, &str); 12] = [
 
 /// Failure codes that an injected fault explains.
 const EXPLAINED: [&str; 9] = [
-    "worker_killed", "worker_lost", "child_killed", "child_failed", "child_silent", "database", "object_store", "object_damaged", "child_not_started",
+    "worker_killed",
+    "worker_lost",
+    "child_killed",
+    "child_failed",
+    "child_silent",
+    "database",
+    "object_store",
+    "object_damaged",
+    "child_not_started",
 ];
 
 /// All violations.
@@ -107,7 +118,8 @@ async fn outcomes(pool: &PgPool, submitted: &[Uuid], violations: &mut Vec<String
 
 /// Every object has a row, every live row its object with its hash, every manifest all files beside it.
 async fn files(pool: &PgPool, bucket: &TestBucket, violations: &mut Vec<String>) -> Result<()> {
-    let rows: Vec<(String, String, Option<String>)> = sqlx::query_as("SELECT key, state::text, sha256 FROM objects").fetch_all(pool).await?;
+    let rows: Vec<(String, String, Option<String>)> =
+        sqlx::query_as("SELECT key, state::text, sha256 FROM objects").fetch_all(pool).await?;
     let rows: BTreeMap<String, (String, Option<String>)> = rows.into_iter().map(|(key, state, hash)| (key, (state, hash))).collect();
     let keys = bucket.keys().await;
     violations.extend(keys.iter().filter(|key| !rows.contains_key(*key)).map(|key| format!("a file without a row: {key}")));

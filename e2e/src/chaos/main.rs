@@ -113,7 +113,11 @@ async fn play(stage: &mut Stage, plan: &[(Duration, Action)], length: Duration) 
             }
         }
     }
-    println!("{:7.1} s  {} runs accepted, {refused} requests refused, {faults} faults; now everything is healed", started.elapsed().as_secs_f64(), runs.len());
+    println!(
+        "{:7.1} s  {} runs accepted, {refused} requests refused, {faults} faults; now everything is healed",
+        started.elapsed().as_secs_f64(),
+        runs.len()
+    );
     stage.heal().await;
     let healed = Instant::now();
     rest(stage, REST + length).await?;

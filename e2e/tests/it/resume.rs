@@ -41,7 +41,8 @@ async fn frozen_after(site: &Site, worker: &Process, id: Uuid, checkpoints: usiz
 
 /// Hash of each file that training wrote. What names the run or the attempt (the card) is left out.
 async fn weights(site: &Site, id: Uuid) -> BTreeMap<String, String> {
-    let files: Value = sqlx::query_scalar("SELECT files FROM model_versions WHERE run_id = $1").bind(id).fetch_one(site.pool()).await.unwrap();
+    let files: Value =
+        sqlx::query_scalar("SELECT files FROM model_versions WHERE run_id = $1").bind(id).fetch_one(site.pool()).await.unwrap();
     let files = files.as_array().unwrap().iter().map(|file| (text(&file["path"]), text(&file["sha256"])));
     files.filter(|(path, _)| path != "README.md").collect()
 }
@@ -90,7 +91,8 @@ async fn a_training_killed_twice_ends_with_the_bytes_of_an_undisturbed_one() {
         let (done, resumed) = (pair[0].1, pair[1].0.unwrap());
         assert!(done - resumed <= 2 * longest, "{done} steps done, continued from {resumed}, checkpoints {kept:?}");
     }
-    let versions: Vec<i32> = sqlx::query_scalar("SELECT attempt_number FROM model_versions WHERE run_id = $1").bind(id).fetch_all(site.pool()).await.unwrap();
+    let versions: Vec<i32> =
+        sqlx::query_scalar("SELECT attempt_number FROM model_versions WHERE run_id = $1").bind(id).fetch_all(site.pool()).await.unwrap();
     assert_eq!(versions, [3]);
     objects::check(&site).await;
     drop(third);
@@ -129,8 +131,11 @@ async fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
     worker.kill();
     worker.wait(PATIENCE).await;
     child.is_gone().await;
-    let left: Vec<(i64, String)> =
-        sqlx::query_as("SELECT step, object_key FROM checkpoints WHERE run_id = $1 ORDER BY step").bind(id).fetch_all(site.pool()).await.unwrap();
+    let left: Vec<(i64, String)> = sqlx::query_as("SELECT step, object_key FROM checkpoints WHERE run_id = $1 ORDER BY step")
+        .bind(id)
+        .fetch_all(site.pool())
+        .await
+        .unwrap();
     // more are not kept
     let [(before, _), (_, newest)] = &left[..] else { panic!("{left:?}") };
     let bucket = &site.env.bucket;

@@ -87,10 +87,8 @@ impl Site {
 
     /// Waits for the end of a run, whatever it is.
     pub(crate) async fn ended(&self, id: Uuid) -> Value {
-        wait_until(&format!("the end of run {id}"), PATIENCE, async || {
-            self.try_run(id).await.filter(|run| run["finished_at"].is_string())
-        })
-        .await
+        wait_until(&format!("the end of run {id}"), PATIENCE, async || self.try_run(id).await.filter(|run| run["finished_at"].is_string()))
+            .await
     }
 
     /// Waits for the end of a run that must succeed.
@@ -126,9 +124,13 @@ impl Site {
     /// Everything of runs that a worker may write, in one text a table.
     pub(crate) async fn state(&self) -> Vec<String> {
         let mut state = Vec::new();
-        for table in ["training_runs", "attempts", "run_events", "metrics", "model_versions", "datasets", "checkpoints", "objects", "outbox"] {
+        for table in
+            ["training_runs", "attempts", "run_events", "metrics", "model_versions", "datasets", "checkpoints", "objects", "outbox"]
+        {
             let sql = format!("SELECT coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '') FROM {table} t");
-            state.push(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(self.pool()).await.unwrap_or_else(|error| panic!("{table}: {error}")));
+            state.push(
+                sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(self.pool()).await.unwrap_or_else(|error| panic!("{table}: {error}")),
+            );
         }
         state
     }

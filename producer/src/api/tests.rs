@@ -13,7 +13,7 @@ use super::*;
 async fn service() -> Router {
     let options = PgConnectOptions::new().host("127.0.0.1").port(1).username("nobody");
     let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100)).connect_lazy_with(options);
-    let store = artifacts::StoreConfig { bucket: "none".to_owned(), key_prefix: String::new(), timeout: std::time::Duration::from_secs(1) };
+    let store = artifacts::StoreConfig { bucket: "none".to_owned(), key_prefix: String::new(), timeout: Duration::from_secs(1) };
     let store = artifacts::Store::connect(&store).await;
     let queue = ::queue::QueueConfig { redis_url: SecretString::from("redis://127.0.0.1:1"), prefix: "test".to_owned() };
     let config = ApiConfig::for_tests();

@@ -1,6 +1,7 @@
 //! A bucket of the test's own, and files to put into it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use artifacts::{Object, ObjectRange, Store, StoreConfig};
 use sha2::{Digest as _, Sha256};

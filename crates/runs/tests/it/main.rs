@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 mod access;
+mod announcing;
 mod auditing;
 mod bulk_retrying;
-mod announcing;
 mod cancelling;
 mod claiming;
 mod cloning;

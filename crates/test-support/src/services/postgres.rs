@@ -77,7 +77,14 @@ impl TestPostgres {
     /// Starts it again at the same address, with what it has stored.
     pub async fn resume(&mut self) {
         let mut start = as_postgres("postgres");
-        start.arg("-D").arg(&self.data).args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+        start.arg("-D").arg(&self.data).args([
+            "-p",
+            &self.port.to_string(),
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            "unix_socket_directories=",
+        ]);
         start.args(["-c", "max_connections=60", "-c", "shared_buffers=32MB", "-c", "min_wal_size=32MB", "-c", "max_wal_size=64MB"]);
         let mut process = Process::start("postgres", &mut start, self.folder.path());
         let options: PgConnectOptions = self.url().parse().expect("it was put together from good parts");

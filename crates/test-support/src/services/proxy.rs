@@ -185,8 +185,8 @@ fn body_of(piece: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read as _, Write as _};
     use super::*;
+    use std::io::{Read as _, Write as _};
 
     /// Sends a byte through the proxy and gives what comes back within a moment.
     fn echo(stream: &mut std::net::TcpStream) -> std::io::Result<u8> {

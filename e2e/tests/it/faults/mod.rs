@@ -58,8 +58,10 @@ async fn check_published_once(site: &Site, id: Uuid) {
 
 /// Lets waiting retries come at once, as if their pause were over.
 async fn end_pauses(site: &Site) {
-    sqlx::raw_sql("UPDATE training_runs SET run_after = clock_timestamp() WHERE status = 'retrying'; UPDATE outbox SET due_at = clock_timestamp()")
-        .execute(site.pool())
-        .await
-        .unwrap();
+    sqlx::raw_sql(
+        "UPDATE training_runs SET run_after = clock_timestamp() WHERE status = 'retrying'; UPDATE outbox SET due_at = clock_timestamp()",
+    )
+    .execute(site.pool())
+    .await
+    .unwrap();
 }

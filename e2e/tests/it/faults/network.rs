@@ -21,12 +21,16 @@ async fn a_worker_that_is_cut_off_is_replaced_and_changes_nothing_when_it_is_bac
     let site = Site::with(many_contracts(DOCUMENTS)).await;
     let address = |url: &str| url.rsplit_once('@').unwrap().1.split('/').next().unwrap().to_owned();
     let (database_url, redis_url) = (site.env.database.url().to_owned(), site.env.redis.url());
-    let proxies =
-        [FaultProxy::start(&address(&database_url)), FaultProxy::start(&address(&redis_url)), FaultProxy::start(&site.env.bucket.address())];
+    let proxies = [
+        FaultProxy::start(&address(&database_url)),
+        FaultProxy::start(&address(&redis_url)),
+        FaultProxy::start(&site.env.bucket.address()),
+    ];
     let (database_url, _) = through(&database_url, &proxies[0]);
     let (redis_url, _) = through(&redis_url, &proxies[1]);
     let endpoint = format!("http://{}", proxies[2].address());
-    let variables = [("DATABASE_URL", database_url.as_str()), ("REDIS_URL", redis_url.as_str()), ("AWS_ENDPOINT_URL_S3", endpoint.as_str())];
+    let variables =
+        [("DATABASE_URL", database_url.as_str()), ("REDIS_URL", redis_url.as_str()), ("AWS_ENDPOINT_URL_S3", endpoint.as_str())];
     let (id, worker) = training(&site, &variables).await;
     let child = Child::of(&worker);
     child.freeze();
@@ -112,7 +116,8 @@ async fn a_worker_whose_cable_is_pulled_is_replaced_and_changes_nothing_when_it_
     let (database_url, _) = through(site.env.database.url(), &proxies[0]);
     let (redis_url, _) = through(&site.env.redis.url(), &proxies[1]);
     let endpoint = format!("http://{}", proxies[2].address());
-    let variables = [("DATABASE_URL", database_url.as_str()), ("REDIS_URL", redis_url.as_str()), ("AWS_ENDPOINT_URL_S3", endpoint.as_str())];
+    let variables =
+        [("DATABASE_URL", database_url.as_str()), ("REDIS_URL", redis_url.as_str()), ("AWS_ENDPOINT_URL_S3", endpoint.as_str())];
     let worker = site.env.worker_under(&["ip", "netns", "exec", &space.name], "worker-1", &[LEASE, &variables].concat());
     let id = site.create_run(&long()).await;
     site.trains(id).await;

@@ -16,7 +16,11 @@ const NO_BUCKET: &str = "HTTP/1.1 404 Not Found\r\ncontent-type: application/xml
 /// A worker whose bucket is behind a proxy.
 fn behind(site: &Site, proxy: &FaultProxy, name: &str) -> Process {
     let endpoint = format!("http://{}", proxy.address());
-    site.env.worker(name, &[LEASE, &[("AWS_ENDPOINT_URL_S3", &endpoint), ("APRENDIZ_LEASE_SECONDS", "30"), ("APRENDIZ_BUCKET_TIMEOUT_SECONDS", "2")]].concat())
+    site.env.worker(
+        name,
+        &[LEASE, &[("AWS_ENDPOINT_URL_S3", &endpoint), ("APRENDIZ_LEASE_SECONDS", "30"), ("APRENDIZ_BUCKET_TIMEOUT_SECONDS", "2")]]
+            .concat(),
+    )
 }
 
 /// A run whose worker is about to upload its model when `fault` happens. It must be retried, and succeed once the bucket is well.
@@ -133,7 +137,13 @@ async fn a_bucket_that_is_away_says_so_to_who_asks_the_api() {
     site.succeeded(id).await;
     let proxy = FaultProxy::start(&site.env.bucket.address());
     let endpoint = format!("http://{}", proxy.address());
-    let other = site.env.serve_with(&[], &[("AWS_ENDPOINT_URL_S3", &endpoint), ("APRENDIZ_MODEL_CACHE_DIR", site.env.folder().join("other").to_str().unwrap())]).await;
+    let other = site
+        .env
+        .serve_with(
+            &[],
+            &[("AWS_ENDPOINT_URL_S3", &endpoint), ("APRENDIZ_MODEL_CACHE_DIR", site.env.folder().join("other").to_str().unwrap())],
+        )
+        .await;
     proxy.refuse();
     let path = format!("/v1/training-runs/{id}/model?file=config.json");
     assert_eq!(other.api().get(&path).send().await.unwrap().status().as_u16(), 503);

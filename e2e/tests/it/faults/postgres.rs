@@ -5,8 +5,8 @@ use test_support::{TestEnv, TestPostgres, wait_until};
 
 use super::{DOCUMENTS, check_published_once, end_pauses, long, small, training};
 use crate::child::Child;
-use crate::export::{contracts, many_contracts};
 use crate::disk::SmallDisk;
+use crate::export::{contracts, many_contracts};
 use crate::site::{PATIENCE, Site};
 
 /// An administrator's statement, from another database of the server; `{name}` in it is that of the test's database.
@@ -116,7 +116,8 @@ async fn a_server_without_a_free_connection_loses_no_run() {
 #[tokio::test]
 async fn two_connections_are_enough_for_four_slots() {
     let site = Site::with(contracts()).await;
-    let worker = site.env.worker("worker-1", &[("APRENDIZ_DATABASE_CONNECTIONS", "2"), ("APRENDIZ_SLOTS", "4"), ("APRENDIZ_LEASE_SECONDS", "10")]);
+    let worker =
+        site.env.worker("worker-1", &[("APRENDIZ_DATABASE_CONNECTIONS", "2"), ("APRENDIZ_SLOTS", "4"), ("APRENDIZ_LEASE_SECONDS", "10")]);
     let mut ids = Vec::new();
     for seed in 0..4 {
         ids.push(site.create_run(&serde_json::json!({ "model": "contracts", "seed": seed })).await);

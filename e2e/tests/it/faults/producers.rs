@@ -35,10 +35,14 @@ async fn a_run_announced_twice_because_its_server_died_in_between_runs_once() {
     gate.open().await;
     wait_until("the row that is back", PATIENCE, async || (site.count("SELECT count(*) FROM outbox").await == 1).then_some(())).await;
     site.server = site.env.serve(&[]).await;
-    wait_until("the second announcement", PATIENCE, async || (site.env.redis.command("HLEN aprendiz:runs:data").await? == ":2\r\n").then_some(())).await;
+    wait_until("the second announcement", PATIENCE, async || {
+        (site.env.redis.command("HLEN aprendiz:runs:data").await? == ":2\r\n").then_some(())
+    })
+    .await;
     let worker = site.env.worker("worker-1", LEASE);
     site.succeeded(id).await;
-    wait_until("an empty queue", PATIENCE, async || (site.env.redis.command("LLEN aprendiz:runs:active").await? == ":0\r\n").then_some(())).await;
+    wait_until("an empty queue", PATIENCE, async || (site.env.redis.command("LLEN aprendiz:runs:active").await? == ":0\r\n").then_some(()))
+        .await;
     assert_eq!(site.attempts(id).await, ["succeeded"]);
     drop(worker);
     site.finish().await;

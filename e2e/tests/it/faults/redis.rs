@@ -125,7 +125,8 @@ async fn poison_in_the_queue_is_dropped_with_one_line_each() {
     push(&site, 102, None).await;
     ring(&site).await;
     wait_until("a warning", PATIENCE, async || (lines("have lost their data and are dropped") >= 1).then_some(())).await;
-    wait_until("an empty queue", PATIENCE, async || (site.env.redis.command("HLEN aprendiz:runs:data").await? == ":0\r\n").then_some(())).await;
+    wait_until("an empty queue", PATIENCE, async || (site.env.redis.command("HLEN aprendiz:runs:data").await? == ":0\r\n").then_some(()))
+        .await;
 
     // and the next run starts as ever
     let id = site.create_run(&small()).await;

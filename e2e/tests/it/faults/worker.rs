@@ -50,7 +50,8 @@ async fn a_child_that_runs_out_of_memory_is_put_into_quarantine_and_others_go_on
     assert_eq!(code, "worker_killed", "{reason}");
     assert!(reason.contains("signal 6"), "{reason}");
     // the worker lives, and its next run is well
-    let documents: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM documents ORDER BY task_id LIMIT 90").fetch_all(site.pool()).await.unwrap();
+    let documents: Vec<Uuid> =
+        sqlx::query_scalar("SELECT id FROM documents ORDER BY task_id LIMIT 90").fetch_all(site.pool()).await.unwrap();
     let next = site.create_run(&json!({ "model": "contracts", "data": { "documents": documents } })).await;
     site.succeeded(next).await;
     drop(worker);
