@@ -38,6 +38,32 @@ test_summary() {
 }
 
 # bench [NAME]: all, or the benches of the crate or the script of that name.
+# The whole matrix of faults, those that take minutes or need root included.
+faults() {
+    need_rust
+    step "build" build_workspace --bins --examples
+    command -v ip >/dev/null || install_packages iproute2
+    [[ -e /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 ]] || install_packages faketime
+    services_up
+    say "── faults"
+    local started status=0 log=$logs/faults.log
+    started=$(now_ms)
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --locked --workspace --no-fail-fast --run-ignored all -E 'package(e2e) & test(faults::)' "$@" 2>&1 | tee "$log" || status=$?
+    else
+        cargo test --locked --workspace --test e2e --no-fail-fast -- --include-ignored faults:: "$@" 2>&1 | tee "$log" || status=$?
+    fi
+    took "faults" "$started"
+    return "$status"
+}
+
+chaos() {
+    need_rust
+    step "build" build_workspace --bins --examples
+    services_up
+    "$(target_folder)/debug/aprendiz-chaos" "$@"
+}
+
 bench() {
     local only=${1:-} folder script found=no
     need_rust

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use environment::DatabaseConfig;
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 
 /// The migrations of this build.
@@ -13,6 +13,22 @@ pub(crate) static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
 /// How long a request waits for a free connection before it is turned away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A session of a loop that does nothing inside a transaction for so long hangs.
+const HUNG: Duration = Duration::from_secs(30);
+
+/// What the session of a loop gets, so that Postgres ends it when its process hangs or its host is gone, and with it the locks that
+/// it holds: without this they would stay for hours, and no other producer could take over.
+pub(crate) fn loop_session(config: PgConnectOptions, name: &str, idle: Option<Duration>) -> PgConnectOptions {
+    let mut options = vec![
+        ("idle_in_transaction_session_timeout", HUNG.as_millis().to_string()),
+        ("tcp_keepalives_idle", "10".to_owned()),
+        ("tcp_keepalives_interval", "5".to_owned()),
+        ("tcp_keepalives_count", "3".to_owned()),
+    ];
+    options.extend(idle.map(|idle| ("idle_session_timeout", idle.as_millis().to_string())));
+    config.application_name(name).options(options)
+}
 
 /// What Postgres says when nobody has ever migrated this database.
 const UNDEFINED_TABLE: &str = "42P01";

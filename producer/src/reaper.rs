@@ -6,13 +6,17 @@ use std::time::Duration;
 use runs::{RunsError, reannounce_unclaimed, reap_expired_leases};
 use sqlx::postgres::{PgAdvisoryLock, PgConnectOptions};
 use sqlx::{Connection as _, Either, PgConnection};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+use crate::database::loop_session;
 
 use crate::metrics::REAPED;
 
 const EVERY: Duration = Duration::from_secs(2);
+/// A reaper that is not heard of for so long hangs: Postgres ends its session, and another one takes over.
+const HUNG: Duration = Duration::from_secs(10);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 /// Runs taken back, or announced again, in one transaction.
 const BATCH: i64 = 100;
@@ -23,7 +27,7 @@ const LOCK: &str = "aprendiz.reaper";
 
 /// Runs until shutdown.
 pub(crate) async fn run(database: PgConnectOptions, shutdown: CancellationToken) {
-    let options = database.application_name("aprendiz-reaper");
+    let options = loop_session(database, "aprendiz-reaper", Some(HUNG));
     let mut backoff = EVERY;
     let mut is_away = false;
     while !shutdown.is_cancelled() {
@@ -54,7 +58,8 @@ async fn work(options: &PgConnectOptions, on_round: &mut impl FnMut()) -> Result
     loop {
         match lock.try_acquire(conn).await? {
             Either::Left(mut guard) => loop {
-                reap(guard.as_mut()).await?;
+                // an answer that never comes must not keep the lock either
+                timeout(HUNG, reap(guard.as_mut())).await.map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
                 on_round();
                 sleep(EVERY).await;
             },

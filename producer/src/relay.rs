@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use crate::database::loop_session;
+
 use crate::metrics::{ANNOUNCED, RELAY_ERRORS};
 
 const CHANNEL: &str = "aprendiz_outbox";
@@ -42,7 +44,7 @@ enum RelayError {
 /// Runs until shutdown.
 pub(crate) async fn run(database: PgConnectOptions, queue: QueueConfig, shutdown: CancellationToken) {
     // what is lost of these commits in a crash of Postgres is announced twice, which does no harm: so they need not wait for the disk
-    let options = database.application_name("aprendiz-relay").options([("synchronous_commit", "off")]);
+    let options = loop_session(database, "aprendiz-relay", None).options([("synchronous_commit", "off")]);
     let mut backoff = SHORTEST_BACKOFF;
     // the newest complaint: another one is news
     let mut told: Option<String> = None;

@@ -2,8 +2,10 @@
 //! an advisory lock that its connection holds, as for the reaper. Were there two, they would only do some things twice: whether an
 //! object may go is decided by its row, and a deletion can be repeated.
 
+use std::time::Duration;
+
 use artifacts::{Store, StoreError};
-use runs::{RunsError, condemn_pending_objects, condemned_objects, discard_ended_checkpoints, forget_object};
+use runs::{CondemnedObject, RunsError, condemn_pending_objects, condemned_objects, discard_ended_checkpoints, forget_object};
 use sqlx::postgres::{PgAdvisoryLock, PgConnectOptions};
 use sqlx::{Connection as _, Either, PgConnection};
 use tokio::time::sleep;
@@ -12,12 +14,15 @@ use tracing::{debug, info, warn};
 
 use crate::bucket_walk::BucketWalk;
 use crate::config::SweepConfig;
+use crate::database::loop_session;
 use crate::metrics::SWEPT;
 
 /// Objects condemned, and objects deleted, in one round.
 const ROUND: i64 = 1_000;
 /// Rows read at once.
 const PAGE: i64 = 100;
+/// A sweeper that asks Postgres nothing for so long hangs.
+const HUNG: Duration = Duration::from_secs(600);
 /// Name of the lock, hashed by the library into a number.
 const LOCK: &str = "aprendiz.sweeper";
 
@@ -33,7 +38,8 @@ pub(crate) enum SweepError {
 
 /// Runs until shutdown.
 pub(crate) async fn run(database: PgConnectOptions, store: Store, config: SweepConfig, shutdown: CancellationToken) {
-    let options = database.application_name("aprendiz-sweeper");
+    // deletions in the bucket lie between its statements
+    let options = loop_session(database, "aprendiz-sweeper", Some(config.every + HUNG));
     let mut walk = BucketWalk::default();
     let mut is_away = false;
     while !shutdown.is_cancelled() {
@@ -96,7 +102,8 @@ async fn sweep(conn: &mut PgConnection, store: &Store, config: &SweepConfig) -> 
     Ok(())
 }
 
-/// Deletes the bytes, then the rows, of objects that are `deleting`, whoever condemned them.
+/// Deletes the bytes, then the rows, of objects that are `deleting`, whoever condemned them. One that the bucket does not let go
+/// of is told and left for the next round: it must not keep the others.
 async fn delete_condemned(conn: &mut PgConnection, store: &Store) -> Result<u64, SweepError> {
     let mut after = String::new();
     let mut deleted = 0;
@@ -107,12 +114,12 @@ async fn delete_condemned(conn: &mut PgConnection, store: &Store) -> Result<u64,
         };
         after.clone_from(&last.key);
         for object in page {
-            if let Some(upload_id) = &object.upload_id
-                && !store.abort_upload(&object.key, upload_id).await?
-            {
-                debug!(object.key, "its multipart upload has ended already");
+            if let Err(error) = delete_bytes(store, &object).await {
+                // is it this object, or all of them?
+                store.check().await?;
+                warn!(object.key, %error, "an object cannot be deleted: it is tried again in the next round");
+                continue;
             }
-            store.delete(&object.key).await?;
             if forget_object(conn, &object.key).await? {
                 metrics::counter!(SWEPT).increment(1);
                 deleted += 1;
@@ -120,4 +127,13 @@ async fn delete_condemned(conn: &mut PgConnection, store: &Store) -> Result<u64,
         }
     }
     Ok(deleted)
+}
+
+async fn delete_bytes(store: &Store, object: &CondemnedObject) -> Result<(), StoreError> {
+    if let Some(upload_id) = &object.upload_id
+        && !store.abort_upload(&object.key, upload_id).await?
+    {
+        debug!(object.key, "its multipart upload has ended already");
+    }
+    store.delete(&object.key).await
 }

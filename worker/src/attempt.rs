@@ -1,10 +1,12 @@
 //! One attempt: the pipeline beside its lease, and what is recorded at the end.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use runs::{AttemptKey, Claim, Failure, FailureOutcome, RunsError, cancel_attempt, fail_attempt, release_attempt};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
 use crate::context::WorkerContext;
@@ -25,14 +27,19 @@ enum End {
     Failed(Failure),
 }
 
-/// Carries out a claimed run and records the outcome. Never fails: what cannot be recorded is taken back by the reaper.
-pub(crate) async fn execute(context: &Arc<WorkerContext>, claim: Claim, shutdown: &Shutdown) {
+/// Carries out a claimed run and records the outcome; the lease counts from `asked_at`, when the claim was asked for. Never fails: what cannot be recorded is taken back by the reaper.
+pub(crate) async fn execute(context: &Arc<WorkerContext>, claim: Claim, asked_at: Instant, shutdown: &Shutdown) {
     let (key, kind) = (claim.attempt, claim.run.kind);
-    let span = tracing::info_span!("attempt", training_run.id = %key.run_id, attempt.number = key.number, run.kind = %kind);
+    let span = tracing::info_span!("attempt", training_run.id = %key.run_id, attempt.number = key.number, run.kind = %kind, trace.parent = claim.run.trace_parent);
     async {
         tracing::info!("claimed");
         let started = Instant::now();
-        let end = work(context, claim, shutdown).await;
+        let working = AssertUnwindSafe(work(context, claim, shutdown, asked_at)).catch_unwind();
+        let end = working.await.unwrap_or_else(|_| {
+            // the hook of panics has said where
+            let text = "the worker panicked while it worked on the run: its log says where".to_owned();
+            End::Failed(Failure { code: "worker_panicked".to_owned(), text, retryable: true })
+        });
         let recorded = record(context, key, &end).await;
         let seconds = started.elapsed().as_secs_f64();
         metrics::counter!("aprendiz_worker_attempts_total", "kind" => kind.as_str(), "outcome" => outcome(&end, &recorded)).increment(1);
@@ -54,7 +61,7 @@ pub(crate) async fn execute(context: &Arc<WorkerContext>, claim: Claim, shutdown
 }
 
 /// Dropping the pipeline stops it wherever it is: statements are cancelled with their connection, the child is killed.
-async fn work(context: &Arc<WorkerContext>, claim: Claim, shutdown: &Shutdown) -> End {
+async fn work(context: &Arc<WorkerContext>, claim: Claim, shutdown: &Shutdown, asked_at: Instant) -> End {
     let key = claim.attempt;
     tokio::select! {
         // what has been published is finished, even when a reason to stop came at the same moment
@@ -65,7 +72,7 @@ async fn work(context: &Arc<WorkerContext>, claim: Claim, shutdown: &Shutdown) -
             Err(Stop::HandedBack) => End::ShuttingDown,
             Err(Stop::Failed(failure)) => End::Failed(failure),
         },
-        end = lease::keep(&context.pool, key, context.config.lease) => match end {
+        end = lease::keep(&context.pool, key, context.config.lease, asked_at) => match end {
             LeaseEnd::CancelRequested => End::CancelRequested,
             LeaseEnd::Lost => End::LeaseLost,
         },
@@ -97,9 +104,12 @@ async fn record(context: &WorkerContext, key: AttemptKey, end: &End) -> Result<(
     let patience = if matches!(end, End::ShuttingDown) { FAREWELL.min(context.config.lease) } else { context.config.lease };
     let deadline = Instant::now() + patience;
     loop {
-        match record_once(context, key, end).await {
-            Err(error) if error.is_retryable() && Instant::now() < deadline => tokio::time::sleep(RECORD_PAUSE).await,
-            outcome => return outcome,
+        // a connection that is half open would answer in minutes
+        let left = deadline.saturating_duration_since(Instant::now()).max(RECORD_PAUSE);
+        match timeout(left, record_once(context, key, end)).await {
+            Ok(Err(error)) if error.is_retryable() && Instant::now() < deadline => tokio::time::sleep(RECORD_PAUSE).await,
+            Ok(outcome) => return outcome,
+            Err(_) => return Err(RunsError::Database(sqlx::Error::PoolTimedOut)),
         }
     }
 }

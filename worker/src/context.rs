@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use artifacts::Store;
 use runs::{NewWorker, RunKind, WorkerId, register_worker};
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use crate::config::WorkerConfig;
 use crate::vitals::Vitals;
@@ -61,6 +61,16 @@ impl WorkerContext {
         drop(conn);
         tracing::info!(worker.id = %id, worker.host = config.host, worker.slots = config.slots, cpu_kernel = training::cpu_kernel(), "worker registered");
         Ok(Arc::new(Self { config, pool, store, id, vitals: Vitals::default() }))
+    }
+}
+
+impl WorkerContext {
+    /// How to open a connection of its own for a long statement: Postgres ends the statement soon after this side is gone, be it
+    /// cancelled or killed, and not only when it would answer.
+    pub(crate) fn long_statement(&self, name: &str) -> PgConnectOptions {
+        let hung = self.config.lease.as_millis().to_string();
+        let session = [("client_connection_check_interval", "500ms"), ("idle_in_transaction_session_timeout", &hung)];
+        self.config.database.options.clone().application_name(name).options(session)
     }
 }
 

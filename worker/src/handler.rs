@@ -3,25 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
-use metrics_exporter_prometheus::PrometheusHandle;
 use queue::Ring;
 use runs::{Claim, RunsError, claim_next, stop_worker};
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::attempt;
 use crate::context::{KINDS, WorkerContext};
+use crate::probes::Probes;
 use crate::shutdown::Shutdown;
-use crate::{probes, vitals};
+use crate::vitals;
 
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 /// How long the last word to Postgres is waited for.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Works until it is told to end, then waits until running attempts have been finished or handed back.
-pub(crate) async fn serve(context: Arc<WorkerContext>, shutdown: Shutdown, metrics: PrometheusHandle) -> Result<()> {
+pub(crate) async fn serve(context: Arc<WorkerContext>, shutdown: Shutdown, probes: Probes) {
     let bell = Arc::new(Notify::new());
     // the doorbell, the heartbeat and the probes go on while runs are finished: until this token
     let end = CancellationToken::new();
@@ -32,18 +32,10 @@ pub(crate) async fn serve(context: Arc<WorkerContext>, shutdown: Shutdown, metri
         async move { end.run_until_cancelled(vitals::beat(&context, &shutdown)).await.unwrap_or_default() }
     });
     context.vitals.watch(vec![("doorbell", doorbell.abort_handle()), ("heartbeat", heartbeat.abort_handle())]);
-    let mut probing = background.spawn(probes::serve(Arc::clone(&context), shutdown.clone(), metrics, end.clone()));
+    background.spawn(probes.serve(Arc::clone(&context), shutdown.clone(), end.clone()));
 
     let attempts = TaskTracker::new();
-    let claiming = claim_all(&context, &bell, &shutdown, &attempts);
-    tokio::select! {
-        () = claiming => {}
-        // it ends before its token only when it could not listen
-        failed = &mut probing => {
-            shutdown.hand_back();
-            failed??;
-        }
-    }
+    claim_all(&context, &bell, &shutdown, &attempts).await;
     attempts.close();
     attempts.wait().await;
     end.cancel();
@@ -55,7 +47,6 @@ pub(crate) async fn serve(context: Arc<WorkerContext>, shutdown: Shutdown, metri
         _ => tracing::warn!("the database does not answer: it will list this worker as silent, not as stopped"),
     }
     tracing::info!("worker stopped");
-    Ok(())
 }
 
 async fn claim_all(context: &Arc<WorkerContext>, bell: &Notify, shutdown: &Shutdown, attempts: &TaskTracker) {
@@ -65,24 +56,26 @@ async fn claim_all(context: &Arc<WorkerContext>, bell: &Notify, shutdown: &Shutd
     loop {
         let Some(slot) = draining.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await else { return };
         let slot = slot.expect("the semaphore is never closed");
-        let Some(claim) = next_claim(context, bell, draining).await else { return };
+        let Some((claim, asked_at)) = next_claim(context, bell, draining).await else { return };
         let (context, shutdown) = (Arc::clone(context), shutdown.clone());
         attempts.spawn(async move {
             metrics::gauge!("aprendiz_worker_busy_slots").increment(1.0);
-            attempt::execute(&context, claim, &shutdown).await;
+            attempt::execute(&context, claim, asked_at, &shutdown).await;
             metrics::gauge!("aprendiz_worker_busy_slots").decrement(1.0);
             drop(slot);
         });
     }
 }
 
-/// Looks for work, then waits for the bell (or looks again after a while), until there is some. `None` when draining.
-async fn next_claim(context: &WorkerContext, bell: &Notify, draining: &CancellationToken) -> Option<Claim> {
+/// Looks for work, then waits for the bell (or looks again after a while), until there is some;
+/// also when it was asked for. `None` when draining.
+async fn next_claim(context: &WorkerContext, bell: &Notify, draining: &CancellationToken) -> Option<(Claim, Instant)> {
     let mut warned = false;
     while !draining.is_cancelled() {
         // a ring during the look is kept by the bell, so nothing falls between looking and waiting
+        let asked_at = Instant::now();
         let pause = match look(context).await {
-            Ok(Some(claim)) => return Some(claim),
+            Ok(Some(claim)) => return Some((claim, asked_at)),
             Ok(None) => {
                 warned = false;
                 context.config.look

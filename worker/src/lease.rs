@@ -20,8 +20,8 @@ pub(crate) enum LeaseEnd {
 
 /// Renews the lease every third of its time until there is a reason to stop. The lease counts from before the renewal was
 /// sent, so this side believes in it no longer than the database does.
-pub(crate) async fn keep(pool: &PgPool, key: AttemptKey, lease: Duration) -> LeaseEnd {
-    let mut held_since = Instant::now();
+pub(crate) async fn keep(pool: &PgPool, key: AttemptKey, lease: Duration, asked_at: Instant) -> LeaseEnd {
+    let mut held_since = asked_at;
     let mut next_renewal = held_since + lease / 3;
     loop {
         let now = Instant::now();

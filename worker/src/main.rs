@@ -24,6 +24,7 @@ use environment::{Environment, init_logs};
 
 use crate::config::WorkerConfig;
 use crate::context::WorkerContext;
+use crate::probes::Probes;
 use crate::shutdown::Shutdown;
 
 /// Claims training runs and carries them out: dataset, training in a child process, evaluation, upload, publication.
@@ -79,8 +80,11 @@ fn serve() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
     let outcome = runtime.block_on(async {
         let shutdown = Shutdown::on_signals()?;
-        let context = WorkerContext::connect(config).await?;
-        handler::serve(context, shutdown, metrics).await
+        let probes = Probes::listen(config.probe_listen, metrics).await?;
+        let connecting = shutdown.draining().run_until_cancelled(WorkerContext::connect(config));
+        let Some(context) = connecting.await.transpose()? else { return Ok(()) };
+        handler::serve(context, shutdown, probes).await;
+        Ok(())
     });
     // the scoring of a run that was given up may still compute on a thread: nobody waits for it
     runtime.shutdown_background();

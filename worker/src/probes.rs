@@ -1,5 +1,6 @@
 //! Probes and metrics of this process over HTTP, where `APRENDIZ_PROBE_LISTEN` says so. They need no key and tell no secrets.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,32 +23,44 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Heartbeats older than this mean that the process starves or the database is away.
 const STALE: Duration = Duration::from_secs(30);
 
-#[derive(Clone)]
-struct Probes {
-    context: Arc<WorkerContext>,
-    shutdown: Shutdown,
+/// A place to listen at, taken before anything is claimed: an address that is in use must cost no run.
+pub(crate) struct Probes {
+    listener: Option<TcpListener>,
     metrics: PrometheusHandle,
 }
 
-/// Listens, if it was asked to, until `stop`.
-pub(crate) async fn serve(
+impl Probes {
+    /// Listens, where an address was given.
+    pub(crate) async fn listen(address: Option<SocketAddr>, metrics: PrometheusHandle) -> Result<Self> {
+        let listener = match address {
+            Some(address) => {
+                let listener = TcpListener::bind(address).await;
+                Some(listener.with_context(|| format!("APRENDIZ_PROBE_LISTEN: cannot listen on {address}"))?)
+            }
+            None => None,
+        };
+        Ok(Self { listener, metrics })
+    }
+
+    /// Answers until `end`.
+    pub(crate) async fn serve(self, context: Arc<WorkerContext>, shutdown: Shutdown, end: CancellationToken) {
+        let Some(listener) = self.listener else { return };
+        let router = Router::new()
+            .route("/healthz", get(healthz))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(render))
+            .with_state(Observed { context, shutdown, metrics: self.metrics });
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(end.cancelled_owned()).await {
+            tracing::error!(%error, "probes are not answered any more");
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Observed {
     context: Arc<WorkerContext>,
     shutdown: Shutdown,
     metrics: PrometheusHandle,
-    stop: CancellationToken,
-) -> Result<()> {
-    let Some(address) = context.config.probe_listen else {
-        stop.cancelled().await;
-        return Ok(());
-    };
-    let listener = TcpListener::bind(address).await.with_context(|| format!("APRENDIZ_PROBE_LISTEN: cannot listen on {address}"))?;
-    tracing::info!(address = %listener.local_addr()?, "probes and metrics");
-    let router = Router::new()
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(render))
-        .with_state(Probes { context, shutdown, metrics });
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await.context("serving probes")
 }
 
 #[derive(Serialize)]
@@ -72,7 +85,7 @@ impl Check {
     }
 }
 
-impl Probes {
+impl Observed {
     fn answer(&self, checks: Vec<Check>) -> (StatusCode, Json<Health>) {
         let is = |state| checks.iter().any(|check| check.state == state);
         let (code, status) = if is("failed") {
@@ -88,20 +101,20 @@ impl Probes {
 }
 
 /// Whether the process does its work: a loop that has died does not come back by itself, so the process must be restarted.
-async fn healthz(State(probes): State<Probes>) -> impl IntoResponse {
-    let dead = probes.context.vitals.dead_loops();
+async fn healthz(State(observed): State<Observed>) -> impl IntoResponse {
+    let dead = observed.context.vitals.dead_loops();
     let check = |name| {
         Check::of(
             name,
             if dead.contains(&name) { Err("it has ended: restart the process and look into its log".to_owned()) } else { Ok(()) },
         )
     };
-    probes.answer(vec![check("doorbell"), check("heartbeat")])
+    observed.answer(vec![check("doorbell"), check("heartbeat")])
 }
 
 /// Whether it can take on runs.
-async fn readyz(State(probes): State<Probes>) -> impl IntoResponse {
-    let context = &probes.context;
+async fn readyz(State(observed): State<Observed>) -> impl IntoResponse {
+    let context = &observed.context;
     let asked = async { sqlx::query("SELECT 1").execute(&context.pool).await };
     let database = match timeout(PATIENCE, asked).await {
         Ok(Ok(_)) if context.vitals.beat_age().is_some_and(|age| age < STALE) => Ok(()),
@@ -114,7 +127,7 @@ async fn readyz(State(probes): State<Probes>) -> impl IntoResponse {
     };
     let scratch = tempfile::Builder::new().prefix("aprendiz-probe-").tempdir_in(&context.config.scratch);
     let scratch = scratch.map(drop).map_err(|error| format!("{}: {error}", context.config.scratch.display()));
-    let claiming = if probes.shutdown.draining().is_cancelled() { Err("it claims nothing any more".to_owned()) } else { Ok(()) };
+    let claiming = if observed.shutdown.draining().is_cancelled() { Err("it claims nothing any more".to_owned()) } else { Ok(()) };
     let queue = if context.vitals.is_listening() {
         Check::of("queue", Ok(()))
     } else {
@@ -128,12 +141,13 @@ async fn readyz(State(probes): State<Probes>) -> impl IntoResponse {
         Check::of("claiming", claiming),
         queue,
     ];
-    probes.answer(checks)
+    observed.answer(checks)
 }
 
-async fn render(State(probes): State<Probes>) -> impl IntoResponse {
-    if let Some(age) = probes.context.vitals.beat_age() {
+async fn render(State(observed): State<Observed>) -> impl IntoResponse {
+    if let Some(age) = observed.context.vitals.beat_age() {
         metrics::gauge!("aprendiz_worker_heartbeat_age_seconds").set(age.as_secs_f64());
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], probes.metrics.render())
+    observed.metrics.run_upkeep();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], observed.metrics.render())
 }

@@ -7,8 +7,8 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use tokio::io::AsyncReadExt as _;
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::sync::CancellationToken;
@@ -86,8 +86,9 @@ pub(crate) async fn run(
 }
 
 fn start(job: &Path) -> Result<Child, Stop> {
-    let program = std::env::current_exe().map_err(|error| Stop::retryable("child_not_started", format!("own program file: {error}")))?;
-    Command::new(program)
+    // the image that runs, and so the same version, whatever has taken the place of its file meanwhile. The child dies with the
+    // thread that starts it: never start it from a thread that ends before the worker does
+    Command::new("/proc/self/exe")
         .arg("train")
         .arg("--job")
         .arg(job)
@@ -105,7 +106,7 @@ fn start(job: &Path) -> Result<Child, Stop> {
         .map_err(|error| Stop::retryable("child_not_started", format!("the training process could not be started: {error}")))
 }
 
-async fn next_line(lines: &mut FramedRead<ChildStdout, LinesCodec>, silence: Duration) -> Result<Option<String>, Stop> {
+async fn next_line<R: AsyncRead + Unpin>(lines: &mut FramedRead<R, LinesCodec>, silence: Duration) -> Result<Option<String>, Stop> {
     match timeout(silence, lines.next()).await {
         Ok(line) => line.transpose().map_err(|error| unreadable(&error.to_string())),
         Err(_) => {
@@ -197,6 +198,39 @@ mod tests {
         assert_eq!(code(conclude(None, ExitStatus::from_raw(101 << 8), "panicked")), ("child_failed".to_owned(), true));
         let error = Event::Error { code: "no_trainable_field".to_owned(), message: String::new(), retryable: false };
         assert_eq!(code(conclude(Some(error), ExitStatus::from_raw(1 << 8), "")), ("no_trainable_field".to_owned(), false));
+    }
+
+    fn lines<R: AsyncRead>(reader: R) -> FramedRead<R, LinesCodec> {
+        FramedRead::new(reader, LinesCodec::new_with_max_length(MAX_LINE_BYTES))
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_too_long_is_no_progress_line() {
+        let long = [vec![b'x'; MAX_LINE_BYTES + 1], b"\n".to_vec()].concat();
+        let stop = next_line(&mut lines(&long[..]), Duration::from_secs(10)).await;
+        assert!(matches!(stop, Err(Stop::Failed(failure)) if failure.code == "child_protocol" && !failure.retryable));
+        let fits = [vec![b'x'; MAX_LINE_BYTES], b"\n".to_vec()].concat();
+        assert_eq!(next_line(&mut lines(&fits[..]), Duration::from_secs(10)).await.unwrap().map(|line| line.len()), Some(MAX_LINE_BYTES));
+    }
+
+    #[tokio::test]
+    async fn silence_is_told_from_the_end() {
+        let (_open, silent) = tokio::io::duplex(1);
+        let stop = next_line(&mut lines(silent), Duration::from_millis(10)).await;
+        assert!(matches!(stop, Err(Stop::Failed(failure)) if failure.code == "child_silent" && failure.retryable));
+        assert_eq!(next_line(&mut lines(&b""[..]), Duration::from_secs(10)).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_chatty_child_is_held_up_to_so_many_lines_a_second() {
+        let started = Instant::now();
+        let mut pace = Pace::new();
+        for _ in 1..LINES_PER_SECOND {
+            pace.keep().await;
+        }
+        assert!(started.elapsed() < Duration::from_secs(1));
+        pace.keep().await;
+        assert!(started.elapsed() >= Duration::from_secs(1));
     }
 
     #[test]

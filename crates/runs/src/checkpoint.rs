@@ -10,6 +10,7 @@ use crate::ids::RunId;
 use crate::lease::hold_fence;
 use crate::object::{ObjectOwner, publish_objects};
 use crate::status::EventKind;
+use crate::sweep::discard_checkpoints;
 
 /// A checkpoint that lies in S3, declared and confirmed, but is not known to anyone yet.
 #[derive(Debug)]
@@ -39,11 +40,16 @@ pub struct Checkpoint {
     pub cpu_kernel: String,
 }
 
-/// Makes a checkpoint known, and its object live.
+/// Makes a checkpoint known, and its object live; of the checkpoints of the run, the newest `keep` stay.
 ///
 /// # Errors
 /// [`RunsError::LeaseLost`].
-pub async fn record_checkpoint(conn: &mut PgConnection, key: AttemptKey, checkpoint: &NewCheckpoint<'_>) -> Result<(), RunsError> {
+pub async fn record_checkpoint(
+    conn: &mut PgConnection,
+    key: AttemptKey,
+    checkpoint: &NewCheckpoint<'_>,
+    keep: i64,
+) -> Result<(), RunsError> {
     let mut tx = conn.begin().await?;
     hold_fence(&mut tx, key).await?;
     sqlx::query!(
@@ -62,11 +68,13 @@ pub async fn record_checkpoint(conn: &mut PgConnection, key: AttemptKey, checkpo
     .await?;
     publish_objects(&mut tx, key, &[checkpoint.object_key.to_owned()], ObjectOwner::Checkpoint).await?;
     append(&mut tx, key.run_id, Some(key.number), EventKind::Checkpoint, &json!({ "step": checkpoint.step })).await?;
+    discard_checkpoints(&mut tx, key.run_id, keep).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// Checkpoints of a run that fit, the furthest first.
+/// Checkpoints of a run that fit, the newest first: a resumed attempt is always further than the one before, and one that began
+/// anew had its reason.
 ///
 /// # Errors
 /// When Postgres does not answer.
@@ -78,7 +86,7 @@ pub async fn checkpoints_of(conn: &mut PgConnection, run_id: RunId, fingerprint:
         FROM checkpoints c
         JOIN objects o ON o.key = c.object_key AND o.state = 'live'
         WHERE c.run_id = $1 AND c.fingerprint = $2
-        ORDER BY c.step DESC, c.attempt_number DESC
+        ORDER BY c.attempt_number DESC, c.step DESC
         "#,
         run_id as RunId,
         fingerprint

@@ -19,7 +19,7 @@ pub struct Figures {
     /// Workers that were asked to drain and have not stopped.
     pub workers_draining: i64,
     /// Workers that neither stopped nor showed themselves for a minute, but did within the last day.
-    pub workers_lost: i64,
+    pub workers_silent: i64,
     /// Runs that workers train.
     pub slots_busy: i64,
     /// Runs that workers which claim could train beside.
@@ -61,7 +61,7 @@ pub async fn read_figures(conn: &mut PgConnection) -> Result<Figures, RunsError>
         r#"
         WITH present AS (
             SELECT w.slots, w.drain_requested_at IS NOT NULL AS drains,
-                w.heartbeat_at > statement_timestamp() - interval '1 minute' AS lives,
+                w.heartbeat_at > statement_timestamp() - interval '30 seconds' AS lives,
                 (SELECT count(*) FROM attempts a WHERE a.worker_id = w.id AND a.status = 'running') AS busy
             FROM workers w
             WHERE w.stopped_at IS NULL AND w.heartbeat_at > statement_timestamp() - interval '1 day'
@@ -69,7 +69,7 @@ pub async fn read_figures(conn: &mut PgConnection) -> Result<Figures, RunsError>
         SELECT (SELECT count(*) FROM outbox) AS "outbox!",
             count(*) FILTER (WHERE lives AND NOT drains) AS "alive!",
             count(*) FILTER (WHERE lives AND drains) AS "draining!",
-            count(*) FILTER (WHERE NOT lives) AS "lost!",
+            count(*) FILTER (WHERE NOT lives) AS "silent!",
             coalesce(sum(busy) FILTER (WHERE lives), 0)::bigint AS "busy!",
             coalesce(sum(greatest(slots - busy, 0)) FILTER (WHERE lives AND NOT drains), 0)::bigint AS "free!"
         FROM present
@@ -83,7 +83,7 @@ pub async fn read_figures(conn: &mut PgConnection) -> Result<Figures, RunsError>
         outbox_waiting: others.outbox,
         workers_alive: others.alive,
         workers_draining: others.draining,
-        workers_lost: others.lost,
+        workers_silent: others.silent,
         slots_busy: others.busy,
         slots_free: others.free,
         heartbeat_seconds: attempts.iter().find_map(|row| row.silent),

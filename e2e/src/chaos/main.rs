@@ -19,7 +19,7 @@ use crate::plan::Action;
 use crate::stage::Stage;
 
 /// Documents to learn from: enough to train on, few enough for a run of a second.
-const DOCUMENTS: u64 = 60;
+const DOCUMENTS: u64 = 120;
 /// How long everything may take to come to rest, beside as long again as the chaos lasted.
 const REST: Duration = Duration::from_secs(180);
 

@@ -25,8 +25,8 @@ pub(crate) enum Action {
 /// A kind of run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// Trains a tiny model.
-    Train { model: u64, priority: i32 },
+    /// Trains a tiny model; a long one takes seconds and leaves checkpoints.
+    Train { model: u64, priority: i32, long: bool },
     /// Scores stored predictions.
     Evaluate,
 }
@@ -71,11 +71,13 @@ pub(crate) fn of(seed: u64, length: Duration) -> Vec<(Duration, Action)> {
         let action = match random.below(20) {
             0 | 1 => Action::Cancel(which),
             2 => Action::Retry(which),
-            3..=8 => Action::Submit(Work::Train { model: random.below(3), priority: random.below(5) as i32 - 2 }),
+            3..=8 => {
+                Action::Submit(Work::Train { model: random.below(3), priority: random.below(5) as i32 - 2, long: random.below(4) == 0 })
+            }
             _ => Action::Submit(Work::Evaluate),
         };
         plan.push((Duration::from_secs_f64(at), action));
-        at += random.between(0.2, 0.9);
+        at += random.between(0.05, 0.45);
     }
     // first everything works
     let mut at = 3.0;

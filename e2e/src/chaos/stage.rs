@@ -110,8 +110,9 @@ impl Stage {
     /// Asks for a run; an error when no server could take it.
     pub(crate) async fn submit(&self, work: Work, key: u64) -> Result<Uuid> {
         let spec = match work {
-            Work::Train { model, priority } => {
-                json!({ "model": format!("model-{model}"), "priority": priority, "seed": key, "max_attempts": 20, "params": { "folds": 2 } })
+            Work::Train { model, priority, long } => {
+                let params = if long { json!({ "folds": 20, "tolerance": 1e-6, "epochs": 10_000 }) } else { json!({ "folds": 2 }) };
+                json!({ "model": format!("model-{model}"), "priority": priority, "seed": key, "max_attempts": 20, "params": params })
             }
             Work::Evaluate => json!({ "model": "extractor", "kind": "evaluate", "max_attempts": 20 }),
         };

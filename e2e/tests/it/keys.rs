@@ -42,7 +42,7 @@ async fn without_a_good_key_only_the_probes_answer() {
     let url = site.server.url();
     let nobody = reqwest::Client::new();
     let document: serde_json::Value = nobody.get(format!("{url}/openapi.json")).send().await.unwrap().json().await.unwrap();
-    let open = ["/healthz", "/readyz", "/health", "/openapi.json"];
+    let open = ["/healthz", "/readyz", "/health", "/openapi.json", "/metrics"];
     let mut guarded = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys().filter(|method| ["get", "post", "put", "delete"].contains(&method.as_str())) {

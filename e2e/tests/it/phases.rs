@@ -8,7 +8,7 @@ use test_support::{FaultProxy, Process, wait_until};
 use uuid::Uuid;
 
 use crate::child::Child;
-use crate::export::contracts;
+use crate::export::{contracts, many_contracts};
 use crate::gate::{Gate, Place};
 use crate::objects;
 use crate::site::{PATIENCE, Site, answered};
@@ -17,8 +17,15 @@ const LEASE: &[(&str, &str)] = &[("APRENDIZ_LEASE_SECONDS", "2")];
 /// A run that was asked to cancel must be cancelled so soon.
 const CANCELLED: Duration = Duration::from_secs(2);
 
+/// For a training that takes some seconds.
+const DOCUMENTS: u64 = 250;
+
 fn spec() -> Value {
     json!({ "model": "contracts" })
+}
+
+fn long() -> Value {
+    json!({ "model": "contracts", "params": { "folds": 20, "tolerance": 1e-6, "epochs": 10_000 } })
 }
 
 /// A run that `worker-1` has brought to the place.
@@ -143,6 +150,8 @@ async fn a_run_is_cancelled_while_postgres_builds_its_dataset() {
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     wait_until("the builder at the lock", PATIENCE, async || (site.count(waits).await > 0).then_some(())).await;
     cancel(&site, id).await;
+    // not only the run: the statement has stopped too, although its lock was never granted
+    wait_until("the end of the statement", PATIENCE, async || (site.count(waits).await == 0).then_some(())).await;
     lock.rollback().await.unwrap();
     drop(worker);
     site.finish().await;
@@ -150,11 +159,11 @@ async fn a_run_is_cancelled_while_postgres_builds_its_dataset() {
 
 #[tokio::test]
 async fn a_run_is_cancelled_while_the_bucket_hangs() {
-    let site = Site::with(contracts()).await;
+    let site = Site::with(many_contracts(DOCUMENTS)).await;
     let proxy = FaultProxy::start(&site.env.bucket.address());
     let endpoint = format!("http://{}", proxy.address());
     let worker = site.env.worker("worker-1", &[("AWS_ENDPOINT_URL_S3", &endpoint)]);
-    let id = site.create_run(&spec()).await;
+    let id = site.create_run(&long()).await;
     site.trains(id).await;
     let child = Child::of(&worker);
     child.freeze();

@@ -135,7 +135,7 @@ fn of_installation(figures: &Figures) -> Vec<Metric<'static>> {
         let attempts = figures.attempts.iter().find(|(found, _)| *found == outcome).map_or(0, |(_, attempts)| *attempts);
         ("outcome", outcome.as_str(), count(attempts))
     });
-    let workers = [("alive", figures.workers_alive), ("draining", figures.workers_draining), ("lost", figures.workers_lost)];
+    let workers = [("alive", figures.workers_alive), ("draining", figures.workers_draining), ("silent", figures.workers_silent)];
     let slots = [("busy", figures.slots_busy), ("free", figures.slots_free)];
     vec![
         Metric { name: "aprendiz_runs", kind: "gauge", help: "Training runs by status", samples: runs.to_vec() },
@@ -148,11 +148,11 @@ fn of_installation(figures: &Figures) -> Vec<Metric<'static>> {
         Metric {
             name: "aprendiz_workers",
             kind: "gauge",
-            help: "Worker processes that have not stopped; lost ones were silent for a minute",
+            help: "Worker processes that have not stopped; silent ones gave no sign of life for 30 seconds",
             samples: workers.map(|(state, number)| ("state", state, count(number))).to_vec(),
         },
         Metric {
-            name: "aprendiz_worker_slots",
+            name: "aprendiz_slots",
             kind: "gauge",
             help: "Runs that living workers train, and that those which claim could train beside",
             samples: slots.map(|(state, number)| ("state", state, count(number))).to_vec(),

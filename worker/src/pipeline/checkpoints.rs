@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::artifacts::{ObjectPrefix, StoreError};
-use runs::{AttemptKey, Checkpoint, NewCheckpoint, RunsError, checkpoints_of, discard_checkpoints, record_checkpoint, record_resume};
+use runs::{AttemptKey, Checkpoint, NewCheckpoint, RunsError, checkpoints_of, record_checkpoint, record_resume};
 use tokio::sync::watch;
 
 use crate::context::WorkerContext;
@@ -44,7 +44,7 @@ impl<'a> Checkpoints<'a> {
         Self { context, key, fingerprint, source: None, resume_is_recorded: AtomicBool::new(false) }
     }
 
-    /// The furthest checkpoint of earlier attempts that fits and is whole, fetched.
+    /// The newest checkpoint of earlier attempts that fits and is whole, fetched.
     pub(crate) async fn fetch(&mut self, scratch: &Scratch) -> Result<Option<PathBuf>, Stop> {
         let found = checkpoints_of(&mut *self.context.pool.acquire().await?, self.key.run_id, &self.fingerprint).await?;
         for checkpoint in found {
@@ -130,9 +130,7 @@ impl<'a> Checkpoints<'a> {
             fingerprint: &self.fingerprint,
             cpu_kernel: training::cpu_kernel(),
         };
-        let mut conn = self.context.pool.acquire().await?;
-        record_checkpoint(&mut conn, self.key, &new).await?;
-        discard_checkpoints(&mut conn, self.key.run_id, KEPT).await?;
+        record_checkpoint(&mut *self.context.pool.acquire().await?, self.key, &new, KEPT).await?;
         tracing::debug!(checkpoint.step, "checkpoint kept");
         Ok(())
     }

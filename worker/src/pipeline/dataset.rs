@@ -69,8 +69,7 @@ async fn fetch(context: &WorkerContext, dataset: &Dataset, dir: &Path) -> Result
 
 async fn build(context: &WorkerContext, key: AttemptKey, selection: &Selection, dir: &Path) -> Result<Dataset, Stop> {
     // a connection of its own: dropped in the middle of an answer, it must not go back to the pool
-    let options = context.config.database.options.clone().application_name("aprendiz-worker dataset");
-    let mut conn = PgConnection::connect_with(&options).await?;
+    let mut conn = PgConnection::connect_with(&context.long_statement("aprendiz-worker dataset")).await?;
     let (progress, newest) = tokio::sync::watch::channel(json!({}));
     let mut report = |built: ::dataset::BuildProgress| {
         let fraction = built.examples_written as f64 / built.examples_total.max(1) as f64;

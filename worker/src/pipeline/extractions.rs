@@ -22,8 +22,7 @@ const KEPT: [&str; 6] = ["n", "accuracy", "macro_f1", "weighted_f1", "per_class"
 /// Metrics of the stored predictions, per field and over all of them.
 pub(crate) async fn score(context: &WorkerContext, run: &TrainingRun, spec: &RunSpec) -> Result<Vec<NewMetric>, Stop> {
     // a connection of its own: dropped in the middle of an answer, it must not go back to the pool
-    let options = context.config.database.options.clone().application_name("aprendiz-worker evaluate");
-    let mut conn = PgConnection::connect_with(&options).await?;
+    let mut conn = PgConnection::connect_with(&context.long_statement("aprendiz-worker evaluate")).await?;
     let selection = selection_of(&mut conn, run, spec).await?;
     let mut fields: BTreeMap<String, Vec<ScoredExample>> = BTreeMap::new();
     let mut reviewed = std::pin::pin!(reviewed_predictions(&mut conn, &selection));

@@ -70,11 +70,13 @@ pub(crate) fn sweep(parent: &Path) -> std::io::Result<usize> {
         let entry = entry?;
         let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
         // a folder without its lock file was created this very moment
-        if !ours || !File::open(entry.path().join(LOCK_FILE)).is_ok_and(|lock| lock.try_lock().is_ok()) {
-            continue;
+        let Some(lock) = File::open(entry.path().join(LOCK_FILE)).ok().filter(|lock| ours && lock.try_lock().is_ok()) else { continue };
+        match std::fs::remove_dir_all(entry.path()) {
+            Ok(()) => removed += 1,
+            Err(error) => tracing::warn!(%error, folder = %entry.path().display(), "work files of a killed worker cannot be removed"),
         }
-        std::fs::remove_dir_all(entry.path())?;
-        removed += 1;
+        // held until here, so that of two workers that start at once only one removes
+        drop(lock);
     }
     Ok(removed)
 }

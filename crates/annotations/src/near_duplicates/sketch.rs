@@ -160,7 +160,7 @@ mod tests {
         }
     }
 
-    /// `cargo test … recall -- --nocapture` prints the table of docs/decisions/0010-near-duplicates.md.
+    /// `cargo test … recall -- --nocapture` prints the table of docs/decisions/0009-near-duplicates.md.
     #[test]
     fn recall_against_brute_force_over_edited_texts_is_high() {
         let mut random = Random(7);

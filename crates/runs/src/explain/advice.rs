@@ -13,7 +13,7 @@ const ADVICE: &[(&[&str], &str)] = &[
     (&["non_finite_loss"], "try a larger `l2`, for example: aprendiz run clone ID --set params.l2=1"),
     (&["backend"], "look into the worker's log and report it"),
     (&["bad_dataset", "bad_model"], "report it; after an upgrade: aprendiz run retry ID"),
-    (&["child_protocol"], "make sure that all files of the worker are of one version, then: aprendiz run retry ID; otherwise report it"),
+    (&["child_protocol"], "report it with the worker's log; after an upgrade: aprendiz run retry ID"),
     (&["broken_state", "broken_row"], "report it with the text: a row breaks a rule of this system"),
     (&["object_missing"], "restore the object that the text names and check the bucket's life-cycle rules, then: aprendiz run retry ID"),
     (&["object_damaged"], "check the storage: an object has not the hash of its row; then: aprendiz run retry ID"),
@@ -24,11 +24,13 @@ const ADVICE: &[(&[&str], &str)] = &[
         "make room in the folder `APRENDIZ_SCRATCH` of the worker and check its rights, then: aprendiz run retry ID",
     ),
     (&["evaluation_failed"], "look into the worker's log and report it; aprendiz run retry ID tries again"),
-    (
-        &["child_not_started"],
-        "check memory and process limits of the worker's host, and whether its binary was replaced; then: aprendiz run retry ID",
-    ),
+    (&["child_not_started"], "check memory and process limits of the worker's host, then: aprendiz run retry ID"),
     (&["child_failed"], "read the last words of the training process in the text; then: aprendiz run retry ID"),
+    (
+        &["child_silent"],
+        "look into the worker's log and report it; set a larger `APRENDIZ_CHILD_SILENCE_SECONDS` if its steps are that slow; then: aprendiz run retry ID",
+    ),
+    (&["worker_panicked"], "look into the log of the attempt's worker and report it; then: aprendiz run retry ID"),
     (
         &["child_killed", "worker_killed"],
         "give it more memory: fewer `APRENDIZ_SLOTS`, a smaller `max_features`, or a larger host; then: aprendiz run retry ID",

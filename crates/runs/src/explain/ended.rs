@@ -44,8 +44,11 @@ pub(super) fn failed(facts: &Facts) -> Explanation {
              not go from worker to worker"
                 .to_owned(),
         );
-    } else if run.attempts_used >= run.max_attempts && run.max_attempts > 1 {
-        said.push(format!("all {} attempts are used up", run.max_attempts));
+    } else if run.attempts_used >= run.max_attempts {
+        said.push(match run.max_attempts {
+            1 => "the one attempt that was allowed is used up".to_owned(),
+            all => format!("all {all} attempts are used up"),
+        });
     } else {
         said.push("another attempt would fail the same way, so none was made".to_owned());
     }

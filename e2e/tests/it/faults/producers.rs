@@ -1,10 +1,12 @@
 //! Servers that die between two writes, and restarts of everything while work goes on.
 
+use rustix::process::Signal;
 use test_support::{Process, Server, wait_until};
 use uuid::Uuid;
 
-use super::{LEASE, small};
-use crate::export::contracts;
+use super::{DOCUMENTS, LEASE, small, training};
+use crate::child::Child;
+use crate::export::{contracts, many_contracts};
 use crate::gate::{Gate, Place};
 use crate::site::{PATIENCE, Site, answered, id_of};
 
@@ -45,6 +47,26 @@ async fn a_run_announced_twice_because_its_server_died_in_between_runs_once() {
         .await;
     assert_eq!(site.attempts(id).await, ["succeeded"]);
     drop(worker);
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_keeps_no_other_from_taking_back_what_is_lost() {
+    let mut site = Site::with(many_contracts(DOCUMENTS)).await;
+    // the first server reaps and sweeps; the second one waits for its locks
+    let next = site.env.serve(&[]).await;
+    let hung = std::mem::replace(&mut site.server, next);
+    hung.process.signal(Signal::STOP);
+    let (id, mut worker) = training(&site, &[]).await;
+    let child = Child::of(&worker);
+    worker.kill();
+    worker.wait(PATIENCE).await;
+    child.is_gone().await;
+    let second = site.env.worker("worker-2", LEASE);
+    site.succeeded(id).await;
+    assert_eq!(site.attempts(id).await, ["lost", "succeeded"]);
+    hung.process.signal(Signal::CONT);
+    drop((worker, second, hung));
     site.finish().await;
 }
 

@@ -79,7 +79,7 @@ async fn a_redis_that_refuses_the_password_is_told_and_tried_again() {
     // it takes effect for new connections: the old ones are closed
     site.env.redis.lock_out().await;
     let id = site.create_run(&small()).await;
-    relay_complains(&site, "WRONGPASS").await;
+    relay_complains(&site, "Password authentication failed").await;
     wait_until("the complaint of the worker", PATIENCE, async || worker.log().contains("the queue is away").then_some(())).await;
     for log in [worker.log(), site.server.process.log()] {
         assert!(!log.contains(&site.env.redis.url()), "a log holds the password");
@@ -125,8 +125,6 @@ async fn poison_in_the_queue_is_dropped_with_one_line_each() {
     push(&site, 102, None).await;
     ring(&site).await;
     wait_until("a warning", PATIENCE, async || (lines("have lost their data and are dropped") >= 1).then_some(())).await;
-    wait_until("an empty queue", PATIENCE, async || (site.env.redis.command("HLEN aprendiz:runs:data").await? == ":0\r\n").then_some(()))
-        .await;
 
     // and the next run starts as ever
     let id = site.create_run(&small()).await;
