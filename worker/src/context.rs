@@ -31,7 +31,10 @@ impl WorkerContext {
     /// Connects to what a worker cannot do without, and registers it. Redis may be away: runs then wait, or are found by looking.
     pub(crate) async fn connect(config: WorkerConfig) -> Result<Arc<Self>> {
         // a worker that hangs inside a transaction would keep its run locked against the reaper: Postgres ends such a one with the lease
-        let hung = [("idle_in_transaction_session_timeout", config.lease.as_millis().to_string())];
+        let hung = [
+            ("idle_in_transaction_session_timeout", config.lease.as_millis().to_string()),
+            ("client_connection_check_interval", "2s".to_owned()),
+        ];
         let pool = PgPoolOptions::new()
             .max_connections(config.database.connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)

@@ -57,6 +57,7 @@ impl From<artifacts::StoreError> for Stop {
         let code = match &error {
             artifacts::StoreError::Damaged { .. } => "object_damaged",
             artifacts::StoreError::MissingObject(_) => "object_missing",
+            artifacts::StoreError::File { .. } => "scratch_unusable",
             _ => "object_store",
         };
         Self::Failed(Failure { code: code.to_owned(), text: error.to_string(), retryable: error.is_retryable() })

@@ -24,7 +24,8 @@ struct Things {
     worker: String,
 }
 
-const CHANGES: [Change; 11] = [
+const CHANGES: [Change; 12] = [
+    ("post", "/v1/documents/index", |api, _| api.post("/v1/documents/index"), 200, "document.index"),
     ("post", "/v1/imports", |api, _| api.post("/v1/imports").body(unreviewed(1)), 201, "import.create"),
     (
         "put",

@@ -11,7 +11,7 @@ use crate::export::many_contracts;
 use crate::objects;
 use crate::site::{PATIENCE, Site, bytes, text};
 
-const DOCUMENTS: u64 = 250;
+const DOCUMENTS: u64 = 400;
 /// A lease that is soon over, and a checkpoint several times a second.
 const EAGER: &[(&str, &str)] = &[("APRENDIZ_LEASE_SECONDS", "2"), ("APRENDIZ_CHECKPOINT_SECONDS", "0.2")];
 
@@ -37,6 +37,16 @@ async fn frozen_after(site: &Site, worker: &Process, id: Uuid, checkpoints: usiz
     let child = Child::of(worker);
     child.freeze();
     child
+}
+
+/// Checkpoints in the scratch folders, oldest first.
+fn local_checkpoints(site: &Site) -> Vec<String> {
+    let runs = std::fs::read_dir(site.env.folder()).unwrap().flatten().map(|entry| entry.path().join("checkpoints"));
+    let files = runs.flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+    let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".safetensors")).collect();
+    names.sort();
+    names
 }
 
 /// Hash of each file that training wrote. What names the run or the attempt (the card) is left out.
@@ -67,7 +77,7 @@ async fn a_training_killed_twice_ends_with_the_bytes_of_an_undisturbed_one() {
     let id = site.create_run(&spec()).await;
     for round in 1..=2 {
         let mut worker = site.env.worker(&format!("worker-{round}"), EAGER);
-        let child = frozen_after(&site, &worker, id, round * 3).await;
+        let child = frozen_after(&site, &worker, id, round * 2).await;
         worker.kill();
         worker.wait(PATIENCE).await;
         child.is_gone().await;
@@ -158,8 +168,14 @@ async fn a_bucket_that_takes_no_checkpoint_costs_a_warning_and_no_training() {
     let id = site.create_run(&spec()).await;
     site.trains(id).await;
     proxy.refuse();
+    let before = local_checkpoints(&site);
+    wait_until("a newer checkpoint", PATIENCE, async || (local_checkpoints(&site) > before).then_some(())).await;
+    let child = Child::of(&worker);
+    child.freeze();
     wait_until("the warning", PATIENCE, async || worker.log().contains("a checkpoint could not be kept").then_some(())).await;
     proxy.pass();
+    // its training goes on; without so many checkpoints it would be done sooner
+    Child::of(&worker).thaw();
     site.succeeded(id).await;
     assert_eq!(site.attempts(id).await, ["succeeded"]);
     // and the model itself can be asked

@@ -6,7 +6,9 @@ use annotations::documents::{
 use annotations::near_duplicates::{IndexReport, SplitExplanation, explain as explain_split, index_missing};
 use axum::Json;
 use axum::extract::State;
+use runs::record_audit;
 use serde::Deserialize;
+use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -97,9 +99,12 @@ async fn explain(State(state): State<AppState>, _: Viewer, Segments(id): Segment
     post, path = "/v1/documents/index", tag = "documents", security(("api_key" = ["operator"])),
     responses((status = 200, description = "What was done", body = IndexReport)),
 )]
-async fn index(State(state): State<AppState>, _: Operator) -> Result<Json<IndexReport>, ApiError> {
+async fn index(State(state): State<AppState>, Operator(actor): Operator) -> Result<Json<IndexReport>, ApiError> {
     let mut conn = state.pool.acquire().await?;
-    Ok(Json(index_missing(&mut conn).await?))
+    let report = index_missing(&mut conn).await?;
+    let details = json!({ "texts_indexed": report.texts_indexed, "documents_excluded": report.documents_excluded });
+    record_audit(&mut conn, &actor.0, "document.index", "all", &details).await?;
+    Ok(Json(report))
 }
 
 fn unknown(id: Uuid) -> ApiError {

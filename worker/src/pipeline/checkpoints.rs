@@ -79,7 +79,7 @@ impl<'a> Checkpoints<'a> {
                     warned = false;
                 }
                 // a newer one has taken its place meanwhile
-                Err(Stop::Failed(_)) if !checkpoint.file.exists() => {}
+                Err(Stop::Failed(failure)) if failure.code == "scratch_unusable" && !checkpoint.file.exists() => {}
                 Err(Stop::Failed(failure)) => {
                     ::metrics::counter!("aprendiz_worker_checkpoints_total", "outcome" => "failed").increment(1);
                     // once for each time that it stops working: a bucket that is away for long must not flood the log

@@ -34,11 +34,11 @@ pub(crate) async fn selection_of(conn: &mut PgConnection, run: &runs::TrainingRu
 /// Makes sure that the snapshot exists, lies in the scratch folder, and is tied to the run.
 pub(crate) async fn provide(context: &WorkerContext, claim: &Claim, spec: &RunSpec, scratch: &Scratch) -> Result<Dataset, Stop> {
     let key = claim.attempt;
-    let mut conn = context.pool.acquire().await?;
+    // a connection of its own: dropped in the middle of an answer, it must not go back to the pool
+    let mut conn = PgConnection::connect_with(&context.long_statement("aprendiz-worker dataset")).await?;
     let selection = selection_of(&mut conn, &claim.run, spec).await?;
     let position = ::dataset::effective_position(&mut conn, &selection).await?;
     let found = ::dataset::find_by_key(&mut conn, &::dataset::key(&selection, position)).await?;
-    drop(conn);
     let (dataset, built) = match found {
         Some(dataset) => {
             if !claim.run.dataset_only {
@@ -47,7 +47,7 @@ pub(crate) async fn provide(context: &WorkerContext, claim: &Claim, spec: &RunSp
             tie(context, key, &dataset).await?;
             (dataset, false)
         }
-        None => (build(context, key, &selection, &scratch.snapshot()).await?, true),
+        None => (build(context, key, conn, &selection, &scratch.snapshot()).await?, true),
     };
     let note = json!({
         "text": format!("dataset snapshot {} with {} examples {}", dataset.id, dataset.examples, if built { "built" } else { "reused" }),
@@ -67,9 +67,13 @@ async fn fetch(context: &WorkerContext, dataset: &Dataset, dir: &Path) -> Result
     Ok(())
 }
 
-async fn build(context: &WorkerContext, key: AttemptKey, selection: &Selection, dir: &Path) -> Result<Dataset, Stop> {
-    // a connection of its own: dropped in the middle of an answer, it must not go back to the pool
-    let mut conn = PgConnection::connect_with(&context.long_statement("aprendiz-worker dataset")).await?;
+async fn build(
+    context: &WorkerContext,
+    key: AttemptKey,
+    mut conn: PgConnection,
+    selection: &Selection,
+    dir: &Path,
+) -> Result<Dataset, Stop> {
     let (progress, newest) = tokio::sync::watch::channel(json!({}));
     let mut report = |built: ::dataset::BuildProgress| {
         let fraction = built.examples_written as f64 / built.examples_total.max(1) as f64;

@@ -100,7 +100,8 @@ async fn history_cannot_be_rewritten() {
 #[tokio::test]
 async fn every_column_that_names_a_row_has_its_foreign_key() {
     // ids that other systems give
-    const FOREIGN: [(&str, &str); 3] = [("documents", "task_id"), ("import_quarantine", "task_id"), ("objects", "upload_id")];
+    const FOREIGN: [(&str, &str); 4] =
+        [("documents", "task_id"), ("import_quarantine", "task_id"), ("objects", "upload_id"), ("sketch_hashes", "sketch_id")];
     let fixture = Fixture::new().await;
     let columns = sqlx::query(
         "SELECT c.table_name::text, c.column_name::text,

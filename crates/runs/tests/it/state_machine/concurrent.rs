@@ -14,7 +14,7 @@ use runs::{
 use sqlx::{Connection as _, PgConnection};
 use test_support::TestDatabase;
 
-use super::command::{Files, NewRun, Step, new_run, step};
+use super::command::{Crash, Files, NewRun, Step, new_run, step};
 use super::model::Outcome;
 use super::system::{System, connect, create_request, work};
 use super::{invariants, runner};
@@ -135,6 +135,9 @@ async fn case(system: &mut System, conns: &mut Vec<[PgConnection; 2]>, each: Vec
 async fn finish(system: &mut System) -> Result<(), String> {
     system.advance(1_500).await;
     system.reap().await.map_err(|error| error.to_string())?;
+    // as if Redis lost every announcement
+    system.relay(Crash::Never).await.map_err(|error| error.to_string())?;
+    system.advance(1_500).await;
     system.reannounce().await.map_err(|error| error.to_string())?;
     if let Some(forgotten) = system.look().await.iter().find(|run| is_waiting(run.status) && !run.in_outbox) {
         return Err(format!("{forgotten:?} waits and nobody will be told"));

@@ -191,6 +191,12 @@ impl System {
         reannounce_unclaimed(&mut self.conn, minutes(UNCLAIMED), 100).await
     }
 
+    /// Whether the relay has something to do now: then nothing is announced again.
+    pub(crate) async fn announcement_is_due(&mut self) -> bool {
+        let sql = "SELECT EXISTS (SELECT FROM outbox WHERE due_at <= statement_timestamp())";
+        sqlx::query_scalar(sql).fetch_one(&mut self.conn).await.unwrap()
+    }
+
     /// One batch, as the relay moves it. Returns whose announcements were due.
     pub(crate) async fn relay(&mut self, crash: Crash) -> Result<BTreeSet<RunId>, RunsError> {
         let mut tx = self.conn.begin().await?;
