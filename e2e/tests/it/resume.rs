@@ -174,8 +174,7 @@ async fn a_bucket_that_takes_no_checkpoint_costs_a_warning_and_no_training() {
     child.freeze();
     wait_until("the warning", PATIENCE, async || worker.log().contains("a checkpoint could not be kept").then_some(())).await;
     proxy.pass();
-    // its training goes on; without so many checkpoints it would be done sooner
-    Child::of(&worker).thaw();
+    child.thaw();
     site.succeeded(id).await;
     assert_eq!(site.attempts(id).await, ["succeeded"]);
     // and the model itself can be asked

@@ -37,6 +37,7 @@ pub(crate) struct AppState {
 }
 
 impl AppState {
+    #[expect(clippy::too_many_arguments, reason = "one of each part of the server, put together in one place")]
     pub(crate) fn new(
         pool: PgPool,
         store: Store,

@@ -14,7 +14,7 @@ pub(super) const COUNTED: i64 = 10_000;
 /// The newest so many attempts are told.
 const ATTEMPTS: i64 = 20;
 
-/// Everything that [`super::words`] speaks of.
+/// Everything that [`super::words()`] speaks of.
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// The moment, by the database clock.

@@ -1,4 +1,4 @@
-//! Why a run waits, what it does, why it failed, and what to do next: [`explain_facts`] reads, [`words`] speaks.
+//! Why a run waits, what it does, why it failed, and what to do next: [`explain_facts`] reads, [`words()`] speaks.
 
 mod advice;
 mod ended;
