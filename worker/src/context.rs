@@ -79,7 +79,7 @@ impl WorkerContext {
 
 fn prepare_scratch(folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    tempfile::Builder::new().prefix("aprendiz-probe-").tempdir_in(folder)?;
+    pipeline::probe_scratch(folder)?;
     let removed = pipeline::sweep_scratch(folder)?;
     if removed > 0 {
         tracing::info!(folders = removed, "removed work files of workers that were killed");

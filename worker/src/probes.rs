@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::WorkerContext;
+use crate::pipeline::probe_scratch;
 use crate::shutdown::Shutdown;
 
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -125,8 +126,7 @@ async fn readyz(State(observed): State<Observed>) -> impl IntoResponse {
         Ok(Ok(())) => Ok(()),
         _ => Err("it does not answer, or refuses".to_owned()),
     };
-    let scratch = tempfile::Builder::new().prefix("aprendiz-probe-").tempdir_in(&context.config.scratch);
-    let scratch = scratch.map(drop).map_err(|error| format!("{}: {error}", context.config.scratch.display()));
+    let scratch = probe_scratch(&context.config.scratch).map_err(|error| format!("{}: {error}", context.config.scratch.display()));
     let claiming = if observed.shutdown.draining().is_cancelled() { Err("it claims nothing any more".to_owned()) } else { Ok(()) };
     let queue = if context.vitals.is_listening() {
         Check::of("queue", Ok(()))

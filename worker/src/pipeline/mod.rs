@@ -18,7 +18,7 @@ use crate::context::WorkerContext;
 use crate::failure::Stop;
 use crate::pipeline::phases::Phases;
 use crate::pipeline::scratch::Scratch;
-pub(crate) use crate::pipeline::scratch::sweep as sweep_scratch;
+pub(crate) use crate::pipeline::scratch::{probe as probe_scratch, sweep as sweep_scratch};
 
 /// Carries out a claimed run up to and including its publication. Every write is fenced by the attempt number.
 ///

@@ -62,6 +62,12 @@ impl Scratch {
     }
 }
 
+/// Whether files can be written in the folder: a full disk may still take an empty one.
+pub(crate) fn probe(parent: &Path) -> std::io::Result<()> {
+    let folder = tempfile::Builder::new().prefix("aprendiz-probe-").tempdir_in(parent)?;
+    std::fs::write(folder.path().join("probe"), [0; 4096])
+}
+
 /// Removes what killed workers left in the folder: they hold texts of documents. Folders in use, also of other workers of this
 /// machine, are locked and stay. Returns how many were removed.
 pub(crate) fn sweep(parent: &Path) -> std::io::Result<usize> {
