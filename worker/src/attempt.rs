@@ -24,6 +24,8 @@ enum End {
     CancelRequested,
     LeaseLost,
     ShuttingDown,
+    /// For a snapshot that another run builds.
+    Waits,
     Failed(Failure),
 }
 
@@ -53,6 +55,7 @@ pub(crate) async fn execute(context: &Arc<WorkerContext>, claim: Claim, asked_at
             }
             (End::CancelRequested, Ok(())) => tracing::info!(seconds, "cancelled"),
             (End::ShuttingDown, Ok(())) => tracing::info!(seconds, "handed back"),
+            (End::Waits, Ok(())) => tracing::info!(seconds, "waits for a snapshot"),
             (End::Failed(failure), Ok(())) => tracing::warn!(seconds, error.code = failure.code, error.text = failure.text, "failed"),
         }
     }
@@ -70,6 +73,8 @@ async fn work(context: &Arc<WorkerContext>, claim: Claim, shutdown: &Shutdown, a
             Ok(()) => End::Finished,
             Err(Stop::LeaseLost) => End::LeaseLost,
             Err(Stop::HandedBack) => End::ShuttingDown,
+            Err(Stop::Waits) => End::Waits,
+            Err(Stop::Outage(text)) => End::Failed(Failure { code: "database".to_owned(), text, retryable: true }),
             Err(Stop::Failed(failure)) => End::Failed(failure),
         },
         end = lease::keep(&context.pool, key, context.config.lease, asked_at) => match end {
@@ -93,7 +98,7 @@ fn outcome(end: &End, recorded: &Result<(), RunsError>) -> &'static str {
         (_, Err(_)) => "unrecorded",
         (End::Finished, Ok(())) => "succeeded",
         (End::CancelRequested, Ok(())) => "cancelled",
-        (End::ShuttingDown, Ok(())) => "released",
+        (End::ShuttingDown | End::Waits, Ok(())) => "released",
         (End::Failed(_), Ok(())) => "failed",
     }
 }
@@ -116,7 +121,7 @@ async fn record(context: &WorkerContext, key: AttemptKey, end: &End) -> Result<(
 
 async fn record_once(context: &WorkerContext, key: AttemptKey, end: &End) -> Result<(), RunsError> {
     match end {
-        End::Finished => Ok(()),
+        End::Finished | End::Waits => Ok(()),
         // a lost lease may only mean that a publication and a cancellation met: then the run still waits for its end
         End::LeaseLost | End::CancelRequested => {
             let mut conn = context.pool.acquire().await?;

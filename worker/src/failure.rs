@@ -9,6 +9,10 @@ pub(crate) enum Stop {
     LeaseLost,
     /// The worker ends: what could be saved is saved, and the run goes back.
     HandedBack,
+    /// The run waits for something that another one makes: the attempt has been released already.
+    Waits,
+    /// Postgres is out of reach; who knows how to ask again does so, for anyone else the attempt has failed.
+    Outage(String),
     /// The attempt failed.
     Failed(Failure),
 }
@@ -34,6 +38,7 @@ impl From<RunsError> for Stop {
     fn from(error: RunsError) -> Self {
         match error {
             RunsError::LeaseLost { .. } => Self::LeaseLost,
+            error if error.is_outage() => Self::Outage(error.to_string()),
             error if error.is_retryable() => Self::retryable("database", error.to_string()),
             error => Self::permanent("broken_state", error.to_string()),
         }
@@ -48,7 +53,10 @@ impl From<sqlx::Error> for Stop {
 
 impl From<dataset::DatasetError> for Stop {
     fn from(error: dataset::DatasetError) -> Self {
-        Self::Failed(Failure { code: error.code().to_owned(), text: error.to_string(), retryable: error.is_retryable() })
+        match error {
+            dataset::DatasetError::Database(error) => Self::from(error),
+            error => Self::Failed(Failure { code: error.code().to_owned(), text: error.to_string(), retryable: error.is_retryable() }),
+        }
     }
 }
 

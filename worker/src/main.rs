@@ -9,6 +9,7 @@ mod handler;
 mod instruments;
 mod lease;
 mod machine;
+mod patience;
 mod pipeline;
 mod probes;
 mod shutdown;

@@ -1,27 +1,33 @@
-//! Builds a snapshot of everything in a database into a directory and says how long it took: `snapshot DIR [FIELD...]`.
+//! Builds a snapshot of everything in a database into a directory and says how long it took:
+//! `snapshot DIR [--parquet-only] [FIELD...]`.
 //!
-//! Reads `DATABASE_URL`. For looking at time and memory (`/usr/bin/time -v`) without a worker.
+//! Reads `DATABASE_URL`. For looking at time and memory without a worker; `deploy/bench/dataset.sh` measures with it.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Instant;
 
-use dataset::{DatasetError, Selection, SelectionRequest, build};
-use sqlx::{Connection, PgConnection};
+use dataset::{DatasetError, Format, Selection, SelectionRequest, build};
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main]
 async fn main() -> Result<(), DatasetError> {
-    let mut arguments = std::env::args().skip(1);
-    let dir: PathBuf = arguments.next().expect("usage: snapshot DIR [FIELD...]").into();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let parquet_only = arguments.iter().position(|argument| argument == "--parquet-only").map(|place| arguments.remove(place));
+    let formats = if parquet_only.is_some() { &[Format::Parquet][..] } else { &Format::ALL[..] };
+    let mut arguments = arguments.into_iter();
+    let dir: PathBuf = arguments.next().expect("usage: snapshot DIR [--parquet-only] [FIELD...]").into();
     let url = std::env::var("DATABASE_URL").expect("DATABASE_URL names the database");
-    let mut conn = PgConnection::connect(&url).await?;
+    let database = PgConnectOptions::from_str(&url)?;
+    let mut conn = database.connect().await?;
     let position: i64 = sqlx::query_scalar("SELECT last_value FROM positions").fetch_one(&mut conn).await?;
     let request = SelectionRequest { fields: arguments.collect(), min_support: 2, position, ..SelectionRequest::default() };
     let started = Instant::now();
     let selection = Selection::resolve(&mut conn, request).await?;
-    let snapshot = build(&mut conn, &selection, &dir, &mut |_| {}, &CancellationToken::new()).await?;
-    println!("{} examples, {} s, canonical hash {}", snapshot.examples, started.elapsed().as_secs_f64(), snapshot.canonical_hash);
-    println!("{}", snapshot.counts);
-    conn.close().await?;
+    let snapshot = build(&database, &selection, formats, &dir, &mut |_| {}, &CancellationToken::new()).await?;
+    println!("{} examples, {:.3} s, canonical hash {}", snapshot.examples, started.elapsed().as_secs_f64(), snapshot.canonical_hash);
+    println!("{}", snapshot.counts["splits"]);
     Ok(())
 }

@@ -2,26 +2,23 @@
 //!
 //! SHA-256 over, in order, without separators:
 //!
-//! - the string `aprendiz.dataset.rows.1`, then the number of selected fields and their names, sorted;
-//! - per example, in the order of the snapshot (split, then bytes of the id): the byte 1, the 16 bytes of the document
-//!   id, then the strings split, group, source, project, task id, text, and per selected field either the byte 0
-//!   (unreviewed) or the byte 1, the number of values, the values, the string status, the position, the reviewer (byte
-//!   0, or byte 1 and string) and the time as microseconds since 1970 UTC;
+//! - the string `aprendiz.dataset.rows.2`, then the number of selected fields and their names, sorted;
+//! - per example, in the order of the bytes of the ids: the byte 1, the 16 bytes of the document id, then the strings
+//!   split, group, source, project, task id, text, metadata, the file name (byte 0, or byte 1 and string), and per
+//!   selected field either the byte 0 (unreviewed) or the byte 1, the number of values, the values, the string status,
+//!   the position, the reviewer (as the file name) and the time as microseconds since 1970 UTC;
 //! - at the end the byte 0.
 //!
 //! A string is its length in bytes and its UTF-8; numbers are 64 bits, little-endian. Lengths come first, so no two
 //! different lists of rows have the same bytes.
-//!
-//! File name and metadata are left out: they are not versioned, never features, and may be corrected later without
-//! making it another data set.
 
 use sha2::{Digest, Sha256};
 
-use crate::example::{Example, ReviewedValue};
+use crate::example::{Example, ReviewedField};
 use crate::selection::Selection;
 
-const HEADER: &str = "aprendiz.dataset.rows.1";
-/// An example, a review or a reviewer follows.
+const HEADER: &str = "aprendiz.dataset.rows.2";
+/// An example, a review or a name follows.
 const PRESENT: u8 = 1;
 /// There is none; at the level of examples: the end.
 const ABSENT: u8 = 0;
@@ -29,7 +26,7 @@ const ABSENT: u8 = 0;
 /// Hashes rows as they pass.
 pub(crate) struct CanonicalHash {
     bytes: Bytes,
-    fields: Vec<String>,
+    fields: usize,
 }
 
 impl CanonicalHash {
@@ -40,7 +37,7 @@ impl CanonicalHash {
         for field in &selection.fields {
             bytes.string(field);
         }
-        Self { bytes, fields: selection.fields.clone() }
+        Self { bytes, fields: selection.fields.len() }
     }
 
     pub(crate) fn update(&mut self, example: &Example) {
@@ -50,8 +47,11 @@ impl CanonicalHash {
         for part in [example.split.name(), &example.group, &example.source, &example.project, &example.task_id, &example.text] {
             bytes.string(part);
         }
-        for field in fields {
-            bytes.reviewed(example.reviewed(field));
+        bytes.string(example.metadata.get());
+        bytes.name(example.file_name.as_deref());
+        let mut reviewed = example.fields.iter().peekable();
+        for place in 0..*fields {
+            bytes.reviewed(reviewed.next_if(|field| field.place == place));
         }
     }
 
@@ -83,7 +83,17 @@ impl Bytes {
         self.0.update(string);
     }
 
-    fn reviewed(&mut self, reviewed: Option<&ReviewedValue>) {
+    fn name(&mut self, name: Option<&str>) {
+        match name {
+            None => self.byte(ABSENT),
+            Some(name) => {
+                self.byte(PRESENT);
+                self.string(name);
+            }
+        }
+    }
+
+    fn reviewed(&mut self, reviewed: Option<&ReviewedField>) {
         let Some(reviewed) = reviewed else {
             return self.byte(ABSENT);
         };
@@ -92,15 +102,9 @@ impl Bytes {
         for value in &reviewed.value {
             self.string(value);
         }
-        self.string(&reviewed.status);
+        self.string(reviewed.status.as_str());
         self.number(reviewed.position);
-        match &reviewed.reviewer {
-            None => self.byte(ABSENT),
-            Some(reviewer) => {
-                self.byte(PRESENT);
-                self.string(reviewer);
-            }
-        }
+        self.name(reviewed.reviewer.as_deref());
         self.number(reviewed.occurred_at.timestamp_micros());
     }
 }
@@ -148,9 +152,12 @@ mod tests {
     }
 
     #[test]
-    fn file_name_and_metadata_do_not_count() {
+    fn file_name_and_metadata_count() {
         let mut renamed = example(1, Split::Train, "a");
         renamed.file_name = Some("b.pdf".into());
-        assert_eq!(hash(&["x"], &[example(1, Split::Train, "a")]), hash(&["x"], &[renamed]));
+        assert_ne!(hash(&["x"], &[example(1, Split::Train, "a")]), hash(&["x"], &[renamed]));
+        let mut described = example(1, Split::Train, "a");
+        described.metadata = serde_json::value::RawValue::from_string("{}".into()).unwrap();
+        assert_ne!(hash(&["x"], &[example(1, Split::Train, "a")]), hash(&["x"], &[described]));
     }
 }

@@ -60,6 +60,14 @@ impl DatasetError {
         }
     }
 
+    /// Resumes the panic of a thread; only a runtime that shuts down cancels one.
+    pub(crate) fn of_thread(error: tokio::task::JoinError) -> Self {
+        match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Self::Cancelled,
+        }
+    }
+
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, source }

@@ -1,15 +1,16 @@
 //! One example as it is written to every file.
 
+use annotations::ReviewStatus;
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::ser::SerializeMap;
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::split::Split;
 
-/// A document with its reviewed values. Serialises to one line of JSONL.
-#[derive(Debug, Serialize)]
+/// A document with its reviewed values.
+#[derive(Debug)]
 pub(crate) struct Example {
     pub(crate) document_id: Uuid,
     pub(crate) split: Split,
@@ -21,32 +22,20 @@ pub(crate) struct Example {
     /// JSON object as the database prints it: never parsed, so numbers keep every digit.
     pub(crate) metadata: Box<RawValue>,
     pub(crate) text: String,
-    #[serde(serialize_with = "as_map")]
+    /// Sorted by place; each place at most once; a place that is not there is unreviewed.
     pub(crate) fields: Vec<ReviewedField>,
 }
 
-impl Example {
-    /// What a reviewer said about the field; `None` = unreviewed.
-    pub(crate) fn reviewed(&self, field: &str) -> Option<&ReviewedValue> {
-        let index = self.fields.binary_search_by(|reviewed| reviewed.name.as_str().cmp(field)).ok()?;
-        Some(&self.fields[index].value)
-    }
-}
-
-/// A reviewed field of an example; `Example::fields` is sorted by name and holds each at most once.
-#[derive(Debug)]
-pub(crate) struct ReviewedField {
-    pub(crate) name: String,
-    pub(crate) value: ReviewedValue,
-}
-
-/// The latest accepted value and the event it comes from.
+/// The latest accepted value of a field and the event it comes from.
 #[derive(Debug, Serialize)]
-pub(crate) struct ReviewedValue {
+pub(crate) struct ReviewedField {
+    /// Place of the field among those of the selection, from 0.
+    #[serde(skip)]
+    pub(crate) place: usize,
     /// Empty = a reviewer says that there is no value.
     pub(crate) value: Vec<String>,
-    /// Review status by its database name.
-    pub(crate) status: String,
+    /// As it was recorded with the review.
+    pub(crate) status: ReviewStatus,
     /// Position of the event: its id.
     pub(crate) position: i64,
     pub(crate) reviewer: Option<String>,
@@ -54,12 +43,40 @@ pub(crate) struct ReviewedValue {
     pub(crate) occurred_at: DateTime<Utc>,
 }
 
-fn as_map<S: Serializer>(fields: &[ReviewedField], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(fields.len()))?;
-    for field in fields {
-        map.serialize_entry(&field.name, &field.value)?;
+/// An example as one line of JSONL.
+pub(crate) struct Line<'a> {
+    pub(crate) example: &'a Example,
+    /// Names of the fields of the selection.
+    pub(crate) names: &'a [String],
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Example { document_id, split, group, source, project, task_id, file_name, metadata, text, fields } = self.example;
+        let mut line = serializer.serialize_struct("Example", 10)?;
+        line.serialize_field("document_id", document_id)?;
+        line.serialize_field("split", split)?;
+        line.serialize_field("group", group)?;
+        line.serialize_field("source", source)?;
+        line.serialize_field("project", project)?;
+        line.serialize_field("task_id", task_id)?;
+        line.serialize_field("file_name", file_name)?;
+        line.serialize_field("metadata", metadata)?;
+        line.serialize_field("text", text)?;
+        line.serialize_field("fields", &ByName { fields, names: self.names })?;
+        line.end()
     }
-    map.end()
+}
+
+struct ByName<'a> {
+    fields: &'a [ReviewedField],
+    names: &'a [String],
+}
+
+impl Serialize for ByName<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.fields.iter().map(|field| (&self.names[field.place], field)))
+    }
 }
 
 /// Always six digits of a second, the resolution of the database.
@@ -83,21 +100,20 @@ pub(crate) mod tests {
             metadata: RawValue::from_string("{\"pages\": 12345678901234567890}".into()).unwrap(),
             text: text.into(),
             fields: vec![ReviewedField {
-                name: "governing_law".into(),
-                value: ReviewedValue {
-                    value: vec![],
-                    status: "REJECTED".into(),
-                    position: 12,
-                    reviewer: Some("3".into()),
-                    occurred_at: DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap(),
-                },
+                place: 0,
+                value: vec![],
+                status: ReviewStatus::Rejected,
+                position: 12,
+                reviewer: Some("3".into()),
+                occurred_at: DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap(),
             }],
         }
     }
 
     #[test]
     fn a_line_has_its_keys_in_a_fixed_order_and_keeps_metadata_as_it_is() {
-        let line = serde_json::to_string(&example(1, Split::Train, "a \"b\"\n")).unwrap();
+        let example = example(1, Split::Train, "a \"b\"\n");
+        let line = serde_json::to_string(&Line { example: &example, names: &["governing_law".into()] }).unwrap();
         assert_eq!(
             line,
             concat!(

@@ -10,30 +10,54 @@ use crate::label::LeftOut;
 use crate::selection::Selection;
 
 /// Raised whenever the same rows would give other files or another canonical hash.
-pub const BUILDER_VERSION: i32 = 1;
+pub const BUILDER_VERSION: i32 = 2;
 
-/// The greatest position, up to the selection's own, of anything the snapshot reads: events of its fields and
-/// texts and splits of its documents. 0 when there is nothing.
+/// The last position that matters to the snapshot: of events of its fields, texts, details and splits of its documents, up to the
+/// selection's own, and of erasures of its documents, whenever they were. 0 when there is nothing.
 ///
-/// Later edits elsewhere do not move it, so a snapshot as of today can be one that was built last week.
+/// Later edits elsewhere do not move it, so a snapshot as of today can be one that was built last week. An erasure does, so that
+/// a snapshot from before it is not used again.
 pub async fn effective_position(conn: &mut PgConnection, selection: &Selection) -> Result<i64, DatasetError> {
+    if selection.is_everything() { of_everything(conn, selection).await } else { of_part(conn, selection).await }
+}
+
+/// Each maximum is the end of an index.
+async fn of_everything(conn: &mut PgConnection, selection: &Selection) -> Result<i64, DatasetError> {
     let position = sqlx::query_scalar!(
         r#"
-        WITH chosen AS NOT MATERIALIZED (
-            SELECT d.id
-            FROM documents d
-            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
-              AND ($3::text IS NULL OR d.source = $3)
-              AND ($4::text IS NULL OR d.project = $4)
-        )
         SELECT coalesce(greatest(
-            (SELECT max(e.position) FROM annotation_events e JOIN chosen ON chosen.id = e.document_id
-             WHERE e.position <= $1 AND e.field = ANY($5) AND ($2::uuid[] IS NULL OR e.document_id = ANY($2))),
-            (SELECT max(t.position) FROM document_texts t JOIN chosen ON chosen.id = t.document_id
-             WHERE t.position <= $1 AND ($2::uuid[] IS NULL OR t.document_id = ANY($2))),
-            (SELECT max(s.position) FROM document_splits s JOIN chosen ON chosen.id = s.document_id
-             WHERE s.position <= $1 AND ($2::uuid[] IS NULL OR s.document_id = ANY($2)))
+            (SELECT max(position) FROM annotation_events WHERE position <= $1 AND field = ANY($2)),
+            (SELECT max(position) FROM document_texts WHERE position <= $1),
+            (SELECT max(position) FROM document_details WHERE position <= $1),
+            (SELECT max(position) FROM document_splits WHERE position <= $1),
+            (SELECT max(position) FROM erasures)
         ), 0) AS "position!"
+        "#,
+        selection.position,
+        &selection.fields,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(position)
+}
+
+/// Document by document: reads what belongs to the selection and nothing else.
+async fn of_part(conn: &mut PgConnection, selection: &Selection) -> Result<i64, DatasetError> {
+    let position = sqlx::query_scalar!(
+        r#"
+        SELECT coalesce(max(greatest(e.position, t.position, c.position, s.position, x.position)), 0) AS "position!"
+        FROM documents d
+        CROSS JOIN LATERAL (
+            SELECT max(position) AS position FROM annotation_events
+            WHERE document_id = d.id AND field = ANY($5) AND position <= $1
+        ) e
+        CROSS JOIN LATERAL (SELECT max(position) AS position FROM document_texts WHERE document_id = d.id AND position <= $1) t
+        CROSS JOIN LATERAL (SELECT max(position) AS position FROM document_details WHERE document_id = d.id AND position <= $1) c
+        CROSS JOIN LATERAL (SELECT max(position) AS position FROM document_splits WHERE document_id = d.id AND position <= $1) s
+        LEFT JOIN erasures x ON x.document_id = d.id
+        WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
+          AND ($3::text IS NULL OR d.source = $3)
+          AND ($4::text IS NULL OR d.project = $4)
         "#,
         selection.position,
         selection.documents.as_deref(),
@@ -110,7 +134,7 @@ mod tests {
         let json = serde_json::to_string(&Identity::new(&selection(), 850)).unwrap();
         assert_eq!(
             json,
-            r#"{"builder_version":1,"effective_position":850,"fields":["governing_law"],"untrainable":[],"documents":null,"source":null,"project":"7","min_support":2}"#
+            r#"{"builder_version":2,"effective_position":850,"fields":["governing_law"],"untrainable":[],"documents":null,"source":null,"project":"7","min_support":2}"#
         );
     }
 

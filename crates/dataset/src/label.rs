@@ -1,13 +1,11 @@
-//! Which labels and fields of a snapshot can be learned: counting in SQL, deciding here.
+//! Which labels and fields of a snapshot can be learned.
 //!
 //! `null` is the label of "no value": a real answer, counted like any other.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
 
-use crate::error::DatasetError;
 use crate::selection::Selection;
 use crate::split::Split;
 
@@ -165,63 +163,6 @@ fn decide(counts: &FieldCounts, min_support: u32) -> Result<TrainableField, Left
         .map(|(label, count)| ExcludedLabel { label: label.clone(), count: count.total(), reason: "min_support" })
         .collect();
     Ok(TrainableField { labels: kept.into_iter().map(|(label, _)| label.clone()).collect(), excluded })
-}
-
-/// Counts the labels of the snapshot, per field and split. Memory grows with distinct labels, not with examples.
-pub(crate) async fn count_labels(conn: &mut PgConnection, selection: &Selection) -> Result<BTreeMap<String, FieldCounts>, DatasetError> {
-    let rows = sqlx::query!(
-        r#"
-        SELECT value.field AS "field!",
-               s.split AS "split!: Split",
-               least(cardinality(value.value), 2) AS "values!",
-               -- a field kept out of training may have as many values as documents: those are not listed
-               CASE WHEN cardinality(value.value) = 1 AND value.field <> ALL ($6) THEN value.value[1] END AS "label",
-               count(*) AS "examples!"
-        FROM documents d
-        CROSS JOIN LATERAL (
-            SELECT 1 AS found FROM document_texts
-            WHERE document_id = d.id AND position <= $1
-            LIMIT 1
-        ) t
-        CROSS JOIN LATERAL (
-            SELECT split FROM document_splits
-            WHERE document_id = d.id AND position <= $1
-            ORDER BY version DESC
-            LIMIT 1
-        ) s
-        CROSS JOIN LATERAL (
-            SELECT DISTINCT ON (field) field, value, review_status FROM annotation_events
-            WHERE document_id = d.id AND field = ANY($5) AND position <= $1
-            ORDER BY field, occurred_at DESC, position DESC
-        ) value
-        WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
-          AND ($3::text IS NULL OR d.source = $3)
-          AND ($4::text IS NULL OR d.project = $4)
-          AND s.split <> 'excluded'
-          AND value.review_status <> 'UNREVIEWED'
-        GROUP BY 1, 2, 3, 4
-        "#,
-        selection.position,
-        selection.documents.as_deref(),
-        selection.source,
-        selection.project,
-        &selection.fields,
-        &selection.untrainable_names(),
-    )
-    .fetch_all(conn)
-    .await?;
-    let mut counts: BTreeMap<String, FieldCounts> = BTreeMap::new();
-    for row in rows {
-        let field = counts.entry(row.field).or_default();
-        field.reviewed.add(row.split, row.examples);
-        match (row.values, row.label) {
-            (0, _) => field.labels.entry(Label::NoValue).or_default().add(row.split, row.examples),
-            (_, Some(label)) => field.labels.entry(Label::Value(label)).or_default().add(row.split, row.examples),
-            (1, None) => {} // a value of a field that is kept out of training
-            (_, None) => field.several_values.add(row.split, row.examples),
-        }
-    }
-    Ok(counts)
 }
 
 #[cfg(test)]

@@ -16,39 +16,33 @@ pub(crate) async fn check_leaks(conn: &mut PgConnection, selection: &Selection) 
     let leaked = sqlx::query!(
         r#"
         WITH placed AS MATERIALIZED (
-            SELECT d.id::text COLLATE "C" AS id, s.split, s.group_key, t.sha256, k.sketch_id
+            SELECT d.id, s.split, s.group_key, k.sketch_id
             FROM documents d
-            CROSS JOIN LATERAL (
-                SELECT sha256, version FROM document_texts
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) t
-            CROSS JOIN LATERAL (
-                SELECT split, group_key FROM document_splits
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) s
+            JOIN document_texts t ON t.document_id = d.id AND t.position <= $1
+            JOIN document_splits s ON s.document_id = d.id AND s.position <= $1
             LEFT JOIN document_sketches k ON k.document_id = d.id AND k.version = t.version
             WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
               AND ($3::text IS NULL OR d.source = $3)
               AND ($4::text IS NULL OR d.project = $4)
               AND s.split <> 'excluded'
-        ), texts AS (
-            SELECT sha256, split, min(id) AS id FROM placed GROUP BY sha256, split
-        ), groups AS (
-            SELECT group_key, split, min(id) AS id FROM placed GROUP BY group_key, split
+              AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id)
+              -- the last version of each
+              AND NOT EXISTS (SELECT FROM document_texts n WHERE n.document_id = t.document_id AND n.version > t.version AND n.position <= $1)
+              AND NOT EXISTS (SELECT FROM document_splits n WHERE n.document_id = s.document_id AND n.version > s.version AND n.position <= $1)
         ), sketches AS MATERIALIZED (
-            SELECT sketch_id, split, min(id) AS id FROM placed WHERE sketch_id IS NOT NULL GROUP BY sketch_id, split
+            SELECT sketch_id, split, min(id::text COLLATE "C") AS id
+            FROM placed
+            -- equal but for case and white space: only such texts, and those that overlap, can leak
+            WHERE sketch_id IN (SELECT sketch_id FROM placed GROUP BY sketch_id HAVING min(split) <> max(split))
+               OR sketch_id IN (SELECT sketch_id FROM near_duplicates)
+            GROUP BY sketch_id, split
+        ), groups AS (
+            SELECT group_key, split, min(id::text COLLATE "C") AS id
+            FROM placed
+            WHERE group_key IN (SELECT group_key FROM placed GROUP BY group_key HAVING min(split) <> max(split))
+            GROUP BY group_key, split
         ), leaks AS (
             SELECT one.id, one.split, other.id AS other_id, other.split AS other_split, 1::real AS containment
-            FROM texts one
-            JOIN texts other USING (sha256)
-            WHERE one.split < other.split
-            UNION ALL
-            -- equal but for case and white space
-            SELECT one.id, one.split, other.id, other.split, 1
             FROM sketches one
             JOIN sketches other USING (sketch_id)
             WHERE one.split < other.split

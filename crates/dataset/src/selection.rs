@@ -70,6 +70,11 @@ impl Selection {
         self.untrainable.iter().map(|field| field.field.clone()).collect()
     }
 
+    /// Whether it takes every document there is.
+    pub(crate) const fn is_everything(&self) -> bool {
+        self.documents.is_none() && self.source.is_none() && self.project.is_none()
+    }
+
     /// The selection in words, for errors and the card.
     pub(crate) fn describe(&self) -> String {
         let mut words = match &self.documents {

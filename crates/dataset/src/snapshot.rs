@@ -15,6 +15,20 @@ pub struct FileEntry {
     pub sha256: String,
 }
 
+/// A form of the examples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Typed columns, compressed; always written.
+    Parquet,
+    /// One JSON object a line: what training reads.
+    Jsonl,
+}
+
+impl Format {
+    /// All forms.
+    pub const ALL: [Self; 2] = [Self::Parquet, Self::Jsonl];
+}
+
 /// A built snapshot: its identity, its numbers and its files.
 #[derive(Clone, Debug)]
 pub struct Snapshot {

@@ -68,3 +68,18 @@ pub async fn attempts_of(conn: &mut PgConnection, run_id: RunId) -> Result<Vec<A
     .await?;
     Ok(attempts)
 }
+
+/// Whether this very attempt has ended its run with success.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn has_succeeded(conn: &mut PgConnection, key: AttemptKey) -> Result<bool, RunsError> {
+    let succeeded = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM attempts WHERE run_id = $1 AND number = $2 AND status = 'succeeded') AS "succeeded!""#,
+        key.run_id as RunId,
+        key.number
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(succeeded)
+}

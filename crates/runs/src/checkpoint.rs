@@ -56,6 +56,8 @@ pub async fn record_checkpoint(
         r#"
         INSERT INTO checkpoints (run_id, attempt_number, step, object_key, fingerprint, cpu_kernel)
         VALUES ($1, $2, $3, $4, $5, $6)
+        -- the same one again, when the answer to a commit was lost
+        ON CONFLICT (run_id, attempt_number, step) DO NOTHING
         "#,
         key.run_id as RunId,
         key.number,

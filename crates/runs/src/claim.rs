@@ -51,6 +51,7 @@ pub async fn claim_next(conn: &mut PgConnection, worker: WorkerId, kinds: &[RunK
             progress = NULL,
             error_code = NULL,
             error_text = NULL,
+            awaited_dataset_key = NULL,
             attempt_number = r.attempt_number + 1,
             attempts_used = r.attempts_used + 1,
             started_at = coalesce(r.started_at, clock_timestamp())

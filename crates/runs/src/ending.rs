@@ -1,9 +1,12 @@
 //! The ways an attempt ends that are no failure: success, release, cancellation.
 
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 use sqlx::{Acquire as _, PgConnection};
 
 use crate::attempt::AttemptKey;
+use crate::dataset_build::end_dataset_builds;
 use crate::error::RunsError;
 use crate::event::append;
 use crate::failure::Failure;
@@ -49,22 +52,29 @@ pub async fn release_attempt(conn: &mut PgConnection, key: AttemptKey) -> Result
     if hold_fence(&mut tx, key).await? == RunStatus::Cancelling {
         end_cancelled(&mut tx, key).await?;
     } else {
-        end_attempt(&mut tx, key, AttemptStatus::Released, None).await?;
-        sqlx::query!(
-            r#"
-            UPDATE training_runs
-            SET status = 'queued', phase = NULL, progress = NULL, attempts_used = greatest(attempts_used - 1, 0)
-            WHERE id = $1
-            "#,
-            key.run_id as RunId
-        )
-        .execute(&mut *tx)
-        .await?;
-        append(&mut tx, key.run_id, Some(key.number), EventKind::State, &json!({ "status": "queued", "attempt": "released" })).await?;
-        ask_for_announcement(&mut tx, key.run_id).await?;
+        release(&mut tx, key, Duration::ZERO, &json!({ "status": "queued", "attempt": "released" })).await?;
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Ends the attempt as released and queues the run, to be claimed after the pause. The caller holds the fence, and nobody asked to cancel.
+pub(crate) async fn release(conn: &mut PgConnection, key: AttemptKey, pause: Duration, event: &Value) -> Result<(), RunsError> {
+    end_attempt(conn, key, AttemptStatus::Released, None).await?;
+    sqlx::query!(
+        r#"
+        UPDATE training_runs
+        SET status = 'queued', phase = NULL, progress = NULL, attempts_used = greatest(attempts_used - 1, 0),
+            run_after = CASE WHEN $2::float8 > 0 THEN clock_timestamp() + make_interval(secs => $2) ELSE run_after END
+        WHERE id = $1
+        "#,
+        key.run_id as RunId,
+        pause.as_secs_f64()
+    )
+    .execute(&mut *conn)
+    .await?;
+    append(conn, key.run_id, Some(key.number), EventKind::State, event).await?;
+    ask_for_announcement(conn, key.run_id).await
 }
 
 /// Ends a run that was asked to cancel, once its work has stopped.
@@ -82,7 +92,7 @@ pub async fn cancel_attempt(conn: &mut PgConnection, key: AttemptKey) -> Result<
     Ok(())
 }
 
-async fn end_cancelled(conn: &mut PgConnection, key: AttemptKey) -> Result<(), RunsError> {
+pub(crate) async fn end_cancelled(conn: &mut PgConnection, key: AttemptKey) -> Result<(), RunsError> {
     end_attempt(conn, key, AttemptStatus::Cancelled, None).await?;
     end_cancelled_run(conn, key).await
 }
@@ -103,7 +113,7 @@ pub(crate) async fn end_cancelled_run(conn: &mut PgConnection, key: AttemptKey) 
     append(conn, key.run_id, Some(key.number), EventKind::End, &json!({ "status": "cancelled" })).await
 }
 
-/// Ends the attempt row. Compare-and-set on `running`.
+/// Ends the attempt row, and what it builds for others. Compare-and-set on `running`.
 pub(crate) async fn end_attempt(
     conn: &mut PgConnection,
     key: AttemptKey,
@@ -122,8 +132,11 @@ pub(crate) async fn end_attempt(
         failure.map(|failure| failure.code.as_str()),
         failure.map(|failure| failure.text.as_str())
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?
     .rows_affected();
-    if changed == 1 { Ok(()) } else { Err(RunsError::LeaseLost { run_id: key.run_id, number: key.number }) }
+    if changed != 1 {
+        return Err(RunsError::LeaseLost { run_id: key.run_id, number: key.number });
+    }
+    end_dataset_builds(conn, key).await
 }

@@ -57,4 +57,25 @@ impl RunsError {
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Self::Database(_))
     }
+
+    /// Whether Postgres could not be reached or was going away: the same statement may be answered in a moment.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Database(error) if is_outage(error))
+    }
+}
+
+/// Whether Postgres could not be reached or was going away. A statement that it refused for its content is none, nor is a full disk:
+/// asking again would only be refused again.
+#[must_use]
+pub fn is_outage(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
+        // class 08: connection exceptions; 25006: a standby, or read only for a while; 53300: no connection left;
+        // 57P01-57P03: shut down, crashed, starting up
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("08") || matches!(&*code, "25006" | "53300" | "57P01" | "57P02" | "57P03"))
+        }
+        _ => false,
+    }
 }

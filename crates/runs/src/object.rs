@@ -71,7 +71,8 @@ pub async fn confirm_object(conn: &mut PgConnection, object_key: &str, sha256: &
     })
 }
 
-/// Makes declared and confirmed objects live, inside the transaction that publishes what they belong to.
+/// Makes declared and confirmed objects live, inside the transaction that publishes what they belong to. Those that are live
+/// already, from a transaction whose commit was not heard of, stay so.
 ///
 /// # Errors
 /// [`RunsError::BrokenRow`] when one of them was not written by this attempt.
@@ -88,8 +89,9 @@ pub async fn publish_objects(
     let changed = sqlx::query!(
         r#"
         UPDATE objects
-        SET state = 'live', live_at = clock_timestamp(), dataset_id = $4
-        WHERE key = ANY($1) AND run_id = $2 AND attempt_number = $3 AND state = 'pending' AND sha256 IS NOT NULL
+        SET state = 'live', live_at = coalesce(live_at, clock_timestamp()), dataset_id = $4
+        WHERE key = ANY($1) AND run_id = $2 AND attempt_number = $3
+          AND (state = 'pending' AND sha256 IS NOT NULL OR state = 'live' AND dataset_id IS NOT DISTINCT FROM $4)
         "#,
         object_keys,
         key.run_id as RunId,

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use ::artifacts::{ObjectPrefix, Uploaded};
 use inference::manifest::{self, MANIFEST_FILE};
-use runs::{AttemptKey, TrainingRun};
+use runs::{AttemptKey, RunsError, TrainingRun};
 use serde_json::Value;
 use sqlx::Connection as _;
 
 use crate::context::WorkerContext;
 use crate::failure::Stop;
+use crate::patience::patiently;
 use crate::pipeline::scratch::Scratch;
 
 /// A model directory that lies in S3 but is not published yet.
@@ -47,18 +48,13 @@ pub(crate) async fn upload_files(
 ) -> Result<Vec<String>, Stop> {
     let object_keys: Result<Vec<String>, _> = paths.iter().map(|path| prefix.file(path)).collect();
     let object_keys = object_keys.map_err(|error| Stop::permanent("broken_state", error.to_string()))?;
-    let mut conn = context.pool.acquire().await?;
-    let mut tx = conn.begin().await?;
-    runs::hold_fence(&mut tx, key).await?;
-    runs::declare_objects(&mut tx, key, &object_keys).await?;
-    tx.commit().await?;
-    drop(conn);
+    patiently!(declare(context, key, &object_keys))?;
     for (path, object_key) in paths.iter().zip(&object_keys) {
         let path = dir.join(path);
         let upload = context.store.begin_upload(object_key, &path).await?;
         if let Some(upload_id) = upload.id() {
             // should this process die in the middle, the sweeper knows what to abort
-            let noted = runs::note_upload(&mut *context.pool.acquire().await?, object_key, Some(upload_id)).await;
+            let noted = patiently!(async { runs::note_upload(&mut *context.pool.acquire().await?, object_key, Some(upload_id)).await });
             if let Err(error) = noted {
                 upload.give_up().await;
                 return Err(error.into());
@@ -67,9 +63,17 @@ pub(crate) async fn upload_files(
         let Uploaded { sha256, bytes } = upload.finish().await?;
         ::metrics::counter!("aprendiz_worker_uploaded_bytes_total").increment(bytes);
         let bytes = i64::try_from(bytes).expect("files are smaller than 2^63 bytes");
-        runs::confirm_object(&mut *context.pool.acquire().await?, object_key, &sha256, bytes).await?;
+        patiently!(async { runs::confirm_object(&mut *context.pool.acquire().await?, object_key, &sha256, bytes).await })?;
     }
     Ok(object_keys)
+}
+
+async fn declare(context: &WorkerContext, key: AttemptKey, object_keys: &[String]) -> Result<(), RunsError> {
+    let mut conn = context.pool.acquire().await?;
+    let mut tx = conn.begin().await?;
+    runs::hold_fence(&mut tx, key).await?;
+    runs::declare_objects(&mut tx, key, object_keys).await?;
+    Ok(tx.commit().await?)
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::context::WorkerContext;
 use crate::failure::Stop;
+use crate::patience::patiently;
 use crate::pipeline::artifacts::upload_files;
 use crate::pipeline::scratch::Scratch;
 
@@ -46,7 +47,8 @@ impl<'a> Checkpoints<'a> {
 
     /// The newest checkpoint of earlier attempts that fits and is whole, fetched.
     pub(crate) async fn fetch(&mut self, scratch: &Scratch) -> Result<Option<PathBuf>, Stop> {
-        let found = checkpoints_of(&mut *self.context.pool.acquire().await?, self.key.run_id, &self.fingerprint).await?;
+        let found =
+            patiently!(async { checkpoints_of(&mut *self.context.pool.acquire().await?, self.key.run_id, &self.fingerprint).await })?;
         for checkpoint in found {
             let path = scratch.resume();
             match self.context.store.download(&checkpoint.object_key, &path, &checkpoint.sha256).await {
@@ -130,7 +132,7 @@ impl<'a> Checkpoints<'a> {
             fingerprint: &self.fingerprint,
             cpu_kernel: training::cpu_kernel(),
         };
-        record_checkpoint(&mut *self.context.pool.acquire().await?, self.key, &new, KEPT).await?;
+        patiently!(async { record_checkpoint(&mut *self.context.pool.acquire().await?, self.key, &new, KEPT).await })?;
         tracing::debug!(checkpoint.step, "checkpoint kept");
         Ok(())
     }

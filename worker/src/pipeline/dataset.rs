@@ -3,15 +3,17 @@
 use std::path::Path;
 
 use ::artifacts::ObjectPrefix;
-use ::dataset::{Dataset, NewDataset, Selection, SelectionRequest};
-use runs::{AttemptKey, Claim, DatasetId, EventKind, ObjectOwner, RunSpec};
+use ::dataset::{Dataset, Format, NewDataset, Selection, SelectionRequest};
+use runs::{AttemptKey, Claim, DatasetBuild, DatasetId, EventKind, ObjectOwner, RunSpec, RunsError, begin_dataset_build};
 use serde_json::json;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::context::WorkerContext;
 use crate::failure::Stop;
+use crate::patience::patiently;
 use crate::pipeline::artifacts::upload_files;
 use crate::pipeline::scratch::Scratch;
 
@@ -31,30 +33,48 @@ pub(crate) async fn selection_of(conn: &mut PgConnection, run: &runs::TrainingRu
     Ok(Selection::resolve(conn, request).await?)
 }
 
-/// Makes sure that the snapshot exists, lies in the scratch folder, and is tied to the run.
+/// Makes sure that the snapshot exists, lies in the scratch folder, and is tied to the run. One that another run builds is waited for
+/// without this slot.
 pub(crate) async fn provide(context: &WorkerContext, claim: &Claim, spec: &RunSpec, scratch: &Scratch) -> Result<Dataset, Stop> {
+    patiently!(provide_once(context, claim, spec, scratch))
+}
+
+async fn provide_once(context: &WorkerContext, claim: &Claim, spec: &RunSpec, scratch: &Scratch) -> Result<Dataset, Stop> {
     let key = claim.attempt;
     // a connection of its own: dropped in the middle of an answer, it must not go back to the pool
-    let mut conn = PgConnection::connect_with(&context.long_statement("aprendiz-worker dataset")).await?;
+    let database = context.long_statement("aprendiz-worker dataset");
+    let mut conn = database.connect().await?;
     let selection = selection_of(&mut conn, &claim.run, spec).await?;
     let position = ::dataset::effective_position(&mut conn, &selection).await?;
-    let found = ::dataset::find_by_key(&mut conn, &::dataset::key(&selection, position)).await?;
+    let dataset_key = ::dataset::key(&selection, position);
+    let mut found = ::dataset::find_by_key(&mut conn, &dataset_key).await?;
+    if found.is_none() {
+        if let DatasetBuild::BuiltBy(builder) =
+            patiently!(async { begin_dataset_build(&mut *context.pool.acquire().await?, key, &dataset_key).await })?
+        {
+            tracing::info!(builder = %builder, "another run builds the snapshot: waiting for it without a slot");
+            return Err(Stop::Waits);
+        }
+        // it may have been finished between the look and the right to build it
+        found = ::dataset::find_by_key(&mut conn, &dataset_key).await?;
+    }
+    drop(conn);
     let (dataset, built) = match found {
         Some(dataset) => {
             if !claim.run.dataset_only {
                 fetch(context, &dataset, &scratch.snapshot()).await?;
             }
-            tie(context, key, &dataset).await?;
+            patiently!(tie(context, key, &dataset))?;
             (dataset, false)
         }
-        None => (build(context, key, conn, &selection, &scratch.snapshot()).await?, true),
+        None => (build(context, key, &database, &selection, &scratch.snapshot()).await?, true),
     };
     let note = json!({
         "text": format!("dataset snapshot {} with {} examples {}", dataset.id, dataset.examples, if built { "built" } else { "reused" }),
         "dataset_id": dataset.id,
         "left_out": dataset.left_out,
     });
-    runs::record_attempt_event(&mut *context.pool.acquire().await?, key, EventKind::Log, &note).await?;
+    patiently!(async { runs::record_attempt_event(&mut *context.pool.acquire().await?, key, EventKind::Log, &note).await })?;
     Ok(dataset)
 }
 
@@ -70,47 +90,50 @@ async fn fetch(context: &WorkerContext, dataset: &Dataset, dir: &Path) -> Result
 async fn build(
     context: &WorkerContext,
     key: AttemptKey,
-    mut conn: PgConnection,
+    database: &PgConnectOptions,
     selection: &Selection,
     dir: &Path,
 ) -> Result<Dataset, Stop> {
     let (progress, newest) = tokio::sync::watch::channel(json!({}));
     let mut report = |built: ::dataset::BuildProgress| {
-        let fraction = built.examples_written as f64 / built.examples_total.max(1) as f64;
+        let fraction = built.documents_read as f64 / built.documents_total.max(1) as f64;
         progress.send_replace(
-            json!({ "stage": "dataset", "examples": built.examples_written, "examples_total": built.examples_total, "fraction": fraction }),
+            json!({ "stage": "dataset", "documents": built.documents_read, "documents_total": built.documents_total, "fraction": fraction }),
         );
     };
     let cancel = CancellationToken::new();
     let snapshot = tokio::select! {
-        snapshot = ::dataset::build(&mut conn, selection, dir, &mut report, &cancel) => snapshot?,
+        snapshot = ::dataset::build(database, selection, &Format::ALL, dir, &mut report, &cancel) => snapshot?,
         stop = super::train::tell_progress(context, key, newest, None) => return Err(stop),
     };
-    drop(conn);
-
     let id = Uuid::now_v7();
     let prefix = ObjectPrefix::dataset(id, key.run_id.0, key.number);
     let paths: Vec<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
     let object_keys = upload_files(context, key, &prefix, dir, &paths).await?;
+    let new = NewDataset { id, selection, snapshot: &snapshot, object_prefix: prefix.as_str() };
+    patiently!(record(context, key, new, &object_keys))
+}
 
+/// Makes the uploaded snapshot known, and wakes the runs that wait for it.
+async fn record(context: &WorkerContext, key: AttemptKey, new: NewDataset<'_>, object_keys: &[String]) -> Result<Dataset, Stop> {
     let mut conn = context.pool.acquire().await?;
     let mut tx = conn.begin().await?;
     runs::hold_fence(&mut tx, key).await?;
-    let new = NewDataset { id, selection, snapshot: &snapshot, object_prefix: prefix.as_str() };
     let dataset = ::dataset::record(&mut tx, new).await?;
-    if dataset.id == id {
-        runs::publish_objects(&mut tx, key, &object_keys, ObjectOwner::Dataset(DatasetId(id))).await?;
+    if dataset.id == new.id {
+        runs::publish_objects(&mut tx, key, object_keys, ObjectOwner::Dataset(DatasetId(new.id))).await?;
     }
     runs::use_dataset(&mut tx, key, DatasetId(dataset.id)).await?;
+    runs::end_dataset_builds(&mut tx, key).await?;
     tx.commit().await?;
     Ok(dataset)
 }
 
-async fn tie(context: &WorkerContext, key: AttemptKey, dataset: &Dataset) -> Result<(), Stop> {
+async fn tie(context: &WorkerContext, key: AttemptKey, dataset: &Dataset) -> Result<(), RunsError> {
     let mut conn = context.pool.acquire().await?;
     let mut tx = conn.begin().await?;
     runs::hold_fence(&mut tx, key).await?;
     runs::use_dataset(&mut tx, key, DatasetId(dataset.id)).await?;
-    tx.commit().await?;
-    Ok(())
+    runs::end_dataset_builds(&mut tx, key).await?;
+    Ok(tx.commit().await?)
 }

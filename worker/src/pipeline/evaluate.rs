@@ -16,6 +16,7 @@ use training::{OUT_OF_FOLD_FILE, ReportRow, TrainingSummary, VALIDATION_FILE};
 
 use crate::context::WorkerContext;
 use crate::failure::Stop;
+use crate::patience::patiently;
 use crate::pipeline::model_card;
 use crate::pipeline::scratch::Scratch;
 
@@ -68,7 +69,7 @@ pub(crate) async fn evaluate(
     let scoring = tokio::task::spawn_blocking(move || score(&model, &snapshot, &reports, target));
     let (test, validation) = scoring.await.map_err(|error| Stop::retryable("evaluation_failed", error.to_string()))??;
     let note = json!({ "text": format!("test split read once: {} examples over {} fields", test.iter().map(|field| field.n).sum::<u64>(), test.len()) });
-    record_attempt_event(&mut *context.pool.acquire().await?, key, EventKind::Log, &note).await?;
+    patiently!(async { record_attempt_event(&mut *context.pool.acquire().await?, key, EventKind::Log, &note).await })?;
 
     let mut metrics = overall("test", &test);
     for report in &test {

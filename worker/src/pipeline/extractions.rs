@@ -10,6 +10,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::context::WorkerContext;
 use crate::failure::Stop;
+use crate::patience::patiently;
 use crate::pipeline::dataset::selection_of;
 use crate::pipeline::evaluate::metric_rows;
 
@@ -21,6 +22,10 @@ const KEPT: [&str; 6] = ["n", "accuracy", "macro_f1", "weighted_f1", "per_class"
 
 /// Metrics of the stored predictions, per field and over all of them.
 pub(crate) async fn score(context: &WorkerContext, run: &TrainingRun, spec: &RunSpec) -> Result<Vec<NewMetric>, Stop> {
+    patiently!(score_once(context, run, spec))
+}
+
+async fn score_once(context: &WorkerContext, run: &TrainingRun, spec: &RunSpec) -> Result<Vec<NewMetric>, Stop> {
     // a connection of its own: dropped in the middle of an answer, it must not go back to the pool
     let mut conn = PgConnection::connect_with(&context.long_statement("aprendiz-worker evaluate")).await?;
     let selection = selection_of(&mut conn, run, spec).await?;

@@ -1,10 +1,11 @@
 //! Phase `publish`: numbers, version and final status, in one transaction.
 
 use ::dataset::Dataset;
-use runs::{AttemptKey, DatasetId, NewMetric, NewModelVersion, TrainingRun};
+use runs::{AttemptKey, DatasetId, NewMetric, NewModelVersion, RunsError, TrainingRun};
 
 use crate::context::WorkerContext;
 use crate::failure::Stop;
+use crate::patience::patiently;
 use crate::pipeline::artifacts::UploadedModel;
 use crate::pipeline::evaluate::Evaluation;
 
@@ -26,14 +27,36 @@ pub(crate) async fn publish(
         card: &evaluation.card,
         object_keys: &upload.object_keys,
     };
-    let mut conn = context.pool.acquire().await?;
-    let number = runs::publish(&mut conn, key, Some(&version), &evaluation.metrics).await?;
+    let number = end(context, key, Some(&version), &evaluation.metrics).await?;
     tracing::info!(model.name = run.model, model.number = number, "published");
     Ok(())
 }
 
 /// Ends a run that trains nothing.
 pub(crate) async fn publish_without_model(context: &WorkerContext, key: AttemptKey, metrics: &[NewMetric]) -> Result<(), Stop> {
-    runs::publish(&mut *context.pool.acquire().await?, key, None, metrics).await?;
+    end(context, key, None, metrics).await?;
     Ok(())
+}
+
+/// A cut connection may hide that the run has succeeded already; asked again, it has no lease any more.
+async fn end(
+    context: &WorkerContext,
+    key: AttemptKey,
+    version: Option<&NewModelVersion<'_>>,
+    metrics: &[NewMetric],
+) -> Result<Option<i32>, RunsError> {
+    patiently!(end_once(context, key, version, metrics))
+}
+
+async fn end_once(
+    context: &WorkerContext,
+    key: AttemptKey,
+    version: Option<&NewModelVersion<'_>>,
+    metrics: &[NewMetric],
+) -> Result<Option<i32>, RunsError> {
+    let mut conn = context.pool.acquire().await?;
+    match runs::publish(&mut conn, key, version, metrics).await {
+        Err(RunsError::LeaseLost { .. }) if runs::has_succeeded(&mut conn, key).await? => Ok(None),
+        published => published,
+    }
 }

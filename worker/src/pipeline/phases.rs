@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use crate::context::WorkerContext;
 use crate::failure::Stop;
+use crate::patience::patiently;
 
 /// The phases of one attempt.
 pub(crate) struct Phases<'a> {
@@ -21,7 +22,7 @@ impl<'a> Phases<'a> {
     /// Ends the phase before and begins this one.
     pub(crate) async fn enter(&mut self, phase: RunPhase) -> Result<(), Stop> {
         self.time();
-        enter_phase(&mut *self.context.pool.acquire().await?, self.key, phase).await?;
+        patiently!(async { enter_phase(&mut *self.context.pool.acquire().await?, self.key, phase).await })?;
         self.current = Some((phase, Instant::now()));
         Ok(())
     }

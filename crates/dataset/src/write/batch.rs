@@ -9,9 +9,13 @@ use arrow_array::builder::{Int64Builder, ListBuilder, StringBuilder, TimestampMi
 use arrow_array::{ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
-use crate::example::{Example, ReviewedValue};
+use crate::example::{Example, ReviewedField};
 
 const UTC: &str = "UTC";
+/// About what the short columns of a row take.
+const ROW_BYTES: usize = 150;
+/// About what one field of a row takes.
+const REVIEW_BYTES: usize = 60;
 /// Columns before `fields`; all strings. The card lists the same names.
 pub(crate) const STRING_COLUMNS: [(&str, bool); 9] = [
     ("document_id", false),
@@ -83,18 +87,19 @@ impl Batch {
         task_id.append_value(&example.task_id);
         file_name.append_option(example.file_name.as_deref());
         metadata.append_value(example.metadata.get());
-        for (name, column) in self.names.iter().zip(&mut self.reviews) {
-            column.push(example.reviewed(name));
+        let mut reviewed = example.fields.iter().peekable();
+        for (place, column) in self.reviews.iter_mut().enumerate() {
+            column.push(reviewed.next_if(|field| field.place == place));
         }
         self.rows += 1;
-        self.bytes += example.text.len() + example.metadata.get().len();
+        self.bytes += example.text.len() + example.metadata.get().len() + ROW_BYTES + REVIEW_BYTES * self.reviews.len();
     }
 
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Bytes of text and metadata, which is where the memory goes.
+    /// Bytes of texts and metadata, and about those of the other columns.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -134,7 +139,7 @@ impl Default for ReviewColumn {
 }
 
 impl ReviewColumn {
-    fn push(&mut self, reviewed: Option<&ReviewedValue>) {
+    fn push(&mut self, reviewed: Option<&ReviewedField>) {
         self.reviewed.push(reviewed.is_some());
         match reviewed {
             Some(reviewed) => {
@@ -142,7 +147,7 @@ impl ReviewColumn {
                     self.value.values().append_value(value);
                 }
                 self.value.append(true);
-                self.status.append_value(&reviewed.status);
+                self.status.append_value(reviewed.status.as_str());
                 self.position.append_value(reviewed.position);
                 self.reviewer.append_option(reviewed.reviewer.as_deref());
                 self.occurred_at.append_value(reviewed.occurred_at.timestamp_micros());

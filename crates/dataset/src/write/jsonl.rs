@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::DatasetError;
-use crate::example::Example;
+use crate::example::{Example, Line};
 use crate::snapshot::FileEntry;
 use crate::split::Split;
 use crate::write::HashedFile;
@@ -24,9 +24,10 @@ impl JsonlWriter {
         Ok(Self { file, path, line: Vec::new() })
     }
 
-    pub(crate) fn write(&mut self, example: &Example) -> Result<(), DatasetError> {
+    /// `names` are those of the fields of the selection.
+    pub(crate) fn write(&mut self, example: &Example, names: &[String]) -> Result<(), DatasetError> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, example).map_err(|error| DatasetError::io(&self.path)(error.into()))?;
+        serde_json::to_writer(&mut self.line, &Line { example, names }).map_err(|error| DatasetError::io(&self.path)(error.into()))?;
         self.line.push(b'\n');
         self.file.write_all(&self.line).map_err(DatasetError::io(&self.path))
     }

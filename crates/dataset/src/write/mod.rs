@@ -1,6 +1,4 @@
 //! Writes the files of a snapshot, on a thread of its own.
-//!
-//! Compressing and hashing are work for a processor: on the async executor they would delay the renewal of leases.
 
 mod batch;
 mod hashed_file;
@@ -12,5 +10,5 @@ mod thread;
 pub(crate) use batch::STRING_COLUMNS;
 pub(crate) use hashed_file::HashedFile;
 pub(crate) use parquet::file_name as parquet_file_name;
-pub(crate) use split_files::{SplitSize, Written};
-pub(crate) use thread::WriterThread;
+pub(crate) use split_files::SplitSize;
+pub(crate) use thread::{Written, pass, write};

@@ -17,9 +17,8 @@ use crate::write::batch::{Batch, schema};
 
 /// A batch is encoded and compressed at this size, so its plain form never grows far beyond it (one text more).
 const BATCH_BYTES: usize = 4 << 20;
-/// A row group ends at this much text or this many rows, whichever is first: what is compressed waits in memory until then.
+/// A row group ends here: what is compressed waits in memory until then.
 const ROW_GROUP_BYTES: usize = 32 << 20;
-const ROW_GROUP_ROWS: usize = 1_000;
 /// Values between two looks at the size of a page. The default of 1,024 is for numbers; texts have kilobytes each.
 const VALUES_PER_LOOK: usize = 32;
 const ZSTD_LEVEL: i32 = 3;
@@ -29,7 +28,6 @@ pub(crate) struct ParquetSplit {
     writer: ArrowWriter<HashedFile>,
     path: PathBuf,
     batch: Batch,
-    group_rows: usize,
     group_bytes: usize,
 }
 
@@ -40,25 +38,23 @@ impl ParquetSplit {
         let schema: SchemaRef = schema(fields);
         let batch = Batch::new(SchemaRef::clone(&schema), fields);
         let writer = ArrowWriter::try_new(file, schema, Some(properties())).map_err(DatasetError::parquet(&path))?;
-        Ok(Self { writer, path, batch, group_rows: 0, group_bytes: 0 })
+        Ok(Self { writer, path, batch, group_bytes: 0 })
     }
 
     pub(crate) fn write(&mut self, example: &Example) -> Result<(), DatasetError> {
         self.batch.push(example);
-        let group_is_full =
-            self.group_rows + self.batch.rows() >= ROW_GROUP_ROWS || self.group_bytes + self.batch.bytes() >= ROW_GROUP_BYTES;
+        let group_is_full = self.group_bytes + self.batch.bytes() >= ROW_GROUP_BYTES;
         if group_is_full || self.batch.bytes() >= BATCH_BYTES {
             self.write_batch()?;
         }
         if group_is_full {
             self.writer.flush().map_err(DatasetError::parquet(&self.path))?;
-            (self.group_rows, self.group_bytes) = (0, 0);
+            self.group_bytes = 0;
         }
         Ok(())
     }
 
     fn write_batch(&mut self) -> Result<(), DatasetError> {
-        self.group_rows += self.batch.rows();
         self.group_bytes += self.batch.bytes();
         let batch = self.batch.take().map_err(|error| DatasetError::parquet(&self.path)(error.into()))?;
         self.writer.write(&batch).map_err(DatasetError::parquet(&self.path))
@@ -83,10 +79,10 @@ pub(crate) fn file_name(split: Split) -> String {
 
 fn properties() -> WriterProperties {
     let level = ZstdLevel::try_new(ZSTD_LEVEL).expect("3 is a zstd level");
-    // Texts and metadata differ from row to row: a dictionary or a smallest and greatest value would only cost memory.
-    let long = ["text", "metadata"].map(ColumnPath::from);
+    // These differ from row to row: a dictionary, or a smallest and greatest value, would only cost time and memory.
+    let unique = ["document_id", "text", "group", "task_id", "file_name"].map(ColumnPath::from);
     let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).set_write_batch_size(VALUES_PER_LOOK);
-    let properties = long.into_iter().fold(properties, |properties, column| {
+    let properties = unique.into_iter().fold(properties, |properties, column| {
         properties.set_column_dictionary_enabled(column.clone(), false).set_column_statistics_enabled(column, EnabledStatistics::None)
     });
     properties.build()

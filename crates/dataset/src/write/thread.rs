@@ -1,61 +1,68 @@
-//! The thread that writes: fed through a short queue, so the reader waits when the disk is slow.
+//! The thread that writes, and the one that only hashes: compressing and hashing are work for a processor, and on the async
+//! executor they would delay the renewal of leases.
 
 use std::path::Path;
 
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
 
+use crate::canonical::CanonicalHash;
 use crate::error::DatasetError;
-use crate::example::Example;
+use crate::read::{Examples, Row};
 use crate::selection::Selection;
-use crate::write::split_files::{SplitFiles, Written};
+use crate::snapshot::{FileEntry, Format};
+use crate::tally::Tally;
+use crate::write::split_files::{SplitFiles, SplitSize};
 
-/// Examples between reader and writer. Each may have a text of 10 MiB.
-const QUEUE: usize = 4;
+/// Documents between two reports of progress.
+const PROGRESS_EVERY: u64 = 256;
 
-enum Message {
-    Write(Box<Example>),
-    Finish,
+/// What was written in the end.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) canonical_hash: String,
+    pub(crate) tally: Tally,
+    pub(crate) files: Vec<FileEntry>,
+    pub(crate) sizes: Vec<SplitSize>,
 }
 
-/// Writes examples on a blocking thread. Dropped before `finish`, the thread ends by itself and leaves partial files.
-pub(crate) struct WriterThread {
-    messages: mpsc::Sender<Message>,
-    thread: JoinHandle<Result<Written, DatasetError>>,
+/// Writes the examples as they come and tells the number of documents read. Blocks.
+pub(crate) fn write(
+    examples: Examples,
+    dir: &Path,
+    selection: &Selection,
+    formats: &[Format],
+    read: &watch::Sender<u64>,
+) -> Result<Written, DatasetError> {
+    let mut files = SplitFiles::create(dir, selection, formats)?;
+    let (canonical_hash, tally) = pass(examples, selection, read, |example| files.write(example))?;
+    let (files, sizes) = files.finish()?;
+    Ok(Written { canonical_hash, tally, files, sizes })
 }
 
-impl WriterThread {
-    pub(crate) fn start(dir: &Path, selection: &Selection) -> Self {
-        let (messages, mut received) = mpsc::channel(QUEUE);
-        let mut files = SplitFiles::create(dir, selection);
-        let thread = tokio::task::spawn_blocking(move || {
-            loop {
-                match received.blocking_recv() {
-                    Some(Message::Write(example)) => files.write(&example)?,
-                    Some(Message::Finish) => return files.finish(),
-                    // the build was dropped: what has been written is not a snapshot
-                    None => return Err(DatasetError::Cancelled),
-                }
+/// Takes every row, hashes and counts the examples, and hands them on.
+pub(crate) fn pass(
+    examples: Examples,
+    selection: &Selection,
+    read: &watch::Sender<u64>,
+    mut to: impl FnMut(&crate::example::Example) -> Result<(), DatasetError>,
+) -> Result<(String, Tally), DatasetError> {
+    let mut hash = CanonicalHash::new(selection);
+    let mut tally = Tally::new(selection);
+    let mut documents = 0;
+    for row in examples {
+        match row? {
+            Row::Left(reason) => tally.leave(reason),
+            Row::Example(example) => {
+                hash.update(&example);
+                tally.count(&example);
+                to(&example)?;
             }
-        });
-        Self { messages, thread }
-    }
-
-    /// Hands an example over; `false` when the thread has ended with an error, which `finish` returns.
-    pub(crate) async fn write(&self, example: Example) -> bool {
-        self.messages.send(Message::Write(Box::new(example))).await.is_ok()
-    }
-
-    /// Waits for the files. Resumes a panic of the thread.
-    pub(crate) async fn finish(self) -> Result<Written, DatasetError> {
-        // A closed queue means that the thread has ended with an error: it is read below.
-        let _closed = self.messages.send(Message::Finish).await;
-        match self.thread.await {
-            Ok(written) => written,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(DatasetError::Cancelled), // only a runtime that shuts down cancels it
-            },
+        }
+        documents += 1;
+        if documents % PROGRESS_EVERY == 0 {
+            read.send_replace(documents);
         }
     }
+    read.send_replace(documents);
+    Ok((hash.finish(), tally))
 }

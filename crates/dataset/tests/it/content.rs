@@ -1,6 +1,6 @@
 //! Which documents come in, in which order, and when two snapshots are the same.
 
-use dataset::{DatasetError, SelectionRequest, build, key};
+use dataset::{DatasetError, Format, Rehashed, SelectionRequest, build, key, rehash};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -25,6 +25,53 @@ fn a_snapshot_as_of_a_position_is_the_same_before_and_after_later_edits() {
         assert_eq!(key(&before.selection, before.snapshot.effective_position), key(&after.selection, after.snapshot.effective_position));
         let now = corpus.build(&["law"]).await;
         assert_ne!(now.snapshot.canonical_hash, before.snapshot.canonical_hash);
+    });
+}
+
+#[test]
+fn of_several_versions_of_everything_the_last_up_to_the_position_counts() {
+    with_corpus(async |corpus| {
+        corpus.categorical("law").await;
+        let document = corpus.document("train", "a").await;
+        let neighbour = corpus.document("test", "z").await;
+        corpus.review(neighbour, "law", Some("Ohio")).await;
+        corpus.text(document, 2, "b").await;
+        corpus.details(document, 2, Some("b.pdf"), r#"{"pages": 4}"#).await;
+        corpus.split(document, 2, "moved", "validation").await;
+        for value in ["Utah", "Iowa", "Texas"] {
+            corpus.review(document, "law", Some(value)).await;
+        }
+        let request = corpus.request(&["law"]).await;
+        corpus.details(document, 3, None, "{}").await;
+        corpus.text(document, 3, "c").await;
+        let built = corpus.try_build(request).await.unwrap();
+        let examples = built.examples();
+        assert_eq!(examples.len(), 2);
+        let example = examples.iter().find(|example| example["task_id"] == "1").unwrap();
+        assert_eq!((&example["text"], &example["file_name"], &example["metadata"]), (&json!("b"), &json!("b.pdf"), &json!({ "pages": 4 })));
+        assert_eq!((&example["split"], &example["group"]), (&json!("validation"), &json!("moved")));
+        assert_eq!(example["fields"]["law"]["value"], json!(["Texas"]));
+    });
+}
+
+#[test]
+fn a_snapshot_read_again_after_later_edits_has_the_same_hash() {
+    with_corpus(async |corpus| {
+        corpus.categorical("law").await;
+        let document = corpus.document("train", "a").await;
+        corpus.document("train", "nobody reviewed it").await;
+        corpus.review(document, "law", Some("Utah")).await;
+        let built = corpus.build(&["law"]).await;
+        corpus.review(document, "law", Some("Texas")).await;
+        corpus.details(document, 2, None, "{}").await;
+        let again = rehash(&corpus.database, &built.selection).await.unwrap();
+        let snapshot = &built.snapshot;
+        let expected = Rehashed {
+            canonical_hash: snapshot.canonical_hash.clone(),
+            effective_position: snapshot.effective_position,
+            examples: snapshot.examples,
+        };
+        assert_eq!(again, expected);
     });
 }
 
@@ -179,7 +226,7 @@ fn a_cancelled_build_ends_as_cancelled() {
         let cancel = CancellationToken::new();
         // the first report of progress comes before the first example
         let mut cancel_at_once = |_| cancel.cancel();
-        let error = build(&mut corpus.conn, &selection, dir.path(), &mut cancel_at_once, &cancel).await.unwrap_err();
+        let error = build(&corpus.database, &selection, &Format::ALL, dir.path(), &mut cancel_at_once, &cancel).await.unwrap_err();
         assert_eq!(error.code(), "cancelled");
         assert!(!dir.path().join("manifest.json").exists());
     });

@@ -1,14 +1,16 @@
 //! Puts documents and reviews into the database, stating only what a test is about.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use dataset::{DatasetError, Selection, SelectionRequest, Snapshot, build};
+use dataset::{DatasetError, Format, Selection, SelectionRequest, Snapshot, build};
 use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub(crate) struct Corpus {
     pub(crate) conn: PgConnection,
+    pub(crate) database: PgConnectOptions,
     documents: u32,
     reviews: u32,
 }
@@ -21,8 +23,8 @@ pub(crate) struct Built {
 }
 
 impl Corpus {
-    pub(crate) fn new(conn: PgConnection) -> Self {
-        Self { conn, documents: 0, reviews: 0 }
+    pub(crate) fn new(conn: PgConnection, database: PgConnectOptions) -> Self {
+        Self { conn, database, documents: 0, reviews: 0 }
     }
 
     pub(crate) async fn field(&mut self, name: &str, kind: &str, cardinality: &str) {
@@ -53,6 +55,7 @@ impl Corpus {
             .await
             .unwrap();
         self.text(id, 1, text).await;
+        self.details(id, 1, None, "{\"pages\": 3}").await;
         self.split(id, 1, &id.simple().to_string(), split).await;
         id
     }
@@ -66,6 +69,20 @@ impl Corpus {
             .execute(&mut self.conn)
             .await
             .unwrap();
+    }
+
+    pub(crate) async fn details(&mut self, document: Uuid, version: i32, file_name: Option<&str>, metadata: &str) {
+        sqlx::query(
+            "INSERT INTO document_details (document_id, version, file_name, content_type, metadata, position)
+             VALUES ($1, $2, $3, 'text/plain', $4::jsonb, next_position())",
+        )
+        .bind(document)
+        .bind(version)
+        .bind(file_name)
+        .bind(metadata)
+        .execute(&mut self.conn)
+        .await
+        .unwrap();
     }
 
     pub(crate) async fn split(&mut self, document: Uuid, version: i32, group: &str, split: &str) {
@@ -125,7 +142,7 @@ impl Corpus {
     pub(crate) async fn try_build(&mut self, request: SelectionRequest) -> Result<Built, DatasetError> {
         let selection = Selection::resolve(&mut self.conn, request).await?;
         let dir = tempfile::tempdir().unwrap();
-        let snapshot = build(&mut self.conn, &selection, dir.path(), &mut |_| {}, &CancellationToken::new()).await?;
+        let snapshot = build(&self.database, &selection, &Format::ALL, dir.path(), &mut |_| {}, &CancellationToken::new()).await?;
         Ok(Built { dir, selection, snapshot })
     }
 

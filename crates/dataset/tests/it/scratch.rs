@@ -19,9 +19,10 @@ pub(crate) fn with_corpus(test: impl AsyncFnOnce(&mut Corpus)) {
         let mut admin = server.connect().await.expect("DATABASE_URL can be reached: run ./dev test, which starts the services");
         admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0"))).await.unwrap();
         let outcome = AssertUnwindSafe(async {
-            let mut conn = server.clone().database(&name).connect().await.unwrap();
+            let database = server.clone().database(&name);
+            let mut conn = database.connect().await.unwrap();
             sqlx::migrate!("../../migrations").run(&mut conn).await.unwrap();
-            test(&mut Corpus::new(conn)).await;
+            test(&mut Corpus::new(conn, database)).await;
         })
         .catch_unwind()
         .await;

@@ -33,6 +33,8 @@ pub struct Facts {
     pub fleet: FleetFacts,
     /// While it waits: whether Redis answers; `None` = nobody asked.
     pub redis_answers: Option<bool>,
+    /// While it waits for a snapshot that another run builds: that run.
+    pub awaited_run: Option<RunId>,
     /// While it runs: when its phase began.
     pub phase_since: Option<DateTime<Utc>>,
     /// Step of its newest checkpoint.
@@ -110,6 +112,7 @@ pub async fn explain_facts(conn: &mut PgConnection, id: RunId, redis_answers: Op
         announcement_due_at: None,
         fleet: FleetFacts::default(),
         redis_answers,
+        awaited_run: None,
         phase_since: None,
         checkpoint_step: row.checkpoint_step,
         cancelled_by: None,
@@ -120,6 +123,7 @@ pub async fn explain_facts(conn: &mut PgConnection, id: RunId, redis_answers: Op
         RunStatus::Queued | RunStatus::Retrying => {
             facts.ahead = ahead(&mut tx, &facts.run, facts.now).await?;
             facts.fleet = fleet(&mut tx, facts.run.kind, facts.now).await?;
+            facts.awaited_run = awaited_run(&mut tx, id).await?;
             facts.announcement_due_at =
                 sqlx::query_scalar!("SELECT min(due_at) FROM outbox WHERE run_id = $1", id as RunId).fetch_one(&mut *tx).await?;
         }
@@ -154,6 +158,21 @@ async fn attempts(conn: &mut PgConnection, id: RunId) -> Result<Vec<AttemptFacts
     .await?;
     attempts.reverse();
     Ok(attempts)
+}
+
+async fn awaited_run(conn: &mut PgConnection, id: RunId) -> Result<Option<RunId>, RunsError> {
+    let run = sqlx::query_scalar!(
+        r#"
+        SELECT b.run_id AS "run_id: RunId"
+        FROM training_runs r
+        JOIN dataset_builds b ON b.key = r.awaited_dataset_key
+        WHERE r.id = $1
+        "#,
+        id as RunId
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(run)
 }
 
 /// Two ranges of the index that claims use: greater priority, and older of the same. Each stops at the limit.

@@ -58,6 +58,7 @@ fn facts(status: RunStatus) -> Facts {
         announcement_due_at: None,
         fleet: FleetFacts { alive: 1, able: 1, draining: 0, listening: 1, slots: 1, busy: 0 },
         redis_answers: Some(true),
+        awaited_run: None,
         phase_since: None,
         checkpoint_step: None,
         cancelled_by: None,

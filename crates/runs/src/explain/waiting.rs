@@ -19,7 +19,10 @@ pub(super) fn queued(facts: &Facts) -> Explanation {
     let run = &facts.run;
     let mut said = Vec::new();
     let mut next_steps = Vec::new();
-    let summary = if run.run_after > facts.now {
+    let summary = if let Some(builder) = facts.awaited_run {
+        next_steps.push(format!("nothing: it goes on by itself when that is done; aprendiz run get {builder} shows how far it is"));
+        format!("run {builder} builds the dataset snapshot that it needs as well")
+    } else if run.run_after > facts.now {
         let wait = span(run.run_after - facts.now);
         next_steps.push(format!("nothing: it starts by itself; {} stops it", command(facts, "cancel")));
         format!("it waits for its time: not before {} (in {wait})", moment(run.run_after))

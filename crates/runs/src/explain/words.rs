@@ -70,7 +70,9 @@ fn line(facts: &Facts, attempt: &AttemptFacts) -> String {
         AttemptStatus::Running => format!("running for {took}"),
         AttemptStatus::Succeeded => format!("succeeded after {took}"),
         AttemptStatus::Cancelled => format!("cancelled after {took}"),
-        AttemptStatus::Released => format!("handed back after {took}, because its worker shut down (does not count)"),
+        AttemptStatus::Released => {
+            format!("handed back after {took}, because its worker shut down or another run builds its snapshot (does not count)")
+        }
         AttemptStatus::Lost => format!("lost after {took}: its worker stopped renewing the lease"),
         AttemptStatus::Failed => {
             let code = attempt.error_code.as_deref().unwrap_or("unknown");
