@@ -16,6 +16,7 @@ use crate::key::{Identity, effective_position};
 use crate::label::{FieldCounts, Labels};
 use crate::leak::check_leaks;
 use crate::manifest::Manifest;
+use crate::pairs::{draw, write_pairs};
 use crate::read;
 use crate::selection::Selection;
 use crate::snapshot::{Format, Snapshot};
@@ -83,7 +84,7 @@ async fn build_uncancelled(
     if written.tally.examples.total() == 0 {
         return Err(no_examples(selection, &written.tally));
     }
-    describe(dir, selection, effective_position, written).await
+    describe(dir, selection, formats, effective_position, written).await
 }
 
 /// Documents that are looked at; some of them become examples.
@@ -106,14 +107,26 @@ async fn count_documents(conn: &mut PgConnection, selection: &Selection) -> Resu
 }
 
 /// Writes the small files that describe the others, the manifest last.
-async fn describe(dir: &Path, selection: &Selection, effective_position: i64, written: Written) -> Result<Snapshot, DatasetError> {
-    let (dir, selection) = (dir.to_owned(), selection.clone());
+async fn describe(
+    dir: &Path,
+    selection: &Selection,
+    formats: &[Format],
+    effective_position: i64,
+    written: Written,
+) -> Result<Snapshot, DatasetError> {
+    let (dir, selection, formats) = (dir.to_owned(), selection.clone(), formats.to_vec());
     let describing = tokio::task::spawn_blocking(move || {
-        let Written { canonical_hash, tally, mut files, sizes } = written;
+        let Written { canonical_hash, tally, mut files, sizes, pool } = written;
         let (splits, left) = (tally.examples, tally.left.clone());
         let field_counts = tally.fields();
         let labels = Labels::decide(&selection, &field_counts);
         let stratification = stratify(&field_counts, &labels);
+        let mut pairs = 0;
+        if let (Some(pool), Some(request)) = (&pool, &selection.pairs) {
+            let drawn = draw(pool, &selection.fields, &labels, request);
+            pairs = drawn.len();
+            files.extend(write_pairs(&dir, &drawn, &formats)?);
+        }
         let card = Card {
             selection: &selection,
             effective_position,
@@ -121,6 +134,7 @@ async fn describe(dir: &Path, selection: &Selection, effective_position: i64, wr
             sizes: &sizes,
             labels: &labels,
             stratification: &stratification,
+            pairs,
         };
         files.push(HashedFile::write_whole(&dir, "labels.json", &json_file(&labels))?);
         files.push(HashedFile::write_whole(&dir, "README.md", card.to_string().as_bytes())?);
@@ -135,6 +149,7 @@ async fn describe(dir: &Path, selection: &Selection, effective_position: i64, wr
             "trainable_fields": labels.fields.keys().collect::<Vec<_>>(),
             "left_out": labels.left_out,
             "excluded_documents": left,
+            "pairs": pairs,
         });
         let trainable_fields = labels.fields.keys().cloned().collect();
         Ok(Snapshot { canonical_hash, effective_position, examples, counts, files, trainable_fields, left_out: labels.left_out })

@@ -123,6 +123,7 @@ mod tests {
             source: None,
             project: None,
             min_support: 2,
+            pairs: None,
             position: 0,
         };
         let mut hash = CanonicalHash::new(&selection);

@@ -8,6 +8,7 @@ use std::fmt::{self, Display, Formatter};
 use serde_json::json;
 
 use crate::label::Labels;
+use crate::pairs::pairs_file_name;
 use crate::selection::Selection;
 use crate::stratification::Stratification;
 use crate::write::{STRING_COLUMNS, SplitSize, parquet_file_name};
@@ -20,6 +21,8 @@ pub(crate) struct Card<'a> {
     pub(crate) sizes: &'a [SplitSize],
     pub(crate) labels: &'a Labels,
     pub(crate) stratification: &'a BTreeMap<String, Stratification>,
+    /// Number of pairs.
+    pub(crate) pairs: usize,
 }
 
 impl Display for Card<'_> {
@@ -38,11 +41,17 @@ impl Card<'_> {
         for size in self.sizes {
             writeln!(f, "  - split: {}\n    path: {}", size.split, parquet_file_name(size.split))?;
         }
+        if self.selection.pairs.is_some() {
+            writeln!(f, "- config_name: pairs\n  data_files:")?;
+            for size in self.sizes {
+                writeln!(f, "  - split: {}\n    path: {}", size.split, pairs_file_name(size.split))?;
+            }
+        }
         Ok(())
     }
 
     fn info(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "dataset_info:\n  features:")?;
+        writeln!(f, "dataset_info:\n- config_name: default\n  features:")?;
         for (name, _) in STRING_COLUMNS {
             writeln!(f, "  - name: {name}\n    dtype: string")?;
         }
@@ -85,6 +94,13 @@ impl Card<'_> {
             f,
             "said that there is no value. `position` is the id of the review event. `file_name` and `metadata` are no features.\n"
         )?;
+        if let Some(pairs) = &self.selection.pairs {
+            writeln!(
+                f,
+                "`pairs/` holds {} pairs of texts, as many with the same label (1) as with different ones (0), of at most {} texts a label,\ncut at {} characters.\n",
+                self.pairs, pairs.per_label, pairs.max_chars
+            )?;
+        }
         writeln!(f, "| field | labels | excluded labels | left out of training |\n| --- | ---: | ---: | --- |")?;
         for (field, trainable) in &self.labels.fields {
             writeln!(f, "| `{field}` | {} | {} | |", trainable.labels.len(), trainable.excluded.len())?;

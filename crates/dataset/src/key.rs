@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::error::DatasetError;
 use crate::label::LeftOut;
+use crate::pairs::PairsRequest;
 use crate::selection::Selection;
 
 /// Raised whenever the same rows would give other files or another canonical hash.
@@ -87,12 +88,14 @@ pub(crate) struct Identity<'a> {
     source: Option<&'a str>,
     project: Option<&'a str>,
     min_support: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pairs: Option<&'a PairsRequest>,
 }
 
 impl<'a> Identity<'a> {
     pub(crate) fn new(selection: &'a Selection, effective_position: i64) -> Self {
         // taken apart in full, so that a new part of a selection cannot be forgotten here
-        let Selection { fields, untrainable, documents, source, project, min_support, position: _ } = selection;
+        let Selection { fields, untrainable, documents, source, project, min_support, pairs, position: _ } = selection;
         Self {
             builder_version: BUILDER_VERSION,
             effective_position,
@@ -102,6 +105,7 @@ impl<'a> Identity<'a> {
             source: source.as_deref(),
             project: project.as_deref(),
             min_support: *min_support,
+            pairs: pairs.as_ref(),
         }
     }
 }
@@ -118,6 +122,7 @@ mod tests {
             source: None,
             project: Some("7".into()),
             min_support: 2,
+            pairs: None,
             position: 900,
         }
     }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::error::DatasetError;
 use crate::label::{LeftOut, LeftOutReason};
+use crate::pairs::PairsRequest;
 
 /// What a run asks for, before it is resolved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct SelectionRequest {
     pub project: Option<String>,
     /// Labels with fewer examples are excluded from training.
     pub min_support: u32,
+    /// Pairs of texts to train an encoder on; `None` = none.
+    pub pairs: Option<PairsRequest>,
     /// Only what has a position up to this one is read.
     pub position: i64,
 }
@@ -37,13 +40,19 @@ pub struct Selection {
     pub source: Option<String>,
     pub project: Option<String>,
     pub min_support: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairsRequest>,
     pub position: i64,
 }
 
 impl Selection {
     /// Makes a request explicit. Errs on fields and documents that do not exist, and when no field is left.
     pub async fn resolve(conn: &mut PgConnection, request: SelectionRequest) -> Result<Self, DatasetError> {
-        let SelectionRequest { mut fields, mut documents, source, project, min_support, position } = request;
+        let SelectionRequest { mut fields, mut documents, source, project, min_support, mut pairs, position } = request;
+        if let Some(pairs) = &mut pairs {
+            pairs.of.sort_unstable();
+            pairs.of.dedup();
+        }
         if fields.is_empty() {
             fields = categorical_fields(conn, position).await?;
         }
@@ -62,7 +71,7 @@ impl Selection {
             documents.dedup();
             check_documents(conn, documents).await?;
         }
-        Ok(Self { fields, untrainable, documents, source, project, min_support, position })
+        Ok(Self { fields, untrainable, documents, source, project, min_support, pairs, position })
     }
 
     /// Names of the fields that can at most be exported.

@@ -67,7 +67,7 @@ pub use publish::{NewModelVersion, publish};
 pub use queue_stats::{AttemptCounts, QueueStats, RunCounts, SlotCounts, Times, WorkerCounts, queue_stats};
 pub use reap::{Reaped, reannounce_unclaimed, reap_expired_leases};
 pub use run::{RunFilter, TrainingRun, cancel_run, documents_of, get_run, list_runs, retry_run};
-pub use spec::{DataFilter, DataSpec, ModelName, RunSpec, SpecError};
+pub use spec::{DataFilter, DataSpec, ModelName, PairsOf, PairsSpec, RunSpec, SpecError};
 pub use status::{AttemptStatus, EventKind, RunKind, RunPhase, RunStatus};
 pub use sweep::{
     CondemnedObject, Reference, condemn_pending_objects, condemned_objects, discard_checkpoints, discard_ended_checkpoints, forget_object,

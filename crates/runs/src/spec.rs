@@ -115,11 +115,51 @@ pub struct DataSpec {
     /// A label with fewer examples is left out and listed.
     #[serde(default = "default_min_support")]
     pub min_support: u32,
+    /// Pairs of texts in the snapshot, to train an encoder on; null = none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairsSpec>,
+}
+
+/// Which pairs of texts a snapshot holds: as many with the same label as with different ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PairsSpec {
+    /// What a text is paired with: a label (`values`), the text of another document (`texts`).
+    pub of: Vec<PairsOf>,
+    /// Texts of each label of a field that take part, per split; 1 to 4,096.
+    pub per_label: u32,
+    /// Whether the text of another label is one that is much like it.
+    pub hard_negatives: bool,
+    /// Characters of a text that are kept, 1 to 100,000.
+    pub max_chars: u32,
+}
+
+/// What a text is paired with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PairsOf {
+    /// A label.
+    Values,
+    /// The text of another document.
+    Texts,
+}
+
+impl Default for PairsSpec {
+    fn default() -> Self {
+        Self { of: vec![PairsOf::Values, PairsOf::Texts], per_label: 64, hard_negatives: false, max_chars: 2_000 }
+    }
 }
 
 impl Default for DataSpec {
     fn default() -> Self {
-        Self { fields: Vec::new(), documents: None, filter: DataFilter::default(), as_of: None, min_support: default_min_support() }
+        Self {
+            fields: Vec::new(),
+            documents: None,
+            filter: DataFilter::default(),
+            as_of: None,
+            min_support: default_min_support(),
+            pairs: None,
+        }
     }
 }
 
@@ -212,6 +252,11 @@ impl RunSpec {
             self.data.min_support.to_string(),
             "between 1 and 1000000",
         )?;
+        if let Some(PairsSpec { of, per_label, hard_negatives: _, max_chars }) = &self.data.pairs {
+            check(!of.is_empty(), "data.pairs.of", "empty".to_owned(), "one or both of values and texts")?;
+            check((1..=4_096).contains(per_label), "data.pairs.per_label", per_label.to_string(), "between 1 and 4096")?;
+            check((1..=100_000).contains(max_chars), "data.pairs.max_chars", max_chars.to_string(), "between 1 and 100000")?;
+        }
         check(self.base_model.is_none(), "base_model", "given".to_owned(), "absent for this kind, which starts from nothing")?;
         check(self.kind == RunKind::Linear || self.params.is_empty(), "params", "given".to_owned(), "empty for kind `evaluate`")
     }
@@ -260,6 +305,9 @@ mod tests {
             (r#"{"model":"m","backend":"tch"}"#, "backend"),
             (r#"{"model":"m","data":{"documents":[]}}"#, "data.documents"),
             (r#"{"model":"m","base_model":"x"}"#, "base_model"),
+            (r#"{"model":"m","data":{"pairs":{"of":[]}}}"#, "data.pairs.of"),
+            (r#"{"model":"m","data":{"pairs":{"per_label":0}}}"#, "data.pairs.per_label"),
+            (r#"{"model":"m","data":{"pairs":{"max_chars":100001}}}"#, "data.pairs.max_chars"),
         ] {
             let error = parse(json).unwrap().validate().unwrap_err();
             assert!(error.to_string().contains(key), "{error}");

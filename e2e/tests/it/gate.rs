@@ -10,6 +10,8 @@ use crate::site::{PATIENCE, Site};
 pub(crate) enum Place {
     /// Phase `dataset`: the snapshot is built and uploaded, its row is being written.
     Dataset,
+    /// Phase `dataset`: the snapshot lies in the bucket; nothing is locked.
+    Snapshot,
     /// Phase `evaluate`: the test split was read.
     Evaluate,
     /// Phase `upload`: some files of the model are in the bucket.
@@ -25,6 +27,7 @@ impl Place {
     const fn trigger(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Dataset => ("datasets", "INSERT", "true"),
+            Self::Snapshot => ("objects", "UPDATE", "NEW.key LIKE 'datasets/%/manifest.json' AND NEW.state = 'pending'"),
             Self::Evaluate => ("run_events", "INSERT", "NEW.payload->>'text' LIKE 'test split read%'"),
             Self::Upload => ("objects", "UPDATE", "NEW.key LIKE '%/metrics.json' AND NEW.state = 'pending'"),
             Self::Publish => ("model_versions", "INSERT", "true"),

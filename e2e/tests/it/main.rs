@@ -24,6 +24,7 @@ mod repetition;
 mod resume;
 mod run_errors;
 mod site;
+mod snapshots;
 mod start;
 mod supervision;
 mod sweeping;

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use ::artifacts::ObjectPrefix;
-use ::dataset::{Dataset, Format, NewDataset, Selection, SelectionRequest};
-use runs::{AttemptKey, Claim, DatasetBuild, DatasetId, EventKind, ObjectOwner, RunSpec, RunsError, begin_dataset_build};
+use ::dataset::{Dataset, Format, NewDataset, PairSide, PairsRequest, Selection, SelectionRequest};
+use runs::{
+    AttemptKey, Claim, DatasetBuild, DatasetId, EventKind, ObjectOwner, PairsOf, PairsSpec, RunSpec, RunsError, begin_dataset_build,
+};
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
@@ -28,9 +30,19 @@ pub(crate) async fn selection_of(conn: &mut PgConnection, run: &runs::TrainingRu
         source: spec.data.filter.source.clone(),
         project: spec.data.filter.project.clone(),
         min_support: spec.data.min_support,
+        pairs: spec.data.pairs.as_ref().map(|pairs| pairs_request(pairs, spec.seed)),
         position: run.position,
     };
     Ok(Selection::resolve(conn, request).await?)
+}
+
+fn pairs_request(pairs: &PairsSpec, seed: u64) -> PairsRequest {
+    let side = |of: &PairsOf| match of {
+        PairsOf::Values => PairSide::Values,
+        PairsOf::Texts => PairSide::Texts,
+    };
+    let PairsSpec { of, per_label, hard_negatives, max_chars } = pairs;
+    PairsRequest { of: of.iter().map(side).collect(), per_label: *per_label, hard_negatives: *hard_negatives, max_chars: *max_chars, seed }
 }
 
 /// Makes sure that the snapshot exists, lies in the scratch folder, and is tied to the run. One that another run builds is waited for

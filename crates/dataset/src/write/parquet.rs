@@ -22,6 +22,7 @@ const ROW_GROUP_BYTES: usize = 32 << 20;
 /// Values between two looks at the size of a page. The default of 1,024 is for numbers; texts have kilobytes each.
 const VALUES_PER_LOOK: usize = 32;
 const ZSTD_LEVEL: i32 = 3;
+const UNIQUE: [&str; 5] = ["document_id", "text", "group", "task_id", "file_name"];
 
 /// `data/<split>-00000-of-00001.parquet`.
 pub(crate) struct ParquetSplit {
@@ -37,7 +38,7 @@ impl ParquetSplit {
         let path = file.path().to_owned();
         let schema: SchemaRef = schema(fields);
         let batch = Batch::new(SchemaRef::clone(&schema), fields);
-        let writer = ArrowWriter::try_new(file, schema, Some(properties())).map_err(DatasetError::parquet(&path))?;
+        let writer = ArrowWriter::try_new(file, schema, Some(compressed(&UNIQUE))).map_err(DatasetError::parquet(&path))?;
         Ok(Self { writer, path, batch, group_bytes: 0 })
     }
 
@@ -77,12 +78,13 @@ pub(crate) fn file_name(split: Split) -> String {
     format!("data/{split}-00000-of-00001.parquet")
 }
 
-fn properties() -> WriterProperties {
+/// Properties of a compressed file, as all of a snapshot are; `unique` are columns whose values differ from row to row.
+pub(crate) fn compressed(unique: &[&str]) -> WriterProperties {
     let level = ZstdLevel::try_new(ZSTD_LEVEL).expect("3 is a zstd level");
-    // These differ from row to row: a dictionary, or a smallest and greatest value, would only cost time and memory.
-    let unique = ["document_id", "text", "group", "task_id", "file_name"].map(ColumnPath::from);
     let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).set_write_batch_size(VALUES_PER_LOOK);
-    let properties = unique.into_iter().fold(properties, |properties, column| {
+    // a dictionary, or a smallest and greatest value, would only cost time and memory
+    let properties = unique.iter().fold(properties, |properties, column| {
+        let column = ColumnPath::from(*column);
         properties.set_column_dictionary_enabled(column.clone(), false).set_column_statistics_enabled(column, EnabledStatistics::None)
     });
     properties.build()

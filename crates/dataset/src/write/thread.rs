@@ -7,6 +7,8 @@ use tokio::sync::watch;
 
 use crate::canonical::CanonicalHash;
 use crate::error::DatasetError;
+use crate::example::Example;
+use crate::pairs::Pool;
 use crate::read::{Examples, Row};
 use crate::selection::Selection;
 use crate::snapshot::{FileEntry, Format};
@@ -23,6 +25,8 @@ pub(crate) struct Written {
     pub(crate) tally: Tally,
     pub(crate) files: Vec<FileEntry>,
     pub(crate) sizes: Vec<SplitSize>,
+    /// What pairs are drawn from, when there are to be some.
+    pub(crate) pool: Option<Pool>,
 }
 
 /// Writes the examples as they come and tells the number of documents read. Blocks.
@@ -34,9 +38,15 @@ pub(crate) fn write(
     read: &watch::Sender<u64>,
 ) -> Result<Written, DatasetError> {
     let mut files = SplitFiles::create(dir, selection, formats)?;
-    let (canonical_hash, tally) = pass(examples, selection, read, |example| files.write(example))?;
+    let mut pool = selection.pairs.as_ref().map(|request| Pool::new(selection, request));
+    let (canonical_hash, tally) = pass(examples, selection, read, |example| {
+        if let Some(pool) = &mut pool {
+            pool.add(example);
+        }
+        files.write(example)
+    })?;
     let (files, sizes) = files.finish()?;
-    Ok(Written { canonical_hash, tally, files, sizes })
+    Ok(Written { canonical_hash, tally, files, sizes, pool })
 }
 
 /// Takes every row, hashes and counts the examples, and hands them on.
@@ -44,7 +54,7 @@ pub(crate) fn pass(
     examples: Examples,
     selection: &Selection,
     read: &watch::Sender<u64>,
-    mut to: impl FnMut(&crate::example::Example) -> Result<(), DatasetError>,
+    mut to: impl FnMut(&Example) -> Result<(), DatasetError>,
 ) -> Result<(String, Tally), DatasetError> {
     let mut hash = CanonicalHash::new(selection);
     let mut tally = Tally::new(selection);

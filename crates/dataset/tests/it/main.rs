@@ -6,6 +6,7 @@ mod content;
 mod corpus;
 mod files;
 mod latest_value;
+mod pairs;
 mod scratch;
 mod selection;
 mod store;

@@ -1,0 +1,73 @@
+//! Pairs of texts for an encoder.
+
+use dataset::{PairSide, PairsRequest, SelectionRequest, key};
+use serde_json::Value;
+
+use crate::corpus::Corpus;
+use crate::scratch::with_corpus;
+
+async fn leases_and_loans(corpus: &mut Corpus) {
+    corpus.categorical("type").await;
+    for (split, count) in [("train", 6), ("test", 4)] {
+        for number in 0..count {
+            let label = if number % 2 == 0 { "Lease" } else { "Loan" };
+            let document = corpus.document(split, &format!("{label} {split} {number} with a long end")).await;
+            corpus.review(document, "type", Some(label)).await;
+        }
+    }
+    let without = corpus.document("train", "no type at all").await;
+    corpus.review(without, "type", None).await;
+}
+
+async fn request(corpus: &mut Corpus, pairs: Option<PairsRequest>) -> SelectionRequest {
+    SelectionRequest { pairs, ..corpus.request(&["type"]).await }
+}
+
+#[test]
+fn pairs_are_balanced_cut_and_stay_in_their_split() {
+    with_corpus(async |corpus| {
+        leases_and_loans(corpus).await;
+        let request = request(corpus, Some(PairsRequest { max_chars: 15, ..PairsRequest::default() })).await;
+        let built = corpus.try_build(request).await.unwrap();
+        for split in ["train", "test"] {
+            let lines = built.read(&format!("pairs/{split}.jsonl"));
+            let pairs: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let same = pairs.iter().filter(|pair| pair["label"] == 1.0).count();
+            assert!(same >= 4 && 2 * same == pairs.len(), "{split}: {lines}");
+            for pair in &pairs {
+                let (a, b) = (pair["text_a"].as_str().unwrap(), pair["text_b"].as_str().unwrap());
+                assert!(a.len() <= 15 && b.len() <= 15 && b.contains(split), "{pair}");
+                let label = |text: &str| text.split(' ').next().unwrap().to_owned();
+                assert_eq!(label(a) == label(b), pair["label"] == 1.0, "{pair}");
+                assert_eq!((&pair["field"], &pair["split"]), (&Value::from("type"), &Value::from(split)));
+            }
+        }
+        assert_eq!(built.read("pairs/validation.jsonl"), "");
+        let named: Vec<&str> =
+            built.snapshot.files.iter().map(|file| file.path.as_str()).filter(|path| path.starts_with("pairs/")).collect();
+        assert_eq!(named.len(), 6);
+        let lines = built.read("pairs/train.jsonl").lines().count() + built.read("pairs/test.jsonl").lines().count();
+        assert_eq!(built.snapshot.counts["pairs"], lines);
+    });
+}
+
+#[test]
+fn equal_requests_give_equal_bytes_and_others_another_key() {
+    with_corpus(async |corpus| {
+        leases_and_loans(corpus).await;
+        let request =
+            request(corpus, Some(PairsRequest { of: vec![PairSide::Texts, PairSide::Values, PairSide::Texts], ..PairsRequest::default() }))
+                .await;
+        let one = corpus.try_build(request.clone()).await.unwrap();
+        let other = corpus.try_build(SelectionRequest { pairs: Some(PairsRequest::default()), ..request.clone() }).await.unwrap();
+        assert_eq!(one.snapshot.files, other.snapshot.files);
+        let position = one.snapshot.effective_position;
+        assert_eq!(key(&one.selection, position), key(&other.selection, position));
+        let without = corpus.try_build(SelectionRequest { pairs: None, ..request.clone() }).await.unwrap();
+        assert_ne!(key(&one.selection, position), key(&without.selection, position));
+        assert_eq!(one.snapshot.canonical_hash, without.snapshot.canonical_hash, "the examples are the same");
+        let seed = Some(PairsRequest { seed: 7, ..PairsRequest::default() });
+        let drawn_anew = corpus.try_build(SelectionRequest { pairs: seed, ..request }).await.unwrap();
+        assert_ne!(one.read("pairs/train.jsonl"), drawn_anew.read("pairs/train.jsonl"));
+    });
+}

@@ -1,0 +1,11 @@
+-- The peer: the latest accepted value of every (document, field) with its text, by the statement that copies it fastest.
+COPY (
+    SELECT e.document_id, e.field, e.value, e.review_status, e.position, e.reviewer, e.occurred_at, s.split, t.text
+    FROM (
+        SELECT DISTINCT ON (document_id, field) document_id, field, value, review_status, position, reviewer, occurred_at
+        FROM annotation_events
+        ORDER BY document_id, field, occurred_at DESC, position DESC
+    ) e
+    JOIN document_texts t ON t.document_id = e.document_id
+    JOIN document_splits s ON s.document_id = e.document_id
+) TO STDOUT (FORMAT binary);
