@@ -69,6 +69,8 @@ pub struct Annotation {
     pub reviewer: Option<String>,
     /// Raised by every change.
     pub version: i32,
+    /// When the review that counts was decided; absent while there is none.
+    pub occurred_at: Option<DateTime<Utc>>,
     /// Last change.
     pub updated_at: DateTime<Utc>,
 }
@@ -189,7 +191,7 @@ pub async fn annotations_of(conn: &mut PgConnection, id: Uuid) -> Result<Vec<Ann
         Annotation,
         r#"
         SELECT document_id, field, predicted_value, accepted_value, spans, review_status AS "review_status: ReviewStatus",
-               reviewer, version, updated_at
+               reviewer, version, occurred_at, updated_at
         FROM annotations
         WHERE document_id = $1
         ORDER BY field COLLATE "C"

@@ -1,8 +1,8 @@
 //! Labelled fields: what an import guessed or a person declared about them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use utoipa::ToSchema;
 
 use crate::error::AnnotationsError;
@@ -59,12 +59,35 @@ pub struct Field {
     pub allowed_values: Option<Vec<String>>,
     /// Whether a person has set the definition; else an import guessed it.
     pub declared: bool,
+    /// Number of its definition, from 1; `history` has the ones before.
+    pub version: i32,
     /// Documents with an answer for it, "no value" included.
     pub documents_reviewed: i64,
     /// First seen.
     pub created_at: DateTime<Utc>,
     /// Last change of the definition.
     pub updated_at: DateTime<Utc>,
+}
+
+/// One version of the definition of a field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldVersion {
+    /// From 1; a later one replaces the ones before it.
+    pub version: i32,
+    /// What its values are.
+    pub kind: FieldKind,
+    /// One value or many.
+    pub cardinality: Cardinality,
+    /// The values a reviewer may choose from; absent when unknown.
+    pub allowed_values: Option<Vec<String>>,
+    /// Whether a person has set it; else an import guessed it.
+    pub declared: bool,
+    /// Who defined it: the name of an API key, or `import`.
+    pub actor: String,
+    /// Snapshots of this position and later ones go by it.
+    pub position: i64,
+    /// When it was defined.
+    pub since: DateTime<Utc>,
 }
 
 /// What a person declares about a field.
@@ -88,6 +111,16 @@ pub fn is_valid_name(name: &str) -> bool {
     name.len() <= 100 && bytes.next().is_some_and(word) && bytes.all(|byte| word(byte) || b".:-".contains(&byte))
 }
 
+/// Whether a value can be one of a date field.
+pub(crate) fn is_iso_date(value: &str) -> bool {
+    value.len() == 10 && NaiveDate::parse_from_str(value, "%Y-%m-%d").is_ok()
+}
+
+/// Whether a value can be one of a number field. Decimal numbers only: `inf` and `nan` are words.
+pub(crate) fn is_number(value: &str) -> bool {
+    value.bytes().any(|byte| byte.is_ascii_digit()) && value.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
 /// All fields, by name.
 ///
 /// # Errors
@@ -97,6 +130,7 @@ pub async fn list(conn: &mut PgConnection) -> Result<Vec<Field>, AnnotationsErro
         Field,
         r#"
         SELECT f.name, f.kind AS "kind: FieldKind", f.cardinality AS "cardinality: Cardinality", f.allowed_values, f.declared,
+               coalesce((SELECT max(d.version) FROM field_definitions d WHERE d.field = f.name), 1) AS "version!",
                coalesce(r.documents, 0) AS "documents_reviewed!", f.created_at, f.updated_at
         FROM fields f
         LEFT JOIN (
@@ -122,6 +156,7 @@ pub async fn get(conn: &mut PgConnection, name: &str) -> Result<Option<Field>, A
         Field,
         r#"
         SELECT f.name, f.kind AS "kind: FieldKind", f.cardinality AS "cardinality: Cardinality", f.allowed_values, f.declared,
+               coalesce((SELECT max(d.version) FROM field_definitions d WHERE d.field = f.name), 1) AS "version!",
                (SELECT count(*) FROM annotations a WHERE a.field = f.name AND a.accepted_value IS NOT NULL) AS "documents_reviewed!",
                f.created_at, f.updated_at
         FROM fields f
@@ -134,31 +169,71 @@ pub async fn get(conn: &mut PgConnection, name: &str) -> Result<Option<Field>, A
     Ok(field)
 }
 
+/// Every version of the definition of a field, the current one last; empty when there is no such field.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn history(conn: &mut PgConnection, name: &str) -> Result<Vec<FieldVersion>, AnnotationsError> {
+    let versions = sqlx::query_as!(
+        FieldVersion,
+        r#"
+        SELECT version, kind AS "kind: FieldKind", cardinality AS "cardinality: Cardinality", allowed_values, declared, actor, position,
+               created_at AS since
+        FROM field_definitions
+        WHERE field = $1
+        ORDER BY version
+        "#,
+        name
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(versions)
+}
+
 /// Creates a field or replaces its definition; from then on it counts as declared. Values already there are not touched.
+/// A definition that says what the current one says changes nothing.
 ///
 /// # Errors
 /// When the name or the allowed values cannot be, or Postgres does not answer.
-pub async fn declare(conn: &mut PgConnection, name: &str, definition: &FieldDefinition) -> Result<Field, AnnotationsError> {
+pub async fn declare(conn: &mut PgConnection, name: &str, definition: &FieldDefinition, actor: &str) -> Result<Field, AnnotationsError> {
     check(name, definition).map_err(|reason| AnnotationsError::InvalidDefinition { field: name.to_owned(), reason })?;
-    let field = sqlx::query_as!(
-        Field,
+    let mut transaction = conn.begin().await?;
+    // locks the row of the field, changed or not, so that versions are numbered one after the other
+    let changed = sqlx::query!(
         r#"
         INSERT INTO fields AS f (name, kind, cardinality, allowed_values, declared)
         VALUES ($1, $2, $3, $4, true)
         ON CONFLICT (name) DO UPDATE
         SET kind = excluded.kind, cardinality = excluded.cardinality, allowed_values = excluded.allowed_values,
             declared = true, updated_at = clock_timestamp()
-        RETURNING f.name, f.kind AS "kind: FieldKind", f.cardinality AS "cardinality: Cardinality", f.allowed_values, f.declared,
-                  (SELECT count(*) FROM annotations a WHERE a.field = f.name AND a.accepted_value IS NOT NULL) AS "documents_reviewed!",
-                  f.created_at, f.updated_at
+        WHERE (f.kind, f.cardinality, f.allowed_values, f.declared)
+              IS DISTINCT FROM
+              (excluded.kind, excluded.cardinality, excluded.allowed_values, true)
         "#,
         name,
         definition.kind as FieldKind,
         definition.cardinality as Cardinality,
         definition.allowed_values.as_deref(),
     )
-    .fetch_one(conn)
+    .execute(&mut *transaction)
     .await?;
+    if changed.rows_affected() > 0 {
+        sqlx::query!(
+            r#"
+            INSERT INTO field_definitions (field, version, kind, cardinality, allowed_values, declared, actor, position)
+            SELECT f.name, 1 + coalesce((SELECT max(d.version) FROM field_definitions d WHERE d.field = f.name), 0),
+                   f.kind, f.cardinality, f.allowed_values, f.declared, $2, next_position()
+            FROM fields f
+            WHERE f.name = $1
+            "#,
+            name,
+            actor,
+        )
+        .execute(&mut *transaction)
+        .await?;
+    }
+    let field = get(&mut transaction, name).await?.ok_or(sqlx::Error::RowNotFound)?;
+    transaction.commit().await?;
     Ok(field)
 }
 

@@ -10,7 +10,9 @@ pub mod fields;
 pub mod import;
 pub mod near_duplicates;
 mod review_status;
+mod spans;
 mod split;
+mod state;
 
 pub use error::AnnotationsError;
 pub use review_status::ReviewStatus;

@@ -65,7 +65,7 @@ impl Selection {
                 ),
             });
         }
-        let untrainable = untrainable_fields(conn, &fields).await?;
+        let untrainable = untrainable_fields(conn, &fields, position).await?;
         if let Some(documents) = &mut documents {
             documents.sort_unstable();
             documents.dedup();
@@ -100,14 +100,23 @@ impl Selection {
     }
 }
 
-/// Categorical fields with an event by then. A field that came later stays out, so that the answer for a position never changes.
+/// Categorical fields, by their definition of then, with an event by then. A field that came later stays out, so that the answer for a
+/// position never changes.
 async fn categorical_fields(conn: &mut PgConnection, position: i64) -> Result<Vec<String>, DatasetError> {
     let names = sqlx::query_scalar!(
         r#"
-        SELECT name
-        FROM fields
-        WHERE kind = 'categorical'
-          AND EXISTS (SELECT FROM annotation_events e WHERE e.field = fields.name AND e.position <= $1)
+        SELECT f.name
+        FROM fields f
+        LEFT JOIN LATERAL (
+            SELECT v.kind
+            FROM field_definitions v
+            WHERE v.field = f.name
+            -- the greatest version of then, else the first of all
+            ORDER BY v.position <= $1 DESC, CASE WHEN v.position <= $1 THEN -v.version ELSE v.version END
+            LIMIT 1
+        ) d ON true
+        WHERE coalesce(d.kind, f.kind) = 'categorical'
+          AND EXISTS (SELECT FROM annotation_events e WHERE e.field = f.name AND e.position <= $1)
         "#,
         position,
     )
@@ -116,14 +125,22 @@ async fn categorical_fields(conn: &mut PgConnection, position: i64) -> Result<Ve
     Ok(names)
 }
 
-/// Checks that the fields exist and lists those that their definition keeps out of training. `fields` is sorted.
-async fn untrainable_fields(conn: &mut PgConnection, fields: &[String]) -> Result<Vec<LeftOut>, DatasetError> {
+/// Checks that the fields exist and lists those that their definition as of the position keeps out of training. `fields` is sorted.
+async fn untrainable_fields(conn: &mut PgConnection, fields: &[String], position: i64) -> Result<Vec<LeftOut>, DatasetError> {
     let known = sqlx::query!(
         r#"
-        SELECT name, kind = 'categorical' AS "categorical!", cardinality = 'many' AS "many!"
-        FROM fields
-        ORDER BY name COLLATE "C"
-        "#
+        SELECT f.name, coalesce(d.kind, f.kind) = 'categorical' AS "categorical!", coalesce(d.cardinality, f.cardinality) = 'many' AS "many!"
+        FROM fields f
+        LEFT JOIN LATERAL (
+            SELECT v.kind, v.cardinality
+            FROM field_definitions v
+            WHERE v.field = f.name
+            ORDER BY v.position <= $1 DESC, CASE WHEN v.position <= $1 THEN -v.version ELSE v.version END
+            LIMIT 1
+        ) d ON true
+        ORDER BY f.name COLLATE "C"
+        "#,
+        position,
     )
     .fetch_all(conn)
     .await?;

@@ -1,6 +1,6 @@
 //! Labelled fields: list, show, declare.
 
-use annotations::fields::{Field, FieldDefinition, declare, get, list as list_fields};
+use annotations::fields::{Field, FieldDefinition, FieldVersion, declare, get, history as versions_of, list as list_fields};
 use axum::Json;
 use axum::extract::State;
 use runs::record_audit;
@@ -15,7 +15,7 @@ use crate::api::page::Page;
 use crate::api::state::AppState;
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, put))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, put)).routes(routes!(history))
 }
 
 /// Lists all fields, by name
@@ -38,9 +38,24 @@ async fn show(State(state): State<AppState>, _: Viewer, Segments(name): Segments
     get(&mut conn, &name).await?.map(Json).ok_or_else(|| ApiError::not_found(format!("no field `{name}`")))
 }
 
+/// Lists every version of the definition of a field, the current one last
+#[utoipa::path(
+    get, path = "/v1/fields/{name}/history", tag = "fields", security(("api_key" = ["viewer"])), params(("name" = String, Path)),
+    responses((status = 200, description = "All versions", body = Page<FieldVersion>), (status = 404, description = "No such field", body = Problem)),
+)]
+async fn history(State(state): State<AppState>, _: Viewer, Segments(name): Segments<String>) -> Result<Json<Page<FieldVersion>>, ApiError> {
+    let mut conn = state.pool.acquire().await?;
+    let items = versions_of(&mut conn, &name).await?;
+    if items.is_empty() && get(&mut conn, &name).await?.is_none() {
+        return Err(ApiError::not_found(format!("no field `{name}`")));
+    }
+    Ok(Json(Page { items, next_cursor: None }))
+}
+
 /// Declares a field
 ///
-/// Creates it or replaces its definition. Values that are there already are not touched.
+/// Creates it or replaces its definition, which is a new version of it; the same definition again changes nothing. Values that are
+/// there already are not touched, and snapshots of earlier positions go by the definition of their time.
 #[utoipa::path(
     put, path = "/v1/fields/{name}", tag = "fields", security(("api_key" = ["reviewer"])), params(("name" = String, Path)),
     request_body = FieldDefinition,
@@ -54,7 +69,7 @@ async fn put(
 ) -> Result<Json<Field>, ApiError> {
     let mut conn = state.pool.acquire().await?;
     let mut tx = conn.begin().await?;
-    let field = declare(&mut tx, &name, &body.value).await?;
+    let field = declare(&mut tx, &name, &body.value, &actor.0).await?;
     let definition = serde_json::to_value(&body.value).map_err(ApiError::internal)?;
     record_audit(&mut tx, &actor.0, "field.declare", &name, &definition).await?;
     tx.commit().await?;

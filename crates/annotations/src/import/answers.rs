@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
-use crate::fields::{FieldKind, is_valid_name};
+use crate::fields::{FieldKind, is_iso_date, is_number, is_valid_name};
 use crate::import::controls::{Control, Nature, strings};
-use crate::import::spans::{IndexedText, Span};
 use crate::import::task::Item;
 use crate::review_status::ReviewStatus;
+use crate::spans::{IndexedText, Span};
 
 /// What was said about one field.
 #[derive(Debug, Default, PartialEq)]
@@ -169,15 +168,6 @@ fn lowest(known: Option<f64>, score: Option<f64>) -> Option<f64> {
         (Some(known), Some(score)) => Some(known.min(score)),
         (known, score) => known.or(score),
     }
-}
-
-fn is_iso_date(value: &str) -> bool {
-    value.len() == 10 && NaiveDate::parse_from_str(value, "%Y-%m-%d").is_ok()
-}
-
-/// Decimal numbers only: `inf` and `nan` are words.
-fn is_number(value: &str) -> bool {
-    value.bytes().any(|byte| byte.is_ascii_digit()) && value.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use uuid::Uuid;
+
 /// Why an import failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -61,6 +63,30 @@ pub enum ImportError {
         /// What would be right.
         reason: &'static str,
     },
+    /// A document was erased: by itself, or while the file that holds it was read.
+    #[error("document {document} was erased for ever; nothing was taken in: import the rest without it")]
+    Erased {
+        /// Its source, project and task id.
+        document: String,
+    },
+    /// A document by itself cannot be.
+    #[error("{part}: {reason}")]
+    InvalidDocument {
+        /// Which part.
+        part: &'static str,
+        /// What would be right.
+        reason: String,
+    },
+    /// A document by itself is there with other content.
+    #[error(
+        "document {document} is there with another text, file name or metadata, as {id}: give it another id, or import it again to change it"
+    )]
+    DocumentExists {
+        /// Its source, project and task id.
+        document: String,
+        /// Its id.
+        id: Uuid,
+    },
     /// The input could not be read.
     #[error("cannot read the input after {bytes_read} bytes: {source}; nothing was imported")]
     Read {
@@ -85,6 +111,9 @@ impl ImportError {
             Self::NotAnArray { .. } => "not_an_array",
             Self::TooLarge { .. } => "too_large",
             Self::InvalidOption { .. } => "invalid_option",
+            Self::Erased { .. } => "document_erased",
+            Self::InvalidDocument { .. } => "invalid_document",
+            Self::DocumentExists { .. } => "document_exists",
             Self::Read { .. } => "read_failed",
             Self::Database(_) => "database",
         }

@@ -2,6 +2,7 @@
 //!
 //! A blocking thread reads and checks tasks (`input`, `tasks`, `parse`); the async side copies them in batches into temporary
 //! tables (`staging`); when the file has ended well, set-based SQL moves everything to its place (`settle`).
+//! A single document goes the same way without a file (`one_document`).
 //! Nothing is visible before the commit, so a broken file, a lost connection or a dropped future leaves nothing behind.
 
 mod answers;
@@ -10,17 +11,18 @@ mod controls;
 mod error;
 mod input;
 mod label_studio;
+mod one_document;
 mod options;
 mod parse;
 mod report;
 mod scalars;
 mod settle;
-mod spans;
 mod staging;
 mod task;
 mod tasks;
 
 pub use error::ImportError;
 pub use label_studio::{SOURCE, label_studio};
+pub use one_document::{CreatedDocument, NewDocument, create_document};
 pub use options::{ImportLimits, ImportOptions};
 pub use report::{ImportReport, NewField, Progress, Quarantined, Stage, StatusCounts};

@@ -10,10 +10,10 @@ use sha2::{Digest, Sha256};
 use crate::import::answers::{Answers, SpanCheck, collect};
 use crate::import::options::ImportOptions;
 use crate::import::scalars::{LONGEST_ID, has_nul, id_of, id_only, printable, reviewer_of, time_of};
-use crate::import::spans::IndexedText;
 use crate::import::task::{Annotation, Prediction, Task};
 use crate::near_duplicates::Sketch;
 use crate::review_status::ReviewStatus;
+use crate::spans::IndexedText;
 use crate::split::{Split, group_key_of};
 
 const LONGEST_REASON: usize = 500;

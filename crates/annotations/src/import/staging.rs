@@ -64,12 +64,15 @@ CREATE TEMPORARY TABLE staged_predictions (
 
 -- which document a good task is, and what is new about it
 CREATE TEMPORARY TABLE targets (
-    task_index   bigint NOT NULL,
-    document_id  uuid NOT NULL,
-    project      text NOT NULL,
-    is_new       boolean NOT NULL,
-    text_changed boolean NOT NULL,
-    changed      boolean NOT NULL
+    task_index      bigint NOT NULL,
+    document_id     uuid NOT NULL,
+    project         text NOT NULL,
+    is_new          boolean NOT NULL,
+    text_changed    boolean NOT NULL,
+    -- file name or metadata
+    details_changed boolean NOT NULL,
+    -- any of them
+    changed         boolean NOT NULL
 ) ON COMMIT DROP;
 
 CREATE TEMPORARY TABLE seen_fields (

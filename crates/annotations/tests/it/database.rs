@@ -45,6 +45,8 @@ pub(crate) async fn contents(pool: &PgPool) -> Vec<String> {
         "SELECT 'document ' || d::text FROM documents d ORDER BY id",
         "SELECT 'text ' || t::text FROM document_texts t ORDER BY position",
         "SELECT 'split ' || s::text FROM document_splits s ORDER BY position",
+        "SELECT 'details ' || v::text FROM document_details v ORDER BY position",
+        "SELECT 'definition ' || d::text FROM field_definitions d ORDER BY position",
         "SELECT 'field ' || f::text FROM fields f ORDER BY name",
         "SELECT 'extraction ' || x::text FROM extractions x ORDER BY document_id, field, extractor_version",
         "SELECT 'event ' || e::text FROM annotation_events e ORDER BY position",

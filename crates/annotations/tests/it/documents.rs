@@ -68,14 +68,13 @@ async fn fields_count_their_answers_and_can_be_declared() {
 
         let definition =
             FieldDefinition { kind: FieldKind::Categorical, cardinality: Cardinality::One, allowed_values: Some(vec!["Ohio".to_owned()]) };
-        let declared = fields::declare(&mut conn, "law", &definition).await.unwrap();
+        let declared = fields::declare(&mut conn, "law", &definition, "ana").await.unwrap();
         assert!(declared.declared && declared.documents_reviewed == 2);
-        fields::declare(&mut conn, "signed", &FieldDefinition { kind: FieldKind::Date, allowed_values: None, ..definition.clone() })
-            .await
-            .unwrap();
+        let signed = FieldDefinition { kind: FieldKind::Date, allowed_values: None, ..definition.clone() };
+        fields::declare(&mut conn, "signed", &signed, "ana").await.unwrap();
         assert_eq!(fields::list(&mut conn).await.unwrap().len(), 2);
         assert!(fields::get(&mut conn, "unheard").await.unwrap().is_none());
-        let refused = fields::declare(&mut conn, "the law", &definition).await.unwrap_err();
+        let refused = fields::declare(&mut conn, "the law", &definition, "ana").await.unwrap_err();
         assert!(matches!(refused, AnnotationsError::InvalidDefinition { .. }), "{refused}");
         drop(conn);
 

@@ -12,3 +12,4 @@ mod near_duplicates;
 mod prose;
 mod repeating;
 mod reviewing;
+mod versions;

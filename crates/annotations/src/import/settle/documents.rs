@@ -2,14 +2,14 @@
 
 use sqlx::{PgConnection, Row};
 
-use crate::import::label_studio::SOURCE;
+use crate::import::error::ImportError;
 use crate::import::report::Quarantined;
 use crate::import::tasks::Outcome;
 use crate::near_duplicates::{self, Texts};
 use crate::split::SplitRatios;
 
 /// Documents of a file by what became of them.
-pub(super) struct DocumentCounts {
+pub(in crate::import) struct DocumentCounts {
     pub(super) created: i64,
     pub(super) updated: i64,
     pub(super) unchanged: i64,
@@ -52,18 +52,79 @@ pub(super) async fn quarantine_repeated(conn: &mut PgConnection, limit: usize, o
     Ok(())
 }
 
-/// Finds out which documents are there already and what changes about them.
-pub(super) async fn find_targets(conn: &mut PgConnection) -> Result<DocumentCounts, sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO targets (task_index, document_id, project, is_new, text_changed, changed)
-         SELECT s.task_index, coalesce(d.id, s.id), s.project, d.id IS NULL,
-                d.id IS NOT NULL AND d.checksum <> s.checksum,
-                d.id IS NOT NULL AND (d.checksum <> s.checksum OR d.file_name IS DISTINCT FROM s.file_name OR d.metadata <> s.metadata)
-         FROM staged_tasks s
-         LEFT JOIN documents d ON d.source = $1 AND d.project = s.project AND d.task_id = s.task_id
-         ORDER BY s.task_index",
+/// What was erased never comes back by an old export.
+pub(super) async fn quarantine_erased(
+    conn: &mut PgConnection,
+    source: &str,
+    limit: usize,
+    outcome: &mut Outcome,
+) -> Result<(), sqlx::Error> {
+    let erased = sqlx::query(
+        "WITH gone AS (
+             DELETE FROM staged_tasks t
+             USING documents d
+             JOIN erasures e ON e.document_id = d.id
+             WHERE d.source = $1 AND d.project = t.project AND d.task_id = t.task_id
+             RETURNING t.task_index, t.task_id, e.erased_at
+         )
+         SELECT task_index, task_id, to_char(erased_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, count(*) OVER () AS total
+         FROM gone
+         ORDER BY task_index
+         LIMIT $2",
     )
-    .bind(SOURCE)
+    .bind(source)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(conn)
+    .await?;
+    for row in &erased {
+        let day: String = row.try_get("day")?;
+        outcome.quarantined_tasks.push(Quarantined {
+            task_index: row.try_get::<i64, _>("task_index")?.unsigned_abs(),
+            task_id: row.try_get("task_id")?,
+            reason: format!("erased on {day}: the document stays away for ever"),
+        });
+    }
+    if let Some(row) = erased.first() {
+        outcome.quarantined += row.try_get::<i64, _>("total")?.unsigned_abs();
+    }
+    outcome.quarantined_tasks.sort_by_key(|task| task.task_index);
+    outcome.quarantined_tasks.truncate(limit);
+    Ok(())
+}
+
+/// Refuses when a document was erased after [`quarantine_erased`] had looked. The position lock must be held: an erasure holds it
+/// until it has committed, so it is either seen here or comes after this import and erases its content too.
+pub(in crate::import) async fn refuse_erased(conn: &mut PgConnection) -> Result<(), ImportError> {
+    let erased: Option<String> = sqlx::query_scalar(
+        "SELECT d.source || '/' || d.project || '/' || d.task_id
+         FROM erasures e
+         JOIN targets t ON t.document_id = e.document_id
+         JOIN documents d ON d.id = e.document_id
+         LIMIT 1",
+    )
+    .fetch_optional(conn)
+    .await?;
+    match erased {
+        Some(document) => Err(ImportError::Erased { document }),
+        None => Ok(()),
+    }
+}
+
+/// Finds out which documents are there already and what changes about them.
+pub(in crate::import) async fn find_targets(conn: &mut PgConnection, source: &str) -> Result<DocumentCounts, sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO targets (task_index, document_id, project, is_new, text_changed, details_changed, changed)
+         SELECT c.task_index, c.document_id, c.project, c.is_new, c.text_changed, c.details_changed, c.text_changed OR c.details_changed
+         FROM (
+             SELECT s.task_index, coalesce(d.id, s.id) AS document_id, s.project, d.id IS NULL AS is_new,
+                    d.id IS NOT NULL AND d.checksum <> s.checksum AS text_changed,
+                    d.id IS NOT NULL AND (d.file_name IS DISTINCT FROM s.file_name OR d.metadata <> s.metadata) AS details_changed
+             FROM staged_tasks s
+             LEFT JOIN documents d ON d.source = $1 AND d.project = s.project AND d.task_id = s.task_id
+         ) c
+         ORDER BY c.task_index",
+    )
+    .bind(source)
     .execute(&mut *conn)
     .await?;
     sqlx::raw_sql("ANALYZE targets").execute(&mut *conn).await?;
@@ -78,7 +139,7 @@ pub(super) async fn find_targets(conn: &mut PgConnection) -> Result<DocumentCoun
 }
 
 /// Creates new documents and brings the others up to date.
-pub(super) async fn upsert(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(in crate::import) async fn upsert(conn: &mut PgConnection, source: &str) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO documents (id, source, project, task_id, file_name, checksum, metadata)
          SELECT t.document_id, $1, s.project, s.task_id, s.file_name, s.checksum, s.metadata
@@ -87,7 +148,7 @@ pub(super) async fn upsert(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
          WHERE t.is_new
          ORDER BY t.task_index",
     )
-    .bind(SOURCE)
+    .bind(source)
     .execute(&mut *conn)
     .await?;
     sqlx::query(
@@ -103,7 +164,7 @@ pub(super) async fn upsert(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 /// Adds a version of every new or changed text. Texts come before the events about them in the order of positions.
-pub(super) async fn insert_texts(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(in crate::import) async fn insert_texts(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO document_texts (document_id, version, text, sha256, position)
          SELECT n.document_id, n.version, n.text, n.checksum, nextval('positions')
@@ -122,8 +183,27 @@ pub(super) async fn insert_texts(conn: &mut PgConnection) -> Result<(), sqlx::Er
     Ok(())
 }
 
+/// Adds a version of the file name and metadata of every document that is new or has others now.
+pub(in crate::import) async fn insert_details(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO document_details (document_id, version, file_name, content_type, metadata, position)
+         SELECT n.document_id, n.version, n.file_name, n.content_type, n.metadata, nextval('positions')
+         FROM (
+             SELECT d.id AS document_id, d.file_name, d.content_type, d.metadata,
+                    1 + coalesce((SELECT max(v.version) FROM document_details v WHERE v.document_id = d.id), 0) AS version
+             FROM targets t
+             JOIN documents d ON d.id = t.document_id
+             WHERE t.is_new OR t.details_changed
+             ORDER BY t.task_index
+         ) n",
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Indexes new and changed texts, and decides about the splits of the documents that have near-duplicates.
-pub(super) async fn find_near_duplicates(conn: &mut PgConnection, ratios: SplitRatios) -> Result<(), sqlx::Error> {
+pub(in crate::import) async fn find_near_duplicates(conn: &mut PgConnection, ratios: SplitRatios) -> Result<(), sqlx::Error> {
     sqlx::raw_sql("CREATE INDEX staged_texts_task ON staged_texts (task_index)").execute(&mut *conn).await?;
     sqlx::query(
         "INSERT INTO arriving_texts (place, document_id, version, is_new, is_newest, text_key, rate, hashes)
@@ -145,7 +225,7 @@ pub(super) async fn find_near_duplicates(conn: &mut PgConnection, ratios: SplitR
 
 /// Gives every new document its split, for ever: what its near-duplicates decided where it has some; else that of the documents with
 /// the same text; else that of the hash of its text. A text that changes later keeps its split.
-pub(super) async fn insert_splits(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(in crate::import) async fn insert_splits(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO document_splits (document_id, version, group_key, split, reason, position)
          SELECT n.document_id, 1, n.group_key, n.split, n.reason, nextval('positions')

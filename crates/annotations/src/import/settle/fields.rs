@@ -30,6 +30,25 @@ pub(super) async fn settle(conn: &mut PgConnection) -> Result<(Vec<NewField>, Ve
     Ok((new_fields, warnings))
 }
 
+/// Writes the first version of the definition of every field that this import created. The position lock must be held.
+pub(super) async fn insert_definitions(conn: &mut PgConnection, new_fields: &[NewField]) -> Result<(), sqlx::Error> {
+    let names: Vec<&str> = new_fields.iter().map(|field| field.name.as_str()).collect();
+    sqlx::query(
+        "INSERT INTO field_definitions (field, version, kind, cardinality, allowed_values, declared, actor, position)
+         SELECT n.name, 1, n.kind, n.cardinality, n.allowed_values, n.declared, 'import', nextval('positions')
+         FROM (
+             SELECT name, kind, cardinality, allowed_values, declared
+             FROM fields
+             WHERE name = ANY($1)
+             ORDER BY name
+         ) n",
+    )
+    .bind(names)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 async fn see(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(
         // reviewers know better than extractors what a field looks like: predictions count only where nobody answered

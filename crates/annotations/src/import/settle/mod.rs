@@ -1,9 +1,11 @@
 //! Moves a whole file from the temporary tables to its place, by statements over sets.
 //!
 //! Locks, in this order: the project (imports into it wait for each other), near-duplicates (imports wait for each other), rows of
-//! documents, fields and annotations that change, then positions. A reviewer's write takes its row first and the position lock last as well, so the two cannot wait in a circle.
+//! documents, fields and annotations that change, then positions. Every other writer keeps this order and takes the position lock last:
+//! a reviewer's write ([`crate::review`]) its row in `annotations` first, a declared field its row in `fields`, an erasure all rows that
+//! it empties. So none wait in a circle.
 
-mod documents;
+pub(super) mod documents;
 mod fields;
 mod record;
 mod reviews;
@@ -36,20 +38,24 @@ pub(super) async fn settle(conn: &mut PgConnection, options: &ImportOptions, mut
         .execute(&mut *conn)
         .await?;
     documents::quarantine_repeated(conn, options.limits.quarantine_rows, &mut arrival.outcome).await?;
-    lock_projects(conn).await?;
+    lock_projects(conn, SOURCE).await?;
+    documents::quarantine_erased(conn, SOURCE, options.limits.quarantine_rows, &mut arrival.outcome).await?;
     near_duplicates::create(conn).await?;
     near_duplicates::lock(conn).await?;
     near_duplicates::take_in_missing(conn).await?;
-    let documents = documents::find_targets(conn).await?;
+    let documents = documents::find_targets(conn, SOURCE).await?;
     let (new_fields, warnings) = fields::settle(conn).await?;
-    documents::upsert(conn).await?;
+    documents::upsert(conn, SOURCE).await?;
     documents::find_near_duplicates(conn, options.ratios).await?;
     reviews::prepare(conn).await?;
     lock_positions(conn).await?;
+    documents::refuse_erased(conn).await?;
     documents::insert_texts(conn).await?;
+    documents::insert_details(conn).await?;
+    fields::insert_definitions(conn, &new_fields).await?;
     near_duplicates::record_exclusions(conn).await?;
     documents::insert_splits(conn).await?;
-    let events_created = reviews::insert(conn).await?;
+    let events_created = reviews::insert(conn, &options.actor).await?;
     let report = record::record(conn, options, arrival, record::Settled { documents, events_created, new_fields, warnings }).await?;
     near_duplicates::drop(conn).await?;
     staging::drop(conn).await?;
@@ -57,20 +63,20 @@ pub(super) async fn settle(conn: &mut PgConnection, options: &ImportOptions, mut
 }
 
 /// Two imports of one file must not both find its documents missing: one waits here until the other has committed.
-async fn lock_projects(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn lock_projects(conn: &mut PgConnection, source: &str) -> Result<(), sqlx::Error> {
     // 7020641 belongs to positions (function next_position), 7020642 to projects; sorted, so that two imports lock in the same order
     sqlx::query(
         "SELECT pg_advisory_xact_lock(7020642, p.key)
          FROM (SELECT DISTINCT hashtext($1 || '/' || project) AS key FROM staged_tasks ORDER BY key) p",
     )
-    .bind(SOURCE)
+    .bind(source)
     .execute(conn)
     .await?;
     Ok(())
 }
 
 /// Takes the lock that `next_position()` takes, once for all rows; they then draw from the sequence themselves.
-async fn lock_positions(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn lock_positions(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT pg_advisory_xact_lock(7020641, 1)").execute(conn).await?;
     Ok(())
 }

@@ -6,18 +6,7 @@
 use sqlx::PgConnection;
 
 use crate::import::label_studio::SOURCE;
-
-/// The review status of columns `predicted` and `accepted`.
-macro_rules! status {
-    () => {
-        "CASE WHEN accepted IS NULL THEN 'UNREVIEWED'
-              WHEN accepted = '{}' AND coalesce(predicted, '{}') = '{}' THEN 'MISSING'
-              WHEN accepted = '{}' THEN 'REJECTED'
-              WHEN coalesce(predicted, '{}') = '{}' THEN 'NEW'
-              WHEN predicted @> accepted AND predicted <@ accepted THEN 'OK'
-              ELSE 'CORRECTED' END::review_status"
-    };
-}
+use crate::state::{derive_states, status};
 
 /// All that needs no position: stores predictions, finds out which events are new, locks the states that will change.
 pub(super) async fn prepare(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -25,6 +14,19 @@ pub(super) async fn prepare(conn: &mut PgConnection) -> Result<(), sqlx::Error> 
     find_new_events(conn).await?;
     sqlx::query("INSERT INTO touched (document_id, field) SELECT DISTINCT document_id, field FROM new_events").execute(&mut *conn).await?;
     sqlx::raw_sql("ANALYZE touched; ANALYZE new_events (document_id, field)").execute(&mut *conn).await?;
+    // a reviewer may be about to write the first state of a field of an old document and wait for the position lock: wait for the
+    // reviewer here, not while holding that lock. New documents are not visible to anybody yet
+    sqlx::query(
+        "INSERT INTO annotations (document_id, field, review_status)
+         SELECT DISTINCT t.document_id, t.field, 'UNREVIEWED'::review_status
+         FROM touched t
+         JOIN targets d ON d.document_id = t.document_id AND NOT d.is_new
+         WHERE NOT EXISTS (SELECT FROM annotations a WHERE a.document_id = t.document_id AND a.field = t.field)
+         ORDER BY t.document_id, t.field
+         ON CONFLICT DO NOTHING",
+    )
+    .execute(&mut *conn)
+    .await?;
     sqlx::query(
         "SELECT count(*)
          FROM (
@@ -106,13 +108,13 @@ async fn find_new_events(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// Writes the new events in the order of their times and brings the current state up to date. Returns the number of events.
 ///
 /// The position lock must be held: what is read here is then all there is.
-pub(super) async fn insert(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
+pub(super) async fn insert(conn: &mut PgConnection, actor: &str) -> Result<u64, sqlx::Error> {
     let events = sqlx::query(concat!(
         "INSERT INTO annotation_events
-             (position, document_id, field, value, review_status, spans, reviewer, source, source_ref, occurred_at)
+             (position, document_id, field, value, review_status, spans, reviewer, source, source_ref, occurred_at, actor)
          SELECT nextval('positions'), document_id, field, accepted, ",
         status!(),
-        ", spans, reviewer, $1, source_ref, occurred_at
+        ", spans, reviewer, $1, source_ref, occurred_at, $2
          FROM (
              SELECT n.document_id, n.field, n.value AS accepted, p.value AS predicted, n.spans, n.reviewer, n.source_ref, n.occurred_at
              FROM new_events n
@@ -123,41 +125,11 @@ pub(super) async fn insert(conn: &mut PgConnection) -> Result<u64, sqlx::Error> 
          ON CONFLICT (document_id, field, source, source_ref, occurred_at) DO NOTHING"
     ))
     .bind(SOURCE)
+    .bind(actor)
     .execute(&mut *conn)
     .await?;
-    sqlx::query(concat!(
-        "INSERT INTO annotations AS a
-             (document_id, field, predicted_value, accepted_value, spans, review_status, reviewer, event_position)
-         SELECT document_id, field, CASE WHEN status = 'OK' THEN accepted ELSE predicted END, accepted, spans, status, reviewer, position
-         FROM (
-             SELECT *, ",
-        status!(),
-        " AS status
-             FROM (
-                 SELECT t.document_id, t.field, p.value AS predicted, e.spans, e.reviewer, e.position,
-                        -- an undone review does not count
-                        CASE WHEN e.review_status <> 'UNREVIEWED' THEN e.value END AS accepted
-                 FROM (SELECT DISTINCT document_id, field FROM touched) t
-                 LEFT JOIN predicted p USING (document_id, field)
-                 LEFT JOIN LATERAL (
-                     SELECT l.value, l.review_status, l.spans, l.reviewer, l.position
-                     FROM annotation_events l
-                     WHERE l.document_id = t.document_id AND l.field = t.field
-                     ORDER BY l.occurred_at DESC, l.position DESC
-                     LIMIT 1
-                 ) e ON true
-             ) both_values
-         ) states
-         ORDER BY document_id, field
-         ON CONFLICT (document_id, field) DO UPDATE
-         SET predicted_value = excluded.predicted_value, accepted_value = excluded.accepted_value, spans = excluded.spans,
-             review_status = excluded.review_status, reviewer = excluded.reviewer, event_position = excluded.event_position,
-             version = a.version + 1, updated_at = clock_timestamp()
-         WHERE (a.predicted_value, a.accepted_value, a.spans, a.review_status, a.reviewer, a.event_position)
-               IS DISTINCT FROM
-               (excluded.predicted_value, excluded.accepted_value, excluded.spans, excluded.review_status, excluded.reviewer, excluded.event_position)"
-    ))
-    .execute(conn)
-    .await?;
+    sqlx::query(derive_states!("SELECT DISTINCT document_id, field FROM touched", "LEFT JOIN predicted p USING (document_id, field)"))
+        .execute(conn)
+        .await?;
     Ok(events.rows_affected())
 }

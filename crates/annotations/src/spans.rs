@@ -4,10 +4,10 @@ use serde::Serialize;
 
 /// A place in the text, in code points; `end` is the first one after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Span {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) text: String,
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) text: String,
 }
 
 /// Every so many code points a known byte offset: lookups walk less than this, and a large text costs little.
@@ -19,14 +19,14 @@ struct Mark {
 }
 
 /// A text with a sparse index from code points and UTF-16 units to bytes.
-pub(super) struct IndexedText<'t> {
+pub(crate) struct IndexedText<'t> {
     text: &'t str,
     marks: Vec<Mark>,
     has_surrogates: bool,
 }
 
 impl<'t> IndexedText<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str) -> Self {
         let mut marks = Vec::with_capacity(text.len() / STRIDE + 1);
         if text.is_ascii() {
             marks.extend((0..=text.len()).step_by(STRIDE).map(|byte| Mark { utf16: byte, byte }));
@@ -44,12 +44,9 @@ impl<'t> IndexedText<'t> {
     }
 
     /// The span at these offsets, whose text must be `expected` where that is given. Code points are tried before UTF-16 units.
-    pub(super) fn span(&self, start: usize, end: usize, expected: Option<&str>) -> Option<Span> {
+    pub(crate) fn span(&self, start: usize, end: usize, expected: Option<&str>) -> Option<Span> {
         let fits = |found: &str| expected.is_none_or(|expected| expected == found);
-        if start > end {
-            return None;
-        }
-        if let Some(found) = self.slice(self.byte_of_code_point(start), self.byte_of_code_point(end)).filter(|found| fits(found)) {
+        if let Some(found) = self.between(start, end).filter(|found| fits(found)) {
             return Some(Span { start, end, text: found.to_owned() });
         }
         if !self.has_surrogates {
@@ -58,6 +55,14 @@ impl<'t> IndexedText<'t> {
         let (start, end) = (self.of_utf16(start)?, self.of_utf16(end)?);
         let found = self.slice(Some(start.1), Some(end.1)).filter(|found| fits(found))?;
         Some(Span { start: start.0, end: end.0, text: found.to_owned() })
+    }
+
+    /// The text of the span at these offsets in code points; `None` when they are not in the text.
+    pub(crate) fn between(&self, start: usize, end: usize) -> Option<&'t str> {
+        if start > end {
+            return None;
+        }
+        self.slice(self.byte_of_code_point(start), self.byte_of_code_point(end))
     }
 
     fn slice(&self, start: Option<usize>, end: Option<usize>) -> Option<&'t str> {
