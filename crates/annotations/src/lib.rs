@@ -1,4 +1,4 @@
-//! Documents, labelled fields, and what reviewers said about them: types, the importer, and their SQL.
+//! Documents, labelled fields, and what reviewers said about them: types, the importer, single reviews, and their SQL.
 //!
 //! Events are the truth (`annotation_events`); `annotations` is their current state, derived in the same transaction.
 //! A value is a list of strings everywhere: an empty list is the answer "no value", an absent list is "unreviewed".
@@ -7,13 +7,16 @@
 pub mod documents;
 mod error;
 pub mod fields;
+mod history;
 pub mod import;
 pub mod near_duplicates;
+pub mod review;
 mod review_status;
 mod spans;
 mod split;
 mod state;
 
 pub use error::AnnotationsError;
+pub use history::{AsOf, FieldHistory, HistoryEvent, HistoryPrediction, HistoryText, as_of, history};
 pub use review_status::ReviewStatus;
 pub use split::{InvalidRatios, Split, SplitRatios, group_key_of};

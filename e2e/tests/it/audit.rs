@@ -22,9 +22,10 @@ struct Things {
     cancelled: String,
     queued: String,
     worker: String,
+    document: String,
 }
 
-const CHANGES: [Change; 12] = [
+const CHANGES: [Change; 15] = [
     ("post", "/v1/documents/index", |api, _| api.post("/v1/documents/index"), 200, "document.index"),
     ("post", "/v1/imports", |api, _| api.post("/v1/imports").body(unreviewed(1)), 201, "import.create"),
     (
@@ -33,6 +34,27 @@ const CHANGES: [Change; 12] = [
         |api, _| api.request(Method::PUT, "/v1/fields/colour").json(&json!({ "kind": "categorical", "cardinality": "one" })),
         200,
         "field.declare",
+    ),
+    (
+        "post",
+        "/v1/documents",
+        |api, _| api.post("/v1/documents").json(&json!({ "project": "p", "task_id": "2", "text": "a text of its own" })),
+        201,
+        "document.create",
+    ),
+    (
+        "put",
+        "/v1/documents/{id}/annotations/{field}",
+        |api, things| on_colour(api, Method::PUT, things).json(&json!({ "value": ["red"] })),
+        200,
+        "annotation.review",
+    ),
+    (
+        "delete",
+        "/v1/documents/{id}/annotations/{field}",
+        |api, things| on_colour(api, Method::DELETE, things).header("if-match", "\"1\""),
+        200,
+        "annotation.undo",
     ),
     ("post", "/v1/training-runs", |api, _| api.post("/v1/training-runs").json(&json!({ "model": "m" })), 202, "training_run.create"),
     ("post", "/training-runs", |api, _| api.post("/training-runs").json(&json!({})), 202, "training_run.create"),
@@ -58,6 +80,10 @@ fn on_run(api: &Api, id: &str, action: &str) -> RequestBuilder {
     api.post(&format!("/v1/training-runs/{id}/{action}"))
 }
 
+fn on_colour(api: &Api, method: Method, things: &Things) -> RequestBuilder {
+    api.request(method, &format!("/v1/documents/{}/annotations/colour", things.document))
+}
+
 /// Makes a run and changes its row, for states that only a worker brings about.
 async fn run_with(site: &Site, set: &str) -> String {
     let id = site.create_run(&json!({ "model": "m" })).await;
@@ -74,6 +100,10 @@ async fn things(site: &Site) -> Things {
         cancelled: run_with(site, "status = 'cancelled', cancel_requested_at = now(), finished_at = now()").await,
         queued: site.create_run(&json!({ "model": "m" })).await.to_string(),
         worker: sqlx::query_scalar(worker).fetch_one(site.pool()).await.unwrap(),
+        document: {
+            let document = json!({ "project": "p", "task_id": "1", "text": "a text to be annotated" });
+            text(&answered(site.api().post("/v1/documents").json(&document), 201).await["id"])
+        },
     }
 }
 

@@ -22,6 +22,7 @@ mod phases;
 mod redis;
 mod repetition;
 mod resume;
+mod reviewing;
 mod run_errors;
 mod site;
 mod snapshots;

@@ -42,7 +42,7 @@ role!(
     Viewer {}
 );
 role!(
-    /// Also imports and declares fields.
+    /// Also imports, annotates and declares fields.
     Reviewer { Actor }
 );
 role!(

@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use annotations::AnnotationsError;
 use annotations::import::ImportError;
+use annotations::review::ReviewError;
 use artifacts::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use inference::ModelError;
 use runs::{RunsError, SpecError};
 use serde::Serialize;
+use serde_json::Value;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
@@ -37,6 +39,9 @@ pub(crate) struct Problem {
     /// Stable name of the error.
     #[schema(example = "unknown_field")]
     code: String,
+    /// What there is now, where a precondition did not hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current: Option<Value>,
 }
 
 /// Why a request was not done.
@@ -45,13 +50,15 @@ pub(crate) struct ApiError {
     status: StatusCode,
     code: Cow<'static, str>,
     detail: String,
+    /// What there is now, where a precondition did not hold.
+    current: Option<Value>,
     /// What only the log may know.
     source: Option<anyhow::Error>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self { status, code: code.into(), detail: detail.into(), source: None }
+        Self { status, code: code.into(), detail: detail.into(), current: None, source: None }
     }
 
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
@@ -71,6 +78,12 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
 
+    /// What there is now must be named to be changed.
+    pub(crate) fn precondition_required(error: ReviewError) -> Self {
+        let detail = format!("If-Match is missing: {error}");
+        Self { status: StatusCode::PRECONDITION_REQUIRED, code: "precondition_required".into(), detail, ..error.into() }
+    }
+
     /// A service we depend on does not answer.
     pub(crate) fn away(service: &'static str, source: impl Into<anyhow::Error>) -> Self {
         let detail = format!("{service} does not answer at the moment: try again");
@@ -86,7 +99,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self { status, code, detail, source } = self;
+        let Self { status, code, detail, current, source } = self;
         match source {
             Some(source) if status == StatusCode::SERVICE_UNAVAILABLE => warn!(error = format!("{source:#}"), "request refused: {detail}"),
             Some(source) => error!(error = format!("{source:#}"), "request failed"),
@@ -98,6 +111,7 @@ impl IntoResponse for ApiError {
             status: status.as_u16(),
             detail,
             code: code.into_owned(),
+            current,
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = (status, body).into_response();
@@ -160,10 +174,32 @@ impl From<AnnotationsError> for ApiError {
     }
 }
 
+impl From<ReviewError> for ApiError {
+    fn from(error: ReviewError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReviewError::Database(error) => error.into(),
+            ReviewError::UnknownDocument(_) => Self::new(StatusCode::NOT_FOUND, "unknown_document", detail),
+            ReviewError::UnknownField(_) => Self::new(StatusCode::NOT_FOUND, "unknown_field", detail),
+            ReviewError::Erased { .. } => Self::new(StatusCode::GONE, "document_erased", detail),
+            ReviewError::Invalid { .. } => Self::unprocessable("invalid_review", detail),
+            ReviewError::StatusContradicts { .. } => Self::unprocessable("status_contradicts", detail),
+            ReviewError::NothingToUndo { .. } => Self::conflict("nothing_to_undo", detail),
+            ReviewError::ReferenceReused => Self::unprocessable("idempotency_mismatch", detail),
+            ReviewError::Stale { current } => {
+                let current = current.and_then(|current| serde_json::to_value(&*current).ok());
+                Self { current, ..Self::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail) }
+            }
+        }
+    }
+}
+
 impl From<ImportError> for ApiError {
     fn from(error: ImportError) -> Self {
         match error {
             ImportError::Database(error) => error.into(),
+            ImportError::Erased { .. } => Self::new(StatusCode::GONE, error.code(), error.to_string()),
+            ImportError::DocumentExists { .. } => Self::conflict(error.code(), error.to_string()),
             ImportError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.code(), error.to_string()),
             // the input is the request body: whoever cut it off was the client
             ImportError::Read { .. } => Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()),

@@ -1,5 +1,6 @@
 //! The HTTP API: its router, and what holds for every route.
 
+mod annotations;
 mod archive;
 mod audit;
 mod auth;
@@ -22,9 +23,11 @@ mod merge_patch;
 mod metrics;
 mod model_cache;
 mod models;
+mod new_document;
 mod object;
 mod openapi;
 mod page;
+mod precondition;
 mod predictions;
 mod queue;
 mod range;
@@ -78,6 +81,8 @@ fn all_routes(
         .merge(predictions::routes())
         .merge(fields::routes())
         .merge(documents::routes())
+        .merge(new_document::routes())
+        .merge(annotations::routes())
         .merge(legacy::routes());
     let untimed = OpenApiRouter::new()
         .merge(run_events::routes())

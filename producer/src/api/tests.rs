@@ -32,7 +32,8 @@ fn operations() -> Vec<(Method, String, bool)> {
                 .replace("{id}", "019aa2c8-0000-7000-8000-000000000000")
                 .replace("{name}", "contracts")
                 .replace("{number}", "1")
-                .replace("{path}", "config.json");
+                .replace("{path}", "config.json")
+                .replace("{field}", "law");
             found.push((method, path, needs_key));
         }
     }
@@ -57,9 +58,12 @@ fn every_promised_route_is_in_the_document() {
         "/v1/imports",
         "/v1/fields",
         "/v1/fields/{name}",
+        "/v1/fields/{name}/history",
         "/v1/documents",
         "/v1/documents/{id}",
         "/v1/documents/{id}/annotations",
+        "/v1/documents/{id}/annotations/{field}",
+        "/v1/documents/{id}/annotations/{field}/history",
         "/v1/documents/{id}/explain",
         "/v1/documents/index",
         "/v1/training-runs",

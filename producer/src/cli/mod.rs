@@ -98,7 +98,7 @@ enum Command {
     /// List and download published models
     #[command(subcommand)]
     Model(model::ModelCommand),
-    /// Explain in which split a document is, and compare documents
+    /// Take in a document, annotate it, show its history, explain its split
     #[command(subcommand)]
     Document(document::DocumentCommand),
     /// Ask a published model

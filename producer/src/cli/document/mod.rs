@@ -1,4 +1,8 @@
-//! `aprendiz document`: why a document is where it is.
+//! `aprendiz document`: takes in a document, says what a field of it is, and tells why both are what they are.
+
+mod annotate;
+mod create;
+mod history;
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -21,6 +25,12 @@ pub(crate) enum DocumentCommand {
         /// Id of the document, or SOURCE/PROJECT/TASK
         document: String,
     },
+    /// Say what the value of a field is, or that there is none, or undo what was said
+    Annotate(annotate::AnnotateArgs),
+    /// Show all that was ever said about a field, and what counted as of a time
+    History(history::HistoryArgs),
+    /// Take in a document from a file with its text
+    Create(create::CreateArgs),
     /// Compare documents that were imported before there were near-duplicates, and exclude those that cross splits
     Index,
 }
@@ -28,6 +38,9 @@ pub(crate) enum DocumentCommand {
 pub(crate) async fn run(client: &Client, command: &DocumentCommand, output: Output) -> Result<(), CliError> {
     match command {
         DocumentCommand::Explain { document } => explain(client, document, output).await,
+        DocumentCommand::Annotate(args) => annotate::run(client, args, output).await,
+        DocumentCommand::History(args) => history::run(client, args, output).await,
+        DocumentCommand::Create(args) => create::run(client, args, output).await,
         DocumentCommand::Index => index(client, output).await,
     }
 }

@@ -1,0 +1,52 @@
+//! Which version of a thing a client has seen: `If-Match` and `If-None-Match` of a request that changes it.
+
+use annotations::review::Expected;
+use axum::http::{HeaderMap, StatusCode, header};
+
+use crate::api::error::ApiError;
+
+/// The version that the headers name; `None` when they name none.
+pub(crate) fn expected_version(headers: &HeaderMap) -> Result<Option<Expected>, ApiError> {
+    let refused = |detail: &str| ApiError::new(StatusCode::BAD_REQUEST, "invalid_precondition", detail);
+    match (headers.get(header::IF_MATCH), headers.get(header::IF_NONE_MATCH)) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err(refused("send If-Match or If-None-Match, not both")),
+        (None, Some(tag)) if tag.as_bytes() == b"*" => Ok(Some(Expected::Nothing)),
+        (None, Some(_)) => Err(refused("If-None-Match can only be *, there must be no state yet; a version goes into If-Match")),
+        (Some(tag), None) => {
+            let version = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+            version
+                .filter(|version| *version >= 0)
+                .map(|version| Some(Expected::Version(version)))
+                .ok_or_else(|| refused("If-Match is not one ETag of this field, such as \"3\""))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderName;
+
+    use super::*;
+
+    fn of(given: &[(HeaderName, &'static str)]) -> Result<Option<Expected>, ApiError> {
+        expected_version(&given.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect())
+    }
+
+    #[test]
+    fn a_version_is_an_etag_and_none_is_zero_or_a_star() {
+        assert_eq!(of(&[]).unwrap(), None);
+        assert_eq!(of(&[(header::IF_MATCH, "\"3\"")]).unwrap(), Some(Expected::Version(3)));
+        assert_eq!(of(&[(header::IF_MATCH, "\"0\"")]).unwrap(), Some(Expected::Version(0)));
+        assert_eq!(of(&[(header::IF_NONE_MATCH, "*")]).unwrap(), Some(Expected::Nothing));
+    }
+
+    #[test]
+    fn what_names_no_version_is_refused_and_not_ignored() {
+        for bad in ["3", "W/\"3\"", "*", "\"3\", \"4\"", "\"-1\"", "\"99999999999\"", ""] {
+            assert!(of(&[(header::IF_MATCH, bad)]).is_err(), "{bad}");
+        }
+        assert!(of(&[(header::IF_NONE_MATCH, "\"3\"")]).is_err());
+        assert!(of(&[(header::IF_MATCH, "\"3\""), (header::IF_NONE_MATCH, "*")]).is_err());
+    }
+}
