@@ -79,12 +79,7 @@ pub async fn review(conn: &mut PgConnection, mut new: NewReview) -> Result<Revie
     };
     let annotation = read_state(conn, new.document_id, &new.field).await?.ok_or(sqlx::Error::RowNotFound)?;
     let is_current = event_position_of(conn, new.document_id, &new.field).await? == Some(position);
-    if created {
-        transaction.commit().await?;
-    } else {
-        // the row that was locked may only hold the place
-        transaction.rollback().await?;
-    }
+    transaction.commit().await?;
     Ok(Reviewed { annotation, event_position: position, is_current, created })
 }
 

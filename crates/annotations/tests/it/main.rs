@@ -12,4 +12,5 @@ mod near_duplicates;
 mod prose;
 mod repeating;
 mod reviewing;
+mod single_reviews;
 mod versions;

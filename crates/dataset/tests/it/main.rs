@@ -5,6 +5,7 @@
 mod content;
 mod corpus;
 mod files;
+mod histories;
 mod latest_value;
 mod pairs;
 mod scratch;

@@ -1,0 +1,185 @@
+//! The database, through the public functions of the crates.
+
+use std::collections::BTreeMap;
+
+use annotations::fields::{Cardinality, FieldDefinition, FieldKind, declare};
+use annotations::import::{CreatedDocument, ImportError, ImportOptions, NewDocument, SOURCE, create_document, label_studio};
+use annotations::review::{Expected, NewReview, ReviewError, Reviewed, review, state_of};
+use annotations::{AsOf, SplitRatios, as_of};
+use dataset::{DatasetError, ReviewedPrediction, Selection, SelectionRequest, build, reviewed_predictions};
+use futures::TryStreamExt as _;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::command::{Form, Review, Said, Task, text, words};
+use super::{FIELDS, PROJECT};
+
+/// An event as the database has it.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct EventRow {
+    pub(super) position: i64,
+    pub(super) task_id: String,
+    pub(super) field: String,
+    pub(super) value: Vec<String>,
+    pub(super) status: String,
+    pub(super) source_ref: String,
+    pub(super) occurred_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// Takes everything away but the sequence of positions.
+pub(super) async fn empty(conn: &mut PgConnection) {
+    sqlx::raw_sql("TRUNCATE documents, fields, text_sketches, sketch_hashes, imports CASCADE").execute(&mut *conn).await.unwrap();
+    for field in 0..FIELDS.len() {
+        redefine(conn, field, Form::Categorical).await;
+    }
+}
+
+/// Returns the position from which on the definition counts.
+pub(super) async fn redefine(conn: &mut PgConnection, field: usize, form: Form) -> i64 {
+    let (kind, cardinality) = match form {
+        Form::Categorical => (FieldKind::Categorical, Cardinality::One),
+        Form::ManyValues => (FieldKind::Categorical, Cardinality::Many),
+        Form::Text => (FieldKind::Text, Cardinality::One),
+    };
+    declare(conn, FIELDS[field], &FieldDefinition { kind, cardinality, allowed_values: None }, "test").await.unwrap();
+    annotations::fields::history(conn, FIELDS[field]).await.unwrap().last().unwrap().position
+}
+
+pub(super) async fn import(conn: &mut PgConnection, tasks: &[Task]) -> Result<(), ImportError> {
+    let file = Value::Array(tasks.iter().map(task_json).collect());
+    let report = label_studio(conn, std::io::Cursor::new(serde_json::to_vec(&file).unwrap()), &ImportOptions::new("test"), |_| {}).await?;
+    assert_eq!(report.quarantined, 0, "{report:?}");
+    Ok(())
+}
+
+fn task_json(task: &Task) -> Value {
+    let items = |values: &[super::command::Value; FIELDS.len()]| -> Vec<Value> {
+        let given = FIELDS.iter().zip(values).filter(|(_, value)| value.is_some());
+        given.map(|(field, value)| json!({ "type": "choices", "from_name": field, "value": { "choices": words(*value) } })).collect()
+    };
+    let annotations: Vec<Value> = task
+        .annotations
+        .iter()
+        .map(|(id, at, values)| {
+            json!({ "id": 100 * task.document + usize::from(*id), "completed_by": 1, "updated_at": at.time(), "result": items(values) })
+        })
+        .collect();
+    let predictions: Vec<Value> = task
+        .prediction
+        .iter()
+        .map(|(version, at, values)| json!({ "id": 1, "model_version": format!("v{version}"), "created_at": at.time(), "result": items(values) }))
+        .collect();
+    json!({
+        "id": task.document, "project": PROJECT, "annotations": annotations, "predictions": predictions,
+        "data": { "text": text(task.document, task.text), "title": task.title },
+    })
+}
+
+pub(super) async fn create(conn: &mut PgConnection, document: usize, wording: u8, title: u8) -> Result<CreatedDocument, ImportError> {
+    let Value::Object(metadata) = json!({ "title": title }) else { unreachable!("an object") };
+    let new = NewDocument {
+        source: SOURCE.to_owned(),
+        project: PROJECT.to_owned(),
+        task_id: document.to_string(),
+        file_name: None,
+        metadata,
+        text: text(document, wording),
+    };
+    create_document(conn, new, SplitRatios::default()).await
+}
+
+pub(super) async fn document_id(conn: &mut PgConnection, document: usize) -> Option<Uuid> {
+    sqlx::query_scalar("SELECT id FROM documents WHERE task_id = $1").bind(document.to_string()).fetch_optional(conn).await.unwrap()
+}
+
+/// A review as a client makes it: it looks at the state first, and may be late with what it saw.
+pub(super) async fn request(conn: &mut PgConnection, wanted: &Review, reference: &str) -> Result<NewReview, ReviewError> {
+    let id = document_id(conn, wanted.document).await.unwrap_or_else(Uuid::nil);
+    let version = state_of(conn, id, FIELDS[wanted.field]).await?.map_or(0, |state| state.version);
+    let said = match wanted.said {
+        Said::Value(value) => annotations::review::Said::Value(words(value)),
+        Said::Undone => annotations::review::Said::Undone,
+    };
+    Ok(NewReview {
+        occurred_at: wanted.at.map(|minutes| super::command::Moment::Early(minutes).time()),
+        source_ref: Some(reference.to_owned()),
+        expected: Expected::Version(if wanted.up_to_date { version } else { version + 1 }),
+        ..NewReview::new(id, FIELDS[wanted.field], said, "test")
+    })
+}
+
+pub(super) async fn write(conn: &mut PgConnection, new: NewReview) -> Result<Reviewed, ReviewError> {
+    review(conn, new).await
+}
+
+pub(super) async fn newest_position(conn: &mut PgConnection) -> i64 {
+    runs::resolve_position(conn, None).await.unwrap()
+}
+
+pub(super) async fn events_after(conn: &mut PgConnection, position: i64) -> Vec<EventRow> {
+    sqlx::query_as(
+        "SELECT e.position, d.task_id, e.field, e.value, e.review_status::text AS status, e.source_ref, e.occurred_at
+         FROM annotation_events e JOIN documents d ON d.id = e.document_id
+         WHERE e.position > $1
+         ORDER BY e.position",
+    )
+    .bind(position)
+    .fetch_all(conn)
+    .await
+    .unwrap()
+}
+
+/// Positions, task ids and contents of the texts, then of the metadata, that came after a position.
+pub(super) async fn versions_after(conn: &mut PgConnection, position: i64) -> [Vec<(i64, String, String)>; 2] {
+    let texts = "SELECT t.position, d.task_id, t.text FROM document_texts t JOIN documents d ON d.id = t.document_id WHERE t.position > $1 ORDER BY 1";
+    let titles = "SELECT v.position, d.task_id, v.metadata->>'title' FROM document_details v JOIN documents d ON d.id = v.document_id WHERE v.position > $1 ORDER BY 1";
+    [
+        sqlx::query_as(texts).bind(position).fetch_all(&mut *conn).await.unwrap(),
+        sqlx::query_as(titles).bind(position).fetch_all(conn).await.unwrap(),
+    ]
+}
+
+pub(super) async fn accepted_as_of(conn: &mut PgConnection, document: Uuid, field: usize, position: i64) -> Option<AsOf> {
+    as_of(conn, document, FIELDS[field], position).await.unwrap()
+}
+
+/// The fields as of a position; `None` while no document has been reviewed.
+pub(super) async fn selection(conn: &mut PgConnection, position: i64) -> Selection {
+    let request = SelectionRequest {
+        fields: FIELDS.map(str::to_owned).to_vec(),
+        project: Some(PROJECT.to_owned()),
+        min_support: 1,
+        position,
+        ..SelectionRequest::default()
+    };
+    Selection::resolve(conn, request).await.unwrap()
+}
+
+/// Reviewed fields as of a position, in any order.
+pub(super) async fn scored(conn: &mut PgConnection, selection: &Selection) -> Vec<(String, Vec<String>, Option<Vec<String>>)> {
+    let rows: Vec<ReviewedPrediction> = reviewed_predictions(conn, selection).try_collect().await.unwrap();
+    let mut rows: Vec<_> = rows.into_iter().map(|row| (row.field, row.accepted, row.predicted)).collect();
+    rows.sort();
+    rows
+}
+
+/// A snapshot: its canonical hash, and its examples by task id. `None` when there is no example.
+pub(super) async fn snapshot(conn: &mut PgConnection, selection: &Selection) -> Option<(String, BTreeMap<String, Value>)> {
+    let dir = tempfile::tempdir().unwrap();
+    let built = match build(conn, selection, dir.path(), &mut |_| {}, &CancellationToken::new()).await {
+        Ok(built) => built,
+        Err(DatasetError::NoExamples { .. }) => return None,
+        Err(error) => panic!("{error}"),
+    };
+    let mut examples = BTreeMap::new();
+    for split in ["train", "validation", "test"] {
+        let lines = std::fs::read_to_string(dir.path().join(format!("jsonl/{split}.jsonl"))).unwrap();
+        for line in lines.lines() {
+            let example: Value = serde_json::from_str(line).unwrap();
+            examples.insert(example["task_id"].as_str().unwrap().to_owned(), example);
+        }
+    }
+    Some((built.canonical_hash, examples))
+}
