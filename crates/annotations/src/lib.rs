@@ -5,6 +5,7 @@
 //! Not here: which of these become examples of a snapshot (`dataset`), runs and models (`runs`).
 
 pub mod documents;
+pub mod erasure;
 mod error;
 pub mod fields;
 mod history;

@@ -57,6 +57,8 @@ pub async fn sketch_missing(conn: &mut PgConnection) -> Result<u64, sqlx::Error>
             SELECT
             FROM document_texts t
             WHERE NOT EXISTS (SELECT FROM document_sketches k WHERE k.document_id = t.document_id AND k.version = t.version)
+              -- what was erased has no text to compare
+              AND NOT EXISTS (SELECT FROM erasures e WHERE e.document_id = t.document_id)
         ) AS "missing!"
         "#
     )
@@ -112,6 +114,7 @@ async fn sketch_all(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
                 FROM document_texts t
                 WHERE (t.document_id, t.version) > ($1, $2)
                   AND NOT EXISTS (SELECT FROM document_sketches k WHERE k.document_id = t.document_id AND k.version = t.version)
+                  AND NOT EXISTS (SELECT FROM erasures e WHERE e.document_id = t.document_id)
                 ORDER BY t.document_id, t.version
                 LIMIT $3
                 "#,

@@ -6,6 +6,7 @@
 //! Not here: which split a group falls into by its hash (`split`).
 
 mod explain;
+mod forget;
 mod index;
 mod missing;
 mod placement;
@@ -16,6 +17,7 @@ mod staging;
 mod verify;
 
 pub use explain::{NearDuplicate, SplitExplanation, SplitVersion, explain};
+pub(crate) use forget::forget;
 pub(crate) use index::index;
 pub(crate) use missing::take_in_missing;
 pub use missing::{IndexReport, index_missing, sketch_missing};
