@@ -10,6 +10,7 @@ mod card;
 mod error;
 mod example;
 mod extraction;
+pub mod inspect;
 mod key;
 mod label;
 mod leak;

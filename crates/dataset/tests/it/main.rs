@@ -4,11 +4,17 @@
 
 mod content;
 mod corpus;
+mod diffing;
+mod erasing;
 mod files;
 mod histories;
 mod latest_value;
 mod pairs;
+mod inspecting;
+mod lineage;
+mod reporting;
 mod scratch;
 mod selection;
 mod store;
 mod training_labels;
+mod verifying;

@@ -1,0 +1,289 @@
+//! Where a snapshot comes from, and what was made of it.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::inspect::error::InspectError;
+use crate::inspect::recorded::{Recorded, recorded};
+
+/// Both directions of a snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct DatasetLineage {
+    /// The snapshot.
+    pub dataset_id: Uuid,
+    /// The last position that matters to it.
+    pub position: i64,
+    /// When it was built.
+    pub created_at: DateTime<Utc>,
+    /// When it was given up because a document in it was erased.
+    pub erased_at: Option<DateTime<Utc>>,
+    /// Who gave its values, the most first.
+    pub reviewers: Vec<Reviewer>,
+    /// Where its documents come from.
+    pub documents: Vec<Origin>,
+    /// Where its values come from.
+    pub values: Vec<EventSource>,
+    /// Runs that read it, the oldest first.
+    pub runs: Vec<DatasetRun>,
+    /// Model versions that were trained on it.
+    pub versions: Vec<DatasetVersion>,
+}
+
+/// A reviewer of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Reviewer {
+    /// As the source names them; null where nobody was named.
+    pub reviewer: Option<String>,
+    /// Values that are theirs.
+    pub values: i64,
+    /// The first of them was decided at.
+    pub first_at: DateTime<Utc>,
+    /// The last of them was decided at.
+    pub last_at: DateTime<Utc>,
+}
+
+/// A source of documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Origin {
+    /// The source.
+    pub source: String,
+    /// The project within it.
+    pub project: String,
+    /// Documents of the snapshot.
+    pub documents: i64,
+}
+
+/// A source of events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EventSource {
+    /// The source.
+    pub source: String,
+    /// Values of the snapshot.
+    pub values: i64,
+}
+
+/// A run that read a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DatasetRun {
+    /// The run.
+    pub id: Uuid,
+    /// Its kind.
+    pub kind: String,
+    /// Name of its model.
+    pub model: String,
+    /// Its status.
+    pub status: String,
+    /// Who created it.
+    pub created_by: String,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A model version that was trained on a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DatasetVersion {
+    /// Name of the model.
+    pub model: String,
+    /// Number of the version.
+    pub number: i32,
+    /// The run that trained it.
+    pub run_id: Uuid,
+    /// When it was published.
+    pub published_at: DateTime<Utc>,
+}
+
+/// Reviewers, sources, runs and versions of a snapshot, also of one that was erased.
+///
+/// # Errors
+/// [`InspectError::UnknownDataset`].
+pub async fn lineage(conn: &mut PgConnection, id: Uuid) -> Result<DatasetLineage, InspectError> {
+    let recorded = recorded(conn, id).await?;
+    let reviewers = reviewers_of(conn, &recorded).await?;
+    let documents = origins_of(conn, &recorded).await?;
+    let values = sources_of(conn, &recorded).await?;
+    let runs = sqlx::query_as!(
+        DatasetRun,
+        r#"
+        SELECT id, kind::text AS "kind!", model, status::text AS "status!", created_by, created_at
+        FROM training_runs
+        WHERE dataset_id = $1
+        ORDER BY created_at, id
+        "#,
+        id
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let versions = sqlx::query_as!(
+        DatasetVersion,
+        r#"
+        SELECT model, number, run_id, created_at AS published_at
+        FROM model_versions
+        WHERE dataset_id = $1
+        ORDER BY created_at, id
+        "#,
+        id
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(DatasetLineage {
+        dataset_id: id,
+        position: recorded.position,
+        created_at: recorded.created_at,
+        erased_at: recorded.erased_at,
+        reviewers,
+        documents,
+        values,
+        runs,
+        versions,
+    })
+}
+
+async fn reviewers_of(conn: &mut PgConnection, recorded: &Recorded) -> Result<Vec<Reviewer>, InspectError> {
+    let selection = &recorded.selection;
+    let reviewers = sqlx::query_as!(
+        Reviewer,
+        r#"
+        WITH members AS (
+            SELECT d.id, d.source, d.project, v.reviewer, v.source AS event_source, v.occurred_at
+            FROM documents d
+            CROSS JOIN LATERAL (
+                SELECT 1 AS found FROM document_texts
+                WHERE document_id = d.id AND position <= $1
+                LIMIT 1
+            ) t
+            CROSS JOIN LATERAL (
+                SELECT split FROM document_splits
+                WHERE document_id = d.id AND position <= $1
+                ORDER BY version DESC
+                LIMIT 1
+            ) s
+            CROSS JOIN LATERAL (
+                SELECT e.document_id, e.field, e.position, e.review_status, e.reviewer, e.source, e.source_ref, e.occurred_at, e.recorded_at, e.erased
+            FROM (SELECT DISTINCT ON (field) * FROM annotation_events
+                  WHERE document_id = d.id AND field = ANY($5) AND position <= $1
+                  ORDER BY field, occurred_at DESC, position DESC) e
+            WHERE e.review_status <> 'UNREVIEWED'
+            ) v
+            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
+              AND ($3::text IS NULL OR d.source = $3)
+              AND ($4::text IS NULL OR d.project = $4)
+              AND s.split <> 'excluded'
+              AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= $6)
+        )
+        SELECT reviewer AS "reviewer?", count(*) AS "values!", min(occurred_at) AS "first_at!", max(occurred_at) AS "last_at!"
+        FROM members
+        GROUP BY reviewer
+        ORDER BY count(*) DESC, reviewer COLLATE "C"
+        "#,
+        selection.position,
+        selection.documents.as_deref(),
+        selection.source,
+        selection.project,
+        &selection.fields,
+        recorded.created_at,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(reviewers)
+}
+
+async fn origins_of(conn: &mut PgConnection, recorded: &Recorded) -> Result<Vec<Origin>, InspectError> {
+    let selection = &recorded.selection;
+    let origins = sqlx::query_as!(
+        Origin,
+        r#"
+        WITH members AS (
+            SELECT d.id, d.source, d.project, v.reviewer, v.source AS event_source, v.occurred_at
+            FROM documents d
+            CROSS JOIN LATERAL (
+                SELECT 1 AS found FROM document_texts
+                WHERE document_id = d.id AND position <= $1
+                LIMIT 1
+            ) t
+            CROSS JOIN LATERAL (
+                SELECT split FROM document_splits
+                WHERE document_id = d.id AND position <= $1
+                ORDER BY version DESC
+                LIMIT 1
+            ) s
+            CROSS JOIN LATERAL (
+                SELECT e.document_id, e.field, e.position, e.review_status, e.reviewer, e.source, e.source_ref, e.occurred_at, e.recorded_at, e.erased
+            FROM (SELECT DISTINCT ON (field) * FROM annotation_events
+                  WHERE document_id = d.id AND field = ANY($5) AND position <= $1
+                  ORDER BY field, occurred_at DESC, position DESC) e
+            WHERE e.review_status <> 'UNREVIEWED'
+            ) v
+            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
+              AND ($3::text IS NULL OR d.source = $3)
+              AND ($4::text IS NULL OR d.project = $4)
+              AND s.split <> 'excluded'
+              AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= $6)
+        )
+        SELECT source AS "source!", project AS "project!", count(DISTINCT id) AS "documents!"
+        FROM members
+        GROUP BY source, project
+        ORDER BY source COLLATE "C", project COLLATE "C"
+        "#,
+        selection.position,
+        selection.documents.as_deref(),
+        selection.source,
+        selection.project,
+        &selection.fields,
+        recorded.created_at,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(origins)
+}
+
+async fn sources_of(conn: &mut PgConnection, recorded: &Recorded) -> Result<Vec<EventSource>, InspectError> {
+    let selection = &recorded.selection;
+    let sources = sqlx::query_as!(
+        EventSource,
+        r#"
+        WITH members AS (
+            SELECT d.id, d.source, d.project, v.reviewer, v.source AS event_source, v.occurred_at
+            FROM documents d
+            CROSS JOIN LATERAL (
+                SELECT 1 AS found FROM document_texts
+                WHERE document_id = d.id AND position <= $1
+                LIMIT 1
+            ) t
+            CROSS JOIN LATERAL (
+                SELECT split FROM document_splits
+                WHERE document_id = d.id AND position <= $1
+                ORDER BY version DESC
+                LIMIT 1
+            ) s
+            CROSS JOIN LATERAL (
+                SELECT e.document_id, e.field, e.position, e.review_status, e.reviewer, e.source, e.source_ref, e.occurred_at, e.recorded_at, e.erased
+            FROM (SELECT DISTINCT ON (field) * FROM annotation_events
+                  WHERE document_id = d.id AND field = ANY($5) AND position <= $1
+                  ORDER BY field, occurred_at DESC, position DESC) e
+            WHERE e.review_status <> 'UNREVIEWED'
+            ) v
+            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
+              AND ($3::text IS NULL OR d.source = $3)
+              AND ($4::text IS NULL OR d.project = $4)
+              AND s.split <> 'excluded'
+              AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= $6)
+        )
+        SELECT event_source AS "source!", count(*) AS "values!"
+        FROM members
+        GROUP BY event_source
+        ORDER BY event_source COLLATE "C"
+        "#,
+        selection.position,
+        selection.documents.as_deref(),
+        selection.source,
+        selection.project,
+        &selection.fields,
+        recorded.created_at,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(sources)
+}

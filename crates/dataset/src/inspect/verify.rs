@@ -1,0 +1,166 @@
+//! Whether a snapshot can still be made from the events, and is what it was.
+
+use annotations::erasure::{ErasedText, text_proof};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::inspect::error::InspectError;
+use crate::inspect::recorded::{Recorded, recorded};
+use crate::key::BUILDER_VERSION;
+use crate::rehash::rehash;
+
+/// What came of a verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The events give the same rows as when it was built.
+    Same,
+    /// They do not; `differences` says what differs. The append-only tables were changed past Aprendiz, or it has a fault.
+    Different,
+    /// A document in it was erased: it cannot be made any more, and its files are gone. `erased` says which documents.
+    Erased,
+    /// Another version of the builder made it; this one would give other bytes for the same rows, so nothing was compared.
+    OtherBuilderVersion,
+}
+
+/// The answer of a verification.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Verification {
+    /// The snapshot.
+    pub dataset_id: Uuid,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Version of the builder that made it.
+    pub builder_version: i32,
+    /// What was recorded and what the events give, where they differ.
+    pub differences: Vec<Difference>,
+    /// Documents in it that were erased.
+    pub erased: Vec<ErasureInSnapshot>,
+}
+
+/// Something that is not what was recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Difference {
+    /// `canonical_hash`, `position` or `examples`.
+    pub what: &'static str,
+    /// As recorded when it was built.
+    #[schema(value_type = Object)]
+    pub recorded: Value,
+    /// As the events give it now.
+    #[schema(value_type = Object)]
+    pub rebuilt: Value,
+}
+
+/// A document that a snapshot held and that was erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ErasureInSnapshot {
+    /// The document.
+    pub document_id: Uuid,
+    /// Who erased it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub erased_at: DateTime<Utc>,
+    /// Commit-safe position of the erasure.
+    pub position: i64,
+    /// Hashes of its texts.
+    pub proof: Vec<ErasedText>,
+}
+
+/// Builds the rows anew and compares them with what was recorded.
+///
+/// `cancel` is obeyed at once; close the connection then.
+///
+/// # Errors
+/// [`InspectError::UnknownDataset`], and what reading rows can err with.
+pub async fn verify(conn: &mut PgConnection, id: Uuid, cancel: &CancellationToken) -> Result<Verification, InspectError> {
+    let recorded = recorded(conn, id).await?;
+    let answer = |verdict, differences, erased| Verification {
+        dataset_id: id,
+        verdict,
+        builder_version: recorded.builder_version,
+        differences,
+        erased,
+    };
+    let erased = erasures_in(conn, &recorded).await?;
+    if recorded.erased_at.is_some() || !erased.is_empty() {
+        return Ok(answer(Verdict::Erased, Vec::new(), erased));
+    }
+    if recorded.builder_version != BUILDER_VERSION {
+        return Ok(answer(Verdict::OtherBuilderVersion, Vec::new(), Vec::new()));
+    }
+    let rebuilt = rehash(conn, &recorded.selection, cancel).await?;
+    let differences: Vec<Difference> = [
+        ("canonical_hash", json!(recorded.canonical_hash), json!(rebuilt.canonical_hash)),
+        ("position", json!(recorded.position), json!(rebuilt.effective_position)),
+        ("examples", json!(recorded.examples), json!(rebuilt.examples)),
+    ]
+    .into_iter()
+    .filter(|(_, recorded, rebuilt)| recorded != rebuilt)
+    .map(|(what, recorded, rebuilt)| Difference { what, recorded, rebuilt })
+    .collect();
+    let verdict = if differences.is_empty() { Verdict::Same } else { Verdict::Different };
+    Ok(answer(verdict, differences, Vec::new()))
+}
+
+/// Documents of a snapshot that were erased after it was built, in the order of their erasure.
+async fn erasures_in(conn: &mut PgConnection, recorded: &Recorded) -> Result<Vec<ErasureInSnapshot>, InspectError> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT x.document_id, x.actor, x.reason, x.erased_at, x.position
+        FROM datasets ds
+        JOIN erasures x ON x.erased_at > ds.created_at
+        JOIN documents d ON d.id = x.document_id
+        CROSS JOIN LATERAL (
+            SELECT 1 AS found FROM document_texts
+            WHERE document_id = d.id AND position <= (ds.selection->>'position')::bigint
+            LIMIT 1
+        ) t
+        CROSS JOIN LATERAL (
+            SELECT split FROM document_splits
+            WHERE document_id = d.id AND position <= (ds.selection->>'position')::bigint
+            ORDER BY version DESC
+            LIMIT 1
+        ) s
+        WHERE ds.id = $1
+          AND (ds.selection->'documents' = 'null' OR ds.selection->'documents' ? d.id::text)
+          AND (ds.selection->>'source' IS NULL OR ds.selection->>'source' = d.source)
+          AND (ds.selection->>'project' IS NULL OR ds.selection->>'project' = d.project)
+          AND s.split <> 'excluded'
+          AND EXISTS (
+              SELECT
+              FROM jsonb_array_elements_text(ds.selection->'fields') AS wanted (field)
+              CROSS JOIN LATERAL (
+                  SELECT e.review_status
+                  FROM annotation_events e
+                  WHERE e.document_id = d.id AND e.field = wanted.field AND e.position <= (ds.selection->>'position')::bigint
+                  ORDER BY e.occurred_at DESC, e.position DESC
+                  LIMIT 1
+              ) latest
+              WHERE latest.review_status <> 'UNREVIEWED'
+          )
+        ORDER BY x.position
+        "#,
+        recorded.id
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut erased = Vec::with_capacity(rows.len());
+    for row in rows {
+        erased.push(ErasureInSnapshot {
+            document_id: row.document_id,
+            actor: row.actor,
+            reason: row.reason,
+            erased_at: row.erased_at,
+            position: row.position,
+            proof: text_proof(conn, row.document_id).await?,
+        });
+    }
+    Ok(erased)
+}
