@@ -39,6 +39,7 @@ impl From<RunsError> for Stop {
         match error {
             RunsError::LeaseLost { .. } => Self::LeaseLost,
             error if error.is_outage() => Self::Outage(error.to_string()),
+            RunsError::DatasetErased(_) => Self::retryable("dataset_erased", error.to_string()),
             error if error.is_retryable() => Self::retryable("database", error.to_string()),
             error => Self::permanent("broken_state", error.to_string()),
         }

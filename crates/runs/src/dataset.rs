@@ -37,6 +37,8 @@ pub struct DatasetRecord {
     pub files: Value,
     /// When it was built.
     pub created_at: DateTime<Utc>,
+    /// When its files were given up because a document in it was erased; null as long as it has them.
+    pub erased_at: Option<DateTime<Utc>>,
 }
 
 /// A snapshot; `None` when there is no such one.
@@ -48,7 +50,7 @@ pub async fn get_dataset(conn: &mut PgConnection, id: DatasetId) -> Result<Optio
         DatasetRecord,
         r#"
         SELECT id AS "id: DatasetId", key, selection, builder_version, position, canonical_hash, examples, counts, object_prefix,
-            files, created_at
+            files, created_at, erased_at
         FROM datasets
         WHERE id = $1
         "#,
@@ -57,4 +59,15 @@ pub async fn get_dataset(conn: &mut PgConnection, id: DatasetId) -> Result<Optio
     .fetch_optional(conn)
     .await?;
     Ok(dataset)
+}
+
+/// Makes sure that a snapshot still has its content, and that nobody erases it until the transaction ends.
+///
+/// # Errors
+/// [`RunsError::DatasetErased`].
+pub(crate) async fn hold_dataset(conn: &mut PgConnection, id: DatasetId) -> Result<(), RunsError> {
+    let held = sqlx::query!(r#"SELECT 1 AS "held!" FROM datasets WHERE id = $1 AND erased_at IS NULL FOR SHARE"#, id as DatasetId)
+        .fetch_optional(conn)
+        .await?;
+    held.map(|_| ()).ok_or(RunsError::DatasetErased(id))
 }

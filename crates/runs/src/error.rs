@@ -1,6 +1,6 @@
 //! The error of this crate.
 
-use crate::ids::{RunId, WorkerId};
+use crate::ids::{DatasetId, RunId, WorkerId};
 use crate::status::RunStatus;
 
 /// Why a statement about runs did not happen.
@@ -39,6 +39,9 @@ pub enum RunsError {
     /// The same idempotency key came with another body.
     #[error("idempotency key `{0}` was used before with another request body: use a new key")]
     IdempotencyMismatch(String),
+    /// A document in the snapshot was erased: nothing may be made of it any more, and another attempt builds one without it.
+    #[error("dataset snapshot {0} was given up because a document in it was erased")]
+    DatasetErased(DatasetId),
     /// A row that breaks a rule of this crate.
     #[error("broken row in {table}, id {id}: {what}")]
     BrokenRow {
@@ -55,7 +58,7 @@ impl RunsError {
     /// Whether trying again later may help.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Database(_))
+        matches!(self, Self::Database(_) | Self::DatasetErased(_))
     }
 
     /// Whether Postgres could not be reached or was going away: the same statement may be answered in a moment.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sqlx::{Acquire as _, PgConnection};
 
 use crate::attempt::AttemptKey;
+use crate::dataset::hold_dataset;
 use crate::error::RunsError;
 use crate::event::append;
 use crate::ids::{DatasetId, RunId};
@@ -48,8 +49,9 @@ pub async fn record_progress(
 /// Ties the run to its dataset snapshot. The caller has begun a transaction with [`hold_fence`].
 ///
 /// # Errors
-/// When Postgres does not answer.
+/// [`RunsError::DatasetErased`].
 pub async fn use_dataset(conn: &mut PgConnection, key: AttemptKey, dataset: DatasetId) -> Result<(), RunsError> {
+    hold_dataset(conn, dataset).await?;
     sqlx::query!("UPDATE training_runs SET dataset_id = $2 WHERE id = $1", key.run_id as RunId, dataset as DatasetId).execute(conn).await?;
     Ok(())
 }

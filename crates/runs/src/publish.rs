@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sqlx::{Acquire as _, PgConnection};
 
 use crate::attempt::AttemptKey;
+use crate::dataset::hold_dataset;
 use crate::ending::succeed;
 use crate::error::RunsError;
 use crate::event::append;
@@ -35,7 +36,8 @@ pub struct NewModelVersion<'a> {
 /// Publishes the version (if the run trained one) and ends the run. Returns the number of the version.
 ///
 /// # Errors
-/// [`RunsError::LeaseLost`] when the attempt no longer owns the run or the run was asked to cancel: then nothing is written.
+/// [`RunsError::LeaseLost`] when the attempt no longer owns the run or the run was asked to cancel, [`RunsError::DatasetErased`] when a
+/// document that the version was trained on has been erased meanwhile: then nothing is written.
 pub async fn publish(
     conn: &mut PgConnection,
     key: AttemptKey,
@@ -70,6 +72,7 @@ async fn insert_version(
     key: AttemptKey,
     version: &NewModelVersion<'_>,
 ) -> Result<(ModelVersionId, i32), RunsError> {
+    hold_dataset(conn, version.dataset).await?;
     // the row of the name is locked until commit: versions of one name are numbered in the order in which they are published
     let number = sqlx::query_scalar!(
         r#"
