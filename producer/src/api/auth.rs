@@ -51,8 +51,8 @@ role!(
 );
 
 role!(
-    /// Also reads the audit log.
-    Admin {}
+    /// Also reads the audit log and erases documents.
+    Admin { Actor }
 );
 
 async fn actor_with_role(headers: &HeaderMap, state: &AppState, needed: Role) -> Result<Actor, ApiError> {

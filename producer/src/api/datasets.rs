@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
+use dataset::inspect::InspectError;
 use runs::{DatasetId, DatasetRecord, RunId, get_dataset, get_run};
 use serde::Deserialize;
 use sqlx::PgConnection;
@@ -76,6 +77,7 @@ async fn show(State(state): State<AppState>, _: Viewer, Segments(id): Segments<D
         (status = 200, description = "The file; its ETag is its SHA-256", body = [u8], content_type = "application/octet-stream"),
         (status = 206, description = "The asked range of it", body = [u8], content_type = "application/octet-stream"),
         (status = 404, description = "No such snapshot or file", body = Problem),
+        (status = 410, description = "A document in it was erased", body = Problem),
     ),
 )]
 async fn file(
@@ -85,7 +87,7 @@ async fn file(
     headers: HeaderMap,
     Segments((id, path)): Segments<(DatasetId, String)>,
 ) -> Result<Response, ApiError> {
-    let dataset = find_dataset(&mut *state.pool.acquire().await?, id).await?;
+    let dataset = find_content(&mut *state.pool.acquire().await?, id).await?;
     let files = dataset_files(&dataset)?;
     let file = find(&files, &path)?;
     send(&state, &method, &headers, file, content_below(&dataset.object_prefix, file)?).await
@@ -98,6 +100,7 @@ async fn file(
     responses(
         (status = 200, description = "A tar, or the asked file", body = [u8], content_type = "application/octet-stream"),
         (status = 409, description = "The run has no snapshot yet", body = Problem),
+        (status = 410, description = "A document in it was erased", body = Problem),
     ),
 )]
 async fn of_run(
@@ -128,7 +131,7 @@ pub(crate) async fn send_dataset_of_run(
                 format!("run {id} is {} and has no dataset snapshot: wait until its phase `dataset` is over", run.status),
             )
         })?;
-        find_dataset(&mut conn, dataset_id).await?
+        find_content(&mut conn, dataset_id).await?
     };
     let files = dataset_files(&dataset)?;
     let extension = match query.format {
@@ -164,6 +167,15 @@ fn is_of_split(path: &str, split: SplitName) -> bool {
     };
     let file = path.rsplit('/').next().unwrap_or(path);
     file.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '-']))
+}
+
+/// The snapshot, if it still has its files.
+async fn find_content(conn: &mut PgConnection, id: DatasetId) -> Result<DatasetRecord, ApiError> {
+    let dataset = find_dataset(conn, id).await?;
+    match dataset.erased_at {
+        None => Ok(dataset),
+        Some(at) => Err(InspectError::Erased { id: id.0, at }.into()),
+    }
 }
 
 async fn find_dataset(conn: &mut PgConnection, id: DatasetId) -> Result<DatasetRecord, ApiError> {

@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::auth::{Operator, Viewer};
+use crate::api::document_erasure::refuse_erased;
 use crate::api::error::{ApiError, Problem};
 use crate::api::extract::{Params, Segments};
 use crate::api::page::{Page, checked_limit, decode_cursor, encode_cursor};
@@ -61,20 +62,22 @@ async fn list(State(state): State<AppState>, _: Viewer, Params(query): Params<Li
 /// Shows a document with its newest text
 #[utoipa::path(
     get, path = "/v1/documents/{id}", tag = "documents", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path)),
-    responses((status = 200, description = "The document", body = DocumentText), (status = 404, description = "No such document", body = Problem)),
+    responses((status = 200, description = "The document", body = DocumentText), (status = 404, description = "No such document", body = Problem), (status = 410, description = "It was erased", body = Problem)),
 )]
 async fn show(State(state): State<AppState>, _: Viewer, Segments(id): Segments<Uuid>) -> Result<Json<DocumentText>, ApiError> {
     let mut conn = state.pool.acquire().await?;
+    refuse_erased(&mut conn, id).await?;
     get(&mut conn, id).await?.map(Json).ok_or_else(|| unknown(id))
 }
 
 /// Lists the current state of every field of a document, by field
 #[utoipa::path(
     get, path = "/v1/documents/{id}/annotations", tag = "documents", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path)),
-    responses((status = 200, description = "All annotations", body = Page<Annotation>), (status = 404, description = "No such document", body = Problem)),
+    responses((status = 200, description = "All annotations", body = Page<Annotation>), (status = 404, description = "No such document", body = Problem), (status = 410, description = "It was erased", body = Problem)),
 )]
 async fn annotations(State(state): State<AppState>, _: Viewer, Segments(id): Segments<Uuid>) -> Result<Json<Page<Annotation>>, ApiError> {
     let mut conn = state.pool.acquire().await?;
+    refuse_erased(&mut conn, id).await?;
     let items = annotations_of(&mut conn, id).await?;
     if items.is_empty() && get(&mut conn, id).await?.is_none() {
         return Err(unknown(id));

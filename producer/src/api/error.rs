@@ -14,6 +14,8 @@ use annotations::review::ReviewError;
 use artifacts::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use dataset::DatasetError;
+use dataset::inspect::InspectError;
 use inference::ModelError;
 use runs::{RunsError, SpecError};
 use serde::Serialize;
@@ -154,6 +156,7 @@ impl From<RunsError> for ApiError {
             RunsError::WorkerStopped(_) => Self::conflict("worker_stopped", error.to_string()),
             RunsError::WrongState { .. } => Self::conflict("wrong_state", error.to_string()),
             RunsError::IdempotencyMismatch(_) => Self::unprocessable("idempotency_mismatch", error.to_string()),
+            RunsError::DatasetErased(_) => Self::new(StatusCode::GONE, "dataset_erased", error.to_string()),
             RunsError::LeaseLost { .. } | RunsError::BrokenRow { .. } => Self::internal(error),
         }
     }
@@ -190,6 +193,19 @@ impl From<ReviewError> for ApiError {
                 let current = current.and_then(|current| serde_json::to_value(&*current).ok());
                 Self { current, ..Self::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail) }
             }
+        }
+    }
+}
+
+impl From<InspectError> for ApiError {
+    fn from(error: InspectError) -> Self {
+        match error {
+            InspectError::UnknownDataset(_) => Self::not_found(error.to_string()),
+            InspectError::UnknownDocument(_) => Self::new(StatusCode::NOT_FOUND, "unknown_document", error.to_string()),
+            InspectError::Erased { .. } => Self::new(StatusCode::GONE, "dataset_erased", error.to_string()),
+            InspectError::Database(error) | InspectError::Dataset(DatasetError::Database(error)) => error.into(),
+            InspectError::Annotations(error) => error.into(),
+            InspectError::BrokenRow { .. } | InspectError::Dataset(_) => Self::internal(error),
         }
     }
 }

@@ -8,7 +8,12 @@ mod body_reader;
 mod bulk_retry;
 mod child_runs;
 mod clone_run;
+mod dataset_diff;
+mod dataset_lineage;
+mod dataset_report;
+mod dataset_verification;
 mod datasets;
+mod document_erasure;
 mod documents;
 mod error;
 mod event_hub;
@@ -19,6 +24,7 @@ mod health;
 mod imports;
 mod legacy;
 mod limits;
+mod long_read;
 mod merge_patch;
 mod metrics;
 mod model_cache;
@@ -89,6 +95,11 @@ fn all_routes(
         .merge(imports::routes())
         .merge(documents::indexing())
         .merge(datasets::downloads())
+        .merge(dataset_diff::routes())
+        .merge(dataset_lineage::routes())
+        .merge(dataset_report::routes())
+        .merge(dataset_verification::routes())
+        .merge(document_erasure::routes())
         .merge(models::downloads())
         .merge(legacy::downloads());
     let probes = OpenApiRouter::new().merge(health::routes()).merge(metrics::routes()).merge(openapi::routes());

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -68,6 +69,17 @@ pub(crate) fn decode_number_cursor(cursor: &str) -> Result<i64, ApiError> {
     hex::decode_to_slice(cursor, &mut bytes)
         .map_err(|_| ApiError::unprocessable("invalid_query", "cursor is not one that this list gave: start without it"))?;
     Ok(i64::from_be_bytes(bytes))
+}
+
+/// Place in a list that is ordered by something of its own.
+pub(crate) fn encode_own_cursor(place: &impl Serialize) -> String {
+    hex::encode(serde_json::to_vec(place).unwrap_or_default())
+}
+
+/// Undoes [`encode_own_cursor`].
+pub(crate) fn decode_own_cursor<T: DeserializeOwned>(cursor: &str) -> Result<T, ApiError> {
+    let place = hex::decode(cursor).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    place.ok_or_else(|| ApiError::unprocessable("invalid_query", "cursor is not one that this list gave: start without it"))
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub(crate) struct AppState {
     pub(crate) readings: Arc<Readings>,
     /// Requests that may still be taken on.
     pub(crate) admission: Arc<Semaphore>,
+    /// Verifications at once: each reads a whole snapshot.
+    pub(crate) verifications: Arc<Semaphore>,
     /// Cancelled when the process is asked to stop: ends streams that would never end by themselves.
     pub(crate) shutdown: CancellationToken,
     /// Loops of this process that must never end by themselves, with their names.
@@ -53,6 +55,7 @@ impl AppState {
             models: Arc::new(ModelCache::new(store.clone(), config.model_cache_dir.clone(), config.model_cache_size)),
             store,
             admission: Arc::new(Semaphore::new(config.max_requests)),
+            verifications: Arc::new(Semaphore::new(1)),
             config: Arc::new(config),
             events,
             redis: Arc::new(RedisProbe::new(queue)),

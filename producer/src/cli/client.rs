@@ -64,6 +64,11 @@ impl Client {
         self.build(&self.patient, Method::POST, path)
     }
 
+    /// A request whose answer is computed: waits for it as long as it takes.
+    pub(crate) fn patient_request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        self.build(&self.patient, method, path)
+    }
+
     fn build(&self, http: &reqwest::Client, method: Method, path: &[&str]) -> RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {

@@ -5,6 +5,7 @@ mod api_key;
 mod audit;
 mod client;
 mod dataset;
+mod dataset_text;
 mod derived;
 mod doctor;
 mod document;
@@ -12,6 +13,7 @@ mod download;
 mod exit;
 mod field;
 mod import;
+mod lineage;
 mod metrics_table;
 mod migrate;
 mod model;
@@ -21,6 +23,7 @@ mod pages;
 mod predict;
 mod queue;
 mod run;
+mod spinner;
 mod sse;
 mod worker;
 
@@ -92,13 +95,13 @@ enum Command {
     /// Create and follow training runs
     #[command(subcommand)]
     Run(run::RunCommand),
-    /// Download dataset snapshots
+    /// Download, compare and verify dataset snapshots
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
     /// List and download published models
     #[command(subcommand)]
     Model(model::ModelCommand),
-    /// Take in a document, annotate it, show its history, explain its split
+    /// Take in, annotate and erase a document, show its history, its split and what it went into
     #[command(subcommand)]
     Document(document::DocumentCommand),
     /// Ask a published model

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::cli::client::Client;
 use crate::cli::download::{RemoteFile, download, text};
 use crate::cli::exit::CliError;
+use crate::cli::lineage;
 use crate::cli::output::{Output, table};
 
 /// What to do with models.
@@ -24,6 +25,13 @@ pub(crate) enum ModelCommand {
     Versions {
         /// Name of the model
         name: String,
+    },
+    /// Show where a version comes from: its run, its snapshot, and who reviewed what it learned from
+    Lineage {
+        /// Name of the model
+        name: String,
+        /// Number of the version
+        number: i32,
     },
     /// Download a version: weights, configuration, card, metrics and manifest
     #[command(after_help = "Example:\n  aprendiz model download contracts -d ./contracts")]
@@ -61,6 +69,7 @@ pub(crate) async fn run(client: &Client, command: &ModelCommand, output: Output)
     match command {
         ModelCommand::List => list(client, output).await,
         ModelCommand::Versions { name } => versions(client, name, output).await,
+        ModelCommand::Lineage { name, number } => lineage::of_model(client, name, *number, output).await,
         ModelCommand::Download { name, number, dir } => fetch(client, name, *number, dir.clone(), output).await,
     }
 }

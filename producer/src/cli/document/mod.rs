@@ -7,11 +7,12 @@ mod history;
 use anyhow::Context as _;
 use clap::Subcommand;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::cli::client::Client;
 use crate::cli::exit::CliError;
+use crate::cli::lineage::document_text;
 use crate::cli::output::{Output, table};
 
 /// What to do with documents.
@@ -31,6 +32,25 @@ pub(crate) enum DocumentCommand {
     History(history::HistoryArgs),
     /// Take in a document from a file with its text
     Create(create::CreateArgs),
+    /// Show which snapshots hold a document, which runs read them, and which model versions to retire when it has to go
+    Lineage {
+        /// Id of the document, or SOURCE/PROJECT/TASK
+        document: String,
+    },
+    /// Erase the content of a document for ever, and give up the snapshots that hold it
+    #[command(
+        after_help = "Example:\n  aprendiz document erase label-studio/7/302 --reason \"request 2026-113\" --yes\n\nWhat stays is proof: hashes of its texts, who reviewed it and when, who erased it and why.\nModels are listed, not changed: `document lineage` names those to retire."
+    )]
+    Erase {
+        /// Id of the document, or SOURCE/PROJECT/TASK
+        document: String,
+        /// Why; it stays for ever, so name the request and not the person
+        #[arg(long)]
+        reason: String,
+        /// Really do it
+        #[arg(long)]
+        yes: bool,
+    },
     /// Compare documents that were imported before there were near-duplicates, and exclude those that cross splits
     Index,
 }
@@ -41,6 +61,8 @@ pub(crate) async fn run(client: &Client, command: &DocumentCommand, output: Outp
         DocumentCommand::Annotate(args) => annotate::run(client, args, output).await,
         DocumentCommand::History(args) => history::run(client, args, output).await,
         DocumentCommand::Create(args) => create::run(client, args, output).await,
+        DocumentCommand::Lineage { document } => lineage(client, document, output).await,
+        DocumentCommand::Erase { document, reason, yes } => erase(client, document, reason, *yes, output).await,
         DocumentCommand::Index => index(client, output).await,
     }
 }
@@ -49,6 +71,30 @@ async fn explain(client: &Client, document: &str, output: Output) -> Result<(), 
     let id = find(client, document).await?;
     let explanation = client.get(&["v1", "documents", &id, "explain"]).await?;
     output.print(&explanation, || text(&explanation))?;
+    Ok(())
+}
+
+async fn lineage(client: &Client, document: &str, output: Output) -> Result<(), CliError> {
+    let id = find(client, document).await?;
+    let found: Value = client.json(client.patient_request(Method::GET, &["v1", "documents", &id, "lineage"])).await?;
+    output.print(&found, || document_text(&found))?;
+    Ok(())
+}
+
+async fn erase(client: &Client, document: &str, reason: &str, yes: bool, output: Output) -> Result<(), CliError> {
+    if !yes {
+        return Err(CliError::Usage(format!(
+            "this erases the content of document {document} for ever: look at `aprendiz document lineage {document}`, then repeat with --yes"
+        )));
+    }
+    let id = find(client, document).await?;
+    let request = client.patient_request(Method::POST, &["v1", "documents", &id, "erase"]).json(&json!({ "reason": reason }));
+    let erased: Value = client.json(request).await?;
+    output.print(&erased, || {
+        let before = if erased["erased_before"] == true { "It had been erased before; nothing was done now.\n" } else { "" };
+        let counts = format!("{} texts, {} events emptied; {} snapshots given up", erased["texts"], erased["events"], erased["datasets"]);
+        format!("{before}{counts}\n{}", document_text(&erased["lineage"]))
+    })?;
     Ok(())
 }
 
