@@ -9,6 +9,7 @@ mod child;
 mod commands;
 mod crowd;
 mod cuad;
+mod datasets;
 mod disk;
 mod events;
 mod export;

@@ -30,6 +30,7 @@ fn operations() -> Vec<(Method, String, bool)> {
             let needs_key = operation["security"].as_array().is_some_and(|needs| needs.iter().any(|need| need.get("api_key").is_some()));
             let path = path
                 .replace("{id}", "019aa2c8-0000-7000-8000-000000000000")
+                .replace("{other}", "019aa2c8-0000-7000-8000-000000000001")
                 .replace("{name}", "contracts")
                 .replace("{number}", "1")
                 .replace("{path}", "config.json")
@@ -66,6 +67,8 @@ fn every_promised_route_is_in_the_document() {
         "/v1/documents/{id}/annotations/{field}/history",
         "/v1/documents/{id}/explain",
         "/v1/documents/index",
+        "/v1/documents/{id}/lineage",
+        "/v1/documents/{id}/erase",
         "/v1/training-runs",
         "/v1/training-runs/{id}",
         "/v1/training-runs/{id}/cancel",
@@ -86,6 +89,12 @@ fn every_promised_route_is_in_the_document() {
         "/v1/training-runs/{id}/dataset",
         "/v1/training-runs/{id}/model",
         "/v1/datasets/{id}",
+        "/v1/datasets/{id}/diff/{other}",
+        "/v1/datasets/{id}/verify",
+        "/v1/datasets/{id}/report",
+        "/v1/datasets/{id}/conflicts",
+        "/v1/datasets/{id}/lineage",
+        "/v1/datasets/{id}/events",
         "/v1/models",
         "/v1/models/{name}/versions",
         "/v1/models/{name}/versions/{number}",
