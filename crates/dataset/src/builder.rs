@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::card::Card;
 use crate::error::DatasetError;
-use crate::key::{Identity, effective_position};
+use crate::key::{Extent, Identity, extent};
 use crate::label::{FieldCounts, Labels};
 use crate::leak::check_leaks;
 use crate::manifest::Manifest;
@@ -65,7 +65,7 @@ async fn build_uncancelled(
     // texts that came past the importer would hide from the leak gate
     annotations::near_duplicates::sketch_missing(&mut conn).await?;
     check_leaks(&mut conn, selection).await?;
-    let effective_position = effective_position(&mut conn, selection).await?;
+    let extent = extent(&mut conn, selection).await?;
     let documents = count_documents(&mut conn, selection).await?;
     let (readers, examples) = read::start(conn, database, selection).await?;
     let (read, mut documents_read) = watch::channel(0);
@@ -84,7 +84,7 @@ async fn build_uncancelled(
     if written.tally.examples.total() == 0 {
         return Err(no_examples(selection, &written.tally));
     }
-    describe(dir, selection, formats, effective_position, written).await
+    describe(dir, selection, formats, extent, written).await
 }
 
 /// Documents that are looked at; some of them become examples.
@@ -111,7 +111,7 @@ async fn describe(
     dir: &Path,
     selection: &Selection,
     formats: &[Format],
-    effective_position: i64,
+    extent: Extent,
     written: Written,
 ) -> Result<Snapshot, DatasetError> {
     let (dir, selection, formats) = (dir.to_owned(), selection.clone(), formats.to_vec());
@@ -129,7 +129,7 @@ async fn describe(
         }
         let card = Card {
             selection: &selection,
-            effective_position,
+            effective_position: extent.position,
             canonical_hash: &canonical_hash,
             sizes: &sizes,
             labels: &labels,
@@ -139,7 +139,7 @@ async fn describe(
         files.push(HashedFile::write_whole(&dir, "labels.json", &json_file(&labels))?);
         files.push(HashedFile::write_whole(&dir, "README.md", card.to_string().as_bytes())?);
         let examples = sizes.iter().map(|size: &SplitSize| size.examples).sum();
-        let manifest = Manifest::new(&canonical_hash, examples, Identity::new(&selection, effective_position), &files);
+        let manifest = Manifest::new(&canonical_hash, examples, Identity::new(&selection, extent), &files);
         let manifest = HashedFile::write_whole(&dir, "manifest.json", &json_file(&manifest))?;
         files.push(manifest);
         let counts = json!({
@@ -152,7 +152,7 @@ async fn describe(
             "pairs": pairs,
         });
         let trainable_fields = labels.fields.keys().cloned().collect();
-        Ok(Snapshot { canonical_hash, effective_position, examples, counts, files, trainable_fields, left_out: labels.left_out })
+        Ok(Snapshot { canonical_hash, extent, examples, counts, files, trainable_fields, left_out: labels.left_out })
     });
     describing.await.map_err(DatasetError::of_thread)?
 }

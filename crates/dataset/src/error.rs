@@ -19,6 +19,11 @@ pub enum DatasetError {
     /// The same text or group, or near-duplicates, in two splits: a model would be measured on what it was trained on.
     #[error("documents that belong together are in different splits: {documents}; `aprendiz document index` excludes the later ones")]
     SplitLeak { documents: String },
+    /// Another build leaves them out.
+    #[error("erased while the snapshot was built: {documents}; the next attempt builds one without them")]
+    Erased { documents: String },
+    #[error(transparent)]
+    Annotations(#[from] annotations::AnnotationsError),
     #[error("the build was cancelled")]
     Cancelled,
     #[error("database: {0}")]
@@ -39,6 +44,8 @@ impl DatasetError {
             Self::UnknownDocuments { .. } => "unknown_documents",
             Self::NoExamples { .. } => "no_examples",
             Self::SplitLeak { .. } => "split_leak",
+            Self::Erased { .. } => "document_erased",
+            Self::Annotations(_) => "database",
             Self::Cancelled => "cancelled",
             Self::Database(_) => "database",
             Self::BrokenRow { .. } => "broken_row",
@@ -50,7 +57,8 @@ impl DatasetError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Database(error) => database_may_recover(error),
-            Self::Io { .. } | Self::Parquet { .. } => true,
+            Self::Io { .. } | Self::Parquet { .. } | Self::Erased { .. } => true,
+            Self::Annotations(error) => matches!(error, annotations::AnnotationsError::Database(error) if database_may_recover(error)),
             Self::UnknownField { .. }
             | Self::UnknownDocuments { .. }
             | Self::NoExamples { .. }

@@ -13,40 +13,51 @@ use crate::selection::Selection;
 /// Raised whenever the same rows would give other files or another canonical hash.
 pub const BUILDER_VERSION: i32 = 2;
 
-/// The last position that matters to the snapshot: of events of its fields, texts, details and splits of its documents, up to the
-/// selection's own, and of erasures of its documents, whenever they were. 0 when there is nothing.
-///
-/// Later edits elsewhere do not move it, so a snapshot as of today can be one that was built last week. An erasure does, so that
-/// a snapshot from before it is not used again.
-pub async fn effective_position(conn: &mut PgConnection, selection: &Selection) -> Result<i64, DatasetError> {
+/// How far what a snapshot reads reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The last position that matters: of events of its fields, texts, details and splits of its documents, up to the selection's own.
+    /// 0 when there is nothing.
+    ///
+    /// Later edits elsewhere do not move it, so a snapshot as of today can be one that was built last week.
+    pub position: i64,
+    /// Position of the newest erasure among its documents, whenever it was; 0 when there is none. A snapshot from before it is not used again.
+    pub erasures: i64,
+}
+
+/// Looks how far the selection reaches today.
+pub async fn extent(conn: &mut PgConnection, selection: &Selection) -> Result<Extent, DatasetError> {
     if selection.is_everything() { of_everything(conn, selection).await } else { of_part(conn, selection).await }
 }
 
 /// Each maximum is the end of an index.
-async fn of_everything(conn: &mut PgConnection, selection: &Selection) -> Result<i64, DatasetError> {
-    let position = sqlx::query_scalar!(
+async fn of_everything(conn: &mut PgConnection, selection: &Selection) -> Result<Extent, DatasetError> {
+    let extent = sqlx::query_as!(
+        Extent,
         r#"
         SELECT coalesce(greatest(
             (SELECT max(position) FROM annotation_events WHERE position <= $1 AND field = ANY($2)),
             (SELECT max(position) FROM document_texts WHERE position <= $1),
             (SELECT max(position) FROM document_details WHERE position <= $1),
-            (SELECT max(position) FROM document_splits WHERE position <= $1),
-            (SELECT max(position) FROM erasures)
-        ), 0) AS "position!"
+            (SELECT max(position) FROM document_splits WHERE position <= $1)
+        ), 0) AS "position!",
+        coalesce((SELECT max(position) FROM erasures), 0) AS "erasures!"
         "#,
         selection.position,
         &selection.fields,
     )
     .fetch_one(conn)
     .await?;
-    Ok(position)
+    Ok(extent)
 }
 
 /// Document by document: reads what belongs to the selection and nothing else.
-async fn of_part(conn: &mut PgConnection, selection: &Selection) -> Result<i64, DatasetError> {
-    let position = sqlx::query_scalar!(
+async fn of_part(conn: &mut PgConnection, selection: &Selection) -> Result<Extent, DatasetError> {
+    let extent = sqlx::query_as!(
+        Extent,
         r#"
-        SELECT coalesce(max(greatest(e.position, t.position, c.position, s.position, x.position)), 0) AS "position!"
+        SELECT coalesce(max(greatest(e.position, t.position, c.position, s.position)), 0) AS "position!",
+               coalesce(max(x.position), 0) AS "erasures!"
         FROM documents d
         CROSS JOIN LATERAL (
             SELECT max(position) AS position FROM annotation_events
@@ -68,12 +79,12 @@ async fn of_part(conn: &mut PgConnection, selection: &Selection) -> Result<i64, 
     )
     .fetch_one(conn)
     .await?;
-    Ok(position)
+    Ok(extent)
 }
 
-/// SHA-256 (lower-case hex) over the canonical JSON of selection without position, builder version and effective position.
-pub fn key(selection: &Selection, effective_position: i64) -> String {
-    let identity = serde_json::to_vec(&Identity::new(selection, effective_position)).expect("names, numbers and ids always serialise");
+/// SHA-256 (lower-case hex) over the canonical JSON of selection without position, builder version and extent.
+pub fn key(selection: &Selection, extent: Extent) -> String {
+    let identity = serde_json::to_vec(&Identity::new(selection, extent)).expect("names, numbers and ids always serialise");
     hex::encode(Sha256::digest(identity))
 }
 
@@ -82,6 +93,8 @@ pub fn key(selection: &Selection, effective_position: i64) -> String {
 pub(crate) struct Identity<'a> {
     builder_version: i32,
     effective_position: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    erasures: i64,
     fields: &'a [String],
     untrainable: &'a [LeftOut],
     documents: Option<&'a [Uuid]>,
@@ -92,13 +105,19 @@ pub(crate) struct Identity<'a> {
     pairs: Option<&'a PairsRequest>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
 impl<'a> Identity<'a> {
-    pub(crate) fn new(selection: &'a Selection, effective_position: i64) -> Self {
+    pub(crate) fn new(selection: &'a Selection, extent: Extent) -> Self {
         // taken apart in full, so that a new part of a selection cannot be forgotten here
         let Selection { fields, untrainable, documents, source, project, min_support, pairs, position: _ } = selection;
         Self {
             builder_version: BUILDER_VERSION,
-            effective_position,
+            effective_position: extent.position,
+            erasures: extent.erasures,
             fields,
             untrainable,
             documents: documents.as_deref(),
@@ -127,16 +146,25 @@ mod tests {
         }
     }
 
+    const fn at(position: i64) -> Extent {
+        Extent { position, erasures: 0 }
+    }
+
+    #[test]
+    fn an_erasure_makes_another_snapshot() {
+        assert_ne!(key(&selection(), at(850)), key(&selection(), Extent { position: 850, erasures: 870 }));
+    }
+
     #[test]
     fn the_position_asked_for_does_not_count_but_the_effective_one_does() {
         let later = Selection { position: 1_000, ..selection() };
-        assert_eq!(key(&selection(), 850), key(&later, 850));
-        assert_ne!(key(&selection(), 850), key(&selection(), 851));
+        assert_eq!(key(&selection(), at(850)), key(&later, at(850)));
+        assert_ne!(key(&selection(), at(850)), key(&selection(), at(851)));
     }
 
     #[test]
     fn the_canonical_form_is_fixed() {
-        let json = serde_json::to_string(&Identity::new(&selection(), 850)).unwrap();
+        let json = serde_json::to_string(&Identity::new(&selection(), at(850))).unwrap();
         assert_eq!(
             json,
             r#"{"builder_version":2,"effective_position":850,"fields":["governing_law"],"untrainable":[],"documents":null,"source":null,"project":"7","min_support":2}"#
@@ -146,6 +174,6 @@ mod tests {
     #[test]
     fn no_documents_and_all_documents_are_different_selections() {
         let none = Selection { documents: Some(vec![]), ..selection() };
-        assert_ne!(key(&none, 850), key(&selection(), 850));
+        assert_ne!(key(&none, at(850)), key(&selection(), at(850)));
     }
 }

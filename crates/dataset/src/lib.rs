@@ -29,7 +29,7 @@ mod write;
 pub use builder::{BuildProgress, build};
 pub use error::DatasetError;
 pub use extraction::{ReviewedPrediction, reviewed_predictions};
-pub use key::{BUILDER_VERSION, effective_position, key};
+pub use key::{BUILDER_VERSION, Extent, extent, key};
 pub use label::{LeftOut, LeftOutReason};
 pub use pairs::{PairSide, PairsRequest};
 pub use rehash::{Rehashed, rehash};

@@ -5,7 +5,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
 
 use crate::error::DatasetError;
-use crate::key::effective_position;
+use crate::key::extent;
 use crate::read;
 use crate::selection::Selection;
 use crate::write::pass;
@@ -13,8 +13,11 @@ use crate::write::pass;
 /// What the database says today about a selection as of its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rehashed {
+    /// SHA-256 over the canonical rows, lower-case hex.
     pub canonical_hash: String,
+    /// The last position that matters to it.
     pub effective_position: i64,
+    /// Examples in all splits together.
     pub examples: u64,
 }
 
@@ -23,7 +26,7 @@ pub struct Rehashed {
 /// Dropping the future closes its connections.
 pub async fn rehash(database: &PgConnectOptions, selection: &Selection) -> Result<Rehashed, DatasetError> {
     let mut conn = database.connect().await?;
-    let effective_position = effective_position(&mut conn, selection).await?;
+    let effective_position = extent(&mut conn, selection).await?.position;
     let (readers, examples) = read::start(conn, database, selection).await?;
     let wanted = selection.clone();
     let hashing = tokio::task::spawn_blocking(move || pass(examples, &wanted, &watch::Sender::new(0), |_| Ok(())));

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::key::Extent;
 use crate::label::LeftOut;
 
 /// A written file of a snapshot.
@@ -34,8 +35,8 @@ impl Format {
 pub struct Snapshot {
     /// SHA-256 over the canonical rows; see `canonical.rs`.
     pub canonical_hash: String,
-    /// The last position that matters to it; equal for equal content.
-    pub effective_position: i64,
+    /// How far what it reads reaches, as it was before anything was read.
+    pub extent: Extent,
     /// Examples in all splits together.
     pub examples: u64,
     /// `{"splits", "fields", "left_out", "trainable_fields", "excluded_documents"}`; kept in `datasets.counts`.

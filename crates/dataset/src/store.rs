@@ -1,5 +1,6 @@
 //! The table `datasets`: one immutable row per snapshot, found by its key.
 
+use annotations::erasure::erased_since;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use sqlx::PgConnection;
@@ -94,10 +95,23 @@ impl TryFrom<DatasetRow> for Dataset {
 
 /// Records a snapshot and returns the row that counts: when another builder was first, that is theirs, with their id and prefix.
 ///
-/// Call it at READ COMMITTED: a stricter snapshot could not see the row of the other builder.
+/// Errs when a document of the selection was erased since the extent was looked at; erasures from then on wait for the end of the
+/// transaction and find the row. Call it at READ COMMITTED: a stricter snapshot could not see the row of the other builder.
 pub async fn record(conn: &mut PgConnection, new: NewDataset<'_>) -> Result<Dataset, DatasetError> {
     let NewDataset { id, selection, snapshot, object_prefix } = new;
-    let key = key(selection, snapshot.effective_position);
+    let erased = erased_since(
+        conn,
+        snapshot.extent.erasures,
+        selection.documents.as_deref(),
+        selection.source.as_deref(),
+        selection.project.as_deref(),
+    )
+    .await?;
+    if !erased.is_empty() {
+        let documents = erased.iter().map(Uuid::to_string).collect::<Vec<_>>().join(", ");
+        return Err(DatasetError::Erased { documents });
+    }
+    let key = key(selection, snapshot.extent);
     sqlx::query!(
         r#"
         INSERT INTO datasets (id, key, selection, builder_version, position, canonical_hash, examples, counts, object_prefix, files)
@@ -108,7 +122,7 @@ pub async fn record(conn: &mut PgConnection, new: NewDataset<'_>) -> Result<Data
         key,
         Json(selection) as _,
         BUILDER_VERSION,
-        snapshot.effective_position,
+        snapshot.extent.position,
         snapshot.canonical_hash,
         i64::try_from(snapshot.examples).expect("fewer than 2^63 examples"),
         snapshot.counts,
@@ -120,7 +134,7 @@ pub async fn record(conn: &mut PgConnection, new: NewDataset<'_>) -> Result<Data
     find_by_key(conn, &key).await?.ok_or(DatasetError::Database(sqlx::Error::RowNotFound))
 }
 
-/// The snapshot with this key, if it has been built.
+/// The snapshot with this key, if it has been built and still has its files.
 pub async fn find_by_key(conn: &mut PgConnection, key: &str) -> Result<Option<Dataset>, DatasetError> {
     let row = sqlx::query_as!(
         DatasetRow,
@@ -128,7 +142,7 @@ pub async fn find_by_key(conn: &mut PgConnection, key: &str) -> Result<Option<Da
         SELECT id, key, selection AS "selection: Json<Selection>", builder_version, position, canonical_hash, examples,
                counts, object_prefix, files AS "files: Json<Vec<FileEntry>>", created_at
         FROM datasets
-        WHERE key = $1
+        WHERE key = $1 AND erased_at IS NULL
         "#,
         key,
     )

@@ -103,8 +103,6 @@ async fn run_with(site: &Site, set: &str) -> String {
 async fn things(site: &Site) -> Things {
     let worker = "INSERT INTO workers (id, host, version, slots, backend, cpu_kernel)
         VALUES (gen_random_uuid(), 'elsewhere', '0', 1, 'flex', 'avx2') RETURNING id::text";
-    let document = "INSERT INTO documents (id, source, project, task_id, checksum)
-        VALUES (gen_random_uuid(), 'elsewhere', '1', '1', repeat('0', 64)) RETURNING id::text";
     Things {
         failed: run_with(site, "status = 'failed', error_code = 'io', error_text = 'x', finished_at = now()").await,
         cancelled: run_with(site, "status = 'cancelled', cancel_requested_at = now(), finished_at = now()").await,

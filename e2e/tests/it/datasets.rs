@@ -80,7 +80,8 @@ async fn a_snapshot_is_verified_compared_reported_on_and_followed() {
 
     let api = site.api();
     let nil = uuid::Uuid::nil();
-    for path in [format!("/v1/datasets/{nil}/report"), format!("/v1/datasets/{nil}/lineage"), format!("/v1/datasets/{dataset}/diff/{nil}")] {
+    for path in [format!("/v1/datasets/{nil}/report"), format!("/v1/datasets/{nil}/lineage"), format!("/v1/datasets/{dataset}/diff/{nil}")]
+    {
         assert_eq!(answered(api.get(&path), 404).await["code"], "not_found", "{path}");
     }
     assert_eq!(answered(api.post(&format!("/v1/datasets/{nil}/verify")), 404).await["code"], "not_found");

@@ -7,7 +7,6 @@ use runs::{DatasetId, get_dataset};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
-use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -83,12 +82,11 @@ async fn verify(
     Params(query): Params<VerifyQuery>,
 ) -> Result<Json<FullVerification>, ApiError> {
     let _permit = state.verifications.acquire().await.map_err(ApiError::internal)?;
-    let mut conn = long_read::connect(&state).await?;
-    // dropped with the request, and with it the connection: nothing else need cancel it but the end of the process
-    let cancel: CancellationToken = state.shutdown.child_token();
-    let rows = verify_rows(&mut conn, id, &cancel).await?;
-    let dataset = get_dataset(&mut conn, DatasetId(id)).await?.ok_or_else(|| ApiError::not_found(format!("no dataset snapshot {id}")))?;
-    drop(conn);
+    // dropped with the request, and with it its connections: nothing else need cancel it but the end of the process
+    let rows = state.shutdown.run_until_cancelled(verify_rows(&long_read::options(&state), id)).await;
+    let rows = rows.ok_or_else(|| ApiError::away("server", anyhow::anyhow!("it is shutting down")))??;
+    let dataset = get_dataset(&mut *state.pool.acquire().await?, DatasetId(id)).await?;
+    let dataset = dataset.ok_or_else(|| ApiError::not_found(format!("no dataset snapshot {id}")))?;
     let mut files = None;
     if query.files && rows.verdict != Verdict::Erased {
         let mut verified = Vec::new();

@@ -57,8 +57,8 @@ async fn provide_once(context: &WorkerContext, claim: &Claim, spec: &RunSpec, sc
     let database = context.long_statement("aprendiz-worker dataset");
     let mut conn = database.connect().await?;
     let selection = selection_of(&mut conn, &claim.run, spec).await?;
-    let position = ::dataset::effective_position(&mut conn, &selection).await?;
-    let dataset_key = ::dataset::key(&selection, position);
+    let extent = ::dataset::extent(&mut conn, &selection).await?;
+    let dataset_key = ::dataset::key(&selection, extent);
     let mut found = ::dataset::find_by_key(&mut conn, &dataset_key).await?;
     if found.is_none() {
         if let DatasetBuild::BuiltBy(builder) =

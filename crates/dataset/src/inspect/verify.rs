@@ -4,8 +4,8 @@ use annotations::erasure::{ErasedText, text_proof};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
-use tokio_util::sync::CancellationToken;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -75,12 +75,13 @@ pub struct ErasureInSnapshot {
 
 /// Builds the rows anew and compares them with what was recorded.
 ///
-/// `cancel` is obeyed at once; close the connection then.
+/// Opens its own connections, and dropping the future closes them.
 ///
 /// # Errors
 /// [`InspectError::UnknownDataset`], and what reading rows can err with.
-pub async fn verify(conn: &mut PgConnection, id: Uuid, cancel: &CancellationToken) -> Result<Verification, InspectError> {
-    let recorded = recorded(conn, id).await?;
+pub async fn verify(database: &PgConnectOptions, id: Uuid) -> Result<Verification, InspectError> {
+    let mut conn = database.connect().await?;
+    let recorded = recorded(&mut conn, id).await?;
     let answer = |verdict, differences, erased| Verification {
         dataset_id: id,
         verdict,
@@ -88,14 +89,15 @@ pub async fn verify(conn: &mut PgConnection, id: Uuid, cancel: &CancellationToke
         differences,
         erased,
     };
-    let erased = erasures_in(conn, &recorded).await?;
+    let erased = erasures_in(&mut conn, &recorded).await?;
     if recorded.erased_at.is_some() || !erased.is_empty() {
         return Ok(answer(Verdict::Erased, Vec::new(), erased));
     }
     if recorded.builder_version != BUILDER_VERSION {
         return Ok(answer(Verdict::OtherBuilderVersion, Vec::new(), Vec::new()));
     }
-    let rebuilt = rehash(conn, &recorded.selection, cancel).await?;
+    drop(conn);
+    let rebuilt = rehash(database, &recorded.selection).await?;
     let differences: Vec<Difference> = [
         ("canonical_hash", json!(recorded.canonical_hash), json!(rebuilt.canonical_hash)),
         ("position", json!(recorded.position), json!(rebuilt.effective_position)),

@@ -22,7 +22,7 @@ fn a_snapshot_as_of_a_position_is_the_same_before_and_after_later_edits() {
         let after = corpus.try_build(request).await.unwrap();
         assert_eq!(before.snapshot.canonical_hash, after.snapshot.canonical_hash);
         assert_eq!(before.snapshot.files, after.snapshot.files);
-        assert_eq!(key(&before.selection, before.snapshot.effective_position), key(&after.selection, after.snapshot.effective_position));
+        assert_eq!(key(&before.selection, before.snapshot.extent), key(&after.selection, after.snapshot.extent));
         let now = corpus.build(&["law"]).await;
         assert_ne!(now.snapshot.canonical_hash, before.snapshot.canonical_hash);
     });
@@ -68,7 +68,7 @@ fn a_snapshot_read_again_after_later_edits_has_the_same_hash() {
         let snapshot = &built.snapshot;
         let expected = Rehashed {
             canonical_hash: snapshot.canonical_hash.clone(),
-            effective_position: snapshot.effective_position,
+            effective_position: snapshot.extent.position,
             examples: snapshot.examples,
         };
         assert_eq!(again, expected);
@@ -92,7 +92,7 @@ fn edits_of_other_fields_and_documents_do_not_change_the_key() {
         let after = request(corpus).await;
         let after = corpus.try_build(after).await.unwrap();
         assert!(after.selection.position > before.selection.position);
-        assert_eq!(after.snapshot.effective_position, before.snapshot.effective_position);
+        assert_eq!(after.snapshot.extent, before.snapshot.extent);
         assert_eq!(after.snapshot.canonical_hash, before.snapshot.canonical_hash);
         assert_eq!(after.snapshot.files, before.snapshot.files, "no file may tell the position that was asked for");
     });

@@ -61,10 +61,10 @@ fn equal_requests_give_equal_bytes_and_others_another_key() {
         let one = corpus.try_build(request.clone()).await.unwrap();
         let other = corpus.try_build(SelectionRequest { pairs: Some(PairsRequest::default()), ..request.clone() }).await.unwrap();
         assert_eq!(one.snapshot.files, other.snapshot.files);
-        let position = one.snapshot.effective_position;
-        assert_eq!(key(&one.selection, position), key(&other.selection, position));
+        let extent = one.snapshot.extent;
+        assert_eq!(key(&one.selection, extent), key(&other.selection, extent));
         let without = corpus.try_build(SelectionRequest { pairs: None, ..request.clone() }).await.unwrap();
-        assert_ne!(key(&one.selection, position), key(&without.selection, position));
+        assert_ne!(key(&one.selection, extent), key(&without.selection, extent));
         assert_eq!(one.snapshot.canonical_hash, without.snapshot.canonical_hash, "the examples are the same");
         let seed = Some(PairsRequest { seed: 7, ..PairsRequest::default() });
         let drawn_anew = corpus.try_build(SelectionRequest { pairs: seed, ..request }).await.unwrap();

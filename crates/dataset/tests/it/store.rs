@@ -12,7 +12,7 @@ fn the_first_recorded_snapshot_of_a_key_wins() {
         let document = corpus.document("train", "a").await;
         corpus.review(document, "law", Some("Utah")).await;
         let built = corpus.build(&["law"]).await;
-        let key = key(&built.selection, built.snapshot.effective_position);
+        let key = key(&built.selection, built.snapshot.extent);
         assert!(find_by_key(&mut corpus.conn, &key).await.unwrap().is_none());
 
         let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));

@@ -1,6 +1,7 @@
 //! One command after the other: what the database must hold as of every position is known.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use annotations::import::ImportError;
 use annotations::review::{NewReview, ReviewError};
@@ -8,6 +9,7 @@ use chrono::{DateTime, Utc};
 use dataset::LeftOutReason;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use test_support::TestDatabase;
 
@@ -23,27 +25,34 @@ const LOOKS: usize = 8;
 #[test]
 fn as_of_every_position_the_database_says_what_the_model_says() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (_database, conn) = runtime.block_on(async {
+    let (database, conn) = runtime.block_on(async {
         let database = TestDatabase::create().await;
         let conn = PgConnection::connect(database.url()).await.unwrap();
         (database, conn)
     });
+    let options = PgConnectOptions::from_str(database.url()).unwrap();
     let (mut runner, seed) = runner(CASES);
     let conn = std::cell::RefCell::new(conn);
     let histories = (prop::collection::vec(command(), 1..=MOST_COMMANDS), 0..MOST_COMMANDS, [any::<u16>(); LOOKS]);
     let outcome = runner.run(&histories, |(commands, snapshot_after, looks)| {
         let mut conn = conn.borrow_mut();
-        runtime.block_on(case(&mut conn, &commands, snapshot_after, looks)).map_err(TestCaseError::fail)
+        runtime.block_on(case(&options, &mut conn, &commands, snapshot_after, looks)).map_err(TestCaseError::fail)
     });
     if let Err(error) = outcome {
         panic!("PROPTEST_RNG_SEED={seed}: {error}");
     }
 }
 
-async fn case(conn: &mut PgConnection, commands: &[Command], snapshot_after: usize, looks: [u16; LOOKS]) -> Result<(), String> {
+async fn case(
+    database: &PgConnectOptions,
+    conn: &mut PgConnection,
+    commands: &[Command],
+    snapshot_after: usize,
+    looks: [u16; LOOKS],
+) -> Result<(), String> {
     world::empty(conn).await;
     let start = world::newest_position(conn).await;
-    let mut history = History { model: Model::default(), newest: start, written: Vec::new(), moments: Vec::new(), conn };
+    let mut history = History { model: Model::default(), newest: start, written: Vec::new(), moments: Vec::new(), database, conn };
     for field in 0..FIELDS.len() {
         history.model.forms[field].push((start, Form::Categorical));
     }
@@ -80,6 +89,7 @@ struct History<'a> {
     written: Vec<(NewReview, i64)>,
     /// The newest position at a time.
     moments: Vec<(DateTime<Utc>, i64)>,
+    database: &'a PgConnectOptions,
     conn: &'a mut PgConnection,
 }
 
@@ -269,7 +279,7 @@ impl History<'_> {
                 example.1.insert(FIELDS[field], accepted);
             }
         }
-        let Some((hash, examples)) = world::snapshot(self.conn, &selection).await else {
+        let Some((hash, examples)) = world::snapshot(self.database, &selection).await else {
             return same("examples", &0, &expected.len()).map(|()| None);
         };
         same("examples", &examples.len(), &expected.len())?;

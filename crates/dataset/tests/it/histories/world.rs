@@ -6,10 +6,11 @@ use annotations::fields::{Cardinality, FieldDefinition, FieldKind, declare};
 use annotations::import::{CreatedDocument, ImportError, ImportOptions, NewDocument, SOURCE, create_document, label_studio};
 use annotations::review::{Expected, NewReview, ReviewError, Reviewed, review, state_of};
 use annotations::{AsOf, SplitRatios, as_of};
-use dataset::{DatasetError, ReviewedPrediction, Selection, SelectionRequest, build, reviewed_predictions};
+use dataset::{DatasetError, Format, ReviewedPrediction, Selection, SelectionRequest, build, reviewed_predictions};
 use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -166,9 +167,9 @@ pub(super) async fn scored(conn: &mut PgConnection, selection: &Selection) -> Ve
 }
 
 /// A snapshot: its canonical hash, and its examples by task id. `None` when there is no example.
-pub(super) async fn snapshot(conn: &mut PgConnection, selection: &Selection) -> Option<(String, BTreeMap<String, Value>)> {
+pub(super) async fn snapshot(database: &PgConnectOptions, selection: &Selection) -> Option<(String, BTreeMap<String, Value>)> {
     let dir = tempfile::tempdir().unwrap();
-    let built = match build(conn, selection, dir.path(), &mut |_| {}, &CancellationToken::new()).await {
+    let built = match build(database, selection, &[Format::Jsonl], dir.path(), &mut |_| {}, &CancellationToken::new()).await {
         Ok(built) => built,
         Err(DatasetError::NoExamples { .. }) => return None,
         Err(error) => panic!("{error}"),
