@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
+use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -11,6 +12,8 @@ use uuid::Uuid;
 
 /// Of the runs that nobody cancelled, so many must have succeeded.
 const SUCCEEDED: f64 = 0.95;
+/// Files that are read at the same time.
+const READS_AT_ONCE: usize = 8;
 
 /// Statements that count or name what must not be.
 const FORBIDDEN: [(&str, &str); 12] = [
@@ -124,17 +127,19 @@ async fn files(pool: &PgPool, bucket: &TestBucket, violations: &mut Vec<String>)
     let keys = bucket.keys().await;
     violations.extend(keys.iter().filter(|key| !rows.contains_key(*key)).map(|key| format!("a file without a row: {key}")));
     let present: BTreeSet<&String> = keys.iter().collect();
-    for (key, (_, hash)) in rows.iter().filter(|(_, (state, _))| state == "live") {
-        if !present.contains(key) {
-            violations.push(format!("a live row without its file: {key}"));
-            continue;
-        }
+    let live = rows.iter().filter(|(_, (state, _))| state == "live");
+    let (there, missing): (Vec<_>, Vec<_>) = live.partition(|(key, _)| present.contains(key));
+    violations.extend(missing.iter().map(|(key, _)| format!("a live row without its file: {key}")));
+    let read = there.into_iter().map(async |(key, (_, hash))| {
         let bytes = bucket.client().get_object().bucket(bucket.name()).key(key).send().await.with_context(|| key.clone())?;
         let bytes = bytes.body.collect().await.with_context(|| key.clone())?.into_bytes();
+        let mut violations = Vec::new();
         if hash.as_deref() != Some(hex::encode(Sha256::digest(&bytes)).as_str()) {
             violations.push(format!("a file with another hash than its row: {key}"));
         }
-        let Some(folder) = key.strip_suffix("manifest.json").filter(|folder| folder.starts_with("models/")) else { continue };
+        let Some(folder) = key.strip_suffix("manifest.json").filter(|folder| folder.starts_with("models/")) else {
+            return Ok::<_, anyhow::Error>(violations);
+        };
         let manifest: Value = serde_json::from_slice(&bytes).with_context(|| key.clone())?;
         for file in manifest["files"].as_array().into_iter().flatten() {
             let path = format!("{folder}{}", file["path"].as_str().unwrap_or_default());
@@ -143,6 +148,11 @@ async fn files(pool: &PgPool, bucket: &TestBucket, violations: &mut Vec<String>)
                 violations.push(format!("a manifest names what is missing or another: {path}"));
             }
         }
+        Ok(violations)
+    });
+    let mut read = std::pin::pin!(futures::stream::iter(read).buffer_unordered(READS_AT_ONCE));
+    while let Some(found) = read.try_next().await? {
+        violations.extend(found);
     }
     Ok(())
 }

@@ -123,6 +123,8 @@ async fn play(stage: &mut Stage, plan: &[(Duration, Action)], length: Duration) 
     rest(stage, REST + length).await?;
     println!("at rest after {:.1} s", healed.elapsed().as_secs_f64());
     report(stage).await?;
+    // the sweeper would go on while its work is looked at
+    stage.close();
     let violations = checks::all(stage.pool(), &stage.env.bucket, &runs).await?;
     if !violations.is_empty() {
         bail!("{} violations:\n  {}", violations.len(), violations.join("\n  "));
@@ -135,7 +137,8 @@ async fn play(stage: &mut Stage, plan: &[(Duration, Action)], length: Duration) 
 async fn rest(stage: &mut Stage, limit: Duration) -> Result<()> {
     let started = Instant::now();
     let busy = "SELECT (SELECT count(*) FROM training_runs WHERE status NOT IN ('succeeded', 'failed', 'cancelled'))
-        + (SELECT count(*) FROM objects WHERE state <> 'live')";
+        + (SELECT count(*) FROM objects WHERE state <> 'live')
+        + (SELECT count(*) FROM checkpoints)";
     loop {
         let left: i64 = sqlx::query_scalar(busy).fetch_one(stage.pool()).await?;
         if left == 0 {

@@ -99,6 +99,12 @@ impl Stage {
         self.revive().await;
     }
 
+    /// Ends all workers and servers; the services stay, and nothing changes any more.
+    pub(crate) fn close(&mut self) {
+        self.workers.clear();
+        self.servers.clear();
+    }
+
     pub(crate) async fn import(&self, export: Vec<u8>) -> Result<Value> {
         let answer = self.api()?.post("/v1/imports").body(export).send().await?;
         if !answer.status().is_success() {

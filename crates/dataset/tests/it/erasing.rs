@@ -47,7 +47,7 @@ fn no_word_of_the_document_is_left_and_the_proof_is() {
                  SELECT set_config('aprendiz.erasing', '', false);
                  UPDATE documents SET file_name = 'zebra.pdf', metadata = '{{\"title\": \"zebra\"}}' WHERE id = '{document}';
                  INSERT INTO document_details (document_id, version, file_name, content_type, metadata, position)
-                 VALUES ('{document}', 1, 'zebra.pdf', 'text/plain', '{{\"title\": \"zebra\"}}', next_position());
+                 VALUES ('{document}', 2, 'zebra.pdf', 'text/plain', '{{\"title\": \"zebra\"}}', next_position());
                  INSERT INTO extractions (document_id, field, extractor_version, value, predicted_at)
                  VALUES ('{document}', 'law', '1', '{{zebra}}', now());
                  INSERT INTO annotations (document_id, field, accepted_value, review_status) VALUES ('{document}', 'law', '{{zebra}}', 'NEW')"
