@@ -146,6 +146,8 @@ pub async fn hold_off_recording(conn: &mut PgConnection) -> Result<(), Annotatio
 /// When Postgres does not answer.
 pub async fn empty_document(conn: &mut PgConnection, document_id: Uuid) -> Result<Option<Emptied>, AnnotationsError> {
     near_duplicates::lock(conn).await?;
+    // reviews hold their document by its key: those under way are waited for, later ones wait and find the erasure
+    sqlx::query!("SELECT id FROM documents WHERE id = $1 FOR UPDATE", document_id).fetch_optional(&mut *conn).await?;
     let position = sqlx::query_scalar!(r#"SELECT next_position() AS "position!""#).fetch_one(&mut *conn).await?;
     let found = sqlx::query!(
         r#"

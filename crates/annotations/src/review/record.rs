@@ -1,6 +1,6 @@
 //! The event of a review and the state that follows, in one transaction.
 //!
-//! Locks, as everywhere (`import/settle/mod.rs`): first the row in `annotations`, the position lock last. So reviews of one field of
+//! Locks, as everywhere (`import/settle/mod.rs`): the document, then the row in `annotations`, the position lock last. So reviews of one field of
 //! one document follow each other, and those of others only meet for the last three statements.
 
 use chrono::{DateTime, Datelike, Utc};
@@ -49,6 +49,7 @@ pub async fn review(conn: &mut PgConnection, mut new: NewReview) -> Result<Revie
     check_shape(&mut new)?;
     let mut transaction = conn.begin().await?;
     let conn = &mut *transaction;
+    hold_document(conn, new.document_id).await?;
     check_document(conn, new.document_id).await?;
     let definition = definition_of(conn, &new.field).await?;
     if let Said::Value(values) = &new.said {
@@ -91,6 +92,13 @@ pub async fn state_of(conn: &mut PgConnection, document: Uuid, field: &str) -> R
     check_document(conn, document).await?;
     definition_of(conn, field).await?;
     Ok(read_state(conn, document, field).await?)
+}
+
+/// An erasure waits for the end of this review, and empties what it wrote; or this waits for the erasure, and sees it in its next
+/// statement.
+async fn hold_document(conn: &mut PgConnection, document: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT id FROM documents WHERE id = $1 FOR KEY SHARE", document).fetch_optional(conn).await?;
+    Ok(())
 }
 
 async fn check_document(conn: &mut PgConnection, document: Uuid) -> Result<(), ReviewError> {

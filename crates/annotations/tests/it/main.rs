@@ -5,6 +5,7 @@
 mod cuad;
 mod database;
 mod documents;
+mod erasing;
 mod export;
 mod failures;
 mod importing;
