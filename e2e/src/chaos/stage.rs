@@ -44,7 +44,7 @@ impl Stage {
         self.env.pool()
     }
 
-    fn variables(&self) -> [(&'static str, String); 8] {
+    fn variables(&self) -> [(&'static str, String); 9] {
         let url = self.env.database.url();
         let url = url.replacen(address_of(url), &self.database.address(), 1);
         [
@@ -56,6 +56,7 @@ impl Stage {
             ("APRENDIZ_LOOK_SECONDS", "5".to_owned()),
             ("APRENDIZ_SWEEP_EVERY_SECONDS", "1".to_owned()),
             ("APRENDIZ_SWEEP_AFTER_SECONDS", "20".to_owned()),
+            ("APRENDIZ_CHECKPOINT_KEEP_SECONDS", "20".to_owned()),
         ]
     }
 
