@@ -10,15 +10,15 @@ use crate::export::{file, reviewed};
 async fn a_changed_name_or_metadata_is_a_new_version_and_a_repetition_is_none() {
     with_database(|pool| async move {
         let first = reviewed(1, &[("law", "Texas")]);
-        import(&pool, file(&[first.clone()])).await.unwrap();
-        import(&pool, file(&[first.clone()])).await.unwrap();
+        import(&pool, file(std::slice::from_ref(&first))).await.unwrap();
+        import(&pool, file(std::slice::from_ref(&first))).await.unwrap();
         assert_eq!(count(&pool, "SELECT count(*) FROM document_details").await, 1, "a repetition changes nothing");
 
         let mut renamed = first.clone();
         renamed["data"]["file_name"] = json!("other.pdf");
-        import(&pool, file(&[renamed.clone()])).await.unwrap();
+        import(&pool, file(std::slice::from_ref(&renamed))).await.unwrap();
         renamed["data"]["title"] = json!("Other");
-        import(&pool, file(&[renamed.clone()])).await.unwrap();
+        import(&pool, file(std::slice::from_ref(&renamed))).await.unwrap();
         let mut rewritten = renamed;
         rewritten["data"]["text"] = json!("an entirely different text");
         import(&pool, file(&[rewritten])).await.unwrap();
