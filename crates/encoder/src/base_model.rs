@@ -1,0 +1,195 @@
+//! The weights to start from: a directory, or a name that is looked up in the caches of this machine.
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    encoder::{CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE},
+    error::EncoderError,
+};
+
+/// The organisation of names that have none.
+const DEFAULT_OWNER: &str = "sentence-transformers";
+
+/// Published files that are known: model, file, SHA-256.
+const KNOWN: [(&str, &str, &str); 2] = [
+    ("sentence-transformers/all-MiniLM-L6-v2", WEIGHTS_FILE, "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+    ("sentence-transformers/all-MiniLM-L6-v2", TOKENIZER_FILE, "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+];
+
+/// Bytes of a file that are hashed at a time.
+const CHUNK_BYTES: usize = 1 << 18;
+
+/// Where names are looked up, in this order. Neither folder needs to exist.
+#[derive(Debug, Clone, Default)]
+pub struct BaseModelCaches {
+    /// Folder that `./dev weights` fills: `NAME/model.safetensors`.
+    pub weights: Option<PathBuf>,
+    /// The cache of Hugging Face's tools: `$HF_HOME/hub`, by default `~/.cache/huggingface/hub`.
+    pub hub: Option<PathBuf>,
+}
+
+/// Weights that were found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaseModel {
+    /// The directory.
+    pub dir: PathBuf,
+    /// SHA-256 over configuration, tokenizer and weights, in hexadecimal digits: what is trained from here depends on it.
+    pub hash: String,
+}
+
+impl BaseModel {
+    /// Finds `name`: a directory if it contains `/` at its beginning or begins with `./`, else a name on Hugging Face such as
+    /// `all-MiniLM-L6-v2` or `sentence-transformers/all-MiniLM-L6-v2`. Nothing is downloaded.
+    ///
+    /// # Errors
+    /// `unknown_base_model` if it is nowhere, saying how to get it; `bad_base_model` if files of a known model are not the published ones.
+    pub fn find(name: &str, caches: &BaseModelCaches) -> Result<Self, EncoderError> {
+        if name.starts_with('/') || name.starts_with("./") {
+            let dir = Path::new(name);
+            let missing = || unknown(name, format!("there is no {WEIGHTS_FILE} in this directory"));
+            return if dir.join(WEIGHTS_FILE).is_file() { Self::at(dir, None) } else { Err(missing()) };
+        }
+        let (owner, model) = match name.split_once('/') {
+            Some((owner, model)) => (owner, model),
+            None => (DEFAULT_OWNER, name),
+        };
+        if !is_plain(owner) || !is_plain(model) {
+            return Err(unknown(
+                name,
+                "this is no name on Hugging Face: letters, digits, `.`, `_` and `-`, with at most one `/` between them",
+            ));
+        }
+        let full_name = format!("{owner}/{model}");
+        let own = caches.weights.iter().map(|folder| folder.join(model));
+        let hub = caches.hub.iter().filter_map(|hub| newest_snapshot(&hub.join(format!("models--{owner}--{model}"))));
+        match own.chain(hub).find(|dir| dir.join(WEIGHTS_FILE).is_file()) {
+            Some(dir) => Self::at(&dir, Some(&full_name)),
+            None => Err(unknown(name, how_to_get(&full_name, caches))),
+        }
+    }
+
+    fn at(dir: &Path, name: Option<&str>) -> Result<Self, EncoderError> {
+        let mut whole = Sha256::new();
+        for file in [CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE] {
+            let path = dir.join(file);
+            let hash = hash(&path)?;
+            whole.update(&hash);
+            let published = KNOWN.iter().find(|(known, known_file, _)| Some(*known) == name && *known_file == file);
+            if let Some((known, _, published)) = published
+                && *published != hash
+            {
+                let reason = format!("has sha256 {hash}, the file of {known} has {published}: delete it and get it again");
+                return Err(EncoderError::refused(path, reason));
+            }
+        }
+        Ok(Self { dir: dir.to_owned(), hash: hex::encode(whole.finalize()) })
+    }
+}
+
+fn unknown(name: &str, reason: impl Into<String>) -> EncoderError {
+    EncoderError::UnknownBaseModel { name: name.to_owned(), reason: reason.into() }
+}
+
+fn how_to_get(name: &str, caches: &BaseModelCaches) -> String {
+    let shown = |folder: &Option<PathBuf>| folder.as_ref().map_or("none".to_owned(), |folder| folder.display().to_string());
+    let fetch = if KNOWN.iter().any(|(known, _, _)| *known == name) { "run `./dev weights`, or " } else { "" };
+    format!(
+        "it was looked for in {} and {}; {fetch}download it with `hf download {name}` on this machine, or name a directory",
+        shown(&caches.weights),
+        shown(&caches.hub)
+    )
+}
+
+/// The revision that `main` was when the model was fetched, or else any.
+fn newest_snapshot(model: &Path) -> Option<PathBuf> {
+    let snapshots = model.join("snapshots");
+    if let Ok(revision) = std::fs::read_to_string(model.join("refs/main"))
+        && is_plain(revision.trim())
+    {
+        return Some(snapshots.join(revision.trim()));
+    }
+    let mut dirs: Vec<PathBuf> = std::fs::read_dir(snapshots).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    dirs.sort();
+    dirs.pop()
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 128
+        && !name.starts_with('.')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+fn hash(path: &Path) -> Result<String, EncoderError> {
+    let mut file = File::open(path).map_err(EncoderError::io(path))?;
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        match file.read(&mut chunk).map_err(EncoderError::io(path))? {
+            0 => return Ok(hex::encode(hash.finalize())),
+            read => hash.update(&chunk[..read]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn model(dir: &Path) {
+        fs::create_dir_all(dir).unwrap();
+        for file in [CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE] {
+            fs::write(dir.join(file), file).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_missing_model_says_where_was_looked_and_how_to_get_it() {
+        let caches = BaseModelCaches { weights: Some("/nowhere/weights".into()), hub: Some("/nowhere/hub".into()) };
+        let error = BaseModel::find("all-MiniLM-L6-v2", &caches).unwrap_err();
+        assert_eq!(error.code(), "unknown_base_model");
+        let words = error.to_string();
+        assert!(["/nowhere/weights", "/nowhere/hub", "./dev weights", "hf download"].iter().all(|part| words.contains(part)), "{words}");
+        assert_eq!(BaseModel::find("/nowhere", &caches).unwrap_err().code(), "unknown_base_model");
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_not_looked_up() {
+        for name in ["../x", "a/b/c", "a/..", "", "a b", "é"] {
+            assert_eq!(BaseModel::find(name, &BaseModelCaches::default()).unwrap_err().code(), "unknown_base_model", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_found_in_the_cache_of_hugging_face_at_the_revision_of_main() {
+        let hub = tempfile::tempdir().unwrap();
+        let folder = hub.path().join("models--someone--tiny");
+        model(&folder.join("snapshots/abc"));
+        model(&folder.join("snapshots/zzz"));
+        fs::create_dir(folder.join("refs")).unwrap();
+        fs::write(folder.join("refs/main"), "abc\n").unwrap();
+        let caches = BaseModelCaches { weights: None, hub: Some(hub.path().to_owned()) };
+        let found = BaseModel::find("someone/tiny", &caches).unwrap();
+        assert!(found.dir.ends_with("snapshots/abc"));
+        assert_eq!(found.hash, BaseModel::find(folder.join("snapshots/zzz").to_str().unwrap(), &caches).unwrap().hash);
+    }
+
+    #[test]
+    fn files_under_a_known_name_must_be_the_published_ones() {
+        let weights = tempfile::tempdir().unwrap();
+        model(&weights.path().join("all-MiniLM-L6-v2"));
+        let caches = BaseModelCaches { weights: Some(weights.path().to_owned()), hub: None };
+        let error = BaseModel::find("all-MiniLM-L6-v2", &caches).unwrap_err();
+        assert_eq!(error.code(), "bad_base_model");
+        assert!(error.to_string().contains("sha256"), "{error}");
+    }
+}

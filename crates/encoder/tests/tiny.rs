@@ -1,0 +1,116 @@
+//! What a tiny encoder of random weights must do as well as a real one.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
+
+use std::{fs, path::Path};
+
+use burn::tensor::Device;
+use encoder::{BaseModel, BaseModelCaches, Encoder, EncoderError, write_random};
+
+const TEXTS: [&str; 5] =
+    ["governed by the laws of the state", "a", "", "the other party shall not assign this agreement to another 12345", "in or on"];
+
+fn tiny() -> (tempfile::TempDir, Encoder) {
+    let dir = tempfile::tempdir().unwrap();
+    write_random(dir.path(), 7).unwrap();
+    let encoder = Encoder::load(dir.path(), &Device::flex()).unwrap();
+    (dir, encoder)
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+#[test]
+fn vectors_have_length_one_and_differ_between_texts() {
+    let (_dir, encoder) = tiny();
+    let vectors = encoder.encode(&TEXTS, 32, &Device::flex()).unwrap();
+    for vector in &vectors {
+        assert_eq!(vector.len(), 32);
+        assert!((vector.iter().map(|value| value * value).sum::<f32>() - 1.0).abs() < 1e-5);
+    }
+    assert!(cosine(&vectors[0], &vectors[3]) < 0.9999);
+}
+
+#[test]
+fn the_texts_beside_a_text_do_not_change_its_vector() {
+    let (_dir, encoder) = tiny();
+    let together = encoder.encode(&TEXTS, 32, &Device::flex()).unwrap();
+    for (text, vector) in TEXTS.iter().zip(&together) {
+        let alone = encoder.encode(&[text], 1, &Device::flex()).unwrap();
+        assert!(cosine(&alone[0], vector) > 0.999_999_9, "{text}");
+    }
+}
+
+#[test]
+fn a_text_longer_than_the_network_takes_loses_its_end() {
+    let (_dir, encoder) = tiny();
+    let long = "the laws of the state ".repeat(100);
+    assert_eq!(encoder.tokens(&long).len(), 64);
+    let longer = format!("{long} and more");
+    let vectors = encoder.encode(&[long, longer], 1, &Device::flex()).unwrap();
+    assert_eq!(vectors[0], vectors[1]);
+}
+
+#[test]
+fn what_is_written_is_read_back_to_the_last_bit() {
+    let (dir, encoder) = tiny();
+    let copy = tempfile::tempdir().unwrap();
+    encoder.write(copy.path(), "card\n").unwrap();
+    let manifest = Encoder::seal(copy.path()).unwrap();
+    assert!(
+        ["1_Pooling/config.json", "modules.json", "vocab.txt", "README.md"]
+            .iter()
+            .all(|path| manifest.files.iter().any(|file| file.path == *path))
+    );
+    for file in ["model.safetensors", "tokenizer.json", "config.json", "modules.json"] {
+        assert_eq!(fs::read(dir.path().join(file)).unwrap(), fs::read(copy.path().join(file)).unwrap(), "{file}");
+    }
+    let again = Encoder::load(copy.path(), &Device::flex()).unwrap();
+    assert_eq!(encoder.encode(&TEXTS, 2, &Device::flex()).unwrap(), again.encode(&TEXTS, 2, &Device::flex()).unwrap());
+}
+
+fn change(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from));
+    fs::write(path, text.replacen(from, to, 1)).unwrap();
+}
+
+fn refusal(spoil: impl FnOnce(&Path)) -> String {
+    let (dir, _) = tiny();
+    spoil(dir.path());
+    let error = Encoder::load(dir.path(), &Device::flex()).unwrap_err();
+    assert!(matches!(error, EncoderError::Refused { .. } | EncoderError::Io { .. }), "{error:?}");
+    error.to_string()
+}
+
+#[test]
+fn a_directory_that_does_not_fit_is_refused_with_the_file_and_the_reason() {
+    let cases: [(&str, &str, &str, &str); 5] = [
+        ("config.json", "\"gelu\"", "\"relu\"", "hidden_act is `relu`"),
+        ("config.json", "\"hidden_size\": 32", "\"hidden_size\": 36", "has the shape"),
+        ("config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3", "has no tensor `encoder.layer.2."),
+        ("config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1", "has a tensor `encoder.layer.1."),
+        ("1_Pooling/config.json", "tokens\": true", "tokens\": false", "only the mean of the tokens"),
+    ];
+    for (file, from, to, reason) in cases {
+        let words = refusal(|dir| change(&dir.join(file), from, to));
+        assert!(words.contains(reason), "{words} instead of {reason}");
+    }
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        assert!(refusal(|dir| fs::remove_file(dir.join(file)).unwrap()).contains(file));
+        assert!(refusal(|dir| fs::write(dir.join(file), "{").unwrap()).contains(file));
+    }
+}
+
+#[test]
+fn a_directory_is_found_by_its_path_with_a_hash_of_what_decides_its_vectors() {
+    let (dir, _) = tiny();
+    let hash = |dir: &Path| BaseModel::find(dir.to_str().unwrap(), &BaseModelCaches::default()).unwrap().hash;
+    let before = hash(dir.path());
+    fs::write(dir.path().join("README.md"), "another card").unwrap();
+    assert_eq!(hash(dir.path()), before);
+    write_random(dir.path(), 8).unwrap();
+    assert_ne!(hash(dir.path()), before);
+}
