@@ -9,6 +9,8 @@ mod classes;
 mod coverage;
 mod example;
 mod interval;
+mod neighbours;
+mod pairs;
 mod report;
 mod threshold;
 
@@ -17,5 +19,7 @@ pub use classes::{ClassReport, Confusion, accuracy, class_reports, confusion, ma
 pub use coverage::{CurvePoint, Selective, coverage_curve, selective};
 pub use example::{Label, ScoredExample};
 pub use interval::{Interval, clopper_pearson_lower, wilson};
+pub use neighbours::{knn_accuracy, nearest_class};
+pub use pairs::{average_precision, spearman};
 pub use report::{Details, FieldReport, MajorityLabel, MetricRow, ReportOptions, report};
 pub use threshold::{CONFIDENCE_LEVEL, Threshold, choose_threshold};
