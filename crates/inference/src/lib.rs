@@ -13,6 +13,7 @@ mod model;
 mod ngrams;
 mod prediction;
 mod rows;
+mod sentence_transformer_params;
 mod vectorizer;
 mod weights;
 
@@ -28,5 +29,6 @@ pub use model::Model;
 pub use ngrams::NgramCounter;
 pub use prediction::{FieldPrediction, RankedLabel};
 pub use rows::{SparseRow, SparseRows};
+pub use sentence_transformer_params::{KIND_SENTENCE_TRANSFORMER, PairLoss, SentenceTransformerParams};
 pub use vectorizer::Vectorizer;
 pub use weights::{FieldWeights, WEIGHTS_FILE, Weights};
