@@ -46,6 +46,8 @@ fn solver(criterion: &mut Criterion) {
         train: dir.path().join("train.jsonl"),
         validation: dir.path().join("validation.jsonl"),
         labels: dir.path().join("labels.json"),
+        base_model: None,
+        pairs: None,
         out: dir.path().join("model"),
         reports: dir.path().join("reports"),
         checkpoints: dir.path().join("checkpoints"),

@@ -72,6 +72,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         train: dir.join("train.jsonl"),
         validation: dir.join("validation.jsonl"),
         labels: dir.join("labels.json"),
+        base_model: None,
+        pairs: None,
         out: dir.join("model"),
         reports: dir.join("reports"),
         checkpoints: dir.join("checkpoints"),

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use encoder::EncoderError;
 use inference::ModelError;
 
 /// An error of training. Its [code](Self::code) is stored with the attempt, so that failures can be counted by cause.
@@ -32,6 +33,12 @@ pub enum TrainingError {
         /// The field.
         field: String,
     },
+    /// The loss of an encoder left the range of numbers.
+    #[error("the loss is not finite at step {step}; a smaller learning_rate may help")]
+    Diverged {
+        /// The step, from 1.
+        step: u64,
+    },
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -43,6 +50,9 @@ pub enum TrainingError {
     /// The model directory could not be written or read back.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The base model cannot be used, or the trained one not be written.
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
     /// The back end that does the arithmetic refused.
     #[error("the {backend} back end failed: {reason}")]
     Backend {
@@ -61,9 +71,10 @@ impl TrainingError {
             Self::BadParams(_) => "bad_params",
             Self::BadDataset { .. } => "bad_dataset",
             Self::NoTrainableField { .. } => "no_trainable_field",
-            Self::NonFiniteLoss { .. } => "non_finite_loss",
+            Self::NonFiniteLoss { .. } | Self::Diverged { .. } => "non_finite_loss",
             Self::Io { .. } | Self::Model(ModelError::Io { .. }) => "io",
             Self::Model(_) => "bad_model",
+            Self::Encoder(error) => error.code(),
             Self::Backend { .. } => "backend",
         }
     }

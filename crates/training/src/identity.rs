@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
 use sha2::{Digest, Sha256};
 
-use crate::{checkpoint::FORMAT_VERSION, error::TrainingError, job::TrainingJob};
+use crate::{
+    checkpoint::FORMAT_VERSION,
+    error::TrainingError,
+    job::{Kind, TrainingJob},
+};
 
 /// Bytes of a file that are hashed at a time.
 const CHUNK_BYTES: usize = 1 << 18;
@@ -37,22 +41,32 @@ impl Identity {
     pub(crate) fn new(job: &TrainingJob, data: &str) -> Self {
         let mut params = job.params.clone();
         params.sort_all_objects();
-        Self {
-            facts: BTreeMap::from([
-                ("format_version", FORMAT_VERSION.to_string()),
-                ("training_version", env!("CARGO_PKG_VERSION").to_owned()),
-                ("kind", job.kind.name().to_owned()),
-                ("seed", job.seed.to_string()),
-                ("params", params.to_string()),
-                ("backend", job.backend.name().to_owned()),
-                ("data", data.to_owned()),
-            ]),
+        let mut facts = BTreeMap::from([
+            ("format_version", FORMAT_VERSION.to_string()),
+            ("training_version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("kind", job.kind.name().to_owned()),
+            ("seed", job.seed.to_string()),
+            ("params", params.to_string()),
+            ("backend", job.backend.name().to_owned()),
+            ("data", data.to_owned()),
+        ]);
+        if let Some(base) = &job.base_model {
+            facts.insert("base_model", base.hash.clone());
         }
+        Self { facts }
     }
 
-    /// The identity of a job on its own files. Validation is no part of it: nothing is learned from it.
+    /// The identity of a job on its own files. Validation is part of it only where it decides when training ends.
     pub(crate) fn of_files(job: &TrainingJob) -> Result<Self, TrainingError> {
-        Ok(Self::new(job, &format!("train {}, labels {}", hash_file(&job.train)?, hash_file(&job.labels)?)))
+        let data = match (job.kind, &job.pairs) {
+            (Kind::Linear, _) => format!("train {}, labels {}", hash_file(&job.train)?, hash_file(&job.labels)?),
+            (Kind::SentenceTransformer, Some(pairs)) => format!("pairs {}", hash_file(pairs)?),
+            (Kind::SentenceTransformer, None) => {
+                let [train, validation, labels] = [&job.train, &job.validation, &job.labels].map(|path| hash_file(path));
+                format!("train {}, validation {}, labels {}", train?, validation?, labels?)
+            }
+        };
+        Ok(Self::new(job, &data))
     }
 
     pub(crate) fn facts(&self) -> impl Iterator<Item = (&'static str, &str)> {
@@ -84,7 +98,8 @@ fn hash_file(path: &Path) -> Result<String, TrainingError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Backend, Kind};
+    use crate::Backend;
+    use encoder::BaseModel;
     use serde_json::json;
 
     fn job() -> TrainingJob {
@@ -97,6 +112,8 @@ mod tests {
             train: "train".into(),
             validation: "validation".into(),
             labels: "labels".into(),
+            base_model: None,
+            pairs: None,
             out: "out".into(),
             reports: "reports".into(),
             checkpoints: "checkpoints".into(),
@@ -116,6 +133,8 @@ mod tests {
             fingerprint(&TrainingJob { seed: 2, ..job() }, "a"),
             fingerprint(&TrainingJob { params: json!({"folds": 4, "l2": 0.1}), ..job() }, "a"),
             fingerprint(&TrainingJob { backend: Backend::Ndarray, ..job() }, "a"),
+            fingerprint(&TrainingJob { base_model: Some(BaseModel { dir: "dir".into(), hash: "1".into() }), ..job() }, "a"),
+            fingerprint(&TrainingJob { base_model: Some(BaseModel { dir: "dir".into(), hash: "2".into() }), ..job() }, "a"),
         ];
         assert!(changed.iter().all(|other| *other != original));
     }

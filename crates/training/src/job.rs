@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use encoder::BaseModel;
 use serde::{Deserialize, Serialize};
 
 use crate::{backend::Backend, error::TrainingError};
@@ -19,6 +20,8 @@ const JOB_VERSION: u32 = 2;
 pub enum Kind {
     /// One softmax head per field on n-gram features.
     Linear,
+    /// An encoder of texts, from base weights.
+    SentenceTransformer,
 }
 
 /// What to train, from what, and where to put it. Paths are the worker's own; nothing in them comes from a user.
@@ -42,6 +45,12 @@ pub struct TrainingJob {
     pub validation: PathBuf,
     /// `labels.json` of the snapshot.
     pub labels: PathBuf,
+    /// What an encoder starts from; for kinds that start from something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_model: Option<BaseModel>,
+    /// Pairs of texts that an encoder learns from, and those of validation; without it they are made of `train` and `validation`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PathBuf>,
     /// Folder of the model; created if it is missing.
     pub out: PathBuf,
     /// Folder of `out_of_fold.jsonl` and `validation.jsonl`; created if it is missing, not within `out`.
@@ -67,6 +76,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Linear => inference::KIND_LINEAR,
+            Self::SentenceTransformer => inference::KIND_SENTENCE_TRANSFORMER,
         }
     }
 }

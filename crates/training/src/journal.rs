@@ -188,7 +188,13 @@ impl<'a> Journal<'a> {
         Err(Halt::Stopped)
     }
 
-    fn is_stopped(&self) -> bool {
+    /// Whether [`between_steps`](Self::between_steps) would ask for the state.
+    pub(crate) fn wants_state(&self) -> bool {
+        self.is_stopped() || self.saved_at.elapsed() >= self.pause
+    }
+
+    /// Whether the work was asked to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
@@ -235,6 +241,8 @@ mod tests {
             train: dir.join("train.jsonl"),
             validation: dir.join("validation.jsonl"),
             labels: dir.join("labels.json"),
+            base_model: None,
+            pairs: None,
             out: dir.join("model"),
             reports: dir.join("reports"),
             checkpoints: dir.join("checkpoints"),

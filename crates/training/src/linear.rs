@@ -1,6 +1,6 @@
 //! Trains the kind `linear`, from the snapshot to the model directory.
 
-use std::{fs, sync::atomic::AtomicBool, time::Instant};
+use std::{fs, time::Instant};
 
 use burn::tensor::Device;
 use evaluation::{ScoredExample, accuracy, log_loss};
@@ -21,8 +21,8 @@ use crate::{
     job::TrainingJob,
     journal::Journal,
     output::{self, OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE},
-    progress::{LogLevel, Progress, Reporter, Stage},
-    summary::{FieldSummary, Outcome, TrainingSummary},
+    progress::{LogLevel, Stage},
+    summary::{FieldSummary, TrainingSummary},
 };
 
 /// Share of a run that reading and counting takes, for the progress.
@@ -31,56 +31,8 @@ const FEATURES_SHARE: f64 = 0.3;
 /// Share of a run at which all heads are fitted.
 const FITTED_SHARE: f64 = 0.95;
 
-/// Trains what the job asks for. Writes `config.json` and `model.safetensors` into `out` and the scored examples into
-/// `reports`; the manifest comes later, from whoever publishes. `progress` is called on this thread; the work does not go
-/// further than one line ahead of it.
-///
-/// When `stop` becomes true, the work ends after the step under way (batch of texts, outside of a solve), with a checkpoint of
-/// all that was done. A training that was interrupted and continued any number of times writes the same bytes as one that was
-/// not, on the same CPU kernel.
-///
-/// # Errors
-/// Every cause has a stable code, see [`TrainingError::code`]; nothing in `out` is worth keeping then.
-pub fn run(job: &TrainingJob, stop: &AtomicBool, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, TrainingError> {
-    job.validate()?;
-    let params = LinearParams::parse(&job.params).map_err(TrainingError::BadParams)?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(job.threads)
-        .build()
-        .map_err(|error| TrainingError::Backend { backend: "rayon", reason: error.to_string() })?;
-    // one thread of the pool runs the job; the others help it wherever it computes in parallel. The channel holds nothing:
-    // whoever is told of a checkpoint can rely on it until told of the next
-    let (sender, receiver) = std::sync::mpsc::sync_channel(0);
-    std::thread::scope(|scope| {
-        let work = scope.spawn(|| {
-            let sender = sender;
-            pool.install(|| {
-                // the receiver lives as long as this scope: sending can only fail once nobody listens any more
-                let mut send = |line: Progress| drop(sender.send(line));
-                let device = job.backend.device()?;
-                let mut journal = Journal::open(job, &device, stop, Reporter::new(&mut send))?;
-                match train(job, &params, device, &mut journal) {
-                    Ok(summary) => {
-                        journal.reporter.done(&summary);
-                        Ok(Outcome::Trained(summary))
-                    }
-                    Err(Halt::Stopped) => {
-                        journal.reporter.stopped(journal.step());
-                        Ok(Outcome::Stopped { step: journal.step() })
-                    }
-                    Err(Halt::Failed(error)) => Err(error),
-                    Err(Halt::Unfit(reason)) => unreachable!("there was no checkpoint any more that could not fit: {reason}"),
-                }
-            })
-        });
-        for line in receiver {
-            progress(line);
-        }
-        work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-}
-
-fn train(job: &TrainingJob, params: &LinearParams, device: Device, journal: &mut Journal<'_>) -> Result<TrainingSummary, Halt> {
+/// Trains a head for each field, and writes the model directory and the scored examples.
+pub(crate) fn train(job: &TrainingJob, params: &LinearParams, device: Device, journal: &mut Journal<'_>) -> Result<TrainingSummary, Halt> {
     let started = Instant::now();
     journal.between_solves()?;
     let labels = Labels::read(&job.labels)?;
@@ -169,6 +121,7 @@ fn train(job: &TrainingJob, params: &LinearParams, device: Device, journal: &mut
         features: config.feature_count as u64,
         fields,
         skipped,
+        encoder: None,
         backend: config.training.backend,
         cpu_kernel: config.training.cpu_kernel,
         steps: journal.step(),

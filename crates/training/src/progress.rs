@@ -50,14 +50,18 @@ pub enum Event {
         /// Most passes of this fit; it may end earlier.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         epochs: Option<u64>,
-        /// Mean squared hinge loss of an example, summed over the classes.
+        /// What training makes smaller: for heads the mean squared hinge loss of an example, summed over the classes; for encoders the
+        /// loss of a step, as a mean over the last ones.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         loss: Option<f64>,
         /// Share of the whole run that is done, 0 to 1, never falling.
         fraction: f64,
-        /// Examples per second in this stage.
+        /// Examples, or pairs, per second in this stage.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         examples_per_second: Option<f64>,
+        /// Estimate of the time until the training of this stage is over, where its length is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds_left: Option<f64>,
     },
     /// A checkpoint is complete and on the disk.
     Checkpoint {
@@ -160,6 +164,18 @@ pub(crate) struct FitProgress<'a> {
     pub(crate) started: Instant,
 }
 
+/// Where the training of an encoder stands.
+pub(crate) struct PairProgress {
+    /// Epochs done.
+    pub(crate) epoch: usize,
+    pub(crate) epochs: usize,
+    pub(crate) loss: f64,
+    /// Share of the whole run that is done.
+    pub(crate) fraction: f64,
+    pub(crate) pairs_per_second: f64,
+    pub(crate) seconds_left: f64,
+}
+
 impl<'a> Reporter<'a> {
     pub(crate) fn new(send: &'a mut dyn FnMut(Progress)) -> Self {
         Self { send, last: None, fraction: 0.0, step: 0 }
@@ -205,6 +221,7 @@ impl<'a> Reporter<'a> {
                 loss: None,
                 fraction,
                 examples_per_second,
+                seconds_left: None,
             },
             fraction,
         );
@@ -228,8 +245,27 @@ impl<'a> Reporter<'a> {
             loss: Some(pass.loss),
             fraction,
             examples_per_second,
+            seconds_left: None,
         };
         self.progress(event, from + (to - from) * done);
+    }
+
+    /// Tells how far the training of an encoder has come.
+    pub(crate) fn pairs(&mut self, at: PairProgress) {
+        let step = self.step;
+        let event = |fraction| Event::Progress {
+            stage: Stage::Fit,
+            step,
+            field: None,
+            fold: None,
+            epoch: Some(at.epoch as u64),
+            epochs: Some(at.epochs as u64),
+            loss: Some(at.loss),
+            fraction,
+            examples_per_second: at.pairs_per_second.is_finite().then_some(at.pairs_per_second),
+            seconds_left: at.seconds_left.is_finite().then_some(at.seconds_left),
+        };
+        self.progress(event, at.fraction);
     }
 
     fn progress(&mut self, event: impl FnOnce(f64) -> Event, fraction: f64) {

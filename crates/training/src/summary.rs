@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::field_task::FieldSkipped;
+use crate::{field_task::FieldSkipped, sentence_transformer::PairFigures};
 
 /// How a training ended that did not fail.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,11 +29,15 @@ pub struct TrainingSummary {
     pub fields: Vec<FieldSummary>,
     /// The fields left out, and why.
     pub skipped: Vec<FieldSkipped>,
+    /// The encoder, where one was trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderSummary>,
     /// Back end that computed.
     pub backend: String,
     /// CPU kernel it ran on.
     pub cpu_kernel: String,
-    /// Passes of the solver over the examples, in the whole training: as many as if it had never been interrupted.
+    /// Passes of the solver over the examples, or updates of the encoder, in the whole training: as many as if it had never been
+    /// interrupted.
     pub steps: u64,
     /// Steps that the checkpoint held which was taken up.
     #[serde(default)]
@@ -65,4 +69,23 @@ pub struct FieldSummary {
     pub validation_accuracy: Option<f64>,
     /// Log loss on validation.
     pub validation_log_loss: Option<f64>,
+}
+
+/// What came of an encoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EncoderSummary {
+    /// Pairs it learned from.
+    pub pairs: u64,
+    /// Distinct texts of them.
+    pub texts: u64,
+    /// Pairs that chose the epoch.
+    pub validation_pairs: u64,
+    /// Epochs that were trained.
+    pub epochs: u64,
+    /// The one whose weights were kept, from 1; `None` where validation could not tell.
+    pub best_epoch: Option<u64>,
+    /// Figures of the base model on validation.
+    pub base: Option<PairFigures>,
+    /// Figures of the kept weights on validation.
+    pub trained: Option<PairFigures>,
 }

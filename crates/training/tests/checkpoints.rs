@@ -55,6 +55,8 @@ impl Snapshot {
             train: self.path("train.jsonl"),
             validation: self.path("validation.jsonl"),
             labels: self.path("labels.json"),
+            base_model: None,
+            pairs: None,
             out: self.path(name).join("model"),
             reports: self.path(name).join("reports"),
             checkpoints: self.path(name).join("checkpoints"),

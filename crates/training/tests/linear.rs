@@ -68,6 +68,8 @@ impl Snapshot {
             train: self.path("train.jsonl"),
             validation: self.path("validation.jsonl"),
             labels: self.path("labels.json"),
+            base_model: None,
+            pairs: None,
             out: self.path("model"),
             reports: self.path("reports"),
             checkpoints: self.path("checkpoints"),

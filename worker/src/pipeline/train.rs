@@ -91,6 +91,8 @@ fn job(context: &WorkerContext, spec: &RunSpec, scratch: &Scratch) -> Result<Tra
         train: snapshot.join("jsonl/train.jsonl"),
         validation: snapshot.join("jsonl/validation.jsonl"),
         labels: snapshot.join("labels.json"),
+        base_model: None,
+        pairs: None,
         out: scratch.model(),
         reports: scratch.reports(),
         checkpoints: scratch.checkpoints(),

@@ -1,0 +1,254 @@
+//! An encoder learns what belongs together, and whoever interrupts it changes nothing.
+//!
+//! All on a tiny encoder of random weights.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
+
+use std::{
+    fs,
+    ops::ControlFlow,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use encoder::{BaseModel, BaseModelCaches, Encoder, write_random};
+use serde_json::{Value, json};
+use training::{Backend, Event, Kind, LogLevel, Outcome, TrainingJob, TrainingSummary, run};
+
+struct Snapshot {
+    dir: tempfile::TempDir,
+}
+
+impl Snapshot {
+    /// Documents of three classes whose words differ, and a tiny base model.
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("train.jsonl"), lines(0, 36)).unwrap();
+        fs::write(dir.path().join("validation.jsonl"), lines(1000, 18)).unwrap();
+        let labels = json!({"v": 1, "left_out": [], "fields": {"kind": {"labels": ["a", "b", "c"]}}});
+        fs::write(dir.path().join("labels.json"), labels.to_string()).unwrap();
+        write_random(&dir.path().join("base"), 3).unwrap();
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A job that writes all it writes below `name`.
+    fn job(&self, name: &str, params: Value) -> TrainingJob {
+        TrainingJob {
+            v: TrainingJob::version(),
+            kind: Kind::SentenceTransformer,
+            seed: 42,
+            target_accuracy: 0.8,
+            params,
+            train: self.path("train.jsonl"),
+            validation: self.path("validation.jsonl"),
+            labels: self.path("labels.json"),
+            base_model: Some(BaseModel::find(self.path("base").to_str().unwrap(), &BaseModelCaches::default()).unwrap()),
+            pairs: None,
+            out: self.path(name).join("model"),
+            reports: self.path(name).join("reports"),
+            checkpoints: self.path(name).join("checkpoints"),
+            checkpoint_seconds: 0.0,
+            resume: None,
+            threads: 1,
+            backend: Backend::Flex,
+        }
+    }
+}
+
+fn lines(first: usize, count: usize) -> String {
+    let words = [["rent", "flat", "tenant", "lease"], ["goods", "price", "order", "buyer"], ["secret", "party", "disclose", "data"]];
+    (first..first + count)
+        .map(|number| {
+            let class = number % 3;
+            let name = ["a", "b", "c"][class];
+            let text: Vec<&str> = (0..6).map(|place| words[class][(number / 3 + place * place) % 4]).collect();
+            let line = json!({
+                "document_id": format!("d{number}"), "group": format!("g{number}"),
+                "text": format!("{} number {}", text.join(" "), number % 7),
+                "fields": {"kind": {"value": [name]}},
+            });
+            format!("{line}\n")
+        })
+        .collect()
+}
+
+fn learning() -> Value {
+    json!({"epochs": 2, "learning_rate": 0.002, "examples_per_class": 6, "batch": 8})
+}
+
+/// Trains until the end, or until `on_event` breaks it off.
+fn train(job: &TrainingJob, mut on_event: impl FnMut(&Event) -> ControlFlow<()>) -> (Outcome, Vec<Event>) {
+    let stop = AtomicBool::new(false);
+    let mut events = Vec::new();
+    let outcome = run(job, &stop, &mut |line| {
+        if on_event(&line.event).is_break() {
+            stop.store(true, Ordering::Relaxed);
+        }
+        events.push(line.event);
+    });
+    (outcome.unwrap(), events)
+}
+
+fn to_the_end(job: &TrainingJob) -> (TrainingSummary, Vec<Event>) {
+    let (outcome, events) = train(job, |_| ControlFlow::Continue(()));
+    match outcome {
+        Outcome::Trained(summary) => (summary, events),
+        Outcome::Stopped { step } => panic!("stopped at step {step}"),
+    }
+}
+
+fn weights(job: &TrainingJob) -> Vec<u8> {
+    fs::read(job.out.join("model.safetensors")).unwrap()
+}
+
+#[test]
+fn an_encoder_learns_what_belongs_together_and_is_written_in_the_layout_of_its_base() {
+    let snapshot = Snapshot::new();
+    let job = snapshot.job("plain", learning());
+    let (summary, events) = to_the_end(&job);
+    let encoder = summary.encoder.unwrap();
+    let (base, trained) = (encoder.base.unwrap(), encoder.trained.unwrap());
+    assert!(trained.average_precision > base.average_precision + 0.05, "{trained:?} after {base:?}");
+    // 3 classes of 6: 45 pairs within, as many across; 12 batches of 8 an epoch
+    assert_eq!((encoder.pairs, encoder.texts, summary.steps), (90, 18, 24));
+    let losses: Vec<f64> = events.iter().filter_map(|event| if let Event::Progress { loss, .. } = event { *loss } else { None }).collect();
+    assert!(losses.last().unwrap() < losses.first().unwrap(), "{losses:?}");
+
+    let written = Encoder::load(&job.out, &burn::tensor::Device::flex()).unwrap();
+    assert_eq!(written.max_length(), 64);
+    let base = Encoder::load(&snapshot.path("base"), &burn::tensor::Device::flex()).unwrap();
+    let names = |encoder: &Encoder| encoder.weights().unwrap().into_keys().collect::<Vec<_>>();
+    assert_eq!(names(&written), names(&base));
+    assert_ne!(weights(&job), fs::read(snapshot.path("base/model.safetensors")).unwrap());
+}
+
+#[test]
+fn the_same_job_gives_the_same_bytes_with_one_thread_or_two() {
+    let snapshot = Snapshot::new();
+    let one = snapshot.job("one", learning());
+    let two = TrainingJob { threads: 2, ..snapshot.job("two", learning()) };
+    let other = TrainingJob { seed: 43, ..snapshot.job("other", learning()) };
+    for job in [&one, &two, &other] {
+        to_the_end(job);
+    }
+    assert!(weights(&one) == weights(&two));
+    assert!(weights(&one) != weights(&other));
+}
+
+#[test]
+fn a_training_that_is_interrupted_and_continued_ends_with_the_same_bytes() {
+    let snapshot = Snapshot::new();
+    let whole = snapshot.job("whole", learning());
+    let (summary, _) = to_the_end(&whole);
+    // within the first epoch, at its end, and within the second
+    for stop_at in [1, 5, 12, 13, 20] {
+        let name = format!("stopped-{stop_at}");
+        let first = snapshot.job(&name, learning());
+        let mut newest = None;
+        let (outcome, _) = train(&first, |event| match event {
+            Event::Checkpoint { step, file, .. } => {
+                newest = Some(file.clone());
+                if *step >= stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }
+            _ => ControlFlow::Continue(()),
+        });
+        let Outcome::Stopped { step } = outcome else { panic!("it was asked to stop at {stop_at}") };
+        let second = TrainingJob { resume: newest, ..snapshot.job(&name, learning()) };
+        let (resumed, events) = to_the_end(&second);
+        assert_eq!((resumed.resumed_from_step, resumed.steps), (Some(step), summary.steps));
+        assert!(step > 0 && events.iter().any(|event| matches!(event, Event::Resumed { .. })));
+        assert!(weights(&second) == weights(&whole), "stopped at {stop_at}");
+        assert_eq!(resumed.encoder, summary.encoder);
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_base_model_is_not_continued() {
+    let snapshot = Snapshot::new();
+    let mut newest = None;
+    let (outcome, _) = train(&snapshot.job("first", learning()), |event| {
+        if let Event::Checkpoint { file, .. } = event {
+            newest = Some(file.clone());
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(matches!(outcome, Outcome::Stopped { .. }));
+    write_random(&snapshot.path("base"), 4).unwrap();
+    let (summary, events) = to_the_end(&TrainingJob { resume: newest, ..snapshot.job("second", learning()) });
+    assert_eq!(summary.resumed_from_step, None);
+    let warned = |event: &Event| matches!(event, Event::Log { level: LogLevel::Warn, message } if message.contains("base_model"));
+    assert!(events.iter().any(warned), "{events:?}");
+}
+
+#[test]
+fn ranking_by_multiple_negatives_learns_too() {
+    let snapshot = Snapshot::new();
+    let mut params = learning();
+    params["loss"] = json!("multiple-negatives");
+    params["scale"] = json!(5.0);
+    let (summary, _) = to_the_end(&snapshot.job("ranking", params));
+    let encoder = summary.encoder.unwrap();
+    assert_eq!(encoder.pairs, 45);
+    assert!(encoder.trained.unwrap().average_precision > encoder.base.unwrap().average_precision);
+}
+
+#[test]
+fn pairs_of_a_file_are_learned_and_those_of_validation_choose() {
+    let snapshot = Snapshot::new();
+    let pairs: String = (0..40)
+        .map(|number| {
+            let (a, b) = (["rent", "goods"][number % 2], ["rent", "goods"][number / 2 % 2]);
+            let line = json!({
+                "text_a": format!("{a} {}", number % 5), "text_b": format!("{b} {}", number % 3), "label": if a == b { 1.0 } else { 0.0 },
+                "field": "kind", "split": if number < 30 { "train" } else { "validation" },
+            });
+            format!("{line}\n")
+        })
+        .collect();
+    fs::write(snapshot.path("pairs.jsonl"), pairs).unwrap();
+    let job = TrainingJob { pairs: Some(snapshot.path("pairs.jsonl")), ..snapshot.job("pairs", learning()) };
+    let encoder = to_the_end(&job).0.encoder.unwrap();
+    assert_eq!((encoder.pairs, encoder.validation_pairs), (30, 10));
+
+    fs::write(snapshot.path("pairs.jsonl"), "{\"text_a\":\"a\",\"text_b\":\"b\",\"label\":7}\n").unwrap();
+    let error = run(&job, &AtomicBool::new(false), &mut |_| {}).unwrap_err();
+    assert_eq!(error.code(), "bad_dataset");
+    assert!(error.to_string().contains("line 1") && error.to_string().contains("label"), "{error}");
+}
+
+#[test]
+fn training_ends_when_validation_gets_no_better() {
+    let snapshot = Snapshot::new();
+    // so slow that nothing changes: no epoch is better than the first
+    let params = json!({"epochs": 30, "learning_rate": 1e-9, "warmup": 0.0, "examples_per_class": 6, "batch": 8, "patience": 2});
+    let (summary, _) = to_the_end(&snapshot.job("early", params));
+    let encoder = summary.encoder.unwrap();
+    assert_eq!((encoder.best_epoch, encoder.epochs), (Some(1), 3));
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_in_words() {
+    let snapshot = Snapshot::new();
+    let refusal = |job: TrainingJob| run(&job, &AtomicBool::new(false), &mut |_| {}).unwrap_err();
+    let error = refusal(snapshot.job("bad", json!({"folds": 3})));
+    assert!(error.code() == "bad_params" && error.to_string().contains("folds"), "{error}");
+    let error = refusal(TrainingJob { base_model: None, ..snapshot.job("none", json!({})) });
+    assert!(error.to_string().contains("base_model"), "{error}");
+
+    let job = snapshot.job("changed", json!({}));
+    write_random(&snapshot.path("base"), 9).unwrap();
+    assert!(refusal(job).to_string().contains("was changed"));
+
+    let job = snapshot.job("gone", json!({}));
+    fs::remove_file(snapshot.path("base/model.safetensors")).unwrap();
+    assert_eq!(refusal(job).code(), "unknown_base_model");
+    write_random(&snapshot.path("base"), 3).unwrap();
+
+    fs::write(snapshot.path("train.jsonl"), lines(0, 1)).unwrap();
+    assert_eq!(refusal(snapshot.job("few", json!({}))).code(), "no_trainable_field");
+}
