@@ -4,10 +4,11 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
     fs::{self, File},
+    io::Write,
     path::Path,
 };
 
-use safetensors::{Dtype, SafeTensors, View, tensor::SafeTensorError};
+use safetensors::{Dtype, SafeTensors, View};
 
 use crate::error::EncoderError;
 
@@ -86,11 +87,9 @@ pub(crate) fn write(path: &Path, weights: &Weights) -> Result<(), EncoderError> 
         })
         .collect();
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    safetensors::serialize_to_file(tensors.iter().map(|(name, tensor)| (*name, tensor)), Some(metadata), path).map_err(
-        |error| match error {
-            SafeTensorError::IoError(source) => EncoderError::io(path)(source),
-            other => EncoderError::refused(path, format!("cannot be written: {other}")),
-        },
-    )?;
-    File::open(path).and_then(|file| file.sync_all()).map_err(EncoderError::io(path))
+    let bytes = safetensors::serialize(tensors.iter().map(|(name, tensor)| (*name, tensor)), Some(metadata))
+        .map_err(|error| EncoderError::refused(path, format!("cannot be written: {error}")))?;
+    // not by the crate itself: it makes files that only their owner can read
+    let mut file = File::create(path).map_err(EncoderError::io(path))?;
+    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(EncoderError::io(path))
 }
