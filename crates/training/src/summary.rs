@@ -31,7 +31,7 @@ pub struct TrainingSummary {
     pub skipped: Vec<FieldSkipped>,
     /// The encoder, where one was trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encoder: Option<EncoderSummary>,
+    pub encoder: Option<Box<EncoderSummary>>,
     /// Back end that computed.
     pub backend: String,
     /// CPU kernel it ran on.

@@ -135,7 +135,7 @@ pub(crate) fn train(
         features: 0,
         fields: Vec::new(),
         skipped: Vec::new(),
-        encoder: Some(summary),
+        encoder: Some(Box::new(summary)),
         backend: job.backend.name().to_owned(),
         cpu_kernel: cpu_kernel().to_owned(),
         steps: journal.step(),

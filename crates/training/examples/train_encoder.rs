@@ -1,0 +1,129 @@
+//! Trains an encoder on labelled texts, and says what it is worth on texts it did not see, beside its base.
+//!
+//! `train_encoder BASE_MODEL TEXTS.jsonl.gz OUT [FOLD/FOLDS] [PARAMS]`, lines of `{"id","text","label"}`. `FOLD` (from 0) of `FOLDS` (5) is
+//! held out. `BASE_MODEL` is a directory. `PARAMS` is the JSON of a run spec's `params`.
+//!
+//! `train_encoder BASE_MODEL PAIRS.jsonl OUT [PARAMS]`, lines of `{"text_a","text_b","label","split"}`, trains on pairs that are given.
+//! `THREADS` in the environment says how many threads compute (all).
+
+use std::{
+    collections::BTreeSet,
+    error::Error,
+    fs::{self, File},
+    io::{BufRead, BufReader, BufWriter, Write},
+    path::Path,
+    sync::atomic::AtomicBool,
+    time::Instant,
+};
+
+use burn::tensor::Device;
+use encoder::{BaseModel, BaseModelCaches, Encoder};
+use evaluation::{Label, knn_accuracy};
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+use serde_json::json;
+use training::{Backend, Event, Kind, Outcome, TrainingJob, run};
+
+/// Neighbours that are asked for the class.
+const NEIGHBOURS: usize = 5;
+
+#[derive(Deserialize)]
+struct Text {
+    id: String,
+    text: String,
+    label: String,
+}
+
+fn read(path: &str) -> Result<Vec<Text>, Box<dyn Error>> {
+    BufReader::new(GzDecoder::new(File::open(path)?)).lines().map(|line| Ok(serde_json::from_str(&line?)?)).collect()
+}
+
+fn write(path: &Path, texts: &[&Text]) -> Result<(), Box<dyn Error>> {
+    let mut out = BufWriter::new(File::create(path)?);
+    for text in texts {
+        let line = json!({"document_id": text.id, "text": text.text, "fields": {"label": {"value": [text.label]}}});
+        writeln!(out, "{line}")?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Share of the held-out texts whose class their nearest neighbours among the others tell.
+fn knn(model: &Path, known: &[&Text], held: &[&Text]) -> Result<Option<f64>, Box<dyn Error>> {
+    let device = Device::flex();
+    let encoder = Encoder::load(model, &device)?;
+    let vectors = |texts: &[&Text]| encoder.encode(&texts.iter().map(|text| text.text.as_str()).collect::<Vec<_>>(), 16, &device);
+    let labels = |texts: &[&Text]| texts.iter().map(|text| Some(text.label.clone())).collect::<Vec<Label>>();
+    let (known_vectors, held_vectors) = (vectors(known)?, vectors(held)?);
+    let (known_labels, held_labels) = (labels(known), labels(held));
+    let known: Vec<(&[f32], &Label)> = known_vectors.iter().map(Vec::as_slice).zip(&known_labels).collect();
+    let held: Vec<(&[f32], &Label)> = held_vectors.iter().map(Vec::as_slice).zip(&held_labels).collect();
+    Ok(knn_accuracy(&known, &held, NEIGHBOURS))
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [base, texts, out, rest @ ..] = arguments.as_slice() else { return Err("say base model, texts and output folder".into()) };
+    let params = rest.iter().find(|argument| argument.starts_with('{')).map_or(Ok(json!({})), |params| serde_json::from_str(params))?;
+    let fold = rest.iter().find_map(|argument| argument.split_once('/')).unwrap_or(("0", "5"));
+    let (fold, folds): (usize, usize) = (fold.0.parse()?, fold.1.parse()?);
+
+    let given = texts.ends_with(".jsonl");
+    let texts_path = texts;
+    let texts = if given { Vec::new() } else { read(texts)? };
+    // each class is spread over the folds
+    let mut sorted: Vec<&Text> = texts.iter().collect();
+    sorted.sort_by(|a, b| (&a.label, &a.id).cmp(&(&b.label, &b.id)));
+    let part =
+        |inside: bool| sorted.iter().enumerate().filter(|(place, _)| (place % folds == fold) == inside).map(|(_, text)| *text).collect();
+    let (known, held): (Vec<&Text>, Vec<&Text>) = (part(false), part(true));
+
+    let out = Path::new(out);
+    fs::create_dir_all(out)?;
+    write(&out.join("train.jsonl"), &known)?;
+    fs::write(out.join("validation.jsonl"), "")?;
+    let labels: BTreeSet<&str> = texts.iter().map(|text| text.label.as_str()).collect();
+    fs::write(out.join("labels.json"), json!({"v": 1, "fields": {"label": {"labels": labels}}, "left_out": []}).to_string())?;
+    let job = TrainingJob {
+        v: TrainingJob::version(),
+        kind: Kind::SentenceTransformer,
+        seed: 42,
+        target_accuracy: 0.95,
+        params,
+        train: out.join("train.jsonl"),
+        validation: out.join("validation.jsonl"),
+        labels: out.join("labels.json"),
+        base_model: Some(BaseModel::find(&fs::canonicalize(base)?.display().to_string(), &BaseModelCaches::default())?),
+        pairs: given.then(|| texts_path.into()),
+        out: out.join("model"),
+        reports: out.join("reports"),
+        checkpoints: out.join("checkpoints"),
+        checkpoint_seconds: 3600.0,
+        resume: None,
+        threads: std::env::var("THREADS").map_or(Ok(0), |threads| threads.parse())?,
+        backend: Backend::Auto,
+    };
+    let started = Instant::now();
+    let mut told = Instant::now();
+    let outcome = run(&job, &AtomicBool::new(false), &mut |line| match line.event {
+        Event::Progress { step, loss: Some(loss), examples_per_second: Some(rate), seconds_left, .. } if told.elapsed().as_secs() >= 5 => {
+            told = Instant::now();
+            eprintln!(
+                "{:7.1} s step {step} loss {loss:.4} {rate:.2} pairs/s, {:.0} s left",
+                started.elapsed().as_secs_f64(),
+                seconds_left.unwrap_or(0.0)
+            );
+        }
+        Event::Log { message, .. } => eprintln!("{message}"),
+        _ => {}
+    })?;
+    let Outcome::Trained(summary) = outcome else { return Err("nobody stops it".into()) };
+    println!("{}", serde_json::to_string_pretty(&summary)?);
+    if given {
+        return Ok(());
+    }
+    for (name, model) in [("base", Path::new(base)), ("trained", &job.out)] {
+        let accuracy = knn(model, &known, &held)?;
+        println!("{name}: accuracy of {NEIGHBOURS} neighbours {accuracy:.4?} on {} of {} texts", held.len(), texts.len());
+    }
+    Ok(())
+}
