@@ -39,5 +39,5 @@ pub use job::{Kind, TrainingJob};
 pub use output::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
 pub use progress::{Event, LogLevel, PROTOCOL_VERSION, Progress, Stage};
 pub use run::run;
-pub use sentence_transformer::PairFigures;
+pub use sentence_transformer::{FieldNeighbours, NEIGHBOURS, PairFigures, field_neighbours};
 pub use summary::{EncoderSummary, FieldSummary, Outcome, TrainingSummary};

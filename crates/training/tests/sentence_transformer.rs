@@ -7,13 +7,13 @@
 use std::{
     fs,
     ops::ControlFlow,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use encoder::{BaseModel, BaseModelCaches, Encoder, write_random};
 use serde_json::{Value, json};
-use training::{Backend, Event, Kind, LogLevel, Outcome, TrainingJob, TrainingSummary, run};
+use training::{Backend, Event, Kind, LogLevel, Outcome, TrainingJob, TrainingSummary, field_neighbours, run};
 
 struct Snapshot {
     dir: tempfile::TempDir,
@@ -124,6 +124,18 @@ fn an_encoder_learns_what_belongs_together_and_is_written_in_the_layout_of_its_b
     let names = |encoder: &Encoder| encoder.weights().unwrap().into_keys().collect::<Vec<_>>();
     assert_eq!(names(&written), names(&base));
     assert_ne!(weights(&job), fs::read(snapshot.path("base/model.safetensors")).unwrap());
+}
+
+#[test]
+fn neighbours_tell_the_classes_of_documents_that_were_not_learned_from() {
+    let snapshot = Snapshot::new();
+    let job = snapshot.job("plain", learning());
+    to_the_end(&job);
+    let of = |model: &Path, most| field_neighbours(model, &job.train, &job.validation, &job.labels, most, Backend::Flex, 1).unwrap();
+    let [base, trained] = [&snapshot.path("base"), &job.out].map(|model| of(model, 1000).remove(0));
+    assert_eq!((trained.field.as_str(), trained.known, trained.asked), ("kind", 36, 18));
+    assert!(trained.accuracy >= base.accuracy && trained.accuracy > 0.5, "{trained:?} after {base:?}");
+    assert_eq!(of(&job.out, 7)[0].known, 7);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod adamw;
 mod batches;
 mod few_shot;
 mod loss;
+mod neighbours;
 mod pairs;
 mod random;
 mod schedule;
@@ -11,5 +12,6 @@ mod score;
 mod state;
 mod train;
 
+pub use neighbours::{FieldNeighbours, NEIGHBOURS, field_neighbours};
 pub use score::PairFigures;
 pub(crate) use train::train;
