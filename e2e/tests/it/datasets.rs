@@ -15,7 +15,7 @@ async fn trained() -> (Site, Value) {
     let site = Site { server: env.serve_with(&[], SWEEP).await, env };
     site.import(contracts()).await;
     let worker = site.env.worker("worker", &[]);
-    let run = site.create_run(&json!({ "model": "contracts", "data": { "fields": ["contract_type", "governing_law"] } })).await;
+    let run = site.create_run(&json!({ "model": "contracts", "data": { "fields": ["contract_type", "type_of_contract_l1"] } })).await;
     let run = site.succeeded(run).await;
     drop(worker);
     (site, run)
@@ -44,7 +44,7 @@ async fn a_snapshot_is_verified_compared_reported_on_and_followed() {
     let diff = site.cli(&["dataset", "diff", &dataset, &run_id]);
     assert_eq!((&diff["summary"]["same_content"], &diff["changes"]), (&json!(true), &json!([])), "{diff}");
     let report = site.cli(&["dataset", "report", &dataset]);
-    assert!(report["fields"]["governing_law"]["labels"].as_array().unwrap().len() > 1, "{report}");
+    assert!(report["fields"]["type_of_contract_l1"]["labels"].as_array().unwrap().len() > 1, "{report}");
     let lineage = site.cli(&["dataset", "lineage", &dataset]);
     assert_eq!((&lineage["runs"][0]["id"], &lineage["versions"][0]["number"]), (&json!(run_id), &json!(1)), "{lineage}");
     let model = site.cli(&["model", "lineage", "contracts", "1"]);
