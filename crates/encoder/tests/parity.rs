@@ -2,8 +2,6 @@
 //!
 //! Needs the weights: `APRENDIZ_TEST_ENCODER` names their directory (`./dev weights` says it). Without it the test says so and is skipped.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
-
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;

@@ -1,6 +1,6 @@
 //! Training, and nothing else: a snapshot on disk becomes a model directory. No database, no network, no async.
 //!
-//! [`run`] is what the training child of a worker calls with the job file it was given; what happens meanwhile is told as
+//! [`run()`] is what the training child of a worker calls with the job file it was given; what happens meanwhile is told as
 //! [`Progress`], one JSON line each. From time to time it writes down what is solved, as a checkpoint that another process can
 //! continue from.
 

@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_sample_does_not_depend_on_the_order_of_the_examples() {
-        let label = |n: u128| if n % 3 == 0 { "a" } else { "b" };
+        let label = |n: u128| if n.is_multiple_of(3) { "a" } else { "b" };
         let forwards = sampled((0..500).map(|n| labelled(n, label(n))), 10);
         let backwards = sampled((0..500).rev().map(|n| labelled(n, label(n))), 10);
         assert_eq!(forwards, backwards);
