@@ -44,7 +44,7 @@ impl DatasetError {
             Self::UnknownDocuments { .. } => "unknown_documents",
             Self::NoExamples { .. } => "no_examples",
             Self::SplitLeak { .. } => "split_leak",
-            Self::Erased { .. } => "document_erased",
+            Self::Erased { .. } => "dataset_erased",
             Self::Annotations(_) => "database",
             Self::Cancelled => "cancelled",
             Self::Database(_) => "database",

@@ -105,7 +105,7 @@ fn a_snapshot_read_before_an_erasure_is_not_recorded_after_it() {
         let new =
             dataset::NewDataset { id: Uuid::now_v7(), selection: &built.selection, snapshot: &built.snapshot, object_prefix: "datasets/1" };
         let error = dataset::record(&mut corpus.conn, new).await.unwrap_err();
-        assert_eq!((error.code(), error.is_retryable()), ("document_erased", true));
+        assert_eq!((error.code(), error.is_retryable()), ("dataset_erased", true));
         assert!(error.to_string().contains(&one.to_string()), "{error}");
         let again = corpus.build(&["law"]).await;
         assert_eq!(again.snapshot.examples, 1);

@@ -30,6 +30,10 @@ const ADVICE: &[(&[&str], &str)] = &[
         &["child_silent"],
         "look into the worker's log and report it; set a larger `APRENDIZ_CHILD_SILENCE_SECONDS` if its steps are that slow; then: aprendiz run retry ID",
     ),
+    (
+        &["dataset_erased"],
+        "nothing: the next attempt builds a snapshot without the erased document; when all are used up: aprendiz run retry ID",
+    ),
     (&["worker_panicked"], "look into the log of the attempt's worker and report it; then: aprendiz run retry ID"),
     (
         &["child_killed", "worker_killed"],

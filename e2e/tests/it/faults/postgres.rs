@@ -124,7 +124,10 @@ async fn two_connections_are_enough_for_four_slots() {
     }
     for id in ids {
         site.succeeded(id).await;
-        assert_eq!(site.attempts(id).await, ["succeeded"]);
+        let mut attempts = site.attempts(id).await;
+        // those that came second waited for the snapshot of the first
+        attempts.retain(|attempt| attempt != "released");
+        assert_eq!(attempts, ["succeeded"]);
     }
     drop(worker);
     site.finish().await;

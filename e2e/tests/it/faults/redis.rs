@@ -167,7 +167,8 @@ async fn survives_flushes(runs: usize) {
     }
     assert_eq!(site.count("SELECT count(*) FROM model_versions").await, runs as i64);
     assert_eq!(site.count("SELECT max(number)::bigint FROM model_versions").await, runs as i64);
-    assert_eq!(site.count("SELECT count(*) FROM attempts").await, runs as i64);
+    // released: those that waited for the snapshot of the first
+    assert_eq!(site.count("SELECT count(*) FROM attempts WHERE status <> 'released'").await, runs as i64);
     drop(workers);
     site.finish().await;
 }

@@ -1,0 +1,49 @@
+"""Opens a snapshot folder as its users do and compares what they see: python open_snapshot.py FOLDER
+
+Needs duckdb, pandas, polars, pyarrow and datasets; by hand, for it downloads 300 MB (docs/CONTRIBUTING.md says how).
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import datasets
+import duckdb
+import pandas
+import polars
+
+folder = Path(sys.argv[1])
+lines = {
+    split: [json.loads(line) for line in (folder / f"jsonl/{split}.jsonl").read_text().splitlines()]
+    for split in ("train", "validation", "test")
+}
+seen = datasets.load_dataset(str(folder), name="default")
+for split, expected in lines.items():
+    path = str(folder / f"data/{split}-00000-of-00001.parquet")
+    ids = [row["document_id"] for row in expected]
+    reviewed = sum(len(row["fields"]) for row in expected)
+    field = next(iter(expected[0]["fields"])) if expected else None
+
+    frame = pandas.read_parquet(path)
+    assert list(frame["document_id"]) == ids, "pandas: other documents"
+    assert sum(value is not None for row in frame["fields"] for value in row.values()) == reviewed, "pandas: other values"
+
+    assert polars.read_parquet(path)["document_id"].to_list() == ids, "polars: other documents"
+
+    found = duckdb.sql(f"SELECT document_id, text FROM '{path}'").fetchall()
+    assert found == [(row["document_id"], row["text"]) for row in expected], "duckdb: other documents"
+    if field is not None:
+        values = duckdb.sql(f"""SELECT fields."{field}".value, fields."{field}".occurred_at FROM '{path}'""").fetchall()
+        assert [value for value, _ in values] == [row["fields"].get(field, {}).get("value") for row in expected], "duckdb: other values"
+
+    rows = seen[split]
+    assert rows["document_id"][:] == ids, "datasets: other documents"
+    assert all(row["text"] == other["text"] for row, other in zip(rows, expected, strict=True)), "datasets: other texts"
+    print(f"{split}: {len(ids)} documents, {reviewed} values")
+if (folder / "pairs").is_dir():
+    pairs = datasets.load_dataset(str(folder), name="pairs")
+    for split in lines:
+        expected = (folder / f"pairs/{split}.jsonl").read_text().splitlines()
+        assert len(pairs[split]) == len(expected), "datasets: other pairs"
+        print(f"{split}: {len(expected)} pairs")
+print("duckdb", duckdb.__version__, "pandas", pandas.__version__, "polars", polars.__version__, "datasets", datasets.__version__)
