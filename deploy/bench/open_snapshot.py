@@ -1,6 +1,6 @@
 """Opens a snapshot folder as its users do and compares what they see: python open_snapshot.py FOLDER
 
-Needs duckdb, pandas, polars, pyarrow and datasets; by hand, for it downloads 300 MB (docs/CONTRIBUTING.md says how).
+Needs duckdb, pytz, pandas, polars, pyarrow and datasets; by hand, for it downloads 300 MB (docs/CONTRIBUTING.md says how).
 """
 
 import json

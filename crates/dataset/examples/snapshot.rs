@@ -1,5 +1,5 @@
 //! Builds a snapshot of everything in a database into a directory and says how long it took:
-//! `snapshot DIR [--parquet-only] [FIELD...]`.
+//! `snapshot DIR [--parquet-only] [--pairs] [FIELD...]`.
 //!
 //! Reads `DATABASE_URL`. For looking at time and memory without a worker; `deploy/bench/dataset.sh` measures with it.
 
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Instant;
 
-use dataset::{DatasetError, Format, Selection, SelectionRequest, build};
+use dataset::{DatasetError, Format, PairsRequest, Selection, SelectionRequest, build};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
@@ -15,15 +15,16 @@ use tokio_util::sync::CancellationToken;
 #[tokio::main]
 async fn main() -> Result<(), DatasetError> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let parquet_only = arguments.iter().position(|argument| argument == "--parquet-only").map(|place| arguments.remove(place));
-    let formats = if parquet_only.is_some() { &[Format::Parquet][..] } else { &Format::ALL[..] };
+    let mut flag = |name| arguments.iter().position(|argument| argument == name).map(|place| arguments.remove(place)).is_some();
+    let formats = if flag("--parquet-only") { &[Format::Parquet][..] } else { &Format::ALL[..] };
+    let pairs = flag("--pairs").then(PairsRequest::default);
     let mut arguments = arguments.into_iter();
-    let dir: PathBuf = arguments.next().expect("usage: snapshot DIR [--parquet-only] [FIELD...]").into();
+    let dir: PathBuf = arguments.next().expect("usage: snapshot DIR [--parquet-only] [--pairs] [FIELD...]").into();
     let url = std::env::var("DATABASE_URL").expect("DATABASE_URL names the database");
     let database = PgConnectOptions::from_str(&url)?;
     let mut conn = database.connect().await?;
     let position: i64 = sqlx::query_scalar("SELECT last_value FROM positions").fetch_one(&mut conn).await?;
-    let request = SelectionRequest { fields: arguments.collect(), min_support: 2, position, ..SelectionRequest::default() };
+    let request = SelectionRequest { fields: arguments.collect(), min_support: 2, pairs, position, ..SelectionRequest::default() };
     let started = Instant::now();
     let selection = Selection::resolve(&mut conn, request).await?;
     let snapshot = build(&database, &selection, formats, &dir, &mut |_| {}, &CancellationToken::new()).await?;
