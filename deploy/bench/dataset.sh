@@ -23,6 +23,7 @@ folder=$root/.dev/dataset-bench
 here=$root/deploy/bench
 
 prepare() {
+    [[ -x /usr/bin/time ]] || install_packages time
     services_up
     # optimised as it ships; without the workspace's other members nothing of Burn is built
     step "build for release" env SQLX_OFFLINE=true cargo build --locked --release -p dataset --example snapshot

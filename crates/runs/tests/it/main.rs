@@ -21,5 +21,6 @@ mod publishing;
 mod queue_numbers;
 mod reaping;
 mod schema;
+mod sharing_builds;
 mod state_machine;
 mod sweeping;
