@@ -56,6 +56,7 @@ async fn connections_that_are_cut_again_and_again_lose_no_run() {
         wait_until("something new", PATIENCE, async || (progress(&site, id).await != before).then_some(())).await;
     }
     site.succeeded(id).await;
+    assert_eq!(site.attempts(id).await, ["succeeded"], "what is asked of the database is asked again");
     check_published_once(&site, id).await;
     drop(worker);
     site.finish().await;
