@@ -55,7 +55,7 @@ impl From<sqlx::Error> for Stop {
 impl From<dataset::DatasetError> for Stop {
     fn from(error: dataset::DatasetError) -> Self {
         match error {
-            dataset::DatasetError::Database(error) => Self::from(error),
+            dataset::DatasetError::Database(error) if runs::is_outage(&error) => Self::Outage(error.to_string()),
             error => Self::Failed(Failure { code: error.code().to_owned(), text: error.to_string(), retryable: error.is_retryable() }),
         }
     }
