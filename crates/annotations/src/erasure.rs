@@ -79,20 +79,10 @@ pub async fn text_proof(conn: &mut PgConnection, document_id: Uuid) -> Result<Ve
     Ok(texts)
 }
 
-/// Position of the newest erasure that this transaction sees; 0 when there is none. What reads a snapshot of the database notes it,
-/// and asks [`erased_since`] before it keeps what it read.
-///
-/// # Errors
-/// When Postgres does not answer.
-pub async fn newest_erasure(conn: &mut PgConnection) -> Result<i64, AnnotationsError> {
-    let position = sqlx::query_scalar!(r#"SELECT coalesce(max(position), 0) AS "position!" FROM erasures"#).fetch_one(conn).await?;
-    Ok(position)
-}
-
 /// Documents of a selection that were erased after a position, and holds off further erasures until the transaction ends.
 ///
-/// Whoever records a copy of content calls it first in the transaction that makes the copy known, with what [`newest_erasure`] gave
-/// when the content was read. Nothing erased: an erasure that comes later waits for the commit, and then finds the copy. Call it at
+/// Whoever records a copy of content calls it first in the transaction that makes the copy known, with the position of the
+/// newest erasure that was seen before the content was read. Nothing erased: an erasure that comes later waits for the commit, and then finds the copy. Call it at
 /// READ COMMITTED: a stricter snapshot would not see the erasure that was waited for.
 ///
 /// # Errors
@@ -103,7 +93,7 @@ pub async fn erased_since(
     documents: Option<&[Uuid]>,
     source: Option<&str>,
     project: Option<&str>,
-) -> Result<Vec<Uuid>, AnnotationsError> {
+) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query!("SELECT pg_advisory_xact_lock_shared(7020649, 1)").execute(&mut *conn).await?;
     let erased = sqlx::query_scalar!(
         r#"

@@ -22,8 +22,6 @@ pub enum DatasetError {
     /// Another build leaves them out.
     #[error("erased while the snapshot was built: {documents}; the next attempt builds one without them")]
     Erased { documents: String },
-    #[error(transparent)]
-    Annotations(#[from] annotations::AnnotationsError),
     #[error("the build was cancelled")]
     Cancelled,
     #[error("database: {0}")]
@@ -45,7 +43,6 @@ impl DatasetError {
             Self::NoExamples { .. } => "no_examples",
             Self::SplitLeak { .. } => "split_leak",
             Self::Erased { .. } => "dataset_erased",
-            Self::Annotations(_) => "database",
             Self::Cancelled => "cancelled",
             Self::Database(_) => "database",
             Self::BrokenRow { .. } => "broken_row",
@@ -58,7 +55,6 @@ impl DatasetError {
         match self {
             Self::Database(error) => database_may_recover(error),
             Self::Io { .. } | Self::Parquet { .. } | Self::Erased { .. } => true,
-            Self::Annotations(error) => matches!(error, annotations::AnnotationsError::Database(error) if database_may_recover(error)),
             Self::UnknownField { .. }
             | Self::UnknownDocuments { .. }
             | Self::NoExamples { .. }

@@ -62,6 +62,7 @@ pub struct VersionToRetire {
 
 /// A snapshot with the split of a document in it.
 pub(super) struct Membership {
+    pub(super) document_id: Uuid,
     pub(super) dataset_id: Uuid,
     pub(super) split: Split,
     pub(super) created_at: DateTime<Utc>,
@@ -77,7 +78,7 @@ pub async fn document_lineage(conn: &mut PgConnection, document_id: Uuid) -> Res
         return Err(InspectError::UnknownDocument(document_id));
     }
     let erased = erasure_of(conn, document_id).await?;
-    let memberships = memberships_of(conn, document_id).await?;
+    let memberships = memberships_of(conn, &[document_id], None).await?;
     let ids: Vec<Uuid> = memberships.iter().map(|membership| membership.dataset_id).collect();
     let mut runs = runs_of(conn, &ids).await?;
     let retire = retire_list(conn, &memberships, &ids).await?;
@@ -91,12 +92,17 @@ pub async fn document_lineage(conn: &mut PgConnection, document_id: Uuid) -> Res
     Ok(DocumentLineage { document_id, erased, snapshots: snapshots.collect(), retire })
 }
 
-/// Snapshots that hold the document, or held it until it was erased. A few index look-ups for each row of `datasets`.
-pub(super) async fn memberships_of(conn: &mut PgConnection, document_id: Uuid) -> Result<Vec<Membership>, InspectError> {
+/// Snapshots, or the one that is named, that hold the documents, or held them until they were erased. A few index look-ups for each
+/// document and row of `datasets`.
+pub(super) async fn memberships_of(
+    conn: &mut PgConnection,
+    documents: &[Uuid],
+    dataset: Option<Uuid>,
+) -> Result<Vec<Membership>, InspectError> {
     let memberships = sqlx::query_as!(
         Membership,
         r#"
-        SELECT ds.id AS dataset_id, s.split AS "split!: Split", ds.created_at, ds.erased_at
+        SELECT d.id AS document_id, ds.id AS dataset_id, s.split AS "split!: Split", ds.created_at, ds.erased_at
         FROM documents d
         CROSS JOIN datasets ds
         CROSS JOIN LATERAL (
@@ -110,7 +116,8 @@ pub(super) async fn memberships_of(conn: &mut PgConnection, document_id: Uuid) -
             ORDER BY version DESC
             LIMIT 1
         ) s
-        WHERE d.id = $1
+        WHERE d.id = ANY($1)
+          AND ($2::uuid IS NULL OR ds.id = $2)
           AND (ds.selection->'documents' = 'null' OR ds.selection->'documents' ? d.id::text)
           AND (ds.selection->>'source' IS NULL OR ds.selection->>'source' = d.source)
           AND (ds.selection->>'project' IS NULL OR ds.selection->>'project' = d.project)
@@ -130,7 +137,8 @@ pub(super) async fn memberships_of(conn: &mut PgConnection, document_id: Uuid) -
           AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= ds.created_at)
         ORDER BY ds.created_at, ds.id
         "#,
-        document_id
+        documents,
+        dataset,
     )
     .fetch_all(conn)
     .await?;

@@ -60,7 +60,8 @@ pub async fn erase_document(conn: &mut PgConnection, document_id: Uuid, actor: &
 /// Marks the snapshots that hold the document and condemns their objects. Returns how many there are.
 async fn give_up_snapshots(conn: &mut PgConnection, document_id: Uuid) -> Result<i32, InspectError> {
     hold_off_recording(conn).await?;
-    let datasets: Vec<Uuid> = memberships_of(conn, document_id).await?.into_iter().map(|membership| membership.dataset_id).collect();
+    let datasets: Vec<Uuid> =
+        memberships_of(conn, &[document_id], None).await?.into_iter().map(|membership| membership.dataset_id).collect();
     // a label that only this document has would go on being told by the counts
     sqlx::query!(
         r#"

@@ -1,5 +1,7 @@
 //! Where a snapshot comes from, and what was made of it.
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -101,9 +103,7 @@ pub struct DatasetVersion {
 /// [`InspectError::UnknownDataset`].
 pub async fn lineage(conn: &mut PgConnection, id: Uuid) -> Result<DatasetLineage, InspectError> {
     let recorded = recorded(conn, id).await?;
-    let reviewers = reviewers_of(conn, &recorded).await?;
-    let documents = origins_of(conn, &recorded).await?;
-    let values = sources_of(conn, &recorded).await?;
+    let Roots { reviewers, documents, values } = roots_of(conn, &recorded).await?;
     let runs = sqlx::query_as!(
         DatasetRun,
         r#"
@@ -141,91 +141,50 @@ pub async fn lineage(conn: &mut PgConnection, id: Uuid) -> Result<DatasetLineage
     })
 }
 
-async fn reviewers_of(conn: &mut PgConnection, recorded: &Recorded) -> Result<Vec<Reviewer>, InspectError> {
-    let selection = &recorded.selection;
-    let reviewers = sqlx::query_as!(
-        Reviewer,
-        r#"
-        WITH members AS (
-            SELECT d.id, d.source, d.project, v.reviewer, v.source AS event_source, v.occurred_at
-            FROM documents d
-            CROSS JOIN LATERAL (
-                SELECT 1 AS found FROM document_texts
-                WHERE document_id = d.id AND position <= $1
-                LIMIT 1
-            ) t
-            CROSS JOIN LATERAL (
-                SELECT split FROM document_splits
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) s
-            CROSS JOIN LATERAL (
-                SELECT e.document_id, e.field, e.position, e.review_status, e.reviewer, e.source, e.source_ref, e.occurred_at, e.recorded_at, e.erased
-            FROM (SELECT DISTINCT ON (field) * FROM annotation_events
-                  WHERE document_id = d.id AND field = ANY($5) AND position <= $1
-                  ORDER BY field, occurred_at DESC, position DESC) e
-            WHERE e.review_status <> 'UNREVIEWED'
-            ) v
-            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
-              AND ($3::text IS NULL OR d.source = $3)
-              AND ($4::text IS NULL OR d.project = $4)
-              AND s.split <> 'excluded'
-              AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= $6)
-        )
-        SELECT reviewer AS "reviewer?", count(*) AS "values!", min(occurred_at) AS "first_at!", max(occurred_at) AS "last_at!"
-        FROM members
-        GROUP BY reviewer
-        ORDER BY count(*) DESC, reviewer COLLATE "C"
-        "#,
-        selection.position,
-        selection.documents.as_deref(),
-        selection.source,
-        selection.project,
-        &selection.fields,
-        recorded.created_at,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(reviewers)
+/// Where the values and documents of a snapshot come from.
+#[derive(Default)]
+struct Roots {
+    reviewers: Vec<Reviewer>,
+    documents: Vec<Origin>,
+    values: Vec<EventSource>,
 }
 
-async fn origins_of(conn: &mut PgConnection, recorded: &Recorded) -> Result<Vec<Origin>, InspectError> {
+/// One pass over the values of the snapshot, grouped in three ways.
+async fn roots_of(conn: &mut PgConnection, recorded: &Recorded) -> Result<Roots, InspectError> {
     let selection = &recorded.selection;
-    let origins = sqlx::query_as!(
-        Origin,
+    let rows = sqlx::query!(
         r#"
-        WITH members AS (
-            SELECT d.id, d.source, d.project, v.reviewer, v.source AS event_source, v.occurred_at
-            FROM documents d
-            CROSS JOIN LATERAL (
-                SELECT 1 AS found FROM document_texts
-                WHERE document_id = d.id AND position <= $1
-                LIMIT 1
-            ) t
-            CROSS JOIN LATERAL (
-                SELECT split FROM document_splits
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) s
-            CROSS JOIN LATERAL (
-                SELECT e.document_id, e.field, e.position, e.review_status, e.reviewer, e.source, e.source_ref, e.occurred_at, e.recorded_at, e.erased
-            FROM (SELECT DISTINCT ON (field) * FROM annotation_events
-                  WHERE document_id = d.id AND field = ANY($5) AND position <= $1
-                  ORDER BY field, occurred_at DESC, position DESC) e
+        SELECT grouping(v.reviewer) = 0 AS "of_reviewer!", v.reviewer AS "reviewer?", d.source AS "source?", d.project AS "project?",
+               v.source AS "event_source?", count(*) AS "values!", count(DISTINCT d.id) AS "documents!",
+               min(v.occurred_at) AS "first_at!", max(v.occurred_at) AS "last_at!"
+        FROM documents d
+        CROSS JOIN LATERAL (
+            SELECT 1 AS found FROM document_texts
+            WHERE document_id = d.id AND position <= $1
+            LIMIT 1
+        ) t
+        CROSS JOIN LATERAL (
+            SELECT split FROM document_splits
+            WHERE document_id = d.id AND position <= $1
+            ORDER BY version DESC
+            LIMIT 1
+        ) s
+        CROSS JOIN LATERAL (
+            SELECT e.reviewer, e.source, e.occurred_at
+            FROM (
+                SELECT DISTINCT ON (field) review_status, reviewer, source, occurred_at
+                FROM annotation_events
+                WHERE document_id = d.id AND field = ANY($5) AND position <= $1
+                ORDER BY field, occurred_at DESC, position DESC
+            ) e
             WHERE e.review_status <> 'UNREVIEWED'
-            ) v
-            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
-              AND ($3::text IS NULL OR d.source = $3)
-              AND ($4::text IS NULL OR d.project = $4)
-              AND s.split <> 'excluded'
-              AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= $6)
-        )
-        SELECT source AS "source!", project AS "project!", count(DISTINCT id) AS "documents!"
-        FROM members
-        GROUP BY source, project
-        ORDER BY source COLLATE "C", project COLLATE "C"
+        ) v
+        WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
+          AND ($3::text IS NULL OR d.source = $3)
+          AND ($4::text IS NULL OR d.project = $4)
+          AND s.split <> 'excluded'
+          AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= $6)
+        GROUP BY GROUPING SETS ((v.reviewer), (d.source, d.project), (v.source))
         "#,
         selection.position,
         selection.documents.as_deref(),
@@ -236,54 +195,20 @@ async fn origins_of(conn: &mut PgConnection, recorded: &Recorded) -> Result<Vec<
     )
     .fetch_all(conn)
     .await?;
-    Ok(origins)
-}
-
-async fn sources_of(conn: &mut PgConnection, recorded: &Recorded) -> Result<Vec<EventSource>, InspectError> {
-    let selection = &recorded.selection;
-    let sources = sqlx::query_as!(
-        EventSource,
-        r#"
-        WITH members AS (
-            SELECT d.id, d.source, d.project, v.reviewer, v.source AS event_source, v.occurred_at
-            FROM documents d
-            CROSS JOIN LATERAL (
-                SELECT 1 AS found FROM document_texts
-                WHERE document_id = d.id AND position <= $1
-                LIMIT 1
-            ) t
-            CROSS JOIN LATERAL (
-                SELECT split FROM document_splits
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) s
-            CROSS JOIN LATERAL (
-                SELECT e.document_id, e.field, e.position, e.review_status, e.reviewer, e.source, e.source_ref, e.occurred_at, e.recorded_at, e.erased
-            FROM (SELECT DISTINCT ON (field) * FROM annotation_events
-                  WHERE document_id = d.id AND field = ANY($5) AND position <= $1
-                  ORDER BY field, occurred_at DESC, position DESC) e
-            WHERE e.review_status <> 'UNREVIEWED'
-            ) v
-            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
-              AND ($3::text IS NULL OR d.source = $3)
-              AND ($4::text IS NULL OR d.project = $4)
-              AND s.split <> 'excluded'
-              AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= $6)
-        )
-        SELECT event_source AS "source!", count(*) AS "values!"
-        FROM members
-        GROUP BY event_source
-        ORDER BY event_source COLLATE "C"
-        "#,
-        selection.position,
-        selection.documents.as_deref(),
-        selection.source,
-        selection.project,
-        &selection.fields,
-        recorded.created_at,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(sources)
+    let mut roots = Roots::default();
+    for row in rows {
+        match (row.source, row.project, row.event_source) {
+            (Some(source), Some(project), _) => roots.documents.push(Origin { source, project, documents: row.documents }),
+            (_, _, Some(source)) => roots.values.push(EventSource { source, values: row.values }),
+            // nobody was named, which is a reviewer of its own
+            _ if row.of_reviewer => {
+                roots.reviewers.push(Reviewer { reviewer: row.reviewer, values: row.values, first_at: row.first_at, last_at: row.last_at })
+            }
+            _ => {}
+        }
+    }
+    roots.reviewers.sort_by_cached_key(|one| (Reverse(one.values), one.reviewer.is_none(), one.reviewer.clone()));
+    roots.documents.sort_by(|one, other| (&one.source, &one.project).cmp(&(&other.source, &other.project)));
+    roots.values.sort_by(|one, other| one.source.cmp(&other.source));
+    Ok(roots)
 }

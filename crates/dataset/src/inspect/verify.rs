@@ -1,5 +1,7 @@
 //! Whether a snapshot can still be made from the events, and is what it was.
 
+use std::collections::BTreeSet;
+
 use annotations::erasure::{ErasedText, text_proof};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,6 +11,7 @@ use sqlx::{ConnectOptions, PgConnection};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::inspect::document_lineage::memberships_of;
 use crate::inspect::error::InspectError;
 use crate::inspect::recorded::{Recorded, recorded};
 use crate::key::BUILDER_VERSION;
@@ -115,46 +118,20 @@ pub async fn verify(database: &PgConnectOptions, id: Uuid) -> Result<Verificatio
 async fn erasures_in(conn: &mut PgConnection, recorded: &Recorded) -> Result<Vec<ErasureInSnapshot>, InspectError> {
     let rows = sqlx::query!(
         r#"
-        SELECT x.document_id, x.actor, x.reason, x.erased_at, x.position
-        FROM datasets ds
-        JOIN erasures x ON x.erased_at > ds.created_at
-        JOIN documents d ON d.id = x.document_id
-        CROSS JOIN LATERAL (
-            SELECT 1 AS found FROM document_texts
-            WHERE document_id = d.id AND position <= (ds.selection->>'position')::bigint
-            LIMIT 1
-        ) t
-        CROSS JOIN LATERAL (
-            SELECT split FROM document_splits
-            WHERE document_id = d.id AND position <= (ds.selection->>'position')::bigint
-            ORDER BY version DESC
-            LIMIT 1
-        ) s
-        WHERE ds.id = $1
-          AND (ds.selection->'documents' = 'null' OR ds.selection->'documents' ? d.id::text)
-          AND (ds.selection->>'source' IS NULL OR ds.selection->>'source' = d.source)
-          AND (ds.selection->>'project' IS NULL OR ds.selection->>'project' = d.project)
-          AND s.split <> 'excluded'
-          AND EXISTS (
-              SELECT
-              FROM jsonb_array_elements_text(ds.selection->'fields') AS wanted (field)
-              CROSS JOIN LATERAL (
-                  SELECT e.review_status
-                  FROM annotation_events e
-                  WHERE e.document_id = d.id AND e.field = wanted.field AND e.position <= (ds.selection->>'position')::bigint
-                  ORDER BY e.occurred_at DESC, e.position DESC
-                  LIMIT 1
-              ) latest
-              WHERE latest.review_status <> 'UNREVIEWED'
-          )
-        ORDER BY x.position
+        SELECT document_id, actor, reason, erased_at, position
+        FROM erasures
+        WHERE erased_at > $1
+        ORDER BY position
         "#,
-        recorded.id
+        recorded.created_at
     )
     .fetch_all(&mut *conn)
     .await?;
-    let mut erased = Vec::with_capacity(rows.len());
-    for row in rows {
+    let since: Vec<Uuid> = rows.iter().map(|row| row.document_id).collect();
+    let held: BTreeSet<Uuid> =
+        memberships_of(conn, &since, Some(recorded.id)).await?.into_iter().map(|membership| membership.document_id).collect();
+    let mut erased = Vec::with_capacity(held.len());
+    for row in rows.into_iter().filter(|row| held.contains(&row.document_id)) {
         erased.push(ErasureInSnapshot {
             document_id: row.document_id,
             actor: row.actor,

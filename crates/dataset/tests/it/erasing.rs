@@ -1,6 +1,6 @@
 //! Legal erasure: what goes, what stays, and what happens at the same time.
 
-use annotations::erasure::{erased_since, erasure_of, newest_erasure};
+use annotations::erasure::{erased_since, erasure_of};
 use dataset::inspect::{ErasedDocument, InspectError, document_lineage, erase_document, lineage};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -153,14 +153,15 @@ fn a_snapshot_that_was_built_after_an_erasure_does_not_hold_the_document() {
 fn whoever_read_the_content_before_an_erasure_learns_of_it_before_it_is_kept() {
     with_corpus(async |corpus| {
         let (one, other) = two_documents(corpus).await;
-        let seen = newest_erasure(&mut corpus.conn).await.unwrap();
+        let newest = "SELECT coalesce(max(position), 0) FROM erasures";
+        let seen = count(corpus, newest).await;
         erase(&mut corpus.conn, one, "x").await.unwrap();
         let mut transaction = corpus.conn.begin().await.unwrap();
         assert_eq!(erased_since(&mut transaction, seen, None, None, Some("7")).await.unwrap(), [one]);
         assert_eq!(erased_since(&mut transaction, seen, Some(&[other]), None, None).await.unwrap(), [] as [Uuid; 0]);
         assert_eq!(erased_since(&mut transaction, seen, None, Some("elsewhere"), None).await.unwrap(), [] as [Uuid; 0]);
         transaction.rollback().await.unwrap();
-        let now = newest_erasure(&mut corpus.conn).await.unwrap();
+        let now = count(corpus, newest).await;
         assert!(now > seen);
         assert_eq!(erased_since(&mut corpus.conn, now, None, None, None).await.unwrap(), [] as [Uuid; 0]);
     });
