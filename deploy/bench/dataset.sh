@@ -26,9 +26,9 @@ prepare() {
     [[ -x /usr/bin/time ]] || install_packages time
     services_up
     # optimised as it ships; without the workspace's other members nothing of Burn is built
-    step "build for release" env SQLX_OFFLINE=true cargo build --locked --release -p dataset --example snapshot
-    step "build aprendiz" build_workspace --bins
-    ours=$(target_folder)/release/examples/snapshot
+    step "build for release" env SQLX_OFFLINE=true cargo build --locked --release -p dataset --bin aprendiz-snapshot
+    step "build aprendiz" build_workspace --bins --examples
+    ours=$(target_folder)/release/aprendiz-snapshot
     export DATABASE_URL=${DATABASE_URL%/*}/$database
     # the corpus takes minutes: it is kept from run to run, and thrown away when the migrations are others
     local migrated

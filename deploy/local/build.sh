@@ -39,7 +39,6 @@ test_summary() {
         }'
 }
 
-# bench [NAME]: all, or the benches of the crate or the script of that name.
 # The whole matrix of faults, those that take minutes or need root included.
 faults() {
     need_rust
@@ -66,6 +65,7 @@ chaos() {
     "$(target_folder)/debug/aprendiz-chaos" "$@"
 }
 
+# bench [NAME]: all, or the benches of the crate or the script of that name.
 bench() {
     local only=${1:-} folder script found=no
     need_rust

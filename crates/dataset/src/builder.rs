@@ -33,8 +33,8 @@ pub struct BuildProgress {
 
 /// Builds the snapshot into `dir`, which is created; files of an unfinished build there are overwritten.
 ///
-/// Indexes texts that have no sketch yet, which on a database of today are none; then reads on two connections that it opens.
-/// They need no common transaction: only what has a position up to the selection's is read, which never changes, apart from an
+/// Reads on two connections that it opens; on a third one it indexes texts that have no sketch yet, which on a database of today
+/// are none, and looks for leaks. They need no common transaction: only what has a position up to the selection's is read, which never changes, apart from an
 /// erasure, and about that the recording of the snapshot asks.
 ///
 /// Memory holds a few hundred documents and one compressed row group per split, however many rows there are.
@@ -62,10 +62,30 @@ async fn build_uncancelled(
     progress: &mut (dyn FnMut(BuildProgress) + Send),
 ) -> Result<Snapshot, DatasetError> {
     let mut conn = database.connect().await?;
-    // texts that came past the importer would hide from the leak gate
-    annotations::near_duplicates::sketch_missing(&mut conn).await?;
-    check_leaks(&mut conn, selection).await?;
     let extent = extent(&mut conn, selection).await?;
+    let (written, ()) = tokio::try_join!(read_and_write(conn, database, selection, formats, dir, progress), gate(database, selection))?;
+    if written.tally.examples.total() == 0 {
+        return Err(no_examples(selection, &written.tally));
+    }
+    describe(dir, selection, formats, extent, written).await
+}
+
+/// Fails the build when splits leak into each other.
+async fn gate(database: &PgConnectOptions, selection: &Selection) -> Result<(), DatasetError> {
+    let mut conn = database.connect().await?;
+    // texts that came past the importer would hide from it
+    annotations::near_duplicates::sketch_missing(&mut conn).await?;
+    check_leaks(&mut conn, selection).await
+}
+
+async fn read_and_write(
+    mut conn: PgConnection,
+    database: &PgConnectOptions,
+    selection: &Selection,
+    formats: &[Format],
+    dir: &Path,
+    progress: &mut (dyn FnMut(BuildProgress) + Send),
+) -> Result<Written, DatasetError> {
     let documents = count_documents(&mut conn, selection).await?;
     let (readers, examples) = read::start(conn, database, selection).await?;
     let (read, mut documents_read) = watch::channel(0);
@@ -81,10 +101,7 @@ async fn build_uncancelled(
     }
     let written = writing.await.map_err(DatasetError::of_thread)??;
     readers.finish().await;
-    if written.tally.examples.total() == 0 {
-        return Err(no_examples(selection, &written.tally));
-    }
-    describe(dir, selection, formats, extent, written).await
+    Ok(written)
 }
 
 /// Documents that are looked at; some of them become examples.

@@ -11,7 +11,7 @@ use crate::pairs::PairsRequest;
 use crate::selection::Selection;
 
 /// Raised whenever the same rows would give other files or another canonical hash.
-pub const BUILDER_VERSION: i32 = 2;
+pub const BUILDER_VERSION: i32 = 3;
 
 /// How far what a snapshot reads reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +167,7 @@ mod tests {
         let json = serde_json::to_string(&Identity::new(&selection(), at(850))).unwrap();
         assert_eq!(
             json,
-            r#"{"builder_version":2,"effective_position":850,"fields":["governing_law"],"untrainable":[],"documents":null,"source":null,"project":"7","min_support":2}"#
+            r#"{"builder_version":3,"effective_position":850,"fields":["governing_law"],"untrainable":[],"documents":null,"source":null,"project":"7","min_support":2}"#
         );
     }
 

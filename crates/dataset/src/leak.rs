@@ -2,8 +2,12 @@
 //!
 //! Near-duplicates are rows, verified on the whole texts when the later one was indexed (`annotations::near_duplicates`), so the
 //! check is a few joins, however long the texts are. Texts without a sketch are indexed before the build reads anything.
+//!
+//! Of a whole database only documents that share something with another one are looked at, and two indexes tell which: in most
+//! corpora those are few.
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::error::DatasetError;
 use crate::selection::Selection;
@@ -13,6 +17,16 @@ const NAMED_AT_MOST: i64 = 10;
 
 /// Errs, naming documents, when the selection holds equal texts, one group or near-duplicates in different splits.
 pub(crate) async fn check_leaks(conn: &mut PgConnection, selection: &Selection) -> Result<(), DatasetError> {
+    let sharing;
+    let documents = if selection.is_everything() {
+        sharing = sharing_documents(conn).await?;
+        if sharing.is_empty() {
+            return Ok(());
+        }
+        Some(sharing.as_slice())
+    } else {
+        selection.documents.as_deref()
+    };
     let leaked = sqlx::query!(
         r#"
         WITH placed AS MATERIALIZED (
@@ -66,7 +80,7 @@ pub(crate) async fn check_leaks(conn: &mut PgConnection, selection: &Selection) 
         LIMIT $5
         "#,
         selection.position,
-        selection.documents.as_deref(),
+        documents,
         selection.source,
         selection.project,
         NAMED_AT_MOST,
@@ -88,4 +102,25 @@ pub(crate) async fn check_leaks(conn: &mut PgConnection, selection: &Selection) 
         documents.push_str(&format!("; and {} more", total - NAMED_AT_MOST));
     }
     Err(DatasetError::SplitLeak { documents })
+}
+
+/// Documents that share, or ever shared, a group, a sketch or a passage with another one: no others can leak.
+async fn sharing_documents(conn: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT document_id AS "document_id!"
+        FROM document_splits
+        WHERE group_key IN (SELECT group_key FROM document_splits GROUP BY group_key HAVING count(*) > 1)
+        UNION
+        SELECT document_id
+        FROM document_sketches
+        WHERE sketch_id IN (
+            SELECT sketch_id FROM document_sketches GROUP BY sketch_id HAVING count(*) > 1
+            UNION ALL
+            SELECT unnest(ARRAY[sketch_id, other_id]) FROM near_duplicates
+        )
+        "#
+    )
+    .fetch_all(conn)
+    .await
 }

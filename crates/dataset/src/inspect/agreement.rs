@@ -83,19 +83,8 @@ pub async fn agreement(conn: &mut PgConnection, recorded: &Recorded) -> Result<A
         WITH latest AS (
             -- the last word of each reviewer on each field of each document
             SELECT DISTINCT ON (e.document_id, e.field, e.reviewer) e.document_id, e.field, e.reviewer, e.value, e.review_status
-            FROM documents d
-            CROSS JOIN LATERAL (
-                SELECT split FROM document_splits
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) s
-            JOIN annotation_events e ON e.document_id = d.id AND e.field = ANY($5) AND e.position <= $1 AND e.reviewer IS NOT NULL
-            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
-              AND ($3::text IS NULL OR d.source = $3)
-              AND ($4::text IS NULL OR d.project = $4)
-              AND s.split <> 'excluded'
-              AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= $6)
+            FROM chosen_documents($1, $2, $3, $4, $6) c
+            JOIN annotation_events e ON e.document_id = c.id AND e.field = ANY($5) AND e.position <= $1 AND e.reviewer IS NOT NULL
             ORDER BY e.document_id, e.field, e.reviewer, e.occurred_at DESC, e.position DESC
         ), said AS (
             SELECT document_id, field, reviewer, ARRAY(SELECT unnest(value) ORDER BY 1) AS value
@@ -160,19 +149,8 @@ pub async fn agreement(conn: &mut PgConnection, recorded: &Recorded) -> Result<A
         WITH latest AS (
             -- the last word of each reviewer on each field of each document
             SELECT DISTINCT ON (e.document_id, e.field, e.reviewer) e.document_id, e.field, e.reviewer, e.value, e.review_status
-            FROM documents d
-            CROSS JOIN LATERAL (
-                SELECT split FROM document_splits
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) s
-            JOIN annotation_events e ON e.document_id = d.id AND e.field = ANY($5) AND e.position <= $1 AND e.reviewer IS NOT NULL
-            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
-              AND ($3::text IS NULL OR d.source = $3)
-              AND ($4::text IS NULL OR d.project = $4)
-              AND s.split <> 'excluded'
-              AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= $6)
+            FROM chosen_documents($1, $2, $3, $4, $6) c
+            JOIN annotation_events e ON e.document_id = c.id AND e.field = ANY($5) AND e.position <= $1 AND e.reviewer IS NOT NULL
             ORDER BY e.document_id, e.field, e.reviewer, e.occurred_at DESC, e.position DESC
         ), said AS (
             SELECT document_id, field, reviewer, ARRAY(SELECT unnest(value) ORDER BY 1) AS value

@@ -59,41 +59,18 @@ pub async fn conflict_count(conn: &mut PgConnection, recorded: &Recorded) -> Res
     let count = sqlx::query_scalar!(
         r#"
         WITH placed AS (
-            SELECT d.id, t.sha256, coalesce(k.sketch_id::text, t.sha256) COLLATE "C" AS text_key
-            FROM documents d
-            CROSS JOIN LATERAL (
-                SELECT sha256, version FROM document_texts
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) t
-            CROSS JOIN LATERAL (
-                SELECT split FROM document_splits
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) s
             -- texts that are equal but for case and white space share a sketch
-            LEFT JOIN document_sketches k ON k.document_id = d.id AND k.version = t.version
-            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
-              AND ($3::text IS NULL OR d.source = $3)
-              AND ($4::text IS NULL OR d.project = $4)
-              AND s.split <> 'excluded'
-              AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= $6)
+            SELECT c.id, c.text_sha256, coalesce(k.sketch_id::text, c.text_sha256) COLLATE "C" AS text_key
+            FROM chosen_documents($1, $2, $3, $4, $6) c
+            LEFT JOIN document_sketches k ON k.document_id = c.id AND k.version = c.text_version
         ), twins AS MATERIALIZED (
-            SELECT id, sha256, text_key
+            SELECT id, text_sha256, text_key
             FROM (SELECT placed.*, count(*) OVER (PARTITION BY text_key) AS copies FROM placed) counted
             WHERE copies > 1
         ), valued AS (
-            SELECT w.text_key, w.sha256, w.id, v.field COLLATE "C" AS field, ARRAY(SELECT unnest(v.value) ORDER BY 1) AS value
+            SELECT w.text_key, w.text_sha256, w.id, v.field COLLATE "C" AS field, ARRAY(SELECT unnest(v.value) ORDER BY 1) AS value
             FROM twins w
-            CROSS JOIN LATERAL (
-                SELECT DISTINCT ON (field) field, value, review_status
-                FROM annotation_events
-                WHERE document_id = w.id AND field = ANY($5) AND position <= $1
-                ORDER BY field, occurred_at DESC, position DESC
-            ) v
-            WHERE v.review_status <> 'UNREVIEWED'
+            CROSS JOIN LATERAL accepted_values(w.id, $5, $1) v
         )
         SELECT count(*) AS "conflicts!"
         FROM (SELECT FROM valued GROUP BY text_key, field HAVING count(DISTINCT value) > 1) conflicts
@@ -124,44 +101,21 @@ pub async fn conflicts(
     let rows = sqlx::query!(
         r#"
         WITH placed AS (
-            SELECT d.id, t.sha256, coalesce(k.sketch_id::text, t.sha256) COLLATE "C" AS text_key
-            FROM documents d
-            CROSS JOIN LATERAL (
-                SELECT sha256, version FROM document_texts
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) t
-            CROSS JOIN LATERAL (
-                SELECT split FROM document_splits
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) s
             -- texts that are equal but for case and white space share a sketch
-            LEFT JOIN document_sketches k ON k.document_id = d.id AND k.version = t.version
-            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
-              AND ($3::text IS NULL OR d.source = $3)
-              AND ($4::text IS NULL OR d.project = $4)
-              AND s.split <> 'excluded'
-              AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= $6)
+            SELECT c.id, c.text_sha256, coalesce(k.sketch_id::text, c.text_sha256) COLLATE "C" AS text_key
+            FROM chosen_documents($1, $2, $3, $4, $6) c
+            LEFT JOIN document_sketches k ON k.document_id = c.id AND k.version = c.text_version
         ), twins AS MATERIALIZED (
-            SELECT id, sha256, text_key
+            SELECT id, text_sha256, text_key
             FROM (SELECT placed.*, count(*) OVER (PARTITION BY text_key) AS copies FROM placed) counted
             WHERE copies > 1
         ), valued AS (
-            SELECT w.text_key, w.sha256, w.id, v.field COLLATE "C" AS field, ARRAY(SELECT unnest(v.value) ORDER BY 1) AS value
+            SELECT w.text_key, w.text_sha256, w.id, v.field COLLATE "C" AS field, ARRAY(SELECT unnest(v.value) ORDER BY 1) AS value
             FROM twins w
-            CROSS JOIN LATERAL (
-                SELECT DISTINCT ON (field) field, value, review_status
-                FROM annotation_events
-                WHERE document_id = w.id AND field = ANY($5) AND position <= $1
-                ORDER BY field, occurred_at DESC, position DESC
-            ) v
-            WHERE v.review_status <> 'UNREVIEWED'
+            CROSS JOIN LATERAL accepted_values(w.id, $5, $1) v
         ), by_value AS (
             SELECT text_key, field, value, count(*) AS documents, (array_agg(id ORDER BY id))[1:3] AS examples,
-                   min(sha256) AS least, max(sha256) AS greatest
+                   min(text_sha256) AS least, max(text_sha256) AS greatest
             FROM valued
             GROUP BY text_key, field, value
         )

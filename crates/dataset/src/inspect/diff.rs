@@ -103,7 +103,7 @@ impl ChangeKind {
     const ALL: [Self; 7] =
         [Self::Added, Self::Removed, Self::MovedSplit, Self::TextChanged, Self::Labelled, Self::Unlabelled, Self::Relabelled];
 
-    /// As the statements number them, from 1.
+    /// As `snapshot_changes` numbers them, from 1.
     const fn rank(self) -> i32 {
         self as i32 + 1
     }
@@ -125,99 +125,11 @@ pub async fn diff(conn: &mut PgConnection, from: Uuid, to: Uuid) -> Result<Datas
     let either = documents_of_either(&from, &to);
     let rows = sqlx::query!(
         r#"
-        SELECT change.rank AS "rank!", nullif(change.field, '') AS field, count(*) AS "changes!"
-        FROM documents d
-        LEFT JOIN LATERAL (
-            SELECT true AS present, s.split, t.sha256, v.fields
-            FROM (
-                SELECT sha256 FROM document_texts
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) t
-            CROSS JOIN LATERAL (
-                SELECT split FROM document_splits
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) s
-            CROSS JOIN LATERAL (
-                SELECT jsonb_object_agg(field, value) AS fields
-                FROM (
-                    SELECT DISTINCT ON (field) field, value, review_status
-                    FROM annotation_events
-                    WHERE document_id = d.id AND field = ANY($5) AND position <= $1
-                    ORDER BY field, occurred_at DESC, position DESC
-                ) latest
-                WHERE review_status <> 'UNREVIEWED'
-            ) v
-            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
-              AND ($3::text IS NULL OR d.source = $3)
-              AND ($4::text IS NULL OR d.project = $4)
-              AND s.split <> 'excluded'
-              AND v.fields IS NOT NULL
-              AND NOT EXISTS (SELECT FROM erasures e WHERE e.document_id = d.id AND e.erased_at <= $6)
-        ) a ON true
-        LEFT JOIN LATERAL (
-            SELECT true AS present, s.split, t.sha256, v.fields
-            FROM (
-                SELECT sha256 FROM document_texts
-                WHERE document_id = d.id AND position <= $7
-                ORDER BY version DESC
-                LIMIT 1
-            ) t
-            CROSS JOIN LATERAL (
-                SELECT split FROM document_splits
-                WHERE document_id = d.id AND position <= $7
-                ORDER BY version DESC
-                LIMIT 1
-            ) s
-            CROSS JOIN LATERAL (
-                SELECT jsonb_object_agg(field, value) AS fields
-                FROM (
-                    SELECT DISTINCT ON (field) field, value, review_status
-                    FROM annotation_events
-                    WHERE document_id = d.id AND field = ANY($11) AND position <= $7
-                    ORDER BY field, occurred_at DESC, position DESC
-                ) latest
-                WHERE review_status <> 'UNREVIEWED'
-            ) v
-            WHERE ($8::uuid[] IS NULL OR d.id = ANY($8))
-              AND ($9::text IS NULL OR d.source = $9)
-              AND ($10::text IS NULL OR d.project = $10)
-              AND s.split <> 'excluded'
-              AND v.fields IS NOT NULL
-              AND NOT EXISTS (SELECT FROM erasures e WHERE e.document_id = d.id AND e.erased_at <= $12)
-        ) b ON true
-        CROSS JOIN LATERAL (
-            SELECT 0 AS rank, 'in_both' AS kind, '' AS field, NULL::jsonb AS old, NULL::jsonb AS new
-            WHERE a.present AND b.present
-            UNION ALL
-            SELECT 1 AS rank, 'added' AS kind, '' AS field, NULL::jsonb AS old, to_jsonb(b.split) AS new
-            WHERE a.present IS NULL AND b.present
-            UNION ALL
-            SELECT 2, 'removed', '', to_jsonb(a.split), NULL
-            WHERE a.present AND b.present IS NULL
-            UNION ALL
-            SELECT 3, 'moved_split', '', to_jsonb(a.split), to_jsonb(b.split)
-            WHERE a.split <> b.split
-            UNION ALL
-            SELECT 4, 'text_changed', '', to_jsonb(a.sha256), to_jsonb(b.sha256)
-            WHERE a.sha256 <> b.sha256
-            UNION ALL
-            SELECT CASE WHEN x.value IS NULL THEN 5 WHEN y.value IS NULL THEN 6 ELSE 7 END,
-                   CASE WHEN x.value IS NULL THEN 'labelled' WHEN y.value IS NULL THEN 'unlabelled' ELSE 'relabelled' END,
-                   coalesce(x.key, y.key), x.value, y.value
-            FROM jsonb_each(a.fields) x
-            FULL JOIN jsonb_each(b.fields) y ON y.key = x.key
-            WHERE a.present AND b.present
-              AND coalesce(x.key, y.key) = ANY($13)
-              -- values are sets: another order is no change
-              AND (x.value IS NULL OR y.value IS NULL OR NOT (x.value @> y.value AND y.value @> x.value))
-        ) change
-        WHERE ($14::uuid[] IS NULL OR d.id = ANY($14))
-        GROUP BY change.rank, change.field
-        ORDER BY change.rank, change.field COLLATE "C"
+        SELECT rank AS "rank!", nullif(field, '') AS field, count(*) AS "changes!"
+        FROM snapshot_changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        WHERE $14::uuid[] IS NULL OR document_id = ANY($14)
+        GROUP BY rank, field
+        ORDER BY rank, field COLLATE "C"
         "#,
         a.position,
         a.documents.as_deref(),
@@ -274,97 +186,13 @@ pub async fn changes(
     let either = documents_of_either(&from, &to);
     let rows = sqlx::query!(
         r#"
-        SELECT d.id, change.rank AS "rank!", nullif(change.field, '') AS field, change.old, change.new
-        FROM documents d
-        LEFT JOIN LATERAL (
-            SELECT true AS present, s.split, t.sha256, v.fields
-            FROM (
-                SELECT sha256 FROM document_texts
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) t
-            CROSS JOIN LATERAL (
-                SELECT split FROM document_splits
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) s
-            CROSS JOIN LATERAL (
-                SELECT jsonb_object_agg(field, value) AS fields
-                FROM (
-                    SELECT DISTINCT ON (field) field, value, review_status
-                    FROM annotation_events
-                    WHERE document_id = d.id AND field = ANY($5) AND position <= $1
-                    ORDER BY field, occurred_at DESC, position DESC
-                ) latest
-                WHERE review_status <> 'UNREVIEWED'
-            ) v
-            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
-              AND ($3::text IS NULL OR d.source = $3)
-              AND ($4::text IS NULL OR d.project = $4)
-              AND s.split <> 'excluded'
-              AND v.fields IS NOT NULL
-              AND NOT EXISTS (SELECT FROM erasures e WHERE e.document_id = d.id AND e.erased_at <= $6)
-        ) a ON true
-        LEFT JOIN LATERAL (
-            SELECT true AS present, s.split, t.sha256, v.fields
-            FROM (
-                SELECT sha256 FROM document_texts
-                WHERE document_id = d.id AND position <= $7
-                ORDER BY version DESC
-                LIMIT 1
-            ) t
-            CROSS JOIN LATERAL (
-                SELECT split FROM document_splits
-                WHERE document_id = d.id AND position <= $7
-                ORDER BY version DESC
-                LIMIT 1
-            ) s
-            CROSS JOIN LATERAL (
-                SELECT jsonb_object_agg(field, value) AS fields
-                FROM (
-                    SELECT DISTINCT ON (field) field, value, review_status
-                    FROM annotation_events
-                    WHERE document_id = d.id AND field = ANY($11) AND position <= $7
-                    ORDER BY field, occurred_at DESC, position DESC
-                ) latest
-                WHERE review_status <> 'UNREVIEWED'
-            ) v
-            WHERE ($8::uuid[] IS NULL OR d.id = ANY($8))
-              AND ($9::text IS NULL OR d.source = $9)
-              AND ($10::text IS NULL OR d.project = $10)
-              AND s.split <> 'excluded'
-              AND v.fields IS NOT NULL
-              AND NOT EXISTS (SELECT FROM erasures e WHERE e.document_id = d.id AND e.erased_at <= $12)
-        ) b ON true
-        CROSS JOIN LATERAL (
-            SELECT 1 AS rank, 'added' AS kind, '' AS field, NULL::jsonb AS old, to_jsonb(b.split) AS new
-            WHERE a.present IS NULL AND b.present
-            UNION ALL
-            SELECT 2, 'removed', '', to_jsonb(a.split), NULL
-            WHERE a.present AND b.present IS NULL
-            UNION ALL
-            SELECT 3, 'moved_split', '', to_jsonb(a.split), to_jsonb(b.split)
-            WHERE a.split <> b.split
-            UNION ALL
-            SELECT 4, 'text_changed', '', to_jsonb(a.sha256), to_jsonb(b.sha256)
-            WHERE a.sha256 <> b.sha256
-            UNION ALL
-            SELECT CASE WHEN x.value IS NULL THEN 5 WHEN y.value IS NULL THEN 6 ELSE 7 END,
-                   CASE WHEN x.value IS NULL THEN 'labelled' WHEN y.value IS NULL THEN 'unlabelled' ELSE 'relabelled' END,
-                   coalesce(x.key, y.key), x.value, y.value
-            FROM jsonb_each(a.fields) x
-            FULL JOIN jsonb_each(b.fields) y ON y.key = x.key
-            WHERE a.present AND b.present
-              AND coalesce(x.key, y.key) = ANY($13)
-              -- values are sets: another order is no change
-              AND (x.value IS NULL OR y.value IS NULL OR NOT (x.value @> y.value AND y.value @> x.value))
-        ) change
-        WHERE ($14::uuid[] IS NULL OR d.id = ANY($14))
-          AND ($15::uuid IS NULL OR d.id >= $15)
-          AND ($15::uuid IS NULL OR (d.id, change.rank, change.field COLLATE "C") > ($15, $16::int, $17::text))
-        ORDER BY d.id, change.rank, change.field COLLATE "C"
+        SELECT document_id AS "document_id!", rank AS "rank!", nullif(field, '') AS field, old, new
+        FROM snapshot_changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        WHERE rank > 0
+          AND ($14::uuid[] IS NULL OR document_id = ANY($14))
+          AND ($15::uuid IS NULL OR document_id >= $15)
+          AND ($15::uuid IS NULL OR (document_id, rank, field COLLATE "C") > ($15, $16::int, $17::text))
+        ORDER BY document_id, rank, field COLLATE "C"
         LIMIT $18
         "#,
         a.position,
@@ -388,11 +216,10 @@ pub async fn changes(
     )
     .fetch_all(conn)
     .await?;
-    let change = |rank| ChangeKind::of_rank(rank);
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| Some(Change { document_id: row.id, kind: change(row.rank)?, field: row.field, old: row.old, new: row.new }))
-        .collect())
+    let change = rows.into_iter().filter_map(|row| {
+        Some(Change { document_id: row.document_id, kind: ChangeKind::of_rank(row.rank)?, field: row.field, old: row.old, new: row.new })
+    });
+    Ok(change.collect())
 }
 
 fn common_fields(from: &Recorded, to: &Recorded) -> Vec<String> {
@@ -413,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_are_numbered_as_the_statements_do() {
+    fn kinds_are_numbered_as_the_database_does() {
         for kind in ChangeKind::ALL {
             assert_eq!(ChangeKind::of_rank(kind.rank()), Some(kind));
         }

@@ -102,39 +102,18 @@ pub(super) async fn memberships_of(
     let memberships = sqlx::query_as!(
         Membership,
         r#"
-        SELECT d.id AS document_id, ds.id AS dataset_id, s.split AS "split!: Split", ds.created_at, ds.erased_at
-        FROM documents d
-        CROSS JOIN datasets ds
-        CROSS JOIN LATERAL (
-            SELECT 1 AS found FROM document_texts
-            WHERE document_id = d.id AND position <= (ds.selection->>'position')::bigint
-            LIMIT 1
-        ) t
-        CROSS JOIN LATERAL (
-            SELECT split FROM document_splits
-            WHERE document_id = d.id AND position <= (ds.selection->>'position')::bigint
-            ORDER BY version DESC
-            LIMIT 1
-        ) s
-        WHERE d.id = ANY($1)
-          AND ($2::uuid IS NULL OR ds.id = $2)
-          AND (ds.selection->'documents' = 'null' OR ds.selection->'documents' ? d.id::text)
-          AND (ds.selection->>'source' IS NULL OR ds.selection->>'source' = d.source)
-          AND (ds.selection->>'project' IS NULL OR ds.selection->>'project' = d.project)
-          AND s.split <> 'excluded'
+        SELECT c.id AS "document_id!", ds.id AS dataset_id, c.split AS "split!: Split", ds.created_at, ds.erased_at
+        FROM datasets ds
+        CROSS JOIN LATERAL chosen_documents(
+            (ds.selection->>'position')::bigint, $1, ds.selection->>'source', ds.selection->>'project', ds.created_at
+        ) c
+        WHERE ($2::uuid IS NULL OR ds.id = $2)
+          AND (ds.selection->'documents' = 'null' OR ds.selection->'documents' ? c.id::text)
           AND EXISTS (
               SELECT
               FROM jsonb_array_elements_text(ds.selection->'fields') AS wanted (field)
-              CROSS JOIN LATERAL (
-                  SELECT e.review_status
-                  FROM annotation_events e
-                  WHERE e.document_id = d.id AND e.field = wanted.field AND e.position <= (ds.selection->>'position')::bigint
-                  ORDER BY e.occurred_at DESC, e.position DESC
-                  LIMIT 1
-              ) latest
-              WHERE latest.review_status <> 'UNREVIEWED'
+              CROSS JOIN LATERAL accepted_values(c.id, ARRAY[wanted.field], (ds.selection->>'position')::bigint)
           )
-          AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= ds.created_at)
         ORDER BY ds.created_at, ds.id
         "#,
         documents,

@@ -154,37 +154,11 @@ async fn roots_of(conn: &mut PgConnection, recorded: &Recorded) -> Result<Roots,
     let selection = &recorded.selection;
     let rows = sqlx::query!(
         r#"
-        SELECT grouping(v.reviewer) = 0 AS "of_reviewer!", v.reviewer AS "reviewer?", d.source AS "source?", d.project AS "project?",
-               v.source AS "event_source?", count(*) AS "values!", count(DISTINCT d.id) AS "documents!",
-               min(v.occurred_at) AS "first_at!", max(v.occurred_at) AS "last_at!"
-        FROM documents d
-        CROSS JOIN LATERAL (
-            SELECT 1 AS found FROM document_texts
-            WHERE document_id = d.id AND position <= $1
-            LIMIT 1
-        ) t
-        CROSS JOIN LATERAL (
-            SELECT split FROM document_splits
-            WHERE document_id = d.id AND position <= $1
-            ORDER BY version DESC
-            LIMIT 1
-        ) s
-        CROSS JOIN LATERAL (
-            SELECT e.reviewer, e.source, e.occurred_at
-            FROM (
-                SELECT DISTINCT ON (field) review_status, reviewer, source, occurred_at
-                FROM annotation_events
-                WHERE document_id = d.id AND field = ANY($5) AND position <= $1
-                ORDER BY field, occurred_at DESC, position DESC
-            ) e
-            WHERE e.review_status <> 'UNREVIEWED'
-        ) v
-        WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
-          AND ($3::text IS NULL OR d.source = $3)
-          AND ($4::text IS NULL OR d.project = $4)
-          AND s.split <> 'excluded'
-          AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= $6)
-        GROUP BY GROUPING SETS ((v.reviewer), (d.source, d.project), (v.source))
+        SELECT grouping(v.reviewer) = 0 AS "of_reviewer!", v.reviewer, c.source, c.project, v.source AS event_source, count(*) AS "values!",
+               count(DISTINCT c.id) AS "documents!", min(v.occurred_at) AS "first_at!", max(v.occurred_at) AS "last_at!"
+        FROM chosen_documents($1, $2, $3, $4, $6) c
+        CROSS JOIN LATERAL accepted_values(c.id, $5, $1) v
+        GROUP BY GROUPING SETS ((v.reviewer), (c.source, c.project), (v.source))
         "#,
         selection.position,
         selection.documents.as_deref(),

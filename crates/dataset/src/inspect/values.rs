@@ -68,36 +68,14 @@ pub async fn values(
     let values = sqlx::query_as!(
         DatasetValue,
         r#"
-        SELECT v.document_id AS "document_id!", v.field AS "field!", s.split AS "split!: Split", v.position AS "position!",
-               v.review_status AS "review_status!: ReviewStatus", v.reviewer AS "reviewer?", v.source AS "source!", v.source_ref AS "source_ref!",
+        SELECT c.id AS "document_id!", v.field AS "field!", c.split AS "split!: Split", v.position AS "position!",
+               v.review_status AS "review_status!: ReviewStatus", v.reviewer, v.source AS "source!", v.source_ref AS "source_ref!",
                v.occurred_at AS "occurred_at!", v.recorded_at AS "recorded_at!", v.erased AS "erased!"
-        FROM documents d
-            CROSS JOIN LATERAL (
-                SELECT 1 AS found FROM document_texts
-                WHERE document_id = d.id AND position <= $1
-                LIMIT 1
-            ) t
-            CROSS JOIN LATERAL (
-                SELECT split FROM document_splits
-                WHERE document_id = d.id AND position <= $1
-                ORDER BY version DESC
-                LIMIT 1
-            ) s
-        CROSS JOIN LATERAL (
-            SELECT e.document_id, e.field, e.position, e.review_status, e.reviewer, e.source, e.source_ref, e.occurred_at, e.recorded_at, e.erased
-            FROM (SELECT DISTINCT ON (field) * FROM annotation_events
-                  WHERE document_id = d.id AND field = ANY($5) AND position <= $1
-                  ORDER BY field, occurred_at DESC, position DESC) e
-            WHERE e.review_status <> 'UNREVIEWED'
-        ) v
-        WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
-              AND ($3::text IS NULL OR d.source = $3)
-              AND ($4::text IS NULL OR d.project = $4)
-              AND s.split <> 'excluded'
-              AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id AND x.erased_at <= $6)
-              AND ($7::uuid IS NULL OR d.id >= $7)
-              AND ($7::uuid IS NULL OR (d.id, v.field COLLATE "C") > ($7, $8::text))
-        ORDER BY d.id, v.field COLLATE "C"
+        FROM chosen_documents($1, $2, $3, $4, $6) c
+        CROSS JOIN LATERAL accepted_values(c.id, $5, $1) v
+        WHERE ($7::uuid IS NULL OR c.id >= $7)
+          AND ($7::uuid IS NULL OR (c.id, v.field COLLATE "C") > ($7, $8::text))
+        ORDER BY c.id, v.field COLLATE "C"
         LIMIT $9
         "#,
         selection.position,

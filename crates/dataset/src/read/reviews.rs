@@ -20,7 +20,7 @@ pub(crate) struct Reviews {
 
 struct EventRow {
     document_id: Uuid,
-    place: i32,
+    field: String,
     value: Vec<String>,
     status: ReviewStatus,
     position: i64,
@@ -35,12 +35,14 @@ pub(super) async fn read(mut conn: PgConnection, selection: Selection, mut to: S
 }
 
 async fn read_all(conn: &mut PgConnection, selection: &Selection, to: &mut Sender<Reviews>) -> Result<(), Stop> {
-    // All events, in the order of an index: choosing the latest of them there would mean to sort them by time as well
+    // The order of the index `annotation_events_latest`: nothing is sorted, and of each field only the greatest
+    // (`occurred_at`, `position`) is sent
     let mut rows = sqlx::query_as!(
         EventRow,
         r#"
-        SELECT e.document_id,
-               array_position($5::text[], e.field) AS "place!",
+        SELECT DISTINCT ON (e.document_id, e.field)
+               e.document_id,
+               e.field,
                e.value,
                e.review_status AS "status: ReviewStatus",
                e.position,
@@ -55,7 +57,7 @@ async fn read_all(conn: &mut PgConnection, selection: &Selection, to: &mut Sende
               FROM documents d
               WHERE ($3::text IS NULL OR d.source = $3) AND ($4::text IS NULL OR d.project = $4)
           ))
-        ORDER BY e.document_id
+        ORDER BY e.document_id, e.field, e.occurred_at DESC, e.position DESC
         "#,
         selection.position,
         selection.documents.as_deref(),
@@ -64,59 +66,45 @@ async fn read_all(conn: &mut PgConnection, selection: &Selection, to: &mut Sende
         &selection.fields,
     )
     .fetch(conn);
-    let mut latest: Option<Latest> = None;
+    let mut complete: Option<Reviews> = None;
     while let Some(row) = rows.try_next().await? {
-        match &mut latest {
-            Some(latest) if latest.document_id == row.document_id => latest.hear(row),
-            latest => {
-                let complete = latest.replace(Latest { document_id: row.document_id, events: Vec::with_capacity(selection.fields.len()) });
-                latest.as_mut().expect("it was just put there").hear(row);
-                if let Some(complete) = complete {
-                    to.push(complete.reviews(), 0).await?;
-                }
+        let document_id = row.document_id;
+        if complete.as_ref().is_none_or(|reviews| reviews.document_id != document_id) {
+            let next = Reviews { document_id, fields: Vec::with_capacity(selection.fields.len()) };
+            if let Some(reviews) = complete.replace(next) {
+                to.push(reviews.sorted(), 0).await?;
             }
         }
+        // a review that was undone leaves its field unreviewed
+        if row.status != ReviewStatus::Unreviewed {
+            let reviews = complete.as_mut().expect("it was just put there");
+            reviews.fields.push(row.in_place(&selection.fields));
+        }
     }
-    if let Some(complete) = latest {
-        to.push(complete.reviews(), 0).await?;
+    if let Some(reviews) = complete {
+        to.push(reviews.sorted(), 0).await?;
     }
     Ok(())
 }
 
-/// The latest event of each field of one document so far.
-struct Latest {
-    document_id: Uuid,
-    events: Vec<EventRow>,
-}
-
-impl Latest {
-    /// The greatest (`occurred_at`, `position`) wins.
-    fn hear(&mut self, row: EventRow) {
-        match self.events.iter_mut().find(|known| known.place == row.place) {
-            Some(known) if (known.occurred_at, known.position) < (row.occurred_at, row.position) => *known = row,
-            Some(_) => {}
-            None => self.events.push(row),
-        }
-    }
-
-    /// A review that was undone leaves its field unreviewed.
-    fn reviews(self) -> Reviews {
-        let reviewed = self.events.into_iter().filter(|event| event.status != ReviewStatus::Unreviewed);
-        let mut fields: Vec<ReviewedField> = reviewed.map(ReviewedField::from).collect();
-        fields.sort_unstable_by_key(|field| field.place);
-        Reviews { document_id: self.document_id, fields }
+impl Reviews {
+    /// The server's collation has its own order of names.
+    fn sorted(mut self) -> Self {
+        self.fields.sort_unstable_by_key(|field| field.place);
+        self
     }
 }
 
-impl From<EventRow> for ReviewedField {
-    fn from(row: EventRow) -> Self {
-        Self {
-            place: usize::try_from(row.place).expect("places of an array count from 1") - 1,
-            value: row.value,
-            status: row.status,
-            position: row.position,
-            reviewer: row.reviewer,
-            occurred_at: row.occurred_at,
+impl EventRow {
+    /// With the place of its field among those of the selection, which are sorted.
+    fn in_place(self, fields: &[String]) -> ReviewedField {
+        ReviewedField {
+            place: fields.binary_search(&self.field).expect("only events of these fields were asked for"),
+            value: self.value,
+            status: self.status,
+            position: self.position,
+            reviewer: self.reviewer,
+            occurred_at: self.occurred_at,
         }
     }
 }

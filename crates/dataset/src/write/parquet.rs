@@ -21,7 +21,8 @@ const BATCH_BYTES: usize = 4 << 20;
 const ROW_GROUP_BYTES: usize = 32 << 20;
 /// Values between two looks at the size of a page. The default of 1,024 is for numbers; texts have kilobytes each.
 const VALUES_PER_LOOK: usize = 32;
-const ZSTD_LEVEL: i32 = 3;
+/// A build takes a third of its processor time for level 3; texts of contracts grow by 13 % with level 1.
+const ZSTD_LEVEL: i32 = 1;
 const UNIQUE: [&str; 5] = ["document_id", "text", "group", "task_id", "file_name"];
 
 /// `data/<split>-00000-of-00001.parquet`.
@@ -80,7 +81,7 @@ pub(crate) fn file_name(split: Split) -> String {
 
 /// Properties of a compressed file, as all of a snapshot are; `unique` are columns whose values differ from row to row.
 pub(crate) fn compressed(unique: &[&str]) -> WriterProperties {
-    let level = ZstdLevel::try_new(ZSTD_LEVEL).expect("3 is a zstd level");
+    let level = ZstdLevel::try_new(ZSTD_LEVEL).expect("1 is a zstd level");
     let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).set_write_batch_size(VALUES_PER_LOOK);
     // a dictionary, or a smallest and greatest value, would only cost time and memory
     let properties = unique.iter().fold(properties, |properties, column| {

@@ -1,5 +1,5 @@
 //! Builds a snapshot of everything in a database into a directory and says how long it took:
-//! `snapshot DIR [--parquet-only] [--pairs] [FIELD...]`.
+//! `aprendiz-snapshot DIR [--parquet-only] [--pairs] [FIELD...]`.
 //!
 //! Reads `DATABASE_URL`. For looking at time and memory without a worker; `deploy/bench/dataset.sh` measures with it.
 
@@ -19,7 +19,7 @@ async fn main() -> Result<(), DatasetError> {
     let formats = if flag("--parquet-only") { &[Format::Parquet][..] } else { &Format::ALL[..] };
     let pairs = flag("--pairs").then(PairsRequest::default);
     let mut arguments = arguments.into_iter();
-    let dir: PathBuf = arguments.next().expect("usage: snapshot DIR [--parquet-only] [--pairs] [FIELD...]").into();
+    let dir: PathBuf = arguments.next().expect("usage: aprendiz-snapshot DIR [--parquet-only] [--pairs] [FIELD...]").into();
     let url = std::env::var("DATABASE_URL").expect("DATABASE_URL names the database");
     let database = PgConnectOptions::from_str(&url)?;
     let mut conn = database.connect().await?;
