@@ -76,7 +76,7 @@ pub async fn create_run(conn: &mut PgConnection, request: CreateRun<'_>) -> Resu
         Some(position) => position,
         None => resolve_position(&mut tx, request.spec.data.as_of).await?,
     };
-    let mut spec = request.spec;
+    let mut spec = request.spec.completed();
     // the chosen documents live in a table of their own, not twice
     let documents = spec.data.documents.take();
     sqlx::query!(

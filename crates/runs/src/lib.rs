@@ -7,6 +7,7 @@
 mod api_key;
 mod attempt;
 mod audit;
+mod base_model;
 mod bulk_retry;
 mod checkpoint;
 mod claim;
@@ -41,6 +42,7 @@ mod worker;
 pub use api_key::{ApiKey, NewApiKey, Role, authenticate, create_api_key, list_api_keys, revoke_api_key};
 pub use attempt::{Attempt, AttemptKey, attempts_of, has_succeeded};
 pub use audit::{AuditEntry, AuditFilter, list_audit, record_audit};
+pub use base_model::{BaseModelName, DEFAULT_BASE_MODEL};
 pub use bulk_retry::{RetriedRuns, RetryFilter, retry_runs};
 pub use checkpoint::{Checkpoint, NewCheckpoint, checkpoints_of, record_checkpoint, record_resume};
 pub use claim::{Claim, claim_next};

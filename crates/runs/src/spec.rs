@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::base_model::{BaseModelName, DEFAULT_BASE_MODEL};
 use crate::status::RunKind;
 
 const MAX_FIELDS: usize = 500;
@@ -73,7 +74,8 @@ pub struct RunSpec {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub params: Map<String, Value>,
-    /// Base weights, for kinds that start from some.
+    /// Base weights, for kinds that start from some: a name on Hugging Face, `models:/NAME/NUMBER`, `s3://BUCKET/PREFIX` of a published
+    /// version, or a directory that the worker may read; null = `all-MiniLM-L6-v2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model: Option<String>,
     /// Accuracy that answers above the threshold must reach, in (0, 1).
@@ -115,7 +117,7 @@ pub struct DataSpec {
     /// A label with fewer examples is left out and listed.
     #[serde(default = "default_min_support")]
     pub min_support: u32,
-    /// Pairs of texts in the snapshot, to train an encoder on; null = none.
+    /// Pairs of texts in the snapshot, to train an encoder on; null = the defaults for `sentence-transformer`, else none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<PairsSpec>,
 }
@@ -201,8 +203,15 @@ pub enum SpecError {
     #[error("model name `{0}`: use lower-case letters, digits, `.`, `_`, `-`, starting with a letter or digit, at most 63 characters")]
     ModelName(String),
     /// The kind is planned but this build cannot train it.
-    #[error("kind `{0}` is not built yet: this version trains `linear` and scores stored predictions with `evaluate`")]
+    #[error(
+        "kind `{0}` is not built yet: this version trains `linear` and `sentence-transformer`, and scores stored predictions with `evaluate`"
+    )]
     KindNotBuilt(RunKind),
+    /// The base model is not named in a way that is understood.
+    #[error(
+        "base_model `{0}`: expected a name on Hugging Face such as `all-MiniLM-L6-v2`, `models:/NAME/NUMBER`, `s3://BUCKET/PREFIX` of a published version, or an absolute directory without `..`"
+    )]
+    BaseModel(String),
     /// A value out of its range.
     #[error("`{key}` is {value}: it must be {rule}")]
     OutOfRange {
@@ -221,7 +230,7 @@ impl SpecError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::KindNotBuilt(_) => "kind_not_built",
-            Self::ModelName(_) | Self::OutOfRange { .. } => "invalid_spec",
+            Self::ModelName(_) | Self::BaseModel(_) | Self::OutOfRange { .. } => "invalid_spec",
         }
     }
 }
@@ -235,7 +244,7 @@ impl RunSpec {
         let check = |good: bool, key: &'static str, value: String, rule: &'static str| {
             if good { Ok(()) } else { Err(SpecError::OutOfRange { key, value, rule }) }
         };
-        if !matches!(self.kind, RunKind::Linear | RunKind::Evaluate) {
+        if !matches!(self.kind, RunKind::Linear | RunKind::SentenceTransformer | RunKind::Evaluate) {
             return Err(SpecError::KindNotBuilt(self.kind));
         }
         let documents = self.data.documents.as_ref().map_or(1, Vec::len);
@@ -257,8 +266,37 @@ impl RunSpec {
             check((1..=4_096).contains(per_label), "data.pairs.per_label", per_label.to_string(), "between 1 and 4096")?;
             check((1..=100_000).contains(max_chars), "data.pairs.max_chars", max_chars.to_string(), "between 1 and 100000")?;
         }
-        check(self.base_model.is_none(), "base_model", "given".to_owned(), "absent for this kind, which starts from nothing")?;
-        check(self.kind == RunKind::Linear || self.params.is_empty(), "params", "given".to_owned(), "empty for kind `evaluate`")
+        if self.kind == RunKind::SentenceTransformer {
+            self.base_model()?;
+        } else {
+            check(self.base_model.is_none(), "base_model", "given".to_owned(), "absent for this kind, which starts from nothing")?;
+            let pairs = &self.data.pairs;
+            check(
+                pairs.is_none(),
+                "data.pairs",
+                "given".to_owned(),
+                "absent for this kind: only `sentence-transformer` learns from pairs",
+            )?;
+        }
+        check(self.kind != RunKind::Evaluate || self.params.is_empty(), "params", "given".to_owned(), "empty for kind `evaluate`")
+    }
+
+    /// The spec with what its kind starts from written out, so that it stands in the run whatever a later version takes by default.
+    #[must_use]
+    pub fn completed(mut self) -> Self {
+        if self.kind == RunKind::SentenceTransformer {
+            self.base_model.get_or_insert_with(|| DEFAULT_BASE_MODEL.to_owned());
+            self.data.pairs.get_or_insert_default();
+        }
+        self
+    }
+
+    /// What a run of a kind that starts from weights starts from.
+    ///
+    /// # Errors
+    /// [`SpecError::BaseModel`] when it is not named in a way that is understood.
+    pub fn base_model(&self) -> Result<BaseModelName, SpecError> {
+        self.base_model.as_deref().unwrap_or(DEFAULT_BASE_MODEL).parse()
     }
 }
 
@@ -292,8 +330,24 @@ mod tests {
 
     #[test]
     fn kinds_that_are_not_built_say_so() {
-        let spec = parse(r#"{"model":"contracts","kind":"sentence-transformer"}"#).unwrap();
-        assert_eq!(spec.validate().unwrap_err().code(), "kind_not_built");
+        for kind in ["field-classifier", "auto"] {
+            let spec = parse(&format!(r#"{{"model":"contracts","kind":"{kind}"}}"#)).unwrap();
+            assert_eq!(spec.validate().unwrap_err().code(), "kind_not_built");
+        }
+    }
+
+    #[test]
+    fn a_sentence_transformer_says_what_it_starts_from_and_learns_from_pairs() {
+        let spec = parse(r#"{"model":"encoder","kind":"sentence-transformer"}"#).unwrap();
+        spec.validate().unwrap();
+        let spec = spec.completed();
+        assert_eq!((spec.base_model.as_deref(), &spec.data.pairs), (Some("all-MiniLM-L6-v2"), &Some(PairsSpec::default())));
+        assert_eq!(spec.clone().completed(), spec);
+        let given = r#"{"model":"m","kind":"sentence-transformer","base_model":"models:/m/2","data":{"pairs":{"per_label":8}}}"#;
+        let given = parse(given).unwrap();
+        assert_eq!(given.clone().completed(), given);
+        let linear = parse(r#"{"model":"m"}"#).unwrap();
+        assert_eq!(linear.clone().completed(), linear);
     }
 
     #[test]
@@ -305,9 +359,11 @@ mod tests {
             (r#"{"model":"m","backend":"tch"}"#, "backend"),
             (r#"{"model":"m","data":{"documents":[]}}"#, "data.documents"),
             (r#"{"model":"m","base_model":"x"}"#, "base_model"),
-            (r#"{"model":"m","data":{"pairs":{"of":[]}}}"#, "data.pairs.of"),
-            (r#"{"model":"m","data":{"pairs":{"per_label":0}}}"#, "data.pairs.per_label"),
-            (r#"{"model":"m","data":{"pairs":{"max_chars":100001}}}"#, "data.pairs.max_chars"),
+            (r#"{"model":"m","data":{"pairs":{}}}"#, "data.pairs"),
+            (r#"{"model":"m","kind":"sentence-transformer","base_model":"../x"}"#, "base_model"),
+            (r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"of":[]}}}"#, "data.pairs.of"),
+            (r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"per_label":0}}}"#, "data.pairs.per_label"),
+            (r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"max_chars":100001}}}"#, "data.pairs.max_chars"),
         ] {
             let error = parse(json).unwrap().validate().unwrap_err();
             assert!(error.to_string().contains(key), "{error}");

@@ -13,6 +13,7 @@ use crate::api::error::{ApiError, Problem};
 use crate::api::extract::{JsonBody, Segments};
 use crate::api::model_cache::ModelFiles;
 use crate::api::models::{find_model_version, model_files, read_manifest};
+use crate::api::run_request::is_encoder;
 use crate::api::state::AppState;
 
 const MAX_TEXTS: usize = 64;
@@ -84,6 +85,7 @@ struct ClassProbability {
     responses(
         (status = 200, description = "Values with confidence, and whether they reach the threshold", body = PredictResponse),
         (status = 404, description = "No such model or version", body = Problem),
+        (status = 422, description = "The body is wrong, or the version is an encoder", body = Problem),
     ),
 )]
 async fn predict(
@@ -105,6 +107,10 @@ async fn predict(
         _ => return Err(ApiError::unprocessable("invalid_body", "exactly one of `text` and `texts` is needed")),
     };
     let version = find_model_version(&mut *state.pool.acquire().await?, &name, number).await?;
+    if is_encoder(&version.card) {
+        let detail = format!("{name} version {} is an encoder and answers nothing: `aprendiz embed` gives its vectors", version.number);
+        return Err(ApiError::unprocessable("model_without_answers", detail));
+    }
     let files = async || {
         let (_, manifest) = read_manifest(&state, &version).await?;
         Ok(ModelFiles { files: model_files(&version)?, manifest })

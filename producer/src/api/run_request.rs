@@ -1,8 +1,8 @@
 //! What is checked before a run is created: the spec against itself, its parameters, and what it names against the database.
 
 use axum::http::HeaderMap;
-use inference::LinearParams;
-use runs::{RunKind, RunSpec};
+use inference::{LinearParams, SentenceTransformerParams};
+use runs::{BaseModelName, RunKind, RunSpec, find_version};
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -15,8 +15,18 @@ const MAX_IDEMPOTENCY_KEY: usize = 200;
 /// Refuses a spec that no worker could run, naming what is wrong with it.
 pub(crate) async fn check_spec(conn: &mut PgConnection, spec: &RunSpec) -> Result<(), ApiError> {
     spec.validate()?;
-    if spec.kind == RunKind::Linear {
-        LinearParams::parse(&Value::Object(spec.params.clone())).map_err(|reason| ApiError::unprocessable("bad_params", reason))?;
+    let params = Value::Object(spec.params.clone());
+    let parsed = match spec.kind {
+        RunKind::Linear => LinearParams::parse(&params).map(drop),
+        RunKind::SentenceTransformer => SentenceTransformerParams::parse(&params).map(drop),
+        _ => Ok(()),
+    };
+    parsed.map_err(|reason| ApiError::unprocessable("bad_params", reason))?;
+    if spec.kind != RunKind::Evaluate {
+        check_kind_of_model(conn, spec).await?;
+    }
+    if spec.kind == RunKind::SentenceTransformer {
+        check_base_model(conn, spec).await?;
     }
     if !spec.data.fields.is_empty() {
         check_fields(conn, &spec.data.fields).await?;
@@ -30,6 +40,35 @@ pub(crate) async fn check_spec(conn: &mut PgConnection, spec: &RunSpec) -> Resul
         }
     }
     Ok(())
+}
+
+/// Encoders and models that answer do not share a name: whoever asks for the newest version expects one or the other.
+async fn check_kind_of_model(conn: &mut PgConnection, spec: &RunSpec) -> Result<(), ApiError> {
+    let Some(newest) = find_version(conn, spec.model.as_str(), None).await? else { return Ok(()) };
+    if is_encoder(&newest.card) == (spec.kind == RunKind::SentenceTransformer) {
+        return Ok(());
+    }
+    let found = newest.card["kind"].as_str().unwrap_or("another");
+    let detail = format!("the versions of model `{}` are of kind `{found}`: name another model for kind `{}`", spec.model, spec.kind);
+    Err(ApiError::unprocessable("model_kind_differs", detail))
+}
+
+/// Whether the card of a version is that of an encoder, which has vectors and no answers.
+pub(crate) fn is_encoder(card: &Value) -> bool {
+    card["kind"] == RunKind::SentenceTransformer.as_str()
+}
+
+/// A version of this installation must be there already; anything else only the worker can look for.
+async fn check_base_model(conn: &mut PgConnection, spec: &RunSpec) -> Result<(), ApiError> {
+    let BaseModelName::Version(model, number) = spec.base_model()? else { return Ok(()) };
+    match find_version(conn, model.as_str(), Some(number)).await? {
+        Some(version) if is_encoder(&version.card) => Ok(()),
+        Some(_) => {
+            let detail = format!("{model} version {number} is no sentence transformer: `aprendiz model list` shows which models are");
+            Err(ApiError::unprocessable("unknown_base_model", detail))
+        }
+        None => Err(ApiError::unprocessable("unknown_base_model", format!("there is no version {number} of model `{model}`"))),
+    }
 }
 
 async fn check_fields(conn: &mut PgConnection, wanted: &[String]) -> Result<(), ApiError> {
