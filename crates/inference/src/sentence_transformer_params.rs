@@ -35,12 +35,15 @@ pub struct SentenceTransformerParams {
     pub max_gradient: f64,
     /// Longest text in word pieces; `null` = as the base model says. Time and memory grow with it.
     pub max_length: Option<usize>,
-    /// Documents of each class that pairs are made of, where no pairs are given.
-    pub examples_per_class: usize,
+    /// Contrastive few-shot learning: pairs are made of so many documents of each class, every two of one class and as many of two
+    /// classes; `null` = the pairs of the snapshot.
+    pub examples_per_class: Option<usize>,
     /// By how much cosines are multiplied for `multiple-negatives`.
     pub scale: f64,
     /// Epochs without a better average precision on validation after which training ends; 0 = all epochs, and the last weights are kept.
     pub patience: usize,
+    /// Most documents of train, and of test, that are encoded to see how well nearest neighbours tell their classes.
+    pub evaluation_documents: usize,
 }
 
 impl Default for SentenceTransformerParams {
@@ -54,9 +57,10 @@ impl Default for SentenceTransformerParams {
             weight_decay: 0.01,
             max_gradient: 1.0,
             max_length: None,
-            examples_per_class: 8,
+            examples_per_class: None,
             scale: 20.0,
             patience: 2,
+            evaluation_documents: 1000,
         }
     }
 }
@@ -76,7 +80,8 @@ impl SentenceTransformerParams {
         for (name, value, [least, most]) in [
             ("epochs", self.epochs, [1, 1000]),
             ("batch", self.batch, [2, 1024]),
-            ("examples_per_class", self.examples_per_class, [2, 1000]),
+            ("examples_per_class", self.examples_per_class.unwrap_or(2), [2, 1000]),
+            ("evaluation_documents", self.evaluation_documents, [1, 100_000]),
             ("patience", self.patience, [0, 1000]),
             ("max_length", self.max_length.unwrap_or(3), [3, 65_536]),
         ] {

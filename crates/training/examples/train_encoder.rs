@@ -22,7 +22,7 @@ use evaluation::{Label, knn_accuracy};
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::json;
-use training::{Backend, Event, Kind, Outcome, TrainingJob, run};
+use training::{Backend, Event, Kind, Outcome, PairFiles, TrainingJob, run};
 
 /// Neighbours that are asked for the class.
 const NEIGHBOURS: usize = 5;
@@ -93,7 +93,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         validation: out.join("validation.jsonl"),
         labels: out.join("labels.json"),
         base_model: Some(BaseModel::find(&fs::canonicalize(base)?.display().to_string(), &BaseModelCaches::default())?),
-        pairs: given.then(|| texts_path.into()),
+        pairs: given.then(|| PairFiles { train: texts_path.into(), validation: texts_path.into() }),
         out: out.join("model"),
         reports: out.join("reports"),
         checkpoints: out.join("checkpoints"),

@@ -28,7 +28,11 @@ impl Backend {
         }
     }
 
-    pub(crate) fn device(self) -> Result<Device, TrainingError> {
+    /// The device that computes.
+    ///
+    /// # Errors
+    /// `bad_params` for a back end that this build does not have.
+    pub fn device(self) -> Result<Device, TrainingError> {
         match self {
             Self::Auto | Self::Flex => Ok(Device::flex()),
             #[cfg(feature = "ndarray")]

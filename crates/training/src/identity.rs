@@ -60,10 +60,13 @@ impl Identity {
     pub(crate) fn of_files(job: &TrainingJob) -> Result<Self, TrainingError> {
         let data = match (job.kind, &job.pairs) {
             (Kind::Linear, _) => format!("train {}, labels {}", hash_file(&job.train)?, hash_file(&job.labels)?),
-            (Kind::SentenceTransformer, Some(pairs)) => format!("pairs {}", hash_file(pairs)?),
-            (Kind::SentenceTransformer, None) => {
+            (Kind::SentenceTransformer, pairs) => {
                 let [train, validation, labels] = [&job.train, &job.validation, &job.labels].map(|path| hash_file(path));
-                format!("train {}, validation {}, labels {}", train?, validation?, labels?)
+                let documents = format!("train {}, validation {}, labels {}", train?, validation?, labels?);
+                match pairs {
+                    Some(pairs) => format!("{documents}, pairs {}, {}", hash_file(&pairs.train)?, hash_file(&pairs.validation)?),
+                    None => documents,
+                }
             }
         };
         Ok(Self::new(job, &data))

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{backend::Backend, error::TrainingError};
 
 /// The only version of the job file that is understood.
-const JOB_VERSION: u32 = 2;
+const JOB_VERSION: u32 = 3;
 
 /// Kinds of model that this crate trains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingJob {
-    /// Version of this file: 2.
+    /// Version of this file: 3.
     pub v: u32,
     /// Kind of model.
     pub kind: Kind,
@@ -48,9 +48,10 @@ pub struct TrainingJob {
     /// What an encoder starts from; for kinds that start from something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model: Option<BaseModel>,
-    /// Pairs of texts that an encoder learns from, and those of validation; without it they are made of `train` and `validation`.
+    /// Pairs of texts that an encoder learns from; without them, or where the parameters ask for it, they are made of `train` and
+    /// `validation`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pairs: Option<PathBuf>,
+    pub pairs: Option<PairFiles>,
     /// Folder of the model; created if it is missing.
     pub out: PathBuf,
     /// Folder of `out_of_fold.jsonl` and `validation.jsonl`; created if it is missing, not within `out`.
@@ -68,6 +69,17 @@ pub struct TrainingJob {
     /// Back end.
     #[serde(default)]
     pub backend: Backend,
+}
+
+/// Pairs of texts, as a snapshot has them: `{"text_a", "text_b", "label", "field", "split"}`, a line each. Lines of another split than that
+/// which is read are passed over, so both may be one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairFiles {
+    /// Those that are learned from; lines that name no split belong here.
+    pub train: PathBuf,
+    /// Those that choose the epoch.
+    pub validation: PathBuf,
 }
 
 impl Kind {

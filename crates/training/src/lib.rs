@@ -1,6 +1,7 @@
 //! Training, and nothing else: a snapshot on disk becomes a model directory. No database, no network, no async.
 //!
-//! [`run()`] is what the training child of a worker calls with the job file it was given; what happens meanwhile is told as
+//! [`run()`] is what the training child of a worker calls with the job file it was given, and [`evaluate()`] what another one does with an
+//! encoder that was trained; what happens meanwhile is told as
 //! [`Progress`], one JSON line each. From time to time it writes down what is solved, as a checkpoint that another process can
 //! continue from.
 
@@ -21,6 +22,7 @@ mod job;
 mod journal;
 mod linear;
 mod output;
+mod pool;
 mod progress;
 mod record;
 mod run;
@@ -35,9 +37,11 @@ pub use error::TrainingError;
 pub use field_task::FieldSkipped;
 pub use head::LinearHead;
 pub use identity::fingerprint;
-pub use job::{Kind, TrainingJob};
+pub use job::{Kind, PairFiles, TrainingJob};
 pub use output::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
 pub use progress::{Event, LogLevel, PROTOCOL_VERSION, Progress, Stage};
 pub use run::run;
-pub use sentence_transformer::{FieldNeighbours, NEIGHBOURS, PairFigures, field_neighbours};
+pub use sentence_transformer::{
+    EncoderFieldReport, EncoderReport, EvaluationJob, MOST_TEST_PAIRS, NEIGHBOURS, NeighbourFigures, PairFigures, evaluate,
+};
 pub use summary::{EncoderSummary, FieldSummary, Outcome, TrainingSummary};

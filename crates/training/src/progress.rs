@@ -8,6 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    sentence_transformer::EncoderReport,
     solver::{Pass, Stop},
     summary::TrainingSummary,
 };
@@ -89,6 +90,11 @@ pub enum Event {
         /// What came of it.
         summary: TrainingSummary,
     },
+    /// The encoder is evaluated. Always the last line of an evaluation that succeeds.
+    Evaluated {
+        /// What it is worth.
+        report: EncoderReport,
+    },
     /// There is no model yet, as was asked for. Always the last line of a run that was stopped.
     Stopped {
         /// Steps so far; the newest checkpoint holds them all.
@@ -125,8 +131,10 @@ pub enum Stage {
     Fold,
     /// Fitting the head on all of train.
     Fit,
-    /// Scoring validation with the written model.
+    /// Scoring validation with the written model, or the one that learns.
     Validation,
+    /// Scoring the test split with an encoder and its base model.
+    Test,
 }
 
 impl Progress {
@@ -184,6 +192,10 @@ impl<'a> Reporter<'a> {
     /// From now on, this many steps are done.
     pub(crate) fn at_step(&mut self, step: u64) {
         self.step = step;
+    }
+
+    pub(crate) fn send(&mut self, event: Event) {
+        (self.send)(Progress::new(event));
     }
 
     pub(crate) fn checkpoint(&mut self, step: u64, file: PathBuf, bytes: u64) {

@@ -11,6 +11,7 @@ use crate::{
     job::{Kind, TrainingJob},
     journal::Journal,
     linear,
+    pool::in_pool,
     progress::{Progress, Reporter},
     sentence_transformer,
     summary::{Outcome, TrainingSummary},
@@ -51,38 +52,20 @@ impl Params {
 pub fn run(job: &TrainingJob, stop: &AtomicBool, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, TrainingError> {
     job.validate()?;
     let params = Params::parse(job)?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(job.threads)
-        .build()
-        .map_err(|error| TrainingError::Backend { backend: "rayon", reason: error.to_string() })?;
-    // one thread of the pool runs the job; the others help it wherever it computes in parallel. The channel holds nothing:
-    // whoever is told of a checkpoint can rely on it until told of the next
-    let (sender, receiver) = std::sync::mpsc::sync_channel(0);
-    std::thread::scope(|scope| {
-        let work = scope.spawn(|| {
-            let sender = sender;
-            pool.install(|| {
-                // the receiver lives as long as this scope: sending can only fail once nobody listens any more
-                let mut send = |line: Progress| drop(sender.send(line));
-                let device = job.backend.device()?;
-                let mut journal = Journal::open(job, &device, stop, Reporter::new(&mut send))?;
-                match params.train(job, device, &mut journal) {
-                    Ok(summary) => {
-                        journal.reporter.done(&summary);
-                        Ok(Outcome::Trained(summary))
-                    }
-                    Err(Halt::Stopped) => {
-                        journal.reporter.stopped(journal.step());
-                        Ok(Outcome::Stopped { step: journal.step() })
-                    }
-                    Err(Halt::Failed(error)) => Err(error),
-                    Err(Halt::Unfit(reason)) => unreachable!("there was no checkpoint any more that could not fit: {reason}"),
-                }
-            })
-        });
-        for line in receiver {
-            progress(line);
+    in_pool(job.threads, progress, |send| {
+        let device = job.backend.device()?;
+        let mut journal = Journal::open(job, &device, stop, Reporter::new(send))?;
+        match params.train(job, device, &mut journal) {
+            Ok(summary) => {
+                journal.reporter.done(&summary);
+                Ok(Outcome::Trained(summary))
+            }
+            Err(Halt::Stopped) => {
+                journal.reporter.stopped(journal.step());
+                Ok(Outcome::Stopped { step: journal.step() })
+            }
+            Err(Halt::Failed(error)) => Err(error),
+            Err(Halt::Unfit(reason)) => unreachable!("there was no checkpoint any more that could not fit: {reason}"),
         }
-        work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }

@@ -7,13 +7,13 @@
 use std::{
     fs,
     ops::ControlFlow,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use encoder::{BaseModel, BaseModelCaches, Encoder, write_random};
 use serde_json::{Value, json};
-use training::{Backend, Event, Kind, LogLevel, Outcome, TrainingJob, TrainingSummary, field_neighbours, run};
+use training::{Backend, EvaluationJob, Event, Kind, LogLevel, Outcome, PairFiles, TrainingJob, TrainingSummary, evaluate, run};
 
 struct Snapshot {
     dir: tempfile::TempDir,
@@ -126,16 +126,62 @@ fn an_encoder_learns_what_belongs_together_and_is_written_in_the_layout_of_its_b
     assert_ne!(weights(&job), fs::read(snapshot.path("base/model.safetensors")).unwrap());
 }
 
+/// Pairs of the validation documents, as a snapshot would have them for the test split.
+fn test_pairs() -> String {
+    let texts: Vec<Value> = lines(1000, 18).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut pairs = String::new();
+    for (place, a) in texts.iter().enumerate() {
+        for b in &texts[place + 1..] {
+            let label = if a["fields"] == b["fields"] { 1.0 } else { 0.0 };
+            let line = json!({"text_a": a["text"], "text_b": b["text"], "label": label, "field": "kind", "split": "test"});
+            pairs += &format!("{line}\n");
+        }
+    }
+    pairs
+}
+
 #[test]
-fn neighbours_tell_the_classes_of_documents_that_were_not_learned_from() {
+fn an_encoder_is_evaluated_beside_its_base_on_pairs_and_neighbours_it_did_not_learn_from() {
     let snapshot = Snapshot::new();
     let job = snapshot.job("plain", learning());
     to_the_end(&job);
-    let of = |model: &Path, most| field_neighbours(model, &job.train, &job.validation, &job.labels, most, Backend::Flex, 1).unwrap();
-    let [base, trained] = [&snapshot.path("base"), &job.out].map(|model| of(model, 1000).remove(0));
-    assert_eq!((trained.field.as_str(), trained.known, trained.asked), ("kind", 36, 18));
-    assert!(trained.accuracy >= base.accuracy && trained.accuracy > 0.5, "{trained:?} after {base:?}");
-    assert_eq!(of(&job.out, 7)[0].known, 7);
+    fs::write(snapshot.path("test.jsonl"), test_pairs()).unwrap();
+    let of = |most_documents| EvaluationJob {
+        v: TrainingJob::version(),
+        model: job.out.clone(),
+        base_model: job.base_model.clone().unwrap(),
+        pairs: snapshot.path("test.jsonl"),
+        known: job.train.clone(),
+        asked: job.validation.clone(),
+        labels: job.labels.clone(),
+        most_documents,
+        scores: snapshot.path("scores.jsonl"),
+        work: snapshot.path("work"),
+        threads: 1,
+        backend: Backend::Flex,
+    };
+    let mut last = None;
+    let report = evaluate(&of(1000), &AtomicBool::new(false), &mut |line| last = Some(line.event)).unwrap().unwrap();
+    assert_eq!(last, Some(Event::Evaluated { report: report.clone() }));
+    assert_eq!(report.pairs, 153);
+    let (base, trained) = (report.base.unwrap(), report.trained.unwrap());
+    assert!(trained.average_precision > base.average_precision && trained.spearman > base.spearman, "{report:?}");
+    // there is one field
+    let [field] = report.fields.as_slice() else { panic!("{report:?}") };
+    assert_eq!((field.field.as_str(), field.pairs, field.base, field.trained), ("kind", 153, report.base, report.trained));
+    let neighbours = field.neighbours.unwrap();
+    assert_eq!((neighbours.known, neighbours.asked), (36, 18));
+    assert!(neighbours.trained >= neighbours.base && neighbours.trained > neighbours.majority, "{report:?}");
+    let scores = fs::read_to_string(snapshot.path("scores.jsonl")).unwrap();
+    let scores: Vec<Value> = scores.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((scores.len(), &scores[152]["pair"]), (153, &json!(153)));
+    assert!(scores.iter().all(|score| score["base"].is_f64() && score["trained"].is_f64() && score["field"] == "kind"));
+
+    // a sample of the documents; the same again
+    let few = evaluate(&of(9), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap();
+    assert_eq!(few.fields[0].neighbours.map(|figures| (figures.known, figures.asked)), Some((9, 9)));
+    assert_eq!(evaluate(&of(1000), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap(), report);
+    assert!(evaluate(&of(9), &AtomicBool::new(true), &mut |_| {}).unwrap().is_none());
 }
 
 #[test]
@@ -223,7 +269,10 @@ fn pairs_of_a_file_are_learned_and_those_of_validation_choose() {
         })
         .collect();
     fs::write(snapshot.path("pairs.jsonl"), pairs).unwrap();
-    let job = TrainingJob { pairs: Some(snapshot.path("pairs.jsonl")), ..snapshot.job("pairs", learning()) };
+    let files = PairFiles { train: snapshot.path("pairs.jsonl"), validation: snapshot.path("pairs.jsonl") };
+    let mut params = learning();
+    params["examples_per_class"] = Value::Null;
+    let job = TrainingJob { pairs: Some(files), ..snapshot.job("pairs", params) };
     let encoder = to_the_end(&job).0.encoder.unwrap();
     assert_eq!((encoder.pairs, encoder.validation_pairs), (30, 10));
 

@@ -22,11 +22,16 @@ pub(super) fn of_epoch(set: &PairSet, batch: usize, seed: u64, epoch: usize) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sentence_transformer::pairs::Pair;
+    use crate::sentence_transformer::{pairs::Pair, token_file::TokenWriter};
 
-    fn set(pairs: usize) -> PairSet {
-        let texts = (0..=pairs).map(|text| vec![0; 1 + text % 50]).collect();
-        PairSet { texts, pairs: (0..pairs).map(|a| Pair { a, b: a + 1, label: 1.0, class: None }).collect() }
+    fn set(pairs: u32) -> PairSet {
+        let dir = tempfile::tempdir().unwrap();
+        let mut texts = TokenWriter::create(dir.path(), "texts").unwrap();
+        for text in 0..=pairs as usize {
+            texts.push(&vec![0; 1 + text % 50]).unwrap();
+        }
+        let pair = |a| Pair { a, b: a + 1, label: 1.0, class: None, field: 0, number: a + 1 };
+        PairSet { texts: texts.finish().unwrap(), pairs: (0..pairs).map(pair).collect(), fields: Vec::new() }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::{
     sentence_transformer::{
         pairs::{Pair, PairSet},
         random::Random,
+        token_file::TokenWriter,
     },
 };
 
@@ -26,8 +27,16 @@ struct Class {
 }
 
 /// Makes pairs of at most `per_class` documents of each class of each field. Within a class every document is paired with every other that
-/// is no near-duplicate of it; as many pairs of two classes are drawn. Reads the file twice, and keeps only the texts that are chosen.
-pub(super) fn pairs(path: &Path, labels: &Labels, per_class: usize, seed: u64, encoder: &Encoder) -> Result<PairSet, TrainingError> {
+/// is no near-duplicate of it; as many pairs of two classes are drawn. Reads the file twice, and keeps only the texts that are chosen, in a
+/// file within `folder`.
+pub(super) fn pairs(
+    path: &Path,
+    labels: &Labels,
+    per_class: usize,
+    seed: u64,
+    encoder: &Encoder,
+    folder: &Path,
+) -> Result<PairSet, TrainingError> {
     let mut documents = Vec::new();
     read_batches(path, |lines| {
         documents.extend(lines.into_iter().map(|line| line.split().0));
@@ -37,28 +46,31 @@ pub(super) fn pairs(path: &Path, labels: &Labels, per_class: usize, seed: u64, e
     let fields = choose(&documents, labels, per_class, &mut random);
 
     let chosen: BTreeSet<usize> = fields.iter().flatten().flat_map(|class| class.documents.iter().copied()).collect();
-    let places: HashMap<usize, usize> = chosen.iter().enumerate().map(|(place, document)| (*document, place)).collect();
-    let mut set = PairSet::default();
+    let places: HashMap<usize, u32> = chosen.iter().zip(0..).map(|(document, place)| (*document, place)).collect();
+    let mut texts = TokenWriter::create(folder, "few-shot")?;
     let mut next = 0;
     read_batches(path, |lines| {
         for line in lines {
             if chosen.contains(&next) {
-                set.texts.push(encoder.tokens(&line.text));
+                texts.push(&encoder.tokens(&line.text))?;
             }
             next += 1;
         }
         Ok::<_, TrainingError>(())
     })?;
 
-    for classes in &fields {
+    let mut pairs = Vec::new();
+    for (field, classes) in fields.iter().enumerate() {
         let together = together(classes, &documents);
         let apart = apart(classes, together.len(), &mut random);
         for (a, b, class) in together.into_iter().chain(apart) {
             let label = if class.is_some() { 1.0 } else { 0.0 };
-            set.pairs.push(Pair { a: places[&a], b: places[&b], label, class });
+            let number = u32::try_from(pairs.len() + 1).expect("a few pairs of a few documents");
+            let class = class.map(|class| class as u32);
+            pairs.push(Pair { a: places[&a], b: places[&b], label, class, field: field as u32, number });
         }
     }
-    Ok(set)
+    Ok(PairSet { texts: texts.finish()?, pairs, fields: labels.fields.keys().cloned().collect() })
 }
 
 /// The classes of each field that is learned, with some of their documents. Classes are numbered across fields.

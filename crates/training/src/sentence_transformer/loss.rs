@@ -51,13 +51,13 @@ fn identity(size: usize) -> Vec<f32> {
     (0..size * size).map(|place| if place / size == place % size { 1.0 } else { 0.0 }).collect()
 }
 
-/// `[pairs, pairs]`: takes out partners of other pairs that are of the same class or the very same text.
+/// `[pairs, pairs]`: takes out partners of other pairs that are of the same class or the very same text, and those of the same first text.
 fn not_wrong(pairs: &[Pair], places: &[(usize, usize)], device: &Device) -> Tensor<2> {
     let size = pairs.len();
     let values = (0..size * size).map(|place| {
         let (row, column) = (place / size, place % size);
         let same_class = pairs[row].class.is_some() && pairs[row].class == pairs[column].class;
-        let same_text = places[row].1 == places[column].1;
+        let same_text = places[row].0 == places[column].0 || places[row].1 == places[column].1;
         if row != column && (same_class || same_text) { NOT_WRONG } else { 0.0 }
     });
     Tensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), [size, size]), device)
@@ -70,12 +70,12 @@ mod tests {
     fn of(kind: PairLoss, pairs: &[Pair]) -> f32 {
         let device = Device::flex();
         let vectors = Tensor::<2>::from_data([[1.0_f32, 0.0], [0.0, 2.0], [1.0, 1.0]], &device);
-        let places: Vec<(usize, usize)> = pairs.iter().map(|pair| (pair.a, pair.b)).collect();
+        let places: Vec<(usize, usize)> = pairs.iter().map(|pair| (pair.a as usize, pair.b as usize)).collect();
         loss(kind, 1.0, pairs, vectors, &places, &device).into_scalar::<f32>()
     }
 
-    fn pair(a: usize, b: usize, label: f32) -> Pair {
-        Pair { a, b, label, class: None }
+    fn pair(a: u32, b: u32, label: f32) -> Pair {
+        Pair { a, b, label, class: None, field: 0, number: 1 }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod adamw;
 mod batches;
+mod classes;
+mod evaluate;
 mod few_shot;
 mod loss;
 mod neighbours;
@@ -10,8 +12,10 @@ mod random;
 mod schedule;
 mod score;
 mod state;
+mod token_file;
 mod train;
 
-pub use neighbours::{FieldNeighbours, NEIGHBOURS, field_neighbours};
+pub use evaluate::{EncoderFieldReport, EncoderReport, EvaluationJob, MOST_TEST_PAIRS, NeighbourFigures, evaluate};
+pub use neighbours::NEIGHBOURS;
 pub use score::PairFigures;
 pub(crate) use train::train;

@@ -1,11 +1,16 @@
 //! What an encoder is worth on pairs it does not learn from.
 
+use std::collections::HashMap;
+
 use burn::tensor::Device;
 use encoder::{Bert, Encoder};
 use evaluation::{average_precision, spearman};
 use serde::{Deserialize, Serialize};
 
-use crate::{error::TrainingError, sentence_transformer::pairs::PairSet};
+use crate::{
+    error::TrainingError,
+    sentence_transformer::pairs::{Pair, PairSet},
+};
 
 /// Texts that are encoded at a time.
 pub(super) const TEXTS_AT_ONCE: usize = 16;
@@ -19,23 +24,42 @@ pub struct PairFigures {
     pub spearman: f64,
 }
 
-/// Figures of a network on pairs; `None` when `go_on` broke it off, or where they are not defined.
-pub(super) fn figures(
+/// Cosines of all pairs of a set by a network, in their order; `None` when `go_on`, which is told how many texts are done, broke it off.
+/// Memory holds a vector for each text of the pairs.
+pub(super) fn cosines(
     encoder: &Encoder,
     model: &Bert,
     set: &PairSet,
     device: &Device,
-    go_on: impl FnMut(usize) -> bool,
-) -> Result<Option<PairFigures>, TrainingError> {
-    let vectors = encoder.encode_with(model, &set.texts, TEXTS_AT_ONCE, device, go_on)?;
-    if vectors.len() < set.texts.len() {
-        return Ok(None);
+    mut go_on: impl FnMut(usize) -> bool,
+) -> Result<Option<Vec<f64>>, TrainingError> {
+    let mut places: Vec<u32> = set.pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
+    places.sort_unstable();
+    places.dedup();
+    // texts of similar length side by side: little is padding
+    places.sort_by_key(|place| (set.texts.length(*place), *place));
+    let mut vectors: HashMap<u32, Vec<f32>> = HashMap::with_capacity(places.len());
+    for places in places.chunks(TEXTS_AT_ONCE) {
+        let texts = places.iter().map(|place| set.texts.get(*place)).collect::<Result<Vec<_>, _>>()?;
+        let found = encoder.encode_with(model, &texts, TEXTS_AT_ONCE, device, |_| true)?;
+        vectors.extend(places.iter().copied().zip(found));
+        if !go_on(vectors.len()) {
+            return Ok(None);
+        }
     }
-    let cosines: Vec<f64> = set.pairs.iter().map(|pair| cosine(&vectors[pair.a], &vectors[pair.b])).collect();
-    let labels: Vec<f64> = set.pairs.iter().map(|pair| f64::from(pair.label)).collect();
-    let scored: Vec<(f64, bool)> = cosines.iter().copied().zip(set.pairs.iter().map(|pair| pair.is_together())).collect();
-    let figures = average_precision(&scored).zip(spearman(&cosines, &labels));
-    Ok(figures.map(|(average_precision, spearman)| PairFigures { average_precision, spearman }))
+    Ok(Some(set.pairs.iter().map(|pair| cosine(&vectors[&pair.a], &vectors[&pair.b])).collect()))
+}
+
+/// Figures of pairs with their cosines; `None` where they are not defined.
+pub(super) fn figures<'a>(scored: impl Iterator<Item = (&'a Pair, f64)>) -> Option<PairFigures> {
+    let (mut cosines, mut labels, mut ranked) = (Vec::new(), Vec::new(), Vec::new());
+    for (pair, cosine) in scored {
+        cosines.push(cosine);
+        labels.push(f64::from(pair.label));
+        ranked.push((cosine, pair.is_together()));
+    }
+    let figures = average_precision(&ranked).zip(spearman(&cosines, &labels));
+    figures.map(|(average_precision, spearman)| PairFigures { average_precision, spearman })
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {

@@ -21,7 +21,7 @@ use crate::{
         loss::loss,
         pairs::{Pair, PairSet},
         schedule::Schedule,
-        score::{PairFigures, figures},
+        score::{PairFigures, cosines, figures},
         state::{Best, State},
     },
     summary::{EncoderSummary, TrainingSummary},
@@ -32,6 +32,12 @@ const READ_SHARE: f64 = 0.02;
 
 /// Share of a run at which the encoder is trained.
 const TRAINED_SHARE: f64 = 0.98;
+
+/// Most pairs of validation that are scored after each epoch.
+const MOST_VALIDATION_PAIRS: usize = 2048;
+
+/// Documents of each class that pairs are made of, where none are given and nothing is said.
+const EXAMPLES_PER_CLASS: usize = 8;
 
 /// A training: what it learns from, and how.
 struct Course<'a> {
@@ -71,8 +77,9 @@ pub(crate) fn train(
         let reason = "fewer than two pairs of texts can be made: review more documents of the same class, or name other fields";
         return Err(TrainingError::NoTrainableField { reasons: vec![reason.to_owned()] }.into());
     }
-    let validation = pairs(job, params, "validation", &encoder)?;
-    let both_kinds = validation.pairs.iter().any(Pair::is_together) && !validation.pairs.iter().all(Pair::is_together);
+    let mut validation = pairs(job, params, "validation", &encoder)?;
+    validation.limit(MOST_VALIDATION_PAIRS);
+    let both_kinds = validation.has_both_kinds();
     if !both_kinds {
         let message = "validation has no pairs of both kinds: the last weights are kept, and nothing says whether they are better";
         journal.reporter.log(LogLevel::Warn, message.to_owned());
@@ -155,11 +162,15 @@ fn load(base: &BaseModel, device: &Device) -> Result<Encoder, TrainingError> {
 }
 
 fn pairs(job: &TrainingJob, params: &SentenceTransformerParams, split: &str, encoder: &Encoder) -> Result<PairSet, TrainingError> {
-    if let Some(pairs) = &job.pairs {
-        return PairSet::read(pairs, split, encoder);
+    let is_train = split == "train";
+    match (&job.pairs, params.examples_per_class) {
+        (Some(files), None) => PairSet::read(if is_train { &files.train } else { &files.validation }, split, encoder, &job.reports),
+        (_, per_class) => {
+            let path = if is_train { &job.train } else { &job.validation };
+            let per_class = per_class.unwrap_or(EXAMPLES_PER_CLASS);
+            few_shot::pairs(path, &Labels::read(&job.labels)?, per_class, job.seed, encoder, &job.reports)
+        }
     }
-    let path = if split == "train" { &job.train } else { &job.validation };
-    few_shot::pairs(path, &Labels::read(&job.labels)?, params.examples_per_class, job.seed, encoder)
 }
 
 impl Course<'_> {
@@ -215,12 +226,12 @@ impl Course<'_> {
     fn step(&self, state: &mut State, batch: &[usize], number: u64) -> Result<f64, TrainingError> {
         let pairs: Vec<Pair> = batch.iter().map(|pair| self.train.pairs[*pair]).collect();
         // each text once, however many pairs of the batch have it
-        let mut texts: Vec<usize> = pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
+        let mut texts: Vec<u32> = pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
         texts.sort_unstable();
         texts.dedup();
-        let place = |text: usize| texts.binary_search(&text).expect("every text of the pairs is there");
+        let place = |text: u32| texts.binary_search(&text).expect("every text of the pairs is there");
         let places: Vec<(usize, usize)> = pairs.iter().map(|pair| (place(pair.a), place(pair.b))).collect();
-        let tokens: Vec<&[u32]> = texts.iter().map(|text| self.train.texts[*text].as_slice()).collect();
+        let tokens = texts.iter().map(|text| self.train.texts.get(*text)).collect::<Result<Vec<_>, _>>()?;
 
         let vectors = self.encoder.forward(&state.model, &self.encoder.batch(&tokens), &self.training);
         let loss = loss(self.params.loss, self.params.scale, &pairs, vectors, &places, &self.training);
@@ -259,14 +270,24 @@ impl Course<'_> {
 
     fn validate(&self, state: &State, journal: &mut Journal<'_>) -> Result<Option<PairFigures>, Halt> {
         let Some(validation) = self.validation else { return Ok(None) };
-        let found = figures(self.encoder, &state.model.valid(), validation, &self.plain, |_| !journal.is_stopped())?;
-        if found.is_none() && journal.is_stopped() {
+        let (started, done) = (Instant::now(), self.fraction(journal.step()));
+        let go_on = |texts: usize| {
+            journal.reporter.examples(Stage::Validation, done, texts, started);
+            !journal.is_stopped()
+        };
+        let found = cosines(self.encoder, &state.model.valid(), validation, &self.plain, go_on)?;
+        let Some(found) = found else {
             if journal.step() > 0 {
                 self.between_steps(state, journal)?;
             }
             return Err(Halt::Stopped);
-        }
-        Ok(found)
+        };
+        Ok(figures(validation.pairs.iter().zip(found)))
+    }
+
+    /// Share of the whole run that is done after so many steps.
+    fn fraction(&self, steps: u64) -> f64 {
+        READ_SHARE + (TRAINED_SHARE - READ_SHARE) * steps as f64 / self.steps as f64
     }
 
     fn tell(&self, state: &State, loss: f64, (started, first): (Instant, u64), journal: &mut Journal<'_>) {
@@ -276,7 +297,7 @@ impl Course<'_> {
             epoch: state.epoch,
             epochs: self.params.epochs,
             loss,
-            fraction: READ_SHARE + (TRAINED_SHARE - READ_SHARE) * done as f64 / self.steps as f64,
+            fraction: self.fraction(done),
             pairs_per_second: here as f64 * self.params.batch as f64 / seconds,
             seconds_left: seconds / here as f64 * self.steps.saturating_sub(done) as f64,
         });

@@ -1,0 +1,250 @@
+//! What an encoder is worth on the test split, beside the base model that it began as.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
+
+use burn::tensor::Device;
+use encoder::{BaseModel, Encoder};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    backend::Backend,
+    dataset::Labels,
+    error::TrainingError,
+    job::TrainingJob,
+    pool::in_pool,
+    progress::{Event, Progress, Reporter, Stage},
+    sentence_transformer::{
+        neighbours::{self, Sample, Told},
+        pairs::PairSet,
+        score::{PairFigures, cosines, figures},
+    },
+};
+
+/// Most pairs that are scored.
+pub const MOST_TEST_PAIRS: usize = 4096;
+
+/// Which encoder to evaluate, beside what and on what. Paths are the worker's own; nothing in them comes from a user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationJob {
+    /// Version of this file, that of training jobs.
+    pub v: u32,
+    /// Directory of the encoder.
+    pub model: PathBuf,
+    /// What it was trained from.
+    pub base_model: BaseModel,
+    /// Pairs of the test split; at most [`MOST_TEST_PAIRS`] of them are scored.
+    pub pairs: PathBuf,
+    /// `train.jsonl` of the snapshot: documents whose classes are known.
+    pub known: PathBuf,
+    /// `test.jsonl` of the snapshot: documents that are asked about.
+    pub asked: PathBuf,
+    /// `labels.json` of the snapshot.
+    pub labels: PathBuf,
+    /// Most documents of either that are encoded.
+    pub most_documents: usize,
+    /// File for the cosines of the pairs, as JSON lines.
+    pub scores: PathBuf,
+    /// Folder for work files; created if it is missing.
+    pub work: PathBuf,
+    /// Threads to compute with; 0 = as many as the machine has.
+    #[serde(default)]
+    pub threads: usize,
+    /// Back end.
+    #[serde(default)]
+    pub backend: Backend,
+}
+
+/// What an encoder is worth, beside its base model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EncoderReport {
+    /// Pairs that were scored, of all fields.
+    pub pairs: u64,
+    /// Figures of the base model on them; `None` where they are not defined.
+    pub base: Option<PairFigures>,
+    /// Figures of the encoder on them.
+    pub trained: Option<PairFigures>,
+    /// Field by field, by name.
+    pub fields: Vec<EncoderFieldReport>,
+}
+
+/// What an encoder is worth for one field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EncoderFieldReport {
+    /// The field.
+    pub field: String,
+    /// Its pairs.
+    pub pairs: u64,
+    /// Figures of the base model on them; `None` where they are not defined.
+    pub base: Option<PairFigures>,
+    /// Figures of the encoder on them.
+    pub trained: Option<PairFigures>,
+    /// How well nearest neighbours tell its classes.
+    pub neighbours: Option<NeighbourFigures>,
+}
+
+/// How well the nearest neighbours of a document tell its class.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct NeighbourFigures {
+    /// Documents of train whose class is known.
+    pub known: u64,
+    /// Documents of test that were asked about.
+    pub asked: u64,
+    /// Share of them that the base model tells right.
+    pub base: f64,
+    /// Share of them that the encoder tells right.
+    pub trained: f64,
+    /// Share of them that have the most frequent class.
+    pub majority: f64,
+}
+
+impl EvaluationJob {
+    /// Reads a job file.
+    ///
+    /// # Errors
+    /// `io` if it cannot be read, `bad_params` if it is not a job of a known version.
+    pub fn read(path: &Path) -> Result<Self, TrainingError> {
+        let text = fs::read_to_string(path).map_err(TrainingError::io(path))?;
+        let refuse = |reason: String| TrainingError::BadParams(format!("{}: {reason}", path.display()));
+        let job: Self = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        if job.v == TrainingJob::version() { Ok(job) } else { Err(refuse(format!("job version {} is not known", job.v))) }
+    }
+}
+
+/// Evaluates an encoder; the only reading of the test split. `None` when `stop` became true meanwhile. `progress` is called on this thread.
+///
+/// # Errors
+/// Every cause has a stable code, see [`TrainingError::code`].
+pub fn evaluate(
+    job: &EvaluationJob,
+    stop: &AtomicBool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Option<EncoderReport>, TrainingError> {
+    in_pool(job.threads, progress, |send| {
+        let mut reporter = Reporter::new(send);
+        let report = Evaluation::begin(job, stop, &mut reporter)?.run()?;
+        match &report {
+            Some(report) => reporter.send(Event::Evaluated { report: report.clone() }),
+            None => reporter.stopped(0),
+        }
+        Ok(report)
+    })
+}
+
+/// What one model says.
+struct Answers {
+    cosines: Vec<f64>,
+    told: BTreeMap<String, Told>,
+}
+
+struct Evaluation<'a, 'b> {
+    job: &'a EvaluationJob,
+    stop: &'a AtomicBool,
+    reporter: &'a mut Reporter<'b>,
+    device: Device,
+    labels: Labels,
+    known: Sample,
+    asked: Sample,
+    started: Instant,
+    /// Texts encoded so far, by both models.
+    encoded: usize,
+}
+
+impl<'a, 'b> Evaluation<'a, 'b> {
+    fn begin(job: &'a EvaluationJob, stop: &'a AtomicBool, reporter: &'a mut Reporter<'b>) -> Result<Self, TrainingError> {
+        Ok(Self {
+            job,
+            stop,
+            reporter,
+            device: job.backend.device()?,
+            labels: Labels::read(&job.labels)?,
+            known: Sample::of(&job.known, job.most_documents)?,
+            asked: Sample::of(&job.asked, job.most_documents)?,
+            started: Instant::now(),
+            encoded: 0,
+        })
+    }
+
+    fn run(mut self) -> Result<Option<EncoderReport>, TrainingError> {
+        // one after the other: there is never more than one in memory
+        let Some((_, base)) = self.ask(&self.job.base_model.dir)? else { return Ok(None) };
+        let Some((pairs, trained)) = self.ask(&self.job.model)? else { return Ok(None) };
+        self.write_scores(&pairs, &base, &trained)?;
+        Ok(Some(self.report(&pairs, &base, &trained)))
+    }
+
+    fn ask(&mut self, dir: &Path) -> Result<Option<(PairSet, Answers)>, TrainingError> {
+        let encoder = Encoder::load(dir, &self.device)?;
+        let mut pairs = PairSet::read(&self.job.pairs, "test", &encoder, &self.job.work)?;
+        pairs.limit(MOST_TEST_PAIRS);
+        let device = self.device.clone();
+        // what is read by both, twice
+        let all = 2 * (pairs.texts.len() + self.known.len() + self.asked.len()).max(1);
+        let before = self.encoded;
+        let Some(cosines) = cosines(&encoder, &encoder.model, &pairs, &device, |done| self.go_on(before + done, all))? else {
+            return Ok(None);
+        };
+        let job = self.job;
+        let (known, asked) = (self.known, self.asked);
+        let mut few = |count: usize| self.go_on(self.encoded + count, all);
+        let Some(known) = neighbours::encode(&job.known, known, &encoder, &device, &mut few)? else { return Ok(None) };
+        let Some(asked) = neighbours::encode(&job.asked, asked, &encoder, &device, &mut few)? else { return Ok(None) };
+        let told = neighbours::tell(&known, &asked, &self.labels);
+        Ok(Some((pairs, Answers { cosines, told })))
+    }
+
+    fn go_on(&mut self, encoded: usize, all: usize) -> bool {
+        self.encoded = encoded;
+        self.reporter.examples(Stage::Test, encoded as f64 / all as f64, encoded, self.started);
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    /// A line per pair, by its number in the file of the snapshot, without its texts.
+    fn write_scores(&self, pairs: &PairSet, base: &Answers, trained: &Answers) -> Result<(), TrainingError> {
+        let path = &self.job.scores;
+        let mut out = BufWriter::new(File::create(path).map_err(TrainingError::io(path))?);
+        for (pair, (base, trained)) in pairs.pairs.iter().zip(base.cosines.iter().zip(&trained.cosines)) {
+            let field = &pairs.fields[pair.field as usize];
+            let line = json!({ "pair": pair.number, "field": field, "label": pair.label, "base": base, "trained": trained });
+            writeln!(out, "{line}").map_err(TrainingError::io(path))?;
+        }
+        out.flush().map_err(TrainingError::io(path))
+    }
+
+    fn report(&self, pairs: &PairSet, base: &Answers, trained: &Answers) -> EncoderReport {
+        let of = |answers: &Answers, field: Option<&str>| {
+            let scored = pairs.pairs.iter().zip(answers.cosines.iter().copied());
+            figures(scored.filter(|(pair, _)| field.is_none_or(|field| pairs.fields[pair.field as usize] == field)))
+        };
+        let field = |field: &String| {
+            let told = base.told.get(field).zip(trained.told.get(field));
+            EncoderFieldReport {
+                field: field.clone(),
+                pairs: pairs.pairs.iter().filter(|pair| pairs.fields[pair.field as usize] == *field).count() as u64,
+                base: of(base, Some(field)),
+                trained: of(trained, Some(field)),
+                neighbours: told.map(|(base, trained)| NeighbourFigures {
+                    known: trained.known,
+                    asked: trained.asked,
+                    base: base.accuracy,
+                    trained: trained.accuracy,
+                    majority: trained.majority,
+                }),
+            }
+        };
+        EncoderReport {
+            pairs: pairs.pairs.len() as u64,
+            base: of(base, None),
+            trained: of(trained, None),
+            fields: self.labels.fields.keys().map(field).collect(),
+        }
+    }
+}
