@@ -164,7 +164,8 @@ fn ratios<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<SplitRa
     }
 }
 
-fn cache_dir<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> PathBuf {
+/// Where fetched models are kept.
+pub(crate) fn cache_dir<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> PathBuf {
     if let Some(dir) = env.text("APRENDIZ_MODEL_CACHE_DIR") {
         return dir.into();
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use artifacts::StoreConfig;
+use encoder::BaseModelCaches;
 use environment::{DatabaseConfig, Environment};
 use queue::QueueConfig;
 
@@ -37,6 +38,10 @@ pub(crate) struct WorkerConfig {
     pub(crate) probe_listen: Option<SocketAddr>,
     /// `APRENDIZ_SCRATCH`, default the system's temporary folder: files of running work; cleared after each run.
     pub(crate) scratch: PathBuf,
+    /// Where base models are looked up: `APRENDIZ_BASE_MODELS`, default `$XDG_CACHE_HOME/aprendiz/weights` or the same below
+    /// `$HOME/.cache`, a folder of model directories, which alone may be named by their paths; then the cache of Hugging Face's tools
+    /// (`HF_HUB_CACHE`, `HF_HOME`). Without either, runs start only from published versions.
+    pub(crate) base_models: BaseModelCaches,
     /// Host name, for people.
     pub(crate) host: String,
 }
@@ -78,9 +83,21 @@ impl WorkerConfig {
             silence: seconds("APRENDIZ_CHILD_SILENCE_SECONDS", 600.0, 1.0)?,
             probe_listen: probe_listen.transpose()?,
             scratch,
+            base_models: base_models(env)?,
             host: machine::host(),
         })
     }
+}
+
+fn base_models<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<BaseModelCaches> {
+    let path = |name: &str| env.text(name).map(PathBuf::from);
+    let cache = path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")));
+    let below = |folder: &str| cache.as_ref().map(|cache| cache.join(folder));
+    let weights = path("APRENDIZ_BASE_MODELS").or_else(|| below("aprendiz/weights"));
+    let hub = path("HF_HUB_CACHE").or_else(|| path("HF_HOME").map(|home| home.join("hub"))).or_else(|| below("huggingface/hub"));
+    // the training process is told where they are, not where this one was started
+    let absolute = |path: Option<PathBuf>| path.map(std::path::absolute).transpose();
+    Ok(BaseModelCaches { weights: absolute(weights)?, hub: absolute(hub)? })
 }
 
 #[cfg(test)]
@@ -97,6 +114,17 @@ mod tests {
     fn defaults_are_one_slot_and_thirty_seconds() {
         let config = read(&[]).unwrap();
         assert_eq!((config.slots, config.lease), (1, Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn base_models_lie_where_the_operator_says_or_in_the_usual_caches() {
+        let folders = |pairs: &[(&str, &str)]| {
+            let found = read(pairs).unwrap().base_models;
+            [found.weights, found.hub].map(|folder| folder.map(|folder| folder.display().to_string()).unwrap_or_default())
+        };
+        assert_eq!(folders(&[]), ["", ""]);
+        assert_eq!(folders(&[("HOME", "/h")]), ["/h/.cache/aprendiz/weights", "/h/.cache/huggingface/hub"]);
+        assert_eq!(folders(&[("HOME", "/h"), ("APRENDIZ_BASE_MODELS", "/b"), ("HF_HOME", "/f")]), ["/b", "/f/hub"]);
     }
 
     #[test]

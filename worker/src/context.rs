@@ -14,7 +14,7 @@ use crate::vitals::Vitals;
 use crate::{machine, pipeline};
 
 /// What this build can carry out.
-pub(crate) const KINDS: [RunKind; 2] = [RunKind::Linear, RunKind::Evaluate];
+pub(crate) const KINDS: [RunKind; 3] = [RunKind::Linear, RunKind::SentenceTransformer, RunKind::Evaluate];
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 

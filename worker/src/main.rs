@@ -4,6 +4,7 @@ mod attempt;
 mod child;
 mod config;
 mod context;
+mod embed;
 mod failure;
 mod handler;
 mod instruments;
@@ -32,7 +33,7 @@ use crate::shutdown::Shutdown;
 ///
 /// Start as many as you like, on as many hosts; each reads its configuration from the environment: DATABASE_URL (or PG*), REDIS_URL,
 /// APRENDIZ_BUCKET, AWS_* and AWS_ENDPOINT_URL_S3, and APRENDIZ_SLOTS (runs at once, 1), APRENDIZ_THREADS (per run, all cores),
-/// APRENDIZ_SCRATCH (folder for work files), APRENDIZ_LEASE_SECONDS (30), APRENDIZ_LOOK_SECONDS (30), APRENDIZ_CHECKPOINT_SECONDS (30),
+/// APRENDIZ_SCRATCH (folder for work files), APRENDIZ_BASE_MODELS (folder of base models), HF_HOME, APRENDIZ_LEASE_SECONDS (30), APRENDIZ_LOOK_SECONDS (30), APRENDIZ_CHECKPOINT_SECONDS (30),
 /// APRENDIZ_GRACE_SECONDS (20), APRENDIZ_CHILD_SILENCE_SECONDS (600), APRENDIZ_PROBE_LISTEN (address of /healthz, /readyz, /metrics; none),
 /// RUST_LOG.
 ///
@@ -57,11 +58,25 @@ enum Command {
         #[arg(long)]
         parent: i32,
     },
+    /// Evaluates an encoder; started by the worker itself, in the same way
+    #[command(hide = true)]
+    Evaluate {
+        /// The job file
+        #[arg(long)]
+        job: PathBuf,
+        /// Process id of the worker
+        #[arg(long)]
+        parent: i32,
+    },
+    /// Turns texts into vectors with an encoder in a directory; needs no database, queue or bucket
+    Embed(embed::EmbedArgs),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Some(Command::Train { job, parent }) => child::train(&job, parent),
+        Some(Command::Evaluate { job, parent }) => child::evaluate(&job, parent),
+        Some(Command::Embed(args)) => embed::run(&args),
         None => match serve() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use training::{Event, PROTOCOL_VERSION, Progress, TrainingSummary};
+use training::{EncoderReport, Event, PROTOCOL_VERSION, Progress, TrainingSummary};
 
 use crate::failure::Stop;
 
@@ -33,18 +33,21 @@ const END: Duration = Duration::from_secs(10);
 pub(crate) enum ChildEnd {
     /// The model is written.
     Trained(TrainingSummary),
+    /// The encoder is evaluated.
+    Evaluated(Box<EncoderReport>),
     /// It was asked to stop, and has saved what it had.
     Stopped,
 }
 
-/// Starts the child and listens until it ends. `stop` asks it to save a checkpoint and end; without a line for `silence` it is killed.
+/// Starts the child with a command of this program (`train`, `evaluate`) and listens until it ends. `stop` asks it to save a checkpoint and end; without a line for `silence` it is killed.
 pub(crate) async fn run(
+    command: &str,
     job: &Path,
     silence: Duration,
     stop: &CancellationToken,
     mut on_event: impl FnMut(Event),
 ) -> Result<ChildEnd, Stop> {
-    let mut child = start(job)?;
+    let mut child = start(command, job)?;
     let mut input = child.stdin.take();
     let mut lines =
         FramedRead::new(child.stdout.take().expect("standard output is piped"), LinesCodec::new_with_max_length(MAX_LINE_BYTES));
@@ -64,7 +67,7 @@ pub(crate) async fn run(
         };
         let Some(line) = line else { break };
         match parse(&line)? {
-            end @ (Event::Done { .. } | Event::Stopped { .. } | Event::Error { .. }) => last = Some(end),
+            end @ (Event::Done { .. } | Event::Evaluated { .. } | Event::Stopped { .. } | Event::Error { .. }) => last = Some(end),
             Event::Log { level, message } => {
                 logs += 1;
                 if logs <= MAX_LOGS {
@@ -85,11 +88,11 @@ pub(crate) async fn run(
     conclude(last, status, &words)
 }
 
-fn start(job: &Path) -> Result<Child, Stop> {
+fn start(command: &str, job: &Path) -> Result<Child, Stop> {
     // the image that runs, and so the same version, whatever has taken the place of its file meanwhile. The child dies with the
     // thread that starts it: never start it from a thread that ends before the worker does
     Command::new("/proc/self/exe")
-        .arg("train")
+        .arg(command)
         .arg("--job")
         .arg(job)
         .arg("--parent")
@@ -169,6 +172,7 @@ async fn end_of(mut stderr: ChildStderr) -> String {
 fn conclude(last: Option<Event>, status: ExitStatus, words: &str) -> Result<ChildEnd, Stop> {
     match (last, status.signal()) {
         (Some(Event::Done { summary }), None) if status.success() => Ok(ChildEnd::Trained(summary)),
+        (Some(Event::Evaluated { report }), None) if status.success() => Ok(ChildEnd::Evaluated(Box::new(report))),
         (Some(Event::Stopped { .. }), None) if status.success() => Ok(ChildEnd::Stopped),
         (Some(Event::Error { code, message, retryable }), None) => {
             Err(if retryable { Stop::retryable(&code, message) } else { Stop::permanent(&code, message) })

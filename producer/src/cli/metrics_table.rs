@@ -10,14 +10,19 @@ use crate::cli::output::table;
 const SPLITS: [&str; 4] = ["test", "reviewed", "validation", "train"];
 
 /// Metric, heading, and whether it is a share.
-const COLUMNS: [(&str, &str, bool); 7] = [
+const COLUMNS: [(&str, &str, bool); 12] = [
     ("n", "n", false),
     ("accuracy", "accuracy", true),
     ("macro_f1", "macro-F1", true),
     ("coverage", "coverage", true),
     ("selective_accuracy", "selective accuracy", true),
     ("prediction_coverage", "prediction coverage", true),
+    ("knn_accuracy", "neighbours", true),
+    ("base_knn_accuracy", "base's", true),
     ("majority_baseline", "majority baseline", true),
+    ("pairs", "pairs", false),
+    ("average_precision", "average precision", true),
+    ("base_average_precision", "of the base", true),
 ];
 
 /// A metric as the API gives it.

@@ -10,6 +10,7 @@ mod derived;
 mod doctor;
 mod document;
 mod download;
+mod embed;
 mod exit;
 mod field;
 mod import;
@@ -62,6 +63,7 @@ Examples:
   aprendiz run explain ID                             why it waits or failed, and what to do
   aprendiz model download contracts -d ./contracts    fetch the newest version
   aprendiz predict --model contracts contract.txt     ask it
+  aprendiz train-st --training-run ID --wait          train an encoder on the data of a run
 
 Exit codes:
   0  done
@@ -106,6 +108,8 @@ enum Command {
     Document(document::DocumentCommand),
     /// Ask a published model
     Predict(predict::PredictArgs),
+    /// Turn texts into vectors with a published encoder
+    Embed(embed::EmbedArgs),
     /// List workers, and ask one to drain
     #[command(subcommand)]
     Worker(worker::WorkerCommand),
@@ -122,7 +126,7 @@ enum Command {
     Ingest(derived::DerivedArgs),
     /// Score the stored predictions of the extractor over the data of a run
     Eval(derived::DerivedArgs),
-    /// Fine-tune a sentence transformer on the data of a run (this kind is not built yet)
+    /// Train a sentence transformer on the data of a run
     TrainSt(derived::TrainStArgs),
 }
 
@@ -178,13 +182,14 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Document(command) => document::run(&client()?, &command, output).await,
         Command::Model(command) => model::run(&client()?, &command, output).await,
         Command::Predict(args) => predict::run(&client()?, &args, output).await,
+        Command::Embed(args) => embed::run(&client()?, &args).await,
         Command::Worker(command) => worker::run(&client()?, &command, output).await,
         Command::Queue(command) => queue::run(&client()?, &command, output).await,
         Command::Audit(command) => audit::run(&client()?, &command, output).await,
         Command::Field(command) => field::run(&client()?, &command, output).await,
         Command::Ingest(args) => derived::ingest(&client()?, &args, output).await,
         Command::Eval(args) => derived::eval(&client()?, &args, output).await,
-        Command::TrainSt(args) => derived::train_st(&args),
+        Command::TrainSt(args) => derived::train_st(&client()?, args, output).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `aprendiz model`: lists and fetches published models.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::cli::client::Client;
-use crate::cli::download::{RemoteFile, download, text};
+use crate::cli::download::{LocalFile, RemoteFile, download, text};
 use crate::cli::exit::CliError;
 use crate::cli::lineage;
 use crate::cli::output::{Output, table};
@@ -54,14 +54,16 @@ struct Summary {
     published_at: DateTime<Utc>,
 }
 
+/// A published version, as the API tells of it.
 #[derive(Deserialize)]
-struct Version {
-    model: String,
-    number: i32,
+pub(crate) struct Version {
+    pub(crate) model: String,
+    pub(crate) number: i32,
     run_id: Uuid,
     dataset_id: Uuid,
-    manifest_sha256: String,
+    pub(crate) manifest_sha256: String,
     files: Vec<RemoteFile>,
+    pub(crate) card: Value,
     created_at: DateTime<Utc>,
 }
 
@@ -105,19 +107,29 @@ async fn page(client: &Client, name: &str, limit: u8) -> Result<Value, CliError>
     Ok(client.json::<Value>(request).await?["items"].take())
 }
 
-async fn fetch(client: &Client, name: &str, number: Option<i32>, dir: Option<PathBuf>, output: Output) -> Result<(), CliError> {
+/// A version of a model; `None` as number = the newest.
+pub(crate) async fn find(client: &Client, name: &str, number: Option<i32>) -> Result<Version, CliError> {
     let version = match number {
         Some(number) => client.get(&["v1", "models", name, "versions", &number.to_string()]).await?,
         None => page(client, name, 1).await?[0].take(),
     };
-    let version: Version =
-        serde_json::from_value(version).context("the API answered a version that is not from this version of Aprendiz")?;
-    let Version { model, number, run_id, dataset_id, manifest_sha256, mut files, created_at: _ } = version;
-    // last, as it was uploaded: a folder with a manifest is whole
+    Ok(serde_json::from_value(version).context("the API answered a version that is not from this version of Aprendiz")?)
+}
+
+/// Fetches the files of a version, the manifest last, as they were uploaded: a folder with a manifest is whole.
+pub(crate) async fn download_into(client: &Client, version: &Version, dir: &Path) -> Result<Vec<LocalFile>, CliError> {
+    let mut files = version.files.clone();
     files.retain(|file| file.path != inference::manifest::MANIFEST_FILE);
-    files.push(RemoteFile { path: inference::manifest::MANIFEST_FILE.to_owned(), bytes: None, sha256: manifest_sha256 });
-    let dir = dir.unwrap_or_else(|| PathBuf::from(format!("{model}-{number}")));
-    let files = download(client, &["v1", "models", &model, "versions", &number.to_string(), "files"], &files, &dir).await?;
+    let sha256 = version.manifest_sha256.clone();
+    files.push(RemoteFile { path: inference::manifest::MANIFEST_FILE.to_owned(), bytes: None, sha256 });
+    download(client, &["v1", "models", &version.model, "versions", &version.number.to_string(), "files"], &files, dir).await
+}
+
+async fn fetch(client: &Client, name: &str, number: Option<i32>, dir: Option<PathBuf>, output: Output) -> Result<(), CliError> {
+    let version = find(client, name, number).await?;
+    let dir = dir.unwrap_or_else(|| PathBuf::from(format!("{}-{}", version.model, version.number)));
+    let files = download_into(client, &version, &dir).await?;
+    let Version { model, number, run_id, dataset_id, .. } = version;
     let value = json!({ "model": model, "number": number, "run_id": run_id, "dataset_id": dataset_id, "dir": dir, "files": files });
     output.print(&value, || format!("{model} version {number}: {}", text(&files, &dir)))?;
     Ok(())

@@ -19,8 +19,16 @@ use crate::patience::patiently;
 use crate::pipeline::artifacts::upload_files;
 use crate::pipeline::scratch::Scratch;
 
-/// Files that training and evaluation read; the Parquet files are for people and other programs.
-const NEEDED: [&str; 4] = ["jsonl/train.jsonl", "jsonl/validation.jsonl", "jsonl/test.jsonl", "labels.json"];
+/// Files that training and evaluation read, as far as there are any; the Parquet files are for people and other programs.
+const NEEDED: [&str; 7] = [
+    "jsonl/train.jsonl",
+    "jsonl/validation.jsonl",
+    "jsonl/test.jsonl",
+    "labels.json",
+    "pairs/train.jsonl",
+    "pairs/validation.jsonl",
+    "pairs/test.jsonl",
+];
 
 /// The selection of a run: what it asked for, made explicit.
 pub(crate) async fn selection_of(conn: &mut PgConnection, run: &runs::TrainingRun, spec: &RunSpec) -> Result<Selection, Stop> {

@@ -22,7 +22,7 @@ use crate::pipeline::scratch::Scratch;
 
 /// What the model answered for every test example; lets anyone check the metrics, and `predict` against them.
 const PREDICTIONS_FILE: &str = "test_predictions.jsonl";
-const METRICS_FILE: &str = "metrics.json";
+pub(crate) const METRICS_FILE: &str = "metrics.json";
 
 /// What a model is worth.
 pub(crate) struct Evaluation {
@@ -86,11 +86,11 @@ pub(crate) async fn evaluate(
     Ok(Evaluation { metrics, card })
 }
 
-async fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Stop> {
+pub(crate) async fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Stop> {
     tokio::fs::write(path, bytes).await.map_err(|error| Stop::scratch(path, &error))
 }
 
-fn broken(error: serde_json::Error) -> Stop {
+pub(crate) fn broken(error: serde_json::Error) -> Stop {
     Stop::permanent("broken_state", error.to_string())
 }
 

@@ -1,9 +1,12 @@
 //! A whole run, top to bottom.
 
 mod artifacts;
+mod base_model;
 mod checkpoints;
 mod dataset;
+mod encoder_card;
 mod evaluate;
+mod evaluate_encoder;
 mod extractions;
 mod metrics;
 mod model_card;
@@ -16,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::WorkerContext;
 use crate::failure::Stop;
+use crate::pipeline::evaluate_encoder::Trained;
 use crate::pipeline::phases::Phases;
 use crate::pipeline::scratch::Scratch;
 pub(crate) use crate::pipeline::scratch::{probe as probe_scratch, sweep as sweep_scratch};
@@ -38,16 +42,30 @@ pub(crate) async fn run(context: &WorkerContext, claim: Claim, handing_back: &Ca
 
     let scratch = Scratch::create(&context.config.scratch, key)?;
     phases.enter(RunPhase::Dataset).await?;
+    // first, because nothing can be done without it
+    let base = match claim.run.kind {
+        RunKind::SentenceTransformer if !claim.run.dataset_only => {
+            let provided = base_model::provide(context, key, &spec, &scratch);
+            Some(handing_back.run_until_cancelled(provided).await.ok_or(Stop::HandedBack)??)
+        }
+        _ => None,
+    };
     let dataset = handing_back.run_until_cancelled(dataset::provide(context, &claim, &spec, &scratch)).await.ok_or(Stop::HandedBack)??;
     if claim.run.dataset_only {
         return metrics::publish_without_model(context, key, &[]).await;
     }
 
     phases.enter(RunPhase::Train).await?;
-    let summary = train::train(context, key, &spec, &dataset, &scratch, handing_back).await?;
+    let summary = train::train(context, key, &spec, base.as_ref(), &dataset, &scratch, handing_back).await?;
 
     phases.enter(RunPhase::Evaluate).await?;
-    let evaluation = evaluate::evaluate(context, key, &claim.run, &spec, &dataset, &summary, &scratch).await?;
+    let evaluation = match &base {
+        Some(base) => {
+            let trained = Trained { run: &claim.run, spec: &spec, dataset: &dataset, summary: &summary, base };
+            evaluate_encoder::evaluate(context, key, &trained, &scratch).await?
+        }
+        None => evaluate::evaluate(context, key, &claim.run, &spec, &dataset, &summary, &scratch).await?,
+    };
 
     phases.enter(RunPhase::Upload).await?;
     let upload = artifacts::upload(context, key, &claim.run, &scratch).await?;

@@ -41,6 +41,11 @@ impl Scratch {
         self.folder.path().join("model")
     }
 
+    /// Weights to start from, when they were fetched.
+    pub(crate) fn base_model(&self) -> PathBuf {
+        self.folder.path().join("base-model")
+    }
+
     /// Scores that training leaves for the evaluation.
     pub(crate) fn reports(&self) -> PathBuf {
         self.folder.path().join("reports")
@@ -56,7 +61,7 @@ impl Scratch {
         self.folder.path().join("resume.safetensors")
     }
 
-    /// The job file of the training child.
+    /// The job file of the child that trains, then of the one that evaluates.
     pub(crate) fn job(&self) -> PathBuf {
         self.folder.path().join("job.json")
     }

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use dataset::Dataset;
+use inference::SentenceTransformerParams;
 use runs::{AttemptKey, EventKind, RunSpec, RunsError, record_progress};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use training::{Event, Kind, TrainingJob, TrainingSummary};
+use training::{Event, Kind, PairFiles, TrainingJob, TrainingSummary};
 
 use crate::context::WorkerContext;
 use crate::failure::Stop;
+use crate::pipeline::base_model::Base;
 use crate::pipeline::checkpoints::{Checkpoints, LocalCheckpoint, Told};
 use crate::pipeline::scratch::Scratch;
 use crate::supervisor::{self, ChildEnd};
@@ -23,6 +25,7 @@ pub(crate) async fn train(
     context: &WorkerContext,
     key: AttemptKey,
     spec: &RunSpec,
+    base: Option<&Base>,
     dataset: &Dataset,
     scratch: &Scratch,
     handing_back: &CancellationToken,
@@ -34,7 +37,7 @@ pub(crate) async fn train(
             format!("no field can be trained ({}): review more documents or name other fields", reasons.join("; ")),
         ));
     }
-    let mut job = job(context, spec, scratch)?;
+    let mut job = job(context, spec, base, scratch)?;
     let mut checkpoints = Checkpoints::new(context, key, training::fingerprint(&job, &dataset.canonical_hash));
     job.resume = checkpoints.fetch(scratch).await?;
     let path = scratch.job();
@@ -50,7 +53,7 @@ pub(crate) async fn train(
             Event::Checkpoint { step, file, .. } => told.send_modify(|told| told.newest = Some(LocalCheckpoint { step, file })),
             event => tell(&event, &progress),
         };
-        let end = supervisor::run(&path, context.config.silence, handing_back, on_event).await;
+        let end = supervisor::run("train", &path, context.config.silence, handing_back, on_event).await;
         // the keeper ends once it has seen the last checkpoint
         drop(told);
         end
@@ -71,6 +74,7 @@ pub(crate) async fn train(
                 keeping.await?;
                 Err(Stop::HandedBack)
             }
+            ChildEnd::Evaluated(_) => Err(Stop::permanent("child_protocol", "the training process said that it had evaluated something")),
         }
     };
     tokio::select! {
@@ -79,11 +83,12 @@ pub(crate) async fn train(
     }
 }
 
-fn job(context: &WorkerContext, spec: &RunSpec, scratch: &Scratch) -> Result<TrainingJob, Stop> {
+fn job(context: &WorkerContext, spec: &RunSpec, base: Option<&Base>, scratch: &Scratch) -> Result<TrainingJob, Stop> {
     let snapshot = scratch.snapshot();
+    let pairs = |split: &str| snapshot.join(format!("pairs/{split}.jsonl"));
     Ok(TrainingJob {
         v: TrainingJob::version(),
-        kind: Kind::Linear,
+        kind: if base.is_some() { Kind::SentenceTransformer } else { Kind::Linear },
         seed: spec.seed,
         target_accuracy: spec.target_accuracy,
         params: Value::Object(spec.params.clone()),
@@ -91,8 +96,8 @@ fn job(context: &WorkerContext, spec: &RunSpec, scratch: &Scratch) -> Result<Tra
         train: snapshot.join("jsonl/train.jsonl"),
         validation: snapshot.join("jsonl/validation.jsonl"),
         labels: snapshot.join("labels.json"),
-        base_model: None,
-        pairs: None,
+        base_model: base.map(|base| base.found.clone()),
+        pairs: base.map(|_| PairFiles { train: pairs("train"), validation: pairs("validation") }),
         out: scratch.model(),
         reports: scratch.reports(),
         checkpoints: scratch.checkpoints(),
@@ -103,11 +108,17 @@ fn job(context: &WorkerContext, spec: &RunSpec, scratch: &Scratch) -> Result<Tra
     })
 }
 
-fn backend(name: &str) -> Result<training::Backend, Stop> {
+/// The parameters of a sentence transformer; they were checked when the run was created.
+pub(crate) fn params(spec: &RunSpec) -> Result<SentenceTransformerParams, Stop> {
+    let params = Value::Object(spec.params.clone());
+    SentenceTransformerParams::parse(&params).map_err(|reason| Stop::permanent("bad_params", reason))
+}
+
+pub(crate) fn backend(name: &str) -> Result<training::Backend, Stop> {
     serde_json::from_value(Value::from(name)).map_err(|error| Stop::permanent("unknown_backend", format!("backend `{name}`: {error}")))
 }
 
-fn tell(event: &Event, progress: &watch::Sender<Value>) {
+pub(crate) fn tell(event: &Event, progress: &watch::Sender<Value>) {
     if let Event::Progress { examples_per_second: Some(rate), .. } = event {
         ::metrics::gauge!("aprendiz_worker_examples_per_second").set(*rate);
     }

@@ -21,6 +21,7 @@ Examples:
   aprendiz run create --model contracts --watch
   aprendiz run create --model contracts --fields contract_type,governing_law --min-support 5
   aprendiz run create --model contracts --documents ids.txt --param l2=0.3 --param epochs=50
+  aprendiz run create --model contracts-encoder --kind sentence-transformer --param epochs=2 --watch
   aprendiz run create --spec spec.json --idempotency-key nightly-2026-11-21
 
 A spec file is the JSON body of POST /v1/training-runs; see /openapi.json for all keys. Flags override what it says.")]
@@ -28,9 +29,12 @@ pub(crate) struct CreateArgs {
     /// Name under which the version is published
     #[arg(long, required_unless_present = "spec")]
     model: Option<String>,
-    /// What to train; `linear` by default, `evaluate` scores the stored predictions
+    /// What to train: `linear` by default, or `sentence-transformer`; `evaluate` scores the stored predictions
     #[arg(long)]
     kind: Option<String>,
+    /// What a sentence transformer starts from: a name on Hugging Face, models:/NAME/NUMBER, s3://BUCKET/PREFIX, or a directory of the worker
+    #[arg(long, value_name = "NAME")]
+    base_model: Option<String>,
     /// Fields to learn, separated by commas; default: every categorical field
     #[arg(long, value_delimiter = ',', value_name = "FIELD")]
     fields: Vec<String>,
@@ -87,7 +91,7 @@ pub(crate) async fn run(client: &Client, args: CreateArgs, output: Output) -> Re
     announce_created(client, &run, follow, output).await
 }
 
-fn parse_param(text: &str) -> Result<(String, Value), String> {
+pub(crate) fn parse_param(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` has no `=`: expected for example l2=0.3"))?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
     Ok((key.trim().to_owned(), value))
@@ -110,6 +114,7 @@ fn spec(args: CreateArgs) -> Result<Value, CliError> {
     set(&mut data, "filter", (!filter.is_empty()).then_some(filter));
     set(&mut spec, "model", args.model);
     set(&mut spec, "kind", args.kind);
+    set(&mut spec, "base_model", args.base_model);
     set(&mut spec, "target_accuracy", args.target_accuracy);
     set(&mut spec, "seed", args.seed);
     set(&mut spec, "priority", args.priority);

@@ -20,6 +20,7 @@ use crate::cli::exit::CliError;
 use crate::cli::output::Output;
 
 pub(crate) use self::act::announce_created;
+pub(crate) use self::create::parse_param;
 pub(crate) use self::view::time;
 pub(crate) use self::watch::watch;
 
