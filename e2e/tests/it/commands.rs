@@ -7,7 +7,7 @@ use crate::export::contracts;
 use crate::site::{Site, answered, bytes, id_of, text};
 
 #[tokio::test]
-async fn ingest_and_eval_work_on_the_data_of_a_run_and_train_st_says_it_is_not_built() {
+async fn ingest_and_eval_work_on_the_data_of_a_run() {
     let site = Site::with(contracts()).await;
     // nobody works yet: the parent need not have run
     let parent = site.create_run(&json!({ "model": "contracts", "data": { "fields": ["contract_type"] } })).await.to_string();
@@ -32,10 +32,6 @@ async fn ingest_and_eval_work_on_the_data_of_a_run_and_train_st_says_it_is_not_b
     assert_eq!(parent["dataset_id"], ingest["dataset_id"], "a run and its ingest read the same");
     assert_eq!(site.count("SELECT count(*) FROM model_versions").await, 1);
 
-    let output = site.env.cli(&site.server, &["train-st", "--training-run", &text(&parent["id"])]);
-    let words = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{words}");
-    assert!(words.contains("`sentence-transformer` is not built yet") && words.contains("linear"), "{words}");
     assert_eq!(site.count("SELECT count(*) FROM training_runs").await, 3);
     drop(worker);
     site.finish().await;

@@ -11,6 +11,7 @@ mod crowd;
 mod cuad;
 mod datasets;
 mod disk;
+mod encoders;
 mod events;
 mod export;
 mod faults;

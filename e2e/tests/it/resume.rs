@@ -13,7 +13,7 @@ use crate::site::{PATIENCE, Site, bytes, text};
 
 const DOCUMENTS: u64 = 400;
 /// A lease that is soon over, and a checkpoint several times a second.
-const EAGER: &[(&str, &str)] = &[("APRENDIZ_LEASE_SECONDS", "2"), ("APRENDIZ_CHECKPOINT_SECONDS", "0.2")];
+pub(crate) const EAGER: &[(&str, &str)] = &[("APRENDIZ_LEASE_SECONDS", "2"), ("APRENDIZ_CHECKPOINT_SECONDS", "0.2")];
 
 /// Some seconds of training: long enough to be interrupted.
 fn spec() -> Value {
@@ -27,7 +27,7 @@ async fn checkpoint_steps(site: &Site, id: Uuid) -> Vec<i64> {
 }
 
 /// Freezes the child once the run has so many checkpoints.
-async fn frozen_after(site: &Site, worker: &Process, id: Uuid, checkpoints: usize) -> Child {
+pub(crate) async fn frozen_after(site: &Site, worker: &Process, id: Uuid, checkpoints: usize) -> Child {
     wait_until("checkpoints", PATIENCE, async || {
         let run = site.run(id).await;
         assert!(run["finished_at"].is_null(), "the run ended before the test could act: {run}");
@@ -50,7 +50,7 @@ fn local_checkpoints(site: &Site) -> Vec<String> {
 }
 
 /// Hash of each file that training wrote. What names the run or the attempt (the card) is left out.
-async fn weights(site: &Site, id: Uuid) -> BTreeMap<String, String> {
+pub(crate) async fn weights(site: &Site, id: Uuid) -> BTreeMap<String, String> {
     let files: Value =
         sqlx::query_scalar("SELECT files FROM model_versions WHERE run_id = $1").bind(id).fetch_one(site.pool()).await.unwrap();
     let files = files.as_array().unwrap().iter().map(|file| (text(&file["path"]), text(&file["sha256"])));
@@ -63,6 +63,15 @@ async fn steps(site: &Site, id: Uuid) -> Vec<(Option<i64>, i64)> {
             WHERE e.run_id = a.run_id AND e.attempt_number = a.number AND e.kind IN ('metric', 'checkpoint')), 0)
         FROM attempts a WHERE a.run_id = $1 ORDER BY a.number";
     sqlx::query_as(sql).bind(id).fetch_all(site.pool()).await.unwrap()
+}
+
+/// Every attempt but the first continued from a checkpoint of the run.
+pub(crate) async fn check_resumed(site: &Site, id: Uuid) {
+    let (kept, steps) = (checkpoint_steps(site, id).await, steps(site, id).await);
+    assert_eq!(steps[0].0, None);
+    for (resumed, _) in &steps[1..] {
+        assert!(resumed.is_some_and(|step| step > 0 && kept.contains(&step)), "{steps:?} {kept:?}");
+    }
 }
 
 #[tokio::test]

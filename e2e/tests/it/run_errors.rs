@@ -20,7 +20,7 @@ async fn a_spec_that_cannot_be_run_is_refused_and_named() {
             "00000000-0000-0000-0000-000000000000",
         ),
         (json!({ "model": "../m" }), "invalid_body", "../m"),
-        (json!({ "model": "m", "kind": "sentence-transformer" }), "kind_not_built", "sentence-transformer"),
+        (json!({ "model": "m", "kind": "field-classifier" }), "kind_not_built", "field-classifier"),
         (json!({ "model": "m", "kind": "forest" }), "invalid_body", "forest"),
         (json!({ "model": "m", "target_accuracy": 1 }), "invalid_spec", "target_accuracy"),
     ];
