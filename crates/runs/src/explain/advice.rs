@@ -9,8 +9,15 @@ const ADVICE: &[(&[&str], &str)] = &[
         "correct the spec: `aprendiz field list` and `GET /v1/documents` show what there is; then create a new run",
     ),
     (&["split_leak"], "exclude one side of the documents that the text names; if the splits came by themselves, report it"),
+    (
+        &["unknown_base_model", "bad_base_model"],
+        "get the base model as the text says, on every worker that may take the run, then: aprendiz run retry ID; or name another one: aprendiz run clone ID --set base_model=NAME",
+    ),
     (&["bad_params", "unknown_backend"], "correct the spec, for example: aprendiz run clone ID --set params.l2=0.1"),
-    (&["non_finite_loss"], "try a larger `l2`, for example: aprendiz run clone ID --set params.l2=1"),
+    (
+        &["non_finite_loss"],
+        "try a larger `l2`, for an encoder a smaller `learning_rate`, for example: aprendiz run clone ID --set params.l2=1",
+    ),
     (&["backend"], "look into the worker's log and report it"),
     (&["bad_dataset", "bad_model"], "report it; after an upgrade: aprendiz run retry ID"),
     (&["child_protocol"], "report it with the worker's log; after an upgrade: aprendiz run retry ID"),
@@ -37,7 +44,7 @@ const ADVICE: &[(&[&str], &str)] = &[
     (&["worker_panicked"], "look into the log of the attempt's worker and report it; then: aprendiz run retry ID"),
     (
         &["child_killed", "worker_killed"],
-        "give it more memory: fewer `APRENDIZ_SLOTS`, a smaller `max_features`, or a larger host; then: aprendiz run retry ID",
+        "give it more memory: fewer `APRENDIZ_SLOTS`, a smaller `max_features`, for an encoder a smaller `batch` or `max_length`, or a larger host; then: aprendiz run retry ID",
     ),
     (&["worker_lost"], "look at the hosts of the attempts (restarts, out of memory, network), then: aprendiz run retry ID"),
 ];

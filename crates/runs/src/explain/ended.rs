@@ -83,7 +83,7 @@ fn headline(facts: &Facts) -> Option<String> {
         .headline
         .iter()
         .map(|(_, name, value)| match name.as_str() {
-            "n" => format!("n {value:.0}"),
+            "n" | "pairs" => format!("{name} {value:.0}"),
             name => format!("{} {value:.3}", name.replace('_', " ")),
         })
         .collect();

@@ -271,7 +271,8 @@ async fn headline(conn: &mut PgConnection, id: RunId) -> Result<Vec<(String, Str
         SELECT split, name, value AS "value!"
         FROM metrics
         WHERE run_id = $1 AND field IS NULL AND step = 0 AND value IS NOT NULL AND split IN ('test', 'reviewed')
-            AND name IN ('n', 'accuracy', 'macro_f1', 'majority_baseline', 'coverage', 'selective_accuracy', 'prediction_coverage')
+            AND name IN ('n', 'accuracy', 'macro_f1', 'majority_baseline', 'coverage', 'selective_accuracy', 'prediction_coverage',
+                'pairs', 'average_precision', 'base_average_precision')
         ORDER BY split, id
         "#,
         id as RunId
