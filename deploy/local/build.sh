@@ -6,7 +6,22 @@ target_folder() { printf '%s' "${CARGO_TARGET_DIR:-$root/target}"; }
 # Queries are checked against .sqlx: a build needs no database, and an old or empty one at DATABASE_URL cannot fail it.
 build_workspace() { SQLX_OFFLINE=true cargo build --locked --workspace "$@"; }
 
+# The other back ends that Burn has for this machine, and that they give the same models. Burn is built once more, for many minutes.
+test_backends() {
+    need_rust
+    say "── back ends: flex, ndarray"
+    local runner=(nextest run --no-fail-fast)
+    cargo nextest --version >/dev/null 2>&1 || runner=(test)
+    SQLX_OFFLINE=true cargo "${runner[@]}" --locked --workspace --features training/ndarray \
+        --test linear --test sentence_transformer "$@"
+}
+
 run_tests() {
+    if [[ ${1:-} == --backends ]]; then
+        shift
+        test_backends "$@"
+        return
+    fi
     need_rust
     # the tests drive the real binaries
     step "build" build_workspace --bins --examples

@@ -28,6 +28,7 @@ demo() {
     step "train" demo_train
     step "download" demo_download
     step "predict" demo_predict
+    demo_encoder
     demo_summary
     demo_failed=no
     if [[ $demo_once == no ]]; then
@@ -56,7 +57,7 @@ demo_start() {
     wait_for 60 "the API" demo_ready || die "the API is not ready at $APRENDIZ_URL/readyz"
     for worker in worker-1 worker-2; do
         stop_process "$state/$worker.pid" aprendiz-worker
-        start_process "$worker" "$bin/aprendiz-worker"
+        APRENDIZ_BASE_MODELS=$weights start_process "$worker" "$bin/aprendiz-worker"
     done
     sleep 0.2
     for worker in worker-1 worker-2; do
@@ -105,6 +106,29 @@ demo_predict() {
     demo_run predict --model contracts "$state/demo/document.txt"
 }
 
+# An encoder on the same data, where the base weights are; the demo is whole without it.
+demo_encoder() {
+    if ! has_weights; then
+        say "── encoder: skipped: the base weights are not here; ./dev weights fetches them (84 MB)"
+        return 0
+    fi
+    step "train an encoder (a few minutes)" demo_train_encoder
+    printf '%s\n' "This agreement is governed by the laws of Texas." "Fees are due within thirty days." |
+        "$aprendiz" embed --model contracts-encoder --plain - >"$state/demo/vectors.jsonl" || die "failed: aprendiz embed"
+    say "   vectors of two sentences: .dev/demo/vectors.jsonl"
+}
+
+# Few pairs of short texts: it shall be seen to work, not to be good.
+demo_train_encoder() {
+    local spec=$state/demo/encoder.json
+    cat >"$spec" <<'JSON'
+{"model": "contracts-encoder", "kind": "sentence-transformer",
+ "data": {"fields": ["contract_type"], "pairs": {"per_label": 8, "max_chars": 400}},
+ "params": {"max_length": 64, "evaluation_documents": 60}}
+JSON
+    demo_run run create --spec "$spec" --watch
+}
+
 demo_summary() {
     cat <<TEXT
 
@@ -117,7 +141,7 @@ What runs where
 Where the results lie
    run          $run_id
    dataset      .dev/demo/dataset
-   model        .dev/demo/model
+   model        .dev/demo/model$(if [[ -s $state/demo/vectors.jsonl ]]; then printf '\n   vectors      .dev/demo/vectors.jsonl'; fi)
 Try it          source .dev/env; ${aprendiz#"$root"/} run list
 TEXT
 }

@@ -29,6 +29,10 @@ use crate::context::WorkerContext;
 use crate::probes::Probes;
 use crate::shutdown::Shutdown;
 
+// what a training allocates and frees in each step would otherwise go back to the system and be cleared again
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Claims training runs and carries them out: dataset, training in a child process, evaluation, upload, publication.
 ///
 /// Start as many as you like, on as many hosts; each reads its configuration from the environment: DATABASE_URL (or PG*), REDIS_URL,

@@ -99,6 +99,8 @@ fn start(command: &str, job: &Path) -> Result<Child, Stop> {
         .arg(std::process::id().to_string())
         // no secret of the worker reaches the process that parses documents
         .env_clear()
+        // freed memory is kept for the next step: all of it goes back when the process ends
+        .env("MIMALLOC_PURGE_DELAY", "-1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -17,6 +17,10 @@ const TEXTS_AT_ONCE: usize = 1024;
 /// Texts of a batch.
 const BATCH: usize = 32;
 
+// as in the worker
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let dir: PathBuf = std::env::args_os().nth(1).ok_or("say which directory holds the model")?.into();
     let device = Device::flex();

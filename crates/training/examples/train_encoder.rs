@@ -4,7 +4,7 @@
 //! held out. `BASE_MODEL` is a directory. `PARAMS` is the JSON of a run spec's `params`.
 //!
 //! `train_encoder BASE_MODEL PAIRS.jsonl OUT [PARAMS]`, lines of `{"text_a","text_b","label","split"}`, trains on pairs that are given.
-//! `THREADS` in the environment says how many threads compute (all).
+//! `THREADS` in the environment says how many threads compute (all), `SEED` the seed (42). With pairs the losses of all steps are printed.
 
 use std::{
     collections::BTreeSet,
@@ -23,6 +23,10 @@ use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::json;
 use training::{Backend, Event, Kind, Outcome, PairFiles, TrainingJob, run};
+
+// as in the worker
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Neighbours that are asked for the class.
 const NEIGHBOURS: usize = 5;
@@ -86,7 +90,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let job = TrainingJob {
         v: TrainingJob::version(),
         kind: Kind::SentenceTransformer,
-        seed: 42,
+        seed: std::env::var("SEED").map_or(Ok(42), |seed| seed.parse())?,
         target_accuracy: 0.95,
         params,
         train: out.join("train.jsonl"),
@@ -104,8 +108,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let started = Instant::now();
     let mut told = Instant::now();
+    let mut losses = Vec::new();
     let outcome = run(&job, &AtomicBool::new(false), &mut |line| match line.event {
-        Event::Progress { step, loss: Some(loss), examples_per_second: Some(rate), seconds_left, .. } if told.elapsed().as_secs() >= 5 => {
+        Event::Progress { step, loss: Some(loss), examples_per_second: Some(rate), seconds_left, .. } => {
+            losses.push((loss * 1e4).round() / 1e4);
+            if told.elapsed().as_secs() < 5 {
+                return;
+            }
             told = Instant::now();
             eprintln!(
                 "{:7.1} s step {step} loss {loss:.4} {rate:.2} pairs/s, {:.0} s left",
@@ -119,6 +128,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let Outcome::Trained(summary) = outcome else { return Err("nobody stops it".into()) };
     println!("{}", serde_json::to_string_pretty(&summary)?);
     if given {
+        let figures = summary.encoder.map(|encoder| (encoder.base, encoder.trained));
+        let precision = |figures: Option<training::PairFigures>| figures.map(|figures| figures.average_precision);
+        let (base, trained) = figures.map_or((None, None), |(base, trained)| (precision(base), precision(trained)));
+        println!("{}", json!({"seed": job.seed, "average_precision": {"base": base, "trained": trained}, "losses": losses}));
         return Ok(());
     }
     for (name, model) in [("base", Path::new(base)), ("trained", &job.out)] {

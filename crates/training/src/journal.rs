@@ -21,6 +21,9 @@ use crate::{
     record::Record,
 };
 
+/// Time that is worked for each second that a checkpoint takes.
+const WORK_PER_SAVING: u32 = 9;
+
 /// Keeps what is solved, counts the steps, writes checkpoints and hears when it is time to stop.
 ///
 /// A *step* is one pass of a solver. A training is a sequence of fields, a field a sequence of solves.
@@ -40,6 +43,8 @@ pub(crate) struct Journal<'a> {
     resumed_from: Option<u64>,
     saved_step: u64,
     saved_at: Instant,
+    /// How long the last checkpoint took.
+    saving: Duration,
 }
 
 impl<'a> Journal<'a> {
@@ -58,6 +63,7 @@ impl<'a> Journal<'a> {
             resumed_from: None,
             saved_step: 0,
             saved_at: Instant::now(),
+            saving: Duration::ZERO,
         };
         if let Some(path) = &job.resume {
             journal.take(path, device);
@@ -170,7 +176,7 @@ impl<'a> Journal<'a> {
     /// Between two steps of a solve, whose state is `state`: writes a checkpoint if it is time, and stops if that is wanted.
     pub(crate) fn between_steps(&mut self, state: impl FnOnce() -> Record) -> Result<(), Halt> {
         let stop = self.is_stopped();
-        if stop || self.saved_at.elapsed() >= self.pause {
+        if stop || self.is_time() {
             self.solved.state = Some(state());
             let saved = self.save();
             self.solved.state = None;
@@ -190,7 +196,14 @@ impl<'a> Journal<'a> {
 
     /// Whether [`between_steps`](Self::between_steps) would ask for the state.
     pub(crate) fn wants_state(&self) -> bool {
-        self.is_stopped() || self.saved_at.elapsed() >= self.pause
+        self.is_stopped() || self.is_time()
+    }
+
+    /// Whether enough time has gone by since the last checkpoint. Large ones are written less often, so that they never take more than a
+    /// tenth of the time; a pause of 0 asks for all of them.
+    fn is_time(&self) -> bool {
+        let pause = if self.pause.is_zero() { self.pause } else { self.pause.max(self.saving * WORK_PER_SAVING) };
+        self.saved_at.elapsed() >= pause
     }
 
     /// Whether the work was asked to stop.
@@ -202,8 +215,9 @@ impl<'a> Journal<'a> {
         if self.solved.step == self.saved_step {
             return Ok(());
         }
+        let began = Instant::now();
         let (file, bytes) = self.folder.write(&self.solved, &self.identity)?;
-        (self.saved_step, self.saved_at) = (self.solved.step, Instant::now());
+        (self.saved_step, self.saved_at, self.saving) = (self.solved.step, Instant::now(), began.elapsed());
         self.reporter.checkpoint(self.solved.step, file, bytes);
         Ok(())
     }

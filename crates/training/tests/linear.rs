@@ -348,3 +348,22 @@ fn progress_rises_to_the_end_and_the_last_line_is_the_summary() {
         assert_eq!(serde_json::from_str::<Progress>(&text).unwrap(), line);
     }
 }
+
+#[cfg(feature = "ndarray")]
+#[test]
+fn the_ndarray_back_end_gives_the_same_heads_but_for_rounding() {
+    let snapshot = Snapshot::new(36, &Shape::default());
+    let rows = [Backend::Flex, Backend::Ndarray].map(|backend| {
+        let folder = |name: &str| snapshot.path(&format!("{name}-{}", backend.name()));
+        let job =
+            TrainingJob { backend, out: folder("model"), reports: folder("reports"), checkpoints: folder("checkpoints"), ..snapshot.job() };
+        let outcome = run(&job, &AtomicBool::new(false), &mut |_| {}).unwrap();
+        assert!(matches!(outcome, Outcome::Trained(summary) if summary.backend == backend.name()));
+        ReportRow::read_all(&job.reports.join(VALIDATION_FILE)).unwrap()
+    });
+    assert!(!rows[0].is_empty() && rows[0].len() == rows[1].len());
+    for (flex, ndarray) in rows[0].iter().zip(&rows[1]) {
+        assert_eq!((&flex.field, &flex.predicted), (&ndarray.field, &ndarray.predicted));
+        assert!((flex.confidence - ndarray.confidence).abs() < 1e-3, "{} {}", flex.confidence, ndarray.confidence);
+    }
+}

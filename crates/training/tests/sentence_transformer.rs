@@ -313,3 +313,26 @@ fn what_cannot_be_trained_is_refused_in_words() {
     fs::write(snapshot.path("train.jsonl"), lines(0, 1)).unwrap();
     assert_eq!(refusal(snapshot.job("few", json!({}))).code(), "no_trainable_field");
 }
+
+#[cfg(feature = "ndarray")]
+#[test]
+fn the_ndarray_back_end_gives_the_same_encoder_but_for_rounding() {
+    let snapshot = Snapshot::new();
+    let flex = snapshot.job("flex", learning());
+    let ndarray = TrainingJob { backend: Backend::Ndarray, ..snapshot.job("ndarray", learning()) };
+    let [(one, _), (other, _)] = [&flex, &ndarray].map(to_the_end);
+    assert_eq!((one.backend.as_str(), other.backend.as_str()), ("flex", "ndarray"));
+    let [one, other] = [one, other].map(|summary| summary.encoder.unwrap());
+    let [base, found] = [&one, &other].map(|encoder| encoder.base.unwrap().average_precision);
+    assert!((base - found).abs() < 1e-3, "{base} {found}");
+    let [trained, found] = [&one, &other].map(|encoder| encoder.trained.unwrap().average_precision);
+    assert!((trained - found).abs() < 0.02, "{trained} {found}");
+    // vectors, not weights: where a gradient is nothing but rounding, Adam makes whole steps of it, and they change nothing
+    let device = burn::tensor::Device::flex();
+    let texts: Vec<String> = (0..18).map(|number| lines(2000 + number, 1)).collect();
+    let vectors = [&flex, &ndarray].map(|job| Encoder::load(&job.out, &device).unwrap().encode(&texts, 8, &device).unwrap());
+    for (a, b) in vectors[0].iter().zip(&vectors[1]) {
+        let cosine: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+        assert!(cosine > 0.999, "{cosine}");
+    }
+}

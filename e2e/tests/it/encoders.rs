@@ -165,7 +165,7 @@ async fn an_encoder_whose_worker_is_killed_ends_with_the_bytes_of_an_undisturbed
     let site = Site::with(contracts()).await;
     let folder = base_models(&site);
     // every epoch, however little it helps: some seconds of training
-    let spec = spec(&json!({ "epochs": 20, "patience": 0, "learning_rate": 0.002, "evaluation_documents": 20, "batch": 4 }));
+    let spec = spec(&json!({ "epochs": 8, "patience": 0, "learning_rate": 0.002, "evaluation_documents": 20, "batch": 4 }));
     let undisturbed = worker(&site, "undisturbed", &folder, &[("APRENDIZ_CHECKPOINT_SECONDS", "3600")]);
     let plain = site.create_run(&spec).await;
     site.succeeded(plain).await;
