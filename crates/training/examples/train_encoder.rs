@@ -4,7 +4,7 @@
 //! held out. `BASE_MODEL` is a directory. `PARAMS` is the JSON of a run spec's `params`.
 //!
 //! `train_encoder BASE_MODEL PAIRS.jsonl OUT [PARAMS]`, lines of `{"text_a","text_b","label","split"}`, trains on pairs that are given.
-//! `THREADS` in the environment says how many threads compute (all), `SEED` the seed (42). With pairs the losses of all steps are printed.
+//! `THREADS` in the environment says how many threads compute (all), `SEED` the seed (42), `BACKEND` the back end (auto). With pairs the losses of all steps are printed.
 
 use std::{
     collections::BTreeSet,
@@ -104,7 +104,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         checkpoint_seconds: 3600.0,
         resume: None,
         threads: std::env::var("THREADS").map_or(Ok(0), |threads| threads.parse())?,
-        backend: Backend::Auto,
+        backend: std::env::var("BACKEND").map_or(Ok(Backend::Auto), |name| serde_json::from_value(json!(name)))?,
     };
     let started = Instant::now();
     let mut told = Instant::now();

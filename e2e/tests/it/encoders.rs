@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use test_support::Process;
+use test_support::{Process, wait_until};
 use uuid::Uuid;
 
+use crate::child::Child;
 use crate::export::contracts;
 use crate::objects;
 use crate::resume::{EAGER, check_resumed, frozen_after, weights};
@@ -221,6 +222,23 @@ async fn a_base_model_that_is_not_there_or_not_allowed_fails_the_run_for_good_an
     site.finish().await;
 }
 
+/// The process that evaluates is gone at once when the run is cancelled.
+async fn cancel_evaluation(site: &Site, worker: &Process, mut spec: Value) {
+    spec["params"]["evaluation_documents"] = json!(1000);
+    let id = site.create_run(&spec).await;
+    wait_until("the evaluation", PATIENCE, async || {
+        let run = site.run(id).await;
+        assert!(run["finished_at"].is_null(), "the run ended before the test could act: {run}");
+        (run["phase"] == "evaluate" && run["progress"]["stage"] == "test").then_some(())
+    })
+    .await;
+    let child = Child::of(worker);
+    answered(site.api().post(&format!("/v1/training-runs/{id}/cancel")), 200).await;
+    child.is_gone().await;
+    assert_eq!(site.ended(id).await["status"], "cancelled");
+    assert_eq!(site.count("SELECT count(*) FROM model_versions").await, 1);
+}
+
 #[tokio::test]
 async fn the_real_encoder_is_trained_where_its_weights_are() {
     let Some(weights) = std::env::var_os("APRENDIZ_TEST_ENCODER").map(PathBuf::from) else {
@@ -239,6 +257,7 @@ async fn the_real_encoder_is_trained_where_its_weights_are() {
     let version = card(&site, 1).await;
     assert!(version["card"]["base_model"]["name"] == "all-MiniLM-L6-v2" && version["card"]["average_precision"].is_f64(), "{version}");
     println!("RAN: {}", text(&version["card"]["says"]));
+    cancel_evaluation(&site, &worker, spec).await;
     drop(worker);
     site.finish().await;
 }
