@@ -26,7 +26,7 @@ pub struct LinearParams {
     pub l2: Option<f64>,
     /// Most passes of the solver over the training examples, per fit.
     pub epochs: usize,
-    /// A fit ends when a step lowers its objective by a smaller share than this.
+    /// A fit ends when a pass lowers its objective by a smaller share than this.
     pub tolerance: f64,
     /// Folds for out-of-fold scores; fewer where there are fewer groups of documents.
     pub folds: usize,
@@ -35,8 +35,8 @@ pub struct LinearParams {
 impl Default for LinearParams {
     fn default() -> Self {
         Self {
-            word_ngrams: [1, 2],
-            char_ngrams: [2, 5],
+            word_ngrams: [1, 3],
+            char_ngrams: [1, 5],
             sublinear_tf: true,
             min_df: 2,
             max_features: 1 << 18,

@@ -1,7 +1,7 @@
 //! Accuracy and time of the kind `linear` on labelled texts, for comparing it with others.
 //!
 //! `score TRAIN.jsonl.gz [TEST.jsonl.gz] [PARAMS] [SECONDS]`, lines of `{"id","text","label"}`. Without a test file the figures are
-//! those out of fold. `PARAMS` is the JSON of a run spec's `params`, `SECONDS` the least time between
+//! those out of fold; with one the last line is a JSON object, for `deploy/bench/linear.sh`. `PARAMS` is the JSON of a run spec's `params`, `SECONDS` the least time between
 //! two checkpoints (15).
 
 use std::{
@@ -15,6 +15,8 @@ use std::{
 
 use evaluation::ScoredExample;
 use flate2::read::GzDecoder;
+use inference::{Model, NgramCounter};
+use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
 use training::{Backend, Event, Kind, OUT_OF_FOLD_FILE, Outcome, ReportRow, TrainingJob, VALIDATION_FILE, run};
@@ -94,6 +96,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         _ => {}
     })?;
+    let (trained, (cpu, peak)) = (started.elapsed().as_secs_f64(), usage()?);
     let Outcome::Trained(summary) = outcome else { return Err("nobody stops it".into()) };
     println!("{}", serde_json::to_string_pretty(&summary)?);
     let scored = |file| -> Result<Vec<ScoredExample>, Box<dyn Error>> {
@@ -102,6 +105,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (out_of_fold, test) = (scored(OUT_OF_FOLD_FILE)?, scored(VALIDATION_FILE)?);
     // the test never chooses: the threshold is the one found out of fold
     let threshold = evaluation::choose_threshold(&out_of_fold, job.target_accuracy).value();
+    let mut test_accuracy = None;
     for (name, examples) in [("out of fold", out_of_fold), ("test", test)] {
         let options = evaluation::ReportOptions { majority: None, threshold };
         let report = evaluation::report("label", &examples, &options);
@@ -109,7 +113,37 @@ fn main() -> Result<(), Box<dyn Error>> {
             "{name}: n {} accuracy {:.4?} macro_f1 {:.4?} ece {:.4?} log_loss {:.4?} coverage {:.4?} selective {:.4?}",
             report.n, report.accuracy, report.macro_f1, report.ece, report.log_loss, report.coverage, report.selective_accuracy
         );
+        test_accuracy = report.accuracy;
+    }
+    if let Some(test) = arguments.get(1) {
+        let (seconds, asked) = ask(&job.out, test)?;
+        let accuracy = test_accuracy.ok_or("a test has an accuracy")?;
+        println!(
+            "{}",
+            json!({"accuracy": accuracy, "train_s": trained, "train_cpu_s": cpu, "predictions_per_s": (asked as f64 / seconds).round(), "peak_mb": peak})
+        );
     }
     fs::remove_dir_all(&dir)?;
     Ok(())
+}
+
+/// Processor seconds of this process so far, and the most memory it held, in MB.
+fn usage() -> Result<(f64, u64), Box<dyn Error>> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // the name of the program, in brackets, may hold blanks; user and system time are the 12th and 13th after it, in hundredths
+    let after_name = stat.rsplit_once(')').ok_or("/proc/self/stat names the program")?.1;
+    let ticks: f64 = after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
+    let status = fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    Ok((ticks / 100.0, peak.ok_or("/proc/self/status tells the peak")? / 1024))
+}
+
+/// Seconds to answer all texts of a file, on all cores, and how many there were.
+fn ask(model: &Path, texts: &str) -> Result<(f64, usize), Box<dyn Error>> {
+    let model = Model::load_unpublished(model)?;
+    let lines: Vec<String> = BufReader::new(GzDecoder::new(File::open(texts)?)).lines().collect::<Result<_, _>>()?;
+    let texts: Vec<Text> = lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
+    let started = Instant::now();
+    let answers: usize = texts.par_iter().map_init(NgramCounter::new, |counter, text| model.predict_with(counter, &text.text).len()).sum();
+    Ok((started.elapsed().as_secs_f64(), answers))
 }

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Version of the file and of what the solver keeps in it: changes with either.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
 
 const STEP: &str = "step";
 const FORGOTTEN: &str = "forgotten";

@@ -218,7 +218,11 @@ impl Folded<'_, '_> {
         drop(open);
         let (l2, mut scored) = best.map_or((strengths[0], Vec::new()), |(_, l2, scored)| (l2, scored));
         for fold in choosing..self.folds {
-            scored.push(self.score(&mut self.open(fold), l2, next(), journal)?);
+            let mut open = self.open(fold);
+            if let Some(solved) = scored.first() {
+                open.solution = Some(self.taken_from(solved, &open.fitted)?);
+            }
+            scored.push(self.score(&mut open, l2, next(), journal)?);
         }
         Ok((l2, scored))
     }
@@ -263,6 +267,17 @@ impl Folded<'_, '_> {
         let scores = self.examples.scores(&self.documents(&open.held), &self.documents(&open.fitted), &solution)?;
         open.solution = Some(solution.clone());
         Ok(ScoredFold { held: open.held.clone(), fitted: open.fitted.clone(), scores, solution })
+    }
+
+    /// Near the solution of another fold: the weights of the examples that both were fitted on.
+    fn taken_from(&self, solved: &ScoredFold, fitted: &[usize]) -> Result<Tensor<2>, TrainingError> {
+        let classes = self.task.labels.len();
+        let mut weights = vec![0.0_f32; self.task.examples.len() * classes];
+        for (example, solved) in solved.fitted.iter().zip(read(solved.solution.clone())?.chunks_exact(classes)) {
+            weights[example * classes..][..classes].copy_from_slice(solved);
+        }
+        let weights: Vec<f32> = fitted.iter().flat_map(|example| &weights[example * classes..][..classes]).copied().collect();
+        Ok(matrix(weights, [fitted.len(), classes], self.examples.device()))
     }
 
     /// Near the solution on all examples: for each the mean of its weights in the folds that saw it.
@@ -312,8 +327,16 @@ impl Folded<'_, '_> {
         if let Some(solved) = journal.finished_solve() {
             return solved.tensor(SOLUTION, [examples.len(), self.task.labels.len()]);
         }
-        let gram = gram.get_or_init(|| self.examples.gram(&self.documents(examples)));
-        let problem = Problem { gram, targets: self.targets(examples), l2, stop: self.stop };
+        let gram = match gram.get() {
+            Some(gram) => gram,
+            None => {
+                let made = self.examples.gram(&self.documents(examples))?;
+                gram.get_or_init(|| made)
+            }
+        };
+        let classes = examples.iter().map(|example| self.task.classes[*example]).collect();
+        let device = self.examples.device();
+        let problem = Problem { gram, classes, class_count: self.task.labels.len(), l2, stop: self.stop, device };
         let mut fit = match journal.unfinished_solve() {
             Some(saved) => {
                 let fit = Fit::restore(problem, &saved)?;
@@ -329,10 +352,10 @@ impl Folded<'_, '_> {
             }
         };
         while !fit.is_done() {
-            fit = fit.advance()?;
+            fit = fit.advance();
             self.passed(&fit, &progress, journal)?;
         }
-        let solution = fit.into_solution();
+        let solution = fit.solution();
         journal.finish_solve(Record::default().with_tensor(SOLUTION, &solution));
         Ok(solution)
     }
@@ -351,16 +374,6 @@ impl Folded<'_, '_> {
     /// Numbers among all documents of examples of the task.
     fn documents(&self, examples: &[usize]) -> Vec<usize> {
         examples.iter().map(|example| self.task.examples[*example]).collect()
-    }
-
-    /// `[examples, classes]`: 1 for the class of the example, -1 for all others.
-    fn targets(&self, examples: &[usize]) -> Tensor<2> {
-        let classes = self.task.labels.len();
-        let mut targets = vec![-1.0; examples.len() * classes];
-        for (row, example) in examples.iter().enumerate() {
-            targets[row * classes + self.task.classes[*example]] = 1.0;
-        }
-        matrix(targets, [examples.len(), classes], self.examples.device())
     }
 }
 

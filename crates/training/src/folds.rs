@@ -39,7 +39,7 @@ pub(crate) fn assign(groups: &[&str], classes: &[usize], folds: usize, seed: u64
 }
 
 /// Fisher–Yates over the SplitMix64 sequence of the seed: the same on every machine and in every release.
-fn shuffle<T>(items: &mut [T], seed: u64) {
+pub(crate) fn shuffle<T>(items: &mut [T], seed: u64) {
     let mut state = seed;
     for last in (1..items.len()).rev() {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -7,7 +7,10 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use inference::SparseRows;
 
-use crate::{error::TrainingError, sparse};
+use crate::{
+    error::TrainingError,
+    sparse::{self, Lanes, times_panel},
+};
 
 /// Most examples whose inner products are kept as a matrix (256 MiB).
 const MAX_DENSE: usize = 8192;
@@ -22,12 +25,13 @@ pub(crate) struct Examples<'a> {
     device: Device,
 }
 
-/// `XXᵀ + 1` of the examples of one fit.
+/// `XXᵀ + 1` of the examples of one fit. What a weighted sum of examples comes to is kept as the sum's scores on all of them where
+/// that is less than its features.
 pub(crate) enum Gram {
-    /// As a matrix.
-    Dense(Tensor<2>),
-    /// As rows and columns; the matrix is never made.
-    Sparse { rows: SparseRows, columns: SparseRows, device: Device },
+    /// As a matrix, `[N, N]`: sums are scores, `[N]`.
+    Dense { products: Vec<f32>, examples: usize },
+    /// As rows: sums are heads, `[V + 1]`, the bias last.
+    Sparse(SparseRows),
 }
 
 impl<'a> Examples<'a> {
@@ -43,14 +47,11 @@ impl<'a> Examples<'a> {
     }
 
     /// The Gram matrix of some examples.
-    pub(crate) fn gram(&self, examples: &[usize]) -> Gram {
-        match &self.products {
-            Some(products) => Gram::Dense(self.select(products, examples, examples)),
-            None => {
-                let rows = self.rows.select(examples);
-                Gram::Sparse { columns: rows.transposed(), rows, device: self.device.clone() }
-            }
-        }
+    pub(crate) fn gram(&self, examples: &[usize]) -> Result<Gram, TrainingError> {
+        Ok(match &self.products {
+            Some(products) => Gram::Dense { products: read(self.select(products, examples, examples))?, examples: examples.len() },
+            None => Gram::Sparse(self.rows.select(examples)),
+        })
     }
 
     /// Scores `[held, C]` of examples that were held out, from the weights of the examples of a fit.
@@ -86,16 +87,53 @@ impl<'a> Examples<'a> {
 }
 
 impl Gram {
-    /// Scores `[N, C]` of the examples under weights `[N, C]`.
-    pub(crate) fn product(&self, weights: &Tensor<2>) -> Result<Tensor<2>, TrainingError> {
+    /// Length of a sum.
+    pub(crate) fn sums(&self) -> usize {
         match self {
-            Self::Dense(products) => Ok(products.clone().matmul(weights.clone())),
-            Self::Sparse { rows, columns, device } => {
-                let shape @ [_, classes] = weights.dims();
-                let weights = read(weights.clone())?;
-                let head = sparse::multiply(columns, &weights, classes);
-                let scores = matrix(sparse::multiply(rows, &head, classes), shape, device);
-                Ok(scores + matrix(column_sums(&weights, classes), [1, classes], device))
+            Self::Dense { examples, .. } => *examples,
+            Self::Sparse(rows) => rows.columns() + 1,
+        }
+    }
+
+    /// Product of an example with itself.
+    pub(crate) fn square(&self, example: usize) -> f32 {
+        match self {
+            Self::Dense { products, examples } => products[example * examples + example],
+            Self::Sparse(rows) => 1.0 + rows.row(example).1.iter().map(|value| value * value).sum::<f32>(),
+        }
+    }
+
+    /// Scores of an example under sums.
+    pub(crate) fn scores(&self, example: usize, sums: &[Lanes]) -> Lanes {
+        match self {
+            Self::Dense { .. } => sums[example],
+            Self::Sparse(rows) => {
+                let scores = times_panel(rows.row(example), sums);
+                let bias = &sums[rows.columns()];
+                std::array::from_fn(|lane| scores[lane] + bias[lane])
+            }
+        }
+    }
+
+    /// Adds an example to sums, as often as `weights` say.
+    pub(crate) fn add(&self, example: usize, weights: &Lanes, sums: &mut [Lanes]) {
+        let add = |sum: &mut Lanes, value: f32| {
+            for (sum, weight) in sum.iter_mut().zip(weights) {
+                *sum += value * weight;
+            }
+        };
+        match self {
+            Self::Dense { products, examples } => {
+                for (sum, value) in sums.iter_mut().zip(&products[example * examples..][..*examples]) {
+                    add(sum, *value);
+                }
+            }
+            Self::Sparse(rows) => {
+                let (indices, values) = rows.row(example);
+                for (index, value) in indices.iter().zip(values) {
+                    add(&mut sums[*index as usize], *value);
+                }
+                add(&mut sums[rows.columns()], 1.0);
             }
         }
     }
@@ -122,6 +160,7 @@ fn column_sums(values: &[f32], columns: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sparse::PANEL;
     use inference::SparseRow;
 
     fn rows() -> SparseRows {
@@ -133,22 +172,24 @@ mod tests {
     }
 
     #[test]
-    fn the_matrix_and_the_sparse_product_give_the_same_scores() {
+    fn the_matrix_and_the_rows_give_the_same_scores() {
         let rows = rows();
         let examples = Examples { rows: &rows, products: None, device: Device::flex() };
         let dense = matrix(sparse::inner_products(&rows), [6, 6], &Device::flex()) + 1.0;
         let dense = Examples { rows: &rows, products: Some(dense), device: Device::flex() };
         let chosen = [0, 2, 3, 5];
         let weights = matrix((0..8).map(|value| value as f32 - 3.5).collect(), [4, 2], &Device::flex());
-        let pairs = [
-            (
-                read(examples.gram(&chosen).product(&weights).unwrap()).unwrap(),
-                read(dense.gram(&chosen).product(&weights).unwrap()).unwrap(),
-            ),
-            (examples.scores(&[1, 4], &chosen, &weights).unwrap(), dense.scores(&[1, 4], &chosen, &weights).unwrap()),
-        ];
-        for (sparse, dense) in pairs {
-            assert!(sparse.iter().zip(&dense).all(|(a, b)| (a - b).abs() < 1e-5), "{sparse:?} {dense:?}");
-        }
+        let [sparse, matrix] = [&examples, &dense].map(|examples| {
+            let gram = examples.gram(&chosen).unwrap();
+            let mut sums = vec![[0.0; PANEL]; gram.sums()];
+            for example in 0..4 {
+                gram.add(example, &std::array::from_fn(|lane| (example + lane) as f32 - 2.5), &mut sums);
+            }
+            let mut scores: Vec<f32> = (0..4).flat_map(|example| gram.scores(example, &sums)).collect();
+            scores.extend((0..4).map(|example| gram.square(example)));
+            scores.extend(examples.scores(&[1, 4], &chosen, &weights).unwrap());
+            scores
+        });
+        assert!(sparse.iter().zip(&matrix).all(|(a, b)| (a - b).abs() < 1e-5), "{sparse:?} {matrix:?}");
     }
 }

@@ -296,7 +296,7 @@ mod tests {
             (Checkpoint { fields: vec![record("solution", [11, 2])], ..Checkpoint::default() }, "no number `folds`"),
             (Checkpoint { solves: vec![record("solution", [7, 2])], ..Checkpoint::default() }, "shape [7, 2], not [6, 2]"),
             (Checkpoint { solves: vec![record("other", [6, 2])], ..Checkpoint::default() }, "no tensor `solution`"),
-            (Checkpoint { state: Some(record("weights", [6, 2])), ..Checkpoint::default() }, "no tensor `scores`"),
+            (Checkpoint { state: Some(record("weights", [6, 2])), ..Checkpoint::default() }, "no tensor `sums`"),
             (Checkpoint { forgotten: 3, ..Checkpoint::default() }, "forgotten 3 solves"),
             (Checkpoint { forgotten: 1 << 40, ..Checkpoint::default() }, "forgotten"),
             (Checkpoint { state: Some(record("a", [0, 0])), ..Checkpoint::default() }, "no tensor `weights`"),

@@ -7,7 +7,10 @@ use rayon::prelude::*;
 
 /// Columns of the dense matrix that are worked on together: one cache line of 32-bit numbers. A panel of all rows stays
 /// in the cache where the whole matrix would not, and its sums stay in registers.
-const PANEL: usize = 16;
+pub(crate) const PANEL: usize = 16;
+
+/// One row of a panel.
+pub(crate) type Lanes = [f32; PANEL];
 
 /// Output rows that one thread takes at a time.
 const ROWS_AT_A_TIME: usize = 64;
@@ -24,7 +27,7 @@ pub(crate) fn multiply(rows: &SparseRows, dense: &[f32], columns: usize) -> Vec<
         });
         product.par_chunks_mut(columns * ROWS_AT_A_TIME).enumerate().for_each(|(chunk, output)| {
             for (within, output) in output.chunks_exact_mut(columns).enumerate() {
-                let sums = times_panel(rows.row(chunk * ROWS_AT_A_TIME + within), &panel);
+                let sums = times_panel(rows.row(chunk * ROWS_AT_A_TIME + within), panel.as_chunks().0);
                 output[first..first + width].copy_from_slice(&sums[..width]);
             }
         });
@@ -33,8 +36,7 @@ pub(crate) fn multiply(rows: &SparseRows, dense: &[f32], columns: usize) -> Vec<
 }
 
 /// One sparse row times a panel `[K, PANEL]`.
-fn times_panel((indices, values): (&[u32], &[f32]), panel: &[f32]) -> [f32; PANEL] {
-    let (panel, _) = panel.as_chunks::<PANEL>();
+pub(crate) fn times_panel((indices, values): (&[u32], &[f32]), panel: &[Lanes]) -> Lanes {
     let mut sums = [0.0_f32; PANEL];
     for (index, value) in indices.iter().zip(values) {
         for (sum, element) in sums.iter_mut().zip(&panel[*index as usize]) {
@@ -62,7 +64,7 @@ pub(crate) fn inner_products(rows: &SparseRows) -> Vec<f32> {
         fill(&mut dense, true);
         // the rows above the block know their products with it already
         products.par_chunks_mut(count).enumerate().skip(block.start).for_each(|(row, output)| {
-            let sums = times_panel(rows.row(row), &dense);
+            let sums = times_panel(rows.row(row), dense.as_chunks().0);
             output[block.clone()].copy_from_slice(&sums[..block.len()]);
         });
         fill(&mut dense, false);

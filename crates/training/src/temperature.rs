@@ -1,10 +1,15 @@
 //! From scores to probabilities: one factor per field, so that out of fold a confidence means what it says.
 
+use rayon::prelude::*;
+
 /// The factor is sought between these.
 const RANGE: (f64, f64) = (0.5, 30.0);
 
 /// Narrowings of the range by the golden ratio: enough for four digits.
 const STEPS: usize = 25;
+
+/// Examples that one thread takes at a time.
+const AT_A_TIME: usize = 512;
 
 /// The factor under which the classes of held-out examples were least surprising, with the mean negative log probability
 /// it gives them. `scores` is `[classes.len(), C]`.
@@ -12,12 +17,18 @@ pub(crate) fn fit(scores: &[f32], classes: &[usize]) -> (f64, f64) {
     let surprise = |logarithm: f64| mean_surprise(scores, classes, logarithm.exp());
     let golden = (5.0_f64.sqrt() - 1.0) / 2.0;
     let (mut low, mut high) = (RANGE.0.ln(), RANGE.1.ln());
+    let (mut left, mut right) = (high - golden * (high - low), low + golden * (high - low));
+    let (mut at_left, mut at_right) = (surprise(left), surprise(right));
     for _ in 0..STEPS {
-        let (left, right) = (high - golden * (high - low), low + golden * (high - low));
-        if surprise(left) <= surprise(right) {
-            high = right;
+        // by the golden ratio the point that stays is one of the next two
+        if at_left <= at_right {
+            (high, right, at_right) = (right, left, at_left);
+            left = high - golden * (high - low);
+            at_left = surprise(left);
         } else {
-            low = left;
+            (low, left, at_left) = (left, right, at_right);
+            right = low + golden * (high - low);
+            at_right = surprise(right);
         }
     }
     let middle = (low + high) / 2.0;
@@ -25,9 +36,13 @@ pub(crate) fn fit(scores: &[f32], classes: &[usize]) -> (f64, f64) {
 }
 
 fn mean_surprise(scores: &[f32], classes: &[usize], factor: f64) -> f64 {
-    let columns = scores.len() / classes.len().max(1);
-    let sum: f64 = scores.chunks_exact(columns.max(1)).zip(classes).map(|(scores, class)| -log_softmax(scores, factor, *class)).sum();
-    sum / classes.len().max(1) as f64
+    let columns = (scores.len() / classes.len().max(1)).max(1);
+    let of_chunk = |(scores, classes): (&[f32], &[usize])| {
+        scores.chunks_exact(columns).zip(classes).map(|(scores, class)| -log_softmax(scores, factor, *class)).sum::<f64>()
+    };
+    // chunks are of one size and added in order, whatever the threads
+    let sums: Vec<f64> = scores.par_chunks(columns * AT_A_TIME).zip(classes.par_chunks(AT_A_TIME)).map(of_chunk).collect();
+    sums.iter().sum::<f64>() / classes.len().max(1) as f64
 }
 
 fn log_softmax(scores: &[f32], factor: f64, class: usize) -> f64 {
