@@ -29,7 +29,7 @@ const CHUNK_BYTES: usize = 1 << 18;
 /// Where names are looked up, in this order. Neither folder needs to exist.
 #[derive(Debug, Clone, Default)]
 pub struct BaseModelCaches {
-    /// Folder that `./dev weights` fills: `NAME/model.safetensors`.
+    /// Folder that `./dev weights` fills: `NAME/model.safetensors` for the organisation of names that have none, `OWNER/NAME` for others.
     pub weights: Option<PathBuf>,
     /// The cache of Hugging Face's tools: `$HF_HOME/hub`, by default `~/.cache/huggingface/hub`.
     pub hub: Option<PathBuf>,
@@ -68,9 +68,10 @@ impl BaseModel {
             ));
         }
         let full_name = format!("{owner}/{model}");
-        let own = caches.weights.iter().map(|folder| folder.join(model));
+        let plain = caches.weights.iter().filter(|_| owner == DEFAULT_OWNER).map(|folder| folder.join(model));
+        let owned = caches.weights.iter().map(|folder| folder.join(owner).join(model));
         let hub = caches.hub.iter().filter_map(|hub| newest_snapshot(&hub.join(format!("models--{owner}--{model}"))));
-        match own.chain(hub).find(|dir| dir.join(WEIGHTS_FILE).is_file()) {
+        match plain.chain(owned).chain(hub).find(|dir| dir.join(WEIGHTS_FILE).is_file()) {
             Some(dir) => Self::at(&dir, Some(&full_name)),
             None => Err(unknown(name, how_to_get(&full_name, caches))),
         }
@@ -181,6 +182,17 @@ mod tests {
         let found = BaseModel::find("someone/tiny", &caches).unwrap();
         assert!(found.dir.ends_with("snapshots/abc"));
         assert_eq!(found.hash, BaseModel::find(folder.join("snapshots/zzz").to_str().unwrap(), &caches).unwrap().hash);
+    }
+
+    #[test]
+    fn a_name_of_another_owner_is_another_model() {
+        let weights = tempfile::tempdir().unwrap();
+        model(&weights.path().join("tiny"));
+        let caches = BaseModelCaches { weights: Some(weights.path().to_owned()), hub: None };
+        assert!(BaseModel::find("tiny", &caches).is_ok() && BaseModel::find("sentence-transformers/tiny", &caches).is_ok());
+        assert_eq!(BaseModel::find("someone/tiny", &caches).unwrap_err().code(), "unknown_base_model");
+        model(&weights.path().join("someone/tiny"));
+        assert!(BaseModel::find("someone/tiny", &caches).unwrap().dir.ends_with("someone/tiny"));
     }
 
     #[test]
