@@ -53,28 +53,53 @@ pub(crate) struct Checkpoint {
     pub(crate) state: Option<Record>,
 }
 
-/// A tensor as it lies in the file.
+/// A tensor as it was read from a file.
 struct Raw {
     dtype: Dtype,
     shape: Vec<usize>,
     bytes: Vec<u8>,
 }
 
-impl View for &Raw {
+/// What a tensor of the file will hold. Its bytes are made when they are needed, one tensor at a time: those of an encoder are hundreds of
+/// megabytes together.
+enum Content<'a> {
+    Tensor { tensor: &'a Tensor<2>, shape: [usize; 2] },
+    Number(f64),
+}
+
+impl Content<'_> {
+    fn bytes(&self) -> Result<Vec<u8>, TrainingError> {
+        match self {
+            Self::Tensor { tensor, .. } => Ok(read((*tensor).clone())?.into_iter().flat_map(f32::to_le_bytes).collect()),
+            Self::Number(number) => Ok(number.to_le_bytes().to_vec()),
+        }
+    }
+}
+
+impl View for &Content<'_> {
     fn dtype(&self) -> Dtype {
-        self.dtype
+        match self {
+            Content::Tensor { .. } => Dtype::F32,
+            Content::Number(_) => Dtype::F64,
+        }
     }
 
     fn shape(&self) -> &[usize] {
-        &self.shape
+        match self {
+            Content::Tensor { shape, .. } => shape,
+            Content::Number(_) => &[],
+        }
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
+        Cow::Owned(self.bytes().expect("it was read for the hash a moment ago"))
     }
 
     fn data_len(&self) -> usize {
-        self.bytes.len()
+        match self {
+            Content::Tensor { shape: [rows, columns], .. } => rows * columns * size_of::<f32>(),
+            Content::Number(_) => size_of::<f64>(),
+        }
     }
 }
 
@@ -83,20 +108,23 @@ impl Checkpoint {
     pub(crate) fn write(&self, path: &Path, identity: &Identity) -> Result<u64, TrainingError> {
         let mut tensors = BTreeMap::new();
         for (number, field) in self.fields.iter().enumerate() {
-            add(&mut tensors, &format!("fields.{number}"), field)?;
+            add(&mut tensors, &format!("fields.{number}"), field);
         }
         for (number, solve) in self.solves.iter().enumerate() {
-            add(&mut tensors, &format!("solves.{}", self.forgotten + number), solve)?;
+            add(&mut tensors, &format!("solves.{}", self.forgotten + number), solve);
         }
         if let Some(state) = &self.state {
-            add(&mut tensors, "state", state)?;
+            add(&mut tensors, "state", state);
         }
         let mut metadata: BTreeMap<String, String> = identity.facts().map(|(name, fact)| (name.to_owned(), fact.to_owned())).collect();
         metadata.insert(STEP.to_owned(), self.step.to_string());
         metadata.insert(FORGOTTEN.to_owned(), self.forgotten.to_string());
         metadata.insert(CPU_KERNEL.to_owned(), cpu_kernel().to_owned());
-        let hash = hash(&metadata, tensors.iter().map(|(name, raw)| (name.as_str(), raw)));
-        metadata.insert(HASH.to_owned(), hash);
+        let mut hash = Hash::of(&metadata);
+        for (name, content) in &tensors {
+            hash.tensor(name, (&content).dtype(), (&content).shape(), &content.bytes()?);
+        }
+        metadata.insert(HASH.to_owned(), hash.finish());
 
         safetensors::serialize_to_file(&tensors, Some(metadata.into_iter().collect()), path).map_err(|error| {
             let source = match error {
@@ -130,7 +158,11 @@ impl Checkpoint {
             })
             .collect();
         let mut metadata: BTreeMap<String, String> = metadata.into_iter().collect();
-        if hash(&metadata, tensors.iter().map(|(name, raw)| (name.as_str(), raw))) != expected {
+        let mut hash = Hash::of(&metadata);
+        for (name, raw) in &tensors {
+            hash.tensor(name, raw.dtype, &raw.shape, &raw.bytes);
+        }
+        if hash.finish() != expected {
             return Err("it is damaged: its hash is another one".to_owned());
         }
         let mut number = |name: &str| metadata.remove(name).and_then(|text| text.parse().ok()).ok_or(format!("it has no {name}"));
@@ -169,15 +201,13 @@ impl Checkpoint {
     }
 }
 
-fn add(tensors: &mut BTreeMap<String, Raw>, name: &str, record: &Record) -> Result<(), TrainingError> {
+fn add<'a>(tensors: &mut BTreeMap<String, Content<'a>>, name: &str, record: &'a Record) {
     for (within, tensor) in &record.tensors {
-        let bytes = read(tensor.clone())?.into_iter().flat_map(f32::to_le_bytes).collect();
-        tensors.insert(format!("{name}.{within}"), Raw { dtype: Dtype::F32, shape: tensor.dims().to_vec(), bytes });
+        tensors.insert(format!("{name}.{within}"), Content::Tensor { tensor, shape: tensor.dims() });
     }
     for (within, number) in &record.numbers {
-        tensors.insert(format!("{name}.{within}"), Raw { dtype: Dtype::F64, shape: Vec::new(), bytes: number.to_le_bytes().to_vec() });
+        tensors.insert(format!("{name}.{within}"), Content::Number(*number));
     }
-    Ok(())
 }
 
 fn tensor(raw: &Raw, shape: [usize; 2], device: &Device) -> Tensor<2> {
@@ -198,20 +228,31 @@ fn in_order(records: BTreeMap<usize, Record>, first: usize) -> Result<Vec<Record
     }
 }
 
-fn hash<'a>(metadata: &BTreeMap<String, String>, tensors: impl Iterator<Item = (&'a str, &'a Raw)>) -> String {
-    let mut hash = Sha256::new();
-    let mut update = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    for (name, value) in metadata {
-        update(name.as_bytes());
-        update(value.as_bytes());
+/// Over all that a file holds, each part with its length before it.
+struct Hash(Sha256);
+
+impl Hash {
+    fn of(metadata: &BTreeMap<String, String>) -> Self {
+        let mut hash = Self(Sha256::new());
+        for (name, value) in metadata {
+            hash.update(name.as_bytes());
+            hash.update(value.as_bytes());
+        }
+        hash
     }
-    for (name, raw) in tensors {
-        update(name.as_bytes());
-        update(format!("{:?} {:?}", raw.dtype, raw.shape).as_bytes());
-        update(&raw.bytes);
+
+    fn tensor(&mut self, name: &str, dtype: Dtype, shape: &[usize], bytes: &[u8]) {
+        self.update(name.as_bytes());
+        self.update(format!("{dtype:?} {shape:?}").as_bytes());
+        self.update(bytes);
     }
-    hex::encode(hash.finalize())
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    fn finish(self) -> String {
+        hex::encode(self.0.finalize())
+    }
 }
