@@ -7,6 +7,7 @@ use inference::SentenceTransformerParams;
 use runs::{AttemptKey, EventKind, RunSpec, RunsError, record_progress};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use training::{Event, Kind, PairFiles, TrainingJob, TrainingSummary};
 
@@ -17,8 +18,12 @@ use crate::pipeline::checkpoints::{Checkpoints, LocalCheckpoint, Told};
 use crate::pipeline::scratch::Scratch;
 use crate::supervisor::{self, ChildEnd};
 
-/// Progress reaches the database at most this often.
+/// Progress reaches the database at most this often,
 const PROGRESS_PAUSE: Duration = Duration::from_millis(500);
+/// and when it goes on for hours, so that its events stay a few thousand, only this often.
+const LONGEST_PROGRESS_PAUSE: Duration = Duration::from_secs(10);
+/// The pause is this part of the time that has gone by.
+const PROGRESS_PART: u32 = 500;
 
 /// Trains in the child process; the model lies in the scratch folder afterwards. `handing_back` makes it save a checkpoint and stop.
 pub(crate) async fn train(
@@ -135,6 +140,7 @@ pub(crate) async fn tell_progress(
     mut newest: watch::Receiver<Value>,
     event: Option<EventKind>,
 ) -> Stop {
+    let began = Instant::now();
     loop {
         if newest.changed().await.is_err() {
             // nothing more to tell; the work itself says when it is over
@@ -146,7 +152,7 @@ pub(crate) async fn tell_progress(
             Err(error) => tracing::debug!(%error, "progress not written"),
             Ok(()) => {}
         }
-        tokio::time::sleep(PROGRESS_PAUSE).await;
+        tokio::time::sleep((began.elapsed() / PROGRESS_PART).clamp(PROGRESS_PAUSE, LONGEST_PROGRESS_PAUSE)).await;
     }
 }
 
