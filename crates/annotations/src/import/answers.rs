@@ -3,7 +3,7 @@
 //! The control's name is the field. A control `<field>_gold` is that field too, and a choice `<field>_status` of review statuses
 //! is the reviewer's verdict on it, as an older labelling configuration had them. A labelled span belongs to the field that its label names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -12,6 +12,9 @@ use crate::import::controls::{Control, Nature, strings};
 use crate::import::task::Item;
 use crate::review_status::ReviewStatus;
 use crate::spans::{IndexedText, Span};
+
+/// Values of one answer of a control.
+const MOST_VALUES: usize = 1_000;
 
 /// What was said about one field.
 #[derive(Debug, Default, PartialEq)]
@@ -46,11 +49,9 @@ impl Answer {
         if self.has_control {
             return self.values.clone();
         }
-        let mut value = Vec::new();
-        for span in &self.spans {
-            push_distinct(&mut value, &span.text);
-        }
-        value
+        let mut seen = HashSet::new();
+        let texts = self.spans.iter().map(|span| span.text.trim()).filter(|text| !text.is_empty() && seen.insert(*text));
+        texts.map(str::to_owned).collect()
     }
 
     /// The kind that the field seems to have, if this answer lets one guess.
@@ -73,6 +74,7 @@ impl Answer {
 /// With the reason for quarantine.
 pub(super) fn collect(items: &[Item], text: &IndexedText<'_>, check: SpanCheck, unknown: &mut dyn FnMut(&str)) -> Result<Answers, String> {
     let mut answers = Answers::new();
+    let regions = regions_of(items, text);
     for item in items {
         let control = item.control.as_deref().unwrap_or("(no type)");
         let Some(kind) = Control::of(control) else {
@@ -96,11 +98,44 @@ pub(super) fn collect(items: &[Item], text: &IndexedText<'_>, check: SpanCheck, 
         answer.has_control = true;
         answer.nature = answer.nature.max(kind.nature());
         answer.score = lowest(answer.score, item.score);
-        for value in &values {
+        // what is said about a region has the place of that region
+        answer.spans.extend(region(&regions, item).cloned().or_else(|| own_place(value, text)));
+        for value in values.iter().take(MOST_VALUES + 1) {
             push_distinct(&mut answer.values, value);
+        }
+        if answer.values.len().max(values.len()) > MOST_VALUES {
+            return Err(format!("`{name}` has more than {MOST_VALUES} values"));
         }
     }
     Ok(answers)
+}
+
+/// The labelled spans of a result by the id that what is said about them shares.
+fn regions_of<'i>(items: &'i [Item], text: &IndexedText<'_>) -> HashMap<&'i str, Span> {
+    let mut regions = HashMap::new();
+    for item in items.iter().filter(|item| item.control.as_deref() == Some("labels")) {
+        if let (Some(id), Some(value)) = (item.id.as_ref().and_then(Value::as_str), &item.value)
+            && let (Some(start), Some(end), Some(expected)) = (offset(value, "start"), offset(value, "end"), value.get("text"))
+            && let Some(span) = text.span(start, end, expected.as_str())
+        {
+            regions.insert(id, span);
+        }
+    }
+    regions
+}
+
+fn region<'r>(regions: &'r HashMap<&str, Span>, item: &Item) -> Option<&'r Span> {
+    regions.get(item.id.as_ref()?.as_str()?)
+}
+
+/// The place that an item gives itself, without a text to check it by.
+fn own_place(value: &Map<String, Value>, text: &IndexedText<'_>) -> Option<Span> {
+    let (start, end) = offset(value, "start").zip(offset(value, "end"))?;
+    text.between(start, end).filter(|there| !there.is_empty()).map(|there| Span { start, end, text: there.to_owned() })
+}
+
+fn offset(value: &Map<String, Value>, key: &str) -> Option<usize> {
+    value.get(key).and_then(Value::as_u64).and_then(|offset| usize::try_from(offset).ok())
 }
 
 fn collect_span(
@@ -110,8 +145,7 @@ fn collect_span(
     check: SpanCheck,
     score: Option<f64>,
 ) -> Result<(), String> {
-    let offset = |key: &str| value.get(key).and_then(Value::as_u64).and_then(|offset| usize::try_from(offset).ok());
-    let (start, end) = offset("start").zip(offset("end")).ok_or("a labelled span has no whole numbers as start and end")?;
+    let (start, end) = offset(value, "start").zip(offset(value, "end")).ok_or("a labelled span has no whole numbers as start and end")?;
     let expected = match value.get("text") {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) => Some(text.as_str()),
@@ -225,6 +259,36 @@ mod tests {
         assert_eq!(party.value(), ["Acme", "and"]);
         assert_eq!(party.spans.len(), 3);
         assert!(!party.has_control);
+    }
+
+    #[test]
+    fn what_is_said_about_a_region_has_its_place() {
+        let (answers, _) = collected(
+            &json!([
+                {"id": "r1", "type": "labels", "from_name": "span", "value": {"start": 3, "end": 7, "text": "Acme", "labels": ["party"]}},
+                {"id": "r1", "type": "choices", "from_name": "role", "value": {"start": 3, "end": 7, "choices": ["Seller"]}},
+                {"id": "r1", "type": "textarea", "from_name": "note", "value": {"start": 3, "end": 7, "text": ["the one of Ohio"]}},
+                {"id": "q", "type": "choices", "from_name": "law", "value": {"choices": ["Ohio"]}},
+                {"id": "t", "type": "choices", "from_name": "nested", "value": {"choices": [["Law", "Contract"]]}},
+            ]),
+            "😀 Acme",
+        )
+        .unwrap();
+        // the offsets are of UTF-16: the label, whose text is known, shows it
+        for field in ["party", "role", "note"] {
+            assert_eq!(answers[field].spans, [Span { start: 2, end: 6, text: "Acme".to_owned() }], "{field}");
+        }
+        assert_eq!(answers["role"].value(), ["Seller"]);
+        assert_eq!(answers["note"].value(), ["the one of Ohio"]);
+        assert!(answers["law"].spans.is_empty());
+        assert_eq!(answers["nested"].value(), ["Law / Contract"]);
+    }
+
+    #[test]
+    fn too_many_values_are_refused_before_they_cost_time() {
+        let many: Vec<String> = (0..=MOST_VALUES).map(|number| number.to_string()).collect();
+        let items = json!([{"type": "textarea", "from_name": "a", "value": {"text": many}}]);
+        assert!(collected(&items, "").unwrap_err().contains("values"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::import::answers::{Answer, Answers};
+use crate::import::answers::Answer;
 use crate::import::parse::ParsedTask;
 
 /// Bytes of text and values after which a batch goes to the database.
@@ -49,6 +49,8 @@ pub(super) struct ReviewColumns {
     pub(super) source_ref: Vec<String>,
     pub(super) occurred_at: Vec<DateTime<Utc>>,
     pub(super) reviewer: Vec<Option<String>>,
+    /// Whether it is the newest one of its task.
+    pub(super) latest: Vec<bool>,
 }
 
 /// What answers of reviews and of predictions have in common.
@@ -78,13 +80,65 @@ pub(super) struct PredictionColumns {
     pub(super) extractor_version: Vec<String>,
     pub(super) confidence: Vec<Option<f64>>,
     pub(super) predicted_at: Vec<DateTime<Utc>>,
+    /// [`Marks`].
+    pub(super) marks: Vec<i16>,
+}
+
+/// Of what an answer of a prediction is the newest, as bits. Whether labelled spans alone predict a field is known only when the file
+/// has ended, so the newest is marked for either case.
+#[derive(Debug, Default)]
+struct Marks<'t> {
+    of_field: Vec<&'t str>,
+    of_field_by_control: Vec<&'t str>,
+    of_version: Vec<(&'t str, &'t str)>,
+    of_version_by_control: Vec<(&'t str, &'t str)>,
+}
+
+impl<'t> Marks<'t> {
+    /// Newest answer about its field in its task.
+    const FIELD: i16 = 1;
+    /// The same among those of controls.
+    const FIELD_BY_CONTROL: i16 = 2;
+    /// Newest answer of its extractor version about its field.
+    const VERSION: i16 = 4;
+    /// The same among those of controls.
+    const VERSION_BY_CONTROL: i16 = 8;
+
+    /// To be called from the newest answer to the oldest.
+    fn of(&mut self, version: &'t str, field: &'t str, has_control: bool) -> i16 {
+        fn first<K: PartialEq>(seen: &mut Vec<K>, key: K) -> bool {
+            let new = !seen.contains(&key);
+            if new {
+                seen.push(key);
+            }
+            new
+        }
+        let mut marks = 0;
+        if first(&mut self.of_field, field) {
+            marks |= Self::FIELD;
+        }
+        if first(&mut self.of_version, (version, field)) {
+            marks |= Self::VERSION;
+        }
+        if has_control && first(&mut self.of_field_by_control, field) {
+            marks |= Self::FIELD_BY_CONTROL;
+        }
+        if has_control && first(&mut self.of_version_by_control, (version, field)) {
+            marks |= Self::VERSION_BY_CONTROL;
+        }
+        marks
+    }
 }
 
 impl Batch {
     pub(super) fn push(&mut self, task_index: u64, task: ParsedTask) {
         let task_index = i64::try_from(task_index).expect("a file has fewer than 2^63 tasks");
         self.bytes += task.text.len() + task.metadata.len() + 8 * task.sketch.hashes.len();
+        // as positions are ordered: by time, then by reference
+        let latest = task.reviews.iter().map(|review| (review.occurred_at, &review.source_ref)).max();
+        let latest = latest.map(|(_, source_ref)| source_ref.clone());
         for review in task.reviews {
+            self.reviews.latest.push(latest.as_deref() == Some(review.source_ref.as_str()));
             self.reviews.task_index.push(task_index);
             self.reviews.source_ref.push(review.source_ref.clone());
             self.reviews.occurred_at.push(review.occurred_at);
@@ -99,8 +153,15 @@ impl Batch {
                 self.bytes += self.answers.values.push(task_index, field, &answer);
             }
         }
-        for prediction in task.predictions {
-            self.push_prediction(task_index, &prediction.extractor_version, prediction.predicted_at, prediction.answers);
+        let mut marks = Marks::default();
+        for prediction in task.predictions.iter().rev() {
+            for (field, answer) in prediction.answers.iter().rev() {
+                self.predictions.marks.push(marks.of(&prediction.extractor_version, field, answer.has_control));
+                self.predictions.extractor_version.push(prediction.extractor_version.clone());
+                self.predictions.confidence.push(answer.score);
+                self.predictions.predicted_at.push(prediction.predicted_at);
+                self.bytes += self.predictions.values.push(task_index, field.clone(), answer);
+            }
         }
         let tasks = &mut self.tasks;
         tasks.task_index.push(task_index);
@@ -116,15 +177,6 @@ impl Batch {
         tasks.hashes.extend(task.sketch.hashes.iter().map(|hash| hash.cast_signed()));
         tasks.hashes_end.push(i32::try_from(tasks.hashes.len()).expect("a batch has fewer than 2^31 words"));
         tasks.text.push(task.text);
-    }
-
-    fn push_prediction(&mut self, task_index: i64, version: &str, predicted_at: DateTime<Utc>, answers: Answers) {
-        for (field, answer) in answers {
-            self.predictions.extractor_version.push(version.to_owned());
-            self.predictions.confidence.push(answer.score);
-            self.predictions.predicted_at.push(predicted_at);
-            self.bytes += self.predictions.values.push(task_index, field, &answer);
-        }
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -48,7 +48,8 @@ impl Control {
 
     pub(super) fn values(self, value: &Map<String, Value>) -> Option<Vec<String>> {
         match self {
-            Self::Choices => strings(value.get("choices")),
+            // nested choices are paths, as in a taxonomy
+            Self::Choices => strings(value.get("choices")).or_else(|| paths(value.get("choices"))),
             Self::Textarea => strings(value.get("text")),
             Self::Number => strings(value.get("number")),
             Self::Datetime => strings(value.get("datetime")),

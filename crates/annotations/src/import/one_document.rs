@@ -137,6 +137,7 @@ fn task_of(new: NewDocument, ratios: SplitRatios) -> Result<ParsedTask, ImportEr
         text: new.text,
         reviews: Vec::new(),
         predictions: Vec::new(),
+        is_flat: false,
     })
 }
 

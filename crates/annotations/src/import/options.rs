@@ -16,8 +16,23 @@ pub struct ImportOptions {
     pub text_key: String,
     /// Shares of the splits for documents of new groups.
     pub ratios: SplitRatios,
+    /// Which annotations of a task count. Default: all that were not cancelled, the newest above the others.
+    pub ground_truth: GroundTruth,
+    /// Whether what the database knows and the file lacks is withdrawn: reviews of annotations that were deleted, in tasks of the file
+    /// and in tasks of its projects that the file has no more. Default: no, a file may be a part of a project.
+    pub mirror: bool,
     /// Bounds.
     pub limits: ImportLimits,
+}
+
+/// What the mark "ground truth" means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GroundTruth {
+    /// Nothing: Label Studio gives it to every imported annotation, so that later corrections would lose.
+    #[default]
+    Ignore,
+    /// In a task where an annotation has it, those without it are left out.
+    Prefer,
 }
 
 impl ImportOptions {
@@ -30,6 +45,8 @@ impl ImportOptions {
             project: None,
             text_key: "text".to_owned(),
             ratios: SplitRatios::default(),
+            ground_truth: GroundTruth::default(),
+            mirror: false,
             limits: ImportLimits::default(),
         }
     }
@@ -41,6 +58,9 @@ impl ImportOptions {
             && (!storable(project) || !(1..=200).contains(&project.chars().count()))
         {
             return Err(ImportError::InvalidOption { option: "project", reason: "give 1 to 200 characters" });
+        }
+        if self.text_key.is_empty() || self.text_key.len() > 200 {
+            return Err(ImportError::InvalidOption { option: "text_key", reason: "give 1 to 200 bytes" });
         }
         if !storable(&self.actor) || self.file_name.as_deref().is_some_and(|name| !storable(name)) {
             return Err(ImportError::InvalidOption { option: "file_name", reason: "leave out the NUL character" });

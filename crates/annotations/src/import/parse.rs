@@ -1,6 +1,7 @@
 //! From the JSON of one task to the rows it stands for, or to the reason why it is quarantined.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::value::RawValue;
@@ -8,9 +9,10 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::import::answers::{Answers, SpanCheck, collect};
-use crate::import::options::ImportOptions;
-use crate::import::scalars::{LONGEST_ID, has_nul, id_of, id_only, printable, reviewer_of, time_of};
-use crate::import::task::{Annotation, Prediction, Task};
+use crate::import::flat;
+use crate::import::options::{GroundTruth, ImportOptions};
+use crate::import::scalars::{LONGEST_ID, has_nul, id_of, id_only, printable, reviewer_of, small, time_of};
+use crate::import::task::{Annotation, List, Ordered, Prediction, Task};
 use crate::near_duplicates::Sketch;
 use crate::review_status::ReviewStatus;
 use crate::spans::IndexedText;
@@ -19,6 +21,14 @@ use crate::split::{Split, group_key_of};
 const LONGEST_REASON: usize = 500;
 /// Distinct unknown types that are counted apart; a file with more is no honest export.
 const UNKNOWN_TYPES: usize = 100;
+/// Annotations, and predictions, of one task.
+const MOST_PER_TASK: usize = 1_000;
+/// Bytes of the JSON of what is kept as metadata of a document, as for one that comes by itself.
+const MOST_METADATA_BYTES: usize = 1 << 20;
+/// Bytes of the JSON of an annotation or a prediction: as values it takes many times as much.
+const MOST_ANSWER_BYTES: usize = 8 << 20;
+/// Fields that a file may name. Every review answers every field of its project, so names made of data would multiply without end.
+const MOST_FIELDS: usize = 1_000;
 
 /// A good task.
 #[derive(Debug)]
@@ -35,6 +45,19 @@ pub(super) struct ParsedTask {
     pub(super) sketch: Sketch,
     pub(super) reviews: Vec<Review>,
     pub(super) predictions: Vec<Predicted>,
+    /// Whether it comes from a JSON_MIN export, whose further elements may hold more annotations of it.
+    pub(super) is_flat: bool,
+}
+
+impl ParsedTask {
+    /// Whether another element is about the same document, and brings reviews that this one does not have.
+    pub(super) fn is_same_document(&self, other: &Self) -> bool {
+        (&self.project, &self.task_id, &self.checksum, &self.metadata, &self.file_name)
+            == (&other.project, &other.task_id, &other.checksum, &other.metadata, &other.file_name)
+            && self.reviews.len() < MOST_PER_TASK
+            && !other.reviews.is_empty()
+            && other.reviews.iter().all(|review| self.reviews.iter().all(|known| known.source_ref != review.source_ref))
+    }
 }
 
 /// One annotation that counts.
@@ -72,6 +95,16 @@ pub(super) struct Ignored {
     pub(super) scores: u64,
     /// Verdicts that accept a value that is nowhere.
     pub(super) verdicts: u64,
+    /// Skipped annotations.
+    pub(super) cancelled: u64,
+    /// Unfinished annotations.
+    pub(super) drafts: u64,
+    /// Annotations that are not ground truth, beside some that are, where that is preferred.
+    pub(super) not_ground_truth: u64,
+    /// Tasks of a JSON_MIN export without a project.
+    pub(super) flat_without_project: u64,
+    /// Tasks whose data has a key `task` already, so that unknown keys of the task found no place.
+    pub(super) displaced_keys: u64,
 }
 
 /// Parses tasks and keeps count of what it leaves out.
@@ -79,11 +112,12 @@ pub(super) struct Parser<'o> {
     options: &'o ImportOptions,
     ignored: Ignored,
     unknown_controls: BTreeMap<String, u64>,
+    fields: HashSet<String>,
 }
 
 impl<'o> Parser<'o> {
     pub(super) fn new(options: &'o ImportOptions) -> Self {
-        Self { options, ignored: Ignored::default(), unknown_controls: BTreeMap::new() }
+        Self { options, ignored: Ignored::default(), unknown_controls: BTreeMap::new(), fields: HashSet::new() }
     }
 
     pub(super) fn into_findings(self) -> (Ignored, BTreeMap<String, u64>) {
@@ -99,24 +133,89 @@ impl<'o> Parser<'o> {
             return Err("it holds a NUL character (\\u0000), which the database cannot keep: remove it at the source".to_owned());
         }
         let task: Task<'_> = serde_json::from_str(raw).map_err(|error| error.to_string())?;
-        let task_id = id_of("id", task.id.as_ref())?.ok_or("the task has no id")?;
+        let parsed = if task.is_flat { self.read_flat(raw)? } else { self.read_whole(task)? };
+        self.check_fields(&parsed)?;
+        Ok(parsed)
+    }
+
+    fn read_whole(&mut self, task: Task<'_>) -> Result<ParsedTask, String> {
+        let task_id = id_of("id", small(task.id)?.as_ref())?.ok_or("the task has no id")?;
         let project = match &self.options.project {
             Some(project) => project.clone(),
-            None => id_of("project", task.project.as_ref())?.unwrap_or_else(|| "0".to_owned()),
+            None => id_of("project", small(task.project)?.as_ref())?.unwrap_or_else(|| "0".to_owned()),
         };
-        let mut data = task.data.ok_or("the task has no `data` object: export as JSON (JSON_MIN has none)")?;
+        let Ordered(mut data) = task.data.ok_or("the task has no `data` object: export as JSON or JSON_MIN")?;
         let text = self.text_of(&mut data)?;
-        let file_name = file_name_of(&mut data, task.file_upload.as_ref());
+        let metadata_bytes = raw_bytes(&data) + raw_bytes(&task.others) + task.meta.map_or(0, |meta| meta.get().len());
+        if metadata_bytes > MOST_METADATA_BYTES {
+            return Err(format!("the data beside the text has {metadata_bytes} bytes, more than the {MOST_METADATA_BYTES} allowed"));
+        }
+        let mut data = values(&data)?;
+        let file_name = file_name_of(&mut data, small(task.file_upload)?.as_ref());
         let task_time = task.created_at.as_deref().map(time_of).transpose()?;
         let indexed = IndexedText::new(&text);
-        let predictions = self.predictions_of(task.predictions.unwrap_or_default(), task_time, &indexed)?;
-        let reviews = self.reviews_of(task.annotations.unwrap_or_default(), &predictions, &indexed)?;
+        let predictions = self.predictions_of(task.predictions, task_time, &indexed)?;
+        let annotations = annotations_of(task.annotations)?;
+        let reviews = self.reviews_of(annotations, &predictions, &indexed)?;
+        self.ignored.drafts += task.drafts as u64;
+        if !task.others.is_empty() && data.contains_key("task") {
+            self.ignored.displaced_keys += 1;
+        }
+        let meta = task.meta.map(|meta| serde_json::from_str(meta.get())).transpose().map_err(|error| error.to_string())?;
+        let metadata = metadata_of(data, meta, values(&task.others)?)?;
+        Ok(self.document(project, task_id, file_name, metadata, text, reviews, predictions))
+    }
+
+    fn read_flat(&mut self, raw: &str) -> Result<ParsedTask, String> {
+        let Ordered(mut entries) = serde_json::from_str(raw).map_err(|error| error.to_string())?;
+        flat::check_order(&entries, &self.options.text_key)?;
+        let text = self.text_of(&mut entries)?;
+        let bytes = raw_bytes(&entries);
+        if bytes > MOST_ANSWER_BYTES {
+            return Err(format!("the element has {bytes} bytes beside the text, more than the {MOST_ANSWER_BYTES} allowed"));
+        }
+        let mut flat = flat::read(&entries)?;
+        let task_id = id_of("id", flat.id.as_ref())?.ok_or("the task has no id")?;
+        let file_name = file_name_of(&mut flat.data, None);
+        let mut reviews = Vec::new();
+        if flat.annotation_id.is_some() {
+            let annotation = Annotation {
+                id: flat.annotation_id,
+                completed_by: flat.annotator,
+                result: Some(flat.items),
+                was_cancelled: None,
+                ground_truth: None,
+                created_at: flat.created_at,
+                updated_at: flat.updated_at,
+            };
+            reviews = self.reviews_of(vec![annotation], &[], &IndexedText::new(&text))?;
+        }
+        let project = self.options.project.clone().unwrap_or_else(|| {
+            self.ignored.flat_without_project += 1;
+            "0".to_owned()
+        });
+        let metadata = metadata_of(flat.data, None, Map::new())?;
+        let task = self.document(project, task_id, file_name, metadata, text, reviews, Vec::new());
+        Ok(ParsedTask { is_flat: true, ..task })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a document, put together in one place")]
+    fn document(
+        &self,
+        project: String,
+        task_id: String,
+        file_name: Option<String>,
+        metadata: String,
+        text: String,
+        reviews: Vec<Review>,
+        predictions: Vec<Predicted>,
+    ) -> ParsedTask {
         let group_key = group_key_of(&text);
-        Ok(ParsedTask {
+        ParsedTask {
             project,
             task_id,
             file_name,
-            metadata: metadata_of(data, task.meta)?,
+            metadata,
             checksum: hex::encode(Sha256::digest(text.as_bytes())),
             split: self.options.ratios.split_of(&group_key),
             group_key,
@@ -124,13 +223,32 @@ impl<'o> Parser<'o> {
             text,
             reviews,
             predictions,
-        })
+            is_flat: false,
+        }
     }
 
-    fn text_of(&self, data: &mut Map<String, Value>) -> Result<String, String> {
+    fn check_fields(&mut self, task: &ParsedTask) -> Result<(), String> {
+        let named = task.reviews.iter().map(|review| &review.answers).chain(task.predictions.iter().map(|prediction| &prediction.answers));
+        for field in named.flat_map(Answers::keys) {
+            if !self.fields.contains(field) {
+                if self.fields.len() == MOST_FIELDS {
+                    return Err(format!("`{field}` would be one field more than the {MOST_FIELDS} that a file may name"));
+                }
+                self.fields.insert(field.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the text out of the data. Of a repeated key the last one counts, as everywhere in JSON.
+    fn text_of(&self, data: &mut Vec<(Cow<'_, str>, &RawValue)>) -> Result<String, String> {
         let key = &self.options.text_key;
-        let text = match data.remove(key) {
-            Some(Value::String(text)) => text,
+        let found = data.iter().rev().find(|(name, _)| name == key.as_str()).map(|(_, value)| *value);
+        data.retain(|(name, _)| name != key.as_str());
+        let text = match found {
+            Some(value) if value.get().starts_with('"') => {
+                serde_json::from_str::<String>(value.get()).map_err(|error| error.to_string())?
+            }
             Some(_) => return Err(format!("`data.{key}` is not a string")),
             None => {
                 return Err(format!("the task has no text at `data.{key}`: name the key that holds it"));
@@ -149,10 +267,11 @@ impl<'o> Parser<'o> {
     /// The predictions in the order of their times and ids, each with a time of its own.
     fn predictions_of(
         &mut self,
-        raw: Vec<&RawValue>,
+        raw: Option<List<'_>>,
         task_time: Option<DateTime<Utc>>,
         text: &IndexedText<'_>,
     ) -> Result<Vec<Predicted>, String> {
+        let raw = checked("predictions", raw)?;
         let mut ordered = Vec::with_capacity(raw.len());
         for prediction in raw {
             if !prediction.get().starts_with('{') {
@@ -199,9 +318,17 @@ impl<'o> Parser<'o> {
         predictions: &[Predicted],
         text: &IndexedText<'_>,
     ) -> Result<Vec<Review>, String> {
+        let counts = |annotation: &Annotation| annotation.was_cancelled != Some(true);
+        let truth = |annotation: &Annotation| annotation.ground_truth == Some(true);
+        let only_truth = self.options.ground_truth == GroundTruth::Prefer && annotations.iter().any(|one| counts(one) && truth(one));
         let mut reviews: Vec<Review> = Vec::with_capacity(annotations.len());
         for annotation in annotations {
-            if annotation.was_cancelled == Some(true) {
+            if !counts(&annotation) {
+                self.ignored.cancelled += 1;
+                continue;
+            }
+            if only_truth && !truth(&annotation) {
+                self.ignored.not_ground_truth += 1;
                 continue;
             }
             let id = id_of("id of an annotation", annotation.id.as_ref())?.ok_or("an annotation has no id")?;
@@ -221,6 +348,37 @@ impl<'o> Parser<'o> {
         }
         Ok(reviews)
     }
+}
+
+fn raw_bytes(entries: &[(Cow<'_, str>, &RawValue)]) -> usize {
+    entries.iter().map(|(key, value)| key.len() + value.get().len()).sum()
+}
+
+fn values(entries: &[(Cow<'_, str>, &RawValue)]) -> Result<Map<String, Value>, String> {
+    let mut values = Map::new();
+    for (key, value) in entries {
+        values.insert(key.clone().into_owned(), serde_json::from_str(value.get()).map_err(|error| error.to_string())?);
+    }
+    Ok(values)
+}
+
+/// The items of a list, which must not be too many or too large.
+fn checked<'a>(what: &str, list: Option<List<'a>>) -> Result<Vec<&'a RawValue>, String> {
+    let Some(list) = list else {
+        return Ok(Vec::new());
+    };
+    if list.total > MOST_PER_TASK {
+        return Err(format!("the task has {} {what}, more than the {MOST_PER_TASK} allowed", list.total));
+    }
+    if let Some(large) = list.items.iter().find(|item| item.get().len() > MOST_ANSWER_BYTES) {
+        return Err(format!("one of the {what} has {} bytes, more than the {MOST_ANSWER_BYTES} allowed", large.get().len()));
+    }
+    Ok(list.items)
+}
+
+fn annotations_of(list: Option<List<'_>>) -> Result<Vec<Annotation>, String> {
+    let parsed = checked("annotations", list)?.into_iter().map(|raw| serde_json::from_str(raw.get()));
+    parsed.collect::<Result<_, _>>().map_err(|error| format!("an annotation: {error}"))
 }
 
 /// Lets the verdicts decide over the values; returns the fields whose accepted value is nowhere to be found.
@@ -262,7 +420,10 @@ fn file_name_of(data: &mut Map<String, Value>, file_upload: Option<&Value>) -> O
     file_upload.and_then(Value::as_str).map(str::to_owned)
 }
 
-fn metadata_of(mut data: Map<String, Value>, meta: Option<Value>) -> Result<String, String> {
+fn metadata_of(mut data: Map<String, Value>, meta: Option<Value>, others: Map<String, Value>) -> Result<String, String> {
+    if !others.is_empty() {
+        data.entry("task").or_insert(Value::Object(others));
+    }
     if let Some(Value::Object(meta)) = meta
         && !meta.is_empty()
     {
@@ -312,6 +473,7 @@ mod tests {
         for (task, why) in [
             (json!(5), "invalid type"),
             (json!({"id": 7, "text": "flat"}), "JSON_MIN"),
+            (json!({"annotation_id": 1, "annotator": 1, "id": 7, "text": "flat"}), "order"),
             (with("/id", json!(null)), "no id"),
             (with("/id", json!(1.5)), "whole number"),
             (with("/data/text", json!("  \n")), "empty"),

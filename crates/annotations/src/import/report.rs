@@ -96,6 +96,15 @@ pub struct ImportReport {
     pub new_fields: Vec<NewField>,
     /// Result items of types that Aprendiz does not read, by type.
     pub unknown_controls: BTreeMap<String, u64>,
+    /// Annotations that were skipped in the labelling tool, and so are no reviews.
+    #[serde(default)]
+    pub annotations_cancelled: u64,
+    /// Unfinished annotations, which are not read.
+    #[serde(default)]
+    pub drafts_ignored: u64,
+    /// Answers that were taken back or changed, because the annotations they came from are not in the file any more; only with `mirror`.
+    #[serde(default)]
+    pub reviews_withdrawn: u64,
     /// What does not fit, but did no harm.
     pub warnings: Vec<String>,
     /// When reading began.

@@ -1,8 +1,9 @@
 //! Ids, times and strings of a task, checked against what the database can keep.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Longest id of a task, project, annotation or extractor version, in characters: they are parts of index keys.
 pub(super) const LONGEST_ID: usize = 200;
@@ -21,14 +22,26 @@ pub(super) fn id_of(what: &str, id: Option<&Value>) -> Result<Option<String>, St
     Ok(Some(id))
 }
 
+/// The value of a part that can only be good when it is small; `None` where there is none.
+pub(super) fn small(raw: Option<&RawValue>) -> Result<Option<Value>, String> {
+    // every character may be an escape
+    const MOST_BYTES: usize = 6 * 4 * LONGEST_ID;
+    match raw {
+        None => Ok(None),
+        Some(raw) if raw.get().len() > MOST_BYTES => Err(format!("an id or name of the task has more than {MOST_BYTES} bytes")),
+        Some(raw) => serde_json::from_str(raw.get()).map(Some).map_err(|error| error.to_string()),
+    }
+}
+
 /// The id of a task that is not good otherwise.
 pub(super) fn id_only(raw: &str) -> Option<String> {
     #[derive(Deserialize)]
-    struct IdOnly {
-        id: Option<Value>,
+    struct IdOnly<'a> {
+        #[serde(borrow)]
+        id: Option<&'a RawValue>,
     }
-    let task: IdOnly = serde_json::from_str(raw).ok()?;
-    id_of("id", task.id.as_ref()).ok()?.map(|id| printable(&id, LONGEST_ID))
+    let task: IdOnly<'_> = serde_json::from_str(raw).ok()?;
+    id_of("id", small(task.id).ok()?.as_ref()).ok()?.map(|id| printable(&id, LONGEST_ID))
 }
 
 /// Database times have microseconds: what is compared later must be cut alike.
@@ -38,6 +51,10 @@ pub(super) fn time_of(text: &str) -> Result<DateTime<Utc>, String> {
         // without an offset, as some scripts write them: taken as UTC
         .or_else(|_| text.parse::<NaiveDateTime>().map(|time| time.and_utc()))
         .map_err(|_| format!("{:?} is not a time like 2024-01-31T12:00:00Z", printable(text, 60)))?;
+    // what the database can keep, and people may mean
+    if !(1..=9999).contains(&time.year()) {
+        return Err("a time has a year that is not between 1 and 9999".to_owned());
+    }
     DateTime::from_timestamp_micros(time.timestamp_micros()).ok_or_else(|| "a time is out of range".to_owned())
 }
 

@@ -37,7 +37,9 @@ CREATE TEMPORARY TABLE staged_reviews (
     task_index  bigint NOT NULL,
     source_ref  text NOT NULL,
     occurred_at timestamptz NOT NULL,
-    reviewer    text
+    reviewer    text,
+    -- the newest one of its task
+    latest      boolean NOT NULL
 ) ON COMMIT DROP;
 
 CREATE TEMPORARY TABLE staged_answers (
@@ -59,7 +61,9 @@ CREATE TEMPORARY TABLE staged_predictions (
     value             text[] NOT NULL,
     kind              field_kind,
     confidence        double precision,
-    predicted_at      timestamptz NOT NULL
+    predicted_at      timestamptz NOT NULL,
+    -- of what it is the newest: `Marks` in batch.rs
+    marks             smallint NOT NULL
 ) ON COMMIT DROP;
 
 -- which document a good task is, and what is new about it
@@ -84,22 +88,32 @@ CREATE TEMPORARY TABLE seen_fields (
 
 -- every field that a review of a project answers, by a value or by leaving it empty
 CREATE TEMPORARY TABLE project_fields (
-    project text NOT NULL,
-    field   text NOT NULL
+    project     text NOT NULL,
+    field       text NOT NULL,
+    -- place among the fields of the project, from 0
+    place       bigint NOT NULL,
+    -- whether a control of its own speaks about it in this file, and not only labelled spans
+    has_control boolean NOT NULL
 ) ON COMMIT DROP;
 
 CREATE TEMPORARY TABLE new_events (
-    task_index  bigint NOT NULL,
+    -- distance of its position from the first one of this import
+    number      bigint NOT NULL,
     document_id uuid NOT NULL,
+    is_new      boolean NOT NULL,
+    -- whether its review is the newest of the task
+    latest      boolean NOT NULL,
     field       text NOT NULL,
     value       text[] NOT NULL,
+    -- of new documents, whose predictions are all in the file
+    predicted   text[],
     spans       jsonb,
     reviewer    text,
     source_ref  text NOT NULL,
     occurred_at timestamptz NOT NULL
 ) ON COMMIT DROP;
 
--- fields of documents whose current state may change, with their newest prediction
+-- fields of documents that were there before, whose current state may change, with their newest prediction
 CREATE TEMPORARY TABLE touched (
     document_id uuid NOT NULL,
     field       text NOT NULL
@@ -175,13 +189,14 @@ async fn insert_tasks(conn: &mut PgConnection, tasks: &TaskColumns) -> Result<()
 
 async fn insert_reviews(conn: &mut PgConnection, reviews: &ReviewColumns) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO staged_reviews (task_index, source_ref, occurred_at, reviewer)
-         SELECT * FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[])",
+        "INSERT INTO staged_reviews (task_index, source_ref, occurred_at, reviewer, latest)
+         SELECT * FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::boolean[])",
     )
     .bind(&reviews.task_index)
     .bind(&reviews.source_ref)
     .bind(&reviews.occurred_at)
     .bind(&reviews.reviewer)
+    .bind(&reviews.latest)
     .execute(conn)
     .await?;
     Ok(())
@@ -209,10 +224,12 @@ async fn insert_answers(conn: &mut PgConnection, answers: &AnswerColumns) -> Res
 
 async fn insert_predictions(conn: &mut PgConnection, predictions: &PredictionColumns) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO staged_predictions (task_index, extractor_version, field, has_control, value, kind, confidence, predicted_at)
-         SELECT p.task_index, p.extractor_version, p.field, p.has_control, p.value::text[], p.kind::field_kind, p.confidence, p.predicted_at
-         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::text[], $7::float8[], $8::timestamptz[])
-              AS p (task_index, extractor_version, field, has_control, value, kind, confidence, predicted_at)",
+        "INSERT INTO staged_predictions (task_index, extractor_version, field, has_control, value, kind, confidence, predicted_at, marks)
+         SELECT p.task_index, p.extractor_version, p.field, p.has_control, p.value::text[], p.kind::field_kind, p.confidence, p.predicted_at,
+                p.marks
+         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::text[], $7::float8[], $8::timestamptz[],
+                     $9::smallint[])
+              AS p (task_index, extractor_version, field, has_control, value, kind, confidence, predicted_at, marks)",
     )
     .bind(&predictions.values.task_index)
     .bind(&predictions.extractor_version)
@@ -222,6 +239,7 @@ async fn insert_predictions(conn: &mut PgConnection, predictions: &PredictionCol
     .bind(&predictions.values.kind)
     .bind(&predictions.confidence)
     .bind(&predictions.predicted_at)
+    .bind(&predictions.marks)
     .execute(conn)
     .await?;
     Ok(())

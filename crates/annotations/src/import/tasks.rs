@@ -1,23 +1,29 @@
 //! Streams the tasks of an export: one task in memory at a time, and its place when something is wrong.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io::Read;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use serde::Deserializer;
-use serde::de::{Error as _, SeqAccess, Visitor};
-use serde_json::error::Category;
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 
 use crate::import::batch::Batch;
 use crate::import::error::ImportError;
-use crate::import::input::{Input, Place};
+use crate::import::input::{Elements, place_of};
 use crate::import::options::ImportOptions;
-use crate::import::parse::{Ignored, Parser};
+use crate::import::parse::{BadTask, Ignored, ParsedTask, Parser};
 use crate::import::report::Quarantined;
+
+/// Bytes of one quarantined task that are kept, and of all of them together: more than that, and only the reason is.
+const KEPT_TASK_BYTES: usize = 1 << 20;
+const KEPT_BYTES: usize = 8 << 20;
+
+/// A task that was not taken in, with its JSON where that is kept.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) task: Quarantined,
+    pub(super) json: Option<String>,
+}
 
 /// What reading found, beside the batches.
 #[derive(Debug, Default)]
@@ -27,7 +33,7 @@ pub(super) struct Outcome {
     /// Tasks that could not be taken in.
     pub(super) quarantined: u64,
     /// The first of them, up to the bound of the options.
-    pub(super) quarantined_tasks: Vec<Quarantined>,
+    pub(super) quarantined_tasks: Vec<Refused>,
     /// What was left out of good tasks.
     pub(super) ignored: Ignored,
     /// Result items of unknown types, by type.
@@ -41,95 +47,112 @@ pub(super) fn read_tasks(
     bytes_read: Arc<AtomicU64>,
     emit: &mut dyn FnMut(Batch) -> bool,
 ) -> Result<Outcome, ImportError> {
-    let place = Rc::new(Place::default());
-    let input = Input::open(input, options.limits, bytes_read, Rc::clone(&place))?;
+    let mut elements = Elements::open(input, options.limits, bytes_read)?;
     let mut reader = TaskReader {
-        place: &place,
         parser: Parser::new(options),
         limit: options.limits.quarantine_rows,
         batch: Batch::default(),
         outcome: Outcome::default(),
+        pending: None,
+        kept_bytes: 0,
         abandoned: false,
         emit,
     };
-    let mut json = serde_json::Deserializer::from_reader(input);
-    let parsed = json.deserialize_seq(&mut reader).and_then(|()| json.end());
-    if reader.abandoned {
-        return Ok(reader.outcome);
+    while let Some(element) = elements.next()? {
+        if let Err((error, place)) = reader.take(element) {
+            let bytes = element.len();
+            return Err(elements.malformed(bytes, error, place));
+        }
+        if reader.abandoned {
+            return Ok(reader.outcome);
+        }
     }
-    parsed.map_err(|error| reason(error, &place))?;
+    reader.settle_pending();
     reader.flush();
     let (ignored, unknown_controls) = reader.parser.into_findings();
     Ok(Outcome { ignored, unknown_controls, ..reader.outcome })
 }
 
-fn reason(error: serde_json::Error, place: &Place) -> ImportError {
-    if let Some(fault) = place.take_fault() {
-        return fault;
-    }
-    let (read, task_index) = (place.offset.get(), place.task_index.get());
-    match error.classify() {
-        Category::Eof => ImportError::Truncated { what: "JSON", byte_offset: read, task_index },
-        // the parser stops right after the byte that it did not expect
-        Category::Io | Category::Syntax | Category::Data => {
-            ImportError::InvalidJson { byte_offset: read.saturating_sub(1), task_index, source: error }
-        }
-    }
-}
-
 struct TaskReader<'a> {
-    place: &'a Place,
     parser: Parser<'a>,
     limit: usize,
     batch: Batch,
     outcome: Outcome,
+    /// A task of a JSON_MIN export, whose further annotations may follow as elements of their own.
+    pending: Option<(u64, ParsedTask)>,
+    kept_bytes: usize,
     abandoned: bool,
     emit: &'a mut dyn FnMut(Batch) -> bool,
 }
 
 impl TaskReader<'_> {
-    fn take(&mut self, raw: &str) {
+    /// Fails with the error and its place in the element when that is no JSON.
+    fn take(&mut self, element: &[u8]) -> Result<(), (serde_json::Error, usize)> {
         let task_index = self.outcome.tasks;
         self.outcome.tasks += 1;
-        match self.parser.parse(raw) {
-            Ok(task) => self.batch.push(task_index, task),
+        let parsed = match std::str::from_utf8(element) {
+            Ok(raw) => self.parser.parse(raw),
+            Err(error) => Err(BadTask {
+                task_id: None,
+                reason: format!("it is not UTF-8 from byte {} of the task on: export it again, or convert the file", error.valid_up_to()),
+            }),
+        };
+        match parsed {
+            Ok(task) => self.push(task_index, task),
             Err(bad) => {
-                self.outcome.quarantined += 1;
-                if self.outcome.quarantined_tasks.len() < self.limit {
-                    self.outcome.quarantined_tasks.push(Quarantined { task_index, task_id: bad.task_id, reason: bad.reason });
+                // a bad task is one thing, a broken file another
+                if let Err(error) = serde_json::from_slice::<IgnoredAny>(element)
+                    && std::str::from_utf8(element).is_ok()
+                {
+                    let place = place_of(&error, element);
+                    return Err((error, place));
                 }
+                self.refuse(task_index, bad, element);
             }
         }
         if self.batch.is_full() {
             self.flush();
         }
+        Ok(())
+    }
+
+    fn push(&mut self, task_index: u64, task: ParsedTask) {
+        if let Some((_, pending)) = &mut self.pending
+            && task.is_flat
+            && pending.is_same_document(&task)
+        {
+            pending.reviews.extend(task.reviews);
+            return;
+        }
+        self.settle_pending();
+        if task.is_flat {
+            self.pending = Some((task_index, task));
+        } else {
+            self.batch.push(task_index, task);
+        }
+    }
+
+    fn settle_pending(&mut self) {
+        if let Some((task_index, task)) = self.pending.take() {
+            self.batch.push(task_index, task);
+        }
+    }
+
+    fn refuse(&mut self, task_index: u64, bad: BadTask, element: &[u8]) {
+        self.outcome.quarantined += 1;
+        if self.outcome.quarantined_tasks.len() >= self.limit {
+            return;
+        }
+        let keep = element.len() <= KEPT_TASK_BYTES && self.kept_bytes + element.len() <= KEPT_BYTES;
+        let json = if keep { String::from_utf8(element.to_vec()).ok() } else { None };
+        self.kept_bytes += json.as_ref().map_or(0, String::len);
+        let task = Quarantined { task_index, task_id: bad.task_id, reason: bad.reason };
+        self.outcome.quarantined_tasks.push(Refused { task, json });
     }
 
     fn flush(&mut self) {
         self.batch.tasks_read = self.outcome.tasks;
         self.abandoned |= !(self.emit)(std::mem::take(&mut self.batch));
-    }
-}
-
-impl<'de> Visitor<'de> for &mut TaskReader<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of tasks")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
-        loop {
-            self.place.task_index.set(self.outcome.tasks);
-            self.place.task_start.set(self.place.offset.get());
-            let Some(raw) = sequence.next_element::<Box<RawValue>>()? else {
-                return Ok(());
-            };
-            self.take(raw.get());
-            if self.abandoned {
-                return Err(A::Error::custom("nobody listens any more"));
-            }
-        }
     }
 }
 
@@ -149,9 +172,14 @@ mod tests {
     #[test]
     fn malformed_json_is_placed_by_byte_and_task() {
         let good = r#"{"id":1,"data":{"text":"a"}}"#;
+        let place = |error: &ImportError| {
+            let ImportError::InvalidJson { byte_offset, task_index, .. } = error else { panic!("{error}") };
+            (*byte_offset, *task_index)
+        };
         let error = read(&format!("[{good},{good}, }}]")).unwrap_err();
-        let ImportError::InvalidJson { byte_offset, task_index, .. } = &error else { panic!("{error}") };
-        assert_eq!((*byte_offset, *task_index), (2 * good.len() as u64 + 4, 2));
+        assert_eq!(place(&error), (2 * good.len() as u64 + 4, 2));
+        let error = read(&format!("[{good},\n{{\"id\":1,\n\"data\" 5}}]")).unwrap_err();
+        assert_eq!(place(&error), (good.len() as u64 + 3 + 8 + 1 + 7, 1), "{error}");
     }
 
     #[test]
@@ -165,6 +193,13 @@ mod tests {
     fn something_after_the_array_is_malformed() {
         assert_eq!(read("[] []").unwrap_err().code(), "invalid_json");
         assert_eq!(read("[{}] x").unwrap_err().code(), "invalid_json");
+    }
+
+    #[test]
+    fn brackets_that_do_not_fit_together_are_malformed_wherever_they_close() {
+        for json in ["[{\"a\":[1}, {}]", "[{]}]", "[{}}]", "[[}]", "[{},]", "[,{}]"] {
+            assert_eq!(read(json).unwrap_err().code(), "invalid_json", "{json}");
+        }
     }
 
     #[test]
@@ -184,11 +219,27 @@ mod tests {
 
     #[test]
     fn a_deep_task_is_quarantined_and_does_no_harm() {
-        let depth = 1_000_000;
+        let depth = 100_000;
         let bomb = format!(r#"{{"id":1,"data":{{"text":"a","x":{}{}}}}}"#, "[".repeat(depth), "]".repeat(depth));
         let (outcome, _) = read(&format!("[{bomb}]")).unwrap();
         assert_eq!(outcome.quarantined, 1);
-        assert!(outcome.quarantined_tasks[0].reason.contains("recursion"), "{:?}", outcome.quarantined_tasks);
+        let refused = &outcome.quarantined_tasks[0];
+        assert!(refused.task.reason.contains("recursion"), "{refused:?}");
+        assert!(refused.json.is_some(), "a small task is kept as it came");
+    }
+
+    #[test]
+    fn a_task_that_is_not_utf8_is_quarantined_and_the_rest_goes_in() {
+        let mut file = br#"[{"id":1,"data":{"text":"caf"#.to_vec();
+        file.extend_from_slice(b"\xe9\"}},{\"id\":2,\"data\":{\"text\":\"a\"}}]");
+        let mut tasks = 0;
+        let outcome = read_tasks(&file[..], &ImportOptions::new("test"), Arc::default(), &mut |batch| {
+            tasks += batch.tasks.text.len();
+            true
+        })
+        .unwrap();
+        assert_eq!((tasks, outcome.quarantined), (1, 1));
+        assert!(outcome.quarantined_tasks[0].task.reason.contains("UTF-8"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub(crate) async fn index(conn: &mut PgConnection, texts: Texts) -> Result<(), s
     // sorting millions of hashes on disk would take longer than everything else; statistics so that they are joined well
     sqlx::raw_sql("SET LOCAL work_mem = '64MB'").execute(&mut *conn).await?;
     let newest_before: i32 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM text_sketches").fetch_one(&mut *conn).await?;
-    insert_sketches(conn, texts).await?;
+    insert_sketches(conn, texts, newest_before).await?;
     insert_hashes(conn, newest_before).await?;
     find_candidates(conn).await?;
     verify_candidates(conn, texts).await?;
@@ -20,7 +20,7 @@ pub(crate) async fn index(conn: &mut PgConnection, texts: Texts) -> Result<(), s
 }
 
 /// Numbers sketches in the order of arrival: the earlier of two has the lower number.
-async fn insert_sketches(conn: &mut PgConnection, texts: Texts) -> Result<(), sqlx::Error> {
+async fn insert_sketches(conn: &mut PgConnection, texts: Texts, newest_before: i32) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO text_sketches (text_key, rate, size, hashes)
          SELECT f.text_key, f.rate, cardinality(f.hashes), f.hashes
@@ -35,12 +35,14 @@ async fn insert_sketches(conn: &mut PgConnection, texts: Texts) -> Result<(), sq
     .execute(&mut *conn)
     .await?;
     sqlx::query(
-        "INSERT INTO arrivals (place, document_id, version, is_new, is_newest, sketch_id)
-         SELECT a.place, a.document_id, a.version, a.is_new, a.is_newest, s.id
+        "INSERT INTO arrivals (place, document_id, version, is_new, is_newest, sketch_id, is_known)
+         SELECT a.place, a.document_id, a.version, a.is_new, a.is_newest, s.id,
+                s.id <= $1 OR bool_or(NOT a.is_new) OVER (PARTITION BY s.id)
          FROM arriving_texts a
          JOIN text_sketches s USING (text_key)
          ORDER BY a.place",
     )
+    .bind(newest_before)
     .execute(&mut *conn)
     .await?;
     sqlx::raw_sql("ANALYZE arrivals").execute(&mut *conn).await?;
@@ -70,6 +72,16 @@ async fn insert_hashes(conn: &mut PgConnection, newest_before: i32) -> Result<()
     .execute(&mut *conn)
     .await?;
     sqlx::raw_sql("ANALYZE new_hashes").execute(&mut *conn).await?;
+    // before the new ones are among the old ones
+    sqlx::query(
+        "INSERT INTO shared_hashes (hash)
+         SELECT n.hash
+         FROM (SELECT hash, count(*) AS texts FROM new_hashes GROUP BY hash) n
+         WHERE n.texts > 1 OR EXISTS (SELECT FROM sketch_hashes e WHERE e.hash = n.hash)",
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::raw_sql("ANALYZE shared_hashes").execute(&mut *conn).await?;
     sqlx::query("INSERT INTO sketch_hashes (hash, sketch_id) SELECT hash, sketch_id FROM new_hashes").execute(conn).await?;
     Ok(())
 }

@@ -81,10 +81,10 @@ pub(crate) async fn take_in_missing(conn: &mut PgConnection) -> Result<IndexRepo
     let texts_indexed = sketch_all(conn).await?;
     staging::begin_round(conn).await?;
     let waiting = sqlx::query(
-        "INSERT INTO arrivals (place, document_id, version, is_new, is_newest, sketch_id)
+        "INSERT INTO arrivals (place, document_id, version, is_new, is_newest, sketch_id, is_known)
          SELECT t.position, k.document_id, k.version, false,
                 NOT EXISTS (SELECT FROM document_sketches newer WHERE newer.document_id = k.document_id AND newer.version > k.version),
-                k.sketch_id
+                k.sketch_id, true
          FROM document_sketches k
          JOIN document_texts t USING (document_id, version)
          WHERE NOT k.placed",

@@ -25,7 +25,7 @@ pub(super) async fn find_candidates(conn: &mut PgConnection) -> Result<(), sqlx:
                     sum(CASE WHEN shared.firsts[$1 + 1] < n.sketch_id THEN 1 ELSE 3 END) AS weight
              FROM (
                  SELECT h.hash, f.firsts
-                 FROM (SELECT DISTINCT hash FROM new_hashes) h
+                 FROM shared_hashes h
                  CROSS JOIN LATERAL (
                      SELECT array_agg(e.sketch_id) AS firsts
                      FROM (
@@ -36,7 +36,6 @@ pub(super) async fn find_candidates(conn: &mut PgConnection) -> Result<(), sqlx:
                          LIMIT $1 + 1
                      ) e
                  ) f
-                 WHERE cardinality(f.firsts) > 1
              ) shared
              JOIN new_hashes n USING (hash)
              -- only what came before counts, so that it does not matter what else is in the file

@@ -26,7 +26,9 @@ CREATE TEMPORARY TABLE arrivals (
     version     int NOT NULL,
     is_new      boolean NOT NULL,
     is_newest   boolean NOT NULL,
-    sketch_id   int NOT NULL
+    sketch_id   int NOT NULL,
+    -- whether a document that was there before had the text, or has it now
+    is_known    boolean NOT NULL
 ) ON COMMIT DROP;
 CREATE INDEX arrivals_sketch ON arrivals (sketch_id);
 CREATE INDEX arrivals_document ON arrivals (document_id);
@@ -34,6 +36,11 @@ CREATE INDEX arrivals_document ON arrivals (document_id);
 CREATE TEMPORARY TABLE new_hashes (
     hash      bigint NOT NULL,
     sketch_id int NOT NULL
+) ON COMMIT DROP;
+
+-- those of them that more than one text has
+CREATE TEMPORARY TABLE shared_hashes (
+    hash bigint NOT NULL
 ) ON COMMIT DROP;
 
 CREATE TEMPORARY TABLE candidates (
@@ -53,7 +60,7 @@ CREATE TEMPORARY TABLE decided_splits (
 ) ON COMMIT DROP;
 ";
 
-const DROP: &str = "DROP TABLE arriving_texts, arrivals, new_hashes, candidates, decided_splits";
+const DROP: &str = "DROP TABLE arriving_texts, arrivals, new_hashes, shared_hashes, candidates, decided_splits";
 
 /// Creates the tables in the open transaction.
 pub(crate) async fn create(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -69,7 +76,7 @@ pub(crate) async fn drop(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 /// Empties what belongs to one round; decisions stay.
 pub(super) async fn begin_round(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql("TRUNCATE arriving_texts, arrivals, new_hashes, candidates").execute(conn).await?;
+    sqlx::raw_sql("TRUNCATE arriving_texts, arrivals, new_hashes, shared_hashes, candidates").execute(conn).await?;
     Ok(())
 }
 

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use annotations::import::{ImportReport, StatusCounts};
+use annotations::import::{ImportOptions, ImportReport, StatusCounts};
+use sqlx::PgPool;
 
-use crate::database::{contents, count, import, is, state, with_database};
+use crate::database::{contents, count, import, import_with, is, state, with_database};
 
 fn data(name: &str) -> Option<Vec<u8>> {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(name);
@@ -85,8 +86,64 @@ async fn what_a_real_label_studio_exports_is_read() {
         assert_eq!(state(&pool, "1", "contract_type").await, is(Some(&["Agency"]), Some(&["Consulting"]), "CORRECTED", 2));
         assert_eq!(state(&pool, "1", "document_name").await, is(Some(&["CONSULTING AGREEMENT"]), Some(&[]), "REJECTED", 2));
         assert_eq!(state(&pool, "5", "contract_type").await, is(Some(&["Reseller"]), None, "UNREVIEWED", 1));
-        let third = import(&pool, flat).await.unwrap();
-        assert_eq!((third.documents_created, third.quarantined), (0, third.tasks));
+        let before = contents(&pool).await;
+        let mut options = ImportOptions::new("test");
+        options.project = Some("1".to_owned());
+        let third = import_with(&pool, flat, &options).await.unwrap();
+        // one element for each annotation, and one for the task that has none
+        assert_eq!((third.tasks, short(&third)), (41, (0, 40, 0, 0)), "{third:?}");
+        assert!(before == contents(&pool).await, "JSON_MIN says nothing that the others do not say");
     })
     .await;
+}
+
+/// Accepted values by task and field.
+async fn accepted(pool: &PgPool) -> Vec<(String, String, Option<Vec<String>>)> {
+    sqlx::query_as(
+        "SELECT d.task_id, a.field, a.accepted_value FROM annotations a JOIN documents d ON d.id = a.document_id
+         WHERE a.accepted_value IS NOT NULL ORDER BY 1, 2",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_export_of_a_project_accepts_the_same_values() {
+    let mut known: Option<Vec<_>> = None;
+    for name in ["direct", "snapshot", "min"] {
+        let Some(export) = data(&format!("label-studio/export-{name}.json.gz")) else {
+            return;
+        };
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        with_database(async move |pool| {
+            let mut options = ImportOptions::new("test");
+            options.project = Some("1".to_owned());
+            let report = import_with(&pool, export, &options).await.unwrap();
+            assert_eq!((report.documents_created, report.events_created, report.quarantined), (40, 360, 0), "{name}");
+            // a skipped annotation on task 3, a draft on task 4: JSON_MIN knows neither
+            let expected = if name == "min" { (0, 0) } else { (1, 1) };
+            assert_eq!((report.annotations_cancelled, report.drafts_ignored), expected, "{name}");
+            let count =
+                |status: &StatusCounts| [status.ok, status.corrected, status.new, status.rejected, status.missing, status.unreviewed];
+            let counts = count(&report.fields["contract_type"]);
+            match name {
+                "snapshot" => assert_eq!((counts.iter().sum::<i64>(), counts[5]), (40, 1), "{counts:?}"),
+                _ => assert_eq!(counts, [0, 0, 39, 0, 0, 0], "without predictions every value is new: {name}"),
+            }
+            // the annotation that was made later, and updated, wins over the imported one
+            let (_, value, _, _) = state(&pool, "1", "contract_type").await;
+            assert_eq!(value.as_deref(), Some(&["Consulting".to_owned()][..]));
+            let (_, gone, _, _) = state(&pool, "1", "document_name").await;
+            assert_eq!(gone.as_deref(), Some(&[][..]));
+            sender.send(accepted(&pool).await).unwrap();
+        })
+        .await;
+        let found = receiver.await.unwrap();
+        assert_eq!(found.len(), 39 * 9);
+        match &known {
+            None => known = Some(found),
+            Some(known) => assert_eq!(*known, found, "{name}"),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use sqlx::{PgConnection, Row};
 
 use crate::import::error::ImportError;
 use crate::import::report::Quarantined;
-use crate::import::tasks::Outcome;
+use crate::import::tasks::{Outcome, Refused};
 use crate::near_duplicates::{self, Texts};
 use crate::split::SplitRatios;
 
@@ -38,16 +38,17 @@ pub(super) async fn quarantine_repeated(conn: &mut PgConnection, limit: usize, o
     .await?;
     for row in &repeated {
         let first: i64 = row.try_get("first")?;
-        outcome.quarantined_tasks.push(Quarantined {
+        let task = Quarantined {
             task_index: row.try_get::<i64, _>("task_index")?.unsigned_abs(),
             task_id: row.try_get("task_id")?,
             reason: format!("task {first} (from 0) of the same file has the same id and was taken"),
-        });
+        };
+        outcome.quarantined_tasks.push(Refused { task, json: None });
     }
     if let Some(row) = repeated.first() {
         outcome.quarantined += row.try_get::<i64, _>("total")?.unsigned_abs();
     }
-    outcome.quarantined_tasks.sort_by_key(|task| task.task_index);
+    outcome.quarantined_tasks.sort_by_key(|refused| refused.task.task_index);
     outcome.quarantined_tasks.truncate(limit);
     Ok(())
 }
@@ -78,16 +79,17 @@ pub(super) async fn quarantine_erased(
     .await?;
     for row in &erased {
         let day: String = row.try_get("day")?;
-        outcome.quarantined_tasks.push(Quarantined {
+        let task = Quarantined {
             task_index: row.try_get::<i64, _>("task_index")?.unsigned_abs(),
             task_id: row.try_get("task_id")?,
             reason: format!("erased on {day}: the document stays away for ever"),
-        });
+        };
+        outcome.quarantined_tasks.push(Refused { task, json: None });
     }
     if let Some(row) = erased.first() {
         outcome.quarantined += row.try_get::<i64, _>("total")?.unsigned_abs();
     }
-    outcome.quarantined_tasks.sort_by_key(|task| task.task_index);
+    outcome.quarantined_tasks.sort_by_key(|refused| refused.task.task_index);
     outcome.quarantined_tasks.truncate(limit);
     Ok(())
 }
@@ -252,6 +254,7 @@ pub(in crate::import) async fn insert_splits(conn: &mut PgConnection) -> Result<
                      LIMIT 1
                  ) p
                  WHERE k.sketch_id = a.sketch_id
+                     AND a.is_known
                      AND d.split IS NULL
                      AND p.split <> 'excluded'
                      AND NOT EXISTS (SELECT FROM document_sketches newer WHERE newer.document_id = k.document_id AND newer.version > k.version)

@@ -75,19 +75,24 @@ async fn see(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// The fields of a project: those of this file, and those about which the project has answers already.
 async fn find_project_fields(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO project_fields (project, field)
-         SELECT t.project, a.field FROM staged_answers a JOIN targets t USING (task_index)
-         UNION
-         SELECT t.project, p.field FROM staged_predictions p JOIN targets t USING (task_index)
-         UNION
-         SELECT p.project, f.name
-         FROM (SELECT DISTINCT project FROM targets) p
-         CROSS JOIN fields f
-         WHERE EXISTS (
-             SELECT FROM documents d
-             JOIN annotations a ON a.document_id = d.id
-             WHERE d.source = $1 AND d.project = p.project AND a.field = f.name AND a.event_position IS NOT NULL
-         )",
+        "INSERT INTO project_fields (project, field, place, has_control)
+         SELECT f.project, f.field, row_number() OVER (PARTITION BY f.project ORDER BY f.field COLLATE \"C\") - 1, coalesce(s.has_control, false)
+         FROM (
+             -- distinct by hashing before the union sorts what is left
+             SELECT * FROM (SELECT t.project, a.field FROM staged_answers a JOIN targets t USING (task_index) GROUP BY t.project, a.field) a
+             UNION
+             SELECT * FROM (SELECT t.project, p.field FROM staged_predictions p JOIN targets t USING (task_index) GROUP BY t.project, p.field) p
+             UNION
+             SELECT p.project, f.name
+             FROM (SELECT DISTINCT project FROM targets) p
+             CROSS JOIN fields f
+             WHERE EXISTS (
+                 SELECT FROM documents d
+                 JOIN annotations a ON a.document_id = d.id
+                 WHERE d.source = $1 AND d.project = p.project AND a.field = f.name AND a.event_position IS NOT NULL
+             )
+         ) f
+         LEFT JOIN seen_fields s USING (field)",
     )
     .bind(crate::import::label_studio::SOURCE)
     .execute(conn)

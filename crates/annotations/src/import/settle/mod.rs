@@ -7,6 +7,7 @@
 
 pub(super) mod documents;
 mod fields;
+mod mirror;
 mod record;
 mod reviews;
 
@@ -43,11 +44,18 @@ pub(super) async fn settle(conn: &mut PgConnection, options: &ImportOptions, mut
     near_duplicates::create(conn).await?;
     near_duplicates::lock(conn).await?;
     near_duplicates::take_in_missing(conn).await?;
+    raise_memory(conn).await?;
     let documents = documents::find_targets(conn, SOURCE).await?;
-    let (new_fields, warnings) = fields::settle(conn).await?;
+    let (new_fields, mut warnings) = fields::settle(conn).await?;
     documents::upsert(conn, SOURCE).await?;
     documents::find_near_duplicates(conn, options.ratios).await?;
+    raise_memory(conn).await?;
     reviews::prepare(conn).await?;
+    // a task that could not be read may hold the annotations that seem to be gone
+    let whole = arrival.outcome.quarantined == 0;
+    if options.mirror {
+        mirror::prepare(conn, whole).await?;
+    }
     lock_positions(conn).await?;
     documents::refuse_erased(conn).await?;
     documents::insert_texts(conn).await?;
@@ -56,10 +64,24 @@ pub(super) async fn settle(conn: &mut PgConnection, options: &ImportOptions, mut
     near_duplicates::record_exclusions(conn).await?;
     documents::insert_splits(conn).await?;
     let events_created = reviews::insert(conn, &options.actor).await?;
-    let report = record::record(conn, options, arrival, record::Settled { documents, events_created, new_fields, warnings }).await?;
+    let mut withdrawn = 0;
+    if options.mirror {
+        withdrawn = mirror::withdraw(conn, &options.actor, arrival.import_id, arrival.started_at).await?;
+        if !whole {
+            warnings.push("some tasks could not be taken in: nothing was withdrawn of tasks that seem to be missing".to_owned());
+        }
+    }
+    let settled = record::Settled { documents, events_created, new_fields, warnings, withdrawn };
+    let report = record::record(conn, options, arrival, settled).await?;
     near_duplicates::drop(conn).await?;
     staging::drop(conn).await?;
     Ok(report)
+}
+
+/// Hash tables and sorts of a whole file stay in memory of the server, up to this. The end of the transaction takes it back.
+async fn raise_memory(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("SET LOCAL work_mem = '64MB'").execute(conn).await?;
+    Ok(())
 }
 
 /// Two imports of one file must not both find its documents missing: one waits here until the other has committed.

@@ -18,6 +18,7 @@ pub(super) struct Settled {
     pub(super) events_created: u64,
     pub(super) new_fields: Vec<NewField>,
     pub(super) warnings: Vec<String>,
+    pub(super) withdrawn: u64,
 }
 
 /// Writes the rows and returns the report.
@@ -33,6 +34,9 @@ pub(super) async fn record(
         (ignored.prediction_ids, "predictions are only ids, as in a direct export: values need an export with whole predictions"),
         (ignored.scores, "scores are not between 0 and 1 and were left out"),
         (ignored.verdicts, "answers have a status but no value and count as unreviewed"),
+        (ignored.not_ground_truth, "annotations were left out, because others of their tasks are ground truth"),
+        (ignored.flat_without_project, "annotations of JSON_MIN name no project and went into project 0: name the project of the import"),
+        (ignored.displaced_keys, "tasks have unknown keys that were not kept, because their data has a key `task` itself"),
     ] {
         if number > 0 {
             warnings.push(format!("{number} {what}"));
@@ -48,10 +52,13 @@ pub(super) async fn record(
         documents_unchanged: count(settled.documents.unchanged),
         events_created: settled.events_created,
         quarantined,
-        quarantined_tasks: quarantined_tasks.iter().take(options.limits.quarantine_listed).cloned().collect(),
+        quarantined_tasks: quarantined_tasks.iter().take(options.limits.quarantine_listed).map(|refused| refused.task.clone()).collect(),
         fields: status_counts(conn).await?,
         new_fields: settled.new_fields,
         unknown_controls,
+        annotations_cancelled: ignored.cancelled,
+        drafts_ignored: ignored.drafts,
+        reviews_withdrawn: settled.withdrawn,
         warnings,
         started_at: arrival.started_at,
     };
@@ -76,16 +83,18 @@ pub(super) async fn record(
     )
     .execute(&mut *conn)
     .await?;
-    let indexes: Vec<i64> = quarantined_tasks.iter().map(|task| stored(task.task_index)).collect();
-    let ids: Vec<Option<&str>> = quarantined_tasks.iter().map(|task| task.task_id.as_deref()).collect();
-    let reasons: Vec<&str> = quarantined_tasks.iter().map(|task| task.reason.as_str()).collect();
+    let indexes: Vec<i64> = quarantined_tasks.iter().map(|refused| stored(refused.task.task_index)).collect();
+    let ids: Vec<Option<&str>> = quarantined_tasks.iter().map(|refused| refused.task.task_id.as_deref()).collect();
+    let reasons: Vec<&str> = quarantined_tasks.iter().map(|refused| refused.task.reason.as_str()).collect();
+    let tasks: Vec<Option<&str>> = quarantined_tasks.iter().map(|refused| refused.json.as_deref()).collect();
     sqlx::query!(
-        "INSERT INTO import_quarantine (import_id, task_index, task_id, reason)
-         SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::text[])",
+        "INSERT INTO import_quarantine (import_id, task_index, task_id, reason, task)
+         SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[])",
         report.import_id,
         &indexes,
         &ids as &[Option<&str>],
         &reasons as &[&str],
+        &tasks as &[Option<&str>],
     )
     .execute(conn)
     .await?;

@@ -31,7 +31,10 @@ pub(super) struct EventRow {
 
 /// Takes everything away but the sequence of positions.
 pub(super) async fn empty(conn: &mut PgConnection) {
-    sqlx::raw_sql("TRUNCATE documents, fields, text_sketches, sketch_hashes, imports CASCADE").execute(&mut *conn).await.unwrap();
+    sqlx::raw_sql("TRUNCATE documents, fields, annotation_events, annotations, extractions, text_sketches, sketch_hashes, imports CASCADE")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
     for field in 0..FIELDS.len() {
         redefine(conn, field, Form::Categorical).await;
     }
