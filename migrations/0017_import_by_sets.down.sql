@@ -1,3 +1,7 @@
+DROP TABLE import_requests;
+DROP TYPE import_status;
+ALTER TABLE field_definitions DROP COLUMN normalization;
+ALTER TABLE fields DROP COLUMN normalization;
 ALTER TABLE import_quarantine DROP COLUMN task;
 DROP TRIGGER fields_referenced ON fields;
 DROP TRIGGER documents_referenced ON documents;

@@ -66,3 +66,35 @@ CREATE TRIGGER fields_referenced BEFORE DELETE ON fields FOR EACH ROW EXECUTE FU
 
 ALTER TABLE import_quarantine ADD COLUMN task text;
 COMMENT ON COLUMN import_quarantine.task IS 'The task as it came, JSON, to be repaired and imported again; NULL where it was too large or no text';
+
+ALTER TABLE fields ADD COLUMN normalization jsonb;
+COMMENT ON COLUMN fields.normalization IS 'How values that arrive are written: {case, spaces, aliases}; NULL = as they are';
+ALTER TABLE field_definitions ADD COLUMN normalization jsonb;
+
+CREATE TYPE import_status AS ENUM ('queued', 'running', 'succeeded', 'failed');
+
+CREATE TABLE import_requests (
+    id               uuid PRIMARY KEY,
+    actor            text NOT NULL,
+    options          jsonb NOT NULL,
+    object_key       text NOT NULL,
+    bytes            bigint NOT NULL CHECK (bytes >= 0),
+    status           import_status NOT NULL DEFAULT 'queued',
+    attempt          int NOT NULL DEFAULT 0 CHECK (attempt >= 0),
+    lease_expires_at timestamptz,
+    stage            text CHECK (stage IN ('reading', 'storing')),
+    bytes_read       bigint NOT NULL DEFAULT 0 CHECK (bytes_read >= 0),
+    tasks            bigint NOT NULL DEFAULT 0 CHECK (tasks >= 0),
+    error_code       text,
+    error            text,
+    created_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    started_at       timestamptz,
+    finished_at      timestamptz,
+    CONSTRAINT running_imports_are_leased CHECK ((status = 'running') = (lease_expires_at IS NOT NULL)),
+    CONSTRAINT ended_imports_say_when CHECK ((status IN ('succeeded', 'failed')) = (finished_at IS NOT NULL)),
+    CONSTRAINT failed_imports_say_why CHECK ((status = 'failed') = (error_code IS NOT NULL))
+);
+CREATE INDEX import_requests_open ON import_requests (created_at) WHERE status IN ('queued', 'running');
+COMMENT ON TABLE import_requests IS 'An import that waits, runs or ran in the background. Its row in imports, with the same id, is written in the transaction that makes it succeeded';
+COMMENT ON COLUMN import_requests.object_key IS 'Where the body lies in S3 until the import has ended; its row is in objects';
+COMMENT ON COLUMN import_requests.attempt IS 'Attempts begun; whoever carries one out writes with its number, so that one which lost its lease changes nothing';

@@ -5,6 +5,7 @@ mod bucket_walk;
 mod cli;
 mod config;
 mod database;
+mod importer;
 mod metrics;
 mod reaper;
 mod relay;

@@ -1,6 +1,7 @@
 //! The server: wires database, bucket, relay, reaper and API together, and takes them down in order.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -8,13 +9,15 @@ use artifacts::Store;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::api::{AppState, EventHub, router};
 use crate::config::ServerConfig;
-use crate::{database, metrics, reaper, relay, sweeper};
+use crate::importer::ImporterConfig;
+use crate::{database, importer, metrics, reaper, relay, sweeper};
 
 /// Requests still under way at shutdown get so long.
 const GRACE: Duration = Duration::from_secs(10);
@@ -56,7 +59,12 @@ pub(crate) async fn run(config: ServerConfig, duties: Duties) -> Result<()> {
     }
     let recorder = metrics::install();
     loops.push(("metrics", tasks.spawn(metrics::keep_up(recorder.clone(), shutdown.clone())).abort_handle()));
-    let state = AppState::new(pool.clone(), store, config.queue, config.api, events, recorder, shutdown.clone(), loops);
+    let imports = Arc::new(Notify::new());
+    let importing = ImporterConfig { ratios: config.api.split_ratios, total_bytes: config.api.max_import_decompressed_bytes };
+    let importer = tasks.spawn(importer::run(pool.clone(), store.clone(), importing, Arc::clone(&imports), shutdown.clone()));
+    loops.push(("importer", importer.abort_handle()));
+    let mut state = AppState::new(pool.clone(), store, config.queue, config.api, events, recorder, shutdown.clone(), loops);
+    state.imports = imports;
 
     tokio::spawn(stop_on_signal(shutdown.clone())?);
     info!(address = %listener.local_addr()?, relay = duties.relay, reaper = duties.reaper, "serving");

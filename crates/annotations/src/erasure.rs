@@ -171,6 +171,13 @@ pub async fn empty_document(conn: &mut PgConnection, document_id: Uuid) -> Resul
     sqlx::query!("DELETE FROM annotations WHERE document_id = $1", document_id).execute(&mut *conn).await?;
     sqlx::query!("DELETE FROM extractions WHERE document_id = $1", document_id).execute(&mut *conn).await?;
     near_duplicates::forget(conn, document_id).await?;
+    // a task that could not be taken in is kept as it came: whatever project it was of, it may be a version of this document
+    sqlx::query!(
+        "UPDATE import_quarantine q SET task = NULL FROM documents d WHERE d.id = $1 AND q.task_id = d.task_id AND q.task IS NOT NULL",
+        document_id
+    )
+    .execute(&mut *conn)
+    .await?;
     let count = |rows| i32::try_from(rows).unwrap_or(i32::MAX);
     Ok(Some(Emptied { position, texts: count(texts), events: count(events) }))
 }

@@ -6,6 +6,7 @@ use sqlx::{Connection, PgConnection};
 use utoipa::ToSchema;
 
 use crate::error::AnnotationsError;
+use crate::normalization::Normalization;
 
 /// What the values of a field are. Only categorical fields can be learned by classifiers; the others are kept and exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
@@ -57,6 +58,8 @@ pub struct Field {
     pub cardinality: Cardinality,
     /// The values a reviewer may choose from; absent when unknown.
     pub allowed_values: Option<Vec<String>>,
+    /// How values that arrive are written; absent when they stay as they are.
+    pub normalization: Option<Normalization>,
     /// Whether a person has set the definition; else an import guessed it.
     pub declared: bool,
     /// Number of its definition, from 1; `history` has the ones before.
@@ -80,6 +83,8 @@ pub struct FieldVersion {
     pub cardinality: Cardinality,
     /// The values a reviewer may choose from; absent when unknown.
     pub allowed_values: Option<Vec<String>>,
+    /// How values that arrived were written; absent when they stayed as they were.
+    pub normalization: Option<Normalization>,
     /// Whether a person has set it; else an import guessed it.
     pub declared: bool,
     /// Who defined it: the name of an API key, or `import`.
@@ -101,6 +106,9 @@ pub struct FieldDefinition {
     /// The values a reviewer may choose from; absent or null when unknown.
     #[serde(default)]
     pub allowed_values: Option<Vec<String>>,
+    /// How values are written that arrive from now on; absent or null to take them as they are.
+    #[serde(default)]
+    pub normalization: Option<Normalization>,
 }
 
 /// Whether a name can be the name of a field: `[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}`, as the table demands.
@@ -129,7 +137,8 @@ pub async fn list(conn: &mut PgConnection) -> Result<Vec<Field>, AnnotationsErro
     let fields = sqlx::query_as!(
         Field,
         r#"
-        SELECT f.name, f.kind AS "kind: FieldKind", f.cardinality AS "cardinality: Cardinality", f.allowed_values, f.declared,
+        SELECT f.name, f.kind AS "kind: FieldKind", f.cardinality AS "cardinality: Cardinality", f.allowed_values,
+               f.normalization AS "normalization: Normalization", f.declared,
                coalesce((SELECT max(d.version) FROM field_definitions d WHERE d.field = f.name), 1) AS "version!",
                coalesce(r.documents, 0) AS "documents_reviewed!", f.created_at, f.updated_at
         FROM fields f
@@ -155,7 +164,8 @@ pub async fn get(conn: &mut PgConnection, name: &str) -> Result<Option<Field>, A
     let field = sqlx::query_as!(
         Field,
         r#"
-        SELECT f.name, f.kind AS "kind: FieldKind", f.cardinality AS "cardinality: Cardinality", f.allowed_values, f.declared,
+        SELECT f.name, f.kind AS "kind: FieldKind", f.cardinality AS "cardinality: Cardinality", f.allowed_values,
+               f.normalization AS "normalization: Normalization", f.declared,
                coalesce((SELECT max(d.version) FROM field_definitions d WHERE d.field = f.name), 1) AS "version!",
                (SELECT count(*) FROM annotations a WHERE a.field = f.name AND a.accepted_value IS NOT NULL) AS "documents_reviewed!",
                f.created_at, f.updated_at
@@ -177,8 +187,8 @@ pub async fn history(conn: &mut PgConnection, name: &str) -> Result<Vec<FieldVer
     let versions = sqlx::query_as!(
         FieldVersion,
         r#"
-        SELECT version, kind AS "kind: FieldKind", cardinality AS "cardinality: Cardinality", allowed_values, declared, actor, position,
-               created_at AS since
+        SELECT version, kind AS "kind: FieldKind", cardinality AS "cardinality: Cardinality", allowed_values,
+               normalization AS "normalization: Normalization", declared, actor, position, created_at AS since
         FROM field_definitions
         WHERE field = $1
         ORDER BY version
@@ -197,32 +207,34 @@ pub async fn history(conn: &mut PgConnection, name: &str) -> Result<Vec<FieldVer
 /// When the name or the allowed values cannot be, or Postgres does not answer.
 pub async fn declare(conn: &mut PgConnection, name: &str, definition: &FieldDefinition, actor: &str) -> Result<Field, AnnotationsError> {
     check(name, definition).map_err(|reason| AnnotationsError::InvalidDefinition { field: name.to_owned(), reason })?;
+    let normalization = definition.normalization.as_ref().map(|rule| serde_json::to_value(rule).expect("a rule is plain data"));
     let mut transaction = conn.begin().await?;
     // locks the row of the field, changed or not, so that versions are numbered one after the other
     let changed = sqlx::query!(
         r#"
-        INSERT INTO fields AS f (name, kind, cardinality, allowed_values, declared)
-        VALUES ($1, $2, $3, $4, true)
+        INSERT INTO fields AS f (name, kind, cardinality, allowed_values, normalization, declared)
+        VALUES ($1, $2, $3, $4, $5, true)
         ON CONFLICT (name) DO UPDATE
         SET kind = excluded.kind, cardinality = excluded.cardinality, allowed_values = excluded.allowed_values,
-            declared = true, updated_at = clock_timestamp()
-        WHERE (f.kind, f.cardinality, f.allowed_values, f.declared)
+            normalization = excluded.normalization, declared = true, updated_at = clock_timestamp()
+        WHERE (f.kind, f.cardinality, f.allowed_values, f.normalization, f.declared)
               IS DISTINCT FROM
-              (excluded.kind, excluded.cardinality, excluded.allowed_values, true)
+              (excluded.kind, excluded.cardinality, excluded.allowed_values, excluded.normalization, true)
         "#,
         name,
         definition.kind as FieldKind,
         definition.cardinality as Cardinality,
         definition.allowed_values.as_deref(),
+        normalization,
     )
     .execute(&mut *transaction)
     .await?;
     if changed.rows_affected() > 0 {
         sqlx::query!(
             r#"
-            INSERT INTO field_definitions (field, version, kind, cardinality, allowed_values, declared, actor, position)
+            INSERT INTO field_definitions (field, version, kind, cardinality, allowed_values, normalization, declared, actor, position)
             SELECT f.name, 1 + coalesce((SELECT max(d.version) FROM field_definitions d WHERE d.field = f.name), 0),
-                   f.kind, f.cardinality, f.allowed_values, f.declared, $2, next_position()
+                   f.kind, f.cardinality, f.allowed_values, f.normalization, f.declared, $2, next_position()
             FROM fields f
             WHERE f.name = $1
             "#,
@@ -240,6 +252,9 @@ pub async fn declare(conn: &mut PgConnection, name: &str, definition: &FieldDefi
 fn check(name: &str, definition: &FieldDefinition) -> Result<(), String> {
     if !is_valid_name(name) {
         return Err("a name has 1 to 100 letters, digits or `_.:-` and starts with a letter, a digit or `_`".to_owned());
+    }
+    if let Some(normalization) = &definition.normalization {
+        normalization.check(definition.allowed_values.as_deref())?;
     }
     let Some(allowed) = &definition.allowed_values else {
         return Ok(());
@@ -278,6 +293,7 @@ mod tests {
             kind: FieldKind::Categorical,
             cardinality: Cardinality::One,
             allowed_values: Some(values.iter().map(|value| (*value).to_owned()).collect()),
+            normalization: None,
         };
         assert!(check("law", &with(&["a", "b"])).is_ok());
         assert!(check("law", &with(&[])).unwrap_err().contains("empty"));

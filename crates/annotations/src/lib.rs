@@ -4,6 +4,7 @@
 //! A value is a list of strings everywhere: an empty list is the answer "no value", an absent list is "unreviewed".
 //! Not here: which of these become examples of a snapshot (`dataset`), runs and models (`runs`).
 
+mod array_literal;
 pub mod documents;
 pub mod erasure;
 mod error;
@@ -11,6 +12,8 @@ pub mod fields;
 mod history;
 pub mod import;
 pub mod near_duplicates;
+mod normalization;
+mod normalized_values;
 pub mod review;
 mod review_status;
 mod spans;
@@ -19,5 +22,7 @@ mod state;
 
 pub use error::AnnotationsError;
 pub use history::{AsOf, FieldHistory, HistoryEvent, HistoryPrediction, HistoryText, as_of, history};
+pub use normalization::{Case, Normalization};
+pub use normalized_values::{NormalizedValues, normalize_values};
 pub use review_status::ReviewStatus;
 pub use split::{InvalidRatios, Split, SplitRatios, group_key_of};

@@ -16,6 +16,7 @@ mod events;
 mod export;
 mod faults;
 mod gate;
+mod imports;
 mod interruption;
 mod keys;
 mod objects;

@@ -1,6 +1,7 @@
 //! Labelled fields: list, show, declare.
 
 use annotations::fields::{Field, FieldDefinition, FieldVersion, declare, get, history as versions_of, list as list_fields};
+use annotations::{NormalizedValues, normalize_values};
 use axum::Json;
 use axum::extract::State;
 use runs::record_audit;
@@ -15,7 +16,7 @@ use crate::api::page::Page;
 use crate::api::state::AppState;
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, put)).routes(routes!(history))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, put)).routes(routes!(history)).routes(routes!(normalize))
 }
 
 /// Lists all fields, by name
@@ -74,4 +75,34 @@ async fn put(
     record_audit(&mut tx, &actor.0, "field.declare", &name, &definition).await?;
     tx.commit().await?;
     Ok(Json(field))
+}
+
+/// Writes the values of a field that are there as its normalisation says
+///
+/// Each review whose value is written otherwise becomes an event of the key that asks; what was said first stays in the history. The same
+/// again changes nothing.
+#[utoipa::path(
+    post, path = "/v1/fields/{name}/normalize", tag = "fields", security(("api_key" = ["reviewer"])), params(("name" = String, Path)),
+    responses(
+        (status = 200, description = "What changed", body = NormalizedValues),
+        (status = 404, description = "No such field", body = Problem),
+        (status = 422, description = "The field has no normalisation", body = Problem),
+    ),
+)]
+async fn normalize(
+    State(state): State<AppState>,
+    Reviewer(actor): Reviewer,
+    Segments(name): Segments<String>,
+) -> Result<Json<NormalizedValues>, ApiError> {
+    let mut conn = state.pool.acquire().await?;
+    let mut tx = conn.begin().await?;
+    if get(&mut tx, &name).await?.is_none() {
+        return Err(ApiError::not_found(format!("no field `{name}`")));
+    }
+    let done = normalize_values(&mut tx, &name, &actor.0).await?;
+    if done.values > 0 {
+        record_audit(&mut tx, &actor.0, "field.normalize", &name, &serde_json::to_value(done).map_err(ApiError::internal)?).await?;
+    }
+    tx.commit().await?;
+    Ok(Json(done))
 }

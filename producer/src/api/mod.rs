@@ -21,6 +21,7 @@ mod explain;
 mod extract;
 mod fields;
 mod health;
+mod import_requests;
 mod imports;
 mod legacy;
 mod limits;
@@ -58,6 +59,7 @@ use tower_http::trace::TraceLayer;
 use tracing::{Span, info_span};
 use utoipa_axum::router::OpenApiRouter;
 
+pub(crate) use self::body_reader::BodyReader;
 use self::error::ApiError;
 pub(crate) use self::event_hub::EventHub;
 pub(crate) use self::state::AppState;
@@ -86,6 +88,7 @@ fn all_routes(
         .merge(models::routes())
         .merge(predictions::routes())
         .merge(fields::routes())
+        .merge(import_requests::routes())
         .merge(documents::routes())
         .merge(new_document::routes())
         .merge(annotations::routes())
@@ -93,6 +96,7 @@ fn all_routes(
     let untimed = OpenApiRouter::new()
         .merge(run_events::routes())
         .merge(imports::routes())
+        .merge(import_requests::retries())
         .merge(documents::indexing())
         .merge(datasets::downloads())
         .merge(dataset_diff::routes())

@@ -6,7 +6,7 @@ use artifacts::Store;
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::QueueConfig;
 use sqlx::PgPool;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,8 @@ pub(crate) struct AppState {
     pub(crate) admission: Arc<Semaphore>,
     /// Verifications at once: each reads a whole snapshot.
     pub(crate) verifications: Arc<Semaphore>,
+    /// Told when an import was asked for, so that the importer need not look for it.
+    pub(crate) imports: Arc<Notify>,
     /// Cancelled when the process is asked to stop: ends streams that would never end by themselves.
     pub(crate) shutdown: CancellationToken,
     /// Loops of this process that must never end by themselves, with their names.
@@ -56,6 +58,7 @@ impl AppState {
             store,
             admission: Arc::new(Semaphore::new(config.max_requests)),
             verifications: Arc::new(Semaphore::new(1)),
+            imports: Arc::default(),
             config: Arc::new(config),
             events,
             redis: Arc::new(RedisProbe::new(queue)),

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -22,6 +23,8 @@ use crate::cli::output::{Output, human_bytes, table};
 
 /// Bytes sent at once.
 const CHUNK: usize = 256 * 1024;
+/// How often to ask how far an import in the background is.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Review statuses, as the report names them.
 const STATUSES: [&str; 6] = ["OK", "CORRECTED", "NEW", "REJECTED", "MISSING", "UNREVIEWED"];
@@ -32,8 +35,10 @@ const STATUSES: [&str; 6] = ["OK", "CORRECTED", "NEW", "REJECTED", "MISSING", "U
 Examples:
   aprendiz import export.json.gz
   zcat export.json.gz | aprendiz import - --project 7
+  aprendiz import export.json.gz --background        follow it, and leave it with Ctrl-C: it goes on
+  aprendiz import export.json.gz --mirror            take back reviews that were deleted in Label Studio
 
-Bad tasks are quarantined and listed, the rest goes in. The same file twice changes nothing.")]
+JSON and JSON_MIN are read. Bad tasks are quarantined and listed, the rest goes in. The same file twice changes nothing.")]
 pub(crate) struct ImportArgs {
     /// A Label Studio JSON export, plain or gzip; `-` for standard input
     #[arg(value_name = "FILE|-")]
@@ -44,6 +49,18 @@ pub(crate) struct ImportArgs {
     /// Key of `data` that holds the text
     #[arg(long, value_name = "KEY")]
     text_key: Option<String>,
+    /// Withdraw what the file does not have any more: reviews of deleted annotations and of deleted tasks. For whole exports only
+    #[arg(long)]
+    mirror: bool,
+    /// In tasks that have ground truth, take nothing else. By default the newest annotation wins
+    #[arg(long)]
+    prefer_ground_truth: bool,
+    /// Let the server store the file first and import it then; this command follows it
+    #[arg(long)]
+    background: bool,
+    /// With --background: print the id and do not follow it
+    #[arg(long, requires = "background")]
+    no_wait: bool,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +73,11 @@ struct Report {
     events_created: u64,
     quarantined: u64,
     quarantined_tasks: Vec<Quarantined>,
+    import_id: String,
+    #[serde(default)]
+    reviews_withdrawn: u64,
+    #[serde(default)]
+    unknown_controls: std::collections::BTreeMap<String, u64>,
     fields: std::collections::BTreeMap<String, std::collections::BTreeMap<String, i64>>,
     warnings: Vec<String>,
 }
@@ -71,6 +93,9 @@ pub(crate) async fn run(client: &Client, args: &ImportArgs, output: Output) -> R
     let mut query: Vec<(&str, String)> = Vec::new();
     query.extend(args.project.iter().map(|value| ("project", value.clone())));
     query.extend(args.text_key.iter().map(|value| ("text_key", value.clone())));
+    query.extend(args.mirror.then(|| ("mirror", "true".to_owned())));
+    query.extend(args.prefer_ground_truth.then(|| ("ground_truth", "prefer".to_owned())));
+    query.extend(args.background.then(|| ("background", "true".to_owned())));
     let (input, length): (BoxStream<'static, io::Result<Bytes>>, Option<u64>) = if args.file.as_os_str() == "-" {
         (standard_input().boxed(), None)
     } else {
@@ -90,11 +115,54 @@ pub(crate) async fn run(client: &Client, args: &ImportArgs, output: Output) -> R
     if let Some(length) = length {
         request = request.header(header::CONTENT_LENGTH, length);
     }
-    let report: Value = client.json(request.body(Body::wrap_stream(stream))).await.inspect_err(|_| bar.abandon())?;
+    let answer: Value = client.json(request.body(Body::wrap_stream(stream))).await.inspect_err(|_| bar.abandon())?;
     bar.finish_and_clear();
-    let view = Report::deserialize(&report).context("the API answered a report that is not from this version of Aprendiz")?;
-    output.print(&report, || text(&view))?;
+    let report = match (args.background, args.no_wait) {
+        (false, _) => answer,
+        (true, true) => {
+            output.print(&answer, || {
+                format!("import {} is stored: aprendiz imports watch {}", answer["id"], answer["id"]).replace('"', "")
+            })?;
+            return Ok(());
+        }
+        (true, false) => follow(client, &answer).await?,
+    };
+    print_report(&report, output)
+}
+
+/// Prints the report of an import.
+pub(crate) fn print_report(report: &Value, output: Output) -> Result<(), CliError> {
+    let view = Report::deserialize(report).context("the API answered a report that is not from this version of Aprendiz")?;
+    output.print(report, || text(&view))?;
     Ok(())
+}
+
+/// Waits for an import in the background; returns its report.
+pub(crate) async fn follow(client: &Client, import: &Value) -> Result<Value, CliError> {
+    let id = import["id"].as_str().context("the API answered an import without id")?.to_owned();
+    let moving = bar(import["bytes"].as_u64());
+    loop {
+        let mut now = client.get(&["v1", "imports", &id]).await?;
+        moving.set_position(now["bytes_read"].as_u64().unwrap_or_default());
+        if now["stage"] == "storing" {
+            moving.set_message("storing");
+        }
+        match now["status"].as_str() {
+            Some("succeeded") => {
+                moving.finish_and_clear();
+                return Ok(now["report"].take());
+            }
+            Some("failed") => {
+                moving.abandon();
+                return Err(CliError::Refused(format!(
+                    "{} ({})",
+                    now["error"].as_str().unwrap_or("it failed"),
+                    now["error_code"].as_str().unwrap_or("unknown")
+                )));
+            }
+            _ => tokio::time::sleep(LOOK).await,
+        }
+    }
 }
 
 /// Standard input, read by a thread that may block for ever.
@@ -128,7 +196,7 @@ fn bar(length: Option<u64>) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let (bar, template) = match length {
-        Some(length) => (ProgressBar::new(length), "{spinner} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  eta {eta}"),
+        Some(length) => (ProgressBar::new(length), "{spinner} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  eta {eta}  {msg}"),
         None => (ProgressBar::no_length(), "{spinner} {bytes}  {bytes_per_sec}  {elapsed}"),
     };
     match ProgressStyle::with_template(template) {
@@ -170,6 +238,13 @@ fn text(report: &Report) -> String {
     if listed < report.quarantined {
         lines.push(format!("quarantined: {} more", report.quarantined - listed));
     }
+    if report.quarantined > 0 {
+        lines.push(format!("to repair them: aprendiz imports quarantine {} --tasks FILE, then import that file", report.import_id));
+    }
+    if report.reviews_withdrawn > 0 {
+        lines.push(format!("withdrawn: {} answers whose annotations are not in the file", report.reviews_withdrawn));
+    }
+    lines.extend(report.unknown_controls.iter().map(|(control, items)| format!("not read: {items} items of type {control}")));
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.join("\n")
 }

@@ -14,6 +14,7 @@ mod embed;
 mod exit;
 mod field;
 mod import;
+mod imports;
 mod lineage;
 mod metrics_table;
 mod migrate;
@@ -94,6 +95,9 @@ enum Command {
     ApiKey(api_key::ApiKeyCommand),
     /// Import a Label Studio JSON export, plain or gzip
     Import(import::ImportArgs),
+    /// List and follow imports, and repair what they could not take in
+    #[command(subcommand)]
+    Imports(imports::ImportsCommand),
     /// Create and follow training runs
     #[command(subcommand)]
     Run(run::RunCommand),
@@ -119,7 +123,7 @@ enum Command {
     /// Show who changed what
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// List labelled fields
+    /// List and declare labelled fields
     #[command(subcommand)]
     Field(field::FieldCommand),
     /// Build the dataset snapshot of a run, and print the id of the run that does it
@@ -177,6 +181,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Doctor => doctor::run(&client()?, output).await,
         Command::ApiKey(command) => api_key::run(&command, output).await,
         Command::Import(args) => import::run(&client()?, &args, output).await,
+        Command::Imports(command) => imports::run(&client()?, &command, output).await,
         Command::Run(command) => run::run(&client()?, command, output).await,
         Command::Dataset(command) => dataset::run(&client()?, &command, output).await,
         Command::Document(command) => document::run(&client()?, &command, output).await,

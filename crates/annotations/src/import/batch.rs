@@ -1,87 +1,25 @@
-//! Rows of some tasks as columns, the form in which Postgres takes them fastest (`UNNEST` of arrays).
+//! Rows of some tasks, table by table.
 
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::import::answers::Answer;
 use crate::import::parse::ParsedTask;
+use crate::import::rows::Rows;
 
-/// Bytes of text and values after which a batch goes to the database.
+/// Bytes after which a batch goes to the database.
 const FULL_BYTES: usize = 4 << 20;
-/// Rows after which it goes, however short they are.
-const FULL_ROWS: usize = 20_000;
 
-/// Rows of some tasks.
+/// Rows of some tasks, for the temporary tables of `staging`.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     /// Tasks read so far, good and bad, this batch included.
     pub(super) tasks_read: u64,
-    pub(super) tasks: TaskColumns,
-    pub(super) reviews: ReviewColumns,
-    pub(super) answers: AnswerColumns,
-    pub(super) predictions: PredictionColumns,
-    bytes: usize,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct TaskColumns {
-    pub(super) task_index: Vec<i64>,
-    /// Id of the document, should it be new.
-    pub(super) id: Vec<Uuid>,
-    pub(super) project: Vec<String>,
-    pub(super) task_id: Vec<String>,
-    pub(super) file_name: Vec<Option<String>>,
-    pub(super) metadata: Vec<String>,
-    pub(super) checksum: Vec<String>,
-    pub(super) group_key: Vec<String>,
-    pub(super) split: Vec<&'static str>,
-    pub(super) rate: Vec<i16>,
-    /// Hashes of the sketches of all tasks, one after the other.
-    pub(super) hashes: Vec<i64>,
-    /// How many of them there are up to the end of each task.
-    pub(super) hashes_end: Vec<i32>,
-    pub(super) text: Vec<String>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct ReviewColumns {
-    pub(super) task_index: Vec<i64>,
-    pub(super) source_ref: Vec<String>,
-    pub(super) occurred_at: Vec<DateTime<Utc>>,
-    pub(super) reviewer: Vec<Option<String>>,
-    /// Whether it is the newest one of its task.
-    pub(super) latest: Vec<bool>,
-}
-
-/// What answers of reviews and of predictions have in common.
-#[derive(Debug, Default)]
-pub(super) struct ValueColumns {
-    pub(super) task_index: Vec<i64>,
-    pub(super) field: Vec<String>,
-    pub(super) has_control: Vec<bool>,
-    /// Array literals.
-    pub(super) value: Vec<String>,
-    pub(super) kind: Vec<Option<&'static str>>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct AnswerColumns {
-    pub(super) values: ValueColumns,
-    pub(super) source_ref: Vec<String>,
-    /// Whether the review leaves open what it accepts.
-    pub(super) open: Vec<bool>,
-    /// JSON arrays.
-    pub(super) spans: Vec<Option<String>>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct PredictionColumns {
-    pub(super) values: ValueColumns,
-    pub(super) extractor_version: Vec<String>,
-    pub(super) confidence: Vec<Option<f64>>,
-    pub(super) predicted_at: Vec<DateTime<Utc>>,
-    /// [`Marks`].
-    pub(super) marks: Vec<i16>,
+    pub(super) tasks: Rows,
+    pub(super) texts: Rows,
+    pub(super) sketches: Rows,
+    pub(super) reviews: Rows,
+    pub(super) answers: Rows,
+    pub(super) predictions: Rows,
 }
 
 /// Of what an answer of a prediction is the newest, as bits. Whether labelled spans alone predict a field is known only when the file
@@ -133,102 +71,46 @@ impl<'t> Marks<'t> {
 impl Batch {
     pub(super) fn push(&mut self, task_index: u64, task: ParsedTask) {
         let task_index = i64::try_from(task_index).expect("a file has fewer than 2^63 tasks");
-        self.bytes += task.text.len() + task.metadata.len() + 8 * task.sketch.hashes.len();
         // as positions are ordered: by time, then by reference
-        let latest = task.reviews.iter().map(|review| (review.occurred_at, &review.source_ref)).max();
-        let latest = latest.map(|(_, source_ref)| source_ref.clone());
-        for review in task.reviews {
-            self.reviews.latest.push(latest.as_deref() == Some(review.source_ref.as_str()));
-            self.reviews.task_index.push(task_index);
-            self.reviews.source_ref.push(review.source_ref.clone());
-            self.reviews.occurred_at.push(review.occurred_at);
-            self.reviews.reviewer.push(review.reviewer);
-            for (field, answer) in review.answers {
-                self.answers.open.push(review.open.contains(&field));
-                self.answers.source_ref.push(review.source_ref.clone());
+        let latest = task.reviews.iter().map(|review| (review.occurred_at, review.source_ref.as_str())).max();
+        for review in &task.reviews {
+            let source_ref = review.source_ref.as_str();
+            self.reviews.begin(5).bigint(task_index).text(source_ref).timestamptz(review.occurred_at);
+            self.reviews.optional_text(review.reviewer.as_deref()).bool(latest.is_some_and(|(_, latest)| latest == source_ref));
+            for (field, answer) in &review.answers {
+                self.answers.begin(8).bigint(task_index).text(source_ref);
+                push_value(&mut self.answers, field, answer);
                 let spans =
                     (!answer.spans.is_empty()).then(|| serde_json::to_string(&answer.spans).expect("spans are numbers and strings"));
-                self.bytes += spans.as_ref().map_or(0, String::len);
-                self.answers.spans.push(spans);
-                self.bytes += self.answers.values.push(task_index, field, &answer);
+                self.answers.bool(review.open.contains(field)).jsonb(spans.as_deref());
             }
         }
         let mut marks = Marks::default();
         for prediction in task.predictions.iter().rev() {
             for (field, answer) in prediction.answers.iter().rev() {
-                self.predictions.marks.push(marks.of(&prediction.extractor_version, field, answer.has_control));
-                self.predictions.extractor_version.push(prediction.extractor_version.clone());
-                self.predictions.confidence.push(answer.score);
-                self.predictions.predicted_at.push(prediction.predicted_at);
-                self.bytes += self.predictions.values.push(task_index, field.clone(), answer);
+                let marks = marks.of(&prediction.extractor_version, field, answer.has_control);
+                self.predictions.begin(9).bigint(task_index).text(&prediction.extractor_version);
+                push_value(&mut self.predictions, field, answer);
+                self.predictions.double(answer.score).timestamptz(prediction.predicted_at).smallint(marks);
             }
         }
-        let tasks = &mut self.tasks;
-        tasks.task_index.push(task_index);
-        tasks.id.push(Uuid::now_v7());
-        tasks.project.push(task.project);
-        tasks.task_id.push(task.task_id);
-        tasks.file_name.push(task.file_name);
-        tasks.metadata.push(task.metadata);
-        tasks.checksum.push(task.checksum);
-        tasks.group_key.push(task.group_key);
-        tasks.split.push(task.split.as_str());
-        tasks.rate.push(i16::from(task.sketch.rate));
-        tasks.hashes.extend(task.sketch.hashes.iter().map(|hash| hash.cast_signed()));
-        tasks.hashes_end.push(i32::try_from(tasks.hashes.len()).expect("a batch has fewer than 2^31 words"));
-        tasks.text.push(task.text);
+        // the id of the document, should it be new
+        self.tasks.begin(9).bigint(task_index).uuid(Uuid::now_v7()).text(&task.project).text(&task.task_id);
+        self.tasks.optional_text(task.file_name.as_deref()).jsonb(Some(&task.metadata));
+        self.tasks.text(&task.checksum).text(&task.group_key).text(task.split.as_str());
+        self.texts.begin(2).bigint(task_index).text(&task.text);
+        let hashes: Vec<i64> = task.sketch.hashes.iter().map(|hash| hash.cast_signed()).collect();
+        self.sketches.begin(3).bigint(task_index).smallint(i16::from(task.sketch.rate)).bigints(&hashes);
     }
 
     pub(super) fn is_full(&self) -> bool {
-        let rows = self.tasks.text.len() + self.reviews.reviewer.len() + self.answers.open.len() + self.predictions.confidence.len();
-        self.bytes >= FULL_BYTES || rows >= FULL_ROWS
+        let tables = [&self.tasks, &self.texts, &self.sketches, &self.reviews, &self.answers, &self.predictions];
+        tables.into_iter().map(Rows::len).sum::<usize>() >= FULL_BYTES
     }
 }
 
-impl ValueColumns {
-    /// Returns the bytes added.
-    fn push(&mut self, task_index: i64, field: String, answer: &Answer) -> usize {
-        let value = array_literal(&answer.value());
-        let bytes = value.len();
-        self.task_index.push(task_index);
-        self.field.push(field);
-        self.has_control.push(answer.has_control);
-        self.kind.push(answer.kind().map(crate::fields::FieldKind::as_str));
-        self.value.push(value);
-        bytes
-    }
-}
-
-/// A `text[]` as Postgres writes it: arrays of arrays of different lengths cannot be bound, arrays of such literals can.
-fn array_literal(values: &[String]) -> String {
-    let mut literal = String::with_capacity(2 + values.iter().map(|value| value.len() + 3).sum::<usize>());
-    literal.push('{');
-    for (place, value) in values.iter().enumerate() {
-        if place > 0 {
-            literal.push(',');
-        }
-        literal.push('"');
-        for character in value.chars() {
-            if matches!(character, '"' | '\\') {
-                literal.push('\\');
-            }
-            literal.push(character);
-        }
-        literal.push('"');
-    }
-    literal.push('}');
-    literal
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn array_literals_are_quoted() {
-        let literal = |values: &[&str]| array_literal(&values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>());
-        assert_eq!(literal(&[]), "{}");
-        assert_eq!(literal(&["a", "NULL", ""]), r#"{"a","NULL",""}"#);
-        assert_eq!(literal(&[r#"say "x\y", {b}"#]), r#"{"say \"x\\y\", {b}"}"#);
-    }
+/// What answers of reviews and of predictions have in common: field, whether a control spoke, value, kind.
+fn push_value(rows: &mut Rows, field: &str, answer: &Answer) {
+    rows.text(field).bool(answer.has_control).texts(&answer.value());
+    rows.optional_text(answer.kind().map(crate::fields::FieldKind::as_str));
 }

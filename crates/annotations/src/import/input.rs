@@ -163,18 +163,22 @@ impl<'r> Elements<'r> {
                 return Ok(self.next..self.next + scanned + length);
             }
             scanned = self.filled - self.next;
-            if self.fill()? == 0 {
-                // brackets that do not fit together may be what hides the end
-                return Err(match serde_json::from_slice::<IgnoredAny>(&self.buffer[self.next..self.filled]) {
-                    Err(error) if error.classify() == Category::Syntax => {
-                        let at = place_of(&error, &self.buffer[self.next..self.filled]);
-                        let byte_offset = self.base + (self.next + at) as u64;
-                        ImportError::InvalidJson { byte_offset, task_index: self.index, source: error }
-                    }
-                    _ => self.truncated(),
-                });
+            // brackets or quotes that do not fit together may be what hides the end
+            match self.fill() {
+                Ok(0) => return Err(self.malformed_so_far().unwrap_or_else(|| self.truncated())),
+                Ok(_) => {}
+                Err(error @ ImportError::TooLarge { .. }) => return Err(self.malformed_so_far().unwrap_or(error)),
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// What is wrong with the element that has begun, if that can be told without its end.
+    fn malformed_so_far(&self) -> Option<ImportError> {
+        let begun = &self.buffer[self.next..self.filled];
+        let error = serde_json::from_slice::<IgnoredAny>(begun).err().filter(|error| error.classify() == Category::Syntax)?;
+        let byte_offset = self.base + (self.next + place_of(&error, begun)) as u64;
+        Some(ImportError::InvalidJson { byte_offset, task_index: self.index, source: error })
     }
 
     /// Reads more behind what is there; returns how much, 0 at the end of the file.

@@ -30,8 +30,8 @@ pub fn inspect(input: impl Read, options: &ImportOptions) -> Result<Inspection, 
     options.check()?;
     let (mut documents, mut reviews) = (0, 0);
     let outcome = read_tasks(input, options, std::sync::Arc::default(), &mut |batch| {
-        documents += batch.tasks.text.len() as u64;
-        reviews += batch.reviews.reviewer.len() as u64;
+        documents += batch.tasks.count() as u64;
+        reviews += batch.reviews.count() as u64;
         true
     })?;
     let listed = outcome.quarantined_tasks.into_iter().take(options.limits.quarantine_listed);

@@ -16,6 +16,7 @@ use crate::import::report::{ImportReport, Progress, Stage};
 use crate::import::settle::{Arrival, settle};
 use crate::import::tasks::read_tasks;
 use crate::import::{batch, staging};
+use crate::normalized_values::normalizers;
 
 /// Source of what this importer takes in.
 pub const SOURCE: &str = "label-studio";
@@ -56,8 +57,9 @@ async fn import(
 ) -> Result<ImportReport, ImportError> {
     options.check()?;
     let started_at = Utc::now();
-    let import_id = Uuid::now_v7();
+    let import_id = options.import_id.unwrap_or_else(Uuid::now_v7);
     let mut transaction = conn.begin().await?;
+    let options = &ImportOptions { normalizers: Arc::new(normalizers(&mut transaction).await?), ..options.clone() };
     staging::create(&mut transaction).await?;
 
     let bytes_read = Arc::new(AtomicU64::new(0));

@@ -16,7 +16,10 @@ mod label_studio;
 mod one_document;
 mod options;
 mod parse;
+mod quarantine;
 mod report;
+mod request;
+mod rows;
 mod scalars;
 mod settle;
 mod staging;
@@ -28,4 +31,9 @@ pub use inspect::{Inspection, inspect};
 pub use label_studio::{SOURCE, label_studio};
 pub use one_document::{CreatedDocument, NewDocument, create_document};
 pub use options::{GroundTruth, ImportLimits, ImportOptions};
+pub use quarantine::{QuarantinedTask, quarantined_file, quarantined_tasks};
 pub use report::{ImportReport, NewField, Progress, Quarantined, Stage, StatusCounts};
+pub use request::{
+    ClaimedImport, ImportState, ImportStatus, StoredOptions, claim_import, declare_body, fail_import, finish_import, import_state,
+    list_imports, release_import, renew_import, request_import,
+};

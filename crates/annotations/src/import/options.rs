@@ -1,6 +1,12 @@
 //! What an import may be told, and what it may not exceed.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
 use crate::import::error::ImportError;
+use crate::normalization::Normalizer;
 use crate::split::SplitRatios;
 
 /// How to import one file.
@@ -23,6 +29,10 @@ pub struct ImportOptions {
     pub mirror: bool,
     /// Bounds.
     pub limits: ImportLimits,
+    /// Id of the import, should it have one already; else it gets one.
+    pub import_id: Option<Uuid>,
+    /// How fields write the values that arrive: as they are declared when the import begins.
+    pub(crate) normalizers: Arc<BTreeMap<String, Normalizer>>,
 }
 
 /// What the mark "ground truth" means.
@@ -48,6 +58,8 @@ impl ImportOptions {
             ground_truth: GroundTruth::default(),
             mirror: false,
             limits: ImportLimits::default(),
+            import_id: None,
+            normalizers: Arc::default(),
         }
     }
 

@@ -227,6 +227,14 @@ impl<'o> Parser<'o> {
         }
     }
 
+    fn normalize(&self, answers: &mut Answers) {
+        for (field, normalizer) in self.options.normalizers.iter() {
+            if let Some(answer) = answers.get_mut(field) {
+                answer.values = normalizer.apply(&answer.values);
+            }
+        }
+    }
+
     fn check_fields(&mut self, task: &ParsedTask) -> Result<(), String> {
         let named = task.reviews.iter().map(|review| &review.answers).chain(task.predictions.iter().map(|prediction| &prediction.answers));
         for field in named.flat_map(Answers::keys) {
@@ -291,6 +299,7 @@ impl<'o> Parser<'o> {
                 count(&mut self.unknown_controls, control)
             })
             .map_err(|reason| format!("prediction {id}: {reason}"))?;
+            self.normalize(&mut answers);
             for answer in answers.values_mut() {
                 answer.score = answer.score.or(prediction.score);
                 if answer.score.is_some_and(|score| !(0.0..=1.0).contains(&score)) {
@@ -341,6 +350,7 @@ impl<'o> Parser<'o> {
             let items = annotation.result.unwrap_or_default();
             let mut answers = collect(&items, text, SpanCheck::Strict, &mut |control| count(&mut self.unknown_controls, control))
                 .map_err(|reason| format!("annotation {id}: {reason}"))?;
+            self.normalize(&mut answers);
             let open = apply_verdicts(&mut answers, predictions);
             self.ignored.verdicts += open.len() as u64;
             let reviewer = reviewer_of(annotation.completed_by.as_ref())?;

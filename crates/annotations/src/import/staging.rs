@@ -5,7 +5,7 @@
 
 use sqlx::PgConnection;
 
-use crate::import::batch::{AnswerColumns, Batch, PredictionColumns, ReviewColumns, TaskColumns};
+use crate::import::batch::Batch;
 
 const CREATE: &str = r#"
 CREATE TEMPORARY TABLE staged_tasks (
@@ -143,104 +143,29 @@ pub(super) async fn drop(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 /// Copies a batch into the tables.
 pub(super) async fn insert(conn: &mut PgConnection, batch: &Batch) -> Result<(), sqlx::Error> {
-    insert_tasks(conn, &batch.tasks).await?;
-    insert_reviews(conn, &batch.reviews).await?;
-    insert_answers(conn, &batch.answers).await?;
-    insert_predictions(conn, &batch.predictions).await
-}
-
-async fn insert_tasks(conn: &mut PgConnection, tasks: &TaskColumns) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO staged_tasks (task_index, id, project, task_id, file_name, metadata, checksum, group_key, split)
-         SELECT t.task_index, t.id, t.project, t.task_id, t.file_name, t.metadata::jsonb, t.checksum, t.group_key, t.split::split
-         FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
-              AS t (task_index, id, project, task_id, file_name, metadata, checksum, group_key, split)",
-    )
-    .bind(&tasks.task_index)
-    .bind(&tasks.id)
-    .bind(&tasks.project)
-    .bind(&tasks.task_id)
-    .bind(&tasks.file_name)
-    .bind(&tasks.metadata)
-    .bind(&tasks.checksum)
-    .bind(&tasks.group_key)
-    .bind(&tasks.split)
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query("INSERT INTO staged_texts (task_index, text) SELECT * FROM unnest($1::bigint[], $2::text[])")
-        .bind(&tasks.task_index)
-        .bind(&tasks.text)
-        .execute(&mut *conn)
-        .await?;
-    // lists of different lengths cannot be bound: one list is, and cut here
-    sqlx::query(
-        "INSERT INTO staged_sketches (task_index, rate, hashes)
-         SELECT t.task_index, t.rate, ($4::bigint[])[1 + lag(t.upto, 1, 0) OVER (ORDER BY t.number) : t.upto]
-         FROM unnest($1::bigint[], $2::smallint[], $3::int[]) WITH ORDINALITY AS t (task_index, rate, upto, number)",
-    )
-    .bind(&tasks.task_index)
-    .bind(&tasks.rate)
-    .bind(&tasks.hashes_end)
-    .bind(&tasks.hashes)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-async fn insert_reviews(conn: &mut PgConnection, reviews: &ReviewColumns) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO staged_reviews (task_index, source_ref, occurred_at, reviewer, latest)
-         SELECT * FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::boolean[])",
-    )
-    .bind(&reviews.task_index)
-    .bind(&reviews.source_ref)
-    .bind(&reviews.occurred_at)
-    .bind(&reviews.reviewer)
-    .bind(&reviews.latest)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-async fn insert_answers(conn: &mut PgConnection, answers: &AnswerColumns) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO staged_answers (task_index, source_ref, field, has_control, value, kind, open, spans)
-         SELECT a.task_index, a.source_ref, a.field, a.has_control, a.value::text[], a.kind::field_kind, a.open, a.spans::jsonb
-         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::text[], $7::boolean[], $8::text[])
-              AS a (task_index, source_ref, field, has_control, value, kind, open, spans)",
-    )
-    .bind(&answers.values.task_index)
-    .bind(&answers.source_ref)
-    .bind(&answers.values.field)
-    .bind(&answers.values.has_control)
-    .bind(&answers.values.value)
-    .bind(&answers.values.kind)
-    .bind(&answers.open)
-    .bind(&answers.spans)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-async fn insert_predictions(conn: &mut PgConnection, predictions: &PredictionColumns) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO staged_predictions (task_index, extractor_version, field, has_control, value, kind, confidence, predicted_at, marks)
-         SELECT p.task_index, p.extractor_version, p.field, p.has_control, p.value::text[], p.kind::field_kind, p.confidence, p.predicted_at,
-                p.marks
-         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::text[], $7::float8[], $8::timestamptz[],
-                     $9::smallint[])
-              AS p (task_index, extractor_version, field, has_control, value, kind, confidence, predicted_at, marks)",
-    )
-    .bind(&predictions.values.task_index)
-    .bind(&predictions.extractor_version)
-    .bind(&predictions.values.field)
-    .bind(&predictions.values.has_control)
-    .bind(&predictions.values.value)
-    .bind(&predictions.values.kind)
-    .bind(&predictions.confidence)
-    .bind(&predictions.predicted_at)
-    .bind(&predictions.marks)
-    .execute(conn)
-    .await?;
+    for (statement, rows) in [
+        (
+            "COPY staged_tasks (task_index, id, project, task_id, file_name, metadata, checksum, group_key, split) FROM STDIN (FORMAT binary)",
+            &batch.tasks,
+        ),
+        ("COPY staged_texts (task_index, text) FROM STDIN (FORMAT binary)", &batch.texts),
+        ("COPY staged_sketches (task_index, rate, hashes) FROM STDIN (FORMAT binary)", &batch.sketches),
+        ("COPY staged_reviews (task_index, source_ref, occurred_at, reviewer, latest) FROM STDIN (FORMAT binary)", &batch.reviews),
+        (
+            "COPY staged_answers (task_index, source_ref, field, has_control, value, kind, open, spans) FROM STDIN (FORMAT binary)",
+            &batch.answers,
+        ),
+        (
+            "COPY staged_predictions (task_index, extractor_version, field, has_control, value, kind, confidence, predicted_at, marks)
+             FROM STDIN (FORMAT binary)",
+            &batch.predictions,
+        ),
+    ] {
+        if rows.count() > 0 {
+            let mut copy = conn.copy_in_raw(statement).await?;
+            copy.send(rows.finished()).await?;
+            copy.finish().await?;
+        }
+    }
     Ok(())
 }

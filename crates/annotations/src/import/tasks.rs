@@ -218,6 +218,16 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_too_many_is_told_even_where_it_seems_to_make_a_task_endless() {
+        let mut options = ImportOptions::new("test");
+        options.limits.task_bytes = 10_000;
+        let task = r#"{"id":1,"data":{"text":"a"}},"#;
+        let file = format!("[{task}{{\"id\":2,\"x\":[\"\"\"],{}1]", task.repeat(1_000));
+        let error = read_tasks(file.as_bytes(), &options, Arc::default(), &mut |_| true).unwrap_err();
+        assert!(matches!(error, ImportError::InvalidJson { task_index: 1, .. }), "{error}");
+    }
+
+    #[test]
     fn a_deep_task_is_quarantined_and_does_no_harm() {
         let depth = 100_000;
         let bomb = format!(r#"{{"id":1,"data":{{"text":"a","x":{}{}}}}}"#, "[".repeat(depth), "]".repeat(depth));
@@ -234,7 +244,7 @@ mod tests {
         file.extend_from_slice(b"\xe9\"}},{\"id\":2,\"data\":{\"text\":\"a\"}}]");
         let mut tasks = 0;
         let outcome = read_tasks(&file[..], &ImportOptions::new("test"), Arc::default(), &mut |batch| {
-            tasks += batch.tasks.text.len();
+            tasks += batch.tasks.count();
             true
         })
         .unwrap();

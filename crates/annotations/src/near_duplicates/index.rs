@@ -2,8 +2,7 @@
 
 use sqlx::PgConnection;
 
-use crate::near_duplicates::search::find_candidates;
-use crate::near_duplicates::verify::{Texts, verify_candidates};
+use crate::near_duplicates::verify::{Texts, verify_new};
 
 /// Indexes what is in `arriving_texts`; the documents must be there, the lock must be held. Texts of an import are placed by their
 /// importer; stored ones wait until somebody does.
@@ -13,8 +12,7 @@ pub(crate) async fn index(conn: &mut PgConnection, texts: Texts) -> Result<(), s
     let newest_before: i32 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM text_sketches").fetch_one(&mut *conn).await?;
     insert_sketches(conn, texts, newest_before).await?;
     insert_hashes(conn, newest_before).await?;
-    find_candidates(conn).await?;
-    verify_candidates(conn, texts).await?;
+    verify_new(conn, newest_before, texts).await?;
     sqlx::raw_sql("SET LOCAL work_mem TO DEFAULT").execute(conn).await?;
     Ok(())
 }

@@ -43,12 +43,6 @@ CREATE TEMPORARY TABLE shared_hashes (
     hash bigint NOT NULL
 ) ON COMMIT DROP;
 
-CREATE TEMPORARY TABLE candidates (
-    sketch_id int NOT NULL,
-    other_id  int NOT NULL,
-    PRIMARY KEY (sketch_id, other_id)
-) ON COMMIT DROP;
-
 -- what was decided in this transaction, before positions are drawn
 CREATE TEMPORARY TABLE decided_splits (
     number      int GENERATED ALWAYS AS IDENTITY,
@@ -60,7 +54,7 @@ CREATE TEMPORARY TABLE decided_splits (
 ) ON COMMIT DROP;
 ";
 
-const DROP: &str = "DROP TABLE arriving_texts, arrivals, new_hashes, shared_hashes, candidates, decided_splits";
+const DROP: &str = "DROP TABLE arriving_texts, arrivals, new_hashes, shared_hashes, decided_splits";
 
 /// Creates the tables in the open transaction.
 pub(crate) async fn create(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -76,7 +70,7 @@ pub(crate) async fn drop(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 /// Empties what belongs to one round; decisions stay.
 pub(super) async fn begin_round(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql("TRUNCATE arriving_texts, arrivals, new_hashes, shared_hashes, candidates").execute(conn).await?;
+    sqlx::raw_sql("TRUNCATE arriving_texts, arrivals, new_hashes, shared_hashes").execute(conn).await?;
     Ok(())
 }
 

@@ -1,14 +1,18 @@
-//! Candidates become near-duplicates, or are dropped: first by their whole sketches, then by their whole texts.
+//! Candidates become near-duplicates, or are dropped, by their whole texts.
+
+use std::collections::{BTreeSet, HashMap};
 
 use futures::TryStreamExt;
 use sqlx::{PgConnection, Row};
 
 use crate::near_duplicates::LEAST_CONTAINMENT;
+use crate::near_duplicates::search::{Candidate, Search};
 use crate::near_duplicates::shingles::Shingles;
-use crate::near_duplicates::sketch::Sketch;
 
-/// Pairs between two writes.
-const PAGE: i64 = 5_000;
+/// Shingles that are held at once, unless two texts have more: 16 MiB.
+const HELD_SHINGLES: usize = 2 << 20;
+/// Texts read at once.
+const TEXTS: usize = 1_000;
 
 /// Where the text of a new sketch is.
 #[derive(Debug, Clone, Copy)]
@@ -19,99 +23,96 @@ pub(crate) enum Texts {
     Stored,
 }
 
-/// Verifies what is in `candidates`. Memory holds two texts and their shingles.
-pub(super) async fn verify_candidates(conn: &mut PgConnection, texts: Texts) -> Result<(), sqlx::Error> {
-    let mut after = (0, 0);
-    loop {
-        let (page, end) = similar_sketches(conn, after).await?;
-        if !page.is_empty() {
-            compare_texts(conn, &page, texts).await?.insert(conn).await?;
-        }
-        match end {
-            Some(end) => after = end,
-            None => return Ok(()),
+/// Finds and verifies the pairs of the sketches after `newest_before`.
+pub(super) async fn verify_new(conn: &mut PgConnection, newest_before: i32, texts: Texts) -> Result<(), sqlx::Error> {
+    let mut search = Search::begin(conn, newest_before).await?;
+    let mut held = Held { texts, shingles: HashMap::new(), count: 0 };
+    while let Some(candidates) = search.next(conn).await? {
+        let verified = held.compare(conn, &candidates).await?;
+        if !verified.sketches.is_empty() {
+            verified.insert(conn).await?;
         }
     }
+    Ok(())
 }
 
-/// Those pairs of a page whose whole sketches do not speak against it, and where the page ended; `None` when it was the last.
-async fn similar_sketches(conn: &mut PgConnection, after: (i32, i32)) -> Result<(Vec<(i32, i32)>, Option<(i32, i32)>), sqlx::Error> {
-    let mut pairs = sqlx::query(
-        "SELECT c.sketch_id, c.other_id, one.rate, one.hashes, other.rate AS other_rate, other.hashes AS other_hashes
-         FROM (
-             SELECT sketch_id, other_id
-             FROM candidates
-             WHERE (sketch_id, other_id) > ($1, $2)
-             ORDER BY sketch_id, other_id
-             LIMIT $3
-         ) c
-         JOIN text_sketches one ON one.id = c.sketch_id
-         JOIN text_sketches other ON other.id = c.other_id
-         ORDER BY c.sketch_id, c.other_id",
-    )
-    .bind(after.0)
-    .bind(after.1)
-    .bind(PAGE)
-    .fetch(conn);
-    let (mut similar, mut seen, mut end) = (Vec::new(), 0, after);
-    while let Some(pair) = pairs.try_next().await? {
-        seen += 1;
-        end = (pair.try_get("sketch_id")?, pair.try_get("other_id")?);
-        let one = Sketch::stored(pair.try_get("rate")?, &pair.try_get::<Vec<i64>, _>("hashes")?);
-        let other = Sketch::stored(pair.try_get("other_rate")?, &pair.try_get::<Vec<i64>, _>("other_hashes")?);
-        if one.may_be_near(&other) {
-            similar.push(end);
+/// The shingles of the texts that were needed last: the first of its kind is compared with many.
+struct Held {
+    texts: Texts,
+    shingles: HashMap<i32, Shingles>,
+    count: usize,
+}
+
+impl Held {
+    async fn compare(&mut self, conn: &mut PgConnection, candidates: &[Candidate]) -> Result<Verified, sqlx::Error> {
+        let mut verified = Verified::default();
+        let mut rest = candidates;
+        while !rest.is_empty() {
+            if self.count > HELD_SHINGLES / 2 {
+                self.shingles.clear();
+                self.count = 0;
+            }
+            let (pairs, needed) = self.next_pairs(rest);
+            self.read(conn, &needed).await?;
+            for pair in &rest[..pairs] {
+                if let (Some(one), Some(other)) = (self.shingles.get(&pair.sketch), self.shingles.get(&pair.other)) {
+                    let containment = one.containment(other);
+                    if containment >= LEAST_CONTAINMENT {
+                        verified.push(pair.sketch, pair.other, containment);
+                    }
+                }
+            }
+            rest = &rest[pairs..];
         }
+        Ok(verified)
     }
-    Ok((similar, (seen == PAGE).then_some(end)))
-}
 
-/// The pairs whose whole texts are near-duplicates.
-async fn compare_texts(conn: &mut PgConnection, pairs: &[(i32, i32)], texts: Texts) -> Result<Verified, sqlx::Error> {
-    let (sketches, others): (Vec<i32>, Vec<i32>) = pairs.iter().copied().unzip();
-    let query = match texts {
-        Texts::Staged => STAGED_TEXTS,
-        Texts::Stored => STORED_TEXTS,
-    };
-    let mut rows = sqlx::query(query).bind(&sketches).bind(&others).fetch(conn);
-    let mut verified = Verified::default();
-    let mut last: Option<(i32, Shingles)> = None;
-    while let Some(row) = rows.try_next().await? {
-        let (sketch, other): (i32, i32) = (row.try_get("sketch_id")?, row.try_get("other_id")?);
-        let one = match last.take() {
-            Some((id, shingles)) if id == sketch => shingles,
-            _ => Shingles::of(row.try_get("text")?),
+    /// How many of the pairs can be compared with what fits into memory, and the texts that are missing for them; at least one pair.
+    fn next_pairs(&self, candidates: &[Candidate]) -> (usize, Vec<i32>) {
+        let mut needed = BTreeSet::new();
+        let mut count = self.count;
+        for (place, pair) in candidates.iter().enumerate() {
+            let missing = [(pair.sketch, pair.shingles), (pair.other, pair.other_shingles)];
+            let missing = missing.into_iter().filter(|(id, _)| !self.shingles.contains_key(id) && !needed.contains(id)).collect::<Vec<_>>();
+            count += missing.iter().map(|(_, shingles)| shingles).sum::<usize>();
+            if place > 0 && (count > HELD_SHINGLES || needed.len() >= TEXTS) {
+                return (place, needed.into_iter().collect());
+            }
+            needed.extend(missing.into_iter().map(|(id, _)| id));
+        }
+        (candidates.len(), needed.into_iter().collect())
+    }
+
+    async fn read(&mut self, conn: &mut PgConnection, ids: &[i32]) -> Result<(), sqlx::Error> {
+        let query = match self.texts {
+            Texts::Staged => STAGED_TEXTS,
+            Texts::Stored => STORED_TEXTS,
         };
-        let containment = one.containment(&Shingles::of(row.try_get("other_text")?));
-        if containment >= LEAST_CONTAINMENT {
-            verified.push(sketch, other, containment);
+        let mut rows = sqlx::query(query).bind(ids).fetch(conn);
+        while let Some(row) = rows.try_next().await? {
+            let shingles = Shingles::of(row.try_get("text")?);
+            self.count += shingles.len();
+            self.shingles.insert(row.try_get("id")?, shingles);
         }
-        last = Some((sketch, one));
+        Ok(())
     }
-    Ok(verified)
 }
 
 // Of several texts of a sketch, which differ in case and white space, any one will do. One whose documents are gone is near to nothing.
 const STAGED_TEXTS: &str = "
-    SELECT pair.sketch_id, pair.other_id,
+    SELECT wanted.id,
            coalesce(
-               (SELECT x.text FROM arrivals a JOIN staged_texts x ON x.task_index = a.place WHERE a.sketch_id = pair.sketch_id LIMIT 1),
-               '') AS text,
-           coalesce(
-               (SELECT x.text FROM arrivals a JOIN staged_texts x ON x.task_index = a.place WHERE a.sketch_id = pair.other_id LIMIT 1),
-               (SELECT t.text FROM document_sketches k JOIN document_texts t USING (document_id, version) WHERE k.sketch_id = pair.other_id LIMIT 1),
-               '') AS other_text
-    FROM unnest($1::int[], $2::int[]) AS pair (sketch_id, other_id)";
+               (SELECT x.text FROM arrivals a JOIN staged_texts x ON x.task_index = a.place WHERE a.sketch_id = wanted.id LIMIT 1),
+               (SELECT t.text FROM document_sketches k JOIN document_texts t USING (document_id, version) WHERE k.sketch_id = wanted.id LIMIT 1),
+               '') AS text
+    FROM unnest($1::int[]) AS wanted (id)";
 
 const STORED_TEXTS: &str = "
-    SELECT pair.sketch_id, pair.other_id,
+    SELECT wanted.id,
            coalesce(
-               (SELECT t.text FROM document_sketches k JOIN document_texts t USING (document_id, version) WHERE k.sketch_id = pair.sketch_id LIMIT 1),
-               '') AS text,
-           coalesce(
-               (SELECT t.text FROM document_sketches k JOIN document_texts t USING (document_id, version) WHERE k.sketch_id = pair.other_id LIMIT 1),
-               '') AS other_text
-    FROM unnest($1::int[], $2::int[]) AS pair (sketch_id, other_id)";
+               (SELECT t.text FROM document_sketches k JOIN document_texts t USING (document_id, version) WHERE k.sketch_id = wanted.id LIMIT 1),
+               '') AS text
+    FROM unnest($1::int[]) AS wanted (id)";
 
 /// Pairs as columns.
 #[derive(Default)]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::fields::{Cardinality, FieldKind, is_iso_date, is_number};
+use crate::normalization::{Normalization, Normalizer};
 use crate::review::error::ReviewError;
 use crate::review::request::{NewReview, Said, SpanGiven};
 use crate::spans::IndexedText;
@@ -20,6 +21,16 @@ pub(super) struct Definition {
     pub(super) kind: FieldKind,
     pub(super) cardinality: Cardinality,
     pub(super) allowed_values: Option<Vec<String>>,
+    pub(super) normalization: Option<Normalization>,
+}
+
+impl Definition {
+    /// Writes values as the field has them.
+    pub(super) fn normalize(&self, values: &mut Vec<String>) {
+        if let Some(normalization) = &self.normalization {
+            *values = Normalizer::new(normalization, self.allowed_values.as_deref()).apply(values);
+        }
+    }
 }
 
 /// A place with its text, as it is stored.
@@ -202,7 +213,7 @@ mod tests {
     #[test]
     fn values_keep_to_the_definition_of_their_field() {
         let fit = |kind, values: &[&str]| {
-            let definition = Definition { kind, cardinality: Cardinality::Many, allowed_values: None };
+            let definition = Definition { kind, cardinality: Cardinality::Many, allowed_values: None, normalization: None };
             check_values_fit(&values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>(), &definition)
         };
         fit(FieldKind::Date, &["2024-02-29"]).unwrap();
@@ -212,7 +223,12 @@ mod tests {
         assert!(reason(fit(FieldKind::Date, &["29.2.2024"])).contains("YYYY-MM-DD"));
         assert!(reason(fit(FieldKind::Number, &["NaN"])).contains("decimal"));
 
-        let one = Definition { kind: FieldKind::Text, cardinality: Cardinality::One, allowed_values: Some(vec!["a".to_owned()]) };
+        let one = Definition {
+            kind: FieldKind::Text,
+            cardinality: Cardinality::One,
+            allowed_values: Some(vec!["a".to_owned()]),
+            normalization: None,
+        };
         assert!(reason(check_values_fit(&["a".to_owned(), "b".to_owned()], &one)).contains("one value"));
         assert!(reason(check_values_fit(&["b".to_owned()], &one)).contains("\"a\""));
         check_values_fit(&[], &one).unwrap();

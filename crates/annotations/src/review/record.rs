@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::documents::Annotation;
 use crate::fields::{Cardinality, FieldKind};
+use crate::normalization::Normalization;
 use crate::review::checks::{Definition, check_shape, check_spans, check_values_fit};
 use crate::review::error::ReviewError;
 use crate::review::request::{Expected, NewReview, Said};
@@ -52,7 +53,8 @@ pub async fn review(conn: &mut PgConnection, mut new: NewReview) -> Result<Revie
     hold_document(conn, new.document_id).await?;
     check_document(conn, new.document_id).await?;
     let definition = definition_of(conn, &new.field).await?;
-    if let Said::Value(values) = &new.said {
+    if let Said::Value(values) = &mut new.said {
+        definition.normalize(values);
         check_values_fit(values, &definition)?;
     }
     check_time(conn, &mut new.occurred_at).await?;
@@ -123,7 +125,8 @@ async fn definition_of(conn: &mut PgConnection, field: &str) -> Result<Definitio
     let definition = sqlx::query_as!(
         Definition,
         r#"
-        SELECT kind AS "kind: FieldKind", cardinality AS "cardinality: Cardinality", allowed_values
+        SELECT kind AS "kind: FieldKind", cardinality AS "cardinality: Cardinality", allowed_values,
+               normalization AS "normalization: Normalization"
         FROM fields
         WHERE name = $1
         "#,

@@ -66,8 +66,12 @@ async fn fields_count_their_answers_and_can_be_declared() {
         assert_eq!((law.kind, law.declared, law.documents_reviewed), (FieldKind::Categorical, false, 2), "\"no value\" is an answer");
         assert_eq!(fields::list(&mut conn).await.unwrap(), [law]);
 
-        let definition =
-            FieldDefinition { kind: FieldKind::Categorical, cardinality: Cardinality::One, allowed_values: Some(vec!["Ohio".to_owned()]) };
+        let definition = FieldDefinition {
+            kind: FieldKind::Categorical,
+            cardinality: Cardinality::One,
+            allowed_values: Some(vec!["Ohio".to_owned()]),
+            normalization: None,
+        };
         let declared = fields::declare(&mut conn, "law", &definition, "ana").await.unwrap();
         assert!(declared.declared && declared.documents_reviewed == 2);
         let signed = FieldDefinition { kind: FieldKind::Date, allowed_values: None, ..definition.clone() };

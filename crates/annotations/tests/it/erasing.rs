@@ -11,7 +11,8 @@ use crate::export::{file, reviewed, task};
 
 async fn document(pool: &PgPool) -> Uuid {
     import(pool, file(&[task(1)])).await.unwrap();
-    let definition = FieldDefinition { kind: FieldKind::Categorical, cardinality: Cardinality::One, allowed_values: None };
+    let definition =
+        FieldDefinition { kind: FieldKind::Categorical, cardinality: Cardinality::One, allowed_values: None, normalization: None };
     fields::declare(&mut pool.acquire().await.unwrap(), "law", &definition, "ana").await.unwrap();
     sqlx::query_scalar("SELECT id FROM documents").fetch_one(pool).await.unwrap()
 }
@@ -91,6 +92,26 @@ async fn an_import_does_not_bring_an_erased_document_back() {
         assert!(report.quarantined_tasks[0].reason.contains("erased on"), "{}", report.quarantined_tasks[0].reason);
         assert_eq!(count(&pool, "SELECT count(*) FROM document_texts t JOIN erasures e USING (document_id) WHERE t.text <> ''").await, 0);
         assert_eq!(count(&pool, "SELECT count(*) FROM document_texts").await, 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_kept_of_an_erased_document_in_quarantine() {
+    with_database(|pool| async move {
+        let document = document(&pool).await;
+        let mut bad = task(1);
+        bad["data"]["text"] = serde_json::json!(["zebra"]);
+        let zebras = "SELECT count(*) FROM import_quarantine WHERE task LIKE '%zebra%'";
+        import(&pool, file(&[bad.clone()])).await.unwrap();
+        assert_eq!(count(&pool, zebras).await, 1);
+        let mut erasing = pool.begin().await.unwrap();
+        erase(&mut erasing, document).await;
+        erasing.commit().await.unwrap();
+        assert_eq!(count(&pool, zebras).await, 0);
+        import(&pool, file(&[bad])).await.unwrap();
+        assert_eq!(count(&pool, zebras).await, 0);
+        assert_eq!(count(&pool, "SELECT count(*) FROM import_quarantine").await, 2);
     })
     .await;
 }

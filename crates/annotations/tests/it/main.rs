@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test should stop it there")]
 
+mod background;
 mod cuad;
 mod database;
 mod documents;
@@ -13,6 +14,7 @@ mod importing;
 mod label_studio;
 mod mirroring;
 mod near_duplicates;
+mod normalizing;
 mod overlapping;
 mod prose;
 mod repeating;

@@ -42,7 +42,8 @@ async fn every_definition_of_a_field_is_kept_with_who_made_it() {
     with_database(|pool| async move {
         import(&pool, file(&[reviewed(1, &[("law", "Texas")])])).await.unwrap();
         let mut conn = pool.acquire().await.unwrap();
-        let many = FieldDefinition { kind: FieldKind::Categorical, cardinality: Cardinality::Many, allowed_values: None };
+        let many =
+            FieldDefinition { kind: FieldKind::Categorical, cardinality: Cardinality::Many, allowed_values: None, normalization: None };
         for _ in 0..2 {
             assert_eq!(fields::declare(&mut conn, "law", &many, "ana").await.unwrap().version, 2, "the same again is no version");
         }

@@ -89,7 +89,10 @@ pub(super) async fn record(
     let tasks: Vec<Option<&str>> = quarantined_tasks.iter().map(|refused| refused.json.as_deref()).collect();
     sqlx::query!(
         "INSERT INTO import_quarantine (import_id, task_index, task_id, reason, task)
-         SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[])",
+         SELECT $1, q.task_index, q.task_id, q.reason,
+                -- nothing is kept of what was erased
+                CASE WHEN NOT EXISTS (SELECT FROM erasures e JOIN documents d ON d.id = e.document_id WHERE d.task_id = q.task_id) THEN q.task END
+         FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[]) AS q (task_index, task_id, reason, task)",
         report.import_id,
         &indexes,
         &ids as &[Option<&str>],
