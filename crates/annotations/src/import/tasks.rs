@@ -68,7 +68,8 @@ pub(super) fn read_tasks(
         }
     }
     reader.settle_pending();
-    reader.flush();
+    let rest = std::mem::take(&mut reader.batch);
+    reader.hand_over(rest);
     let (ignored, unknown_controls) = reader.parser.into_findings();
     Ok(Outcome { ignored, unknown_controls, ..reader.outcome })
 }
@@ -110,8 +111,8 @@ impl TaskReader<'_> {
                 self.refuse(task_index, bad, element);
             }
         }
-        if self.batch.is_full() {
-            self.flush();
+        if let Some(full) = self.batch.take_full() {
+            self.hand_over(full);
         }
         Ok(())
     }
@@ -150,9 +151,9 @@ impl TaskReader<'_> {
         self.outcome.quarantined_tasks.push(Refused { task, json });
     }
 
-    fn flush(&mut self) {
-        self.batch.tasks_read = self.outcome.tasks;
-        self.abandoned |= !(self.emit)(std::mem::take(&mut self.batch));
+    fn hand_over(&mut self, mut batch: Batch) {
+        batch.tasks_read = self.outcome.tasks;
+        self.abandoned |= !(self.emit)(batch);
     }
 }
 
