@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::array_literal::array_literal;
 use crate::error::AnnotationsError;
+use crate::near_duplicates;
 use crate::normalization::{Normalization, Normalizer};
 use crate::state::{derive_states, status};
 
@@ -47,6 +48,8 @@ pub(crate) async fn normalizers(conn: &mut PgConnection) -> Result<BTreeMap<Stri
 pub async fn normalize_values(conn: &mut PgConnection, field: &str, actor: &str) -> Result<NormalizedValues, AnnotationsError> {
     let mut transaction = conn.begin().await?;
     let conn = &mut *transaction;
+    // an erasure takes it first, too: it would wait for our rows while it holds the lock on positions
+    near_duplicates::lock(conn).await?;
     let Some(normalizer) = normalizers(conn).await?.remove(field) else {
         let reason = "it has no normalisation: declare one first".to_owned();
         return Err(AnnotationsError::InvalidDefinition { field: field.to_owned(), reason });
