@@ -1,0 +1,106 @@
+//! Annotations out over HTTP and on the command line, and what came in from them again.
+
+use serde_json::{Value, json};
+
+use crate::export::{contracts, reviewed};
+use crate::site::{Site, answered, bytes, lines, text};
+
+#[tokio::test]
+async fn an_export_is_told_its_position_and_goes_on_from_any_row() {
+    let site = Site::with(contracts()).await;
+    let whole = site.api().get("/v1/annotations/export").send().await.unwrap();
+    assert_eq!(whole.headers()["content-type"], "application/x-ndjson");
+    assert!(whole.headers()["content-disposition"].to_str().unwrap().contains("annotations.jsonl"));
+    let position = whole.headers()["aprendiz-position"].to_str().unwrap().to_owned();
+    let whole = lines(&whole.bytes().await.unwrap());
+    let annotations = site.count("SELECT count(*) FROM annotations").await;
+    assert_eq!(i64::try_from(whole.len()).unwrap(), annotations);
+    let statuses: i64 = site.count("SELECT count(*) FROM annotations WHERE review_status = 'CORRECTED'").await;
+    assert_eq!(whole.iter().filter(|row| row["review_status"] == "CORRECTED").count(), usize::try_from(statuses).unwrap());
+
+    // somebody reviews in between: the rest is as of the same position
+    let middle = &whole[whole.len() / 2];
+    let (document, field) = (text(&middle["document_id"]), text(&middle["field"]));
+    let path = format!("/v1/documents/{document}/annotations/{field}");
+    let version = site.api().json(&path).await["version"].to_string();
+    let review = site.api().request(reqwest::Method::PUT, &path).header("if-match", format!("\"{version}\"")).json(&json!({ "value": [] }));
+    answered(review, 200).await;
+    let rest = bytes(&site.api(), &format!("/v1/annotations/export?as_of={position}&after={document}/{field}")).await;
+    assert!(lines(&rest) == whole[whole.len() / 2 + 1..]);
+    let first = lines(&bytes(&site.api(), &format!("/v1/annotations/export?as_of={position}&limit=7")).await);
+    assert!(first == whole[..7]);
+    let of_field = lines(&bytes(&site.api(), "/v1/annotations/export?fields=contract_type").await);
+    assert!(!of_field.is_empty() && of_field.iter().all(|row| row["field"] == "contract_type"));
+
+    for (query, code) in [
+        ("fields=unheard", "unknown_field"),
+        ("after=here", "invalid_query"),
+        ("as_of=soon", "invalid_query"),
+        ("format=xml", "invalid_query"),
+        ("colour=red", "invalid_query"),
+    ] {
+        assert_eq!(answered(site.api().get(&format!("/v1/annotations/export?{query}")), 422).await["code"], code, "{query}");
+    }
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn tasks_for_label_studio_come_back_as_they_were() {
+    let site = Site::with(contracts()).await;
+    let tasks = bytes(&site.api(), "/v1/annotations/export?format=label-studio").await;
+    let listed: Vec<Value> = serde_json::from_slice(&tasks).unwrap();
+    assert_eq!(i64::try_from(listed.len()).unwrap(), site.count("SELECT count(*) FROM documents").await);
+    let other = Site::with(tasks.clone()).await;
+    for query in [
+        "SELECT count(*) FROM documents",
+        "SELECT count(*) FROM annotation_events",
+        "SELECT count(*) FROM extractions",
+        "SELECT count(*) FROM annotations WHERE review_status = 'OK'",
+        "SELECT count(*) FROM annotations WHERE review_status = 'CORRECTED'",
+        "SELECT count(*) FROM annotations WHERE review_status = 'REJECTED'",
+        "SELECT count(*) FROM annotations WHERE spans IS NOT NULL",
+    ] {
+        assert_eq!(site.count(query).await, other.count(query).await, "{query}");
+    }
+    let digest =
+        "SELECT md5(string_agg(concat(d.task_id, a.field, a.accepted_value, a.predicted_value, a.review_status, a.reviewer, a.spans), '|'
+                         ORDER BY d.task_id, a.field)) FROM annotations a JOIN documents d ON d.id = a.document_id";
+    let of = async |site: &Site| sqlx::query_scalar::<_, String>(digest).fetch_one(site.pool()).await.unwrap();
+    assert_eq!(of(&site).await, of(&other).await);
+    let again = site.import(tasks).await;
+    assert_eq!((&again["events_created"], &again["documents_created"]), (&json!(0), &json!(0)));
+
+    let helping: Vec<Value> =
+        serde_json::from_slice(&bytes(&site.api(), "/v1/annotations/export?format=label-studio-predictions").await).unwrap();
+    assert!(!helping.is_empty() && helping.iter().all(|task| task.get("annotations").is_none()), "{}", helping[0]);
+    let none = bytes(&site.api(), "/v1/annotations/export?format=label-studio&source=api").await;
+    assert_eq!(serde_json::from_slice::<Value>(&none).unwrap(), json!([]));
+    other.finish().await;
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn the_command_line_writes_files_whole_or_not_at_all() {
+    let site = Site::with(reviewed(40, |number| if number % 2 == 0 { "red" } else { "blue" })).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let said = site.cli(&["annotations", "export", "--to", &path("all.jsonl")]);
+    assert!(said["position"].as_i64().unwrap() > 0, "{said}");
+    let rows = lines(&std::fs::read(path("all.jsonl")).unwrap());
+    assert_eq!(rows.len(), 40);
+    assert_eq!((&rows[0]["events"][0]["value"], &rows[0]["review_status"]), (&rows[0]["accepted_value"], &json!("NEW")));
+    let again = site.env.cli(&site.server, &["annotations", "export", "--to", &path("all.jsonl")]);
+    assert!(again.status.code() == Some(2) && String::from_utf8_lossy(&again.stderr).contains("is there already"));
+    let refused = site.env.cli(&site.server, &["annotations", "export", "--to", &path("none.jsonl"), "--fields", "unheard"]);
+    assert_eq!(refused.status.code(), Some(3));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "what failed leaves nothing");
+
+    let piped = site.env.cli(&site.server, &["annotations", "export", "--limit", "3"]);
+    assert_eq!(lines(&piped.stdout), rows[..3]);
+    site.cli(&["annotations", "export", "--format", "parquet", "--to", &path("all.parquet")]);
+    let parquet = std::fs::read(path("all.parquet")).unwrap();
+    assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
+    site.cli(&["annotations", "export", "--format", "label-studio", "--to", &path("tasks.json")]);
+    assert_eq!(site.cli(&["import", &path("tasks.json")])["documents_unchanged"], 40);
+    site.finish().await;
+}
