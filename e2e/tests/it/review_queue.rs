@@ -1,0 +1,126 @@
+//! Several people at one queue: who reviews what, what waits, and many predictions accepted at once.
+
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::export::unreviewed;
+use crate::site::{Site, answered, id_of, text};
+
+async fn documents(site: &Site) -> Vec<Uuid> {
+    sqlx::query_scalar("SELECT id FROM documents ORDER BY id").fetch_all(site.pool()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_lease_names_who_reviews_and_until_when() {
+    let site = Site::with(unreviewed(2)).await;
+    let document = documents(&site).await[0];
+    let path = format!("/v1/documents/{document}/lease");
+    let put = |body: Value| site.api().request(Method::PUT, &path).json(&body);
+    assert_eq!(answered(site.api().get(&path), 404).await["code"], "not_leased");
+    let lease = answered(put(json!({ "reviewer": "ana", "seconds": 60 })), 200).await;
+    assert_eq!((&lease["reviewer"], &lease["actor"]), (&json!("ana"), &json!("admin")));
+    let renewed = answered(put(json!({ "reviewer": "ana" })), 200).await;
+    assert_eq!(renewed["acquired_at"], lease["acquired_at"]);
+    assert_eq!(site.api().json(&path).await, renewed);
+
+    let held = answered(put(json!({ "reviewer": "bob" })), 423).await;
+    assert_eq!((&held["code"], &held["current"]), (&json!("document_leased"), &renewed), "{held}");
+    assert!(text(&held["detail"]).contains("ana until"), "{held}");
+    let field = format!("/v1/documents/{document}/annotations/colour");
+    let review = |reviewer: &str| {
+        let body = json!({ "value": ["red"], "reviewer": reviewer });
+        site.api().request(Method::PUT, &field).header(header::IF_MATCH, "\"1\"").json(&body)
+    };
+    assert_eq!(answered(review("bob"), 423).await["current"]["reviewer"], "ana");
+    assert_eq!(answered(review("ana"), 200).await["review_status"], "OK");
+    let undo = |query: &str| site.api().request(Method::DELETE, &format!("{field}{query}")).header(header::IF_MATCH, "\"2\"");
+    assert_eq!(answered(undo(""), 423).await["code"], "document_leased");
+    assert_eq!(answered(undo("?reviewer=ana"), 200).await["review_status"], "UNREVIEWED");
+
+    let release = |query: &str| site.api().request(Method::DELETE, &format!("{path}{query}"));
+    assert_eq!(answered(release("?reviewer=bob"), 423).await["code"], "document_leased");
+    for _ in 0..2 {
+        assert_eq!(release("?reviewer=ana").send().await.unwrap().status(), 204);
+    }
+    assert_eq!(answered(put(json!({ "seconds": 0 })), 422).await["code"], "invalid_review");
+    let own = answered(site.api().request(Method::PUT, &path), 200).await;
+    assert_eq!(own["reviewer"], "admin", "by default the name of the key");
+    let audited = "SELECT count(*) FROM audit_log WHERE action IN ('document.lease', 'document.release')";
+    assert_eq!(site.count(audited).await, 3, "a renewal is no news");
+
+    let viewer = site.env.create_key("viewer");
+    let refused = site.server.api_as(&viewer).request(Method::PUT, &path);
+    assert_eq!(answered(refused, 403).await["code"], "forbidden");
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn what_waits_is_paged_and_shrinks_as_it_is_accepted() {
+    let site = Site::with(unreviewed(25)).await;
+    sqlx::query(
+        "UPDATE extractions x SET confidence = d.task_id::int / 100.0 FROM documents d WHERE d.id = x.document_id AND d.task_id <> '7'",
+    )
+    .execute(site.pool())
+    .await
+    .unwrap();
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = site.api().json(&format!("/v1/annotations/waiting?order=uncertain&limit=10{cursor}")).await;
+        found.extend(page["items"].as_array().unwrap().iter().map(|item| text(&item["task_id"])));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+        let other = answered(site.api().get(&format!("/v1/annotations/waiting?limit=10{cursor}")), 422).await;
+        assert_eq!(other["code"], "invalid_query", "cursors of orders do not mix");
+    }
+    let expected: Vec<String> = [7].into_iter().chain(1..=6).chain(8..=25).map(|number| number.to_string()).collect();
+    assert_eq!(found, expected);
+
+    let accept = |body: Value| site.api().post("/v1/annotations/accept").json(&body);
+    let would = answered(accept(json!({ "field": "colour", "min_confidence": 0.2, "dry_run": true })), 200).await;
+    assert_eq!((&would["accepted"], &would["dry_run"]), (&json!(6), &json!(true)));
+    let done = answered(accept(json!({ "field": "colour", "min_confidence": 0.2, "limit": 4, "reviewer": "ana" })), 200).await;
+    assert_eq!(done["accepted"], 4);
+    let rest = answered(accept(json!({ "field": "colour", "min_confidence": 0.2, "after": done["next"] })), 200).await;
+    assert_eq!((&rest["accepted"], &rest["next"]), (&json!(2), &json!(null)));
+    let audited =
+        "SELECT count(*) FROM audit_log WHERE action = 'annotation.accept' AND subject = 'colour' AND details->>'min_confidence' = '0.2'";
+    assert_eq!(site.count(audited).await, 2);
+    assert_eq!(site.count("SELECT count(*) FROM annotation_events WHERE reviewer = 'ana' AND actor = 'admin'").await, 4);
+    for (body, status, code) in [
+        (json!({ "field": "unheard", "min_confidence": 0.5 }), 404, "unknown_field"),
+        (json!({ "field": "colour", "min_confidence": 2 }), 422, "invalid_review"),
+        (json!({ "field": "colour", "min_confidence": 0.5, "limit": 0 }), 422, "invalid_review"),
+        (json!({ "field": "colour" }), 422, "invalid_body"),
+    ] {
+        assert_eq!(answered(accept(body), status).await["code"], code);
+    }
+
+    let waiting = site.cli(&["annotations", "waiting", "--field", "colour", "--order", "uncertain", "--limit", "100"]);
+    assert_eq!(waiting.as_array().unwrap().len(), 19);
+    let dry = site.cli(&["annotations", "accept", "--field", "colour", "--min-confidence", "0.1", "--dry-run"]);
+    assert_eq!(dry["accepted"], 10);
+    let unasked = site.env.cli(&site.server, &["annotations", "accept", "--field", "colour", "--min-confidence", "0.1"]);
+    assert!(unasked.status.code() == Some(2) && String::from_utf8_lossy(&unasked.stderr).contains("accepts 10"), "{unasked:?}");
+    let all = site.cli(&["annotations", "accept", "--field", "colour", "--min-confidence", "0.1", "--yes"]);
+    assert_eq!(all["accepted"], 10);
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn the_command_line_takes_a_document_and_gives_it_back() {
+    let site = Site::with(unreviewed(1)).await;
+    let name = "label-studio/1/1";
+    let lease = site.cli(&["document", "lease", name, "--reviewer", "ana", "--seconds", "30"]);
+    assert_eq!(lease["reviewer"], "ana");
+    let other = site.env.cli(&site.server, &["document", "annotate", name, "colour", "red"]);
+    let said = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert!(other.status.code() == Some(3) && said.contains("reviewed by ana until") && said.contains("document_leased"), "{said}");
+    assert_eq!(site.cli(&["document", "annotate", name, "colour", "red", "--reviewer", "ana"])["review_status"], "OK");
+    assert_eq!(site.cli(&["document", "annotate", name, "colour", "--undo", "--reviewer", "ana"])["review_status"], "UNREVIEWED");
+    let document = documents(&site).await[0];
+    assert_eq!(site.cli(&["document", "release", name, "--reviewer", "ana"])["document_id"], json!(document));
+    assert_eq!(site.cli(&["document", "annotate", name, "colour", "red"])["review_status"], "OK");
+    assert_eq!(id_of(&site.api().json(&format!("/v1/documents/{document}")).await), document);
+    site.finish().await;
+}
