@@ -1,0 +1,246 @@
+//! Rows of a file that may be anything: marks at its start, the delimiter, and bounds on what a row may be.
+
+use std::cell::Cell;
+use std::io::{self, Cursor, Read};
+use std::rc::Rc;
+
+use csv::{ByteRecord, ReaderBuilder};
+
+use crate::import::legacy_csv::error::LegacyCsvError;
+
+/// Bytes of one row: a text of 10 MiB and its values.
+pub(super) const ROW_BYTES: u64 = 12 << 20;
+/// Bytes in which the first row must end.
+const HEAD_BYTES: usize = 1 << 20;
+/// Columns of a file.
+const MOST_COLUMNS: usize = 2_000;
+const BUFFER_BYTES: usize = 64 * 1024;
+const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// Hands out the rows after the one that names the columns.
+pub(super) struct Rows<'r> {
+    reader: csv::Reader<Bounded<'r>>,
+    /// Bytes that may still be read for the current row.
+    budget: Rc<Cell<u64>>,
+    total: Rc<Cell<u64>>,
+    limit: u64,
+    pub(super) header: Vec<String>,
+    pub(super) delimiter: char,
+    record: ByteRecord,
+    /// Number of the row last read, from 1.
+    pub(super) row: u64,
+}
+
+struct Bounded<'r> {
+    inner: Box<dyn Read + 'r>,
+    budget: Rc<Cell<u64>>,
+    total: Rc<Cell<u64>>,
+    limit: u64,
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.budget.get() == 0 || self.total.get() > self.limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let read = self.inner.read(buffer)?;
+        self.budget.set(self.budget.get().saturating_sub(read as u64));
+        self.total.set(self.total.get() + read as u64);
+        Ok(read)
+    }
+}
+
+impl<'r> Rows<'r> {
+    /// Reads up to the end of the first row. `limit` is that of the bytes of the whole file.
+    pub(super) fn open(input: impl Read + 'r, limit: u64) -> Result<Self, LegacyCsvError> {
+        let mut input = input;
+        let mut start = fill(&mut input).map_err(LegacyCsvError::Read)?;
+        let not_text = |what: &str| LegacyCsvError::NotText { what: what.to_owned() };
+        if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+            return Err(not_text("the file is UTF-16, as Excel writes \"Unicode text\""));
+        }
+        if start.starts_with(b"PK\x03\x04") || start.starts_with(b"\x1f\x8b") || start.starts_with(b"\xd0\xcf\x11\xe0") {
+            return Err(not_text("the file is an archive or a workbook"));
+        }
+        let mut skip = if start.starts_with(UTF8_BOM) { UTF8_BOM.len() } else { 0 };
+        let mut delimiter = None;
+        if let Some((named, length)) = sep_line(&start[skip..]) {
+            (delimiter, skip) = (Some(named), skip + length);
+        }
+        let delimiter = delimiter.unwrap_or_else(|| guess(first_line(&start[skip..])));
+        start.drain(..skip);
+
+        let (budget, total) = (Rc::new(Cell::new(HEAD_BYTES as u64)), Rc::new(Cell::new(0)));
+        let bounded =
+            Bounded { inner: Box::new(Cursor::new(start).chain(input)), budget: Rc::clone(&budget), total: Rc::clone(&total), limit };
+        let reader =
+            ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).buffer_capacity(BUFFER_BYTES).from_reader(bounded);
+        let mut rows =
+            Self { reader, budget, total, limit, header: Vec::new(), delimiter: char::from(delimiter), record: ByteRecord::new(), row: 0 };
+        if !rows.read(HEAD_BYTES as u64)? {
+            return Err(LegacyCsvError::BadHeader { reason: "the file is empty".to_owned() });
+        }
+        rows.header = rows.names()?;
+        Ok(rows)
+    }
+
+    fn names(&self) -> Result<Vec<String>, LegacyCsvError> {
+        if self.record.len() > MOST_COLUMNS {
+            let reason = format!("there are {} columns, more than the {MOST_COLUMNS} allowed", self.record.len());
+            return Err(LegacyCsvError::BadHeader { reason });
+        }
+        let name = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+            Ok(name) if name.contains('\0') => Err(LegacyCsvError::NotText { what: "the file holds NUL characters".to_owned() }),
+            Ok(name) => Ok(name.trim().to_owned()),
+            Err(_) => Err(LegacyCsvError::NotText { what: "the first row is not UTF-8".to_owned() }),
+        };
+        self.record.iter().map(name).collect()
+    }
+
+    /// The next row, empty lines apart; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<&ByteRecord>, LegacyCsvError> {
+        self.row += 1;
+        Ok(if self.read(ROW_BYTES)? { Some(&self.record) } else { None })
+    }
+
+    /// Bytes read so far, the marks at the start apart.
+    pub(super) fn bytes(&self) -> u64 {
+        self.total.get()
+    }
+
+    fn read(&mut self, limit: u64) -> Result<bool, LegacyCsvError> {
+        self.budget.set(limit);
+        self.reader.read_byte_record(&mut self.record).map_err(|error| match error.into_kind() {
+            csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                if self.total.get() > self.limit {
+                    LegacyCsvError::TooLarge { limit: self.limit }
+                } else {
+                    LegacyCsvError::RowTooLong { row: self.row, limit }
+                }
+            }
+            csv::ErrorKind::Io(error) => LegacyCsvError::Read(error),
+            other => LegacyCsvError::Read(io::Error::other(csv_text(&other))),
+        })
+    }
+}
+
+fn csv_text(kind: &csv::ErrorKind) -> String {
+    format!("{kind:?}")
+}
+
+/// The first two lines, or as much as a first row may have.
+fn fill(input: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    let mut lines = 0;
+    while lines < 2 && start.len() < HEAD_BYTES {
+        let before = start.len();
+        start.resize(before + BUFFER_BYTES, 0);
+        let outcome = input.read(&mut start[before..]);
+        start.truncate(before + outcome.as_ref().copied().unwrap_or_default());
+        lines += start[before..].iter().filter(|byte| **byte == b'\n').count();
+        match outcome {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(start)
+}
+
+/// A first line `sep=;`, as Excel understands it: the delimiter, and the bytes of the line with its end.
+fn sep_line(start: &[u8]) -> Option<(u8, usize)> {
+    let line = start.split(|byte| *byte == b'\n').next()?;
+    let text = line.strip_suffix(b"\r").unwrap_or(line);
+    let text = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
+    match text {
+        [s, e, p, b'=', delimiter] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") => Some((*delimiter, (line.len() + 1).min(start.len()))),
+        _ => None,
+    }
+}
+
+fn first_line(start: &[u8]) -> &[u8] {
+    let mut quoted = false;
+    let end = start.iter().position(|byte| {
+        quoted ^= *byte == b'"';
+        *byte == b'\n' && !quoted
+    });
+    &start[..end.unwrap_or(start.len())]
+}
+
+/// The delimiter that stands most often outside of quotes.
+fn guess(line: &[u8]) -> u8 {
+    let mut counts = [0_u32; DELIMITERS.len()];
+    let mut quoted = false;
+    for byte in line {
+        quoted ^= *byte == b'"';
+        if let (false, Some(place)) = (quoted, DELIMITERS.iter().position(|known| known == byte)) {
+            counts[place] += 1;
+        }
+    }
+    let best = (0..DELIMITERS.len()).rev().max_by_key(|place| counts[*place]).unwrap_or(0);
+    DELIMITERS[best]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Result<(char, Vec<Vec<String>>), LegacyCsvError> {
+        let mut rows = Rows::open(bytes, 1 << 30)?;
+        let mut all = vec![rows.header.clone()];
+        while let Some(record) = rows.next()? {
+            all.push(record.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect());
+        }
+        Ok((rows.delimiter, all))
+    }
+
+    #[test]
+    fn marks_at_the_start_and_the_delimiter_are_found() {
+        for (bytes, delimiter) in [
+            (&b"a,b_gold\n1,2\n"[..], ','),
+            (b"\xef\xbb\xbfa;b_gold\r\n1;2\r\n", ';'),
+            (b"sep=;\na;b_gold\n1;2", ';'),
+            (b"\xef\xbb\xbf\"SEP=|\"\r\na|b_gold\r\n1|2", '|'),
+            (b"a\tb_gold\n1\t2", '\t'),
+            (b"\"a\";\"b_gold\"\n1;2", ';'),
+        ] {
+            let (found, rows) = read(bytes).unwrap();
+            assert_eq!(found, delimiter);
+            assert_eq!(rows, [["a", "b_gold"], ["1", "2"]]);
+        }
+        let (delimiter, rows) = read(b"\"last, first\";b_gold\n\"x;\ny\";2").unwrap();
+        assert_eq!((delimiter, rows[1][0].as_str()), (';', "x;\ny"));
+    }
+
+    #[test]
+    fn what_is_no_text_is_named() {
+        for (bytes, words) in
+            [(&b"\xff\xfea\0,\0"[..], "UTF-16"), (b"PK\x03\x04...", "workbook"), (b"a,\xe9_gold\n", "UTF-8"), (b"a,b\0_gold\n", "NUL")]
+        {
+            let error = read(bytes).unwrap_err();
+            assert!(error.code() == "not_text" && error.to_string().contains(words), "{error}");
+        }
+        assert_eq!(read(b"").unwrap_err().code(), "bad_header");
+    }
+
+    #[test]
+    fn a_million_columns_are_refused() {
+        let error = read(&b",".repeat(1_000_000)).unwrap_err();
+        assert!(error.to_string().contains("columns"), "{error}");
+        assert!(read(&b"x".repeat(3 << 20)).unwrap_err().to_string().contains("row 0"), "a first line without end");
+    }
+
+    #[test]
+    fn a_line_without_end_is_given_up() {
+        let endless = (&b"a,b_gold\n1,\""[..]).chain(io::repeat(b'x'));
+        let mut rows = Rows::open(endless, 1 << 40).unwrap();
+        let error = rows.next().unwrap_err();
+        assert!(matches!(error, LegacyCsvError::RowTooLong { row: 1, .. }), "{error}");
+
+        let many = (&b"a,b_gold\n"[..]).chain(io::repeat(b'\n'));
+        let mut rows = Rows::open(many, 40 << 20).unwrap();
+        assert!(matches!(rows.next().unwrap_err(), LegacyCsvError::RowTooLong { .. } | LegacyCsvError::TooLarge { .. }));
+    }
+}

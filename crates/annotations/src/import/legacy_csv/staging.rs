@@ -1,0 +1,131 @@
+//! Rows and cells of a file until it has ended well, in temporary tables beside those of an import, which hold the texts.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use chrono::{DateTime, Utc};
+
+const CREATE: &str = r#"
+CREATE TEMPORARY TABLE csv_rows (
+    row         bigint NOT NULL,
+    given_id    uuid,
+    project     text,
+    task_id     text,
+    file_name   text,
+    -- without its folders
+    base_name   text,
+    has_text    boolean NOT NULL,
+    reviewer    text,
+    reviewed_at timestamptz,
+    -- what it is found to be about, and among how many
+    document_id uuid,
+    matches     bigint NOT NULL DEFAULT 0
+) ON COMMIT DROP;
+
+CREATE TEMPORARY TABLE csv_cells (
+    row       bigint NOT NULL,
+    field     text NOT NULL,
+    -- NULL = the file does not say
+    predicted text[],
+    accepted  text[]
+) ON COMMIT DROP;
+"#;
+
+/// Rows of a file as columns.
+#[derive(Debug, Default)]
+pub(super) struct RowColumns {
+    pub(super) row: Vec<i64>,
+    pub(super) given_id: Vec<Option<Uuid>>,
+    pub(super) project: Vec<Option<String>>,
+    pub(super) task_id: Vec<Option<String>>,
+    pub(super) file_name: Vec<Option<String>>,
+    pub(super) base_name: Vec<Option<String>>,
+    pub(super) has_text: Vec<bool>,
+    pub(super) reviewer: Vec<Option<String>>,
+    pub(super) reviewed_at: Vec<Option<DateTime<Utc>>>,
+}
+
+/// Cells as columns. A cell holds one value at most: NULL = the file does not say, the empty string = no value.
+#[derive(Debug, Default)]
+pub(super) struct CellColumns {
+    pub(super) row: Vec<i64>,
+    pub(super) field: Vec<String>,
+    pub(super) predicted: Vec<Option<String>>,
+    pub(super) accepted: Vec<Option<String>>,
+}
+
+pub(super) async fn create(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(CREATE).execute(conn).await?;
+    Ok(())
+}
+
+pub(super) async fn drop(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("DROP TABLE csv_rows, csv_cells").execute(conn).await?;
+    Ok(())
+}
+
+pub(super) async fn insert(conn: &mut PgConnection, rows: &RowColumns, cells: &CellColumns) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO csv_rows (row, given_id, project, task_id, file_name, base_name, has_text, reviewer, reviewed_at)
+         SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::text[],
+                              $9::timestamptz[])",
+    )
+    .bind(&rows.row)
+    .bind(&rows.given_id)
+    .bind(&rows.project)
+    .bind(&rows.task_id)
+    .bind(&rows.file_name)
+    .bind(&rows.base_name)
+    .bind(&rows.has_text)
+    .bind(&rows.reviewer)
+    .bind(&rows.reviewed_at)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "INSERT INTO csv_cells (row, field, predicted, accepted)
+         SELECT row, field, CASE WHEN predicted IS NOT NULL THEN array_remove(ARRAY[predicted], '') END,
+                CASE WHEN accepted IS NOT NULL THEN array_remove(ARRAY[accepted], '') END
+         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS c (row, field, predicted, accepted)",
+    )
+    .bind(&cells.row)
+    .bind(&cells.field)
+    .bind(&cells.predicted)
+    .bind(&cells.accepted)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Finds the documents of the rows: by our own id, by the id within a project, by the file name. Erased ones are found too.
+pub(super) async fn find_documents(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    for statement in [
+        "ANALYZE csv_rows",
+        "UPDATE csv_rows r SET document_id = d.id, matches = 1 FROM documents d WHERE d.id = r.given_id",
+        "UPDATE csv_rows r
+         SET document_id = m.ids[1], matches = cardinality(m.ids)
+         FROM (
+             SELECT c.row, array_agg(d.id ORDER BY d.created_at, d.id) AS ids
+             FROM csv_rows c
+             JOIN documents d ON d.task_id = c.task_id AND (c.project IS NULL OR d.project = c.project)
+             WHERE c.matches = 0
+             GROUP BY c.row
+         ) m
+         WHERE m.row = r.row",
+        // a name alone may be that of many documents; then the id must say which
+        "UPDATE csv_rows r
+         SET document_id = m.ids[1], matches = cardinality(m.ids)
+         FROM (
+             SELECT c.row, array_agg(DISTINCT d.id) AS ids
+             FROM csv_rows c
+             JOIN documents d ON d.file_name IN (c.file_name, c.base_name) AND (c.project IS NULL OR d.project = c.project)
+             WHERE c.matches <> 1 AND c.file_name IS NOT NULL
+             GROUP BY c.row
+         ) m
+         WHERE m.row = r.row",
+        "UPDATE csv_rows SET document_id = NULL WHERE matches > 1",
+        "UPDATE csv_rows r SET document_id = NULL, matches = -1 FROM erasures e WHERE e.document_id = r.document_id",
+    ] {
+        sqlx::raw_sql(statement).execute(&mut *conn).await?;
+    }
+    Ok(())
+}
