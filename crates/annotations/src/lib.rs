@@ -8,6 +8,7 @@ mod array_literal;
 pub mod documents;
 pub mod erasure;
 mod error;
+pub mod export;
 pub mod fields;
 mod history;
 pub mod import;

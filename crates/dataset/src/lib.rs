@@ -4,6 +4,7 @@
 //! (`build`) and keeping the row about it (`record`, `find_by_key`, `get`).
 //! What it is not: it uploads nothing, trains nothing and decides no split; it knows neither object storage nor models.
 
+mod annotation_rows;
 mod builder;
 mod canonical;
 mod card;
@@ -26,6 +27,7 @@ mod stratification;
 mod tally;
 mod write;
 
+pub use annotation_rows::AnnotationRows;
 pub use builder::{BuildProgress, build};
 pub use error::DatasetError;
 pub use extraction::{ReviewedPrediction, reviewed_predictions};

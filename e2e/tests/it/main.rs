@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
+mod annotation_export;
 mod audit;
 mod child;
 mod commands;
@@ -19,12 +20,14 @@ mod gate;
 mod imports;
 mod interruption;
 mod keys;
+mod legacy_csv;
 mod objects;
 mod operations;
 mod phases;
 mod redis;
 mod repetition;
 mod resume;
+mod review_queue;
 mod reviewing;
 mod run_errors;
 mod site;

@@ -5,10 +5,10 @@ use annotations::review::{Expected, NewReview, ReviewError, Reviewed, Said, Span
 use annotations::{FieldHistory, ReviewStatus, history as history_of};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
-use runs::{record_audit, resolve_position};
+use runs::record_audit;
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::Acquire as _;
@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use crate::api::as_of::AsOf;
 use crate::api::auth::{Reviewer, Viewer};
 use crate::api::error::{ApiError, Problem};
 use crate::api::extract::{JsonBody, Params, Segments};
@@ -103,6 +104,7 @@ async fn show(State(state): State<AppState>, _: Viewer, Segments((id, field)): S
         (status = 410, description = "The document was erased", body = Problem),
         (status = 412, description = "The state is another by now; `current` has it", body = Problem),
         (status = 422, description = "The value cannot be", body = Problem),
+        (status = 423, description = "Somebody else reviews the document; `current` has the lease", body = Problem),
         (status = 428, description = "There is a state, and If-Match does not name it", body = Problem),
     ),
 )]
@@ -125,13 +127,21 @@ async fn put(
     record(&state, &headers, review, "annotation.review").await
 }
 
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct UndoQuery {
+    /// Who decided it; by default the name of the API key
+    reviewer: Option<String>,
+}
+
 /// Undoes the review of a field of a document, as an event
 ///
 /// The field is unreviewed afterwards: its value is not learned from. `If-Match` names the version that the reviewer has seen.
 #[utoipa::path(
     delete, path = "/v1/documents/{id}/annotations/{field}", tag = "documents", security(("api_key" = ["reviewer"])),
     params(
-        ("id" = Uuid, Path), ("field" = String, Path),
+        ("id" = Uuid, Path), ("field" = String, Path), UndoQuery,
         ("If-Match" = Option<String>, Header, description = "ETag of the state seen"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key changes nothing again"),
     ),
@@ -141,6 +151,7 @@ async fn put(
         (status = 409, description = "It is unreviewed", body = Problem),
         (status = 410, description = "The document was erased", body = Problem),
         (status = 412, description = "The state is another by now; `current` has it", body = Problem),
+        (status = 423, description = "Somebody else reviews the document; `current` has the lease", body = Problem),
         (status = 428, description = "If-Match does not name the state", body = Problem),
     ),
 )]
@@ -148,9 +159,14 @@ async fn undo(
     State(state): State<AppState>,
     Reviewer(actor): Reviewer,
     Segments((id, field)): Segments<(Uuid, String)>,
+    Params(query): Params<UndoQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    record(&state, &headers, NewReview::new(id, field, Said::Undone, &actor.0), "annotation.undo").await
+    let mut review = NewReview::new(id, field, Said::Undone, &actor.0);
+    if query.reviewer.is_some() {
+        review.reviewer = query.reviewer;
+    }
+    record(&state, &headers, review, "annotation.undo").await
 }
 
 async fn record(state: &AppState, headers: &HeaderMap, mut new: NewReview, action: &str) -> Result<Response, ApiError> {
@@ -210,45 +226,7 @@ async fn history(
     let mut conn = state.pool.acquire().await?;
     let position = match as_of {
         None => None,
-        Some(AsOf::Position(position)) => Some(position),
-        Some(AsOf::Time(time)) => Some(resolve_position(&mut conn, Some(time)).await?),
+        Some(as_of) => Some(as_of.position(&mut conn).await?),
     };
     Ok(Json(history_of(&mut conn, id, &field, position).await?))
-}
-
-/// As of when.
-#[derive(Debug, PartialEq)]
-enum AsOf {
-    Position(i64),
-    Time(DateTime<Utc>),
-}
-
-impl AsOf {
-    fn parse(text: &str) -> Result<Self, ApiError> {
-        if let Ok(position @ 0..) = text.parse() {
-            return Ok(Self::Position(position));
-        }
-        match DateTime::parse_from_rfc3339(text) {
-            Ok(time) => Ok(Self::Time(time.to_utc())),
-            Err(_) => Err(ApiError::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "invalid_query",
-                "as_of is neither a position, a whole number from 0, nor a time such as 2026-11-21T08:00:00Z",
-            )),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn as_of_is_a_position_or_a_time() {
-        assert_eq!(AsOf::parse("17").unwrap(), AsOf::Position(17));
-        assert!(matches!(AsOf::parse("2026-11-21T08:00:00+01:00").unwrap(), AsOf::Time(_)));
-        for bad in ["-1", "", "yesterday", "2026-11-21"] {
-            assert!(AsOf::parse(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::api::auth::{Actor, Operator};
 use crate::api::error::{ApiError, Problem};
-use crate::api::extract::{OptionalJsonBody, Segments};
+use crate::api::extract::{OptionalJsonBody, Params, Segments};
 use crate::api::run_request::{check_spec, idempotency_key, trace_parent};
 use crate::api::state::AppState;
 use crate::api::training_runs::accepted;
@@ -25,11 +25,20 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(ingest)).routes(routes!(evaluation)).routes(routes!(sentence_transformer))
 }
 
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ChildQuery {
+    /// Reads what has been reviewed since as well; by default exactly the data of the run
+    #[serde(default)]
+    fresh_data: bool,
+}
+
 /// Builds the dataset snapshot of a run and nothing more
 ///
 /// Makes a child run with the same data selection at the same position; it ends after the phase `dataset`.
 #[utoipa::path(
-    post, path = "/v1/training-runs/{id}/ingest", tag = "training runs", security(("api_key" = ["operator"])), params(("id" = RunId, Path)),
+    post, path = "/v1/training-runs/{id}/ingest", tag = "training runs", security(("api_key" = ["operator"])), params(("id" = RunId, Path), ChildQuery),
     responses((status = 202, description = "The child run", body = TrainingRun), (status = 404, description = "No such run", body = Problem)),
 )]
 async fn ingest(
@@ -37,15 +46,16 @@ async fn ingest(
     Operator(actor): Operator,
     headers: HeaderMap,
     Segments(id): Segments<RunId>,
+    Params(query): Params<ChildQuery>,
 ) -> Result<Response, ApiError> {
-    create_child(&state, &actor, &headers, id, Child::Ingest, "").await
+    create_child(&state, &actor, &headers, id, Child::Ingest, Asked { fresh: query.fresh_data, body_sha256: "" }).await
 }
 
 /// Scores the stored predictions of the extractor over the data of a run
 ///
 /// Makes a child run of kind `evaluate` with the same data selection at the same position; its metrics have the split `reviewed`.
 #[utoipa::path(
-    post, path = "/v1/training-runs/{id}/evaluation", tag = "training runs", security(("api_key" = ["operator"])), params(("id" = RunId, Path)),
+    post, path = "/v1/training-runs/{id}/evaluation", tag = "training runs", security(("api_key" = ["operator"])), params(("id" = RunId, Path), ChildQuery),
     responses((status = 202, description = "The child run", body = TrainingRun), (status = 404, description = "No such run", body = Problem)),
 )]
 async fn evaluation(
@@ -53,8 +63,9 @@ async fn evaluation(
     Operator(actor): Operator,
     headers: HeaderMap,
     Segments(id): Segments<RunId>,
+    Params(query): Params<ChildQuery>,
 ) -> Result<Response, ApiError> {
-    create_child(&state, &actor, &headers, id, Child::Evaluation, "").await
+    create_child(&state, &actor, &headers, id, Child::Evaluation, Asked { fresh: query.fresh_data, body_sha256: "" }).await
 }
 
 /// What an encoder is trained from, and how. Every key may be left out.
@@ -94,7 +105,7 @@ async fn sentence_transformer(
     Segments(id): Segments<RunId>,
     body: OptionalJsonBody<EncoderRequest>,
 ) -> Result<Response, ApiError> {
-    create_child(&state, &actor, &headers, id, Child::Encoder(body.value), &body.sha256).await
+    create_child(&state, &actor, &headers, id, Child::Encoder(body.value), Asked { fresh: false, body_sha256: &body.sha256 }).await
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -104,31 +115,42 @@ enum Child {
     Encoder(EncoderRequest),
 }
 
+/// What tells two requests for a child of one kind apart.
+struct Asked<'a> {
+    /// Whether it reads what has been reviewed since.
+    fresh: bool,
+    body_sha256: &'a str,
+}
+
 async fn create_child(
     state: &AppState,
     actor: &Actor,
     headers: &HeaderMap,
     id: RunId,
     child: Child,
-    body_sha256: &str,
+    asked: Asked<'_>,
 ) -> Result<Response, ApiError> {
     let mut conn = state.pool.acquire().await?;
     let parent = get_run(&mut conn, id).await?;
-    let asked = hex::encode(Sha256::digest(format!("{} {id} {body_sha256}", child.name()).trim_end()));
+    let fresh = if asked.fresh { "fresh" } else { "" };
+    let asked_sha256 = hex::encode(Sha256::digest(format!("{} {id} {}{fresh}", child.name(), asked.body_sha256).trim_end()));
     let dataset_only = child == Child::Ingest;
     let mut spec = child.spec(parent.run_spec()?)?;
     if spec.kind == RunKind::SentenceTransformer && !dataset_only {
         check_spec(&mut conn, &spec).await?;
     }
     spec.data.documents = documents_of(&mut conn, id).await?;
+    if asked.fresh {
+        spec.data.as_of = None;
+    }
     let request = CreateRun {
         spec,
         actor: &actor.0,
         on_behalf_of: None,
-        idempotency: idempotency_key(headers)?.map(|key| (key, asked)),
+        idempotency: idempotency_key(headers)?.map(|key| (key, asked_sha256)),
         dataset_only,
         parent_run_id: Some(id),
-        position: Some(parent.position),
+        position: (!asked.fresh).then_some(parent.position),
         trace_parent: trace_parent(headers),
     };
     Ok(accepted(create_run(&mut conn, request).await?))

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use annotations::AnnotationsError;
 use annotations::import::ImportError;
+use annotations::import::legacy_csv::LegacyCsvError;
 use annotations::review::ReviewError;
 use artifacts::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -41,7 +42,7 @@ pub(crate) struct Problem {
     /// Stable name of the error.
     #[schema(example = "unknown_field")]
     code: String,
-    /// What there is now, where a precondition did not hold.
+    /// What there is now, where a precondition did not hold or somebody else is at work.
     #[serde(skip_serializing_if = "Option::is_none")]
     current: Option<Value>,
 }
@@ -187,6 +188,10 @@ impl From<ReviewError> for ApiError {
             ReviewError::Erased { .. } => Self::new(StatusCode::GONE, "document_erased", detail),
             ReviewError::Invalid { .. } => Self::unprocessable("invalid_review", detail),
             ReviewError::StatusContradicts { .. } => Self::unprocessable("status_contradicts", detail),
+            ReviewError::Leased(lease) => {
+                let current = serde_json::to_value(&*lease).ok();
+                Self { current, ..Self::new(StatusCode::LOCKED, "document_leased", detail) }
+            }
             ReviewError::NothingToUndo { .. } => Self::conflict("nothing_to_undo", detail),
             ReviewError::ReferenceReused => Self::unprocessable("idempotency_mismatch", detail),
             ReviewError::Stale { current } => {
@@ -220,6 +225,20 @@ impl From<ImportError> for ApiError {
             // the input is the request body: whoever cut it off was the client
             ImportError::Read { .. } => Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()),
             _ => Self::unprocessable(error.code(), error.to_string()),
+        }
+    }
+}
+
+impl From<LegacyCsvError> for ApiError {
+    fn from(error: LegacyCsvError) -> Self {
+        match error {
+            LegacyCsvError::Database(error) => error.into(),
+            LegacyCsvError::Import(error) => error.into(),
+            LegacyCsvError::RowTooLong { .. } | LegacyCsvError::TooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.code(), error.to_string())
+            }
+            LegacyCsvError::Read(_) => Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()),
+            LegacyCsvError::NotText { .. } | LegacyCsvError::BadHeader { .. } => Self::unprocessable(error.code(), error.to_string()),
         }
     }
 }

@@ -33,7 +33,7 @@ use crate::api::extract::Params;
 use crate::api::state::AppState;
 
 /// Chunks of the body read ahead of the importer.
-const AHEAD: usize = 16;
+pub(crate) const AHEAD: usize = 16;
 /// A client that sends nothing for so long is gone.
 const PATIENCE: Duration = Duration::from_secs(60);
 const MAX_NAME: usize = 200;
@@ -193,7 +193,7 @@ async fn spool(body: Body, limit: u64) -> Result<NamedTempFile, ApiError> {
     Ok(file)
 }
 
-fn checked(name: &str, value: Option<String>) -> Result<Option<String>, ApiError> {
+pub(crate) fn checked(name: &str, value: Option<String>) -> Result<Option<String>, ApiError> {
     match value {
         Some(value) if value.is_empty() || value.len() > MAX_NAME || value.contains(char::is_control) => {
             Err(ApiError::unprocessable("invalid_query", format!("{name} must be 1 to {MAX_NAME} bytes without control characters")))
@@ -203,7 +203,7 @@ fn checked(name: &str, value: Option<String>) -> Result<Option<String>, ApiError
 }
 
 /// Hands the body over to the importer, chunk by chunk. Ends early, without an error, when the importer has had enough.
-async fn pump(mut body: BodyDataStream, sender: mpsc::Sender<io::Result<Bytes>>, limit: u64) -> Result<(), ApiError> {
+pub(crate) async fn pump(mut body: BodyDataStream, sender: mpsc::Sender<io::Result<Bytes>>, limit: u64) -> Result<(), ApiError> {
     let mut sent = 0;
     loop {
         let broken = |detail: String| ApiError::new(StatusCode::BAD_REQUEST, "read_failed", detail);

@@ -1,7 +1,9 @@
 //! The HTTP API: its router, and what holds for every route.
 
+mod annotation_export;
 mod annotations;
 mod archive;
+mod as_of;
 mod audit;
 mod auth;
 mod body_reader;
@@ -18,12 +20,14 @@ mod documents;
 mod error;
 mod event_hub;
 mod explain;
+mod export_encoder;
 mod extract;
 mod fields;
 mod health;
 mod import_requests;
 mod imports;
 mod legacy;
+mod legacy_csv;
 mod limits;
 mod long_read;
 mod merge_patch;
@@ -39,11 +43,13 @@ mod predictions;
 mod queue;
 mod range;
 mod redis_probe;
+mod review_leases;
 mod run_events;
 mod run_request;
 mod state;
 mod stored_file;
 mod training_runs;
+mod waiting_reviews;
 mod workers;
 
 use std::any::Any;
@@ -92,10 +98,14 @@ fn all_routes(
         .merge(documents::routes())
         .merge(new_document::routes())
         .merge(annotations::routes())
+        .merge(review_leases::routes())
+        .merge(waiting_reviews::routes())
         .merge(legacy::routes());
     let untimed = OpenApiRouter::new()
         .merge(run_events::routes())
         .merge(imports::routes())
+        .merge(legacy_csv::routes())
+        .merge(annotation_export::routes())
         .merge(import_requests::retries())
         .merge(documents::indexing())
         .merge(datasets::downloads())
@@ -155,6 +165,14 @@ fn cors(config: &ApiConfig) -> Option<CorsLayer> {
     const OURS: [&str; 2] = [auth::API_KEY_HEADER, "idempotency-key"];
     const THEIRS: [HeaderName; 6] =
         [header::AUTHORIZATION, header::CONTENT_TYPE, header::RANGE, header::IF_NONE_MATCH, header::IF_MATCH, header::CACHE_CONTROL];
+    const OUR_ANSWERS: [HeaderName; 6] = [
+        header::LOCATION,
+        header::ETAG,
+        header::CONTENT_RANGE,
+        header::CONTENT_DISPOSITION,
+        header::RETRY_AFTER,
+        annotation_export::POSITION_HEADER,
+    ];
     if config.cors_origins.is_empty() {
         return None;
     }
@@ -164,7 +182,7 @@ fn cors(config: &ApiConfig) -> Option<CorsLayer> {
             .allow_origin(AllowOrigin::list(config.cors_origins.clone()))
             .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE])
             .allow_headers(headers.collect::<Vec<_>>())
-            .expose_headers([header::LOCATION, header::ETAG, header::CONTENT_RANGE, header::CONTENT_DISPOSITION, header::RETRY_AFTER]),
+            .expose_headers(OUR_ANSWERS),
     )
 }
 

@@ -27,7 +27,7 @@ const CHUNK: usize = 256 * 1024;
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Review statuses, as the report names them.
-const STATUSES: [&str; 6] = ["OK", "CORRECTED", "NEW", "REJECTED", "MISSING", "UNREVIEWED"];
+pub(crate) const STATUSES: [&str; 6] = ["OK", "CORRECTED", "NEW", "REJECTED", "MISSING", "UNREVIEWED"];
 
 /// What to import.
 #[derive(Debug, Args)]
@@ -166,7 +166,7 @@ pub(crate) async fn follow(client: &Client, import: &Value) -> Result<Value, Cli
 }
 
 /// Standard input, read by a thread that may block for ever.
-fn standard_input() -> ReceiverStream<io::Result<Bytes>> {
+pub(crate) fn standard_input() -> ReceiverStream<io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(4);
     std::thread::spawn(move || {
         let mut input = io::stdin().lock();

@@ -1,6 +1,7 @@
 //! The command line. `serve`, `migrate`, `doctor` and `api-key` talk to the services themselves; everything else is a client
 //! of the HTTP API and can do no more than any other client.
 
+mod annotations;
 mod api_key;
 mod audit;
 mod client;
@@ -15,6 +16,7 @@ mod exit;
 mod field;
 mod import;
 mod imports;
+mod legacy_csv;
 mod lineage;
 mod metrics_table;
 mod migrate;
@@ -110,6 +112,9 @@ enum Command {
     /// Take in, annotate and erase a document, show its history, its split and what it went into
     #[command(subcommand)]
     Document(document::DocumentCommand),
+    /// Take annotations out, see what waits for review, accept predictions
+    #[command(subcommand)]
+    Annotations(annotations::AnnotationsCommand),
     /// Ask a published model
     Predict(predict::PredictArgs),
     /// Turn texts into vectors with a published encoder
@@ -126,10 +131,10 @@ enum Command {
     /// List and declare labelled fields
     #[command(subcommand)]
     Field(field::FieldCommand),
-    /// Build the dataset snapshot of a run, and print the id of the run that does it
-    Ingest(derived::DerivedArgs),
-    /// Score the stored predictions of the extractor over the data of a run
-    Eval(derived::DerivedArgs),
+    /// Build the dataset snapshot of a run, and print the id of the run that does it; or take in a legacy review file
+    Ingest(derived::IngestArgs),
+    /// Score the stored predictions of the extractor over the data of a run, or a legacy review file
+    Eval(derived::EvalArgs),
     /// Train a sentence transformer on the data of a run
     TrainSt(derived::TrainStArgs),
 }
@@ -185,6 +190,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Run(command) => run::run(&client()?, command, output).await,
         Command::Dataset(command) => dataset::run(&client()?, &command, output).await,
         Command::Document(command) => document::run(&client()?, &command, output).await,
+        Command::Annotations(command) => annotations::run(&client()?, &command, output).await,
         Command::Model(command) => model::run(&client()?, &command, output).await,
         Command::Predict(args) => predict::run(&client()?, &args, output).await,
         Command::Embed(args) => embed::run(&client()?, &args).await,

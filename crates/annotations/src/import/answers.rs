@@ -167,7 +167,7 @@ fn collect_span(
     Ok(())
 }
 
-fn answer_of<'a>(answers: &'a mut Answers, field: &str) -> Result<&'a mut Answer, String> {
+pub(super) fn answer_of<'a>(answers: &'a mut Answers, field: &str) -> Result<&'a mut Answer, String> {
     if !is_valid_name(field) {
         let shown: String = field.chars().take(100).collect();
         return Err(format!("`{shown}` cannot be the name of a field: rename the control or label to 1 to 100 letters, digits or `_.:-`"));

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::import::answers::Answer;
 use crate::import::parse::ParsedTask;
 use crate::import::rows::Rows;
+use crate::import::said::SaidColumns;
 
 /// Bytes of a table after which they go to the database.
 const FULL_BYTES: usize = 4 << 20;
@@ -20,6 +21,8 @@ pub(super) struct Batch {
     pub(super) reviews: Rows,
     pub(super) answers: Rows,
     pub(super) predictions: Rows,
+    /// Events of an export of ours.
+    pub(super) said: SaidColumns,
 }
 
 /// Of what an answer of a prediction is the newest, as bits. Whether labelled spans alone predict a field is known only when the file
@@ -94,6 +97,10 @@ impl Batch {
                 self.predictions.double(answer.score).timestamptz(prediction.predicted_at).smallint(marks);
             }
         }
+        self.said.fields.push(task_index, &task.fields);
+        for event in task.said {
+            self.said.push(task_index, event);
+        }
         // the id of the document, should it be new
         self.tasks.begin(9).bigint(task_index).uuid(Uuid::now_v7()).text(&task.project).text(&task.task_id);
         self.tasks.optional_text(task.file_name.as_deref()).jsonb(Some(&task.metadata));
@@ -120,6 +127,10 @@ impl Batch {
                 std::mem::swap(rows, taken);
                 any = true;
             }
+        }
+        if self.said.bytes >= FULL_BYTES {
+            std::mem::swap(&mut self.said, &mut full.said);
+            any = true;
         }
         any.then_some(full)
     }

@@ -1,5 +1,7 @@
 //! Takes in one document by itself, along the way of an import: the same checks, near-duplicates, split and versions.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
@@ -92,7 +94,7 @@ pub async fn create_document(conn: &mut PgConnection, new: NewDocument, ratios: 
     Ok(CreatedDocument { id, created: true })
 }
 
-fn task_of(new: NewDocument, ratios: SplitRatios) -> Result<ParsedTask, ImportError> {
+pub(super) fn task_of(new: NewDocument, ratios: SplitRatios) -> Result<ParsedTask, ImportError> {
     let invalid = |part: &'static str, reason: String| Err(ImportError::InvalidDocument { part, reason });
     for (part, name, longest) in
         [("source", &new.source, LONGEST_SOURCE), ("project", &new.project, LONGEST_ID), ("task_id", &new.task_id, LONGEST_ID)]
@@ -137,6 +139,8 @@ fn task_of(new: NewDocument, ratios: SplitRatios) -> Result<ParsedTask, ImportEr
         text: new.text,
         reviews: Vec::new(),
         predictions: Vec::new(),
+        said: Vec::new(),
+        fields: BTreeMap::new(),
         is_flat: false,
     })
 }

@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 
 use crate::import::answers::{Answers, SpanCheck, collect};
 use crate::import::flat;
+use crate::import::marks::{FieldMarks, TaskMarks};
 use crate::import::options::{GroundTruth, ImportOptions};
+use crate::import::said::{SaidEvent, check_names, take_said};
 use crate::import::scalars::{LONGEST_ID, has_nul, id_of, id_only, printable, reviewer_of, small, time_of};
 use crate::import::task::{Annotation, List, Ordered, Prediction, Task};
 use crate::near_duplicates::Sketch;
@@ -45,6 +47,10 @@ pub(super) struct ParsedTask {
     pub(super) sketch: Sketch,
     pub(super) reviews: Vec<Review>,
     pub(super) predictions: Vec<Predicted>,
+    /// Of an export of ours.
+    pub(super) said: Vec<SaidEvent>,
+    /// What its fields are, where it says so.
+    pub(super) fields: BTreeMap<String, FieldMarks>,
     /// Whether it comes from a JSON_MIN export, whose further elements may hold more annotations of it.
     pub(super) is_flat: bool,
 }
@@ -151,19 +157,26 @@ impl<'o> Parser<'o> {
             return Err(format!("the data beside the text has {metadata_bytes} bytes, more than the {MOST_METADATA_BYTES} allowed"));
         }
         let mut data = values(&data)?;
-        let file_name = file_name_of(&mut data, small(task.file_upload)?.as_ref());
+        let mut file_name = file_name_of(&mut data, small(task.file_upload)?.as_ref());
         let task_time = task.created_at.as_deref().map(time_of).transpose()?;
         let indexed = IndexedText::new(&text);
         let predictions = self.predictions_of(task.predictions, task_time, &indexed)?;
-        let annotations = annotations_of(task.annotations)?;
+        let mut annotations = annotations_of(task.annotations)?;
+        let said = take_said(&mut annotations, &indexed)?;
         let reviews = self.reviews_of(annotations, &predictions, &indexed)?;
         self.ignored.drafts += task.drafts as u64;
         if !task.others.is_empty() && data.contains_key("task") {
             self.ignored.displaced_keys += 1;
         }
         let meta = task.meta.map(|meta| serde_json::from_str(meta.get())).transpose().map_err(|error| error.to_string())?;
-        let metadata = metadata_of(data, meta, values(&task.others)?)?;
-        Ok(self.document(project, task_id, file_name, metadata, text, reviews, predictions))
+        let marks = marks_of(task.aprendiz)?;
+        let mut metadata = metadata_of(data, meta, values(&task.others)?)?;
+        if let Some(details) = marks.details {
+            file_name = details.file_name;
+            metadata = metadata_of(details.metadata, None, Map::new())?;
+        }
+        let document = self.document(project, task_id, file_name, metadata, text, reviews, predictions);
+        Ok(ParsedTask { said, fields: marks.fields, ..document })
     }
 
     fn read_flat(&mut self, raw: &str) -> Result<ParsedTask, String> {
@@ -187,6 +200,7 @@ impl<'o> Parser<'o> {
                 ground_truth: None,
                 created_at: flat.created_at,
                 updated_at: flat.updated_at,
+                aprendiz: None,
             };
             reviews = self.reviews_of(vec![annotation], &[], &IndexedText::new(&text))?;
         }
@@ -223,6 +237,8 @@ impl<'o> Parser<'o> {
             text,
             reviews,
             predictions,
+            said: Vec::new(),
+            fields: BTreeMap::new(),
             is_flat: false,
         }
     }
@@ -237,7 +253,8 @@ impl<'o> Parser<'o> {
 
     fn check_fields(&mut self, task: &ParsedTask) -> Result<(), String> {
         let named = task.reviews.iter().map(|review| &review.answers).chain(task.predictions.iter().map(|prediction| &prediction.answers));
-        for field in named.flat_map(Answers::keys) {
+        let marked = task.said.iter().map(|event| &event.field).chain(task.fields.keys());
+        for field in named.flat_map(Answers::keys).chain(marked) {
             if !self.fields.contains(field) {
                 if self.fields.len() == MOST_FIELDS {
                     return Err(format!("`{field}` would be one field more than the {MOST_FIELDS} that a file may name"));
@@ -389,6 +406,20 @@ fn checked<'a>(what: &str, list: Option<List<'a>>) -> Result<Vec<&'a RawValue>, 
 fn annotations_of(list: Option<List<'_>>) -> Result<Vec<Annotation>, String> {
     let parsed = checked("annotations", list)?.into_iter().map(|raw| serde_json::from_str(raw.get()));
     parsed.collect::<Result<_, _>>().map_err(|error| format!("an annotation: {error}"))
+}
+
+/// What an export of ours says about the task.
+fn marks_of(raw: Option<&RawValue>) -> Result<TaskMarks, String> {
+    let Some(raw) = raw else {
+        return Ok(TaskMarks::default());
+    };
+    // twice what it may hold: metadata, and the fields of a document
+    if raw.get().len() > 2 * MOST_METADATA_BYTES {
+        return Err(format!("`aprendiz` has {} bytes, more than the {} allowed", raw.get().len(), 2 * MOST_METADATA_BYTES));
+    }
+    let marks: TaskMarks = serde_json::from_str(raw.get()).map_err(|error| format!("aprendiz: {error}"))?;
+    check_names(&marks.fields)?;
+    Ok(marks)
 }
 
 /// Lets the verdicts decide over the values; returns the fields whose accepted value is nowhere to be found.

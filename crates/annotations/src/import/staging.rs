@@ -6,6 +6,7 @@
 use sqlx::PgConnection;
 
 use crate::import::batch::Batch;
+use crate::import::settle::said;
 
 const CREATE: &str = r#"
 CREATE TEMPORARY TABLE staged_tasks (
@@ -131,14 +132,14 @@ const DROP: &str = "DROP TABLE staged_tasks, staged_texts, staged_sketches, stag
 
 /// Creates the tables in the open transaction.
 pub(super) async fn create(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(CREATE).execute(conn).await?;
-    Ok(())
+    sqlx::raw_sql(CREATE).execute(&mut *conn).await?;
+    said::create(conn).await
 }
 
 /// Drops them before the commit, so that a caller's transaction can hold a second import.
 pub(super) async fn drop(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(DROP).execute(conn).await?;
-    Ok(())
+    sqlx::raw_sql(DROP).execute(&mut *conn).await?;
+    said::drop(conn).await
 }
 
 /// Copies a batch into the tables.
@@ -167,5 +168,5 @@ pub(super) async fn insert(conn: &mut PgConnection, batch: &Batch) -> Result<(),
             copy.finish().await?;
         }
     }
-    Ok(())
+    said::stage(conn, &batch.said).await
 }

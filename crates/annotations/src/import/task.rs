@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::import::marks::ReviewMarks;
+
 /// Keys of a task that say nothing about the document or its answers, or that other keys say better. Others are kept.
 const COUNTS_AND_VIEWS: [&str; 35] = [
     "updated_at",
@@ -65,6 +67,8 @@ pub(super) struct Task<'a> {
     /// Unfinished annotations: counted, not read.
     pub(super) drafts: usize,
     pub(super) created_at: Option<String>,
+    /// Of an export of ours.
+    pub(super) aprendiz: Option<&'a RawValue>,
     /// Keys that are not known here.
     pub(super) others: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// Whether it looks like an element of a JSON_MIN export.
@@ -104,6 +108,7 @@ impl<'de> Deserialize<'de> for Task<'de> {
                         "annotations" => set(&mut task.annotations, "annotations", &mut map)?,
                         "predictions" => set(&mut task.predictions, "predictions", &mut map)?,
                         "created_at" => set(&mut task.created_at, "created_at", &mut map)?,
+                        "aprendiz" => set(&mut task.aprendiz, "aprendiz", &mut map)?,
                         "drafts" => task.drafts = map.next_value::<Option<Vec<IgnoredAny>>>()?.map_or(0, |drafts| drafts.len()),
                         known if COUNTS_AND_VIEWS.contains(&known) => drop(map.next_value::<IgnoredAny>()?),
                         other => {
@@ -180,6 +185,8 @@ pub(super) struct Annotation {
     pub(super) ground_truth: Option<bool>,
     pub(super) created_at: Option<String>,
     pub(super) updated_at: Option<String>,
+    /// Of an export of ours.
+    pub(super) aprendiz: Option<ReviewMarks>,
 }
 
 /// A prediction of one version of an extractor.

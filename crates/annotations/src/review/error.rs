@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::documents::Annotation;
+use crate::review::lease::ReviewLease;
 use crate::review_status::ReviewStatus;
 
 /// Why a review was not written, or a state not shown.
@@ -50,6 +51,12 @@ pub enum ReviewError {
         /// The state there is; `None` when there is none yet.
         current: Option<Box<Annotation>>,
     },
+    /// Somebody else reviews the document at the moment.
+    #[error(
+        "document {} is reviewed by {} until {}: choose another one, or wait",
+        .0.document_id, .0.reviewer, .0.expires_at.format("%Y-%m-%d %H:%M:%S UTC")
+    )]
+    Leased(Box<ReviewLease>),
     /// There is no review to undo.
     #[error("field `{field}` of document {document} is unreviewed: there is nothing to undo")]
     NothingToUndo {

@@ -15,6 +15,7 @@ use crate::fields::{Cardinality, FieldKind};
 use crate::normalization::Normalization;
 use crate::review::checks::{Definition, check_shape, check_spans, check_values_fit};
 use crate::review::error::ReviewError;
+use crate::review::lease::refuse_leased;
 use crate::review::request::{Expected, NewReview, Said};
 use crate::review_status::ReviewStatus;
 use crate::state::{derive_states, status};
@@ -52,6 +53,7 @@ pub async fn review(conn: &mut PgConnection, mut new: NewReview) -> Result<Revie
     let conn = &mut *transaction;
     hold_document(conn, new.document_id).await?;
     check_document(conn, new.document_id).await?;
+    refuse_leased(conn, new.document_id, new.reviewer.as_deref()).await?;
     let definition = definition_of(conn, &new.field).await?;
     if let Said::Value(values) = &mut new.said {
         definition.normalize(values);
@@ -98,12 +100,12 @@ pub async fn state_of(conn: &mut PgConnection, document: Uuid, field: &str) -> R
 
 /// An erasure waits for the end of this review, and empties what it wrote; or this waits for the erasure, and sees it in its next
 /// statement.
-async fn hold_document(conn: &mut PgConnection, document: Uuid) -> Result<(), sqlx::Error> {
+pub(super) async fn hold_document(conn: &mut PgConnection, document: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT id FROM documents WHERE id = $1 FOR KEY SHARE", document).fetch_optional(conn).await?;
     Ok(())
 }
 
-async fn check_document(conn: &mut PgConnection, document: Uuid) -> Result<(), ReviewError> {
+pub(super) async fn check_document(conn: &mut PgConnection, document: Uuid) -> Result<(), ReviewError> {
     let row = sqlx::query!(
         r#"
         SELECT e.erased_at AS "erased_at?"
@@ -121,7 +123,7 @@ async fn check_document(conn: &mut PgConnection, document: Uuid) -> Result<(), R
     }
 }
 
-async fn definition_of(conn: &mut PgConnection, field: &str) -> Result<Definition, ReviewError> {
+pub(super) async fn definition_of(conn: &mut PgConnection, field: &str) -> Result<Definition, ReviewError> {
     let definition = sqlx::query_as!(
         Definition,
         r#"

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 
 use crate::database::{contents, count, import, import_with, is, state, with_database};
 
-fn data(name: &str) -> Option<Vec<u8>> {
+pub(crate) fn data(name: &str) -> Option<Vec<u8>> {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(name);
     match std::fs::read(&path) {
         Ok(bytes) => Some(bytes),

@@ -36,7 +36,7 @@ pub(crate) struct AnnotateArgs {
     #[arg(long, conflicts_with = "undo")]
     note: Option<String>,
     /// Who decided it; by default the name of the API key
-    #[arg(long, conflicts_with = "undo")]
+    #[arg(long)]
     reviewer: Option<String>,
     /// Only if the field still has this version (0: nothing said yet); by default the one that it has now
     #[arg(long, value_name = "VERSION")]
@@ -51,7 +51,8 @@ pub(super) async fn run(client: &Client, args: &AnnotateArgs, output: Output) ->
         None => client.get(&path).await?["version"].as_u64().unwrap_or_default(),
     };
     let request = if args.undo {
-        client.request(Method::DELETE, &path)
+        let query: Vec<(&str, &String)> = args.reviewer.iter().map(|reviewer| ("reviewer", reviewer)).collect();
+        client.request(Method::DELETE, &path).query(&query)
     } else {
         let mut body = json!({ "value": args.values });
         for (key, value) in [("note", &args.note), ("reviewer", &args.reviewer)] {

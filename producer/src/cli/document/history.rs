@@ -37,7 +37,7 @@ pub(super) async fn run(client: &Client, args: &HistoryArgs, output: Output) -> 
 }
 
 /// A value as people read it: unreviewed, "no value", or what it is.
-pub(super) fn value_in_words(value: &Value) -> String {
+pub(crate) fn value_in_words(value: &Value) -> String {
     match value.as_array() {
         None => "unreviewed".to_owned(),
         Some(values) if values.is_empty() => "∅".to_owned(),

@@ -3,6 +3,9 @@
 mod annotate;
 mod create;
 mod history;
+mod lease;
+
+pub(crate) use self::history::value_in_words;
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -30,6 +33,10 @@ pub(crate) enum DocumentCommand {
     Annotate(annotate::AnnotateArgs),
     /// Show all that was ever said about a field, and what counted as of a time
     History(history::HistoryArgs),
+    /// Take a document for review: nobody else can say anything about it meanwhile
+    Lease(lease::LeaseArgs),
+    /// Give a document back
+    Release(lease::ReleaseArgs),
     /// Take in a document from a file with its text
     Create(create::CreateArgs),
     /// Show which snapshots hold a document, which runs read them, and which model versions to retire when it has to go
@@ -60,6 +67,8 @@ pub(crate) async fn run(client: &Client, command: &DocumentCommand, output: Outp
         DocumentCommand::Explain { document } => explain(client, document, output).await,
         DocumentCommand::Annotate(args) => annotate::run(client, args, output).await,
         DocumentCommand::History(args) => history::run(client, args, output).await,
+        DocumentCommand::Lease(args) => lease::take(client, args, output).await,
+        DocumentCommand::Release(args) => lease::release(client, args, output).await,
         DocumentCommand::Create(args) => create::run(client, args, output).await,
         DocumentCommand::Lineage { document } => lineage(client, document, output).await,
         DocumentCommand::Erase { document, reason, yes } => erase(client, document, reason, *yes, output).await,

@@ -10,7 +10,7 @@ use crate::split::SplitRatios;
 
 /// Documents of a file by what became of them.
 pub(in crate::import) struct DocumentCounts {
-    pub(super) created: i64,
+    pub(in crate::import) created: i64,
     pub(super) updated: i64,
     pub(super) unchanged: i64,
 }

@@ -31,7 +31,7 @@ pub(super) async fn settle(conn: &mut PgConnection) -> Result<(Vec<NewField>, Ve
 }
 
 /// Writes the first version of the definition of every field that this import created. The position lock must be held.
-pub(super) async fn insert_definitions(conn: &mut PgConnection, new_fields: &[NewField]) -> Result<(), sqlx::Error> {
+pub(in crate::import) async fn insert_definitions(conn: &mut PgConnection, new_fields: &[NewField]) -> Result<(), sqlx::Error> {
     let names: Vec<&str> = new_fields.iter().map(|field| field.name.as_str()).collect();
     sqlx::query(
         "INSERT INTO field_definitions (field, version, kind, cardinality, allowed_values, declared, actor, position)

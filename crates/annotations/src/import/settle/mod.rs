@@ -6,10 +6,11 @@
 //! it empties. So none wait in a circle.
 
 pub(super) mod documents;
-mod fields;
+pub(super) mod fields;
 mod mirror;
-mod record;
+pub(super) mod record;
 mod reviews;
+pub(super) mod said;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -46,14 +47,20 @@ pub(super) async fn settle(conn: &mut PgConnection, options: &ImportOptions, mut
     near_duplicates::take_in_missing(conn).await?;
     raise_memory(conn).await?;
     let documents = documents::find_targets(conn, SOURCE).await?;
-    let (new_fields, mut warnings) = fields::settle(conn).await?;
+    // what a task says of its fields goes before what is guessed
+    let mut new_fields = said::find_targets(conn).await?;
+    let (guessed, mut warnings) = fields::settle(conn).await?;
+    new_fields.extend(guessed);
     documents::upsert(conn, SOURCE).await?;
     documents::find_near_duplicates(conn, options.ratios).await?;
     raise_memory(conn).await?;
     reviews::prepare(conn).await?;
+    said::hold_states(conn).await?;
     // a task that could not be read may hold the annotations that seem to be gone
     let whole = arrival.outcome.quarantined == 0;
-    if options.mirror {
+    // an export of ours does not tell what is in Label Studio now
+    let ours = options.mirror && said::any(conn).await?;
+    if options.mirror && !ours {
         mirror::prepare(conn, whole).await?;
     }
     lock_positions(conn).await?;
@@ -63,9 +70,11 @@ pub(super) async fn settle(conn: &mut PgConnection, options: &ImportOptions, mut
     fields::insert_definitions(conn, &new_fields).await?;
     near_duplicates::record_exclusions(conn).await?;
     documents::insert_splits(conn).await?;
-    let events_created = reviews::insert(conn, &options.actor).await?;
+    let events_created = reviews::insert(conn, &options.actor).await? + said::insert(conn, &options.actor).await?;
     let mut withdrawn = 0;
-    if options.mirror {
+    if ours {
+        warnings.push("the file is an export of Aprendiz and not of Label Studio: nothing was withdrawn".to_owned());
+    } else if options.mirror {
         withdrawn = mirror::withdraw(conn, &options.actor, arrival.import_id, arrival.started_at).await?;
         if !whole {
             warnings.push("some tasks could not be taken in: nothing was withdrawn of tasks that seem to be missing".to_owned());

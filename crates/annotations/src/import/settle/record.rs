@@ -104,7 +104,8 @@ pub(super) async fn record(
     Ok(report)
 }
 
-async fn status_counts(conn: &mut PgConnection) -> Result<BTreeMap<String, StatusCounts>, sqlx::Error> {
+/// Documents of the targets by field and status.
+pub(in crate::import) async fn status_counts(conn: &mut PgConnection) -> Result<BTreeMap<String, StatusCounts>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT a.field,
                 count(*) FILTER (WHERE a.review_status = 'OK') AS ok,
