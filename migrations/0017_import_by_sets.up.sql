@@ -1,5 +1,5 @@
 -- Imports write these three tables by the hundred thousand rows. A foreign key asks for each row on its own, which took longer than the
--- rows themselves; here one statement asks once for all that it wrote. docs/decisions/0017-import-by-sets.md
+-- rows themselves; here one statement asks once for all that it wrote. docs/decisions/0015-import-by-sets.md
 
 ALTER TABLE annotation_events
     DROP CONSTRAINT annotation_events_document_id_fkey,

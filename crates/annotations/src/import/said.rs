@@ -2,10 +2,11 @@
 //!
 //! Any other review answers every field of its project and goes another way (`settle/reviews`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use crate::array_literal::array_literal;
 use crate::fields::{Cardinality, FieldKind, is_valid_name};
 use crate::import::answers::{SpanCheck, answer_of, collect};
 use crate::import::marks::FieldMarks;
@@ -109,13 +110,13 @@ pub(super) fn take_said(annotations: &mut Vec<Annotation>, text: &IndexedText<'_
     let (ours, others): (Vec<_>, Vec<_>) = std::mem::take(annotations).into_iter().partition(|annotation| annotation.aprendiz.is_some());
     *annotations = others;
     let mut said = Vec::new();
-    let mut seen: BTreeMap<(String, String, DateTime<Utc>, String), ()> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for annotation in ours {
         let id = id_of("id of an annotation", annotation.id.as_ref())?.unwrap_or_default();
         let events = events_of(annotation, text).map_err(|reason| format!("annotation {id}: {reason}"))?;
         for event in events {
             let key = (event.source.clone(), event.source_ref.clone(), event.occurred_at, event.field.clone());
-            if seen.insert(key, ()).is_some() {
+            if !seen.insert(key) {
                 return Err(format!("annotation {id} is there twice"));
             }
             said.push(event);
@@ -165,38 +166,4 @@ fn events_of(annotation: Annotation, text: &IndexedText<'_>) -> Result<Vec<SaidE
         });
     }
     Ok(events)
-}
-
-/// A `text[]` as Postgres writes it: arrays of arrays of different lengths cannot be bound, arrays of such literals can.
-fn array_literal(values: &[String]) -> String {
-    let mut literal = String::with_capacity(2 + values.iter().map(|value| value.len() + 3).sum::<usize>());
-    literal.push('{');
-    for (place, value) in values.iter().enumerate() {
-        if place > 0 {
-            literal.push(',');
-        }
-        literal.push('"');
-        for character in value.chars() {
-            if matches!(character, '"' | '\\') {
-                literal.push('\\');
-            }
-            literal.push(character);
-        }
-        literal.push('"');
-    }
-    literal.push('}');
-    literal
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn array_literals_are_quoted() {
-        let literal = |values: &[&str]| array_literal(&values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>());
-        assert_eq!(literal(&[]), "{}");
-        assert_eq!(literal(&["a", "NULL", ""]), r#"{"a","NULL",""}"#);
-        assert_eq!(literal(&[r#"say "x\y", {b}"#]), r#"{"say \"x\\y\", {b}"}"#);
-    }
 }

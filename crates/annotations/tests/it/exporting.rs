@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use annotations::export::{ExportPlace, ExportReader, ExportSelection, TaskParts, shapes, write_line, write_task};
+use annotations::import::ImportOptions;
 use annotations::review::{NewReview, Said, SpanGiven, review};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::cuad::data;
-use crate::database::{count, import, with_database};
+use crate::database::{count, import, import_with, with_database};
 use crate::export::{annotation, file, prediction, reviewed, task};
 
 /// What an export must keep: everything but ids and the times and positions of recording.
@@ -367,6 +368,21 @@ async fn marks_that_nobody_of_ours_wrote_are_quarantined() {
         assert_eq!((report.documents_created, report.quarantined, report.events_created), (1, 8, 2), "{:?}", report.quarantined_tasks);
         assert_eq!(count(&pool, "SELECT count(*) FROM annotation_events WHERE source = 'api' AND source_ref = 'position/1'").await, 2);
         assert_eq!(count(&pool, "SELECT count(*) FROM fields").await, 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_of_ours_withdraws_nothing_when_it_is_mirrored() {
+    with_database(|pool| async move {
+        import(&pool, file(&rich())).await.unwrap();
+        let before = held(&pool).await;
+        let mut options = ImportOptions::new("test");
+        options.mirror = true;
+        let report = import_with(&pool, tasks(&pool, TaskParts::Everything).await, &options).await.unwrap();
+        assert_eq!((report.reviews_withdrawn, report.events_created), (0, 0));
+        assert!(report.warnings.iter().any(|warning| warning.contains("nothing was withdrawn")), "{:?}", report.warnings);
+        assert!(held(&pool).await == before);
     })
     .await;
 }
