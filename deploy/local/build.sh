@@ -1,7 +1,12 @@
 # Calls of cargo. Always the whole workspace is selected, and always something that has dev-dependencies (examples, tests), so
 # that every command resolves the same features: another set would build Burn, sqlx and the S3 client a second time.
 
-target_folder() { printf '%s' "${CARGO_TARGET_DIR:-$root/target}"; }
+# Where cargo builds: the variable, the user's configuration of cargo, or ./target.
+target_folder() {
+    local told=${CARGO_TARGET_DIR:-}
+    [[ -n $told ]] || told=$(cd "$root" && cargo metadata --no-deps --offline --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+    printf '%s' "${told:-$root/target}"
+}
 
 # Queries are checked against .sqlx: a build needs no database, and an old or empty one at DATABASE_URL cannot fail it.
 build_workspace() { SQLX_OFFLINE=true cargo build --locked --workspace "$@"; }
