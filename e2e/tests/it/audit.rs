@@ -23,17 +23,28 @@ struct Things {
     queued: String,
     worker: String,
     document: String,
+    /// An import with a task that it could not take in.
+    import: String,
 }
 
-const CHANGES: [Change; 16] = [
+const CHANGES: [Change; 19] = [
     ("post", "/v1/documents/index", |api, _| api.post("/v1/documents/index"), 200, "document.index"),
     ("post", "/v1/imports", |api, _| api.post("/v1/imports").body(unreviewed(1)), 201, "import.create"),
     (
         "put",
         "/v1/fields/{name}",
-        |api, _| api.request(Method::PUT, "/v1/fields/colour").json(&json!({ "kind": "categorical", "cardinality": "one" })),
+        |api, _| api.request(Method::PUT, "/v1/fields/colour").json(&json!({ "kind": "categorical", "cardinality": "one", "normalization": { "case": "upper" } })),
         200,
         "field.declare",
+    ),
+    // what the extractor called red
+    ("post", "/v1/fields/{name}/normalize", |api, _| api.post("/v1/fields/colour/normalize"), 200, "field.normalize"),
+    (
+        "post",
+        "/v1/imports/{id}/retry",
+        |api, things| api.post(&format!("/v1/imports/{}/retry?text_key=body", things.import)),
+        201,
+        "import.retry",
     ),
     (
         "post",
@@ -60,6 +71,13 @@ const CHANGES: [Change; 16] = [
     ("post", "/training-runs", |api, _| api.post("/training-runs").json(&json!({})), 202, "training_run.create"),
     ("post", "/v1/training-runs/{id}/ingest", |api, things| on_run(api, &things.queued, "ingest"), 202, "training_run.create"),
     ("post", "/v1/training-runs/{id}/evaluation", |api, things| on_run(api, &things.queued, "evaluation"), 202, "training_run.create"),
+    (
+        "post",
+        "/v1/training-runs/{id}/sentence-transformer",
+        |api, things| on_run(api, &things.queued, "sentence-transformer"),
+        202,
+        "training_run.create",
+    ),
     ("post", "/v1/training-runs/{id}/clone", |api, things| on_run(api, &things.queued, "clone"), 202, "training_run.clone"),
     ("post", "/v1/training-runs/{id}/cancel", |api, things| on_run(api, &things.queued, "cancel"), 200, "training_run.cancel"),
     ("post", "/v1/training-runs/{id}/retry", |api, things| on_run(api, &things.cancelled, "retry"), 202, "training_run.retry"),
@@ -111,6 +129,10 @@ async fn things(site: &Site) -> Things {
         document: {
             let document = json!({ "project": "p", "task_id": "1", "text": "a text to be annotated" });
             text(&answered(site.api().post("/v1/documents").json(&document), 201).await["id"])
+        },
+        import: {
+            let export = json!([{ "id": 900, "data": { "body": "its text is elsewhere" } }]);
+            text(&answered(site.api().post("/v1/imports").body(export.to_string()), 201).await["import_id"])
         },
     }
 }
