@@ -11,7 +11,8 @@ use crate::export::unreviewed;
 use crate::site::{Site, answered, text};
 
 /// Routes that take a body but change nothing.
-const READING: [(&str, &str); 2] = [("post", "/v1/models/{name}/predict"), ("post", "/v1/datasets/{id}/verify")];
+const READING: [(&str, &str); 3] =
+    [("post", "/v1/models/{name}/predict"), ("post", "/v1/datasets/{id}/verify"), ("post", "/v1/imports/legacy-csv/score")];
 
 /// A change: its route, a request that makes it, the status of the answer and the action in the audit log.
 type Change = (&'static str, &'static str, fn(&Api, &Things) -> RequestBuilder, u16, &'static str);
@@ -27,13 +28,16 @@ struct Things {
     import: String,
 }
 
-const CHANGES: [Change; 19] = [
+const CHANGES: [Change; 23] = [
     ("post", "/v1/documents/index", |api, _| api.post("/v1/documents/index"), 200, "document.index"),
     ("post", "/v1/imports", |api, _| api.post("/v1/imports").body(unreviewed(1)), 201, "import.create"),
     (
         "put",
         "/v1/fields/{name}",
-        |api, _| api.request(Method::PUT, "/v1/fields/colour").json(&json!({ "kind": "categorical", "cardinality": "one", "normalization": { "case": "upper" } })),
+        |api, _| {
+            api.request(Method::PUT, "/v1/fields/colour")
+                .json(&json!({ "kind": "categorical", "cardinality": "one", "normalization": { "case": "upper" } }))
+        },
         200,
         "field.declare",
     ),
@@ -53,6 +57,22 @@ const CHANGES: [Change; 19] = [
         201,
         "document.create",
     ),
+    (
+        "post",
+        "/v1/imports/legacy-csv",
+        |api, _| api.post("/v1/imports/legacy-csv").body("id,colour_gold\n2,red\n"),
+        201,
+        "import.legacy_csv",
+    ),
+    (
+        "post",
+        "/v1/annotations/accept",
+        |api, _| api.post("/v1/annotations/accept").json(&json!({ "field": "colour", "min_confidence": 0.9 })),
+        200,
+        "annotation.accept",
+    ),
+    ("put", "/v1/documents/{id}/lease", |api, things| lease(api, Method::PUT, things), 200, "document.lease"),
+    ("delete", "/v1/documents/{id}/lease", |api, things| lease(api, Method::DELETE, things), 204, "document.release"),
     (
         "put",
         "/v1/documents/{id}/annotations/{field}",
@@ -110,6 +130,10 @@ fn on_colour(api: &Api, method: Method, things: &Things) -> RequestBuilder {
     api.request(method, &format!("/v1/documents/{}/annotations/colour", things.document))
 }
 
+fn lease(api: &Api, method: Method, things: &Things) -> RequestBuilder {
+    api.request(method, &format!("/v1/documents/{}/lease", things.document))
+}
+
 /// Makes a run and changes its row, for states that only a worker brings about.
 async fn run_with(site: &Site, set: &str) -> String {
     let id = site.create_run(&json!({ "model": "m" })).await;
@@ -162,7 +186,9 @@ async fn every_route_that_changes_something_leaves_an_audit_row() {
         let before = newest_entry(&site).await;
         // what cannot be undone is for admins
         let (api, name) = if action == "document.erase" { (site.api(), "admin") } else { (operator.clone(), "operator") };
-        answered(request(&api, &things), status).await;
+        let answer = request(&api, &things).send().await.expect("the API answers");
+        let found = answer.status().as_u16();
+        assert_eq!(found, status, "{method} {path}: {}", answer.text().await.unwrap_or_default());
         let entries: Vec<(String, String)> = sqlx::query_as("SELECT action, actor FROM audit_log WHERE id > $1 ORDER BY id")
             .bind(before)
             .fetch_all(site.pool())

@@ -154,7 +154,7 @@ async fn accept(
     let mut conn = state.pool.acquire().await?;
     let mut tx = conn.begin().await?;
     let accepted = accept_predictions(&mut tx, &asked).await?;
-    if !asked.dry_run && accepted.accepted > 0 {
+    if !asked.dry_run {
         let details = json!({
             "accepted": accepted.accepted, "min_confidence": asked.min_confidence, "reviewer": asked.reviewer,
             "source": asked.source, "project": asked.project, "extractor_version": asked.extractor_version,
