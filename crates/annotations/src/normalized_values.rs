@@ -52,6 +52,7 @@ pub async fn normalize_values(conn: &mut PgConnection, field: &str, actor: &str)
     near_duplicates::lock(conn).await?;
     let Some(normalizer) = normalizers(conn).await?.remove(field) else {
         let reason = "it has no normalisation: declare one first".to_owned();
+        transaction.rollback().await?;
         return Err(AnnotationsError::InvalidDefinition { field: field.to_owned(), reason });
     };
     let known = sqlx::query_scalar!(
@@ -74,6 +75,8 @@ pub async fn normalize_values(conn: &mut PgConnection, field: &str, actor: &str)
     }
     let mut done = NormalizedValues { values: old.len() as u64, ..NormalizedValues::default() };
     if old.is_empty() {
+        // not left to the drop, which sends it with the next statement only: until then the lock would be held
+        transaction.rollback().await?;
         return Ok(done);
     }
     sqlx::raw_sql("CREATE TEMPORARY TABLE rewritten (document_id uuid NOT NULL, accepted text[]) ON COMMIT DROP")

@@ -55,11 +55,11 @@ pub(super) async fn settle(conn: &mut PgConnection, options: &ImportOptions, mut
     documents::find_near_duplicates(conn, options.ratios).await?;
     raise_memory(conn).await?;
     reviews::prepare(conn).await?;
+    // an export of ours does not tell what is in Label Studio now; asked before the events that are here already are let go
+    let ours = options.mirror && said::any(conn).await?;
     said::hold_states(conn).await?;
     // a task that could not be read may hold the annotations that seem to be gone
     let whole = arrival.outcome.quarantined == 0;
-    // an export of ours does not tell what is in Label Studio now
-    let ours = options.mirror && said::any(conn).await?;
     if options.mirror && !ours {
         mirror::prepare(conn, whole).await?;
     }
