@@ -81,7 +81,7 @@ impl ImportOptions {
     }
 }
 
-/// Bounds of one import. Memory grows with the largest task, not with the file: some 30 MiB for ordinary contracts.
+/// Bounds of one import. Memory grows with the largest task, not with the file: some 60 MiB for ordinary contracts.
 #[derive(Debug, Clone, Copy)]
 pub struct ImportLimits {
     /// Bytes of the text of one document; a larger one is quarantined. Default 10 MiB.
