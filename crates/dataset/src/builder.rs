@@ -8,6 +8,7 @@ use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::card::Card;
@@ -63,7 +64,42 @@ async fn build_uncancelled(
 ) -> Result<Snapshot, DatasetError> {
     let mut conn = database.connect().await?;
     let extent = extent(&mut conn, selection).await?;
-    let (written, ()) = tokio::try_join!(read_and_write(conn, database, selection, formats, dir, progress), gate(database, selection))?;
+    let documents_total = count_documents(&mut conn, selection).await?.unsigned_abs();
+    let mut gate = JoinSet::new();
+    gate.spawn(pass_gate(database.clone(), selection.clone()));
+    let (readers, examples) = read::start(conn, database, selection).await?;
+    let (read, mut documents_read) = watch::channel(0);
+    let writing = {
+        let (dir, selection, formats) = (dir.to_owned(), selection.clone(), formats.to_vec());
+        tokio::task::spawn_blocking(move || write(examples, &dir, &selection, &formats, &read))
+    };
+    progress(BuildProgress { documents_read: 0, documents_total });
+    loop {
+        tokio::select! {
+            Some(passed) = gate.join_next() => {
+                if let Err(error) = passed.map_err(DatasetError::of_thread).flatten() {
+                    // without readers the thread ends; whoever builds into the folder again must find it alone
+                    drop(readers);
+                    let _unneeded = writing.await;
+                    return Err(error);
+                }
+            }
+            changed = documents_read.changed() => match changed {
+                Ok(()) => progress(BuildProgress { documents_read: *documents_read.borrow_and_update(), documents_total }),
+                // the thread has dropped its end
+                Err(_) => break,
+            },
+        }
+    }
+    let written = writing.await.map_err(DatasetError::of_thread)?;
+    if matches!(written, Ok(_) | Err(DatasetError::Cancelled)) {
+        // a thread that lost its readers tells no reason: they do
+        readers.finish().await;
+    }
+    let written = written?;
+    if let Some(passed) = gate.join_next().await {
+        passed.map_err(DatasetError::of_thread)??;
+    }
     if written.tally.examples.total() == 0 {
         return Err(no_examples(selection, &written.tally));
     }
@@ -71,37 +107,11 @@ async fn build_uncancelled(
 }
 
 /// Fails the build when splits leak into each other.
-async fn gate(database: &PgConnectOptions, selection: &Selection) -> Result<(), DatasetError> {
+async fn pass_gate(database: PgConnectOptions, selection: Selection) -> Result<(), DatasetError> {
     let mut conn = database.connect().await?;
     // texts that came past the importer would hide from it
     annotations::near_duplicates::sketch_missing(&mut conn).await?;
-    check_leaks(&mut conn, selection).await
-}
-
-async fn read_and_write(
-    mut conn: PgConnection,
-    database: &PgConnectOptions,
-    selection: &Selection,
-    formats: &[Format],
-    dir: &Path,
-    progress: &mut (dyn FnMut(BuildProgress) + Send),
-) -> Result<Written, DatasetError> {
-    let documents = count_documents(&mut conn, selection).await?;
-    let (readers, examples) = read::start(conn, database, selection).await?;
-    let (read, mut documents_read) = watch::channel(0);
-    let writing = {
-        let (dir, selection, formats) = (dir.to_owned(), selection.clone(), formats.to_vec());
-        tokio::task::spawn_blocking(move || write(examples, &dir, &selection, &formats, &read))
-    };
-    let documents_total = documents.unsigned_abs();
-    progress(BuildProgress { documents_read: 0, documents_total });
-    // ends when the thread drops its end
-    while documents_read.changed().await.is_ok() {
-        progress(BuildProgress { documents_read: *documents_read.borrow_and_update(), documents_total });
-    }
-    let written = writing.await.map_err(DatasetError::of_thread)??;
-    readers.finish().await;
-    Ok(written)
+    check_leaks(&mut conn, &selection).await
 }
 
 /// Documents that are looked at; some of them become examples.

@@ -12,6 +12,8 @@ use crate::selection::Selection;
 
 /// Raised whenever the same rows would give other files or another canonical hash.
 pub const BUILDER_VERSION: i32 = 3;
+/// Builders from this version on hash equal rows alike: what they built can be verified.
+pub(crate) const FIRST_OF_CANONICAL_FORM: i32 = 2;
 
 /// How far what a snapshot reads reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
-//! The last check before anything is written: no text, no group and no pair of near-duplicates may be in two splits.
+//! What a build must pass: no text, no group and no pair of near-duplicates may be in two splits.
 //!
 //! Near-duplicates are rows, verified on the whole texts when the later one was indexed (`annotations::near_duplicates`), so the
-//! check is a few joins, however long the texts are. Texts without a sketch are indexed before the build reads anything.
+//! check is a few joins, however long the texts are. Texts without a sketch are indexed first.
 //!
 //! Of a whole database only documents that share something with another one are looked at, and two indexes tell which: in most
 //! corpora those are few.
@@ -14,6 +14,8 @@ use crate::selection::Selection;
 use crate::split::Split;
 
 const NAMED_AT_MOST: i64 = 10;
+/// Ids that are held here at once.
+const MOST_SHARING: usize = 50_000;
 
 /// Errs, naming documents, when the selection holds equal texts, one group or near-duplicates in different splits.
 pub(crate) async fn check_leaks(conn: &mut PgConnection, selection: &Selection) -> Result<(), DatasetError> {
@@ -23,7 +25,8 @@ pub(crate) async fn check_leaks(conn: &mut PgConnection, selection: &Selection) 
         if sharing.is_empty() {
             return Ok(());
         }
-        Some(sharing.as_slice())
+        // where too many do, all are looked at, which stays in the server
+        (sharing.len() <= MOST_SHARING).then_some(sharing.as_slice())
     } else {
         selection.documents.as_deref()
     };
@@ -104,7 +107,7 @@ pub(crate) async fn check_leaks(conn: &mut PgConnection, selection: &Selection) 
     Err(DatasetError::SplitLeak { documents })
 }
 
-/// Documents that share, or ever shared, a group, a sketch or a passage with another one: no others can leak.
+/// Up to one more than [`MOST_SHARING`] documents that share, or ever shared, a group, a sketch or a passage with another one: no others can leak.
 async fn sharing_documents(conn: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"
@@ -119,7 +122,9 @@ async fn sharing_documents(conn: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::E
             UNION ALL
             SELECT unnest(ARRAY[sketch_id, other_id]) FROM near_duplicates
         )
-        "#
+        LIMIT $1
+        "#,
+        MOST_SHARING as i64 + 1
     )
     .fetch_all(conn)
     .await

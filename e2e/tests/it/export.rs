@@ -43,7 +43,7 @@ pub(crate) fn reviewed(documents: u64, label: impl Fn(u64) -> &'static str) -> V
 pub(crate) fn unreviewed(documents: u64) -> Vec<u8> {
     export(
         documents,
-        |number| json!({ "annotations": [], "predictions": [{ "id": number, "model_version": "extractor-1", "result": [choice("red")], "created_at": TIME }] }),
+        |number| json!({ "annotations": [], "predictions": [{ "id": number, "model_version": "extractor-1", "score": 0.95, "result": [choice("red")], "created_at": TIME }] }),
     )
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::inspect::document_lineage::memberships_of;
 use crate::inspect::error::InspectError;
 use crate::inspect::recorded::{Recorded, recorded};
-use crate::key::BUILDER_VERSION;
+use crate::key::{BUILDER_VERSION, FIRST_OF_CANONICAL_FORM};
 use crate::rehash::rehash;
 
 /// What came of a verification.
@@ -96,7 +96,7 @@ pub async fn verify(database: &PgConnectOptions, id: Uuid) -> Result<Verificatio
     if recorded.erased_at.is_some() || !erased.is_empty() {
         return Ok(answer(Verdict::Erased, Vec::new(), erased));
     }
-    if recorded.builder_version != BUILDER_VERSION {
+    if !(FIRST_OF_CANONICAL_FORM..=BUILDER_VERSION).contains(&recorded.builder_version) {
         return Ok(answer(Verdict::OtherBuilderVersion, Vec::new(), Vec::new()));
     }
     drop(conn);

@@ -1,8 +1,8 @@
 //! Reads a selection: two streams, both by document, joined here and not by the server.
 //!
-//! The server walks two indexes in the order of documents and sorts nothing; it sends every version and every event up to the
-//! position, and here the last version and the latest event win. So a text crosses the wire once, however many fields were
-//! reviewed, memory holds a few hundred rows, and a build of everything costs hardly more than copying the two tables
+//! The server walks two indexes in the order of documents and sorts nothing. Of documents it sends every version up to the position,
+//! and here the last one wins; of reviews it sends the latest of each field. So a text crosses the wire once, however many fields
+//! were reviewed, memory holds a few hundred rows, and a build of everything costs hardly more than copying the two tables
 //! (docs/BENCHMARKS.md).
 
 mod chunk;

@@ -51,6 +51,12 @@ fn a_snapshot_of_another_builder_is_not_compared() {
     with_corpus(async |corpus| {
         let _ = two_documents(corpus).await;
         let dataset = snapshot(corpus, &["law"]).await;
+        execute(corpus, "UPDATE datasets SET builder_version = 2").await;
+        assert_eq!(
+            verify(&corpus.database, dataset).await.unwrap().verdict,
+            Verdict::Same,
+            "it wrote other bytes, but hashed the same rows"
+        );
         execute(corpus, "UPDATE datasets SET builder_version = 0").await;
         let found = verify(&corpus.database, dataset).await.unwrap();
         assert_eq!((found.verdict, found.builder_version), (Verdict::OtherBuilderVersion, 0));

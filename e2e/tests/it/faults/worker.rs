@@ -34,8 +34,8 @@ async fn a_run_that_loses_its_host_twice_is_not_put_into_quarantine() {
 }
 
 /// Documents whose training needs more memory than the limit below, which is plenty for the worker itself and for small runs.
-const TOO_MANY_DOCUMENTS: u64 = 3000;
-const MEMORY: &str = "--data=160000000";
+const TOO_MANY_DOCUMENTS: u64 = 6000;
+const MEMORY: &str = "--data=240000000";
 
 #[tokio::test]
 async fn a_child_that_runs_out_of_memory_is_put_into_quarantine_and_others_go_on() {
