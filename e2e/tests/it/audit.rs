@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use test_support::Api;
 
-use crate::export::unreviewed;
+use crate::export::surely_predicted;
 use crate::site::{Site, answered, text};
 
 /// Routes that take a body but change nothing.
@@ -30,7 +30,7 @@ struct Things {
 
 const CHANGES: [Change; 23] = [
     ("post", "/v1/documents/index", |api, _| api.post("/v1/documents/index"), 200, "document.index"),
-    ("post", "/v1/imports", |api, _| api.post("/v1/imports").body(unreviewed(1)), 201, "import.create"),
+    ("post", "/v1/imports", |api, _| api.post("/v1/imports").body(surely_predicted(1)), 201, "import.create"),
     (
         "put",
         "/v1/fields/{name}",

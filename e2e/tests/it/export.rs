@@ -41,10 +41,20 @@ pub(crate) fn reviewed(documents: u64, label: impl Fn(u64) -> &'static str) -> V
 
 /// So many documents that an extractor has seen and nobody has reviewed.
 pub(crate) fn unreviewed(documents: u64) -> Vec<u8> {
-    export(
-        documents,
-        |number| json!({ "annotations": [], "predictions": [{ "id": number, "model_version": "extractor-1", "score": 0.95, "result": [choice("red")], "created_at": TIME }] }),
-    )
+    predicted(documents, Value::Null)
+}
+
+/// The same with a confidence of 0.95.
+pub(crate) fn surely_predicted(documents: u64) -> Vec<u8> {
+    predicted(documents, json!(0.95))
+}
+
+fn predicted(documents: u64, score: Value) -> Vec<u8> {
+    export(documents, |number| {
+        let prediction =
+            json!({ "id": number, "model_version": "extractor-1", "score": score, "result": [choice("red")], "created_at": TIME });
+        json!({ "annotations": [], "predictions": [prediction] })
+    })
 }
 
 const TIME: &str = "2025-06-01T12:00:00.000000Z";
