@@ -30,7 +30,7 @@ pub(crate) struct IngestArgs {
     /// Follow it to its end
     #[arg(long, requires = "training_run")]
     wait: bool,
-    /// A review file of the old pipeline, with columns <Field>_pred, <Field>_gold, <Field>_status; `-` for standard input
+    /// A review file of the old pipeline, with columns FIELD_pred, FIELD_gold, FIELD_status; `-` for standard input
     #[arg(long, value_name = "FILE|-")]
     legacy_csv: Option<PathBuf>,
     /// Project to look for its documents in, and to create new ones in

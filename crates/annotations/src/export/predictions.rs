@@ -27,9 +27,12 @@ impl Prediction<'_> {
     }
 }
 
+/// A field with what was predicted for it.
+type Predicted<'d> = (&'d str, &'d ExportedPrediction);
+
 /// The predictions about a document, the newest last.
 pub(super) fn predictions_of(document: &ExportedDocument) -> Vec<Prediction<'_>> {
-    let mut groups: BTreeMap<(DateTime<Utc>, &str), Vec<(&str, &ExportedPrediction)>> = BTreeMap::new();
+    let mut groups: BTreeMap<(DateTime<Utc>, &str), Vec<Predicted<'_>>> = BTreeMap::new();
     for (field, said) in &document.fields {
         for prediction in &said.predictions {
             groups.entry((prediction.predicted_at, &prediction.extractor_version)).or_default().push((field, prediction));

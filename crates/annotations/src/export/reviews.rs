@@ -34,9 +34,12 @@ pub(super) struct Review<'d> {
     pub(super) state: BTreeMap<&'d str, &'d ExportedEvent>,
 }
 
+/// A field with what was said about it.
+type Reviewed<'d> = (&'d str, &'d ExportedEvent);
+
 /// The reviews of a document in the order of their times; of equal times in that of their positions.
 pub(super) fn reviews_of(document: &ExportedDocument) -> Vec<Review<'_>> {
-    let mut groups: BTreeMap<ReviewKey<'_>, Vec<(&str, &ExportedEvent)>> = BTreeMap::new();
+    let mut groups: BTreeMap<ReviewKey<'_>, Vec<Reviewed<'_>>> = BTreeMap::new();
     for (field, said) in &document.fields {
         for event in &said.events {
             let key = ReviewKey {
@@ -50,7 +53,7 @@ pub(super) fn reviews_of(document: &ExportedDocument) -> Vec<Review<'_>> {
             groups.entry(key).or_default().push((field, event));
         }
     }
-    let mut ordered: Vec<(ReviewKey<'_>, i64, Vec<(&str, &ExportedEvent)>)> = groups
+    let mut ordered: Vec<(ReviewKey<'_>, i64, Vec<Reviewed<'_>>)> = groups
         .into_iter()
         .map(|(key, events)| {
             let position = events.iter().map(|(_, event)| event.position).min().unwrap_or_default();

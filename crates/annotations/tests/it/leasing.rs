@@ -87,7 +87,7 @@ async fn of_two_reviewers_at_once_one_gets_the_lease() {
         let document = documents(&pool).await[0];
         let take = |reviewer: &'static str| {
             let pool = pool.clone();
-            async move { acquire_lease(&mut *pool.acquire().await.unwrap(), document, reviewer, "spa", MINUTE).await.is_ok() }
+            async move { acquire_lease(&mut pool.acquire().await.unwrap(), document, reviewer, "spa", MINUTE).await.is_ok() }
         };
         for _ in 0..20 {
             let got = tokio::join!(take("ana"), take("bob"), take("eve"));

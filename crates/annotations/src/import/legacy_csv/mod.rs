@@ -1,7 +1,7 @@
 //! Review files of the pipeline before this one, `review.csv`: a row is a document, and each field has up to three columns, `<Field>_pred`,
 //! `<Field>_gold` and `<Field>_status`.
 //!
-//! They go into the same tables as everything else ([`take_in`]), or are only scored ([`score`]) as that pipeline scored them.
+//! They go into the same tables as everything else ([`take_in`]), or are only scored ([`score()`]) as that pipeline scored them.
 //! Not here: exports of Label Studio, which say more and say it exactly.
 
 mod cells;
