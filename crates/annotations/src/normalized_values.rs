@@ -143,19 +143,7 @@ pub async fn normalize_values(conn: &mut PgConnection, field: &str, actor: &str)
     .execute(&mut *conn)
     .await?
     .rows_affected();
-    sqlx::query(derive_states!(
-        "SELECT DISTINCT document_id, $1::text AS field FROM rewritten",
-        "LEFT JOIN LATERAL (
-             SELECT x.value
-             FROM extractions x
-             WHERE x.document_id = t.document_id AND x.field = t.field
-             ORDER BY x.predicted_at DESC, x.extractor_version DESC
-             LIMIT 1
-         ) p ON true"
-    ))
-    .bind(field)
-    .execute(&mut *conn)
-    .await?;
+    sqlx::query(derive_states!("SELECT DISTINCT document_id, $1::text AS field FROM rewritten")).bind(field).execute(&mut *conn).await?;
     sqlx::raw_sql("DROP TABLE rewritten").execute(&mut *conn).await?;
     transaction.commit().await?;
     Ok(done)

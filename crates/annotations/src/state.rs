@@ -17,9 +17,21 @@ macro_rules! status {
 
 /// The statement that brings rows of `annotations` up to date.
 ///
-/// `$touched` selects `document_id` and `field`; `$predicted` joins `p.value`, the newest prediction, to `t`. The position lock must
-/// be held: what is read of the events is then all there is.
+/// `$touched` selects `document_id` and `field`; `$predicted` joins `p.value`, the newest prediction, to `t`: looked up row by row where
+/// nobody has them at hand. The position lock must be held: what is read of the events is then all there is.
 macro_rules! derive_states {
+    ($touched:literal) => {
+        crate::state::derive_states!(
+            $touched,
+            "LEFT JOIN LATERAL (
+                     SELECT x.value
+                     FROM extractions x
+                     WHERE x.document_id = t.document_id AND x.field = t.field
+                     ORDER BY x.predicted_at DESC, x.extractor_version DESC
+                     LIMIT 1
+                 ) p ON true"
+        )
+    };
     ($touched:literal, $predicted:literal) => {
         concat!(
             "INSERT INTO annotations AS a

@@ -122,63 +122,6 @@ pub struct ClaimedImport {
     pub options: StoredOptions,
 }
 
-struct StateRow {
-    id: Uuid,
-    status: ImportStatus,
-    file_name: Option<String>,
-    actor: String,
-    bytes: i64,
-    bytes_read: i64,
-    tasks: i64,
-    stage: Option<String>,
-    attempt: i32,
-    error_code: Option<String>,
-    error: Option<String>,
-    created_at: DateTime<Utc>,
-    started_at: Option<DateTime<Utc>>,
-    finished_at: Option<DateTime<Utc>>,
-    report: Option<serde_json::Value>,
-}
-
-impl From<StateRow> for ImportState {
-    fn from(row: StateRow) -> Self {
-        let StateRow {
-            id,
-            status,
-            file_name,
-            actor,
-            bytes,
-            bytes_read,
-            tasks,
-            stage,
-            attempt,
-            error_code,
-            error,
-            created_at,
-            started_at,
-            finished_at,
-            report,
-        } = row;
-        Self {
-            id,
-            status,
-            file_name,
-            actor,
-            bytes,
-            bytes_read,
-            tasks,
-            stage,
-            attempt,
-            error_code,
-            error,
-            created_at,
-            started_at,
-            finished_at,
-            report,
-        }
-    }
-}
-
 /// Declares the object of an import's file, before its first byte is written. One whose import never comes is swept after a day.
 ///
 /// # Errors
@@ -369,8 +312,8 @@ pub async fn release_import(conn: &mut PgConnection, id: Uuid, attempt: i32, cos
 /// # Errors
 /// When Postgres does not answer.
 pub async fn import_state(conn: &mut PgConnection, id: Uuid) -> Result<Option<ImportState>, sqlx::Error> {
-    let row = sqlx::query_as!(
-        StateRow,
+    sqlx::query_as!(
+        ImportState,
         r#"
         SELECT coalesce(r.id, i.id) AS "id!", coalesce(r.status, 'succeeded') AS "status!: ImportStatus",
                coalesce(i.file_name, r.options ->> 'file_name') AS file_name, coalesce(r.actor, i.actor) AS "actor!",
@@ -385,8 +328,7 @@ pub async fn import_state(conn: &mut PgConnection, id: Uuid) -> Result<Option<Im
         id
     )
     .fetch_optional(conn)
-    .await?;
-    Ok(row.map(ImportState::from))
+    .await
 }
 
 /// Imports, newest first, before (`created_at`, `id`); without their reports.
@@ -399,8 +341,8 @@ pub async fn list_imports(
     limit: i64,
 ) -> Result<Vec<ImportState>, sqlx::Error> {
     let (at, id) = before.unzip();
-    let rows = sqlx::query_as!(
-        StateRow,
+    sqlx::query_as!(
+        ImportState,
         r#"
         SELECT id AS "id!", status AS "status!: ImportStatus", file_name, actor AS "actor!", bytes AS "bytes!", bytes_read AS "bytes_read!",
                tasks AS "tasks!", stage, attempt AS "attempt!", error_code, error, created_at AS "created_at!", started_at, finished_at,
@@ -423,6 +365,5 @@ pub async fn list_imports(
         limit,
     )
     .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(ImportState::from).collect())
+    .await
 }

@@ -197,19 +197,10 @@ async fn write(conn: &mut PgConnection, asked: &Acceptance, documents: &[Uuid]) 
     .bind(&asked.actor)
     .execute(&mut *conn)
     .await?;
-    sqlx::query(derive_states!(
-        "SELECT given.document_id, $2::text AS field FROM unnest($1::uuid[]) AS given (document_id)",
-        "LEFT JOIN LATERAL (
-             SELECT x.value
-             FROM extractions x
-             WHERE x.document_id = t.document_id AND x.field = t.field
-             ORDER BY x.predicted_at DESC, x.extractor_version DESC
-             LIMIT 1
-         ) p ON true"
-    ))
-    .bind(documents)
-    .bind(&asked.field)
-    .execute(conn)
-    .await?;
+    sqlx::query(derive_states!("SELECT given.document_id, $2::text AS field FROM unnest($1::uuid[]) AS given (document_id)"))
+        .bind(documents)
+        .bind(&asked.field)
+        .execute(conn)
+        .await?;
     Ok(events.rows_affected())
 }

@@ -326,19 +326,10 @@ async fn write(conn: &mut PgConnection, new: &NewReview, spans: Option<&Value>) 
     .bind(new.occurred_at)
     .execute(&mut *conn)
     .await?;
-    sqlx::query(derive_states!(
-        "SELECT $1::uuid AS document_id, $2::text AS field",
-        "LEFT JOIN LATERAL (
-             SELECT x.value
-             FROM extractions x
-             WHERE x.document_id = t.document_id AND x.field = t.field
-             ORDER BY x.predicted_at DESC, x.extractor_version DESC
-             LIMIT 1
-         ) p ON true"
-    ))
-    .bind(new.document_id)
-    .bind(&new.field)
-    .execute(conn)
-    .await?;
+    sqlx::query(derive_states!("SELECT $1::uuid AS document_id, $2::text AS field"))
+        .bind(new.document_id)
+        .bind(&new.field)
+        .execute(conn)
+        .await?;
     Ok(position)
 }

@@ -102,18 +102,7 @@ pub(super) async fn withdraw(conn: &mut PgConnection, actor: &str, import: Uuid,
     .bind(actor)
     .execute(&mut *conn)
     .await?;
-    sqlx::query(derive_states!(
-        "SELECT document_id, field FROM withdrawn",
-        "LEFT JOIN LATERAL (
-             SELECT x.value
-             FROM extractions x
-             WHERE x.document_id = t.document_id AND x.field = t.field
-             ORDER BY x.predicted_at DESC, x.extractor_version DESC
-             LIMIT 1
-         ) p ON true"
-    ))
-    .execute(&mut *conn)
-    .await?;
+    sqlx::query(derive_states!("SELECT document_id, field FROM withdrawn")).execute(&mut *conn).await?;
     sqlx::raw_sql("DROP TABLE concerned, withdrawn").execute(conn).await?;
     Ok(events.rows_affected())
 }

@@ -192,17 +192,6 @@ pub(in crate::import) async fn insert(conn: &mut PgConnection, actor: &str) -> R
     .bind(actor)
     .execute(&mut *conn)
     .await?;
-    sqlx::query(derive_states!(
-        "SELECT DISTINCT document_id, field FROM touched_by_said",
-        "LEFT JOIN LATERAL (
-             SELECT x.value
-             FROM extractions x
-             WHERE x.document_id = t.document_id AND x.field = t.field
-             ORDER BY x.predicted_at DESC, x.extractor_version DESC
-             LIMIT 1
-         ) p ON true"
-    ))
-    .execute(conn)
-    .await?;
+    sqlx::query(derive_states!("SELECT DISTINCT document_id, field FROM touched_by_said")).execute(conn).await?;
     Ok(events.rows_affected())
 }
