@@ -1,53 +1,64 @@
-//! Texts side by side, filled up to the longest of them.
+//! Texts that go through the network together.
+
+use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// Word pieces of some texts as a matrix.
+use crate::fused::Packed;
+
+/// Word pieces of some texts, one text after the other.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    rows: usize,
-    width: usize,
-    ids: Vec<i32>,
-    /// 1 for word pieces, 0 for padding.
-    mask: Vec<f32>,
+    ids: Vec<u32>,
+    lengths: Vec<usize>,
+    pad: u32,
 }
 
 impl Batch {
-    /// Puts texts side by side; `pad` fills up the shorter ones.
+    /// Puts texts together; `pad` fills up the shorter ones where they must be as long as the longest.
     #[must_use]
     pub fn new<T: AsRef<[u32]>>(texts: &[T], pad: u32) -> Self {
-        let width = texts.iter().map(|text| text.as_ref().len()).max().unwrap_or(0);
-        let mut ids = Vec::with_capacity(texts.len() * width);
-        let mut mask = Vec::with_capacity(texts.len() * width);
-        for text in texts {
-            let text = text.as_ref();
-            ids.extend(text.iter().map(|id| *id as i32));
-            ids.resize(ids.len() + width - text.len(), pad as i32);
-            mask.resize(mask.len() + text.len(), 1.0);
-            mask.resize(mask.len() + width - text.len(), 0.0);
-        }
-        Self { rows: texts.len(), width, ids, mask }
+        let texts = || texts.iter().map(AsRef::as_ref);
+        Self { ids: texts().flatten().copied().collect(), lengths: texts().map(<[u32]>::len).collect(), pad }
     }
 
     /// Texts.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.rows
+        self.lengths.len()
     }
 
     /// Word pieces of the longest text.
     #[must_use]
     pub fn width(&self) -> usize {
-        self.width
+        self.lengths.iter().copied().max().unwrap_or(0)
     }
 
+    pub(crate) fn packed(&self) -> Arc<Packed> {
+        Arc::new(Packed::new(&self.ids, self.lengths.iter().copied()))
+    }
+
+    /// Word pieces as a matrix.
     pub(crate) fn ids(&self, device: &Device) -> Tensor<2, Int> {
-        Tensor::from_data(TensorData::new(self.ids.clone(), [self.rows, self.width]), device)
+        let width = self.width();
+        let mut ids = Vec::with_capacity(self.rows() * width);
+        let mut rest = self.ids.as_slice();
+        for length in &self.lengths {
+            let (text, after) = rest.split_at(*length);
+            ids.extend(text.iter().map(|id| *id as i32));
+            ids.resize(ids.len() + width - length, self.pad as i32);
+            rest = after;
+        }
+        Tensor::from_data(TensorData::new(ids, [self.rows(), width]), device)
     }
 
-    /// `None` where nothing is padding.
+    /// 1 for word pieces, 0 for padding; `None` where nothing is padding.
     pub(crate) fn mask(&self, device: &Device) -> Option<Tensor<2>> {
-        let padded = self.mask.contains(&0.0);
-        padded.then(|| Tensor::from_data(TensorData::new(self.mask.clone(), [self.rows, self.width]), device))
+        let width = self.width();
+        if self.lengths.iter().all(|length| *length == width) {
+            return None;
+        }
+        let mask = self.lengths.iter().flat_map(|length| (0..width).map(move |place| if place < *length { 1.0 } else { 0.0 }));
+        Some(Tensor::from_data(TensorData::new(mask.collect::<Vec<f32>>(), [self.rows(), width]), device))
     }
 }

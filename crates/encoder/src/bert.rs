@@ -1,6 +1,9 @@
 //! BERT on Burn's plain operations: word pieces in, one vector for each out.
 
+use std::sync::Arc;
+
 use burn::{
+    backend::{Dispatch, DispatchTensor},
     module::{Module, Param},
     nn::{Embedding, LayerNorm, LayerNormConfig, Linear},
     tensor::{Device, Int, Tensor, TensorData, activation},
@@ -9,6 +12,7 @@ use burn::{
 use crate::{
     config::BertConfig,
     error::EncoderError,
+    fused::{BertOps, Heads, LayerWeights, Packed, Shape, Tables},
     weights::{WeightTensor, Weights},
 };
 
@@ -23,6 +27,8 @@ pub struct Bert {
     token_type_embeddings: Embedding,
     layer_norm: LayerNorm,
     layers: Vec<Layer>,
+    /// Added to the variances of all normalisations.
+    epsilon: f64,
 }
 
 /// One layer: attention, then two linear ones, each with a shortcut around it.
@@ -58,7 +64,79 @@ impl Bert {
     }
 }
 
+/// The vectors of the word pieces that a batch has: what it needs of their table, and learns.
+#[derive(Debug, Clone)]
+pub struct WordRows {
+    /// The word pieces, in order.
+    pub ids: Vec<u32>,
+    /// Their vectors, `[n, h]`. Gradients are of these, not of the table.
+    pub rows: Tensor<2>,
+}
+
+impl Bert {
+    /// The same as [`forward`](Self::forward) and the mean of each text, in fused operations: texts to vectors `[b, h]`. Only on flex.
+    pub(crate) fn forward_fused(&self, packed: &Arc<Packed>) -> (Tensor<2>, WordRows) {
+        let table = self.word_embeddings.weight.val();
+        let learns = table.is_require_grad();
+        let table = table.inner();
+        let ids: Vec<i32> = packed.words.iter().map(|id| *id as i32).collect();
+        let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [packed.words.len()]), &table.device());
+        let rows = table.select(0, ids);
+        let rows = if learns { Tensor::from_inner(rows).require_grad() } else { rows };
+        let (gamma, beta) = norm(&self.layer_norm);
+        let tables = Tables::<Dispatch> {
+            words: rows.clone().into_dispatch(),
+            positions: self.position_embeddings.weight.val().into_dispatch(),
+            types: self.token_type_embeddings.weight.val().into_dispatch(),
+            gamma,
+            beta,
+        };
+        let embedded = Dispatch::bert_embed(tables, Arc::clone(packed), self.epsilon as f32);
+        let hidden = self.layers.iter().fold(embedded, |hidden, layer| layer.forward_fused(hidden, packed, self.epsilon as f32));
+        let vectors = Tensor::from_dispatch(Dispatch::bert_mean(hidden, Arc::clone(packed)));
+        (vectors, WordRows { ids: packed.words.clone(), rows })
+    }
+}
+
+/// Scale and shift of a normalisation.
+fn norm(norm: &LayerNorm) -> (DispatchTensor, DispatchTensor) {
+    let beta = norm.beta.as_ref().expect("every normalisation of BERT has a shift");
+    (norm.gamma.val().into_dispatch(), beta.val().into_dispatch())
+}
+
 impl Layer {
+    fn forward_fused(&self, hidden: DispatchTensor, packed: &Arc<Packed>, epsilon: f32) -> DispatchTensor {
+        let linear = |linear: &Linear| {
+            let bias = linear.bias.as_ref().expect("every linear layer of BERT has a bias");
+            (linear.weight.val().into_dispatch(), bias.val().into_dispatch())
+        };
+        let ((query, query_bias), (key, key_bias), (value, value_bias)) = (linear(&self.query), linear(&self.key), linear(&self.value));
+        let (attention_output, attention_output_bias) = linear(&self.attention_output);
+        let ((intermediate, intermediate_bias), (output, output_bias)) = (linear(&self.intermediate), linear(&self.output));
+        let ((attention_gamma, attention_beta), (gamma, beta)) = (norm(&self.attention_layer_norm), norm(&self.layer_norm));
+        let size = self.query.weight.dims()[0];
+        let weights = LayerWeights::<Dispatch> {
+            query,
+            query_bias,
+            key,
+            key_bias,
+            value,
+            value_bias,
+            attention_output,
+            attention_output_bias,
+            intermediate,
+            intermediate_bias,
+            output,
+            output_bias,
+            attention_gamma,
+            attention_beta,
+            gamma,
+            beta,
+        };
+        let shape = Shape { heads: Heads { size, count: self.heads }, epsilon };
+        Dispatch::bert_layer(hidden, weights, Arc::clone(packed), shape)
+    }
+
     fn forward(&self, hidden: Tensor<3>, padding: Option<Tensor<4>>) -> Tensor<3> {
         let attended = self.attention_output.forward(self.attend(hidden.clone(), padding));
         let hidden = self.attention_layer_norm.forward(attended + hidden);
@@ -112,6 +190,7 @@ impl Bert {
             position_embeddings: parts.embedding("embeddings.position_embeddings", config.max_position_embeddings, size)?,
             token_type_embeddings: parts.embedding("embeddings.token_type_embeddings", config.type_vocab_size, size)?,
             layer_norm: parts.norm("embeddings.LayerNorm", size)?,
+            epsilon: config.layer_norm_eps,
             layers: (0..config.num_hidden_layers).map(|number| layer(number, &mut parts)).collect::<Result<_, String>>()?,
         })
     }

@@ -5,7 +5,14 @@ use std::{fs, path::Path};
 use burn::tensor::{Device, Tensor};
 
 use crate::{
-    batch::Batch, bert::Bert, config::BertConfig, error::EncoderError, modules::Modules, tokenizer::Tokenizer, weights, weights::Weights,
+    batch::Batch,
+    bert::{Bert, WordRows},
+    config::BertConfig,
+    error::EncoderError,
+    modules::Modules,
+    tokenizer::Tokenizer,
+    weights,
+    weights::Weights,
 };
 
 /// Name of the weights in a model directory.
@@ -108,6 +115,24 @@ impl Encoder {
     /// Vectors `[b, h]` of the texts of a batch, by a network of this shape: the mean over the word pieces.
     #[must_use]
     pub fn forward(&self, model: &Bert, batch: &Batch, device: &Device) -> Tensor<2> {
+        self.forward_learning(model, batch, device).0
+    }
+
+    /// As [`forward`](Self::forward). On flex the network is computed in fused operations, which look word pieces up in rows of their own:
+    /// what comes back beside the vectors is what learns instead of the table.
+    #[must_use]
+    pub fn forward_learning(&self, model: &Bert, batch: &Batch, device: &Device) -> (Tensor<2>, Option<WordRows>) {
+        // autodiff or not
+        if *device != Device::flex() {
+            return (self.forward_plain(model, batch, device), None);
+        }
+        let (mean, words) = model.forward_fused(&batch.packed());
+        (self.finished(mean), Some(words))
+    }
+
+    /// As [`forward`](Self::forward), on the plain operations of any back end.
+    #[must_use]
+    pub fn forward_plain(&self, model: &Bert, batch: &Batch, device: &Device) -> Tensor<2> {
         let mask = batch.mask(device);
         let hidden = model.forward(batch.ids(device), mask.clone());
         let [rows, width, size] = hidden.dims();
@@ -118,6 +143,10 @@ impl Encoder {
                 (hidden * mask.reshape([rows, width, 1])).sum_dim(1).reshape([rows, size]) / lengths
             }
         };
+        self.finished(mean)
+    }
+
+    fn finished(&self, mean: Tensor<2>) -> Tensor<2> {
         if self.modules.normalize { normalized(mean) } else { mean }
     }
 

@@ -10,6 +10,7 @@ mod config;
 mod encoder;
 mod error;
 mod export;
+mod fused;
 mod modules;
 mod random;
 mod tokenizer;
@@ -17,7 +18,7 @@ mod weights;
 
 pub use base_model::{BaseModel, BaseModelCaches};
 pub use batch::Batch;
-pub use bert::Bert;
+pub use bert::{Bert, WordRows};
 pub use config::BertConfig;
 pub use encoder::{CONFIG_FILE, Encoder, TOKENIZER_FILE, WEIGHTS_FILE};
 pub use error::EncoderError;

@@ -8,7 +8,8 @@ use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     tensor::{Device, Gradients, Tensor, TensorData},
 };
-use encoder::Bert;
+use encoder::{Bert, WordRows};
+use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::{error::TrainingError, gram::read};
@@ -20,6 +21,9 @@ const EPSILON: f32 = 1e-8;
 /// Numbers that one thread takes at a time. Sums are made chunk by chunk, so that the number of threads does not change them.
 const CHUNK: usize = 1 << 14;
 
+/// Path of the table of word pieces.
+const WORDS: &str = "word_embeddings.weight";
+
 /// Numbers of each parameter of a network, by the path to it.
 pub(super) type Parameters = BTreeMap<String, Vec<f32>>;
 
@@ -28,6 +32,14 @@ pub(super) type Parameters = BTreeMap<String, Vec<f32>>;
 pub(super) struct Moments {
     pub(super) first: Parameters,
     pub(super) second: Parameters,
+    /// Which rows of the table of word pieces have a second moment; empty = not looked yet.
+    seen: Vec<bool>,
+}
+
+impl Moments {
+    pub(super) fn new(first: Parameters, second: Parameters) -> Self {
+        Self { first, second, seen: Vec::new() }
+    }
 }
 
 /// What a step does.
@@ -40,49 +52,143 @@ pub(super) struct Step {
     pub(super) max_gradient: f64,
 }
 
-/// Moves the weights of a network against the gradients.
-pub(super) fn step(
-    model: Bert,
-    gradients: &mut Gradients,
-    moments: &mut Moments,
-    step: Step,
-    device: &Device,
-) -> Result<Bert, TrainingError> {
-    let mut collector = Collector { path: Vec::new(), gradients, found: Parameters::new(), error: None };
-    model.visit(&mut collector);
-    let (mut found, error) = (collector.found, collector.error);
-    error.map_or(Ok(()), Err)?;
+/// The gradients of a step.
+pub(super) struct Found {
+    /// By the path to the parameter.
+    parameters: Parameters,
+    /// Those of rows of the table of word pieces, where only they are known.
+    words: Option<(Vec<u32>, Vec<f32>)>,
+}
 
-    let squares: Vec<f64> = found
-        .values()
-        .flat_map(|values| {
-            values.par_chunks(CHUNK).map(|chunk| chunk.iter().map(|value| f64::from(*value).powi(2)).sum()).collect::<Vec<f64>>()
-        })
-        .collect();
-    let length = squares.iter().sum::<f64>().sqrt();
-    let shorten = (step.max_gradient / (length + 1e-6)).min(1.0) as f32;
-    let correct = |beta: f32| (1.0 - f64::from(beta).powf(step.number as f64)) as f32;
-    let (correct_1, correct_2) = (correct(BETA_1), correct(BETA_2).sqrt());
-    let rate = step.rate as f32;
+impl Found {
+    /// Takes the gradients of a network, and of its word pieces if they were looked up in rows of their own.
+    pub(super) fn take(model: &Bert, words: Option<WordRows>, gradients: &mut Gradients) -> Result<Self, TrainingError> {
+        let words = match words {
+            Some(WordRows { ids, rows }) => rows.grad_remove(gradients).map(read).transpose()?.map(|values| (ids, values)),
+            None => None,
+        };
+        let mut collector = Collector { path: Vec::new(), gradients, found: Parameters::new(), error: None };
+        model.visit(&mut collector);
+        collector.error.map_or(Ok(Self { parameters: collector.found, words }), Err)
+    }
 
-    change(model, device, |path, dimensions, mut values| {
-        let Some(gradient) = found.remove(path) else { return values };
-        // biases and norms are vectors; they are not pulled towards 0
-        let keep = if dimensions > 1 { 1.0 - (step.rate * step.weight_decay) as f32 } else { 1.0 };
-        let moment = |moments: &mut Parameters| moments.remove(path).unwrap_or_else(|| vec![0.0; gradient.len()]);
-        let (mut first, mut second) = (moment(&mut moments.first), moment(&mut moments.second));
+    /// Length of all gradients together.
+    fn length(&self) -> f64 {
+        let words = self.words.iter().map(|(_, values)| values);
+        let squares = self.parameters.values().chain(words).flat_map(|values| values.par_chunks(CHUNK).map(squares).collect::<Vec<f64>>());
+        squares.sum::<f64>().sqrt()
+    }
+}
+
+/// Sum of the squares of some numbers.
+fn squares(values: &[f32]) -> f64 {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let (whole, rest) = values.as_chunks::<8>();
+            let mut lanes = [0.0_f64; 8];
+            for values in whole {
+                for (lane, value) in lanes.iter_mut().zip(values) {
+                    *lane += f64::from(*value) * f64::from(*value);
+                }
+            }
+            lanes.iter().sum::<f64>() + rest.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>()
+        },
+    )
+}
+
+/// What happens to each number in a step.
+#[derive(Clone, Copy)]
+struct Change {
+    shorten: f32,
+    correct: [f32; 2],
+    rate: f32,
+    /// What is left of a number that is pulled towards 0.
+    keep: f32,
+}
+
+impl Change {
+    fn new(step: Step, length: f64) -> Self {
+        let correct = |beta: f32| (1.0 - f64::from(beta).powf(step.number as f64)) as f32;
+        Self {
+            shorten: (step.max_gradient / (length + 1e-6)).min(1.0) as f32,
+            correct: [correct(BETA_1), correct(BETA_2).sqrt()],
+            rate: step.rate as f32,
+            keep: 1.0 - (step.rate * step.weight_decay) as f32,
+        }
+    }
+
+    /// A vector: biases and norms are not pulled towards 0.
+    fn without_decay(self) -> Self {
+        Self { keep: 1.0, ..self }
+    }
+
+    fn all(self, values: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
         let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
         let chunks = chunks.zip(first.par_chunks_mut(CHUNK)).zip(second.par_chunks_mut(CHUNK));
-        chunks.for_each(|(((values, gradient), first), second)| {
-            for (((value, gradient), first), second) in values.iter_mut().zip(gradient).zip(first).zip(second) {
-                let gradient = gradient * shorten;
-                *first = BETA_1 * *first + (1.0 - BETA_1) * gradient;
-                *second = BETA_2 * *second + (1.0 - BETA_2) * gradient * gradient;
-                *value = keep * *value - rate * (*first / correct_1) / (second.sqrt() / correct_2 + EPSILON);
+        chunks.for_each(|(((values, gradient), first), second)| self.some(values, gradient.iter().copied(), first, second));
+    }
+
+    fn some(self, values: &mut [f32], gradient: impl Iterator<Item = f32>, first: &mut [f32], second: &mut [f32]) {
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (((value, gradient), first), second) in values.iter_mut().zip(gradient).zip(first).zip(second) {
+                    let gradient = gradient * self.shorten;
+                    *first = BETA_1 * *first + (1.0 - BETA_1) * gradient;
+                    *second = BETA_2 * *second + (1.0 - BETA_2) * gradient * gradient;
+                    *value = self.keep * *value - self.rate * (*first / self.correct[0]) / (second.sqrt() / self.correct[1] + EPSILON);
+                }
+            },
+        );
+    }
+
+    /// A table of which only some rows have a gradient. Rows that never had one stay as they are, and cost nothing.
+    fn rows(self, values: &mut [f32], (ids, gradient): &(Vec<u32>, Vec<f32>), first: &mut [f32], second: &mut [f32], seen: &mut Vec<bool>) {
+        let size = gradient.len() / ids.len();
+        if seen.is_empty() {
+            *seen = second.chunks_exact(size).map(|row| row.iter().any(|value| *value > 0.0)).collect();
+        }
+        let mut next = 0;
+        for (row, seen) in seen.iter_mut().enumerate() {
+            let found = ids.get(next).is_some_and(|id| *id as usize == row);
+            if !found && !*seen {
+                continue;
             }
-        });
-        moments.first.insert(path.to_owned(), first);
-        moments.second.insert(path.to_owned(), second);
+            let place = row * size..(row + 1) * size;
+            let (values, first, second) = (&mut values[place.clone()], &mut first[place.clone()], &mut second[place]);
+            if found {
+                self.some(values, gradient[next * size..][..size].iter().copied(), first, second);
+                // as it is told from the second moments when a checkpoint is taken up
+                *seen = second.iter().any(|value| *value > 0.0);
+                next += 1;
+            } else {
+                self.some(values, std::iter::repeat_n(0.0, size), first, second);
+            }
+        }
+    }
+}
+
+/// Moves the weights of a network against the gradients. Nothing else may hold the network: then nothing is copied.
+pub(super) fn step(model: Bert, mut found: Found, moments: &mut Moments, step: Step, device: &Device) -> Result<Bert, TrainingError> {
+    let by = Change::new(step, found.length());
+    let Moments { first: all_first, second: all_second, seen } = moments;
+    change(model, device, |path, dimensions, mut values| {
+        let words = if path == WORDS { found.words.take() } else { None };
+        let gradient = found.parameters.remove(path);
+        if words.is_none() && gradient.is_none() {
+            return values;
+        }
+        let moment = |moments: &mut Parameters| moments.remove(path).unwrap_or_else(|| vec![0.0; values.len()]);
+        let (mut first, mut second) = (moment(all_first), moment(all_second));
+        if let Some(words) = words {
+            by.rows(&mut values, &words, &mut first, &mut second, seen);
+        } else if let Some(gradient) = gradient {
+            let by = if dimensions > 1 { by } else { by.without_decay() };
+            by.all(&mut values, &gradient, &mut first, &mut second);
+        }
+        all_first.insert(path.to_owned(), first);
+        all_second.insert(path.to_owned(), second);
         values
     })
 }
@@ -154,15 +260,15 @@ impl<F: FnMut(&str, usize, Vec<f32>) -> Vec<f32>> ModuleMapper for Changer<'_, F
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let (id, tensor, mapper) = param.consume();
         let shape = tensor.dims();
-        let values = match read(tensor.clone().inner()) {
-            Ok(values) => values,
+        // the numbers are moved out, not copied, where nothing else holds them
+        let values = match read(tensor.inner()) {
+            Ok(values) => (self.change)(&self.path.join("."), D, values),
             Err(error) => {
+                // whoever asked gets the error and not the network
                 self.error = Some(error);
-                return Param::from_mapped_value(id, tensor, mapper);
+                vec![0.0; shape.iter().product()]
             }
         };
-        drop(tensor);
-        let values = (self.change)(&self.path.join("."), D, values);
         let tensor = Tensor::<D>::from_data(TensorData::new(values, shape), self.device);
         let tensor = if self.device.is_autodiff() { tensor.require_grad() } else { tensor };
         Param::from_mapped_value(id, tensor, mapper)

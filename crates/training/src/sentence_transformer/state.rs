@@ -84,7 +84,7 @@ impl State {
         };
         let base = if record.numbers.contains_key("base_average_precision") { Some(figures(record, "base")?) } else { None };
         let state = Self {
-            moments: Moments { first: moments("first")?, second: moments("second")? },
+            moments: Moments::new(moments("first")?, moments("second")?),
             epoch: record.count("epoch")?,
             batch: record.count("batch")?,
             base,

@@ -202,7 +202,8 @@ impl Course<'_> {
                 continue;
             }
             let batch = &batches[state.batch];
-            let loss = self.step(&mut state, batch, journal.step())?;
+            let loss;
+            (state, loss) = self.step(state, batch, journal.step())?;
             // of about the last ten steps
             let mean = mean_loss.map_or(loss, |mean: f64| mean * 0.9 + loss * 0.1);
             mean_loss = Some(mean);
@@ -223,7 +224,7 @@ impl Course<'_> {
     }
 
     /// One update of the weights; returns the loss before it.
-    fn step(&self, state: &mut State, batch: &[usize], number: u64) -> Result<f64, TrainingError> {
+    fn step(&self, state: State, batch: &[usize], number: u64) -> Result<(State, f64), TrainingError> {
         let pairs: Vec<Pair> = batch.iter().map(|pair| self.train.pairs[*pair]).collect();
         // each text once, however many pairs of the batch have it
         let mut texts: Vec<u32> = pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
@@ -233,7 +234,7 @@ impl Course<'_> {
         let places: Vec<(usize, usize)> = pairs.iter().map(|pair| (place(pair.a), place(pair.b))).collect();
         let tokens = texts.iter().map(|text| self.train.texts.get(*text)).collect::<Result<Vec<_>, _>>()?;
 
-        let vectors = self.encoder.forward(&state.model, &self.encoder.batch(&tokens), &self.training);
+        let (vectors, words) = self.encoder.forward_learning(&state.model, &self.encoder.batch(&tokens), &self.training);
         let loss = loss(self.params.loss, self.params.scale, &pairs, vectors, &places, &self.training);
         let value = read(loss.clone().inner())?.first().map_or(f64::NAN, |value| f64::from(*value));
         if !value.is_finite() {
@@ -247,9 +248,10 @@ impl Course<'_> {
             weight_decay: self.params.weight_decay,
             max_gradient: self.params.max_gradient,
         };
-        // a copy shares its tensors; it is dropped before they are changed
-        state.model = adamw::step(state.model.clone(), &mut gradients, &mut state.moments, step, &self.training)?;
-        Ok(value)
+        let found = adamw::Found::take(&state.model, words, &mut gradients)?;
+        let State { model, mut moments, .. } = state;
+        let model = adamw::step(model, found, &mut moments, step, &self.training)?;
+        Ok((State { model, moments, ..state }, value))
     }
 
     /// Looks at validation, and says whether another epoch may help.

@@ -1,0 +1,262 @@
+//! One layer of BERT forwards and backwards: first for each part of a batch on a core of its own, then, for the gradients of the
+//! weights, for each piece of a matrix.
+
+use rayon::prelude::*;
+
+use crate::fused::{
+    attention::{self, Heads},
+    matrix::{Before, Matrix, multiply},
+    packed::{Packed, Part},
+    vector,
+};
+
+/// Numbers of a gradient that are one piece of work.
+const PIECE: usize = 384 * 384;
+
+/// A linear layer: weight `[in, out]`, bias `[out]`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Linear<'a> {
+    pub(super) weight: &'a [f32],
+    pub(super) bias: &'a [f32],
+}
+
+/// A layer normalisation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Norm<'a> {
+    pub(super) gamma: &'a [f32],
+    pub(super) beta: &'a [f32],
+}
+
+/// The weights of a layer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Weights<'a> {
+    /// Of queries, keys and values.
+    pub(super) projections: [Linear<'a>; 3],
+    pub(super) attention_output: Linear<'a>,
+    pub(super) attention_norm: Norm<'a>,
+    pub(super) intermediate: Linear<'a>,
+    pub(super) output: Linear<'a>,
+    pub(super) norm: Norm<'a>,
+}
+
+/// How a layer computes, beside its weights.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) heads: Heads,
+    pub(crate) epsilon: f32,
+}
+
+/// What the way back needs of a part, beside the layer's input. `t` word pieces, `h` numbers each, `w` in the middle.
+#[derive(Debug)]
+pub(super) struct Tape {
+    /// Queries, keys and values, `[t, 3h]`.
+    projected: Vec<f32>,
+    /// What attention gave, `[t, h]`.
+    attended: Vec<f32>,
+    /// The two normalisations before they are scaled, `[t, h]`, and by what each row was multiplied.
+    first: (Vec<f32>, Vec<f32>),
+    second: (Vec<f32>, Vec<f32>),
+    /// What goes into GELU, `[t, w]`.
+    before_gelu: Vec<f32>,
+}
+
+/// Vectors `[T, h]` of the word pieces of a batch through the layer; with what the way back needs, part by part, if it is to be kept.
+pub(super) fn forward(input: &[f32], weights: Weights<'_>, shape: Shape, packed: &Packed, keep: bool) -> (Vec<f32>, Vec<Tape>) {
+    let size = shape.heads.size;
+    let mut out = vec![0.0; input.len()];
+    let parts = packed.parts.par_iter().zip(packed.cut(&mut out, size));
+    let tapes: Vec<Option<Tape>> = parts
+        .map(|(part, out)| {
+            let input = &input[part.tokens.start * size..part.tokens.end * size];
+            forward_part(input, weights, shape, (packed, part), keep, out)
+        })
+        .collect();
+    (out, tapes.into_iter().flatten().collect())
+}
+
+fn forward_part(
+    input: &[f32],
+    weights: Weights<'_>,
+    shape: Shape,
+    (packed, part): (&Packed, &Part),
+    keep: bool,
+    out: &mut [f32],
+) -> Option<Tape> {
+    let size = shape.heads.size;
+    let width = weights.intermediate.bias.len();
+    let tokens = part.tokens.len();
+    let mut projected = vec![0.0; tokens * 3 * size];
+    for row in projected.chunks_exact_mut(3 * size) {
+        for (row, linear) in row.chunks_exact_mut(size).zip(weights.projections) {
+            row.copy_from_slice(linear.bias);
+        }
+    }
+    for (place, linear) in weights.projections.iter().enumerate() {
+        let weight = Matrix::new(linear.weight, size);
+        multiply(&mut projected[place * size..], 3 * size, Before::Added, Matrix::new(input, size), weight, 1.0);
+    }
+    let mut attended = vec![0.0; tokens * size];
+    attention::forward(&projected, texts(packed, part), shape.heads, &mut attended);
+
+    let mut first = vec![0.0; tokens * size];
+    vector::add_row(input, weights.attention_output.bias, &mut first);
+    let weight = Matrix::new(weights.attention_output.weight, size);
+    multiply(&mut first, size, Before::Added, Matrix::new(&attended, size), weight, 1.0);
+    let mut middle = vec![0.0; tokens * size];
+    let norm = weights.attention_norm;
+    let first_scales = vector::layer_norm(&mut first, norm.gamma, norm.beta, shape.epsilon, &mut middle);
+
+    let mut before_gelu = vec![0.0; tokens * width];
+    vector::repeat(weights.intermediate.bias, &mut before_gelu);
+    let weight = Matrix::new(weights.intermediate.weight, width);
+    multiply(&mut before_gelu, width, Before::Added, Matrix::new(&middle, size), weight, 1.0);
+    let kept = keep.then(|| before_gelu.clone());
+    let mut widened = before_gelu;
+    vector::gelu(&mut widened);
+
+    let mut second = vec![0.0; tokens * size];
+    vector::add_row(&middle, weights.output.bias, &mut second);
+    multiply(&mut second, size, Before::Added, Matrix::new(&widened, width), Matrix::new(weights.output.weight, size), 1.0);
+    let second_scales = vector::layer_norm(&mut second, weights.norm.gamma, weights.norm.beta, shape.epsilon, out);
+    kept.map(|before_gelu| Tape { projected, attended, first: (first, first_scales), second: (second, second_scales), before_gelu })
+}
+
+/// The texts of a part, as ranges of its own word pieces.
+fn texts<'a>(packed: &'a Packed, part: &'a Part) -> impl Iterator<Item = std::ops::Range<usize>> + 'a {
+    part.texts.clone().map(|text| {
+        let range = packed.text(text);
+        range.start - part.tokens.start..range.end - part.tokens.start
+    })
+}
+
+/// Gradients of the weights of a layer, in the shapes of the weights.
+#[derive(Debug, Default)]
+pub(super) struct Gradients {
+    /// Weight and bias of queries, keys, values, the output of attention, the intermediate layer and the output.
+    pub(super) linears: [(Vec<f32>, Vec<f32>); 6],
+    /// Gamma and beta of the two normalisations.
+    pub(super) norms: [(Vec<f32>, Vec<f32>); 2],
+}
+
+/// What of a part the gradients of the weights are made of: inputs of the linear layers, and gradients of their results.
+struct Flow {
+    /// What goes into the intermediate layer, `[t, h]`, and the output layer, `[t, w]`.
+    middle: Vec<f32>,
+    widened: Vec<f32>,
+    /// Gradients of queries, keys and values `[t, 3h]`, of the output of attention `[t, h]`, of the intermediate `[t, w]` and of the
+    /// output layer `[t, h]`.
+    projected: Vec<f32>,
+    first: Vec<f32>,
+    widened_gradient: Vec<f32>,
+    second: Vec<f32>,
+    norms: [(Vec<f32>, Vec<f32>); 2],
+    biases: [Vec<f32>; 4],
+}
+
+/// What flows back: `gradients` `[T, h]` of the results become those of the inputs.
+pub(super) fn backward(
+    input: &[f32],
+    weights: Weights<'_>,
+    shape: Shape,
+    packed: &Packed,
+    tapes: &[Tape],
+    gradients: &mut [f32],
+) -> Gradients {
+    let size = shape.heads.size;
+    let parts = packed.parts.par_iter().zip(tapes).zip(packed.cut(gradients, size));
+    let flows: Vec<Flow> = parts.map(|((part, tape), gradients)| backward_part(weights, shape, packed, part, tape, gradients)).collect();
+
+    let width = weights.intermediate.bias.len();
+    let zeros = |linear: &Linear<'_>| vec![0.0; linear.weight.len()];
+    let [query, key, value] = weights.projections.each_ref().map(zeros);
+    let mut matrices = [query, key, value, zeros(&weights.attention_output), zeros(&weights.intermediate), zeros(&weights.output)];
+    // pieces of like size, so that the cores end together
+    let pieces: Vec<(usize, usize, &mut [f32])> = matrices
+        .iter_mut()
+        .enumerate()
+        .flat_map(|(number, matrix)| {
+            let columns = if number == 4 { width } else { size };
+            let rows = (PIECE / columns).max(1);
+            matrix.chunks_mut(rows * columns).enumerate().map(move |(piece, out)| (number, piece * rows, out))
+        })
+        .collect();
+    pieces.into_par_iter().for_each(|(number, first, out)| {
+        let columns = if number == 4 { width } else { size };
+        let rows = out.len() / columns;
+        for ((part, tape), flow) in packed.parts.iter().zip(tapes).zip(&flows) {
+            let (from, gradient) = match number {
+                0..3 => {
+                    let input = &input[part.tokens.start * size..part.tokens.end * size];
+                    (Matrix::new(input, size), Matrix::new(&flow.projected, 3 * size).columns(number * size, size))
+                }
+                3 => (Matrix::new(&tape.attended, size), Matrix::new(&flow.first, size)),
+                4 => (Matrix::new(&flow.middle, size), Matrix::new(&flow.widened_gradient, width)),
+                _ => (Matrix::new(&flow.widened, width), Matrix::new(&flow.second, size)),
+            };
+            multiply(out, columns, Before::Added, from.columns(first, rows).transposed(), gradient, 1.0);
+        }
+    });
+    let mut all = Gradients { norms: [0, 1].map(|_| (vec![0.0; size], vec![0.0; size])), ..Gradients::default() };
+    let mut biases = [vec![0.0; 3 * size], vec![0.0; size], vec![0.0; width], vec![0.0; size]];
+    for flow in &flows {
+        for (total, part) in biases.iter_mut().zip(&flow.biases) {
+            vector::add_to(total, part);
+        }
+        for (total, part) in all.norms.iter_mut().zip(&flow.norms) {
+            vector::add_to(&mut total.0, &part.0);
+            vector::add_to(&mut total.1, &part.1);
+        }
+    }
+    let [projections, rest @ ..] = biases;
+    let biases = projections.chunks_exact(size).map(<[f32]>::to_vec).chain(rest);
+    for ((linear, weight), bias) in all.linears.iter_mut().zip(matrices).zip(biases) {
+        *linear = (weight, bias);
+    }
+    all
+}
+
+fn backward_part(weights: Weights<'_>, shape: Shape, packed: &Packed, part: &Part, tape: &Tape, gradients: &mut [f32]) -> Flow {
+    let size = shape.heads.size;
+    let width = weights.intermediate.bias.len();
+    let tokens = part.tokens.len();
+    let mut norms = [0, 1].map(|_| (vec![0.0; size], vec![0.0; size]));
+    let [first_norm, second_norm] = &mut norms;
+
+    let mut second = gradients.to_vec();
+    let (normalized, scales) = &tape.second;
+    vector::layer_norm_backward(normalized, scales, weights.norm.gamma, &mut second, &mut second_norm.0, &mut second_norm.1);
+
+    let mut widened_gradient = vec![0.0; tokens * width];
+    let weight = Matrix::new(weights.output.weight, size).transposed();
+    multiply(&mut widened_gradient, width, Before::Overwritten, Matrix::new(&second, size), weight, 1.0);
+    let mut widened = tape.before_gelu.clone();
+    vector::gelu_backward(&mut widened, &mut widened_gradient);
+
+    // what goes round the intermediate layer, and what goes through it
+    let mut first = second.clone();
+    let weight = Matrix::new(weights.intermediate.weight, width).transposed();
+    multiply(&mut first, size, Before::Added, Matrix::new(&widened_gradient, width), weight, 1.0);
+    let (normalized, scales) = &tape.first;
+    let norm = weights.attention_norm;
+    vector::layer_norm_backward(normalized, scales, norm.gamma, &mut first, &mut first_norm.0, &mut first_norm.1);
+    let mut middle = vec![0.0; tokens * size];
+    vector::scale_rows(normalized, norm.gamma, norm.beta, &mut middle);
+
+    let mut attended_gradient = vec![0.0; tokens * size];
+    let weight = Matrix::new(weights.attention_output.weight, size).transposed();
+    multiply(&mut attended_gradient, size, Before::Overwritten, Matrix::new(&first, size), weight, 1.0);
+    let mut projected = vec![0.0; tokens * 3 * size];
+    attention::backward(&tape.projected, &attended_gradient, texts(packed, part), shape.heads, &mut projected);
+
+    gradients.copy_from_slice(&first);
+    for (place, linear) in weights.projections.iter().enumerate() {
+        let from = Matrix::new(&projected, 3 * size).columns(place * size, size);
+        multiply(gradients, size, Before::Added, from, Matrix::new(linear.weight, size).transposed(), 1.0);
+    }
+    let biases = [(&projected, 3 * size), (&first, size), (&widened_gradient, width), (&second, size)].map(|(rows, size)| {
+        let mut total = vec![0.0; size];
+        vector::add_rows(&mut total, rows);
+        total
+    });
+    Flow { middle, widened, projected, first, widened_gradient, second, norms, biases }
+}
