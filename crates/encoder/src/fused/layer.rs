@@ -5,13 +5,10 @@ use rayon::prelude::*;
 
 use crate::fused::{
     attention::{self, Heads},
-    matrix::{Before, Matrix, multiply},
+    matrix::{Before, Matrix, multiply, multiply_wide, sum_of_products},
     packed::{Packed, Part},
     vector,
 };
-
-/// Numbers of a gradient that are one piece of work.
-const PIECE: usize = 384 * 384;
 
 /// A linear layer: weight `[in, out]`, bias `[out]`.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +79,8 @@ fn forward_part(
     keep: bool,
     out: &mut [f32],
 ) -> Option<Tape> {
+    // a batch that is not divided is shared out product by product
+    let multiply = if packed.parts.len() == 1 { multiply_wide } else { multiply };
     let size = shape.heads.size;
     let width = weights.intermediate.bias.len();
     let tokens = part.tokens.len();
@@ -167,35 +166,31 @@ pub(super) fn backward(
     let flows: Vec<Flow> = parts.map(|((part, tape), gradients)| backward_part(weights, shape, packed, part, tape, gradients)).collect();
 
     let width = weights.intermediate.bias.len();
-    let zeros = |linear: &Linear<'_>| vec![0.0; linear.weight.len()];
-    let [query, key, value] = weights.projections.each_ref().map(zeros);
-    let mut matrices = [query, key, value, zeros(&weights.attention_output), zeros(&weights.intermediate), zeros(&weights.output)];
-    // pieces of like size, so that the cores end together
-    let pieces: Vec<(usize, usize, &mut [f32])> = matrices
-        .iter_mut()
-        .enumerate()
-        .flat_map(|(number, matrix)| {
-            let columns = if number == 4 { width } else { size };
-            let rows = (PIECE / columns).max(1);
-            matrix.chunks_mut(rows * columns).enumerate().map(move |(piece, out)| (number, piece * rows, out))
+    let parts = || packed.parts.iter().zip(tapes).zip(&flows);
+    let projections = [0, 1, 2].map(|place| {
+        sum_of_products(size, size, |rows| {
+            parts().map(move |((part, _), flow)| {
+                let input = Matrix::new(&input[part.tokens.start * size..part.tokens.end * size], size);
+                let gradient = Matrix::new(&flow.projected, 3 * size).columns(place * size, size);
+                (input.columns(rows.start, rows.len()).transposed(), gradient)
+            })
         })
-        .collect();
-    pieces.into_par_iter().for_each(|(number, first, out)| {
-        let columns = if number == 4 { width } else { size };
-        let rows = out.len() / columns;
-        for ((part, tape), flow) in packed.parts.iter().zip(tapes).zip(&flows) {
-            let (from, gradient) = match number {
-                0..3 => {
-                    let input = &input[part.tokens.start * size..part.tokens.end * size];
-                    (Matrix::new(input, size), Matrix::new(&flow.projected, 3 * size).columns(number * size, size))
-                }
-                3 => (Matrix::new(&tape.attended, size), Matrix::new(&flow.first, size)),
-                4 => (Matrix::new(&flow.middle, size), Matrix::new(&flow.widened_gradient, width)),
-                _ => (Matrix::new(&flow.widened, width), Matrix::new(&flow.second, size)),
-            };
-            multiply(out, columns, Before::Added, from.columns(first, rows).transposed(), gradient, 1.0);
-        }
     });
+    // inputs and gradients of the other linear layers, with the numbers of a row of each
+    let of = |from: for<'a> fn(&'a Tape, &'a Flow) -> [&'a [f32]; 2], from_width: usize, to_width: usize| {
+        sum_of_products(from_width, to_width, |rows| {
+            parts().map(move |((_, tape), flow)| {
+                let [input, gradient] = from(tape, flow);
+                (Matrix::new(input, from_width).columns(rows.start, rows.len()).transposed(), Matrix::new(gradient, to_width))
+            })
+        })
+    };
+    let matrices = projections.into_iter().chain([
+        of(|tape, flow| [&tape.attended, &flow.first], size, size),
+        of(|_, flow| [&flow.middle, &flow.widened_gradient], size, width),
+        of(|_, flow| [&flow.widened, &flow.second], width, size),
+    ]);
+
     let mut all = Gradients { norms: [0, 1].map(|_| (vec![0.0; size], vec![0.0; size])), ..Gradients::default() };
     let mut biases = [vec![0.0; 3 * size], vec![0.0; size], vec![0.0; width], vec![0.0; size]];
     for flow in &flows {
@@ -216,6 +211,8 @@ pub(super) fn backward(
 }
 
 fn backward_part(weights: Weights<'_>, shape: Shape, packed: &Packed, part: &Part, tape: &Tape, gradients: &mut [f32]) -> Flow {
+    // a batch that is not divided is shared out product by product
+    let multiply = if packed.parts.len() == 1 { multiply_wide } else { multiply };
     let size = shape.heads.size;
     let width = weights.intermediate.bias.len();
     let tokens = part.tokens.len();

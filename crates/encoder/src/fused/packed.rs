@@ -5,8 +5,8 @@ use std::ops::Range;
 /// Word pieces that are worth a part of their own.
 const PART: usize = 256;
 
-/// Fewer word pieces than this are not divided at all.
-const LEAST: usize = 48;
+/// Fewer word pieces than this are not divided: each part would prepare all weights for few rows.
+const LEAST: usize = 512;
 
 /// Most parts of a batch.
 const MOST_PARTS: usize = 16;
@@ -76,9 +76,8 @@ fn parts(ends: &[usize]) -> Vec<Part> {
     let tokens = ends.last().copied().unwrap_or(0);
     let wanted = match tokens {
         0..LEAST => 1,
-        LEAST..=PART => 2,
         // an even number of parts for an even number of cores
-        _ => (1 << (tokens / PART).ilog2()).clamp(2, MOST_PARTS),
+        _ => (1 << (tokens / PART).ilog2()).min(MOST_PARTS),
     };
     let mut parts: Vec<Part> = Vec::with_capacity(wanted);
     let (mut text, mut start) = (0, 0);
@@ -123,8 +122,9 @@ mod tests {
         }
         let sizes: Vec<usize> = of(&[128; 32]).iter().map(|part| part.tokens.len()).collect();
         assert_eq!(sizes, [256; 16]);
-        let sizes: Vec<usize> = of(&[7; 20]).iter().map(|part| part.tokens.len()).collect();
-        assert_eq!(sizes, [70, 70]);
+        let sizes: Vec<usize> = of(&[7; 80]).iter().map(|part| part.tokens.len()).collect();
+        assert_eq!(sizes, [280, 280]);
+        assert_eq!(of(&[7; 20]).len(), 1);
     }
 
     #[test]
