@@ -282,3 +282,58 @@ impl<F: FnMut(&str, usize, Vec<f32>) -> Vec<f32>> ModuleMapper for Changer<'_, F
         self.path.pop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(number: u64) -> Change {
+        Change::new(Step { number, rate: 1e-2, weight_decay: 0.0, max_gradient: 1.0 }, 0.5)
+    }
+
+    #[test]
+    fn rows_that_were_seen_change_as_if_all_rows_had_gradients() {
+        let (rows, size) = (6, 4);
+        let begin: Vec<f32> = (0..rows * size).map(|value| value as f32 / 10.0).collect();
+        let [mut some, mut all] = [begin.clone(), begin.clone()];
+        let [mut moments, mut expected] = [(); 2].map(|()| [(); 2].map(|()| vec![0.0; rows * size]));
+        let mut seen = Vec::new();
+        for (number, ids) in [vec![1, 4], vec![4], vec![0, 1, 2], vec![2]].into_iter().enumerate() {
+            let by = change(number as u64 + 1);
+            let gradient: Vec<f32> = (0..ids.len() * size).map(|value| (value as f32 - 3.0) / 7.0).collect();
+            let mut dense = vec![0.0; rows * size];
+            for (id, row) in ids.iter().zip(gradient.chunks_exact(size)) {
+                dense[*id as usize * size..][..size].copy_from_slice(row);
+            }
+            // a checkpoint in between forgets which rows were seen
+            if number == 2 {
+                seen.clear();
+            }
+            let [first, second] = &mut moments;
+            by.rows(&mut some, &(ids, gradient), first, second, &mut seen);
+            let [first, second] = &mut expected;
+            by.all(&mut all, &dense, first, second);
+        }
+        assert_eq!((some.as_slice(), &moments), (all.as_slice(), &expected));
+        assert_eq!(some[3 * size..4 * size], begin[3 * size..4 * size]);
+        assert_eq!(seen, [true, true, true, false, true, false]);
+    }
+
+    #[test]
+    fn the_first_step_goes_the_length_of_the_rate_against_each_gradient() {
+        let mut values = vec![1.0, 1.0, 1.0];
+        let [mut first, mut second] = [(); 2].map(|()| vec![0.0; 3]);
+        change(1).all(&mut values, &[0.3, -2.0, 0.0], &mut first, &mut second);
+        assert!((values[0] - 0.99).abs() < 1e-6 && (values[1] - 1.01).abs() < 1e-6 && values[2] == 1.0);
+    }
+
+    #[test]
+    fn gradients_that_are_too_long_are_shortened_all_together() {
+        let by = Change::new(Step { number: 1, rate: 1.0, weight_decay: 0.0, max_gradient: 1.0 }, 4.0);
+        assert!((by.shorten - 0.25).abs() < 1e-5);
+        assert_eq!(change(1).shorten, 1.0);
+        let values: Vec<f32> = (0..37).map(|value| value as f32 / 9.0).collect();
+        let expected: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
+        assert!((squares(&values) - expected).abs() < 1e-9);
+    }
+}
