@@ -18,6 +18,9 @@ pub const KIND_LINEAR: &str = "linear";
 /// Most bytes of a configuration that are read: a hundred fields with thousands of labels fit many times.
 const MAX_CONFIG_BYTES: u64 = 64 << 20;
 
+/// Longest beginning of a text that is counted by itself, in characters.
+const MAX_LEAD_CHARS: usize = 1 << 20;
+
 /// How a text becomes features. Ranges are inclusive; `[0, 0]` turns a family off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,12 +29,21 @@ pub struct FeatureConfig {
     pub word_ngrams: [usize; 2],
     /// Lengths of character n-grams inside words (with one blank on either side), in characters.
     pub char_ngrams: [usize; 2],
+    /// So many characters at the beginning of a text are counted once more, as families of their own; 0 = none. Models from before there
+    /// was such a thing do not name it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lead_chars: usize,
     /// Whether a count `n` weighs `1 + ln n` instead of `n`.
     pub sublinear_tf: bool,
     /// An n-gram in fewer training documents than this is no feature.
     pub min_df: u32,
     /// At most this many features are kept, those in most documents first.
     pub max_features: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Whether a field may answer by itself.
@@ -208,6 +220,9 @@ impl FeatureConfig {
         }
         if self.word_ngrams == [0, 0] && self.char_ngrams == [0, 0] {
             return Err("word_ngrams and char_ngrams are both off, so there would be no feature".to_owned());
+        }
+        if self.lead_chars > MAX_LEAD_CHARS {
+            return Err(format!("lead_chars must be from 0 to {MAX_LEAD_CHARS}, not {}", self.lead_chars));
         }
         if self.min_df == 0 {
             return Err("min_df must be at least 1".to_owned());

@@ -1,6 +1,10 @@
 //! In how many documents each n-gram occurs: the streaming pass that decides what becomes a feature.
 
-use crate::{config::FeatureConfig, ngrams::KeyMap, vectorizer::Vectorizer};
+use crate::{
+    config::FeatureConfig,
+    ngrams::{KeyMap, LEAD_FAMILY},
+    vectorizer::Vectorizer,
+};
 
 /// Distinct n-grams kept at once (16 bytes each). Beyond it the rarest are forgotten.
 const MAX_KEYS: usize = 1 << 24;
@@ -45,15 +49,15 @@ impl DocumentFrequencies {
     }
 
     /// Keeps the n-grams in at least `min_df` documents, at most `max_features` of them: those in most documents, the
-    /// smaller key first among equals.
+    /// smaller key first among equals. Those of beginnings take up to half, the others what is left: whole texts have more and commoner ones.
     #[must_use]
     pub fn into_vectorizer(self, config: FeatureConfig) -> Vectorizer {
-        let mut kept: Vec<(u64, u32)> = self.counts.into_iter().filter(|(_, count)| *count >= config.min_df).collect();
-        if kept.len() > config.max_features {
-            let rank = |(key, count): &(u64, u32)| (std::cmp::Reverse(*count), *key);
-            kept.select_nth_unstable_by_key(config.max_features, rank);
-            kept.truncate(config.max_features);
-        }
+        let is_lead = |key: u64| config.lead_chars > 0 && key & LEAD_FAMILY != 0;
+        let frequent = self.counts.into_iter().filter(|(_, count)| *count >= config.min_df);
+        let (mut lead, mut kept): (Vec<(u64, u32)>, Vec<_>) = frequent.partition(|(key, _)| is_lead(*key));
+        keep_most_frequent(&mut lead, config.max_features / 2);
+        keep_most_frequent(&mut kept, config.max_features - lead.len());
+        kept.append(&mut lead);
         kept.sort_unstable_by_key(|(key, _)| *key);
         // smoothed as if one more document held every n-gram: an n-gram in all documents still weighs 1
         let idf = |count: u32| ((1.0 + self.documents as f64) / (1.0 + f64::from(count))).ln() + 1.0;
@@ -63,12 +67,19 @@ impl DocumentFrequencies {
     }
 }
 
+fn keep_most_frequent(ngrams: &mut Vec<(u64, u32)>, most: usize) {
+    if ngrams.len() > most {
+        ngrams.select_nth_unstable_by_key(most, |(key, count)| (std::cmp::Reverse(*count), *key));
+        ngrams.truncate(most);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn config(min_df: u32, max_features: usize) -> FeatureConfig {
-        FeatureConfig { word_ngrams: [1, 2], char_ngrams: [2, 5], sublinear_tf: true, min_df, max_features }
+        FeatureConfig { word_ngrams: [1, 2], char_ngrams: [2, 5], lead_chars: 0, sublinear_tf: true, min_df, max_features }
     }
 
     fn frequencies() -> DocumentFrequencies {
@@ -83,6 +94,16 @@ mod tests {
     fn the_most_frequent_are_kept_and_ties_go_to_the_smaller_key() {
         assert_eq!(frequencies().into_vectorizer(config(1, 3)).keys(), [1, 2, 3]);
         assert_eq!(frequencies().into_vectorizer(config(2, 3)).keys(), [1, 3]);
+    }
+
+    #[test]
+    fn common_ngrams_of_whole_texts_do_not_crowd_out_those_of_beginnings() {
+        let mut frequencies = DocumentFrequencies::new();
+        let lead = |key: u64| key | LEAD_FAMILY;
+        frequencies.add(&[(1, 1), (2, 1), (3, 1), (lead(1), 1), (lead(2), 1), (lead(3), 1)]);
+        frequencies.add(&[(1, 1), (2, 1), (3, 1), (lead(3), 1)]);
+        let config = FeatureConfig { lead_chars: 10, ..config(1, 4) };
+        assert_eq!(frequencies.into_vectorizer(config).keys(), [1, 2, lead(1), lead(3)]);
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub struct LinearParams {
     pub word_ngrams: [usize; 2],
     /// Lengths of character n-grams within words, in characters; `[0, 0]` = none.
     pub char_ngrams: [usize; 2],
+    /// So many characters at the beginning of a text are counted once more, beside the whole text: what a document is, its first lines
+    /// say. 0 = none; without effect where most training texts are no longer.
+    pub lead_chars: usize,
     /// Whether an n-gram that occurs `n` times weighs `1 + ln n` instead of `n`.
     pub sublinear_tf: bool,
     /// An n-gram in fewer training documents than this is no feature.
@@ -37,6 +40,7 @@ impl Default for LinearParams {
         Self {
             word_ngrams: [1, 3],
             char_ngrams: [1, 5],
+            lead_chars: 500,
             sublinear_tf: true,
             min_df: 2,
             max_features: 1 << 18,
@@ -84,6 +88,7 @@ impl LinearParams {
         FeatureConfig {
             word_ngrams: self.word_ngrams,
             char_ngrams: self.char_ngrams,
+            lead_chars: self.lead_chars,
             sublinear_tf: self.sublinear_tf,
             min_df: self.min_df,
             max_features: self.max_features,
@@ -124,6 +129,7 @@ mod tests {
         assert!(refusal(serde_json::json!({"folds": 1})).contains("folds must be from 2"));
         assert!(refusal(serde_json::json!({"epochs": 0})).contains("epochs"));
         assert!(refusal(serde_json::json!({"char_ngrams": [5, 2]})).contains("char_ngrams"));
+        assert!(refusal(serde_json::json!({"lead_chars": 2_000_000})).contains("lead_chars must be from 0 to"));
         assert!(refusal(serde_json::json!({"char_ngrams": [0, 0], "word_ngrams": [0, 0]})).contains("no feature"));
         assert!(refusal(serde_json::json!({"max_features": -1})).contains("params"));
     }

@@ -2,8 +2,10 @@
 //!
 //! Two families, as scikit-learn's `TfidfVectorizer` cuts them: word n-grams of tokens with two or more word characters
 //! (`\b\w\w+\b`), and character n-grams inside blank-separated words padded with one blank (`char_wb`). No n-gram is kept
-//! as text: its xxh3 hash is its name, the family is the top bit. Among a million n-grams two share a key with a chance
+//! as text: its xxh3 hash is its name, the family is in the top bits. Among a million n-grams two share a key with a chance
 //! of one in some ten million.
+//!
+//! Both families are counted again in the beginning of the text where [`FeatureConfig::lead_chars`] asks for it.
 
 use std::{
     collections::HashMap,
@@ -16,6 +18,29 @@ use crate::config::FeatureConfig;
 
 /// Set in the keys of character n-grams, so that sorted keys hold the words first.
 pub(crate) const CHAR_FAMILY: u64 = 1 << 63;
+
+/// Set in the keys of n-grams of the beginning of a text. Where no beginning is counted, this bit is one of the hash.
+pub(crate) const LEAD_FAMILY: u64 = 1 << 62;
+
+impl FeatureConfig {
+    /// The bits of a key that say which family it is of.
+    pub(crate) fn family_bits(&self) -> u64 {
+        if self.lead_chars > 0 { CHAR_FAMILY | LEAD_FAMILY } else { CHAR_FAMILY }
+    }
+}
+
+/// Which family an n-gram is of, and in which bits of its key that stands.
+#[derive(Clone, Copy)]
+struct Family {
+    mask: u64,
+    bits: u64,
+}
+
+impl Family {
+    fn key(self, ngram: &[u8]) -> u64 {
+        (xxh3_64(ngram) & !self.mask) | self.bits
+    }
+}
 
 /// Keys are hashes already: hashing them again would be waste.
 #[derive(Default)]
@@ -61,21 +86,30 @@ impl NgramCounter {
     /// The keys of the n-grams of `text` with their counts, sorted by key.
     pub fn count(&mut self, config: &FeatureConfig, text: &str) -> Vec<(u64, u32)> {
         self.counts.clear();
-        self.lowered.clear();
-        // char by char: `str::to_lowercase` would allocate, and its final-sigma rule looks beyond the character
-        self.lowered.extend(text.chars().flat_map(char::to_lowercase));
-        if config.word_ngrams[1] > 0 {
-            self.count_words(config.word_ngrams);
-        }
-        if config.char_ngrams[1] > 0 {
-            self.count_chars(config.char_ngrams);
+        self.count_families(config, text, 0);
+        if config.lead_chars > 0 {
+            let end = text.char_indices().nth(config.lead_chars).map_or(text.len(), |(offset, _)| offset);
+            self.count_families(config, &text[..end], LEAD_FAMILY);
         }
         let mut counts: Vec<(u64, u32)> = self.counts.iter().map(|(key, count)| (*key, *count)).collect();
         counts.sort_unstable_by_key(|(key, _)| *key);
         counts
     }
 
-    fn count_words(&mut self, [low, high]: [usize; 2]) {
+    fn count_families(&mut self, config: &FeatureConfig, text: &str, part: u64) {
+        self.lowered.clear();
+        // char by char: `str::to_lowercase` would allocate, and its final-sigma rule looks beyond the character
+        self.lowered.extend(text.chars().flat_map(char::to_lowercase));
+        let family = |bits: u64| Family { mask: config.family_bits(), bits: bits | part };
+        if config.word_ngrams[1] > 0 {
+            self.count_words(config.word_ngrams, family(0));
+        }
+        if config.char_ngrams[1] > 0 {
+            self.count_chars(config.char_ngrams, family(CHAR_FAMILY));
+        }
+    }
+
+    fn count_words(&mut self, [low, high]: [usize; 2], family: Family) {
         self.tokens.clear();
         let mut start = None;
         let mut length = 0;
@@ -98,14 +132,13 @@ impl NgramCounter {
                 }
                 self.joined.push_str(&self.lowered[*begin..*end]);
                 if nth + 1 >= low {
-                    let key = xxh3_64(self.joined.as_bytes()) & !CHAR_FAMILY;
-                    *self.counts.entry(key).or_default() += 1;
+                    *self.counts.entry(family.key(self.joined.as_bytes())).or_default() += 1;
                 }
             }
         }
     }
 
-    fn count_chars(&mut self, [low, high]: [usize; 2]) {
+    fn count_chars(&mut self, [low, high]: [usize; 2], family: Family) {
         for word in self.lowered.split_whitespace() {
             self.padded.clear();
             self.padded.push(' ');
@@ -119,7 +152,7 @@ impl NgramCounter {
                 for first in 0..=length.saturating_sub(size) {
                     let end = self.boundaries[(first + size).min(length)];
                     let gram = &self.padded.as_bytes()[self.boundaries[first]..end];
-                    *self.counts.entry(xxh3_64(gram) | CHAR_FAMILY).or_default() += 1;
+                    *self.counts.entry(family.key(gram)).or_default() += 1;
                 }
                 // as scikit-learn: a word no longer than this size is counted whole once, and not again for longer sizes
                 if length <= size {
@@ -135,7 +168,7 @@ mod tests {
     use super::*;
 
     fn config(word_ngrams: [usize; 2], char_ngrams: [usize; 2]) -> FeatureConfig {
-        FeatureConfig { word_ngrams, char_ngrams, sublinear_tf: false, min_df: 1, max_features: 100 }
+        FeatureConfig { word_ngrams, char_ngrams, lead_chars: 0, sublinear_tf: false, min_df: 1, max_features: 100 }
     }
 
     fn word(text: &str) -> u64 {
@@ -191,6 +224,17 @@ mod tests {
     fn characters_beyond_ascii_are_cut_at_their_boundaries() {
         let counts = NgramCounter::new().count(&config([0, 0], [2, 2]), "É");
         assert_eq!(counts, expected(vec![(chars(" é"), 1), (chars("é "), 1)]));
+    }
+
+    #[test]
+    fn the_beginning_is_counted_beside_the_whole_and_cut_between_characters() {
+        let config = FeatureConfig { lead_chars: 6, ..config([1, 1], [0, 0]) };
+        let hash = |text: &str| xxh3_64(text.as_bytes()) & !(CHAR_FAMILY | LEAD_FAMILY);
+        let counts = NgramCounter::new().count(&config, "É fees fees");
+        assert_eq!(counts, expected(vec![(hash("fees"), 2), (hash("fees") | LEAD_FAMILY, 1)]));
+        // a text that ends before is a beginning as a whole
+        let counts = NgramCounter::new().count(&config, "fee");
+        assert_eq!(counts, expected(vec![(hash("fee"), 1), (hash("fee") | LEAD_FAMILY, 1)]));
     }
 
     #[test]

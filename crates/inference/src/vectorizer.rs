@@ -4,12 +4,15 @@ use std::fmt;
 
 use crate::{
     config::FeatureConfig,
-    ngrams::{CHAR_FAMILY, KeyMap, NgramCounter},
+    ngrams::{KeyMap, NgramCounter},
     rows::SparseRow,
 };
 
-/// TF-IDF over the n-grams of a vocabulary. Each family (words, characters) is scaled to length 1 by itself, then the
-/// whole row is, so that neither family drowns the other, however long the text.
+/// Families that there are at most: words and characters, of the whole text and of its beginning.
+const MOST_FAMILIES: usize = 4;
+
+/// TF-IDF over the n-grams of a vocabulary. Each family (words, characters; of the beginning again) is scaled to length 1 by itself,
+/// then the whole row is, so that none drowns another, however long the text.
 pub struct Vectorizer {
     config: FeatureConfig,
     keys: Vec<u64>,
@@ -31,7 +34,7 @@ impl Vectorizer {
         &self.config
     }
 
-    /// Keys of the features, ascending: words first, then characters.
+    /// Keys of the features, ascending, and so family by family: words first, then characters.
     #[must_use]
     pub fn keys(&self) -> &[u64] {
         &self.keys
@@ -65,20 +68,24 @@ impl Vectorizer {
     #[must_use]
     pub fn weigh(&self, counts: &[(u64, u32)]) -> SparseRow {
         let mut row = SparseRow::default();
-        let mut words = 0;
+        let bits = self.config.family_bits();
+        // where each family begins
+        let (mut starts, mut families, mut last) = ([0; MOST_FAMILIES], 0, None);
         for (key, count) in counts {
             let Some(number) = self.numbers.get(key) else { continue };
+            if last.replace(key & bits) != Some(key & bits) {
+                starts[families] = row.indices.len();
+                families += 1;
+            }
             let count = f64::from(*count);
             let frequency = if self.config.sublinear_tf { 1.0 + count.ln() } else { count };
             row.indices.push(*number);
             row.values.push((frequency * f64::from(self.idf[*number as usize])) as f32);
-            if key & CHAR_FAMILY == 0 {
-                words = row.indices.len();
-            }
         }
-        let (word_values, char_values) = row.values.split_at_mut(words);
-        let families = usize::from(!word_values.is_empty()) + usize::from(!char_values.is_empty());
-        for family in [word_values, char_values] {
+        let mut rest = &mut row.values[..];
+        for start in starts[..families].iter().rev() {
+            let (before, family) = rest.split_at_mut(*start);
+            rest = before;
             let square: f64 = family.iter().map(|value| f64::from(*value) * f64::from(*value)).sum();
             let scale = 1.0 / (square * families as f64).sqrt();
             for value in family {
@@ -99,10 +106,17 @@ impl fmt::Debug for Vectorizer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document_frequency::DocumentFrequencies;
+    use crate::{
+        document_frequency::DocumentFrequencies,
+        ngrams::{CHAR_FAMILY, LEAD_FAMILY},
+    };
 
     fn fitted(texts: &[&str], sublinear_tf: bool) -> Vectorizer {
-        let config = FeatureConfig { word_ngrams: [1, 1], char_ngrams: [2, 3], sublinear_tf, min_df: 1, max_features: 1000 };
+        with_lead(texts, sublinear_tf, 0)
+    }
+
+    fn with_lead(texts: &[&str], sublinear_tf: bool, lead_chars: usize) -> Vectorizer {
+        let config = FeatureConfig { word_ngrams: [1, 1], char_ngrams: [2, 3], lead_chars, sublinear_tf, min_df: 1, max_features: 1000 };
         let mut frequencies = DocumentFrequencies::new();
         let mut counter = NgramCounter::new();
         for text in texts {
@@ -123,6 +137,20 @@ mod tests {
         assert_eq!(words, 3);
         assert!((square(&row.values[..words]) - 0.5).abs() < 1e-6);
         assert!((square(&row.values) - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_beginning_weighs_as_much_as_the_whole_text() {
+        let vectorizer = with_lead(&["the fee is due", "the term ends"], true, 7);
+        let row = vectorizer.vectorize(&mut NgramCounter::new(), "the fee of the term");
+        let family = |bits: u64| -> Vec<f32> {
+            let of_family = |number: &u32| vectorizer.keys()[*number as usize] & (CHAR_FAMILY | LEAD_FAMILY) == bits;
+            row.indices.iter().zip(&row.values).filter(|(number, _)| of_family(number)).map(|(_, value)| *value).collect()
+        };
+        assert_eq!((family(0).len(), family(LEAD_FAMILY).len()), (3, 2));
+        for bits in [0, CHAR_FAMILY, LEAD_FAMILY, CHAR_FAMILY | LEAD_FAMILY] {
+            assert!((square(&family(bits)) - 0.25).abs() < 1e-6, "family {bits:x}");
+        }
     }
 
     #[test]

@@ -10,18 +10,22 @@ use inference::{
 };
 
 fn features() -> FeatureConfig {
-    FeatureConfig { word_ngrams: [1, 2], char_ngrams: [2, 3], sublinear_tf: true, min_df: 1, max_features: 100 }
+    FeatureConfig { word_ngrams: [1, 2], char_ngrams: [2, 3], lead_chars: 0, sublinear_tf: true, min_df: 1, max_features: 100 }
+}
+
+fn model(dir: &Path) -> (ModelConfig, Weights) {
+    model_of(dir, features())
 }
 
 /// A model of two classes over the n-grams of one text.
-fn model(dir: &Path) -> (ModelConfig, Weights) {
+fn model_of(dir: &Path, features: FeatureConfig) -> (ModelConfig, Weights) {
     let mut frequencies = DocumentFrequencies::new();
-    frequencies.add(&NgramCounter::new().count(&features(), "governing law"));
-    let vectorizer = frequencies.into_vectorizer(features());
+    frequencies.add(&NgramCounter::new().count(&features, "governing law"));
+    let vectorizer = frequencies.into_vectorizer(features.clone());
     let config = ModelConfig {
         format_version: FORMAT_VERSION,
         kind: KIND_LINEAR.to_owned(),
-        features: features(),
+        features,
         feature_count: vectorizer.len(),
         fields: vec![FieldConfig {
             name: "law".to_owned(),
@@ -74,6 +78,30 @@ fn what_was_written_is_read_back_and_answers() {
     assert!(known.value.as_deref() == Some("Utah") && known.answered);
     // nothing known: the bias alone decides
     assert_eq!(model.predict("")[0].value, None);
+}
+
+#[test]
+fn a_model_from_before_beginnings_were_counted_answers_as_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, _) = model(dir.path());
+    let written = fs::read_to_string(dir.path().join(CONFIG_FILE)).unwrap();
+    assert!(!written.contains("lead_chars"), "{written}");
+    assert_eq!(ModelConfig::read(dir.path()).unwrap(), config);
+    // keys as the first release hashed them: but for the family, every bit is one of the hash
+    let first = xxhash_rust::xxh3::xxh3_64(b"governing") & !(1 << 63);
+    assert!(first & (1 << 62) != 0 || xxhash_rust::xxh3::xxh3_64(b"law") & (1 << 62) != 0, "a word whose hash has the second bit");
+    assert!(Model::load(dir.path()).unwrap().vectorizer().keys().contains(&first));
+}
+
+#[test]
+fn a_model_of_beginnings_is_read_back_and_one_too_long_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, _) = model_of(dir.path(), FeatureConfig { lead_chars: 9, ..features() });
+    assert_eq!(ModelConfig::read(dir.path()).unwrap(), config);
+    let answer = Model::load(dir.path()).unwrap().predict("governing nothing")[0].clone();
+    assert_eq!(answer.value.as_deref(), Some("Utah"));
+    edit_config(dir.path(), |config| config["features"]["lead_chars"] = 2_000_000.into());
+    assert!(refusal(dir.path()).contains("lead_chars must be from 0 to"));
 }
 
 #[test]

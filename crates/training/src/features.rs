@@ -20,10 +20,12 @@ pub(crate) struct TrainFeatures {
     pub(crate) rows: SparseRows,
 }
 
-/// Learns the vocabulary from the train split and turns its texts into rows. `share` is how much of the whole run this
+/// Learns the vocabulary from the train split and turns its texts into rows. Where most texts are no longer than the beginning that is to
+/// be counted by itself, none is: it would say the same once more. `share` is how much of the whole run this
 /// is, for the progress.
 pub(crate) fn fit(path: &Path, config: &FeatureConfig, journal: &mut Journal<'_>, share: f64) -> Result<TrainFeatures, Halt> {
     let started = Instant::now();
+    let config = &FeatureConfig { lead_chars: lead_chars(path, config.lead_chars, journal)?, ..config.clone() };
     let mut frequencies = DocumentFrequencies::new();
     let mut examples = Vec::new();
     read_batches(path, |lines| {
@@ -54,6 +56,20 @@ pub(crate) fn fit(path: &Path, config: &FeatureConfig, journal: &mut Journal<'_>
         return Err(TrainingError::BadDataset { path: path.to_owned(), line: None, reason }.into());
     }
     Ok(TrainFeatures { vectorizer, examples, rows })
+}
+
+/// `asked`, if most texts are longer than that.
+fn lead_chars(path: &Path, asked: usize, journal: &mut Journal<'_>) -> Result<usize, Halt> {
+    if asked == 0 {
+        return Ok(0);
+    }
+    let (mut longer, mut texts) = (0, 0);
+    read_batches(path, |lines| {
+        texts += lines.len();
+        longer += lines.iter().filter(|line| line.text.chars().nth(asked).is_some()).count();
+        journal.between_solves()
+    })?;
+    Ok(if longer * 2 > texts { asked } else { 0 })
 }
 
 fn counted<T: Send>(lines: Vec<Line>, count: impl Fn(&mut NgramCounter, &str) -> T + Sync) -> Vec<(Example, T)> {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
+use inference::{LinearParams, SentenceTransformerParams};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -39,7 +40,7 @@ pub fn fingerprint(job: &TrainingJob, dataset_hash: &str) -> String {
 impl Identity {
     /// The identity of a job on `data`, which stands for the bytes that are learned from.
     pub(crate) fn new(job: &TrainingJob, data: &str) -> Self {
-        let mut params = job.params.clone();
+        let mut params = with_defaults(job);
         params.sort_all_objects();
         let mut facts = BTreeMap::from([
             ("format_version", FORMAT_VERSION.to_string()),
@@ -84,6 +85,16 @@ impl Identity {
             None => Some(format!("it does not name its {name}")),
         })
     }
+}
+
+/// The parameters that training uses: a default that is another in another version gives another result.
+fn with_defaults(job: &TrainingJob) -> serde_json::Value {
+    let known = match job.kind {
+        Kind::Linear => LinearParams::parse(&job.params).map(serde_json::to_value),
+        Kind::SentenceTransformer => SentenceTransformerParams::parse(&job.params).map(serde_json::to_value),
+    };
+    // what cannot be parsed is never trained
+    known.ok().and_then(Result::ok).unwrap_or_else(|| job.params.clone())
 }
 
 fn hash_file(path: &Path) -> Result<String, TrainingError> {
@@ -145,7 +156,8 @@ mod tests {
     #[test]
     fn what_the_result_does_not_depend_on_leaves_the_fingerprint() {
         let other = TrainingJob {
-            params: json!({"l2": 0.1, "folds": 3}),
+            // what is not named is a default
+            params: json!({"l2": 0.1, "folds": 3, "min_df": 2}),
             out: "elsewhere".into(),
             checkpoint_seconds: 0.0,
             resume: Some("checkpoint".into()),

@@ -181,6 +181,59 @@ fn the_same_seed_gives_the_same_bytes_on_one_thread_and_on_two() {
     assert!(files[0] == files[2], "two threads gave other bytes than one");
 }
 
+/// A long text of which only the first lines say what it is; each of the rest speaks of all topics.
+fn long_text(example: usize) -> String {
+    let mut body: Vec<&str> = (0..60).flat_map(|line| TOPICS.map(|(_, words)| words[(example + line) % 4])).collect();
+    body.rotate_left(example % 7);
+    format!("{} {}", text(example), body.join(" "))
+}
+
+#[test]
+fn the_beginning_of_long_texts_is_learned_by_itself_as_it_is_predicted() {
+    let snapshot = Snapshot::new(48, &Shape::default());
+    for name in ["train.jsonl", "validation.jsonl"] {
+        let lines = fs::read_to_string(snapshot.path(name)).unwrap();
+        let long = lines.lines().map(|line| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            line["text"] = long_text(line["document_id"].as_str().unwrap()[1..].parse().unwrap()).into();
+            format!("{line}\n")
+        });
+        let long: String = long.collect();
+        fs::write(snapshot.path(name), long).unwrap();
+    }
+    let mut losses = Vec::new();
+    for lead in [100, 0] {
+        let job = TrainingJob {
+            params: json!({"min_df": 1, "lead_chars": lead}),
+            out: snapshot.path(&format!("model-{lead}")),
+            ..snapshot.job()
+        };
+        let summary = train(&job).unwrap();
+        losses.push(summary.fields[0].validation_log_loss.unwrap());
+        let model = Model::load_unpublished(&job.out).unwrap();
+        assert_eq!(model.config().features.lead_chars, lead);
+        let rows = ReportRow::read_all(&job.reports.join(VALIDATION_FILE)).unwrap();
+        for row in rows.iter().filter(|row| row.field == "contract_type") {
+            let answer = &model.predict(&long_text(row.document_id[1..].parse().unwrap()))[0];
+            // the last bit may be lost where JSON is read
+            assert!(answer.value == row.predicted && (answer.confidence - row.confidence).abs() < 1e-12, "{answer:?} {row:?}");
+        }
+    }
+    assert!(losses[0] < losses[1], "{losses:?}");
+}
+
+#[test]
+fn where_most_texts_are_short_their_beginning_is_not_learned_twice() {
+    let snapshot = Snapshot::new(48, &Shape::default());
+    let [on, off] = [500, 0].map(|lead| {
+        let job = TrainingJob { params: json!({"min_df": 1, "lead_chars": lead}), ..snapshot.job() };
+        train(&job).unwrap();
+        assert_eq!(Model::load_unpublished(&job.out).unwrap().config().features.lead_chars, 0);
+        weights(&job.out)
+    });
+    assert!(on == off);
+}
+
 #[test]
 fn titles_file_names_and_metadata_change_nothing() {
     let plain = Snapshot::new(48, &Shape::default());
