@@ -78,6 +78,8 @@ struct Report {
     reviews_withdrawn: u64,
     #[serde(default)]
     unknown_controls: std::collections::BTreeMap<String, u64>,
+    #[serde(default)]
+    unknown_keys: std::collections::BTreeMap<String, u64>,
     fields: std::collections::BTreeMap<String, std::collections::BTreeMap<String, i64>>,
     warnings: Vec<String>,
 }
@@ -245,6 +247,7 @@ fn text(report: &Report) -> String {
         lines.push(format!("withdrawn: {} answers whose annotations are not in the file", report.reviews_withdrawn));
     }
     lines.extend(report.unknown_controls.iter().map(|(control, items)| format!("not read: {items} items of type {control}")));
+    lines.extend(report.unknown_keys.iter().map(|(key, times)| format!("not read: {key}, {times} times")));
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.join("\n")
 }

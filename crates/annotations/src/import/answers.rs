@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::fields::{FieldKind, is_iso_date, is_number, is_valid_name};
 use crate::import::controls::{Control, Nature, strings};
-use crate::import::task::Item;
+use crate::import::objects::Item;
 use crate::review_status::ReviewStatus;
 use crate::spans::{IndexedText, Span};
 

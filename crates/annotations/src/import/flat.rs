@@ -8,7 +8,10 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::import::task::Item;
+use crate::import::objects::Item;
+
+/// Keys after the answers that say nothing about them.
+const UNUSED: [&str; 1] = ["lead_time"];
 
 /// What such an element says.
 pub(super) struct Flat {
@@ -19,6 +22,8 @@ pub(super) struct Flat {
     pub(super) annotator: Option<Value>,
     pub(super) created_at: Option<String>,
     pub(super) updated_at: Option<String>,
+    /// Keys after the answers that are not known here.
+    pub(super) unknown: Vec<String>,
 }
 
 /// The entries of an object, in their order.
@@ -76,6 +81,7 @@ pub(super) fn read(entries: &Entries<'_>) -> Result<Flat, String> {
         annotator: rest.remove("annotator"),
         created_at,
         updated_at,
+        unknown: rest.into_iter().map(|(key, _)| key).filter(|key| !UNUSED.contains(&key.as_str())).collect(),
     })
 }
 
@@ -93,7 +99,7 @@ fn item(name: &str, value: Value) -> Item {
         }
         other => ("(unknown, in JSON_MIN)", single("value", other)),
     };
-    Item { id: None, control: Some(control.to_owned()), from_name: Some(name.to_owned()), value: Some(value), score: None }
+    Item { control: Some(control.to_owned()), from_name: Some(name.to_owned()), value: Some(value), ..Item::default() }
 }
 
 #[cfg(test)]

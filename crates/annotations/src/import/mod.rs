@@ -15,6 +15,7 @@ mod inspect;
 mod label_studio;
 pub mod legacy_csv;
 mod marks;
+mod objects;
 mod one_document;
 mod options;
 mod parse;
@@ -28,6 +29,7 @@ mod settle;
 mod staging;
 mod task;
 mod tasks;
+mod unknown_keys;
 
 pub use error::ImportError;
 pub use inspect::{Inspection, inspect};

@@ -11,18 +11,18 @@ use sha2::{Digest, Sha256};
 use crate::import::answers::{Answers, SpanCheck, collect};
 use crate::import::flat;
 use crate::import::marks::{FieldMarks, TaskMarks};
+use crate::import::objects::{Annotation, Prediction};
 use crate::import::options::{GroundTruth, ImportOptions};
 use crate::import::said::{SaidEvent, check_names, take_said};
 use crate::import::scalars::{LONGEST_ID, has_nul, id_of, id_only, printable, reviewer_of, small, time_of};
-use crate::import::task::{Annotation, List, Ordered, Prediction, Task};
+use crate::import::task::{List, Ordered, Task};
+use crate::import::unknown_keys::Names;
 use crate::near_duplicates::Sketch;
 use crate::review_status::ReviewStatus;
 use crate::spans::IndexedText;
 use crate::split::{Split, group_key_of};
 
 const LONGEST_REASON: usize = 500;
-/// Distinct unknown types that are counted apart; a file with more is no honest export.
-const UNKNOWN_TYPES: usize = 100;
 /// Annotations, and predictions, of one task.
 const MOST_PER_TASK: usize = 1_000;
 /// Bytes of the JSON of what is kept as metadata of a document, as for one that comes by itself.
@@ -117,17 +117,25 @@ pub(super) struct Ignored {
 pub(super) struct Parser<'o> {
     options: &'o ImportOptions,
     ignored: Ignored,
-    unknown_controls: BTreeMap<String, u64>,
+    unknown_controls: Names,
+    unknown_keys: Names,
     fields: HashSet<String>,
 }
 
 impl<'o> Parser<'o> {
     pub(super) fn new(options: &'o ImportOptions) -> Self {
-        Self { options, ignored: Ignored::default(), unknown_controls: BTreeMap::new(), fields: HashSet::new() }
+        Self {
+            options,
+            ignored: Ignored::default(),
+            unknown_controls: Names::default(),
+            unknown_keys: Names::default(),
+            fields: HashSet::new(),
+        }
     }
 
-    pub(super) fn into_findings(self) -> (Ignored, BTreeMap<String, u64>) {
-        (self.ignored, self.unknown_controls)
+    /// What was left out, unknown types of items, and unknown keys of answers.
+    pub(super) fn into_findings(self) -> (Ignored, BTreeMap<String, u64>, BTreeMap<String, u64>) {
+        (self.ignored, self.unknown_controls.into_counts(), self.unknown_keys.into_counts())
     }
 
     pub(super) fn parse(&mut self, raw: &str) -> Result<ParsedTask, BadTask> {
@@ -162,6 +170,10 @@ impl<'o> Parser<'o> {
         let indexed = IndexedText::new(&text);
         let predictions = self.predictions_of(task.predictions, task_time, &indexed)?;
         let mut annotations = annotations_of(task.annotations)?;
+        for annotation in &annotations {
+            let items = annotation.result.as_deref().unwrap_or_default();
+            self.unknown_keys.count_of_answer("annotations[].", &annotation.unknown, items);
+        }
         let said = take_said(&mut annotations, &indexed)?;
         let reviews = self.reviews_of(annotations, &predictions, &indexed)?;
         self.ignored.drafts += task.drafts as u64;
@@ -192,15 +204,14 @@ impl<'o> Parser<'o> {
         let file_name = file_name_of(&mut flat.data, None);
         let mut reviews = Vec::new();
         if flat.annotation_id.is_some() {
+            self.unknown_keys.count_of_answer("", &flat.unknown, &flat.items);
             let annotation = Annotation {
                 id: flat.annotation_id,
                 completed_by: flat.annotator,
                 result: Some(flat.items),
-                was_cancelled: None,
-                ground_truth: None,
                 created_at: flat.created_at,
                 updated_at: flat.updated_at,
-                aprendiz: None,
+                ..Annotation::default()
             };
             reviews = self.reviews_of(vec![annotation], &[], &IndexedText::new(&text))?;
         }
@@ -304,6 +315,7 @@ impl<'o> Parser<'o> {
                 continue;
             }
             let prediction: Prediction = serde_json::from_str(prediction.get()).map_err(|error| format!("a prediction: {error}"))?;
+            self.unknown_keys.count_of_answer("predictions[].", &prediction.unknown, prediction.result.as_deref().unwrap_or_default());
             let id = id_of("id of a prediction", prediction.id.as_ref())?.unwrap_or_default();
             let given = prediction.updated_at.as_deref().or(prediction.created_at.as_deref()).map(time_of).transpose()?;
             // hand-made files have no times: a fixed one keeps a repeated import a no-op
@@ -313,7 +325,7 @@ impl<'o> Parser<'o> {
                 return Err(format!("the model_version of prediction {id} has more than {LONGEST_ID} characters"));
             }
             let mut answers = collect(prediction.result.as_deref().unwrap_or_default(), text, SpanCheck::Lenient, &mut |control| {
-                count(&mut self.unknown_controls, control)
+                self.unknown_controls.count("", control)
             })
             .map_err(|reason| format!("prediction {id}: {reason}"))?;
             self.normalize(&mut answers);
@@ -365,7 +377,7 @@ impl<'o> Parser<'o> {
                 return Err(format!("annotation {id} is there twice"));
             }
             let items = annotation.result.unwrap_or_default();
-            let mut answers = collect(&items, text, SpanCheck::Strict, &mut |control| count(&mut self.unknown_controls, control))
+            let mut answers = collect(&items, text, SpanCheck::Strict, &mut |control| self.unknown_controls.count("", control))
                 .map_err(|reason| format!("annotation {id}: {reason}"))?;
             self.normalize(&mut answers);
             let open = apply_verdicts(&mut answers, predictions);
@@ -442,12 +454,6 @@ fn apply_verdicts(answers: &mut Answers, predictions: &[Predicted]) -> BTreeSet<
         }
     }
     open
-}
-
-fn count(counts: &mut BTreeMap<String, u64>, control: &str) {
-    let name = printable(control, 60);
-    let name = if counts.contains_key(&name) || counts.len() < UNKNOWN_TYPES { name } else { "(others)".to_owned() };
-    *counts.entry(name).or_default() += 1;
 }
 
 fn file_name_of(data: &mut Map<String, Value>, file_upload: Option<&Value>) -> Option<String> {

@@ -96,6 +96,10 @@ pub struct ImportReport {
     pub new_fields: Vec<NewField>,
     /// Result items of types that Aprendiz does not read, by type.
     pub unknown_controls: BTreeMap<String, u64>,
+    /// Keys in annotations, predictions and their results that Aprendiz does not read, by place and name; unknown keys of tasks are
+    /// kept in the metadata of the document.
+    #[serde(default)]
+    pub unknown_keys: BTreeMap<String, u64>,
     /// Annotations that were skipped in the labelling tool, and so are no reviews.
     #[serde(default)]
     pub annotations_cancelled: u64,

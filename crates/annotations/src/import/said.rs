@@ -10,8 +10,8 @@ use crate::array_literal::array_literal;
 use crate::fields::{Cardinality, FieldKind, is_valid_name};
 use crate::import::answers::{SpanCheck, answer_of, collect};
 use crate::import::marks::FieldMarks;
+use crate::import::objects::Annotation;
 use crate::import::scalars::{id_of, printable, reviewer_of, time_of};
-use crate::import::task::Annotation;
 use crate::review_status::ReviewStatus;
 use crate::spans::IndexedText;
 

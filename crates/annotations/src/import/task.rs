@@ -6,9 +6,8 @@ use std::fmt;
 use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
-use crate::import::marks::ReviewMarks;
+use crate::import::objects::Key;
 
 /// Keys of a task that say nothing about the document or its answers, or that other keys say better. Others are kept.
 const COUNTS_AND_VIEWS: [&str; 35] = [
@@ -165,51 +164,6 @@ impl<'de> Deserialize<'de> for List<'de> {
 
         deserializer.deserialize_seq(ListVisitor)
     }
-}
-
-/// A key, borrowed from the file where it holds no escape.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// A finished annotation. Drafts have a list of their own, which is not read.
-#[derive(Deserialize)]
-pub(super) struct Annotation {
-    pub(super) id: Option<Value>,
-    /// A user id, or the user.
-    pub(super) completed_by: Option<Value>,
-    pub(super) result: Option<Vec<Item>>,
-    /// Skipped, or its review undone.
-    pub(super) was_cancelled: Option<bool>,
-    /// Every imported annotation has it, so it says little.
-    pub(super) ground_truth: Option<bool>,
-    pub(super) created_at: Option<String>,
-    pub(super) updated_at: Option<String>,
-    /// Of an export of ours.
-    pub(super) aprendiz: Option<ReviewMarks>,
-}
-
-/// A prediction of one version of an extractor.
-#[derive(Deserialize)]
-pub(super) struct Prediction {
-    pub(super) id: Option<Value>,
-    pub(super) result: Option<Vec<Item>>,
-    pub(super) score: Option<f64>,
-    pub(super) model_version: Option<String>,
-    pub(super) created_at: Option<String>,
-    pub(super) updated_at: Option<String>,
-}
-
-/// One answer, or one region. Relations have neither name nor value.
-#[derive(Deserialize)]
-pub(super) struct Item {
-    /// Shared by the label of a region and by what is said about that region.
-    pub(super) id: Option<Value>,
-    #[serde(rename = "type")]
-    pub(super) control: Option<String>,
-    pub(super) from_name: Option<String>,
-    pub(super) value: Option<Map<String, Value>>,
-    pub(super) score: Option<f64>,
 }
 
 /// The keys of an object in their order, which is all that tells data from answers in a JSON_MIN export.

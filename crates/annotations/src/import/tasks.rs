@@ -38,6 +38,8 @@ pub(super) struct Outcome {
     pub(super) ignored: Ignored,
     /// Result items of unknown types, by type.
     pub(super) unknown_controls: BTreeMap<String, u64>,
+    /// Keys of answers that are not read, by place and name.
+    pub(super) unknown_keys: BTreeMap<String, u64>,
 }
 
 /// Reads the whole file and hands over full batches; stops early, without an error, when `emit` says that nobody listens.
@@ -70,8 +72,8 @@ pub(super) fn read_tasks(
     reader.settle_pending();
     let rest = std::mem::take(&mut reader.batch);
     reader.hand_over(rest);
-    let (ignored, unknown_controls) = reader.parser.into_findings();
-    Ok(Outcome { ignored, unknown_controls, ..reader.outcome })
+    let (ignored, unknown_controls, unknown_keys) = reader.parser.into_findings();
+    Ok(Outcome { ignored, unknown_controls, unknown_keys, ..reader.outcome })
 }
 
 struct TaskReader<'a> {

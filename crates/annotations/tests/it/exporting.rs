@@ -87,6 +87,7 @@ async fn goes_round(pool: PgPool) {
     with_database(|other| async move {
         let report = import(&other, copied).await.unwrap();
         assert_eq!((report.quarantined, &report.quarantined_tasks), (0, &Vec::new()));
+        assert!(report.unknown_keys.is_empty(), "what we write we read: {:?}", report.unknown_keys);
         let found = held(&other).await;
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(found, expected);

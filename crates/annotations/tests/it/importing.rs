@@ -89,6 +89,7 @@ async fn kinds_and_cardinalities_are_guessed_and_then_kept() {
             ]
         );
         assert_eq!(report.unknown_controls.get("relation"), Some(&1));
+        assert!(report.unknown_keys.is_empty(), "{:?}", report.unknown_keys);
         assert_eq!(state(&pool, "1", "heading").await, is(None, Some(&["Agreement"]), "NEW", 1));
 
         one["annotations"][0]["updated_at"] = json!("2024-03-01T00:00:00Z");

@@ -146,3 +146,36 @@ async fn a_file_that_makes_names_of_data_is_stopped_by_the_bound_of_fields() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_answers_that_nobody_reads_are_counted_by_place_and_those_of_label_studio_itself_are_not() {
+    with_database(|pool| async move {
+        let mut one = reviewed(1, &[("law", "Texas")]);
+        one["annotations"][0]["lead_time"] = json!(12.5);
+        one["annotations"][0]["reviews"] = json!([{"accepted": true}]);
+        one["annotations"][0]["result"] = json!([
+            {"type": "choices", "from_name": "law", "to_name": "text", "origin": "manual", "meta": {"text": ["ask Maria"]},
+             "value": {"choices": ["Texas"], "rotation": 0}},
+            {"type": "labels", "value": {"start": 0, "end": 9, "text": "Agreement", "labels": ["law"], "globalOffsets": {"start": 0}}},
+            {"type": "brushlabels", "format": "rle", "value": {"rle": []}},
+        ]);
+        one["predictions"] = json!([prediction(1, "v", "2024-01-01T00:00:00Z", &[("law", "Ohio")])]);
+        one["predictions"][0]["cluster"] = json!(3);
+        one["predictions"][0]["explanation"] = json!("because");
+        let report = import(&pool, file(&[one.clone(), reviewed(2, &[])])).await.unwrap();
+        let counts: Vec<(&str, u64)> = report.unknown_keys.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+        assert_eq!(
+            counts,
+            [
+                ("annotations[].result[].meta", 1),
+                ("annotations[].result[].value.globalOffsets", 1),
+                ("annotations[].result[].value.rotation", 1),
+                ("annotations[].reviews", 1),
+                ("predictions[].explanation", 1),
+            ]
+        );
+        assert_eq!(report.unknown_controls.get("brushlabels"), Some(&1), "of what is not read as a whole the keys are not told");
+        assert_eq!((report.quarantined, report.events_created), (0, 2));
+    })
+    .await;
+}

@@ -28,7 +28,7 @@ pub(super) async fn record(
     arrival: Arrival,
     settled: Settled,
 ) -> Result<ImportReport, ImportError> {
-    let Outcome { tasks, quarantined, quarantined_tasks, unknown_controls, ignored } = arrival.outcome;
+    let Outcome { tasks, quarantined, quarantined_tasks, unknown_controls, unknown_keys, ignored } = arrival.outcome;
     let mut warnings = settled.warnings;
     for (number, what) in [
         (ignored.prediction_ids, "predictions are only ids, as in a direct export: values need an export with whole predictions"),
@@ -56,6 +56,7 @@ pub(super) async fn record(
         fields: status_counts(conn).await?,
         new_fields: settled.new_fields,
         unknown_controls,
+        unknown_keys,
         annotations_cancelled: ignored.cancelled,
         drafts_ignored: ignored.drafts,
         reviews_withdrawn: settled.withdrawn,
