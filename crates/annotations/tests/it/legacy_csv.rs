@@ -1,8 +1,9 @@
 //! Review files of the old pipeline, on their way into the tables.
 
-use annotations::SplitRatios;
+use annotations::fields::{Cardinality, FieldDefinition, FieldKind, declare};
 use annotations::import::ImportOptions;
 use annotations::import::legacy_csv::{LegacyCsvError, LegacyCsvOptions, LegacyCsvReport, take_in};
+use annotations::{Case, Normalization, SplitRatios};
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
@@ -228,6 +229,30 @@ async fn what_was_erased_does_not_come_back_by_an_old_file() {
         let report = csv(&pool, "id,text,Law_gold\n1,Its text again.,Texas\n").await.unwrap();
         assert!(report.quarantined == 1 && report.quarantined_rows[0].reason.contains("erased"), "{report:?}");
         assert_eq!(count(&pool, "SELECT count(*) FROM annotation_events").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_are_written_as_their_field_writes_them_before_they_are_compared() {
+    with_database(|pool| async move {
+        import(&pool, file(&[reviewed(1, &[("law", "Texas")]), task(2), task(3)])).await.unwrap();
+        let aliases = ["ny", "new york"].map(|alias| (alias.to_owned(), "New York".to_owned())).into_iter().collect();
+        let normalization = Normalization { case: Case::Upper, spaces: true, aliases };
+        let definition = FieldDefinition {
+            kind: FieldKind::Categorical,
+            cardinality: Cardinality::One,
+            allowed_values: None,
+            normalization: Some(normalization),
+        };
+        let mut conn = pool.acquire().await.unwrap();
+        declare(&mut conn, "law", &definition, "ana").await.unwrap();
+        let bytes = "ID,Law_pred,Law_gold,Law_status\n2,NY,new  york,OK\n3,  ohio,,OK\n";
+        let report = csv(&pool, bytes).await.unwrap();
+        assert_eq!(state(&pool, "2", "law").await, is(Some(&["New York"]), Some(&["New York"]), "OK", 1), "{report:?}");
+        assert_eq!(state(&pool, "3", "law").await, is(Some(&["OHIO"]), Some(&["OHIO"]), "OK", 1));
+        assert!(report.warnings.is_empty(), "{:?}", report.warnings);
+        assert_eq!(csv(&pool, bytes).await.unwrap().events_created, 0);
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! What a row says about a field.
 
 use crate::import::legacy_csv::status::{Verdict, verdict_of};
+use crate::normalization::Normalizer;
 use crate::review_status::ReviewStatus;
 
 /// What a row says about a field.
@@ -25,9 +26,16 @@ pub(super) enum Oddity {
     Contradiction,
 }
 
-/// Lets values and status decide: a status that says "no value" wins over the gold value, otherwise the values win.
-pub(super) fn cell(predicted: Option<&str>, gold: Option<&str>, status: Option<&str>) -> Cell {
-    let one = |text: &str| if text.trim().is_empty() { Vec::new() } else { vec![text.trim().to_owned()] };
+/// Lets values and status decide: a status that says "no value" wins over the gold value, otherwise the values win. Values are compared
+/// as the field writes them.
+pub(super) fn cell(predicted: Option<&str>, gold: Option<&str>, status: Option<&str>, normalizer: Option<&Normalizer>) -> Cell {
+    let one = |text: &str| {
+        let values = if text.trim().is_empty() { Vec::new() } else { vec![text.trim().to_owned()] };
+        match normalizer {
+            Some(normalizer) => normalizer.apply(&values),
+            None => values,
+        }
+    };
     let predicted = predicted.map(one);
     let gold = gold.map(one).unwrap_or_default();
     let predicted_value = predicted.clone().unwrap_or_default();
@@ -69,7 +77,7 @@ mod tests {
     #[test]
     fn values_and_status_decide_together() {
         let said = |predicted: &str, gold: &str, status: &str| {
-            let cell = cell(Some(predicted), Some(gold), Some(status));
+            let cell = cell(Some(predicted), Some(gold), Some(status), None);
             (cell.accepted.map(|value| value.join("|")), cell.oddity)
         };
         let value = |text: &str| Some(text.to_owned());
@@ -86,6 +94,6 @@ mod tests {
         assert_eq!(said("Texas", "", ""), (None, None));
         assert_eq!(said("Texas", "Ohio", ""), (value("Ohio"), None));
         assert_eq!(said("Texas", "Ohio", "ask Maria"), (value("Ohio"), Some(Oddity::UnknownStatus)));
-        assert_eq!(cell(None, Some("x"), None).predicted, None);
+        assert_eq!(cell(None, Some("x"), None, None).predicted, None);
     }
 }

@@ -23,6 +23,8 @@ use crate::import::legacy_csv::staging::{self, CellColumns, RowColumns};
 use crate::import::one_document::{NewDocument, task_of};
 use crate::import::report::Quarantined;
 use crate::import::scalars::{LONGEST_ID, printable, time_of};
+use crate::normalization::Normalizer;
+use crate::normalized_values::normalizers;
 use crate::split::SplitRatios;
 
 /// Source of documents and reviews of such files.
@@ -94,12 +96,13 @@ where
     let mut transaction = conn.begin().await?;
     let conn = &mut *transaction;
     let known = sqlx::query_scalar!("SELECT name FROM fields").fetch_all(&mut *conn).await?;
+    let normalizers = normalizers(conn).await?;
     crate::import::staging::create(conn).await?;
     staging::create(conn).await?;
     let (sender, mut chunks) = mpsc::channel::<Chunk>(BATCHES_UNDER_WAY);
     let reading = tokio::task::spawn_blocking({
         let options = options.clone();
-        move || Reader::read(input, &options, &known, &mut |chunk| sender.blocking_send(chunk).is_ok())
+        move || Reader::read(input, &options, &known, &normalizers, &mut |chunk| sender.blocking_send(chunk).is_ok())
     });
     while let Some(chunk) = chunks.recv().await {
         staging::insert(conn, &chunk.rows, &chunk.cells).await?;
@@ -117,6 +120,8 @@ where
 struct Reader<'o> {
     options: &'o LegacyCsvOptions,
     columns: Columns,
+    /// How the values of each of the fields of the columns are written.
+    normalizers: Vec<Option<&'o Normalizer>>,
     counted: Counted,
     chunk: Chunk,
     emit: &'o mut dyn FnMut(Chunk) -> bool,
@@ -143,6 +148,7 @@ impl<'o> Reader<'o> {
         input: Box<dyn Read + Send>,
         options: &'o LegacyCsvOptions,
         known: &[String],
+        normalizers: &'o BTreeMap<String, Normalizer>,
         emit: &'o mut dyn FnMut(Chunk) -> bool,
     ) -> Result<(Counted, u64), LegacyCsvError> {
         let mut rows = Rows::open(input, options.most_bytes)?;
@@ -153,7 +159,8 @@ impl<'o> Reader<'o> {
         }
         let shown = columns.fields.iter().map(|columns| (columns.field.clone(), columns.shown.clone())).collect();
         let counted = Counted { delimiter: rows.delimiter, columns: shown, ..Counted::default() };
-        let mut reader = Self { options, columns, counted, chunk: Chunk::default(), emit };
+        let normalizers = columns.fields.iter().map(|columns| normalizers.get(&columns.field)).collect();
+        let mut reader = Self { options, columns, normalizers, counted, chunk: Chunk::default(), emit };
         while let Some(record) = rows.next()? {
             reader.counted.rows += 1;
             let row = reader.counted.rows;
@@ -208,7 +215,7 @@ impl<'o> Reader<'o> {
         let mut said = Vec::with_capacity(self.columns.fields.len());
         for (place, field) in self.columns.fields.iter().enumerate() {
             let status = row.raw(field.status);
-            let found = cell(row.raw(field.predicted), row.raw(field.gold), status);
+            let found = cell(row.raw(field.predicted), row.raw(field.gold), status, self.normalizers[place]);
             for value in found.predicted.iter().chain(&found.accepted).flatten() {
                 if value.chars().count() > LONGEST_VALUE {
                     return Err(format!("a value of `{}` has more than {LONGEST_VALUE} characters", field.shown));
