@@ -1,9 +1,11 @@
-//! Imports a file and prints its report and its pace: `cargo run -p annotations --example import -- FILE` with `DATABASE_URL` set.
+//! Imports a file and prints its report, and on the error stream a line of JSON with its pace:
+//! `cargo run -p annotations --example import -- FILE` with `DATABASE_URL` set.
 
 use std::fs::File;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use annotations::import::{ImportOptions, label_studio};
+use annotations::import::{ImportOptions, Stage, label_studio};
+use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
 #[tokio::main]
@@ -13,14 +15,36 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let started = Instant::now();
     let mut storing = None;
     let report = label_studio(&mut database, File::open(path)?, &ImportOptions::new("example"), |progress| {
-        if progress.stage == annotations::import::Stage::Storing {
+        if progress.stage == Stage::Storing {
             storing = Some(started.elapsed());
         }
     })
     .await?;
-    let seconds = started.elapsed().as_secs_f64();
+    let seconds = started.elapsed();
     println!("{}", serde_json::to_string_pretty(&report)?);
-    let reading = storing.map_or(seconds, |time| time.as_secs_f64());
-    eprintln!("{seconds:.2} s, of which reading {reading:.2} s and storing {:.2} s", seconds - reading);
+    let figures = json!({
+        "bytes": report.bytes,
+        "seconds": seconds.as_secs_f64(),
+        "reading_seconds": storing.unwrap_or(seconds).as_secs_f64(),
+        "cpu_seconds": cpu_time().map(|time| time.as_secs_f64()),
+        "peak_bytes": peak_memory(),
+    });
+    eprintln!("{figures}");
     Ok(())
+}
+
+/// Processor time of this process; Linux tells it in hundredths of a second.
+fn cpu_time() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // behind the name, which may hold blanks
+    let (_, rest) = stat.rsplit_once(')')?;
+    let ticks = rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>();
+    Some(Duration::from_millis(ticks * 10))
+}
+
+/// The most memory that this process ever held.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }

@@ -39,6 +39,8 @@ pub(super) async fn settle(conn: &mut PgConnection, options: &ImportOptions, mut
     sqlx::raw_sql("ANALYZE staged_tasks (task_index, project, task_id), staged_reviews, staged_answers (task_index, source_ref, field), staged_predictions (task_index, field)")
         .execute(&mut *conn)
         .await?;
+    // the joins of an import are done in less time than it takes to compile them
+    sqlx::raw_sql("SET LOCAL jit = off").execute(&mut *conn).await?;
     documents::quarantine_repeated(conn, options.limits.quarantine_rows, &mut arrival.outcome).await?;
     lock_projects(conn, SOURCE).await?;
     documents::quarantine_erased(conn, SOURCE, options.limits.quarantine_rows, &mut arrival.outcome).await?;

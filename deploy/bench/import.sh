@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# ./dev bench import: how fast a Label Studio export goes into an empty database, and what memory that takes. Beside it what PostgreSQL
+# itself needs for the same rows: COPY of all of them into the same tables, indexes and triggers included, and of the texts alone into a
+# table without any. Binaries are those of the profile `dev`.
+#
+# IMPORT_BYTES (150MB) and IMPORT_ROUNDS (1). Exits with 1 when the importer holds 256 MB or more, or when it takes in less than
+# IMPORT_LEAST (20) MB a second and more than twice as long as that COPY.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+for part in say state packages postgres redis s3 services build; do
+    # shellcheck source=/dev/null
+    source "$root/deploy/local/$part.sh"
+done
+
+bytes=${IMPORT_BYTES:-150MB}
+rounds=${IMPORT_ROUNDS:-1}
+database=import_bench
+folder=$root/.dev/import-bench
+bin=$(target_folder)/debug
+# in the order in which they refer to each other
+tables=(fields field_definitions documents document_texts document_details document_splits text_sketches document_sketches sketch_hashes
+    near_duplicates extractions annotation_events annotations)
+
+prepare() {
+    services_up
+    build_workspace --bins --examples
+    mkdir -p "$folder"
+    if [[ ! -s $folder/$bytes.json ]]; then
+        step "sample of $bytes" "$bin/aprendiz-sample" contracts --bytes "$bytes" --seed 7 --out "$folder/$bytes.json.new"
+        mv "$folder/$bytes.json.new" "$folder/$bytes.json"
+    fi
+    export DATABASE_URL=${DATABASE_URL%/*}/$database
+}
+
+empty_database() {
+    admin_sql "DROP DATABASE IF EXISTS $database WITH (FORCE)"
+    admin_sql "CREATE DATABASE $database"
+    "$bin/aprendiz" migrate >/dev/null
+    admin_sql CHECKPOINT
+}
+
+# Hundredths of a second that the processes of the server which have ended took so far.
+server_ticks() {
+    local stat
+    stat=$(<"/proc/$(head -1 "$POSTGRES_FOLDER/data/postmaster.pid")/stat")
+    read -ra stat <<<"${stat##*) }"
+    printf '%s' $((stat[13] + stat[14]))
+}
+
+# Seconds of one transaction of the commands of a file.
+timed() {
+    local started
+    started=$(now_ms)
+    psql -X -q -v ON_ERROR_STOP=1 "$DATABASE_URL" -1 -f "$1" >/dev/null
+    awk -v ms=$(($(now_ms) - started)) 'BEGIN { print ms / 1000 }'
+}
+
+import_once() {
+    empty_database
+    local before
+    before=$(server_ticks)
+    "$bin/examples/import" "$folder/$bytes.json" 2>"$folder/figures" >"$folder/report.json"
+    # the server process ends a moment after its client
+    while [[ -n $(admin_sql "SELECT 1 FROM pg_stat_activity WHERE datname = '$database' AND backend_type = 'client backend'") ]]; do :; done
+    printf '{"import": %s, "server_cpu_seconds": %s}\n' "$(tail -1 "$folder/figures")" "$(awk -v ticks=$(($(server_ticks) - before)) 'BEGIN { print ticks / 100 }')"
+}
+
+copy_once() {
+    local table rows
+    rm -rf "$folder/rows"
+    mkdir -p "$folder/rows"
+    for table in "${tables[@]}"; do
+        psql -X -q "$DATABASE_URL" -c "\\copy $table TO '$folder/rows/$table' (FORMAT binary)"
+        printf "\\\\copy %s FROM '%s' (FORMAT binary)\n" "$table" "$folder/rows/$table"
+    done >"$folder/copy.sql"
+    psql -X -q "$DATABASE_URL" -c "\\copy (SELECT text FROM document_texts) TO '$folder/rows/texts' (FORMAT binary)"
+    rows=$(psql -X -At "$DATABASE_URL" -c "SELECT json_build_object('documents', (SELECT count(*) FROM documents), 'events', (SELECT count(*) FROM annotation_events),
+        'states', (SELECT count(*) FROM annotations), 'predictions', (SELECT count(*) FROM extractions), 'hashes', (SELECT count(*) FROM sketch_hashes))")
+    empty_database
+    local same bare
+    same=$(timed "$folder/copy.sql")
+    printf "CREATE TABLE bare (text text);\n\\\\copy bare FROM '%s' (FORMAT binary)\n" "$folder/rows/texts" >"$folder/bare.sql"
+    bare=$(timed "$folder/bare.sql")
+    printf '{"rows": %s, "copy_same_tables_seconds": %s, "copy_texts_seconds": %s}\n' "$rows" "$same" "$bare"
+    rm -rf "$folder/rows"
+}
+
+main() {
+    prepare
+    for _ in $(seq "$rounds"); do import_once; done | tee "$folder/rounds.jsonl"
+    copy_once | tee "$folder/copy.json"
+    admin_sql "DROP DATABASE IF EXISTS $database WITH (FORCE)"
+    say "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores; PostgreSQL $(admin_sql 'SHOW server_version')"
+    python3 - "$folder/rounds.jsonl" "$folder/copy.json" "${IMPORT_LEAST:-20}" "$folder/import.json" <<'PYTHON'
+import json
+import statistics
+import sys
+
+rounds = [json.loads(line) for line in open(sys.argv[1])]
+copy = json.load(open(sys.argv[2]))
+median = lambda of: statistics.median(of(row) for row in rounds)
+size = rounds[0]["import"]["bytes"]
+figures = {
+    "bytes": size,
+    "rows": copy["rows"],
+    "seconds": median(lambda row: row["import"]["seconds"]),
+    "reading_seconds": median(lambda row: row["import"]["reading_seconds"]),
+    "client_cpu_seconds": median(lambda row: row["import"]["cpu_seconds"]),
+    "server_cpu_seconds": median(lambda row: row["server_cpu_seconds"]),
+    "peak_bytes": max(row["import"]["peak_bytes"] for row in rounds),
+    "copy_same_tables_seconds": copy["copy_same_tables_seconds"],
+    "copy_texts_seconds": copy["copy_texts_seconds"],
+}
+json.dump(figures, open(sys.argv[4], "w"), indent=1)
+print("; ".join(f"{count:,} {what}" for what, count in copy["rows"].items()))
+print(f"{'':34}{'seconds':>10}{'MB/s':>10}")
+for name, seconds in [
+    ("import", figures["seconds"]),
+    ("  of which reading", figures["reading_seconds"]),
+    ("COPY of its rows, same tables", figures["copy_same_tables_seconds"]),
+    ("COPY of its texts, bare table", figures["copy_texts_seconds"]),
+]:
+    print(f"{name:34}{seconds:>10.2f}{size / 1e6 / seconds:>10.1f}")
+print(f"processor: server {figures['server_cpu_seconds']:.1f} s, client {figures['client_cpu_seconds']:.1f} s; "
+      f"peak memory of the client {figures['peak_bytes'] / 1e6:.0f} MB")
+ratio = figures["seconds"] / figures["copy_same_tables_seconds"]
+missed = [reason for reason, bad in [
+    (f"{size / 1e6 / figures['seconds']:.1f} MB/s under {sys.argv[3]}, and {ratio:.2f} times as long as COPY",
+     size / 1e6 / figures["seconds"] < float(sys.argv[3]) and ratio > 2),
+    (f"memory {figures['peak_bytes']} bytes", figures["peak_bytes"] >= 256e6),
+] if bad]
+print("missed: " + "; ".join(missed) if missed else f"no bar is missed ({ratio:.2f} times as long as COPY)")
+sys.exit(bool(missed))
+PYTHON
+}
+
+main "$@"
