@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::import::answers::Answer;
-use crate::import::parse::ParsedTask;
+use crate::import::parsed::ParsedTask;
 use crate::import::rows::Rows;
 use crate::import::said::SaidColumns;
 

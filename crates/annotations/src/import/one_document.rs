@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::import::batch::Batch;
 use crate::import::error::ImportError;
-use crate::import::parse::ParsedTask;
+use crate::import::parsed::ParsedTask;
 use crate::import::scalars::LONGEST_ID;
 use crate::import::settle::{documents, lock_positions, lock_projects};
 use crate::import::staging;

@@ -4,114 +4,33 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Map;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::import::answers::{Answers, SpanCheck, collect};
 use crate::import::flat;
-use crate::import::marks::{FieldMarks, TaskMarks};
+use crate::import::marks::TaskMarks;
+use crate::import::metadata::{file_name_of, metadata_of, raw_bytes, values};
 use crate::import::objects::{Annotation, Prediction};
 use crate::import::options::{GroundTruth, ImportOptions};
-use crate::import::said::{SaidEvent, check_names, take_said};
+use crate::import::parsed::{BadTask, Ignored, MOST_PER_TASK, ParsedTask, Predicted, Review};
+use crate::import::said::{check_names, take_said};
 use crate::import::scalars::{LONGEST_ID, has_nul, id_of, id_only, printable, reviewer_of, small, time_of};
 use crate::import::task::{List, Ordered, Task};
 use crate::import::unknown_keys::Names;
 use crate::near_duplicates::Sketch;
 use crate::review_status::ReviewStatus;
 use crate::spans::IndexedText;
-use crate::split::{Split, group_key_of};
+use crate::split::group_key_of;
 
 const LONGEST_REASON: usize = 500;
-/// Annotations, and predictions, of one task.
-const MOST_PER_TASK: usize = 1_000;
 /// Bytes of the JSON of what is kept as metadata of a document, as for one that comes by itself.
 const MOST_METADATA_BYTES: usize = 1 << 20;
 /// Bytes of the JSON of an annotation or a prediction: as values it takes many times as much.
 const MOST_ANSWER_BYTES: usize = 8 << 20;
 /// Fields that a file may name. Every review answers every field of its project, so names made of data would multiply without end.
 const MOST_FIELDS: usize = 1_000;
-
-/// A good task.
-#[derive(Debug)]
-pub(super) struct ParsedTask {
-    pub(super) project: String,
-    pub(super) task_id: String,
-    pub(super) file_name: Option<String>,
-    /// JSON object.
-    pub(super) metadata: String,
-    pub(super) text: String,
-    pub(super) checksum: String,
-    pub(super) group_key: String,
-    pub(super) split: Split,
-    pub(super) sketch: Sketch,
-    pub(super) reviews: Vec<Review>,
-    pub(super) predictions: Vec<Predicted>,
-    /// Of an export of ours.
-    pub(super) said: Vec<SaidEvent>,
-    /// What its fields are, where it says so.
-    pub(super) fields: BTreeMap<String, FieldMarks>,
-    /// Whether it comes from a JSON_MIN export, whose further elements may hold more annotations of it.
-    pub(super) is_flat: bool,
-}
-
-impl ParsedTask {
-    /// Whether another element is about the same document, and brings reviews that this one does not have.
-    pub(super) fn is_same_document(&self, other: &Self) -> bool {
-        (&self.project, &self.task_id, &self.checksum, &self.metadata, &self.file_name)
-            == (&other.project, &other.task_id, &other.checksum, &other.metadata, &other.file_name)
-            && self.reviews.len() < MOST_PER_TASK
-            && !other.reviews.is_empty()
-            && other.reviews.iter().all(|review| self.reviews.iter().all(|known| known.source_ref != review.source_ref))
-    }
-}
-
-/// One annotation that counts.
-#[derive(Debug)]
-pub(super) struct Review {
-    pub(super) source_ref: String,
-    pub(super) occurred_at: DateTime<Utc>,
-    pub(super) reviewer: Option<String>,
-    pub(super) answers: Answers,
-    /// Fields about which this review leaves open what it accepts.
-    pub(super) open: BTreeSet<String>,
-}
-
-/// One prediction; scores of its answers are shares or absent.
-#[derive(Debug)]
-pub(super) struct Predicted {
-    pub(super) extractor_version: String,
-    pub(super) predicted_at: DateTime<Utc>,
-    pub(super) answers: Answers,
-}
-
-/// A task to be quarantined.
-#[derive(Debug)]
-pub(super) struct BadTask {
-    pub(super) task_id: Option<String>,
-    pub(super) reason: String,
-}
-
-/// What was left out of good tasks, counted.
-#[derive(Debug, Default)]
-pub(super) struct Ignored {
-    /// Predictions that were only ids.
-    pub(super) prediction_ids: u64,
-    /// Scores that are no confidence.
-    pub(super) scores: u64,
-    /// Verdicts that accept a value that is nowhere.
-    pub(super) verdicts: u64,
-    /// Skipped annotations.
-    pub(super) cancelled: u64,
-    /// Unfinished annotations.
-    pub(super) drafts: u64,
-    /// Annotations that are not ground truth, beside some that are, where that is preferred.
-    pub(super) not_ground_truth: u64,
-    /// Tasks of a JSON_MIN export without a project.
-    pub(super) flat_without_project: u64,
-    /// Tasks whose data has a key `task` already, so that unknown keys of the task found no place.
-    pub(super) displaced_keys: u64,
-}
 
 /// Parses tasks and keeps count of what it leaves out.
 pub(super) struct Parser<'o> {
@@ -389,18 +308,6 @@ impl<'o> Parser<'o> {
     }
 }
 
-fn raw_bytes(entries: &[(Cow<'_, str>, &RawValue)]) -> usize {
-    entries.iter().map(|(key, value)| key.len() + value.get().len()).sum()
-}
-
-fn values(entries: &[(Cow<'_, str>, &RawValue)]) -> Result<Map<String, Value>, String> {
-    let mut values = Map::new();
-    for (key, value) in entries {
-        values.insert(key.clone().into_owned(), serde_json::from_str(value.get()).map_err(|error| error.to_string())?);
-    }
-    Ok(values)
-}
-
 /// The items of a list, which must not be too many or too large.
 fn checked<'a>(what: &str, list: Option<List<'a>>) -> Result<Vec<&'a RawValue>, String> {
     let Some(list) = list else {
@@ -456,32 +363,9 @@ fn apply_verdicts(answers: &mut Answers, predictions: &[Predicted]) -> BTreeSet<
     open
 }
 
-fn file_name_of(data: &mut Map<String, Value>, file_upload: Option<&Value>) -> Option<String> {
-    for key in ["source_file", "file_name"] {
-        if data.get(key).and_then(Value::as_str).is_some_and(|name| !name.is_empty())
-            && let Some(Value::String(name)) = data.remove(key)
-        {
-            return Some(name);
-        }
-    }
-    file_upload.and_then(Value::as_str).map(str::to_owned)
-}
-
-fn metadata_of(mut data: Map<String, Value>, meta: Option<Value>, others: Map<String, Value>) -> Result<String, String> {
-    if !others.is_empty() {
-        data.entry("task").or_insert(Value::Object(others));
-    }
-    if let Some(Value::Object(meta)) = meta
-        && !meta.is_empty()
-    {
-        data.entry("meta").or_insert(Value::Object(meta));
-    }
-    serde_json::to_string(&data).map_err(|error| error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -11,7 +11,8 @@ use crate::import::batch::Batch;
 use crate::import::error::ImportError;
 use crate::import::input::{Elements, place_of};
 use crate::import::options::ImportOptions;
-use crate::import::parse::{BadTask, Ignored, ParsedTask, Parser};
+use crate::import::parse::Parser;
+use crate::import::parsed::{BadTask, Ignored, ParsedTask};
 use crate::import::report::Quarantined;
 
 /// Bytes of one quarantined task that are kept, and of all of them together: more than that, and only the reason is.
