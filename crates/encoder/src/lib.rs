@@ -15,6 +15,7 @@ mod modules;
 mod random;
 mod tokenizer;
 mod weights;
+mod widest;
 
 pub use base_model::{BaseModel, BaseModelCaches};
 pub use batch::Batch;
@@ -25,3 +26,4 @@ pub use error::EncoderError;
 pub use random::write_random;
 pub use tokenizer::Tokenizer;
 pub use weights::{WeightTensor, Weights};
+pub use widest::on_widest_vectors;

@@ -84,12 +84,7 @@ fn forward_part(
     let size = shape.heads.size;
     let width = weights.intermediate.bias.len();
     let tokens = part.tokens.len();
-    let mut projected = vec![0.0; tokens * 3 * size];
-    for row in projected.chunks_exact_mut(3 * size) {
-        for (row, linear) in row.chunks_exact_mut(size).zip(weights.projections) {
-            row.copy_from_slice(linear.bias);
-        }
-    }
+    let mut projected = weights.projections.map(|linear| linear.bias).concat().repeat(tokens);
     for (place, linear) in weights.projections.iter().enumerate() {
         let weight = Matrix::new(linear.weight, size);
         multiply(&mut projected[place * size..], 3 * size, Before::Added, Matrix::new(input, size), weight, 1.0);
@@ -97,24 +92,21 @@ fn forward_part(
     let mut attended = vec![0.0; tokens * size];
     attention::forward(&projected, texts(packed, part), shape.heads, &mut attended);
 
-    let mut first = vec![0.0; tokens * size];
-    vector::add_row(input, weights.attention_output.bias, &mut first);
+    let mut first = vector::plus_row(input, weights.attention_output.bias);
     let weight = Matrix::new(weights.attention_output.weight, size);
     multiply(&mut first, size, Before::Added, Matrix::new(&attended, size), weight, 1.0);
     let mut middle = vec![0.0; tokens * size];
     let norm = weights.attention_norm;
     let first_scales = vector::layer_norm(&mut first, norm.gamma, norm.beta, shape.epsilon, &mut middle);
 
-    let mut before_gelu = vec![0.0; tokens * width];
-    vector::repeat(weights.intermediate.bias, &mut before_gelu);
+    let mut before_gelu = weights.intermediate.bias.repeat(tokens);
     let weight = Matrix::new(weights.intermediate.weight, width);
     multiply(&mut before_gelu, width, Before::Added, Matrix::new(&middle, size), weight, 1.0);
     let kept = keep.then(|| before_gelu.clone());
     let mut widened = before_gelu;
     vector::gelu(&mut widened);
 
-    let mut second = vec![0.0; tokens * size];
-    vector::add_row(&middle, weights.output.bias, &mut second);
+    let mut second = vector::plus_row(&middle, weights.output.bias);
     multiply(&mut second, size, Before::Added, Matrix::new(&widened, width), Matrix::new(weights.output.weight, size), 1.0);
     let second_scales = vector::layer_norm(&mut second, weights.norm.gamma, weights.norm.beta, shape.epsilon, out);
     kept.map(|before_gelu| Tape { projected, attended, first: (first, first_scales), second: (second, second_scales), before_gelu })

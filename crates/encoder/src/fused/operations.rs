@@ -271,12 +271,11 @@ impl Backward<Flex, 1> for MeanBackward {
         let [Some(parent)] = operation.parents else { return };
         let gradients = taken(registered.consume::<Flex>(&operation.node));
         let size = gradients.len() / packed.ends.len();
-        let mut out = vec![0.0; packed.tokens() * size];
+        let mut out = Vec::with_capacity(packed.tokens() * size);
         for (text, gradient) in gradients.chunks_exact(size).enumerate() {
-            let text = packed.text(text);
-            let share = 1.0 / text.len() as f32;
-            let gradient: Vec<f32> = gradient.iter().map(|value| value * share).collect();
-            vector::repeat(&gradient, &mut out[text.start * size..text.end * size]);
+            let pieces = packed.text(text).len();
+            let gradient: Vec<f32> = gradient.iter().map(|value| value / pieces as f32).collect();
+            out.extend(gradient.repeat(pieces));
         }
         registered.register::<Flex>(parent.id, tensor(out, size));
     }
@@ -293,11 +292,11 @@ fn embed(tables: &Tables<Flex>, packed: &Packed, epsilon: f32) -> (FlexTensor, E
     let (gamma, beta) = (numbers(&tables.gamma), numbers(&tables.beta));
     let size = gamma.len();
     let [words, positions, types] = [&tables.words, &tables.positions, &tables.types].map(numbers);
-    let mut sums = vec![0.0; packed.tokens() * size];
+    let mut sums = types[..size].repeat(packed.tokens());
     for text in (0..packed.ends.len()).map(|text| packed.text(text)) {
         for (position, token) in text.enumerate() {
             let out = &mut sums[token * size..][..size];
-            vector::add_row(&words[packed.places[token] as usize * size..][..size], &types[..size], out);
+            vector::add_to(out, &words[packed.places[token] as usize * size..][..size]);
             vector::add_to(out, &positions[position * size..][..size]);
         }
     }

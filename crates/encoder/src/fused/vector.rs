@@ -1,8 +1,8 @@
 //! What is done number by number, for whole rows at a time and with the widest vectors that the machine has.
 //!
-//! The loops are plain; `pulp` compiles each for AVX-512, AVX2 and neither, and chooses when it runs.
+//! The loops are plain; each is compiled for AVX-512, AVX2 and neither, and which of them runs is decided when it runs.
 
-use pulp::Arch;
+use crate::on_widest_vectors;
 
 /// Numbers whose sums are kept apart: one wide vector, or two.
 const LANES: usize = 16;
@@ -53,28 +53,51 @@ fn normal(x: f32) -> (f32, f32) {
     (share, 0.398_942_3 * bell)
 }
 
-/// The sum of all numbers, in an order that depends on nothing but how many they are.
+/// The sum of `each` of all numbers of two slices, in an order that depends on nothing but how many they are.
 #[inline(always)]
-fn sum(values: impl Fn(usize) -> f32, length: usize) -> f32 {
+fn sum_of(a: &[f32], b: &[f32], each: impl Fn(f32, f32) -> f32) -> f32 {
+    let ((whole_a, rest_a), (whole_b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut lanes = [0.0_f32; LANES];
-    let whole = length - length % LANES;
-    for start in (0..whole).step_by(LANES) {
-        for (lane, total) in lanes.iter_mut().enumerate() {
-            *total += values(start + lane);
+    for (a, b) in whole_a.iter().zip(whole_b) {
+        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += each(*a, *b);
         }
     }
-    for (lane, place) in (whole..length).enumerate() {
-        lanes[lane] += values(place);
+    for ((lane, a), b) in lanes.iter_mut().zip(rest_a).zip(rest_b) {
+        *lane += each(*a, *b);
     }
     lanes.iter().sum()
 }
 
+#[inline(always)]
+fn sum(values: &[f32]) -> f32 {
+    sum_of(values, values, |value, _| value)
+}
+
+#[inline(always)]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    sum_of(a, b, |a, b| a * b)
+}
+
+/// The greatest of all numbers.
+#[inline(always)]
+fn greatest(values: &[f32]) -> f32 {
+    let (whole, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for values in whole {
+        for (lane, value) in lanes.iter_mut().zip(values) {
+            *lane = if *value > *lane { *value } else { *lane };
+        }
+    }
+    lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
 /// GELU as BERT has it, `x Φ(x)`, in place. Hendrycks and Gimpel, 2016, arXiv:1606.08415.
 pub(super) fn gelu(values: &mut [f32]) {
-    Arch::new().dispatch(
+    on_widest_vectors(
         #[inline(always)]
         || {
-            for value in values {
+            for value in values.iter_mut() {
                 *value *= normal(*value).0;
             }
         },
@@ -83,10 +106,10 @@ pub(super) fn gelu(values: &mut [f32]) {
 
 /// What flows back through GELU: `gradients` of its results become those of its inputs `before`, which become the results once more.
 pub(super) fn gelu_backward(before: &mut [f32], gradients: &mut [f32]) {
-    Arch::new().dispatch(
+    on_widest_vectors(
         #[inline(always)]
         || {
-            for (value, gradient) in before.iter_mut().zip(gradients) {
+            for (value, gradient) in before.iter_mut().zip(gradients.iter_mut()) {
                 let (share, density) = normal(*value);
                 *gradient *= share + *value * density;
                 *value *= share;
@@ -97,16 +120,16 @@ pub(super) fn gelu_backward(before: &mut [f32], gradients: &mut [f32]) {
 
 /// Softmax of each row, in place. Rows must not be empty.
 pub(super) fn softmax(values: &mut [f32], columns: usize) {
-    Arch::new().dispatch(
+    on_widest_vectors(
         #[inline(always)]
         || {
             for row in values.chunks_exact_mut(columns) {
-                let greatest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let greatest = greatest(row);
                 for value in row.iter_mut() {
                     *value = exp(*value - greatest);
                 }
-                let scale = 1.0 / sum(|place| row[place], columns);
-                for value in row {
+                let scale = 1.0 / sum(row);
+                for value in row.iter_mut() {
                     *value *= scale;
                 }
             }
@@ -116,11 +139,11 @@ pub(super) fn softmax(values: &mut [f32], columns: usize) {
 
 /// What flows back through softmax: `gradients` of its results `shares` become those of its inputs, times `scale`.
 pub(super) fn softmax_backward(shares: &[f32], gradients: &mut [f32], columns: usize, scale: f32) {
-    Arch::new().dispatch(
+    on_widest_vectors(
         #[inline(always)]
         || {
             for (shares, gradients) in shares.chunks_exact(columns).zip(gradients.chunks_exact_mut(columns)) {
-                let mean = sum(|place| shares[place] * gradients[place], columns);
+                let mean = dot(shares, gradients);
                 for (gradient, share) in gradients.iter_mut().zip(shares) {
                     *gradient = scale * share * (*gradient - mean);
                 }
@@ -134,16 +157,16 @@ pub(super) fn softmax_backward(shares: &[f32], gradients: &mut [f32], columns: u
 pub(super) fn layer_norm(values: &mut [f32], gamma: &[f32], beta: &[f32], epsilon: f32, out: &mut [f32]) -> Vec<f32> {
     let size = gamma.len();
     let mut scales = vec![0.0; values.len() / size];
-    Arch::new().dispatch(
+    on_widest_vectors(
         #[inline(always)]
         || {
             let rows = values.chunks_exact_mut(size).zip(out.chunks_exact_mut(size));
-            for ((row, out), scale) in rows.zip(&mut scales) {
-                let mean = sum(|place| row[place], size) / size as f32;
+            for ((row, out), scale) in rows.zip(scales.iter_mut()) {
+                let mean = sum(row) / size as f32;
                 for value in row.iter_mut() {
                     *value -= mean;
                 }
-                *scale = 1.0 / (sum(|place| row[place] * row[place], size) / size as f32 + epsilon).sqrt();
+                *scale = 1.0 / (dot(row, row) / size as f32 + epsilon).sqrt();
                 for (((value, out), gamma), beta) in row.iter_mut().zip(out).zip(gamma).zip(beta) {
                     *value *= *scale;
                     *out = *value * gamma + beta;
@@ -165,18 +188,19 @@ pub(super) fn layer_norm_backward(
     beta_gradient: &mut [f32],
 ) {
     let size = gamma.len();
-    Arch::new().dispatch(
+    on_widest_vectors(
         #[inline(always)]
         || {
             let rows = normalized.chunks_exact(size).zip(gradients.chunks_exact_mut(size));
             for ((normalized, gradients), scale) in rows.zip(scales) {
-                for place in 0..size {
-                    gamma_gradient[place] += gradients[place] * normalized[place];
-                    beta_gradient[place] += gradients[place];
-                    gradients[place] *= gamma[place];
+                add_to(beta_gradient, gradients);
+                let places = gamma_gradient.iter_mut().zip(gradients.iter_mut()).zip(normalized).zip(gamma);
+                for (((total, gradient), normalized), gamma) in places {
+                    *total += *gradient * normalized;
+                    *gradient *= gamma;
                 }
-                let mean = sum(|place| gradients[place], size) / size as f32;
-                let along = sum(|place| gradients[place] * normalized[place], size) / size as f32;
+                let mean = sum(gradients) / size as f32;
+                let along = dot(gradients, normalized) / size as f32;
                 for (gradient, normalized) in gradients.iter_mut().zip(normalized) {
                     *gradient = scale * (*gradient - mean - normalized * along);
                 }
@@ -197,7 +221,7 @@ pub(super) fn scale_rows(values: &[f32], gamma: &[f32], beta: &[f32], out: &mut 
 /// Adds each row to `total`.
 pub(super) fn add_rows(total: &mut [f32], rows: &[f32]) {
     let size = total.len();
-    Arch::new().dispatch(
+    on_widest_vectors(
         #[inline(always)]
         || {
             for row in rows.chunks_exact(size) {
@@ -215,20 +239,13 @@ pub(super) fn add_to(total: &mut [f32], values: &[f32]) {
     }
 }
 
-/// As many rows as `out` has room for, all of them `row`.
-pub(super) fn repeat(row: &[f32], out: &mut [f32]) {
-    for out in out.chunks_exact_mut(row.len()) {
-        out.copy_from_slice(row);
+/// `values + row`, row by row.
+pub(super) fn plus_row(values: &[f32], row: &[f32]) -> Vec<f32> {
+    let mut out = Vec::with_capacity(values.len());
+    for values in values.chunks_exact(row.len()) {
+        out.extend(values.iter().zip(row).map(|(value, more)| value + more));
     }
-}
-
-/// `out = values + row`, row by row.
-pub(super) fn add_row(values: &[f32], row: &[f32], out: &mut [f32]) {
-    for (values, out) in values.chunks_exact(row.len()).zip(out.chunks_exact_mut(row.len())) {
-        for ((out, value), more) in out.iter_mut().zip(values).zip(row) {
-            *out = value + more;
-        }
-    }
+    out
 }
 
 #[cfg(test)]

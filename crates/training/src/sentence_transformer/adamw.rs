@@ -8,8 +8,7 @@ use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     tensor::{Device, Gradients, Tensor, TensorData},
 };
-use encoder::{Bert, WordRows};
-use pulp::Arch;
+use encoder::{Bert, WordRows, on_widest_vectors};
 use rayon::prelude::*;
 
 use crate::{error::TrainingError, gram::read};
@@ -82,7 +81,7 @@ impl Found {
 
 /// Sum of the squares of some numbers.
 fn squares(values: &[f32]) -> f64 {
-    Arch::new().dispatch(
+    on_widest_vectors(
         #[inline(always)]
         || {
             let (whole, rest) = values.as_chunks::<8>();
@@ -129,11 +128,13 @@ impl Change {
         chunks.for_each(|(((values, gradient), first), second)| self.some(values, gradient.iter().copied(), first, second));
     }
 
-    fn some(self, values: &mut [f32], gradient: impl Iterator<Item = f32>, first: &mut [f32], second: &mut [f32]) {
-        Arch::new().dispatch(
+    fn some(self, values: &mut [f32], gradient: impl Iterator<Item = f32> + Clone, first: &mut [f32], second: &mut [f32]) {
+        on_widest_vectors(
             #[inline(always)]
             || {
-                for (((value, gradient), first), second) in values.iter_mut().zip(gradient).zip(first).zip(second) {
+                for (((value, gradient), first), second) in
+                    values.iter_mut().zip(gradient.clone()).zip(first.iter_mut()).zip(second.iter_mut())
+                {
                     let gradient = gradient * self.shorten;
                     *first = BETA_1 * *first + (1.0 - BETA_1) * gradient;
                     *second = BETA_2 * *second + (1.0 - BETA_2) * gradient * gradient;
