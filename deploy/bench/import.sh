@@ -4,7 +4,7 @@
 # table without any. Binaries are those of the profile `dev`.
 #
 # IMPORT_BYTES (150MB) and IMPORT_ROUNDS (1). Exits with 1 when the importer holds 256 MB or more, or when it takes in less than
-# IMPORT_LEAST (20) MB a second and more than twice as long as that COPY.
+# IMPORT_LEAST (20) MB a second and the server computes more than twice as long as for that COPY.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -48,12 +48,20 @@ server_ticks() {
     printf '%s' $((stat[13] + stat[14]))
 }
 
-# Seconds of one transaction of the commands of a file.
+# The server process ends a moment after its client.
+wait_for_server() {
+    while [[ -n $(admin_sql "SELECT 1 FROM pg_stat_activity WHERE datname = '$database' AND backend_type = 'client backend'") ]]; do :; done
+}
+
+# Seconds of one transaction of the commands of a file, and processor time of the server for it.
 timed() {
-    local started
+    local started before
+    before=$(server_ticks)
     started=$(now_ms)
     psql -X -q -v ON_ERROR_STOP=1 "$DATABASE_URL" -1 -f "$1" >/dev/null
-    awk -v ms=$(($(now_ms) - started)) 'BEGIN { print ms / 1000 }'
+    started=$(($(now_ms) - started))
+    wait_for_server
+    awk -v ms="$started" -v ticks=$(($(server_ticks) - before)) 'BEGIN { printf "{\"seconds\": %s, \"server_cpu_seconds\": %s}", ms / 1000, ticks / 100 }'
 }
 
 import_once() {
@@ -61,8 +69,7 @@ import_once() {
     local before
     before=$(server_ticks)
     "$bin/examples/import" "$folder/$bytes.json" 2>"$folder/figures" >"$folder/report.json"
-    # the server process ends a moment after its client
-    while [[ -n $(admin_sql "SELECT 1 FROM pg_stat_activity WHERE datname = '$database' AND backend_type = 'client backend'") ]]; do :; done
+    wait_for_server
     printf '{"import": %s, "server_cpu_seconds": %s}\n' "$(tail -1 "$folder/figures")" "$(awk -v ticks=$(($(server_ticks) - before)) 'BEGIN { print ticks / 100 }')"
 }
 
@@ -82,7 +89,7 @@ copy_once() {
     same=$(timed "$folder/copy.sql")
     printf "CREATE TABLE bare (text text);\n\\\\copy bare FROM '%s' (FORMAT binary)\n" "$folder/rows/texts" >"$folder/bare.sql"
     bare=$(timed "$folder/bare.sql")
-    printf '{"rows": %s, "copy_same_tables_seconds": %s, "copy_texts_seconds": %s}\n' "$rows" "$same" "$bare"
+    printf '{"rows": %s, "same_tables": %s, "texts": %s}\n' "$rows" "$same" "$bare"
     rm -rf "$folder/rows"
 }
 
@@ -109,28 +116,28 @@ figures = {
     "client_cpu_seconds": median(lambda row: row["import"]["cpu_seconds"]),
     "server_cpu_seconds": median(lambda row: row["server_cpu_seconds"]),
     "peak_bytes": max(row["import"]["peak_bytes"] for row in rounds),
-    "copy_same_tables_seconds": copy["copy_same_tables_seconds"],
-    "copy_texts_seconds": copy["copy_texts_seconds"],
+    "copy_same_tables": copy["same_tables"],
+    "copy_texts": copy["texts"],
 }
 json.dump(figures, open(sys.argv[4], "w"), indent=1)
 print("; ".join(f"{count:,} {what}" for what, count in copy["rows"].items()))
-print(f"{'':34}{'seconds':>10}{'MB/s':>10}")
-for name, seconds in [
-    ("import", figures["seconds"]),
-    ("  of which reading", figures["reading_seconds"]),
-    ("COPY of its rows, same tables", figures["copy_same_tables_seconds"]),
-    ("COPY of its texts, bare table", figures["copy_texts_seconds"]),
+print(f"{'':34}{'seconds':>10}{'MB/s':>10}{'server CPU s':>14}")
+for name, seconds, processor in [
+    ("import", figures["seconds"], f"{figures['server_cpu_seconds']:.2f}"),
+    ("  of which reading", figures["reading_seconds"], ""),
+    ("COPY of its rows, same tables", copy["same_tables"]["seconds"], f"{copy['same_tables']['server_cpu_seconds']:.2f}"),
+    ("COPY of its texts, bare table", copy["texts"]["seconds"], f"{copy['texts']['server_cpu_seconds']:.2f}"),
 ]:
-    print(f"{name:34}{seconds:>10.2f}{size / 1e6 / seconds:>10.1f}")
-print(f"processor: server {figures['server_cpu_seconds']:.1f} s, client {figures['client_cpu_seconds']:.1f} s; "
-      f"peak memory of the client {figures['peak_bytes'] / 1e6:.0f} MB")
-ratio = figures["seconds"] / figures["copy_same_tables_seconds"]
+    print(f"{name:34}{seconds:>10.2f}{size / 1e6 / seconds:>10.1f}{processor:>14}")
+print(f"client: {figures['client_cpu_seconds']:.1f} s of processor time, peak memory {figures['peak_bytes'] / 1e6:.0f} MB")
+# of processor time, which other work on the machine does not stretch as it does the clock
+ratio = figures["server_cpu_seconds"] / copy["same_tables"]["server_cpu_seconds"]
 missed = [reason for reason, bad in [
-    (f"{size / 1e6 / figures['seconds']:.1f} MB/s under {sys.argv[3]}, and {ratio:.2f} times as long as COPY",
+    (f"{size / 1e6 / figures['seconds']:.1f} MB/s under {sys.argv[3]}, and {ratio:.2f} times the server's time for COPY",
      size / 1e6 / figures["seconds"] < float(sys.argv[3]) and ratio > 2),
     (f"memory {figures['peak_bytes']} bytes", figures["peak_bytes"] >= 256e6),
 ] if bad]
-print("missed: " + "; ".join(missed) if missed else f"no bar is missed ({ratio:.2f} times as long as COPY)")
+print("missed: " + "; ".join(missed) if missed else f"no bar is missed ({ratio:.2f} times the server's time for COPY)")
 sys.exit(bool(missed))
 PYTHON
 }

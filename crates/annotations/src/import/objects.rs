@@ -13,7 +13,7 @@ use crate::import::marks::ReviewMarks;
 
 /// Unknown keys of one object that are held; a hostile one has millions.
 const MOST_UNKNOWN: usize = 20;
-/// Bytes of the name of one that are held.
+/// Characters of the name of one that are held.
 const LONGEST_KEY: usize = 200;
 
 /// A key, borrowed from the file where it holds no escape.

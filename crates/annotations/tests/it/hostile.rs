@@ -1,6 +1,7 @@
 //! Files that mean harm, or were harmed: a report or a clear error, never a panic, and nothing half-written.
 
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use annotations::import::{ImportError, ImportOptions, inspect};
@@ -39,6 +40,32 @@ fn ten_thousand_variants_are_read_or_refused_with_a_reason() {
     }
     // each of the three ways is taken often, or the variants are not what they should be
     assert!(read > 4_000 && refused > 1_000 && quarantined > 2_000, "{read} read, {refused} refused, {quarantined} tasks quarantined");
+}
+
+/// `fuzz/` finds such files; each of those that are kept once reached code that no other had reached.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_fuzzer_kept_is_stored_or_refused_with_a_reason() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/import");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() > 100, "{}", files.len());
+    with_database(|pool| async move {
+        let mut stored = 0;
+        for path in files {
+            let bytes = std::fs::read(&path).unwrap();
+            match inspect(&bytes[..], &ImportOptions::new("test")) {
+                Ok(found) if found.documents > 0 => {
+                    let report = import(&pool, bytes).await.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                    assert_eq!(report.tasks, found.tasks, "{}", path.display());
+                    stored += 1;
+                }
+                Ok(found) => assert_eq!(found.quarantined, found.tasks, "{}", path.display()),
+                Err(error) => assert!(CODES.contains(&error.code()), "{}: {error}", path.display()),
+            }
+        }
+        assert!(stored > 10, "{stored}");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
