@@ -18,8 +18,15 @@ fn text(length: usize, mut state: u64) -> String {
 }
 
 fn vectorizer(criterion: &mut Criterion) {
-    let config =
-        FeatureConfig { word_ngrams: [1, 2], char_ngrams: [2, 5], lead_chars: 0, sublinear_tf: true, min_df: 1, max_features: 1 << 18 };
+    let config = FeatureConfig {
+        word_ngrams: [1, 2],
+        char_ngrams: [2, 5],
+        word_pairs: 0,
+        lead_chars: 0,
+        sublinear_tf: true,
+        min_df: 1,
+        max_features: 1 << 18,
+    };
     let text = text(34_000, 7);
     let mut counter = NgramCounter::new();
     let mut frequencies = DocumentFrequencies::new();

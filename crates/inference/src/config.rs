@@ -18,6 +18,9 @@ pub const KIND_LINEAR: &str = "linear";
 /// Most bytes of a configuration that are read: a hundred fields with thousands of labels fit many times.
 const MAX_CONFIG_BYTES: u64 = 64 << 20;
 
+/// Most words that a word is paired with.
+const MAX_PAIRED: usize = 100;
+
 /// Longest beginning of a text that is counted by itself, in characters.
 const MAX_LEAD_CHARS: usize = 1 << 20;
 
@@ -29,6 +32,9 @@ pub struct FeatureConfig {
     pub word_ngrams: [usize; 2],
     /// Lengths of character n-grams inside words (with one blank on either side), in characters.
     pub char_ngrams: [usize; 2],
+    /// A word and each of the next so many make a pair, whichever comes first; 0 = none. Models from before do not name it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub word_pairs: usize,
     /// So many characters at the beginning of a text are counted once more, as families of their own; 0 = none. Models from before there
     /// was such a thing do not name it.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -220,6 +226,9 @@ impl FeatureConfig {
         }
         if self.word_ngrams == [0, 0] && self.char_ngrams == [0, 0] {
             return Err("word_ngrams and char_ngrams are both off, so there would be no feature".to_owned());
+        }
+        if self.word_pairs > MAX_PAIRED {
+            return Err(format!("word_pairs must be from 0 to {MAX_PAIRED}, not {}", self.word_pairs));
         }
         if self.lead_chars > MAX_LEAD_CHARS {
             return Err(format!("lead_chars must be from 0 to {MAX_LEAD_CHARS}, not {}", self.lead_chars));

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     fn config(min_df: u32, max_features: usize) -> FeatureConfig {
-        FeatureConfig { word_ngrams: [1, 2], char_ngrams: [2, 5], lead_chars: 0, sublinear_tf: true, min_df, max_features }
+        FeatureConfig { word_ngrams: [1, 2], char_ngrams: [2, 5], word_pairs: 0, lead_chars: 0, sublinear_tf: true, min_df, max_features }
     }
 
     fn frequencies() -> DocumentFrequencies {

@@ -16,6 +16,9 @@ pub struct LinearParams {
     pub word_ngrams: [usize; 2],
     /// Lengths of character n-grams within words, in characters; `[0, 0]` = none.
     pub char_ngrams: [usize; 2],
+    /// A word and each of the next so many are counted as a pair, whichever comes first; 0 = none. Only where most training texts are no
+    /// longer than `lead_chars`: in long texts nearly all words come together somewhere.
+    pub word_pairs: usize,
     /// So many characters at the beginning of a text are counted once more, beside the whole text: what a document is, its first lines
     /// say. 0 = none; without effect where most training texts are no longer.
     pub lead_chars: usize,
@@ -38,8 +41,9 @@ pub struct LinearParams {
 impl Default for LinearParams {
     fn default() -> Self {
         Self {
-            word_ngrams: [1, 3],
-            char_ngrams: [1, 5],
+            word_ngrams: [1, 2],
+            char_ngrams: [2, 4],
+            word_pairs: 20,
             lead_chars: 500,
             sublinear_tf: true,
             min_df: 2,
@@ -88,6 +92,7 @@ impl LinearParams {
         FeatureConfig {
             word_ngrams: self.word_ngrams,
             char_ngrams: self.char_ngrams,
+            word_pairs: self.word_pairs,
             lead_chars: self.lead_chars,
             sublinear_tf: self.sublinear_tf,
             min_df: self.min_df,
@@ -129,6 +134,7 @@ mod tests {
         assert!(refusal(serde_json::json!({"folds": 1})).contains("folds must be from 2"));
         assert!(refusal(serde_json::json!({"epochs": 0})).contains("epochs"));
         assert!(refusal(serde_json::json!({"char_ngrams": [5, 2]})).contains("char_ngrams"));
+        assert!(refusal(serde_json::json!({"word_pairs": 101})).contains("word_pairs must be from 0 to"));
         assert!(refusal(serde_json::json!({"lead_chars": 2_000_000})).contains("lead_chars must be from 0 to"));
         assert!(refusal(serde_json::json!({"char_ngrams": [0, 0], "word_ngrams": [0, 0]})).contains("no feature"));
         assert!(refusal(serde_json::json!({"max_features": -1})).contains("params"));

@@ -5,7 +5,8 @@
 //! as text: its xxh3 hash is its name, the family is in the top bits. Among a million n-grams two share a key with a chance
 //! of one in some ten million.
 //!
-//! Both families are counted again in the beginning of the text where [`FeatureConfig::lead_chars`] asks for it.
+//! Pairs of words that stand near each other, in either order, are a family of their own where [`FeatureConfig::word_pairs`] asks for it.
+//! Words and characters are counted again in the beginning of the text where [`FeatureConfig::lead_chars`] asks for it.
 
 use std::{
     collections::HashMap,
@@ -22,10 +23,15 @@ pub(crate) const CHAR_FAMILY: u64 = 1 << 63;
 /// Set in the keys of n-grams of the beginning of a text. Where no beginning is counted, this bit is one of the hash.
 pub(crate) const LEAD_FAMILY: u64 = 1 << 62;
 
+/// Set in the keys of pairs of words. Where none are counted, this bit is one of the hash.
+pub(crate) const PAIR_FAMILY: u64 = 1 << 61;
+
 impl FeatureConfig {
     /// The bits of a key that say which family it is of.
     pub(crate) fn family_bits(&self) -> u64 {
-        if self.lead_chars > 0 { CHAR_FAMILY | LEAD_FAMILY } else { CHAR_FAMILY }
+        let lead = if self.lead_chars > 0 { LEAD_FAMILY } else { 0 };
+        let pairs = if self.word_pairs > 0 { PAIR_FAMILY } else { 0 };
+        CHAR_FAMILY | lead | pairs
     }
 }
 
@@ -37,8 +43,8 @@ struct Family {
 }
 
 impl Family {
-    fn key(self, ngram: &[u8]) -> u64 {
-        (xxh3_64(ngram) & !self.mask) | self.bits
+    fn key(self, hash: u64) -> u64 {
+        (hash & !self.mask) | self.bits
     }
 }
 
@@ -73,6 +79,8 @@ pub struct NgramCounter {
     joined: String,
     padded: String,
     tokens: Vec<(usize, usize)>,
+    /// Hashes of all words, those of one character included.
+    words: Vec<u64>,
     boundaries: Vec<usize>,
 }
 
@@ -87,6 +95,9 @@ impl NgramCounter {
     pub fn count(&mut self, config: &FeatureConfig, text: &str) -> Vec<(u64, u32)> {
         self.counts.clear();
         self.count_families(config, text, 0);
+        if config.word_pairs > 0 {
+            self.count_pairs(config.word_pairs, Family { mask: config.family_bits(), bits: PAIR_FAMILY });
+        }
         if config.lead_chars > 0 {
             let end = text.char_indices().nth(config.lead_chars).map_or(text.len(), |(offset, _)| offset);
             self.count_families(config, &text[..end], LEAD_FAMILY);
@@ -101,6 +112,7 @@ impl NgramCounter {
         // char by char: `str::to_lowercase` would allocate, and its final-sigma rule looks beyond the character
         self.lowered.extend(text.chars().flat_map(char::to_lowercase));
         let family = |bits: u64| Family { mask: config.family_bits(), bits: bits | part };
+        self.find_words(config.word_pairs > 0);
         if config.word_ngrams[1] > 0 {
             self.count_words(config.word_ngrams, family(0));
         }
@@ -109,8 +121,9 @@ impl NgramCounter {
         }
     }
 
-    fn count_words(&mut self, [low, high]: [usize; 2], family: Family) {
+    fn find_words(&mut self, hashed: bool) {
         self.tokens.clear();
+        self.words.clear();
         let mut start = None;
         let mut length = 0;
         for (offset, character) in self.lowered.char_indices().chain([(self.lowered.len(), ' ')]) {
@@ -118,12 +131,27 @@ impl NgramCounter {
                 start.get_or_insert(offset);
                 length += 1;
             } else if let Some(begin) = start.take() {
+                if hashed {
+                    self.words.push(xxh3_64(&self.lowered.as_bytes()[begin..offset]));
+                }
                 if length >= 2 {
                     self.tokens.push((begin, offset));
                 }
                 length = 0;
             }
         }
+    }
+
+    fn count_pairs(&mut self, next: usize, family: Family) {
+        for (first, word) in self.words.iter().enumerate() {
+            for other in self.words[first + 1..].iter().take(next) {
+                // a sum is the same in either order
+                *self.counts.entry(family.key(word.wrapping_add(*other))).or_default() += 1;
+            }
+        }
+    }
+
+    fn count_words(&mut self, [low, high]: [usize; 2], family: Family) {
         for first in 0..self.tokens.len() {
             self.joined.clear();
             for (nth, (begin, end)) in self.tokens[first..].iter().take(high).enumerate() {
@@ -132,7 +160,7 @@ impl NgramCounter {
                 }
                 self.joined.push_str(&self.lowered[*begin..*end]);
                 if nth + 1 >= low {
-                    *self.counts.entry(family.key(self.joined.as_bytes())).or_default() += 1;
+                    *self.counts.entry(family.key(xxh3_64(self.joined.as_bytes()))).or_default() += 1;
                 }
             }
         }
@@ -152,7 +180,7 @@ impl NgramCounter {
                 for first in 0..=length.saturating_sub(size) {
                     let end = self.boundaries[(first + size).min(length)];
                     let gram = &self.padded.as_bytes()[self.boundaries[first]..end];
-                    *self.counts.entry(family.key(gram)).or_default() += 1;
+                    *self.counts.entry(family.key(xxh3_64(gram))).or_default() += 1;
                 }
                 // as scikit-learn: a word no longer than this size is counted whole once, and not again for longer sizes
                 if length <= size {
@@ -168,7 +196,7 @@ mod tests {
     use super::*;
 
     fn config(word_ngrams: [usize; 2], char_ngrams: [usize; 2]) -> FeatureConfig {
-        FeatureConfig { word_ngrams, char_ngrams, lead_chars: 0, sublinear_tf: false, min_df: 1, max_features: 100 }
+        FeatureConfig { word_ngrams, char_ngrams, word_pairs: 0, lead_chars: 0, sublinear_tf: false, min_df: 1, max_features: 100 }
     }
 
     fn word(text: &str) -> u64 {
@@ -235,6 +263,24 @@ mod tests {
         // a text that ends before is a beginning as a whole
         let counts = NgramCounter::new().count(&config, "fee");
         assert_eq!(counts, expected(vec![(hash("fee"), 1), (hash("fee") | LEAD_FAMILY, 1)]));
+    }
+
+    #[test]
+    fn words_near_each_other_are_pairs_in_either_order() {
+        let config = FeatureConfig { word_pairs: 2, ..config([0, 0], [2, 2]) };
+        let pairs = |text: &str| -> Vec<(u64, u32)> {
+            let counts = NgramCounter::new().count(&config, text);
+            counts.into_iter().filter(|(key, _)| key & (CHAR_FAMILY | PAIR_FAMILY) == PAIR_FAMILY).collect()
+        };
+        let pair = |a: &str, b: &str| {
+            let sum = xxh3_64(a.as_bytes()).wrapping_add(xxh3_64(b.as_bytes()));
+            (sum & !(CHAR_FAMILY | PAIR_FAMILY)) | PAIR_FAMILY
+        };
+        // words of one character count here; what lies more than two words apart is no pair
+        assert_eq!(pairs("do I pay"), expected(vec![(pair("do", "i"), 1), (pair("do", "pay"), 1), (pair("i", "pay"), 1)]));
+        assert_eq!(pairs("pay, I do!"), pairs("do i pay"));
+        assert_eq!(pairs("do i pay do").iter().map(|(_, count)| count).sum::<u32>(), 5);
+        assert_eq!(pairs("alone"), vec![]);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use crate::{
     rows::SparseRow,
 };
 
-/// Families that there are at most: words and characters, of the whole text and of its beginning.
-const MOST_FAMILIES: usize = 4;
+/// Families that there are at most: words, pairs of words and characters of the whole text, words and characters of its beginning.
+const MOST_FAMILIES: usize = 5;
 
 /// TF-IDF over the n-grams of a vocabulary. Each family (words, characters; of the beginning again) is scaled to length 1 by itself,
 /// then the whole row is, so that none drowns another, however long the text.
@@ -116,7 +116,15 @@ mod tests {
     }
 
     fn with_lead(texts: &[&str], sublinear_tf: bool, lead_chars: usize) -> Vectorizer {
-        let config = FeatureConfig { word_ngrams: [1, 1], char_ngrams: [2, 3], lead_chars, sublinear_tf, min_df: 1, max_features: 1000 };
+        let config = FeatureConfig {
+            word_ngrams: [1, 1],
+            char_ngrams: [2, 3],
+            word_pairs: 0,
+            lead_chars,
+            sublinear_tf,
+            min_df: 1,
+            max_features: 1000,
+        };
         let mut frequencies = DocumentFrequencies::new();
         let mut counter = NgramCounter::new();
         for text in texts {

@@ -10,7 +10,15 @@ use inference::{
 };
 
 fn features() -> FeatureConfig {
-    FeatureConfig { word_ngrams: [1, 2], char_ngrams: [2, 3], lead_chars: 0, sublinear_tf: true, min_df: 1, max_features: 100 }
+    FeatureConfig {
+        word_ngrams: [1, 2],
+        char_ngrams: [2, 3],
+        word_pairs: 0,
+        lead_chars: 0,
+        sublinear_tf: true,
+        min_df: 1,
+        max_features: 100,
+    }
 }
 
 fn model(dir: &Path) -> (ModelConfig, Weights) {
@@ -85,7 +93,7 @@ fn a_model_from_before_beginnings_were_counted_answers_as_ever() {
     let dir = tempfile::tempdir().unwrap();
     let (config, _) = model(dir.path());
     let written = fs::read_to_string(dir.path().join(CONFIG_FILE)).unwrap();
-    assert!(!written.contains("lead_chars"), "{written}");
+    assert!(!written.contains("lead_chars") && !written.contains("word_pairs"), "{written}");
     assert_eq!(ModelConfig::read(dir.path()).unwrap(), config);
     // keys as the first release hashed them: but for the family, every bit is one of the hash
     let first = xxhash_rust::xxh3::xxh3_64(b"governing") & !(1 << 63);
@@ -96,7 +104,7 @@ fn a_model_from_before_beginnings_were_counted_answers_as_ever() {
 #[test]
 fn a_model_of_beginnings_is_read_back_and_one_too_long_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let (config, _) = model_of(dir.path(), FeatureConfig { lead_chars: 9, ..features() });
+    let (config, _) = model_of(dir.path(), FeatureConfig { lead_chars: 9, word_pairs: 3, ..features() });
     assert_eq!(ModelConfig::read(dir.path()).unwrap(), config);
     let answer = Model::load(dir.path()).unwrap().predict("governing nothing")[0].clone();
     assert_eq!(answer.value.as_deref(), Some("Utah"));

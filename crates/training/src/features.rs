@@ -20,12 +20,11 @@ pub(crate) struct TrainFeatures {
     pub(crate) rows: SparseRows,
 }
 
-/// Learns the vocabulary from the train split and turns its texts into rows. Where most texts are no longer than the beginning that is to
-/// be counted by itself, none is: it would say the same once more. `share` is how much of the whole run this
+/// Learns the vocabulary from the train split and turns its texts into rows. Most texts say which families are counted: see [`suited`]. `share` is how much of the whole run this
 /// is, for the progress.
 pub(crate) fn fit(path: &Path, config: &FeatureConfig, journal: &mut Journal<'_>, share: f64) -> Result<TrainFeatures, Halt> {
     let started = Instant::now();
-    let config = &FeatureConfig { lead_chars: lead_chars(path, config.lead_chars, journal)?, ..config.clone() };
+    let config = &suited(path, config, journal)?;
     let mut frequencies = DocumentFrequencies::new();
     let mut examples = Vec::new();
     read_batches(path, |lines| {
@@ -58,18 +57,19 @@ pub(crate) fn fit(path: &Path, config: &FeatureConfig, journal: &mut Journal<'_>
     Ok(TrainFeatures { vectorizer, examples, rows })
 }
 
-/// `asked`, if most texts are longer than that.
-fn lead_chars(path: &Path, asked: usize, journal: &mut Journal<'_>) -> Result<usize, Halt> {
-    if asked == 0 {
-        return Ok(0);
+/// The beginning is counted by itself where most texts are longer, or it would say the same once more; pairs of words where most are not, or
+/// nearly all words would come together somewhere.
+fn suited(path: &Path, asked: &FeatureConfig, journal: &mut Journal<'_>) -> Result<FeatureConfig, Halt> {
+    if asked.lead_chars == 0 {
+        return Ok(asked.clone());
     }
     let (mut longer, mut texts) = (0, 0);
     read_batches(path, |lines| {
         texts += lines.len();
-        longer += lines.iter().filter(|line| line.text.chars().nth(asked).is_some()).count();
+        longer += lines.iter().filter(|line| line.text.chars().nth(asked.lead_chars).is_some()).count();
         journal.between_solves()
     })?;
-    Ok(if longer * 2 > texts { asked } else { 0 })
+    Ok(if longer * 2 > texts { FeatureConfig { word_pairs: 0, ..asked.clone() } } else { FeatureConfig { lead_chars: 0, ..asked.clone() } })
 }
 
 fn counted<T: Send>(lines: Vec<Line>, count: impl Fn(&mut NgramCounter, &str) -> T + Sync) -> Vec<(Example, T)> {

@@ -211,7 +211,8 @@ fn the_beginning_of_long_texts_is_learned_by_itself_as_it_is_predicted() {
         let summary = train(&job).unwrap();
         losses.push(summary.fields[0].validation_log_loss.unwrap());
         let model = Model::load_unpublished(&job.out).unwrap();
-        assert_eq!(model.config().features.lead_chars, lead);
+        let features = &model.config().features;
+        assert_eq!((features.lead_chars, features.word_pairs), if lead > 0 { (lead, 0) } else { (0, 20) });
         let rows = ReportRow::read_all(&job.reports.join(VALIDATION_FILE)).unwrap();
         for row in rows.iter().filter(|row| row.field == "contract_type") {
             let answer = &model.predict(&long_text(row.document_id[1..].parse().unwrap()))[0];
@@ -228,7 +229,8 @@ fn where_most_texts_are_short_their_beginning_is_not_learned_twice() {
     let [on, off] = [500, 0].map(|lead| {
         let job = TrainingJob { params: json!({"min_df": 1, "lead_chars": lead}), ..snapshot.job() };
         train(&job).unwrap();
-        assert_eq!(Model::load_unpublished(&job.out).unwrap().config().features.lead_chars, 0);
+        let features = Model::load_unpublished(&job.out).unwrap().config().features.clone();
+        assert_eq!((features.lead_chars, features.word_pairs), (0, 20));
         weights(&job.out)
     });
     assert!(on == off);
