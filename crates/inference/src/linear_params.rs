@@ -42,7 +42,7 @@ impl Default for LinearParams {
     fn default() -> Self {
         Self {
             word_ngrams: [1, 2],
-            char_ngrams: [2, 4],
+            char_ngrams: [3, 4],
             word_pairs: 20,
             lead_chars: 500,
             sublinear_tf: true,

@@ -356,7 +356,7 @@ fn a_checkpoint_of_another_training_is_passed_over_with_the_difference() {
 
     starts_over(&TrainingJob { seed: 43, ..job("seed") }, "its seed is `42`, not `43`");
     let params = json!({"min_df": 1, "folds": 3, "tolerance": 0.01});
-    starts_over(&TrainingJob { params, ..job("params") }, r#"its params is `{"char_ngrams":[2,4],"epochs":500,"folds":2,"#);
+    starts_over(&TrainingJob { params, ..job("params") }, r#"its params is `{"char_ngrams":[3,4],"epochs":500,"folds":2,"#);
     snapshot.labels(&["a", "b", "c", "d", "e"]);
     starts_over(&job("labels"), "its data is");
     snapshot.labels(&["a", "b", "c", "d", "e", "f"]);
