@@ -45,7 +45,7 @@ pub enum Event {
         /// The fold, from 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fold: Option<u64>,
-        /// Passes done in this fit.
+        /// Passes done in this fit; of an encoder, the one under way, from 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         epoch: Option<u64>,
         /// Most passes of this fit; it may end earlier.
@@ -270,7 +270,7 @@ impl<'a> Reporter<'a> {
             step,
             field: None,
             fold: None,
-            epoch: Some(at.epoch as u64),
+            epoch: Some((at.epoch as u64 + 1).min(at.epochs as u64)),
             epochs: Some(at.epochs as u64),
             loss: Some(at.loss),
             fraction,

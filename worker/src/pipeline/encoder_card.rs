@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use runs::BaseModelName;
 use serde_json::{Value, json};
 use training::{EncoderReport, MOST_TEST_PAIRS, NEIGHBOURS};
 
+use crate::pipeline::base_model::Base;
 use crate::pipeline::evaluate_encoder::Trained;
 
 /// What training did to the encoder, by its average precision on the pairs of test.
@@ -53,6 +55,14 @@ pub(crate) fn in_words(verdict: Verdict, report: &EncoderReport) -> String {
     }
 }
 
+/// The base model as model hubs know it.
+fn hub_name(base: &Base) -> String {
+    match &base.name {
+        BaseModelName::Hub(name) if !name.contains('/') => format!("sentence-transformers/{name}"),
+        name => name.to_string(),
+    }
+}
+
 /// Fields whose classes neighbours tell less well than before.
 fn worse_fields(report: &EncoderReport) -> Vec<&str> {
     let worse = report.fields.iter().filter(|field| field.neighbours.is_some_and(|figures| figures.trained < figures.base));
@@ -90,7 +100,8 @@ pub(crate) fn readme(trained: &Trained<'_>, verdict: Verdict, report: &EncoderRe
     let mut text = format!(
         "---\nlibrary_name: sentence-transformers\npipeline_tag: sentence-similarity\ntags: [sentence-transformers, feature-extraction]\n\
          base_model: {}\nmetrics: [average_precision, spearman, accuracy]\n---\n\n# {}\n\n",
-        base.name, run.model
+        hub_name(base),
+        run.model
     );
     let loud = if verdict == Verdict::Worse { "> **Warning.** " } else { "" };
     // writing to a String cannot fail
