@@ -86,14 +86,17 @@ chaos() {
 }
 
 # bench [NAME]: all, or the benches of the crate or the script of that name.
+# Some scripts are named as crates are, since they measure the whole of what the crate is for: the script is meant, unless the path is given.
 bench() {
-    local only=${1:-} folder script found=no
+    local only=${1:-} folder path script found=no
     need_rust
     services_up
     for folder in "$root"/crates/* "$root"/producer "$root"/worker; do
-        [[ -d $folder/benches && (-z $only || $(basename "$folder") == "$only") ]] || continue
+        path=${folder#"$root"/}
+        [[ -d $folder/benches ]] || continue
+        [[ -z $only || $only == "$path" || ($only == "${path##*/}" && ! -x $root/deploy/bench/$only.sh) ]] || continue
         found=yes
-        step "bench ${folder#"$root"/}" env SQLX_OFFLINE=true cargo bench --locked --manifest-path "$folder/Cargo.toml" --bench '*'
+        step "bench $path" env SQLX_OFFLINE=true cargo bench --locked --manifest-path "$folder/Cargo.toml" --bench '*'
     done
     for script in "$root"/deploy/bench/*.sh; do
         [[ -x $script && (-z $only || $(basename "$script" .sh) == "$only") ]] || continue
