@@ -167,6 +167,23 @@ fn layer_name(layer: usize, part: &str) -> String {
 }
 
 impl Bert {
+    /// A network without weights, which computes nothing.
+    pub(crate) fn hollow(device: &Device) -> Self {
+        let table = || Embedding { weight: Param::from_tensor(Tensor::zeros([1, 1], device)) };
+        Self {
+            word_embeddings: table(),
+            position_embeddings: table(),
+            token_type_embeddings: table(),
+            layer_norm: LayerNormConfig::new(1).init(device),
+            layers: Vec::new(),
+            epsilon: 0.0,
+        }
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        self.word_embeddings.weight.val().device()
+    }
+
     /// Takes the tensors of the network out of `weights`.
     pub(crate) fn take(config: &BertConfig, weights: &mut Weights, device: &Device) -> Result<Self, String> {
         let mut parts = Parts { weights, epsilon: config.layer_norm_eps, device };

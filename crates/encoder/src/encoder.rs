@@ -199,6 +199,12 @@ impl Encoder {
         self.encode_tokens(&tokens, batch, device)
     }
 
+    /// Takes the network out. Until another is put into its place, the encoder computes with networks that it is given only.
+    pub fn take_model(&mut self) -> Bert {
+        let device = self.model.device();
+        std::mem::replace(&mut self.model, Bert::hollow(&device))
+    }
+
     /// All tensors of the model, as Hugging Face names and lays them out.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::{fs, time::Instant};
 
 use burn::{module::Module, tensor::Device};
-use encoder::{BaseModel, BaseModelCaches, Encoder};
+use encoder::{BaseModel, BaseModelCaches, Bert, Encoder};
 use inference::{PairLoss, SentenceTransformerParams};
 
 use crate::{
@@ -86,6 +86,8 @@ pub(crate) fn train(
     }
     journal.reporter.examples(Stage::Features, READ_SHARE, train.texts.len() + validation.texts.len(), started);
 
+    // the weights of the base are those that learn: nothing else holds them meanwhile
+    let model = encoder.take_model();
     let steps = (params.epochs * train.pairs.len().div_ceil(params.batch)) as u64;
     let course = Course {
         params,
@@ -98,10 +100,10 @@ pub(crate) fn train(
         training: device.clone().autodiff(),
         plain: device,
     };
-    let state = match course.learn(journal) {
+    let state = match course.learn(model, journal) {
         Err(Halt::Unfit(reason)) => {
             journal.start_over(&reason);
-            course.learn(journal)?
+            course.learn(load(base, &course.plain)?.model, journal)?
         }
         state => state?,
     };
@@ -174,9 +176,9 @@ fn pairs(job: &TrainingJob, params: &SentenceTransformerParams, split: &str, enc
 }
 
 impl Course<'_> {
-    /// All epochs, or as many as help, from where the checkpoint of the journal stands.
-    fn learn(&self, journal: &mut Journal<'_>) -> Result<State, Halt> {
-        let model = adamw::change(self.encoder.model.clone(), &self.training, |_, _, values| values)?;
+    /// All epochs, or as many as help, from where the checkpoint of the journal stands, or else from the base `model`.
+    fn learn(&self, model: Bert, journal: &mut Journal<'_>) -> Result<State, Halt> {
+        let model = adamw::change(model, &self.training, |_, _, values| values)?;
         let mut state = match journal.unfinished_solve() {
             Some(record) => State::restore(&record, model, &self.training)?,
             None => {
