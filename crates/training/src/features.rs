@@ -1,4 +1,5 @@
-//! From texts to features in two passes over the training file, so that no text is kept.
+//! From texts to features in two passes over the training file, so that no text is kept. The second is spared where the counts of all texts
+//! are few enough to be kept.
 
 use std::{path::Path, time::Instant};
 
@@ -12,6 +13,12 @@ use crate::{
     journal::Journal,
     progress::Stage,
 };
+
+/// Most counts that are kept from the first pass for the second, of all texts together (64 MiB).
+const MOST_KEPT: usize = 1 << 22;
+
+/// Texts whose counts become rows at a time.
+const ROWS_AT_A_TIME: usize = 1024;
 
 /// The train split as features.
 pub(crate) struct TrainFeatures {
@@ -27,12 +34,20 @@ pub(crate) fn fit(path: &Path, config: &FeatureConfig, journal: &mut Journal<'_>
     let config = &suited(path, config, journal)?;
     let mut frequencies = DocumentFrequencies::new();
     let mut examples = Vec::new();
+    let (mut kept, mut stored) = (Some(Vec::new()), 0);
     read_batches(path, |lines| {
         // documents are counted side by side, but added in file order: the result does not depend on the threads
         let counted = counted(lines, |counter, text| counter.count(config, text));
         for (example, counts) in counted {
             frequencies.add(&counts);
             examples.push(example);
+            stored += counts.len();
+            if stored > MOST_KEPT {
+                kept = None;
+            }
+            if let Some(kept) = &mut kept {
+                kept.push(counts);
+            }
         }
         let seen = examples.len();
         journal.reporter.examples(Stage::Features, share * 0.5 * seen as f64 / (seen as f64 + 1.0), seen, started);
@@ -42,6 +57,15 @@ pub(crate) fn fit(path: &Path, config: &FeatureConfig, journal: &mut Journal<'_>
     let vectorizer = frequencies.into_vectorizer(config.clone());
     let mut rows = SparseRows::new(vectorizer.len());
     let started = Instant::now();
+    if let Some(kept) = kept {
+        for counts in kept.chunks(ROWS_AT_A_TIME) {
+            let weighed: Vec<_> = counts.par_iter().map(|counts| vectorizer.weigh(counts)).collect();
+            weighed.iter().for_each(|row| rows.push(row));
+            journal.between_solves()?;
+        }
+        journal.reporter.examples(Stage::Features, share, rows.len(), started);
+        return Ok(TrainFeatures { vectorizer, examples, rows });
+    }
     read_batches(path, |lines| {
         for (_, row) in counted(lines, |counter, text| vectorizer.vectorize(counter, text)) {
             rows.push(&row);
