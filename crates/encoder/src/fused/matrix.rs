@@ -5,6 +5,10 @@ use std::{marker::PhantomData, mem::MaybeUninit, ops::Range};
 use gemm::Parallelism;
 use rayon::prelude::*;
 
+/// Columns of a product, and rows of a sum of products, that are one piece of work.
+const WIDE: usize = 192;
+const HIGH: usize = 96;
+
 /// A matrix that is read, or a part of one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Matrix<'a> {
@@ -84,10 +88,6 @@ where
     }
     values
 }
-
-/// Columns of a product, and rows of a sum of products, that are one piece of work.
-const WIDE: usize = 192;
-const HIGH: usize = 96;
 
 /// Where a product goes: `rows` × `columns` numbers, which nobody else holds as long as this lives.
 #[derive(Clone, Copy)]
