@@ -29,7 +29,7 @@ async fn training(site: &Site) -> (Uuid, Process) {
 
 /// Some seconds of training: long enough to be interrupted.
 fn spec() -> Value {
-    json!({ "model": "contracts", "params": { "folds": 20, "tolerance": 1e-6, "epochs": 10_000 } })
+    json!({ "model": "contracts", "params": { "folds": 20, "tolerance": 1e-6, "epochs": 10_000, "char_ngrams": [1, 5] } })
 }
 
 /// The run ended well by its second attempt, and by nothing else.

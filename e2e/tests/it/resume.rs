@@ -17,7 +17,7 @@ pub(crate) const EAGER: &[(&str, &str)] = &[("APRENDIZ_LEASE_SECONDS", "2"), ("A
 
 /// Some seconds of training: long enough to be interrupted.
 fn spec() -> Value {
-    json!({ "model": "contracts", "params": { "folds": 20, "tolerance": 1e-6, "epochs": 10_000 } })
+    json!({ "model": "contracts", "params": { "folds": 20, "tolerance": 1e-6, "epochs": 10_000, "char_ngrams": [1, 5] } })
 }
 
 /// Steps at which this run has checkpoints, in the order in which they were kept.

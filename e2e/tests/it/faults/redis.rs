@@ -129,7 +129,9 @@ async fn poison_in_the_queue_is_dropped_with_one_line_each() {
     // and the next run starts as ever
     let id = site.create_run(&small()).await;
     site.succeeded(id).await;
-    assert_eq!((lines("is no message and is dropped"), lines("have lost their data and are dropped")), (5, 1), "{}", worker.log());
+    assert_eq!(lines("is no message and is dropped"), 5, "{}", worker.log());
+    // one line for those that are found together; the first may be found before the last is there
+    assert!((1..=2).contains(&lines("have lost their data and are dropped")), "{}", worker.log());
     drop(worker);
     site.finish().await;
 }
