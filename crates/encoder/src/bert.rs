@@ -108,31 +108,13 @@ impl Layer {
     fn forward_fused(&self, hidden: DispatchTensor, packed: &Arc<Packed>, epsilon: f32) -> DispatchTensor {
         let linear = |linear: &Linear| {
             let bias = linear.bias.as_ref().expect("every linear layer of BERT has a bias");
-            (linear.weight.val().into_dispatch(), bias.val().into_dispatch())
+            [linear.weight.val().into_dispatch(), bias.val().into_dispatch()]
         };
-        let ((query, query_bias), (key, key_bias), (value, value_bias)) = (linear(&self.query), linear(&self.key), linear(&self.value));
-        let (attention_output, attention_output_bias) = linear(&self.attention_output);
-        let ((intermediate, intermediate_bias), (output, output_bias)) = (linear(&self.intermediate), linear(&self.output));
-        let ((attention_gamma, attention_beta), (gamma, beta)) = (norm(&self.attention_layer_norm), norm(&self.layer_norm));
+        let linears = [&self.query, &self.key, &self.value, &self.attention_output, &self.intermediate, &self.output].map(linear);
+        let norms = [&self.attention_layer_norm, &self.layer_norm].map(|layer_norm| norm(layer_norm).into());
+        let weights: Vec<DispatchTensor> = linears.into_iter().chain(norms).flatten().collect();
+        let weights = LayerWeights::<Dispatch>::in_order(weights.try_into().expect("six linear layers and two normalisations"));
         let size = self.query.weight.dims()[0];
-        let weights = LayerWeights::<Dispatch> {
-            query,
-            query_bias,
-            key,
-            key_bias,
-            value,
-            value_bias,
-            attention_output,
-            attention_output_bias,
-            intermediate,
-            intermediate_bias,
-            output,
-            output_bias,
-            attention_gamma,
-            attention_beta,
-            gamma,
-            beta,
-        };
         let shape = Shape { heads: Heads { size, count: self.heads }, epsilon };
         Dispatch::bert_layer(hidden, weights, Arc::clone(packed), shape)
     }

@@ -27,8 +27,8 @@ pub(crate) struct TrainFeatures {
     pub(crate) rows: SparseRows,
 }
 
-/// Learns the vocabulary from the train split and turns its texts into rows. Most texts say which families are counted: see [`suited`]. `share` is how much of the whole run this
-/// is, for the progress.
+/// Learns the vocabulary from the train split and turns its texts into rows. Most texts say which families are counted: see [`suited`].
+/// `share` is how much of the whole run this is, for the progress.
 pub(crate) fn fit(path: &Path, config: &FeatureConfig, journal: &mut Journal<'_>, share: f64) -> Result<TrainFeatures, Halt> {
     let started = Instant::now();
     let config = &suited(path, config, journal)?;

@@ -6,6 +6,7 @@ use burn::{
     backend::{
         Autodiff, Backend, ExtensionType, Flex,
         autodiff::{
+            NodeId,
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients as Registered,
             ops::{Backward, NodeGuard, Ops, OpsKind},
@@ -36,79 +37,56 @@ pub(crate) struct Tables<B: Backend> {
     pub(crate) beta: FloatTensor<B>,
 }
 
-/// The weights of a layer: matrices `[in, out]`, and vectors.
-#[derive(Debug, Clone, ExtensionType)]
-pub(crate) struct LayerWeights<B: Backend> {
-    pub(crate) query: FloatTensor<B>,
-    pub(crate) query_bias: FloatTensor<B>,
-    pub(crate) key: FloatTensor<B>,
-    pub(crate) key_bias: FloatTensor<B>,
-    pub(crate) value: FloatTensor<B>,
-    pub(crate) value_bias: FloatTensor<B>,
-    pub(crate) attention_output: FloatTensor<B>,
-    pub(crate) attention_output_bias: FloatTensor<B>,
-    pub(crate) intermediate: FloatTensor<B>,
-    pub(crate) intermediate_bias: FloatTensor<B>,
-    pub(crate) output: FloatTensor<B>,
-    pub(crate) output_bias: FloatTensor<B>,
-    pub(crate) attention_gamma: FloatTensor<B>,
-    pub(crate) attention_beta: FloatTensor<B>,
-    pub(crate) gamma: FloatTensor<B>,
-    pub(crate) beta: FloatTensor<B>,
+/// A struct of tensors that are inputs of one operation, with their names in one order.
+macro_rules! tensors {
+    ($(#[$doc:meta])* $name:ident, $count:ident = $number:literal, { $($field:ident,)+ }) => {
+        const $count: usize = $number;
+
+        $(#[$doc])*
+        #[derive(Debug, Clone, ExtensionType)]
+        pub(crate) struct $name<B: Backend> {
+            $($field: FloatTensor<B>,)+
+        }
+
+        impl<B: Backend> $name<B> {
+            /// Takes as many tensors as there are fields, in the order of the fields.
+            pub(crate) fn in_order(tensors: [FloatTensor<B>; $count]) -> Self {
+                let [$($field,)+] = tensors;
+                Self { $($field,)+ }
+            }
+
+            fn into_order(self) -> [FloatTensor<B>; $count] {
+                [$(self.$field,)+]
+            }
+        }
+    };
+}
+
+tensors! {
+    /// The weights of a layer: matrices `[in, out]`, and vectors. First weight and bias of each linear layer, then scale and shift of the
+    /// two normalisations: so gradients come back, too.
+    LayerWeights, LAYER_WEIGHTS = 16, {
+        query,
+        query_bias,
+        key,
+        key_bias,
+        value,
+        value_bias,
+        attention_output,
+        attention_output_bias,
+        intermediate,
+        intermediate_bias,
+        output,
+        output_bias,
+        attention_gamma,
+        attention_beta,
+        gamma,
+        beta,
+    }
 }
 
 /// The input of a layer and its weights.
-const LAYER_PARENTS: usize = 17;
-
-impl<B: Backend> LayerWeights<B> {
-    fn into_array(self) -> [FloatTensor<B>; 16] {
-        let Self { query, query_bias, key, key_bias, value, value_bias, .. } = self;
-        let Self { attention_output, attention_output_bias, intermediate, intermediate_bias, output, output_bias, .. } = self;
-        let Self { attention_gamma, attention_beta, gamma, beta, .. } = self;
-        [
-            query,
-            query_bias,
-            key,
-            key_bias,
-            value,
-            value_bias,
-            attention_output,
-            attention_output_bias,
-            intermediate,
-            intermediate_bias,
-            output,
-            output_bias,
-            attention_gamma,
-            attention_beta,
-            gamma,
-            beta,
-        ]
-    }
-
-    fn from_array(tensors: [FloatTensor<B>; 16]) -> Self {
-        let [query, query_bias, key, key_bias, value, value_bias, rest @ ..] = tensors;
-        let [attention_output, attention_output_bias, intermediate, intermediate_bias, output, output_bias, rest @ ..] = rest;
-        let [attention_gamma, attention_beta, gamma, beta] = rest;
-        Self {
-            query,
-            query_bias,
-            key,
-            key_bias,
-            value,
-            value_bias,
-            attention_output,
-            attention_output_bias,
-            intermediate,
-            intermediate_bias,
-            output,
-            output_bias,
-            attention_gamma,
-            attention_beta,
-            gamma,
-            beta,
-        }
-    }
-}
+const LAYER_PARENTS: usize = 1 + LAYER_WEIGHTS;
 
 impl LayerWeights<Flex> {
     fn numbers(&self) -> Weights<'_> {
@@ -173,10 +151,10 @@ impl<C: CheckpointStrategy> BertOps for Autodiff<Flex, C> {
 
     fn bert_layer(hidden: FloatTensor<Self>, weights: LayerWeights<Self>, packed: Arc<Packed>, shape: Shape) -> FloatTensor<Self> {
         let size = shape.heads.size;
-        let parents = std::iter::once(hidden).chain(weights.into_array()).map(FloatTensor::<Self>::into_parts);
+        let parents = std::iter::once(hidden).chain(weights.into_order()).map(FloatTensor::<Self>::into_parts);
         let (mut tensors, nodes): (Vec<FlexTensor>, Vec<NodeGuard>) = parents.unzip();
         let hidden = tensors.remove(0);
-        let weights = LayerWeights::<Flex>::from_array(tensors.try_into().expect("sixteen went in"));
+        let weights = LayerWeights::<Flex>::in_order(tensors.try_into().expect("as many as went in"));
         let nodes: [NodeGuard; LAYER_PARENTS] = nodes.try_into().expect("one of each");
         let (out, tapes) = layer::forward(numbers(&hidden), weights.numbers(), shape, &packed, true);
         let out = tensor(out, size);
@@ -221,11 +199,7 @@ impl Backward<Flex, 5> for EmbedBackward {
         vector::add_rows(&mut types[..size], &gradients);
         let found = [words, positions, types].map(|values| tensor(values, size)).into_iter();
         let found = found.chain([gamma_gradient, beta_gradient].map(row));
-        for (parent, gradient) in operation.parents.into_iter().zip(found) {
-            if let Some(parent) = parent {
-                registered.register::<Flex>(parent.id, gradient);
-            }
-        }
+        register(registered, operation.parents.map(|parent| parent.map(|parent| parent.id)), found);
     }
 }
 
@@ -252,11 +226,7 @@ impl Backward<Flex, LAYER_PARENTS> for LayerBackward {
         let linears = found.linears.into_iter().flat_map(|(weight, bias)| [tensor(weight, bias.len()), row(bias)]);
         let norms = found.norms.into_iter().flat_map(|(gamma, beta)| [row(gamma), row(beta)]);
         let found = std::iter::once(tensor(gradients, size)).chain(linears).chain(norms);
-        for (parent, gradient) in operation.parents.into_iter().zip(found) {
-            if let Some(parent) = parent {
-                registered.register::<Flex>(parent.id, gradient);
-            }
-        }
+        register(registered, operation.parents.map(|parent| parent.map(|parent| parent.id)), found);
     }
 }
 
@@ -316,6 +286,15 @@ fn mean(hidden: &FlexTensor, packed: &Packed) -> FlexTensor {
         }
     }
     tensor(out, size)
+}
+
+/// Hands each input that learns its gradient.
+fn register<const N: usize>(registered: &mut Registered, parents: [Option<NodeId>; N], gradients: impl Iterator<Item = FlexTensor>) {
+    for (parent, gradient) in parents.into_iter().zip(gradients) {
+        if let Some(parent) = parent {
+            registered.register::<Flex>(parent, gradient);
+        }
+    }
 }
 
 /// The numbers of a tensor that lies row by row, as all of them do here.
