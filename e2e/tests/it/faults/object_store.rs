@@ -165,7 +165,10 @@ async fn a_worker_that_hung_in_an_upload_adds_nothing_to_what_another_published(
     let proxy = FaultProxy::start(&site.env.bucket.address());
     let endpoint = format!("http://{}", proxy.address());
     let (id, worker) = training(&site, &[("AWS_ENDPOINT_URL_S3", &endpoint)]).await;
+    let child = Child::of(&worker);
+    child.freeze();
     proxy.stall();
+    child.thaw();
     wait_until("the upload", PATIENCE, async || (site.run(id).await["phase"] == "upload").then_some(())).await;
     worker.signal(rustix::process::Signal::STOP);
     let second = site.env.worker("worker-2", LEASE);

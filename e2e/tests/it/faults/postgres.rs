@@ -71,6 +71,8 @@ async fn progress(site: &Site, id: uuid::Uuid) -> Option<(i64, String)> {
 async fn a_database_that_is_read_only_for_a_while_loses_no_run() {
     let site = Site::with(many_contracts(DOCUMENTS)).await;
     let (id, worker) = training(&site, &[("APRENDIZ_LEASE_SECONDS", "30")]).await;
+    let child = Child::of(&worker);
+    child.freeze();
     administer(&site, "ALTER DATABASE {name} SET default_transaction_read_only = on").await;
     cut_connections(&site).await;
     wait_until("a refused renewal", PATIENCE, async || worker.log().contains("read-only transaction").then_some(())).await;
@@ -78,6 +80,7 @@ async fn a_database_that_is_read_only_for_a_while_loses_no_run() {
     assert_eq!(refused.status().as_u16(), 503, "{}", refused.text().await.unwrap());
     administer(&site, "ALTER DATABASE {name} RESET default_transaction_read_only").await;
     cut_connections(&site).await;
+    child.thaw();
     site.wait_for_server().await;
     end_pauses(&site).await;
     site.succeeded(id).await;
@@ -91,6 +94,8 @@ async fn a_server_without_a_free_connection_loses_no_run() {
     let site = Site::on(TestEnv::with_postgres(TestPostgres::start().await).await).await;
     site.import(many_contracts(DOCUMENTS)).await;
     let (id, worker) = training(&site, &[("APRENDIZ_LEASE_SECONDS", "30")]).await;
+    let child = Child::of(&worker);
+    child.freeze();
     let mut admin = PgConnection::connect(site.env.database.url()).await.unwrap();
     let mut taken = Vec::new();
     wait_until("a worker that finds no connection", PATIENCE, async || {
@@ -106,6 +111,7 @@ async fn a_server_without_a_free_connection_loses_no_run() {
     .await;
     admin.close().await.unwrap();
     drop(taken);
+    child.thaw();
     site.wait_for_server().await;
     end_pauses(&site).await;
     site.succeeded(id).await;

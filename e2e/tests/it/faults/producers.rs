@@ -59,6 +59,7 @@ async fn a_server_that_hangs_keeps_no_other_from_taking_back_what_is_lost() {
     hung.process.signal(Signal::STOP);
     let (id, mut worker) = training(&site, &[]).await;
     let child = Child::of(&worker);
+    child.freeze();
     worker.kill();
     worker.wait(PATIENCE).await;
     child.is_gone().await;
