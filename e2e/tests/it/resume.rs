@@ -125,7 +125,11 @@ async fn a_worker_that_is_told_to_stop_saves_a_checkpoint_first() {
     let mut worker = site.env.worker("worker-1", &[("APRENDIZ_CHECKPOINT_SECONDS", "3600")]);
     let id = site.create_run(&spec()).await;
     site.trains(id).await;
+    let child = Child::of(&worker);
+    child.freeze();
     worker.terminate();
+    wait_until("the signal", PATIENCE, async || worker.log().contains("a second signal ends at once").then_some(())).await;
+    child.thaw();
     let status = worker.wait(PATIENCE).await;
     assert!(status.success(), "{status}");
     assert_eq!(site.attempts(id).await, ["released"]);

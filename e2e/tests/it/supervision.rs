@@ -71,9 +71,13 @@ async fn a_second_signal_ends_the_worker_at_once() {
 async fn a_drained_worker_finishes_its_run_and_claims_no_other() {
     let site = Site::with(many_contracts(DOCUMENTS)).await;
     let (id, mut worker) = training(&site, &[]).await;
+    let child = Child::of(&worker);
+    child.freeze();
     let drained = worker_id(&site).await;
     answered(site.api().post(&format!("/v1/workers/{drained}/drain")), 202).await;
     let waiting = site.create_run(&json!({ "model": "contracts", "kind": "evaluate" })).await;
+    wait_until("the order to be heard", PATIENCE, async || worker.log().contains("draining, as an operator asked").then_some(())).await;
+    child.thaw();
     assert!(worker.wait(PATIENCE).await.success());
     assert_eq!(site.attempts(id).await, ["succeeded"]);
     assert_eq!(site.run(waiting).await["status"], "queued");
