@@ -1,11 +1,8 @@
 //! The weights to start from: a directory, or a name that is looked up in the caches of this machine.
 
-use std::{
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
+use inference::manifest::hash_file;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -22,9 +19,6 @@ const KNOWN: [(&str, &str, &str); 2] = [
     ("sentence-transformers/all-MiniLM-L6-v2", WEIGHTS_FILE, "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
     ("sentence-transformers/all-MiniLM-L6-v2", TOKENIZER_FILE, "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
 ];
-
-/// Bytes of a file that are hashed at a time.
-const CHUNK_BYTES: usize = 1 << 18;
 
 /// Where names are looked up, in this order. Neither folder needs to exist.
 #[derive(Debug, Clone, Default)]
@@ -81,7 +75,7 @@ impl BaseModel {
         let mut whole = Sha256::new();
         for file in [CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE] {
             let path = dir.join(file);
-            let hash = hash(&path)?;
+            let (_, hash) = hash_file(&path)?;
             whole.update(&hash);
             let published = KNOWN.iter().find(|(known, known_file, _)| Some(*known) == name && *known_file == file);
             if let Some((known, _, published)) = published
@@ -127,18 +121,6 @@ fn is_plain(name: &str) -> bool {
         && name.len() <= 128
         && !name.starts_with('.')
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
-}
-
-fn hash(path: &Path) -> Result<String, EncoderError> {
-    let mut file = File::open(path).map_err(EncoderError::io(path))?;
-    let mut hash = Sha256::new();
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        match file.read(&mut chunk).map_err(EncoderError::io(path))? {
-            0 => return Ok(hex::encode(hash.finalize())),
-            read => hash.update(&chunk[..read]),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub struct ManifestFile {
 pub fn write(dir: &Path) -> Result<Manifest, ModelError> {
     let mut files = Vec::new();
     for path in list(dir)? {
-        let (bytes, sha256) = hash(&dir.join(&path))?;
+        let (bytes, sha256) = hash_file(&dir.join(&path))?;
         files.push(ManifestFile { path, bytes, sha256 });
     }
     let manifest = Manifest { version: MANIFEST_VERSION, files };
@@ -82,7 +82,7 @@ pub fn verify(dir: &Path) -> Result<Manifest, ModelError> {
             let reason = format!("has {} bytes, the manifest says {}", found.len(), file.bytes);
             return Err(ModelError::refused(path, reason));
         }
-        let (_, sha256) = hash(&path)?;
+        let (_, sha256) = hash_file(&path)?;
         if sha256 != file.sha256 {
             return Err(ModelError::refused(path, format!("has sha256 {sha256}, the manifest says {}", file.sha256)));
         }
@@ -147,7 +147,11 @@ fn list(dir: &Path) -> Result<Vec<String>, ModelError> {
     Ok(files)
 }
 
-fn hash(path: &Path) -> Result<(u64, String), ModelError> {
+/// Size and SHA-256, hex, of a file, however large.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn hash_file(path: &Path) -> Result<(u64, String), ModelError> {
     let mut file = fs::File::open(path).map_err(ModelError::io(path))?;
     let mut digest = Sha256::new();
     let mut buffer = vec![0; BUFFER_BYTES];

@@ -1,8 +1,8 @@
 //! What the result of a training depends on, so that no checkpoint of another one is ever continued.
 
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
-use inference::{LinearParams, SentenceTransformerParams};
+use inference::{LinearParams, SentenceTransformerParams, manifest::hash_file};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -10,9 +10,6 @@ use crate::{
     error::TrainingError,
     job::{Kind, TrainingJob},
 };
-
-/// Bytes of a file that are hashed at a time.
-const CHUNK_BYTES: usize = 1 << 18;
 
 /// The facts that decide a training, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,12 +57,12 @@ impl Identity {
     /// The identity of a job on its own files. Validation is part of it only where it decides when training ends.
     pub(crate) fn of_files(job: &TrainingJob) -> Result<Self, TrainingError> {
         let data = match (job.kind, &job.pairs) {
-            (Kind::Linear, _) => format!("train {}, labels {}", hash_file(&job.train)?, hash_file(&job.labels)?),
+            (Kind::Linear, _) => format!("train {}, labels {}", sha256(&job.train)?, sha256(&job.labels)?),
             (Kind::SentenceTransformer, pairs) => {
-                let [train, validation, labels] = [&job.train, &job.validation, &job.labels].map(|path| hash_file(path));
+                let [train, validation, labels] = [&job.train, &job.validation, &job.labels].map(|path| sha256(path));
                 let documents = format!("train {}, validation {}, labels {}", train?, validation?, labels?);
                 match pairs {
-                    Some(pairs) => format!("{documents}, pairs {}, {}", hash_file(&pairs.train)?, hash_file(&pairs.validation)?),
+                    Some(pairs) => format!("{documents}, pairs {}, {}", sha256(&pairs.train)?, sha256(&pairs.validation)?),
                     None => documents,
                 }
             }
@@ -97,16 +94,8 @@ fn with_defaults(job: &TrainingJob) -> serde_json::Value {
     known.ok().and_then(Result::ok).unwrap_or_else(|| job.params.clone())
 }
 
-fn hash_file(path: &Path) -> Result<String, TrainingError> {
-    let mut file = File::open(path).map_err(TrainingError::io(path))?;
-    let mut hash = Sha256::new();
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        match file.read(&mut chunk).map_err(TrainingError::io(path))? {
-            0 => return Ok(hex::encode(hash.finalize())),
-            read => hash.update(&chunk[..read]),
-        }
-    }
+fn sha256(path: &Path) -> Result<String, TrainingError> {
+    Ok(hash_file(path)?.1)
 }
 
 #[cfg(test)]
