@@ -57,7 +57,7 @@ demo_start() {
     wait_for 60 "the API" demo_ready || die "the API is not ready at $APRENDIZ_URL/readyz"
     for worker in worker-1 worker-2; do
         stop_process "$state/$worker.pid" aprendiz-worker
-        APRENDIZ_BASE_MODELS=$weights start_process "$worker" "$bin/aprendiz-worker"
+        APRENDIZ_BASE_MODELS=$weights APRENDIZ_EMBEDDINGS=$state/embeddings start_process "$worker" "$bin/aprendiz-worker"
     done
     sleep 0.2
     for worker in worker-1 worker-2; do

@@ -42,8 +42,21 @@ pub(crate) struct WorkerConfig {
     /// `$HOME/.cache`, a folder of model directories, which alone may be named by their paths; then the cache of Hugging Face's tools
     /// (`HF_HUB_CACHE`, `HF_HOME`). Without either, runs start only from published versions.
     pub(crate) base_models: BaseModelCaches,
+    /// What is kept of the vectors that base models make.
+    pub(crate) embeddings: EmbeddingsConfig,
     /// Host name, for people.
     pub(crate) host: String,
+}
+
+/// What is kept of the vectors that base models make.
+#[derive(Debug, Clone)]
+pub(crate) struct EmbeddingsConfig {
+    /// `APRENDIZ_EMBEDDINGS`, default `$XDG_CACHE_HOME/aprendiz/embeddings` or the same below `$HOME/.cache`: folder for copies of those in
+    /// the bucket. Without it each run fetches what it needs.
+    pub(crate) folder: Option<PathBuf>,
+    /// `APRENDIZ_EMBEDDINGS_MB`, default 1024: most that is kept in the bucket, and so in the folder; the least recently used go first. 0 =
+    /// every run computes all that it needs.
+    pub(crate) bytes: u64,
 }
 
 impl WorkerConfig {
@@ -69,7 +82,9 @@ impl WorkerConfig {
                 .map_err(|_| anyhow!("APRENDIZ_PROBE_LISTEN is `{address}`: expected an address and port such as 127.0.0.1:9090"))
         });
         let look: u64 = env.parsed("APRENDIZ_LOOK_SECONDS", 30, "a number of seconds, at least 1")?;
+        let megabytes: u32 = env.parsed("APRENDIZ_EMBEDDINGS_MB", 1024, "a number of megabytes")?;
         let scratch = env.text("APRENDIZ_SCRATCH").map_or_else(std::env::temp_dir, PathBuf::from);
+        let embeddings = env.text("APRENDIZ_EMBEDDINGS").map(PathBuf::from).or_else(|| cache(env, "aprendiz/embeddings"));
         Ok(Self {
             database: env.database()?,
             queue: env.queue()?,
@@ -84,17 +99,22 @@ impl WorkerConfig {
             probe_listen: probe_listen.transpose()?,
             scratch,
             base_models: base_models(env)?,
+            embeddings: EmbeddingsConfig { folder: embeddings.map(std::path::absolute).transpose()?, bytes: u64::from(megabytes) << 20 },
             host: machine::host(),
         })
     }
 }
 
+/// A folder below the one in which this user's programs keep what can be had again.
+fn cache<F: Fn(&str) -> Option<String>>(env: &Environment<F>, folder: &str) -> Option<PathBuf> {
+    let path = |name: &str| env.text(name).map(PathBuf::from);
+    Some(path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")))?.join(folder))
+}
+
 fn base_models<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<BaseModelCaches> {
     let path = |name: &str| env.text(name).map(PathBuf::from);
-    let cache = path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")));
-    let below = |folder: &str| cache.as_ref().map(|cache| cache.join(folder));
-    let weights = path("APRENDIZ_BASE_MODELS").or_else(|| below("aprendiz/weights"));
-    let hub = path("HF_HUB_CACHE").or_else(|| path("HF_HOME").map(|home| home.join("hub"))).or_else(|| below("huggingface/hub"));
+    let weights = path("APRENDIZ_BASE_MODELS").or_else(|| cache(env, "aprendiz/weights"));
+    let hub = path("HF_HUB_CACHE").or_else(|| path("HF_HOME").map(|home| home.join("hub"))).or_else(|| cache(env, "huggingface/hub"));
     // the training process is told where they are, not where this one was started
     let absolute = |path: Option<PathBuf>| path.map(std::path::absolute).transpose();
     Ok(BaseModelCaches { weights: absolute(weights)?, hub: absolute(hub)? })
@@ -124,6 +144,10 @@ mod tests {
         };
         assert_eq!(folders(&[]), ["", ""]);
         assert_eq!(folders(&[("HOME", "/h")]), ["/h/.cache/aprendiz/weights", "/h/.cache/huggingface/hub"]);
+        let known = |pairs: &[(&str, &str)]| read(pairs).unwrap().embeddings.folder.map(|folder| folder.display().to_string());
+        assert_eq!(known(&[]), None);
+        assert_eq!(known(&[("HOME", "/h")]).as_deref(), Some("/h/.cache/aprendiz/embeddings"));
+        assert_eq!(known(&[("XDG_CACHE_HOME", "/c"), ("APRENDIZ_EMBEDDINGS", "/e")]).as_deref(), Some("/e"));
         assert_eq!(folders(&[("HOME", "/h"), ("APRENDIZ_BASE_MODELS", "/b"), ("HF_HOME", "/f")]), ["/b", "/f/hub"]);
     }
 
@@ -134,7 +158,7 @@ mod tests {
             ("APRENDIZ_LEASE_SECONDS", "0.1"),
             ("APRENDIZ_THREADS", "many"),
             ("APRENDIZ_GRACE_SECONDS", "-1"),
-            ("APRENDIZ_PROBE_LISTEN", "here"),
+            ("APRENDIZ_EMBEDDINGS_MB", "1.5"),
         ] {
             let error = read(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");

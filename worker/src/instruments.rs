@@ -23,6 +23,7 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     describe_counter!("aprendiz_worker_lease_renewals_total", "Renewals of leases, by outcome");
     describe_gauge!("aprendiz_worker_examples_per_second", "Examples per second of the newest progress of a training");
     describe_counter!("aprendiz_worker_checkpoints_total", "Checkpoints uploaded, by outcome");
+    describe_counter!("aprendiz_worker_embeddings_total", "Vectors of base models that evaluations needed, by outcome: known, computed");
     describe_counter!("aprendiz_worker_uploaded_bytes_total", Unit::Bytes, "Bytes uploaded to the object store");
     metrics::gauge!("aprendiz_worker_busy_slots").set(0.0);
     Ok(handle)

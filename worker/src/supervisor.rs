@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use training::{EncoderReport, Event, PROTOCOL_VERSION, Progress, TrainingSummary};
+use training::{EmbeddingUse, EncoderReport, Event, PROTOCOL_VERSION, Progress, TrainingSummary};
 
 use crate::failure::Stop;
 
@@ -34,7 +34,7 @@ pub(crate) enum ChildEnd {
     /// The model is written.
     Trained(TrainingSummary),
     /// The encoder is evaluated.
-    Evaluated(Box<EncoderReport>),
+    Evaluated(Box<EncoderReport>, EmbeddingUse),
     /// It was asked to stop, and has saved what it had.
     Stopped,
 }
@@ -174,7 +174,7 @@ async fn end_of(mut stderr: ChildStderr) -> String {
 fn conclude(last: Option<Event>, status: ExitStatus, words: &str) -> Result<ChildEnd, Stop> {
     match (last, status.signal()) {
         (Some(Event::Done { summary }), None) if status.success() => Ok(ChildEnd::Trained(summary)),
-        (Some(Event::Evaluated { report }), None) if status.success() => Ok(ChildEnd::Evaluated(Box::new(report))),
+        (Some(Event::Evaluated { report, embeddings }), None) if status.success() => Ok(ChildEnd::Evaluated(Box::new(report), embeddings)),
         (Some(Event::Stopped { .. }), None) if status.success() => Ok(ChildEnd::Stopped),
         (Some(Event::Error { code, message, retryable }), None) => {
             Err(if retryable { Stop::retryable(&code, message) } else { Stop::permanent(&code, message) })

@@ -6,7 +6,7 @@ use std::fmt;
 use uuid::Uuid;
 
 /// What every key begins with.
-pub const KEY_PREFIXES: [&str; 3] = ["checkpoints/", "datasets/", "models/"];
+pub const KEY_PREFIXES: [&str; 4] = ["checkpoints/", "datasets/", "embeddings/", "models/"];
 
 /// A path that must not become part of a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +34,12 @@ impl ObjectPrefix {
     #[must_use]
     pub fn checkpoints(run_id: Uuid, attempt: i32) -> Self {
         Self(format!("checkpoints/run-{run_id}/attempt-{attempt}"))
+    }
+
+    /// Prefix of the vectors that an attempt adds to those of an encoder, which is named by a hash.
+    #[must_use]
+    pub fn embeddings(encoder: &str, run_id: Uuid, attempt: i32) -> Self {
+        Self(format!("embeddings/{encoder}/run-{run_id}/attempt-{attempt}"))
     }
 
     /// A prefix read back from the database.
@@ -102,7 +108,9 @@ mod tests {
     #[test]
     fn a_key_tells_who_wrote_it() {
         let run = Uuid::from_u128(7);
-        for prefix in [ObjectPrefix::dataset(Uuid::nil(), run, 3), ObjectPrefix::model("contracts", run, 3)] {
+        for prefix in
+            [ObjectPrefix::dataset(Uuid::nil(), run, 3), ObjectPrefix::model("contracts", run, 3), ObjectPrefix::embeddings("5f", run, 3)]
+        {
             assert_eq!(writer_of(&prefix.file("data/x.parquet").unwrap()), Some((run, 3)));
         }
         let confusing = ObjectPrefix::model(&format!("run-{}", Uuid::nil()), run, 3).file("config.json").unwrap();

@@ -8,6 +8,7 @@ use crate::{
     batch::Batch,
     bert::{Bert, WordRows},
     config::BertConfig,
+    embeddings::Embeddings,
     error::EncoderError,
     modules::Modules,
     tokenizer::Tokenizer,
@@ -155,11 +156,10 @@ impl Encoder {
     /// # Errors
     /// If the back end fails.
     pub fn encode_tokens<T: AsRef<[u32]>>(&self, texts: &[T], batch: usize, device: &Device) -> Result<Vec<Vec<f32>>, EncoderError> {
-        self.encode_with(&self.model, texts, batch, device, |_| true)
+        self.encode_with(&self.model, texts, batch, device)
     }
 
-    /// As [`encode_tokens`](Self::encode_tokens), by a network of this shape. `go_on` is told how many texts are done and can break it
-    /// off: then fewer vectors than texts come back.
+    /// As [`encode_tokens`](Self::encode_tokens), by a network of this shape.
     ///
     /// # Errors
     /// If the back end fails.
@@ -169,25 +169,43 @@ impl Encoder {
         texts: &[T],
         batch: usize,
         device: &Device,
-        mut go_on: impl FnMut(usize) -> bool,
     ) -> Result<Vec<Vec<f32>>, EncoderError> {
         let mut order: Vec<usize> = (0..texts.len()).collect();
         order.sort_by_key(|place| (texts[*place].as_ref().len(), *place));
         let mut vectors = vec![Vec::new(); texts.len()];
         let size = self.config.hidden_size;
-        for (number, places) in order.chunks(batch.max(1)).enumerate() {
+        for places in order.chunks(batch.max(1)) {
             let together: Vec<&[u32]> = places.iter().map(|place| texts[*place].as_ref()).collect();
             let values = self.forward(model, &self.batch(&together), device).try_into_vec_as::<f32>();
             let values = values.map_err(|error| EncoderError::Backend(error.to_string()))?;
             for (place, vector) in places.iter().zip(values.chunks_exact(size)) {
                 vectors[*place] = vector.to_vec();
             }
-            if !go_on(number * batch + places.len()) {
-                vectors.retain(|vector| !vector.is_empty());
-                break;
-            }
         }
         Ok(vectors)
+    }
+
+    /// As [`encode_tokens`](Self::encode_tokens), but computes only those that are not known, and remembers them.
+    ///
+    /// # Errors
+    /// If the back end fails, or a file of known vectors cannot be read.
+    pub fn encode_remembered<T: AsRef<[u32]>>(
+        &self,
+        texts: &[T],
+        batch: usize,
+        device: &Device,
+        embeddings: &mut Embeddings,
+    ) -> Result<Vec<Vec<f32>>, EncoderError> {
+        let mut vectors = texts.iter().map(|text| embeddings.get(text.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        let unknown: Vec<&[u32]> =
+            texts.iter().zip(&vectors).filter(|(_, vector)| vector.is_none()).map(|(text, _)| text.as_ref()).collect();
+        let computed = self.encode_tokens(&unknown, batch, device)?;
+        for (text, vector) in unknown.iter().zip(&computed) {
+            embeddings.insert(text, vector);
+        }
+        let mut computed = computed.into_iter();
+        let all = vectors.iter_mut().map(|vector| vector.take().or_else(|| computed.next()).expect("what is not known was computed"));
+        Ok(all.collect())
     }
 
     /// Vectors of texts, in their order, `batch` of similar length at a time.

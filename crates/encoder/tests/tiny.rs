@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 use burn::tensor::Device;
-use encoder::{BaseModel, BaseModelCaches, Encoder, EncoderError, write_random};
+use encoder::{BaseModel, BaseModelCaches, Embeddings, Encoder, EncoderError, embeddings_fingerprint, write_random};
 
 const TEXTS: [&str; 5] =
     ["governed by the laws of the state", "a", "", "the other party shall not assign this agreement to another 12345", "in or on"];
@@ -41,6 +41,53 @@ fn the_texts_beside_a_text_do_not_change_its_vector() {
         let alone = encoder.encode(&[text], 1, &Device::flex()).unwrap();
         assert!(cosine(&alone[0], vector) > 0.999_999_9, "{text}");
     }
+}
+
+/// What is remembered of a text must be what it would be computed as, whatever stands beside it.
+#[test]
+fn the_texts_beside_a_text_do_not_change_a_bit_of_its_vector_on_flex() {
+    let (_dir, encoder) = tiny();
+    let many: Vec<String> =
+        (0..40).map(|number| format!("{} the laws {}", TEXTS[number % 5], "of the state ".repeat(number % 7))).collect();
+    let together = encoder.encode(&many, 40, &Device::flex()).unwrap();
+    for batch in [1, 3, 16] {
+        assert!(encoder.encode(&many, batch, &Device::flex()).unwrap() == together, "{batch} at a time");
+    }
+}
+
+#[test]
+fn what_is_remembered_is_not_computed_again() {
+    let (dir, encoder) = tiny();
+    let device = Device::flex();
+    let tokens: Vec<Vec<u32>> = TEXTS.iter().map(|text| encoder.tokens(text)).collect();
+    let mut embeddings = Embeddings::new(32);
+    let first = encoder.encode_remembered(&tokens[..3], 2, &device, &mut embeddings).unwrap();
+    assert_eq!((embeddings.found(), embeddings.computed()), (0, 3));
+    let file = dir.path().join("vectors");
+    embeddings.write_fresh(&file).unwrap();
+
+    let mut embeddings = Embeddings::new(32);
+    embeddings.add_file(&file).unwrap();
+    let all = encoder.encode_remembered(&tokens, 2, &device, &mut embeddings).unwrap();
+    assert_eq!((embeddings.found(), embeddings.computed()), (3, 2));
+    assert!(all[..3] == first[..] && all == encoder.encode(&TEXTS, 2, &device).unwrap());
+}
+
+#[test]
+fn vectors_of_another_model_or_machine_have_another_name() {
+    let (dir, encoder) = tiny();
+    let find = |dir: &Path| BaseModel::find(dir.to_str().unwrap(), &BaseModelCaches::default()).unwrap();
+    let name = |dir: &Path, backend, kernel| embeddings_fingerprint(&find(dir), backend, kernel).unwrap();
+    let first = name(dir.path(), "flex", "avx2");
+    assert_eq!(first, name(dir.path(), "flex", "avx2"));
+    assert_ne!(first, name(dir.path(), "ndarray", "avx2"));
+    assert_ne!(first, name(dir.path(), "flex", "avx512"));
+    let plain = tempfile::tempdir().unwrap();
+    encoder.write(plain.path(), "card\n").unwrap();
+    assert_eq!(first, name(plain.path(), "flex", "avx2"));
+    let modules: serde_json::Value = serde_json::from_slice(&fs::read(plain.path().join("modules.json")).unwrap()).unwrap();
+    fs::write(plain.path().join("modules.json"), serde_json::json!(modules.as_array().unwrap()[..2]).to_string()).unwrap();
+    assert_ne!(first, name(plain.path(), "flex", "avx2"), "not of length 1");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Objects in S3: a row before the first byte, `live` only as part of a dataset, a model version or a checkpoint.
+//! Objects in S3: a row before the first byte, `live` only as part of a dataset, a model version, a checkpoint or the cache of vectors.
 
 use sqlx::PgConnection;
 
@@ -15,6 +15,8 @@ pub enum ObjectOwner {
     Model,
     /// A checkpoint of the attempt.
     Checkpoint,
+    /// The cache of vectors, which the attempt adds to.
+    Embeddings,
 }
 
 /// Declares objects before they are written. The caller has begun a transaction with [`crate::hold_fence`].
@@ -84,7 +86,7 @@ pub async fn publish_objects(
 ) -> Result<(), RunsError> {
     let dataset = match owner {
         ObjectOwner::Dataset(id) => Some(id),
-        ObjectOwner::Model | ObjectOwner::Checkpoint => None,
+        ObjectOwner::Model | ObjectOwner::Checkpoint | ObjectOwner::Embeddings => None,
     };
     let changed = sqlx::query!(
         r#"

@@ -42,6 +42,7 @@ pub use output::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
 pub use progress::{Event, LogLevel, PROTOCOL_VERSION, Progress, Stage};
 pub use run::run;
 pub use sentence_transformer::{
-    EncoderFieldReport, EncoderReport, EvaluationJob, MOST_TEST_PAIRS, NEIGHBOURS, NeighbourFigures, PairFigures, evaluate,
+    EmbeddingFiles, EmbeddingUse, EncoderFieldReport, EncoderReport, EvaluationJob, MOST_TEST_PAIRS, NEIGHBOURS, NeighbourFigures,
+    PairFigures, evaluate,
 };
 pub use summary::{EncoderSummary, FieldSummary, Outcome, TrainingSummary};

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    sentence_transformer::EncoderReport,
+    sentence_transformer::{EmbeddingUse, EncoderReport},
     solver::{Pass, Stop},
     summary::TrainingSummary,
 };
@@ -94,6 +94,8 @@ pub enum Event {
     Evaluated {
         /// What it is worth.
         report: EncoderReport,
+        /// What known vectors of its base model were good for.
+        embeddings: EmbeddingUse,
     },
     /// There is no model yet, as was asked for. Always the last line of a run that was stopped.
     Stopped {

@@ -13,7 +13,9 @@ use std::{
 
 use encoder::{BaseModel, BaseModelCaches, Encoder, write_random};
 use serde_json::{Value, json};
-use training::{Backend, EvaluationJob, Event, Kind, LogLevel, Outcome, PairFiles, TrainingJob, TrainingSummary, evaluate, run};
+use training::{
+    Backend, EmbeddingFiles, EvaluationJob, Event, Kind, LogLevel, Outcome, PairFiles, TrainingJob, TrainingSummary, evaluate, run,
+};
 
 struct Snapshot {
     dir: tempfile::TempDir,
@@ -157,12 +159,14 @@ fn an_encoder_is_evaluated_beside_its_base_on_pairs_and_neighbours_it_did_not_le
         most_documents,
         scores: snapshot.path("scores.jsonl"),
         work: snapshot.path("work"),
+        embeddings: None,
         threads: 1,
         backend: Backend::Flex,
     };
     let mut last = None;
     let report = evaluate(&of(1000), &AtomicBool::new(false), &mut |line| last = Some(line.event)).unwrap().unwrap();
-    assert_eq!(last, Some(Event::Evaluated { report: report.clone() }));
+    let Some(Event::Evaluated { report: told, embeddings }) = last else { panic!("{last:?}") };
+    assert_eq!((&told, embeddings.found), (&report, 0));
     assert_eq!(report.pairs, 153);
     let (base, trained) = (report.base.unwrap(), report.trained.unwrap());
     assert!(trained.average_precision > base.average_precision && trained.spearman > base.spearman, "{report:?}");
@@ -181,6 +185,23 @@ fn an_encoder_is_evaluated_beside_its_base_on_pairs_and_neighbours_it_did_not_le
     let few = evaluate(&of(9), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap();
     assert_eq!(few.fields[0].neighbours.map(|figures| (figures.known, figures.asked)), Some((9, 9)));
     assert_eq!(evaluate(&of(1000), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap(), report);
+
+    // the same again, with what the base model said of the few; a file of something else is told and passed over
+    let fresh = snapshot.path("fresh");
+    let with = |documents, known| EvaluationJob { embeddings: Some(EmbeddingFiles { known, fresh: fresh.clone() }), ..of(documents) };
+    assert_eq!(evaluate(&with(9, vec![]), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap(), few);
+    let known = snapshot.path("known");
+    fs::rename(&fresh, &known).unwrap();
+    let (mut last, mut warnings) = (None, 0);
+    let job = with(1000, vec![known.clone(), job.labels.clone()]);
+    let again = evaluate(&job, &AtomicBool::new(false), &mut |line| {
+        warnings += usize::from(matches!(&line.event, Event::Log { level: LogLevel::Warn, message } if message.contains("labels.json")));
+        last = Some(line.event);
+    });
+    assert_eq!(again.unwrap().unwrap(), report);
+    let Some(Event::Evaluated { embeddings, .. }) = last else { panic!("{last:?}") };
+    assert!(embeddings.found > 0 && embeddings.computed > 0 && embeddings.used == [known], "{embeddings:?}");
+    assert!(fresh.exists() && warnings == 1);
     assert!(evaluate(&of(9), &AtomicBool::new(true), &mut |_| {}).unwrap().is_none());
 }
 

@@ -16,7 +16,7 @@ use crate::resume::{EAGER, check_resumed, frozen_after, weights};
 use crate::site::{PATIENCE, Site, answered, id_of, lines, text};
 
 /// The folder of base models, with one called `tiny`.
-fn base_models(site: &Site) -> PathBuf {
+pub(crate) fn base_models(site: &Site) -> PathBuf {
     let folder = site.env.folder().join("base-models");
     if !folder.exists() {
         encoder::write_random(&folder.join("tiny"), 3).expect("the folder can be written");
@@ -25,13 +25,13 @@ fn base_models(site: &Site) -> PathBuf {
 }
 
 /// A worker that looks for base models in one folder only.
-fn worker(site: &Site, name: &str, folder: &Path, more: &[(&str, &str)]) -> Process {
+pub(crate) fn worker(site: &Site, name: &str, folder: &Path, more: &[(&str, &str)]) -> Process {
     let folder = folder.display().to_string();
     let only = [("APRENDIZ_BASE_MODELS", folder.as_str()), ("HF_HOME", "/nonexistent"), ("HF_HUB_CACHE", "/nonexistent")];
     site.env.worker(name, &[&only, more].concat())
 }
 
-fn spec(params: &Value) -> Value {
+pub(crate) fn spec(params: &Value) -> Value {
     json!({
         "model": "contracts-encoder", "kind": "sentence-transformer", "base_model": "tiny", "params": params,
         "data": { "fields": ["contract_type", "managed_by"], "pairs": { "per_label": 6, "max_chars": 200 } },
@@ -39,7 +39,7 @@ fn spec(params: &Value) -> Value {
 }
 
 /// A training of about a second.
-fn quick() -> Value {
+pub(crate) fn quick() -> Value {
     json!({ "epochs": 2, "learning_rate": 0.002, "evaluation_documents": 60 })
 }
 

@@ -12,6 +12,7 @@ mod crowd;
 mod cuad;
 mod datasets;
 mod disk;
+mod embeddings;
 mod encoders;
 mod events;
 mod export;

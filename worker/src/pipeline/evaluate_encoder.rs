@@ -2,7 +2,7 @@
 //! that it began as.
 
 use ::dataset::Dataset;
-use runs::{AttemptKey, EventKind, NewMetric, RunSpec, TrainingRun, record_attempt_event};
+use runs::{AttemptKey, DatasetId, EventKind, NewMetric, RunSpec, TrainingRun, record_attempt_event};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +12,7 @@ use crate::context::WorkerContext;
 use crate::failure::Stop;
 use crate::patience::patiently;
 use crate::pipeline::base_model::Base;
+use crate::pipeline::embeddings::Known;
 use crate::pipeline::encoder_card::{self, Verdict};
 use crate::pipeline::evaluate::{Evaluation, METRICS_FILE, broken, write_file};
 use crate::pipeline::scratch::Scratch;
@@ -60,6 +61,8 @@ pub(crate) async fn evaluate(
 /// In a child process: it computes for long, and dies when this future is dropped.
 async fn score(context: &WorkerContext, key: AttemptKey, trained: &Trained<'_>, scratch: &Scratch) -> Result<EncoderReport, Stop> {
     let snapshot = scratch.snapshot();
+    let backend = backend(&trained.spec.backend)?;
+    let known = Known::fetch(context, key, trained.base, backend, scratch).await;
     let job = EvaluationJob {
         v: TrainingJob::version(),
         model: scratch.model(),
@@ -71,8 +74,9 @@ async fn score(context: &WorkerContext, key: AttemptKey, trained: &Trained<'_>, 
         most_documents: params(trained.spec)?.evaluation_documents,
         scores: scratch.model().join(SCORES_FILE),
         work: scratch.reports(),
+        embeddings: known.as_ref().map(Known::files),
         threads: context.config.threads,
-        backend: backend(&trained.spec.backend)?,
+        backend,
     };
     let path = scratch.job();
     let text = serde_json::to_vec_pretty(&job).map_err(broken)?;
@@ -86,7 +90,12 @@ async fn score(context: &WorkerContext, key: AttemptKey, trained: &Trained<'_>, 
         stop = tell_progress(context, key, newest, Some(EventKind::Metric)) => return Err(stop),
     };
     match end {
-        ChildEnd::Evaluated(report) => Ok(*report),
+        ChildEnd::Evaluated(report, embeddings) => {
+            if let Some(known) = known {
+                known.keep(context, key, DatasetId(trained.dataset.id), &embeddings).await?;
+            }
+            Ok(*report)
+        }
         ChildEnd::Trained(_) | ChildEnd::Stopped => {
             Err(Stop::permanent("child_protocol", "the process that evaluates said that it had done something else"))
         }

@@ -4,6 +4,7 @@ mod artifacts;
 mod base_model;
 mod checkpoints;
 mod dataset;
+mod embeddings;
 mod encoder_card;
 mod evaluate;
 mod evaluate_encoder;

@@ -51,6 +51,11 @@ impl Scratch {
         self.folder.path().join("reports")
     }
 
+    /// Vectors of earlier runs, where the operator has given them no folder to stay in.
+    pub(crate) fn embeddings(&self) -> PathBuf {
+        self.folder.path().join("embeddings")
+    }
+
     /// Where the training child leaves its checkpoints.
     pub(crate) fn checkpoints(&self) -> PathBuf {
         self.folder.path().join("checkpoints")

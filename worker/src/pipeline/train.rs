@@ -79,7 +79,7 @@ pub(crate) async fn train(
                 keeping.await?;
                 Err(Stop::HandedBack)
             }
-            ChildEnd::Evaluated(_) => Err(Stop::permanent("child_protocol", "the training process said that it had evaluated something")),
+            ChildEnd::Evaluated(..) => Err(Stop::permanent("child_protocol", "the training process said that it had evaluated something")),
         }
     };
     tokio::select! {

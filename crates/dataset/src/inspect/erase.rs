@@ -26,9 +26,9 @@ pub struct ErasedDocument {
 /// Erases a document. The caller has begun a transaction at READ COMMITTED, and commits it.
 ///
 /// Content goes from texts, details, events, predictions, current state and sketches; snapshots that hold it are marked, lose the label
-/// counts of their row, and their objects become `deleting`, whose bytes the sweeper deletes. A snapshot that is being built is not
-/// recorded any more: its builder asks `annotations::erasure::erased_since`, and this waits for those that asked before. Models are
-/// listed, not touched: what they learned cannot be taken out of them.
+/// counts of their row, and their objects become `deleting`, whose bytes the sweeper deletes; so do all known vectors of texts. A snapshot
+/// that is being built is not recorded any more: its builder asks `annotations::erasure::erased_since`, and this waits for those that asked
+/// before. Models are listed, not touched: what they learned cannot be taken out of them.
 ///
 /// Waits for an import that is under way. Erasing again changes nothing.
 ///
@@ -73,6 +73,23 @@ async fn give_up_snapshots(conn: &mut PgConnection, document_id: Uuid) -> Result
     )
     .execute(&mut *conn)
     .await?;
-    sqlx::query!("UPDATE objects SET state = 'deleting' WHERE dataset_id = ANY($1) AND state = 'live'", &datasets).execute(conn).await?;
+    sqlx::query!("UPDATE objects SET state = 'deleting' WHERE dataset_id = ANY($1) AND state = 'live'", &datasets)
+        .execute(&mut *conn)
+        .await?;
+    give_up_embeddings(conn).await?;
     Ok(i32::try_from(datasets.len()).unwrap_or(i32::MAX))
+}
+
+/// Gives up every known vector: which of them are of the document's texts cannot be told, and all can be computed again. After the
+/// snapshots were marked: who records vectors holds a snapshot that is not, and has committed or will find it marked.
+async fn give_up_embeddings(conn: &mut PgConnection) -> Result<(), InspectError> {
+    sqlx::query!(
+        r#"
+        WITH gone AS (DELETE FROM embedding_files RETURNING object_key)
+        UPDATE objects o SET state = 'deleting' FROM gone WHERE o.key = gone.object_key AND o.state = 'live'
+        "#
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }

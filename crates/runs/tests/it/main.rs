@@ -20,6 +20,7 @@ mod positions;
 mod publishing;
 mod queue_numbers;
 mod reaping;
+mod remembering;
 mod schema;
 mod sharing_builds;
 mod state_machine;

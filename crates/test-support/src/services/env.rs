@@ -71,6 +71,7 @@ impl TestEnv {
             .env("APRENDIZ_BUCKET", self.bucket.name())
             .env("APRENDIZ_MODEL_CACHE_DIR", self.folder().join("models"))
             .env("APRENDIZ_SCRATCH", self.folder())
+            .env("APRENDIZ_EMBEDDINGS", self.folder().join("embeddings"))
             .env("APRENDIZ_LOG_FORMAT", "text")
             .env_remove("APRENDIZ_URL")
             .env_remove("APRENDIZ_API_KEY")

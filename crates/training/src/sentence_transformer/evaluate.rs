@@ -10,7 +10,7 @@ use std::{
 };
 
 use burn::tensor::Device;
-use encoder::{BaseModel, Encoder};
+use encoder::{BaseModel, Embeddings, Encoder};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -20,11 +20,11 @@ use crate::{
     error::TrainingError,
     job::TrainingJob,
     pool::in_pool,
-    progress::{Event, Progress, Reporter, Stage},
+    progress::{Event, LogLevel, Progress, Reporter, Stage},
     sentence_transformer::{
         neighbours::{self, Sample, Told},
         pairs::PairSet,
-        score::{PairFigures, cosines, figures},
+        score::{Encode, PairFigures, TEXTS_AT_ONCE, cosines, figures},
     },
 };
 
@@ -55,12 +55,36 @@ pub struct EvaluationJob {
     pub scores: PathBuf,
     /// Folder for work files; created if it is missing.
     pub work: PathBuf,
+    /// Vectors of the base model that are known, and where to leave those that are not; `None` = all are computed.
+    #[serde(default)]
+    pub embeddings: Option<EmbeddingFiles>,
     /// Threads to compute with; 0 = as many as the machine has.
     #[serde(default)]
     pub threads: usize,
     /// Back end.
     #[serde(default)]
     pub backend: Backend,
+}
+
+/// Vectors that the base model made before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddingFiles {
+    /// Files of [`encoder::Embeddings`], made on this back end and kernel. One that cannot be used is passed over.
+    pub known: Vec<PathBuf>,
+    /// Where the new ones are written; not written when there are none.
+    pub fresh: PathBuf,
+}
+
+/// What known vectors were good for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmbeddingUse {
+    /// Vectors of the base model that were known.
+    pub found: u64,
+    /// Vectors of the base model that were computed and written.
+    pub computed: u64,
+    /// Files that were of use.
+    pub used: Vec<PathBuf>,
 }
 
 /// What an encoder is worth, beside its base model.
@@ -132,10 +156,10 @@ pub fn evaluate(
         let mut reporter = Reporter::new(send);
         let report = Evaluation::begin(job, stop, &mut reporter)?.run()?;
         match &report {
-            Some(report) => reporter.send(Event::Evaluated { report: report.clone() }),
+            Some((report, embeddings)) => reporter.send(Event::Evaluated { report: report.clone(), embeddings: embeddings.clone() }),
             None => reporter.stopped(0),
         }
-        Ok(report)
+        Ok(report.map(|(report, _)| report))
     })
 }
 
@@ -173,30 +197,50 @@ impl<'a, 'b> Evaluation<'a, 'b> {
         })
     }
 
-    fn run(mut self) -> Result<Option<EncoderReport>, TrainingError> {
+    fn run(mut self) -> Result<Option<(EncoderReport, EmbeddingUse)>, TrainingError> {
         // one after the other: there is never more than one in memory
-        let Some((_, base)) = self.ask(&self.job.base_model.dir)? else { return Ok(None) };
-        let Some((pairs, trained)) = self.ask(&self.job.model)? else { return Ok(None) };
+        let Some((base, embeddings)) = self.ask_base()? else { return Ok(None) };
+        let encoder = Encoder::load(&self.job.model, &self.device)?;
+        let device = self.device.clone();
+        let mut encode = |texts: &[&[u32]]| encoder.encode_tokens(texts, TEXTS_AT_ONCE, &device);
+        let Some((pairs, trained)) = self.ask(&encoder, &mut encode)? else { return Ok(None) };
         self.write_scores(&pairs, &base, &trained)?;
-        Ok(Some(self.report(&pairs, &base, &trained)))
+        Ok(Some((self.report(&pairs, &base, &trained), embeddings)))
     }
 
-    fn ask(&mut self, dir: &Path) -> Result<Option<(PairSet, Answers)>, TrainingError> {
-        let encoder = Encoder::load(dir, &self.device)?;
-        let mut pairs = PairSet::read(&self.job.pairs, "test", &encoder, &self.job.work)?;
+    /// The base model is the same in many runs, and most texts are: what it has said before is not computed again.
+    fn ask_base(&mut self) -> Result<Option<(Answers, EmbeddingUse)>, TrainingError> {
+        let (job, device) = (self.job, self.device.clone());
+        let encoder = Encoder::load(&job.base_model.dir, &device)?;
+        let mut embeddings = Embeddings::new(encoder.config().hidden_size);
+        for file in job.embeddings.iter().flat_map(|files| &files.known) {
+            if let Err(error) = embeddings.add_file(file) {
+                self.reporter.log(LogLevel::Warn, format!("known vectors are passed over: {error}"));
+            }
+        }
+        let mut encode = |texts: &[&[u32]]| encoder.encode_remembered(texts, TEXTS_AT_ONCE, &device, &mut embeddings);
+        let Some((_, answers)) = self.ask(&encoder, &mut encode)? else { return Ok(None) };
+        if let Some(files) = job.embeddings.as_ref().filter(|_| embeddings.computed() > 0) {
+            embeddings.write_fresh(&files.fresh)?;
+        }
+        let used = embeddings.used_files().map(Path::to_owned).collect();
+        Ok(Some((answers, EmbeddingUse { found: embeddings.found(), computed: embeddings.computed(), used })))
+    }
+
+    fn ask(&mut self, encoder: &Encoder, encode: &mut Encode<'_>) -> Result<Option<(PairSet, Answers)>, TrainingError> {
+        let mut pairs = PairSet::read(&self.job.pairs, "test", encoder, &self.job.work)?;
         pairs.limit(MOST_TEST_PAIRS);
-        let device = self.device.clone();
         // what is read by both, twice
         let all = 2 * (pairs.texts.len() + self.known.len() + self.asked.len()).max(1);
         let before = self.encoded;
-        let Some(cosines) = cosines(&encoder, &encoder.model, &pairs, &device, |done| self.go_on(before + done, all))? else {
+        let Some(cosines) = cosines(&pairs, encode, |done| self.go_on(before + done, all))? else {
             return Ok(None);
         };
         let job = self.job;
         let (known, asked) = (self.known, self.asked);
         let mut few = |count: usize| self.go_on(self.encoded + count, all);
-        let Some(known) = neighbours::encode(&job.known, known, &encoder, &device, &mut few)? else { return Ok(None) };
-        let Some(asked) = neighbours::encode(&job.asked, asked, &encoder, &device, &mut few)? else { return Ok(None) };
+        let Some(known) = neighbours::encode(&job.known, known, encoder, encode, &mut few)? else { return Ok(None) };
+        let Some(asked) = neighbours::encode(&job.asked, asked, encoder, encode, &mut few)? else { return Ok(None) };
         let told = neighbours::tell(&known, &asked, &self.labels);
         Ok(Some((pairs, Answers { cosines, told })))
     }

@@ -15,7 +15,9 @@ mod state;
 mod token_file;
 mod train;
 
-pub use evaluate::{EncoderFieldReport, EncoderReport, EvaluationJob, MOST_TEST_PAIRS, NeighbourFigures, evaluate};
+pub use evaluate::{
+    EmbeddingFiles, EmbeddingUse, EncoderFieldReport, EncoderReport, EvaluationJob, MOST_TEST_PAIRS, NeighbourFigures, evaluate,
+};
 pub use neighbours::NEIGHBOURS;
 pub use score::PairFigures;
 pub(crate) use train::train;

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use burn::tensor::Device;
 use encoder::Encoder;
 use evaluation::{Label, knn_accuracy};
 use rayon::prelude::*;
@@ -10,7 +9,7 @@ use rayon::prelude::*;
 use crate::{
     dataset::{Example, Labels, Value, read_batches},
     error::TrainingError,
-    sentence_transformer::score::TEXTS_AT_ONCE,
+    sentence_transformer::score::{Encode, TEXTS_AT_ONCE},
 };
 
 /// Neighbours that are asked for the class.
@@ -64,7 +63,7 @@ pub(super) fn encode(
     path: &Path,
     sample: Sample,
     encoder: &Encoder,
-    device: &Device,
+    encode: &mut Encode<'_>,
     go_on: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Option<Documents>, TrainingError> {
     let mut documents = Vec::new();
@@ -81,7 +80,7 @@ pub(super) fn encode(
         taken.sort_by_key(|(_, tokens)| tokens.len());
         for few in taken.chunks(TEXTS_AT_ONCE) {
             let tokens: Vec<&[u32]> = few.iter().map(|(_, tokens)| tokens.as_slice()).collect();
-            let vectors = encoder.encode_tokens(&tokens, TEXTS_AT_ONCE, device)?;
+            let vectors = encode(&tokens)?;
             documents.extend(few.iter().map(|(example, _)| example.clone()).zip(vectors));
             if !go_on(few.len()) {
                 broken_off = true;

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use burn::tensor::Device;
-use encoder::{Bert, Encoder};
+use encoder::EncoderError;
 use evaluation::{average_precision, spearman};
 use serde::{Deserialize, Serialize};
 
@@ -24,13 +23,14 @@ pub struct PairFigures {
     pub spearman: f64,
 }
 
-/// Cosines of all pairs of a set by a network, in their order; `None` when `go_on`, which is told how many texts are done, broke it off.
+/// Makes vectors of a few texts, which are word pieces already, in their order.
+pub(super) type Encode<'a> = dyn FnMut(&[&[u32]]) -> Result<Vec<Vec<f32>>, EncoderError> + 'a;
+
+/// Cosines of all pairs of a set, in their order; `None` when `go_on`, which is told how many texts are done, broke it off.
 /// Memory holds a vector for each text of the pairs.
 pub(super) fn cosines(
-    encoder: &Encoder,
-    model: &Bert,
     set: &PairSet,
-    device: &Device,
+    encode: &mut Encode<'_>,
     mut go_on: impl FnMut(usize) -> bool,
 ) -> Result<Option<Vec<f64>>, TrainingError> {
     let mut places: Vec<u32> = set.pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
@@ -41,7 +41,8 @@ pub(super) fn cosines(
     let mut vectors: HashMap<u32, Vec<f32>> = HashMap::with_capacity(places.len());
     for places in places.chunks(TEXTS_AT_ONCE) {
         let texts = places.iter().map(|place| set.texts.get(*place)).collect::<Result<Vec<_>, _>>()?;
-        let found = encoder.encode_with(model, &texts, TEXTS_AT_ONCE, device, |_| true)?;
+        let texts: Vec<&[u32]> = texts.iter().map(AsRef::as_ref).collect();
+        let found = encode(&texts)?;
         vectors.extend(places.iter().copied().zip(found));
         if !go_on(vectors.len()) {
             return Ok(None);

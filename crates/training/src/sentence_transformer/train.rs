@@ -21,7 +21,7 @@ use crate::{
         loss::loss,
         pairs::{Pair, PairSet},
         schedule::Schedule,
-        score::{PairFigures, cosines, figures},
+        score::{PairFigures, TEXTS_AT_ONCE, cosines, figures},
         state::{Best, State},
     },
     summary::{EncoderSummary, TrainingSummary},
@@ -279,7 +279,9 @@ impl Course<'_> {
             journal.reporter.examples(Stage::Validation, done, texts, started);
             !journal.is_stopped()
         };
-        let found = cosines(self.encoder, &state.model.valid(), validation, &self.plain, go_on)?;
+        let model = state.model.valid();
+        let mut encode = |texts: &[&[u32]]| self.encoder.encode_with(&model, texts, TEXTS_AT_ONCE, &self.plain);
+        let found = cosines(validation, &mut encode, go_on)?;
         let Some(found) = found else {
             if journal.step() > 0 {
                 self.between_steps(state, journal)?;
