@@ -9,6 +9,7 @@ use artifacts::StoreConfig;
 use encoder::BaseModelCaches;
 use environment::{DatabaseConfig, Environment};
 use queue::QueueConfig;
+use secrecy::SecretString;
 
 use crate::machine;
 
@@ -42,10 +43,22 @@ pub(crate) struct WorkerConfig {
     /// `$HOME/.cache`, a folder of model directories, which alone may be named by their paths; then the cache of Hugging Face's tools
     /// (`HF_HUB_CACHE`, `HF_HOME`). Without either, runs start only from published versions.
     pub(crate) base_models: BaseModelCaches,
+    /// Where base models that are not on this host are fetched; by default nowhere. A spec can then make the worker read what anybody has
+    /// put there.
+    pub(crate) hub: Option<HubConfig>,
     /// What is kept of the vectors that base models make.
     pub(crate) embeddings: EmbeddingsConfig,
     /// Host name, for people.
     pub(crate) host: String,
+}
+
+/// Where base models that are not on this host are fetched.
+#[derive(Debug, Clone)]
+pub(crate) struct HubConfig {
+    /// `APRENDIZ_HUB`, such as `https://huggingface.co`, without a slash at its end.
+    pub(crate) endpoint: String,
+    /// `HF_TOKEN`: for models that not everybody may have.
+    pub(crate) token: Option<SecretString>,
 }
 
 /// What is kept of the vectors that base models make.
@@ -99,10 +112,22 @@ impl WorkerConfig {
             probe_listen: probe_listen.transpose()?,
             scratch,
             base_models: base_models(env)?,
+            hub: hub(env)?,
             embeddings: EmbeddingsConfig { folder: embeddings.map(std::path::absolute).transpose()?, bytes: u64::from(megabytes) << 20 },
             host: machine::host(),
         })
     }
+}
+
+fn hub<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Option<HubConfig>> {
+    let Some(endpoint) = env.text("APRENDIZ_HUB") else { return Ok(None) };
+    // the token and the bytes of models shall not go through a network in the clear
+    let is_safe = endpoint.starts_with("https://")
+        || ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"].iter().any(|local| endpoint.starts_with(local));
+    if !is_safe {
+        bail!("APRENDIZ_HUB is `{endpoint}`: expected an address such as https://huggingface.co");
+    }
+    Ok(Some(HubConfig { endpoint: endpoint.trim_end_matches('/').to_owned(), token: env.secret("HF_TOKEN")? }))
 }
 
 /// A folder below the one in which this user's programs keep what can be had again.
@@ -159,6 +184,9 @@ mod tests {
             ("APRENDIZ_THREADS", "many"),
             ("APRENDIZ_GRACE_SECONDS", "-1"),
             ("APRENDIZ_EMBEDDINGS_MB", "1.5"),
+            ("APRENDIZ_HUB", "huggingface.co"),
+            ("APRENDIZ_HUB", "http://127.0.0.1.example.org"),
+            ("APRENDIZ_PROBE_LISTEN", "here"),
         ] {
             let error = read(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");

@@ -37,7 +37,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 ///
 /// Start as many as you like, on as many hosts; each reads its configuration from the environment: DATABASE_URL (or PG*), REDIS_URL,
 /// APRENDIZ_BUCKET, AWS_* and AWS_ENDPOINT_URL_S3, and APRENDIZ_SLOTS (runs at once, 1), APRENDIZ_THREADS (per run, all cores),
-/// APRENDIZ_SCRATCH (folder for work files), APRENDIZ_BASE_MODELS (folder of base models), HF_HOME, APRENDIZ_EMBEDDINGS (folder of vectors that base models made before), APRENDIZ_EMBEDDINGS_MB (most of them, 1024; 0 = none), APRENDIZ_LEASE_SECONDS (30),
+/// APRENDIZ_SCRATCH (folder for work files), APRENDIZ_BASE_MODELS (folder of base models), HF_HOME, APRENDIZ_HUB (where
+/// those that are missing are fetched; nowhere), HF_TOKEN, APRENDIZ_EMBEDDINGS (folder of vectors that base models made before), APRENDIZ_EMBEDDINGS_MB (most of them, 1024; 0 = none), APRENDIZ_LEASE_SECONDS (30),
 /// APRENDIZ_LOOK_SECONDS (30), APRENDIZ_CHECKPOINT_SECONDS (30), APRENDIZ_GRACE_SECONDS (20), APRENDIZ_CHILD_SILENCE_SECONDS (600),
 /// APRENDIZ_PROBE_LISTEN (address of /healthz, /readyz, /metrics; none), RUST_LOG.
 ///

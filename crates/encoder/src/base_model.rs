@@ -51,16 +51,9 @@ impl BaseModel {
             let missing = || unknown(name, format!("there is no {WEIGHTS_FILE} in this directory"));
             return if dir.join(WEIGHTS_FILE).is_file() { Self::at(dir, None) } else { Err(missing()) };
         }
-        let (owner, model) = match name.split_once('/') {
-            Some((owner, model)) => (owner, model),
-            None => (DEFAULT_OWNER, name),
-        };
-        if !is_plain(owner) || !is_plain(model) {
-            return Err(unknown(
-                name,
-                "this is no name on Hugging Face: letters, digits, `.`, `_` and `-`, with at most one `/` between them",
-            ));
-        }
+        let no_name =
+            || unknown(name, "this is no name on Hugging Face: letters, digits, `.`, `_` and `-`, with at most one `/` between them");
+        let (owner, model) = hub_name(name).ok_or_else(no_name)?;
         let full_name = format!("{owner}/{model}");
         let plain = caches.weights.iter().filter(|_| owner == DEFAULT_OWNER).map(|folder| folder.join(model));
         let owned = caches.weights.iter().map(|folder| folder.join(owner).join(model));
@@ -89,6 +82,13 @@ impl BaseModel {
     }
 }
 
+/// Owner and model of a name on Hugging Face; `None` if it is none.
+#[must_use]
+pub fn hub_name(name: &str) -> Option<(&str, &str)> {
+    let (owner, model) = name.split_once('/').unwrap_or((DEFAULT_OWNER, name));
+    (is_plain(owner) && is_plain(model)).then_some((owner, model))
+}
+
 fn unknown(name: &str, reason: impl Into<String>) -> EncoderError {
     EncoderError::UnknownBaseModel { name: name.to_owned(), reason: reason.into() }
 }
@@ -97,7 +97,8 @@ fn how_to_get(name: &str, caches: &BaseModelCaches) -> String {
     let shown = |folder: &Option<PathBuf>| folder.as_ref().map_or("none".to_owned(), |folder| folder.display().to_string());
     let fetch = if KNOWN.iter().any(|(known, _, _)| *known == name) { "run `./dev weights`, or " } else { "" };
     format!(
-        "it was looked for in {} and {}; {fetch}download it with `hf download {name}` on this machine, or name a directory",
+        "it was looked for in {} and {}; {fetch}download it with `hf download {name}` on this machine, let workers fetch it (APRENDIZ_HUB=https://huggingface.co), or name a \
+         directory",
         shown(&caches.weights),
         shown(&caches.hub)
     )

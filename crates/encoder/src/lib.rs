@@ -18,7 +18,7 @@ mod tokenizer;
 mod weights;
 mod widest;
 
-pub use base_model::{BaseModel, BaseModelCaches};
+pub use base_model::{BaseModel, BaseModelCaches, hub_name};
 pub use batch::Batch;
 pub use bert::{Bert, WordRows};
 pub use config::BertConfig;

@@ -18,6 +18,7 @@ mod events;
 mod export;
 mod faults;
 mod gate;
+mod hub;
 mod imports;
 mod interruption;
 mod keys;

@@ -1,5 +1,5 @@
 //! The weights that a run starts from: found on this host, or a published version fetched from the bucket; their hashes are checked and
-//! recorded either way. Nothing is fetched from the internet.
+//! recorded either way. From a hub they come only where the operator has named one.
 
 use std::path::Path;
 
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::context::WorkerContext;
 use crate::failure::Stop;
 use crate::patience::patiently;
+use crate::pipeline::hub;
 use crate::pipeline::scratch::Scratch;
 
 /// Weights to start from.
@@ -54,13 +55,34 @@ pub(crate) async fn provide(context: &WorkerContext, key: AttemptKey, spec: &Run
         (BaseModelName::Directory(path), None) => (allowed(context, path)?, BaseModelCaches::default()),
         (name, None) => (name.to_string(), context.config.base_models.clone()),
     };
-    let found = tokio::task::spawn_blocking(move || BaseModel::find(&place, &caches))
-        .await
-        .map_err(|error| Stop::retryable("scratch_unusable", error.to_string()))??;
+    let found = match find(place.clone(), caches.clone()).await? {
+        Err(EncoderError::UnknownBaseModel { .. }) if fetch_from_hub(context, key, &name).await? => find(place, caches).await?,
+        found => found,
+    }?;
     let base = Base { name, found, version: version.map(|version| (version.model, version.number)) };
     let note = json!({ "text": format!("starts from {}, sha256 {}", base.name, base.found.hash), "base_model": base.card() });
     patiently!(async { record_attempt_event(&mut *context.pool.acquire().await?, key, EventKind::Log, &note).await })?;
     Ok(base)
+}
+
+async fn find(place: String, caches: BaseModelCaches) -> Result<Result<BaseModel, EncoderError>, Stop> {
+    let found = tokio::task::spawn_blocking(move || BaseModel::find(&place, &caches)).await;
+    found.map_err(|error| Stop::retryable("scratch_unusable", error.to_string()))
+}
+
+/// Fetches a model that is on no folder of this host. Returns whether it did: only where the operator has named a hub, and a folder to keep
+/// models in.
+async fn fetch_from_hub(context: &WorkerContext, key: AttemptKey, name: &BaseModelName) -> Result<bool, Stop> {
+    let (BaseModelName::Hub(name), Some(hub), Some(folder)) = (name, &context.config.hub, &context.config.base_models.weights) else {
+        return Ok(false);
+    };
+    let Some((owner, model)) = encoder::hub_name(name) else { return Ok(false) };
+    tracing::info!(base_model = name.as_str(), hub.endpoint, "fetching a base model");
+    let fetched = hub::fetch(hub, owner, model, folder).await?;
+    let text = format!("fetched {owner}/{model} at commit {} from {}: {} bytes", fetched.commit, hub.endpoint, fetched.bytes);
+    let note = json!({ "text": text });
+    patiently!(async { record_attempt_event(&mut *context.pool.acquire().await?, key, EventKind::Log, &note).await })?;
+    Ok(true)
 }
 
 /// The published version whose files lie at a place in the bucket: nothing else in it is read on a user's word.

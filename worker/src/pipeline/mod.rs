@@ -9,6 +9,7 @@ mod encoder_card;
 mod evaluate;
 mod evaluate_encoder;
 mod extractions;
+mod hub;
 mod metrics;
 mod model_card;
 mod phases;

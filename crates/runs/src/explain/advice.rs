@@ -13,6 +13,10 @@ const ADVICE: &[(&[&str], &str)] = &[
         &["unknown_base_model", "bad_base_model"],
         "get the base model as the text says, on every worker that may take the run, then: aprendiz run retry ID; or name another one: aprendiz run clone ID --set base_model=NAME",
     ),
+    (
+        &["hub_unusable"],
+        "see that the worker reaches `APRENDIZ_HUB` and may write into `APRENDIZ_BASE_MODELS`, then: aprendiz run retry ID; or put the base model there by hand",
+    ),
     (&["bad_params", "unknown_backend"], "correct the spec, for example: aprendiz run clone ID --set params.l2=0.1"),
     (
         &["non_finite_loss"],
