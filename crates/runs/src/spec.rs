@@ -93,7 +93,7 @@ pub struct RunSpec {
     /// Attempts before the run fails for good, 1 to 20.
     #[serde(default = "default_max_attempts")]
     pub max_attempts: i32,
-    /// `auto`, `flex` or `ndarray`.
+    /// `auto`, `flex`, `ndarray` or `cuda`.
     #[serde(default = "default_backend")]
     pub backend: String,
 }
@@ -252,7 +252,12 @@ impl RunSpec {
         check((-100..=100).contains(&self.priority), "priority", self.priority.to_string(), "between -100 and 100")?;
         check((1..=20).contains(&self.max_attempts), "max_attempts", self.max_attempts.to_string(), "between 1 and 20")?;
         check(target > 0.0 && target < 1.0, "target_accuracy", target.to_string(), "greater than 0 and less than 1")?;
-        check(matches!(self.backend.as_str(), "auto" | "flex" | "ndarray"), "backend", self.backend.clone(), "auto, flex or ndarray")?;
+        check(
+            matches!(self.backend.as_str(), "auto" | "flex" | "ndarray" | "cuda"),
+            "backend",
+            self.backend.clone(),
+            "auto, flex, ndarray or cuda",
+        )?;
         check(self.data.fields.len() <= MAX_FIELDS, "data.fields", format!("{} names", self.data.fields.len()), "at most 500 names")?;
         check((1..=MAX_DOCUMENTS).contains(&documents), "data.documents", format!("{documents} ids"), "null, or 1 to 100000 ids")?;
         check(

@@ -16,6 +16,8 @@ pub enum Backend {
     Flex,
     /// burn-ndarray, in builds with the feature `ndarray`.
     Ndarray,
+    /// The first NVIDIA GPU, in builds with the feature `cuda`.
+    Cuda,
 }
 
 impl Backend {
@@ -25,6 +27,7 @@ impl Backend {
         match self {
             Self::Auto | Self::Flex => "flex",
             Self::Ndarray => "ndarray",
+            Self::Cuda => "cuda",
         }
     }
 
@@ -41,11 +44,19 @@ impl Backend {
                 let device = Device::ndarray();
                 Ok(device)
             }
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Ok(Device::cuda(0)),
             #[cfg(not(feature = "ndarray"))]
-            Self::Ndarray => Err(TrainingError::BadParams(
-                "this build has no ndarray back end: build with the feature `ndarray`, or ask for flex".to_owned(),
-            )),
+            Self::Ndarray => Err(self.missing()),
+            #[cfg(not(feature = "cuda"))]
+            Self::Cuda => Err(self.missing()),
         }
+    }
+
+    #[cfg(not(all(feature = "ndarray", feature = "cuda")))]
+    fn missing(self) -> TrainingError {
+        let name = self.name();
+        TrainingError::BadParams(format!("this build has no {name} back end: build with the feature `{name}`, or ask for flex"))
     }
 }
 
