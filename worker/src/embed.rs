@@ -3,8 +3,9 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -42,6 +43,7 @@ pub(crate) struct EmbedArgs {
 }
 
 pub(crate) fn run(args: &EmbedArgs) -> ExitCode {
+    keep_freed_memory();
     match embed(args) {
         Ok(()) => ExitCode::SUCCESS,
         // who reads has seen enough, as `head` does
@@ -52,6 +54,16 @@ pub(crate) fn run(args: &EmbedArgs) -> ExitCode {
             eprintln!("aprendiz-worker embed: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Begins anew with what the allocator is told when a process starts, as the training process is told it: freed memory is kept for the next
+/// batch, and the system does not clear the same pages again and again, which took 7 % of the time.
+fn keep_freed_memory() {
+    const VARIABLE: &str = "MIMALLOC_PURGE_DELAY";
+    if std::env::var_os(VARIABLE).is_none() {
+        // if it cannot begin anew it goes on, a little slower
+        let _ = Command::new("/proc/self/exe").args(std::env::args_os().skip(1)).env(VARIABLE, "-1").exec();
     }
 }
 
