@@ -9,6 +9,7 @@ use artifacts::StoreConfig;
 use encoder::BaseModelCaches;
 use environment::{DatabaseConfig, Environment};
 use queue::QueueConfig;
+use reqwest::Url;
 use secrecy::SecretString;
 
 use crate::machine;
@@ -121,13 +122,21 @@ impl WorkerConfig {
 
 fn hub<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Option<HubConfig>> {
     let Some(endpoint) = env.text("APRENDIZ_HUB") else { return Ok(None) };
-    // the token and the bytes of models shall not go through a network in the clear
-    let is_safe = endpoint.starts_with("https://")
-        || ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"].iter().any(|local| endpoint.starts_with(local));
-    if !is_safe {
-        bail!("APRENDIZ_HUB is `{endpoint}`: expected an address such as https://huggingface.co");
+    // the token shall not go through a network in the clear, and what stands in an address is told to everybody
+    let is_local = |url: &Url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    let is_safe = |url: &Url| {
+        (url.scheme() == "https" || url.scheme() == "http" && is_local(url))
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    };
+    match Url::parse(&endpoint) {
+        Ok(url) if is_safe(&url) => {
+            Ok(Some(HubConfig { endpoint: url.as_str().trim_end_matches('/').to_owned(), token: env.secret("HF_TOKEN")? }))
+        }
+        _ => bail!("APRENDIZ_HUB: expected an address such as https://huggingface.co, without user and password"),
     }
-    Ok(Some(HubConfig { endpoint: endpoint.trim_end_matches('/').to_owned(), token: env.secret("HF_TOKEN")? }))
 }
 
 /// A folder below the one in which this user's programs keep what can be had again.
@@ -186,6 +195,9 @@ mod tests {
             ("APRENDIZ_EMBEDDINGS_MB", "1.5"),
             ("APRENDIZ_HUB", "huggingface.co"),
             ("APRENDIZ_HUB", "http://127.0.0.1.example.org"),
+            ("APRENDIZ_HUB", "http://127.0.0.1:80@example.org"),
+            ("APRENDIZ_HUB", "https://user:secret@example.org"),
+            ("APRENDIZ_HUB", "https://example.org/?token=secret"),
             ("APRENDIZ_PROBE_LISTEN", "here"),
         ] {
             let error = read(&[(name, value)]).unwrap_err().to_string();

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    config::BertConfig,
     encoder::{CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE},
     error::EncoderError,
+    modules::Modules,
+    tokenizer::Tokenizer,
 };
 
 /// The organisation of names that have none.
@@ -62,6 +65,18 @@ impl BaseModel {
             Some(dir) => Self::at(&dir, Some(&full_name)),
             None => Err(unknown(name, how_to_get(&full_name, caches))),
         }
+    }
+
+    /// Looks at a directory that is to become the model `full_name`: whether the files of a known model are the published ones, and whether
+    /// what describes the network can be computed here. The tensors are not read.
+    ///
+    /// # Errors
+    /// `bad_base_model`.
+    pub fn check(dir: &Path, full_name: &str) -> Result<Self, EncoderError> {
+        let config = BertConfig::read(&dir.join(CONFIG_FILE))?;
+        Modules::read(dir, config.max_position_embeddings)?;
+        Tokenizer::read(&dir.join(TOKENIZER_FILE))?;
+        Self::at(dir, Some(full_name))
     }
 
     fn at(dir: &Path, name: Option<&str>) -> Result<Self, EncoderError> {

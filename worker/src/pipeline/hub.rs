@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use ::artifacts::check_relative_path;
-use encoder::{CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
+use encoder::{BaseModel, CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
 use reqwest::{Client, Response, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
@@ -20,10 +20,12 @@ use crate::failure::Stop;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A hub that sends nothing for so long is away.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// Weights of the encoders that are computed here take some hundred megabytes.
-const MOST_WEIGHT_BYTES: u64 = 4 << 30;
-/// Any other file, the answer about the model included.
-const MOST_FILE_BYTES: u64 = 64 << 20;
+/// All files of a model: those of encoders that are computed here take some hundred megabytes.
+const MOST_BYTES: u64 = 4 << 30;
+/// The answer about a model.
+const MOST_ANSWER_BYTES: u64 = 16 << 20;
+/// Files of a model; five, and one for each of its modules.
+const MOST_FILES: usize = 16;
 /// What begins the names of folders that are being filled.
 const ARRIVING: &str = ".fetching-";
 /// Such a folder was left behind by a killed worker.
@@ -34,6 +36,7 @@ const GIVEN_UP: Duration = Duration::from_secs(24 * 3600);
 struct Model {
     /// The commit.
     sha: String,
+    /// Its files; once it is known, those that are read.
     siblings: Vec<File>,
 }
 
@@ -41,6 +44,7 @@ struct Model {
 struct File {
     #[serde(rename = "rfilename")]
     path: String,
+    size: Option<u64>,
     /// Where its bytes are not in the repository itself.
     lfs: Option<LargeFile>,
 }
@@ -56,16 +60,24 @@ pub(crate) struct Fetched {
     pub(crate) bytes: u64,
 }
 
-/// Fetches the model `owner/name` into `folder/owner/name`.
+/// Fetches the model `owner/name` into `folder/owner/name`, where it appears when it is whole and can be read.
 pub(crate) async fn fetch(hub: &HubConfig, owner: &str, name: &str, folder: &Path) -> Result<Fetched, Stop> {
     let fetcher = Fetcher::new(hub, format!("{owner}/{name}"))?;
+    let place = folder.join(owner).join(name);
+    // a folder of models must not come to lie in a model, or be filled up
+    if place.exists() || folder.join(owner).join(WEIGHTS_FILE).exists() {
+        return Err(fetcher.unknown(&format!("`{}` is in its way and is no model: remove it", place.display())));
+    }
     let model = fetcher.model().await?;
     let arriving = prepare(folder).map_err(|error| cannot_keep(folder, &error))?;
     let mut bytes = 0;
-    for file in model.siblings.iter().filter(|file| is_read(&file.path)) {
-        bytes += fetcher.file(&model.sha, file, &arriving.path().join(&file.path)).await?;
+    for file in &model.siblings {
+        bytes += fetcher.file(&model.sha, file, &arriving.path().join(&file.path), MOST_BYTES - bytes).await?;
     }
-    let place = folder.join(owner).join(name);
+    let dir = arriving.path().to_owned();
+    let full_name = fetcher.model.clone();
+    let checked = tokio::task::spawn_blocking(move || BaseModel::check(&dir, &full_name)).await;
+    checked.map_err(|error| fetcher.unusable(&error.to_string()))??;
     keep(arriving, &place).map_err(|error| cannot_keep(&place, &error))?;
     Ok(Fetched { commit: model.sha, bytes })
 }
@@ -88,17 +100,18 @@ fn prepare(folder: &Path) -> std::io::Result<tempfile::TempDir> {
     tempfile::Builder::new().prefix(ARRIVING).tempdir_in(folder)
 }
 
-/// The folder appears under its name when it is whole. Of two workers that fetched at once, one was faster.
+/// Of two workers that fetched at once, one was faster.
 fn keep(arriving: tempfile::TempDir, place: &Path) -> std::io::Result<()> {
     if let Some(parent) = place.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    let arrived = arriving.keep();
     // other users' workers may read it
-    std::fs::set_permissions(&arrived, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    match std::fs::rename(&arrived, place) {
-        Err(_) if place.join(WEIGHTS_FILE).is_file() => std::fs::remove_dir_all(arrived),
-        done => done,
+    std::fs::set_permissions(arriving.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    match std::fs::rename(arriving.path(), place) {
+        Err(_) if place.join(WEIGHTS_FILE).is_file() => Ok(()),
+        // it is somewhere else now: nothing is left to delete
+        Ok(()) => Ok(drop(arriving.keep())),
+        error => error,
     }
 }
 
@@ -130,33 +143,40 @@ impl<'a> Fetcher<'a> {
     async fn model(&self) -> Result<Model, Stop> {
         let response = self.get(&format!("api/models/{}/revision/main?blobs=true", self.model)).await?;
         let mut text = Vec::new();
-        self.read(response, MOST_FILE_BYTES, Path::new("memory"), &mut text).await?;
-        let model: Model =
+        self.read(response, MOST_ANSWER_BYTES, Path::new("memory"), &mut text).await?;
+        let mut model: Model =
             serde_json::from_slice(&text).map_err(|error| self.unusable(&format!("its answer is not understood: {error}")))?;
         if model.sha.len() != 40 || !model.sha.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(self.unusable("it names no commit"));
         }
-        match [CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE].iter().find(|needed| !model.siblings.iter().any(|file| file.path == **needed)) {
-            Some(missing) => Err(self.unknown(&format!("it has no {missing}, which encoders are read from"))),
-            None => Ok(model),
+        model.siblings.retain(|file| is_read(&file.path));
+        let find = |path: &str| model.siblings.iter().find(|file| file.path == path);
+        if let Some(missing) = [CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE].iter().find(|needed| find(needed).is_none()) {
+            return Err(self.unknown(&format!("it has no {missing}, which encoders are read from")));
         }
+        if find(WEIGHTS_FILE).is_none_or(|file| file.lfs.is_none()) {
+            return Err(self.unknown("its hub says no sha256 of the weights"));
+        }
+        if model.siblings.len() > MOST_FILES {
+            return Err(self.unknown(&format!("it has {} files of modules, {MOST_FILES} at most are fetched", model.siblings.len())));
+        }
+        Ok(model)
     }
 
-    async fn file(&self, commit: &str, file: &File, path: &Path) -> Result<u64, Stop> {
-        let most = if file.path == WEIGHTS_FILE { MOST_WEIGHT_BYTES } else { MOST_FILE_BYTES };
+    async fn file(&self, commit: &str, file: &File, path: &Path, most: u64) -> Result<u64, Stop> {
         let response = self.get(&format!("{}/resolve/{commit}/{}", self.model, file.path)).await?;
         let cannot = |error: std::io::Error| cannot_keep(path, &error);
         if let Some(parent) = path.parent() {
             tokio::fs::create_dir_all(parent).await.map_err(cannot)?;
         }
         let mut out = tokio::fs::File::create(path).await.map_err(cannot)?;
-        let (bytes, found) = self.read(response, most, path, &mut out).await?;
+        let (bytes, sha256) = self.read(response, most, path, &mut out).await?;
         // it will be there under its name after a power cut, too
         out.sync_all().await.map_err(cannot)?;
-        match &file.lfs {
-            Some(large) if large.sha256 != found => {
-                Err(self.unusable(&format!("{} arrived with sha256 {found}, the hub says {}", file.path, large.sha256)))
-            }
+        let differs = |what: &str| Err(self.unusable(&format!("{} arrived with another {what} than the hub says", file.path)));
+        match file {
+            File { size: Some(size), .. } if *size != bytes => differs("size"),
+            File { lfs: Some(large), .. } if large.sha256 != sha256 => differs("sha256"),
             _ => Ok(bytes),
         }
     }
@@ -189,7 +209,7 @@ impl<'a> Fetcher<'a> {
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unusable(&in_words(&error)))? {
             bytes += chunk.len() as u64;
             if bytes > most {
-                return Err(self.unknown(&format!("a file of it has more than {most} bytes")));
+                return Err(self.unknown("it has more bytes than are fetched"));
             }
             hash.update(&chunk);
             out.write_all(&chunk).await.map_err(|error| cannot_keep(path, &error))?;
