@@ -26,20 +26,25 @@ const LENGTH_BYTES: u64 = 8;
 
 type Key = [u8; KEY_BYTES];
 
-/// Names the vectors that a base model gives: where two are equal, the same word pieces give the same vector to the last bit. `backend`
-/// and `kernel` say what computes; the version of this program is part of it, because arithmetic may change with it.
+/// Raised when the same weights give other vectors than the version before, be it in the last bit.
+const ARITHMETIC: u32 = 1;
+
+/// Names the vectors that a base model gives on the back end flex: where two are equal, the same word pieces give the same vector to the
+/// last bit. `kernel` says which vector instructions compute.
 ///
 /// # Errors
 /// If the directory cannot be read.
-pub fn embeddings_fingerprint(base: &BaseModel, backend: &str, kernel: &str) -> Result<String, EncoderError> {
+pub fn embeddings_fingerprint(base: &BaseModel, kernel: &str) -> Result<String, EncoderError> {
     let config = BertConfig::read(&base.dir.join(CONFIG_FILE))?;
     // the longest text is no part of it: a key holds the word pieces that are left of a text
     let normalize = Modules::read(&base.dir, config.max_position_embeddings)?.normalize;
-    let of = format!("{} {} {normalize} {backend} {kernel}", env!("CARGO_PKG_VERSION"), base.hash);
+    let of = format!("{ARITHMETIC} {} {} {normalize} {kernel}", env!("CARGO_PKG_VERSION"), base.hash);
     Ok(hex::encode(Sha256::digest(of)))
 }
 
 /// Vectors made before, and those that are new.
+///
+/// No file is believed before the vectors of a few texts have been computed again and are the same: a name can be wrong, arithmetic cannot.
 #[derive(Debug)]
 pub struct Embeddings {
     /// Numbers of a vector.
@@ -48,6 +53,7 @@ pub struct Embeddings {
     known: HashMap<Key, Place>,
     fresh: BTreeMap<Key, Vec<f32>>,
     found: u64,
+    refused: Vec<EncoderError>,
 }
 
 #[derive(Debug)]
@@ -56,8 +62,9 @@ struct StoredFile {
     file: File,
     /// Where its vectors begin.
     offset: u64,
-    /// Vectors that were asked for.
-    found: u64,
+    /// Whether a vector of it was computed again and found the same.
+    is_right: bool,
+    is_used: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,46 +77,82 @@ impl Embeddings {
     /// Knows nothing yet of vectors of `size` numbers.
     #[must_use]
     pub fn new(size: usize) -> Self {
-        Self { size, files: Vec::new(), known: HashMap::new(), fresh: BTreeMap::new(), found: 0 }
+        Self { size, files: Vec::new(), known: HashMap::new(), fresh: BTreeMap::new(), found: 0, refused: Vec::new() }
     }
 
-    /// Reads which vectors a file holds; the vectors themselves stay on the disk.
-    ///
-    /// # Errors
-    /// If it cannot be read or holds something else; then nothing of it is known.
-    pub fn add_file(&mut self, path: &Path) -> Result<(), EncoderError> {
+    /// Reads which vectors a file holds; the vectors themselves stay on the disk. A file that cannot be read or holds something else is
+    /// [refused](Self::refused).
+    pub fn add_file(&mut self, path: &Path) {
+        if let Err(error) = self.read_file(path) {
+            self.refused.push(error);
+        }
+    }
+
+    fn read_file(&mut self, path: &Path) -> Result<(), EncoderError> {
         let mut file = File::open(path).map_err(EncoderError::io(path))?;
         let (keys, offset) = read_keys(&mut file, path, self.size)?;
         let number = u32::try_from(self.files.len()).expect("there are fewer than 2^32 files");
-        self.files.push(StoredFile { path: path.to_owned(), file, offset, found: 0 });
+        self.files.push(StoredFile { path: path.to_owned(), file, offset, is_right: false, is_used: false });
         let places = keys.into_iter().zip(0..).map(|(key, row)| (key, Place { file: number, row }));
         self.known.extend(places);
         Ok(())
     }
 
     /// The vector of a text that is known.
-    ///
-    /// # Errors
-    /// If its file cannot be read.
-    pub fn get(&mut self, tokens: &[u32]) -> Result<Option<Vec<f32>>, EncoderError> {
+    pub fn get(&mut self, tokens: &[u32]) -> Option<Vec<f32>> {
         let key = key_of(tokens);
         if let Some(vector) = self.fresh.get(&key) {
-            return Ok(Some(vector.clone()));
+            return Some(vector.clone());
         }
-        let Some(place) = self.known.get(&key) else { return Ok(None) };
-        let stored = &mut self.files[place.file as usize];
-        let mut bytes = vec![0; self.size * size_of::<f32>()];
-        let offset = stored.offset + u64::from(place.row) * bytes.len() as u64;
-        stored.file.read_exact_at(&mut bytes, offset).map_err(EncoderError::io(&stored.path))?;
-        stored.found += 1;
+        let place = *self.known.get(&key).filter(|place| self.files[place.file as usize].is_right)?;
+        let vector = self.read(place)?;
+        self.files[place.file as usize].is_used = true;
         self.found += 1;
-        let (values, _) = bytes.as_chunks::<4>();
-        Ok(Some(values.iter().map(|value| f32::from_le_bytes(*value)).collect()))
+        Some(vector)
     }
 
-    /// Remembers a new vector.
+    /// Remembers a vector that was computed.
     pub fn insert(&mut self, tokens: &[u32], vector: &[f32]) {
-        self.fresh.insert(key_of(tokens), vector.to_vec());
+        let key = key_of(tokens);
+        if let Some(place) = self.known.get(&key).copied() {
+            let bits = |vector: &[f32]| vector.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            if let Some(stored) = self.read(place) {
+                let file = &mut self.files[place.file as usize];
+                if bits(&stored) == bits(vector) {
+                    (file.is_right, file.is_used) = (true, true);
+                    return;
+                }
+                let reason = "holds other vectors than are computed: its name promises the same";
+                let error = EncoderError::refused(&file.path, reason);
+                self.refuse(place.file, error);
+            }
+        }
+        self.fresh.insert(key, vector.to_vec());
+    }
+
+    /// A vector of a file; `None` if it cannot be read any more, which is the end of the file here.
+    fn read(&mut self, place: Place) -> Option<Vec<f32>> {
+        let stored = &self.files[place.file as usize];
+        let mut bytes = vec![0; self.size * size_of::<f32>()];
+        let offset = stored.offset + u64::from(place.row) * bytes.len() as u64;
+        match stored.file.read_exact_at(&mut bytes, offset).map_err(EncoderError::io(&stored.path)) {
+            Ok(()) => Some(bytes.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)).collect()),
+            Err(error) => {
+                self.refuse(place.file, error);
+                None
+            }
+        }
+    }
+
+    fn refuse(&mut self, file: u32, error: EncoderError) {
+        self.known.retain(|_, place| place.file != file);
+        self.refused.push(error);
+    }
+
+    /// Why files were passed over.
+    #[must_use]
+    pub fn refused(&self) -> &[EncoderError] {
+        &self.refused
     }
 
     /// Vectors that came from files.
@@ -124,9 +167,9 @@ impl Embeddings {
         self.fresh.len() as u64
     }
 
-    /// Files that a vector came from.
+    /// Files that hold a vector that was needed.
     pub fn used_files(&self) -> impl Iterator<Item = &Path> {
-        self.files.iter().filter(|file| file.found > 0).map(|file| file.path.as_path())
+        self.files.iter().filter(|file| file.is_used).map(|file| file.path.as_path())
     }
 
     /// Writes the new vectors as a file of their own, in the order of their keys.
@@ -215,10 +258,12 @@ mod tests {
 
     use super::*;
 
-    fn written(dir: &Path, name: &str, texts: &[(&[u32], [f32; 2])]) -> PathBuf {
+    type Text<'a> = (&'a [u32], [f32; 2]);
+
+    fn written(dir: &Path, name: &str, texts: &[Text<'_>]) -> PathBuf {
         let mut embeddings = Embeddings::new(2);
         for (tokens, vector) in texts {
-            assert_eq!(embeddings.get(tokens).unwrap(), None);
+            assert_eq!(embeddings.get(tokens), None);
             embeddings.insert(tokens, vector);
         }
         let path = dir.join(name);
@@ -226,31 +271,57 @@ mod tests {
         path
     }
 
+    fn reading(files: &[&Path]) -> Embeddings {
+        let mut embeddings = Embeddings::new(2);
+        files.iter().for_each(|file| embeddings.add_file(file));
+        embeddings
+    }
+
     #[test]
-    fn what_is_written_is_found_by_its_word_pieces() {
+    fn what_is_written_is_found_by_its_word_pieces_once_one_of_it_was_found_right() {
         let dir = tempfile::tempdir().unwrap();
         let first = written(dir.path(), "1", &[(&[1, 2, 3], [0.5, -0.0]), (&[1, 2], [1.0, 2.0])]);
         let second = written(dir.path(), "2", &[(&[7], [3.0, f32::MIN_POSITIVE])]);
-        let mut embeddings = Embeddings::new(2);
-        embeddings.add_file(&first).unwrap();
-        embeddings.add_file(&second).unwrap();
-        assert_eq!(embeddings.get(&[7]).unwrap().unwrap(), [3.0, f32::MIN_POSITIVE]);
-        assert_eq!(embeddings.used_files().collect::<Vec<_>>(), [&second]);
-        let found = embeddings.get(&[1, 2, 3]).unwrap().unwrap();
+        let mut embeddings = reading(&[&first, &second]);
+        assert_eq!(embeddings.get(&[1, 2]), None, "nothing of the file was computed again yet");
+        embeddings.insert(&[1, 2], &[1.0, 2.0]);
+        assert_eq!(embeddings.used_files().collect::<Vec<_>>(), [&first]);
+        let found = embeddings.get(&[1, 2, 3]).unwrap();
         assert_eq!((found[0], found[1].to_bits()), (0.5, (-0.0_f32).to_bits()));
-        assert_eq!(embeddings.get(&[3, 2, 1]).unwrap(), None);
+        assert_eq!((embeddings.get(&[3, 2, 1]), embeddings.get(&[7])), (None, None));
         embeddings.insert(&[3, 2, 1], &[9.0, 9.0]);
-        assert_eq!(embeddings.get(&[3, 2, 1]).unwrap().unwrap(), [9.0, 9.0]);
-        assert_eq!((embeddings.found(), embeddings.computed()), (2, 1));
+        assert_eq!(embeddings.get(&[3, 2, 1]).unwrap(), [9.0, 9.0]);
+        assert_eq!((embeddings.found(), embeddings.computed()), (1, 1));
+    }
+
+    #[test]
+    fn a_file_whose_vectors_are_not_those_that_are_computed_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = written(dir.path(), "of other weights", &[(&[1], [0.5, 0.25]), (&[2], [1.0, 2.0])]);
+        let mut embeddings = reading(&[&file]);
+        embeddings.insert(&[1], &[0.5, 0.250_000_03]);
+        assert!(embeddings.refused()[0].to_string().contains("of other weights"));
+        assert_eq!((embeddings.get(&[2]), embeddings.get(&[1]).unwrap()), (None, vec![0.5, 0.250_000_03]));
+        assert_eq!((embeddings.computed(), embeddings.used_files().count()), (1, 0));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_any_more_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = written(dir.path(), "1", &[(&[1], [0.5, 0.25]), (&[2], [1.0, 2.0])]);
+        let mut embeddings = reading(&[&file]);
+        embeddings.insert(&[1], &[0.5, 0.25]);
+        File::options().write(true).open(&file).unwrap().set_len(8).unwrap();
+        assert_eq!(embeddings.get(&[2]), None);
+        assert_eq!((embeddings.refused().len(), embeddings.get(&[1])), (1, None));
     }
 
     #[test]
     fn the_order_in_which_vectors_came_does_not_change_the_file() {
         let dir = tempfile::tempdir().unwrap();
-        let (a, b): (&[u32], &[u32]) = (&[1], &[2]);
-        let one = written(dir.path(), "1", &[(a, [1.0, 1.0]), (b, [2.0, 2.0])]);
-        let other = written(dir.path(), "2", &[(b, [2.0, 2.0]), (a, [1.0, 1.0])]);
-        assert_eq!(fs::read(one).unwrap(), fs::read(other).unwrap());
+        let (a, b): (Text<'_>, Text<'_>) = ((&[1], [1.0, 1.0]), (&[2], [2.0, 2.0]));
+        let [one, other] = [[a, b], [b, a]].map(|texts| fs::read(written(dir.path(), "1", &texts)).unwrap());
+        assert_eq!(one, other);
     }
 
     #[test]
@@ -262,10 +333,11 @@ mod tests {
         huge[..8].copy_from_slice(&u64::MAX.to_le_bytes());
         for bytes in [&good[..4], &good[..20], &good[..good.len() - 1], &huge, b"{}", &[]] {
             fs::write(&bad, bytes).unwrap();
-            let error = Embeddings::new(2).add_file(&bad).unwrap_err();
-            assert!(error.to_string().contains("bad"), "{error}");
+            assert!(reading(&[&bad]).refused()[0].to_string().contains("bad"));
         }
         fs::write(&bad, &good).unwrap();
-        assert!(Embeddings::new(3).add_file(&bad).unwrap_err().to_string().contains("3 columns"));
+        let mut wider = Embeddings::new(3);
+        wider.add_file(&bad);
+        assert!(wider.refused()[0].to_string().contains("3 columns"));
     }
 }

@@ -188,7 +188,7 @@ impl Encoder {
     /// As [`encode_tokens`](Self::encode_tokens), but computes only those that are not known, and remembers them.
     ///
     /// # Errors
-    /// If the back end fails, or a file of known vectors cannot be read.
+    /// If the back end fails.
     pub fn encode_remembered<T: AsRef<[u32]>>(
         &self,
         texts: &[T],
@@ -196,7 +196,7 @@ impl Encoder {
         device: &Device,
         embeddings: &mut Embeddings,
     ) -> Result<Vec<Vec<f32>>, EncoderError> {
-        let mut vectors = texts.iter().map(|text| embeddings.get(text.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        let mut vectors: Vec<Option<Vec<f32>>> = texts.iter().map(|text| embeddings.get(text.as_ref())).collect();
         let unknown: Vec<&[u32]> =
             texts.iter().zip(&vectors).filter(|(_, vector)| vector.is_none()).map(|(text, _)| text.as_ref()).collect();
         let computed = self.encode_tokens(&unknown, batch, device)?;

@@ -77,8 +77,11 @@ pub async fn record_embeddings(
     }
     // one after the other: the table is small, and two that touch the same files would wait for each other
     sqlx::query!("LOCK TABLE embedding_files IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
-    sqlx::query!("UPDATE embedding_files SET used_at = clock_timestamp() WHERE object_key = ANY($1)", used).execute(&mut *tx).await?;
-    if let Some(new) = new {
+    sqlx::query!("UPDATE embedding_files SET used_at = statement_timestamp() WHERE object_key = ANY($1)", used).execute(&mut *tx).await?;
+    // two runs that began together have computed the same: the second file stays what it is, an object that belongs to nothing
+    if let Some(new) = new
+        && !is_known(&mut tx, new).await?
+    {
         sqlx::query!(
             r#"
             INSERT INTO embedding_files (object_key, encoder) VALUES ($1, $2)
@@ -97,13 +100,33 @@ pub async fn record_embeddings(
     Ok(())
 }
 
+/// Whether another object of this encoder holds the same bytes.
+async fn is_known(conn: &mut PgConnection, new: &NewEmbeddingFile<'_>) -> Result<bool, RunsError> {
+    let found = sqlx::query_scalar!(
+        r#"
+        SELECT EXISTS (
+            SELECT FROM objects o
+            JOIN objects other ON other.sha256 = o.sha256 AND other.key <> o.key
+            JOIN embedding_files e ON e.object_key = other.key
+            WHERE o.key = $1 AND e.encoder = $2
+        ) AS "is_known!"
+        "#,
+        new.object_key,
+        new.encoder
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(found)
+}
+
+/// Of files that were used in the same run the small ones go first: they cost least to compute again.
 async fn discard(conn: &mut PgConnection, limits: EmbeddingLimits) -> Result<(), RunsError> {
     sqlx::query!(
         r#"
         WITH ranked AS (
             SELECT e.object_key,
-                sum(o.bytes) OVER (ORDER BY e.used_at DESC, e.object_key DESC ROWS UNBOUNDED PRECEDING) AS bytes,
-                row_number() OVER (PARTITION BY e.encoder ORDER BY e.used_at DESC, e.object_key DESC) AS place
+                sum(o.bytes) OVER (ORDER BY e.used_at DESC, o.bytes DESC, e.object_key ROWS UNBOUNDED PRECEDING) AS bytes,
+                row_number() OVER (PARTITION BY e.encoder ORDER BY e.used_at DESC, o.bytes DESC, e.object_key) AS place
             FROM embedding_files e
             JOIN objects o ON o.key = e.object_key
         ),

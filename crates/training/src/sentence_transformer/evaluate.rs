@@ -25,6 +25,7 @@ use crate::{
         neighbours::{self, Sample, Told},
         pairs::PairSet,
         score::{Encode, PairFigures, TEXTS_AT_ONCE, cosines, figures},
+        train::load,
     },
 };
 
@@ -81,7 +82,7 @@ pub struct EmbeddingFiles {
 pub struct EmbeddingUse {
     /// Vectors of the base model that were known.
     pub found: u64,
-    /// Vectors of the base model that were computed and written.
+    /// Vectors of the base model that were computed for the first time, and written.
     pub computed: u64,
     /// Files that were of use.
     pub used: Vec<PathBuf>,
@@ -211,20 +212,23 @@ impl<'a, 'b> Evaluation<'a, 'b> {
     /// The base model is the same in many runs, and most texts are: what it has said before is not computed again.
     fn ask_base(&mut self) -> Result<Option<(Answers, EmbeddingUse)>, TrainingError> {
         let (job, device) = (self.job, self.device.clone());
-        let encoder = Encoder::load(&job.base_model.dir, &device)?;
+        let encoder = load(&job.base_model, &device)?;
         let mut embeddings = Embeddings::new(encoder.config().hidden_size);
-        for file in job.embeddings.iter().flat_map(|files| &files.known) {
-            if let Err(error) = embeddings.add_file(file) {
-                self.reporter.log(LogLevel::Warn, format!("known vectors are passed over: {error}"));
-            }
-        }
+        job.embeddings.iter().flat_map(|files| &files.known).for_each(|file| embeddings.add_file(file));
         let mut encode = |texts: &[&[u32]]| encoder.encode_remembered(texts, TEXTS_AT_ONCE, &device, &mut embeddings);
         let Some((_, answers)) = self.ask(&encoder, &mut encode)? else { return Ok(None) };
-        if let Some(files) = job.embeddings.as_ref().filter(|_| embeddings.computed() > 0) {
-            embeddings.write_fresh(&files.fresh)?;
+        for error in embeddings.refused() {
+            self.reporter.log(LogLevel::Warn, format!("known vectors are passed over: {error}"));
+        }
+        let mut computed = embeddings.computed();
+        if let Some(files) = job.embeddings.as_ref().filter(|_| computed > 0)
+            && let Err(error) = embeddings.write_fresh(&files.fresh)
+        {
+            self.reporter.log(LogLevel::Warn, format!("the next run computes the same vectors again: {error}"));
+            computed = 0;
         }
         let used = embeddings.used_files().map(Path::to_owned).collect();
-        Ok(Some((answers, EmbeddingUse { found: embeddings.found(), computed: embeddings.computed(), used })))
+        Ok(Some((answers, EmbeddingUse { found: embeddings.found(), computed, used })))
     }
 
     fn ask(&mut self, encoder: &Encoder, encode: &mut Encode<'_>) -> Result<Option<(PairSet, Answers)>, TrainingError> {

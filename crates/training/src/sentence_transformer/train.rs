@@ -154,7 +154,7 @@ pub(crate) fn train(
 }
 
 /// The base model, if it is still the one that the job means.
-fn load(base: &BaseModel, device: &Device) -> Result<Encoder, TrainingError> {
+pub(super) fn load(base: &BaseModel, device: &Device) -> Result<Encoder, TrainingError> {
     let found = BaseModel::find(&base.dir.display().to_string(), &BaseModelCaches::default())?;
     if found.hash != base.hash {
         let reason = format!("the base model in {} was changed since the job was made", base.dir.display());
