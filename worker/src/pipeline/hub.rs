@@ -110,7 +110,10 @@ fn keep(arriving: tempfile::TempDir, place: &Path) -> std::io::Result<()> {
     match std::fs::rename(arriving.path(), place) {
         Err(_) if place.join(WEIGHTS_FILE).is_file() => Ok(()),
         // it is somewhere else now: nothing is left to delete
-        Ok(()) => Ok(drop(arriving.keep())),
+        Ok(()) => {
+            drop(arriving.keep());
+            Ok(())
+        }
         error => error,
     }
 }
