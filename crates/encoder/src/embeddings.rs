@@ -4,7 +4,6 @@
 //! text, and `vectors` `[n, h]`. Whoever keeps the files keeps those of each [`embeddings_fingerprint`] apart.
 
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, HashMap},
     fs::File,
     io::{Read, Write},
@@ -12,7 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use safetensors::{Dtype, View, tensor::Metadata};
+use safetensors::{
+    Dtype,
+    tensor::{Metadata, TensorView},
+};
 use sha2::{Digest, Sha256};
 
 use crate::{base_model::BaseModel, config::BertConfig, encoder::CONFIG_FILE, error::EncoderError, modules::Modules};
@@ -177,37 +179,14 @@ impl Embeddings {
     /// # Errors
     /// If it cannot be written.
     pub fn write_fresh(&self, path: &Path) -> Result<(), EncoderError> {
-        let keys = Bytes { dtype: Dtype::U8, shape: [self.fresh.len(), KEY_BYTES], bytes: self.fresh.keys().flatten().copied().collect() };
-        let values = self.fresh.values().flatten().flat_map(|value| value.to_le_bytes()).collect();
-        let vectors = Bytes { dtype: Dtype::F32, shape: [self.fresh.len(), self.size], bytes: values };
-        let bytes = safetensors::serialize([("keys", &keys), ("vectors", &vectors)], None)
-            .map_err(|error| EncoderError::refused(path, format!("cannot be written: {error}")))?;
+        let refuse = |error| EncoderError::refused(path, format!("cannot be written: {error}"));
+        let keys: Vec<u8> = self.fresh.keys().flatten().copied().collect();
+        let vectors: Vec<u8> = self.fresh.values().flatten().flat_map(|value| value.to_le_bytes()).collect();
+        let keys = TensorView::new(Dtype::U8, vec![self.fresh.len(), KEY_BYTES], &keys).map_err(refuse)?;
+        let vectors = TensorView::new(Dtype::F32, vec![self.fresh.len(), self.size], &vectors).map_err(refuse)?;
+        let bytes = safetensors::serialize([("keys", keys), ("vectors", vectors)], None).map_err(refuse)?;
         let mut file = File::create(path).map_err(EncoderError::io(path))?;
         file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(EncoderError::io(path))
-    }
-}
-
-struct Bytes {
-    dtype: Dtype,
-    shape: [usize; 2],
-    bytes: Vec<u8>,
-}
-
-impl View for &Bytes {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
-    }
-
-    fn data_len(&self) -> usize {
-        self.bytes.len()
     }
 }
 
