@@ -51,6 +51,8 @@ server_ticks() {
 # The server process ends a moment after its client.
 wait_for_server() {
     while [[ -n $(admin_sql "SELECT 1 FROM pg_stat_activity WHERE datname = '$database' AND backend_type = 'client backend'") ]]; do :; done
+    # and a moment later its time counts among that of the processes which have ended
+    sleep 0.3
 }
 
 # Seconds of one transaction of the commands of a file, and processor time of the server for it.
