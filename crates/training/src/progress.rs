@@ -276,8 +276,8 @@ impl<'a> Reporter<'a> {
             epochs: Some(at.epochs as u64),
             loss: Some(at.loss),
             fraction,
-            examples_per_second: at.pairs_per_second.is_finite().then_some(at.pairs_per_second),
-            seconds_left: at.seconds_left.is_finite().then_some(at.seconds_left),
+            examples_per_second: at.pairs_per_second.is_finite().then(|| thousandths(at.pairs_per_second)),
+            seconds_left: at.seconds_left.is_finite().then(|| thousandths(at.seconds_left)),
         };
         self.progress(event, at.fraction);
     }
@@ -294,7 +294,12 @@ impl<'a> Reporter<'a> {
 
 fn rate(examples: usize, started: Instant) -> Option<f64> {
     let seconds = started.elapsed().as_secs_f64();
-    (seconds > 0.0).then(|| examples as f64 / seconds)
+    (seconds > 0.0).then(|| thousandths(examples as f64 / seconds))
+}
+
+/// Rates and times are told no more exactly than anybody reads them: with few digits they are read back as the same numbers.
+fn thousandths(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }
 
 #[cfg(test)]
