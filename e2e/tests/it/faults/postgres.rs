@@ -48,12 +48,15 @@ async fn a_training_survives_that_postgres_crashes_and_comes_back() {
 async fn connections_that_are_cut_again_and_again_lose_no_run() {
     let site = Site::with(many_contracts(DOCUMENTS)).await;
     let (id, worker) = training(&site, &[("APRENDIZ_LEASE_SECONDS", "10")]).await;
-    // in whatever the run does at that moment
-    while site.try_run(id).await.is_none_or(|run| run["finished_at"].is_null()) {
+    loop {
+        let before = wait_until("the run's progress", PATIENCE, async || progress(&site, id).await).await;
+        if ["succeeded", "failed"].contains(&before.1.as_str()) {
+            break;
+        }
+        // in whatever the run does at that moment
         cut_connections(&site).await;
         end_pauses(&site).await;
-        let before = progress(&site, id).await;
-        wait_until("something new", PATIENCE, async || (progress(&site, id).await != before).then_some(())).await;
+        wait_until("something new", PATIENCE, async || progress(&site, id).await.filter(|now| *now != before)).await;
     }
     site.succeeded(id).await;
     assert_eq!(site.attempts(id).await, ["succeeded"], "what is asked of the database is asked again");
