@@ -162,6 +162,31 @@ async fn a_base_model_is_fetched_from_the_hub_once_and_only_what_is_read() {
 }
 
 #[tokio::test]
+async fn runs_that_want_the_same_base_model_at_once_all_get_it() {
+    let site = Site::with(crate::export::contracts()).await;
+    let hub = Hub::start(&site).await;
+    let folder = site.env.folder().join("weights");
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(run(&site, "someone/tiny").await);
+    }
+    let variables = [
+        ("APRENDIZ_BASE_MODELS", folder.to_str().expect("a plain path")),
+        ("HF_HOME", "/nonexistent"),
+        ("HF_HUB_CACHE", "/nonexistent"),
+        ("APRENDIZ_HUB", &hub.endpoint),
+        ("APRENDIZ_SLOTS", "3"),
+    ];
+    let worker = site.env.worker("worker", &variables);
+    for id in ids {
+        site.succeeded(id).await;
+    }
+    assert_eq!(files(&folder), ["someone"], "nothing is left of what came second");
+    drop(worker);
+    site.finish().await;
+}
+
+#[tokio::test]
 async fn a_worker_without_a_hub_asks_none() {
     let site = Site::with(crate::export::contracts()).await;
     let hub = Hub::start(&site).await;

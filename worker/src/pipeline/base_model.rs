@@ -70,15 +70,15 @@ async fn find(place: String, caches: BaseModelCaches) -> Result<Result<BaseModel
     found.map_err(|error| Stop::retryable("scratch_unusable", error.to_string()))
 }
 
-/// Fetches a model that is on no folder of this host. Returns whether it did: only where the operator has named a hub, and a folder to keep
-/// models in.
+/// Fetches a model that is in no folder of this host. Returns whether it is there now: only where the operator has named a hub, and a folder
+/// to keep models in.
 async fn fetch_from_hub(context: &WorkerContext, key: AttemptKey, name: &BaseModelName) -> Result<bool, Stop> {
     let (BaseModelName::Hub(name), Some(hub), Some(folder)) = (name, &context.config.hub, &context.config.base_models.weights) else {
         return Ok(false);
     };
     let Some((owner, model)) = encoder::hub_name(name) else { return Ok(false) };
     tracing::info!(base_model = name.as_str(), hub.endpoint, "fetching a base model");
-    let fetched = hub::fetch(hub, owner, model, folder).await?;
+    let Some(fetched) = hub::fetch(hub, owner, model, folder).await? else { return Ok(true) };
     let text = format!("fetched {owner}/{model} at commit {} from {}: {} bytes", fetched.commit, hub.endpoint, fetched.bytes);
     let note = json!({ "text": text });
     patiently!(async { record_attempt_event(&mut *context.pool.acquire().await?, key, EventKind::Log, &note).await })?;

@@ -60,10 +60,14 @@ pub(crate) struct Fetched {
     pub(crate) bytes: u64,
 }
 
-/// Fetches the model `owner/name` into `folder/owner/name`, where it appears when it is whole and can be read.
-pub(crate) async fn fetch(hub: &HubConfig, owner: &str, name: &str, folder: &Path) -> Result<Fetched, Stop> {
+/// Fetches the model `owner/name` into `folder/owner/name`, where it appears when it is whole and can be read. `None` if somebody else has
+/// put it there meanwhile.
+pub(crate) async fn fetch(hub: &HubConfig, owner: &str, name: &str, folder: &Path) -> Result<Option<Fetched>, Stop> {
     let fetcher = Fetcher::new(hub, format!("{owner}/{name}"))?;
     let place = folder.join(owner).join(name);
+    if place.join(WEIGHTS_FILE).is_file() {
+        return Ok(None);
+    }
     // a folder of models must not come to lie in a model, or be filled up
     if place.exists() || folder.join(owner).join(WEIGHTS_FILE).exists() {
         return Err(fetcher.unknown(&format!("`{}` is in its way and is no model: remove it", place.display())));
@@ -79,7 +83,7 @@ pub(crate) async fn fetch(hub: &HubConfig, owner: &str, name: &str, folder: &Pat
     let checked = tokio::task::spawn_blocking(move || BaseModel::check(&dir, &full_name)).await;
     checked.map_err(|error| fetcher.unusable(&error.to_string()))??;
     keep(arriving, &place).map_err(|error| cannot_keep(&place, &error))?;
-    Ok(Fetched { commit: model.sha, bytes })
+    Ok(Some(Fetched { commit: model.sha, bytes }))
 }
 
 fn cannot_keep(path: &Path, error: &std::io::Error) -> Stop {
