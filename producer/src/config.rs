@@ -169,8 +169,8 @@ pub(crate) fn cache_dir<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> 
     if let Some(dir) = env.text("APRENDIZ_MODEL_CACHE_DIR") {
         return dir.into();
     }
-    let cache = env.text("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| env.text("HOME").map(|home| PathBuf::from(home).join(".cache")));
-    cache.unwrap_or_else(std::env::temp_dir).join("aprendiz").join("models")
+    let folder = "aprendiz/models";
+    env.cache_folder(folder).unwrap_or_else(|| std::env::temp_dir().join(folder))
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ impl WorkerConfig {
         let look: u64 = env.parsed("APRENDIZ_LOOK_SECONDS", 30, "a number of seconds, at least 1")?;
         let megabytes: u32 = env.parsed("APRENDIZ_EMBEDDINGS_MB", 1024, "a number of megabytes")?;
         let scratch = env.text("APRENDIZ_SCRATCH").map_or_else(std::env::temp_dir, PathBuf::from);
-        let embeddings = env.text("APRENDIZ_EMBEDDINGS").map(PathBuf::from).or_else(|| cache(env, "aprendiz/embeddings"));
+        let embeddings = env.text("APRENDIZ_EMBEDDINGS").map(PathBuf::from).or_else(|| env.cache_folder("aprendiz/embeddings"));
         Ok(Self {
             database: env.database()?,
             queue: env.queue()?,
@@ -139,16 +139,10 @@ fn hub<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Option<Hub
     }
 }
 
-/// A folder below the one in which this user's programs keep what can be had again.
-fn cache<F: Fn(&str) -> Option<String>>(env: &Environment<F>, folder: &str) -> Option<PathBuf> {
-    let path = |name: &str| env.text(name).map(PathBuf::from);
-    Some(path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")))?.join(folder))
-}
-
 fn base_models<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<BaseModelCaches> {
     let path = |name: &str| env.text(name).map(PathBuf::from);
-    let weights = path("APRENDIZ_BASE_MODELS").or_else(|| cache(env, "aprendiz/weights"));
-    let hub = path("HF_HUB_CACHE").or_else(|| path("HF_HOME").map(|home| home.join("hub"))).or_else(|| cache(env, "huggingface/hub"));
+    let weights = path("APRENDIZ_BASE_MODELS").or_else(|| env.cache_folder("aprendiz/weights"));
+    let hub = path("HF_HUB_CACHE").or_else(|| path("HF_HOME").map(|home| home.join("hub"))).or_else(|| env.cache_folder("huggingface/hub"));
     // the training process is told where they are, not where this one was started
     let absolute = |path: Option<PathBuf>| path.map(std::path::absolute).transpose();
     Ok(BaseModelCaches { weights: absolute(weights)?, hub: absolute(hub)? })

@@ -1,5 +1,6 @@
 //! Reading variables, and those that name other services.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -28,6 +29,13 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     /// A variable, trimmed; `None` when unset or empty.
     pub fn text(&self, name: &str) -> Option<String> {
         (self.0)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// A folder below the one in which this user's programs keep what can be had again: `$XDG_CACHE_HOME`, or `$HOME/.cache`. `None` for a
+    /// user without either.
+    pub fn cache_folder(&self, folder: &str) -> Option<PathBuf> {
+        let path = |name: &str| self.text(name).map(PathBuf::from);
+        Some(path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")))?.join(folder))
     }
 
     /// A secret from `NAME`, or from the file that `NAME_FILE` names.
