@@ -64,9 +64,8 @@ struct StoredFile {
     file: File,
     /// Where its vectors begin.
     offset: u64,
-    /// Whether a vector of it was computed again and found the same.
+    /// Whether a vector of it was needed, computed again and found the same.
     is_right: bool,
-    is_used: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -94,7 +93,7 @@ impl Embeddings {
         let mut file = File::open(path).map_err(EncoderError::io(path))?;
         let (keys, offset) = read_keys(&mut file, path, self.size)?;
         let number = u32::try_from(self.files.len()).expect("there are fewer than 2^32 files");
-        self.files.push(StoredFile { path: path.to_owned(), file, offset, is_right: false, is_used: false });
+        self.files.push(StoredFile { path: path.to_owned(), file, offset, is_right: false });
         let places = keys.into_iter().zip(0..).map(|(key, row)| (key, Place { file: number, row }));
         self.known.extend(places);
         Ok(())
@@ -108,7 +107,6 @@ impl Embeddings {
         }
         let place = *self.known.get(&key).filter(|place| self.files[place.file as usize].is_right)?;
         let vector = self.read(place)?;
-        self.files[place.file as usize].is_used = true;
         self.found += 1;
         Some(vector)
     }
@@ -121,7 +119,7 @@ impl Embeddings {
             if let Some(stored) = self.read(place) {
                 let file = &mut self.files[place.file as usize];
                 if bits(&stored) == bits(vector) {
-                    (file.is_right, file.is_used) = (true, true);
+                    file.is_right = true;
                     return;
                 }
                 let reason = "holds other vectors than are computed: its name promises the same";
@@ -171,7 +169,7 @@ impl Embeddings {
 
     /// Files that hold a vector that was needed.
     pub fn used_files(&self) -> impl Iterator<Item = &Path> {
-        self.files.iter().filter(|file| file.is_used).map(|file| file.path.as_path())
+        self.files.iter().filter(|file| file.is_right).map(|file| file.path.as_path())
     }
 
     /// Writes the new vectors as a file of their own, in the order of their keys.

@@ -196,15 +196,14 @@ impl Encoder {
         device: &Device,
         embeddings: &mut Embeddings,
     ) -> Result<Vec<Vec<f32>>, EncoderError> {
-        let mut vectors: Vec<Option<Vec<f32>>> = texts.iter().map(|text| embeddings.get(text.as_ref())).collect();
-        let unknown: Vec<&[u32]> =
-            texts.iter().zip(&vectors).filter(|(_, vector)| vector.is_none()).map(|(text, _)| text.as_ref()).collect();
+        let known: Vec<Option<Vec<f32>>> = texts.iter().map(|text| embeddings.get(text.as_ref())).collect();
+        let unknown: Vec<&[u32]> = texts.iter().zip(&known).filter(|(_, vector)| vector.is_none()).map(|(text, _)| text.as_ref()).collect();
         let computed = self.encode_tokens(&unknown, batch, device)?;
         for (text, vector) in unknown.iter().zip(&computed) {
             embeddings.insert(text, vector);
         }
         let mut computed = computed.into_iter();
-        let all = vectors.iter_mut().map(|vector| vector.take().or_else(|| computed.next()).expect("what is not known was computed"));
+        let all = known.into_iter().map(|vector| vector.or_else(|| computed.next()).expect("what is not known was computed"));
         Ok(all.collect())
     }
 
