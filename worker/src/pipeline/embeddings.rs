@@ -19,7 +19,7 @@ use crate::failure::Stop;
 use crate::patience::patiently;
 use crate::pipeline::artifacts::upload_files;
 use crate::pipeline::base_model::Base;
-use crate::pipeline::scratch::Scratch;
+use crate::pipeline::scratch::{Scratch, is_older_than};
 
 /// Files of one encoder: each is an object to fetch, most of them from a run that saw some new documents.
 const MOST_FILES: i64 = 64;
@@ -137,8 +137,7 @@ fn tidy(folder: &Path, listed: &[EmbeddingFile]) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_old = || entry.metadata().and_then(|data| data.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > GIVEN_UP));
-        let goes = if name.ends_with(ENDING) { !names.contains(&name) } else { name.contains(".run-") && is_old() };
+        let goes = if name.ends_with(ENDING) { !names.contains(&name) } else { name.contains(".run-") && is_older_than(&entry, GIVEN_UP) };
         if goes {
             match fs::remove_file(entry.path()) {
                 // another worker of this host was faster

@@ -4,7 +4,7 @@
 //! hash of the weights; all of it is checked again by whoever reads it.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ::artifacts::check_relative_path;
 use encoder::{BaseModel, CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
@@ -16,6 +16,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use crate::config::HubConfig;
 use crate::failure::Stop;
+use crate::pipeline::scratch::is_older_than;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A hub that sends nothing for so long is away.
@@ -95,8 +96,7 @@ fn prepare(folder: &Path) -> std::io::Result<tempfile::TempDir> {
     std::fs::create_dir_all(folder)?;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        let is_old = || entry.metadata()?.modified().map(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > GIVEN_UP));
-        if entry.file_name().to_string_lossy().starts_with(ARRIVING) && is_old().unwrap_or(false) {
+        if entry.file_name().to_string_lossy().starts_with(ARRIVING) && is_older_than(&entry, GIVEN_UP) {
             // if it cannot be removed now, somebody else did, or will
             let _ = std::fs::remove_dir_all(entry.path());
         }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use runs::AttemptKey;
 use tempfile::TempDir;
@@ -76,6 +77,11 @@ impl Scratch {
 pub(crate) fn probe(parent: &Path) -> std::io::Result<()> {
     let folder = tempfile::Builder::new().prefix("aprendiz-probe-").tempdir_in(parent)?;
     std::fs::write(folder.path().join("probe"), [0; 4096])
+}
+
+/// Whether nobody has written to a file or folder for so long: whoever began it was killed.
+pub(crate) fn is_older_than(entry: &std::fs::DirEntry, age: Duration) -> bool {
+    entry.metadata().and_then(|data| data.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|passed| passed > age))
 }
 
 /// Removes what killed workers left in the folder: they hold texts of documents. Folders in use, also of other workers of this
