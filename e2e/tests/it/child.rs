@@ -4,10 +4,16 @@ use std::fs;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 use test_support::{Process, wait_until};
 
 /// How soon a killed process must be gone.
 const GONE: Duration = Duration::from_secs(5);
+
+/// Some seconds of training: long enough for its child to be interrupted.
+pub(crate) fn long() -> Value {
+    json!({ "model": "contracts", "params": { "folds": 20, "tolerance": 1e-6, "epochs": 10_000, "char_ngrams": [1, 5] } })
+}
 
 /// The child that trains for a worker.
 pub(crate) struct Child(Pid);

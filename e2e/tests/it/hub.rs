@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::encoders::{quick, spec};
+use crate::encoders::{quick, spec, worker};
 use crate::objects::sha256;
 use crate::site::Site;
 
@@ -115,14 +115,7 @@ async fn a_base_model_is_fetched_from_the_hub_once_and_only_what_is_read() {
     let site = Site::with(crate::export::contracts()).await;
     let hub = Hub::start(&site).await;
     let folder = site.env.folder().join("weights");
-    let variables = [
-        ("APRENDIZ_BASE_MODELS", folder.to_str().expect("a plain path")),
-        ("HF_HOME", "/nonexistent"),
-        ("HF_HUB_CACHE", "/nonexistent"),
-        ("APRENDIZ_HUB", &hub.endpoint),
-        ("HF_TOKEN", "hf_not_to_be_shown"),
-    ];
-    let worker = site.env.worker("worker", &variables);
+    let worker = worker(&site, "worker", &folder, &[("APRENDIZ_HUB", &hub.endpoint), ("HF_TOKEN", "hf_not_to_be_shown")]);
 
     // a name that the hub does not have; nothing else is asked for
     let missing = run(&site, "someone/else").await;
@@ -170,14 +163,7 @@ async fn runs_that_want_the_same_base_model_at_once_all_get_it() {
     for _ in 0..3 {
         ids.push(run(&site, "someone/tiny").await);
     }
-    let variables = [
-        ("APRENDIZ_BASE_MODELS", folder.to_str().expect("a plain path")),
-        ("HF_HOME", "/nonexistent"),
-        ("HF_HUB_CACHE", "/nonexistent"),
-        ("APRENDIZ_HUB", &hub.endpoint),
-        ("APRENDIZ_SLOTS", "3"),
-    ];
-    let worker = site.env.worker("worker", &variables);
+    let worker = worker(&site, "worker", &folder, &[("APRENDIZ_HUB", &hub.endpoint), ("APRENDIZ_SLOTS", "3")]);
     for id in ids {
         site.succeeded(id).await;
     }
@@ -191,8 +177,7 @@ async fn a_worker_without_a_hub_asks_none() {
     let site = Site::with(crate::export::contracts()).await;
     let hub = Hub::start(&site).await;
     let folder = site.env.folder().join("weights");
-    let variables = [("APRENDIZ_BASE_MODELS", folder.to_str().expect("a plain path")), ("HF_ENDPOINT", &hub.endpoint)];
-    let worker = site.env.worker("worker", &variables);
+    let worker = worker(&site, "worker", &folder, &[("HF_ENDPOINT", &hub.endpoint)]);
     let (code, reason) = site.failed(run(&site, "someone/tiny").await).await;
     assert_eq!(code, "unknown_base_model");
     assert!(reason.contains("APRENDIZ_HUB"), "{reason}");

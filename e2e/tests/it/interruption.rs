@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 use test_support::{Process, wait_until};
 use uuid::Uuid;
 
-use crate::child::Child;
+use crate::child::{Child, long};
 use crate::export::many_contracts;
 use crate::objects;
 use crate::site::{PATIENCE, Site, answered};
@@ -22,14 +22,9 @@ const CANCELLED: Duration = Duration::from_secs(2);
 /// A run that `worker-1` trains.
 async fn training(site: &Site) -> (Uuid, Process) {
     let worker = site.env.worker("worker-1", LEASE);
-    let id = site.create_run(&spec()).await;
+    let id = site.create_run(&long()).await;
     site.trains(id).await;
     (id, worker)
-}
-
-/// Some seconds of training: long enough to be interrupted.
-fn spec() -> Value {
-    json!({ "model": "contracts", "params": { "folds": 20, "tolerance": 1e-6, "epochs": 10_000, "char_ngrams": [1, 5] } })
 }
 
 /// The run ended well by its second attempt, and by nothing else.

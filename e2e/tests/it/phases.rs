@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use test_support::{FaultProxy, Process, wait_until};
 use uuid::Uuid;
 
-use crate::child::Child;
+use crate::child::{Child, long};
 use crate::export::{contracts, many_contracts};
 use crate::gate::{Gate, Place};
 use crate::objects;
@@ -22,10 +22,6 @@ const DOCUMENTS: u64 = 250;
 
 fn spec() -> Value {
     json!({ "model": "contracts" })
-}
-
-fn long() -> Value {
-    json!({ "model": "contracts", "params": { "folds": 20, "tolerance": 1e-6, "epochs": 10_000, "char_ngrams": [1, 5] } })
 }
 
 /// A run that `worker-1` has brought to the place.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use test_support::{Process, wait_until};
 use uuid::Uuid;
 
-use crate::child::Child;
+use crate::child::{Child, long};
 use crate::export::many_contracts;
 use crate::objects;
 use crate::site::{PATIENCE, Site, bytes, text};
@@ -14,11 +14,6 @@ use crate::site::{PATIENCE, Site, bytes, text};
 const DOCUMENTS: u64 = 400;
 /// A lease that is soon over, and a checkpoint several times a second.
 pub(crate) const EAGER: &[(&str, &str)] = &[("APRENDIZ_LEASE_SECONDS", "2"), ("APRENDIZ_CHECKPOINT_SECONDS", "0.2")];
-
-/// Some seconds of training: long enough to be interrupted.
-fn spec() -> Value {
-    json!({ "model": "contracts", "params": { "folds": 20, "tolerance": 1e-6, "epochs": 10_000, "char_ngrams": [1, 5] } })
-}
 
 /// Steps at which this run has checkpoints, in the order in which they were kept.
 async fn checkpoint_steps(site: &Site, id: Uuid) -> Vec<i64> {
@@ -78,12 +73,12 @@ pub(crate) async fn check_resumed(site: &Site, id: Uuid) {
 async fn a_training_killed_twice_ends_with_the_bytes_of_an_undisturbed_one() {
     let site = Site::with(many_contracts(DOCUMENTS)).await;
     let undisturbed = site.env.worker("undisturbed", &[("APRENDIZ_CHECKPOINT_SECONDS", "3600")]);
-    let plain = site.create_run(&spec()).await;
+    let plain = site.create_run(&long()).await;
     site.succeeded(plain).await;
     assert!(checkpoint_steps(&site, plain).await.is_empty());
     drop(undisturbed);
 
-    let id = site.create_run(&spec()).await;
+    let id = site.create_run(&long()).await;
     for round in 1..=2 {
         let mut worker = site.env.worker(&format!("worker-{round}"), EAGER);
         let child = frozen_after(&site, &worker, id, round * 2).await;
@@ -123,7 +118,7 @@ async fn a_worker_that_is_told_to_stop_saves_a_checkpoint_first() {
     let site = Site::with(many_contracts(DOCUMENTS)).await;
     // by itself it would keep none
     let mut worker = site.env.worker("worker-1", &[("APRENDIZ_CHECKPOINT_SECONDS", "3600")]);
-    let id = site.create_run(&spec()).await;
+    let id = site.create_run(&long()).await;
     site.trains(id).await;
     let child = Child::of(&worker);
     child.freeze();
@@ -149,7 +144,7 @@ async fn a_worker_that_is_told_to_stop_saves_a_checkpoint_first() {
 async fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
     let site = Site::with(many_contracts(DOCUMENTS)).await;
     let mut worker = site.env.worker("worker-1", EAGER);
-    let id = site.create_run(&spec()).await;
+    let id = site.create_run(&long()).await;
     let child = frozen_after(&site, &worker, id, 3).await;
     worker.kill();
     worker.wait(PATIENCE).await;
@@ -178,7 +173,7 @@ async fn a_bucket_that_takes_no_checkpoint_costs_a_warning_and_no_training() {
     let proxy = test_support::FaultProxy::start(&site.env.bucket.address());
     let endpoint = format!("http://{}", proxy.address());
     let worker = site.env.worker("worker-1", &[("AWS_ENDPOINT_URL_S3", &endpoint), ("APRENDIZ_CHECKPOINT_SECONDS", "0.2")]);
-    let id = site.create_run(&spec()).await;
+    let id = site.create_run(&long()).await;
     site.trains(id).await;
     proxy.refuse();
     let before = local_checkpoints(&site);

@@ -2,19 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use test_support::{Process, wait_until};
 use uuid::Uuid;
 
-use crate::child::Child;
+use crate::child::{Child, long};
 use crate::export::many_contracts;
 use crate::site::{PATIENCE, Site, answered};
 
 const DOCUMENTS: u64 = 250;
-
-fn long() -> Value {
-    json!({ "model": "contracts", "params": { "folds": 20, "tolerance": 1e-6, "epochs": 10_000, "char_ngrams": [1, 5] } })
-}
 
 async fn training(site: &Site, variables: &[(&str, &str)]) -> (Uuid, Process) {
     let worker = site.env.worker("worker-1", variables);
@@ -148,9 +144,7 @@ async fn the_probes_of_a_worker_tell_what_it_can_do() {
     wait_until("a worker that listens again", PATIENCE, async || ready(200, "\"status\":\"ok\"").await).await;
 
     // a worker that drains is alive, but takes nothing on
-    let long = site
-        .create_run(&json!({ "model": "contracts", "params": { "folds": 20, "tolerance": 1e-6, "epochs": 10_000, "char_ngrams": [1, 5] } }))
-        .await;
+    let long = site.create_run(&long()).await;
     site.trains(long).await;
     let child = Child::of(&worker);
     child.freeze();

@@ -11,17 +11,13 @@ use serde_json::{Value, json};
 use test_support::Process;
 use uuid::Uuid;
 
+use crate::child::long;
 use crate::site::Site;
 
 /// Enough documents for a training of some seconds.
 const DOCUMENTS: u64 = 250;
 /// Short, so that what needs a lost lease does not take long.
 const LEASE: &[(&str, &str)] = &[("APRENDIZ_LEASE_SECONDS", "2"), ("APRENDIZ_GRACE_SECONDS", "1"), ("APRENDIZ_CHECKPOINT_SECONDS", "0.3")];
-
-/// Some seconds of training.
-fn long() -> Value {
-    json!({ "model": "contracts", "params": { "folds": 20, "tolerance": 1e-6, "epochs": 10_000, "char_ngrams": [1, 5] } })
-}
 
 /// A run of a moment: it scores the stored predictions.
 fn small() -> Value {
