@@ -34,26 +34,56 @@ run_tests() {
     # parity of the encoder is checked where its weights are; the test says whether it ran
     if has_weights; then export APRENDIZ_TEST_ENCODER=$base_model; else say "── without base weights: ./dev weights fetches them for the test that needs them"; fi
     say "── tests"
-    local started status=0 log=$logs/test.log
+    run_logged tests test --locked --workspace -- "$@"
+}
+
+# run_logged TITLE LOG CARGO_OPTIONS... -- NEXTEST_OPTIONS...: runs tests, all of them even after a failure, then prints a summary.
+run_logged() {
+    local title=$1 log=$logs/$2.log started status=0
+    local -a options=()
+    shift 2
+    while [[ $# -gt 0 && $1 != -- ]]; do options+=("$1"); shift; done
+    [[ $# -eq 0 ]] || shift
     started=$(now_ms)
     [[ ! -t 1 ]] || export CARGO_TERM_COLOR=always
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --locked --workspace --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+        cargo nextest run --no-fail-fast "${options[@]}" "$@" 2>&1 | tee "$log" || status=$?
     else
-        # all of them, also after a failure: one run tells everything
-        cargo test --locked --workspace --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+        cargo test --no-fail-fast "${options[@]}" "$@" 2>&1 | tee "$log" || status=$?
     fi
-    took "tests" "$started"
+    took "$title" "$started"
     test_summary "$log" "$status"
     return "$status"
 }
 
-# The last line: one summary of all test programs, in the words of the runner.
+# test_summary LOG STATUS: the slowest tests, the failed ones with the line of the log where their output begins, and as the last
+# line one summary of all test programs, in the words of the runner. Only nextest reports the time of each test.
 test_summary() {
-    sed 's/\x1b\[[0-9;]*m//g' "$1" | awk -v status="$2" '
+    sed 's/\x1b\[[0-9;]*m//g' "$1" | awk -v log_file="$1" -v status="$2" '
+        # "    PASS [   1.234s] ( 12/910) package::program module::test"; a failure is listed twice, the first time with its output
+        match($0, /^ *(PASS|FAIL|LEAK|TIMEOUT|SIG[A-Z]+|ABORT) \[ *[0-9.]+s\]/) {
+            kind = $1
+            seconds = substr($0, RSTART, RLENGTH); sub(/.*\[ */, "", seconds); sub(/s\]/, "", seconds)
+            name = substr($0, RSTART + RLENGTH); sub(/^ *\([^)]*\)/, "", name); sub(/^ */, "", name)
+            if (name in seen) next
+            seen[name] = 1; time[name] = seconds + 0
+            if (kind != "PASS" && kind != "LEAK") failed_at[++failures] = sprintf("  %s (%s:%d)", name, log_file, NR)
+        }
+        /^test .* \.\.\. FAILED$/ { failed_at[++failures] = sprintf("  %s (%s:%d)", $2, log_file, NR) }
         /^ *Summary \[/ { nextest = $0 }
         /^test result: / { passed += $4; failed += $6; ignored += $8 }
         END {
+            for (rank = 1; rank <= 10; rank++) {
+                slowest = ""
+                for (name in time) if (slowest == "" || time[name] > time[slowest]) slowest = name
+                if (slowest == "") break
+                if (rank == 1) print "── slowest tests"
+                printf "  %8.3f s  %s\n", time[slowest], slowest
+                delete time[slowest]
+            }
+            if (failures) print "── failed tests, and where the log has their output"
+            for (number = 1; number <= failures; number++) print failed_at[number]
+            if (status != 0 && !failures) printf "── no test failed, and yet the run did: see the end of %s\n", log_file
             if (nextest != "") print nextest
             else printf "test result: %s. %d passed; %d failed; %d ignored\n", status == 0 ? "ok" : "FAILED", passed, failed, ignored
         }'
@@ -67,15 +97,11 @@ faults() {
     [[ -e /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 ]] || install_packages faketime
     services_up
     say "── faults"
-    local started status=0 log=$logs/faults.log
-    started=$(now_ms)
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --locked --workspace --no-fail-fast --run-ignored all -E 'package(e2e) & test(faults::)' "$@" 2>&1 | tee "$log" || status=$?
+        run_logged faults faults --locked --workspace -- --run-ignored all -E 'package(e2e) & test(faults::)' "$@"
     else
-        cargo test --locked --workspace --test e2e --no-fail-fast -- --include-ignored faults:: "$@" 2>&1 | tee "$log" || status=$?
+        run_logged faults faults --locked --workspace --test e2e -- -- --include-ignored faults:: "$@"
     fi
-    took "faults" "$started"
-    return "$status"
 }
 
 chaos() {

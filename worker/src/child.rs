@@ -12,15 +12,19 @@ use training::{EvaluationJob, Progress, TrainingError, TrainingJob};
 
 /// Trains the job and tells about it on standard output. The end of standard input asks it to save a checkpoint and end.
 pub(crate) fn train(job: &Path, parent: i32) -> ExitCode {
-    work(parent, |stop, send| TrainingJob::read(job).and_then(|job| training::run(&job, stop, send)).map(drop))
+    work(job, parent, |stop, send| TrainingJob::read(job).and_then(|job| training::run(&job, stop, send)).map(drop))
 }
 
 /// Evaluates an encoder and tells about it in the same way.
 pub(crate) fn evaluate(job: &Path, parent: i32) -> ExitCode {
-    work(parent, |stop, send| EvaluationJob::read(job).and_then(|job| training::evaluate(&job, stop, send)).map(drop))
+    work(job, parent, |stop, send| EvaluationJob::read(job).and_then(|job| training::evaluate(&job, stop, send)).map(drop))
 }
 
-fn work(parent: i32, work: impl FnOnce(&AtomicBool, &mut dyn FnMut(Progress)) -> Result<(), TrainingError>) -> ExitCode {
+fn work(job: &Path, parent: i32, work: impl FnOnce(&AtomicBool, &mut dyn FnMut(Progress)) -> Result<(), TrainingError>) -> ExitCode {
+    // job files lie in the folder of an attempt, this one in the scratch folder
+    if let Some(scratch) = job.parent().and_then(Path::parent) {
+        aprendiz_test_gate::watch(scratch);
+    }
     // when the worker dies, even by kill -9, nobody would ever read the result
     let dies_with_parent = set_parent_process_death_signal(Some(Signal::KILL));
     if let Err(error) = dies_with_parent {

@@ -96,6 +96,7 @@ fn serve() -> Result<()> {
     let env = Environment::process();
     init_logs(&env.log()?, "info,sqlx=warn")?;
     let config = WorkerConfig::read(&env)?;
+    aprendiz_test_gate::watch(&config.scratch);
     rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("another crypto provider was installed"))?;
     let metrics = instruments::install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aprendiz_test_gate::{self as gate, Point};
 use burn::tensor::Device;
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     halt::Halt,
     identity::Identity,
     job::TrainingJob,
-    progress::{LogLevel, Reporter},
+    progress::{LogLevel, Reporter, Stage},
     record::Record,
 };
 
@@ -171,6 +172,13 @@ impl<'a> Journal<'a> {
     pub(crate) fn count_step(&mut self) {
         self.solved.step += 1;
         self.reporter.at_step(self.solved.step);
+        self.pass_gate(Point::Step(self.solved.step));
+    }
+
+    /// Where tests hold a training; a build for any other purpose has no gate.
+    pub(crate) fn pass_gate(&mut self, point: Point<'_>) {
+        let Self { reporter, saved_at, .. } = self;
+        gate::pass(point, || reporter.examples(Stage::Fit, 0.0, 0, *saved_at));
     }
 
     /// Between two steps of a solve, whose state is `state`: writes a checkpoint if it is time, and stops if that is wanted.
@@ -215,10 +223,12 @@ impl<'a> Journal<'a> {
         if self.solved.step == self.saved_step {
             return Ok(());
         }
+        self.pass_gate(Point::BeforeCheckpoint(self.solved.step));
         let began = Instant::now();
         let (file, bytes) = self.folder.write(&self.solved, &self.identity)?;
         (self.saved_step, self.saved_at, self.saving) = (self.solved.step, Instant::now(), began.elapsed());
         self.reporter.checkpoint(self.solved.step, file, bytes);
+        self.pass_gate(Point::AfterCheckpoint(self.solved.step));
         Ok(())
     }
 }

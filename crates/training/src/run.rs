@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
+use aprendiz_test_gate::Point;
 use burn::tensor::Device;
 use inference::{LinearParams, SentenceTransformerParams};
 
@@ -57,6 +58,7 @@ pub fn run(job: &TrainingJob, stop: &AtomicBool, progress: &mut dyn FnMut(Progre
         let mut journal = Journal::open(job, &device, stop, Reporter::new(send))?;
         match params.train(job, device, &mut journal) {
             Ok(summary) => {
+                journal.pass_gate(Point::Trained);
                 journal.reporter.done(&summary);
                 Ok(Outcome::Trained(summary))
             }

@@ -1,21 +1,13 @@
-//! The training child of a worker, found as any administrator would find it.
+//! The training process of a worker, found as any administrator would find it.
 
 use std::fs;
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
 use test_support::{Process, wait_until};
 
-/// How soon a killed process must be gone.
-const GONE: Duration = Duration::from_secs(5);
+use crate::site::PATIENCE;
 
-/// Some seconds of training: long enough for its child to be interrupted.
-pub(crate) fn long() -> Value {
-    json!({ "model": "contracts", "params": { "folds": 20, "tolerance": 1e-6, "epochs": 10_000, "char_ngrams": [1, 5] } })
-}
-
-/// The child that trains for a worker.
+/// The process that trains for a worker.
 pub(crate) struct Child(Pid);
 
 impl Child {
@@ -26,35 +18,26 @@ impl Child {
         let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
         let children: Vec<i32> = ids.filter(|id| parent_of(*id) == Some(parent)).collect();
         let [child] = children[..] else { panic!("worker {parent} has the children {children:?}, not one") };
-        Self(Pid::from_raw(child).expect("a process id is positive"))
+        Self::with_id(child)
     }
 
-    /// Holds it still, so that its training cannot end before the test has acted. It can still be killed.
-    pub(crate) fn freeze(&self) {
-        kill_process(self.0, Signal::STOP).expect("the child runs");
+    pub(crate) fn with_id(id: i32) -> Self {
+        Self(Pid::from_raw(id).expect("a process id is positive"))
     }
 
-    /// Lets it go on.
-    pub(crate) fn thaw(&self) {
-        kill_process(self.0, Signal::CONT).expect("the child runs");
-    }
-
-    /// Kills it.
     pub(crate) fn kill(&self) {
         self.signal(Signal::KILL);
     }
 
-    /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.0, signal).expect("the child runs");
     }
 
-    /// Waits until it is gone.
     pub(crate) async fn is_gone(&self) {
-        wait_until("the end of the training child", GONE, async || (!self.runs()).then_some(())).await;
+        wait_until("the end of the training process", PATIENCE, async || (!self.runs()).then_some(())).await;
     }
 
-    /// A dead process that nobody has waited for yet is no longer running.
+    /// A dead process that its parent has not waited for yet is no longer running.
     pub(crate) fn runs(&self) -> bool {
         state_and_parent(self.0.as_raw_nonzero().get()).is_some_and(|(state, _)| state != 'Z' && state != 'X')
     }

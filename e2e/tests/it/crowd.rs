@@ -5,7 +5,7 @@ use test_support::wait_until;
 use uuid::Uuid;
 
 use crate::export::contracts;
-use crate::site::{PATIENCE, Site};
+use crate::site::{PATIENCE, SHORT_LEASE, Site};
 
 fn small() -> Value {
     json!({ "model": "m", "kind": "evaluate" })
@@ -35,8 +35,7 @@ async fn two_relays_and_two_reapers_lose_nothing_and_double_nothing() {
     const RUNS: usize = 60;
     let site = Site::with(contracts()).await;
     let second = site.env.serve(&[]).await;
-    let lease = &[("APRENDIZ_LEASE_SECONDS", "2")];
-    let mut workers = vec![site.env.worker("worker-1", lease), site.env.worker("worker-2", lease), site.env.worker("worker-3", lease)];
+    let mut workers = vec![site.env.worker("worker-1", &[]), site.env.worker("worker-2", &[]), site.env.worker("worker-3", &[SHORT_LEASE])];
     let mut ids: Vec<Uuid> = Vec::new();
     for number in 0..RUNS {
         ids.push(site.create_run(&small()).await);

@@ -5,14 +5,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use aprendiz_test_gate::Point;
 use serde_json::{Value, json};
-use test_support::{Process, wait_until};
+use test_support::Process;
 use uuid::Uuid;
 
-use crate::child::Child;
 use crate::export::contracts;
+use crate::hold::Hold;
 use crate::objects;
-use crate::resume::{EAGER, check_resumed, frozen_after, weights};
+use crate::resume::{EVERY_STEP, kept, resumed_from, weights};
 use crate::site::{PATIENCE, Site, answered, id_of, lines, text};
 
 /// The folder of base models, with one called `tiny`.
@@ -165,23 +166,26 @@ async fn check_starting_again(site: &Site, id: Uuid, version: &Value) {
 async fn an_encoder_whose_worker_is_killed_ends_with_the_bytes_of_an_undisturbed_one() {
     let site = Site::with(contracts()).await;
     let folder = base_models(&site);
-    // every epoch, however little it helps: some seconds of training
-    let spec = spec(&json!({ "epochs": 8, "patience": 0, "learning_rate": 0.002, "evaluation_documents": 20, "batch": 4 }));
-    let undisturbed = worker(&site, "undisturbed", &folder, &[("APRENDIZ_CHECKPOINT_SECONDS", "3600")]);
+    let spec = spec(&json!({ "epochs": 2, "patience": 0, "learning_rate": 0.002, "evaluation_documents": 20, "batch": 4 }));
+    let undisturbed = worker(&site, "undisturbed", &folder, &[("APRENDIZ_CHECKPOINT_SECONDS", "86400")]);
     let plain = site.create_run(&spec).await;
     site.succeeded(plain).await;
     drop(undisturbed);
 
     let id = site.create_run(&spec).await;
-    let mut first = worker(&site, "worker-1", &folder, EAGER);
-    let child = frozen_after(&site, &first, id, 2).await;
+    let hold = Hold::at(&site, Point::AfterCheckpoint(4));
+    let mut first = worker(&site, "worker-1", &folder, EVERY_STEP);
+    let child = hold.reached().await;
+    kept(&site, id, 4).await;
     first.kill();
     first.wait(PATIENCE).await;
     child.is_gone().await;
-    let second = worker(&site, "worker-2", &folder, EAGER);
+    drop(hold);
+    site.expire_lease(id).await;
+    let second = worker(&site, "worker-2", &folder, &[]);
     site.succeeded(id).await;
     assert_eq!(site.attempts(id).await, ["lost", "succeeded"]);
-    check_resumed(&site, id).await;
+    assert_eq!(resumed_from(&site, id).await, [None, Some(4)]);
     assert_eq!(weights(&site, id).await, weights(&site, plain).await);
     objects::check(&site).await;
     drop((first, second));
@@ -222,21 +226,21 @@ async fn a_base_model_that_is_not_there_or_not_allowed_fails_the_run_for_good_an
     site.finish().await;
 }
 
-/// The process that evaluates is gone at once when the run is cancelled.
-async fn cancel_evaluation(site: &Site, worker: &Process, mut spec: Value) {
-    spec["params"]["evaluation_documents"] = json!(1000);
-    let id = site.create_run(&spec).await;
-    wait_until("the evaluation", PATIENCE, async || {
-        let run = site.run(id).await;
-        assert!(run["finished_at"].is_null(), "the run ended before the test could act: {run}");
-        (run["phase"] == "evaluate" && run["progress"]["stage"] == "test").then_some(())
-    })
-    .await;
-    let child = Child::of(worker);
+#[tokio::test]
+async fn the_evaluation_of_an_encoder_is_cancelled_at_once() {
+    let site = Site::with(contracts()).await;
+    let hold = Hold::at(&site, Point::Evaluation);
+    let worker = worker(&site, "worker", &base_models(&site), &[]);
+    let id = site.create_run(&spec(&quick())).await;
+    let child = hold.reached().await;
+    assert_eq!(site.run(id).await["phase"], "evaluate");
     answered(site.api().post(&format!("/v1/training-runs/{id}/cancel")), 200).await;
-    child.is_gone().await;
+    // the evaluation is held: nothing but its death can end the run
     assert_eq!(site.ended(id).await["status"], "cancelled");
-    assert_eq!(site.count("SELECT count(*) FROM model_versions").await, 1);
+    child.is_gone().await;
+    assert_eq!(site.count("SELECT count(*) FROM model_versions").await, 0);
+    drop((worker, hold));
+    site.finish().await;
 }
 
 #[tokio::test]
@@ -257,7 +261,6 @@ async fn the_real_encoder_is_trained_where_its_weights_are() {
     let version = card(&site, 1).await;
     assert!(version["card"]["base_model"]["name"] == "all-MiniLM-L6-v2" && version["card"]["average_precision"].is_f64(), "{version}");
     println!("RAN: {}", text(&version["card"]["says"]));
-    cancel_evaluation(&site, &worker, spec).await;
     drop(worker);
     site.finish().await;
 }

@@ -1,6 +1,6 @@
 //! The whole system from outside: the real binaries, on real Postgres, Redis and S3, each test with its own.
 //!
-//! A test starts what it needs ([`site::Site`]), waits for conditions and never for time, and breaks things with signals.
+//! A test starts what it needs ([`site::Site`]), waits for conditions and never for time, holds processes where it acts on them ([`hold::Hold`]), and breaks things with signals.
 
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
@@ -18,6 +18,7 @@ mod events;
 mod export;
 mod faults;
 mod gate;
+mod hold;
 mod hub;
 mod imports;
 mod interruption;

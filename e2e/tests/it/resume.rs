@@ -2,18 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-use test_support::{Process, wait_until};
+use aprendiz_test_gate::Point;
+use serde_json::{Value, json};
+use test_support::wait_until;
 use uuid::Uuid;
 
-use crate::child::{Child, long};
-use crate::export::many_contracts;
+use crate::export::contracts;
+use crate::hold::Hold;
 use crate::objects;
 use crate::site::{PATIENCE, Site, bytes, text};
 
-const DOCUMENTS: u64 = 400;
-/// A lease that is soon over, and a checkpoint several times a second.
-pub(crate) const EAGER: &[(&str, &str)] = &[("APRENDIZ_LEASE_SECONDS", "2"), ("APRENDIZ_CHECKPOINT_SECONDS", "0.2")];
+/// A checkpoint after each step.
+pub(crate) const EVERY_STEP: &[(&str, &str)] = &[("APRENDIZ_CHECKPOINT_SECONDS", "0")];
+/// No checkpoint unless the worker is asked to stop.
+const NO_CHECKPOINTS: &[(&str, &str)] = &[("APRENDIZ_CHECKPOINT_SECONDS", "86400")];
+
+fn spec() -> Value {
+    json!({ "model": "contracts" })
+}
 
 /// Steps at which this run has checkpoints, in the order in which they were kept.
 async fn checkpoint_steps(site: &Site, id: Uuid) -> Vec<i64> {
@@ -21,27 +27,12 @@ async fn checkpoint_steps(site: &Site, id: Uuid) -> Vec<i64> {
     sqlx::query_scalar(sql).bind(id).fetch_all(site.pool()).await.unwrap()
 }
 
-/// Freezes the child once the run has so many checkpoints.
-pub(crate) async fn frozen_after(site: &Site, worker: &Process, id: Uuid, checkpoints: usize) -> Child {
-    wait_until("checkpoints", PATIENCE, async || {
-        let run = site.run(id).await;
-        assert!(run["finished_at"].is_null(), "the run ended before the test could act: {run}");
-        (checkpoint_steps(site, id).await.len() >= checkpoints).then_some(())
+/// Waits until the checkpoint of this step is in the bucket. The training must be held there: a newer one would take its place.
+pub(crate) async fn kept(site: &Site, id: Uuid, step: i64) {
+    wait_until(&format!("the checkpoint of step {step}"), PATIENCE, async || {
+        checkpoint_steps(site, id).await.contains(&step).then_some(())
     })
     .await;
-    let child = Child::of(worker);
-    child.freeze();
-    child
-}
-
-/// Checkpoints in the scratch folders, oldest first.
-fn local_checkpoints(site: &Site) -> Vec<String> {
-    let runs = std::fs::read_dir(site.env.folder()).unwrap().flatten().map(|entry| entry.path().join("checkpoints"));
-    let files = runs.flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
-    let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<String> = names.filter(|name| name.ends_with(".safetensors")).collect();
-    names.sort();
-    names
 }
 
 /// Hash of each file that training wrote. What names the run or the attempt (the card) is left out.
@@ -52,59 +43,42 @@ pub(crate) async fn weights(site: &Site, id: Uuid) -> BTreeMap<String, String> {
     files.filter(|(path, _)| path != "README.md").collect()
 }
 
-/// Where each attempt began and how far it is known to have come: the newest progress or checkpoint it told of.
-async fn steps(site: &Site, id: Uuid) -> Vec<(Option<i64>, i64)> {
-    let sql = "SELECT a.resumed_from_step, coalesce((SELECT max((e.payload->>'step')::bigint) FROM run_events e
-            WHERE e.run_id = a.run_id AND e.attempt_number = a.number AND e.kind IN ('metric', 'checkpoint')), 0)
-        FROM attempts a WHERE a.run_id = $1 ORDER BY a.number";
-    sqlx::query_as(sql).bind(id).fetch_all(site.pool()).await.unwrap()
-}
-
-/// Every attempt but the first continued from a checkpoint of the run.
-pub(crate) async fn check_resumed(site: &Site, id: Uuid) {
-    let (kept, steps) = (checkpoint_steps(site, id).await, steps(site, id).await);
-    assert_eq!(steps[0].0, None);
-    for (resumed, _) in &steps[1..] {
-        assert!(resumed.is_some_and(|step| step > 0 && kept.contains(&step)), "{steps:?} {kept:?}");
-    }
+/// The step that each attempt continued from.
+pub(crate) async fn resumed_from(site: &Site, id: Uuid) -> Vec<Option<i64>> {
+    let sql = "SELECT resumed_from_step FROM attempts WHERE run_id = $1 ORDER BY number";
+    sqlx::query_scalar(sql).bind(id).fetch_all(site.pool()).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_training_killed_twice_ends_with_the_bytes_of_an_undisturbed_one() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
-    let undisturbed = site.env.worker("undisturbed", &[("APRENDIZ_CHECKPOINT_SECONDS", "3600")]);
-    let plain = site.create_run(&long()).await;
+    let site = Site::with(contracts()).await;
+    let undisturbed = site.env.worker("undisturbed", NO_CHECKPOINTS);
+    let plain = site.create_run(&spec()).await;
     site.succeeded(plain).await;
     assert!(checkpoint_steps(&site, plain).await.is_empty());
     drop(undisturbed);
 
-    let id = site.create_run(&long()).await;
-    for round in 1..=2 {
-        let mut worker = site.env.worker(&format!("worker-{round}"), EAGER);
-        let child = frozen_after(&site, &worker, id, round * 2).await;
+    let id = site.create_run(&spec()).await;
+    for step in [6, 15] {
+        let hold = Hold::at(&site, Point::AfterCheckpoint(step));
+        let mut worker = site.env.worker(&format!("worker-{step}"), EVERY_STEP);
+        let child = hold.reached().await;
+        kept(&site, id, step.cast_signed()).await;
         worker.kill();
         worker.wait(PATIENCE).await;
         child.is_gone().await;
+        drop(hold);
+        site.expire_lease(id).await;
     }
-    let third = site.env.worker("worker-3", EAGER);
+    let third = site.env.worker("worker-3", &[]);
     site.succeeded(id).await;
 
     assert_eq!(site.attempts(id).await, ["lost", "lost", "succeeded"]);
     assert_eq!(weights(&site, id).await, weights(&site, plain).await);
     let kept = checkpoint_steps(&site, id).await;
     assert!(kept.is_sorted(), "{kept:?}");
-    let steps = steps(&site, id).await;
-    assert_eq!(steps[0].0, None);
-    for (attempt, (resumed, _)) in steps.iter().enumerate().skip(1) {
-        let resumed = resumed.unwrap_or_else(|| panic!("attempt {} began anew: {steps:?}", attempt + 1));
-        assert!(resumed > 0 && kept.contains(&resumed), "{steps:?} {kept:?}");
-    }
-    // what was done twice is at most what lay between two checkpoints
-    let longest = kept.windows(2).map(|pair| pair[1] - pair[0]).chain([kept[0]]).max().unwrap();
-    for pair in steps.windows(2) {
-        let (done, resumed) = (pair[0].1, pair[1].0.unwrap());
-        assert!(done - resumed <= 2 * longest, "{done} steps done, continued from {resumed}, checkpoints {kept:?}");
-    }
+    // nothing is done twice that is in a checkpoint
+    assert_eq!(resumed_from(&site, id).await, [None, Some(6), Some(15)]);
     let versions: Vec<i32> =
         sqlx::query_scalar("SELECT attempt_number FROM model_versions WHERE run_id = $1").bind(id).fetch_all(site.pool()).await.unwrap();
     assert_eq!(versions, [3]);
@@ -114,17 +88,16 @@ async fn a_training_killed_twice_ends_with_the_bytes_of_an_undisturbed_one() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_told_to_stop_saves_a_checkpoint_first() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
+async fn a_worker_that_is_asked_to_stop_saves_a_checkpoint_first() {
+    let site = Site::with(contracts()).await;
     // by itself it would keep none
-    let mut worker = site.env.worker("worker-1", &[("APRENDIZ_CHECKPOINT_SECONDS", "3600")]);
-    let id = site.create_run(&long()).await;
-    site.trains(id).await;
-    let child = Child::of(&worker);
-    child.freeze();
+    let hold = Hold::at(&site, Point::Step(7));
+    let mut worker = site.env.worker("worker-1", &[NO_CHECKPOINTS, &[("APRENDIZ_GRACE_SECONDS", "3600")]].concat());
+    let id = site.create_run(&spec()).await;
+    hold.reached().await;
     worker.terminate();
-    wait_until("the signal", PATIENCE, async || worker.log().contains("a second signal ends at once").then_some(())).await;
-    child.thaw();
+    site.logged(&worker, "a second signal ends at once").await;
+    drop(hold);
     let status = worker.wait(PATIENCE).await;
     assert!(status.success(), "{status}");
     assert_eq!(site.attempts(id).await, ["released"]);
@@ -134,34 +107,40 @@ async fn a_worker_that_is_told_to_stop_saves_a_checkpoint_first() {
 
     let second = site.env.worker("worker-2", &[]);
     site.succeeded(id).await;
-    let steps = steps(&site, id).await;
-    assert_eq!(steps[1].0, Some(kept[0]), "{steps:?}");
+    assert_eq!(resumed_from(&site, id).await, [None, Some(kept[0])]);
     drop((worker, second));
     site.finish().await;
 }
 
 #[tokio::test]
 async fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
-    let mut worker = site.env.worker("worker-1", EAGER);
-    let id = site.create_run(&long()).await;
-    let child = frozen_after(&site, &worker, id, 3).await;
+    let site = Site::with(contracts()).await;
+    let hold = Hold::at(&site, Point::AfterCheckpoint(3));
+    let mut worker = site.env.worker("worker-1", EVERY_STEP);
+    let id = site.create_run(&spec()).await;
+    hold.reached().await;
+    kept(&site, id, 3).await;
+    hold.move_to(Point::AfterCheckpoint(4));
+    let child = hold.reached().await;
+    kept(&site, id, 4).await;
     worker.kill();
     worker.wait(PATIENCE).await;
     child.is_gone().await;
+    drop(hold);
     let left: Vec<(i64, String)> = sqlx::query_as("SELECT step, object_key FROM checkpoints WHERE run_id = $1 ORDER BY step")
         .bind(id)
         .fetch_all(site.pool())
         .await
         .unwrap();
     // more are not kept
-    let [(before, _), (_, newest)] = &left[..] else { panic!("{left:?}") };
+    let [(3, _), (4, newest)] = &left[..] else { panic!("{left:?}") };
     let bucket = &site.env.bucket;
     bucket.client().put_object().bucket(bucket.name()).key(newest).body(b"damaged".to_vec().into()).send().await.unwrap();
 
-    let second = site.env.worker("worker-2", EAGER);
+    site.expire_lease(id).await;
+    let second = site.env.worker("worker-2", &[]);
     site.succeeded(id).await;
-    assert_eq!(steps(&site, id).await[1].0, Some(*before));
+    assert_eq!(resumed_from(&site, id).await, [None, Some(3)]);
     assert!(second.log().contains("a checkpoint is unusable"), "{}", second.log());
     drop((worker, second));
     site.finish().await;
@@ -169,20 +148,19 @@ async fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
 
 #[tokio::test]
 async fn a_bucket_that_takes_no_checkpoint_costs_a_warning_and_no_training() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
+    let site = Site::with(contracts()).await;
     let proxy = test_support::FaultProxy::start(&site.env.bucket.address());
     let endpoint = format!("http://{}", proxy.address());
-    let worker = site.env.worker("worker-1", &[("AWS_ENDPOINT_URL_S3", &endpoint), ("APRENDIZ_CHECKPOINT_SECONDS", "0.2")]);
-    let id = site.create_run(&long()).await;
-    site.trains(id).await;
+    let hold = Hold::at(&site, Point::BeforeCheckpoint(5));
+    let worker = site.env.worker("worker-1", &[EVERY_STEP, &[("AWS_ENDPOINT_URL_S3", &endpoint)]].concat());
+    let id = site.create_run(&spec()).await;
+    hold.reached().await;
     proxy.refuse();
-    let before = local_checkpoints(&site);
-    wait_until("a newer checkpoint", PATIENCE, async || (local_checkpoints(&site) > before).then_some(())).await;
-    let child = Child::of(&worker);
-    child.freeze();
-    wait_until("the warning", PATIENCE, async || worker.log().contains("a checkpoint could not be kept").then_some(())).await;
+    hold.move_to(Point::AfterCheckpoint(5));
+    hold.reached().await;
+    site.logged(&worker, "a checkpoint could not be kept").await;
     proxy.pass();
-    child.thaw();
+    drop(hold);
     site.succeeded(id).await;
     assert_eq!(site.attempts(id).await, ["succeeded"]);
     // and the model itself can be asked

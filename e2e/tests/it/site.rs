@@ -4,11 +4,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool};
-use test_support::{Api, Server, TestEnv, wait_until};
+use test_support::{Api, Process, Server, TestEnv, wait_until};
 use uuid::Uuid;
 
-/// How long anything may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// How long anything may take on a busy machine. Only a test that fails waits so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+
+/// For a worker that is to be lost while it hangs: soon over, and still longer than a busy machine keeps a worker from renewing it.
+pub(crate) const SHORT_LEASE: (&str, &str) = ("APRENDIZ_LEASE_SECONDS", "6");
+
+/// For a worker that must keep its run although nobody can renew its lease for a while.
+pub(crate) const LONG_LEASE: (&str, &str) = ("APRENDIZ_LEASE_SECONDS", "600");
 
 /// Declare workers after it, so that they end before what they use.
 pub(crate) struct Site {
@@ -105,14 +111,34 @@ impl Site {
         (text(&run["error_code"]), text(&run["error_text"]))
     }
 
-    /// Waits until the training child of a run has done some steps.
-    pub(crate) async fn trains(&self, id: Uuid) {
-        wait_until(&format!("training of run {id}"), PATIENCE, async || {
-            let run = self.run(id).await;
-            assert!(run["finished_at"].is_null(), "the run ended before the test could act: {run}");
-            (run["phase"] == "train" && run["progress"]["step"].as_u64() > Some(0)).then_some(())
+    /// Makes the lease of a running attempt expire, as if its worker had been silent for long enough. Only for workers that cannot
+    /// renew it: dead ones, or stopped ones.
+    pub(crate) async fn expire_lease(&self, id: Uuid) {
+        let sql = "UPDATE attempts SET lease_expires_at = clock_timestamp() - interval '1 second' WHERE run_id = $1 AND status = 'running'";
+        let expired = sqlx::query(sql).bind(id).execute(self.pool()).await.expect("the attempt can be changed").rows_affected();
+        assert_eq!(expired, 1, "one attempt is running");
+    }
+
+    /// Waits until the run waits for its next attempt.
+    pub(crate) async fn retrying(&self, id: Uuid) -> Value {
+        wait_until("the retry", PATIENCE, async || {
+            let run = self.try_run(id).await?;
+            assert!(run["finished_at"].is_null(), "the run ended instead of waiting for another attempt: {run}");
+            Some(run).filter(|run| run["status"] == "retrying")
         })
-        .await;
+        .await
+    }
+
+    /// Lets waiting retries come at once, as if their delay were over.
+    pub(crate) async fn end_retry_delays(&self) {
+        let sql = "UPDATE training_runs SET run_after = clock_timestamp() WHERE status = 'retrying';
+            UPDATE outbox SET due_at = clock_timestamp()";
+        sqlx::raw_sql(sql).execute(self.pool()).await.expect("the delays can be ended");
+    }
+
+    /// Waits until the log of a process contains the words.
+    pub(crate) async fn logged(&self, process: &Process, words: &str) {
+        wait_until(&format!("`{words}` in a log"), PATIENCE, async || process.log().contains(words).then_some(())).await;
     }
 
     /// Outcomes of the attempts, oldest first.

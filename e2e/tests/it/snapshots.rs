@@ -8,8 +8,6 @@ use crate::export::many_contracts;
 use crate::gate::{Gate, Place};
 use crate::site::{PATIENCE, Site, text};
 
-const EAGER: &[(&str, &str)] = &[("APRENDIZ_LEASE_SECONDS", "4")];
-
 fn spec(min_support: u64) -> Value {
     json!({ "model": "contracts", "data": { "min_support": min_support } })
 }
@@ -26,7 +24,7 @@ async fn waits_for_snapshot(site: &Site, id: Uuid) {
 
 /// A run whose worker is held while it records the snapshot, with that worker.
 async fn builder(site: &Site, gate: &mut Gate) -> (Uuid, Process) {
-    let worker = site.env.worker("worker-1", EAGER);
+    let worker = site.env.worker("worker-1", &[]);
     let id = site.create_run(&spec(2)).await;
     gate.reached().await;
     (id, worker)
@@ -37,7 +35,7 @@ async fn runs_that_need_a_snapshot_under_way_wait_for_it_without_a_slot() {
     let site = Site::with(many_contracts(60)).await;
     let mut gate = Gate::close(&site, Place::Dataset).await;
     let (builder, first) = builder(&site, &mut gate).await;
-    let second = site.env.worker("worker-2", EAGER);
+    let second = site.env.worker("worker-2", &[]);
     let mut waiting = Vec::new();
     for _ in 0..4 {
         let id = site.create_run(&spec(2)).await;
@@ -65,12 +63,14 @@ async fn runs_that_need_a_snapshot_under_way_wait_for_it_without_a_slot() {
 async fn a_snapshot_whose_builder_died_is_built_by_the_next() {
     let site = Site::with(many_contracts(60)).await;
     let mut gate = Gate::close(&site, Place::Dataset).await;
-    let (dead, first) = builder(&site, &mut gate).await;
-    let second = site.env.worker("worker-2", EAGER);
+    let (dead, mut first) = builder(&site, &mut gate).await;
+    let second = site.env.worker("worker-2", &[]);
     let waiting = site.create_run(&spec(2)).await;
     waits_for_snapshot(&site, waiting).await;
     first.kill();
+    first.wait(PATIENCE).await;
     gate.open().await;
+    site.expire_lease(dead).await;
     site.succeeded(waiting).await;
     site.succeeded(dead).await;
     assert_eq!(site.attempts(dead).await[0], "lost");
@@ -85,7 +85,7 @@ async fn runs_that_wait_for_a_cancelled_builder_do_not_wait_on() {
     let site = Site::with(many_contracts(60)).await;
     let mut gate = Gate::close(&site, Place::Snapshot).await;
     let (builder, first) = builder(&site, &mut gate).await;
-    let second = site.env.worker("worker-2", EAGER);
+    let second = site.env.worker("worker-2", &[]);
     let waiting = site.create_run(&spec(2)).await;
     waits_for_snapshot(&site, waiting).await;
     site.cli(&["run", "cancel", &builder.to_string()]);

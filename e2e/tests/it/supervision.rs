@@ -1,22 +1,21 @@
 //! The worker as operators see it: its child, its end, its probes, its orders.
 
-use std::time::{Duration, Instant};
-
+use aprendiz_test_gate::Point;
 use serde_json::json;
 use test_support::{Process, wait_until};
 use uuid::Uuid;
 
-use crate::child::{Child, long};
-use crate::export::many_contracts;
+use crate::export::contracts;
+use crate::hold::Hold;
 use crate::site::{PATIENCE, Site, answered};
 
-const DOCUMENTS: u64 = 250;
-
-async fn training(site: &Site, variables: &[(&str, &str)]) -> (Uuid, Process) {
+/// A run whose training on `worker-1` is held in the middle.
+async fn training(site: &Site, variables: &[(&str, &str)]) -> (Uuid, Process, Hold) {
+    let hold = Hold::at(site, Point::Step(5));
     let worker = site.env.worker("worker-1", variables);
-    let id = site.create_run(&long()).await;
-    site.trains(id).await;
-    (id, worker)
+    let id = site.create_run(&json!({ "model": "contracts" })).await;
+    hold.reached().await;
+    (id, worker, hold)
 }
 
 async fn worker_id(site: &Site) -> Uuid {
@@ -25,37 +24,54 @@ async fn worker_id(site: &Site) -> Uuid {
 
 #[tokio::test]
 async fn a_child_that_falls_silent_is_killed_and_its_training_goes_on() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
-    let (id, worker) = training(&site, &[("APRENDIZ_CHILD_SILENCE_SECONDS", "2"), ("APRENDIZ_CHECKPOINT_SECONDS", "0.3")]).await;
-    let child = Child::of(&worker);
-    child.freeze();
-    wait_until("the retry", PATIENCE, async || (site.run(id).await["status"] == "retrying").then_some(())).await;
-    let run = site.run(id).await;
+    let site = Site::with(contracts()).await;
+    let hold = Hold::at(&site, Point::Step(5));
+    let mut worker = site.env.worker("worker-1", &[("APRENDIZ_CHILD_SILENCE_SECONDS", "1")]);
+    let id = site.create_run(&json!({ "model": "contracts" })).await;
+    // held, it says nothing; on a slow machine it may not even have come so far
+    let run = site.retrying(id).await;
     assert_eq!(run["error_code"], "child_silent", "{run}");
-    child.is_gone().await;
-    sqlx::raw_sql("UPDATE training_runs SET run_after = clock_timestamp()").execute(site.pool()).await.unwrap();
-    sqlx::raw_sql("UPDATE outbox SET due_at = clock_timestamp()").execute(site.pool()).await.unwrap();
+    worker.kill();
+    worker.wait(PATIENCE).await;
+    drop(hold);
+    let second = site.env.worker("worker-2", &[]);
+    site.end_retry_delays().await;
     site.succeeded(id).await;
     assert_eq!(site.attempts(id).await, ["failed", "succeeded"]);
+    drop((worker, second));
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn a_child_that_keeps_reporting_is_not_silent() {
+    let site = Site::with(contracts()).await;
+    let (id, worker, hold) = training(&site, &[("APRENDIZ_CHILD_SILENCE_SECONDS", "20")]).await;
+    hold.keep_reporting();
+    let progress = "SELECT count(*) FROM run_events WHERE kind = 'metric'";
+    let before = site.count(progress).await;
+    wait_until("progress of a held training", PATIENCE, async || (site.count(progress).await > before + 3).then_some(())).await;
+    drop(hold);
+    site.succeeded(id).await;
+    assert_eq!(site.attempts(id).await, ["succeeded"]);
     drop(worker);
     site.finish().await;
 }
 
 #[tokio::test]
 async fn a_second_signal_ends_the_worker_at_once() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
-    let (id, mut worker) = training(&site, &[("APRENDIZ_GRACE_SECONDS", "3600"), ("APRENDIZ_LEASE_SECONDS", "2")]).await;
-    let child = Child::of(&worker);
-    child.freeze();
+    let site = Site::with(contracts()).await;
+    let (id, mut worker, hold) = training(&site, &[("APRENDIZ_GRACE_SECONDS", "3600")]).await;
+    let child = hold.reached().await;
     worker.terminate();
-    wait_until("the first signal", PATIENCE, async || worker.log().contains("a second signal ends at once").then_some(())).await;
+    site.logged(&worker, "a second signal ends at once").await;
     assert!(worker.is_running());
-    let asked = Instant::now();
     worker.terminate();
+    // its grace time would last an hour
     assert_eq!(worker.wait(PATIENCE).await.code(), Some(130));
-    assert!(asked.elapsed() < Duration::from_secs(2));
     child.is_gone().await;
+    drop(hold);
     // nobody handed the run back: its lease expires
+    site.expire_lease(id).await;
     let second = site.env.worker("worker-2", &[]);
     site.succeeded(id).await;
     assert_eq!(site.attempts(id).await, ["lost", "succeeded"]);
@@ -65,15 +81,13 @@ async fn a_second_signal_ends_the_worker_at_once() {
 
 #[tokio::test]
 async fn a_drained_worker_finishes_its_run_and_claims_no_other() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
-    let (id, mut worker) = training(&site, &[]).await;
-    let child = Child::of(&worker);
-    child.freeze();
+    let site = Site::with(contracts()).await;
+    let (id, mut worker, hold) = training(&site, &[("APRENDIZ_GRACE_SECONDS", "3600")]).await;
     let drained = worker_id(&site).await;
     answered(site.api().post(&format!("/v1/workers/{drained}/drain")), 202).await;
     let waiting = site.create_run(&json!({ "model": "contracts", "kind": "evaluate" })).await;
-    wait_until("the order to be heard", PATIENCE, async || worker.log().contains("draining, as an operator asked").then_some(())).await;
-    child.thaw();
+    site.logged(&worker, "draining, as an operator asked").await;
+    drop(hold);
     assert!(worker.wait(PATIENCE).await.success());
     assert_eq!(site.attempts(id).await, ["succeeded"]);
     assert_eq!(site.run(waiting).await["status"], "queued");
@@ -87,14 +101,12 @@ async fn a_drained_worker_finishes_its_run_and_claims_no_other() {
 
 #[tokio::test]
 async fn a_worker_that_shall_hand_back_does_so_with_a_checkpoint() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
-    let (id, mut worker) = training(&site, &[]).await;
-    let child = Child::of(&worker);
-    child.freeze();
+    let site = Site::with(contracts()).await;
+    let (id, mut worker, hold) = training(&site, &[("APRENDIZ_GRACE_SECONDS", "3600")]).await;
     let drained = worker_id(&site).await;
     answered(site.api().post(&format!("/v1/workers/{drained}/drain")).json(&json!({ "hand_back": true })), 202).await;
-    wait_until("the order to be heard", PATIENCE, async || worker.log().contains("draining, as an operator asked").then_some(())).await;
-    child.thaw();
+    site.logged(&worker, "draining, as an operator asked").await;
+    drop(hold);
     assert!(worker.wait(PATIENCE).await.success());
     assert_eq!(site.attempts(id).await, ["released"]);
     let second = site.env.worker("worker-2", &[]);
@@ -106,7 +118,7 @@ async fn a_worker_that_shall_hand_back_does_so_with_a_checkpoint() {
 
 #[tokio::test]
 async fn the_probes_of_a_worker_tell_what_it_can_do() {
-    let mut site = Site::with(many_contracts(DOCUMENTS)).await;
+    let mut site = Site::with(contracts()).await;
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
     let mut worker = site.env.worker("worker-1", &[("APRENDIZ_PROBE_LISTEN", &address), ("APRENDIZ_GRACE_SECONDS", "3600")]);
@@ -144,16 +156,15 @@ async fn the_probes_of_a_worker_tell_what_it_can_do() {
     wait_until("a worker that listens again", PATIENCE, async || ready(200, "\"status\":\"ok\"").await).await;
 
     // a worker that drains is alive, but takes nothing on
-    let long = site.create_run(&long()).await;
-    site.trains(long).await;
-    let child = Child::of(&worker);
-    child.freeze();
+    let hold = Hold::at(&site, Point::Step(5));
+    let held = site.create_run(&json!({ "model": "contracts" })).await;
+    hold.reached().await;
     worker.terminate();
     wait_until("a draining worker", PATIENCE, async || ready(503, "claims nothing any more").await).await;
     assert_eq!(probe("/healthz").await.unwrap().0, 200);
-    child.thaw();
+    drop(hold);
     assert!(worker.wait(PATIENCE).await.success());
-    answered(site.api().post(&format!("/v1/training-runs/{long}/cancel")), 200).await;
+    answered(site.api().post(&format!("/v1/training-runs/{held}/cancel")), 200).await;
     drop(worker);
     site.finish().await;
 }

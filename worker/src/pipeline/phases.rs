@@ -1,11 +1,17 @@
 //! Which phase a run is in: told to Postgres, and timed.
 
+use std::time::Duration;
+
 use ::runs::{AttemptKey, RunPhase, enter_phase};
+use aprendiz_test_gate::Point;
 use tokio::time::Instant;
 
 use crate::context::WorkerContext;
 use crate::failure::Stop;
 use crate::patience::patiently;
+
+/// How often a worker that a test holds looks whether it may go on; no other build has a gate.
+const GATE_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The phases of one attempt.
 pub(crate) struct Phases<'a> {
@@ -24,6 +30,11 @@ impl<'a> Phases<'a> {
         self.time();
         patiently!(async { enter_phase(&mut *self.context.pool.acquire().await?, self.key, phase).await })?;
         self.current = Some((phase, Instant::now()));
+        if let Some(held) = aprendiz_test_gate::stop_at(Point::Phase(phase.as_str())) {
+            while held.is_closed() {
+                tokio::time::sleep(GATE_POLL_INTERVAL).await;
+            }
+        }
         Ok(())
     }
 

@@ -49,6 +49,11 @@ impl TestEnv {
 
     async fn of(database: TestDatabase, postgres: Option<TestPostgres>, redis: TestRedis) -> Self {
         let logs = tempfile::tempdir().expect("a temporary folder can be made");
+        // trainings that are over at once, or take long: no test may depend on it
+        if let Ok(pace) = std::env::var("APRENDIZ_TEST_PACE") {
+            assert!(["instant", "slow"].contains(&pace.as_str()), "APRENDIZ_TEST_PACE is `{pace}`: expected instant or slow");
+            std::fs::write(logs.path().join("pace"), pace).expect("a temporary folder can be written");
+        }
         Self { database, postgres, redis, bucket: TestBucket::create().await, logs }
     }
 

@@ -9,6 +9,7 @@ use std::{
     time::Instant,
 };
 
+use aprendiz_test_gate::{self as gate, Point};
 use burn::tensor::Device;
 use encoder::{BaseModel, Embeddings, Encoder};
 use serde::{Deserialize, Serialize};
@@ -199,6 +200,8 @@ impl<'a, 'b> Evaluation<'a, 'b> {
     }
 
     fn run(mut self) -> Result<Option<(EncoderReport, EmbeddingUse)>, TrainingError> {
+        let (reporter, started) = (&mut self.reporter, self.started);
+        gate::pass(Point::Evaluation, || reporter.examples(Stage::Test, 0.0, 0, started));
         // one after the other: there is never more than one in memory
         let Some((base, embeddings)) = self.ask_base()? else { return Ok(None) };
         let encoder = Encoder::load(&self.job.model, &self.device)?;

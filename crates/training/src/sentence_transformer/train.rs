@@ -39,6 +39,9 @@ const MOST_VALIDATION_PAIRS: usize = 2048;
 /// Documents of each class that pairs are made of, where none are given and nothing is said.
 const EXAMPLES_PER_CLASS: usize = 8;
 
+/// Batches of an epoch where tests ask for a training that is over at once.
+const INSTANT_BATCHES: usize = 6;
+
 /// A training: what it learns from, and how.
 struct Course<'a> {
     params: &'a SentenceTransformerParams,
@@ -187,7 +190,7 @@ impl Course<'_> {
                 state
             }
         };
-        let mut batches = batches::of_epoch(self.train, self.params.batch, self.seed, state.epoch);
+        let mut batches = self.batches(state.epoch);
         if state.epoch > self.params.epochs || state.batch > batches.len() {
             return Err(Halt::Unfit(format!("it stands at batch {} of epoch {}, beyond the end", state.batch, state.epoch)));
         }
@@ -200,7 +203,7 @@ impl Course<'_> {
                 if !self.end_epoch(&mut state, journal)? {
                     break;
                 }
-                batches = batches::of_epoch(self.train, self.params.batch, self.seed, state.epoch);
+                batches = self.batches(state.epoch);
                 continue;
             }
             let batch = &batches[state.batch];
@@ -215,6 +218,14 @@ impl Course<'_> {
             self.between_steps(&state, journal)?;
         }
         Ok(state)
+    }
+
+    fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
+        let mut batches = batches::of_epoch(self.train, self.params.batch, self.seed, epoch);
+        if aprendiz_test_gate::is_instant() {
+            batches.truncate(INSTANT_BATCHES);
+        }
+        batches
     }
 
     fn between_steps(&self, state: &State, journal: &mut Journal<'_>) -> Result<(), Halt> {

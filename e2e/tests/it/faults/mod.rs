@@ -7,29 +7,39 @@ mod producers;
 mod redis;
 mod worker;
 
+use aprendiz_test_gate::Point;
 use serde_json::{Value, json};
 use test_support::Process;
 use uuid::Uuid;
 
-use crate::child::long;
+use crate::child::Child;
+use crate::hold::Hold;
 use crate::site::Site;
 
-/// Enough documents for a training of some seconds.
-const DOCUMENTS: u64 = 250;
-/// Short, so that what needs a lost lease does not take long.
-const LEASE: &[(&str, &str)] = &[("APRENDIZ_LEASE_SECONDS", "2"), ("APRENDIZ_GRACE_SECONDS", "1"), ("APRENDIZ_CHECKPOINT_SECONDS", "0.3")];
+/// A run that trains a model on the sample.
+fn contract_run() -> Value {
+    json!({ "model": "contracts" })
+}
 
 /// A run of a moment: it scores the stored predictions.
 fn small() -> Value {
     json!({ "model": "m", "kind": "evaluate" })
 }
 
-/// A run in training on a worker with more variables.
-async fn training(site: &Site, variables: &[(&str, &str)]) -> (Uuid, Process) {
-    let worker = site.env.worker("worker-1", &[LEASE, variables].concat());
-    let id = site.create_run(&long()).await;
-    site.trains(id).await;
-    (id, worker)
+/// A run whose training on `worker-1` is held in the middle.
+struct Training {
+    id: Uuid,
+    worker: Process,
+    child: Child,
+    hold: Hold,
+}
+
+async fn training(site: &Site, variables: &[(&str, &str)]) -> Training {
+    let hold = Hold::at(site, Point::Step(5));
+    let worker = site.env.worker("worker-1", variables);
+    let id = site.create_run(&contract_run()).await;
+    let child = hold.reached().await;
+    Training { id, worker, child, hold }
 }
 
 /// Exactly one version of the run, of its last attempt, which succeeded; no other attempt wrote a number or a live file of a model.
@@ -50,14 +60,4 @@ async fn check_published_once(site: &Site, id: Uuid) {
         assert_eq!(count, 0, "{others}");
     }
     crate::objects::check(site).await;
-}
-
-/// Lets waiting retries come at once, as if their pause were over.
-async fn end_pauses(site: &Site) {
-    sqlx::raw_sql(
-        "UPDATE training_runs SET run_after = clock_timestamp() WHERE status = 'retrying'; UPDATE outbox SET due_at = clock_timestamp()",
-    )
-    .execute(site.pool())
-    .await
-    .unwrap();
 }

@@ -2,12 +2,13 @@
 
 use std::process::Command;
 
-use test_support::{FaultProxy, wait_until};
+use aprendiz_test_gate::Point;
+use test_support::FaultProxy;
 
-use super::{DOCUMENTS, LEASE, check_published_once, long, training};
-use crate::child::Child;
-use crate::export::many_contracts;
-use crate::site::{PATIENCE, Site};
+use super::{Training, check_published_once, contract_run, training};
+use crate::export::contracts;
+use crate::hold::Hold;
+use crate::site::{SHORT_LEASE, Site};
 
 /// The address of a service with another host and port.
 fn through(url: &str, proxy: &FaultProxy) -> (String, String) {
@@ -18,7 +19,7 @@ fn through(url: &str, proxy: &FaultProxy) -> (String, String) {
 
 #[tokio::test]
 async fn a_worker_that_is_cut_off_is_replaced_and_changes_nothing_when_it_is_back() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
+    let site = Site::with(contracts()).await;
     let address = |url: &str| url.rsplit_once('@').unwrap().1.split('/').next().unwrap().to_owned();
     let (database_url, redis_url) = (site.env.database.url().to_owned(), site.env.redis.url());
     let proxies = [
@@ -29,21 +30,26 @@ async fn a_worker_that_is_cut_off_is_replaced_and_changes_nothing_when_it_is_bac
     let (database_url, _) = through(&database_url, &proxies[0]);
     let (redis_url, _) = through(&redis_url, &proxies[1]);
     let endpoint = format!("http://{}", proxies[2].address());
-    let variables =
-        [("DATABASE_URL", database_url.as_str()), ("REDIS_URL", redis_url.as_str()), ("AWS_ENDPOINT_URL_S3", endpoint.as_str())];
-    let (id, worker) = training(&site, &variables).await;
-    let child = Child::of(&worker);
-    child.freeze();
+    let variables = [
+        SHORT_LEASE,
+        ("DATABASE_URL", database_url.as_str()),
+        ("REDIS_URL", redis_url.as_str()),
+        ("AWS_ENDPOINT_URL_S3", endpoint.as_str()),
+    ];
+    let Training { id, worker, child, hold } = training(&site, &variables).await;
     proxies.iter().for_each(FaultProxy::stall);
 
-    let second = site.env.worker("worker-2", LEASE);
+    // the gate holds the first one only
+    let elsewhere = site.env.folder().join("elsewhere");
+    let second = site.env.worker("worker-2", &[("APRENDIZ_SCRATCH", elsewhere.to_str().unwrap())]);
     site.succeeded(id).await;
     assert_eq!(site.attempts(id).await, ["lost", "succeeded"]);
     // it has noticed by itself: nobody could tell it
-    wait_until("the lost worker's insight", PATIENCE, async || (!child.runs()).then_some(())).await;
+    child.is_gone().await;
+    drop(hold);
     let before = site.state().await;
     proxies.iter().for_each(FaultProxy::pass);
-    wait_until("the late worker's insight", PATIENCE, async || worker.log().contains("the lease is lost").then_some(())).await;
+    site.logged(&worker, "the lease is lost").await;
     assert_eq!(site.state().await, before);
     check_published_once(&site, id).await;
 
@@ -103,7 +109,7 @@ fn ip(arguments: &str) -> bool {
 #[tokio::test]
 #[ignore = "needs root: ./dev faults"]
 async fn a_worker_whose_cable_is_pulled_is_replaced_and_changes_nothing_when_it_is_back() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
+    let site = Site::with(contracts()).await;
     let space = Namespace::new();
     // the services listen on loopback only: proxies stand at this machine's end of the cable
     let address = |url: &str| url.rsplit_once('@').unwrap().1.split('/').next().unwrap().to_owned();
@@ -116,18 +122,26 @@ async fn a_worker_whose_cable_is_pulled_is_replaced_and_changes_nothing_when_it_
     let (database_url, _) = through(site.env.database.url(), &proxies[0]);
     let (redis_url, _) = through(&site.env.redis.url(), &proxies[1]);
     let endpoint = format!("http://{}", proxies[2].address());
-    let variables =
-        [("DATABASE_URL", database_url.as_str()), ("REDIS_URL", redis_url.as_str()), ("AWS_ENDPOINT_URL_S3", endpoint.as_str())];
-    let worker = site.env.worker_under(&["ip", "netns", "exec", &space.name], "worker-1", &[LEASE, &variables].concat());
-    let id = site.create_run(&long()).await;
-    site.trains(id).await;
+    let variables = [
+        SHORT_LEASE,
+        ("DATABASE_URL", database_url.as_str()),
+        ("REDIS_URL", redis_url.as_str()),
+        ("AWS_ENDPOINT_URL_S3", endpoint.as_str()),
+    ];
+    let worker = site.env.worker_under(&["ip", "netns", "exec", &space.name], "worker-1", &variables);
+    let hold = Hold::at(&site, Point::Step(5));
+    let id = site.create_run(&contract_run()).await;
+    hold.reached().await;
     space.pull();
-    let second = site.env.worker("worker-2", LEASE);
+    // the gate holds the first one only
+    let elsewhere = site.env.folder().join("elsewhere");
+    let second = site.env.worker("worker-2", &[("APRENDIZ_SCRATCH", elsewhere.to_str().unwrap())]);
     site.succeeded(id).await;
     assert_eq!(site.attempts(id).await, ["lost", "succeeded"]);
     let before = site.state().await;
+    drop(hold);
     space.plug_in();
-    wait_until("the late worker's insight", PATIENCE, async || worker.log().contains("the lease is lost").then_some(())).await;
+    site.logged(&worker, "the lease is lost").await;
     assert_eq!(site.state().await, before);
     check_published_once(&site, id).await;
     drop((worker, second, space));

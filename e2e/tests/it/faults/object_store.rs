@@ -1,12 +1,12 @@
 //! The bucket refuses, hangs, slows down, lies: a manifest never names what is missing or wrong, and no wrong byte is believed.
 
+use aprendiz_test_gate::Point;
 use test_support::{FaultProxy, Process, wait_until};
-use uuid::Uuid;
 
-use super::{DOCUMENTS, LEASE, check_published_once, end_pauses, long, training};
-use crate::child::Child;
-use crate::export::{contracts, many_contracts};
-use crate::site::{PATIENCE, Site};
+use super::check_published_once;
+use crate::export::contracts;
+use crate::hold::Hold;
+use crate::site::{PATIENCE, SHORT_LEASE, Site};
 
 const SLOW_DOWN: &str = "HTTP/1.1 503 Slow Down\r\ncontent-type: application/xml\r\nconnection: close\r\ncontent-length: 111\r\n\r\n\
     <?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>SlowDown</Code><Message>reduce your rate</Message></Error>  ";
@@ -18,37 +18,34 @@ fn behind(site: &Site, proxy: &FaultProxy, name: &str) -> Process {
     let endpoint = format!("http://{}", proxy.address());
     site.env.worker(
         name,
-        &[LEASE, &[("AWS_ENDPOINT_URL_S3", &endpoint), ("APRENDIZ_LEASE_SECONDS", "30"), ("APRENDIZ_BUCKET_TIMEOUT_SECONDS", "2")]]
-            .concat(),
+        &[("AWS_ENDPOINT_URL_S3", &endpoint), ("APRENDIZ_BUCKET_TIMEOUT_SECONDS", "2")],
     )
 }
 
 /// A run whose worker is about to upload its model when `fault` happens. It must be retried, and succeed once the bucket is well.
 async fn survives(fault: impl FnOnce(&FaultProxy)) {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
+    let site = Site::with(contracts()).await;
     let proxy = FaultProxy::start(&site.env.bucket.address());
+    let hold = Hold::at(&site, Point::Phase("upload"));
     let worker = behind(&site, &proxy, "worker-1");
-    let mut spec = long();
-    spec["max_attempts"] = 20.into();
-    let id = site.create_run(&spec).await;
-    site.trains(id).await;
-    let child = Child::of(&worker);
-    child.freeze();
+    let id = site.create_run(&patient_run()).await;
+    hold.reached().await;
     fault(&proxy);
-    child.thaw();
-    let run = retrying(&site, id).await;
+    drop(hold);
+    let run = site.retrying(id).await;
     assert_eq!(run["error_code"], "object_store", "{run}");
     assert_eq!(site.count("SELECT count(*) FROM model_versions").await, 0);
     proxy.pass();
-    end_pauses(&site).await;
+    site.end_retry_delays().await;
     site.succeeded(id).await;
     check_published_once(&site, id).await;
     drop(worker);
     site.finish().await;
 }
 
-async fn retrying(site: &Site, id: Uuid) -> serde_json::Value {
-    wait_until("the retry", PATIENCE, async || Some(site.run(id).await).filter(|run| run["status"] == "retrying")).await
+/// A run that the trouble of a test does not use up.
+fn patient_run() -> serde_json::Value {
+    serde_json::json!({ "model": "contracts", "max_attempts": 20 })
 }
 
 #[tokio::test]
@@ -81,12 +78,12 @@ async fn refuses(fault: impl FnOnce(&FaultProxy)) {
     let proxy = FaultProxy::start(&site.env.bucket.address());
     fault(&proxy);
     let second = behind(&site, &proxy, "worker-2");
-    let id = site.create_run(&serde_json::json!({ "model": "contracts", "max_attempts": 20 })).await;
-    let run = retrying(&site, id).await;
+    let id = site.create_run(&patient_run()).await;
+    let run = site.retrying(id).await;
     // a checksum of the transfer may find it before the hash of the row does
     assert!(["object_damaged", "object_store"].contains(&run["error_code"].as_str().unwrap()), "{run}");
     proxy.pass();
-    end_pauses(&site).await;
+    site.end_retry_delays().await;
     site.succeeded(id).await;
     check_published_once(&site, id).await;
     drop(second);
@@ -105,24 +102,23 @@ async fn a_snapshot_that_arrives_in_part_is_refused() {
 
 #[tokio::test]
 async fn an_upload_that_is_cut_off_again_and_again_never_leaves_a_wrong_manifest() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
+    let site = Site::with(contracts()).await;
     let proxy = FaultProxy::start(&site.env.bucket.address());
+    let hold = Hold::at(&site, Point::Phase("upload"));
     let worker = behind(&site, &proxy, "worker-1");
-    let mut spec = long();
-    spec["max_attempts"] = 20.into();
-    let id = site.create_run(&spec).await;
+    let id = site.create_run(&patient_run()).await;
     for _ in 0..3 {
-        wait_until("an upload", PATIENCE, async || {
-            let run = site.run(id).await;
-            assert!(run["finished_at"].is_null(), "{run}");
-            (run["phase"] == "upload").then_some(())
-        })
-        .await;
+        hold.reached().await;
         proxy.refuse();
-        retrying(&site, id).await;
+        // the next attempt stops there, however soon it comes
+        hold.move_to(Point::Phase("train"));
+        site.retrying(id).await;
         proxy.pass();
-        end_pauses(&site).await;
+        site.end_retry_delays().await;
+        hold.reached().await;
+        hold.move_to(Point::Phase("upload"));
     }
+    drop(hold);
     site.succeeded(id).await;
     check_published_once(&site, id).await;
     drop(worker);
@@ -161,22 +157,24 @@ async fn a_bucket_that_is_away_says_so_to_who_asks_the_api() {
 
 #[tokio::test]
 async fn a_worker_that_hung_in_an_upload_adds_nothing_to_what_another_published() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
+    let site = Site::with(contracts()).await;
     let proxy = FaultProxy::start(&site.env.bucket.address());
     let endpoint = format!("http://{}", proxy.address());
-    let (id, worker) = training(&site, &[("AWS_ENDPOINT_URL_S3", &endpoint)]).await;
-    let child = Child::of(&worker);
-    child.freeze();
+    let hold = Hold::at(&site, Point::Phase("upload"));
+    let worker = site.env.worker("worker-1", &[SHORT_LEASE, ("AWS_ENDPOINT_URL_S3", &endpoint)]);
+    let id = site.create_run(&patient_run()).await;
+    hold.reached().await;
     proxy.stall();
-    child.thaw();
-    wait_until("the upload", PATIENCE, async || (site.run(id).await["phase"] == "upload").then_some(())).await;
+    drop(hold);
+    let pending = "SELECT count(*) FROM objects WHERE key LIKE 'models/%' AND state = 'pending'";
+    wait_until("an upload under way", PATIENCE, async || (site.count(pending).await > 0).then_some(())).await;
     worker.signal(rustix::process::Signal::STOP);
-    let second = site.env.worker("worker-2", LEASE);
+    let second = site.env.worker("worker-2", &[]);
     site.succeeded(id).await;
     let before = site.state().await;
     proxy.pass();
     worker.signal(rustix::process::Signal::CONT);
-    wait_until("the late worker's insight", PATIENCE, async || worker.log().contains("the lease is lost").then_some(())).await;
+    site.logged(&worker, "the lease is lost").await;
     assert_eq!(site.state().await, before);
     check_published_once(&site, id).await;
     drop((worker, second));

@@ -1,13 +1,13 @@
 //! PostgreSQL restarted, cut off, read-only, full, without a free connection, in the middle of a training.
 
+use aprendiz_test_gate::Point;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use test_support::{TestEnv, TestPostgres, wait_until};
 
-use super::{DOCUMENTS, check_published_once, end_pauses, long, small, training};
-use crate::child::Child;
+use super::{Training, check_published_once, small, training};
 use crate::disk::SmallDisk;
 use crate::export::{contracts, many_contracts};
-use crate::site::{PATIENCE, Site};
+use crate::site::{LONG_LEASE, PATIENCE, Site};
 
 /// An administrator's statement, from another database of the server; `{name}` in it is that of the test's database.
 async fn administer(site: &Site, sql: &str) {
@@ -27,15 +27,12 @@ async fn cut_connections(site: &Site) {
 #[tokio::test]
 async fn a_training_survives_that_postgres_crashes_and_comes_back() {
     let mut site = Site::on(TestEnv::with_postgres(TestPostgres::start().await).await).await;
-    site.import(many_contracts(DOCUMENTS)).await;
-    let (id, worker) = training(&site, &[("APRENDIZ_LEASE_SECONDS", "30")]).await;
-    let child = Child::of(&worker);
-    child.freeze();
-    let postgres = site.env.postgres.as_mut().unwrap();
-    postgres.crash().await;
-    wait_until("a failed renewal or progress", PATIENCE, async || worker.log().contains("lease not renewed").then_some(())).await;
-    postgres.resume().await;
-    child.thaw();
+    site.import(contracts()).await;
+    let Training { id, worker, hold, .. } = training(&site, &[LONG_LEASE]).await;
+    site.env.postgres.as_mut().unwrap().crash().await;
+    site.logged(&worker, "lease not renewed").await;
+    site.env.postgres.as_mut().unwrap().resume().await;
+    drop(hold);
     site.wait_for_server().await;
     site.succeeded(id).await;
     assert_eq!(site.attempts(id).await, ["succeeded"]);
@@ -46,8 +43,14 @@ async fn a_training_survives_that_postgres_crashes_and_comes_back() {
 
 #[tokio::test]
 async fn connections_that_are_cut_again_and_again_lose_no_run() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
-    let (id, worker) = training(&site, &[("APRENDIZ_LEASE_SECONDS", "10")]).await;
+    let site = Site::with(contracts()).await;
+    let Training { id, worker, hold, .. } = training(&site, &[LONG_LEASE]).await;
+    for phase in ["evaluate", "upload", "publish"] {
+        cut_connections(&site).await;
+        hold.move_to(Point::Phase(phase));
+        hold.reached().await;
+    }
+    drop(hold);
     loop {
         let before = wait_until("the run's progress", PATIENCE, async || progress(&site, id).await).await;
         if ["succeeded", "failed"].contains(&before.1.as_str()) {
@@ -55,7 +58,7 @@ async fn connections_that_are_cut_again_and_again_lose_no_run() {
         }
         // in whatever the run does at that moment
         cut_connections(&site).await;
-        end_pauses(&site).await;
+        site.end_retry_delays().await;
         wait_until("something new", PATIENCE, async || progress(&site, id).await.filter(|now| *now != before)).await;
     }
     site.succeeded(id).await;
@@ -72,20 +75,18 @@ async fn progress(site: &Site, id: uuid::Uuid) -> Option<(i64, String)> {
 
 #[tokio::test]
 async fn a_database_that_is_read_only_for_a_while_loses_no_run() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
-    let (id, worker) = training(&site, &[("APRENDIZ_LEASE_SECONDS", "30")]).await;
-    let child = Child::of(&worker);
-    child.freeze();
+    let site = Site::with(contracts()).await;
+    let Training { id, worker, hold, .. } = training(&site, &[LONG_LEASE]).await;
     administer(&site, "ALTER DATABASE {name} SET default_transaction_read_only = on").await;
     cut_connections(&site).await;
-    wait_until("a refused renewal", PATIENCE, async || worker.log().contains("read-only transaction").then_some(())).await;
+    site.logged(&worker, "read-only transaction").await;
     let refused = site.api().post("/v1/training-runs").json(&small()).send().await.unwrap();
     assert_eq!(refused.status().as_u16(), 503, "{}", refused.text().await.unwrap());
     administer(&site, "ALTER DATABASE {name} RESET default_transaction_read_only").await;
     cut_connections(&site).await;
-    child.thaw();
+    drop(hold);
     site.wait_for_server().await;
-    end_pauses(&site).await;
+    site.end_retry_delays().await;
     site.succeeded(id).await;
     check_published_once(&site, id).await;
     drop(worker);
@@ -95,10 +96,8 @@ async fn a_database_that_is_read_only_for_a_while_loses_no_run() {
 #[tokio::test]
 async fn a_server_without_a_free_connection_loses_no_run() {
     let site = Site::on(TestEnv::with_postgres(TestPostgres::start().await).await).await;
-    site.import(many_contracts(DOCUMENTS)).await;
-    let (id, worker) = training(&site, &[("APRENDIZ_LEASE_SECONDS", "30")]).await;
-    let child = Child::of(&worker);
-    child.freeze();
+    site.import(contracts()).await;
+    let Training { id, worker, hold, .. } = training(&site, &[LONG_LEASE]).await;
     let mut admin = PgConnection::connect(site.env.database.url()).await.unwrap();
     let mut taken = Vec::new();
     wait_until("a worker that finds no connection", PATIENCE, async || {
@@ -114,9 +113,9 @@ async fn a_server_without_a_free_connection_loses_no_run() {
     .await;
     admin.close().await.unwrap();
     drop(taken);
-    child.thaw();
+    drop(hold);
     site.wait_for_server().await;
-    end_pauses(&site).await;
+    site.end_retry_delays().await;
     site.succeeded(id).await;
     check_published_once(&site, id).await;
     drop(worker);
@@ -126,8 +125,7 @@ async fn a_server_without_a_free_connection_loses_no_run() {
 #[tokio::test]
 async fn two_connections_are_enough_for_four_slots() {
     let site = Site::with(contracts()).await;
-    let worker =
-        site.env.worker("worker-1", &[("APRENDIZ_DATABASE_CONNECTIONS", "2"), ("APRENDIZ_SLOTS", "4"), ("APRENDIZ_LEASE_SECONDS", "10")]);
+    let worker = site.env.worker("worker-1", &[("APRENDIZ_DATABASE_CONNECTIONS", "2"), ("APRENDIZ_SLOTS", "4")]);
     let mut ids = Vec::new();
     for seed in 0..4 {
         ids.push(site.create_run(&serde_json::json!({ "model": "contracts", "seed": seed })).await);
@@ -149,21 +147,20 @@ async fn two_connections_are_enough_for_four_slots() {
 async fn a_full_disk_of_postgres_is_told_and_survived() {
     let disk = SmallDisk::mount(256);
     let site = Site::on(TestEnv::with_postgres(TestPostgres::start_in(disk.folder()).await).await).await;
-    site.import(many_contracts(DOCUMENTS)).await;
-    let worker = site.env.worker("worker-1", &[("APRENDIZ_LEASE_SECONDS", "60")]);
-    let id = site.create_run(&long()).await;
-    site.trains(id).await;
+    site.import(contracts()).await;
+    let Training { id, worker, hold, .. } = training(&site, &[LONG_LEASE]).await;
     disk.fill();
     // rows that need new pages: some insert meets the full disk
     let refused = wait_until("a refused import", PATIENCE, async || {
-        let answer = site.api().post("/v1/imports").body(many_contracts(4 * DOCUMENTS)).send().await.ok()?;
+        let answer = site.api().post("/v1/imports").body(many_contracts(1000)).send().await.ok()?;
         (!answer.status().is_success()).then(|| answer.status().as_u16())
     })
     .await;
     assert_eq!(refused, 503);
     disk.empty();
+    drop(hold);
     site.wait_for_server().await;
-    end_pauses(&site).await;
+    site.end_retry_delays().await;
     site.succeeded(id).await;
     check_published_once(&site, id).await;
     drop(worker);

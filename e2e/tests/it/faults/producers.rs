@@ -4,9 +4,8 @@ use rustix::process::Signal;
 use test_support::{Process, Server, wait_until};
 use uuid::Uuid;
 
-use super::{DOCUMENTS, LEASE, small, training};
-use crate::child::Child;
-use crate::export::{contracts, many_contracts};
+use super::{Training, small, training};
+use crate::export::contracts;
 use crate::gate::{Gate, Place};
 use crate::site::{PATIENCE, Site, answered, id_of};
 
@@ -41,7 +40,7 @@ async fn a_run_announced_twice_because_its_server_died_in_between_runs_once() {
         (site.env.redis.command("HLEN aprendiz:runs:data").await? == ":2\r\n").then_some(())
     })
     .await;
-    let worker = site.env.worker("worker-1", LEASE);
+    let worker = site.env.worker("worker-1", &[]);
     site.succeeded(id).await;
     wait_until("an empty queue", PATIENCE, async || (site.env.redis.command("LLEN aprendiz:runs:active").await? == ":0\r\n").then_some(()))
         .await;
@@ -52,18 +51,18 @@ async fn a_run_announced_twice_because_its_server_died_in_between_runs_once() {
 
 #[tokio::test]
 async fn a_server_that_hangs_keeps_no_other_from_taking_back_what_is_lost() {
-    let mut site = Site::with(many_contracts(DOCUMENTS)).await;
+    let mut site = Site::with(contracts()).await;
     // the first server reaps and sweeps; the second one waits for its locks
     let next = site.env.serve(&[]).await;
     let hung = std::mem::replace(&mut site.server, next);
     hung.process.signal(Signal::STOP);
-    let (id, mut worker) = training(&site, &[]).await;
-    let child = Child::of(&worker);
-    child.freeze();
+    let Training { id, mut worker, child, hold } = training(&site, &[]).await;
     worker.kill();
     worker.wait(PATIENCE).await;
     child.is_gone().await;
-    let second = site.env.worker("worker-2", LEASE);
+    drop(hold);
+    site.expire_lease(id).await;
+    let second = site.env.worker("worker-2", &[]);
     site.succeeded(id).await;
     assert_eq!(site.attempts(id).await, ["lost", "succeeded"]);
     hung.process.signal(Signal::CONT);

@@ -4,9 +4,8 @@ use serde_json::json;
 use test_support::wait_until;
 use uuid::Uuid;
 
-use super::{DOCUMENTS, LEASE, check_published_once, small, training};
-use crate::child::Child;
-use crate::export::{contracts, many_contracts, reviewed};
+use super::{Training, check_published_once, small, training};
+use crate::export::{contracts, reviewed};
 use crate::site::{PATIENCE, Site};
 
 /// The relay says once what is the matter, and nothing else is.
@@ -25,16 +24,14 @@ async fn redis(site: &Site, command: &str) {
 
 #[tokio::test]
 async fn a_redis_that_restarts_empty_does_not_disturb_a_training() {
-    let mut site = Site::with(many_contracts(DOCUMENTS)).await;
-    let (id, worker) = training(&site, &[]).await;
-    let child = Child::of(&worker);
-    child.freeze();
+    let mut site = Site::with(contracts()).await;
+    let Training { id, worker, hold, .. } = training(&site, &[]).await;
     site.env.redis.stop();
-    wait_until("a worker that hears nothing", PATIENCE, async || worker.log().contains("the queue is away").then_some(())).await;
+    site.logged(&worker, "the queue is away").await;
     let waiting = site.create_run(&small()).await;
     relay_complains(&site, "").await;
     assert_eq!(site.attempts(id).await, ["running"]);
-    child.thaw();
+    drop(hold);
     site.env.redis.resume().await;
     site.succeeded(id).await;
     assert_eq!(site.attempts(id).await, ["succeeded"]);
@@ -46,12 +43,10 @@ async fn a_redis_that_restarts_empty_does_not_disturb_a_training() {
 
 #[tokio::test]
 async fn a_redis_that_hangs_does_not_disturb_a_training() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
-    let (id, worker) = training(&site, &[]).await;
-    let child = Child::of(&worker);
-    child.freeze();
+    let site = Site::with(contracts()).await;
+    let Training { id, worker, hold, .. } = training(&site, &[]).await;
     site.env.redis.freeze();
-    child.thaw();
+    drop(hold);
     site.succeeded(id).await;
     assert_eq!(site.attempts(id).await, ["succeeded"]);
     let waiting = site.create_run(&small()).await;
@@ -87,7 +82,7 @@ async fn a_redis_that_refuses_the_password_is_told_and_tried_again() {
     site.env.redis.lock_out().await;
     let id = site.create_run(&small()).await;
     relay_complains(&site, "Password authentication failed").await;
-    wait_until("the complaint of the worker", PATIENCE, async || worker.log().contains("the queue is away").then_some(())).await;
+    site.logged(&worker, "the queue is away").await;
     for log in [worker.log(), site.server.process.log()] {
         assert!(!log.contains(&site.env.redis.url()), "a log holds the password");
     }
@@ -162,7 +157,7 @@ async fn push(site: &Site, number: usize, text: Option<&str>) {
 
 async fn survives_flushes(runs: usize) {
     let site = Site::with(reviewed(40, |number| if number % 2 == 0 { "red" } else { "blue" })).await;
-    let workers = [1, 2, 3].map(|number| site.env.worker(&format!("worker-{number}"), LEASE));
+    let workers = [1, 2, 3].map(|number| site.env.worker(&format!("worker-{number}"), &[]));
     let mut ids = Vec::new();
     for number in 0..runs {
         ids.push(site.create_run(&json!({ "model": "tiny", "seed": number, "params": { "folds": 2 } })).await);

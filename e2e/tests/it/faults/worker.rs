@@ -1,31 +1,35 @@
 //! Hosts that are lost, children that die of memory, disks that are full, clocks that are wrong.
 
+use aprendiz_test_gate::Point;
 use rustix::process::Signal;
 use serde_json::json;
 use test_support::wait_until;
 use uuid::Uuid;
 
-use super::{DOCUMENTS, LEASE, check_published_once, end_pauses, long, small, training};
-use crate::child::Child;
+use super::{Training, check_published_once, contract_run, small, training};
 use crate::disk::SmallDisk;
 use crate::export::{contracts, many_contracts};
+use crate::hold::Hold;
 use crate::site::{PATIENCE, Site};
 
 #[tokio::test]
 async fn a_run_that_loses_its_host_twice_is_not_put_into_quarantine() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
-    let id = site.create_run(&long()).await;
+    let site = Site::with(contracts()).await;
+    let id = site.create_run(&contract_run()).await;
+    let hold = Hold::at(&site, Point::Step(5));
     for round in 1..=2 {
-        let mut worker = site.env.worker(&format!("worker-{round}"), LEASE);
-        site.trains(id).await;
-        // everything of the host at once, and nothing cleans up
-        let child = Child::of(&worker);
+        let mut worker = site.env.worker(&format!("worker-{round}"), &[]);
+        let child = hold.reached().await;
+        // everything of the host at once: the worker must not see that its child is dead
+        worker.signal(Signal::STOP);
         child.kill();
         worker.kill();
         worker.wait(PATIENCE).await;
+        site.expire_lease(id).await;
         wait_until("the loss", PATIENCE, async || (site.attempts(id).await.last()? == "lost").then_some(())).await;
     }
-    let third = site.env.worker("worker-3", LEASE);
+    drop(hold);
+    let third = site.env.worker("worker-3", &[]);
     site.succeeded(id).await;
     assert_eq!(site.attempts(id).await, ["lost", "lost", "succeeded"]);
     check_published_once(&site, id).await;
@@ -40,12 +44,12 @@ const MEMORY: &str = "--data=240000000";
 #[tokio::test]
 async fn a_child_that_runs_out_of_memory_is_put_into_quarantine_and_others_go_on() {
     let site = Site::with(many_contracts(TOO_MANY_DOCUMENTS)).await;
-    let worker = site.env.worker_under(&["prlimit", MEMORY], "worker-1", LEASE);
-    let id = site.create_run(&long()).await;
+    let worker = site.env.worker_under(&["prlimit", MEMORY], "worker-1", &[]);
+    let id = site.create_run(&json!({ "model": "contracts", "params": { "char_ngrams": [1, 5] } })).await;
     wait_until("the retry", PATIENCE, async || (site.run(id).await["status"] == "retrying").then_some(())).await;
     let run = site.run(id).await;
     assert_eq!(run["error_code"], "child_killed", "{run}");
-    end_pauses(&site).await;
+    site.end_retry_delays().await;
     let (code, reason) = site.failed(id).await;
     assert_eq!(code, "worker_killed", "{reason}");
     assert!(reason.contains("signal 6"), "{reason}");
@@ -60,13 +64,12 @@ async fn a_child_that_runs_out_of_memory_is_put_into_quarantine_and_others_go_on
 
 #[tokio::test]
 async fn a_child_that_aborts_twice_is_put_into_quarantine() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
-    let (id, worker) = training(&site, &[]).await;
-    Child::of(&worker).signal(Signal::ABORT);
-    wait_until("the retry", PATIENCE, async || (site.run(id).await["status"] == "retrying").then_some(())).await;
-    end_pauses(&site).await;
-    site.trains(id).await;
-    Child::of(&worker).signal(Signal::ABORT);
+    let site = Site::with(contracts()).await;
+    let Training { id, worker, child, hold } = training(&site, &[]).await;
+    child.signal(Signal::ABORT);
+    site.retrying(id).await;
+    site.end_retry_delays().await;
+    hold.reached().await.signal(Signal::ABORT);
     let (code, reason) = site.failed(id).await;
     assert_eq!(code, "worker_killed");
     assert!(reason.contains("signal 6"), "{reason}");
@@ -76,16 +79,18 @@ async fn a_child_that_aborts_twice_is_put_into_quarantine() {
 
 #[tokio::test]
 async fn a_scratch_folder_that_vanishes_is_named_and_made_again() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
+    let site = Site::with(contracts()).await;
     let scratch = site.env.folder().join("scratch");
-    let (id, worker) = training(&site, &[("APRENDIZ_SCRATCH", scratch.to_str().unwrap())]).await;
-    let child = Child::of(&worker);
-    child.freeze();
+    std::fs::create_dir(&scratch).unwrap();
+    let hold = Hold::within(&scratch, Point::Step(5));
+    let worker = site.env.worker("worker-1", &[("APRENDIZ_SCRATCH", scratch.to_str().unwrap())]);
+    let id = site.create_run(&contract_run()).await;
+    hold.reached().await;
+    // the gate goes with the folder
     std::fs::remove_dir_all(&scratch).unwrap();
-    child.thaw();
-    let run = wait_until("the retry", PATIENCE, async || Some(site.run(id).await).filter(|run| run["status"] == "retrying")).await;
+    let run = site.retrying(id).await;
     assert!(run["error_text"].as_str().unwrap().contains(scratch.to_str().unwrap()), "{run}");
-    end_pauses(&site).await;
+    site.end_retry_delays().await;
     site.succeeded(id).await;
     check_published_once(&site, id).await;
     drop(worker);
@@ -95,23 +100,25 @@ async fn a_scratch_folder_that_vanishes_is_named_and_made_again() {
 #[tokio::test]
 #[ignore = "needs root: ./dev faults"]
 async fn a_full_scratch_folder_is_named_and_tried_again() {
-    let site = Site::with(many_contracts(DOCUMENTS)).await;
+    let site = Site::with(contracts()).await;
     let disk = SmallDisk::mount(64);
     let scratch = disk.path().to_str().unwrap().to_owned();
     disk.fill();
-    let worker = site.env.worker("worker-1", &[&[("APRENDIZ_SCRATCH", scratch.as_str())], LEASE].concat());
+    let worker = site.env.worker("worker-1", &[("APRENDIZ_SCRATCH", scratch.as_str())]);
     // a worker that cannot write a byte does not start at all
-    wait_until("the refusal to start", PATIENCE, async || worker.log().contains("APRENDIZ_SCRATCH").then_some(())).await;
+    site.logged(&worker, "APRENDIZ_SCRATCH").await;
     drop(worker);
     disk.empty();
-    let worker = site.env.worker("worker-1", &[&[("APRENDIZ_SCRATCH", scratch.as_str())], LEASE].concat());
-    let id = site.create_run(&long()).await;
-    site.trains(id).await;
+    let worker = site.env.worker("worker-1", &[("APRENDIZ_SCRATCH", scratch.as_str())]);
+    let hold = Hold::within(disk.path(), Point::Step(5));
+    let id = site.create_run(&contract_run()).await;
+    hold.reached().await;
     disk.fill();
-    let run = wait_until("the retry", PATIENCE, async || Some(site.run(id).await).filter(|run| run["status"] == "retrying")).await;
+    drop(hold);
+    let run = site.retrying(id).await;
     assert!(run["error_text"].as_str().unwrap().contains(&scratch), "{run}");
     disk.empty();
-    end_pauses(&site).await;
+    site.end_retry_delays().await;
     site.succeeded(id).await;
     check_published_once(&site, id).await;
     drop(worker);
@@ -133,7 +140,7 @@ async fn a_worker_whose_clock_is_wrong_and_jumps_is_like_any_other() {
         ("FAKETIME_NO_CACHE", "1"),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
     ];
-    let worker = site.env.worker("worker-1", &[LEASE, &variables].concat());
+    let worker = site.env.worker("worker-1", &variables);
     for (number, offset) in ["-10m", "+2h", "-1d"].iter().enumerate() {
         let id = site.create_run(&json!({ "model": "contracts", "seed": number })).await;
         std::fs::write(&clock, offset).unwrap();
