@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use environment::DatabaseConfig;
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{Connection as _, PgConnection};
 
 /// The migrations of this build.
@@ -45,7 +45,7 @@ pub(crate) async fn connect(config: &DatabaseConfig) -> Result<PgPool> {
     // a pool tries for seconds and then knows only that time is up; one connection fails at once and says why
     connect_one(config).await?.close().await.context("closing a connection")?;
     let options = config.options.clone().application_name("aprendiz");
-    let pool = PgPoolOptions::new().max_connections(config.connections).acquire_timeout(ACQUIRE_TIMEOUT);
+    let pool = config.pool_options().acquire_timeout(ACQUIRE_TIMEOUT);
     Ok(pool.connect_lazy_with(options))
 }
 

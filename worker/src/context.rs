@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use artifacts::Store;
 use runs::{NewWorker, RunKind, WorkerId, register_worker};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use crate::config::WorkerConfig;
 use crate::vitals::Vitals;
@@ -35,8 +35,9 @@ impl WorkerContext {
             ("idle_in_transaction_session_timeout", config.lease.as_millis().to_string()),
             ("client_connection_check_interval", "2s".to_owned()),
         ];
-        let pool = PgPoolOptions::new()
-            .max_connections(config.database.connections)
+        let pool = config
+            .database
+            .pool_options()
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(config.database.options.clone().application_name("aprendiz-worker").options(hung))
             .await

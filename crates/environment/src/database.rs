@@ -5,7 +5,8 @@ use std::str::FromStr as _;
 
 use anyhow::{Result, anyhow, bail};
 use secrecy::ExposeSecret as _;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, Row as _};
 
 use crate::variables::Environment;
 
@@ -31,6 +32,20 @@ impl DatabaseConfig {
     pub fn place(&self) -> String {
         let options = &self.options;
         format!("`{}` at {}:{}", options.get_database().unwrap_or("(default)"), options.get_host(), options.get_port())
+    }
+
+    /// Options of the connection pool of this process.
+    ///
+    /// A caller that is cancelled while it waits for the answer to `BEGIN` returns its connection with an open transaction that sqlx
+    /// 0.9 does not know of. The next caller would write into that transaction, and what it wrote would be rolled back later. So a
+    /// connection is asked before it is used again whether it is in a transaction, and closed if it is.
+    #[must_use]
+    pub fn pool_options(&self) -> PgPoolOptions {
+        PgPoolOptions::new()
+            .max_connections(self.connections)
+            // this question also shows that the connection is alive
+            .test_before_acquire(false)
+            .before_acquire(|conn, _| Box::pin(async { Ok(is_outside_transactions(conn).await.unwrap_or(false)) }))
     }
 }
 
@@ -60,6 +75,12 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         }
         Ok(DatabaseConfig { options, connections })
     }
+}
+
+/// Within a transaction, `now()` is the time at which it began; outside, that of the statement. Only the simple protocol, which is that
+/// of `raw_sql`, sends the statement in one message with one time.
+async fn is_outside_transactions(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(conn).await?.try_get(0)
 }
 
 fn options_of(url: &str) -> Result<PgConnectOptions> {

@@ -16,10 +16,7 @@ const NO_BUCKET: &str = "HTTP/1.1 404 Not Found\r\ncontent-type: application/xml
 /// A worker whose bucket is behind a proxy.
 fn behind(site: &Site, proxy: &FaultProxy, name: &str) -> Process {
     let endpoint = format!("http://{}", proxy.address());
-    site.env.worker(
-        name,
-        &[("AWS_ENDPOINT_URL_S3", &endpoint), ("APRENDIZ_BUCKET_TIMEOUT_SECONDS", "2")],
-    )
+    site.env.worker(name, &[("AWS_ENDPOINT_URL_S3", &endpoint), ("APRENDIZ_BUCKET_TIMEOUT_SECONDS", "2")])
 }
 
 /// A run whose worker is about to upload its model when `fault` happens. It must be retried, and succeed once the bucket is well.

@@ -76,7 +76,8 @@ async fn progress(site: &Site, id: uuid::Uuid) -> Option<(i64, String)> {
 #[tokio::test]
 async fn a_database_that_is_read_only_for_a_while_loses_no_run() {
     let site = Site::with(contracts()).await;
-    let Training { id, worker, hold, .. } = training(&site, &[LONG_LEASE]).await;
+    // a lease is renewed every third of its time
+    let Training { id, worker, hold, .. } = training(&site, &[("APRENDIZ_LEASE_SECONDS", "15")]).await;
     administer(&site, "ALTER DATABASE {name} SET default_transaction_read_only = on").await;
     cut_connections(&site).await;
     site.logged(&worker, "read-only transaction").await;
