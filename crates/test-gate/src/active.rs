@@ -10,7 +10,7 @@ use crate::Point;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// What each step of a training takes longer at the pace `slow`.
-const SLOW_STEP: Duration = Duration::from_millis(20);
+const SLOW_STEP: Duration = Duration::from_millis(4);
 
 /// The files of this process. Never set outside of workers and their training processes.
 static FILES: OnceLock<Files> = OnceLock::new();

@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 /// How long anything may take on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Builds the example `stand` with the feature in the given profile, and starts it at a closed gate.
+/// Builds the program `stand` with the feature in the given profile, and starts it at a closed gate.
 fn stand_at_closed_gate(profile: &str, folder: &Path) -> Child {
     let target = folder.join("target");
     let built = Command::new(env!("CARGO"))
-        .args(["rustc", "--quiet", "--offline", "--features", "hold", "--example", "stand", "--profile", profile])
+        .args(["rustc", "--quiet", "--offline", "--features", "hold", "--bin", "stand", "--profile", profile])
         .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "--target-dir"])
         .arg(&target)
         .status();
-    assert!(built.unwrap().success(), "the example cannot be built");
+    assert!(built.unwrap().success(), "the program cannot be built");
     fs::write(folder.join("gate"), "step 1\n").unwrap();
     let output = if profile == "dev" { "debug" } else { profile };
-    let program = target.join(output).join("examples/stand");
+    let program = target.join(output).join("stand");
     Command::new(program).arg(folder).stdout(Stdio::piped()).spawn().unwrap()
 }
 

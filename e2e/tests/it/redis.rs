@@ -41,9 +41,7 @@ async fn a_run_created_while_redis_is_away_starts_once_it_is_back() {
     site.env.redis.resume().await;
     // a worker looks for work as soon as it listens again, which may be before the relay is back
     site.succeeded(id).await;
-    let id = site.create_run(&small()).await;
-    site.succeeded(id).await;
-    assert!(started_after_its_announcement(&site, id).await);
+    an_announcement_wakes(&site).await;
     wait_until("a ready server", PATIENCE, async || (site.api().json("/readyz").await["status"] == "ok").then_some(())).await;
     drop(worker);
     site.finish().await;
@@ -55,9 +53,7 @@ async fn a_redis_that_was_emptied_under_an_idle_worker_still_wakes_it() {
     let worker = idle_worker(&site).await;
 
     assert_eq!(site.env.redis.command("FLUSHALL").await.as_deref(), Some("+OK\r\n"));
-    let id = site.create_run(&small()).await;
-    site.succeeded(id).await;
-    assert!(started_after_its_announcement(&site, id).await);
+    an_announcement_wakes(&site).await;
 
     // restarted, and with that empty, too
     site.env.redis.stop();
@@ -65,9 +61,7 @@ async fn a_redis_that_was_emptied_under_an_idle_worker_still_wakes_it() {
     site.env.redis.resume().await;
     // a worker looks for work as soon as it listens again, which may be before the relay is back
     site.succeeded(id).await;
-    let id = site.create_run(&small()).await;
-    site.succeeded(id).await;
-    assert!(started_after_its_announcement(&site, id).await);
+    an_announcement_wakes(&site).await;
     drop(worker);
     site.finish().await;
 }
@@ -117,9 +111,7 @@ async fn an_entry_of_the_queue_that_is_no_message_stops_nobody() {
     site.succeeded(run).await;
     wait_until("a warning about the garbage", PATIENCE, async || worker.log().contains("is no message and is dropped").then_some(())).await;
     // and the next run starts as ever
-    let run = site.create_run(&small()).await;
-    site.succeeded(run).await;
-    assert!(started_after_its_announcement(&site, run).await);
+    an_announcement_wakes(&site).await;
     drop(worker);
     site.finish().await;
 }
@@ -158,6 +150,17 @@ async fn a_run_for_later_waits_for_its_time_and_goes_by_priority() {
 async fn time_from_now(site: &Site, ahead: Duration) -> String {
     let sql = "SELECT to_char((clock_timestamp() + make_interval(secs => $1)) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
     sqlx::query_scalar(sql).bind(ahead.as_secs_f64()).fetch_one(site.pool()).await.unwrap()
+}
+
+/// Runs start, and one of them not before it was announced: an earlier one may be found by a worker that looks for work for another
+/// reason, such as an announcement that came late.
+async fn an_announcement_wakes(site: &Site) {
+    wait_until("a run that starts after its announcement", PATIENCE, async || {
+        let id = site.create_run(&small()).await;
+        site.succeeded(id).await;
+        started_after_its_announcement(site, id).await.then_some(())
+    })
+    .await;
 }
 
 /// Whether it was the announcement that brought the run to a worker.
