@@ -1,4 +1,4 @@
--- The peer: the latest accepted value of every (document, field) with its text, by the statement that copies it fastest.
+-- Peer statement: the fastest way to copy the latest accepted value of every (document, field) with its text.
 COPY (
     SELECT e.document_id, e.field, e.value, e.review_status, e.position, e.reviewer, e.occurred_at, s.split, t.text
     FROM (

@@ -1,5 +1,5 @@
--- A corpus of :documents documents with three reviewed fields and about 330 characters of text each, and five events for every three
--- (document, field) pairs. Written past the importer, with the checks of foreign keys off: it is data for a benchmark.
+-- Benchmark corpus: :documents documents with three reviewed fields and about 330 characters of text each, and five events per three
+-- (document, field) pairs. Bypasses the importer and disables foreign-key checks.
 \set ON_ERROR_STOP 1
 INSERT INTO fields (name, kind) VALUES ('contract_type', 'categorical'), ('governing_law', 'categorical'), ('renewal', 'categorical');
 SET session_replication_role = replica;
@@ -18,7 +18,7 @@ INSERT INTO document_splits (document_id, version, group_key, split, reason, pos
 SELECT id, 1, checksum,
        CASE WHEN byte < 179 THEN 'train' WHEN byte < 217 THEN 'validation' ELSE 'test' END::split, 'hash', nextval('positions')
 FROM (SELECT id, checksum, get_byte(decode(checksum, 'hex'), 0) AS byte FROM documents ORDER BY id) d;
--- a first round of reviews, and corrections of two thirds
+-- one review of every field, and corrections of two thirds
 INSERT INTO annotation_events (position, document_id, field, value, review_status, reviewer, source, source_ref, occurred_at)
 SELECT nextval('positions'), id, field, ARRAY['value ' || (hashtext(task_id || field || round) & 15)], 'NEW',
        'reviewer ' || (hashtext(task_id) & 7), 'label-studio', round::text,

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""How fast others bring the rows of ./dev bench dataset into a Parquet file (zstd): ConnectorX, ADBC, pandas with SQLAlchemy.
+"""Throughput of other tools that write the rows of ./dev bench dataset to a Parquet file (zstd): ConnectorX, ADBC, pandas with SQLAlchemy.
 
-By hand, in an environment of its own:
+Run manually, in a virtual environment:
     python3 -m venv V && V/bin/pip install connectorx adbc-driver-postgresql pyarrow pandas sqlalchemy 'psycopg[binary]'
     V/bin/python deploy/bench/dataset_peers.py postgres://...  [connectorx|adbc|pandas]...
-One process for each, so that the peak of memory is its own; the statement is that of dataset_copy.sql.
+Each tool runs in its own process, so that peak memory is measured per tool. The statement is that of dataset_copy.sql.
 """
 import json
 import pathlib
@@ -22,7 +22,7 @@ PACKAGES = {"connectorx": "connectorx", "adbc": "adbc-driver-postgresql", "panda
 def statement():
     text = pathlib.Path(__file__).with_name("dataset_copy.sql").read_text()
     inner = re.search(r"COPY \((.*)\) TO STDOUT", text, re.S).group(1)
-    # neither reads arrays or enumerations without help
+    # not all of the tools support arrays and enums
     return inner.replace("SELECT e.document_id,", "SELECT e.document_id::text,", 1).replace(
         "e.value, e.review_status,", "array_to_string(e.value, '|') AS value, e.review_status::text,", 1
     ).replace("s.split,", "s.split::text,", 1)

@@ -1,13 +1,13 @@
-"""The training of an encoder by sentence-transformers, beside which `examples/train_encoder` is measured.
+"""Encoder training with sentence-transformers, the peer of `examples/train_encoder`.
 
     python -m venv /tmp/peer && /tmp/peer/bin/pip install 'sentence-transformers==6.2.*'
-    python encoder_peer.py pairs TEXTS.jsonl.gz 200 100 > pairs.jsonl     # pairs of labelled texts, half of one class: train, validation
+    python encoder_peer.py pairs TEXTS.jsonl.gz 200 100 > pairs.jsonl     # pairs of labelled texts, half of them positive: train, validation
     OMP_WAIT_POLICY=PASSIVE /tmp/peer/bin/python encoder_peer.py train BASE_MODEL pairs.jsonl [MAX_LENGTH] [THREADS] [SEED]
-    /tmp/peer/bin/python encoder_peer.py check MODEL vectors.jsonl        # does SentenceTransformer agree with `examples/encode`?
+    /tmp/peer/bin/python encoder_peer.py check MODEL vectors.jsonl        # compares SentenceTransformer with `examples/encode`
 
-Cosine-similarity loss, the batches of ours for the seed, AdamW with a rate of 2e-5, warm-up of 10 %, gradients of length 1 at most, no
-dropout: the same data in the same order on the same schedule. Losses are printed as ours tells them: a mean that forgets a tenth a step.
-`encoder.sh` runs both beside each other; `training_bench.py` compares how fast they are.
+Both use the same data in the same order on the same schedule: cosine-similarity loss, the batches of Aprendiz for the seed, AdamW with a
+learning rate of 2e-5, 10 % warm-up, gradient clipping to norm 1 and no dropout. Losses are reported as an exponential moving average with
+factor 0.1, as Aprendiz does. `encoder.sh` compares quality; `training_bench.py` compares speed and memory.
 """
 
 import gzip
@@ -42,8 +42,8 @@ def draw(rng, lines, count, split):
         print(json.dumps({"text_a": pair[0], "text_b": pair[1], "label": float(number % 2 == 0), "field": "label", "split": split}))
 
 
-def numbers(seed, purpose):
-    """SplitMix64, as `random.rs` has it."""
+def random_stream(seed, purpose):
+    """SplitMix64, the generator used by Aprendiz."""
     mask = 2**64 - 1
     state = (seed ^ (purpose * 0xD605BBB58C8ABC37 & mask)) & mask
     first = True
@@ -63,16 +63,16 @@ def shuffle(items, random_numbers):
 
 
 def batches(lengths, seed, size=16):
-    """The batches of the first epoch, as `batches.rs` makes them."""
-    random_numbers = numbers(seed, 2)
+    """The batches of the first epoch, identical to those of `batches.rs`."""
+    random_numbers = random_stream(seed, 2)
     order = list(range(len(lengths)))
     shuffle(order, random_numbers)
-    found = []
+    batches = []
     for first in range(0, len(order), size * 32):
         bucket = sorted(order[first : first + size * 32], key=lambda pair: lengths[pair])
-        found += [bucket[place : place + size] for place in range(0, len(bucket), size)]
-    shuffle(found, random_numbers)
-    return found
+        batches += [bucket[start : start + size] for start in range(0, len(bucket), size)]
+    shuffle(batches, random_numbers)
+    return batches
 
 
 def train(base, path, length, threads, seed):
@@ -85,10 +85,10 @@ def train(base, path, length, threads, seed):
     model = SentenceTransformer(base, device="cpu")
     model.max_seq_length = length
     model.eval()  # no dropout
-    every = [json.loads(line) for line in open(path)]
-    lines, held_out = ([line for line in every if line.get("split", "train") == split] for split in ("train", "validation"))
-    pieces = lambda text: len(model.tokenizer(text, truncation=True, max_length=length)["input_ids"])
-    lengths = [max(pieces(line["text_a"]), pieces(line["text_b"])) for line in lines]
+    all_lines = [json.loads(line) for line in open(path)]
+    lines, held_out = ([line for line in all_lines if line.get("split", "train") == split] for split in ("train", "validation"))
+    count_tokens = lambda text: len(model.tokenizer(text, truncation=True, max_length=length)["input_ids"])
+    lengths = [max(count_tokens(line["text_a"]), count_tokens(line["text_b"])) for line in lines]
 
     def precision():
         if not held_out:
@@ -99,17 +99,17 @@ def train(base, path, length, threads, seed):
 
     before = precision()
     decayed = [p for p in model.parameters() if p.dim() > 1]
-    kept = [p for p in model.parameters() if p.dim() == 1]
-    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.01}, {"params": kept, "weight_decay": 0.0}], lr=2e-5, fused=True)
+    not_decayed = [p for p in model.parameters() if p.dim() == 1]
+    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.01}, {"params": not_decayed, "weight_decay": 0.0}], lr=2e-5, fused=True)
     steps = -(-len(lines) // 16)
     warmup = -(-steps // 10)
-    rate = lambda step: step / warmup if step < warmup else (steps - step) / max(1, steps - warmup)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    lr_factor = lambda step: step / warmup if step < warmup else (steps - step) / max(1, steps - warmup)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lr_factor)
     tokenize = getattr(model, "preprocess", None) or model.tokenize
     encode = lambda texts: model(tokenize(texts))["sentence_embedding"]
     started, cpu, losses = time.time(), time.process_time(), []
-    for places in batches(lengths, seed):
-        batch = [lines[place] for place in places]
+    for indexes in batches(lengths, seed):
+        batch = [lines[index] for index in indexes]
         a, b = encode([line["text_a"] for line in batch]), encode([line["text_b"] for line in batch])
         loss = torch.nn.functional.mse_loss(torch.cosine_similarity(a, b), torch.tensor([line["label"] for line in batch]))
         optimizer.zero_grad()
@@ -121,7 +121,7 @@ def train(base, path, length, threads, seed):
     seconds = time.time() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     cpu = time.process_time() - cpu
-    print(f"{len(lines)} pairs, {length} word pieces, {threads} threads: {len(lines) / seconds:.2f} pairs/s, {cpu:.1f} CPU s, peak {peak:.0f} MB")
+    print(f"{len(lines)} pairs, {length} tokens, {threads} threads: {len(lines) / seconds:.2f} pairs/s, {cpu:.1f} CPU s, peak {peak:.0f} MB")
     after = precision()
     print(json.dumps({
         "who": f"sentence-transformers {sentence_transformers.__version__}, torch {torch.__version__}", "seed": seed,
@@ -136,9 +136,9 @@ def check(model, vectors):
 
     lines = [json.loads(line) for line in open(vectors)]
     peer = SentenceTransformer(model, device="cpu").encode([line["text"] for line in lines])
-    ours = numpy.array([line["embedding"] for line in lines])
-    cosines = (peer * ours).sum(1) / numpy.linalg.norm(peer, axis=1) / numpy.linalg.norm(ours, axis=1)
-    print(f"{len(lines)} texts: least cosine {cosines.min():.9f}, greatest difference {abs(peer - ours).max():.2e}")
+    embeddings = numpy.array([line["embedding"] for line in lines])
+    cosines = (peer * embeddings).sum(1) / numpy.linalg.norm(peer, axis=1) / numpy.linalg.norm(embeddings, axis=1)
+    print(f"{len(lines)} texts: minimum cosine {cosines.min():.9f}, maximum difference {abs(peer - embeddings).max():.2e}")
     if cosines.min() < 1 - 1e-5:
         sys.exit(1)
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# ./dev bench export: what it takes to send annotations out: time to the first byte, time of the whole, memory of the server. The corpus is
-# that of `./dev bench dataset` (three fields a document, five events for every three of them). Binaries are those of the profile `dev`.
+# ./dev bench export: annotation export: time to first byte, total time and peak memory of the server. Uses the corpus of
+# `./dev bench dataset` (three fields per document, five events per three fields) and binaries of the profile `dev`.
 #
-# EXPORT_DOCUMENTS (333334: a million annotations). Exits with 1 when the JSON lines take 256 MB or more, or their first byte a second.
+# EXPORT_DOCUMENTS (333334: a million annotations). Exits with 1 if exporting JSON Lines takes 256 MB or more, or its first byte takes a
+# second or more.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -12,7 +13,7 @@ for part in say state packages postgres redis s3 services build; do
 done
 
 documents=${EXPORT_DOCUMENTS:-333334}
-most_kilobytes=262144
+max_kilobytes=262144
 database=export_bench_$documents
 folder=$root/.dev/export-bench
 here=$root/deploy/bench
@@ -27,7 +28,7 @@ prepare() {
     export APRENDIZ_LISTEN=127.0.0.1:$BENCH_PORT APRENDIZ_URL=http://127.0.0.1:$BENCH_PORT
     export APRENDIZ_QUEUE_PREFIX=export-bench RUST_LOG=${RUST_LOG:-warn}
     unset APRENDIZ_API_KEY
-    # the corpus takes minutes: it is kept from run to run, and thrown away when the migrations are others
+    # the corpus takes minutes to create: keep it between runs, and recreate it if the migrations change
     local migrated
     migrated=$(cat "$root"/migrations/*.up.sql | sha256sum | cut -d' ' -f1)
     if [[ $(cat "$folder/$database" 2>/dev/null) != "$migrated" ]]; then
@@ -41,16 +42,16 @@ prepare() {
     export APRENDIZ_API_KEY
 }
 
-# The answer to a query: format, seconds to its first byte and to its end, bytes, most memory of a fresh server in kB.
+# Prints format, seconds to the first byte, total seconds, bytes, and the peak memory (kB) of a newly started server.
 measure() {
     local format=$1 server
     "$bin/aprendiz" serve >"$folder/serve.log" 2>&1 &
     server=$!
     wait_for 60 "the API" curl -sf -o /dev/null "$APRENDIZ_URL/readyz"
-    local figures
-    figures=$(curl -sf -o "$folder/out.$format" -w '%{time_starttransfer} %{time_total} %{size_download}' \
+    local timing
+    timing=$(curl -sf -o "$folder/out.$format" -w '%{time_starttransfer} %{time_total} %{size_download}' \
         -H "Authorization: Bearer $APRENDIZ_API_KEY" "$APRENDIZ_URL/v1/annotations/export?format=$format")
-    printf '%s %s %s\n' "$format" "$figures" "$(awk '/^VmHWM/ { print $2 }' "/proc/$server/status")"
+    printf '%s %s %s\n' "$format" "$timing" "$(awk '/^VmHWM/ { print $2 }' "/proc/$server/status")"
     kill "$server"
     wait "$server" || true
 }
@@ -58,12 +59,12 @@ measure() {
 main() {
     prepare
     rm -f "$folder"/out.*
-    for format in jsonl parquet label-studio; do measure "$format"; done | tee "$folder/figures"
+    for format in jsonl parquet label-studio; do measure "$format"; done | tee "$folder/results"
     say "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores; $(psql -At "$DATABASE_URL" -c 'SHOW server_version'); $(wc -l <"$folder/out.jsonl") annotations of $documents documents with $(psql -At "$DATABASE_URL" -c 'SELECT count(*) FROM annotation_events') events"
-    awk -v most="$most_kilobytes" '{
-        printf "%-14s first byte %6.3f s, whole %7.1f s, %8.1f MB, %6.1f MB/s, memory %4d MB\n", $1, $2, $3, $4 / 1e6, $4 / 1e6 / $3, $5 / 1024
-        if ($1 == "jsonl" && ($2 >= 1 || $5 >= most)) missed = 1
-    } END { exit missed }' "$folder/figures"
+    awk -v max="$max_kilobytes" '{
+        printf "%-14s first byte %6.3f s, total %7.1f s, %8.1f MB, %6.1f MB/s, memory %4d MB\n", $1, $2, $3, $4 / 1e6, $4 / 1e6 / $3, $5 / 1024
+        if ($1 == "jsonl" && ($2 >= 1 || $5 >= max)) missed = 1
+    } END { exit missed }' "$folder/results"
 }
 
 main "$@"

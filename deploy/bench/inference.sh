@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# ./dev bench inference: sentences a second of `aprendiz-worker embed` beside sentence-transformers, at 16, 64 and 256 word pieces, 32 at a time;
-# inference_bench.py says what is timed.
+# ./dev bench inference: sentences per second of `aprendiz-worker embed`, compared with sentence-transformers, for sentences of 16, 64 and
+# 256 tokens in batches of 32. inference_bench.py describes what is timed.
 #
-#   INFERENCE_EXPORT=EXPORT.json.gz ./dev bench inference    tasks of Label Studio, whose texts are cut into sentences;
-#                                                            INFERENCE_ROUNDS (5), INFERENCE_CORES ("1 2"), INFERENCE_PIECES (65536)
+#   INFERENCE_EXPORT=EXPORT.json.gz ./dev bench inference    a Label Studio export, whose texts are split into sentences;
+#                                                            INFERENCE_ROUNDS (5), INFERENCE_CORES ("1 2"), INFERENCE_TOKENS (65536)
 #
-# Needs the base weights (./dev weights). INFERENCE_PYTHON names a Python that has sentence-transformers; without it one is made in .dev.
-# .dev/inference-bench/inference.json keeps every run. Exits with 1 when ours encodes less than 1.8 times as many on the most cores, or
-# other vectors.
+# Requires the base weights (./dev weights). INFERENCE_PYTHON: a Python with sentence-transformers (default: a virtual environment in .dev).
+# .dev/inference-bench/inference.json holds all runs. Exits with 1 if Aprendiz encodes less than 1.8 times as many sentences on the highest
+# number of cores, or if the vectors differ.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -19,8 +19,8 @@ done
 source "$root/deploy/bench/peer_python.sh"
 
 main() {
-    has_weights || { say "bench inference: no base weights, ./dev weights fetches them; nothing was measured"; return 0; }
-    [[ -s ${INFERENCE_EXPORT:-} ]] || { say "bench inference: INFERENCE_EXPORT names no export of Label Studio; nothing was measured"; return 0; }
+    has_weights || { say "bench inference: skipped, no base weights; run ./dev weights to download them"; return 0; }
+    [[ -s ${INFERENCE_EXPORT:-} ]] || { say "bench inference: skipped, INFERENCE_EXPORT is not set to a Label Studio export"; return 0; }
     local folder=$root/.dev/inference-bench python
     mkdir -p "$folder"
     python=$(peer_python "${INFERENCE_PYTHON:-}")

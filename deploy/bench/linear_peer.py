@@ -1,4 +1,4 @@
-"""LinearSVC on TF-IDF of words 1-2 and characters 2-5 within words: what `examples/score` is measured beside.
+"""LinearSVC on TF-IDF of word 1-2-grams and character 2-5-grams within words: the peer of `examples/score`.
 
     linear_peer.py TRAIN.jsonl.gz TEST.jsonl.gz      lines of {"text", "label"}; prints one line of JSON
 """
@@ -32,11 +32,11 @@ def main():
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     started = time.perf_counter()
     predicted = head.predict(features.transform(test_texts))
-    asked = time.perf_counter() - started
-    right = sum(a == b for a, b in zip(predicted, test_labels))
+    predict_seconds = time.perf_counter() - started
+    correct = sum(a == b for a, b in zip(predicted, test_labels))
     print(json.dumps({
-        "who": f"scikit-learn {sklearn.__version__}", "accuracy": round(right / len(test_labels), 4), "train_s": round(seconds, 2),
-        "train_cpu_s": round(cpu, 2), "predictions_per_s": round(len(test_labels) / asked),
+        "who": f"scikit-learn {sklearn.__version__}", "accuracy": round(correct / len(test_labels), 4), "train_s": round(seconds, 2),
+        "train_cpu_s": round(cpu, 2), "predictions_per_s": round(len(test_labels) / predict_seconds),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }))
 

@@ -1,6 +1,6 @@
-"""Opens a snapshot folder as its users do and compares what they see: python open_snapshot.py FOLDER
+"""Opens a snapshot folder with the tools of its users and compares the content: python open_snapshot.py FOLDER
 
-Needs duckdb, pytz, pandas, polars, pyarrow and datasets; by hand, for it downloads 300 MB (docs/CONTRIBUTING.md says how).
+Requires duckdb, pytz, pandas, polars, pyarrow and datasets. Run it manually, because these download 300 MB (see docs/CONTRIBUTING.md).
 """
 
 import json
@@ -17,7 +17,7 @@ lines = {
     split: [json.loads(line) for line in (folder / f"jsonl/{split}.jsonl").read_text().splitlines()]
     for split in ("train", "validation", "test")
 }
-seen = datasets.load_dataset(str(folder), name="default")
+loaded = datasets.load_dataset(str(folder), name="default")
 for split, expected in lines.items():
     path = str(folder / f"data/{split}-00000-of-00001.parquet")
     ids = [row["document_id"] for row in expected]
@@ -25,25 +25,25 @@ for split, expected in lines.items():
     field = next(iter(expected[0]["fields"])) if expected else None
 
     frame = pandas.read_parquet(path)
-    assert list(frame["document_id"]) == ids, "pandas: other documents"
-    assert sum(value is not None for row in frame["fields"] for value in row.values()) == reviewed, "pandas: other values"
+    assert list(frame["document_id"]) == ids, "pandas: documents differ"
+    assert sum(value is not None for row in frame["fields"] for value in row.values()) == reviewed, "pandas: values differ"
 
-    assert polars.read_parquet(path)["document_id"].to_list() == ids, "polars: other documents"
+    assert polars.read_parquet(path)["document_id"].to_list() == ids, "polars: documents differ"
 
     found = duckdb.sql(f"SELECT document_id, text FROM '{path}'").fetchall()
-    assert found == [(row["document_id"], row["text"]) for row in expected], "duckdb: other documents"
+    assert found == [(row["document_id"], row["text"]) for row in expected], "duckdb: documents differ"
     if field is not None:
         values = duckdb.sql(f"""SELECT fields."{field}".value, fields."{field}".occurred_at FROM '{path}'""").fetchall()
-        assert [value for value, _ in values] == [row["fields"].get(field, {}).get("value") for row in expected], "duckdb: other values"
+        assert [value for value, _ in values] == [row["fields"].get(field, {}).get("value") for row in expected], "duckdb: values differ"
 
-    rows = seen[split]
-    assert rows["document_id"][:] == ids, "datasets: other documents"
-    assert all(row["text"] == other["text"] for row, other in zip(rows, expected, strict=True)), "datasets: other texts"
+    rows = loaded[split]
+    assert rows["document_id"][:] == ids, "datasets: documents differ"
+    assert all(row["text"] == other["text"] for row, other in zip(rows, expected, strict=True)), "datasets: texts differ"
     print(f"{split}: {len(ids)} documents, {reviewed} values")
 if (folder / "pairs").is_dir():
     pairs = datasets.load_dataset(str(folder), name="pairs")
     for split in lines:
         expected = (folder / f"pairs/{split}.jsonl").read_text().splitlines()
-        assert len(pairs[split]) == len(expected), "datasets: other pairs"
+        assert len(pairs[split]) == len(expected), "datasets: pairs differ"
         print(f"{split}: {len(expected)} pairs")
 print("duckdb", duckdb.__version__, "pandas", pandas.__version__, "polars", polars.__version__, "datasets", datasets.__version__)

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# ./dev bench queue: what a run costs beside its training, and how fast an announced run starts, with 1 and 4 workers; beside Celery
-# with the same database writes (queue_celery.py) on the same PostgreSQL and Redis. Runs are dataset-only, on a snapshot that exists:
-# the shortest that the product has. Ours and the peer take turns. Both are measured as they are developed: our binaries are those of
-# the profile `dev` (dependencies optimised, our own code not), PostgreSQL runs without fsync.
+# ./dev bench queue: overhead and start latency of a run with 1 and 4 workers, compared with Celery with the same database writes
+# (queue_celery.py) on the same PostgreSQL and Redis. Runs are dataset-only on an existing snapshot, the shortest runs there are. Aprendiz
+# and Celery alternate. Binaries are those of the profile `dev` (dependencies optimised, workspace code not); PostgreSQL runs without fsync.
 #
-# QUEUE_ROUNDS (3), QUEUE_RUNS (100, one after the other), QUEUE_BURST (500, queued before the workers start).
+# QUEUE_ROUNDS (3), QUEUE_RUNS (100, sequential), QUEUE_BURST (500, queued before the workers start).
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -39,14 +38,14 @@ prepare_product() {
     wait_for 60 "the API" curl -sf -o /dev/null "$APRENDIZ_URL/readyz"
     "$bin/aprendiz-sample" contracts --documents 60 --seed 7 --out "$folder/sample.json.gz"
     "$bin/aprendiz" import "$folder/sample.json.gz" >/dev/null
-    # only what is made for a run can end with its dataset: that one builds the snapshot which all others find
+    # only a child run can be dataset-only; this one builds the snapshot that all other runs reuse
     local parent
     parent=$("$bin/aprendiz" -o json run create --model contracts --kind linear | sed -n 's/^ *"id": *"\([^"]*\)".*/\1/p')
     curl -sf -o /dev/null -X POST -H "Authorization: Bearer $APRENDIZ_API_KEY" "$APRENDIZ_URL/v1/training-runs/$parent/ingest"
     "$bin/aprendiz" run cancel "$parent" >/dev/null
-    start_ours 1
+    start_workers 1
     "$bin/aprendiz-announce-latency" --drain --runs 1
-    stop_ours 1
+    stop_workers 1
 }
 
 prepare_celery() {
@@ -60,17 +59,17 @@ prepare_celery() {
 
 celery() { "$venv/bin/python" "$here/queue_celery.py" "$@"; }
 
-start_ours() {
+start_workers() {
     local number
     for ((number = 1; number <= $1; number++)); do start_process "bench-worker-$number" "$bin/aprendiz-worker"; done
 }
 
-stop_ours() {
+stop_workers() {
     local number
     for ((number = 1; number <= $1; number++)); do stop_process "$state/bench-worker-$number.pid" aprendiz-worker; done
 }
 
-# The pool of processes that Celery starts by default, as many as we start workers.
+# Starts Celery with its default process pool, with as many processes as Aprendiz has workers.
 start_celery() {
     start_process bench-celery "$venv/bin/python" -m celery -A queue_celery worker --concurrency "$1" --loglevel WARNING \
         --without-gossip --without-mingle --without-heartbeat -O fair
@@ -84,15 +83,15 @@ stop_celery() {
     rm -f "$state/bench-celery.pid"
 }
 
-# Until the workers hear: then one run after the other finds them idle; the first ones do not count.
-measure_ours() {
-    start_ours "$1"
-    "$bin/aprendiz-announce-latency" --json --runs "$runs" --warm-up 20 >"$folder/ours-latency-$1-$2.json"
-    stop_ours "$1"
+# Measures sequential runs on idle workers, after a warm-up, and then a burst.
+measure_aprendiz() {
+    start_workers "$1"
+    "$bin/aprendiz-announce-latency" --json --runs "$runs" --warm-up 20 >"$folder/aprendiz-latency-$1-$2.json"
+    stop_workers "$1"
     "$bin/aprendiz-announce-latency" --fill --runs "$burst"
-    start_ours "$1"
-    "$bin/aprendiz-announce-latency" --drain --json --runs "$burst" >"$folder/ours-burst-$1-$2.json"
-    stop_ours "$1"
+    start_workers "$1"
+    "$bin/aprendiz-announce-latency" --drain --json --runs "$burst" >"$folder/aprendiz-burst-$1-$2.json"
+    stop_workers "$1"
 }
 
 measure_celery() {
@@ -105,7 +104,7 @@ measure_celery() {
     stop_celery
 }
 
-# log_statements on|off: of all sessions of the private server.
+# log_statements on|off: logs the statements of all sessions of the private server.
 log_statements() {
     if [[ $1 == on ]]; then
         admin_sql "ALTER SYSTEM SET log_statement = 'all'"
@@ -117,21 +116,21 @@ log_statements() {
     admin_sql "SELECT pg_reload_conf()" >/dev/null
 }
 
-# Statements, BEGIN and COMMIT included, that one run of a queue costs; each is a round trip.
+# Counts the SQL statements per run, including BEGIN and COMMIT; each is a round trip.
 count_statements() {
     local from number=50
     from=$(as_postgres wc -l "$POSTGRES_FOLDER/log" | cut -d' ' -f1)
     log_statements on
     "$bin/aprendiz-announce-latency" --fill --runs "$number"
-    start_ours 1
+    start_workers 1
     "$bin/aprendiz-announce-latency" --drain --json --runs "$number" >/dev/null
-    stop_ours 1
+    stop_workers 1
     celery fill "$number"
     start_celery 1
     celery drain "$number" >/dev/null
     stop_celery
     log_statements off
-    say "SQL statements per run, by who sent them"
+    say "SQL statements per run, by application"
     as_postgres tail -n "+$((from + 1))" "$POSTGRES_FOLDER/log" | awk -v runs="$number" -v database="$database" '
         $1 == database && / LOG:  (execute|statement)/ { name = $0; sub(database " ", "", name); sub(/ LOG:  .*/, "", name); count[name]++ }
         END { for (name in count) printf "  %-24s %6.1f\n", name, count[name] / runs }' \
@@ -142,7 +141,7 @@ cleanup() {
     local status=$?
     trap - EXIT
     set +e
-    stop_ours 4
+    stop_workers 4
     [[ ! -e $state/bench-celery.pid ]] || stop_celery
     stop_process "$state/bench-serve.pid" aprendiz
     log_statements off
@@ -154,15 +153,15 @@ cleanup() {
 rm -rf "$folder"
 mkdir -p "$folder"
 need_curl
-command -v python3 >/dev/null || die "python3 is needed for the peer"
+command -v python3 >/dev/null || die "python3 is required for Celery"
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-step "prepare ours" prepare_product
+step "prepare Aprendiz" prepare_product
 step "prepare Celery" prepare_celery
 for ((round = 1; round <= rounds; round++)); do
     for workers in 1 4; do
-        step "round $round, $workers workers: ours" measure_ours "$workers" "$round"
+        step "round $round, $workers workers: Aprendiz" measure_aprendiz "$workers" "$round"
         step "round $round, $workers workers: Celery" measure_celery "$workers" "$round"
     done
 done

@@ -1,19 +1,19 @@
-"""The peer of `./dev bench queue`: the life of a dataset-only run, written with Celery on a Redis broker.
+"""The peer of `./dev bench queue`: the life cycle of a dataset-only run, implemented with Celery on a Redis broker.
 
-The tables have the columns that the product writes, in a schema of their own on the same PostgreSQL, and a run costs the same
-transactions and the same rows:
+The tables have the columns that Aprendiz writes, in a separate schema on the same PostgreSQL. A run takes the same transactions and writes
+the same rows:
 
-    producer   create    run, event, audit row; commit                       (the product: and an outbox row, later deleted)
-               announce  UPDATE runs.announced_at; commit; then apply_async
+    producer   create    run, event, audit row; commit                       (Aprendiz: also an outbox row, later deleted)
+               publish   UPDATE runs.announced_at; commit; then apply_async
     worker     claim     UPDATE run, INSERT attempt, event, read the run; commit
                phase     lock the run, UPDATE its phase, event; commit
-               tie       lock the run, UPDATE its dataset; commit
-               note      lock the run, event; commit
+               attach    lock the run, UPDATE its dataset; commit
+               log       lock the run, event; commit
                finish    lock the run, UPDATE attempt, UPDATE run, two events; commit
 
-An event is an UPDATE of the run's counter with an INSERT, and a NOTIFY. What the product does beside that has no counterpart here:
-the outbox that survives a crash between commit and announcement, a lease that is renewed, priorities that hold after a run was
-queued, a look for cancellation, the lookup of the snapshot, and a look for more work after each run.
+An event is an UPDATE of the run's counter with an INSERT, and a NOTIFY. These features of Aprendiz have no counterpart here: the outbox that
+survives a crash between commit and publishing, lease renewal, priorities that apply to queued runs, checking for cancellation,
+the lookup of the snapshot, and polling for more work after each run.
 """
 
 import json
@@ -66,7 +66,7 @@ CREATE TABLE {SCHEMA}.audit_log (
 
 
 def connect(**options):
-    # statements are prepared at once, as the product's are
+    # statements are prepared on first use, as in Aprendiz
     return psycopg.connect(DATABASE_URL, options=f"-c search_path={SCHEMA}", prepare_threshold=0, application_name="celery", **options)
 
 
@@ -84,15 +84,15 @@ def event(conn, run, attempt, kind, payload):
 
 
 def fence(conn, run, attempt):
-    held = conn.execute(
+    row = conn.execute(
         """
         SELECT r.status FROM runs r JOIN attempts a ON a.run_id = r.id AND a.number = r.attempt_number
         WHERE r.id = %s AND r.attempt_number = %s AND r.status = 'running' AND a.status = 'running' FOR UPDATE OF r
         """,
         (run, attempt),
     ).fetchone()
-    if held is None:
-        raise RuntimeError(f"run {run} is not held")
+    if row is None:
+        raise RuntimeError(f"run {run} is not held by attempt {attempt}")
 
 
 database = None
@@ -174,16 +174,16 @@ def follow(listener, run):
     raise SystemExit(f"run {run} did not end within a minute")
 
 
-def figures(values):
+def percentiles(values):
     values = sorted(values)
 
-    def at(share):
-        return values[max(math.ceil(len(values) * share), 1) - 1]
+    def at(quantile):
+        return values[max(math.ceil(len(values) * quantile), 1) - 1]
 
     return {"p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "max": at(1.0)}
 
 
-def waits(conn, column, runs):
+def start_delays(conn, column, runs):
     rows = conn.execute(
         f"""SELECT (extract(epoch FROM a.started_at - r.{column}) * 1000)::float8
             FROM runs r JOIN attempts a ON a.run_id = r.id AND a.number = 1 WHERE r.id = ANY(%s)""",
@@ -204,8 +204,8 @@ def latency(number, warm_up):
             runs.append(run)
     return {
         "runs": number,
-        "announce_to_start_ms": figures(waits(conn, "announced_at", runs)),
-        "create_to_start_ms": figures(waits(conn, "created_at", runs)),
+        "announce_to_start_ms": percentiles(start_delays(conn, "announced_at", runs)),
+        "create_to_start_ms": percentiles(start_delays(conn, "created_at", runs)),
     }
 
 
@@ -213,13 +213,13 @@ def drain(number):
     conn = connect(autocommit=True)
     while conn.execute("SELECT count(*) FROM runs WHERE finished_at IS NULL").fetchone()[0] > 0:
         time.sleep(0.05)
-    seconds, held = conn.execute(
+    seconds, claim_to_end = conn.execute(
         """SELECT extract(epoch FROM max(r.finished_at) - min(a.started_at))::float8,
                (avg(extract(epoch FROM r.finished_at - a.started_at)) * 1000)::float8
            FROM (SELECT * FROM runs ORDER BY created_at DESC LIMIT %s) r JOIN attempts a ON a.run_id = r.id AND a.number = 1""",
         (number,),
     ).fetchone()
-    return {"runs": number, "seconds": seconds, "ms_per_run": seconds * 1000 / number, "claim_to_end_ms": held}
+    return {"runs": number, "seconds": seconds, "ms_per_run": seconds * 1000 / number, "claim_to_end_ms": claim_to_end}
 
 
 def main(command, *numbers):

@@ -1,4 +1,4 @@
-"""Medians over the rounds of `./dev bench queue`, as a table and as queue.json beside the figures."""
+"""Prints the medians over the rounds of `./dev bench queue` as a table, and writes them to queue.json."""
 
 import importlib.metadata
 import json
@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 ROWS = [
-    ("announce to start, p50", "latency", ("announce_to_start_ms", "p50")),
-    ("announce to start, p99", "latency", ("announce_to_start_ms", "p99")),
+    ("publish to start, p50", "latency", ("announce_to_start_ms", "p50")),
+    ("publish to start, p99", "latency", ("announce_to_start_ms", "p99")),
     ("create to start, p50", "latency", ("create_to_start_ms", "p50")),
     ("create to start, p99", "latency", ("create_to_start_ms", "p99")),
     ("queue drained, per run", "burst", ("ms_per_run",)),
@@ -28,8 +28,8 @@ def values(folder, rounds, side, kind, workers, path):
     return found
 
 
-def show(them):
-    return f"{statistics.median(them):.2f} ({min(them):.2f} to {max(them):.2f})"
+def format_range(values):
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 def processor():
@@ -51,15 +51,15 @@ def main(folder, rounds, postgres, redis):
     about["versions"]["redis-py"] = importlib.metadata.version("redis")
     about["versions"]["redis"] = redis
     print(json.dumps(about, indent=2))
-    print(f"\nmedian of {rounds} rounds (least to greatest), ms\n")
-    print(f"{'':24} {'workers':>7} {'ours':>24} {'Celery':>24} {'Celery/ours':>12}")
+    print(f"\nmedian of {rounds} rounds (minimum to maximum), ms\n")
+    print(f"{'':24} {'workers':>7} {'Aprendiz':>24} {'Celery':>24} {'Celery/Aprendiz':>15}")
     results = []
     for title, kind, path in ROWS:
         for workers in (1, 4):
-            ours, celery = (values(folder, rounds, side, kind, workers, path) for side in ("ours", "celery"))
-            ratio = statistics.median(celery) / statistics.median(ours)
-            print(f"{title:24} {workers:>7} {show(ours):>24} {show(celery):>24} {ratio:>12.2f}")
-            results.append({"figure": title, "workers": workers, "ours_ms": ours, "celery_ms": celery, "ratio": ratio})
+            aprendiz, celery = (values(folder, rounds, side, kind, workers, path) for side in ("aprendiz", "celery"))
+            ratio = statistics.median(celery) / statistics.median(aprendiz)
+            print(f"{title:24} {workers:>7} {format_range(aprendiz):>24} {format_range(celery):>24} {ratio:>15.2f}")
+            results.append({"metric": title, "workers": workers, "aprendiz_ms": aprendiz, "celery_ms": celery, "ratio": ratio})
     (folder / "queue.json").write_text(json.dumps(about | {"results": results}, indent=2))
     print(f"\n{folder / 'queue.json'}")
 

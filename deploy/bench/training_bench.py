@@ -1,14 +1,14 @@
-"""The training of an encoder beside that of sentence-transformers, in turns; `training.sh` prepares and calls it.
+"""Compares encoder training with sentence-transformers in alternating runs; started by `training.sh`.
 
-    training_bench.py TRAIN_ENCODER MODEL EXPORT.json.gz FOLDER      EXPORT: reviewed tasks of Label Studio
+    training_bench.py TRAIN_ENCODER MODEL EXPORT.json.gz FOLDER      EXPORT: a Label Studio export of reviewed tasks
 
-Two sets of pairs come from the export, both half of one value, half of two:
-  label values     TRAINING_VALUE_PAIRS (2000) pairs of values of the single-choice fields of two documents: a few word pieces
-  contract texts   TRAINING_TEXT_PAIRS (320) pairs of documents, as a snapshot draws them by the field TRAINING_FIELD (contract_type): each
-                   text with the next of its value and with one of another; 2,000 characters, cut at 128 word pieces
+Two sets of pairs are drawn from the export, half positive and half negative:
+  label values     TRAINING_VALUE_PAIRS (2000) pairs of values of the single-choice fields of two documents: a few tokens each
+  contract texts   TRAINING_TEXT_PAIRS (320) pairs of documents, drawn by the field TRAINING_FIELD (contract_type) as in a snapshot: each
+                   text with the next text of the same value and with a text of another; 2,000 characters, truncated to 128 tokens
 
-Ours is `crates/training/examples/train_encoder`, the training of the product; the peer is `encoder_peer.py`, a bare loop over a
-SentenceTransformer without dropout, with PyTorch's fused AdamW, on the same batches of 16. Of both the steps are timed, not the loading;
+Aprendiz runs `crates/training/examples/train_encoder`, the production training. The peer is `encoder_peer.py`, a plain loop over a
+SentenceTransformer without dropout, with PyTorch's fused AdamW and the same batches of 16. Only the training steps are timed, not loading;
 memory is that of the whole process. TRAINING_ROUNDS (5), TRAINING_CORES ("1 2").
 """
 
@@ -24,12 +24,12 @@ import side_by_side
 from side_by_side import Case, Row, Side
 
 LENGTH = 128
-MOST_CHARACTERS = 2_000
+MAX_CHARACTERS = 2_000
 MEMORY_BAR = 0.5
 
 
 def reviewed(export):
-    """The texts, and for each single-choice field the value of each document that has one."""
+    """Returns the texts, and for each single-choice field the values by document."""
     texts, fields = [], defaultdict(dict)
     for number, task in enumerate(json.load(gzip.open(export))):
         texts.append(task["data"]["text"])
@@ -39,8 +39,8 @@ def reviewed(export):
     return texts, fields
 
 
-def pair(a, b, same, field):
-    return {"text_a": a, "text_b": b, "label": float(same), "field": field, "split": "train"}
+def pair(a, b, positive, field):
+    return {"text_a": a, "text_b": b, "label": float(positive), "field": field, "split": "train"}
 
 
 def value_pairs(fields, count):
@@ -48,20 +48,20 @@ def value_pairs(fields, count):
     for number in range(count):
         field = rng.choice(sorted(fields))
         values = sorted(fields[field].items())
-        wanted = number % 2 == 0
-        # a value of one document only has no partner
+        positive = number % 2 == 0
+        # retry: a value that occurs in one document only has no partner
         while True:
             (one, a), (other, b) = rng.sample(values, 2)
-            if (a == b) == wanted:
+            if (a == b) == positive:
                 break
-        found.append(pair(a, b, wanted, field))
+        found.append(pair(a, b, positive, field))
     return found
 
 
 def text_pairs(texts, field, values, count):
     rng, labels, found = random.Random(7), defaultdict(list), []
     for document, label in sorted(values.items()):
-        labels[label].append(texts[document][:MOST_CHARACTERS])
+        labels[label].append(texts[document][:MAX_CHARACTERS])
     for label, members in sorted(labels.items()):
         for number, text in enumerate(members):
             next_of_label = members[(number + 1) % len(members)]
@@ -69,7 +69,7 @@ def text_pairs(texts, field, values, count):
             if text != next_of_label and text != other:
                 found += [pair(text, next_of_label, True, field), pair(text, other, False, field)]
     if len(found) < count:
-        sys.exit(f"the export gives {len(found)} pairs of texts by {field}, not {count}")
+        sys.exit(f"the export contains {len(found)} text pairs for {field}, but {count} are needed")
     rng.shuffle(found)
     return found[:count]
 
@@ -79,11 +79,11 @@ def case(name, program, model, pairs, folder):
     with open(path, "w") as out:
         out.writelines(json.dumps(line) + "\n" for line in pairs)
     peer = str(Path(__file__).parent / "encoder_peer.py")
-    ours = [program, model, str(path), str(folder / "model"), json.dumps({"max_length": LENGTH})]
+    aprendiz = [program, model, str(path), str(folder / "model"), json.dumps({"max_length": LENGTH})]
     return Case(
         name,
-        # the worker sets the last one for what it trains
-        Side(lambda cores: ours, {"THREADS": "{cores}", "SEED": "1", "MIMALLOC_PURGE_DELAY": "-1"}),
+        # the worker sets MIMALLOC_PURGE_DELAY for training
+        Side(lambda cores: aprendiz, {"THREADS": "{cores}", "SEED": "1", "MIMALLOC_PURGE_DELAY": "-1"}),
         Side(lambda cores: [sys.executable, peer, "train", model, str(path), str(LENGTH), str(cores), "1"]),
     )
 
@@ -102,9 +102,9 @@ def main(program, model, export, folder):
     for name, bar in [("label values", 5.0), ("contract texts", 2.0)]:
         rows += [Row(name, "pairs_per_s", bar), Row(name, "pairs_per_cpu_s"), Row(name, "peak_mb", MEMORY_BAR, at_most=True), Row(name, "last_loss")]
     counts = [int(count) for count in os.environ.get("TRAINING_CORES", "1 2").split()]
-    runs = side_by_side.take_turns(cases, counts, int(os.environ.get("TRAINING_ROUNDS", 5)))
+    runs = side_by_side.run_alternating(cases, counts, int(os.environ.get("TRAINING_ROUNDS", 5)))
     who = next(run["who"] for run in runs if run["side"] == "peer")
-    passed = side_by_side.report(f"Pairs trained on, 16 a step, beside {who}", runs, rows, str(folder / "training.json"))
+    passed = side_by_side.report(f"Encoder training in batches of 16, compared with {who}", runs, rows, str(folder / "training.json"))
     sys.exit(not passed)
 
 

@@ -1,20 +1,20 @@
-# Calls of cargo. Always the whole workspace is selected, and always something that has dev-dependencies (examples, tests), so
-# that every command resolves the same features: another set would build Burn, sqlx and the S3 client a second time.
+# Cargo commands. They always select the whole workspace and something with dev-dependencies (examples, tests), so that all of them
+# resolve the same features: a different set would build Burn, sqlx and the S3 client a second time.
 
-# Where cargo builds: the variable, the user's configuration of cargo, or ./target.
+# Cargo's target folder: from the variable, the user's cargo configuration, or ./target.
 target_folder() {
-    local told=${CARGO_TARGET_DIR:-}
-    [[ -n $told ]] || told=$(cd "$root" && cargo metadata --no-deps --offline --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
-    printf '%s' "${told:-$root/target}"
+    local folder=${CARGO_TARGET_DIR:-}
+    [[ -n $folder ]] || folder=$(cd "$root" && cargo metadata --no-deps --offline --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+    printf '%s' "${folder:-$root/target}"
 }
 
-# Queries are checked against .sqlx: a build needs no database, and an old or empty one at DATABASE_URL cannot fail it.
+# Queries are checked against .sqlx, so a build needs no database, and an outdated one at DATABASE_URL cannot break it.
 build_workspace() { SQLX_OFFLINE=true cargo build --locked --workspace "$@"; }
 
-# The other back ends that Burn has for this machine, and that they give the same models. Burn is built once more, for many minutes.
+# Checks that the other backends of Burn for this machine train the same models. Rebuilds Burn, which takes many minutes.
 test_backends() {
     need_rust
-    say "── back ends: flex, ndarray"
+    say "── backends: flex, ndarray"
     local runner=(nextest run --no-fail-fast)
     cargo nextest --version >/dev/null 2>&1 || runner=(test)
     SQLX_OFFLINE=true cargo "${runner[@]}" --locked --workspace --features training/ndarray \
@@ -28,11 +28,11 @@ run_tests() {
         return
     fi
     need_rust
-    # the tests drive the real binaries
+    # the tests start the real binaries
     step "build" build_workspace --bins --examples
     services_up
-    # parity of the encoder is checked where its weights are; the test says whether it ran
-    if has_weights; then export APRENDIZ_TEST_ENCODER=$base_model; else say "── without base weights: ./dev weights fetches them for the test that needs them"; fi
+    # the parity test of the encoder needs its weights; it reports whether it ran
+    if has_weights; then export APRENDIZ_TEST_ENCODER=$base_model; else say "── no base weights: the test that needs them is skipped; download them with ./dev weights"; fi
     say "── tests"
     run_logged tests test --locked --workspace -- "$@"
 }
@@ -89,7 +89,7 @@ test_summary() {
         }'
 }
 
-# The whole matrix of faults, those that take minutes or need root included.
+# Runs all fault tests, including those that take minutes or need root.
 faults() {
     need_rust
     step "build" build_workspace --bins --examples
@@ -111,8 +111,8 @@ chaos() {
     "$(target_folder)/debug/aprendiz-chaos" "$@"
 }
 
-# bench [NAME]: all, or the benches of the crate or the script of that name.
-# Some scripts are named as crates are, since they measure the whole of what the crate is for: the script is meant, unless the path is given.
+# bench [NAME]: runs all benchmarks, or those of a crate or script. If a crate and a script have the same name, the name selects the script
+# and the path selects the crate.
 bench() {
     local only=${1:-} folder path script found=no
     need_rust
@@ -129,7 +129,7 @@ bench() {
         found=yes
         step "bench $(basename "$script" .sh)" "$script"
     done
-    [[ $found == yes ]] || die "no benchmark${only:+ named $only}: they are benches/ of a crate, or deploy/bench/*.sh"
+    [[ $found == yes ]] || die "no benchmark${only:+ named $only}: expected a crate with benches/, or a script in deploy/bench/"
 }
 
 tools() {

@@ -1,8 +1,8 @@
-# ./dev check: all of it runs, also after a failure; the end says what failed.
+# ./dev check: runs all checks, even after a failure, and reports the failed ones at the end.
 
 failed_checks=()
 
-# check_step TITLE COMMAND...: in a shell of its own, where an error ends the command and not this script.
+# check_step TITLE COMMAND...: runs in a subshell, where an error ends the command and not this script.
 check_step() {
     local title=$1 started status
     shift
@@ -30,14 +30,14 @@ check_scripts() {
     fi
 }
 
-# check_tool TOOL COMMAND...: a tool that not every machine has.
+# check_tool TOOL COMMAND...: runs a check if its tool is installed.
 check_tool() {
     local tool=$1
     shift
     if command -v "$tool" >/dev/null; then
         check_step "$tool" "$@"
     else
-        say "── $tool: skipped: not installed, ./dev tools installs it"
+        say "── $tool: skipped, because it is not installed (./dev tools installs it)"
     fi
 }
 

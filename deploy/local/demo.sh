@@ -1,4 +1,4 @@
-# ./dev demo: the whole way once, on a generated sample, with the real binaries.
+# ./dev demo: end to end on a generated sample, with the real binaries.
 
 demo_once=no
 demo_failed=yes
@@ -8,7 +8,7 @@ demo() {
     case ${1:-} in
         --once) demo_once=yes ;;
         '') ;;
-        *) die "demo knows only --once, not $1" ;;
+        *) die "unknown argument of demo: $1 (expected --once)" ;;
     esac
     need_rust
     need_curl
@@ -33,12 +33,12 @@ demo() {
     demo_failed=no
     if [[ $demo_once == no ]]; then
         say ""
-        say "All of it stays up until Ctrl-C."
+        say "Running until Ctrl-C."
         demo_watch
     fi
 }
 
-# The command line; what it says on failure is on the screen already.
+# Runs the command line, which has already printed its error.
 demo_run() { "$aprendiz" "$@" || die "failed: aprendiz $*"; }
 
 demo_sample() {
@@ -61,7 +61,7 @@ demo_start() {
     done
     sleep 0.2
     for worker in worker-1 worker-2; do
-        alive "$state/$worker.pid" aprendiz-worker || die "$worker ended at once"
+        alive "$state/$worker.pid" aprendiz-worker || die "$worker exited at startup"
     done
 }
 
@@ -69,7 +69,7 @@ demo_ready() {
     alive "$state/serve.pid" aprendiz && curl -sf --max-time 5 -o /dev/null "$APRENDIZ_URL/readyz"
 }
 
-# One key for this checkout, made once.
+# Creates one key per checkout, once.
 demo_key() {
     if [[ -n ${API_KEY:-} ]] && curl -sf --max-time 10 -o /dev/null -H "Authorization: Bearer $API_KEY" "$APRENDIZ_URL/v1/training-runs"; then
         return 0
@@ -86,10 +86,10 @@ demo_train() {
     before=$(latest_run)
     demo_run run create --model contracts --kind linear --fields "$demo_fields" --watch
     run_id=$(latest_run)
-    [[ -n $run_id && $run_id != "$before" ]] || die "no new training run is to be seen"
+    [[ -n $run_id && $run_id != "$before" ]] || die "no new training run was created"
 }
 
-# Id of the newest run, empty when there is none.
+# Id of the newest run; empty if there is none.
 latest_run() { "$pg_bin/psql" -X -q -A -t "$DATABASE_URL" -c "SELECT id FROM training_runs ORDER BY created_at DESC LIMIT 1"; }
 
 demo_download() {
@@ -106,19 +106,19 @@ demo_predict() {
     demo_run predict --model contracts "$state/demo/document.txt"
 }
 
-# An encoder on the same data, where the base weights are; the demo is whole without it.
+# Trains an encoder on the same data if the base weights are present; otherwise the demo skips it.
 demo_encoder() {
     if ! has_weights; then
-        say "── encoder: skipped: the base weights are not here; ./dev weights fetches them (84 MB)"
+        say "── encoder: skipped, because the base weights are missing (./dev weights downloads them, 84 MB)"
         return 0
     fi
     step "train an encoder (a few minutes)" demo_train_encoder
     printf '%s\n' "This agreement is governed by the laws of Texas." "Fees are due within thirty days." |
         "$aprendiz" embed --model contracts-encoder --plain - >"$state/demo/vectors.jsonl" || die "failed: aprendiz embed"
-    say "   vectors of two sentences: .dev/demo/vectors.jsonl"
+    say "   embeddings of two sentences: .dev/demo/vectors.jsonl"
 }
 
-# Few pairs of short texts: it shall be seen to work, not to be good.
+# Few pairs of short texts: enough to show that it works, not to train a good encoder.
 demo_train_encoder() {
     local spec=$state/demo/encoder.json
     cat >"$spec" <<'JSON'
@@ -132,21 +132,21 @@ JSON
 demo_summary() {
     cat <<TEXT
 
-What runs where
+Running services
    API          $APRENDIZ_URL   (log: .dev/log/serve.log)
    workers      two   (logs: .dev/log/worker-1.log, worker-2.log)
    PostgreSQL   127.0.0.1:$POSTGRES_PORT   (./dev psql)
    Redis        127.0.0.1:$REDIS_PORT
    S3           $AWS_ENDPOINT_URL_S3   bucket $APRENDIZ_BUCKET   (files: .dev/s3)
-Where the results lie
+Results
    run          $run_id
    dataset      .dev/demo/dataset
-   model        .dev/demo/model$(if [[ -s $state/demo/vectors.jsonl ]]; then printf '\n   vectors      .dev/demo/vectors.jsonl'; fi)
+   model        .dev/demo/model$(if [[ -s $state/demo/vectors.jsonl ]]; then printf '\n   embeddings   .dev/demo/vectors.jsonl'; fi)
 Try it          source .dev/env; ${aprendiz#"$root"/} run list
 TEXT
 }
 
-# Until Ctrl-C, or until something that should run does not.
+# Waits until Ctrl-C, or until one of the processes exits.
 demo_watch() {
     local name
     demo_failed=yes
@@ -154,24 +154,24 @@ demo_watch() {
         for name in serve worker-1 worker-2; do
             local program=aprendiz-worker
             [[ $name == serve ]] && program=aprendiz
-            alive "$state/$name.pid" "$program" || die "$name has ended"
+            alive "$state/$name.pid" "$program" || die "$name has exited"
         done
     done
 }
 
-# Ends what the demo started: its own processes always, the services unless they ran before.
+# Stops the processes of the demo, and the services unless they were running before.
 demo_stop() {
     local status=$? name
     trap - EXIT INT TERM
     set +e
     if ((status != 0 && status != 130 && status != 143)) && [[ $demo_failed == yes ]]; then
         for name in serve worker-1 worker-2; do show_log "$logs/$name.log"; done
-        warn "the demo failed; its message stands above the logs, which stay in .dev/log"
+        warn "the demo failed: see the message above the logs; the logs are kept in .dev/log"
     fi
     for name in worker-1 worker-2; do stop_process "$state/$name.pid" aprendiz-worker; done
     stop_process "$state/serve.pid" aprendiz
     [[ $started_services == no ]] || services_down
-    # Ctrl-C is the ordinary end of a demo that was done
+    # Ctrl-C is the normal end of a completed demo
     [[ $status == 130 && -n ${run_id:-} && -e $state/demo/document.txt ]] && status=0
     exit "$status"
 }

@@ -1,4 +1,4 @@
-# Migrations by psql alone: each file in one transaction, as sqlx does it (or in none, where its first line says so).
+# Migrations by psql only: each file in one transaction, like sqlx does (or in none, if its first line says so).
 
 # migrate_database DATABASE up|down
 migrate_database() {
@@ -16,19 +16,19 @@ migrate_database() {
     done
 }
 
-# scratch_database NAME: makes it anew, and empty.
+# scratch_database NAME: creates an empty database, replacing an existing one.
 scratch_database() {
     admin_sql "DROP DATABASE IF EXISTS $1 WITH (FORCE)"
     admin_sql "CREATE DATABASE $1 TEMPLATE template0"
 }
 
 dump_schema() {
-    # newer releases put a random word around the dump
+    # newer releases enclose the dump in a random token
     PGPASSWORD=$POSTGRES_PASSWORD "$pg_bin/pg_dump" -h 127.0.0.1 -p "$POSTGRES_PORT" -U aprendiz --schema-only --no-owner "$1" \
         | grep -v -E '^\\(un)?restrict '
 }
 
-# Up, down, up: every down file undoes all of its up file, and nothing is left that a second up stumbles over.
+# Up, down, up: checks that every down file reverts its up file completely, and that a second up succeeds.
 check_migrations() {
     local database=scratch_migrations left
     scratch_database "$database"
@@ -42,11 +42,11 @@ check_migrations() {
             UNION SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$|public$)'
             UNION SELECT extname FROM pg_extension WHERE extname <> 'plpgsql') AS rest" "$database")
     if [[ -n $left ]]; then
-        warn "left after all down migrations: $left"
+        warn "remaining after all down migrations: $left"
         return 1
     fi
     migrate_database "$database" up
     dump_schema "$database" >"$state/schema-2.sql"
     admin_sql "DROP DATABASE $database WITH (FORCE)"
-    diff -u "$state/schema-1.sql" "$state/schema-2.sql" || { warn "the second up gives another schema"; return 1; }
+    diff -u "$state/schema-1.sql" "$state/schema-2.sql" || { warn "the second up produces a different schema"; return 1; }
 }

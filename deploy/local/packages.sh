@@ -1,7 +1,6 @@
-# Finds the programs that are needed; installs what is missing on Debian and Ubuntu, and leaves no service of the system
-# started or enabled by that.
+# Finds the required programs, and installs missing ones on Debian and Ubuntu without starting or enabling any system service.
 
-# The newest folder with PostgreSQL's server programs, 14 or newer: from PATH or where Debian puts them.
+# Folder of the newest PostgreSQL server programs, 14 or newer: on PATH or in Debian's location.
 postgres_bin() {
     local folder version best=0 found=
     for folder in "$(dirname "$(readlink -f "$(command -v postgres || command -v pg_ctl || echo /nowhere/x)")")" /usr/lib/postgresql/*/bin; do
@@ -16,21 +15,21 @@ postgres_bin() {
 
 need_postgres() {
     postgres_bin >/dev/null || install_packages postgresql
-    pg_bin=$(postgres_bin) || die "PostgreSQL 14 or newer is needed: put its programs on PATH"
-    command -v flock setsid setpriv >/dev/null || die "util-linux (flock, setsid, setpriv) is needed"
+    pg_bin=$(postgres_bin) || die "PostgreSQL 14 or newer is required: put its programs on PATH"
+    command -v flock setsid setpriv >/dev/null || die "util-linux (flock, setsid, setpriv) is required"
     command -v ps >/dev/null || install_packages procps
 }
 
 need_redis() {
     command -v redis-server >/dev/null || install_packages redis-server
-    command -v redis-server >/dev/null || die "redis-server is needed: put it on PATH"
+    command -v redis-server >/dev/null || die "redis-server is required: put it on PATH"
 }
 
 need_rust() {
     if ! command -v cargo >/dev/null && [[ -x $HOME/.cargo/bin/cargo ]]; then
         PATH=$HOME/.cargo/bin:$PATH
     fi
-    command -v cargo >/dev/null || die "a Rust toolchain is needed: https://rustup.rs installs one"
+    command -v cargo >/dev/null || die "a Rust toolchain is required: install one from https://rustup.rs"
     command -v cc >/dev/null || install_packages gcc libc6-dev
 }
 
@@ -42,13 +41,13 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        die "neither root nor sudo: ask for these to be installed: $packages"
+        die "cannot install packages without root or sudo: ask an administrator to install $packages"
     fi
 }
 
 install_packages() {
     local packages="$*"
-    command -v apt-get >/dev/null || die "please install: $packages (this script can only do so on Debian and Ubuntu)"
+    command -v apt-get >/dev/null || die "missing packages: $packages (this script can install packages on Debian and Ubuntu only)"
     prepare_state
     step "install $packages" apt_install "$@"
 }
@@ -56,18 +55,18 @@ install_packages() {
 apt_install() {
     local conf=/etc/postgresql-common/createcluster.conf policy=/usr/sbin/policy-rc.d status=0
     local -a apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120)
-    as_root "${apt[@]}" update >"$logs/apt.log" 2>&1 || warn "apt-get update failed, trying with the lists at hand"
-    # 101 = "not allowed to start"; whatever was there before comes back afterwards
+    as_root "${apt[@]}" update >"$logs/apt.log" 2>&1 || warn "apt-get update failed, using the existing package lists"
+    # 101 = "not allowed to start"; an existing file is restored afterwards
     as_root sh -c "[ ! -e $policy ] || mv $policy $policy.aprendiz; printf '#!/bin/sh\nexit 101\n' >$policy; chmod 755 $policy"
     if [[ " $* " == *" postgresql "* ]]; then
-        # this package alone makes no cluster, and brings the setting that keeps the next from making one
+        # this package creates no cluster, and contains the setting that prevents the next one from creating one
         as_root "${apt[@]}" install --no-install-recommends postgresql-common >>"$logs/apt.log" 2>&1 || status=$?
         as_root sh -c "[ ! -e $conf ] || { cp -p $conf $conf.aprendiz; echo 'create_main_cluster = false' >>$conf; }"
     fi
     as_root "${apt[@]}" install --no-install-recommends "$@" >>"$logs/apt.log" 2>&1 || status=$?
     as_root sh -c "[ ! -e $conf.aprendiz ] || mv $conf.aprendiz $conf; rm -f $policy; [ ! -e $policy.aprendiz ] || mv $policy.aprendiz $policy"
     if [[ " $* " == *" redis-server "* ]]; then
-        # it was not there before, so nobody asked for a Redis that starts with the machine
+        # it was not installed before, so it must not start at boot
         as_root update-rc.d redis-server disable >>"$logs/apt.log" 2>&1 || true
     fi
     if ((status != 0)); then

@@ -1,7 +1,7 @@
-# A private PostgreSQL: own data folder, own port, loopback only. Fast rather than durable: a crash of the machine may
-# cost its data, which ./dev demo makes again.
+# A private PostgreSQL: own data folder, own port, loopback only. Fast rather than durable: a crash of the machine may lose its data,
+# which ./dev demo can recreate.
 
-# PostgreSQL refuses to run as root; then this runs its programs as somebody else.
+# Runs a PostgreSQL program, as another user if this is root: PostgreSQL refuses to run as root.
 as_postgres() {
     if ((EUID != 0)); then
         "$@"
@@ -19,7 +19,7 @@ choose_postgres_user() {
     return 0
 }
 
-# The folder of the data: .dev/postgres, unless the user of PostgreSQL cannot get there (a checkout below /root).
+# Chooses the data folder: .dev/postgres, unless the PostgreSQL user cannot access it (a checkout below /root).
 choose_postgres_folder() {
     local base
     if [[ -n ${POSTGRES_FOLDER:-} && -e $POSTGRES_FOLDER/data/PG_VERSION ]] && as_postgres test -w "$POSTGRES_FOLDER/data"; then
@@ -39,7 +39,7 @@ choose_postgres_folder() {
         fi
         rmdir "$base"
     done
-    die "no folder that the user $pg_user can write to; set TMPDIR to one"
+    die "found no folder that the user $pg_user can write to: set TMPDIR to one"
 }
 
 create_postgres() {
@@ -80,7 +80,7 @@ postgres_up() {
     choose_postgres_folder
     data=$POSTGRES_FOLDER/data
     create_postgres
-    # left by one that died, its number now another program's: PostgreSQL would believe in it
+    # left by a killed server: if another process has its pid by now, PostgreSQL would refuse to start
     if [[ -e $data/postmaster.pid ]]; then
         if as_postgres "$pg_bin/pg_ctl" -D "$data" status >/dev/null 2>&1 && alive "$data/postmaster.pid" postgres; then
             as_postgres "$pg_bin/pg_ctl" -D "$data" -m fast -w stop >/dev/null 2>&1 || true
@@ -92,7 +92,7 @@ postgres_up() {
     as_postgres "$pg_bin/pg_ctl" -D "$data" -l "$POSTGRES_FOLDER/log" -o "-p $POSTGRES_PORT" -w -t 60 start \
         </dev/null >"$logs/pg_ctl.log" 2>&1 9>&- \
         || { show_log "$logs/pg_ctl.log"; show_log "$POSTGRES_FOLDER/log"; die "PostgreSQL did not start"; }
-    postgres_answers >/dev/null || die "PostgreSQL at port $POSTGRES_PORT does not take the password in .dev/state; ./dev down --wipe starts afresh"
+    postgres_answers >/dev/null || die "PostgreSQL at port $POSTGRES_PORT rejects the password in .dev/state: to start over, run ./dev down --wipe"
     if [[ -z $(admin_sql "SELECT 1 FROM pg_database WHERE datname = 'aprendiz'") ]]; then
         admin_sql "CREATE DATABASE aprendiz"
     fi

@@ -1,4 +1,4 @@
-# A private Redis: nothing on disk, for nothing in it is worth keeping (Postgres is the truth).
+# A private Redis without persistence: PostgreSQL is the source of truth, so nothing in Redis has to be kept.
 
 redis_answers() { [[ $(REDISCLI_AUTH=$REDIS_PASSWORD timeout 5 redis-cli -h 127.0.0.1 -p "$REDIS_PORT" ping 2>/dev/null) == PONG ]]; }
 
@@ -10,7 +10,7 @@ redis_up() {
     fi
     stop_process "$state/redis.pid" redis-server
     remember_port REDIS_PORT
-    # a file, because arguments are visible to every user of the machine
+    # in a file, because arguments are visible to all users of the machine
     (
         umask 077
         cat >"$state/redis.conf" <<TEXT

@@ -1,4 +1,4 @@
-# A private S3: the server of deploy/local/s3 over .dev/s3.
+# A private S3 server: deploy/local/s3, storing its files in .dev/s3.
 
 s3_answers() { alive "$state/s3.pid" aprendiz-local-s3 && grep -q '^listening on ' "$logs/s3.log" && port_taken "$S3_PORT"; }
 

@@ -1,4 +1,4 @@
-# Words to the user, and the time that each step takes.
+# Output for the user, and the duration of each step.
 
 say() { printf '%s\n' "$*"; }
 warn() { printf '%s\n' "$*" >&2; }
@@ -7,13 +7,13 @@ die() {
     exit 1
 }
 
-# Milliseconds since some time long ago; the separator of EPOCHREALTIME depends on the locale.
+# Milliseconds since the epoch; the decimal separator of EPOCHREALTIME depends on the locale.
 now_ms() {
     local micros=${EPOCHREALTIME/[.,]/}
     printf '%s' $((micros / 1000))
 }
 
-# step TITLE COMMAND...: runs it and says how long it took. A failure ends the script.
+# step TITLE COMMAND...: runs the command and prints its duration. A failure ends the script.
 step() {
     local title=$1 started
     shift
@@ -28,20 +28,20 @@ took() {
     printf '── %s: %d.%d s\n' "$1" $((ms / 1000)) $((ms % 1000 / 100))
 }
 
-# wait_for SECONDS WHAT COMMAND...: looks every tenth of a second until the command succeeds.
+# wait_for SECONDS NAME COMMAND...: polls every tenth of a second until the command succeeds.
 wait_for() {
     local end=$(($(now_ms) + $1 * 1000)) what=$2
     shift 2
     until "$@" >/dev/null 2>&1; do
         if (($(now_ms) > end)); then
-            warn "$what did not come up in time"
+            warn "$what did not become ready in time"
             return 1
         fi
         sleep 0.1
     done
 }
 
-# The end of a log, for a failure.
+# Prints the end of a log after a failure.
 show_log() {
     [[ -s $1 ]] || return 0
     warn "--- end of $1 ---"

@@ -1,4 +1,4 @@
-# All private services together.
+# Starts and stops all private services.
 
 started_services=no
 
@@ -12,7 +12,7 @@ services_up() {
     finish_up
 }
 
-# For what needs no more than a database.
+# Starts the database only.
 database_up() {
     need_rust
     prepare_state
@@ -33,8 +33,8 @@ finish_up() {
 
 services_down() {
     local wipe=${1:-}
-    [[ -z $wipe || $wipe == --wipe ]] || die "down knows only --wipe, not $wipe"
-    [[ -e $state/state ]] || { say "nothing runs"; return 0; }
+    [[ -z $wipe || $wipe == --wipe ]] || die "unknown argument of down: $wipe (expected --wipe)"
+    [[ -e $state/state ]] || { say "nothing is running"; return 0; }
     prepare_state
     lock_state
     s3_down "$wipe"

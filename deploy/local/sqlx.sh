@@ -1,20 +1,19 @@
-# The cache of checked queries, .sqlx: what every sqlx query macro says about its statement, one file each. The macros
-# write these files themselves when SQLX_OFFLINE_DIR is set while they compile against a live database, so no other
-# tool is needed.
+# The cache of checked queries, .sqlx: one file per statement of a sqlx query macro. The macros write these files when they are compiled
+# against a live database with SQLX_OFFLINE_DIR set, so no other tool is required.
 
-# Folders of the library crates whose sources call a query macro. Tests use the unchecked functions: their statements are
-# no part of the cache.
+# Folders of the library crates whose sources call a query macro. Tests use the unchecked functions, so their statements are not in the
+# cache.
 sqlx_crates() {
     grep -rlE 'query(_as|_scalar|_file|_file_as|_file_scalar)?(_unchecked)?!\(' --include='*.rs' "$root"/crates/*/src \
         | sed 's|/src/.*||' | sort -u
 }
 
-# compile_queries FOLDER: compiles those crates against a scratch database, so that the folder gets every query.
+# compile_queries FOLDER: compiles those crates against a scratch database and writes all queries to the folder.
 compile_queries() {
     local crate file status=0
     scratch_database scratch_queries
     migrate_database scratch_queries up
-    # A newer source makes the macros run again; with its old time back afterwards, no build thinks it is stale.
+    # A newer source makes the macros run again. Its old time is restored afterwards, so that no build considers it stale.
     for crate in $(sqlx_crates); do
         touch -r "$crate/src/lib.rs" "$1/$(basename "$crate").time"
         touch "$crate/src/lib.rs"
@@ -30,7 +29,7 @@ compile_queries() {
     return "$status"
 }
 
-# A new folder for the queries; what an earlier failure left goes.
+# Creates an empty folder for the queries.
 queries_folder() {
     rm -rf "$state/queries"
     mkdir "$state/queries"
@@ -49,5 +48,5 @@ check_queries() {
     queries_folder
     compile_queries "$state/queries"
     mkdir -p "$root/.sqlx"
-    diff -r "$root/.sqlx" "$state/queries" || { warn ".sqlx is stale: ./dev prepare writes it anew"; return 1; }
+    diff -r "$root/.sqlx" "$state/queries" || { warn ".sqlx is outdated: run ./dev prepare"; return 1; }
 }

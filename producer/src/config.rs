@@ -1,5 +1,4 @@
-//! Configuration of the server beyond what both binaries read (`environment`). Flags of the command line that have a variable of
-//! their own (`--url`, `--api-key`) are declared here too.
+//! Configuration of the server beyond what both binaries read, and the command-line flags that have an environment variable.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,15 +6,15 @@ use std::time::Duration;
 
 use annotations::SplitRatios;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use aprendiz_config::{DatabaseConfig, Environment};
 use artifacts::StoreConfig;
 use axum::http::HeaderValue;
 use clap::Args;
-use environment::{DatabaseConfig, Environment};
 use queue::QueueConfig;
 use runs::ModelName;
 use secrecy::SecretString;
 
-/// Everything `aprendiz serve` needs.
+/// Configuration of `aprendiz serve`.
 pub(crate) struct ServerConfig {
     pub(crate) database: DatabaseConfig,
     pub(crate) queue: QueueConfig,
@@ -24,61 +23,60 @@ pub(crate) struct ServerConfig {
     pub(crate) sweep: SweepConfig,
 }
 
-/// How the bucket is kept clean.
+/// Configuration of the sweeper.
 #[derive(Debug, Clone)]
 pub(crate) struct SweepConfig {
-    /// `APRENDIZ_SWEEP_AFTER_SECONDS`, default 86400: age from which an object that belongs to nothing is deleted. It must be longer
-    /// than clocks differ and than a database is away when it is restored.
+    /// `APRENDIZ_SWEEP_AFTER_SECONDS`, default 86400: age from which an unreferenced object is deleted. Must exceed clock differences, and
+    /// the time that restoring the database from a backup takes.
     pub(crate) after: Duration,
-    /// `APRENDIZ_SWEEP_EVERY_SECONDS`, default 60: time between two rounds.
+    /// `APRENDIZ_SWEEP_EVERY_SECONDS`, default 60: time between two rounds of the sweeper.
     pub(crate) every: Duration,
-    /// `APRENDIZ_CHECKPOINT_KEEP_SECONDS`, default 604800: how long a failed or cancelled run keeps the checkpoint from which a retry
-    /// by hand continues.
+    /// `APRENDIZ_CHECKPOINT_KEEP_SECONDS`, default 604800: how long a failed or cancelled run keeps its checkpoint for a manual retry.
     pub(crate) keep_checkpoints: Duration,
 }
 
-/// How the API behaves.
+/// Configuration of the API.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiConfig {
-    /// `APRENDIZ_LISTEN`, default `127.0.0.1:8080`. Anything but loopback should have TLS in front of it.
+    /// `APRENDIZ_LISTEN`, default `127.0.0.1:8080`. Put a TLS proxy in front of any non-loopback address.
     pub(crate) listen: SocketAddr,
-    /// `APRENDIZ_CORS_ORIGINS`, comma-separated, default none: origins whose pages may call the API.
+    /// `APRENDIZ_CORS_ORIGINS`, comma-separated, default none: origins that may call the API from a browser.
     pub(crate) cors_origins: Vec<HeaderValue>,
     /// `APRENDIZ_DEFAULT_MODEL`, default `default`: model name of runs created through `POST /training-runs`.
     pub(crate) default_model: ModelName,
-    /// `APRENDIZ_MAX_IMPORT_BYTES`, default 4 GiB: bytes of an import as sent.
+    /// `APRENDIZ_MAX_IMPORT_BYTES`, default 4 GiB: size limit of an import as sent.
     pub(crate) max_import_bytes: u64,
-    /// `APRENDIZ_MAX_IMPORT_DECOMPRESSED_BYTES`, default 64 GiB: bytes of an import after decompression.
+    /// `APRENDIZ_MAX_IMPORT_DECOMPRESSED_BYTES`, default 64 GiB: size limit of an import after decompression.
     pub(crate) max_import_decompressed_bytes: u64,
-    /// `APRENDIZ_REQUEST_TIMEOUT_SECONDS`, default 30: time of an ordinary request; imports, downloads and event streams have none.
+    /// `APRENDIZ_REQUEST_TIMEOUT_SECONDS`, default 30: request timeout; imports, downloads and event streams have none.
     pub(crate) request_timeout: Duration,
-    /// `APRENDIZ_MAX_REQUESTS`, default 256: requests answered at once; more are turned away with 503.
+    /// `APRENDIZ_MAX_REQUESTS`, default 256: maximum number of concurrent requests; further ones are rejected with 503.
     pub(crate) max_requests: usize,
-    /// `APRENDIZ_SPLIT_RATIOS`, default `0.7,0.15,0.15`: shares of train, validation, test for documents that arrive.
-    /// Documents that are there keep their split.
+    /// `APRENDIZ_SPLIT_RATIOS`, default `0.7,0.15,0.15`: fractions of train, validation and test for new documents. Existing documents keep
+    /// their split.
     pub(crate) split_ratios: SplitRatios,
-    /// `APRENDIZ_MODEL_CACHE_DIR`, default below the user's cache folder: models fetched for predictions.
+    /// `APRENDIZ_MODEL_CACHE_DIR`, default below the user's cache folder: folder of models downloaded for predictions.
     pub(crate) model_cache_dir: PathBuf,
-    /// `APRENDIZ_MODEL_CACHE_SIZE`, default 4: models kept in memory for predictions.
+    /// `APRENDIZ_MODEL_CACHE_SIZE`, default 4: number of models kept in memory for predictions.
     pub(crate) model_cache_size: usize,
 }
 
-/// Where the API is and who asks; flags of every command that is a client of it.
+/// URL and API key; flags of every command that is a client of the API.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ClientArgs {
-    /// Address of the API
+    /// URL of the API
     #[arg(long, env = "APRENDIZ_URL", default_value = "http://127.0.0.1:8080", global = true, value_name = "URL")]
     pub(crate) url: String,
-    /// API key (better in the variable or in the file APRENDIZ_API_KEY_FILE names than on the command line)
+    /// API key; prefer APRENDIZ_API_KEY or APRENDIZ_API_KEY_FILE over the command line
     #[arg(long, env = "APRENDIZ_API_KEY", global = true, hide_env_values = true, value_name = "KEY")]
     pub(crate) api_key: Option<String>,
-    /// File that holds the API key
+    /// File that contains the API key
     #[arg(long, env = "APRENDIZ_API_KEY_FILE", global = true, value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,
 }
 
 impl ClientArgs {
-    /// The key from the flag, the variable or the file.
+    /// The API key from the flag, the variable or the file.
     pub(crate) fn key(&self) -> Result<Option<SecretString>> {
         let key = match (&self.api_key, &self.api_key_file) {
             (Some(key), _) => Some(key.clone()),
@@ -92,7 +90,7 @@ impl ClientArgs {
 }
 
 impl ServerConfig {
-    /// Reads the environment.
+    /// Reads the configuration from the environment.
     pub(crate) fn from_env() -> Result<Self> {
         let env = Environment::process();
         Ok(Self {
@@ -143,9 +141,9 @@ fn origins<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Vec<He
     let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
     names
         .map(|name| {
-            let good = (name.starts_with("http://") || name.starts_with("https://")) && !name.ends_with('/');
-            good.then(|| HeaderValue::from_str(name).ok()).flatten().ok_or_else(|| {
-                anyhow!("APRENDIZ_CORS_ORIGINS holds `{name}`: expected origins such as https://app.example.org, separated by commas")
+            let is_origin = (name.starts_with("http://") || name.starts_with("https://")) && !name.ends_with('/');
+            is_origin.then(|| HeaderValue::from_str(name).ok()).flatten().ok_or_else(|| {
+                anyhow!("APRENDIZ_CORS_ORIGINS contains `{name}`: expected comma-separated origins such as https://app.example.org")
             })
         })
         .collect()
@@ -155,29 +153,29 @@ fn ratios<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<SplitRa
     let Some(text) = env.text("APRENDIZ_SPLIT_RATIOS") else {
         return Ok(SplitRatios::default());
     };
-    let shares: Vec<f64> = text.split(',').filter_map(|share| share.trim().parse().ok()).collect();
-    match shares[..] {
+    let ratios: Vec<f64> = text.split(',').filter_map(|ratio| ratio.trim().parse().ok()).collect();
+    match ratios[..] {
         [train, validation, test] => {
             SplitRatios::new(train, validation, test).map_err(|error| anyhow!("APRENDIZ_SPLIT_RATIOS is `{text}`: {error}"))
         }
-        _ => bail!("APRENDIZ_SPLIT_RATIOS is `{text}`: expected three shares such as 0.7,0.15,0.15"),
+        _ => bail!("APRENDIZ_SPLIT_RATIOS is `{text}`: expected three ratios such as 0.7,0.15,0.15"),
     }
 }
 
-/// Where fetched models are kept.
+/// Folder of downloaded models.
 pub(crate) fn cache_dir<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> PathBuf {
     if let Some(dir) = env.text("APRENDIZ_MODEL_CACHE_DIR") {
         return dir.into();
     }
     let folder = "aprendiz/models";
-    env.cache_folder(folder).unwrap_or_else(|| std::env::temp_dir().join(folder))
+    env.cache_dir(folder).unwrap_or_else(|| std::env::temp_dir().join(folder))
 }
 
 #[cfg(test)]
 impl ApiConfig {
-    /// The defaults.
+    /// The default configuration.
     pub(crate) fn for_tests() -> Self {
-        Self::read(&Environment::of(|_: &str| None)).expect("the defaults are good")
+        Self::read(&Environment::from_fn(|_: &str| None)).expect("the defaults are valid")
     }
 }
 
@@ -193,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_names_its_variable() {
+    fn an_error_names_the_variable_with_an_invalid_value() {
         for (name, value) in [
             ("APRENDIZ_LISTEN", "here"),
             ("APRENDIZ_MAX_IMPORT_BYTES", "4GB"),
@@ -204,7 +202,7 @@ mod tests {
             ("APRENDIZ_SWEEP_EVERY_SECONDS", "0"),
             ("APRENDIZ_CHECKPOINT_KEEP_SECONDS", "-1"),
         ] {
-            let env = Environment::of(|asked: &str| (asked == name).then(|| value.to_owned()));
+            let env = Environment::from_fn(|variable: &str| (variable == name).then(|| value.to_owned()));
             let error = ApiConfig::read(&env).and_then(|_| SweepConfig::read(&env)).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }

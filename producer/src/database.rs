@@ -1,9 +1,9 @@
-//! The connection pool, and the migrations compiled into the binary.
+//! Database connections, and the migrations compiled into the binary.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use environment::DatabaseConfig;
+use aprendiz_config::DatabaseConfig;
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{Connection as _, PgConnection};
@@ -11,17 +11,17 @@ use sqlx::{Connection as _, PgConnection};
 /// The migrations of this build.
 pub(crate) static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
-/// How long a request waits for a free connection before it is turned away.
+/// Maximum time that a request waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A session of a loop that does nothing inside a transaction for so long hangs.
-const HUNG: Duration = Duration::from_secs(30);
+/// Maximum idle time of a background session inside a transaction.
+const TRANSACTION_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the session of a loop gets, so that Postgres ends it when its process hangs or its host is gone, and with it the locks that
-/// it holds: without this they would stay for hours, and no other producer could take over.
-pub(crate) fn loop_session(config: PgConnectOptions, name: &str, idle: Option<Duration>) -> PgConnectOptions {
+/// Connect options of a background task. Postgres ends the session if its process hangs or its host is lost, and releases its locks.
+/// Otherwise they would stay for hours, and no other producer could take over.
+pub(crate) fn background_session(config: PgConnectOptions, name: &str, idle: Option<Duration>) -> PgConnectOptions {
     let mut options = vec![
-        ("idle_in_transaction_session_timeout", HUNG.as_millis().to_string()),
+        ("idle_in_transaction_session_timeout", TRANSACTION_IDLE_TIMEOUT.as_millis().to_string()),
         ("tcp_keepalives_idle", "10".to_owned()),
         ("tcp_keepalives_interval", "5".to_owned()),
         ("tcp_keepalives_count", "3".to_owned()),
@@ -30,42 +30,42 @@ pub(crate) fn loop_session(config: PgConnectOptions, name: &str, idle: Option<Du
     config.application_name(name).options(options)
 }
 
-/// What Postgres says when nobody has ever migrated this database.
+/// SQLSTATE of a database that was never migrated.
 const UNDEFINED_TABLE: &str = "42P01";
 
-/// One connection, or the reason why there is none.
+/// Opens a single connection.
 pub(crate) async fn connect_one(config: &DatabaseConfig) -> Result<PgConnection> {
-    PgConnection::connect_with(&config.options)
-        .await
-        .with_context(|| format!("cannot reach the database {}: check DATABASE_URL (or PG*) and that Postgres runs", config.place()))
+    PgConnection::connect_with(&config.options).await.with_context(|| {
+        format!("cannot connect to database {}: check DATABASE_URL (or PG*), and that Postgres is running", config.location())
+    })
 }
 
-/// Opens the pool and makes sure that the database answers.
+/// Opens the pool after checking that the database responds.
 pub(crate) async fn connect(config: &DatabaseConfig) -> Result<PgPool> {
-    // a pool tries for seconds and then knows only that time is up; one connection fails at once and says why
+    // a pool retries for seconds and then only reports a timeout; a single connection fails at once with the cause
     connect_one(config).await?.close().await.context("closing a connection")?;
     let options = config.options.clone().application_name("aprendiz");
     let pool = config.pool_options().acquire_timeout(ACQUIRE_TIMEOUT);
     Ok(pool.connect_lazy_with(options))
 }
 
-/// How the schema of a database relates to this build.
+/// State of the database schema relative to the migrations of this build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SchemaState {
     /// Exactly the migrations of this build are applied.
     Current,
-    /// So many migrations of this build are not applied.
+    /// This many migrations of this build are not applied.
     Behind(usize),
     /// The database has migrations that this build does not know.
     Ahead,
-    /// A migration stopped half-way.
+    /// A migration was interrupted.
     Dirty(i64),
 }
 
-/// Compares the migrations applied with those of this build. Changes nothing.
+/// Compares the applied migrations with those of this build, without changes.
 pub(crate) async fn schema_state(conn: &mut PgConnection) -> Result<SchemaState> {
     let table = MIGRATOR.table_name.as_ref();
-    let wanted: Vec<i64> =
+    let expected: Vec<i64> =
         MIGRATOR.iter().filter(|migration| !migration.migration_type.is_down_migration()).map(|migration| migration.version).collect();
     let applied = match conn.list_applied_migrations(table).await {
         Ok(applied) => applied,
@@ -73,39 +73,39 @@ pub(crate) async fn schema_state(conn: &mut PgConnection) -> Result<SchemaState>
         Err(error) => return Err(error.into()),
     };
     if applied.is_empty() {
-        return Ok(SchemaState::Behind(wanted.len()));
+        return Ok(SchemaState::Behind(expected.len()));
     }
     if let Some(version) = conn.dirty_version(table).await? {
         return Ok(SchemaState::Dirty(version));
     }
-    if applied.iter().any(|migration| !wanted.contains(&migration.version)) {
+    if applied.iter().any(|migration| !expected.contains(&migration.version)) {
         return Ok(SchemaState::Ahead);
     }
-    let missing = wanted.iter().filter(|version| !applied.iter().any(|migration| migration.version == **version)).count();
+    let missing = expected.iter().filter(|version| !applied.iter().any(|migration| migration.version == **version)).count();
     Ok(if missing == 0 { SchemaState::Current } else { SchemaState::Behind(missing) })
 }
 
-/// Refuses a database whose schema this build cannot work with.
+/// Rejects a database whose schema this build cannot use.
 pub(crate) async fn require_current_schema(pool: &PgPool) -> Result<()> {
     let mut conn = pool.acquire().await?;
     let schema = schema_state(&mut conn).await?;
-    if schema.is_usable() { Ok(()) } else { bail!("{}", schema.in_words()) }
+    if schema.is_usable() { Ok(()) } else { bail!("{}", schema.describe()) }
 }
 
 impl SchemaState {
-    /// Whether this build can work with it. A newer schema must do: migrations only expand until the last old binary is gone.
+    /// Whether this build can use the schema. A newer schema is accepted: migrations only add until no old binary is left.
     pub(crate) const fn is_usable(self) -> bool {
         matches!(self, Self::Current | Self::Ahead)
     }
 
-    /// What is the matter, and the way out.
-    pub(crate) fn in_words(self) -> String {
+    /// Describes the state and the way out.
+    pub(crate) fn describe(self) -> String {
         match self {
             Self::Current => "all migrations are applied".to_owned(),
             Self::Behind(missing) => format!("{missing} migrations are not applied: run `aprendiz migrate`"),
             Self::Ahead => "all migrations are applied, and newer ones that this version does not know".to_owned(),
             Self::Dirty(version) => {
-                format!("migration {version} stopped half-way: look into the log of `aprendiz migrate`, repair, and run it again")
+                format!("migration {version} was interrupted: check the log of `aprendiz migrate`, repair the database, and run it again")
             }
         }
     }

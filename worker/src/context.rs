@@ -1,4 +1,4 @@
-//! What every run is handed.
+//! The state of a registered worker.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,31 +7,29 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use artifacts::Store;
 use runs::{NewWorker, RunKind, WorkerId, register_worker};
-use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use crate::config::WorkerConfig;
-use crate::vitals::Vitals;
-use crate::{machine, pipeline};
+use crate::deps::Deps;
+use crate::heartbeat::WorkerHealth;
+use crate::{host_info, scratch};
 
-/// What this build can carry out.
-pub(crate) const KINDS: [RunKind; 3] = [RunKind::Linear, RunKind::SentenceTransformer, RunKind::Evaluate];
+/// Run kinds that this build supports.
+pub(crate) const SUPPORTED_KINDS: [RunKind; 3] = [RunKind::Linear, RunKind::SentenceTransformer, RunKind::Evaluate];
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The services and limits of this worker.
+/// A registered worker: its identity, its health and what its runs depend on.
 pub(crate) struct WorkerContext {
-    pub(crate) config: WorkerConfig,
-    pub(crate) pool: PgPool,
-    pub(crate) store: Store,
     pub(crate) id: WorkerId,
-    pub(crate) vitals: Vitals,
+    pub(crate) health: WorkerHealth,
+    pub(crate) deps: Deps,
 }
 
 impl WorkerContext {
-    /// Connects to what a worker cannot do without, and registers it. Redis may be away: runs then wait, or are found by looking.
+    /// Connects to Postgres and the object store and registers the worker. Redis may be down: runs are then found by polling.
     pub(crate) async fn connect(config: WorkerConfig) -> Result<Arc<Self>> {
-        // a worker that hangs inside a transaction would keep its run locked against the reaper: Postgres ends such a one with the lease
-        let hung = [
+        // a worker that hangs inside a transaction would keep its run locked against the reaper: Postgres ends the session with the lease
+        let session = [
             ("idle_in_transaction_session_timeout", config.lease.as_millis().to_string()),
             ("client_connection_check_interval", "2s".to_owned()),
         ];
@@ -39,51 +37,50 @@ impl WorkerContext {
             .database
             .pool_options()
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(config.database.options.clone().application_name("aprendiz-worker").options(hung))
+            .connect_with(config.database.options.clone().application_name("aprendiz-worker").options(session))
             .await
             .with_context(|| {
-                format!("cannot reach the database {}: check DATABASE_URL (or PG*) and that Postgres runs", config.database.place())
+                format!(
+                    "cannot connect to the database {}: check DATABASE_URL (or PG*) and that Postgres is running",
+                    config.database.location()
+                )
             })?;
         let store = Store::connect(&config.store).await;
-        store.check().await.context("cannot use the object store: check APRENDIZ_BUCKET, AWS_* and AWS_ENDPOINT_URL_S3")?;
+        store.check().await.context("cannot access the object store: check APRENDIZ_BUCKET, AWS_* and AWS_ENDPOINT_URL_S3")?;
         prepare_scratch(&config.scratch)
             .with_context(|| format!("cannot use the scratch folder {}: set APRENDIZ_SCRATCH", config.scratch.display()))?;
-        let id = WorkerId::fresh();
+        let id = WorkerId::new_v7();
         let worker = NewWorker {
             id,
             host: &config.host,
-            pid: i32::try_from(std::process::id()).expect("process ids are small"),
+            pid: i32::try_from(std::process::id()).expect("process ids fit into i32"),
             version: env!("CARGO_PKG_VERSION"),
-            slots: i32::try_from(config.slots).expect("slots were checked to be at most 64"),
-            kinds: &KINDS,
+            slots: i32::try_from(config.slots).expect("the number of slots is validated to be at most 64"),
+            kinds: &SUPPORTED_KINDS,
             backend: "flex",
             cpu_kernel: training::cpu_kernel(),
-            memory_bytes: machine::memory_bytes(),
+            memory_bytes: host_info::memory_bytes(),
         };
         let mut conn = pool.acquire().await?;
-        register_worker(&mut conn, &worker).await.context("cannot register this worker: has `aprendiz migrate` been run?")?;
+        register_worker(&mut conn, &worker).await.context("cannot register this worker: run `aprendiz migrate` first")?;
         drop(conn);
-        tracing::info!(worker.id = %id, worker.host = config.host, worker.slots = config.slots, cpu_kernel = training::cpu_kernel(), "worker registered");
-        Ok(Arc::new(Self { config, pool, store, id, vitals: Vitals::default() }))
-    }
-}
-
-impl WorkerContext {
-    /// How to open a connection of its own for a long statement: Postgres ends the statement soon after this side is gone, be it
-    /// cancelled or killed, and not only when it would answer.
-    pub(crate) fn long_statement(&self, name: &str) -> PgConnectOptions {
-        let hung = self.config.lease.as_millis().to_string();
-        let session = [("client_connection_check_interval", "500ms"), ("idle_in_transaction_session_timeout", &hung)];
-        self.config.database.options.clone().application_name(name).options(session)
+        tracing::info!(
+            worker.id = %id,
+            worker.host = config.host,
+            worker.slots = config.slots,
+            cpu_kernel = training::cpu_kernel(),
+            "worker registered"
+        );
+        Ok(Arc::new(Self { id, health: WorkerHealth::default(), deps: Deps { config, pool, store } }))
     }
 }
 
 fn prepare_scratch(folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    pipeline::probe_scratch(folder)?;
-    let removed = pipeline::sweep_scratch(folder)?;
+    scratch::probe(folder)?;
+    let removed = scratch::sweep(folder)?;
     if removed > 0 {
-        tracing::info!(folders = removed, "removed work files of workers that were killed");
+        tracing::info!(folders = removed, "removed scratch folders of killed workers");
     }
     Ok(())
 }

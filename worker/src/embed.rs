@@ -1,5 +1,6 @@
-//! `aprendiz-worker embed`: texts in, vectors out. It lives in this binary because the other one links no Burn; `aprendiz embed` fetches a
-//! published encoder and calls it.
+//! `aprendiz-worker embed`: computes embeddings of texts.
+//!
+//! The command belongs to this binary because `aprendiz` does not link Burn; `aprendiz embed` downloads a published encoder and calls it.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -13,31 +14,33 @@ use encoder::Encoder;
 use serde_json::{Map, Value};
 use training::Backend;
 
-/// Bytes of text that are held at once.
-const MOST_BYTES: usize = 8 << 20;
+/// Batches that are sorted by length together, which reduces padding.
+const BUFFERED_BATCHES: usize = 16;
+/// Limit of buffered text.
+const MAX_BUFFERED_BYTES: usize = 8 << 20;
 
-/// What to embed with what.
+/// Arguments of `aprendiz-worker embed`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each line of the input is a JSON object with `text`; the same line comes out with `embedding` in the place of `text`, in the same order.
-With --plain each line is a text, and `line` says its number.
+Each input line is a JSON object with a `text`. The output has the same lines in the same order, with `embedding` instead of `text`.
+With --plain, each input line is a text, and each output line has its number as `line`.
 
   aprendiz-worker embed --model ./contracts-encoder texts.jsonl > vectors.jsonl
   printf 'governed by the laws of Texas\\n' | aprendiz-worker embed --model ./contracts-encoder --plain -")]
 pub(crate) struct EmbedArgs {
-    /// Directory in the layout of sentence-transformers
+    /// Encoder directory in the layout of sentence-transformers
     #[arg(long, value_name = "DIRECTORY")]
     model: PathBuf,
-    /// Texts that are computed together
+    /// Batch size
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
     batch: u16,
-    /// Longest text in word pieces; the rest of a longer one is not read; default: as the model says
+    /// Maximum text length in tokens; longer texts are truncated [default: the limit of the model]
     #[arg(long, value_name = "N")]
     max_length: Option<usize>,
-    /// Each line is a text, not a JSON object
+    /// Treat each line as a text instead of a JSON object
     #[arg(long)]
     plain: bool,
-    /// JSON lines, or texts; `-` for standard input
+    /// Input file; - for standard input
     #[arg(value_name = "FILE|-", default_value = "-")]
     file: PathBuf,
 }
@@ -46,7 +49,7 @@ pub(crate) fn run(args: &EmbedArgs) -> ExitCode {
     keep_freed_memory();
     match embed(args) {
         Ok(()) => ExitCode::SUCCESS,
-        // who reads has seen enough, as `head` does
+        // the reader has closed the pipe, as `head` does
         Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) => {
             ExitCode::SUCCESS
         }
@@ -57,12 +60,12 @@ pub(crate) fn run(args: &EmbedArgs) -> ExitCode {
     }
 }
 
-/// Begins anew with what the allocator is told when a process starts, as the training process is told it: freed memory is kept for the next
-/// batch, and the system does not clear the same pages again and again, which took 7 % of the time.
+/// Restarts the process with the allocator setting of the training process: freed memory is kept for the next batch. Otherwise the system
+/// clears the same pages for each batch, which took 7 % of the time.
 fn keep_freed_memory() {
     const VARIABLE: &str = "MIMALLOC_PURGE_DELAY";
     if std::env::var_os(VARIABLE).is_none() {
-        // if it cannot begin anew it goes on, a little slower
+        // on failure the process continues, slightly slower
         let _ = Command::new("/proc/self/exe").args(std::env::args_os().skip(1)).env(VARIABLE, "-1").exec();
     }
 }
@@ -80,10 +83,10 @@ fn embed(args: &EmbedArgs) -> Result<()> {
     };
     let mut out = BufWriter::new(std::io::stdout().lock());
     let batch = usize::from(args.batch);
-    // some batches at a time, so that texts of similar length come together
-    let (mut waiting, mut bytes) = (Vec::new(), 0);
-    let mut write = |waiting: &mut Vec<(Map<String, Value>, String)>| -> Result<()> {
-        let (objects, texts): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+    // several batches are buffered, so that the encoder can group texts of similar length
+    let (mut buffer, mut bytes) = (Vec::new(), 0);
+    let mut write = |buffer: &mut Vec<(Map<String, Value>, String)>| -> Result<()> {
+        let (objects, texts): (Vec<_>, Vec<_>) = buffer.drain(..).unzip();
         let vectors = encoder.encode(&texts, batch, &device)?;
         for (mut object, vector) in objects.into_iter().zip(vectors) {
             object.insert("embedding".to_owned(), vector.into());
@@ -99,25 +102,25 @@ fn embed(args: &EmbedArgs) -> Result<()> {
         }
         let (object, text) = parse(line, number + 1, args.plain)?;
         bytes += text.len();
-        waiting.push((object, text));
-        if waiting.len() >= batch * 16 || bytes >= MOST_BYTES {
-            write(&mut waiting)?;
+        buffer.push((object, text));
+        if buffer.len() >= batch * BUFFERED_BATCHES || bytes >= MAX_BUFFERED_BYTES {
+            write(&mut buffer)?;
             bytes = 0;
         }
     }
-    write(&mut waiting)
+    write(&mut buffer)
 }
 
-/// What is kept of a line, and its text.
+/// Splits an input line into the fields to copy to the output and its text.
 fn parse(line: String, number: usize, plain: bool) -> Result<(Map<String, Value>, String)> {
     if plain {
         return Ok((Map::from_iter([("line".to_owned(), Value::from(number))]), line));
     }
-    let mut object: Map<String, Value> =
-        serde_json::from_str(&line).with_context(|| format!("line {number} is no JSON object; --plain takes every line as a text"))?;
+    let mut object: Map<String, Value> = serde_json::from_str(&line)
+        .with_context(|| format!("line {number} is not a JSON object; use --plain to treat each line as a text"))?;
     match object.remove("text") {
         Some(Value::String(text)) => Ok((object, text)),
-        Some(_) => bail!("line {number}: `text` is no string"),
+        Some(_) => bail!("line {number}: `text` is not a string"),
         None => bail!("line {number} has no `text`"),
     }
 }
@@ -127,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_line_says_beside_its_text_is_kept() {
+    fn other_fields_of_a_line_are_kept() {
         let (kept, text) = parse(r#"{"id":7,"text":"a","more":[1]}"#.to_owned(), 1, false).unwrap();
         assert_eq!((Value::Object(kept), text.as_str()), (serde_json::json!({"id": 7, "more": [1]}), "a"));
         let (kept, text) = parse("{\"text\"".to_owned(), 3, true).unwrap();
@@ -135,8 +138,8 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_text_is_named() {
-        for (line, words) in [("{\"text\":1}", "no string"), ("{}", "no `text`"), ("text", "--plain")] {
+    fn an_invalid_line_is_named() {
+        for (line, words) in [("{\"text\":1}", "not a string"), ("{}", "no `text`"), ("text", "--plain")] {
             let error = format!("{:#}", parse(line.to_owned(), 5, false).unwrap_err());
             assert!(error.contains("line 5") && error.contains(words), "{error}");
         }

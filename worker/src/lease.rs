@@ -1,64 +1,65 @@
-//! The lease of an attempt: renewed while it works, watched for a request to cancel, lost when it could not be renewed in time.
+//! Keeps the lease of an attempt: renews it, and watches for loss and cancellation.
 
 use std::time::Duration;
 
-use runs::{AttemptKey, RunsError, cancel_was_requested, renew_lease};
+use runs::{AttemptId, RunsError, cancel_was_requested, renew_lease};
 use sqlx::PgPool;
 use tokio::time::Instant;
 
-/// How often a request to cancel is looked for; it must be seen within two seconds.
-const WATCH: Duration = Duration::from_millis(500);
+/// How often to check for a cancellation request; a request must be noticed within two seconds.
+const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Why the work must stop.
+/// Why the attempt must stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LeaseEnd {
-    /// Someone asked to cancel the run.
+    /// A user asked to cancel the run.
     CancelRequested,
-    /// The run may belong to another worker now.
+    /// Another worker may own the run now.
     Lost,
 }
 
-/// Renews the lease every third of its time until there is a reason to stop. The lease counts from before the renewal was
-/// sent, so this side believes in it no longer than the database does.
-pub(crate) async fn keep(pool: &PgPool, key: AttemptKey, lease: Duration, asked_at: Instant) -> LeaseEnd {
-    let mut held_since = asked_at;
-    let mut next_renewal = held_since + lease / 3;
+/// Renews the lease every third of its duration until the attempt must stop.
+///
+/// The lease counts from before the claim or renewal was sent (`claimed_at`), so the worker never trusts it longer than the database does.
+pub(crate) async fn keep(pool: &PgPool, attempt: AttemptId, lease: Duration, claimed_at: Instant) -> LeaseEnd {
+    let mut renewed_at = claimed_at;
+    let mut next_renewal = renewed_at + lease / 3;
     loop {
         let now = Instant::now();
-        if now >= held_since + lease {
+        if now >= renewed_at + lease {
             return LeaseEnd::Lost;
         }
-        // an answer that comes after the lease has ended is of no use
-        let left = held_since + lease - now;
-        match tokio::time::timeout(left, beat(pool, key, lease, now >= next_renewal)).await {
-            Ok(Ok(Beat { cancel: true, .. })) => return LeaseEnd::CancelRequested,
-            Ok(Ok(Beat { renewed: true, .. })) => {
+        // a response after the lease has expired is useless
+        let remaining = renewed_at + lease - now;
+        match tokio::time::timeout(remaining, check(pool, attempt, lease, now >= next_renewal)).await {
+            Ok(Ok(LeaseCheck { cancel_requested: true, .. })) => return LeaseEnd::CancelRequested,
+            Ok(Ok(LeaseCheck { renewed: true, .. })) => {
                 metrics::counter!("aprendiz_worker_lease_renewals_total", "outcome" => "renewed").increment(1);
-                held_since = now;
+                renewed_at = now;
                 next_renewal = now + lease / 3;
             }
             Ok(Ok(_)) => {}
             Ok(Err(RunsError::LeaseLost { .. })) => return LeaseEnd::Lost,
             Ok(Err(error)) => {
                 metrics::counter!("aprendiz_worker_lease_renewals_total", "outcome" => "failed").increment(1);
-                tracing::warn!(%error, "lease not renewed, trying again until it expires");
+                tracing::warn!(%error, "lease renewal failed, retrying until the lease expires");
             }
             Err(_) => return LeaseEnd::Lost,
         }
-        tokio::time::sleep(WATCH.min(lease / 6)).await;
+        tokio::time::sleep(CANCEL_POLL_INTERVAL.min(lease / 6)).await;
     }
 }
 
-struct Beat {
-    cancel: bool,
+struct LeaseCheck {
+    cancel_requested: bool,
     renewed: bool,
 }
 
-async fn beat(pool: &PgPool, key: AttemptKey, lease: Duration, renew: bool) -> Result<Beat, RunsError> {
+async fn check(pool: &PgPool, attempt: AttemptId, lease: Duration, renew: bool) -> Result<LeaseCheck, RunsError> {
     let mut conn = pool.acquire().await?;
     if renew {
-        renew_lease(&mut conn, key, lease).await?;
+        renew_lease(&mut conn, attempt, lease).await?;
     }
-    let cancel = cancel_was_requested(&mut conn, key).await?;
-    Ok(Beat { cancel, renewed: renew })
+    let cancel_requested = cancel_was_requested(&mut conn, attempt).await?;
+    Ok(LeaseCheck { cancel_requested, renewed: renew })
 }

@@ -1,4 +1,4 @@
-//! Probes and metrics of this process over HTTP, where `APRENDIZ_PROBE_LISTEN` says so. They need no key and tell no secrets.
+//! HTTP probes and metrics on `APRENDIZ_PROBE_LISTEN`. They need no API key and reveal no secrets.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,21 +17,21 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::WorkerContext;
-use crate::pipeline::probe_scratch;
+use crate::scratch;
 use crate::shutdown::Shutdown;
 
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Heartbeats older than this mean that the process starves or the database is away.
-const STALE: Duration = Duration::from_secs(30);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+/// An older last heartbeat means that the process starves or the database is unavailable.
+const MAX_HEARTBEAT_AGE: Duration = Duration::from_secs(30);
 
-/// A place to listen at, taken before anything is claimed: an address that is in use must cost no run.
+/// The probe listener. It is bound before any run is claimed: an address in use must not cost an attempt.
 pub(crate) struct Probes {
     listener: Option<TcpListener>,
     metrics: PrometheusHandle,
 }
 
 impl Probes {
-    /// Listens, where an address was given.
+    /// Binds the address, if there is one.
     pub(crate) async fn listen(address: Option<SocketAddr>, metrics: PrometheusHandle) -> Result<Self> {
         let listener = match address {
             Some(address) => {
@@ -43,22 +43,22 @@ impl Probes {
         Ok(Self { listener, metrics })
     }
 
-    /// Answers until `end`.
+    /// Serves requests until `end`.
     pub(crate) async fn serve(self, context: Arc<WorkerContext>, shutdown: Shutdown, end: CancellationToken) {
         let Some(listener) = self.listener else { return };
         let router = Router::new()
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))
-            .route("/metrics", get(render))
-            .with_state(Observed { context, shutdown, metrics: self.metrics });
+            .route("/metrics", get(render_metrics))
+            .with_state(ProbeState { context, shutdown, metrics: self.metrics });
         if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(end.cancelled_owned()).await {
-            tracing::error!(%error, "probes are not answered any more");
+            tracing::error!(%error, "probe server failed");
         }
     }
 }
 
 #[derive(Clone)]
-struct Observed {
+struct ProbeState {
     context: Arc<WorkerContext>,
     shutdown: Shutdown,
     metrics: PrometheusHandle,
@@ -81,17 +81,17 @@ struct Check {
 }
 
 impl Check {
-    fn of(name: &'static str, outcome: Result<(), String>) -> Self {
+    fn new(name: &'static str, outcome: Result<(), String>) -> Self {
         Self { name, state: if outcome.is_ok() { "ok" } else { "failed" }, detail: outcome.err() }
     }
 }
 
-impl Observed {
-    fn answer(&self, checks: Vec<Check>) -> (StatusCode, Json<Health>) {
-        let is = |state| checks.iter().any(|check| check.state == state);
-        let (code, status) = if is("failed") {
+impl ProbeState {
+    fn respond(&self, checks: Vec<Check>) -> (StatusCode, Json<Health>) {
+        let any_is = |state| checks.iter().any(|check| check.state == state);
+        let (code, status) = if any_is("failed") {
             (StatusCode::SERVICE_UNAVAILABLE, "failed")
-        } else if is("degraded") {
+        } else if any_is("degraded") {
             (StatusCode::OK, "degraded")
         } else {
             (StatusCode::OK, "ok")
@@ -101,53 +101,52 @@ impl Observed {
     }
 }
 
-/// Whether the process does its work: a loop that has died does not come back by itself, so the process must be restarted.
-async fn healthz(State(observed): State<Observed>) -> impl IntoResponse {
-    let dead = observed.context.vitals.dead_loops();
+/// Liveness: a background loop that has ended does not restart, so the process must be restarted.
+async fn healthz(State(state): State<ProbeState>) -> impl IntoResponse {
+    let dead = state.context.health.dead_loops();
     let check = |name| {
-        Check::of(
-            name,
-            if dead.contains(&name) { Err("it has ended: restart the process and look into its log".to_owned()) } else { Ok(()) },
-        )
+        let outcome =
+            if dead.contains(&name) { Err("the loop has ended: restart the process and check its log".to_owned()) } else { Ok(()) };
+        Check::new(name, outcome)
     };
-    observed.answer(vec![check("doorbell"), check("heartbeat")])
+    state.respond(vec![check("queue_listener"), check("heartbeat")])
 }
 
-/// Whether it can take on runs.
-async fn readyz(State(observed): State<Observed>) -> impl IntoResponse {
-    let context = &observed.context;
-    let asked = async { sqlx::query("SELECT 1").execute(&context.pool).await };
-    let database = match timeout(PATIENCE, asked).await {
-        Ok(Ok(_)) if context.vitals.beat_age().is_some_and(|age| age < STALE) => Ok(()),
-        Ok(Ok(_)) => Err("it answers, but has taken no heartbeat for a while".to_owned()),
-        _ => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+/// Readiness: whether the worker can claim runs.
+async fn readyz(State(state): State<ProbeState>) -> impl IntoResponse {
+    let (health, deps) = (&state.context.health, &state.context.deps);
+    let ping = async { sqlx::query("SELECT 1").execute(&deps.pool).await };
+    let database = match timeout(PROBE_TIMEOUT, ping).await {
+        Ok(Ok(_)) if health.heartbeat_age().is_some_and(|age| age < MAX_HEARTBEAT_AGE) => Ok(()),
+        Ok(Ok(_)) => Err(format!("reachable, but no heartbeat succeeded in the last {} s", MAX_HEARTBEAT_AGE.as_secs())),
+        _ => Err(format!("no response within {} s", PROBE_TIMEOUT.as_secs())),
     };
-    let bucket = match timeout(PATIENCE, context.store.check()).await {
+    let bucket = match timeout(PROBE_TIMEOUT, deps.store.check()).await {
         Ok(Ok(())) => Ok(()),
-        _ => Err("it does not answer, or refuses".to_owned()),
+        _ => Err("unreachable, or access denied".to_owned()),
     };
-    let scratch = probe_scratch(&context.config.scratch).map_err(|error| format!("{}: {error}", context.config.scratch.display()));
-    let claiming = if observed.shutdown.draining().is_cancelled() { Err("it claims nothing any more".to_owned()) } else { Ok(()) };
-    let queue = if context.vitals.is_listening() {
-        Check::of("queue", Ok(()))
+    let scratch = scratch::probe(&deps.config.scratch).map_err(|error| format!("{}: {error}", deps.config.scratch.display()));
+    let claiming = if state.shutdown.draining().is_cancelled() { Err("draining: no new runs are claimed".to_owned()) } else { Ok(()) };
+    let queue = if health.is_listening() {
+        Check::new("queue", Ok(()))
     } else {
-        let detail = format!("announcements are not heard; runs are looked for every {} s", context.config.look.as_secs());
+        let detail = format!("not connected to the queue: polling for runs every {} s", deps.config.poll_interval.as_secs());
         Check { name: "queue", state: "degraded", detail: Some(detail) }
     };
     let checks = vec![
-        Check::of("database", database),
-        Check::of("bucket", bucket),
-        Check::of("scratch", scratch),
-        Check::of("claiming", claiming),
+        Check::new("database", database),
+        Check::new("bucket", bucket),
+        Check::new("scratch", scratch),
+        Check::new("claiming", claiming),
         queue,
     ];
-    observed.answer(checks)
+    state.respond(checks)
 }
 
-async fn render(State(observed): State<Observed>) -> impl IntoResponse {
-    if let Some(age) = observed.context.vitals.beat_age() {
+async fn render_metrics(State(state): State<ProbeState>) -> impl IntoResponse {
+    if let Some(age) = state.context.health.heartbeat_age() {
         metrics::gauge!("aprendiz_worker_heartbeat_age_seconds").set(age.as_secs_f64());
     }
-    observed.metrics.run_upkeep();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], observed.metrics.render())
+    state.metrics.run_upkeep();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], state.metrics.render())
 }

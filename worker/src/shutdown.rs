@@ -1,4 +1,4 @@
-//! How a worker comes to its end: it drains (claims nothing more), and may hand back what runs. Signals and operators ask for it.
+//! Shutdown in two steps: draining claims no more runs, shutting down also releases the running ones.
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
@@ -7,53 +7,55 @@ use tokio_util::sync::CancellationToken;
 /// Exit status after a second signal, as shells report an interrupted program.
 const INTERRUPTED: i32 = 130;
 
-/// The two steps of ending. Cheap to clone; every clone is the same one.
+/// The shared shutdown state. Clones refer to the same state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shutdown {
     draining: CancellationToken,
-    handing_back: CancellationToken,
+    shutting_down: CancellationToken,
 }
 
 impl Shutdown {
-    /// Both steps at the first SIGTERM or Ctrl-C, an end at once at the second.
+    /// Shuts down on the first SIGTERM or Ctrl-C and exits immediately on the second.
     pub(crate) fn on_signals() -> Result<Self> {
         let shutdown = Self::default();
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-        let first = shutdown.clone();
+        let on_first = shutdown.clone();
         tokio::spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            tracing::info!("shutting down: no new runs, running ones are handed back; a second signal ends at once");
-            first.hand_back();
+            tracing::info!("shutting down: releasing running runs; a second signal exits immediately");
+            on_first.shut_down();
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            // children die with this process; what they worked on is taken back when its lease expires
+            // training processes die with this process; the reaper requeues their runs when the leases expire
             std::process::exit(INTERRUPTED);
         });
         Ok(shutdown)
     }
 
-    /// Claim nothing more; what runs is finished.
+    /// Stops claiming runs and lets running ones finish.
     pub(crate) fn drain(&self) {
         self.draining.cancel();
     }
 
-    /// Claim nothing more; what runs is handed back.
-    pub(crate) fn hand_back(&self) {
+    /// Stops claiming runs and releases running ones.
+    pub(crate) fn shut_down(&self) {
         self.draining.cancel();
-        self.handing_back.cancel();
+        self.shutting_down.cancel();
     }
 
+    /// Cancelled once no more runs are to be claimed.
     pub(crate) const fn draining(&self) -> &CancellationToken {
         &self.draining
     }
 
-    pub(crate) const fn handing_back(&self) -> &CancellationToken {
-        &self.handing_back
+    /// Cancelled once running runs are to be released.
+    pub(crate) const fn shutting_down(&self) -> &CancellationToken {
+        &self.shutting_down
     }
 }

@@ -1,11 +1,11 @@
-//! Lists of strings as Postgres writes them.
+//! Postgres array literals.
 
-/// A `text[]` as a literal: arrays of arrays of different lengths cannot be bound, arrays of such literals can.
+/// Formats a `text[]` literal. Arrays of arrays of different lengths cannot be bound as parameters; arrays of such literals can.
 pub(crate) fn array_literal(values: &[String]) -> String {
     let mut literal = String::with_capacity(2 + values.iter().map(|value| value.len() + 3).sum::<usize>());
     literal.push('{');
-    for (place, value) in values.iter().enumerate() {
-        if place > 0 {
+    for (index, value) in values.iter().enumerate() {
+        if index > 0 {
             literal.push(',');
         }
         literal.push('"');

@@ -1,17 +1,18 @@
-//! The error of reading and declaring. The importer has its own: [`crate::import::ImportError`].
+//! Error of reading documents and declaring fields.
 
-/// Why a statement about documents or fields did not happen.
+/// Error of reading documents and declaring fields. Imports have [`crate::import::ImportError`], reviews
+/// [`crate::reviews::ReviewError`].
 #[derive(Debug, thiserror::Error)]
 pub enum AnnotationsError {
-    /// Postgres did not answer or refused.
+    /// Postgres is unavailable or rejected the statement.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    /// The definition of a field breaks a rule.
+    /// The definition of a field is invalid.
     #[error("field `{field}`: {reason}")]
     InvalidDefinition {
-        /// Name as it was given.
+        /// Name as given.
         field: String,
-        /// Which rule, and what would be right.
+        /// The rule that is broken, and how to satisfy it.
         reason: String,
     },
 }

@@ -1,8 +1,8 @@
-//! Documents, labelled fields, and what reviewers said about them: types, the importer, single reviews, and their SQL.
+//! Documents, fields, reviews and predictions: types, imports, exports, and their SQL.
 //!
-//! Events are the truth (`annotation_events`); `annotations` is their current state, derived in the same transaction.
-//! A value is a list of strings everywhere: an empty list is the answer "no value", an absent list is "unreviewed".
-//! Not here: which of these become examples of a snapshot (`dataset`), runs and models (`runs`).
+//! `annotation_events` is the append-only source of truth. `annotations` holds the current state, derived in the same transaction.
+//! A value is a list of strings everywhere: an empty list is the answer "no value", a missing list means "unreviewed".
+//! The crate `dataset` turns reviews into examples of a snapshot; the crate `runs` owns runs and models.
 
 mod array_literal;
 pub mod documents;
@@ -13,17 +13,12 @@ pub mod fields;
 mod history;
 pub mod import;
 pub mod near_duplicates;
-mod normalization;
-mod normalized_values;
-pub mod review;
-mod review_status;
-mod spans;
-mod split;
-mod state;
+pub mod reviews;
+mod splits;
+mod state_sql;
 
+pub use aprendiz_annotation_types::{Case, Normalization, ReviewStatus};
 pub use error::AnnotationsError;
+pub use fields::{NormalizedValues, normalize_values};
 pub use history::{AsOf, FieldHistory, HistoryEvent, HistoryPrediction, HistoryText, as_of, history};
-pub use normalization::{Case, Normalization};
-pub use normalized_values::{NormalizedValues, normalize_values};
-pub use review_status::ReviewStatus;
-pub use split::{InvalidRatios, Split, SplitRatios, group_key_of};
+pub use splits::{InvalidRatios, Split, SplitRatios, compute_group_key};

@@ -1,4 +1,4 @@
-//! Deleting and listing objects, for whoever keeps the bucket clean.
+//! Listing and deletion of objects, used by garbage collection.
 
 use std::time::SystemTime;
 
@@ -7,42 +7,42 @@ use aws_sdk_s3::operation::delete_object::DeleteObjectError;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// An object as a listing shows it.
+/// An object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedObject {
-    /// Its key, without the prefix of the bucket.
+    /// Key without the configured key prefix.
     pub key: String,
-    /// When it was written, by the clock of the server; `None` when the server does not say.
+    /// Modification time by the clock of the server, if it reports one.
     pub modified_at: Option<SystemTime>,
 }
 
 /// A page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
-    /// In the order of their keys.
+    /// Objects in key order.
     pub objects: Vec<ListedObject>,
-    /// Whether there are more after the last of them.
+    /// Whether more objects follow.
     pub more: bool,
 }
 
 impl Store {
-    /// Deletes an object. One that is not there counts as deleted.
+    /// Deletes an object. Deleting a missing object succeeds.
     ///
     /// # Errors
-    /// S3 is away, or refuses.
+    /// S3 is unavailable, or rejects the request.
     pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
         let deleted = self.client.delete_object().bucket(&self.bucket).key(self.full_key(key)).send().await;
         match deleted {
             Ok(_) => Ok(()),
             Err(error) if error.as_service_error().is_some_and(is_missing) => Ok(()),
-            Err(error) => Err(StoreError::away(&self.bucket, format!("deleting `{key}`"), &error)),
+            Err(error) => Err(StoreError::from_sdk(&self.bucket, format!("deleting `{key}`"), &error)),
         }
     }
 
-    /// Up to `limit` (at most 1,000) objects below a prefix, in the order of their keys, after the key `after`.
+    /// Lists up to `limit` (at most 1,000) objects below a prefix in key order, starting after the key `after`.
     ///
     /// # Errors
-    /// S3 is away, or refuses.
+    /// S3 is unavailable, or rejects the request.
     pub async fn list(&self, prefix: &str, after: Option<&str>, limit: i32) -> Result<Listing, StoreError> {
         let page = self
             .client
@@ -53,9 +53,9 @@ impl Store {
             .max_keys(limit)
             .send()
             .await
-            .map_err(|error| StoreError::away(&self.bucket, format!("listing `{prefix}`"), &error))?;
+            .map_err(|error| StoreError::from_sdk(&self.bucket, format!("listing `{prefix}`"), &error))?;
         let listed = page.contents().iter().filter_map(|object| {
-            let key = self.own_key(object.key()?)?;
+            let key = self.strip_key_prefix(object.key()?)?;
             let modified_at = object.last_modified().and_then(|time| SystemTime::try_from(*time).ok());
             Some(ListedObject { key: key.to_owned(), modified_at })
         });
@@ -63,7 +63,7 @@ impl Store {
     }
 }
 
-/// Amazon answers a deletion of nothing with success; others say that there is nothing.
+/// AWS reports success for the deletion of a missing object; other servers report `NoSuchKey`.
 fn is_missing(error: &DeleteObjectError) -> bool {
     error.meta().code() == Some("NoSuchKey")
 }

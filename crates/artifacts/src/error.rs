@@ -1,65 +1,64 @@
-//! The error of this crate.
+//! Errors of the object store.
 
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 
-/// Why an object could not be written or read.
+/// An operation on the object store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The bucket does not exist.
     #[error("bucket `{0}` does not exist: create it, or set APRENDIZ_BUCKET to an existing one")]
     MissingBucket(String),
-    /// The bucket exists, but not for these credentials.
-    #[error("bucket `{0}` refuses these credentials: check AWS_ACCESS_KEY_ID and its rights")]
-    Refused(String),
-    /// No such object.
+    /// The credentials do not grant access to the bucket.
+    #[error("access to bucket `{0}` denied: check AWS_ACCESS_KEY_ID and its permissions")]
+    AccessDenied(String),
+    /// The object does not exist.
     #[error("object `{0}` does not exist")]
     MissingObject(String),
-    /// What came back is not what was written.
-    #[error("object `{key}` is damaged: expected sha256 {expected}, got {found}")]
-    Damaged {
-        /// Its key.
+    /// The content of an object differs from what was uploaded.
+    #[error("object `{key}` is corrupted: expected sha256 {expected}, got {found}")]
+    ChecksumMismatch {
+        /// Object key.
         key: String,
-        /// Hash that was recorded.
+        /// Recorded hash.
         expected: String,
-        /// Hash of what came.
+        /// Hash of the received content.
         found: String,
     },
-    /// S3 did not answer, or not in the expected way.
-    #[error("object store, {doing}: {cause}")]
-    Away {
-        /// What was tried.
-        doing: String,
-        /// What came back.
+    /// S3 did not respond, or returned an unexpected error.
+    #[error("object store error while {operation}: {cause}")]
+    Unavailable {
+        /// The attempted operation.
+        operation: String,
+        /// The error of the SDK or the server.
         cause: String,
     },
     /// A local file could not be read or written.
     #[error("file `{path}`: {source}")]
     File {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// The reason.
+        /// I/O error.
         source: std::io::Error,
     },
 }
 
 impl StoreError {
-    /// Whether trying again later may help. A missing bucket may come back, and wrong credentials may be mended, without
-    /// any change to the run.
+    /// Whether a retry may succeed. This includes a missing bucket and denied access: an operator can fix both without changing the run.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         !matches!(self, Self::MissingObject(_))
     }
 
-    pub(crate) fn away<E, R>(bucket: &str, doing: impl Into<String>, error: &SdkError<E, R>) -> Self
+    pub(crate) fn from_sdk<E, R>(bucket: &str, operation: impl Into<String>, error: &SdkError<E, R>) -> Self
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
         R: std::fmt::Debug,
     {
         match error.code() {
             Some("NoSuchBucket") => Self::MissingBucket(bucket.to_owned()),
-            _ => Self::Away { doing: doing.into(), cause: DisplayErrorContext(error).to_string() },
+            _ => Self::Unavailable { operation: operation.into(), cause: DisplayErrorContext(error).to_string() },
         }
     }
 
@@ -67,18 +66,18 @@ impl StoreError {
         Self::File { path: path.display().to_string(), source }
     }
 
-    pub(crate) fn of_get<R: std::fmt::Debug>(bucket: &str, key: &str, error: &SdkError<GetObjectError, R>) -> Self {
+    pub(crate) fn from_get<R: std::fmt::Debug>(bucket: &str, key: &str, error: &SdkError<GetObjectError, R>) -> Self {
         match error.as_service_error() {
             Some(GetObjectError::NoSuchKey(_)) => Self::MissingObject(key.to_owned()),
-            _ => Self::away(bucket, format!("reading `{key}`"), error),
+            _ => Self::from_sdk(bucket, format!("reading `{key}`"), error),
         }
     }
 
-    pub(crate) fn of_bucket(bucket: &str, error: &SdkError<HeadBucketError>) -> Self {
+    pub(crate) fn from_head_bucket(bucket: &str, error: &SdkError<HeadBucketError>) -> Self {
         match error.raw_response().map(|response| response.status().as_u16()) {
             Some(404) => Self::MissingBucket(bucket.to_owned()),
-            Some(401 | 403) => Self::Refused(bucket.to_owned()),
-            _ => Self::away(bucket, format!("looking for bucket `{bucket}`"), error),
+            Some(401 | 403) => Self::AccessDenied(bucket.to_owned()),
+            _ => Self::from_sdk(bucket, format!("checking bucket `{bucket}`"), error),
         }
     }
 }
@@ -90,24 +89,24 @@ mod tests {
 
     use super::*;
 
-    fn refused<E>(code: &str, build: impl Fn(ErrorMetadata) -> E) -> SdkError<E, ()> {
+    fn service_error<E>(code: &str, build: impl Fn(ErrorMetadata) -> E) -> SdkError<E, ()> {
         SdkError::service_error(build(ErrorMetadata::builder().code(code).build()), ())
     }
 
     #[test]
-    fn a_missing_bucket_is_no_missing_object() {
-        let reading = StoreError::of_get("models", "key", &refused("NoSuchBucket", GetObjectError::generic));
-        let writing = StoreError::away("models", "writing `key`", &refused("NoSuchBucket", PutObjectError::generic));
+    fn missing_bucket_is_distinguished_from_missing_object() {
+        let reading = StoreError::from_get("models", "key", &service_error("NoSuchBucket", GetObjectError::generic));
+        let writing = StoreError::from_sdk("models", "writing `key`", &service_error("NoSuchBucket", PutObjectError::generic));
         for error in [reading, writing] {
             assert!(matches!(&error, StoreError::MissingBucket(bucket) if bucket == "models"), "{error}");
-            assert!(error.is_retryable(), "it may be created: the run need not fail for good");
+            assert!(error.is_retryable(), "the bucket can still be created");
         }
     }
 
     #[test]
-    fn other_refusals_say_what_was_tried_and_what_came_back() {
-        let error = StoreError::away("models", "writing `key`", &refused("SlowDown", PutObjectError::generic));
+    fn other_errors_name_the_operation_and_the_cause() {
+        let error = StoreError::from_sdk("models", "writing `key`", &service_error("SlowDown", PutObjectError::generic));
         let text = error.to_string();
-        assert!(matches!(error, StoreError::Away { .. }) && text.contains("writing `key`") && text.contains("SlowDown"), "{text}");
+        assert!(matches!(error, StoreError::Unavailable { .. }) && text.contains("writing `key`") && text.contains("SlowDown"), "{text}");
     }
 }

@@ -1,19 +1,18 @@
-//! Object keys. All of them are made here, and each holds the run and attempt that wrote it, so that two attempts never
-//! write one object.
+//! Object keys. Every key contains the run and the attempt that writes it, so that two attempts never write the same object.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-/// What every key begins with.
+/// Top-level prefixes of all keys.
 pub const KEY_PREFIXES: [&str; 4] = ["checkpoints/", "datasets/", "embeddings/", "models/"];
 
-/// A path that must not become part of a key.
+/// An unsafe path that cannot be part of a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no path of a file in a manifest: use relative names of letters, digits, `.`, `_`, `-`, separated by `/`")]
+#[error("invalid file path `{0}`: expected a relative path of letters, digits, `.`, `_`, `-`, separated by `/`")]
 pub struct KeyError(pub String);
 
-/// Where the files of one dataset snapshot or one model version lie.
+/// Key prefix of the files of a dataset snapshot, a model version, or a set of checkpoints or embeddings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectPrefix(String);
 
@@ -24,7 +23,7 @@ impl ObjectPrefix {
         Self(format!("datasets/{dataset_id}/run-{run_id}/attempt-{attempt}"))
     }
 
-    /// Prefix of a model trained by an attempt. The model's name was validated when the run was created.
+    /// Prefix of a model trained by an attempt. The model name is validated when the run is created.
     #[must_use]
     pub fn model(model: &str, run_id: Uuid, attempt: i32) -> Self {
         Self(format!("models/{model}/run-{run_id}/attempt-{attempt}"))
@@ -36,13 +35,13 @@ impl ObjectPrefix {
         Self(format!("checkpoints/run-{run_id}/attempt-{attempt}"))
     }
 
-    /// Prefix of the vectors that an attempt adds to those of an encoder, which is named by a hash.
+    /// Prefix of the embeddings that an attempt computes with an encoder. `encoder` is a hash.
     #[must_use]
     pub fn embeddings(encoder: &str, run_id: Uuid, attempt: i32) -> Self {
         Self(format!("embeddings/{encoder}/run-{run_id}/attempt-{attempt}"))
     }
 
-    /// A prefix read back from the database.
+    /// A prefix loaded from the database.
     #[must_use]
     pub fn stored(prefix: &str) -> Self {
         Self(prefix.to_owned())
@@ -51,13 +50,13 @@ impl ObjectPrefix {
     /// Key of a file under this prefix.
     ///
     /// # Errors
-    /// When the path is not a plain relative one.
+    /// The path is not a plain relative path.
     pub fn file(&self, path: &str) -> Result<String, KeyError> {
         check_relative_path(path)?;
         Ok(format!("{}/{path}", self.0))
     }
 
-    /// The prefix as text, without a slash at the end.
+    /// The prefix without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -70,29 +69,29 @@ impl fmt::Display for ObjectPrefix {
     }
 }
 
-/// The run and attempt that wrote an object, as its key says; `None` for a key that was not made here.
+/// Parses the run ID and the attempt number from an object key. `None` for keys that this crate did not create.
 #[must_use]
-pub fn writer_of(key: &str) -> Option<(Uuid, i32)> {
+pub fn parse_writer(key: &str) -> Option<(Uuid, i32)> {
     if !KEY_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
         return None;
     }
-    // a model may be called `run-1`: the run stands directly before the attempt
-    let folders: Vec<&str> = key.split('/').collect();
-    folders.windows(2).find_map(|pair| {
+    // a model may be named `run-1`, so the run is the segment directly before the attempt
+    let segments: Vec<&str> = key.split('/').collect();
+    segments.windows(2).find_map(|pair| {
         let run_id = Uuid::try_parse(pair[0].strip_prefix("run-")?).ok()?;
         let number = pair[1].strip_prefix("attempt-")?.parse().ok().filter(|number| *number >= 1)?;
         Some((run_id, number))
     })
 }
 
-/// Checks that a path is safe to join to a folder or a key: relative, plain names, nothing that climbs.
+/// Checks that a path can safely be joined to a directory or a key: it is relative, and its names are plain.
 ///
 /// # Errors
 /// [`KeyError`] with the path.
 pub fn check_relative_path(path: &str) -> Result<(), KeyError> {
-    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
-    let good_name = |name: &str| !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain);
-    if path.len() <= 200 && path.split('/').all(good_name) { Ok(()) } else { Err(KeyError(path.to_owned())) }
+    let is_plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
+    let is_valid_name = |name: &str| !name.is_empty() && !name.starts_with('.') && name.bytes().all(is_plain);
+    if path.len() <= 200 && path.split('/').all(is_valid_name) { Ok(()) } else { Err(KeyError(path.to_owned())) }
 }
 
 #[cfg(test)]
@@ -100,33 +99,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_hold_run_and_attempt() {
+    fn keys_contain_run_and_attempt() {
         let key = ObjectPrefix::model("contracts", Uuid::nil(), 2).file("config.json").unwrap();
         assert_eq!(key, "models/contracts/run-00000000-0000-0000-0000-000000000000/attempt-2/config.json");
     }
 
     #[test]
-    fn a_key_tells_who_wrote_it() {
+    fn writer_is_parsed_from_the_key() {
         let run = Uuid::from_u128(7);
         for prefix in
             [ObjectPrefix::dataset(Uuid::nil(), run, 3), ObjectPrefix::model("contracts", run, 3), ObjectPrefix::embeddings("5f", run, 3)]
         {
-            assert_eq!(writer_of(&prefix.file("data/x.parquet").unwrap()), Some((run, 3)));
+            assert_eq!(parse_writer(&prefix.file("data/x.parquet").unwrap()), Some((run, 3)));
         }
-        let confusing = ObjectPrefix::model(&format!("run-{}", Uuid::nil()), run, 3).file("config.json").unwrap();
-        assert_eq!(writer_of(&confusing), Some((run, 3)));
+        let ambiguous = ObjectPrefix::model(&format!("run-{}", Uuid::nil()), run, 3).file("config.json").unwrap();
+        assert_eq!(parse_writer(&ambiguous), Some((run, 3)));
         for foreign in [
             "models/x/config.json".to_owned(),
             format!("models/x/run-{run}/config.json"),
             format!("models/x/run-{run}/attempt-0/config.json"),
             format!("backups/run-{run}/attempt-1/config.json"),
         ] {
-            assert_eq!(writer_of(&foreign), None, "{foreign}");
+            assert_eq!(parse_writer(&foreign), None, "{foreign}");
         }
     }
 
     #[test]
-    fn paths_cannot_climb() {
+    fn unsafe_paths_are_rejected() {
         for bad in ["", "/etc/passwd", "../x", "a/../b", "a//b", ".hidden", "a\\b", "a b", "a/"] {
             assert!(check_relative_path(bad).is_err(), "{bad}");
         }

@@ -1,6 +1,6 @@
-//! Objects in S3: their keys, uploads with hashes, verified downloads, deletions.
+//! Object storage on S3: object keys, uploads with hashes, verified downloads, listing and deletion.
 //!
-//! Not here: which object belongs to what (rows of `objects`, in `runs`) and what a manifest lists (`inference`, `dataset`).
+//! The ownership of objects (table `objects`) is in `runs`; the contents of manifests are in `inference` and `dataset`.
 
 mod delete;
 mod error;
@@ -11,7 +11,7 @@ mod upload;
 
 pub use delete::{ListedObject, Listing};
 pub use error::StoreError;
-pub use key::{KEY_PREFIXES, KeyError, ObjectPrefix, check_relative_path, writer_of};
-pub use multipart::UnfinishedUpload;
+pub use key::{KEY_PREFIXES, KeyError, ObjectPrefix, check_relative_path, parse_writer};
+pub use multipart::IncompleteUpload;
 pub use store::{Object, ObjectRange, Store, StoreConfig};
 pub use upload::{Upload, Uploaded};

@@ -1,4 +1,4 @@
-//! Multipart uploads that were begun and never ended: their parts cost space, and no listing of objects shows them.
+//! Incomplete multipart uploads. Their parts use space, but object listings do not show them.
 
 use std::time::SystemTime;
 
@@ -7,40 +7,40 @@ use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// A multipart upload that has not ended.
+/// A multipart upload that was neither completed nor aborted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnfinishedUpload {
-    /// Key of the object that it would have made, without the prefix of the bucket.
+pub struct IncompleteUpload {
+    /// Key of the object, without the configured key prefix.
     pub key: String,
-    /// Its id.
+    /// Upload ID.
     pub upload_id: String,
-    /// When it was begun, by the clock of the server; `None` when the server does not say.
-    pub begun_at: Option<SystemTime>,
+    /// Start time by the clock of the server, if it reports one.
+    pub initiated_at: Option<SystemTime>,
 }
 
 impl Store {
-    /// Aborts a multipart upload. Returns `false` when the server answers that it cannot: usually because the upload has ended
-    /// already, for which servers have different words.
+    /// Aborts a multipart upload. Returns `false` if the server rejects the request, usually because the upload has already ended;
+    /// the error code for that differs between servers.
     ///
     /// # Errors
-    /// S3 does not answer.
+    /// S3 is unavailable.
     pub async fn abort_upload(&self, key: &str, upload_id: &str) -> Result<bool, StoreError> {
         let aborted = self.client.abort_multipart_upload().bucket(&self.bucket).key(self.full_key(key)).upload_id(upload_id).send().await;
         match aborted {
             Ok(_) => Ok(true),
             Err(error) if error.as_service_error().is_some() && error.code() != Some("NoSuchBucket") && !is_overloaded(&error) => {
-                tracing::debug!(object.key = key, cause = error.code(), "a multipart upload could not be aborted");
+                tracing::debug!(object.key = key, cause = error.code(), "multipart upload not aborted");
                 Ok(false)
             }
-            Err(error) => Err(StoreError::away(&self.bucket, format!("aborting an upload of `{key}`"), &error)),
+            Err(error) => Err(StoreError::from_sdk(&self.bucket, format!("aborting an upload of `{key}`"), &error)),
         }
     }
 
-    /// Up to `limit` (at most 1,000) unfinished multipart uploads below a prefix; `None` where the server cannot list them.
+    /// Lists up to `limit` (at most 1,000) incomplete multipart uploads below a prefix. `None` if the server cannot list them.
     ///
     /// # Errors
-    /// S3 is away, or refuses.
-    pub async fn unfinished_uploads(&self, prefix: &str, limit: i32) -> Result<Option<Vec<UnfinishedUpload>>, StoreError> {
+    /// S3 is unavailable, or rejects the request.
+    pub async fn incomplete_uploads(&self, prefix: &str, limit: i32) -> Result<Option<Vec<IncompleteUpload>>, StoreError> {
         let listed =
             self.client.list_multipart_uploads().bucket(&self.bucket).prefix(self.full_key(prefix)).max_uploads(limit).send().await;
         let page = match listed {
@@ -48,18 +48,18 @@ impl Store {
             Err(error) if error.raw_response().is_some_and(|response| matches!(response.status().as_u16(), 405 | 501)) => {
                 return Ok(None);
             }
-            Err(error) => return Err(StoreError::away(&self.bucket, format!("listing uploads below `{prefix}`"), &error)),
+            Err(error) => return Err(StoreError::from_sdk(&self.bucket, format!("listing uploads below `{prefix}`"), &error)),
         };
         let uploads = page.uploads().iter().filter_map(|upload| {
-            let key = self.own_key(upload.key()?)?.to_owned();
-            let begun_at = upload.initiated().and_then(|time| SystemTime::try_from(*time).ok());
-            Some(UnfinishedUpload { key, upload_id: upload.upload_id()?.to_owned(), begun_at })
+            let key = self.strip_key_prefix(upload.key()?)?.to_owned();
+            let initiated_at = upload.initiated().and_then(|time| SystemTime::try_from(*time).ok());
+            Some(IncompleteUpload { key, upload_id: upload.upload_id()?.to_owned(), initiated_at })
         });
         Ok(Some(uploads.collect()))
     }
 }
 
-/// Whether the server asked to come back later.
+/// Whether the server asks for a later retry.
 fn is_overloaded<E, R>(error: &aws_sdk_s3::error::SdkError<E, R>) -> bool
 where
     E: aws_sdk_s3::error::ProvideErrorMetadata,

@@ -1,4 +1,4 @@
-//! The bucket: connect, check, read.
+//! Connection to a bucket, and downloads.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,21 +14,23 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use crate::error::StoreError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const COPY_BUFFER: usize = 256 * 1024;
+/// Attempts per request, including the first one.
+const MAX_ATTEMPTS: u32 = 4;
+const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Which bucket. Endpoint, region and credentials come from the SDK's own variables (`AWS_*`, `AWS_ENDPOINT_URL_S3`).
+/// Bucket settings. Endpoint, region and credentials come from the variables of the AWS SDK (`AWS_*`, `AWS_ENDPOINT_URL_S3`).
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// Name of the bucket; it must exist.
+    /// Name of an existing bucket.
     pub bucket: String,
-    /// Put before every key, for example `team-a/`; empty = none.
+    /// Prefix of every key, such as `team-a/`; empty = none.
     pub key_prefix: String,
-    /// How long an answer may take to begin; a request is sent at most four times. Too short and a slow store fails large parts, too
-    /// long and one that hangs is noticed late.
+    /// Timeout until the first byte of a response; a request is sent at most four times. A low value fails large parts on
+    /// a slow store; a high value delays the detection of a hanging store.
     pub timeout: Duration,
 }
 
-/// The bucket and a client for it. Cheap to clone.
+/// A bucket with its client. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) client: Client,
@@ -36,20 +38,20 @@ pub struct Store {
     key_prefix: String,
 }
 
-/// Bytes of an object: from `first` to `last`, both included.
+/// An inclusive byte range of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectRange {
-    /// First byte, from 0.
+    /// First byte, zero-based.
     pub first: u64,
-    /// Last byte; `None` = to the end.
+    /// Last byte; `None` = end of the object.
     pub last: Option<u64>,
 }
 
-/// An object that is being read.
+/// An object opened for reading.
 pub struct Object {
-    /// Its bytes, or those of the range.
+    /// Content of the object or the range.
     pub reader: Box<dyn AsyncRead + Send + Unpin>,
-    /// How many bytes the reader will give.
+    /// Number of bytes that the reader yields.
     pub bytes: u64,
 }
 
@@ -60,18 +62,18 @@ impl std::fmt::Debug for Object {
 }
 
 impl Store {
-    /// Prepares a client; nothing is sent yet (see [`Store::check`]).
+    /// Creates a client without sending a request (see [`Store::check`]).
     pub async fn connect(config: &StoreConfig) -> Self {
-        // one crypto provider for the whole process: ring
+        // ring is the only crypto provider of the process
         let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(config.timeout).build();
         let shared = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
-            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
             .timeout_config(timeouts)
             .load()
             .await;
-        // servers that are not Amazon's rarely resolve bucket names as hosts
+        // most S3-compatible servers do not support virtual-hosted-style requests
         let s3 = aws_sdk_s3::config::Builder::from(&shared).force_path_style(true).build();
         Self { client: Client::from_conf(s3), bucket: config.bucket.clone(), key_prefix: config.key_prefix.clone() }
     }
@@ -80,8 +82,8 @@ impl Store {
         format!("{}{key}", self.key_prefix)
     }
 
-    /// The key without the prefix of the bucket; `None` for a key of someone else.
-    pub(crate) fn own_key<'a>(&self, full_key: &'a str) -> Option<&'a str> {
+    /// The key without the configured prefix, or `None` if it has another prefix.
+    pub(crate) fn strip_key_prefix<'a>(&self, full_key: &'a str) -> Option<&'a str> {
         full_key.strip_prefix(&self.key_prefix)
     }
 
@@ -91,19 +93,19 @@ impl Store {
         &self.bucket
     }
 
-    /// Whether the bucket can be used.
+    /// Checks that the bucket exists and is accessible.
     ///
     /// # Errors
-    /// Names the bucket and what to do.
+    /// The message names the bucket and the fix.
     pub async fn check(&self) -> Result<(), StoreError> {
-        self.client.head_bucket().bucket(&self.bucket).send().await.map_err(|error| StoreError::of_bucket(&self.bucket, &error))?;
+        self.client.head_bucket().bucket(&self.bucket).send().await.map_err(|error| StoreError::from_head_bucket(&self.bucket, &error))?;
         Ok(())
     }
 
     /// Opens an object for reading.
     ///
     /// # Errors
-    /// [`StoreError::MissingObject`], or S3 is away.
+    /// [`StoreError::MissingObject`], or S3 is unavailable.
     pub async fn get(&self, key: &str, range: Option<ObjectRange>) -> Result<Object, StoreError> {
         let range = range.map(|range| match range.last {
             Some(last) => format!("bytes={}-{last}", range.first),
@@ -117,15 +119,15 @@ impl Store {
             .set_range(range)
             .send()
             .await
-            .map_err(|error| StoreError::of_get(&self.bucket, key, &error))?;
+            .map_err(|error| StoreError::from_get(&self.bucket, key, &error))?;
         let bytes = u64::try_from(output.content_length().unwrap_or_default()).unwrap_or_default();
         Ok(Object { reader: Box::new(output.body.into_async_read()), bytes })
     }
 
-    /// Downloads an object into a file and checks its hash. The file appears under its name only when it is whole and right.
+    /// Downloads an object to a file and verifies its hash. The file gets its final name only once it is complete and verified.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when the bytes are not the recorded ones.
+    /// [`StoreError::ChecksumMismatch`] if the content differs from the recorded hash.
     pub async fn download(&self, key: &str, path: &Path, expected_sha256: &str) -> Result<u64, StoreError> {
         let file_error = |source| StoreError::file(path, source);
         if let Some(parent) = path.parent() {
@@ -137,14 +139,14 @@ impl Store {
         let mut object = self.get(key, None).await?;
         let mut file = tokio::fs::File::create(part).await.map_err(file_error)?;
         let mut hash = Sha256::new();
-        let mut buffer = vec![0; COPY_BUFFER];
+        let mut buffer = vec![0; BUFFER_BYTES];
         let mut bytes = 0;
         loop {
             let read = object
                 .reader
                 .read(&mut buffer)
                 .await
-                .map_err(|error| StoreError::Away { doing: format!("reading `{key}`"), cause: error.to_string() })?;
+                .map_err(|error| StoreError::Unavailable { operation: format!("reading `{key}`"), cause: error.to_string() })?;
             if read == 0 {
                 break;
             }
@@ -156,7 +158,7 @@ impl Store {
         let found = hex::encode(hash.finalize());
         if found != expected_sha256 {
             tokio::fs::remove_file(part).await.map_err(file_error)?;
-            return Err(StoreError::Damaged { key: key.to_owned(), expected: expected_sha256.to_owned(), found });
+            return Err(StoreError::ChecksumMismatch { key: key.to_owned(), expected: expected_sha256.to_owned(), found });
         }
         tokio::fs::rename(part, path).await.map_err(file_error)?;
         Ok(bytes)

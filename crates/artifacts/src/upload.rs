@@ -1,4 +1,4 @@
-//! Uploads: the hash is taken from the bytes that are sent.
+//! Uploads. Hashes are computed from the bytes that are sent.
 
 use std::path::Path;
 
@@ -12,22 +12,22 @@ use tokio::io::AsyncReadExt as _;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Larger files go up in parts of this size; S3 allows 10,000 parts, so up to 156 GiB.
-const PART: usize = 16 * 1024 * 1024;
+/// Part size of multipart uploads. S3 allows 10,000 parts, which limits a file to 156 GiB.
+const PART_BYTES: usize = 16 * 1024 * 1024;
 
-/// What was uploaded.
+/// An uploaded object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uploaded {
-    /// SHA-256 of the bytes, hex.
+    /// Hex-encoded SHA-256 of the content.
     pub sha256: String,
-    /// How many bytes.
+    /// Size in bytes.
     pub bytes: u64,
 }
 
-/// An upload that is ready to send its bytes. Begun and finished in two steps, so that the id of a multipart upload can be
-/// recorded before its first part is sent: whoever finds the record later can abort what a crash left behind.
+/// An upload that has not sent its content yet. Uploads have two steps, so that the ID of a multipart upload can be recorded before
+/// its first part is sent. After a crash, the record allows the upload to be aborted.
 #[derive(Debug)]
-#[must_use = "nothing is sent before `finish`"]
+#[must_use = "nothing is uploaded before `finish`"]
 pub struct Upload<'a> {
     store: &'a Store,
     key: &'a str,
@@ -39,16 +39,16 @@ pub struct Upload<'a> {
 }
 
 impl Upload<'_> {
-    /// The id of the multipart upload; `None` for a small file, which goes up in one piece.
+    /// The ID of the multipart upload; `None` for a small file, which is sent in a single request.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.upload_id.as_deref()
     }
 
-    /// Sends the file; memory holds one part at a time.
+    /// Uploads the content. One part at a time is held in memory.
     ///
     /// # Errors
-    /// The file cannot be read, or S3 refuses; an unfinished multipart upload is aborted.
+    /// The file cannot be read, or S3 rejects the upload. A failed multipart upload is aborted.
     pub async fn finish(mut self) -> Result<Uploaded, StoreError> {
         let Some(upload_id) = self.upload_id.take() else {
             let bytes = self.first.len() as u64;
@@ -58,46 +58,46 @@ impl Upload<'_> {
         match self.store.upload_parts(self.key, &upload_id, self.first, &mut self.file, self.path, &mut self.hash).await {
             Ok(bytes) => Ok(Uploaded { sha256: hex::encode(self.hash.finalize()), bytes }),
             Err(error) => {
-                abort(self.store, self.key, &upload_id).await;
+                abort_or_warn(self.store, self.key, &upload_id).await;
                 Err(error)
             }
         }
     }
 
-    /// Sends nothing; a multipart upload is aborted.
-    pub async fn give_up(self) {
+    /// Aborts the upload without sending the content.
+    pub async fn abort(self) {
         if let Some(upload_id) = &self.upload_id {
-            abort(self.store, self.key, upload_id).await;
+            abort_or_warn(self.store, self.key, upload_id).await;
         }
     }
 }
 
-async fn abort(store: &Store, key: &str, upload_id: &str) {
+async fn abort_or_warn(store: &Store, key: &str, upload_id: &str) {
     match store.abort_upload(key, upload_id).await {
         Ok(true) => {}
-        Ok(false) => tracing::warn!(object.key = key, "the server refuses to abort an unfinished upload: it stays behind"),
-        Err(error) => tracing::warn!(object.key = key, %error, "an unfinished upload stays behind"),
+        Ok(false) => tracing::warn!(object.key = key, "incomplete upload not aborted: rejected by the server"),
+        Err(error) => tracing::warn!(object.key = key, %error, "incomplete upload not aborted"),
     }
 }
 
 impl Store {
-    /// Uploads a file; memory holds one part at a time.
+    /// Uploads a file. One part at a time is held in memory.
     ///
     /// # Errors
-    /// The file cannot be read, or S3 refuses; an unfinished multipart upload is aborted.
+    /// The file cannot be read, or S3 rejects the upload. A failed multipart upload is aborted.
     pub async fn upload(&self, key: &str, path: &Path) -> Result<Uploaded, StoreError> {
         self.begin_upload(key, path).await?.finish().await
     }
 
-    /// Prepares the upload of a file: a large one gets its multipart upload, whose id is in [`Upload::id`].
+    /// Prepares the upload of a file. For a large file, this creates the multipart upload; its ID is in [`Upload::id`].
     ///
     /// # Errors
-    /// The file cannot be read, or S3 refuses.
+    /// The file cannot be read, or S3 rejects the request.
     pub async fn begin_upload<'a>(&'a self, key: &'a str, path: &'a Path) -> Result<Upload<'a>, StoreError> {
         let mut file = File::open(path).await.map_err(|error| StoreError::file(path, error))?;
         let mut hash = Sha256::new();
         let first = read_part(&mut file, path, &mut hash).await?;
-        if first.len() < PART {
+        if first.len() < PART_BYTES {
             return Ok(Upload { store: self, key, path, file, hash, first, upload_id: None });
         }
         let created = self
@@ -107,7 +107,7 @@ impl Store {
             .key(self.full_key(key))
             .send()
             .await
-            .map_err(|error| StoreError::away(&self.bucket, format!("starting the upload of `{key}`"), &error))?;
+            .map_err(|error| StoreError::from_sdk(&self.bucket, format!("starting the upload of `{key}`"), &error))?;
         let upload_id = Some(created.upload_id().unwrap_or_default().to_owned());
         Ok(Upload { store: self, key, path, file, hash, first, upload_id })
     }
@@ -120,7 +120,7 @@ impl Store {
             .body(ByteStream::from(bytes))
             .send()
             .await
-            .map_err(|error| StoreError::away(&self.bucket, format!("writing `{key}`"), &error))?;
+            .map_err(|error| StoreError::from_sdk(&self.bucket, format!("writing `{key}`"), &error))?;
         Ok(())
     }
 
@@ -138,7 +138,7 @@ impl Store {
         let mut bytes = 0;
         for number in 1.. {
             bytes += part.len() as u64;
-            let full = part.len() == PART;
+            let is_full = part.len() == PART_BYTES;
             let sent = self
                 .client
                 .upload_part()
@@ -149,9 +149,9 @@ impl Store {
                 .body(ByteStream::from(part))
                 .send()
                 .await
-                .map_err(|error| StoreError::away(&self.bucket, format!("writing part {number} of `{key}`"), &error))?;
+                .map_err(|error| StoreError::from_sdk(&self.bucket, format!("writing part {number} of `{key}`"), &error))?;
             parts.push(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag().map(ToOwned::to_owned)).build());
-            if !full {
+            if !is_full {
                 break;
             }
             part = read_part(file, path, hash).await?;
@@ -167,17 +167,17 @@ impl Store {
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
             .send()
             .await
-            .map_err(|error| StoreError::away(&self.bucket, format!("finishing the upload of `{key}`"), &error))?;
+            .map_err(|error| StoreError::from_sdk(&self.bucket, format!("finishing the upload of `{key}`"), &error))?;
         Ok(bytes)
     }
 }
 
-/// Reads up to one part, fewer bytes only at the end of the file.
+/// Reads one part; shorter only at the end of the file.
 async fn read_part(file: &mut File, path: &Path, hash: &mut Sha256) -> Result<Bytes, StoreError> {
     let mut part = BytesMut::with_capacity(64 * 1024);
-    while part.len() < PART {
-        let room = PART - part.len();
-        let read = (&mut *file).take(room as u64).read_buf(&mut part).await.map_err(|error| StoreError::file(path, error))?;
+    while part.len() < PART_BYTES {
+        let remaining = PART_BYTES - part.len();
+        let read = (&mut *file).take(remaining as u64).read_buf(&mut part).await.map_err(|error| StoreError::file(path, error))?;
         if read == 0 {
             break;
         }

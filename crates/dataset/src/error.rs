@@ -1,12 +1,10 @@
-//! Why a snapshot could not be resolved, built or recorded.
-//!
-//! Each error says whether the run may try again (`is_retryable`) and by which code it is counted (`code`).
+//! Errors of resolving, building and recording a snapshot.
 
 use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 
-/// What went wrong with a dataset.
+/// Error of a dataset operation, with a stable code and whether a retry may succeed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
@@ -14,13 +12,13 @@ pub enum DatasetError {
     UnknownField { field: String, known: String },
     #[error("unknown documents in the selection: {documents}")]
     UnknownDocuments { documents: String },
-    #[error("{looked_for}")]
-    NoExamples { looked_for: String },
-    /// The same text or group, or near-duplicates, in two splits: a model would be measured on what it was trained on.
-    #[error("documents that belong together are in different splits: {documents}; `aprendiz document index` excludes the later ones")]
+    #[error("{message}")]
+    NoExamples { message: String },
+    /// Equal texts, near-duplicates or members of a group are in two splits: a model would be evaluated on its training data.
+    #[error("split leakage: {documents}; run `aprendiz document index` to exclude the later documents")]
     SplitLeak { documents: String },
-    /// Another build leaves them out.
-    #[error("erased while the snapshot was built: {documents}; the next attempt builds one without them")]
+    /// The next build does not include the documents.
+    #[error("documents were erased while the snapshot was being built: {documents}; the next attempt builds a snapshot without them")]
     Erased { documents: String },
     #[error("the build was cancelled")]
     Cancelled,
@@ -35,7 +33,7 @@ pub enum DatasetError {
 }
 
 impl DatasetError {
-    /// Stable code for counting failures by cause.
+    /// Stable error code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownField { .. } => "unknown_field",
@@ -50,10 +48,10 @@ impl DatasetError {
         }
     }
 
-    /// Whether the same build may succeed later without anybody changing the request or the data.
+    /// Whether the operation may succeed later without a change of the request or the data.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Database(error) => database_may_recover(error),
+            Self::Database(error) => aprendiz_db::is_transient(error),
             Self::Io { .. } | Self::Parquet { .. } | Self::Erased { .. } => true,
             Self::UnknownField { .. }
             | Self::UnknownDocuments { .. }
@@ -64,8 +62,8 @@ impl DatasetError {
         }
     }
 
-    /// Resumes the panic of a thread; only a runtime that shuts down cancels one.
-    pub(crate) fn of_thread(error: tokio::task::JoinError) -> Self {
+    /// Resumes the panic of a joined task. A task is cancelled only when the runtime shuts down.
+    pub(crate) fn from_join_error(error: tokio::task::JoinError) -> Self {
         match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Self::Cancelled,
@@ -83,36 +81,19 @@ impl DatasetError {
     }
 }
 
-/// A statement the server refuses (syntax, type, missing table) fails again; a lost, busy or full server may recover.
-fn database_may_recover(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        // classes: connection, rollback, resources, object in use, operator intervention, system error
-        sqlx::Error::Database(refused) => {
-            refused.code().is_some_and(|code| ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class)))
-        }
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_lost_connection_may_be_tried_again() {
+    fn a_lost_connection_is_retryable() {
         let error = DatasetError::from(sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()));
         assert!(error.is_retryable());
         assert_eq!(error.code(), "database");
     }
 
     #[test]
-    fn a_wrong_request_is_permanent() {
+    fn an_invalid_request_is_not_retryable() {
         let error = DatasetError::UnknownField { field: "colour".into(), known: "size".into() };
         assert!(!error.is_retryable());
         assert_eq!(error.to_string(), "unknown field \"colour\"; known fields: size");

@@ -1,41 +1,26 @@
-//! Dataset snapshots: reviewed annotations in Postgres become a directory of files, streamed.
+//! Dataset snapshots: reviewed annotations in Postgres, written to a directory of Parquet and JSONL files.
 //!
-//! What it is for: choosing examples (`Selection`), naming a snapshot by its content (`key`), writing its files
-//! (`build`) and keeping the row about it (`record`, `find_by_key`, `get`).
-//! What it is not: it uploads nothing, trains nothing and decides no split; it knows neither object storage nor models.
+//! The crate selects examples (`Selection`), names a snapshot by its content (`snapshot_key`), writes its files (`build`) and keeps its
+//! row in `datasets` (`record`, `find_by_key`, `get`). It uploads nothing, trains nothing and assigns no split; it knows neither object
+//! storage nor models.
 
-mod annotation_rows;
-mod builder;
-mod canonical;
-mod card;
+mod annotation_parquet;
+mod build;
 mod error;
-mod example;
-mod extraction;
 pub mod inspect;
-mod key;
-mod label;
-mod leak;
-mod manifest;
-mod pairs;
+mod labels;
 mod read;
-mod rehash;
 mod selection;
-mod snapshot;
 mod split;
 mod store;
-mod stratification;
-mod tally;
-mod write;
 
-pub use annotation_rows::AnnotationRows;
-pub use builder::{BuildProgress, build};
+pub use annotation_parquet::AnnotationParquetWriter;
+pub use build::{BuildProgress, FileEntry, Format, RehashResult, Snapshot, build, rehash};
 pub use error::DatasetError;
-pub use extraction::{ReviewedPrediction, reviewed_predictions};
-pub use key::{BUILDER_VERSION, Extent, extent, key};
-pub use label::{LeftOut, LeftOutReason};
-pub use pairs::{PairSide, PairsRequest};
-pub use rehash::{Rehashed, rehash};
-pub use selection::{Selection, SelectionRequest};
-pub use snapshot::{FileEntry, Format, Snapshot};
+pub use read::{ReviewedPrediction, reviewed_predictions};
+pub use selection::{
+    BUILDER_VERSION, ExcludedField, ExclusionReason, PairSide, PairsRequest, Selection, SelectionRequest, Watermark, snapshot_key,
+    watermark,
+};
 pub use split::Split;
 pub use store::{Dataset, NewDataset, find_by_key, get, record};

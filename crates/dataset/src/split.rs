@@ -1,10 +1,10 @@
-//! The three splits that examples live in.
+//! The three splits of a dataset.
 
 use serde::{Deserialize, Serialize};
 
-/// Split of an example. The order is the order of the snapshot and of the database enum.
+/// Split of an example, in the order used by snapshots and by the database enum.
 ///
-/// The database knows a fourth value, `excluded`: such documents are counted and never become examples.
+/// The database enum has a fourth value, `excluded`: such documents are counted but never become examples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "split", rename_all = "lowercase")]
@@ -18,7 +18,7 @@ impl Split {
     /// All splits, in order.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 
-    /// The name used in file names, rows and the database.
+    /// Name used in file names, rows and the database.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Train => "train",

@@ -1,11 +1,11 @@
-//! How many multiplications and additions of 32 bits one core does in a second when nothing has to be fetched: the most that products of
-//! matrices can reach.
+//! Measures the peak throughput of one core: fused multiply-adds of `f32` per second without memory access, the upper bound for matrix
+//! products.
 
 use std::{array, hint::black_box, time::Instant};
 
-use encoder::on_widest_vectors;
+use encoder::with_simd;
 
-/// Sums that do not wait for each other: 96 numbers are twelve vectors of AVX2, as many as its two units need and its registers hold.
+/// Independent sums: 96 values are twelve AVX2 registers, enough to saturate both FMA units.
 const SUMS: usize = 96;
 const ROUNDS: u32 = 200_000_000;
 
@@ -13,10 +13,10 @@ fn main() {
     for _ in 0..5 {
         let started = Instant::now();
         let (factor, term) = (black_box(0.999_999_f32), black_box(1e-9_f32));
-        let sums = on_widest_vectors(
+        let sums = with_simd(
             #[inline(always)]
             || {
-                let mut sums: [f32; SUMS] = array::from_fn(|place| place as f32);
+                let mut sums: [f32; SUMS] = array::from_fn(|index| index as f32);
                 for _ in 0..ROUNDS {
                     sums.iter_mut().for_each(|sum| *sum = sum.mul_add(factor, term));
                 }

@@ -1,9 +1,9 @@
-"""Writes tests/golden/all-MiniLM-L6-v2.jsonl: word pieces and vectors as sentence-transformers computes them, one text at a time.
+"""Writes tests/golden/all-MiniLM-L6-v2.jsonl: token ids and vectors as sentence-transformers computes them, one text at a time.
 
     python -m venv /tmp/reference && /tmp/reference/bin/pip install sentence-transformers==6.2.*
     /tmp/reference/bin/python make_golden.py MODEL_DIRECTORY > ../tests/golden/all-MiniLM-L6-v2.jsonl
 
-Texts are our own. Vectors have six decimals.
+The texts were written for this test. Vectors have six decimals.
 """
 
 import json

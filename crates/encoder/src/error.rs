@@ -1,51 +1,51 @@
-//! Why an encoder cannot be read, used or written.
+//! Errors of reading, using and writing encoders.
 
 use std::{io, path::PathBuf};
 
 use inference::ModelError;
 
-/// Every refusal names the file or the name, and the reason.
+/// An error with the affected file or name and the reason.
 #[derive(Debug, thiserror::Error)]
 pub enum EncoderError {
-    /// The file system said no.
+    /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The file is there, but is not what this version of the program can use.
+    /// The file exists but is not supported or malformed.
     #[error("{}: {reason}", path.display())]
-    Refused {
+    Rejected {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, and what would be right.
+        /// What is wrong with it and what is expected.
         reason: String,
     },
-    /// The weights to start from are nowhere to be found.
-    #[error("base model `{name}` is not there: {reason}")]
+    /// The base model was not found.
+    #[error("base model `{name}` not found: {reason}")]
     UnknownBaseModel {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// Where was looked, and how to get it.
+        /// Where it was searched, and how to get it.
         reason: String,
     },
-    /// The arithmetic failed.
+    /// The back end failed.
     #[error("the back end failed: {0}")]
     Backend(String),
-    /// The manifest of an exported directory could not be written.
+    /// The manifest of a written directory could not be written.
     #[error(transparent)]
     Manifest(#[from] ModelError),
 }
 
 impl EncoderError {
-    /// Stable, machine-readable cause.
+    /// Stable, machine-readable error code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::Io { .. } | Self::Manifest(ModelError::Io { .. }) => "io",
-            Self::Refused { .. } => "bad_base_model",
+            Self::Rejected { .. } => "bad_base_model",
             Self::UnknownBaseModel { .. } => "unknown_base_model",
             Self::Backend(_) => "backend",
             Self::Manifest(_) => "bad_model",
@@ -57,7 +57,7 @@ impl EncoderError {
         move |source| Self::Io { path, source }
     }
 
-    pub(crate) fn refused(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
-        Self::Refused { path: path.into(), reason: reason.into() }
+    pub(crate) fn rejected(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Rejected { path: path.into(), reason: reason.into() }
     }
 }

@@ -1,31 +1,31 @@
-//! The sentence encoder: a directory in the layout of sentence-transformers becomes a tokenizer and a network in Burn, and texts become
-//! vectors. Reading refuses what it does not compute; it never guesses.
+//! The sentence encoder: reads a directory in the layout of sentence-transformers into a tokenizer and a Burn network, and turns texts into
+//! vectors. Loading rejects everything that is not supported; it never guesses.
 //!
-//! A crate of its own, so that texts can be embedded without the code that trains.
+//! A separate crate, so that texts can be encoded without the training code.
 
 mod base_model;
-mod batch;
-mod bert;
-mod config;
-mod embeddings;
+mod embedding_cache;
 mod encoder;
 mod error;
 mod export;
+mod files;
 mod fused;
-mod modules;
-mod random;
+mod model;
+mod random_model;
+mod simd;
 mod tokenizer;
-mod weights;
-mod widest;
 
 pub use base_model::{BaseModel, BaseModelCaches, hub_name};
-pub use batch::Batch;
-pub use bert::{Bert, WordRows};
-pub use config::BertConfig;
-pub use embeddings::{Embeddings, embeddings_fingerprint};
-pub use encoder::{CONFIG_FILE, Encoder, TOKENIZER_FILE, WEIGHTS_FILE};
+pub use embedding_cache::{EmbeddingCache, embeddings_fingerprint};
+pub use encoder::Encoder;
 pub use error::EncoderError;
-pub use random::write_random;
+pub use files::{CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
+pub use model::{
+    batch::Batch,
+    bert::{Bert, TokenRows},
+    config::BertConfig,
+    weights::{WeightTensor, Weights},
+};
+pub use random_model::write_random;
+pub use simd::with_simd;
 pub use tokenizer::Tokenizer;
-pub use weights::{WeightTensor, Weights};
-pub use widest::on_widest_vectors;

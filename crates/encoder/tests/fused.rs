@@ -1,6 +1,6 @@
-//! That the fused operations compute what the plain ones do, forwards and backwards.
+//! Tests that the fused operations compute the same as the plain ones, forward and backward.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
+#![expect(clippy::unwrap_used, reason = "a test fails if its setup fails")]
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use burn::{
 };
 use encoder::{Bert, Encoder, write_random};
 
-/// Texts of one to many word pieces, in several parts.
+/// Texts of different lengths, enough for several parts.
 fn texts() -> Vec<String> {
     let words = ["governed", "by", "the", "laws", "of", "state", "party", "shall", "not", "assign", "12345", "agreement"];
     (0..40).map(|text| (0..text * 7 % 45).map(|word| words[(word * 5 + text) % words.len()]).collect::<Vec<_>>().join(" ")).collect()
@@ -20,8 +20,8 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.inner().try_into_vec_as::<f32>().unwrap()
 }
 
-/// Greatest distance, as a share of the length of what is expected.
-fn apart(found: &[f32], expected: &[f32]) -> f64 {
+/// Relative distance to the expected values.
+fn relative_distance(found: &[f32], expected: &[f32]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let distance = found.iter().zip(expected).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
     let length = expected.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
@@ -53,7 +53,7 @@ fn gradients(model: &Bert, gradients: &mut Gradients) -> BTreeMap<String, Vec<f3
 }
 
 #[test]
-fn vectors_and_gradients_are_those_of_plain_operations() {
+fn vectors_and_gradients_equal_those_of_plain_operations() {
     let dir = tempfile::tempdir().unwrap();
     write_random(dir.path(), 5).unwrap();
     let device = Device::flex().autodiff();
@@ -61,10 +61,10 @@ fn vectors_and_gradients_are_those_of_plain_operations() {
     let tokens: Vec<Vec<u32>> = texts().iter().map(|text| encoder.tokens(text)).collect();
     let batch = encoder.batch(&tokens);
 
-    // any loss to which every number of every vector matters differently
+    // a loss to which every value contributes with a different weight
     let loss = |vectors: Tensor<2>| {
         let [rows, size] = vectors.dims();
-        let weights: Vec<f32> = (0..rows * size).map(|place| ((place * 37 % 101) as f32 - 50.0) / 50.0).collect();
+        let weights: Vec<f32> = (0..rows * size).map(|index| ((index * 37 % 101) as f32 - 50.0) / 50.0).collect();
         let weights = Tensor::<1>::from_floats(weights.as_slice(), &device).reshape([rows, size]);
         (vectors * weights).sum()
     };
@@ -72,32 +72,32 @@ fn vectors_and_gradients_are_those_of_plain_operations() {
     let expected_vectors = values(plain.clone());
     let expected = gradients(&encoder.model, &mut loss(plain).backward());
 
-    let (vectors, words) = encoder.forward_learning(&encoder.model, &batch, &device);
-    assert!(apart(&values(vectors.clone()), &expected_vectors) < 1e-5);
-    let words = words.unwrap();
+    let (vectors, token_rows) = encoder.forward_training(&encoder.model, &batch, &device);
+    assert!(relative_distance(&values(vectors.clone()), &expected_vectors) < 1e-5);
+    let token_rows = token_rows.unwrap();
     let mut found_gradients = loss(vectors).backward();
-    let rows = words.rows.grad_remove(&mut found_gradients).unwrap().try_into_vec_as::<f32>().unwrap();
+    let rows = token_rows.rows.grad_remove(&mut found_gradients).unwrap().try_into_vec_as::<f32>().unwrap();
     let mut found = gradients(&encoder.model, &mut found_gradients);
 
     let (table, expected_table) = ("word_embeddings.weight", &expected["word_embeddings.weight"]);
-    let size = rows.len() / words.ids.len();
-    let mut spread = vec![0.0; expected_table.len()];
-    for (id, row) in words.ids.iter().zip(rows.chunks_exact(size)) {
-        spread[*id as usize * size..][..size].copy_from_slice(row);
+    let size = rows.len() / token_rows.ids.len();
+    let mut table_gradient = vec![0.0; expected_table.len()];
+    for (id, row) in token_rows.ids.iter().zip(rows.chunks_exact(size)) {
+        table_gradient[*id as usize * size..][..size].copy_from_slice(row);
     }
-    assert!(found.insert(table.to_owned(), spread).is_none(), "the table itself learns nothing");
+    assert!(found.insert(table.to_owned(), table_gradient).is_none(), "the table itself has no gradient");
     assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
     for (name, expected) in &expected {
-        // the bias of keys changes no share: all of its gradient is rounding
+        // the bias of keys does not affect attention weights: its gradient is only rounding noise
         if name.ends_with("key.bias") {
             continue;
         }
-        assert!(apart(&found[name], expected) < 1e-5, "{name}: {}", apart(&found[name], expected));
+        assert!(relative_distance(&found[name], expected) < 1e-5, "{name}: {}", relative_distance(&found[name], expected));
     }
 }
 
 #[test]
-fn one_thread_or_three_give_the_same_bytes() {
+fn the_result_does_not_depend_on_the_number_of_threads() {
     let dir = tempfile::tempdir().unwrap();
     write_random(dir.path(), 5).unwrap();
     let device = Device::flex().autodiff();
@@ -106,9 +106,9 @@ fn one_thread_or_three_give_the_same_bytes() {
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let (vectors, words) = encoder.forward_learning(&encoder.model, &encoder.batch(&tokens), &device);
+            let (vectors, token_rows) = encoder.forward_training(&encoder.model, &encoder.batch(&tokens), &device);
             let mut found = vectors.clone().square().sum().backward();
-            let rows = words.unwrap().rows.grad_remove(&mut found).unwrap();
+            let rows = token_rows.unwrap().rows.grad_remove(&mut found).unwrap();
             (values(vectors), values(rows), gradients(&encoder.model, &mut found))
         })
     };

@@ -1,6 +1,6 @@
-//! The vectors of the real all-MiniLM-L6-v2 are those of sentence-transformers.
+//! Tests that the vectors of all-MiniLM-L6-v2 equal those of sentence-transformers.
 //!
-//! Needs the weights: `APRENDIZ_TEST_ENCODER` names their directory (`./dev weights` says it). Without it the test says so and is skipped.
+//! `APRENDIZ_TEST_ENCODER` is the directory of the weights (`./dev weights` prints it). The test is skipped without it.
 
 use std::path::{Path, PathBuf};
 
@@ -8,8 +8,8 @@ use burn::tensor::Device;
 use encoder::Encoder;
 use serde::Deserialize;
 
-/// Least cosine between a vector and its reference.
-const LEAST_COSINE: f64 = 0.99999;
+/// Minimum cosine similarity of a vector and its reference.
+const MIN_COSINE: f64 = 0.99999;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -19,13 +19,11 @@ struct Golden {
 }
 
 fn weights() -> Option<PathBuf> {
-    let named = std::env::var_os("APRENDIZ_TEST_ENCODER").map(PathBuf::from);
-    if named.is_none() {
-        eprintln!(
-            "SKIPPED: parity with sentence-transformers was not checked, APRENDIZ_TEST_ENCODER names no directory of all-MiniLM-L6-v2"
-        );
+    let dir = std::env::var_os("APRENDIZ_TEST_ENCODER").map(PathBuf::from);
+    if dir.is_none() {
+        eprintln!("SKIPPED: parity with sentence-transformers, set APRENDIZ_TEST_ENCODER to the directory of all-MiniLM-L6-v2");
     }
-    named
+    dir
 }
 
 fn cosine(a: &[f32], b: &[f64]) -> f64 {
@@ -35,7 +33,7 @@ fn cosine(a: &[f32], b: &[f64]) -> f64 {
 }
 
 #[test]
-fn word_pieces_and_vectors_are_those_of_sentence_transformers() {
+fn tokens_and_vectors_equal_those_of_sentence_transformers() {
     let Some(weights) = weights() else { return };
     let mut files = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/all-MiniLM-L6-v2.jsonl")];
     files.extend(std::env::var_os("APRENDIZ_TEST_GOLDEN").map(PathBuf::from));
@@ -43,15 +41,15 @@ fn word_pieces_and_vectors_are_those_of_sentence_transformers() {
     let encoder = Encoder::load(&weights, &device).unwrap();
     for file in files {
         let golden: Vec<Golden> = std::fs::read_to_string(&file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let mut least = f64::INFINITY;
+        let mut minimum = f64::INFINITY;
         let texts: Vec<&str> = golden.iter().map(|golden| golden.text.as_str()).collect();
         let vectors = encoder.encode(&texts, 8, &device).unwrap();
         for (golden, vector) in golden.iter().zip(&vectors) {
             assert_eq!(encoder.tokens(&golden.text), golden.input_ids, "{}", golden.text);
             let cosine = cosine(vector, &golden.embedding);
-            assert!(cosine >= LEAST_COSINE, "{cosine} for {}", golden.text);
-            least = least.min(cosine);
+            assert!(cosine >= MIN_COSINE, "{cosine} for {}", golden.text);
+            minimum = minimum.min(cosine);
         }
-        eprintln!("RAN: {} texts of {}, least cosine {least:.9}", golden.len(), file.display());
+        eprintln!("RAN: {} texts of {}, minimum cosine similarity {minimum:.9}", golden.len(), file.display());
     }
 }

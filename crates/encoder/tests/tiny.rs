@@ -1,11 +1,11 @@
-//! What a tiny encoder of random weights must do as well as a real one.
+//! Tests with a tiny random encoder.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
+#![expect(clippy::unwrap_used, reason = "a test fails if its setup fails")]
 
 use std::{fs, path::Path};
 
 use burn::tensor::Device;
-use encoder::{BaseModel, BaseModelCaches, Embeddings, Encoder, EncoderError, embeddings_fingerprint, write_random};
+use encoder::{BaseModel, BaseModelCaches, EmbeddingCache, Encoder, EncoderError, embeddings_fingerprint, write_random};
 
 const TEXTS: [&str; 5] =
     ["governed by the laws of the state", "a", "", "the other party shall not assign this agreement to another 12345", "in or on"];
@@ -23,7 +23,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 }
 
 #[test]
-fn vectors_have_length_one_and_differ_between_texts() {
+fn vectors_are_normalized_and_differ_between_texts() {
     let (_dir, encoder) = tiny();
     let vectors = encoder.encode(&TEXTS, 32, &Device::flex()).unwrap();
     for vector in &vectors {
@@ -34,7 +34,7 @@ fn vectors_have_length_one_and_differ_between_texts() {
 }
 
 #[test]
-fn the_texts_beside_a_text_do_not_change_its_vector() {
+fn a_vector_does_not_depend_on_the_other_texts_of_the_batch() {
     let (_dir, encoder) = tiny();
     let together = encoder.encode(&TEXTS, 32, &Device::flex()).unwrap();
     for (text, vector) in TEXTS.iter().zip(&together) {
@@ -43,40 +43,40 @@ fn the_texts_beside_a_text_do_not_change_its_vector() {
     }
 }
 
-/// What is remembered of a text must be what it would be computed as, whatever stands beside it.
+/// Cached vectors must equal computed ones, whatever the other texts of the batch are.
 #[test]
-fn the_texts_beside_a_text_do_not_change_a_bit_of_its_vector_on_flex() {
+fn a_vector_is_bit_identical_in_every_batch_on_flex() {
     let (_dir, encoder) = tiny();
     let many: Vec<String> =
         (0..40).map(|number| format!("{} the laws {}", TEXTS[number % 5], "of the state ".repeat(number % 7))).collect();
     let together = encoder.encode(&many, 40, &Device::flex()).unwrap();
     for batch in [1, 3, 16] {
-        assert!(encoder.encode(&many, batch, &Device::flex()).unwrap() == together, "{batch} at a time");
+        assert!(encoder.encode(&many, batch, &Device::flex()).unwrap() == together, "batches of {batch}");
     }
 }
 
 #[test]
-fn what_is_remembered_is_not_computed_again() {
+fn cached_vectors_are_not_computed_again() {
     let (dir, encoder) = tiny();
     let device = Device::flex();
     let tokens: Vec<Vec<u32>> = TEXTS.iter().map(|text| encoder.tokens(text)).collect();
-    let mut embeddings = Embeddings::new(32);
-    let first = encoder.encode_remembered(&tokens[..3], 2, &device, &mut embeddings).unwrap();
+    let mut embeddings = EmbeddingCache::new(32);
+    let first = encoder.encode_cached(&tokens[..3], 2, &device, &mut embeddings).unwrap();
     assert_eq!((embeddings.found(), embeddings.computed()), (0, 3));
     let file = dir.path().join("vectors");
-    embeddings.write_fresh(&file).unwrap();
+    embeddings.write_computed(&file).unwrap();
 
-    let mut embeddings = Embeddings::new(32);
+    let mut embeddings = EmbeddingCache::new(32);
     embeddings.add_file(&file);
-    // the first is computed again, to see that they are the same
-    encoder.encode_remembered(&tokens[..1], 2, &device, &mut embeddings).unwrap();
-    let all = encoder.encode_remembered(&tokens, 2, &device, &mut embeddings).unwrap();
-    assert_eq!((embeddings.found(), embeddings.computed(), embeddings.refused().len()), (3, 2, 0));
+    // the first vector is computed again, to verify the file
+    encoder.encode_cached(&tokens[..1], 2, &device, &mut embeddings).unwrap();
+    let all = encoder.encode_cached(&tokens, 2, &device, &mut embeddings).unwrap();
+    assert_eq!((embeddings.found(), embeddings.computed(), embeddings.rejected().len()), (3, 2, 0));
     assert!(all[..3] == first[..] && all == encoder.encode(&TEXTS, 2, &device).unwrap());
 }
 
 #[test]
-fn vectors_of_another_model_or_machine_have_another_name() {
+fn vectors_of_another_model_or_kernel_have_another_fingerprint() {
     let (dir, encoder) = tiny();
     let find = |dir: &Path| BaseModel::find(dir.to_str().unwrap(), &BaseModelCaches::default()).unwrap();
     let name = |dir: &Path, kernel| embeddings_fingerprint(&find(dir), kernel).unwrap();
@@ -88,11 +88,11 @@ fn vectors_of_another_model_or_machine_have_another_name() {
     assert_eq!(first, name(plain.path(), "avx2"));
     let modules: serde_json::Value = serde_json::from_slice(&fs::read(plain.path().join("modules.json")).unwrap()).unwrap();
     fs::write(plain.path().join("modules.json"), serde_json::json!(modules.as_array().unwrap()[..2]).to_string()).unwrap();
-    assert_ne!(first, name(plain.path(), "avx2"), "not of length 1");
+    assert_ne!(first, name(plain.path(), "avx2"), "not normalized");
 }
 
 #[test]
-fn a_text_longer_than_the_network_takes_loses_its_end() {
+fn a_text_beyond_the_maximum_length_is_truncated() {
     let (_dir, encoder) = tiny();
     let long = "the laws of the state ".repeat(100);
     assert_eq!(encoder.tokens(&long).len(), 64);
@@ -102,7 +102,7 @@ fn a_text_longer_than_the_network_takes_loses_its_end() {
 }
 
 #[test]
-fn what_is_written_is_read_back_to_the_last_bit() {
+fn a_written_encoder_is_read_back_bit_identical() {
     let (dir, encoder) = tiny();
     let copy = tempfile::tempdir().unwrap();
     encoder.write(copy.path(), "card\n").unwrap();
@@ -119,41 +119,41 @@ fn what_is_written_is_read_back_to_the_last_bit() {
     assert_eq!(encoder.encode(&TEXTS, 2, &Device::flex()).unwrap(), again.encode(&TEXTS, 2, &Device::flex()).unwrap());
 }
 
-fn change(path: &Path, from: &str, to: &str) {
+fn replace(path: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.contains(from));
     fs::write(path, text.replacen(from, to, 1)).unwrap();
 }
 
-fn refusal(spoil: impl FnOnce(&Path)) -> String {
+fn load_error(corrupt: impl FnOnce(&Path)) -> String {
     let (dir, _) = tiny();
-    spoil(dir.path());
+    corrupt(dir.path());
     let error = Encoder::load(dir.path(), &Device::flex()).unwrap_err();
-    assert!(matches!(error, EncoderError::Refused { .. } | EncoderError::Io { .. }), "{error:?}");
+    assert!(matches!(error, EncoderError::Rejected { .. } | EncoderError::Io { .. }), "{error:?}");
     error.to_string()
 }
 
 #[test]
-fn a_directory_that_does_not_fit_is_refused_with_the_file_and_the_reason() {
+fn an_unsupported_directory_is_rejected_with_the_file_and_the_reason() {
     let cases: [(&str, &str, &str, &str); 5] = [
         ("config.json", "\"gelu\"", "\"relu\"", "hidden_act is `relu`"),
         ("config.json", "\"hidden_size\": 32", "\"hidden_size\": 36", "has the shape"),
         ("config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3", "has no tensor `encoder.layer.2."),
-        ("config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1", "has a tensor `encoder.layer.1."),
+        ("config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1", "has an unexpected tensor `encoder.layer.1."),
         ("1_Pooling/config.json", "tokens\": true", "tokens\": false", "only the mean of the tokens"),
     ];
     for (file, from, to, reason) in cases {
-        let words = refusal(|dir| change(&dir.join(file), from, to));
-        assert!(words.contains(reason), "{words} instead of {reason}");
+        let message = load_error(|dir| replace(&dir.join(file), from, to));
+        assert!(message.contains(reason), "{message} instead of {reason}");
     }
     for file in ["config.json", "tokenizer.json", "model.safetensors"] {
-        assert!(refusal(|dir| fs::remove_file(dir.join(file)).unwrap()).contains(file));
-        assert!(refusal(|dir| fs::write(dir.join(file), "{").unwrap()).contains(file));
+        assert!(load_error(|dir| fs::remove_file(dir.join(file)).unwrap()).contains(file));
+        assert!(load_error(|dir| fs::write(dir.join(file), "{").unwrap()).contains(file));
     }
 }
 
 #[test]
-fn a_directory_is_found_by_its_path_with_a_hash_of_what_decides_its_vectors() {
+fn the_hash_of_a_directory_covers_the_files_that_determine_its_vectors() {
     let (dir, _) = tiny();
     let hash = |dir: &Path| BaseModel::find(dir.to_str().unwrap(), &BaseModelCaches::default()).unwrap().hash;
     let before = hash(dir.path());

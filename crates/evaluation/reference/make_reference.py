@@ -1,4 +1,4 @@
-"""Writes reference.json: the metrics that scikit-learn and scipy give for a fixed set of scored examples.
+"""Writes reference.json: the metrics of scikit-learn and SciPy for a fixed set of scored examples.
 
     python3 -m venv venv && venv/bin/pip install scikit-learn==1.9.1
     venv/bin/python make_reference.py

@@ -1,12 +1,12 @@
-//! Whether a confidence means what it says.
+//! Calibration metrics: expected calibration error and log loss.
 
 use crate::example::ScoredExample;
 
 /// Number of equal-width bins of [`ece`].
 pub const ECE_BINS: usize = 15;
 
-/// Expected calibration error: mean distance between confidence and accuracy over [`ECE_BINS`] equal-width bins
-/// (`(k/15, (k+1)/15]`, 0 in the first), weighted by bin size; lower is better.
+/// Expected calibration error: mean gap between confidence and accuracy over [`ECE_BINS`] equal-width bins, weighted by bin size.
+/// Bins are `(k/15, (k+1)/15]`; 0 is in the first bin. Lower is better.
 #[must_use]
 pub fn ece(examples: &[ScoredExample]) -> Option<f64> {
     if examples.is_empty() {
@@ -18,13 +18,13 @@ pub fn ece(examples: &[ScoredExample]) -> Option<f64> {
         bins[bin].0 += example.confidence;
         bins[bin].1 += f64::from(u8::from(example.is_correct()));
     }
-    // |mean confidence - accuracy| * bin size is the difference of the sums
-    let distance: f64 = bins.iter().map(|(confidence, correct)| (confidence - correct).abs()).sum();
-    Some(distance / examples.len() as f64)
+    // |mean confidence - accuracy| * bin size equals the difference of the sums
+    let gap: f64 = bins.iter().map(|(confidence, correct)| (confidence - correct).abs()).sum();
+    Some(gap / examples.len() as f64)
 }
 
-/// Mean negative natural logarithm of the probability of the accepted value, clipped to at least `f64::EPSILON` as
-/// scikit-learn does; lower is better. `None` if an example does not know that probability.
+/// Log loss: mean negative natural logarithm of the probability of the accepted value. Probabilities are clipped to at least
+/// `f64::EPSILON`, as in scikit-learn. Lower is better. `None` if an example lacks the probability.
 #[must_use]
 pub fn log_loss(examples: &[ScoredExample]) -> Option<f64> {
     if examples.is_empty() {
@@ -43,7 +43,7 @@ mod tests {
     use crate::example::testing::scored;
 
     #[test]
-    fn ece_weighs_the_gap_of_each_bin_by_its_size() {
+    fn ece_weights_bins_by_size() {
         // bin of 0.95: two examples, one right: |1.9 - 1| ; bin of 0.5: one wrong: |0.5 - 0|
         let examples = [scored("a", "a", 0.95), scored("a", "b", 0.95), scored("a", "b", 0.5)];
         let expected = (0.9 + 0.5) / 3.0;
@@ -52,19 +52,19 @@ mod tests {
     }
 
     #[test]
-    fn confidences_of_zero_and_one_fall_into_the_outer_bins() {
+    fn confidences_zero_and_one_are_in_the_outer_bins() {
         assert_eq!(ece(&[scored("a", "a", 1.0), scored("a", "b", 0.0)]), Some(0.0));
     }
 
     #[test]
-    fn log_loss_is_the_mean_surprise_at_the_accepted_value() {
+    fn log_loss_is_the_mean_negative_log_probability() {
         let examples = [scored("a", "a", 0.5), scored("a", "b", 0.5)];
         let expected = -(0.5_f64.ln() + 0.25_f64.ln()) / 2.0;
         assert!((log_loss(&examples).unwrap() - expected).abs() < 1e-12);
     }
 
     #[test]
-    fn log_loss_of_a_class_never_seen_is_clipped_not_infinite() {
+    fn log_loss_of_an_unseen_class_is_clipped() {
         let mut example = scored("a", "b", 1.0);
         example.gold_probability = Some(0.0);
         assert!((log_loss(&[example.clone()]).unwrap() - 36.04365338911715).abs() < 1e-9);

@@ -1,21 +1,21 @@
-//! One scored example: what is true and what the model said.
+//! Scored examples: a prediction with the accepted value.
 
 use serde::{Deserialize, Serialize};
 
-/// A class of a field; `None` is `∅`, the answer "there is no value".
+/// A class of a field; `None` is `∅` (no value).
 pub type Label = Option<String>;
 
-/// What a model said about one field of one document, beside the accepted value.
+/// A prediction for one field of one document, with the accepted value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoredExample {
     /// The accepted value.
     pub gold: Label,
     /// The most probable class.
     pub predicted: Label,
-    /// Probability of `predicted`, 0 to 1.
+    /// Probability of `predicted`, from 0 to 1.
     pub confidence: f64,
-    /// Probability the model gave to `gold`, 0 to 1; 0 for a class it has never seen. `None` where probabilities are
-    /// unknown (predictions of an extractor): `log_loss` is then not defined.
+    /// Predicted probability of `gold`, from 0 to 1; 0 for an unseen class. `None` if probabilities are unknown, as for predictions of an
+    /// extractor; `log_loss` is undefined then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gold_probability: Option<f64>,
 }
@@ -28,7 +28,7 @@ impl ScoredExample {
     }
 }
 
-/// Orders labels by text with `∅` last, the order of every list this crate returns.
+/// Label order of all results of this crate: by text, with `∅` last.
 pub(crate) fn label_order(a: &Label, b: &Label) -> std::cmp::Ordering {
     match (a, b) {
         (None, None) => std::cmp::Ordering::Equal,
@@ -38,7 +38,7 @@ pub(crate) fn label_order(a: &Label, b: &Label) -> std::cmp::Ordering {
     }
 }
 
-/// `part / whole`, not defined for an empty whole.
+/// `part / whole`, or `None` if `whole` is 0.
 pub(crate) fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
@@ -47,7 +47,7 @@ pub(crate) fn ratio(part: u64, whole: u64) -> Option<f64> {
 pub(crate) mod testing {
     use super::ScoredExample;
 
-    /// An example from terse text, where `-` is `∅`.
+    /// A scored example; the label `-` is `∅`.
     pub(crate) fn scored(gold: &str, predicted: &str, confidence: f64) -> ScoredExample {
         let label = |text: &str| (text != "-").then(|| text.to_owned());
         ScoredExample {

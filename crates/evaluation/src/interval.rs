@@ -1,41 +1,41 @@
-//! Confidence intervals of a share.
+//! Confidence intervals of a proportion.
 
 use serde::{Deserialize, Serialize};
 use statrs::function::beta::inv_beta_reg;
 
 use crate::example::ratio;
 
-/// Quantile of the standard normal distribution that leaves 2.5 % above it.
+/// The 97.5 % quantile of the standard normal distribution.
 const Z_95: f64 = 1.959_963_984_540_054;
 
-/// A two-sided interval.
+/// A two-sided confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// Lower end.
+    /// Lower bound.
     pub low: f64,
-    /// Upper end.
+    /// Upper bound.
     pub high: f64,
 }
 
-/// Wilson's 95 % interval of `correct` out of `n`; not defined for no trial.
+/// Wilson's 95 % interval of `correct` out of `n`; `None` if `n` is 0.
 #[must_use]
 pub fn wilson(correct: u64, n: u64) -> Option<Interval> {
-    let share = ratio(correct, n)?;
+    let proportion = ratio(correct, n)?;
     let n = n as f64;
     let z2 = Z_95 * Z_95;
-    let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half = Z_95 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    let centre = (proportion + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = Z_95 / (1.0 + z2 / n) * (proportion * (1.0 - proportion) / n + z2 / (4.0 * n * n)).sqrt();
     Some(Interval { low: (centre - half).max(0.0), high: (centre + half).min(1.0) })
 }
 
-/// Exact (Clopper–Pearson) one-sided lower bound of the share, at the given confidence level; not defined for no trial.
+/// Exact (Clopper–Pearson) one-sided lower bound of a proportion at the given confidence level; `None` if `n` is 0.
 ///
 /// # Panics
-/// If `correct > n`, or the level is not strictly between 0 and 1: both are mistakes of the caller, not of the data.
+/// `correct > n`, or the level is not strictly between 0 and 1.
 #[must_use]
 pub fn clopper_pearson_lower(correct: u64, n: u64, level: f64) -> Option<f64> {
-    assert!(correct <= n, "more correct than counted");
-    assert!(level > 0.0 && level < 1.0, "a confidence level lies between 0 and 1");
+    assert!(correct <= n, "correct must not exceed n");
+    assert!(level > 0.0 && level < 1.0, "confidence level must be between 0 and 1");
     if n == 0 {
         return None;
     }
@@ -44,7 +44,7 @@ pub fn clopper_pearson_lower(correct: u64, n: u64, level: f64) -> Option<f64> {
         return Some(0.0);
     }
     if correct == n {
-        // the closed form of the quantile below, and the case that matters most
+        // closed form of the quantile below
         return Some(alpha.powf(1.0 / n as f64));
     }
     Some(inv_beta_reg(correct as f64, (n - correct + 1) as f64, alpha))
@@ -59,14 +59,14 @@ mod tests {
     }
 
     #[test]
-    fn wilson_of_half_of_ten_is_the_textbook_interval() {
+    fn wilson_of_five_of_ten_matches_the_textbook() {
         // centre 0.5, half width 1.96/(1+0.38415)*sqrt(0.025+0.0096037)
         let interval = wilson(5, 10).unwrap();
         assert!((interval.low - 0.236_593_1).abs() < 1e-6 && (interval.high - 0.763_406_9).abs() < 1e-6);
     }
 
     #[test]
-    fn wilson_stays_within_zero_and_one_and_is_undefined_for_nothing() {
+    fn wilson_is_within_zero_and_one_and_undefined_for_zero_trials() {
         let all = wilson(10, 10).unwrap();
         assert!(close(all.high, 1.0) && (all.low - 0.722_467_2).abs() < 1e-6);
         assert_eq!(wilson(0, 10).unwrap().low, 0.0);
@@ -74,8 +74,8 @@ mod tests {
     }
 
     #[test]
-    fn clopper_pearson_of_all_right_is_the_root_of_alpha() {
-        // 59 of 59 is the fewest that show 95 %
+    fn clopper_pearson_of_all_correct_is_the_root_of_alpha() {
+        // 59 of 59 is the smallest sample that shows 95 %
         assert!(clopper_pearson_lower(59, 59, 0.95).unwrap() >= 0.95);
         assert!(clopper_pearson_lower(58, 58, 0.95).unwrap() < 0.95);
         assert_eq!(clopper_pearson_lower(0, 5, 0.95), Some(0.0));

@@ -1,16 +1,15 @@
-//! Metrics as pure functions: what a model is worth on a set of scored examples.
+//! Evaluation metrics as pure functions over scored examples.
 //!
-//! Names and averages are those of scikit-learn. Nothing here reads a file, a clock or a database, and nothing chooses a
-//! split: the caller says what was scored. A metric that is not defined (no example, no answer) is `None`, never NaN.
-//! `None` as a [`Label`] is `∅`, "there is no value", and counts as a class like any other.
+//! Names and averages follow scikit-learn. The caller chooses the split to score. An undefined metric (for example without examples)
+//! is `None`, never NaN. The [`Label`] `None` (`∅`, no value) is a class like any other.
 
 mod calibration;
 mod classes;
 mod coverage;
 mod example;
 mod interval;
-mod neighbours;
-mod pairs;
+mod knn;
+mod ranking;
 mod report;
 mod threshold;
 
@@ -19,7 +18,7 @@ pub use classes::{ClassReport, Confusion, accuracy, class_reports, confusion, ma
 pub use coverage::{CurvePoint, Selective, coverage_curve, selective};
 pub use example::{Label, ScoredExample};
 pub use interval::{Interval, clopper_pearson_lower, wilson};
-pub use neighbours::{knn_accuracy, nearest_class};
-pub use pairs::{average_precision, spearman};
+pub use knn::{knn_accuracy, knn_classify};
+pub use ranking::{average_precision, spearman};
 pub use report::{Details, FieldReport, MajorityLabel, MetricRow, ReportOptions, report};
 pub use threshold::{CONFIDENCE_LEVEL, Threshold, choose_threshold};

@@ -1,79 +1,79 @@
-//! All metrics of one field on one split, and their flat form for a table of metrics.
+//! Evaluation report: all metrics of one field on one split, and their representation as rows.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     calibration::{ECE_BINS, ece, log_loss},
-    classes::{ClassReport, Confusion, accuracy, class_reports, confusion, correct, macro_f1, weighted_f1},
+    classes::{ClassReport, Confusion, accuracy, class_reports, confusion, count_correct, macro_f1, weighted_f1},
     coverage::{CurvePoint, coverage_curve, selective},
     example::{Label, ScoredExample, ratio},
     interval::{Interval, wilson},
 };
 
-/// Points kept of a coverage curve.
-const CURVE_POINTS: usize = 200;
+/// Maximum number of points of a stored coverage curve.
+const MAX_CURVE_POINTS: usize = 200;
 
-/// What a report needs to know beside the scored examples.
+/// Inputs of a report besides the scored examples.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReportOptions {
-    /// The most frequent class of the *train* split (`Some(None)` = `∅`); without it there is no baseline.
+    /// Majority class of the *train* split (`Some(None)` = `∅`). Without it, there is no baseline.
     pub majority: Option<Label>,
-    /// The threshold of the field; `None` where nothing is answered unasked.
+    /// Confidence threshold of the field; `None` = nothing is answered.
     pub threshold: Option<f64>,
 }
 
-/// Every metric of one field. `None` = not defined, for want of examples or probabilities.
+/// All metrics of one field. `None` = undefined, because examples or probabilities are missing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FieldReport {
-    /// The field.
+    /// Field name.
     pub field: String,
-    /// Examples scored.
+    /// Number of scored examples.
     pub n: u64,
-    /// Share predicted right.
+    /// Fraction of correct predictions.
     pub accuracy: Option<f64>,
-    /// Wilson's 95 % interval of the accuracy.
+    /// Wilson 95 % interval of the accuracy.
     pub accuracy_interval: Option<Interval>,
-    /// Plain mean of the F1 of the classes that occur.
+    /// Unweighted mean of the F1 scores of all occurring classes.
     pub macro_f1: Option<f64>,
-    /// Mean of the F1, weighted by support.
+    /// Mean of the F1 scores, weighted by support.
     pub weighted_f1: Option<f64>,
-    /// Figures per class, sorted, `∅` last.
+    /// Metrics per class, sorted, with `∅` last.
     pub classes: Vec<ClassReport>,
-    /// Which class was taken for which.
+    /// Confusion matrix.
     pub confusion: Confusion,
-    /// The class that the baseline always answers.
+    /// The class that the baseline always predicts.
     pub majority: Option<MajorityLabel>,
-    /// Accuracy of always answering the majority class of train, on these examples.
+    /// Accuracy of always predicting the majority class of train on these examples.
     pub majority_baseline: Option<f64>,
-    /// The threshold; `None` where nothing is answered unasked.
+    /// Confidence threshold; `None` = nothing is answered.
     pub threshold: Option<f64>,
-    /// Share answered at the threshold; 0 without one.
+    /// Fraction answered at the threshold; 0 without a threshold.
     pub coverage: Option<f64>,
-    /// Accuracy of the answered.
+    /// Accuracy of the answered examples.
     pub selective_accuracy: Option<f64>,
-    /// Coverage and accuracy at every threshold, strictest first.
+    /// Coverage and accuracy per threshold, highest threshold first.
     pub coverage_curve: Vec<CurvePoint>,
     /// Expected calibration error over 15 equal-width bins.
     pub ece: Option<f64>,
-    /// Mean negative log probability of the accepted value.
+    /// Mean negative natural logarithm of the probability of the accepted value.
     pub log_loss: Option<f64>,
 }
 
-/// A label in a place where its absence already means "unknown".
+/// A label wrapped in a struct, because `None` already means an unknown majority class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MajorityLabel {
     /// The class; `None` is `∅`.
     pub label: Label,
 }
 
-/// One row for a table of metrics: at least one of `value` and `details` is there.
+/// One row of the metrics table. At least one of `value` and `details` is set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MetricRow {
-    /// Name as in scikit-learn where it has one.
+    /// Metric name, as in scikit-learn if it exists there.
     pub name: &'static str,
-    /// The number; `None` = not defined, or only details.
+    /// Value; `None` = undefined, or details only.
     pub value: Option<f64>,
-    /// What a number cannot hold.
+    /// Structured data.
     pub details: Option<Details>,
 }
 
@@ -81,19 +81,19 @@ pub struct MetricRow {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Details {
-    /// Why there is no value.
+    /// Why the value is undefined.
     Undefined(&'static str),
     /// A confidence interval.
     Interval(Interval),
-    /// The confusion matrix.
+    /// Confusion matrix.
     Confusion(Confusion),
     /// Precision, recall, F1 and support of every class.
     Classes(Vec<ClassReport>),
-    /// Coverage and accuracy at every threshold.
+    /// Coverage and accuracy per threshold.
     Curve(Vec<CurvePoint>),
-    /// The class a baseline answers.
+    /// The class that the baseline predicts.
     Label(Label),
-    /// The threshold a figure holds at.
+    /// The threshold at which the metric is computed.
     Threshold(f64),
     /// Number of bins.
     Bins(usize),
@@ -105,37 +105,37 @@ pub fn report(field: &str, examples: &[ScoredExample], options: &ReportOptions) 
     let n = examples.len() as u64;
     let confusion = confusion(examples);
     let classes = class_reports(&confusion);
-    // without a threshold nothing is answered, which is a coverage of zero and not an unknown one
+    // without a threshold nothing is answered: the coverage is 0, not undefined
     let at_threshold = selective(examples, options.threshold.unwrap_or(f64::INFINITY));
-    let majority_hits = |label: &Label| examples.iter().filter(|example| example.gold == *label).count() as u64;
+    let count_label = |label: &Label| examples.iter().filter(|example| example.gold == *label).count() as u64;
     FieldReport {
         field: field.to_owned(),
         n,
         accuracy: accuracy(examples),
-        accuracy_interval: wilson(correct(examples), n),
+        accuracy_interval: wilson(count_correct(examples), n),
         macro_f1: macro_f1(&classes),
         weighted_f1: weighted_f1(&classes),
         classes,
         confusion,
-        majority_baseline: options.majority.as_ref().and_then(|label| ratio(majority_hits(label), n)),
+        majority_baseline: options.majority.as_ref().and_then(|label| ratio(count_label(label), n)),
         majority: options.majority.clone().map(|label| MajorityLabel { label }),
         threshold: options.threshold,
         coverage: at_threshold.coverage,
         selective_accuracy: at_threshold.selective_accuracy,
-        coverage_curve: coverage_curve(examples, CURVE_POINTS),
+        coverage_curve: coverage_curve(examples, MAX_CURVE_POINTS),
         ece: ece(examples),
         log_loss: log_loss(examples),
     }
 }
 
 impl FieldReport {
-    /// The report as rows of a table of metrics; figures that are not defined say so in `details`.
+    /// The report as rows of the metrics table. Undefined metrics have the reason in `details`.
     #[must_use]
     pub fn rows(&self) -> Vec<MetricRow> {
         let number = |name, value: Option<f64>, details: Option<Details>| MetricRow {
             name,
             value,
-            details: details.or_else(|| value.is_none().then_some(Details::Undefined(self.why_undefined(name)))),
+            details: details.or_else(|| value.is_none().then_some(Details::Undefined(self.undefined_reason(name)))),
         };
         let details = |name, details| MetricRow { name, value: None, details: Some(details) };
         let at_threshold = || self.threshold.map(Details::Threshold);
@@ -156,13 +156,13 @@ impl FieldReport {
         ]
     }
 
-    fn why_undefined(&self, name: &str) -> &'static str {
+    fn undefined_reason(&self, name: &str) -> &'static str {
         match name {
-            _ if self.n == 0 => "no example",
-            "majority_baseline" => "the majority class of train is not known",
-            "selective_accuracy" => "nothing is answered",
-            "log_loss" => "no probability of the accepted value",
-            _ => "not defined",
+            _ if self.n == 0 => "no examples",
+            "majority_baseline" => "unknown majority class of the train split",
+            "selective_accuracy" => "no prediction reaches the threshold",
+            "log_loss" => "no probability for the accepted value",
+            _ => "undefined",
         }
     }
 }
@@ -172,40 +172,40 @@ mod tests {
     use super::*;
     use crate::example::testing::scored;
 
-    fn worked() -> FieldReport {
+    fn example_report() -> FieldReport {
         let examples = [scored("a", "a", 0.9), scored("b", "a", 0.6), scored("-", "-", 0.8), scored("a", "a", 0.7)];
         report("law", &examples, &ReportOptions { majority: Some(Some("a".into())), threshold: Some(0.75) })
     }
 
     #[test]
-    fn the_baseline_is_scored_on_the_evaluated_examples() {
-        let report = worked();
+    fn baseline_is_scored_on_the_evaluated_examples() {
+        let report = example_report();
         assert_eq!((report.n, report.accuracy, report.majority_baseline), (4, Some(0.75), Some(0.5)));
         assert_eq!((report.coverage, report.selective_accuracy), (Some(0.5), Some(1.0)));
     }
 
     #[test]
-    fn no_threshold_means_nothing_is_answered_but_the_curve_is_there() {
+    fn without_threshold_the_coverage_is_zero_but_the_curve_is_computed() {
         let report = report("law", &[scored("a", "a", 1.0)], &ReportOptions::default());
         assert_eq!((report.coverage, report.selective_accuracy), (Some(0.0), None));
         assert_eq!(report.coverage_curve.len(), 1);
         let row = report.rows().into_iter().find(|row| row.name == "selective_accuracy").unwrap();
-        assert_eq!(row.details, Some(Details::Undefined("nothing is answered")));
+        assert_eq!(row.details, Some(Details::Undefined("no prediction reaches the threshold")));
     }
 
     #[test]
-    fn an_empty_split_has_a_report_without_numbers() {
+    fn report_of_an_empty_split_has_only_undefined_metrics() {
         let report = report("law", &[], &ReportOptions::default());
         assert_eq!(report.n, 0);
         for row in report.rows() {
-            assert!(row.name == "n" || row.value.is_none(), "{} must not be defined", row.name);
-            assert!(row.value.is_some() || row.details.is_some(), "{} must say something", row.name);
+            assert!(row.name == "n" || row.value.is_none(), "{} must be undefined", row.name);
+            assert!(row.value.is_some() || row.details.is_some(), "{} must have a value or details", row.name);
         }
     }
 
     #[test]
-    fn every_row_has_its_own_name() {
-        let mut names: Vec<_> = worked().rows().iter().map(|row| row.name).collect();
+    fn row_names_are_unique() {
+        let mut names: Vec<_> = example_report().rows().iter().map(|row| row.name).collect();
         let count = names.len();
         names.sort_unstable();
         names.dedup();

@@ -1,44 +1,43 @@
-//! The confidence above which a field may answer by itself.
+//! Selection of the confidence threshold of a field by fixed-sequence testing.
 //!
-//! Fixed-sequence testing: candidate thresholds are tried from the strictest down, each asking "is the accuracy of what
-//! it answers at least the target?", and the first "not shown" ends the search. Because a later candidate is looked at
-//! only when all before it passed, every test runs at the full level and the answer still holds with 95 % confidence.
-//! The first candidate is the strictest that answers enough examples to pass at all; which one that is depends on the
-//! confidences alone, never on what was right.
+//! Candidate thresholds are tested in descending order. Each test asks whether the accuracy of the answered examples is at least the
+//! target; the first failed test ends the search. A candidate is tested only after all earlier ones passed, so every test uses the full
+//! level and the result still holds with 95 % confidence. The first candidate is the highest threshold that answers enough examples to
+//! pass at all. It depends only on the confidences, never on which predictions are correct.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{coverage::tallies, example::ScoredExample, interval::clopper_pearson_lower};
+use crate::{coverage::cumulative_counts, example::ScoredExample, interval::clopper_pearson_lower};
 
-/// Level of the one-sided lower bound that must reach the target.
+/// Confidence level of the one-sided lower bound that must reach the target.
 pub const CONFIDENCE_LEVEL: f64 = 0.95;
 
-/// The outcome of the search.
+/// Result of the threshold selection.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Threshold {
-    /// Answering at or above `threshold` keeps the promise.
+    /// The accuracy at or above `threshold` reaches the target.
     Reached {
-        /// Lowest confidence that answers.
+        /// Lowest confidence that is answered.
         threshold: f64,
-        /// Examples answered at it.
+        /// Number of examples answered at the threshold.
         answered: u64,
-        /// Of those, the right ones.
+        /// Number of correct predictions among them.
         correct: u64,
         /// One-sided 95 % lower bound of their accuracy.
         lower_bound: f64,
     },
-    /// No threshold can promise the target on these examples.
+    /// No threshold can be shown to reach the target on these examples.
     Unreachable {
-        /// Answers that would be needed even if all were right.
+        /// Minimum number of examples, if all predictions were correct.
         needed: u64,
-        /// Examples there are.
+        /// Number of examples.
         n: u64,
     },
 }
 
 impl Threshold {
-    /// The threshold, where there is one.
+    /// The threshold, if one was found.
     #[must_use]
     pub fn value(&self) -> Option<f64> {
         match self {
@@ -48,18 +47,18 @@ impl Threshold {
     }
 }
 
-/// Finds the lowest threshold that fixed-sequence testing can show to reach `target` accuracy.
+/// Finds the lowest threshold for which fixed-sequence testing shows an accuracy of at least `target`.
 ///
-/// `examples` must be scores of models that did not see them (out of fold), else the promise is void. A target of 1 or
-/// more cannot be shown by any number of examples.
+/// The examples must be scored out of fold, by models that were not trained on them; otherwise the guarantee does not hold. A target of
+/// 1 or more cannot be shown with any number of examples.
 #[must_use]
 pub fn choose_threshold(examples: &[ScoredExample], target: f64) -> Threshold {
-    let needed = fewest_answers(target);
+    let needed = min_answers(target);
     let mut best = Threshold::Unreachable { needed, n: examples.len() as u64 };
-    for tally in tallies(examples).into_iter().skip_while(|tally| tally.answered < needed) {
-        match clopper_pearson_lower(tally.correct, tally.answered, CONFIDENCE_LEVEL) {
+    for counts in cumulative_counts(examples).into_iter().skip_while(|counts| counts.answered < needed) {
+        match clopper_pearson_lower(counts.correct, counts.answered, CONFIDENCE_LEVEL) {
             Some(lower_bound) if lower_bound >= target => {
-                best = Threshold::Reached { threshold: tally.confidence, answered: tally.answered, correct: tally.correct, lower_bound };
+                best = Threshold::Reached { threshold: counts.confidence, answered: counts.answered, correct: counts.correct, lower_bound };
             }
             _ => break,
         }
@@ -67,8 +66,8 @@ pub fn choose_threshold(examples: &[ScoredExample], target: f64) -> Threshold {
     best
 }
 
-/// The fewest answers, all right, whose lower bound reaches the target.
-fn fewest_answers(target: f64) -> u64 {
+/// The minimum number of answers whose lower bound reaches the target if all are correct.
+fn min_answers(target: f64) -> u64 {
     if target <= 0.0 {
         return 1;
     }
@@ -87,46 +86,46 @@ mod tests {
     use super::*;
     use crate::example::testing::scored;
 
-    /// `right` right answers of falling confidence, then `wrong` wrong ones below them.
-    fn ranked(right: usize, wrong: usize) -> Vec<ScoredExample> {
-        (0..right + wrong).map(|rank| scored("a", if rank < right { "a" } else { "b" }, 1.0 - rank as f64 / 1000.0)).collect()
+    /// `correct` correct predictions with descending confidence, followed by `incorrect` incorrect ones.
+    fn ranked(correct: usize, incorrect: usize) -> Vec<ScoredExample> {
+        (0..correct + incorrect).map(|rank| scored("a", if rank < correct { "a" } else { "b" }, 1.0 - rank as f64 / 1000.0)).collect()
     }
 
     #[test]
-    fn fifty_nine_right_answers_show_ninety_five_percent_and_fifty_eight_do_not() {
-        assert_eq!(fewest_answers(0.95), 59);
+    fn fifty_nine_correct_answers_show_95_percent_and_fifty_eight_do_not() {
+        assert_eq!(min_answers(0.95), 59);
         assert!(matches!(choose_threshold(&ranked(59, 0), 0.95), Threshold::Reached { answered: 59, .. }));
         assert_eq!(choose_threshold(&ranked(58, 0), 0.95), Threshold::Unreachable { needed: 59, n: 58 });
     }
 
     #[test]
-    fn the_search_stops_at_the_first_threshold_that_is_not_shown() {
-        // 93 answers with one error reach 0.95, 92 do not: the error at rank 60 ends the search at once
+    fn search_stops_at_the_first_failed_test() {
+        // 93 answers with one error reach 0.95, 92 do not: the error at rank 60 ends the search immediately
         let mut examples = ranked(200, 0);
         examples[59].predicted = Some("b".into());
-        let Threshold::Reached { answered, correct, .. } = choose_threshold(&examples, 0.95) else { panic!("the first 59 are all right") };
+        let Threshold::Reached { answered, correct, .. } = choose_threshold(&examples, 0.95) else { panic!("the first 59 are correct") };
         assert_eq!((answered, correct), (59, 59));
     }
 
     #[test]
-    fn errors_below_lower_the_threshold_only_as_far_as_the_bound_holds() {
+    fn errors_limit_the_threshold_by_the_lower_bound() {
         let Threshold::Reached { threshold, answered, correct, lower_bound } = choose_threshold(&ranked(120, 50), 0.95) else {
-            panic!("120 right answers come first")
+            panic!("the first 120 are correct")
         };
-        // one error is affordable after 120 right answers, two would need 124 answers in all
+        // one error is acceptable after 120 correct answers; two would need 124 answers in total
         assert_eq!((answered, correct), (121, 120));
         assert!(lower_bound >= 0.95 && (threshold - 0.88).abs() < 1e-9);
     }
 
     #[test]
-    fn equal_confidences_cannot_be_parted() {
+    fn equal_confidences_cannot_be_separated() {
         let mut examples = ranked(59, 0);
         examples.push(scored("a", "b", examples[58].confidence));
         assert_eq!(choose_threshold(&examples, 0.95), Threshold::Unreachable { needed: 59, n: 60 });
     }
 
     #[test]
-    fn no_example_and_an_impossible_target_are_unreachable() {
+    fn no_examples_and_impossible_targets_are_unreachable() {
         assert_eq!(choose_threshold(&[], 0.9).value(), None);
         assert_eq!(choose_threshold(&ranked(500, 0), 1.0).value(), None);
     }

@@ -1,11 +1,11 @@
-//! The metrics beside those of scikit-learn and scipy on the same examples (`reference/make_reference.py`).
+//! Compares the metrics with those of scikit-learn and SciPy on the same examples (`reference/make_reference.py`).
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use evaluation::{ReportOptions, ScoredExample, clopper_pearson_lower, report};
 use serde::Deserialize;
 
-/// Both sides compute in 64 bits; what differs is the order of sums.
+/// Both sides compute in 64 bits; they differ in the order of summation.
 const TOLERANCE: f64 = 1e-9;
 
 #[derive(Deserialize)]
@@ -37,7 +37,7 @@ fn close(a: f64, b: f64) -> bool {
 }
 
 #[test]
-fn averages_and_confusion_are_those_of_scikit_learn() {
+fn averages_and_confusion_match_scikit_learn() {
     let reference = reference();
     let report = report("law", &reference.examples, &ReportOptions::default());
     assert!(close(report.accuracy.unwrap(), reference.accuracy));
@@ -48,20 +48,20 @@ fn averages_and_confusion_are_those_of_scikit_learn() {
 }
 
 #[test]
-fn figures_per_class_are_those_of_scikit_learn() {
+fn per_class_metrics_match_scikit_learn() {
     let reference = reference();
     let report = report("law", &reference.examples, &ReportOptions::default());
     assert_eq!(report.classes.len(), reference.classes.len());
-    for (ours, theirs) in report.classes.iter().zip(&reference.classes) {
-        assert!(close(ours.precision, theirs.precision) && close(ours.recall, theirs.recall), "{:?}", ours.label);
-        assert!(close(ours.f1, theirs.f1) && ours.support == theirs.support, "{:?}", ours.label);
+    for (actual, expected) in report.classes.iter().zip(&reference.classes) {
+        assert!(close(actual.precision, expected.precision) && close(actual.recall, expected.recall), "{:?}", actual.label);
+        assert!(close(actual.f1, expected.f1) && actual.support == expected.support, "{:?}", actual.label);
     }
 }
 
 #[test]
-fn exact_lower_bounds_are_those_of_scipy() {
+fn exact_lower_bounds_match_scipy() {
     for (correct, n, bound) in reference().clopper_pearson {
-        let ours = clopper_pearson_lower(correct, n, 0.95).unwrap();
-        assert!(close(ours, bound), "{correct} of {n}: {ours} instead of {bound}");
+        let actual = clopper_pearson_lower(correct, n, 0.95).unwrap();
+        assert!(close(actual, bound), "{correct} of {n}: {actual} instead of {bound}");
     }
 }

@@ -1,11 +1,11 @@
-//! Characters per second from a text to features.
+//! Throughput of the vectorizer.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use inference::{DocumentFrequencies, FeatureConfig, NgramCounter};
 
-/// A contract-like text of about `length` characters, the same every time.
+/// A deterministic contract-like text of about `length` characters.
 fn text(length: usize, mut state: u64) -> String {
     let words = ["the", "agreement", "party", "license", "shall", "terminate", "governing", "law", "of", "fee"];
     let mut text = String::new();

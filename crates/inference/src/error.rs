@@ -1,32 +1,32 @@
-//! Why a model directory is refused or could not be written.
+//! Errors of reading and writing model directories.
 
 use std::{io, path::PathBuf};
 
-/// Every refusal names the file and the reason.
+/// A model directory is invalid, or an I/O operation failed. The message names the file and the reason.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// The file system said no.
+    /// An I/O operation failed.
     #[error("{}: {source}", path.display())]
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the operating system said.
+        /// I/O error.
         source: io::Error,
     },
-    /// The file is there, but is not what this version of the program can use.
+    /// The file is invalid or not supported by this version.
     #[error("{}: {reason}", path.display())]
-    Refused {
-        /// The file.
+    Invalid {
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why it is invalid.
         reason: String,
     },
-    /// A field that the model does not have.
-    #[error("the model has no field `{field}`; it has {}", known.join(", "))]
+    /// The model does not have this field.
+    #[error("unknown field `{field}`, the model has: {}", known.join(", "))]
     UnknownField {
-        /// What was asked for.
+        /// Requested field.
         field: String,
-        /// What there is.
+        /// Fields of the model.
         known: Vec<String>,
     },
 }
@@ -37,7 +37,7 @@ impl ModelError {
         move |source| Self::Io { path, source }
     }
 
-    pub(crate) fn refused(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
-        Self::Refused { path: path.into(), reason: reason.into() }
+    pub(crate) fn invalid(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Invalid { path: path.into(), reason: reason.into() }
     }
 }

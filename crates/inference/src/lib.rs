@@ -1,34 +1,25 @@
-//! What a published model directory holds, and how it answers: features, weights, labels and thresholds.
+//! Linear models: feature extraction, the model directory (configuration, weights, manifest), and prediction.
 //!
-//! Training writes with this crate what the API later reads with it, so both see the same features and the same numbers.
-//! Loading refuses, it never guesses; predicting is pure and gives bit-identical numbers on every call. No Burn here:
-//! the API links this crate.
+//! Training writes model directories with this crate and the API reads them with it, so both compute identical features. Loading rejects
+//! every inconsistency. Prediction is pure and bit-identical on every call. The API links this crate, so it must not depend on Burn.
 
 mod config;
-mod document_frequency;
 mod error;
-mod linear_params;
+mod features;
+mod files;
 pub mod manifest;
 mod model;
-mod ngrams;
+mod params;
 mod prediction;
-mod rows;
-mod sentence_transformer_params;
-mod vectorizer;
+mod thresholds;
 mod weights;
 
-pub use config::{
-    CONFIG_FILE, FORMAT_VERSION, FeatureConfig, FieldConfig, KIND_LINEAR, ModelConfig, ThresholdDecision, ThresholdStatus, TrainingInfo,
-    set_thresholds,
-};
-pub use document_frequency::DocumentFrequencies;
+pub use config::{CONFIG_FILE, FORMAT_VERSION, FieldConfig, KIND_LINEAR, ModelConfig, ThresholdStatus, TrainingInfo};
 pub use error::ModelError;
-pub use linear_params::LinearParams;
+pub use features::{DocumentFrequencies, FeatureConfig, NgramCounter, SparseRow, SparseRows, Vectorizer};
 pub use manifest::Manifest;
 pub use model::Model;
-pub use ngrams::NgramCounter;
+pub use params::{KIND_SENTENCE_TRANSFORMER, LinearParams, PairLoss, SentenceTransformerParams};
 pub use prediction::{FieldPrediction, RankedLabel};
-pub use rows::{SparseRow, SparseRows};
-pub use sentence_transformer_params::{KIND_SENTENCE_TRANSFORMER, PairLoss, SentenceTransformerParams};
-pub use vectorizer::Vectorizer;
+pub use thresholds::{ThresholdDecision, set_thresholds};
 pub use weights::{FieldWeights, WEIGHTS_FILE, Weights};

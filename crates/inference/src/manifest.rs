@@ -1,5 +1,5 @@
-//! `manifest.json`: every file of a model directory with its size and sha256, so that a reader can tell a whole and
-//! unchanged model from anything else. It is written last and never lists itself.
+//! `manifest.json`: size and SHA-256 of every file of a model directory. It is written last and does not list itself, so that readers can
+//! verify that a model is complete and unchanged.
 
 use std::{
     fs,
@@ -10,43 +10,43 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{config::replace, error::ModelError};
+use crate::{error::ModelError, files::replace_file};
 
 /// Name of the file in a model directory.
 pub const MANIFEST_FILE: &str = "manifest.json";
 
-/// The only version this program reads and writes.
+/// The only supported version.
 pub const MANIFEST_VERSION: u32 = 1;
 
-/// Read at once while hashing.
+/// Buffer size for hashing.
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// The whole file.
+/// Content of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// [`MANIFEST_VERSION`].
     pub version: u32,
-    /// The files, sorted by path.
+    /// Files, sorted by path.
     pub files: Vec<ManifestFile>,
 }
 
-/// One file.
+/// A file of the model directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestFile {
-    /// Path below the directory, with `/` between its parts.
+    /// Path relative to the directory, separated by `/`.
     pub path: String,
     /// Size in bytes.
     pub bytes: u64,
-    /// Hash of the content, lower-case hexadecimal.
+    /// SHA-256 of the content, lower-case hexadecimal.
     pub sha256: String,
 }
 
-/// Hashes every file of a model directory and writes its manifest, replacing one that is there.
+/// Hashes every file of a model directory and writes its manifest, replacing an existing one.
 ///
 /// # Errors
-/// If a file cannot be read, is no regular file, has a name that is not UTF-8, or the manifest cannot be written.
+/// A file cannot be read, is not a regular file or has a non-UTF-8 name, or the manifest cannot be written.
 pub fn write(dir: &Path) -> Result<Manifest, ModelError> {
     let mut files = Vec::new();
     for path in list(dir)? {
@@ -56,63 +56,62 @@ pub fn write(dir: &Path) -> Result<Manifest, ModelError> {
     let manifest = Manifest { version: MANIFEST_VERSION, files };
     let path = dir.join(MANIFEST_FILE);
     let mut text = serde_json::to_string_pretty(&manifest)
-        .map_err(|error| ModelError::refused(&path, format!("cannot be written as JSON: {error}")))?;
+        .map_err(|error| ModelError::invalid(&path, format!("cannot serialize to JSON: {error}")))?;
     text.push('\n');
-    replace(&path, text.as_bytes())?;
+    replace_file(&path, text.as_bytes())?;
     Ok(manifest)
 }
 
-/// Reads the manifest of a directory and checks that exactly the listed files are there, each unchanged.
+/// Reads the manifest of a directory and verifies that the directory contains exactly the listed files, unchanged.
 ///
 /// # Errors
-/// If the manifest is missing, malformed or of another version, lists a path that could lead elsewhere, or a file is
-/// missing, changed or not listed.
+/// The manifest is missing, malformed, of another version or lists an unsafe path, or a file is missing, changed or not listed.
 pub fn verify(dir: &Path) -> Result<Manifest, ModelError> {
     let manifest_path = dir.join(MANIFEST_FILE);
     let text = fs::read_to_string(&manifest_path).map_err(ModelError::io(&manifest_path))?;
-    let manifest = parse(&text).map_err(|reason| ModelError::refused(&manifest_path, reason))?;
+    let manifest = parse(&text).map_err(|reason| ModelError::invalid(&manifest_path, reason))?;
 
     for file in &manifest.files {
         let path = dir.join(&file.path);
         let found = fs::symlink_metadata(&path).map_err(ModelError::io(&path))?;
         if !found.is_file() {
-            return Err(ModelError::refused(path, "is listed in the manifest but is no regular file"));
+            return Err(ModelError::invalid(path, "is listed in the manifest but is not a regular file"));
         }
         if found.len() != file.bytes {
-            let reason = format!("has {} bytes, the manifest says {}", found.len(), file.bytes);
-            return Err(ModelError::refused(path, reason));
+            let reason = format!("has {} bytes, expected {} by the manifest", found.len(), file.bytes);
+            return Err(ModelError::invalid(path, reason));
         }
         let (_, sha256) = hash_file(&path)?;
         if sha256 != file.sha256 {
-            return Err(ModelError::refused(path, format!("has sha256 {sha256}, the manifest says {}", file.sha256)));
+            return Err(ModelError::invalid(path, format!("has sha256 {sha256}, expected {} by the manifest", file.sha256)));
         }
     }
     for path in list(dir)? {
         if manifest.files.binary_search_by(|file| file.path.cmp(&path)).is_err() {
-            return Err(ModelError::refused(dir.join(path), "is not listed in the manifest"));
+            return Err(ModelError::invalid(dir.join(path), "is not listed in the manifest"));
         }
     }
     Ok(manifest)
 }
 
 fn parse(text: &str) -> Result<Manifest, String> {
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("not valid JSON: {error}"))?;
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("invalid JSON: {error}"))?;
     match value.get("version").and_then(serde_json::Value::as_u64) {
         Some(version) if version == u64::from(MANIFEST_VERSION) => {}
-        Some(version) => return Err(format!("version {version} is not known, only {MANIFEST_VERSION} is")),
-        None => return Err("has no version".to_owned()),
+        Some(version) => return Err(format!("unsupported version {version}, expected {MANIFEST_VERSION}")),
+        None => return Err("missing version".to_owned()),
     }
     let manifest: Manifest = serde_json::from_value(value).map_err(|error| error.to_string())?;
     if let Some(file) = manifest.files.iter().find(|file| !is_plain(&file.path)) {
-        return Err(format!("lists `{}`, which is no plain path below the directory", file.path));
+        return Err(format!("unsafe path `{}`: expected a plain relative path", file.path));
     }
     if !manifest.files.windows(2).all(|pair| pair[0].path < pair[1].path) {
-        return Err("files are not sorted by path, or one is listed twice".to_owned());
+        return Err("files are not sorted by path, or a path is duplicated".to_owned());
     }
     Ok(manifest)
 }
 
-/// Whether a path stays below the directory and is written in the one way we write it.
+/// Whether a path stays below the directory and is in canonical form.
 fn is_plain(path: &str) -> bool {
     !path.is_empty()
         && path != MANIFEST_FILE
@@ -125,19 +124,19 @@ fn is_plain(path: &str) -> bool {
 fn list(dir: &Path) -> Result<Vec<String>, ModelError> {
     let mut files = Vec::new();
     let mut pending = vec![String::new()];
-    while let Some(below) = pending.pop() {
-        let folder = dir.join(&below);
-        for entry in fs::read_dir(&folder).map_err(ModelError::io(&folder))? {
-            let entry = entry.map_err(ModelError::io(&folder))?;
+    while let Some(parent) = pending.pop() {
+        let directory = dir.join(&parent);
+        for entry in fs::read_dir(&directory).map_err(ModelError::io(&directory))? {
+            let entry = entry.map_err(ModelError::io(&directory))?;
             let Ok(name) = entry.file_name().into_string() else {
-                return Err(ModelError::refused(entry.path(), "has a name that is not UTF-8"));
+                return Err(ModelError::invalid(entry.path(), "has a non-UTF-8 name"));
             };
-            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
+            let path = if parent.is_empty() { name } else { format!("{parent}/{name}") };
             let kind = entry.file_type().map_err(ModelError::io(entry.path()))?;
             if kind.is_dir() {
                 pending.push(path);
             } else if !kind.is_file() {
-                return Err(ModelError::refused(entry.path(), "is neither a regular file nor a folder"));
+                return Err(ModelError::invalid(entry.path(), "is neither a regular file nor a directory"));
             } else if path != MANIFEST_FILE {
                 files.push(path);
             }
@@ -147,10 +146,10 @@ fn list(dir: &Path) -> Result<Vec<String>, ModelError> {
     Ok(files)
 }
 
-/// Size and SHA-256, hex, of a file, however large.
+/// Size and hexadecimal SHA-256 of a file of any size.
 ///
 /// # Errors
-/// If it cannot be read.
+/// The file cannot be read.
 pub fn hash_file(path: &Path) -> Result<(u64, String), ModelError> {
     let mut file = fs::File::open(path).map_err(ModelError::io(path))?;
     let mut digest = Sha256::new();
@@ -179,19 +178,19 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_lists_all_files_sorted_with_their_hashes() {
+    fn manifest_lists_all_files_sorted_with_hashes() {
         let dir = directory();
         let manifest = write(dir.path()).unwrap();
         let listed: Vec<_> = manifest.files.iter().map(|file| (file.path.as_str(), file.bytes)).collect();
         assert_eq!(listed, [("a", 0), ("b/two", 2)]);
         assert_eq!(manifest.files[0].sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         assert_eq!(verify(dir.path()).unwrap(), manifest);
-        // writing again lists the same: the manifest is no part of itself
+        // the manifest does not list itself
         assert_eq!(write(dir.path()).unwrap(), manifest);
     }
 
     #[test]
-    fn a_changed_missing_or_added_file_is_named() {
+    fn changed_missing_and_extra_files_are_named() {
         let dir = directory();
         write(dir.path()).unwrap();
         fs::write(dir.path().join("b/two"), "23").unwrap();
@@ -199,7 +198,7 @@ mod tests {
         assert!(error.contains("two") && error.contains("sha256"), "{error}");
 
         fs::write(dir.path().join("b/two"), "223").unwrap();
-        assert!(verify(dir.path()).unwrap_err().to_string().contains("3 bytes, the manifest says 2"));
+        assert!(verify(dir.path()).unwrap_err().to_string().contains("3 bytes, expected 2"));
 
         fs::remove_file(dir.path().join("b/two")).unwrap();
         assert!(verify(dir.path()).unwrap_err().to_string().contains("two"));
@@ -211,25 +210,25 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_could_lead_elsewhere_are_refused() {
+    fn unsafe_paths_are_rejected() {
         for path in ["/etc/passwd", "../a", "b/../a", "./a", "b//two", "", "b\\two", "manifest.json"] {
             let text = serde_json::json!({
                 "version": 1, "files": [{"path": path, "bytes": 0, "sha256": ""}]
             });
             let error = parse(&text.to_string()).unwrap_err();
-            assert!(error.contains("plain path"), "{path}: {error}");
+            assert!(error.contains("plain relative path"), "{path}: {error}");
         }
     }
 
     #[test]
-    fn another_version_is_refused_before_its_content_is_looked_at() {
-        assert_eq!(parse(r#"{"version": 2, "new": 1}"#).unwrap_err(), "version 2 is not known, only 1 is");
-        assert_eq!(parse("{}").unwrap_err(), "has no version");
+    fn other_versions_are_rejected_before_their_content_is_parsed() {
+        assert_eq!(parse(r#"{"version": 2, "new": 1}"#).unwrap_err(), "unsupported version 2, expected 1");
+        assert_eq!(parse("{}").unwrap_err(), "missing version");
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_link_is_no_file_of_a_model() {
+    fn symbolic_links_are_rejected() {
         let dir = directory();
         std::os::unix::fs::symlink("/etc/hostname", dir.path().join("link")).unwrap();
         assert!(write(dir.path()).unwrap_err().to_string().contains("link"));

@@ -1,19 +1,17 @@
-//! A loaded model: immutable, shareable between threads, pure.
+//! A loaded model. It is immutable and can be shared between threads.
 
 use std::path::Path;
 
 use crate::{
     config::{FieldConfig, ModelConfig},
     error::ModelError,
+    features::{NgramCounter, SparseRow, Vectorizer},
     manifest,
-    ngrams::NgramCounter,
     prediction::FieldPrediction,
-    rows::SparseRow,
-    vectorizer::Vectorizer,
     weights::{FieldWeights, Weights},
 };
 
-/// A model directory in memory.
+/// A model loaded from a model directory.
 #[derive(Debug)]
 pub struct Model {
     config: ModelConfig,
@@ -22,19 +20,19 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a published model directory, after checking every file against its manifest.
+    /// Loads a published model directory after verifying every file against the manifest.
     ///
     /// # Errors
-    /// Names the file and the reason if anything is missing, changed, extra, malformed or of an unknown version.
+    /// A file is missing, changed, extra, malformed or of an unsupported version. The message names the file and the reason.
     pub fn load(dir: &Path) -> Result<Self, ModelError> {
         manifest::verify(dir)?;
         Self::load_unpublished(dir)
     }
 
-    /// Loads a model directory that has no manifest yet: what training wrote, before it is published.
+    /// Loads a model directory without a manifest, as written by training before publication.
     ///
     /// # Errors
-    /// As [`Model::load`], but hashes are not checked.
+    /// As [`Model::load`], but hashes are not verified.
     pub fn load_unpublished(dir: &Path) -> Result<Self, ModelError> {
         let config = ModelConfig::read(dir)?;
         let weights = Weights::read(dir, &config)?;
@@ -42,39 +40,38 @@ impl Model {
         Ok(Self { config, vectorizer, heads: weights.fields })
     }
 
-    /// The configuration.
+    /// The model configuration.
     #[must_use]
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
 
-    /// The configuration of one field.
+    /// The configuration of a field.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&FieldConfig> {
         self.config.fields.iter().find(|field| field.name == name)
     }
 
-    /// How the model turns a text into features.
+    /// The feature extraction of the model.
     #[must_use]
     pub fn vectorizer(&self) -> &Vectorizer {
         &self.vectorizer
     }
 
-    /// What the model says about a text, one answer per field, in the order of the configuration. The same text gives
-    /// the same bits every time, alone or in a batch.
+    /// Predicts all fields of a text, in the order of the configuration. Results are bit-identical for the same text, alone or in a batch.
     #[must_use]
     pub fn predict(&self, text: &str) -> Vec<FieldPrediction> {
         self.predict_with(&mut NgramCounter::new(), text)
     }
 
-    /// As [`Model::predict`] for each text; keeps its buffers from text to text.
+    /// As [`Model::predict`] for several texts; reuses buffers between texts.
     #[must_use]
     pub fn predict_batch<T: AsRef<str>>(&self, texts: &[T]) -> Vec<Vec<FieldPrediction>> {
         let mut counter = NgramCounter::new();
         texts.iter().map(|text| self.predict_with(&mut counter, text.as_ref())).collect()
     }
 
-    /// As [`Model::predict`], with a counter that the caller keeps from text to text.
+    /// As [`Model::predict`], with a counter that the caller reuses between texts.
     #[must_use]
     pub fn predict_with(&self, counter: &mut NgramCounter, text: &str) -> Vec<FieldPrediction> {
         let row = self.vectorizer.vectorize(counter, text);
@@ -84,7 +81,7 @@ impl Model {
 }
 
 impl FieldWeights {
-    /// Scores of the classes, added up feature by feature in 64 bits: one order, hence one result.
+    /// Logits of the classes. They are summed feature by feature in 64 bits, in a fixed order, so that results are reproducible.
     #[must_use]
     pub fn logits(&self, row: &SparseRow) -> Vec<f64> {
         let classes = self.bias.len();

@@ -1,42 +1,41 @@
-//! What a model says about one field of one text.
+//! Predictions for the fields of a text.
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::{FieldConfig, ThresholdStatus};
 
-/// The answer of one field.
+/// Prediction for a field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FieldPrediction {
-    /// The field.
+    /// Field name.
     pub field: String,
-    /// The most probable class; `None` is `∅`, "there is no value".
+    /// The most probable class; `None` is `∅` (no value).
     pub value: Option<String>,
-    /// Its probability, 0 to 1.
+    /// Probability of `value`, from 0 to 1.
     pub confidence: f64,
-    /// Whether the confidence reaches the field's threshold. Without a threshold nothing is answered: value and
-    /// confidence are then a hint, not an answer.
+    /// Whether the confidence reaches the threshold of the field. If not, or without a threshold, the value is only a suggestion.
     pub answered: bool,
-    /// Every class with its probability, the most probable first.
+    /// All classes with their probabilities, most probable first.
     pub top: Vec<RankedLabel>,
 }
 
-/// A class with its probability.
+/// A class and its probability.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RankedLabel {
     /// The class; `None` is `∅`.
     pub label: Option<String>,
-    /// Its probability, 0 to 1.
+    /// Probability, from 0 to 1.
     pub probability: f64,
 }
 
 impl FieldPrediction {
-    /// Probability of a class; 0 for one the model has never seen.
+    /// Probability of a class; 0 for an unseen class.
     #[must_use]
     pub fn probability(&self, label: Option<&str>) -> f64 {
         self.top.iter().find(|ranked| ranked.label.as_deref() == label).map_or(0.0, |ranked| ranked.probability)
     }
 
-    /// Turns the scores of a head into an answer. Ties go to the class that comes first.
+    /// Computes a prediction from the logits of a head. Ties go to the first class.
     pub(crate) fn from_logits(field: &FieldConfig, logits: &[f64]) -> Self {
         let mut top: Vec<RankedLabel> = field
             .labels
@@ -44,7 +43,7 @@ impl FieldPrediction {
             .zip(softmax(logits))
             .map(|(label, probability)| RankedLabel { label: label.clone(), probability })
             .collect();
-        // a stable sort, so that the order of the labels decides between equals
+        // a stable sort: ties keep the order of the labels
         top.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         let (value, confidence) = top.first().map_or((None, 0.0), |best| (best.label.clone(), best.probability));
         let answered = match (field.threshold_status, field.threshold) {
@@ -55,10 +54,10 @@ impl FieldPrediction {
     }
 }
 
-/// Probabilities in the order of the scores, added up in that order so that they come out the same every time.
+/// Softmax, summed in a fixed order so that results are reproducible.
 fn softmax(logits: &[f64]) -> Vec<f64> {
-    let highest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut exponentials: Vec<f64> = logits.iter().map(|logit| (logit - highest).exp()).collect();
+    let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut exponentials: Vec<f64> = logits.iter().map(|logit| (logit - max).exp()).collect();
     let sum: f64 = exponentials.iter().sum();
     for exponential in &mut exponentials {
         *exponential /= sum;
@@ -84,22 +83,22 @@ mod tests {
 
     #[test]
     fn probabilities_are_the_softmax_and_sum_to_one() {
-        let answer = FieldPrediction::from_logits(&field(None, ThresholdStatus::NotCalibrated), &[0.0, 2.0_f64.ln(), 0.0]);
-        assert_eq!(answer.value.as_deref(), Some("b"));
-        assert!((answer.confidence - 0.5).abs() < 1e-12);
-        assert!((answer.probability(None) - 0.25).abs() < 1e-12);
-        assert_eq!(answer.probability(Some("never seen")), 0.0);
+        let prediction = FieldPrediction::from_logits(&field(None, ThresholdStatus::NotCalibrated), &[0.0, 2.0_f64.ln(), 0.0]);
+        assert_eq!(prediction.value.as_deref(), Some("b"));
+        assert!((prediction.confidence - 0.5).abs() < 1e-12);
+        assert!((prediction.probability(None) - 0.25).abs() < 1e-12);
+        assert_eq!(prediction.probability(Some("unseen")), 0.0);
     }
 
     #[test]
-    fn the_empty_value_can_win_and_ties_go_to_the_first_label() {
+    fn no_value_can_win_and_ties_go_to_the_first_label() {
         let no_threshold = field(None, ThresholdStatus::NotCalibrated);
         assert_eq!(FieldPrediction::from_logits(&no_threshold, &[0.0, 0.0, 1.0]).value, None);
         assert_eq!(FieldPrediction::from_logits(&no_threshold, &[0.0, 0.0, -1.0]).value.as_deref(), Some("a"));
     }
 
     #[test]
-    fn only_a_reached_threshold_answers() {
+    fn only_confidences_at_the_threshold_are_answered() {
         let logits = [0.0, 2.0_f64.ln(), 0.0];
         assert!(FieldPrediction::from_logits(&field(Some(0.4), ThresholdStatus::Ok), &logits).answered);
         assert!(!FieldPrediction::from_logits(&field(Some(0.6), ThresholdStatus::Ok), &logits).answered);
@@ -108,8 +107,8 @@ mod tests {
     }
 
     #[test]
-    fn huge_scores_do_not_overflow() {
-        let answer = FieldPrediction::from_logits(&field(None, ThresholdStatus::NotCalibrated), &[1e9, -1e9, 0.0]);
-        assert_eq!(answer.confidence, 1.0);
+    fn large_logits_do_not_overflow() {
+        let prediction = FieldPrediction::from_logits(&field(None, ThresholdStatus::NotCalibrated), &[1e9, -1e9, 0.0]);
+        assert_eq!(prediction.confidence, 1.0);
     }
 }

@@ -1,11 +1,11 @@
-//! Where the queue is.
+//! Configuration of the queue: the Redis URL and the key prefix.
 
 use secrecy::SecretString;
 
-/// How to reach Redis, and which keys are ours.
+/// How to reach Redis, and which keys belong to this installation.
 #[derive(Debug, Clone)]
 pub struct QueueConfig {
-    /// `redis://` or `rediss://` URL; holds the password.
+    /// `redis://` or `rediss://` URL; may contain the password.
     pub redis_url: SecretString,
     /// Prefix of every key and channel. Two installations on one Redis need two prefixes.
     pub prefix: String,
@@ -17,7 +17,7 @@ impl QueueConfig {
         format!("{}:runs", self.prefix)
     }
 
-    /// Channel on which workers are woken: apalis alone would look only once per polling interval.
+    /// Channel that wakes the workers: apalis alone would look only once per polling interval.
     pub(crate) fn wake_channel(&self) -> String {
         format!("{}:wake", self.prefix)
     }

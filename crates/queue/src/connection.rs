@@ -1,4 +1,4 @@
-//! One way to connect, for both binaries.
+//! Connections to Redis.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use crate::config::QueueConfig;
 use crate::error::QueueError;
 
-// the library's default of 500 ms calls a short stall of Redis a failure
+// the library's default of 500 ms reports a short stall of Redis as a failure
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -18,7 +18,7 @@ pub(crate) fn client(config: &QueueConfig) -> Result<Client, QueueError> {
 }
 
 pub(crate) async fn connect(config: &QueueConfig) -> Result<ConnectionManager, QueueError> {
-    // callers try again by themselves and say so: retries hidden in here would only delay the message
+    // callers retry and log by themselves: retries in here would only delay the message
     let manager = ConnectionManagerConfig::new()
         .set_number_of_retries(1)
         .set_response_timeout(Some(RESPONSE_TIMEOUT))

@@ -1,17 +1,15 @@
 //! The error of this crate.
 
-/// Why the queue could not be used. Always worth trying again: no run depends on one message.
+/// Why the queue could not be used. Always retryable: no run depends on a single message.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// The URL is not one of Redis.
-    #[error(
-        "the Redis URL cannot be used (its text is not shown, it may hold a password): expected redis://[user:password@]host:port[/db]"
-    )]
+    /// The Redis URL cannot be parsed.
+    #[error("invalid Redis URL (not shown, it may contain a password): expected redis://[user:password@]host:port[/db]")]
     Url,
-    /// Redis does not answer or refuses.
+    /// Redis does not answer, or rejects a command.
     #[error("redis: {0}")]
     Redis(#[from] redis::RedisError),
-    /// apalis could not push.
-    #[error("announcing through apalis: {0}")]
-    Push(String),
+    /// apalis failed.
+    #[error("apalis: {0}")]
+    Apalis(String),
 }

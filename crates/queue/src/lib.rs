@@ -1,19 +1,18 @@
-//! The doorbell: one message type, one queue, announced by the producer and heard by workers through apalis on Redis.
+//! Wake-ups from the producer to the workers, through apalis on Redis.
 //!
-//! A message only wakes a worker. What there is to do, and whose it is, stands in Postgres: a lost message is announced
-//! again by the reaper, a doubled one finds nothing to claim. Everything that knows apalis is in this crate.
+//! A message only wakes a worker. Postgres holds the work and its owner: a lost message is published again by the reaper, a
+//! duplicate finds nothing to claim. Only this crate knows apalis.
 
-mod announcer;
-mod codec;
+mod apalis_compat;
 mod config;
 mod connection;
-mod doorbell;
 mod error;
-mod forget;
+mod listener;
 mod message;
+mod publisher;
 
-pub use announcer::Announcer;
 pub use config::QueueConfig;
-pub use doorbell::{Ring, listen};
 pub use error::QueueError;
+pub use listener::{QueueNotification, listen};
 pub use message::RunMessage;
+pub use publisher::Publisher;

@@ -1,11 +1,12 @@
-//! The one message: a version and a run id.
+//! The message of the queue: a version and a run id.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 const VERSION: u32 = 1;
 
-/// Says that a run can be claimed. A wire format lives long: a new field needs a default, a new meaning a new version.
+/// States that a run can be claimed. Two versions run side by side during an upgrade: a new field needs a default, a new meaning a
+/// new version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunMessage {
     v: u32,
@@ -24,13 +25,13 @@ impl RunMessage {
         format!(r#"{{"v":{},"run_id":"{}"}}"#, self.v, self.run_id)
     }
 
-    /// Reads what came out of Redis.
+    /// Decodes an entry of the queue.
     ///
     /// # Errors
-    /// Says what is wrong with it, in words for a log.
+    /// Describes what is wrong with the entry, for the log.
     pub fn decode(text: &str) -> Result<Self, String> {
         let message: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        if message.v == VERSION { Ok(message) } else { Err(format!("message version {} is not {VERSION}", message.v)) }
+        if message.v == VERSION { Ok(message) } else { Err(format!("unsupported message version {}, expected {VERSION}", message.v)) }
     }
 }
 
@@ -46,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_and_unknown_versions_are_refused() {
+    fn malformed_messages_and_unknown_versions_are_rejected() {
         assert!(RunMessage::decode("garbage").is_err());
         let newer = r#"{"v":2,"run_id":"00000000-0000-0000-0000-000000000007"}"#;
         assert!(RunMessage::decode(newer).unwrap_err().contains("version 2"));

@@ -1,4 +1,4 @@
-//! Ids as types of their own, so that one cannot be passed for another.
+//! Typed ids: one kind of id cannot be passed for another.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,9 +15,9 @@ macro_rules! id {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A fresh id whose order follows time.
+            /// A new id; ids sort by creation time.
             #[must_use]
-            pub fn fresh() -> Self {
+            pub fn new_v7() -> Self {
                 Self(Uuid::now_v7())
             }
         }
@@ -43,7 +43,7 @@ id!(
     RunId
 );
 id!(
-    /// Id of a worker process, one per boot.
+    /// Id of a worker process; every start gets a new one.
     WorkerId
 );
 id!(

@@ -1,7 +1,7 @@
-//! Support for tests, in two parts: the generator of sample contracts (also the binary `aprendiz-sample`), and the real
-//! services for a test's own use: a migrated database, a Redis, a bucket, and the real binaries.
+//! Test support: a generator of sample contracts (also the binary `aprendiz-sample`), and real services for each test: a
+//! migrated database, a Redis, a bucket and the binaries.
 //!
-//! The services come from the environment that `./dev test` sets; without it a test panics and says so.
+//! The services are configured by the environment variables of `./dev test`; without them, tests panic and name the missing one.
 
 mod sample;
 mod services;

@@ -1,20 +1,19 @@
-//! Waiting for something that another process does.
+//! Waits for a condition in another process.
 
 use std::time::{Duration, Instant};
 
-/// Between two looks.
-const PAUSE: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Calls `probe` until it gives a value; panics with `what` once `limit` is over.
+/// Calls `probe` until it returns a value; panics with `what` after `limit`.
 ///
-/// For what happens in another process, where there is nothing to await; within a process await the thing itself.
+/// Only for conditions in another process; within a process, await the condition itself.
 pub async fn wait_until<T>(what: &str, limit: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(value) = probe().await {
             return value;
         }
-        assert!(started.elapsed() < limit, "waited {limit:?} in vain for {what}");
-        tokio::time::sleep(PAUSE).await;
+        assert!(started.elapsed() < limit, "timed out after {limit:?} waiting for {what}");
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

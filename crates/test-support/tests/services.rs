@@ -1,10 +1,10 @@
-//! The environment itself, against the real services.
+//! Tests of the test environment.
 
 use sqlx::AssertSqlSafe;
 use test_support::{TestBucket, TestDatabase, TestEnv, TestRedis};
 
 #[tokio::test]
-async fn every_database_is_migrated_and_alone() {
+async fn every_database_is_migrated_and_isolated() {
     let (first, second) = tokio::join!(TestDatabase::create(), TestDatabase::create());
     sqlx::query("INSERT INTO fields (name, kind) VALUES ('contract_type', 'categorical')").execute(first.pool()).await.unwrap();
     let count = "SELECT count(*) FROM fields";
@@ -13,7 +13,7 @@ async fn every_database_is_migrated_and_alone() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_database_is_left() {
+async fn a_dropped_database_is_deleted() {
     let database = TestDatabase::create().await;
     let other = TestDatabase::create().await;
     let name: String = sqlx::query_scalar("SELECT current_database()::text").fetch_one(database.pool()).await.unwrap();
@@ -35,7 +35,7 @@ async fn a_redis_can_be_emptied_stopped_and_resumed() {
 }
 
 #[tokio::test]
-async fn a_bucket_goes_with_its_objects() {
+async fn a_dropped_bucket_is_deleted_with_its_objects() {
     let bucket = TestBucket::create().await;
     let client = bucket.client().clone();
     let name = bucket.name().to_owned();
@@ -47,9 +47,9 @@ async fn a_bucket_goes_with_its_objects() {
 
 #[tokio::test]
 #[should_panic(expected = "unfinished runs")]
-async fn an_unfinished_run_fails_the_end_of_a_test() {
+async fn finish_fails_on_unfinished_runs() {
     let env = TestEnv::start().await;
-    // the columns without a default, whatever they are by now, are none of this test's business
+    // a stand-in table keeps this test independent of the columns of the real one
     let sql = "CREATE TABLE public.stand_in AS SELECT 'a run' AS id, 'running' AS status;
         DROP TABLE training_runs CASCADE; ALTER TABLE stand_in RENAME TO training_runs";
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(env.pool()).await.unwrap();

@@ -1,4 +1,4 @@
-//! One training run over short texts: features, folds and the final fit.
+//! A training run on short texts: features, folds and the final fit.
 
 use std::{fs, path::Path, sync::atomic::AtomicBool};
 
@@ -9,7 +9,7 @@ use training::{Backend, Kind, TrainingJob, run};
 const EXAMPLES: usize = 600;
 const CLASSES: usize = 10;
 
-/// Texts whose class shows in a third of their words.
+/// Texts in which a third of the words depend on the class.
 fn write_snapshot(dir: &Path) {
     let mut state = 1_u64;
     let mut next = |below: usize| {
@@ -59,7 +59,7 @@ fn solver(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("training run");
     group.throughput(Throughput::Elements(EXAMPLES as u64)).sample_size(10);
     group.bench_function("600 short texts, 10 classes, 2 folds", |bencher| {
-        bencher.iter(|| run(&job, &AtomicBool::new(false), &mut |_| {}).expect("the snapshot can be learned"));
+        bencher.iter(|| run(&job, &AtomicBool::new(false), &mut |_| {}).expect("the snapshot can be trained on"));
     });
     group.finish();
 }

@@ -1,5 +1,5 @@
-//! Texts become vectors: `encode MODEL_DIRECTORY < texts > vectors.jsonl`, one text a line; each line of the answer is
-//! `{"text": "...", "embedding": [...]}`.
+//! Encodes texts: `encode MODEL_DIRECTORY < texts > vectors.jsonl`. Reads one text per line and writes one line
+//! `{"text": "...", "embedding": [...]}` for each.
 
 use std::{
     error::Error,
@@ -11,24 +11,24 @@ use burn::tensor::Device;
 use encoder::Encoder;
 use serde_json::json;
 
-/// Texts that are read, and encoded in batches of similar length, at a time.
-const TEXTS_AT_ONCE: usize = 1024;
+/// Texts that are read at a time and sorted by length into batches.
+const TEXTS_PER_READ: usize = 1024;
 
-/// Texts of a batch.
+/// Texts per batch.
 const BATCH: usize = 32;
 
-// as in the worker
+// same allocator as in the worker
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let dir: PathBuf = std::env::args_os().nth(1).ok_or("say which directory holds the model")?.into();
+    let dir: PathBuf = std::env::args_os().nth(1).ok_or("usage: encode MODEL_DIRECTORY")?.into();
     let device = Device::flex();
     let encoder = Encoder::load(&dir, &device)?;
     let mut out = BufWriter::new(stdout().lock());
     let mut lines = stdin().lock().lines();
     loop {
-        let texts: Vec<String> = lines.by_ref().take(TEXTS_AT_ONCE).collect::<Result<_, _>>()?;
+        let texts: Vec<String> = lines.by_ref().take(TEXTS_PER_READ).collect::<Result<_, _>>()?;
         if texts.is_empty() {
             out.flush()?;
             return Ok(());

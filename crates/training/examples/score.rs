@@ -1,8 +1,8 @@
-//! Accuracy and time of the kind `linear` on labelled texts, for comparing it with others.
+//! Accuracy and speed of the kind `linear` on labelled texts, for benchmarks.
 //!
-//! `score TRAIN.jsonl.gz [TEST.jsonl.gz] [PARAMS] [SECONDS]`, lines of `{"id","text","label"}`. Without a test file the figures are
-//! those out of fold; with one the last line is a JSON object, for `deploy/bench/linear.sh`. `PARAMS` is the JSON of a run spec's `params`, `SECONDS` the least time between
-//! two checkpoints (15).
+//! `score TRAIN.jsonl.gz [TEST.jsonl.gz] [PARAMS] [SECONDS]`, with lines of `{"id","text","label"}`. Without a test file, reports
+//! out-of-fold metrics; with one, the last line is a JSON object for `deploy/bench/linear.sh`. `PARAMS` is the JSON of a run spec's
+//! `params`, `SECONDS` the minimum time between two checkpoints (default: 15).
 
 use std::{
     error::Error,
@@ -28,7 +28,7 @@ struct Text {
     label: String,
 }
 
-/// Rewrites a file of labelled texts as a split of a snapshot and returns its labels.
+/// Converts a file of labelled texts to a split of a snapshot. Returns its labels.
 fn convert(from: &str, to: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     let mut labels = Vec::new();
     let mut out = BufWriter::new(File::create(to)?);
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let seconds = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(15.0);
     arguments.retain(|argument| !argument.starts_with('{') && argument.parse::<f64>().is_err());
-    let train = arguments.first().ok_or("say which file to train on")?;
+    let train = arguments.first().ok_or("usage: score TRAIN.jsonl.gz [TEST.jsonl.gz] [PARAMS] [SECONDS]")?;
 
     let dir = std::env::temp_dir().join(format!("score-{}", std::process::id()));
     fs::create_dir_all(&dir)?;
@@ -97,13 +97,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         _ => {}
     })?;
     let (trained, (cpu, peak)) = (started.elapsed().as_secs_f64(), usage()?);
-    let Outcome::Trained(summary) = outcome else { return Err("nobody stops it".into()) };
+    let Outcome::Trained(summary) = outcome else { return Err("training was stopped".into()) };
     println!("{}", serde_json::to_string_pretty(&summary)?);
     let scored = |file| -> Result<Vec<ScoredExample>, Box<dyn Error>> {
         Ok(ReportRow::read_all(&job.reports.join(file))?.into_iter().map(ScoredExample::from).collect())
     };
     let (out_of_fold, test) = (scored(OUT_OF_FOLD_FILE)?, scored(VALIDATION_FILE)?);
-    // the test never chooses: the threshold is the one found out of fold
+    // the threshold is selected on out-of-fold scores, never on the test
     let threshold = evaluation::choose_threshold(&out_of_fold, job.target_accuracy).value();
     let mut test_accuracy = None;
     for (name, examples) in [("out of fold", out_of_fold), ("test", test)] {
@@ -116,34 +116,35 @@ fn main() -> Result<(), Box<dyn Error>> {
         test_accuracy = report.accuracy;
     }
     if let Some(test) = arguments.get(1) {
-        let (seconds, asked) = ask(&job.out, test)?;
-        let accuracy = test_accuracy.ok_or("a test has an accuracy")?;
+        let (seconds, predicted) = measure_prediction(&job.out, test)?;
+        let accuracy = test_accuracy.ok_or("the test file has no labelled text")?;
         println!(
             "{}",
-            json!({"accuracy": accuracy, "train_s": trained, "train_cpu_s": cpu, "predictions_per_s": (asked as f64 / seconds).round(), "peak_mb": peak})
+            json!({"accuracy": accuracy, "train_s": trained, "train_cpu_s": cpu, "predictions_per_s": (predicted as f64 / seconds).round(), "peak_mb": peak})
         );
     }
     fs::remove_dir_all(&dir)?;
     Ok(())
 }
 
-/// Processor seconds of this process so far, and the most memory it held, in MB.
+/// CPU time of this process in seconds, and its peak memory in MB.
 fn usage() -> Result<(f64, u64), Box<dyn Error>> {
     let stat = fs::read_to_string("/proc/self/stat")?;
-    // the name of the program, in brackets, may hold blanks; user and system time are the 12th and 13th after it, in hundredths
-    let after_name = stat.rsplit_once(')').ok_or("/proc/self/stat names the program")?.1;
+    // the program name, in brackets, may contain spaces; user and system time are the 12th and 13th field after it, in hundredths
+    let after_name = stat.rsplit_once(')').ok_or("/proc/self/stat has no program name")?.1;
     let ticks: f64 = after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
     let status = fs::read_to_string("/proc/self/status")?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    Ok((ticks / 100.0, peak.ok_or("/proc/self/status tells the peak")? / 1024))
+    Ok((ticks / 100.0, peak.ok_or("/proc/self/status has no VmHWM")? / 1024))
 }
 
-/// Seconds to answer all texts of a file, on all cores, and how many there were.
-fn ask(model: &Path, texts: &str) -> Result<(f64, usize), Box<dyn Error>> {
+/// Time in seconds to predict all texts of a file on all cores, and the number of texts.
+fn measure_prediction(model: &Path, texts: &str) -> Result<(f64, usize), Box<dyn Error>> {
     let model = Model::load_unpublished(model)?;
     let lines: Vec<String> = BufReader::new(GzDecoder::new(File::open(texts)?)).lines().collect::<Result<_, _>>()?;
     let texts: Vec<Text> = lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
     let started = Instant::now();
-    let answers: usize = texts.par_iter().map_init(NgramCounter::new, |counter, text| model.predict_with(counter, &text.text).len()).sum();
-    Ok((started.elapsed().as_secs_f64(), answers))
+    let predictions: usize =
+        texts.par_iter().map_init(NgramCounter::new, |counter, text| model.predict_with(counter, &text.text).len()).sum();
+    Ok((started.elapsed().as_secs_f64(), predictions))
 }

@@ -1,12 +1,12 @@
-//! Trains an encoder on labelled texts, and says what it is worth on texts it did not see, beside its base.
+//! Trains an encoder on labelled texts and compares it with its base model on held-out texts.
 //!
-//! `train_encoder BASE_MODEL TEXTS.jsonl.gz OUT [FOLD/FOLDS] [PARAMS]`, lines of `{"id","text","label"}`. `FOLD` (from 0) of `FOLDS` (5) is
-//! held out. `BASE_MODEL` is a directory. `PARAMS` is the JSON of a run spec's `params`.
+//! `train_encoder BASE_MODEL TEXTS.jsonl.gz OUT [FOLD/FOLDS] [PARAMS]`, with lines of `{"id","text","label"}`, holds out `FOLD` (from 0) of
+//! `FOLDS` (default: 5). `BASE_MODEL` is a directory. `PARAMS` is the JSON of a run spec's `params`.
 //!
-//! `train_encoder BASE_MODEL PAIRS.jsonl OUT [PARAMS]`, lines of `{"text_a","text_b","label","split"}`, trains on pairs that are given.
-//! `THREADS` in the environment says how many threads compute (all), `SEED` the seed (42), `BACKEND` the back end (auto).
-//! With pairs the last line is a JSON object: the losses of the steps, average precision on held-out pairs, and how many pairs a second, and
-//! a second of processor time, the steps took, without what was read before and written after them.
+//! `train_encoder BASE_MODEL PAIRS.jsonl OUT [PARAMS]`, with lines of `{"text_a","text_b","label","split"}`, trains on given pairs. The
+//! environment variables `THREADS`, `SEED` and `BACKEND` set the number of threads (default: all), the seed (42) and the back end (auto).
+//! With pairs, the last line is a JSON object: the losses of the steps, average precision on held-out pairs, and training speed in pairs
+//! per second and per CPU second, without reading and writing.
 
 use std::{
     collections::BTreeSet,
@@ -27,11 +27,11 @@ use serde::Deserialize;
 use serde_json::json;
 use training::{Backend, Event, Kind, Outcome, PairFiles, Stage, TrainingJob, run};
 
-// as in the worker
+// same allocator as in the worker
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Neighbours that are asked for the class.
+/// Number of neighbours that vote on the class.
 const NEIGHBOURS: usize = 5;
 
 #[derive(Deserialize)]
@@ -54,7 +54,7 @@ fn write(path: &Path, texts: &[&Text]) -> Result<(), Box<dyn Error>> {
     Ok(out.flush()?)
 }
 
-/// Share of the held-out texts whose class their nearest neighbours among the others tell.
+/// Accuracy of a k-nearest-neighbour classifier on the held-out texts, with the other texts as index.
 fn knn(model: &Path, known: &[&Text], held: &[&Text]) -> Result<Option<f64>, Box<dyn Error>> {
     let device = Device::flex();
     let encoder = Encoder::load(model, &device)?;
@@ -67,17 +67,19 @@ fn knn(model: &Path, known: &[&Text], held: &[&Text]) -> Result<Option<f64>, Box
     Ok(knn_accuracy(&known, &held, NEIGHBOURS))
 }
 
-/// Processor seconds of this process so far; 0 where the system does not tell.
+/// CPU time of this process in seconds; 0 if the system does not report it.
 fn cpu_seconds() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // the name of the program, in brackets, may hold blanks; user and system time are the 12th and 13th after it, in hundredths
+    // the program name, in brackets, may contain spaces; user and system time are the 12th and 13th field after it, in hundredths
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [base, texts, out, rest @ ..] = arguments.as_slice() else { return Err("say base model, texts and output folder".into()) };
+    let [base, texts, out, rest @ ..] = arguments.as_slice() else {
+        return Err("usage: train_encoder BASE_MODEL TEXTS OUT [FOLD/FOLDS] [PARAMS]".into());
+    };
     let params = rest.iter().find(|argument| argument.starts_with('{')).map_or(Ok(json!({})), |params| serde_json::from_str(params))?;
     let fold = rest.iter().find_map(|argument| argument.split_once('/')).unwrap_or(("0", "5"));
     let (fold, folds): (usize, usize) = (fold.0.parse()?, fold.1.parse()?);
@@ -85,11 +87,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let given = texts.ends_with(".jsonl");
     let texts_path = texts;
     let texts = if given { Vec::new() } else { read(texts)? };
-    // each class is spread over the folds
+    // each class is distributed over the folds
     let mut sorted: Vec<&Text> = texts.iter().collect();
     sorted.sort_by(|a, b| (&a.label, &a.id).cmp(&(&b.label, &b.id)));
     let part =
-        |inside: bool| sorted.iter().enumerate().filter(|(place, _)| (place % folds == fold) == inside).map(|(_, text)| *text).collect();
+        |inside: bool| sorted.iter().enumerate().filter(|(index, _)| (index % folds == fold) == inside).map(|(_, text)| *text).collect();
     let (known, held): (Vec<&Text>, Vec<&Text>) = (part(false), part(true));
 
     let out = Path::new(out);
@@ -118,7 +120,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         backend: std::env::var("BACKEND").map_or(Ok(Backend::Auto), |name| serde_json::from_value(json!(name)))?,
     };
     let started = Instant::now();
-    let mut told = Instant::now();
+    let mut last_report = Instant::now();
     let mut losses = Vec::new();
     let (mut read_cpu, mut last) = (0.0, (0, 0.0, 0.0));
     let outcome = run(&job, &AtomicBool::new(false), &mut |line| match line.event {
@@ -126,10 +128,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         Event::Progress { step, loss: Some(loss), examples_per_second: Some(rate), seconds_left, .. } => {
             losses.push((loss * 1e4).round() / 1e4);
             last = (step, rate, cpu_seconds());
-            if told.elapsed().as_secs() < 5 {
+            if last_report.elapsed().as_secs() < 5 {
                 return;
             }
-            told = Instant::now();
+            last_report = Instant::now();
             eprintln!(
                 "{:7.1} s step {step} loss {loss:.4} {rate:.2} pairs/s, {:.0} s left",
                 started.elapsed().as_secs_f64(),
@@ -139,12 +141,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         Event::Log { message, .. } => eprintln!("{message}"),
         _ => {}
     })?;
-    let Outcome::Trained(summary) = outcome else { return Err("nobody stops it".into()) };
+    let Outcome::Trained(summary) = outcome else { return Err("training was stopped".into()) };
     println!("{}", serde_json::to_string_pretty(&summary)?);
     if given {
-        let figures = summary.encoder.map(|encoder| (encoder.base, encoder.trained));
-        let precision = |figures: Option<training::PairFigures>| figures.map(|figures| figures.average_precision);
-        let (base, trained) = figures.map_or((None, None), |(base, trained)| (precision(base), precision(trained)));
+        let metrics = summary.encoder.map(|encoder| (encoder.base, encoder.trained));
+        let precision = |metrics: Option<training::PairMetrics>| metrics.map(|metrics| metrics.average_precision);
+        let (base, trained) = metrics.map_or((None, None), |(base, trained)| (precision(base), precision(trained)));
         let (steps, pairs_per_s, cpu) = last;
         let batch = SentenceTransformerParams::parse(&job.params)?.batch;
         println!(
@@ -158,7 +160,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     for (name, model) in [("base", Path::new(base)), ("trained", &job.out)] {
         let accuracy = knn(model, &known, &held)?;
-        println!("{name}: accuracy of {NEIGHBOURS} neighbours {accuracy:.4?} on {} of {} texts", held.len(), texts.len());
+        println!("{name}: accuracy of {NEIGHBOURS} nearest neighbours {accuracy:.4?} on {} of {} texts", held.len(), texts.len());
     }
     Ok(())
 }

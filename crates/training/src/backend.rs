@@ -1,4 +1,4 @@
-//! Which back end computes, and on which CPU kernel.
+//! Burn back ends and CPU kernels.
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::error::TrainingError;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
-    /// The best there is in this build: flex.
+    /// The best back end of this build: flex.
     #[default]
     Auto,
     /// Pure Rust on the CPU.
@@ -21,7 +21,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Name of the back end that is used.
+    /// Name of the selected back end.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -31,16 +31,16 @@ impl Backend {
         }
     }
 
-    /// The device that computes.
+    /// The device to compute on.
     ///
     /// # Errors
-    /// `bad_params` for a back end that this build does not have.
+    /// `bad_params` for a back end that this build does not include.
     pub fn device(self) -> Result<Device, TrainingError> {
         match self {
             Self::Auto | Self::Flex => Ok(Device::flex()),
             #[cfg(feature = "ndarray")]
             Self::Ndarray => {
-                #[expect(deprecated, reason = "asked for by name; the build feature says that Burn deprecates it")]
+                #[expect(deprecated, reason = "requested by name; the comment on the build feature says that Burn deprecates it")]
                 let device = Device::ndarray();
                 Ok(device)
             }
@@ -56,11 +56,11 @@ impl Backend {
     #[cfg(not(all(feature = "ndarray", feature = "cuda")))]
     fn missing(self) -> TrainingError {
         let name = self.name();
-        TrainingError::BadParams(format!("this build has no {name} back end: build with the feature `{name}`, or ask for flex"))
+        TrainingError::BadParams(format!("back end {name} is not part of this build: build with the feature `{name}`, or use flex"))
     }
 }
 
-/// The widest vector instructions of this machine. Results are the same byte for byte only on the same kernel.
+/// The widest SIMD instruction set of this machine. Results are reproducible byte for byte only on the same kernel.
 #[must_use]
 pub fn cpu_kernel() -> &'static str {
     #[cfg(target_arch = "x86_64")]

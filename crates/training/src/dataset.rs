@@ -1,7 +1,6 @@
-//! Reads a snapshot: examples line by line, and the labels that may be learned.
+//! Reads examples and labels of a snapshot.
 //!
-//! Only `text` ever becomes a feature. Titles, file names and metadata name the answer outright, so they are not even
-//! read into memory.
+//! Only `text` ever becomes a feature. Titles, file names and metadata often name the label, so they are not even parsed.
 
 use std::{
     collections::BTreeMap,
@@ -15,13 +14,13 @@ use serde::Deserialize;
 
 use crate::error::TrainingError;
 
-/// Version of `labels.json` that is understood.
+/// Supported version of `labels.json`.
 const LABELS_VERSION: u32 = 1;
 
-/// Text held at once while a file is read.
+/// Maximum amount of text in memory while a file is read.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// One line of `train.jsonl` or `validation.jsonl`, as far as training looks at it.
+/// One line of `train.jsonl` or `validation.jsonl`. Other keys are ignored.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Line {
     pub(crate) document_id: String,
@@ -45,17 +44,17 @@ pub(crate) struct Example {
     pub(crate) values: BTreeMap<String, Value>,
 }
 
-/// The accepted value of a field as training sees it.
+/// The accepted value of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Value {
     /// No value, or exactly one.
     Class(Label),
-    /// Several values: no single class.
+    /// Several values, which are not a class.
     Several,
 }
 
 impl Line {
-    /// Parts the line into what is kept and the text.
+    /// Splits the line into the example and its text.
     pub(crate) fn split(self) -> (Example, String) {
         let values = self
             .fields
@@ -72,7 +71,7 @@ impl Line {
     }
 }
 
-/// Calls `handle` with batches of examples, in file order; a batch holds a bounded amount of text.
+/// Calls `handle` with batches of examples in file order. The amount of text in a batch is bounded.
 pub(crate) fn read_batches<E: From<TrainingError>>(path: &Path, mut handle: impl FnMut(Vec<Line>) -> Result<(), E>) -> Result<(), E> {
     let mut reader = BufReader::with_capacity(1 << 18, File::open(path).map_err(TrainingError::io(path))?);
     let mut buffer = Vec::new();
@@ -105,11 +104,11 @@ pub(crate) fn read_batches<E: From<TrainingError>>(path: &Path, mut handle: impl
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Labels {
     v: u32,
-    /// Fields that may be trained, with their labels.
+    /// Fields that can be trained, with their labels.
     pub(crate) fields: BTreeMap<String, FieldLabels>,
-    /// Fields that the snapshot left out already.
+    /// Fields that the snapshot excluded.
     #[serde(default)]
-    pub(crate) left_out: Vec<LeftOut>,
+    pub(crate) left_out: Vec<ExcludedField>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -118,18 +117,18 @@ pub(crate) struct FieldLabels {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct LeftOut {
+pub(crate) struct ExcludedField {
     pub(crate) field: String,
     pub(crate) reason: String,
 }
 
 impl Labels {
     pub(crate) fn read(path: &Path) -> Result<Self, TrainingError> {
-        let refuse = |reason| TrainingError::BadDataset { path: PathBuf::from(path), line: None, reason };
+        let reject = |reason| TrainingError::BadDataset { path: PathBuf::from(path), line: None, reason };
         let text = std::fs::read_to_string(path).map_err(TrainingError::io(path))?;
-        let labels: Self = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        let labels: Self = serde_json::from_str(&text).map_err(|error| reject(error.to_string()))?;
         if labels.v != LABELS_VERSION {
-            return Err(refuse(format!("version {} is not known, only {LABELS_VERSION} is", labels.v)));
+            return Err(reject(format!("unsupported version {}, expected {LABELS_VERSION}", labels.v)));
         }
         Ok(labels)
     }
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_is_the_answer_no_value_and_an_absent_field_is_unreviewed() {
+    fn an_empty_list_means_no_value_and_an_absent_field_means_unreviewed() {
         let example = line(
             r#"{"document_id":"d","split":"train","group":"g","text":"t","metadata":{"title":"x"},"file_name":"y",
                 "fields":{"a":{"value":[],"status":"MISSING"},"b":{"value":["x"]},"c":{"value":["x","y"]}}}"#,
@@ -161,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_line_is_named_by_its_number() {
+    fn an_error_names_the_number_of_the_malformed_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("train.jsonl");
         std::fs::write(&path, "{\"document_id\":\"d\",\"text\":\"\"}\n\n{\"document_id\":").unwrap();

@@ -1,39 +1,39 @@
-//! Why a training run ends without a model, each with a stable code.
+//! Errors of training and evaluation, each with a stable code.
 
 use std::{io, path::PathBuf};
 
 use encoder::EncoderError;
 use inference::ModelError;
 
-/// An error of training. Its [code](Self::code) is stored with the attempt, so that failures can be counted by cause.
+/// An error of training or evaluation. Its [code](Self::code) is stored with the attempt, so that failures can be counted by cause.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
-    /// A parameter is out of range, or the job file is not understood.
+    /// A parameter is invalid, or the job file cannot be parsed.
     #[error("{0}")]
     BadParams(String),
-    /// The snapshot is not what the contract says.
+    /// The snapshot is malformed.
     #[error("{}{}: {reason}", path.display(), line.map(|line| format!(", line {line}")).unwrap_or_default())]
     BadDataset {
         /// The file.
         path: PathBuf,
-        /// Line in it, from 1, where one is to blame.
+        /// The malformed line, from 1, if it is known.
         line: Option<usize>,
         /// What is wrong.
         reason: String,
     },
-    /// Every field was left out.
+    /// Every field was skipped.
     #[error("no field can be trained: {}", reasons.join("; "))]
     NoTrainableField {
-        /// Each field with the reason.
+        /// The fields, each with the reason.
         reasons: Vec<String>,
     },
-    /// The computation left the range of numbers.
+    /// The loss of a linear head is not finite.
     #[error("the loss of field `{field}` is not finite; a larger l2 may help")]
     NonFiniteLoss {
         /// The field.
         field: String,
     },
-    /// The loss of an encoder left the range of numbers.
+    /// The loss of an encoder is not finite.
     #[error("the loss is not finite at step {step}; a smaller learning_rate may help")]
     Diverged {
         /// The step, from 1.
@@ -44,27 +44,27 @@ pub enum TrainingError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The model directory could not be written or read back.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The base model cannot be used, or the trained one not be written.
+    /// The base model cannot be used, or the encoder cannot be written.
     #[error(transparent)]
     Encoder(#[from] EncoderError),
-    /// The back end that does the arithmetic refused.
+    /// The back end failed.
     #[error("the {backend} back end failed: {reason}")]
     Backend {
-        /// Its name.
+        /// Name of the back end.
         backend: &'static str,
-        /// What it said.
+        /// Error message of the back end.
         reason: String,
     },
 }
 
 impl TrainingError {
-    /// Stable, machine-readable cause.
+    /// Stable, machine-readable error code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ impl TrainingError {
         }
     }
 
-    /// Whether another attempt with the same input may succeed.
+    /// Whether a retry with the same input may succeed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self.code(), "io")

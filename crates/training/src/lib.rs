@@ -1,48 +1,38 @@
-//! Training, and nothing else: a snapshot on disk becomes a model directory. No database, no network, no async.
+//! Trains a model from a snapshot on disk. No database, no network, no async.
 //!
-//! [`run()`] is what the training child of a worker calls with the job file it was given, and [`evaluate()`] what another one does with an
-//! encoder that was trained; what happens meanwhile is told as
-//! [`Progress`], one JSON line each. From time to time it writes down what is solved, as a checkpoint that another process can
-//! continue from.
+//! The training child of a worker calls [`run()`] with a job file, or [`evaluate()`] to score a trained encoder on the test split. Both
+//! report [`Progress`] as JSON lines. Training writes checkpoints from which another process can continue.
 
 mod backend;
 mod checkpoint;
-mod checkpoint_folder;
 mod dataset;
 mod error;
-mod features;
-mod field_task;
-mod fit;
-mod folds;
-mod gram;
-mod halt;
-mod head;
-mod identity;
-mod job;
-mod journal;
-mod linear;
-mod output;
-mod pool;
-mod progress;
-mod record;
+mod fingerprint;
+mod interrupt;
+mod kinds;
+mod protocol;
+mod random;
 mod run;
-mod sentence_transformer;
-mod solver;
-mod sparse;
-mod summary;
-mod temperature;
+mod tensor;
+mod thread_pool;
 
 pub use backend::{Backend, cpu_kernel};
 pub use error::TrainingError;
-pub use field_task::FieldSkipped;
-pub use head::LinearHead;
-pub use identity::fingerprint;
-pub use job::{Kind, PairFiles, TrainingJob};
-pub use output::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
-pub use progress::{Event, LogLevel, PROTOCOL_VERSION, Progress, Stage};
-pub use run::run;
-pub use sentence_transformer::{
-    EmbeddingFiles, EmbeddingUse, EncoderFieldReport, EncoderReport, EvaluationJob, MOST_TEST_PAIRS, NEIGHBOURS, NeighbourFigures,
-    PairFigures, evaluate,
+pub use fingerprint::fingerprint;
+pub use kinds::{
+    kind::Kind,
+    linear::head::LinearHead,
+    sentence_transformer::{
+        evaluate::{MAX_TEST_PAIRS, evaluate},
+        knn::NEIGHBOURS,
+    },
 };
-pub use summary::{EncoderSummary, FieldSummary, Outcome, TrainingSummary};
+pub use protocol::{
+    encoder_report::{EmbeddingUse, EncoderFieldReport, EncoderReport, KnnMetrics, PairMetrics},
+    evaluation_job::{EmbeddingFiles, EvaluationJob},
+    job::{PairFiles, TrainingJob},
+    progress::{Event, LogLevel, PROTOCOL_VERSION, Progress, Stage},
+    report::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE},
+    summary::{EncoderSummary, FieldSkipped, FieldSummary, Outcome, TrainingSummary},
+};
+pub use run::run;

@@ -1,73 +1,150 @@
-//! Trains a job of any kind: its threads, its progress, and how it ends.
+//! Runs a training job of any kind: threads, progress and outcome.
 
 use std::sync::atomic::AtomicBool;
 
 use aprendiz_test_gate::Point;
-use burn::tensor::Device;
-use inference::{LinearParams, SentenceTransformerParams};
 
 use crate::{
+    checkpoint::{identity::Identity, training_state::TrainingState},
     error::TrainingError,
-    halt::Halt,
-    job::{Kind, TrainingJob},
-    journal::Journal,
-    linear,
-    pool::in_pool,
-    progress::{Progress, Reporter},
-    sentence_transformer,
-    summary::{Outcome, TrainingSummary},
+    interrupt::Interrupt,
+    kinds::{
+        dispatch::{parse_params, resolved_params},
+        trainable::Trainable,
+    },
+    protocol::{job::TrainingJob, progress::Progress, reporter::Reporter, summary::Outcome},
+    thread_pool::run_in_pool,
 };
 
-/// Parameters of the kind that is trained.
-enum Params {
-    Linear(LinearParams),
-    SentenceTransformer(SentenceTransformerParams),
-}
-
-impl Params {
-    fn parse(job: &TrainingJob) -> Result<Self, TrainingError> {
-        let parsed = match job.kind {
-            Kind::Linear => LinearParams::parse(&job.params).map(Self::Linear),
-            Kind::SentenceTransformer => SentenceTransformerParams::parse(&job.params).map(Self::SentenceTransformer),
-        };
-        parsed.map_err(TrainingError::BadParams)
-    }
-
-    fn train(&self, job: &TrainingJob, device: Device, journal: &mut Journal<'_>) -> Result<TrainingSummary, Halt> {
-        match self {
-            Self::Linear(params) => linear::train(job, params, device, journal),
-            Self::SentenceTransformer(params) => sentence_transformer::train(job, params, device, journal),
-        }
-    }
-}
-
-/// Trains what the job asks for. Writes the model into `out` and, for kinds that have them, the scored examples into `reports`; the manifest comes later, from whoever publishes. `progress` is called on this thread; the work does not go
-/// further than one line ahead of it.
+/// Trains the model of a job.
 ///
-/// When `stop` becomes true, the work ends after the step under way (batch of texts, outside of a solve), with a checkpoint of
-/// all that was done. A training that was interrupted and continued any number of times writes the same bytes as one that was
-/// not, on the same CPU kernel.
+/// Writes the model to `out` and, for kinds that have them, the scored examples to `reports`. The manifest is written by the caller on
+/// publication. `progress` runs on the calling thread; training waits until it has returned before it sends the next line.
+///
+/// When `stop` becomes true, training ends after the current step, or batch of texts outside of a solve, with a checkpoint of everything
+/// done so far. A training that is interrupted and resumed any number of times writes the same bytes as an uninterrupted one on the same
+/// CPU kernel.
 ///
 /// # Errors
-/// Every cause has a stable code, see [`TrainingError::code`]; nothing in `out` is worth keeping then.
+/// Every error has a stable code, see [`TrainingError::code`]. The contents of `out` are then unusable.
 pub fn run(job: &TrainingJob, stop: &AtomicBool, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, TrainingError> {
     job.validate()?;
-    let params = Params::parse(job)?;
-    in_pool(job.threads, progress, |send| {
+    let params = parse_params(job)?;
+    run_in_pool(job.threads, progress, |send| {
         let device = job.backend.device()?;
-        let mut journal = Journal::open(job, &device, stop, Reporter::new(send))?;
-        match params.train(job, device, &mut journal) {
+        let identity = file_identity(job, &*params)?;
+        let mut training_state = TrainingState::open(job, identity, &device, stop, Reporter::new(send))?;
+        match params.train(job, device, &mut training_state) {
             Ok(summary) => {
-                journal.pass_gate(Point::Trained);
-                journal.reporter.done(&summary);
+                training_state.pass_gate(Point::Trained);
+                training_state.reporter.done(&summary);
                 Ok(Outcome::Trained(summary))
             }
-            Err(Halt::Stopped) => {
-                journal.reporter.stopped(journal.step());
-                Ok(Outcome::Stopped { step: journal.step() })
+            Err(Interrupt::Stopped) => {
+                training_state.reporter.stopped(training_state.step());
+                Ok(Outcome::Stopped { step: training_state.step() })
             }
-            Err(Halt::Failed(error)) => Err(error),
-            Err(Halt::Unfit(reason)) => unreachable!("there was no checkpoint any more that could not fit: {reason}"),
+            Err(Interrupt::Failed(error)) => Err(error),
+            Err(Interrupt::IncompatibleCheckpoint(reason)) => unreachable!("the checkpoint has already been discarded: {reason}"),
         }
     })
+}
+
+/// The identity of a job with the hashes of its input files.
+fn file_identity(job: &TrainingJob, params: &dyn Trainable) -> Result<Identity, TrainingError> {
+    Ok(Identity::new(job, resolved_params(job), &params.input_hashes(job)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+    };
+
+    use burn::tensor::Device;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        backend::Backend,
+        checkpoint::{file::Checkpoint, state_dict::StateDict},
+        kinds::kind::Kind,
+        protocol::progress::Event,
+        tensor::tensor_from_vec,
+    };
+
+    fn job(dir: &Path) -> TrainingJob {
+        let lines: String = (0..12)
+            .map(|example| {
+                let value = ["a", "b"][example % 2];
+                let line = json!({
+                    "document_id": example.to_string(), "text": format!("{value} number {example}"), "fields": {"law": {"value": [value]}}
+                });
+                format!("{line}\n")
+            })
+            .collect();
+        fs::write(dir.join("train.jsonl"), lines).unwrap();
+        fs::write(dir.join("validation.jsonl"), "").unwrap();
+        fs::write(dir.join("labels.json"), r#"{"v":1,"fields":{"law":{"labels":["a","b"]}}}"#).unwrap();
+        TrainingJob {
+            v: TrainingJob::version(),
+            kind: Kind::Linear,
+            seed: 1,
+            target_accuracy: 0.9,
+            params: json!({"min_df": 1, "folds": 2}),
+            train: dir.join("train.jsonl"),
+            validation: dir.join("validation.jsonl"),
+            labels: dir.join("labels.json"),
+            base_model: None,
+            pairs: None,
+            out: dir.join("model"),
+            reports: dir.join("reports"),
+            checkpoints: dir.join("checkpoints"),
+            checkpoint_seconds: 3600.0,
+            resume: None,
+            threads: 1,
+            backend: Backend::Flex,
+        }
+    }
+
+    /// The warnings of a training that resumes from an undamaged checkpoint with invalid content.
+    fn warnings(checkpoint: &Checkpoint) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let job = job(dir.path());
+        let path: PathBuf = dir.path().join("checkpoint");
+        checkpoint.write(&path, &file_identity(&job, &*parse_params(&job).unwrap()).unwrap()).unwrap();
+        let mut warnings = Vec::new();
+        let outcome = run(&TrainingJob { resume: Some(path), ..job }, &AtomicBool::new(false), &mut |line| {
+            if let Event::Log { message, .. } = line.event {
+                warnings.push(message);
+            }
+        });
+        let Outcome::Trained(summary) = outcome.unwrap() else { panic!("no stop was requested") };
+        assert_eq!(summary.resumed_from_step, None);
+        warnings
+    }
+
+    #[test]
+    fn an_incompatible_checkpoint_is_reported_and_training_restarts() {
+        let state_dict = |name: &str, shape: [usize; 2]| {
+            StateDict::default().with_tensor(name, &tensor_from_vec(vec![0.5; shape[0] * shape[1]], shape, &Device::flex()))
+        };
+        let field = state_dict("solution", [12, 2]).with_number("l2", 0.1).with_number("folds", 2.0);
+        let cases = [
+            (Checkpoint { fields: vec![field.clone()], ..Checkpoint::default() }, "no tensor `scores`"),
+            (Checkpoint { fields: vec![field.with_number("folds", 0.5)], ..Checkpoint::default() }, "expected a non-negative integer"),
+            (Checkpoint { fields: vec![state_dict("solution", [11, 2])], ..Checkpoint::default() }, "no number `folds`"),
+            (Checkpoint { solves: vec![state_dict("solution", [7, 2])], ..Checkpoint::default() }, "shape [7, 2], not [6, 2]"),
+            (Checkpoint { solves: vec![state_dict("other", [6, 2])], ..Checkpoint::default() }, "no tensor `solution`"),
+            (Checkpoint { state: Some(state_dict("weights", [6, 2])), ..Checkpoint::default() }, "no tensor `sums`"),
+            (Checkpoint { discarded: 3, ..Checkpoint::default() }, "discarded 3 solves"),
+            (Checkpoint { discarded: 1 << 40, ..Checkpoint::default() }, "discarded"),
+            (Checkpoint { state: Some(state_dict("a", [0, 0])), ..Checkpoint::default() }, "no tensor `weights`"),
+        ];
+        for (checkpoint, reason) in cases {
+            let warnings = warnings(&checkpoint);
+            assert!(warnings.len() == 1 && warnings[0].contains(reason), "{warnings:?} instead of {reason}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
-//! A training that is interrupted and continued ends with the same bytes as one that is not.
+//! Tests that a resumed training ends with the same bytes as an uninterrupted one.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
+#![expect(clippy::unwrap_used, reason = "a test fails if its setup fails")]
 
 use std::{
     fs,
@@ -12,10 +12,10 @@ use std::{
 use serde_json::json;
 use training::{Backend, Event, Kind, LogLevel, OUT_OF_FOLD_FILE, Outcome, TrainingJob, TrainingSummary, VALIDATION_FILE, run};
 
-/// Every so many checkpoints one is continued in the test that tries all parts of a training. Coprime with what repeats.
+/// The test that covers all parts of a training resumes from every n-th checkpoint. Coprime with periodic structure.
 const STRIDE: usize = 5;
 
-/// Of these, every so many steps one writes a checkpoint after each step that it carries out.
+/// Every n-th step whose training, after it resumed, writes a checkpoint after each step.
 const WRITING_STRIDE: usize = 50;
 
 struct Snapshot {
@@ -23,7 +23,7 @@ struct Snapshot {
 }
 
 impl Snapshot {
-    /// Three fields: one with six classes that overlap, one with two, and one whose examples are all of one group.
+    /// Three fields: one with six overlapping classes, one with two, and one whose examples are all in one group.
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("train.jsonl"), lines(0, 54)).unwrap();
@@ -44,7 +44,7 @@ impl Snapshot {
         self.dir.path().join(name)
     }
 
-    /// A job that writes all it writes below `name`.
+    /// A job with all of its output below `name`.
     fn job(&self, name: &str) -> TrainingJob {
         TrainingJob {
             v: TrainingJob::version(),
@@ -67,7 +67,7 @@ impl Snapshot {
         }
     }
 
-    /// A training from the beginning to the end, and a copy of the checkpoint after each of its steps, the first at 0.
+    /// Trains without interruption. Returns a copy of the checkpoint after each step; the first is that of step 1.
     fn undisturbed(&self) -> (TrainingJob, TrainingSummary, Vec<PathBuf>) {
         let job = self.job("undisturbed");
         let copies = self.path("copies");
@@ -90,7 +90,7 @@ fn lines(first: usize, count: usize) -> String {
         .map(|example| {
             let kind = ["a", "b", "c", "d", "e", "f"][example % 6];
             let law: &[&str] = if example.is_multiple_of(4) { &["x"] } else { &[] };
-            let words: Vec<String> = (0..8).map(|place| format!("word{}", (example * 7 + place * place * 5 + example % 6) % 23)).collect();
+            let words: Vec<String> = (0..8).map(|index| format!("word{}", (example * 7 + index * index * 5 + example % 6) % 23)).collect();
             let telling = if example % 5 < 3 { kind } else { "nothing" };
             let mut line = json!({
                 "document_id": format!("d{example}"), "group": format!("g{example}"),
@@ -106,7 +106,7 @@ fn lines(first: usize, count: usize) -> String {
         .collect()
 }
 
-/// Trains until the end, or until `on_event` breaks it off.
+/// Trains until the end, or until `on_event` breaks.
 fn train(job: &TrainingJob, mut on_event: impl FnMut(&Event) -> ControlFlow<()>) -> (Outcome, Vec<Event>) {
     let stop = AtomicBool::new(false);
     let mut events = Vec::new();
@@ -119,7 +119,7 @@ fn train(job: &TrainingJob, mut on_event: impl FnMut(&Event) -> ControlFlow<()>)
     (outcome.unwrap(), events)
 }
 
-fn to_the_end(job: &TrainingJob) -> (TrainingSummary, Vec<Event>) {
+fn train_to_the_end(job: &TrainingJob) -> (TrainingSummary, Vec<Event>) {
     let (outcome, events) = train(job, |_| ControlFlow::Continue(()));
     (summary(outcome), events)
 }
@@ -168,18 +168,18 @@ fn warnings(events: &[Event]) -> Vec<String> {
     events.iter().filter_map(warning).collect()
 }
 
-/// Trains with a checkpoint that cannot be used: from the beginning, with a warning that gives the reason.
-fn starts_over(job: &TrainingJob, reason: &str) -> TrainingSummary {
-    let (summary, events) = to_the_end(job);
+/// Trains from an unusable checkpoint: training must restart, with a warning that contains the reason.
+fn assert_restarts(job: &TrainingJob, reason: &str) -> TrainingSummary {
+    let (summary, events) = train_to_the_end(job);
     let warnings = warnings(&events);
     assert!(warnings.len() == 1 && warnings[0].contains(reason), "{warnings:?} instead of {reason}");
     assert_eq!((summary.resumed_from_step, resumed_steps(&events)), (None, Vec::new()));
-    assert_eq!(checkpoint_steps(&events), Vec::<u64>::new(), "a pause of an hour was asked for");
+    assert_eq!(checkpoint_steps(&events), Vec::<u64>::new(), "the interval is an hour");
     summary
 }
 
 #[test]
-fn a_training_continued_after_any_step_ends_with_the_same_bytes_and_repeats_no_step() {
+fn a_training_resumed_after_any_step_ends_with_the_same_bytes_and_repeats_no_step() {
     let snapshot = Snapshot::new();
     let (job, whole, checkpoints) = snapshot.undisturbed();
     assert_eq!(checkpoints.len() as u64, whole.steps, "a checkpoint after each step");
@@ -188,11 +188,11 @@ fn a_training_continued_after_any_step_ends_with_the_same_bytes_and_repeats_no_s
     for (number, checkpoint) in checkpoints.iter().enumerate().filter(|(number, _)| number % STRIDE == 0 || number + 1 == checkpoints.len())
     {
         let step = number as u64 + 1;
-        // each file is seen onto the disk, which takes longer than the step: only some of the trainings write them
+        // syncing a file takes longer than a step, so only some of the trainings write checkpoints
         let checkpoint_seconds = if number % WRITING_STRIDE == 0 { 0.0 } else { 3600.0 };
         let job = TrainingJob { resume: Some(checkpoint.clone()), checkpoint_seconds, ..snapshot.job(&step.to_string()) };
-        let (summary, events) = to_the_end(&job);
-        assert!(outputs(&job) == expected, "other bytes after step {step}");
+        let (summary, events) = train_to_the_end(&job);
+        assert!(outputs(&job) == expected, "different bytes after step {step}");
         assert_eq!((summary.steps, summary.resumed_from_step, resumed_steps(&events)), (whole.steps, Some(step), vec![step]));
         let carried_out = if checkpoint_seconds == 0.0 { (step + 1..=whole.steps).collect() } else { Vec::new() };
         assert_eq!(checkpoint_steps(&events), carried_out);
@@ -201,14 +201,14 @@ fn a_training_continued_after_any_step_ends_with_the_same_bytes_and_repeats_no_s
 }
 
 #[test]
-fn a_training_that_is_stopped_again_and_again_ends_with_the_same_bytes_on_other_threads_too() {
+fn a_training_stopped_repeatedly_ends_with_the_same_bytes_for_any_number_of_threads() {
     let snapshot = Snapshot::new();
     let (undisturbed, whole, _) = snapshot.undisturbed();
     let mut job = snapshot.job("stopped");
     let mut stops = 0;
     let mut last = 0;
     let end = loop {
-        // every attempt gets some steps further than the one before
+        // every attempt gets some steps further than the previous one
         let goal = last + 3 + stops % 11;
         let (outcome, events) = train(&job, |event| match event {
             Event::Checkpoint { step, .. } if *step >= goal => ControlFlow::Break(()),
@@ -219,7 +219,7 @@ fn a_training_that_is_stopped_again_and_again_ends_with_the_same_bytes_on_other_
             Outcome::Stopped { step } => {
                 assert_eq!(events.last(), Some(&Event::Stopped { step }));
                 assert_eq!(checkpoint_steps(&events).last(), Some(&step), "the last checkpoint holds all steps");
-                assert!((goal..goal + 3).contains(&step), "stopped at {step} when asked to after {goal}");
+                assert!((goal..goal + 3).contains(&step), "stopped at {step} instead of after {goal}");
                 assert_eq!(resumed_steps(&events), job.resume.iter().map(|_| last).collect::<Vec<_>>());
                 last = step;
             }
@@ -234,7 +234,7 @@ fn a_training_that_is_stopped_again_and_again_ends_with_the_same_bytes_on_other_
 }
 
 #[test]
-fn a_training_that_is_stopped_before_its_first_step_leaves_nothing() {
+fn a_training_stopped_before_its_first_step_writes_nothing() {
     let snapshot = Snapshot::new();
     let job = snapshot.job("early");
     let mut events = Vec::new();
@@ -246,7 +246,7 @@ fn a_training_that_is_stopped_before_its_first_step_leaves_nothing() {
 }
 
 #[test]
-fn a_continued_training_that_is_stopped_before_its_first_step_stands_where_it_stood() {
+fn a_resumed_training_stopped_before_its_first_step_keeps_its_step() {
     let snapshot = Snapshot::new();
     let (_, _, checkpoints) = snapshot.undisturbed();
     let job = TrainingJob { resume: Some(checkpoints[9].clone()), ..snapshot.job("early") };
@@ -273,7 +273,7 @@ fn only_the_newest_two_checkpoints_are_kept() {
     let name = |step: u64| format!("checkpoint-{step:08}.safetensors");
     assert_eq!(checkpoint_files(&job.checkpoints), [name(whole.steps - 1), name(whole.steps)]);
 
-    // what an earlier process left in the folder, finished or not, does not pile up
+    // files of an earlier process, complete or not, do not accumulate
     let unfinished = job.checkpoints.join("unfinished").join("half");
     fs::write(&unfinished, "half a file").unwrap();
     fs::copy(snapshot.path("copies").join(name(5)), job.checkpoints.join(name(5))).unwrap();
@@ -281,25 +281,25 @@ fn only_the_newest_two_checkpoints_are_kept() {
         fs::remove_file(job.checkpoints.join(name(step))).unwrap();
     }
     let job = TrainingJob { resume: Some(job.checkpoints.join(name(5))), ..job };
-    to_the_end(&job);
+    train_to_the_end(&job);
     assert_eq!(checkpoint_files(&job.checkpoints), [name(whole.steps - 1), name(whole.steps)]);
     assert!(!unfinished.exists());
 }
 
 #[test]
-fn no_checkpoint_is_written_before_its_time() {
+fn no_checkpoint_is_written_before_the_interval_has_elapsed() {
     let snapshot = Snapshot::new();
     let job = TrainingJob { checkpoint_seconds: 3600.0, ..snapshot.job("rare") };
-    let (_, events) = to_the_end(&job);
+    let (_, events) = train_to_the_end(&job);
     assert_eq!(checkpoint_steps(&events), Vec::<u64>::new());
 }
 
 #[test]
-fn the_step_never_falls_and_continues_where_the_checkpoint_was() {
+fn the_step_never_decreases_and_continues_from_the_checkpoint() {
     let snapshot = Snapshot::new();
     let (_, whole, checkpoints) = snapshot.undisturbed();
     let job = TrainingJob { resume: Some(checkpoints[19].clone()), ..snapshot.job("steps") };
-    let (_, events) = to_the_end(&job);
+    let (_, events) = train_to_the_end(&job);
     let step = |event: &Event| match event {
         Event::Progress { step, .. } => Some(*step),
         _ => None,
@@ -310,19 +310,19 @@ fn the_step_never_falls_and_continues_where_the_checkpoint_was() {
 }
 
 #[test]
-fn a_damaged_checkpoint_is_passed_over() {
+fn a_damaged_checkpoint_is_ignored() {
     let snapshot = Snapshot::new();
     let (undisturbed, whole, checkpoints) = snapshot.undisturbed();
     let intact = fs::read(&checkpoints[checkpoints.len() / 2]).unwrap();
-    let changed = |place: usize| {
+    let changed = |index: usize| {
         let mut bytes = intact.clone();
-        bytes[place] ^= 1;
+        bytes[index] ^= 1;
         bytes
     };
     let header = u64::from_le_bytes(intact[..8].try_into().unwrap()) as usize + 8;
     let damaged = [
         Vec::new(),
-        b"no checkpoint at all".to_vec(),
+        b"not a checkpoint".to_vec(),
         intact[..5].to_vec(),
         intact[..header / 2].to_vec(),
         intact[..header].to_vec(),
@@ -339,27 +339,27 @@ fn a_damaged_checkpoint_is_passed_over() {
         fs::write(&path, bytes).unwrap();
         let name = format!("damaged-{number}");
         let job = TrainingJob { resume: Some(path), checkpoint_seconds: 3600.0, ..snapshot.job(&name) };
-        let summary = starts_over(&job, "training starts from the beginning");
+        let summary = assert_restarts(&job, "training starts from the beginning");
         assert_eq!(summary.steps, whole.steps);
         assert!(outputs(&job) == outputs(&undisturbed));
     }
     let job = TrainingJob { resume: Some(snapshot.path("missing")), checkpoint_seconds: 3600.0, ..snapshot.job("missing-job") };
-    starts_over(&job, "No such file");
+    assert_restarts(&job, "No such file");
 }
 
 #[test]
-fn a_checkpoint_of_another_training_is_passed_over_with_the_difference() {
+fn a_checkpoint_of_another_training_is_ignored_with_the_difference() {
     let snapshot = Snapshot::new();
     let (_, _, checkpoints) = snapshot.undisturbed();
     let resume = Some(checkpoints[checkpoints.len() / 2].clone());
     let job = |name: &str| TrainingJob { resume: resume.clone(), checkpoint_seconds: 3600.0, ..snapshot.job(name) };
 
-    starts_over(&TrainingJob { seed: 43, ..job("seed") }, "its seed is `42`, not `43`");
+    assert_restarts(&TrainingJob { seed: 43, ..job("seed") }, "its seed is `42`, not `43`");
     let params = json!({"min_df": 1, "folds": 3, "tolerance": 0.01});
-    starts_over(&TrainingJob { params, ..job("params") }, r#"its params is `{"char_ngrams":[3,4],"epochs":500,"folds":2,"#);
+    assert_restarts(&TrainingJob { params, ..job("params") }, r#"its params is `{"char_ngrams":[3,4],"epochs":500,"folds":2,"#);
     snapshot.labels(&["a", "b", "c", "d", "e"]);
-    starts_over(&job("labels"), "its data is");
+    assert_restarts(&job("labels"), "its data is");
     snapshot.labels(&["a", "b", "c", "d", "e", "f"]);
     fs::write(snapshot.path("train.jsonl"), lines(0, 53)).unwrap();
-    starts_over(&job("data"), "its data is");
+    assert_restarts(&job("data"), "its data is");
 }

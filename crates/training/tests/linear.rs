@@ -1,6 +1,6 @@
-//! The kind `linear` from a snapshot on disk to a model that answers.
+//! Tests of the kind `linear`, from a snapshot on disk to predictions.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
+#![expect(clippy::unwrap_used, reason = "a test fails if its setup fails")]
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use training::{
     VALIDATION_FILE, run,
 };
 
-/// Training computes in 32 bits, predicting adds up in 64.
+/// Training uses 32-bit floats, prediction sums in 64 bits.
 const FORWARD_TOLERANCE: f64 = 1e-5;
 
 const TOPICS: [(&str, [&str; 4]); 3] = [
@@ -29,10 +29,10 @@ struct Snapshot {
     dir: tempfile::TempDir,
 }
 
-/// What may differ between the snapshots of two tests.
+/// Options of a snapshot.
 #[derive(Default)]
 struct Shape {
-    /// Put into file name, metadata and title of every line.
+    /// Added to file name, metadata and title of every line.
     telltale: Option<&'static str>,
 }
 
@@ -87,7 +87,7 @@ impl Snapshot {
 
 fn text(example: usize) -> String {
     let (_, words) = TOPICS[example % 3];
-    let law = if example.is_multiple_of(2) { "governed by the laws of New York" } else { "with nothing said about disputes" };
+    let law = if example.is_multiple_of(2) { "governed by the laws of New York" } else { "with nothing stated about disputes" };
     format!("This {} concerns {} number {example} {law}.", words[example % 4], words[(example + 1) % 4])
 }
 
@@ -120,7 +120,7 @@ fn train(job: &TrainingJob) -> Result<TrainingSummary, TrainingError> {
 fn trained(job: &TrainingJob, progress: &mut dyn FnMut(Progress)) -> Result<TrainingSummary, TrainingError> {
     match run(job, &AtomicBool::new(false), progress)? {
         Outcome::Trained(summary) => Ok(summary),
-        Outcome::Stopped { step } => panic!("stopped at step {step}, but nobody asked for it"),
+        Outcome::Stopped { step } => panic!("stopped at step {step}, without a request"),
     }
 }
 
@@ -129,7 +129,7 @@ fn weights(dir: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn a_small_set_is_learned_by_heart_and_carries_over() {
+fn a_small_set_is_fitted_exactly_and_generalizes() {
     let snapshot = Snapshot::new(48, &Shape::default());
     let summary = train(&snapshot.job()).unwrap();
     assert_eq!((summary.train_documents, summary.validation_documents), (48, 12));
@@ -144,7 +144,7 @@ fn a_small_set_is_learned_by_heart_and_carries_over() {
 }
 
 #[test]
-fn no_value_is_learned_as_an_answer() {
+fn no_value_is_learned_as_a_class() {
     let snapshot = Snapshot::new(48, &Shape::default());
     train(&snapshot.job()).unwrap();
     let model = Model::load_unpublished(&snapshot.out()).unwrap();
@@ -153,7 +153,7 @@ fn no_value_is_learned_as_an_answer() {
 }
 
 #[test]
-fn a_label_without_training_example_is_named_and_never_predicted() {
+fn a_label_without_training_examples_is_listed_and_never_predicted() {
     let snapshot = Snapshot::new(48, &Shape::default());
     train(&snapshot.job()).unwrap();
     let model = Model::load_unpublished(&snapshot.out()).unwrap();
@@ -177,11 +177,11 @@ fn the_same_seed_gives_the_same_bytes_on_one_thread_and_on_two() {
         let report = fs::read(job.reports.join(OUT_OF_FOLD_FILE)).unwrap();
         files.push((weights(&job.out), fs::read(job.out.join("config.json")).unwrap(), report));
     }
-    assert!(files[0] == files[1], "the same job gave other bytes");
-    assert!(files[0] == files[2], "two threads gave other bytes than one");
+    assert!(files[0] == files[1], "the same job gave different bytes");
+    assert!(files[0] == files[2], "two threads gave different bytes than one");
 }
 
-/// A long text of which only the first lines say what it is; each of the rest speaks of all topics.
+/// A long text whose label depends only on its first lines; the rest mentions all topics.
 fn long_text(example: usize) -> String {
     let mut body: Vec<&str> = (0..60).flat_map(|line| TOPICS.map(|(_, words)| words[(example + line) % 4])).collect();
     body.rotate_left(example % 7);
@@ -189,7 +189,7 @@ fn long_text(example: usize) -> String {
 }
 
 #[test]
-fn the_beginning_of_long_texts_is_learned_by_itself_as_it_is_predicted() {
+fn long_texts_get_separate_features_for_their_beginning() {
     let snapshot = Snapshot::new(48, &Shape::default());
     for name in ["train.jsonl", "validation.jsonl"] {
         let lines = fs::read_to_string(snapshot.path(name)).unwrap();
@@ -216,7 +216,7 @@ fn the_beginning_of_long_texts_is_learned_by_itself_as_it_is_predicted() {
         let rows = ReportRow::read_all(&job.reports.join(VALIDATION_FILE)).unwrap();
         for row in rows.iter().filter(|row| row.field == "contract_type") {
             let answer = &model.predict(&long_text(row.document_id[1..].parse().unwrap()))[0];
-            // the last bit may be lost where JSON is read
+            // JSON parsing may lose the last bit
             assert!(answer.value == row.predicted && (answer.confidence - row.confidence).abs() < 1e-12, "{answer:?} {row:?}");
         }
     }
@@ -224,7 +224,7 @@ fn the_beginning_of_long_texts_is_learned_by_itself_as_it_is_predicted() {
 }
 
 #[test]
-fn where_most_texts_are_short_their_beginning_is_not_learned_twice() {
+fn short_texts_get_no_separate_features_for_their_beginning() {
     let snapshot = Snapshot::new(48, &Shape::default());
     let [on, off] = [500, 0].map(|lead| {
         let job = TrainingJob { params: json!({"min_df": 1, "lead_chars": lead}), ..snapshot.job() };
@@ -237,7 +237,7 @@ fn where_most_texts_are_short_their_beginning_is_not_learned_twice() {
 }
 
 #[test]
-fn titles_file_names_and_metadata_change_nothing() {
+fn titles_file_names_and_metadata_do_not_affect_training() {
     let plain = Snapshot::new(48, &Shape::default());
     let telling = Snapshot::new(48, &Shape { telltale: Some("secret") });
     train(&plain.job()).unwrap();
@@ -246,7 +246,7 @@ fn titles_file_names_and_metadata_change_nothing() {
 }
 
 #[test]
-fn predicting_agrees_with_the_module_that_was_trained() {
+fn prediction_agrees_with_the_trained_module() {
     let snapshot = Snapshot::new(48, &Shape::default());
     train(&snapshot.job()).unwrap();
     let config = inference::ModelConfig::read(&snapshot.out()).unwrap();
@@ -273,7 +273,7 @@ fn predicting_agrees_with_the_module_that_was_trained() {
 }
 
 #[test]
-fn the_validation_report_holds_exactly_what_predicting_gives() {
+fn the_validation_report_equals_the_predictions() {
     let snapshot = Snapshot::new(48, &Shape::default());
     train(&snapshot.job()).unwrap();
     manifest::write(&snapshot.out()).unwrap();
@@ -324,7 +324,7 @@ fn thresholds_are_set_before_the_manifest_and_decide_what_is_answered() {
 }
 
 #[test]
-fn a_field_with_one_class_is_left_out_and_no_field_left_is_an_error() {
+fn a_field_with_one_class_is_skipped_and_no_remaining_field_is_an_error() {
     let snapshot = Snapshot::new(48, &Shape::default());
     snapshot.labels(json!({
         "contract_type": {"labels": ["Hosting", "License", "Supply"]},
@@ -341,7 +341,7 @@ fn a_field_with_one_class_is_left_out_and_no_field_left_is_an_error() {
 }
 
 #[test]
-fn a_bad_job_or_snapshot_has_a_code_and_leaves_no_model() {
+fn an_invalid_job_or_snapshot_fails_with_a_code_and_without_a_model() {
     let snapshot = Snapshot::new(48, &Shape::default());
     let mut job = snapshot.job();
     job.params = json!({"layers": 3});
@@ -369,7 +369,7 @@ fn a_bad_job_or_snapshot_has_a_code_and_leaves_no_model() {
 }
 
 #[test]
-fn examples_that_are_all_near_duplicates_are_learned_without_folds() {
+fn examples_that_are_all_near_duplicates_are_trained_without_folds() {
     let snapshot = Snapshot::new(12, &Shape::default());
     let one_group = lines("train", 0, 12, &Shape::default())
         .lines()
@@ -385,7 +385,7 @@ fn examples_that_are_all_near_duplicates_are_learned_without_folds() {
 }
 
 #[test]
-fn progress_rises_to_the_end_and_the_last_line_is_the_summary() {
+fn progress_never_decreases_and_the_last_line_is_the_summary() {
     let snapshot = Snapshot::new(48, &Shape::default());
     let mut progress: Vec<Progress> = Vec::new();
     let summary = trained(&snapshot.job(), &mut |line| progress.push(line)).unwrap();
@@ -406,7 +406,7 @@ fn progress_rises_to_the_end_and_the_last_line_is_the_summary() {
 
 #[cfg(feature = "ndarray")]
 #[test]
-fn the_ndarray_back_end_gives_the_same_heads_but_for_rounding() {
+fn the_ndarray_back_end_gives_the_same_heads_up_to_rounding() {
     let snapshot = Snapshot::new(36, &Shape::default());
     let rows = [Backend::Flex, Backend::Ndarray].map(|backend| {
         let folder = |name: &str| snapshot.path(&format!("{name}-{}", backend.name()));

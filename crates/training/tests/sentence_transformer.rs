@@ -1,8 +1,6 @@
-//! An encoder learns what belongs together, and whoever interrupts it changes nothing.
-//!
-//! All on a tiny encoder of random weights.
+//! Tests of the kind `sentence-transformer`: training, resuming and evaluation, with a tiny random encoder.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
+#![expect(clippy::unwrap_used, reason = "a test fails if its setup fails")]
 
 use std::{
     fs,
@@ -22,7 +20,7 @@ struct Snapshot {
 }
 
 impl Snapshot {
-    /// Documents of three classes whose words differ, and a tiny base model.
+    /// Documents of three classes with different words, and a tiny base model.
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("train.jsonl"), lines(0, 36)).unwrap();
@@ -37,7 +35,7 @@ impl Snapshot {
         self.dir.path().join(name)
     }
 
-    /// A job that writes all it writes below `name`.
+    /// A job with all of its output below `name`.
     fn job(&self, name: &str, params: Value) -> TrainingJob {
         TrainingJob {
             v: TrainingJob::version(),
@@ -67,7 +65,7 @@ fn lines(first: usize, count: usize) -> String {
         .map(|number| {
             let class = number % 3;
             let name = ["a", "b", "c"][class];
-            let text: Vec<&str> = (0..6).map(|place| words[class][(number / 3 + place * place) % 4]).collect();
+            let text: Vec<&str> = (0..6).map(|index| words[class][(number / 3 + index * index) % 4]).collect();
             let line = json!({
                 "document_id": format!("d{number}"), "group": format!("g{number}"),
                 "text": format!("{} number {}", text.join(" "), number % 7),
@@ -82,7 +80,7 @@ fn learning() -> Value {
     json!({"epochs": 2, "learning_rate": 0.002, "examples_per_class": 6, "batch": 8})
 }
 
-/// Trains until the end, or until `on_event` breaks it off.
+/// Trains until the end, or until `on_event` breaks.
 fn train(job: &TrainingJob, mut on_event: impl FnMut(&Event) -> ControlFlow<()>) -> (Outcome, Vec<Event>) {
     let stop = AtomicBool::new(false);
     let mut events = Vec::new();
@@ -95,7 +93,7 @@ fn train(job: &TrainingJob, mut on_event: impl FnMut(&Event) -> ControlFlow<()>)
     (outcome.unwrap(), events)
 }
 
-fn to_the_end(job: &TrainingJob) -> (TrainingSummary, Vec<Event>) {
+fn train_to_the_end(job: &TrainingJob) -> (TrainingSummary, Vec<Event>) {
     let (outcome, events) = train(job, |_| ControlFlow::Continue(()));
     match outcome {
         Outcome::Trained(summary) => (summary, events),
@@ -108,14 +106,14 @@ fn weights(job: &TrainingJob) -> Vec<u8> {
 }
 
 #[test]
-fn an_encoder_learns_what_belongs_together_and_is_written_in_the_layout_of_its_base() {
+fn training_improves_the_encoder_and_writes_it_in_the_layout_of_its_base() {
     let snapshot = Snapshot::new();
     let job = snapshot.job("plain", learning());
-    let (summary, events) = to_the_end(&job);
+    let (summary, events) = train_to_the_end(&job);
     let encoder = summary.encoder.unwrap();
     let (base, trained) = (encoder.base.unwrap(), encoder.trained.unwrap());
     assert!(trained.average_precision > base.average_precision + 0.05, "{trained:?} after {base:?}");
-    // 3 classes of 6: 45 pairs within, as many across; 12 batches of 8 an epoch
+    // 3 classes of 6 documents: 45 positive pairs, as many negative; 12 batches of 8 per epoch
     assert_eq!((encoder.pairs, encoder.texts, summary.steps), (90, 18, 24));
     let losses: Vec<f64> = events.iter().filter_map(|event| if let Event::Progress { loss, .. } = event { *loss } else { None }).collect();
     assert!(losses.last().unwrap() < losses.first().unwrap(), "{losses:?}");
@@ -128,12 +126,12 @@ fn an_encoder_learns_what_belongs_together_and_is_written_in_the_layout_of_its_b
     assert_ne!(weights(&job), fs::read(snapshot.path("base/model.safetensors")).unwrap());
 }
 
-/// Pairs of the validation documents, as a snapshot would have them for the test split.
+/// Pairs of the validation documents, in the format of the test split of a snapshot.
 fn test_pairs() -> String {
     let texts: Vec<Value> = lines(1000, 18).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut pairs = String::new();
-    for (place, a) in texts.iter().enumerate() {
-        for b in &texts[place + 1..] {
+    for (index, a) in texts.iter().enumerate() {
+        for b in &texts[index + 1..] {
             let label = if a["fields"] == b["fields"] { 1.0 } else { 0.0 };
             let line = json!({"text_a": a["text"], "text_b": b["text"], "label": label, "field": "kind", "split": "test"});
             pairs += &format!("{line}\n");
@@ -143,20 +141,20 @@ fn test_pairs() -> String {
 }
 
 #[test]
-fn an_encoder_is_evaluated_beside_its_base_on_pairs_and_neighbours_it_did_not_learn_from() {
+fn an_encoder_is_evaluated_with_its_base_on_held_out_pairs_and_neighbours() {
     let snapshot = Snapshot::new();
     let job = snapshot.job("plain", learning());
-    to_the_end(&job);
+    train_to_the_end(&job);
     fs::write(snapshot.path("test.jsonl"), test_pairs()).unwrap();
-    let of = |most_documents| EvaluationJob {
+    let evaluation = |max_documents| EvaluationJob {
         v: TrainingJob::version(),
         model: job.out.clone(),
         base_model: job.base_model.clone().unwrap(),
         pairs: snapshot.path("test.jsonl"),
-        known: job.train.clone(),
-        asked: job.validation.clone(),
+        index: job.train.clone(),
+        queries: job.validation.clone(),
         labels: job.labels.clone(),
-        most_documents,
+        max_documents,
         scores: snapshot.path("scores.jsonl"),
         work: snapshot.path("work"),
         embeddings: None,
@@ -164,9 +162,9 @@ fn an_encoder_is_evaluated_beside_its_base_on_pairs_and_neighbours_it_did_not_le
         backend: Backend::Flex,
     };
     let mut last = None;
-    let report = evaluate(&of(1000), &AtomicBool::new(false), &mut |line| last = Some(line.event)).unwrap().unwrap();
-    let Some(Event::Evaluated { report: told, embeddings }) = last else { panic!("{last:?}") };
-    assert_eq!((&told, embeddings.found), (&report, 0));
+    let report = evaluate(&evaluation(1000), &AtomicBool::new(false), &mut |line| last = Some(line.event)).unwrap().unwrap();
+    let Some(Event::Evaluated { report: reported, embeddings }) = last else { panic!("{last:?}") };
+    assert_eq!((&reported, embeddings.found), (&report, 0));
     assert_eq!(report.pairs, 153);
     let (base, trained) = (report.base.unwrap(), report.trained.unwrap());
     assert!(trained.average_precision > base.average_precision && trained.spearman > base.spearman, "{report:?}");
@@ -174,21 +172,22 @@ fn an_encoder_is_evaluated_beside_its_base_on_pairs_and_neighbours_it_did_not_le
     let [field] = report.fields.as_slice() else { panic!("{report:?}") };
     assert_eq!((field.field.as_str(), field.pairs, field.base, field.trained), ("kind", 153, report.base, report.trained));
     let neighbours = field.neighbours.unwrap();
-    assert_eq!((neighbours.known, neighbours.asked), (36, 18));
+    assert_eq!((neighbours.index, neighbours.queries), (36, 18));
     assert!(neighbours.trained >= neighbours.base && neighbours.trained > neighbours.majority, "{report:?}");
     let scores = fs::read_to_string(snapshot.path("scores.jsonl")).unwrap();
     let scores: Vec<Value> = scores.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((scores.len(), &scores[152]["pair"]), (153, &json!(153)));
     assert!(scores.iter().all(|score| score["base"].is_f64() && score["trained"].is_f64() && score["field"] == "kind"));
 
-    // a sample of the documents; the same again
-    let few = evaluate(&of(9), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap();
-    assert_eq!(few.fields[0].neighbours.map(|figures| (figures.known, figures.asked)), Some((9, 9)));
-    assert_eq!(evaluate(&of(1000), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap(), report);
+    // a sample of the documents; the full result is reproducible
+    let few = evaluate(&evaluation(9), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap();
+    assert_eq!(few.fields[0].neighbours.map(|metrics| (metrics.index, metrics.queries)), Some((9, 9)));
+    assert_eq!(evaluate(&evaluation(1000), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap(), report);
 
-    // the same again, with what the base model said of the few; a file of something else is told and passed over
+    // the same results with cached vectors of the base model; a file with other content is reported and ignored
     let fresh = snapshot.path("fresh");
-    let with = |documents, known| EvaluationJob { embeddings: Some(EmbeddingFiles { known, fresh: fresh.clone() }), ..of(documents) };
+    let with =
+        |documents, known| EvaluationJob { embeddings: Some(EmbeddingFiles { known, fresh: fresh.clone() }), ..evaluation(documents) };
     assert_eq!(evaluate(&with(9, vec![]), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap(), few);
     let known = snapshot.path("known");
     fs::rename(&fresh, &known).unwrap();
@@ -202,7 +201,7 @@ fn an_encoder_is_evaluated_beside_its_base_on_pairs_and_neighbours_it_did_not_le
     let Some(Event::Evaluated { embeddings, .. }) = last else { panic!("{last:?}") };
     assert!(embeddings.found > 0 && embeddings.computed > 0 && embeddings.used == [known], "{embeddings:?}");
     assert!(fresh.exists() && warnings == 1);
-    assert!(evaluate(&of(9), &AtomicBool::new(true), &mut |_| {}).unwrap().is_none());
+    assert!(evaluate(&evaluation(9), &AtomicBool::new(true), &mut |_| {}).unwrap().is_none());
 }
 
 #[test]
@@ -212,18 +211,18 @@ fn the_same_job_gives_the_same_bytes_with_one_thread_or_two() {
     let two = TrainingJob { threads: 2, ..snapshot.job("two", learning()) };
     let other = TrainingJob { seed: 43, ..snapshot.job("other", learning()) };
     for job in [&one, &two, &other] {
-        to_the_end(job);
+        train_to_the_end(job);
     }
     assert!(weights(&one) == weights(&two));
     assert!(weights(&one) != weights(&other));
 }
 
 #[test]
-fn a_training_that_is_interrupted_and_continued_ends_with_the_same_bytes() {
+fn a_resumed_training_ends_with_the_same_bytes() {
     let snapshot = Snapshot::new();
     let whole = snapshot.job("whole", learning());
-    let (summary, _) = to_the_end(&whole);
-    // within the first epoch, at its end, and within the second
+    let (summary, _) = train_to_the_end(&whole);
+    // during the first epoch, at its end, and during the second
     for stop_at in [1, 5, 12, 13, 20] {
         let name = format!("stopped-{stop_at}");
         let first = snapshot.job(&name, learning());
@@ -235,9 +234,9 @@ fn a_training_that_is_interrupted_and_continued_ends_with_the_same_bytes() {
             }
             _ => ControlFlow::Continue(()),
         });
-        let Outcome::Stopped { step } = outcome else { panic!("it was asked to stop at {stop_at}") };
+        let Outcome::Stopped { step } = outcome else { panic!("training was not stopped at {stop_at}") };
         let second = TrainingJob { resume: newest, ..snapshot.job(&name, learning()) };
-        let (resumed, events) = to_the_end(&second);
+        let (resumed, events) = train_to_the_end(&second);
         assert_eq!((resumed.resumed_from_step, resumed.steps), (Some(step), summary.steps));
         assert!(step > 0 && events.iter().any(|event| matches!(event, Event::Resumed { .. })));
         assert!(weights(&second) == weights(&whole), "stopped at {stop_at}");
@@ -246,7 +245,7 @@ fn a_training_that_is_interrupted_and_continued_ends_with_the_same_bytes() {
 }
 
 #[test]
-fn a_checkpoint_of_another_base_model_is_not_continued() {
+fn a_checkpoint_of_another_base_model_is_not_resumed() {
     let snapshot = Snapshot::new();
     let mut newest = None;
     let (outcome, _) = train(&snapshot.job("first", learning()), |event| {
@@ -258,26 +257,26 @@ fn a_checkpoint_of_another_base_model_is_not_continued() {
     });
     assert!(matches!(outcome, Outcome::Stopped { .. }));
     write_random(&snapshot.path("base"), 4).unwrap();
-    let (summary, events) = to_the_end(&TrainingJob { resume: newest, ..snapshot.job("second", learning()) });
+    let (summary, events) = train_to_the_end(&TrainingJob { resume: newest, ..snapshot.job("second", learning()) });
     assert_eq!(summary.resumed_from_step, None);
     let warned = |event: &Event| matches!(event, Event::Log { level: LogLevel::Warn, message } if message.contains("base_model"));
     assert!(events.iter().any(warned), "{events:?}");
 }
 
 #[test]
-fn ranking_by_multiple_negatives_learns_too() {
+fn multiple_negatives_ranking_improves_the_encoder() {
     let snapshot = Snapshot::new();
     let mut params = learning();
     params["loss"] = json!("multiple-negatives");
     params["scale"] = json!(5.0);
-    let (summary, _) = to_the_end(&snapshot.job("ranking", params));
+    let (summary, _) = train_to_the_end(&snapshot.job("ranking", params));
     let encoder = summary.encoder.unwrap();
     assert_eq!(encoder.pairs, 45);
     assert!(encoder.trained.unwrap().average_precision > encoder.base.unwrap().average_precision);
 }
 
 #[test]
-fn pairs_of_a_file_are_learned_and_those_of_validation_choose() {
+fn pairs_of_a_file_are_used_for_training_and_validation() {
     let snapshot = Snapshot::new();
     let pairs: String = (0..40)
         .map(|number| {
@@ -294,7 +293,7 @@ fn pairs_of_a_file_are_learned_and_those_of_validation_choose() {
     let mut params = learning();
     params["examples_per_class"] = Value::Null;
     let job = TrainingJob { pairs: Some(files), ..snapshot.job("pairs", params) };
-    let encoder = to_the_end(&job).0.encoder.unwrap();
+    let encoder = train_to_the_end(&job).0.encoder.unwrap();
     assert_eq!((encoder.pairs, encoder.validation_pairs), (30, 10));
 
     fs::write(snapshot.path("pairs.jsonl"), "{\"text_a\":\"a\",\"text_b\":\"b\",\"label\":7}\n").unwrap();
@@ -304,51 +303,51 @@ fn pairs_of_a_file_are_learned_and_those_of_validation_choose() {
 }
 
 #[test]
-fn training_ends_when_validation_gets_no_better() {
+fn training_stops_early_if_validation_does_not_improve() {
     let snapshot = Snapshot::new();
     // so slow that nothing changes: no epoch is better than the first
     let params = json!({"epochs": 30, "learning_rate": 1e-9, "warmup": 0.0, "examples_per_class": 6, "batch": 8, "patience": 2});
-    let (summary, _) = to_the_end(&snapshot.job("early", params));
+    let (summary, _) = train_to_the_end(&snapshot.job("early", params));
     let encoder = summary.encoder.unwrap();
     assert_eq!((encoder.best_epoch, encoder.epochs), (Some(1), 3));
 }
 
 #[test]
-fn what_cannot_be_trained_is_refused_in_words() {
+fn invalid_jobs_are_rejected_with_a_reason() {
     let snapshot = Snapshot::new();
-    let refusal = |job: TrainingJob| run(&job, &AtomicBool::new(false), &mut |_| {}).unwrap_err();
-    let error = refusal(snapshot.job("bad", json!({"folds": 3})));
+    let rejection = |job: TrainingJob| run(&job, &AtomicBool::new(false), &mut |_| {}).unwrap_err();
+    let error = rejection(snapshot.job("bad", json!({"folds": 3})));
     assert!(error.code() == "bad_params" && error.to_string().contains("folds"), "{error}");
-    let error = refusal(TrainingJob { base_model: None, ..snapshot.job("none", json!({})) });
+    let error = rejection(TrainingJob { base_model: None, ..snapshot.job("none", json!({})) });
     assert!(error.to_string().contains("base_model"), "{error}");
 
     let job = snapshot.job("changed", json!({}));
     write_random(&snapshot.path("base"), 9).unwrap();
-    assert!(refusal(job).to_string().contains("was changed"));
+    assert!(rejection(job).to_string().contains("was changed"));
 
     let job = snapshot.job("gone", json!({}));
     fs::remove_file(snapshot.path("base/model.safetensors")).unwrap();
-    assert_eq!(refusal(job).code(), "unknown_base_model");
+    assert_eq!(rejection(job).code(), "unknown_base_model");
     write_random(&snapshot.path("base"), 3).unwrap();
 
     fs::write(snapshot.path("train.jsonl"), lines(0, 1)).unwrap();
-    assert_eq!(refusal(snapshot.job("few", json!({}))).code(), "no_trainable_field");
+    assert_eq!(rejection(snapshot.job("few", json!({}))).code(), "no_trainable_field");
 }
 
 #[cfg(feature = "ndarray")]
 #[test]
-fn the_ndarray_back_end_gives_the_same_encoder_but_for_rounding() {
+fn the_ndarray_back_end_gives_the_same_encoder_up_to_rounding() {
     let snapshot = Snapshot::new();
     let flex = snapshot.job("flex", learning());
     let ndarray = TrainingJob { backend: Backend::Ndarray, ..snapshot.job("ndarray", learning()) };
-    let [(one, _), (other, _)] = [&flex, &ndarray].map(to_the_end);
+    let [(one, _), (other, _)] = [&flex, &ndarray].map(train_to_the_end);
     assert_eq!((one.backend.as_str(), other.backend.as_str()), ("flex", "ndarray"));
     let [one, other] = [one, other].map(|summary| summary.encoder.unwrap());
     let [base, found] = [&one, &other].map(|encoder| encoder.base.unwrap().average_precision);
     assert!((base - found).abs() < 1e-3, "{base} {found}");
     let [trained, found] = [&one, &other].map(|encoder| encoder.trained.unwrap().average_precision);
     assert!((trained - found).abs() < 0.02, "{trained} {found}");
-    // vectors, not weights: where a gradient is nothing but rounding, Adam makes whole steps of it, and they change nothing
+    // compare vectors, not weights: where a gradient is only rounding noise, Adam takes full steps that do not affect the vectors
     let device = burn::tensor::Device::flex();
     let texts: Vec<String> = (0..18).map(|number| lines(2000 + number, 1)).collect();
     let vectors = [&flex, &ndarray].map(|job| Encoder::load(&job.out, &device).unwrap().encode(&texts, 8, &device).unwrap());

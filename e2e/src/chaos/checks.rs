@@ -71,7 +71,7 @@ const FORBIDDEN: [(&str, &str); 12] = [
 
 /// Failure codes that an injected fault explains.
 const EXPLAINED: [&str; 9] = [
-    "worker_killed",
+    "training_process_killed",
     "worker_lost",
     "child_killed",
     "child_failed",

@@ -53,7 +53,7 @@ impl Stage {
             ("APRENDIZ_LEASE_SECONDS", LEASE_SECONDS.to_owned()),
             ("APRENDIZ_GRACE_SECONDS", "2".to_owned()),
             ("APRENDIZ_CHECKPOINT_SECONDS", "0.1".to_owned()),
-            ("APRENDIZ_LOOK_SECONDS", "5".to_owned()),
+            ("APRENDIZ_POLL_SECONDS", "5".to_owned()),
             ("APRENDIZ_SWEEP_EVERY_SECONDS", "1".to_owned()),
             ("APRENDIZ_SWEEP_AFTER_SECONDS", "20".to_owned()),
             ("APRENDIZ_CHECKPOINT_KEEP_SECONDS", "20".to_owned()),

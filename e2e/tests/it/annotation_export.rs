@@ -90,7 +90,7 @@ async fn the_command_line_writes_files_whole_or_not_at_all() {
     assert_eq!(rows.len(), 40);
     assert_eq!((&rows[0]["events"][0]["value"], &rows[0]["review_status"]), (&rows[0]["accepted_value"], &json!("NEW")));
     let again = site.env.cli(&site.server, &["annotations", "export", "--to", &path("all.jsonl")]);
-    assert!(again.status.code() == Some(2) && String::from_utf8_lossy(&again.stderr).contains("is there already"));
+    assert!(again.status.code() == Some(2) && String::from_utf8_lossy(&again.stderr).contains("already exists"));
     let refused = site.env.cli(&site.server, &["annotations", "export", "--to", &path("none.jsonl"), "--fields", "unheard"]);
     assert_eq!(refused.status.code(), Some(3));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "what failed leaves nothing");

@@ -3,7 +3,7 @@
 use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
-use test_support::{Process, wait_until};
+use test_support::wait_until;
 
 use crate::site::PATIENCE;
 
@@ -11,16 +11,6 @@ use crate::site::PATIENCE;
 pub(crate) struct Child(Pid);
 
 impl Child {
-    /// The only child of the worker.
-    pub(crate) fn of(worker: &Process) -> Self {
-        let parent = worker.pid().as_raw_nonzero().get();
-        let entries = fs::read_dir("/proc").expect("processes are listed in /proc");
-        let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-        let children: Vec<i32> = ids.filter(|id| parent_of(*id) == Some(parent)).collect();
-        let [child] = children[..] else { panic!("worker {parent} has the children {children:?}, not one") };
-        Self::with_id(child)
-    }
-
     pub(crate) fn with_id(id: i32) -> Self {
         Self(Pid::from_raw(id).expect("a process id is positive"))
     }
@@ -39,18 +29,13 @@ impl Child {
 
     /// A dead process that its parent has not waited for yet is no longer running.
     pub(crate) fn runs(&self) -> bool {
-        state_and_parent(self.0.as_raw_nonzero().get()).is_some_and(|(state, _)| state != 'Z' && state != 'X')
+        state(self.0.as_raw_nonzero().get()).is_some_and(|state| state != 'Z' && state != 'X')
     }
 }
 
-fn parent_of(id: i32) -> Option<i32> {
-    state_and_parent(id).map(|(_, parent)| parent)
-}
-
-/// From `/proc/ID/stat`: the name, which may hold anything, ends with the last parenthesis; state and parent follow.
-fn state_and_parent(id: i32) -> Option<(char, i32)> {
+/// The state letter in `/proc/ID/stat`. It follows the process name, which may contain anything and ends at the last parenthesis.
+fn state(id: i32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(')')?;
-    let mut parts = rest.split_whitespace();
-    Some((parts.next()?.chars().next()?, parts.next()?.parse().ok()?))
+    rest.trim_start().chars().next()
 }

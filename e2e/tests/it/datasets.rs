@@ -141,7 +141,7 @@ async fn an_erased_document_is_gone_from_everywhere_and_the_proof_is_not() {
     assert!(api.json(&format!("/v1/datasets/{dataset}")).await["erased_at"].is_string());
     let words = ends_with(&site, &["dataset", "verify", &dataset, "--files"], 1);
     assert!(words.contains("erased: a document in it was erased") && words.contains("request 2026-113"), "{words}");
-    assert!(ends_with(&site, &["dataset", "lineage", &dataset], 0).contains("its files were given up"));
+    assert!(ends_with(&site, &["dataset", "lineage", &dataset], 0).contains("its files were deleted"));
     assert!(ends_with(&site, &["document", "lineage", &document], 0).contains("erased at"));
 
     wait_until("a bucket without the snapshot", PATIENCE, async || {

@@ -34,12 +34,12 @@ async fn base_figures(site: &Site, id: Uuid) -> Vec<Value> {
 /// How many vectors were known and computed, evaluation by evaluation.
 fn said(worker: &Process) -> Vec<(u64, u64)> {
     let log = worker.log();
-    let lines = log.lines().filter(|line| line.contains("vectors of the base model embeddings.known="));
+    let lines = log.lines().filter(|line| line.contains("base-model embeddings embeddings.cached="));
     let number = |line: &str, name: &str| -> u64 {
         let (_, rest) = line.split_once(&format!("{name}=")).expect("the line has the number");
         rest.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
     };
-    lines.map(|line| (number(line, "embeddings.known"), number(line, "embeddings.computed"))).collect()
+    lines.map(|line| (number(line, "embeddings.cached"), number(line, "embeddings.computed"))).collect()
 }
 
 /// The files on this host.
@@ -86,7 +86,7 @@ async fn what_the_base_model_has_said_is_not_computed_again() {
     fs::remove_file(file).expect("the file can be removed");
     assert_eq!(train(&site, 5).await, figures);
     assert_eq!(said(&third), [(known, 0), (0, all)]);
-    assert!(third.log().contains("vectors of an earlier run cannot be had"), "{}", third.log());
+    assert!(third.log().contains("cannot download cached embeddings"), "{}", third.log());
     drop(third);
     site.finish().await;
 }

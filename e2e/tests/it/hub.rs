@@ -149,7 +149,7 @@ async fn a_base_model_is_fetched_from_the_hub_once_and_only_what_is_read() {
     let again = run(&site, "someone/tiny").await;
     site.succeeded(again).await;
     assert!(hub.asked().is_empty());
-    assert!(worker.log().contains("fetching a base model") && !worker.log().contains("hf_not_to_be_shown"), "{}", worker.log());
+    assert!(worker.log().contains("downloading a base model") && !worker.log().contains("hf_not_to_be_shown"), "{}", worker.log());
     drop(worker);
     site.finish().await;
 }

@@ -124,7 +124,7 @@ async fn a_worker_that_hung_beyond_its_lease_changes_nothing_when_it_goes_on() {
     let before = site.state().await;
 
     worker.signal(Signal::CONT);
-    site.logged(&worker, "the lease is lost").await;
+    site.logged(&worker, "lease lost").await;
     child.is_gone().await;
     assert_eq!(site.state().await, before);
     check_second_attempt(&site, id, "lost").await;
@@ -147,7 +147,7 @@ async fn a_child_that_is_killed_twice_puts_its_run_into_quarantine() {
     site.end_retry_delays().await;
     hold.reached().await.kill();
     let (code, reason) = site.failed(id).await;
-    assert_eq!(code, "worker_killed");
+    assert_eq!(code, "training_process_killed");
     assert!(reason.contains("signal 9"), "{reason}");
     assert_eq!(site.attempts(id).await, ["failed", "failed"]);
     drop(worker);

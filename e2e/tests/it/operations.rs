@@ -121,6 +121,6 @@ async fn workers_are_drained_by_prefix_by_host_and_awaited() {
     execute(&site, &format!("UPDATE workers SET heartbeat_at = now() - interval '5 min' WHERE id = '{first}'")).await;
     let output = site.env.cli(&site.server, &["worker", "drain", &first.to_string(), "--wait"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("has not been heard of since"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has not sent a heartbeat since"), "{output:?}");
     site.finish().await;
 }

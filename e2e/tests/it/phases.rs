@@ -82,7 +82,7 @@ async fn hung(place: Place) {
     let before = site.state().await;
 
     worker.signal(Signal::CONT);
-    site.logged(&worker, "the lease is lost").await;
+    site.logged(&worker, "lease lost").await;
     assert_eq!(site.state().await, before);
     check_taken_over(&site, id).await;
     drop((worker, second));

@@ -18,7 +18,7 @@ fn small() -> Value {
 async fn idle_worker(site: &Site) -> Process {
     // there is something to do at its first look: that needs no announcement
     let run = site.create_run(&small()).await;
-    let worker = site.env.worker("worker", &[("APRENDIZ_LOOK_SECONDS", "3600")]);
+    let worker = site.env.worker("worker", &[("APRENDIZ_POLL_SECONDS", "3600")]);
     site.succeeded(run).await;
     worker
 }
@@ -32,11 +32,11 @@ async fn a_run_created_while_redis_is_away_starts_once_it_is_back() {
 
     let id = site.create_run(&small()).await;
     wait_until("a failed announcement", PATIENCE, async || {
-        site.server.process.log().contains("the relay cannot announce runs").then_some(())
+        site.server.process.log().contains("relay cannot publish wake-ups").then_some(())
     })
     .await;
     assert_eq!(site.run(id).await["status"], "queued");
-    wait_until("a worker that hears nothing", PATIENCE, async || worker.log().contains("the queue is away").then_some(())).await;
+    wait_until("a worker that hears nothing", PATIENCE, async || worker.log().contains("queue unavailable").then_some(())).await;
 
     site.env.redis.resume().await;
     // a worker looks for work as soon as it listens again, which may be before the relay is back
@@ -109,7 +109,8 @@ async fn an_entry_of_the_queue_that_is_no_message_stops_nobody() {
     }
     let run = site.create_run(&small()).await;
     site.succeeded(run).await;
-    wait_until("a warning about the garbage", PATIENCE, async || worker.log().contains("is no message and is dropped").then_some(())).await;
+    wait_until("a warning about the garbage", PATIENCE, async || worker.log().contains("dropping a malformed queue entry").then_some(()))
+        .await;
     // and the next run starts as ever
     an_announcement_wakes(&site).await;
     drop(worker);
@@ -129,7 +130,7 @@ async fn a_run_for_later_waits_for_its_time_and_goes_by_priority() {
         spec["priority"] = json!(priority);
         ids.push(site.create_run(&spec).await);
     }
-    let worker = site.env.worker("worker", &[("APRENDIZ_LOOK_SECONDS", "3600")]);
+    let worker = site.env.worker("worker", &[("APRENDIZ_POLL_SECONDS", "3600")]);
     for id in ids.iter().chain([&late]) {
         site.succeeded(*id).await;
     }

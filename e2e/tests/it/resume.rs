@@ -96,7 +96,7 @@ async fn a_worker_that_is_asked_to_stop_saves_a_checkpoint_first() {
     let id = site.create_run(&spec()).await;
     hold.reached().await;
     worker.terminate();
-    site.logged(&worker, "a second signal ends at once").await;
+    site.logged(&worker, "a second signal exits immediately").await;
     drop(hold);
     let status = worker.wait(PATIENCE).await;
     assert!(status.success(), "{status}");
@@ -141,7 +141,7 @@ async fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
     let second = site.env.worker("worker-2", &[]);
     site.succeeded(id).await;
     assert_eq!(resumed_from(&site, id).await, [None, Some(3)]);
-    assert!(second.log().contains("a checkpoint is unusable"), "{}", second.log());
+    assert!(second.log().contains("checkpoint is unusable"), "{}", second.log());
     drop((worker, second));
     site.finish().await;
 }
@@ -158,7 +158,7 @@ async fn a_bucket_that_takes_no_checkpoint_costs_a_warning_and_no_training() {
     proxy.refuse();
     hold.move_to(Point::AfterCheckpoint(5));
     hold.reached().await;
-    site.logged(&worker, "a checkpoint could not be kept").await;
+    site.logged(&worker, "checkpoint upload failed").await;
     proxy.pass();
     drop(hold);
     site.succeeded(id).await;

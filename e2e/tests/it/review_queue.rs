@@ -18,7 +18,7 @@ async fn a_lease_names_who_reviews_and_until_when() {
     let path = format!("/v1/documents/{document}/lease");
     let put = |body: Value| site.api().request(Method::PUT, &path).json(&body);
     assert_eq!(answered(site.api().get(&path), 404).await["code"], "not_leased");
-    let lease = answered(put(json!({ "reviewer": "ana", "seconds": 60 })), 200).await;
+    let lease = answered(put(json!({ "reviewer": "ana", "seconds": 600 })), 200).await;
     assert_eq!((&lease["reviewer"], &lease["actor"]), (&json!("ana"), &json!("admin")));
     let renewed = answered(put(json!({ "reviewer": "ana" })), 200).await;
     assert_eq!(renewed["acquired_at"], lease["acquired_at"]);
@@ -111,11 +111,11 @@ async fn what_waits_is_paged_and_shrinks_as_it_is_accepted() {
 async fn the_command_line_takes_a_document_and_gives_it_back() {
     let site = Site::with(unreviewed(1)).await;
     let name = "label-studio/1/1";
-    let lease = site.cli(&["document", "lease", name, "--reviewer", "ana", "--seconds", "30"]);
+    let lease = site.cli(&["document", "lease", name, "--reviewer", "ana", "--seconds", "600"]);
     assert_eq!(lease["reviewer"], "ana");
     let other = site.env.cli(&site.server, &["document", "annotate", name, "colour", "red"]);
     let said = String::from_utf8_lossy(&other.stderr).into_owned();
-    assert!(other.status.code() == Some(3) && said.contains("reviewed by ana until") && said.contains("document_leased"), "{said}");
+    assert!(other.status.code() == Some(3) && said.contains("leased by ana until") && said.contains("document_leased"), "{said}");
     assert_eq!(site.cli(&["document", "annotate", name, "colour", "red", "--reviewer", "ana"])["review_status"], "OK");
     assert_eq!(site.cli(&["document", "annotate", name, "colour", "--undo", "--reviewer", "ana"])["review_status"], "UNREVIEWED");
     let document = documents(&site).await[0];

@@ -127,10 +127,10 @@ async fn a_value_that_cannot_be_is_refused_with_the_reason() {
         ("pages", json!({ "value": ["three"] }), "invalid_review", "decimal number"),
         ("size", json!({ "value": ["M"], "occurred_at": far }), "invalid_review", "ahead of the clock"),
         ("size", json!({ "value": ["M"], "note": "x".repeat(10_001) }), "invalid_review", "note: "),
-        ("size", json!({ "value": ["M"], "spans": [{ "start": 0, "end": 999_999 }] }), "invalid_review", "no place"),
+        ("size", json!({ "value": ["M"], "spans": [{ "start": 0, "end": 999_999 }] }), "invalid_review", "not a span"),
         ("size", json!({ "value": ["M"], "spans": [{ "start": 0, "end": 2, "text": "no" }] }), "invalid_review", "code points"),
-        ("size", json!({ "value": [], "spans": [{ "start": 0, "end": 2 }] }), "invalid_review", "belong to a value"),
-        ("size", json!({ "value": ["M"], "status": "OK" }), "status_contradicts", "would be NEW"),
+        ("size", json!({ "value": [], "spans": [{ "start": 0, "end": 2 }] }), "invalid_review", "require a value"),
+        ("size", json!({ "value": ["M"], "status": "OK" }), "status_contradicts", "it is NEW"),
         ("size", json!({ "value": ["M"], "status": "GOOD" }), "invalid_body", "unknown variant"),
         ("size", json!({ "value": ["M"], "colour": 1 }), "invalid_body", "colour"),
         ("size", json!({ "note": "no value" }), "invalid_body", "value"),
@@ -300,7 +300,7 @@ async fn the_command_line_takes_in_annotates_and_tells_why() {
     );
     assert_eq!(explained["near_duplicates"][0]["equal_text"], true);
     assert!(
-        explained["in_words"].as_array().unwrap().iter().any(|sentence| text(sentence).contains("took group and split")),
+        explained["in_words"].as_array().unwrap().iter().any(|sentence| text(sentence).contains("inherited the group and split")),
         "{explained}"
     );
     let nowhere = format!("/v1/documents/{}/explain", Uuid::nil());

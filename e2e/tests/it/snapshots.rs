@@ -43,7 +43,7 @@ async fn runs_that_need_a_snapshot_under_way_wait_for_it_without_a_slot() {
         waiting.push(id);
     }
     let explanation = site.api().json(&format!("/v1/training-runs/{}/explain", waiting[0])).await;
-    assert_eq!(text(&explanation["summary"]), format!("run {builder} builds the dataset snapshot that it needs as well"));
+    assert_eq!(text(&explanation["summary"]), format!("waiting: run {builder} is building the dataset snapshot that both need"));
     gate.open().await;
     for id in &waiting {
         site.succeeded(*id).await;

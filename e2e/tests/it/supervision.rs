@@ -63,7 +63,7 @@ async fn a_second_signal_ends_the_worker_at_once() {
     let (id, mut worker, hold) = training(&site, &[("APRENDIZ_GRACE_SECONDS", "3600")]).await;
     let child = hold.reached().await;
     worker.terminate();
-    site.logged(&worker, "a second signal ends at once").await;
+    site.logged(&worker, "a second signal exits immediately").await;
     assert!(worker.is_running());
     worker.terminate();
     // its grace time would last an hour
@@ -86,7 +86,7 @@ async fn a_drained_worker_finishes_its_run_and_claims_no_other() {
     let drained = worker_id(&site).await;
     answered(site.api().post(&format!("/v1/workers/{drained}/drain")), 202).await;
     let waiting = site.create_run(&json!({ "model": "contracts", "kind": "evaluate" })).await;
-    site.logged(&worker, "draining, as an operator asked").await;
+    site.logged(&worker, "drain requested by an operator").await;
     drop(hold);
     assert!(worker.wait(PATIENCE).await.success());
     assert_eq!(site.attempts(id).await, ["succeeded"]);
@@ -105,7 +105,7 @@ async fn a_worker_that_shall_hand_back_does_so_with_a_checkpoint() {
     let (id, mut worker, hold) = training(&site, &[("APRENDIZ_GRACE_SECONDS", "3600")]).await;
     let drained = worker_id(&site).await;
     answered(site.api().post(&format!("/v1/workers/{drained}/drain")).json(&json!({ "hand_back": true })), 202).await;
-    site.logged(&worker, "draining, as an operator asked").await;
+    site.logged(&worker, "drain requested by an operator").await;
     drop(hold);
     assert!(worker.wait(PATIENCE).await.success());
     assert_eq!(site.attempts(id).await, ["released"]);
@@ -160,7 +160,7 @@ async fn the_probes_of_a_worker_tell_what_it_can_do() {
     let held = site.create_run(&json!({ "model": "contracts" })).await;
     hold.reached().await;
     worker.terminate();
-    wait_until("a draining worker", PATIENCE, async || ready(503, "claims nothing any more").await).await;
+    wait_until("a draining worker", PATIENCE, async || ready(503, "no new runs are claimed").await).await;
     assert_eq!(probe("/healthz").await.unwrap().0, 200);
     drop(hold);
     assert!(worker.wait(PATIENCE).await.success());

@@ -134,7 +134,7 @@ async fn bytes_without_a_row_go_only_if_their_attempt_is_known_to_have_ended() {
 
     let sweeping = site.env.serve_with(&[], SWEEP_ALL).await;
     wait_until("a warning about unknown keys", PATIENCE, async || {
-        sweeping.process.log().contains("runs that this database does not know").then_some(())
+        sweeping.process.log().contains("bucket contains objects of unknown runs").then_some(())
     })
     .await;
     assert_eq!(site.env.bucket.keys().await, kept);

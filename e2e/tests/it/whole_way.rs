@@ -46,7 +46,7 @@ async fn import(site: &Site) {
     // as people see it: documents by field and status
     let output = site.env.cli(&site.server, &["import", plain.to_str().expect("a plain path")]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success() && said.starts_with(&format!("{DOCUMENTS} tasks")), "{output:?}");
+    assert!(output.status.success() && said.starts_with(&format!("imported {DOCUMENTS} tasks")), "{output:?}");
     let row = said.lines().find(|line| line.starts_with("contract_type ")).unwrap_or_else(|| panic!("no row: {said}"));
     let shown: Vec<i64> = row.split_whitespace().skip(1).map(|cell| cell.parse().expect("a count")).collect();
     let stored: Vec<i64> = sqlx::query_scalar(

@@ -1,6 +1,6 @@
-//! Labelled fields: list, show, declare.
+//! Endpoints for labelled fields: list, show, declare, normalize.
 
-use annotations::fields::{Field, FieldDefinition, FieldVersion, declare, get, history as versions_of, list as list_fields};
+use annotations::fields::{Field, FieldDefinition, FieldVersion, declare, get, history as list_field_versions, list as list_fields};
 use annotations::{NormalizedValues, normalize_values};
 use axum::Json;
 use axum::extract::State;
@@ -9,13 +9,13 @@ use sqlx::Acquire as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::auth::{Reviewer, Viewer};
-use crate::api::error::{ApiError, Problem};
-use crate::api::extract::{JsonBody, Segments};
-use crate::api::page::Page;
+use crate::api::http::auth::{Reviewer, Viewer};
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::{ApiPath, JsonBody};
+use crate::api::http::page::Page;
 use crate::api::state::AppState;
 
-pub(crate) fn routes() -> OpenApiRouter<AppState> {
+pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, put)).routes(routes!(history)).routes(routes!(normalize))
 }
 
@@ -32,40 +32,43 @@ async fn list(State(state): State<AppState>, _: Viewer) -> Result<Json<Page<Fiel
 /// Shows a field
 #[utoipa::path(
     get, path = "/v1/fields/{name}", tag = "fields", security(("api_key" = ["viewer"])), params(("name" = String, Path)),
-    responses((status = 200, description = "The field", body = Field), (status = 404, description = "No such field", body = Problem)),
+    responses((status = 200, description = "The field", body = Field), (status = 404, description = "Field not found", body = Problem)),
 )]
-async fn show(State(state): State<AppState>, _: Viewer, Segments(name): Segments<String>) -> Result<Json<Field>, ApiError> {
+async fn show(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<String>) -> Result<Json<Field>, ApiError> {
     let mut conn = state.pool.acquire().await?;
-    get(&mut conn, &name).await?.map(Json).ok_or_else(|| ApiError::not_found(format!("no field `{name}`")))
+    get(&mut conn, &name).await?.map(Json).ok_or_else(|| field_not_found(&name))
 }
 
-/// Lists every version of the definition of a field, the current one last
+/// Lists all versions of the definition of a field, the current one last
 #[utoipa::path(
     get, path = "/v1/fields/{name}/history", tag = "fields", security(("api_key" = ["viewer"])), params(("name" = String, Path)),
-    responses((status = 200, description = "All versions", body = Page<FieldVersion>), (status = 404, description = "No such field", body = Problem)),
+    responses(
+        (status = 200, description = "All versions", body = Page<FieldVersion>),
+        (status = 404, description = "Field not found", body = Problem),
+    ),
 )]
-async fn history(State(state): State<AppState>, _: Viewer, Segments(name): Segments<String>) -> Result<Json<Page<FieldVersion>>, ApiError> {
+async fn history(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<String>) -> Result<Json<Page<FieldVersion>>, ApiError> {
     let mut conn = state.pool.acquire().await?;
-    let items = versions_of(&mut conn, &name).await?;
+    let items = list_field_versions(&mut conn, &name).await?;
     if items.is_empty() && get(&mut conn, &name).await?.is_none() {
-        return Err(ApiError::not_found(format!("no field `{name}`")));
+        return Err(field_not_found(&name));
     }
     Ok(Json(Page { items, next_cursor: None }))
 }
 
 /// Declares a field
 ///
-/// Creates it or replaces its definition, which is a new version of it; the same definition again changes nothing. Values that are
-/// there already are not touched, and snapshots of earlier positions go by the definition of their time.
+/// Creates the field or replaces its definition, which adds a version; the same definition again has no effect. Existing values stay
+/// unchanged, and snapshots at earlier positions use the definition of that time.
 #[utoipa::path(
     put, path = "/v1/fields/{name}", tag = "fields", security(("api_key" = ["reviewer"])), params(("name" = String, Path)),
     request_body = FieldDefinition,
-    responses((status = 200, description = "The field", body = Field), (status = 422, description = "The definition cannot be", body = Problem)),
+    responses((status = 200, description = "The field", body = Field), (status = 422, description = "Invalid definition", body = Problem)),
 )]
 async fn put(
     State(state): State<AppState>,
     Reviewer(actor): Reviewer,
-    Segments(name): Segments<String>,
+    ApiPath(name): ApiPath<String>,
     body: JsonBody<FieldDefinition>,
 ) -> Result<Json<Field>, ApiError> {
     let mut conn = state.pool.acquire().await?;
@@ -77,32 +80,36 @@ async fn put(
     Ok(Json(field))
 }
 
-/// Writes the values of a field that are there as its normalisation says
+/// Normalizes the existing values of a field
 ///
-/// Each review whose value is written otherwise becomes an event of the key that asks; what was said first stays in the history. The same
-/// again changes nothing.
+/// Each review whose value differs from its normalized form gets a new event by the requesting API key; the original stays in the history.
+/// Repeating the request has no effect.
 #[utoipa::path(
     post, path = "/v1/fields/{name}/normalize", tag = "fields", security(("api_key" = ["reviewer"])), params(("name" = String, Path)),
     responses(
-        (status = 200, description = "What changed", body = NormalizedValues),
-        (status = 404, description = "No such field", body = Problem),
-        (status = 422, description = "The field has no normalisation", body = Problem),
+        (status = 200, description = "Numbers of normalized values", body = NormalizedValues),
+        (status = 404, description = "Field not found", body = Problem),
+        (status = 422, description = "The field has no normalization", body = Problem),
     ),
 )]
 async fn normalize(
     State(state): State<AppState>,
     Reviewer(actor): Reviewer,
-    Segments(name): Segments<String>,
+    ApiPath(name): ApiPath<String>,
 ) -> Result<Json<NormalizedValues>, ApiError> {
     let mut conn = state.pool.acquire().await?;
     let mut tx = conn.begin().await?;
     if get(&mut tx, &name).await?.is_none() {
-        return Err(ApiError::not_found(format!("no field `{name}`")));
+        return Err(field_not_found(&name));
     }
-    let done = normalize_values(&mut tx, &name, &actor.0).await?;
-    if done.values > 0 {
-        record_audit(&mut tx, &actor.0, "field.normalize", &name, &serde_json::to_value(done).map_err(ApiError::internal)?).await?;
+    let normalized = normalize_values(&mut tx, &name, &actor.0).await?;
+    if normalized.values > 0 {
+        record_audit(&mut tx, &actor.0, "field.normalize", &name, &serde_json::to_value(normalized).map_err(ApiError::internal)?).await?;
     }
     tx.commit().await?;
-    Ok(Json(done))
+    Ok(Json(normalized))
+}
+
+fn field_not_found(name: &str) -> ApiError {
+    ApiError::not_found(format!("field `{name}` not found"))
 }

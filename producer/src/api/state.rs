@@ -1,4 +1,4 @@
-//! What every handler shares.
+//! State shared by all handlers.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::event_hub::EventHub;
-use crate::api::metrics::Readings;
-use crate::api::model_cache::ModelCache;
-use crate::api::redis_probe::RedisProbe;
+use crate::api::models::model_cache::ModelCache;
+use crate::api::operations::metrics_snapshot::MetricsSnapshot;
+use crate::api::operations::redis_probe::RedisProbe;
+use crate::api::runs::event_hub::EventHub;
 use crate::config::ApiConfig;
 
 /// Shared state; cheap to clone.
@@ -25,23 +25,24 @@ pub(crate) struct AppState {
     pub(crate) events: EventHub,
     pub(crate) models: Arc<ModelCache>,
     pub(crate) redis: Arc<RedisProbe>,
-    /// Numbers of this process, and those last read of the installation, for Prometheus.
+    /// Metrics of this process.
     pub(crate) recorder: PrometheusHandle,
-    pub(crate) readings: Arc<Readings>,
-    /// Requests that may still be taken on.
+    /// Metrics of the installation, as last read from the database.
+    pub(crate) metrics: Arc<MetricsSnapshot>,
+    /// One permit per request that may be handled at the same time.
     pub(crate) admission: Arc<Semaphore>,
-    /// Verifications at once: each reads a whole snapshot.
+    /// One permit per concurrent verification: each reads a whole snapshot.
     pub(crate) verifications: Arc<Semaphore>,
-    /// Told when an import was asked for, so that the importer need not look for it.
+    /// Notified when an import is enqueued, so that the import worker starts without waiting for its next poll.
     pub(crate) imports: Arc<Notify>,
-    /// Cancelled when the process is asked to stop: ends streams that would never end by themselves.
+    /// Cancelled at shutdown; ends streams that would otherwise stay open.
     pub(crate) shutdown: CancellationToken,
-    /// Loops of this process that must never end by themselves, with their names.
-    pub(crate) loops: Arc<[(&'static str, AbortHandle)]>,
+    /// Background tasks of this process by name. They run until shutdown; one that ends earlier has failed.
+    pub(crate) background_tasks: Arc<[(&'static str, AbortHandle)]>,
 }
 
 impl AppState {
-    #[expect(clippy::too_many_arguments, reason = "one of each part of the server, put together in one place")]
+    #[expect(clippy::too_many_arguments, reason = "the parts of the server are assembled here, once")]
     pub(crate) fn new(
         pool: PgPool,
         store: Store,
@@ -50,7 +51,7 @@ impl AppState {
         events: EventHub,
         recorder: PrometheusHandle,
         shutdown: CancellationToken,
-        loops: Vec<(&'static str, AbortHandle)>,
+        background_tasks: Vec<(&'static str, AbortHandle)>,
     ) -> Self {
         Self {
             pool,
@@ -63,9 +64,9 @@ impl AppState {
             events,
             redis: Arc::new(RedisProbe::new(queue)),
             recorder,
-            readings: Arc::default(),
+            metrics: Arc::default(),
             shutdown,
-            loops: loops.into(),
+            background_tasks: background_tasks.into(),
         }
     }
 }

@@ -1,26 +1,43 @@
+//! Tests of the router: authentication, OpenAPI document, metrics.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode, header};
 use secrecy::SecretString;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::*;
+use super::operations::metrics_snapshot::render_metrics;
+use super::router::open_api;
+use super::{AppState, EventHub, router};
+use crate::config::ApiConfig;
 
-/// A service whose database nobody has started: what it answers, it answers before it looks there.
+/// A service with an unreachable database: its responses do not depend on the database.
 async fn service() -> Router {
-    let options = PgConnectOptions::new().host("127.0.0.1").port(1).username("nobody");
+    let options = PgConnectOptions::new().host("127.0.0.1").port(1).username("unused");
     let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100)).connect_lazy_with(options);
     let store = artifacts::StoreConfig { bucket: "none".to_owned(), key_prefix: String::new(), timeout: Duration::from_secs(1) };
     let store = artifacts::Store::connect(&store).await;
     let queue = ::queue::QueueConfig { redis_url: SecretString::from("redis://127.0.0.1:1"), prefix: "test".to_owned() };
     let config = ApiConfig::for_tests();
-    router(AppState::new(pool, store, queue, config, EventHub::new(), crate::metrics::install(), CancellationToken::new(), Vec::new()))
+    router(AppState::new(
+        pool,
+        store,
+        queue,
+        config,
+        EventHub::new(),
+        crate::server::metrics::install(),
+        CancellationToken::new(),
+        Vec::new(),
+    ))
 }
 
-/// Method, path with example values, and whether a key is needed, of everything in the document.
+/// Method, path with example values, and whether an API key is required, for every operation in the document.
 fn operations() -> Vec<(Method, String, bool)> {
     let document: serde_json::Value = serde_json::from_str(&open_api().to_json().unwrap()).unwrap();
     let mut found = Vec::new();
@@ -49,9 +66,9 @@ fn the_document_is_openapi_3_1_with_the_security_scheme() {
 }
 
 #[test]
-fn every_promised_route_is_in_the_document() {
+fn every_documented_route_exists() {
     let paths: BTreeSet<String> = open_api().paths.paths.into_keys().collect();
-    for promised in [
+    for path in [
         "/healthz",
         "/readyz",
         "/metrics",
@@ -112,12 +129,12 @@ fn every_promised_route_is_in_the_document() {
         "/jobs/{id}",
         "/health",
     ] {
-        assert!(paths.contains(promised), "{promised} is missing");
+        assert!(paths.contains(path), "{path} is missing");
     }
 }
 
 #[tokio::test]
-async fn everything_but_the_probes_needs_a_key() {
+async fn every_route_except_the_probes_requires_a_key() {
     let service = service().await;
     for (method, path, needs_key) in operations() {
         let request = Request::builder().method(method.clone()).uri(&path).body(Body::empty()).unwrap();
@@ -127,14 +144,14 @@ async fn everything_but_the_probes_needs_a_key() {
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
             assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
         } else {
-            assert!(["/healthz", "/readyz", "/health", "/metrics", "/openapi.json"].contains(&path.as_str()), "{path} asks for no key");
+            assert!(["/healthz", "/readyz", "/health", "/metrics", "/openapi.json"].contains(&path.as_str()), "{path} requires no key");
             assert_ne!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_told_as_such() {
+async fn an_unavailable_database_is_reported_as_503() {
     let request = Request::builder().uri("/v1/models").header("authorization", "Bearer apz_1").body(Body::empty()).unwrap();
     let response = service().await.oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -142,7 +159,7 @@ async fn a_database_that_is_away_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_a_problem_too() {
+async fn unknown_routes_and_methods_return_a_problem() {
     for (method, path, status) in
         [(Method::GET, "/v2/models", StatusCode::NOT_FOUND), (Method::DELETE, "/v1/models", StatusCode::METHOD_NOT_ALLOWED)]
     {
@@ -153,8 +170,8 @@ async fn what_is_not_there_is_a_problem_too() {
     }
 }
 
-/// Metrics of a page in Prometheus' text form: name → kind; every sample must be a number of a metric that was told before.
-fn metrics_on(page: &str) -> BTreeMap<String, String> {
+/// Parses a page in Prometheus text format: name → type. Every sample must be a number of a metric declared before.
+fn parse_metrics(page: &str) -> BTreeMap<String, String> {
     let mut kinds = BTreeMap::new();
     let mut explained = BTreeSet::new();
     for line in page.lines().filter(|line| !line.is_empty()) {
@@ -171,7 +188,7 @@ fn metrics_on(page: &str) -> BTreeMap<String, String> {
             let name = sample.split('{').next().unwrap();
             let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
             let kind = kinds.get(name).or_else(|| kinds.get(base));
-            assert!(kind.is_some(), "{line} comes without its kind");
+            assert!(kind.is_some(), "{line} has no TYPE line");
         }
     }
     kinds
@@ -187,16 +204,16 @@ async fn scrape(service: &Router) -> String {
 }
 
 #[tokio::test]
-async fn metrics_are_told_while_everything_else_is_away() {
+async fn metrics_are_served_while_database_and_redis_are_unavailable() {
     let service = service().await;
     scrape(&service).await;
     let page = scrape(&service).await;
-    let kinds = metrics_on(&page);
+    let kinds = parse_metrics(&page);
     assert!(page.contains("aprendiz_up{service=\"database\"} 0\n"), "{page}");
     assert!(page.contains("aprendiz_up{service=\"redis\"} 0\n"), "{page}");
     assert!(page.contains("aprendiz_http_requests_total{method=\"GET\",route=\"/metrics\",status=\"200\"}"), "{page}");
     assert_eq!(kinds["aprendiz_http_request_duration_seconds"], "histogram");
-    assert_eq!(kinds["aprendiz_announced_total"], "counter");
+    assert_eq!(kinds["aprendiz_wakeups_published_total"], "counter");
     assert!(!kinds.contains_key("aprendiz_runs"), "{page}");
 }
 
@@ -204,21 +221,21 @@ async fn metrics_are_told_while_everything_else_is_away() {
 async fn every_metric_is_documented_and_every_documented_one_exists() {
     let service = service().await;
     scrape(&service).await;
-    let page = scrape(&service).await + &metrics::in_text(Some(&runs::Figures::default()), Some(0));
-    let told: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let page = scrape(&service).await + &render_metrics(Some(&::runs::InstallationStats::default()), Some(0));
+    let exposed: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let documented: BTreeSet<&str> = include_str!("../../../docs/API.md")
         .lines()
         .filter_map(|line| line.strip_prefix("| `aprendiz_"))
         .map(|line| line.split(['{', '`']).next().unwrap())
-        // those of the other binary
+        // metrics of the worker
         .filter(|name| !name.starts_with("worker_"))
         .collect();
-    let told: BTreeSet<&str> = told.iter().map(|name| name.strip_prefix("aprendiz_").unwrap()).collect();
-    assert_eq!(told, documented);
+    let exposed: BTreeSet<&str> = exposed.iter().map(|name| name.strip_prefix("aprendiz_").unwrap()).collect();
+    assert_eq!(exposed, documented);
 }
 
 #[tokio::test]
-async fn what_clients_invent_makes_no_new_series() {
+async fn unknown_paths_and_methods_create_no_new_series() {
     let service = service().await;
     for (method, path) in [("GET", "/no/such/path/1"), ("GET", "/no/such/path/2"), ("BREW", "/healthz")] {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();

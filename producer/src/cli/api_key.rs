@@ -1,39 +1,39 @@
-//! `aprendiz api-key`: works on the database itself, for there is no other way to the first key.
+//! `aprendiz api-key`: manages API keys directly in the database, because the first key cannot be created through the API.
 
 use anyhow::Context as _;
+use aprendiz_config::Environment;
 use clap::Subcommand;
-use environment::Environment;
 use runs::{Role, create_api_key, list_api_keys, revoke_api_key};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::cli::exit::CliError;
-use crate::cli::output::{Output, table};
+use crate::cli::error::CliError;
+use crate::cli::terminal::{Output, table};
 use crate::database::connect_one;
 
-/// Who did it, in the audit log.
+/// Actor recorded in the audit log.
 const ACTOR: &str = "command line";
 
-/// What to do with keys.
+/// Subcommands of `aprendiz api-key`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ApiKeyCommand {
-    /// Create a key and print it; it is shown once
+    /// Create an API key and print it once
     #[command(
         after_help = "Examples:\n  aprendiz api-key create --name spa --role operator\n  export APRENDIZ_API_KEY=$(aprendiz api-key create --name me --role admin -o json | jq -r .key)"
     )]
     Create {
-        /// Whose it is; recorded with everything it does
+        /// Name of the key; recorded as the actor in the audit log
         #[arg(long)]
         name: String,
-        /// What it may do: viewer, reviewer, operator or admin
+        /// Role: viewer, reviewer, operator or admin
         #[arg(long)]
         role: Role,
     },
-    /// List all keys, newest first, without their secrets
+    /// List API keys, newest first, without their secrets
     List,
-    /// Make a key stop working at once
+    /// Revoke an API key immediately
     Revoke {
-        /// Its id, as `list` shows it
+        /// Key ID, as shown by `api-key list`
         id: Uuid,
     },
 }
@@ -44,19 +44,16 @@ pub(crate) async fn run(command: &ApiKeyCommand, output: Output) -> Result<(), C
     match command {
         ApiKeyCommand::Create { name, role } => {
             if name.trim().is_empty() || name.chars().count() > 100 || name.contains(char::is_control) {
-                return Err(CliError::Usage("--name must be 1 to 100 characters without control characters".to_owned()));
+                return Err(CliError::Usage("invalid --name: expected 1 to 100 characters without control characters".to_owned()));
             }
-            let key = create_api_key(&mut conn, name.trim(), *role, ACTOR).await.context("cannot create the key")?;
+            let key = create_api_key(&mut conn, name.trim(), *role, ACTOR).await.context("cannot create the API key")?;
             let value = json!({ "id": key.id, "key": key.secret });
             output.print(&value, || {
-                format!(
-                    "{}\n\nid {}, role {role}. The key is shown once and cannot be shown again: keep it in a safe place.",
-                    key.secret, key.id
-                )
+                format!("{}\n\nID {}, role {role}. The key is shown only once: store it in a safe place.", key.secret, key.id)
             })?;
         }
         ApiKeyCommand::List => {
-            let keys = list_api_keys(&mut conn).await.context("cannot list the keys")?;
+            let keys = list_api_keys(&mut conn).await.context("cannot list API keys")?;
             output.print(&keys, || {
                 let rows: Vec<Vec<String>> = keys
                     .iter()
@@ -75,10 +72,10 @@ pub(crate) async fn run(command: &ApiKeyCommand, output: Output) -> Result<(), C
             })?;
         }
         ApiKeyCommand::Revoke { id } => {
-            if !revoke_api_key(&mut conn, *id, ACTOR).await.context("cannot revoke the key")? {
-                return Err(CliError::Refused(format!("no active key {id}: `aprendiz api-key list` shows them")));
+            if !revoke_api_key(&mut conn, *id, ACTOR).await.context("cannot revoke the API key")? {
+                return Err(CliError::Refused(format!("no active API key {id}: list keys with `aprendiz api-key list`")));
             }
-            output.print(&json!({ "id": id, "revoked": true }), || format!("key {id} no longer works"))?;
+            output.print(&json!({ "id": id, "revoked": true }), || format!("API key {id} revoked"))?;
         }
     }
     Ok(())

@@ -1,46 +1,42 @@
-//! `aprendiz audit`: who changed what.
+//! `aprendiz audit`: the audit log.
 
-use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::moment::Moment;
-use crate::cli::output::{Output, table};
-use crate::cli::pages::pages;
-use crate::cli::run::time;
+use crate::cli::error::CliError;
+use crate::cli::http::{Client, decode, fetch_items};
+use crate::cli::terminal::{Output, format_time, table};
+use crate::cli::time_argument::TimeArgument;
 
-/// What to ask of the audit log.
+/// Subcommands of `aprendiz audit`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    /// List changes, newest first; needs the role admin
+    /// List audit log entries, newest first (requires the role admin)
     List(ListArgs),
 }
 
-/// Which changes to list.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   aprendiz audit list --since 1d
-  aprendiz audit list --action training_run. --actor spa       every change of a run by the key `spa`
+  aprendiz audit list --action training_run. --actor spa       changes of runs by the key `spa`
   aprendiz audit list --subject 01a1fd0a-322b-77a3-a61c-68ecd237a2dc -o json")]
 pub(crate) struct ListArgs {
-    /// Only changes by this key, or by `command line`
+    /// Filter by actor: the name of an API key, or `command line`
     #[arg(long)]
     actor: Option<String>,
-    /// Only this action; one that ends with a point means all that begin so
+    /// Filter by action; a trailing period matches all actions with this prefix
     #[arg(long)]
     action: Option<String>,
-    /// Only changes of this thing: an id or a name
+    /// Filter by subject: an ID or a name
     #[arg(long)]
     subject: Option<String>,
-    /// Only from this time on: 90s 15m 1h 2d ago, or a time
+    /// Only entries since this time: a duration before now (90s, 15m, 1h, 2d) or a time
     #[arg(long, value_name = "TIME")]
-    since: Option<Moment>,
-    /// At most so many
+    since: Option<TimeArgument>,
+    /// Maximum number of entries to list
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
 }
@@ -60,9 +56,9 @@ pub(crate) async fn run(client: &Client, command: &AuditCommand, output: Output)
     query.extend(args.actor.iter().map(|value| ("actor", value.clone())));
     query.extend(args.action.iter().map(|value| ("action", value.clone())));
     query.extend(args.subject.iter().map(|value| ("subject", value.clone())));
-    query.extend(args.since.map(|since| ("since", since.seen_from(Utc::now()).to_rfc3339_opts(chrono::SecondsFormat::Micros, true))));
-    let items = pages(client, &["v1", "audit-log"], &query, usize::try_from(args.limit).ok()).await?;
-    let entries: Vec<Entry> = items.iter().map(Entry::deserialize).collect::<Result<_, _>>().context("unexpected audit log")?;
+    query.extend(args.since.map(|since| ("since", since.resolve(Utc::now()).to_rfc3339_opts(chrono::SecondsFormat::Micros, true))));
+    let items = fetch_items(client, &["v1", "audit-log"], &query, usize::try_from(args.limit).ok()).await?;
+    let entries: Vec<Entry> = items.iter().map(|item| decode(item, "audit log entry")).collect::<Result<_, _>>()?;
     output.print(&items, || {
         let rows: Vec<Vec<String>> = entries
             .into_iter()
@@ -72,7 +68,7 @@ pub(crate) async fn run(client: &Client, command: &AuditCommand, output: Output)
                 } else {
                     entry.details.to_string()
                 };
-                vec![time(entry.at), entry.actor, entry.action, entry.subject, details]
+                vec![format_time(entry.at), entry.actor, entry.action, entry.subject, details]
             })
             .collect();
         table(&["at", "actor", "action", "subject", "details"], &[], &rows)

@@ -1,25 +1,25 @@
-//! `aprendiz field`: what can be learned.
+//! `aprendiz field`: list and declare fields, normalize their values.
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::{Output, table};
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::terminal::{Output, table};
 
-/// What to do with fields.
+/// Subcommands of `aprendiz field`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FieldCommand {
-    /// List all fields with how many documents have an answer
+    /// List fields and their number of reviewed documents
     List,
-    /// Declare what the values of a field are
+    /// Declare the type and the allowed values of a field
     #[command(after_help = DECLARE_HELP)]
     Declare(DeclareArgs),
-    /// Write the values of a field that are there as its normalisation says
+    /// Apply the normalization of a field to its existing values
     Normalize {
-        /// Name of the field
+        /// Field name
         name: String,
     },
 }
@@ -29,28 +29,28 @@ Examples:
   aprendiz field declare governing_law --kind categorical --case lower --spaces --alias 'NY=New York' --alias 'N.Y.=New York'
   aprendiz field declare parties --kind text --many";
 
-/// A definition.
+/// Arguments of `aprendiz field declare`.
 #[derive(Debug, Args)]
 pub(crate) struct DeclareArgs {
-    /// Name of the field
+    /// Field name
     name: String,
-    /// categorical, text, date or number; only categorical fields are learned
+    /// Type: categorical, text, date or number. Models are trained on categorical fields only
     #[arg(long)]
     kind: String,
-    /// A document may have several values
+    /// Allow several values per document
     #[arg(long)]
     many: bool,
-    /// A value that a reviewer may choose; repeat it for each
+    /// Allowed value. Can be repeated
     #[arg(long = "allow", value_name = "VALUE")]
     allowed: Vec<String>,
-    /// What becomes of letters: keep, lower or upper; with the latter two, aliases and allowed values are found whatever their case
+    /// Case of normalized values: keep, lower or upper. With lower or upper, aliases and allowed values match case-insensitively
     #[arg(long)]
     case: Option<String>,
-    /// Every run of white space becomes one blank
+    /// Collapse whitespace to single spaces
     #[arg(long)]
     spaces: bool,
-    /// A way of writing and the value that it stands for; repeat it for each
-    #[arg(long = "alias", value_name = "WRITTEN=VALUE")]
+    /// Spelling to replace with a value. Can be repeated
+    #[arg(long = "alias", value_name = "SPELLING=VALUE")]
     aliases: Vec<String>,
 }
 
@@ -68,11 +68,11 @@ pub(crate) async fn run(client: &Client, command: &FieldCommand, output: Output)
         FieldCommand::List => list(client, output).await,
         FieldCommand::Declare(args) => declare(client, args, output).await,
         FieldCommand::Normalize { name } => {
-            let done: Value = client.json(client.patient_request(Method::POST, &["v1", "fields", name, "normalize"])).await?;
-            output.print(&done, || {
-                let number = |key: &str| done[key].as_u64().unwrap_or_default();
+            let summary: Value = client.json(client.long_request(Method::POST, &["v1", "fields", name, "normalize"])).await?;
+            output.print(&summary, || {
+                let number = |key: &str| summary[key].as_u64().unwrap_or_default();
                 format!(
-                    "{} ways of writing changed: {} reviews, {} predictions",
+                    "normalized {} spellings in {} reviews and {} predictions",
                     number("values"),
                     number("reviews"),
                     number("predictions")
@@ -86,10 +86,10 @@ pub(crate) async fn run(client: &Client, command: &FieldCommand, output: Output)
 async fn declare(client: &Client, args: &DeclareArgs, output: Output) -> Result<(), CliError> {
     let mut aliases = Map::new();
     for alias in &args.aliases {
-        let (written, value) = alias
+        let (spelling, value) = alias
             .split_once('=')
-            .ok_or_else(|| CliError::Usage(format!("--alias {alias:?}: expected WRITTEN=VALUE, for example NY='New York'")))?;
-        aliases.insert(written.trim().to_owned(), Value::String(value.trim().to_owned()));
+            .ok_or_else(|| CliError::Usage(format!("invalid --alias {alias:?}: expected SPELLING=VALUE, such as NY='New York'")))?;
+        aliases.insert(spelling.trim().to_owned(), Value::String(value.trim().to_owned()));
     }
     let normalizes = args.case.is_some() || args.spaces || !aliases.is_empty();
     let definition = json!({
@@ -100,8 +100,9 @@ async fn declare(client: &Client, args: &DeclareArgs, output: Output) -> Result<
     });
     let field: Value = client.json(client.request(Method::PUT, &["v1", "fields", &args.name]).json(&definition)).await?;
     output.print(&field, || {
-        let hint = if normalizes { "; `aprendiz field normalize` writes the values that are there anew" } else { "" };
-        format!("field {} is {} now{hint}", args.name, args.kind)
+        let hint =
+            if normalizes { format!("; normalize existing values with: aprendiz field normalize {}", args.name) } else { String::new() };
+        format!("field {} declared as {}{hint}", args.name, args.kind)
     })?;
     Ok(())
 }
@@ -113,7 +114,7 @@ async fn list(client: &Client, output: Output) -> Result<(), CliError> {
         let rows: Vec<Vec<String>> = fields
             .into_iter()
             .map(|field| {
-                let by = if field.declared { "declared" } else { "guessed" };
+                let by = if field.declared { "declared" } else { "inferred" };
                 vec![field.name, field.kind, field.cardinality, by.to_owned(), field.documents_reviewed.to_string()]
             })
             .collect();

@@ -1,67 +1,42 @@
-//! Review files of the old pipeline, sent to the API as a stream.
+//! Upload and scoring of legacy CSV review files.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 
-use anyhow::Context as _;
-use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
-use futures::StreamExt as _;
-use futures::stream::BoxStream;
 use reqwest::{Body, header};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio_util::io::ReaderStream;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::import::{STATUSES, standard_input};
-use crate::cli::output::table;
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::import::{STATUSES, open_input};
+use crate::cli::terminal::table;
 
-const CHUNK: usize = 256 * 1024;
-const ROUTE: [&str; 3] = ["v1", "imports", "legacy-csv"];
+const PATH: [&str; 3] = ["v1", "imports", "legacy-csv"];
 
-/// Takes a file into the tables; the report as the API gave it.
-pub(super) async fn take_in(
+/// Imports a file and returns the report of the API.
+pub(super) async fn import(
     client: &Client,
     file: &Path,
     project: Option<&str>,
     reviewed_at: Option<DateTime<Utc>>,
 ) -> Result<Value, CliError> {
-    let input = open(file).await?;
+    let input = open_input(file).await?;
     let mut query: Vec<(&str, String)> = Vec::new();
     query.extend(project.map(|project| ("project", project.to_owned())));
-    // the file is as old as its reviews: a newer review must not lose against it
-    query.extend(reviewed_at.or(input.changed_at).map(|time| ("reviewed_at", time.to_rfc3339_opts(SecondsFormat::Micros, true))));
-    query.extend(file.file_name().filter(|name| *name != "-").map(|name| ("file_name", name.to_string_lossy().into_owned())));
-    let request = client.upload(&ROUTE).query(&query).header(header::CONTENT_TYPE, "text/csv");
+    // without an explicit time, reviews date from the last change of the file, so that they never override newer ones
+    query.extend(reviewed_at.or(input.modified_at).map(|time| ("reviewed_at", time.to_rfc3339_opts(SecondsFormat::Micros, true))));
+    query.extend(input.file_name.map(|name| ("file_name", name)));
+    let request = client.upload(&PATH).query(&query).header(header::CONTENT_TYPE, "text/csv");
     client.json(request.body(Body::wrap_stream(input.stream))).await
 }
 
-/// Scores a file.
+/// Scores the predictions of a file against its reviews, without importing it.
 pub(super) async fn score(client: &Client, file: &Path) -> Result<Value, CliError> {
-    let [v1, imports, route] = ROUTE;
-    let request = client.upload(&[v1, imports, route, "score"]).header(header::CONTENT_TYPE, "text/csv");
-    client.json(request.body(Body::wrap_stream(open(file).await?.stream))).await
-}
-
-struct Input {
-    stream: BoxStream<'static, io::Result<Bytes>>,
-    changed_at: Option<DateTime<Utc>>,
-}
-
-async fn open(path: &Path) -> Result<Input, CliError> {
-    if path.as_os_str() == "-" {
-        return Ok(Input { stream: standard_input().boxed(), changed_at: None });
-    }
-    let file = tokio::fs::File::open(path).await.with_context(|| format!("cannot open {}", path.display()))?;
-    let metadata = file.metadata().await.with_context(|| format!("cannot read {}", path.display()))?;
-    if metadata.is_dir() {
-        return Err(CliError::Usage(format!("{} is a folder: expected a file", path.display())));
-    }
-    let changed_at = metadata.modified().ok().map(DateTime::from);
-    Ok(Input { stream: ReaderStream::with_capacity(file, CHUNK).boxed(), changed_at })
+    let [v1, imports, legacy_csv] = PATH;
+    let request = client.upload(&[v1, imports, legacy_csv, "score"]).header(header::CONTENT_TYPE, "text/csv");
+    client.json(request.body(Body::wrap_stream(open_input(file).await?.stream))).await
 }
 
 #[derive(Deserialize)]
@@ -73,7 +48,7 @@ struct Report {
     events_created: u64,
     predictions_stored: u64,
     quarantined: u64,
-    quarantined_rows: Vec<Quarantined>,
+    quarantined_rows: Vec<QuarantinedRow>,
     columns: BTreeMap<String, String>,
     fields: BTreeMap<String, BTreeMap<String, i64>>,
     unknown_statuses: BTreeMap<String, u64>,
@@ -81,18 +56,18 @@ struct Report {
 }
 
 #[derive(Deserialize)]
-struct Quarantined {
+struct QuarantinedRow {
     task_index: u64,
     reason: String,
 }
 
-/// The report for people.
+/// Renders an import report.
 pub(super) fn report_text(report: &Value) -> String {
     let Ok(report) = Report::deserialize(report) else {
         return report.to_string();
     };
     let mut lines = vec![format!(
-        "{} rows: {} about documents that were there, {} documents new, {} rows about the same document as another; {} answers and {} predictions new; {} rows quarantined",
+        "imported {} rows: {} matched existing documents, {} documents created, {} duplicate rows; {} review events and {} predictions created; {} rows quarantined",
         report.rows,
         report.rows_matched,
         report.documents_created,
@@ -110,17 +85,15 @@ pub(super) fn report_text(report: &Value) -> String {
             [column.clone(), field.clone()].into_iter().chain(cells).collect()
         })
         .collect();
-    let heading: Vec<&str> = ["column", "field"].into_iter().chain(STATUSES).collect();
+    let header: Vec<&str> = ["column", "field"].into_iter().chain(STATUSES).collect();
     lines.push(String::new());
-    lines.push(table(&heading, &STATUSES, &rows));
+    lines.push(table(&header, &STATUSES, &rows));
     lines.extend(report.quarantined_rows.iter().map(|row| format!("quarantined: row {}: {}", row.task_index, row.reason)));
     let listed = report.quarantined_rows.len() as u64;
     if listed < report.quarantined {
         lines.push(format!("quarantined: {} more", report.quarantined - listed));
     }
-    lines.extend(
-        report.unknown_statuses.iter().map(|(status, count)| format!("warning: status `{status}` means nothing here ({count} times)")),
-    );
+    lines.extend(report.unknown_statuses.iter().map(|(status, count)| format!("warning: unknown status `{status}` ({count} rows)")));
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.join("\n")
 }
@@ -141,23 +114,23 @@ struct FieldScore {
     coverage: Option<f64>,
 }
 
-/// The figures for people.
+/// Renders a score.
 pub(super) fn score_text(score: &Value) -> String {
     let Ok(score) = Score::deserialize(score) else {
         return score.to_string();
     };
-    let share = |share: Option<f64>| share.map_or_else(|| "undefined".to_owned(), |share| format!("{share:.3}"));
-    let row = |name: &str, figures: &FieldScore| {
-        let FieldScore { rows, labelled, predicted, accuracy, coverage } = figures;
-        vec![name.to_owned(), rows.to_string(), labelled.to_string(), predicted.to_string(), share(*accuracy), share(*coverage)]
+    let ratio = |ratio: Option<f64>| ratio.map_or_else(|| "undefined".to_owned(), |ratio| format!("{ratio:.3}"));
+    let row = |name: &str, score: &FieldScore| {
+        let FieldScore { rows, labelled, predicted, accuracy, coverage } = score;
+        vec![name.to_owned(), rows.to_string(), labelled.to_string(), predicted.to_string(), ratio(*accuracy), ratio(*coverage)]
     };
-    let mut rows: Vec<Vec<String>> = score.fields.iter().map(|(name, figures)| row(name, figures)).collect();
+    let mut rows: Vec<Vec<String>> = score.fields.iter().map(|(name, score)| row(name, score)).collect();
     rows.push(row("(all fields)", &score.overall));
-    let figures = ["rows", "labelled", "predicted", "accuracy", "coverage"];
-    let heading: Vec<&str> = ["field"].into_iter().chain(figures).collect();
-    let mut text = table(&heading, &figures, &rows);
+    let columns = ["rows", "labelled", "predicted", "accuracy", "coverage"];
+    let header: Vec<&str> = ["field"].into_iter().chain(columns).collect();
+    let mut text = table(&header, &columns, &rows);
     if score.unreadable > 0 {
-        text.push_str(&format!("{} rows could not be read and were left out\n", score.unreadable));
+        text.push_str(&format!("{} unreadable rows were skipped\n", score.unreadable));
     }
     text
 }

@@ -1,75 +1,79 @@
-//! Where data and models come from and went, as text for people.
+//! Lineage of datasets, documents and model versions, rendered as text.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::cli::client::Client;
-use crate::cli::dataset_text::{items, words};
-use crate::cli::exit::CliError;
-use crate::cli::output::{Output, table};
+use crate::cli::dataset::render::{format_value, items};
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::terminal::{Output, table};
 
 fn rows<const N: usize>(list: &Value, keys: [&str; N]) -> Vec<Vec<String>> {
-    items(list).map(|row| keys.map(|key| words(&row[key])).to_vec()).collect()
+    items(list).map(|row| keys.map(|key| format_value(&row[key])).to_vec()).collect()
 }
 
-/// Where a snapshot comes from, and what was made of it.
-pub(crate) fn dataset_text(found: &Value) -> String {
-    let mut text =
-        format!("dataset {}, built {}, position {}\n", words(&found["dataset_id"]), words(&found["created_at"]), found["position"]);
+/// Renders the lineage of a snapshot: reviewers and sources, runs and model versions.
+pub(crate) fn render_dataset(found: &Value) -> String {
+    let mut text = format!(
+        "dataset {}, built {}, position {}\n",
+        format_value(&found["dataset_id"]),
+        format_value(&found["created_at"]),
+        found["position"]
+    );
     if !found["erased_at"].is_null() {
-        let _ = writeln!(text, "its files were given up at {}: a document in it was erased", words(&found["erased_at"]));
+        let _ = writeln!(text, "its files were deleted at {}: a document in it was erased", format_value(&found["erased_at"]));
     }
     let parts: [(&[&str], Vec<Vec<String>>); 5] = [
         (&["reviewer", "values", "first", "last"], rows(&found["reviewers"], ["reviewer", "values", "first_at", "last_at"])),
         (&["source", "project", "documents"], rows(&found["documents"], ["source", "project", "documents"])),
-        (&["source of values", "values"], rows(&found["values"], ["source", "values"])),
+        (&["value source", "values"], rows(&found["values"], ["source", "values"])),
         (&["run", "kind", "model", "status", "created by"], rows(&found["runs"], ["id", "kind", "model", "status", "created_by"])),
         (&["model", "version", "run", "published"], rows(&found["versions"], ["model", "number", "run_id", "published_at"])),
     ];
-    for (heading, rows) in parts.iter().filter(|(_, rows)| !rows.is_empty()) {
-        let _ = write!(text, "\n{}", table(heading, &["values", "documents", "version"], rows));
+    for (header, rows) in parts.iter().filter(|(_, rows)| !rows.is_empty()) {
+        let _ = write!(text, "\n{}", table(header, &["values", "documents", "version"], rows));
     }
     text
 }
 
-/// What a document went into.
-pub(crate) fn document_text(found: &Value) -> String {
-    let mut text = format!("document {}\n", words(&found["document_id"]));
+/// Renders the lineage of a document: snapshots, runs and model versions to retire.
+pub(crate) fn render_document(found: &Value) -> String {
+    let mut text = format!("document {}\n", format_value(&found["document_id"]));
     let erased = &found["erased"];
     if !erased.is_null() {
-        let [actor, at, reason] = ["actor", "erased_at", "reason"].map(|key| words(&erased[key]));
+        let [actor, at, reason] = ["actor", "erased_at", "reason"].map(|key| format_value(&erased[key]));
         let _ = writeln!(text, "erased at {at} by {actor}: {reason}");
     }
     let snapshots: Vec<Vec<String>> = items(&found["snapshots"])
         .map(|snapshot| {
-            let runs = items(&snapshot["runs"]).map(|run| format!("{} ({})", words(&run["id"]), words(&run["status"])));
+            let runs = items(&snapshot["runs"]).map(|run| format!("{} ({})", format_value(&run["id"]), format_value(&run["status"])));
             let runs = runs.collect::<Vec<_>>().join(", ");
-            vec![words(&snapshot["dataset_id"]), words(&snapshot["split"]), words(&snapshot["created_at"]), runs]
+            vec![format_value(&snapshot["dataset_id"]), format_value(&snapshot["split"]), format_value(&snapshot["created_at"]), runs]
         })
         .collect();
     if snapshots.is_empty() {
-        text.push_str("No snapshot holds it.\n");
+        text.push_str("No snapshot contains this document.\n");
     } else {
         let _ = write!(text, "\n{}", table(&["dataset", "split", "built", "runs"], &[], &snapshots));
     }
     let retire = rows(&found["retire"], ["model", "number", "run_id", "reason"]);
     if !retire.is_empty() {
-        let _ = write!(text, "\n{}", table(&["model", "version", "run", "what it knows of it"], &["version"], &retire));
+        let _ = write!(text, "\n{}", table(&["model", "version", "run", "reason to retire"], &["version"], &retire));
     }
     text
 }
 
-/// From a model version to its run, its snapshot and its reviewers.
-pub(crate) async fn of_model(client: &Client, name: &str, number: i32, output: Output) -> Result<(), CliError> {
+/// Prints the lineage of a model version: run, snapshot and reviewers.
+pub(crate) async fn print_model_lineage(client: &Client, name: &str, number: i32, output: Output) -> Result<(), CliError> {
     let version = client.get(&["v1", "models", name, "versions", &number.to_string()]).await?;
-    let [run, dataset] = ["run_id", "dataset_id"].map(|key| words(&version[key]));
+    let [run, dataset] = ["run_id", "dataset_id"].map(|key| format_value(&version[key]));
     let run = client.get(&["v1", "training-runs", &run]).await?;
     let dataset = client.get(&["v1", "datasets", &dataset, "lineage"]).await?;
     let found = json!({ "version": version, "run": run, "dataset": dataset });
     output.print(&found, || {
-        let [id, created_by, created_at] = ["id", "created_by", "created_at"].map(|key| words(&run[key]));
-        format!("{name} version {number}\nrun {id}, created by {created_by} at {created_at}\n{}", dataset_text(&dataset))
+        let [id, created_by, created_at] = ["id", "created_by", "created_at"].map(|key| format_value(&run[key]));
+        format!("{name} version {number}\nrun {id}, created by {created_by} at {created_at}\n{}", render_dataset(&dataset))
     })?;
     Ok(())
 }
@@ -79,13 +83,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_tells_its_snapshots_and_what_to_retire() {
+    fn document_lineage_lists_snapshots_and_versions_to_retire() {
         let found = json!({
             "document_id": "d", "erased": null,
             "snapshots": [{ "dataset_id": "s", "split": "test", "created_at": "t", "runs": [{ "id": "r", "status": "succeeded" }] }],
             "retire": [{ "model": "contracts", "number": 2, "run_id": "r", "reason": "measured on it" }],
         });
-        let text = document_text(&found);
+        let text = render_document(&found);
         assert!(text.contains("s        test   t      r (succeeded)\n"), "{text}");
         assert!(text.ends_with("contracts        2  r    measured on it\n"), "{text}");
     }

@@ -1,4 +1,4 @@
-//! `aprendiz model`: lists and fetches published models.
+//! `aprendiz model`: list and download published models.
 
 use std::path::{Path, PathBuf};
 
@@ -10,38 +10,38 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::cli::client::Client;
-use crate::cli::download::{LocalFile, RemoteFile, download, text};
-use crate::cli::exit::CliError;
+use crate::cli::error::CliError;
+use crate::cli::http::download::{LocalFile, RemoteFile, download, summary};
+use crate::cli::http::{Client, decode};
 use crate::cli::lineage;
-use crate::cli::output::{Output, table};
+use crate::cli::terminal::{Output, format_minute, table};
 
-/// What to do with models.
+/// Subcommands of `aprendiz model`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelCommand {
-    /// List the models that have a version
+    /// List published models
     List,
     /// List the versions of a model, newest first
     Versions {
-        /// Name of the model
+        /// Model name
         name: String,
     },
-    /// Show where a version comes from: its run, its snapshot, and who reviewed what it learned from
+    /// Show the run, the dataset snapshot and the reviewers behind a version
     Lineage {
-        /// Name of the model
+        /// Model name
         name: String,
-        /// Number of the version
+        /// Version number
         number: i32,
     },
-    /// Download a version: weights, configuration, card, metrics and manifest
+    /// Download a version: weights, configuration, model card, metrics and manifest
     #[command(after_help = "Example:\n  aprendiz model download contracts -d ./contracts")]
     Download {
-        /// Name of the model
+        /// Model name
         name: String,
-        /// Number of the version; default: the newest
+        /// Version number (default: newest)
         #[arg(long)]
         number: Option<i32>,
-        /// Folder to put the files into; default: NAME-NUMBER
+        /// Output directory (default: NAME-NUMBER)
         #[arg(short, long)]
         dir: Option<PathBuf>,
     },
@@ -54,7 +54,7 @@ struct Summary {
     published_at: DateTime<Utc>,
 }
 
-/// A published version, as the API tells of it.
+/// A published model version.
 #[derive(Deserialize)]
 pub(crate) struct Version {
     pub(crate) model: String,
@@ -71,30 +71,37 @@ pub(crate) async fn run(client: &Client, command: &ModelCommand, output: Output)
     match command {
         ModelCommand::List => list(client, output).await,
         ModelCommand::Versions { name } => versions(client, name, output).await,
-        ModelCommand::Lineage { name, number } => lineage::of_model(client, name, *number, output).await,
+        ModelCommand::Lineage { name, number } => lineage::print_model_lineage(client, name, *number, output).await,
         ModelCommand::Download { name, number, dir } => fetch(client, name, *number, dir.clone(), output).await,
     }
 }
 
 async fn list(client: &Client, output: Output) -> Result<(), CliError> {
     let models = client.get(&["v1", "models"]).await?["items"].take();
-    let summaries: Vec<Summary> = serde_json::from_value(models.clone()).context("unexpected models")?;
+    let summaries: Vec<Summary> = serde_json::from_value(models.clone()).context("unexpected models in the API response")?;
     output.print(&models, || {
-        let rows: Vec<Vec<String>> =
-            summaries.into_iter().map(|model| vec![model.name, model.newest_version.to_string(), day(model.published_at)]).collect();
+        let rows: Vec<Vec<String>> = summaries
+            .into_iter()
+            .map(|model| vec![model.name, model.newest_version.to_string(), format_minute(model.published_at)])
+            .collect();
         table(&["model", "newest version", "published"], &["newest version"], &rows)
     })?;
     Ok(())
 }
 
 async fn versions(client: &Client, name: &str, output: Output) -> Result<(), CliError> {
-    let versions = page(client, name, 200).await?;
-    let views: Vec<Version> = serde_json::from_value(versions.clone()).context("unexpected versions")?;
+    let versions = fetch_versions(client, name, 200).await?;
+    let views: Vec<Version> = serde_json::from_value(versions.clone()).context("unexpected model versions in the API response")?;
     output.print(&versions, || {
         let rows: Vec<Vec<String>> = views
             .into_iter()
             .map(|version| {
-                vec![version.number.to_string(), day(version.created_at), version.run_id.to_string(), version.dataset_id.to_string()]
+                vec![
+                    version.number.to_string(),
+                    format_minute(version.created_at),
+                    version.run_id.to_string(),
+                    version.dataset_id.to_string(),
+                ]
             })
             .collect();
         table(&["version", "published", "run", "dataset"], &["version"], &rows)
@@ -102,22 +109,22 @@ async fn versions(client: &Client, name: &str, output: Output) -> Result<(), Cli
     Ok(())
 }
 
-async fn page(client: &Client, name: &str, limit: u8) -> Result<Value, CliError> {
+async fn fetch_versions(client: &Client, name: &str, limit: u8) -> Result<Value, CliError> {
     let request = client.request(Method::GET, &["v1", "models", name, "versions"]).query(&[("limit", limit)]);
     Ok(client.json::<Value>(request).await?["items"].take())
 }
 
-/// A version of a model; `None` as number = the newest.
-pub(crate) async fn find(client: &Client, name: &str, number: Option<i32>) -> Result<Version, CliError> {
+/// Fetches a version of a model; `None` = the newest.
+pub(crate) async fn find_version(client: &Client, name: &str, number: Option<i32>) -> Result<Version, CliError> {
     let version = match number {
         Some(number) => client.get(&["v1", "models", name, "versions", &number.to_string()]).await?,
-        None => page(client, name, 1).await?[0].take(),
+        None => fetch_versions(client, name, 1).await?[0].take(),
     };
-    Ok(serde_json::from_value(version).context("the API answered a version that is not from this version of Aprendiz")?)
+    Ok(decode(&version, "model version")?)
 }
 
-/// Fetches the files of a version, the manifest last, as they were uploaded: a folder with a manifest is whole.
-pub(crate) async fn download_into(client: &Client, version: &Version, dir: &Path) -> Result<Vec<LocalFile>, CliError> {
+/// Downloads the files of a version. The manifest is last, so that a directory with a manifest is complete.
+pub(crate) async fn download_version(client: &Client, version: &Version, dir: &Path) -> Result<Vec<LocalFile>, CliError> {
     let mut files = version.files.clone();
     files.retain(|file| file.path != inference::manifest::MANIFEST_FILE);
     let sha256 = version.manifest_sha256.clone();
@@ -126,15 +133,11 @@ pub(crate) async fn download_into(client: &Client, version: &Version, dir: &Path
 }
 
 async fn fetch(client: &Client, name: &str, number: Option<i32>, dir: Option<PathBuf>, output: Output) -> Result<(), CliError> {
-    let version = find(client, name, number).await?;
+    let version = find_version(client, name, number).await?;
     let dir = dir.unwrap_or_else(|| PathBuf::from(format!("{}-{}", version.model, version.number)));
-    let files = download_into(client, &version, &dir).await?;
+    let files = download_version(client, &version, &dir).await?;
     let Version { model, number, run_id, dataset_id, .. } = version;
     let value = json!({ "model": model, "number": number, "run_id": run_id, "dataset_id": dataset_id, "dir": dir, "files": files });
-    output.print(&value, || format!("{model} version {number}: {}", text(&files, &dir)))?;
+    output.print(&value, || format!("{model} version {number}: {}", summary(&files, &dir)))?;
     Ok(())
-}
-
-fn day(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }

@@ -1,4 +1,4 @@
-//! `aprendiz predict`: asks a published model about a text.
+//! `aprendiz predict`: predicts the fields of a text with a published model.
 
 use std::path::PathBuf;
 
@@ -8,23 +8,23 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::{Output, table};
+use crate::cli::error::CliError;
+use crate::cli::http::{Client, decode};
+use crate::cli::terminal::{Output, table};
 
-/// What to ask.
+/// Arguments of `aprendiz predict`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  aprendiz predict --model contracts contract.txt\n  pdftotext contract.pdf - | aprendiz predict --model contracts -"
 )]
 pub(crate) struct PredictArgs {
-    /// Name of the model
+    /// Model name
     #[arg(long)]
     model: String,
-    /// Number of the version; default: the newest
+    /// Version number (default: newest)
     #[arg(long)]
     number: Option<i32>,
-    /// A text file in UTF-8, `-` for standard input
+    /// UTF-8 text file; `-` for standard input
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
 }
@@ -38,11 +38,11 @@ struct Response {
 
 #[derive(Deserialize)]
 struct Prediction {
-    fields: Vec<Answer>,
+    fields: Vec<FieldPrediction>,
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct FieldPrediction {
     field: String,
     value: Vec<String>,
     confidence: f64,
@@ -51,21 +51,21 @@ struct Answer {
 
 pub(crate) async fn run(client: &Client, args: &PredictArgs, output: Output) -> Result<(), CliError> {
     let text = if args.file.as_os_str() == "-" {
-        std::io::read_to_string(std::io::stdin()).context("standard input is no text in UTF-8")?
+        std::io::read_to_string(std::io::stdin()).context("cannot read standard input as UTF-8 text")?
     } else {
-        std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {} as text in UTF-8", args.file.display()))?
+        std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {} as UTF-8 text", args.file.display()))?
     };
     let request =
         client.request(Method::POST, &["v1", "models", &args.model, "predict"]).json(&json!({ "text": text, "number": args.number }));
     let response: Value = client.json(request).await?;
-    let view = Response::deserialize(&response).context("the API answered a prediction that is not from this version of Aprendiz")?;
+    let view: Response = decode(&response, "prediction")?;
     output.print(&response, || {
-        let answers = view.predictions.iter().flat_map(|prediction| &prediction.fields);
-        let rows: Vec<Vec<String>> = answers
-            .map(|answer| {
-                let value = if answer.value.is_empty() { "∅ (no value)".to_owned() } else { answer.value.join(", ") };
-                let decision = if answer.answered { "answer" } else { "hint only" };
-                vec![answer.field.clone(), value, format!("{:.3}", answer.confidence), decision.to_owned()]
+        let predictions = view.predictions.iter().flat_map(|prediction| &prediction.fields);
+        let rows: Vec<Vec<String>> = predictions
+            .map(|field| {
+                let value = if field.value.is_empty() { "∅ (no value)".to_owned() } else { field.value.join(", ") };
+                let decision = if field.answered { "accept" } else { "review" };
+                vec![field.field.clone(), value, format!("{:.3}", field.confidence), decision.to_owned()]
             })
             .collect();
         format!("{} version {}\n{}", view.model, view.number, table(&["field", "value", "confidence", "decision"], &["confidence"], &rows))

@@ -1,25 +1,23 @@
-//! `aprendiz queue`: the queue in numbers.
+//! `aprendiz queue`: queue statistics.
 
 use std::fmt::Write as _;
 
-use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::Output;
-use crate::cli::run::time;
+use crate::cli::error::CliError;
+use crate::cli::http::{Client, decode};
+use crate::cli::terminal::{Output, format_time};
 
-/// The API counts up to this number.
-const COUNTED: i64 = 100_000;
+/// The API stops counting at this number.
+const COUNT_LIMIT: i64 = 100_000;
 
-/// What to ask of the queue.
+/// Subcommands of `aprendiz queue`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueCommand {
-    /// Show what waits, what runs, who works, and how it went lately
+    /// Show statistics of runs, workers and recent attempts
     Stats,
 }
 
@@ -69,34 +67,31 @@ struct Redis {
 pub(crate) async fn run(client: &Client, command: &QueueCommand, output: Output) -> Result<(), CliError> {
     let QueueCommand::Stats = command;
     let value = client.get(&["v1", "queue"]).await?;
-    let stats = Stats::deserialize(&value).context("the API answered numbers that are not from this version of Aprendiz")?;
-    output.print(&value, || text(&stats))?;
+    let stats: Stats = decode(&value, "queue statistics")?;
+    output.print(&value, || render(&stats))?;
     Ok(())
 }
 
-fn text(stats: &Stats) -> String {
-    let oldest = stats.oldest_runnable_seconds.map(|seconds| format!(", the oldest for {seconds:.0} s")).unwrap_or_default();
-    let next = stats.next_due_at.map(|at| format!(", the first until {}", time(at))).unwrap_or_default();
+fn render(stats: &Stats) -> String {
+    let oldest = stats.oldest_runnable_seconds.map(|seconds| format!(", oldest waiting for {seconds:.0} s")).unwrap_or_default();
+    let next = stats.next_due_at.map(|at| format!(", next due at {}", format_time(at))).unwrap_or_default();
     let redis = match (stats.redis.reachable, stats.redis.depth) {
-        (true, Some(depth)) => format!("answers; {depth} announcements wait in it"),
-        _ => "does not answer: workers look for runs by themselves".to_owned(),
+        (true, Some(depth)) => format!("reachable, {depth} messages queued"),
+        _ => "unreachable: workers poll the database".to_owned(),
     };
     let workers = &stats.workers;
     let times = |times: &Option<Times>| match times {
         Some(times) => {
-            format!(
-                "median {:.1} s, p90 {:.1} s ({} runs that ended in the last 24 h)",
-                times.median_seconds, times.p90_seconds, times.runs
-            )
+            format!("median {:.1} s, p90 {:.1} s ({} runs in the last 24 h)", times.median_seconds, times.p90_seconds, times.runs)
         }
-        None => "no run ended in the last 24 h".to_owned(),
+        None => "no runs in the last 24 h".to_owned(),
     };
     let facts = [
-        ("at", time(stats.at)),
+        ("at", format_time(stats.at)),
         ("runs", counts(&stats.runs, &["queued", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"])),
         ("runnable", format!("{}{oldest}", bounded(stats.runnable))),
         ("deferred", format!("{}{next}", bounded(stats.deferred))),
-        ("unannounced", bounded(stats.unannounced)),
+        ("unpublished", bounded(stats.unannounced)),
         ("redis", redis),
         ("workers", format!("{} alive, {} listening, {} draining", workers.alive, workers.listening, workers.draining)),
         ("slots", format!("{} of {} busy", stats.slots.busy, stats.slots.total)),
@@ -111,12 +106,12 @@ fn text(stats: &Stats) -> String {
     text
 }
 
-/// A count, marked where the API may have stopped counting.
+/// A count, marked if the API may have stopped counting.
 fn bounded(count: i64) -> String {
-    if count >= COUNTED { format!("{count} or more") } else { count.to_string() }
+    if count >= COUNT_LIMIT { format!("{count} or more") } else { count.to_string() }
 }
 
-/// Counts by name; those that are zero are left out.
+/// Counts by name, without zeros.
 fn counts(value: &Value, names: &[&str]) -> String {
     let parts: Vec<String> = names
         .iter()
@@ -132,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_become_lines() {
+    fn statistics_are_rendered_as_lines() {
         let stats = Stats::deserialize(json!({
             "at": "2026-11-21T12:00:00Z", "runs": { "queued": 3, "running": 0, "failed": 2 }, "runnable": 2, "deferred": 1,
             "next_due_at": "2026-11-21T13:00:00Z", "oldest_runnable_seconds": 12.3, "unannounced": 2,
@@ -141,17 +136,17 @@ mod tests {
             "redis": { "reachable": false, "depth": null }
         }))
         .unwrap();
-        let text = text(&stats);
+        let text = render(&stats);
         for line in [
             "runs         3 queued, 2 failed",
-            "runnable     2, the oldest for 12 s",
-            "deferred     1, the first until 2026-11-21 13:00:00 UTC",
-            "redis        does not answer: workers look for runs by themselves",
+            "runnable     2, oldest waiting for 12 s",
+            "deferred     1, next due at 2026-11-21 13:00:00 UTC",
+            "redis        unreachable: workers poll the database",
             "workers      2 alive, 1 listening, 0 draining",
             "slots        1 of 4 busy",
             "last hour    none",
-            "wait         median 0.0 s, p90 1.2 s (9 runs that ended in the last 24 h)",
-            "duration     no run ended in the last 24 h",
+            "wait         median 0.0 s, p90 1.2 s (9 runs in the last 24 h)",
+            "duration     no runs in the last 24 h",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

@@ -1,8 +1,8 @@
-//! `aprendiz worker`: who works, and asking one to drain.
+//! `aprendiz worker`: list and drain workers.
 
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use reqwest::Method;
@@ -11,44 +11,42 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::{Output, human_bytes, table};
-use crate::cli::pages::pages;
-use crate::cli::run::time;
+use crate::cli::error::CliError;
+use crate::cli::http::{Client, decode, fetch_items};
+use crate::cli::terminal::{Output, format_time, human_bytes, table};
 
-/// How often a draining worker is looked at.
-const LOOK: Duration = Duration::from_secs(1);
-/// Fewer characters of an id are too easily meant for a host.
-const SHORTEST_PREFIX: usize = 4;
+/// How often the state of a draining worker is polled.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// A shorter ID prefix could be meant as a host name.
+const MIN_PREFIX_LENGTH: usize = 4;
 
-/// What to do with workers.
+/// Subcommands of `aprendiz worker`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkerCommand {
-    /// List workers that are alive, newest first
+    /// List live workers, newest first
     List {
-        /// Also those that have stopped or are long silent
+        /// Include stopped and lost workers
         #[arg(long)]
         all: bool,
     },
-    /// Ask workers to finish what they run, claim nothing more, and end
+    /// Drain workers: let them finish their runs, claim no new ones and exit
     Drain(DrainArgs),
 }
 
-/// Whom to drain, and how.
+/// Arguments of `aprendiz worker drain`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  aprendiz worker drain 01a1fd04 --wait          finish what it runs, and tell when it has ended
-  aprendiz worker drain gpu-host-2 --hand-back   all workers of a host; other workers continue their runs from a checkpoint")]
+  aprendiz worker drain 01a1fd04 --wait          let it finish its runs, and wait until it exits
+  aprendiz worker drain gpu-host-2 --hand-back   drain all workers of a host; other workers resume their runs from a checkpoint")]
 pub(crate) struct DrainArgs {
-    /// Id of a worker, the beginning of one, or the name of a host, which means all its workers
+    /// Worker ID or unique ID prefix, or a host name for all its workers
     #[arg(value_name = "ID|HOST")]
     target: String,
-    /// Hand running runs back with a checkpoint instead of finishing them
+    /// Release runs with a checkpoint instead of finishing them
     #[arg(long)]
     hand_back: bool,
-    /// Wait until they have ended
+    /// Wait until the workers have exited
     #[arg(long)]
     wait: bool,
 }
@@ -88,32 +86,31 @@ pub(crate) async fn run(client: &Client, command: &WorkerCommand, output: Output
 }
 
 async fn list(client: &Client, all: bool, output: Output) -> Result<(), CliError> {
-    let items = all_workers(client, all).await?;
+    let items = fetch_workers(client, all).await?;
     let workers = parse(&items)?;
-    output.print(&items, || text(&workers))?;
+    output.print(&items, || render(&workers))?;
     Ok(())
 }
 
-async fn all_workers(client: &Client, all: bool) -> Result<Vec<Value>, CliError> {
-    pages(client, &["v1", "workers"], &[("all", all.to_string())], None).await
+async fn fetch_workers(client: &Client, all: bool) -> Result<Vec<Value>, CliError> {
+    fetch_items(client, &["v1", "workers"], &[("all", all.to_string())], None).await
 }
 
 fn parse(items: &[Value]) -> anyhow::Result<Vec<Worker>> {
-    let workers: Result<_, _> = items.iter().map(Worker::deserialize).collect();
-    workers.context("the API answered workers that are not from this version of Aprendiz")
+    items.iter().map(|item| decode(item, "worker")).collect()
 }
 
-fn text(workers: &[Worker]) -> String {
+fn render(workers: &[Worker]) -> String {
     if workers.is_empty() {
-        return "no worker is alive: start one with aprendiz-worker; --all shows those that were".to_owned();
+        return "no live workers: start one with aprendiz-worker, or list past workers with --all".to_owned();
     }
     let rows: Vec<Vec<String>> = workers
         .iter()
         .map(|worker| {
-            let place = worker.pid.map_or_else(|| worker.host.clone(), |pid| format!("{}:{pid}", worker.host));
+            let address = worker.pid.map_or_else(|| worker.host.clone(), |pid| format!("{}:{pid}", worker.host));
             vec![
                 worker.id.to_string(),
-                place,
+                address,
                 worker.state.clone(),
                 format!("{}/{}", worker.runs.len(), worker.slots),
                 worker.kinds.join(","),
@@ -121,12 +118,12 @@ fn text(workers: &[Worker]) -> String {
                 worker.memory_bytes.map(human_bytes).unwrap_or_default(),
                 if worker.listening { "yes" } else { "no" }.to_owned(),
                 worker.version.clone(),
-                time(worker.stopped_at.unwrap_or(worker.heartbeat_at)),
+                format_time(worker.stopped_at.unwrap_or(worker.heartbeat_at)),
             ]
         })
         .collect();
-    let heading = ["worker", "host", "state", "busy", "kinds", "arithmetic", "memory", "listening", "version", "last heard"];
-    let mut text = table(&heading, &["busy", "memory"], &rows);
+    let header = ["worker", "host", "state", "busy", "kinds", "backend", "memory", "listening", "version", "last seen"];
+    let mut text = table(&header, &["busy", "memory"], &rows);
     let runs: Vec<Vec<String>> = workers
         .iter()
         .flat_map(|worker| worker.runs.iter().map(move |run| (worker, run)))
@@ -136,7 +133,7 @@ fn text(workers: &[Worker]) -> String {
                 run.model.clone(),
                 run.attempt_number.to_string(),
                 run.phase.clone().unwrap_or_default(),
-                time(run.started_at),
+                format_time(run.started_at),
                 worker.host.clone(),
             ]
         })
@@ -151,27 +148,27 @@ fn text(workers: &[Worker]) -> String {
 async fn drain(client: &Client, args: &DrainArgs, output: Output) -> Result<(), CliError> {
     let ids = match args.target.parse::<Uuid>() {
         Ok(id) => vec![id],
-        Err(_) => meant(&parse(&all_workers(client, false).await?)?, &args.target)?,
+        Err(_) => resolve_target(&parse(&fetch_workers(client, false).await?)?, &args.target)?,
     };
-    let mut asked = Vec::new();
+    let mut drained = Vec::new();
     for id in &ids {
         let request = client.request(Method::POST, &["v1", "workers", &id.to_string(), "drain"]);
-        asked.push(client.json::<Value>(request.json(&json!({ "hand_back": args.hand_back }))).await?);
+        drained.push(client.json::<Value>(request.json(&json!({ "hand_back": args.hand_back }))).await?);
     }
     if args.wait {
-        for worker in &mut asked {
-            *worker = ended(client, worker.take()).await?;
+        for worker in &mut drained {
+            *worker = wait_until_stopped(client, worker.take()).await?;
         }
     }
-    let workers = parse(&asked)?;
-    output.print(&asked, || {
+    let workers = parse(&drained)?;
+    output.print(&drained, || {
         let lines = workers.iter().map(|worker| match worker.runs.len() {
             _ if worker.stopped_at.is_some() => format!("worker {} on {} has stopped", worker.id, worker.host),
-            0 => format!("worker {} on {} drains: it has no run and ends at once", worker.id, worker.host),
+            0 => format!("worker {} on {} is draining: no runs, exits immediately", worker.id, worker.host),
             runs => {
-                let them = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
-                let how = if args.hand_back { "hands back" } else { "finishes" };
-                format!("worker {} on {} drains: it {how} {them} and ends", worker.id, worker.host)
+                let count = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+                let action = if args.hand_back { "releases" } else { "finishes" };
+                format!("worker {} on {} is draining: {action} {count}, then exits", worker.id, worker.host)
             }
         });
         lines.collect::<Vec<_>>().join("\n")
@@ -179,15 +176,15 @@ async fn drain(client: &Client, args: &DrainArgs, output: Output) -> Result<(), 
     Ok(())
 }
 
-/// The workers that the beginning of an id, or a host, means.
-fn meant(workers: &[Worker], target: &str) -> Result<Vec<Uuid>, CliError> {
+/// Resolves a host name or an ID prefix to worker IDs.
+fn resolve_target(workers: &[Worker], target: &str) -> Result<Vec<Uuid>, CliError> {
     let on_host: Vec<Uuid> =
         workers.iter().filter(|worker| worker.host == target && worker.stopped_at.is_none()).map(|worker| worker.id).collect();
     if !on_host.is_empty() {
         return Ok(on_host);
     }
     let prefix = target.to_ascii_lowercase();
-    let found: Vec<&Worker> = if prefix.len() >= SHORTEST_PREFIX {
+    let found: Vec<&Worker> = if prefix.len() >= MIN_PREFIX_LENGTH {
         workers.iter().filter(|worker| worker.id.to_string().starts_with(&prefix)).collect()
     } else {
         Vec::new()
@@ -195,31 +192,31 @@ fn meant(workers: &[Worker], target: &str) -> Result<Vec<Uuid>, CliError> {
     match found.as_slice() {
         [worker] => Ok(vec![worker.id]),
         [] => Err(CliError::Refused(format!(
-            "no worker alive has the host `{target}` or an id that begins so (at least {SHORTEST_PREFIX} characters): aprendiz worker list shows them"
+            "no live worker matches `{target}` as a host name or ID prefix of at least {MIN_PREFIX_LENGTH} characters: list workers with `aprendiz worker list`"
         ))),
         several => {
             let ids: Vec<String> = several.iter().map(|worker| worker.id.to_string()).collect();
-            Err(CliError::Usage(format!("`{target}` begins the ids of {} workers: {}", several.len(), ids.join(", "))))
+            Err(CliError::Usage(format!("ID prefix `{target}` is ambiguous, it matches {} workers: {}", several.len(), ids.join(", "))))
         }
     }
 }
 
-/// Waits until a worker has stopped; one that falls silent meanwhile did not end in good order.
-async fn ended(client: &Client, mut worker: Value) -> Result<Value, CliError> {
+/// Waits until a worker has stopped. A worker that stops sending heartbeats is an error.
+async fn wait_until_stopped(client: &Client, mut worker: Value) -> Result<Value, CliError> {
     loop {
-        let seen = Worker::deserialize(&worker).context("unexpected worker")?;
+        let seen: Worker = decode(&worker, "worker")?;
         if seen.stopped_at.is_some() {
             return Ok(worker);
         }
         if seen.state == "silent" {
             return Err(CliError::Failed(anyhow!(
-                "worker {} on {} has not been heard of since {}: its process or host is gone, and others take over its runs",
+                "worker {} on {} has not sent a heartbeat since {}: its process or host is down, and other workers take over its runs",
                 seen.id,
                 seen.host,
-                time(seen.heartbeat_at)
+                format_time(seen.heartbeat_at)
             )));
         }
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
         worker = client.get(&["v1", "workers", &seen.id.to_string()]).await?;
     }
 }
@@ -238,19 +235,19 @@ mod tests {
     }
 
     #[test]
-    fn a_host_means_all_its_workers_and_a_prefix_one() {
+    fn hosts_match_all_their_workers_and_prefixes_one() {
         let workers = [worker(1 << 120, "a"), worker(2 << 120, "a"), worker((2 << 120) + 1, "b")];
-        assert_eq!(meant(&workers, "a").unwrap(), [workers[0].id, workers[1].id]);
-        assert_eq!(meant(&workers, "0100").unwrap(), [workers[0].id]);
-        assert!(matches!(meant(&workers, "0200"), Err(CliError::Usage(text)) if text.contains("2 workers")));
-        assert!(matches!(meant(&workers, "01"), Err(CliError::Refused(_))), "too short to be meant");
-        assert!(matches!(meant(&workers, "c"), Err(CliError::Refused(_))));
+        assert_eq!(resolve_target(&workers, "a").unwrap(), [workers[0].id, workers[1].id]);
+        assert_eq!(resolve_target(&workers, "0100").unwrap(), [workers[0].id]);
+        assert!(matches!(resolve_target(&workers, "0200"), Err(CliError::Usage(text)) if text.contains("2 workers")));
+        assert!(matches!(resolve_target(&workers, "01"), Err(CliError::Refused(_))), "too short");
+        assert!(matches!(resolve_target(&workers, "c"), Err(CliError::Refused(_))));
     }
 
     #[test]
-    fn workers_are_a_table_and_their_runs_another() {
+    fn runs_are_listed_in_a_second_table() {
         let mut busy = worker(1, "a");
-        assert!(!text(std::slice::from_ref(&busy)).contains("since"));
+        assert!(!render(std::slice::from_ref(&busy)).contains("since"));
         busy.runs.push(CurrentRun {
             run_id: Uuid::nil(),
             attempt_number: 2,
@@ -258,7 +255,7 @@ mod tests {
             phase: Some("train".to_owned()),
             started_at: busy.heartbeat_at,
         });
-        let text = text(&[busy]);
+        let text = render(&[busy]);
         assert!(text.contains("a:7") && text.contains("1/2") && text.contains("contracts") && text.contains("train"), "{text}");
     }
 }

@@ -1,27 +1,28 @@
-//! Checkpoints on their way out and back in: what the training child leaves in the scratch folder goes to S3 while it trains on,
-//! and what an earlier attempt left in S3 is where training begins.
+//! Uploads the checkpoints of a training while it runs, and finds the one to resume from.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ::artifacts::{ObjectPrefix, StoreError};
-use runs::{AttemptKey, Checkpoint, NewCheckpoint, RunsError, checkpoints_of, record_checkpoint, record_resume};
+use artifacts::{ObjectPrefix, StoreError};
+use runs::{AttemptId, Checkpoint, NewCheckpoint, RunsError, list_checkpoints, record_checkpoint, record_resume};
 use tokio::sync::watch;
 
-use crate::context::WorkerContext;
-use crate::failure::Stop;
-use crate::patience::patiently;
-use crate::pipeline::artifacts::upload_files;
-use crate::pipeline::scratch::Scratch;
+use crate::deps::Deps;
+use crate::interruption::Interruption;
+use crate::pipeline::objects::upload_files;
+use crate::retry::retry_on_outage;
+use crate::scratch::Scratch;
 
-/// Checkpoints of a run that are kept: one to continue from, and one in case that is damaged.
-const KEPT: i64 = 2;
+/// Checkpoints kept per run: one to resume from, and one in case it is damaged.
+const CHECKPOINT_RETENTION: i64 = 2;
 
-/// What the child has told of checkpoints so far.
+/// What the training process has reported about checkpoints so far.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Told {
-    pub(crate) resumed: Option<u64>,
-    pub(crate) newest: Option<LocalCheckpoint>,
+pub(crate) struct CheckpointProgress {
+    /// The step training resumed from.
+    pub(crate) resumed_from: Option<u64>,
+    /// The latest checkpoint in the scratch folder.
+    pub(crate) latest: Option<LocalCheckpoint>,
 }
 
 /// A checkpoint in the scratch folder.
@@ -33,31 +34,32 @@ pub(crate) struct LocalCheckpoint {
 
 /// The checkpoints of one training.
 pub(crate) struct Checkpoints<'a> {
-    context: &'a WorkerContext,
-    key: AttemptKey,
+    deps: &'a Deps,
+    attempt: AttemptId,
     fingerprint: String,
     source: Option<Checkpoint>,
-    resume_is_recorded: AtomicBool,
+    resume_recorded: AtomicBool,
 }
 
 impl<'a> Checkpoints<'a> {
-    pub(crate) fn new(context: &'a WorkerContext, key: AttemptKey, fingerprint: String) -> Self {
-        Self { context, key, fingerprint, source: None, resume_is_recorded: AtomicBool::new(false) }
+    pub(crate) fn new(deps: &'a Deps, attempt: AttemptId, fingerprint: String) -> Self {
+        Self { deps, attempt, fingerprint, source: None, resume_recorded: AtomicBool::new(false) }
     }
 
-    /// The newest checkpoint of earlier attempts that fits and is whole, fetched.
-    pub(crate) async fn fetch(&mut self, scratch: &Scratch) -> Result<Option<PathBuf>, Stop> {
-        let found =
-            patiently!(async { checkpoints_of(&mut *self.context.pool.acquire().await?, self.key.run_id, &self.fingerprint).await })?;
-        for checkpoint in found {
+    /// Downloads the latest intact checkpoint of earlier attempts with the same fingerprint.
+    pub(crate) async fn download(&mut self, scratch: &Scratch) -> Result<Option<PathBuf>, Interruption> {
+        let candidates = retry_on_outage!(async {
+            list_checkpoints(&mut *self.deps.pool.acquire().await?, self.attempt.run_id, &self.fingerprint).await
+        })?;
+        for checkpoint in candidates {
             let path = scratch.resume();
-            match self.context.store.download(&checkpoint.object_key, &path, &checkpoint.sha256).await {
+            match self.deps.store.download(&checkpoint.object_key, &path, &checkpoint.sha256).await {
                 Ok(_) => {
                     self.source = Some(checkpoint);
                     return Ok(Some(path));
                 }
-                Err(error @ (StoreError::Damaged { .. } | StoreError::MissingObject(_))) => {
-                    tracing::warn!(%error, checkpoint.step = checkpoint.step, "a checkpoint is unusable: trying an older one");
+                Err(error @ (StoreError::ChecksumMismatch { .. } | StoreError::MissingObject(_))) => {
+                    tracing::warn!(%error, checkpoint.step = checkpoint.step, "checkpoint is unusable, trying an older one");
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -65,79 +67,83 @@ impl<'a> Checkpoints<'a> {
         Ok(None)
     }
 
-    /// Uploads the newest checkpoint whenever there is one, until the child has ended and its last one is safe. A checkpoint that
-    /// cannot be kept costs a warning: the training is worth more. Ends early only when the lease is lost.
-    pub(crate) async fn keep(&self, mut told: watch::Receiver<Told>) -> Result<(), Stop> {
-        let mut kept = 0;
+    /// Uploads each latest checkpoint until the training process has ended and its last checkpoint is uploaded.
+    ///
+    /// A failed upload is only logged, because the training itself is worth more. Returns early only when the lease is lost.
+    pub(crate) async fn upload_checkpoints(&self, mut progress: watch::Receiver<CheckpointProgress>) -> Result<(), Interruption> {
+        let mut uploaded_step = 0;
         let mut warned = false;
-        while told.changed().await.is_ok() {
-            let Told { resumed, newest } = told.borrow_and_update().clone();
-            self.note_resume(resumed).await?;
-            let Some(checkpoint) = newest.filter(|newest| newest.step > kept) else { continue };
+        while progress.changed().await.is_ok() {
+            let CheckpointProgress { resumed_from, latest } = progress.borrow_and_update().clone();
+            self.record_resume(resumed_from).await?;
+            let Some(checkpoint) = latest.filter(|latest| latest.step > uploaded_step) else { continue };
             match self.upload(&checkpoint).await {
                 Ok(()) => {
-                    ::metrics::counter!("aprendiz_worker_checkpoints_total", "outcome" => "kept").increment(1);
-                    kept = checkpoint.step;
+                    metrics::counter!("aprendiz_worker_checkpoints_total", "outcome" => "uploaded").increment(1);
+                    uploaded_step = checkpoint.step;
                     warned = false;
                 }
-                // a newer one has taken its place meanwhile
-                Err(Stop::Failed(failure)) if failure.code == "scratch_unusable" && !checkpoint.file.exists() => {}
-                Err(Stop::Failed(failure)) => {
-                    ::metrics::counter!("aprendiz_worker_checkpoints_total", "outcome" => "failed").increment(1);
-                    // once for each time that it stops working: a bucket that is away for long must not flood the log
+                // the training process has replaced it with a newer one meanwhile
+                Err(Interruption::Failed(failure)) if failure.code == "scratch_unusable" && !checkpoint.file.exists() => {}
+                Err(Interruption::Failed(failure)) => {
+                    metrics::counter!("aprendiz_worker_checkpoints_total", "outcome" => "failed").increment(1);
+                    // warn once per outage: a long outage of the object store must not flood the log
                     if !std::mem::replace(&mut warned, true) {
-                        tracing::warn!(checkpoint.step, error.text = failure.text, "a checkpoint could not be kept");
+                        tracing::warn!(checkpoint.step, error.text = failure.text, "checkpoint upload failed");
                     }
                 }
-                Err(stop) => return Err(stop),
+                Err(interruption) => return Err(interruption),
             }
         }
         Ok(())
     }
 
-    /// Records, once, where training began.
-    pub(crate) async fn note_resume(&self, step: Option<u64>) -> Result<(), Stop> {
+    /// Records once which step training resumed from.
+    pub(crate) async fn record_resume(&self, step: Option<u64>) -> Result<(), Interruption> {
         let (Some(step), Some(source)) = (step, &self.source) else { return Ok(()) };
-        if self.resume_is_recorded.swap(true, Ordering::Relaxed) {
+        if self.resume_recorded.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        let mut note = format!("training continues from step {step}, a checkpoint of attempt {}", source.attempt_number);
+        let mut note = format!("training resumes from step {step}, a checkpoint of attempt {}", source.attempt_number);
         if source.cpu_kernel != training::cpu_kernel() {
             note += &format!(
-                "; it was computed with {}, this worker computes with {}: the weights may differ in their last digits from those of an undisturbed run",
+                "; it was computed with {}, this worker computes with {}: the weights may differ from those of an uninterrupted run in \
+                 their last digits",
                 source.cpu_kernel,
                 training::cpu_kernel()
             );
         }
         tracing::info!(checkpoint.step = step, "{note}");
-        match record_resume(&mut *self.context.pool.acquire().await?, self.key, to_signed(step), &note).await {
+        match record_resume(&mut *self.deps.pool.acquire().await?, self.attempt, to_signed(step), &note).await {
             Err(error @ RunsError::LeaseLost { .. }) => Err(error.into()),
             Err(error) => {
-                self.resume_is_recorded.store(false, Ordering::Relaxed);
-                tracing::warn!(%error, "not recorded that training continues");
+                self.resume_recorded.store(false, Ordering::Relaxed);
+                tracing::warn!(%error, "cannot record that training resumes");
                 Ok(())
             }
             Ok(()) => Ok(()),
         }
     }
 
-    async fn upload(&self, checkpoint: &LocalCheckpoint) -> Result<(), Stop> {
-        let prefix = ObjectPrefix::checkpoints(self.key.run_id.0, self.key.number);
+    async fn upload(&self, checkpoint: &LocalCheckpoint) -> Result<(), Interruption> {
+        let prefix = ObjectPrefix::checkpoints(self.attempt.run_id.0, self.attempt.number);
         let folder = checkpoint.file.parent().unwrap_or(Path::new(""));
         let name = checkpoint.file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let object_keys = upload_files(self.context, self.key, &prefix, folder, &[name]).await?;
+        let object_keys = upload_files(self.deps, self.attempt, &prefix, folder, &[name]).await?;
         let new = NewCheckpoint {
             step: to_signed(checkpoint.step),
             object_key: &object_keys[0],
             fingerprint: &self.fingerprint,
             cpu_kernel: training::cpu_kernel(),
         };
-        patiently!(async { record_checkpoint(&mut *self.context.pool.acquire().await?, self.key, &new, KEPT).await })?;
-        tracing::debug!(checkpoint.step, "checkpoint kept");
+        retry_on_outage!(async {
+            record_checkpoint(&mut *self.deps.pool.acquire().await?, self.attempt, &new, CHECKPOINT_RETENTION).await
+        })?;
+        tracing::debug!(checkpoint.step, "checkpoint uploaded");
         Ok(())
     }
 }
 
 fn to_signed(step: u64) -> i64 {
-    i64::try_from(step).expect("nobody trains 2^63 steps")
+    i64::try_from(step).expect("a training has fewer than 2^63 steps")
 }

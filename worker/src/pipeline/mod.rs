@@ -1,77 +1,74 @@
-//! A whole run, top to bottom.
+//! The pipeline of a run, from the dataset to the published model.
 
-mod artifacts;
 mod base_model;
 mod checkpoints;
 mod dataset;
-mod embeddings;
-mod encoder_card;
 mod evaluate;
-mod evaluate_encoder;
-mod extractions;
-mod hub;
-mod metrics;
-mod model_card;
+mod objects;
+mod params;
 mod phases;
-mod scratch;
+mod progress;
+mod publish;
+mod selection;
 mod train;
+mod upload;
 
-use ::runs::{Claim, RunKind, RunPhase};
+use runs::{Claim, RunKind, RunPhase};
 use tokio_util::sync::CancellationToken;
 
-use crate::context::WorkerContext;
-use crate::failure::Stop;
-use crate::pipeline::evaluate_encoder::Trained;
+use crate::deps::Deps;
+use crate::interruption::Interruption;
+use crate::pipeline::evaluate::encoder::TrainedEncoder;
 use crate::pipeline::phases::Phases;
-use crate::pipeline::scratch::Scratch;
-pub(crate) use crate::pipeline::scratch::{probe as probe_scratch, sweep as sweep_scratch};
+use crate::scratch::Scratch;
 
-/// Carries out a claimed run up to and including its publication. Every write is fenced by the attempt number.
+/// Executes a claimed run up to and including its publication. Every write is fenced by the attempt number.
 ///
-/// When the worker hands its work back, a dataset that is being built is given up, a training saves a checkpoint and stops, and
-/// what comes after training is finished, if the grace time suffices.
-pub(crate) async fn run(context: &WorkerContext, claim: Claim, handing_back: &CancellationToken) -> Result<(), Stop> {
-    let key = claim.attempt;
+/// When the worker shuts down, a dataset build is abandoned, training saves a checkpoint and stops, and later phases finish if the
+/// grace period suffices.
+pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationToken) -> Result<(), Interruption> {
+    let attempt = claim.attempt;
     let spec = claim.run.run_spec()?;
-    let mut phases = Phases::new(context, key);
+    let mut phases = Phases::new(&deps.pool, attempt);
 
     if claim.run.kind == RunKind::Evaluate {
         phases.enter(RunPhase::Evaluate).await?;
-        let metrics = extractions::score(context, &claim.run, &spec).await?;
+        let metrics = evaluate::extractor::evaluate(deps, &claim.run, &spec).await?;
         phases.enter(RunPhase::Publish).await?;
-        return metrics::publish_without_model(context, key, &metrics).await;
+        return publish::publish_metrics(&deps.pool, attempt, &metrics).await;
     }
 
-    let scratch = Scratch::create(&context.config.scratch, key)?;
+    let scratch = Scratch::create(&deps.config.scratch, attempt)?;
     phases.enter(RunPhase::Dataset).await?;
-    // first, because nothing can be done without it
+    // the base model comes first: without it, building the dataset would be wasted
     let base = match claim.run.kind {
         RunKind::SentenceTransformer if !claim.run.dataset_only => {
-            let provided = base_model::provide(context, key, &spec, &scratch);
-            Some(handing_back.run_until_cancelled(provided).await.ok_or(Stop::HandedBack)??)
+            let resolving = base_model::ensure_base_model(deps, attempt, &spec, &scratch);
+            Some(shutting_down.run_until_cancelled(resolving).await.ok_or(Interruption::ShuttingDown)??)
         }
         _ => None,
     };
-    let dataset = handing_back.run_until_cancelled(dataset::provide(context, &claim, &spec, &scratch)).await.ok_or(Stop::HandedBack)??;
+    let building = dataset::ensure_dataset(deps, &claim, &spec, &scratch);
+    let dataset = shutting_down.run_until_cancelled(building).await.ok_or(Interruption::ShuttingDown)??;
     if claim.run.dataset_only {
-        return metrics::publish_without_model(context, key, &[]).await;
+        return publish::publish_metrics(&deps.pool, attempt, &[]).await;
     }
 
     phases.enter(RunPhase::Train).await?;
-    let summary = train::train(context, key, &spec, base.as_ref(), &dataset, &scratch, handing_back).await?;
+    let summary = train::train(deps, attempt, &spec, base.as_ref(), &dataset, &scratch, shutting_down).await?;
 
     phases.enter(RunPhase::Evaluate).await?;
     let evaluation = match &base {
         Some(base) => {
-            let trained = Trained { run: &claim.run, spec: &spec, dataset: &dataset, summary: &summary, base };
-            evaluate_encoder::evaluate(context, key, &trained, &scratch).await?
+            let trained = TrainedEncoder { run: &claim.run, spec: &spec, dataset: &dataset, summary: &summary, base };
+            evaluate::encoder::evaluate(deps, attempt, &trained, &scratch).await?
         }
-        None => evaluate::evaluate(context, key, &claim.run, &spec, &dataset, &summary, &scratch).await?,
+        None => evaluate::linear::evaluate(&deps.pool, attempt, &claim.run, &spec, &dataset, &summary, &scratch).await?,
     };
 
     phases.enter(RunPhase::Upload).await?;
-    let upload = artifacts::upload(context, key, &claim.run, &scratch).await?;
+    let upload = upload::upload(deps, attempt, &claim.run, &scratch).await?;
 
     phases.enter(RunPhase::Publish).await?;
-    metrics::publish(context, key, &claim.run, &dataset, &upload, evaluation).await
+    publish::publish(&deps.pool, attempt, &claim.run, &dataset, &upload, evaluation).await
 }

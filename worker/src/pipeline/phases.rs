@@ -1,34 +1,34 @@
-//! Which phase a run is in: told to Postgres, and timed.
+//! Records the phase of a run in Postgres and measures its duration.
 
 use std::time::Duration;
 
-use ::runs::{AttemptKey, RunPhase, enter_phase};
 use aprendiz_test_gate::Point;
+use runs::{AttemptId, RunPhase, enter_phase};
+use sqlx::PgPool;
 use tokio::time::Instant;
 
-use crate::context::WorkerContext;
-use crate::failure::Stop;
-use crate::patience::patiently;
+use crate::interruption::Interruption;
+use crate::retry::retry_on_outage;
 
 /// How often a worker that a test holds looks whether it may go on; no other build has a gate.
 const GATE_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The phases of one attempt.
 pub(crate) struct Phases<'a> {
-    context: &'a WorkerContext,
-    key: AttemptKey,
+    pool: &'a PgPool,
+    attempt: AttemptId,
     current: Option<(RunPhase, Instant)>,
 }
 
 impl<'a> Phases<'a> {
-    pub(crate) const fn new(context: &'a WorkerContext, key: AttemptKey) -> Self {
-        Self { context, key, current: None }
+    pub(crate) const fn new(pool: &'a PgPool, attempt: AttemptId) -> Self {
+        Self { pool, attempt, current: None }
     }
 
-    /// Ends the phase before and begins this one.
-    pub(crate) async fn enter(&mut self, phase: RunPhase) -> Result<(), Stop> {
-        self.time();
-        patiently!(async { enter_phase(&mut *self.context.pool.acquire().await?, self.key, phase).await })?;
+    /// Ends the current phase and enters the given one.
+    pub(crate) async fn enter(&mut self, phase: RunPhase) -> Result<(), Interruption> {
+        self.record_duration();
+        retry_on_outage!(async { enter_phase(&mut *self.pool.acquire().await?, self.attempt, phase).await })?;
         self.current = Some((phase, Instant::now()));
         if let Some(held) = aprendiz_test_gate::stop_at(Point::Phase(phase.as_str())) {
             while held.is_closed() {
@@ -38,15 +38,15 @@ impl<'a> Phases<'a> {
         Ok(())
     }
 
-    fn time(&mut self) {
+    fn record_duration(&mut self) {
         if let Some((phase, since)) = self.current.take() {
-            ::metrics::histogram!("aprendiz_worker_phase_seconds", "phase" => phase.as_str()).record(since.elapsed().as_secs_f64());
+            metrics::histogram!("aprendiz_worker_phase_seconds", "phase" => phase.as_str()).record(since.elapsed().as_secs_f64());
         }
     }
 }
 
 impl Drop for Phases<'_> {
     fn drop(&mut self) {
-        self.time();
+        self.record_duration();
     }
 }

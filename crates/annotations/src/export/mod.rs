@@ -1,24 +1,23 @@
-//! What reviewers and extractors said, read out again: as Label Studio tasks, or one row per field of a document with its history.
+//! Exports reviews and predictions: as Label Studio tasks, or as one row per document and field with its history.
 //!
-//! Read in batches of documents in the order of their ids, as of a position: nothing is sorted by the server, no statement and no
-//! transaction is open for longer than a batch, memory holds one batch, and whoever lost the connection goes on after the last row that
-//! arrived. Predictions have no position: they are those of the moment. Documents that were erased are left out.
-//! Not here: datasets, which have labels and splits (`dataset`), and Parquet, which is written there too.
+//! The reader returns batches of documents in the order of their ids, as of a position. The server sorts nothing, no statement or
+//! transaction is open for longer than a batch, and memory holds one batch. After a lost connection a client continues after the last row
+//! it received. Predictions have no position: the export contains the current ones. Erased documents are excluded.
+//! The crate `dataset` exports datasets with labels and splits, also as Parquet.
 
-mod annotation;
-mod document;
+mod cursor;
+mod field_types;
 mod label_studio;
-mod line;
-mod predictions;
+mod load;
 mod reader;
-mod reviews;
+mod row;
 mod selection;
-mod shapes;
+mod types;
 
-pub use annotation::{ExportedAnnotation, ExportedEvent, ExportedPrediction};
-pub use document::{ExportedDocument, FieldSaid};
+pub use cursor::ExportCursor;
+pub use field_types::{FieldType, field_types};
 pub use label_studio::{TaskParts, write_task};
-pub use line::write_line;
 pub use reader::ExportReader;
-pub use selection::{ExportPlace, ExportSelection};
-pub use shapes::{FieldShape, shapes};
+pub use row::{ExportedAnnotation, write_line};
+pub use selection::ExportSelection;
+pub use types::{ExportedDocument, ExportedEvent, ExportedField, ExportedPrediction};

@@ -1,42 +1,39 @@
-//! The importer: joins the reading thread with the writing transaction.
+//! The importer of Label Studio files: connects the reading thread with the writing transaction.
 
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aprendiz_label_studio::ReadError;
 use chrono::Utc;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
 use tracing::info;
 use uuid::Uuid;
 
+use crate::fields::load_normalizers;
 use crate::import::error::ImportError;
+use crate::import::merge::{ParsedImport, merge};
 use crate::import::options::ImportOptions;
 use crate::import::report::{ImportReport, Progress, Stage};
-use crate::import::settle::{Arrival, settle};
-use crate::import::tasks::read_tasks;
-use crate::import::{batch, staging};
-use crate::normalized_values::normalizers;
+use crate::import::staging::{self, Batch, read_batches};
 
-/// Source of what this importer takes in.
-pub const SOURCE: &str = "label-studio";
+/// Capacity of the channel between the reading thread and the database, in batches of about 4 MiB.
+const BATCH_QUEUE_CAPACITY: usize = 2;
 
-/// Batches under way between the reading thread and the database; each is some 4 MiB.
-const BATCHES_UNDER_WAY: usize = 2;
-
-/// Imports a Label Studio JSON export, plain or gzip, from a blocking reader; an asynchronous body goes through a bridge
-/// such as `tokio_util::io::SyncIoBridge`.
+/// Imports a Label Studio JSON or JSON_MIN export, plain or gzip, from a blocking reader. Use a bridge such as
+/// `tokio_util::io::SyncIoBridge` for an asynchronous body.
 ///
-/// Runs in a transaction of its own (a savepoint when `conn` is in one already, which then must be committed).
-/// The lock that orders positions is taken only once the whole file has been read, so a slow upload blocks nobody.
-/// Two imports into one project wait for each other at that point.
+/// Runs in its own transaction, or in a savepoint if `conn` is in a transaction, which then must be committed.
+/// The lock on positions is taken only after the whole file was read, so a slow upload does not block other writers. Imports into the same
+/// project wait for each other at that point.
 /// `on_progress` is called after each batch, at most every few megabytes.
-/// A dropped future rolls back; the reading thread then ends at its next batch.
+/// A dropped future rolls back; the reading thread ends at its next batch.
 ///
 /// # Errors
-/// When the file is not a good export as a whole (single bad tasks are quarantined), cannot be read, or Postgres does not answer.
-/// Nothing is left behind then.
-pub async fn label_studio<R>(
+/// If the file as a whole is invalid or cannot be read, or Postgres is unavailable. Nothing is left behind then. Single invalid tasks are
+/// quarantined instead.
+pub async fn import_label_studio<R>(
     conn: &mut PgConnection,
     input: R,
     options: &ImportOptions,
@@ -45,7 +42,7 @@ pub async fn label_studio<R>(
 where
     R: Read + Send + 'static,
 {
-    // types end here, so that the parser is compiled once, in this crate, and with its optimisation
+    // not generic from here on, so that the code is compiled once, in this crate and with its optimization level
     import(conn, Box::new(input), options, &mut on_progress).await
 }
 
@@ -59,14 +56,14 @@ async fn import(
     let started_at = Utc::now();
     let import_id = options.import_id.unwrap_or_else(Uuid::now_v7);
     let mut transaction = conn.begin().await?;
-    let options = &ImportOptions { normalizers: Arc::new(normalizers(&mut transaction).await?), ..options.clone() };
+    let read_options = options.read_options(load_normalizers(&mut transaction).await?);
     staging::create(&mut transaction).await?;
 
     let bytes_read = Arc::new(AtomicU64::new(0));
-    let (sender, mut batches) = mpsc::channel::<batch::Batch>(BATCHES_UNDER_WAY);
+    let (sender, mut batches) = mpsc::channel::<Batch>(BATCH_QUEUE_CAPACITY);
     let reading = tokio::task::spawn_blocking({
-        let (options, bytes_read) = (options.clone(), Arc::clone(&bytes_read));
-        move || read_tasks(input, &options, bytes_read, &mut |batch| sender.blocking_send(batch).is_ok())
+        let (ratios, bytes_read) = (options.ratios, Arc::clone(&bytes_read));
+        move || read_batches(input, &read_options, ratios, bytes_read, &mut |batch| sender.blocking_send(batch).is_ok())
     });
     let mut tasks = 0;
     while let Some(batch) = batches.recv().await {
@@ -75,12 +72,12 @@ async fn import(
         on_progress(Progress { stage: Stage::Reading, bytes_read: bytes_read.load(Ordering::Relaxed), tasks });
     }
     let bytes = || bytes_read.load(Ordering::Relaxed);
-    // a panic of the reader or of the parser: the file was not read to its end, so nothing may be stored
-    let outcome = reading.await.map_err(|lost| ImportError::Read { bytes_read: bytes(), source: io::Error::other(lost) })??;
+    // a panic of the reader or the parser: the file was not read to its end, so nothing may be stored
+    let summary = reading.await.map_err(|error| ReadError::Io { bytes_read: bytes(), source: io::Error::other(error) })??;
 
-    on_progress(Progress { stage: Stage::Storing, bytes_read: bytes(), tasks: tasks.max(outcome.tasks) });
-    let arrival = Arrival { import_id, started_at, bytes: bytes(), outcome };
-    let report = settle(&mut transaction, options, arrival).await?;
+    on_progress(Progress { stage: Stage::Storing, bytes_read: bytes(), tasks: tasks.max(summary.tasks) });
+    let parsed = ParsedImport { import_id, started_at, bytes: bytes(), summary };
+    let report = merge(&mut transaction, options, parsed).await?;
     transaction.commit().await?;
     info!(
         import.id = %report.import_id,

@@ -1,47 +1,34 @@
-//! Takes a Label Studio JSON export into the database, in one transaction and with flat memory.
+//! Imports annotation files, and single documents, in one transaction and with bounded memory.
 //!
-//! A blocking thread reads and checks tasks (`input`, `tasks`, `parse`); the async side copies them in batches into temporary
-//! tables (`staging`); when the file has ended well, set-based SQL moves everything to its place (`settle`).
-//! A single document goes the same way without a file (`one_document`).
-//! Nothing is visible before the commit, so a broken file, a lost connection or a dropped future leaves nothing behind.
+//! - `queue`: background imports, whose files are stored in the bucket.
+//! - `staging`: a blocking thread parses a file; its rows are copied in batches into temporary tables.
+//! - `merge`: once the whole file is staged, set-based SQL moves the rows to their tables.
+//! - `legacy_csv`: the importer of legacy review files, on the same temporary tables.
+//!
+//! Nothing is visible before the commit: a broken file, a lost connection or a dropped future leaves nothing behind.
 
-mod answers;
-mod batch;
-mod controls;
+mod create_document;
 mod error;
-mod flat;
-mod input;
-mod inspect;
 mod label_studio;
 pub mod legacy_csv;
-mod marks;
-mod metadata;
-mod objects;
-mod one_document;
+mod merge;
+mod new_document;
 mod options;
-mod parse;
-mod parsed;
 mod quarantine;
+mod queue;
 mod report;
-mod request;
-mod rows;
-mod said;
-mod scalars;
-mod settle;
-mod shapes;
 mod staging;
-mod task;
-mod tasks;
-mod unknown_keys;
 
+pub use aprendiz_annotation_types::QuarantinedTask;
+pub use aprendiz_label_studio::{GroundTruth, ReadError, SOURCE};
+pub use create_document::{CreatedDocument, create_document};
 pub use error::ImportError;
-pub use inspect::{Inspection, inspect};
-pub use label_studio::{SOURCE, label_studio};
-pub use one_document::{CreatedDocument, NewDocument, create_document};
-pub use options::{GroundTruth, ImportLimits, ImportOptions};
-pub use quarantine::{QuarantinedTask, quarantined_file, quarantined_tasks};
-pub use report::{ImportReport, NewField, Progress, Quarantined, Stage, StatusCounts};
-pub use request::{
-    ClaimedImport, ImportState, ImportStatus, StoredOptions, claim_import, declare_body, fail_import, finish_import, import_state,
+pub use label_studio::import_label_studio;
+pub use new_document::NewDocument;
+pub use options::{ImportLimits, ImportOptions};
+pub use quarantine::{QuarantineEntry, quarantined_file, quarantined_tasks};
+pub use queue::{
+    ClaimedImport, ImportState, ImportStatus, StoredOptions, claim_import, declare_import_object, fail_import, finish_import, import_state,
     list_imports, release_import, renew_import, request_import,
 };
+pub use report::{ImportReport, NewField, Progress, Stage, StatusCounts};

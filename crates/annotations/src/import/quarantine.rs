@@ -1,30 +1,30 @@
-//! Tasks that an import could not take in: to be looked at, repaired, and imported again.
+//! Quarantined tasks of an import, to be inspected, repaired and imported again.
 
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A task that was not taken in.
+/// A quarantined task of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct QuarantinedTask {
-    /// Place in the file, from 0.
+pub struct QuarantineEntry {
+    /// Index of the task in the file, from 0.
     pub task_index: i64,
-    /// Its id, where it has one.
+    /// Id of the task, if it could be read.
     pub task_id: Option<String>,
-    /// Why, and what would be right.
+    /// Why it was rejected, and how to repair it.
     pub reason: String,
-    /// Whether the task itself is kept: small ones are.
+    /// Whether the JSON of the task is kept; that of large tasks is not.
     pub is_kept: bool,
 }
 
-/// Quarantined tasks of an import after a place in its file, in their order.
+/// Returns the quarantined tasks of an import after an index in its file, ordered by index.
 ///
 /// # Errors
-/// When Postgres does not answer.
-pub async fn quarantined_tasks(conn: &mut PgConnection, import: Uuid, after: i64, limit: i64) -> Result<Vec<QuarantinedTask>, sqlx::Error> {
+/// If Postgres is unavailable.
+pub async fn quarantined_tasks(conn: &mut PgConnection, import: Uuid, after: i64, limit: i64) -> Result<Vec<QuarantineEntry>, sqlx::Error> {
     sqlx::query_as!(
-        QuarantinedTask,
+        QuarantineEntry,
         r#"
         SELECT task_index, task_id, reason, task IS NOT NULL AS "is_kept!"
         FROM import_quarantine
@@ -40,11 +40,11 @@ pub async fn quarantined_tasks(conn: &mut PgConnection, import: Uuid, after: i64
     .await
 }
 
-/// The quarantined tasks of an import that are kept, as an export file of their own: to be repaired, and imported again. At most some
-/// 8 MiB, which is what is kept of an import.
+/// Returns the kept quarantined tasks of an import as an export file, to be repaired and imported again. It has at most about 8 MiB, the
+/// limit of what is kept per import.
 ///
 /// # Errors
-/// When Postgres does not answer.
+/// If Postgres is unavailable.
 pub async fn quarantined_file(conn: &mut PgConnection, import: Uuid) -> Result<Vec<u8>, sqlx::Error> {
     let tasks = sqlx::query_scalar!(
         r#"SELECT task AS "task!" FROM import_quarantine WHERE import_id = $1 AND task IS NOT NULL ORDER BY task_index"#,
@@ -53,8 +53,8 @@ pub async fn quarantined_file(conn: &mut PgConnection, import: Uuid) -> Result<V
     .fetch_all(conn)
     .await?;
     let mut file = vec![b'['];
-    for (place, task) in tasks.iter().enumerate() {
-        file.extend_from_slice(if place > 0 { b",\n" } else { b"\n" });
+    for (index, task) in tasks.iter().enumerate() {
+        file.extend_from_slice(if index > 0 { b",\n" } else { b"\n" });
         file.extend_from_slice(task.as_bytes());
     }
     file.extend_from_slice(b"\n]\n");

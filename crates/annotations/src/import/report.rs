@@ -1,7 +1,8 @@
-//! What an import did, as people and programs read it.
+//! Progress and report of an import.
 
 use std::collections::BTreeMap;
 
+use aprendiz_annotation_types::QuarantinedTask;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,107 +10,106 @@ use uuid::Uuid;
 
 use crate::fields::{Cardinality, FieldKind};
 
-/// What an import is at.
+/// Stage of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// The file is being read.
     Reading,
-    /// The file has ended; everything is being moved to its place.
+    /// The whole file was read; its rows are being merged.
     Storing,
 }
 
-/// How far an import is, for a progress bar.
+impl Stage {
+    /// The name used in the database and the API.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reading => "reading",
+            Self::Storing => "storing",
+        }
+    }
+}
+
+/// Progress of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// What it is at.
+    /// Current stage.
     pub stage: Stage,
-    /// Bytes read of the file as it came (compressed, if it is).
+    /// Bytes of the file read so far, before decompression.
     pub bytes_read: u64,
-    /// Tasks read, good and bad.
+    /// Tasks read so far, valid and quarantined.
     pub tasks: u64,
 }
 
-/// A task that was not taken in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Quarantined {
-    /// Place in the file, from 0.
-    pub task_index: u64,
-    /// Its id, where it has one.
-    pub task_id: Option<String>,
-    /// Why, and what would be right.
-    pub reason: String,
-}
-
-/// A field that this import saw first, with what was guessed about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// A field created by an import, with its inferred definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::FromRow)]
 pub struct NewField {
-    /// Its name.
+    /// Name of the field.
     pub name: String,
-    /// Guessed kind.
+    /// Inferred kind.
     pub kind: FieldKind,
-    /// Guessed cardinality.
+    /// Inferred cardinality.
     pub cardinality: Cardinality,
 }
 
-/// Documents by review status of one field.
+/// Number of documents by review status of one field.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub struct StatusCounts {
-    /// Prediction equals accepted value.
+    /// The prediction equals the accepted value.
     pub ok: i64,
-    /// Prediction differs from accepted value.
+    /// The prediction differs from the accepted value.
     pub corrected: i64,
-    /// Accepted value without prediction.
+    /// A value was accepted and none was predicted.
     pub new: i64,
-    /// Prediction where there is no value.
+    /// A value was predicted and the accepted value is "no value".
     pub rejected: i64,
-    /// No prediction where there is no value.
+    /// No value was predicted and the accepted value is "no value".
     pub missing: i64,
-    /// No answer.
+    /// Not reviewed.
     pub unreviewed: i64,
 }
 
-/// What an import did. An import that changed nothing has one too.
+/// Report of an import, also of one that changed nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ImportReport {
-    /// Id of the row in `imports`.
+    /// Id of the import.
     pub import_id: Uuid,
-    /// Bytes of the file as it came.
+    /// Bytes of the file, before decompression.
     pub bytes: u64,
-    /// Tasks in the file, good and bad.
+    /// Tasks in the file, valid and quarantined.
     pub tasks: u64,
-    /// Documents that were not there before.
+    /// Documents created.
     pub documents_created: u64,
-    /// Documents whose text, file name or metadata changed.
+    /// Existing documents whose text, file name or metadata changed.
     pub documents_updated: u64,
-    /// Documents whose text, file name and metadata were the same already (their answers may still be new).
+    /// Existing documents with the same text, file name and metadata. Their reviews may still be new.
     pub documents_unchanged: u64,
-    /// Answers that were not there before.
+    /// Review events created, one per reviewed field.
     pub events_created: u64,
-    /// Tasks not taken in.
+    /// Quarantined tasks.
     pub quarantined: u64,
-    /// The first of them.
-    pub quarantined_tasks: Vec<Quarantined>,
-    /// Current state of the documents of this file, by field.
+    /// The first quarantined tasks.
+    pub quarantined_tasks: Vec<QuarantinedTask>,
+    /// Documents of this file by review status, for each field.
     pub fields: BTreeMap<String, StatusCounts>,
-    /// Fields that were not known before.
+    /// Fields created by this import.
     pub new_fields: Vec<NewField>,
-    /// Result items of types that Aprendiz does not read, by type.
+    /// Result items of unsupported control types, by type.
     pub unknown_controls: BTreeMap<String, u64>,
-    /// Keys in annotations, predictions and their results that Aprendiz does not read, by place and name; unknown keys of tasks are
-    /// kept in the metadata of the document.
+    /// Unknown keys of annotations, predictions and their results, by path and name. Unknown keys of tasks are kept in the metadata of the
+    /// document.
     #[serde(default)]
     pub unknown_keys: BTreeMap<String, u64>,
-    /// Annotations that were skipped in the labelling tool, and so are no reviews.
+    /// Annotations that were skipped in Label Studio, which are not reviews.
     #[serde(default)]
     pub annotations_cancelled: u64,
-    /// Unfinished annotations, which are not read.
+    /// Drafts, which are not imported.
     #[serde(default)]
     pub drafts_ignored: u64,
-    /// Answers that were taken back or changed, because the annotations they came from are not in the file any more; only with `mirror`.
+    /// Reviews retracted or changed because their annotations are no longer in the file; only with `mirror`.
     #[serde(default)]
     pub reviews_withdrawn: u64,
-    /// What does not fit, but did no harm.
+    /// Inconsistencies that did not prevent the import.
     pub warnings: Vec<String>,
     /// When reading began.
     pub started_at: DateTime<Utc>,

@@ -1,76 +1,79 @@
-//! Makes rows of the sketches of arriving texts, and of the pairs that are near-duplicates.
+//! Inserts the sketches of arriving texts and their near-duplicates.
 
 use sqlx::PgConnection;
 
-use crate::near_duplicates::verify::{Texts, verify_new};
+use crate::near_duplicates::texts::TextSource;
+use crate::near_duplicates::verify::verify_new;
 
-/// Indexes what is in `arriving_texts`; the documents must be there, the lock must be held. Texts of an import are placed by their
-/// importer; stored ones wait until somebody does.
-pub(crate) async fn index(conn: &mut PgConnection, texts: Texts) -> Result<(), sqlx::Error> {
-    // sorting millions of hashes on disk would take longer than everything else; statistics so that they are joined well
+/// Indexes the texts in `arriving_texts`. Their documents must exist, and the lock
+/// [`lock`](super::lock) must be held. Staged texts count as placed, because their import assigns
+/// the splits; stored texts stay unplaced until the next backfill.
+pub(crate) async fn index(conn: &mut PgConnection, source: TextSource) -> Result<(), sqlx::Error> {
+    // sorting millions of hashes on disk would take longer than everything else
     sqlx::raw_sql("SET LOCAL work_mem = '64MB'").execute(&mut *conn).await?;
-    let newest_before: i32 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM text_sketches").fetch_one(&mut *conn).await?;
-    insert_sketches(conn, texts, newest_before).await?;
-    insert_hashes(conn, newest_before).await?;
-    verify_new(conn, newest_before, texts).await?;
+    let latest_before: i32 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM text_sketches").fetch_one(&mut *conn).await?;
+    insert_sketches(conn, source, latest_before).await?;
+    insert_hashes(conn, latest_before).await?;
+    verify_new(conn, latest_before, source).await?;
     sqlx::raw_sql("SET LOCAL work_mem TO DEFAULT").execute(conn).await?;
     Ok(())
 }
 
-/// Numbers sketches in the order of arrival: the earlier of two has the lower number.
-async fn insert_sketches(conn: &mut PgConnection, texts: Texts, newest_before: i32) -> Result<(), sqlx::Error> {
+/// Inserts sketches in the order of arrival: the earlier of two has the lower id.
+async fn insert_sketches(conn: &mut PgConnection, source: TextSource, latest_before: i32) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO text_sketches (text_key, rate, size, hashes)
          SELECT f.text_key, f.rate, cardinality(f.hashes), f.hashes
          FROM (
-             SELECT DISTINCT ON (text_key) place, text_key, rate, hashes
+             SELECT DISTINCT ON (text_key) ordinal, text_key, rate, hashes
              FROM arriving_texts
-             ORDER BY text_key, place
+             ORDER BY text_key, ordinal
          ) f
          WHERE NOT EXISTS (SELECT FROM text_sketches s WHERE s.text_key = f.text_key)
-         ORDER BY f.place",
+         ORDER BY f.ordinal",
     )
     .execute(&mut *conn)
     .await?;
     sqlx::query(
-        "INSERT INTO arrivals (place, document_id, version, is_new, is_newest, sketch_id, is_known)
-         SELECT a.place, a.document_id, a.version, a.is_new, a.is_newest, s.id,
+        "INSERT INTO arrivals (ordinal, document_id, version, is_new, is_newest, sketch_id, is_known)
+         SELECT a.ordinal, a.document_id, a.version, a.is_new, a.is_newest, s.id,
                 s.id <= $1 OR bool_or(NOT a.is_new) OVER (PARTITION BY s.id)
          FROM arriving_texts a
          JOIN text_sketches s USING (text_key)
-         ORDER BY a.place",
+         ORDER BY a.ordinal",
     )
-    .bind(newest_before)
+    .bind(latest_before)
     .execute(&mut *conn)
     .await?;
+    // the planner needs statistics of the temporary tables to choose good joins
     sqlx::raw_sql("ANALYZE arrivals").execute(&mut *conn).await?;
     sqlx::query(
         "INSERT INTO document_sketches (document_id, version, sketch_id, placed)
          SELECT document_id, version, sketch_id, $1
          FROM arrivals
-         ORDER BY place",
+         ORDER BY ordinal",
     )
-    .bind(matches!(texts, Texts::Staged))
+    .bind(matches!(source, TextSource::Staged))
     .execute(conn)
     .await?;
     Ok(())
 }
 
-async fn insert_hashes(conn: &mut PgConnection, newest_before: i32) -> Result<(), sqlx::Error> {
+async fn insert_hashes(conn: &mut PgConnection, latest_before: i32) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO new_hashes (hash, sketch_id)
          SELECT h.hash, s.id
          FROM text_sketches s
          CROSS JOIN LATERAL unnest(s.hashes) AS h (hash)
          WHERE s.id > $1
-         -- neighbours in the index are written one after the other: several times as fast as in any order
+         -- index order makes the insertion several times faster than any other order
          ORDER BY h.hash, s.id",
     )
-    .bind(newest_before)
+    .bind(latest_before)
     .execute(&mut *conn)
     .await?;
     sqlx::raw_sql("ANALYZE new_hashes").execute(&mut *conn).await?;
-    // before the new ones are among the old ones
+    // before the new hashes are inserted into sketch_hashes
     sqlx::query(
         "INSERT INTO shared_hashes (hash)
          SELECT n.hash

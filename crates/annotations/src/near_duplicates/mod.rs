@@ -1,31 +1,32 @@
-//! Texts that overlap: which documents may not be in different splits.
+//! Near-duplicates: documents with overlapping texts, which must not be in different splits.
 //!
-//! Two texts are near-duplicates when at least half of the eight-word shingles of the one that has fewer are in the other
-//! (`shingles`). Pairs are found by sketches (`sketch`, `search`) and verified on the whole texts (`verify`) once, when a text
-//! arrives; from then on they are rows, which splits (`placement`), the leak gate of snapshots and `explain` read.
-//! Not here: which split a group falls into by its hash (`split`).
+//! Two texts are near-duplicates when at least half of the eight-word shingles of the text that has fewer also occur in the other
+//! (`shingles`). When a text arrives, sketches find its candidates (`sketch`, `search`), and the whole texts verify them (`verify`). The
+//! pairs are stored, and are used by the assignment of splits (`split_assignment`), the leakage check of snapshots and `explain`.
 
+mod backfill;
+mod delete;
 mod explain;
-mod forget;
+mod explanation;
+mod firsts;
 mod index;
-mod missing;
-mod placement;
+mod missing_texts;
 mod search;
 mod shingles;
 mod sketch;
+mod split_assignment;
 mod staging;
+mod texts;
 mod verify;
 
-pub use explain::{NearDuplicate, SplitExplanation, SplitVersion, explain};
-pub(crate) use forget::forget;
+pub(crate) use backfill::backfill;
+pub use backfill::{IndexReport, backfill_index, backfill_sketches};
+pub(crate) use delete::delete;
+pub use explain::explain;
+pub use explanation::{NearDuplicate, SplitExplanation, SplitVersion};
 pub(crate) use index::index;
-pub(crate) use missing::take_in_missing;
-pub use missing::{IndexReport, index_missing, sketch_missing};
-pub(crate) use placement::{place_kept, place_new, record_exclusions};
-pub use shingles::Shingles;
+pub use shingles::{MIN_CONTAINMENT, Shingles};
 pub use sketch::Sketch;
+pub(crate) use split_assignment::{assign_splits, exclude_bridges, record_exclusions};
 pub(crate) use staging::{create, drop, lock};
-pub(crate) use verify::Texts;
-
-/// Share of the shingles of the smaller text from which on two texts are near-duplicates.
-pub const LEAST_CONTAINMENT: f64 = 0.5;
+pub(crate) use texts::TextSource;

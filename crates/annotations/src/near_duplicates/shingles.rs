@@ -1,9 +1,12 @@
 //! Eight-word shingles of a text, as 64-bit hashes.
 //!
-//! A word is a run of letters and digits in lower case; everything else only separates. So case, punctuation and white space
-//! do not count. The hashes are stored: a change of anything here needs a migration that empties the tables of sketches.
+//! A word is a run of letters and digits in lower case; everything else is a separator. So case, punctuation and white space do not
+//! matter. The hashes are stored: any change here needs a migration that empties the tables of sketches.
 
-/// Words in a shingle.
+/// Minimum fraction of the shingles of the smaller text that near-duplicates share.
+pub const MIN_CONTAINMENT: f64 = 0.5;
+
+/// Number of words of a shingle.
 pub(super) const WORDS: usize = 8;
 
 const FNV_OFFSET: u64 = 0xCBF2_9CE4_8422_2325;
@@ -18,7 +21,7 @@ const fn mix(hash: u64) -> u64 {
     hash ^ (hash >> 31)
 }
 
-/// Calls `found` with the hash of every shingle, in order and with repetitions. Returns how many there were.
+/// Calls `found` with the hash of every shingle, in order and with repetitions. Returns their number.
 pub(super) fn for_each_shingle(text: &str, mut found: impl FnMut(u64)) -> usize {
     const OLDEST: u64 = power(BASE, WORDS as u32);
     let mut last = [0_u64; WORDS];
@@ -49,7 +52,7 @@ fn for_each_word(text: &str, mut found: impl FnMut(u64)) {
     let add = |byte: u8, hash: &mut u64| *hash = (*hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
     let mut rest = text;
     while let Some(&byte) = rest.as_bytes().first() {
-        // bytes where they are ASCII, as most are: every text of every import comes through here
+        // ASCII is handled byte by byte: this runs for every imported text, and most of them are ASCII
         let is_word = if byte.is_ascii() {
             rest = &rest[1..];
             let is_word = byte.is_ascii_alphanumeric();
@@ -85,7 +88,7 @@ fn for_each_word(text: &str, mut found: impl FnMut(u64)) {
 pub struct Shingles(Vec<u64>);
 
 impl Shingles {
-    /// Memory: 8 bytes a word while it is made, 8 bytes a distinct shingle afterwards.
+    /// Computes the shingles of a text. Memory: 8 bytes per word temporarily, then 8 bytes per distinct shingle.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let mut hashes = Vec::new();
@@ -107,7 +110,7 @@ impl Shingles {
         self.0.is_empty()
     }
 
-    /// Shared shingles over those of the text that has fewer, from 0 to 1; 0 when one of them has none.
+    /// Number of shared shingles divided by the number of the smaller text, 0 to 1; 0 if one of the texts has none.
     #[must_use]
     pub fn containment(&self, other: &Self) -> f64 {
         let smaller = self.len().min(other.len());
@@ -115,13 +118,13 @@ impl Shingles {
             return 0.0;
         }
         #[expect(clippy::cast_precision_loss, reason = "a text has far fewer than 2^53 shingles")]
-        let share = shared(&self.0, &other.0) as f64 / smaller as f64;
-        share
+        let containment = count_shared(&self.0, &other.0) as f64 / smaller as f64;
+        containment
     }
 }
 
-/// Number of values that two sorted lists without repetitions share.
-pub(super) fn shared(one: &[u64], other: &[u64]) -> usize {
+/// Counts the values that two sorted lists without repetitions share.
+pub(super) fn count_shared(one: &[u64], other: &[u64]) -> usize {
     let (mut left, mut right, mut shared) = (0, 0, 0);
     while left < one.len() && right < other.len() {
         let (a, b) = (one[left], other[right]);
@@ -139,7 +142,7 @@ mod tests {
     const TEN: &str = "one two three four five six seven eight nine ten";
 
     #[test]
-    fn case_punctuation_and_white_space_do_not_count() {
+    fn case_punctuation_and_white_space_do_not_matter() {
         let plain = Shingles::of(TEN);
         assert_eq!(plain.len(), 3);
         assert_eq!(Shingles::of("  One, two; THREE\n\nfour \"five\" six -- seven (eight) nine, ten."), plain);
@@ -155,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shingle_is_the_same_wherever_it_stands_and_depends_on_the_order_of_its_words() {
+    fn a_shingle_depends_on_the_order_of_its_words_and_not_on_its_position() {
         let there = Shingles::of(&format!("{} {TEN} {}", "before ".repeat(30), "after ".repeat(30)));
         assert_eq!(Shingles::of(TEN).containment(&there), 1.0);
         let swapped = Shingles::of("two one three four five six seven eight nine ten");
@@ -163,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn containment_is_measured_by_the_smaller_text_and_repetitions_count_once() {
+    fn containment_refers_to_the_smaller_text_and_repetitions_count_once() {
         let small = Shingles::of(TEN);
         let large = Shingles::of(&format!("{TEN} and then a great deal more that the other text does not say {TEN}"));
         assert_eq!((small.containment(&large), large.containment(&small)), (1.0, 1.0));

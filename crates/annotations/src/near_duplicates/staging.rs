@@ -1,33 +1,34 @@
-//! Temporary tables of one round of indexing, and the lock that lets rounds follow each other.
+//! Temporary tables of one round of indexing.
 //!
-//! As in the importer, statements about temporary tables are plain static strings: the checked macros do not know them.
+//! Statements on temporary tables are plain static strings, because the checked macros of sqlx do not know these tables.
 
+use aprendiz_db::AdvisoryLock;
 use sqlx::PgConnection;
 
 const CREATE: &str = "
--- texts that are to be indexed, in the order in which they are judged
+-- texts to index, in the order in which they are processed
 CREATE TEMPORARY TABLE arriving_texts (
-    place       bigint NOT NULL,
+    ordinal     bigint NOT NULL,
     document_id uuid NOT NULL,
     version     int NOT NULL,
-    -- of a new document; else of one that keeps its split or is excluded
+    -- whether the document is new; an existing document keeps its split or is excluded
     is_new      boolean NOT NULL,
-    -- an older version than the newest is only sketched
+    -- older versions are sketched and take part in nothing else
     is_newest   boolean NOT NULL,
     text_key    text NOT NULL,
     rate        smallint NOT NULL,
     hashes      bigint[] NOT NULL
 ) ON COMMIT DROP;
 
--- the same with their sketches
+-- the same texts with their sketches
 CREATE TEMPORARY TABLE arrivals (
-    place       bigint NOT NULL,
+    ordinal     bigint NOT NULL,
     document_id uuid NOT NULL,
     version     int NOT NULL,
     is_new      boolean NOT NULL,
     is_newest   boolean NOT NULL,
     sketch_id   int NOT NULL,
-    -- whether a document that was there before had the text, or has it now
+    -- whether an existing document has or had the text
     is_known    boolean NOT NULL
 ) ON COMMIT DROP;
 CREATE INDEX arrivals_sketch ON arrivals (sketch_id);
@@ -38,12 +39,12 @@ CREATE TEMPORARY TABLE new_hashes (
     sketch_id int NOT NULL
 ) ON COMMIT DROP;
 
--- those of them that more than one text has
+-- new hashes that occur in more than one text
 CREATE TEMPORARY TABLE shared_hashes (
     hash bigint NOT NULL
 ) ON COMMIT DROP;
 
--- what was decided in this transaction, before positions are drawn
+-- splits decided in this transaction, before positions are assigned
 CREATE TEMPORARY TABLE decided_splits (
     number      int GENERATED ALWAYS AS IDENTITY,
     document_id uuid PRIMARY KEY,
@@ -62,22 +63,20 @@ pub(crate) async fn create(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Drops them before the commit, so that a caller's transaction can hold a second round.
+/// Drops the tables before the commit, so that the transaction of a caller can run a second round.
 pub(crate) async fn drop(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(DROP).execute(conn).await?;
     Ok(())
 }
 
-/// Empties what belongs to one round; decisions stay.
+/// Empties the tables of one round, except the decisions.
 pub(super) async fn begin_round(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql("TRUNCATE arriving_texts, arrivals, new_hashes, shared_hashes").execute(conn).await?;
     Ok(())
 }
 
-/// Of two transactions that bring texts each must see those of the other: one waits here until the other has committed.
-/// Reviewers do not wait for it. Taken after the lock on projects, before rows and positions.
+/// Serializes transactions that add or erase texts, because each must see the texts of the others. Reviews do not take this lock. Lock
+/// order: projects, near-duplicates, rows, positions.
 pub(crate) async fn lock(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    // 7020641 belongs to positions, 7020642 to projects
-    sqlx::query("SELECT pg_advisory_xact_lock(7020643, 1)").execute(conn).await?;
-    Ok(())
+    AdvisoryLock::NearDuplicates.lock(conn).await
 }

@@ -1,13 +1,13 @@
-//! A migrated database for each test, dropped afterwards, also when the test fails.
+//! A migrated database per test, dropped at the end even if the test fails.
 
 use std::future::Future;
 
-use annotations::import::{ImportError, ImportOptions, ImportReport, label_studio};
+use annotations::import::{ImportError, ImportOptions, ImportReport, import_label_studio};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
 use uuid::Uuid;
 
-/// Runs a test with an empty, migrated database of its own.
+/// Runs a test with its own empty, migrated database.
 pub(crate) async fn with_database<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(PgPool) -> F) {
     let url = std::env::var("DATABASE_URL").expect("DATABASE_URL is not set: run `./dev test`, which starts a private Postgres");
     let server: PgConnectOptions = url.parse().expect("DATABASE_URL is a Postgres URL");
@@ -32,10 +32,10 @@ pub(crate) async fn import(pool: &PgPool, file: impl Into<Vec<u8>>) -> Result<Im
     import_with(pool, file, &ImportOptions::new("test")).await
 }
 
-/// The same with options.
+/// Imports bytes with options.
 pub(crate) async fn import_with(pool: &PgPool, file: impl Into<Vec<u8>>, options: &ImportOptions) -> Result<ImportReport, ImportError> {
     let mut conn = pool.acquire().await.unwrap();
-    label_studio(&mut conn, std::io::Cursor::new(file.into()), options, |_| {}).await
+    import_label_studio(&mut conn, std::io::Cursor::new(file.into()), options, |_| {}).await
 }
 
 /// The rows of every table that an import writes except `imports` and its quarantine, in a fixed order.
@@ -74,7 +74,7 @@ pub(crate) async fn state(pool: &PgPool, task_id: &str, field: &str) -> State {
 /// What [`state`] returns.
 pub(crate) type State = (Option<Vec<String>>, Option<Vec<String>>, String, i32);
 
-/// A [`State`], written shortly.
+/// Builds a [`State`].
 pub(crate) fn is(predicted: Option<&[&str]>, accepted: Option<&[&str]>, status: &str, version: i32) -> State {
     let value = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect();
     (predicted.map(value), accepted.map(value), status.to_owned(), version)

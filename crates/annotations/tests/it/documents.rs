@@ -1,4 +1,4 @@
-//! Readers of documents and fields.
+//! Queries of documents and fields.
 
 use annotations::documents::{self, DocumentFilter};
 use annotations::fields::{self, Cardinality, FieldDefinition, FieldKind};
@@ -7,10 +7,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::database::{import, with_database};
-use crate::export::{file, prediction, reviewed, task};
+use crate::task_builders::{file, prediction, reviewed, task};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_follow_each_other_without_gap_or_repetition() {
+async fn pages_have_no_gaps_and_no_repetitions() {
     with_database(|pool| async move {
         let mut tasks: Vec<_> = (1..=7).map(task).collect();
         tasks[6]["project"] = json!(2);
@@ -30,7 +30,7 @@ async fn pages_follow_each_other_without_gap_or_repetition() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_is_shown_with_its_newest_text_and_its_annotations() {
+async fn a_document_has_its_latest_text_and_its_annotations() {
     with_database(|pool| async move {
         let mut full = reviewed(1, &[("law", "Texas")]);
         full["predictions"] = json!([prediction(1, "v1", "2024-01-01T00:00:00Z", &[("kind", "Sale")])]);
@@ -42,20 +42,20 @@ async fn a_document_is_shown_with_its_newest_text_and_its_annotations() {
         let shown = documents::get(&mut conn, id).await.unwrap().unwrap();
         assert_eq!((shown.text.as_str(), shown.text_version), ("newer", 2));
         assert!(shown.document.split.is_some());
-        let annotations = documents::annotations_of(&mut conn, id).await.unwrap();
+        let annotations = documents::list_annotations(&mut conn, id).await.unwrap();
         let statuses: Vec<_> = annotations.iter().map(|annotation| (annotation.field.as_str(), annotation.review_status)).collect();
         assert_eq!(statuses, [("kind", ReviewStatus::Rejected), ("law", ReviewStatus::New)]);
 
-        let (stranger, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        assert_eq!(documents::missing_of(&mut conn, &[other, id, stranger]).await.unwrap(), [other, stranger]);
-        assert!(documents::missing_of(&mut conn, &[id]).await.unwrap().is_empty());
-        assert!(documents::get(&mut conn, stranger).await.unwrap().is_none());
+        let (unknown, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert_eq!(documents::unknown_ids(&mut conn, &[other, id, unknown]).await.unwrap(), [other, unknown]);
+        assert!(documents::unknown_ids(&mut conn, &[id]).await.unwrap().is_empty());
+        assert!(documents::get(&mut conn, unknown).await.unwrap().is_none());
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fields_count_their_answers_and_can_be_declared() {
+async fn fields_count_their_reviews_and_can_be_declared() {
     with_database(|pool| async move {
         let mut predicted = task(3);
         predicted["predictions"] = json!([prediction(1, "v1", "2024-01-01T00:00:00Z", &[("law", "Ohio")])]);
@@ -77,9 +77,9 @@ async fn fields_count_their_answers_and_can_be_declared() {
         let signed = FieldDefinition { kind: FieldKind::Date, allowed_values: None, ..definition.clone() };
         fields::declare(&mut conn, "signed", &signed, "ana").await.unwrap();
         assert_eq!(fields::list(&mut conn).await.unwrap().len(), 2);
-        assert!(fields::get(&mut conn, "unheard").await.unwrap().is_none());
-        let refused = fields::declare(&mut conn, "the law", &definition, "ana").await.unwrap_err();
-        assert!(matches!(refused, AnnotationsError::InvalidDefinition { .. }), "{refused}");
+        assert!(fields::get(&mut conn, "unknown").await.unwrap().is_none());
+        let rejected = fields::declare(&mut conn, "the law", &definition, "ana").await.unwrap_err();
+        assert!(matches!(rejected, AnnotationsError::InvalidDefinition { .. }), "{rejected}");
         drop(conn);
 
         let report = import(&pool, export).await.unwrap();

@@ -1,10 +1,10 @@
-//! Uploads and downloads, against a real S3 server.
+//! Integration tests against a real S3 server.
 
-#![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-mod absence;
-mod damage;
+mod checksum;
+mod deletion;
 mod fixture;
+mod missing;
 mod ranges;
-mod round_trip;
-mod tidying;
+mod upload_download;

@@ -1,7 +1,7 @@
-//! Builds a snapshot of everything in a database into a directory and says how long it took:
-//! `aprendiz-snapshot DIR [--parquet-only] [--pairs] [FIELD...]`.
+//! Builds a snapshot of a whole database into a directory and prints the elapsed time.
 //!
-//! Reads `DATABASE_URL`. For looking at time and memory without a worker; `deploy/bench/dataset.sh` measures with it.
+//! Usage: `aprendiz-snapshot DIR [--parquet-only] [--pairs] [FIELD...]`, with `DATABASE_URL` set. Measures time and memory of a build
+//! without a worker; used by `deploy/bench/dataset.sh`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -15,12 +15,12 @@ use tokio_util::sync::CancellationToken;
 #[tokio::main]
 async fn main() -> Result<(), DatasetError> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mut flag = |name| arguments.iter().position(|argument| argument == name).map(|place| arguments.remove(place)).is_some();
+    let mut flag = |name| arguments.iter().position(|argument| argument == name).map(|index| arguments.remove(index)).is_some();
     let formats = if flag("--parquet-only") { &[Format::Parquet][..] } else { &Format::ALL[..] };
     let pairs = flag("--pairs").then(PairsRequest::default);
     let mut arguments = arguments.into_iter();
     let dir: PathBuf = arguments.next().expect("usage: aprendiz-snapshot DIR [--parquet-only] [--pairs] [FIELD...]").into();
-    let url = std::env::var("DATABASE_URL").expect("DATABASE_URL names the database");
+    let url = std::env::var("DATABASE_URL").expect("DATABASE_URL must be set");
     let database = PgConnectOptions::from_str(&url)?;
     let mut conn = database.connect().await?;
     let position: i64 = sqlx::query_scalar("SELECT last_value FROM positions").fetch_one(&mut conn).await?;

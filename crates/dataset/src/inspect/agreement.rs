@@ -1,98 +1,99 @@
-//! How far reviewers agree where several of them judged the same field of the same document.
+//! Inter-annotator agreement on fields that several reviewers reviewed in the same document.
 
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use crate::inspect::error::InspectError;
-use crate::inspect::recorded::Recorded;
+use crate::inspect::snapshot_record::SnapshotRecord;
 
-/// Pairs of reviewers that are listed.
-const LISTED: i64 = 20;
+const MAX_LISTED_PAIRS: i64 = 20;
 
-/// Agreement of the reviewers of a snapshot. The latest answer of each reviewer as of the position counts; reviews that were undone
-/// do not; "no value" is an answer; values are compared as sets.
+/// Agreement of the reviewers of a snapshot.
+///
+/// The latest review of each reviewer as of the position counts. "No value" counts as a value, undone reviews do not count, and values are
+/// compared as sets.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Agreement {
-    /// Fields that several reviewers judged in one document at least, by name.
+    /// Fields with several reviewers in at least one document, sorted by name.
     pub fields: Vec<FieldAgreement>,
-    /// The pairs of reviewers that disagree most often, at most 20.
+    /// Pairs of reviewers with the most disagreements, at most 20.
     pub most_disagreeing: Vec<ReviewerPair>,
 }
 
-/// Agreement about one field.
+/// Agreement on one field.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct FieldAgreement {
-    /// The field.
+    /// Name of the field.
     pub field: String,
-    /// Documents in which several reviewers judged it.
+    /// Documents in which several reviewers reviewed the field.
     pub documents: i64,
-    /// Reviewers of these documents.
+    /// Number of reviewers of these documents.
     pub reviewers: i64,
-    /// Pairs of answers to the same document.
+    /// Pairs of reviews of the same document.
     pub pairs: i64,
-    /// Share of these pairs that agree; null without a pair.
+    /// Fraction of these pairs that agree; null without pairs.
     pub observed_agreement: Option<f64>,
-    /// Krippendorff's alpha for nominal data: 1 = they agree, 0 = as by chance; null when all answers are the same value, for then
-    /// there is no chance to disagree.
+    /// Krippendorff's alpha for nominal data: 1 is perfect agreement, 0 is agreement by chance. Null if all reviews have the same value,
+    /// because the expected disagreement is then 0.
     pub krippendorff_alpha: Option<f64>,
 }
 
-/// Two reviewers of the same fields of the same documents.
+/// Two reviewers who reviewed the same fields of the same documents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ReviewerPair {
-    /// One of them, the lesser by code points.
+    /// The reviewer whose name sorts first by code point.
     pub reviewer: String,
-    /// The other.
+    /// The other reviewer.
     pub other: String,
-    /// Fields of documents that both judged.
+    /// Number of fields that both reviewed, counted per document.
     pub judged: i64,
-    /// Of these, those that they judged differently.
+    /// Number of these that they reviewed differently.
     pub disagreements: i64,
 }
 
-/// What the statement counts for a field; a unit is a document that several reviewers judged.
+/// AlphaSums for the alpha of one field. A unit is a document with several reviewers of the field.
 #[derive(Debug, Clone, Copy)]
-struct Sums {
-    /// Answers in all units.
-    answers: f64,
-    /// Sum over the units and values of n (n - 1) / (m - 1), n being how many of the m answers of the unit are the value: the
-    /// diagonal of the coincidence matrix.
+struct AlphaSums {
+    /// Reviews in all units.
+    reviews: f64,
+    /// Diagonal of the coincidence matrix: the sum over units and values of n (n - 1) / (m - 1), where n of the m reviews of the unit have
+    /// the value.
     coincidences: f64,
-    /// Sum over the values of N (N - 1), N being how many answers in all units are the value.
+    /// Sum over the values of N (N - 1), where N reviews in all units have the value.
     expected: f64,
 }
 
-/// Krippendorff's alpha for nominal data, any number of reviewers, answers missing (Krippendorff, Computing Krippendorff's
-/// Alpha-Reliability, 2011, section D): 1 - observed over expected disagreement.
-fn krippendorff_alpha(sums: Sums) -> Option<f64> {
-    let Sums { answers, coincidences, expected } = sums;
-    let all = answers * (answers - 1.0);
-    // whole numbers below 2^53: equal means equal
-    (answers > 1.0 && all > expected).then(|| ((answers - 1.0) * coincidences - expected) / (all - expected))
+/// Krippendorff's alpha: 1 - observed / expected disagreement, for nominal data, any number of reviewers and missing reviews (Krippendorff,
+/// Computing Krippendorff's Alpha-Reliability, 2011, section D).
+fn krippendorff_alpha(sums: AlphaSums) -> Option<f64> {
+    let AlphaSums { reviews, coincidences, expected } = sums;
+    let all = reviews * (reviews - 1.0);
+    // integers below 2^53 are exact, so they can be compared
+    (reviews > 1.0 && all > expected).then(|| ((reviews - 1.0) * coincidences - expected) / (all - expected))
 }
 
-/// Counts in SQL, one pass over the events of the snapshot.
+/// Computes the agreement in SQL, with one pass over the events of the snapshot per query.
 ///
 /// # Errors
-/// When Postgres does not answer.
-pub async fn agreement(conn: &mut PgConnection, recorded: &Recorded) -> Result<Agreement, InspectError> {
-    let selection = &recorded.selection;
+/// [`InspectError::Database`].
+pub async fn agreement(conn: &mut PgConnection, record: &SnapshotRecord) -> Result<Agreement, InspectError> {
+    let selection = &record.selection;
     let rows = sqlx::query!(
         r#"
         WITH latest AS (
-            -- the last word of each reviewer on each field of each document
+            -- the latest review of each reviewer, field and document
             SELECT DISTINCT ON (e.document_id, e.field, e.reviewer) e.document_id, e.field, e.reviewer, e.value, e.review_status
             FROM chosen_documents($1, $2, $3, $4, $6) c
             JOIN annotation_events e ON e.document_id = c.id AND e.field = ANY($5) AND e.position <= $1 AND e.reviewer IS NOT NULL
             ORDER BY e.document_id, e.field, e.reviewer, e.occurred_at DESC, e.position DESC
-        ), said AS (
+        ), reviews AS (
             SELECT document_id, field, reviewer, ARRAY(SELECT unnest(value) ORDER BY 1) AS value
             FROM latest
             WHERE review_status <> 'UNREVIEWED'
         ), by_value AS (
             SELECT document_id, field, value, count(*) AS n
-            FROM said
+            FROM reviews
             GROUP BY document_id, field, value
         ), units AS (
             SELECT by_value.*, sum(n) OVER (PARTITION BY document_id, field) AS m
@@ -103,7 +104,7 @@ pub async fn agreement(conn: &mut PgConnection, recorded: &Recorded) -> Result<A
             WHERE m > 1
             GROUP BY field, value
         ), by_field AS (
-            SELECT field, sum(n)::float8 AS answers, sum(coincidences) AS coincidences, sum(n * (n - 1))::float8 AS expected,
+            SELECT field, sum(n)::float8 AS reviews, sum(coincidences) AS coincidences, sum(n * (n - 1))::float8 AS expected,
                    sum(agreeing)::bigint AS agreeing
             FROM by_field_value
             GROUP BY field
@@ -113,11 +114,11 @@ pub async fn agreement(conn: &mut PgConnection, recorded: &Recorded) -> Result<A
             GROUP BY field
         ), reviewers AS (
             SELECT s.field, count(DISTINCT s.reviewer) AS reviewers
-            FROM said s
+            FROM reviews s
             WHERE EXISTS (SELECT FROM units u WHERE u.document_id = s.document_id AND u.field = s.field AND u.m > 1)
             GROUP BY s.field
         )
-        SELECT f.field AS "field!", f.answers AS "answers!", f.coincidences AS "coincidences!", f.expected AS "expected!",
+        SELECT f.field AS "field!", f.reviews AS "reviews!", f.coincidences AS "coincidences!", f.expected AS "expected!",
                f.agreeing AS "agreeing!", z.documents AS "documents!", z.pairs AS "pairs!", r.reviewers AS "reviewers!"
         FROM by_field f
         JOIN sizes z USING (field)
@@ -129,7 +130,7 @@ pub async fn agreement(conn: &mut PgConnection, recorded: &Recorded) -> Result<A
         selection.source,
         selection.project,
         &selection.fields,
-        recorded.created_at,
+        record.created_at,
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -139,7 +140,7 @@ pub async fn agreement(conn: &mut PgConnection, recorded: &Recorded) -> Result<A
         reviewers: row.reviewers,
         pairs: row.pairs,
         observed_agreement: (row.pairs > 0).then(|| row.agreeing as f64 / row.pairs as f64),
-        krippendorff_alpha: krippendorff_alpha(Sums { answers: row.answers, coincidences: row.coincidences, expected: row.expected }),
+        krippendorff_alpha: krippendorff_alpha(AlphaSums { reviews: row.reviews, coincidences: row.coincidences, expected: row.expected }),
         field: row.field,
     });
     let fields = fields.collect();
@@ -147,20 +148,20 @@ pub async fn agreement(conn: &mut PgConnection, recorded: &Recorded) -> Result<A
         ReviewerPair,
         r#"
         WITH latest AS (
-            -- the last word of each reviewer on each field of each document
+            -- the latest review of each reviewer, field and document
             SELECT DISTINCT ON (e.document_id, e.field, e.reviewer) e.document_id, e.field, e.reviewer, e.value, e.review_status
             FROM chosen_documents($1, $2, $3, $4, $6) c
             JOIN annotation_events e ON e.document_id = c.id AND e.field = ANY($5) AND e.position <= $1 AND e.reviewer IS NOT NULL
             ORDER BY e.document_id, e.field, e.reviewer, e.occurred_at DESC, e.position DESC
-        ), said AS (
+        ), reviews AS (
             SELECT document_id, field, reviewer, ARRAY(SELECT unnest(value) ORDER BY 1) AS value
             FROM latest
             WHERE review_status <> 'UNREVIEWED'
         )
         SELECT one.reviewer AS "reviewer!", other.reviewer AS "other!", count(*) AS "judged!",
                count(*) FILTER (WHERE one.value <> other.value) AS "disagreements!"
-        FROM said one
-        JOIN said other ON other.document_id = one.document_id AND other.field = one.field
+        FROM reviews one
+        JOIN reviews other ON other.document_id = one.document_id AND other.field = one.field
             AND other.reviewer COLLATE "C" > one.reviewer COLLATE "C"
         GROUP BY 1, 2
         HAVING count(*) FILTER (WHERE one.value <> other.value) > 0
@@ -172,8 +173,8 @@ pub async fn agreement(conn: &mut PgConnection, recorded: &Recorded) -> Result<A
         selection.source,
         selection.project,
         &selection.fields,
-        recorded.created_at,
-        LISTED,
+        record.created_at,
+        MAX_LISTED_PAIRS,
     )
     .fetch_all(conn)
     .await?;
@@ -185,23 +186,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alpha_of_two_observers_is_that_of_the_literature() {
+    fn alpha_of_two_reviewers_matches_the_literature() {
         // Krippendorff 2011, section A: o_00 = 10, o_11 = 2, n_0 = 14, n_1 = 6
-        let alpha = krippendorff_alpha(Sums { answers: 20.0, coincidences: 12.0, expected: 14.0 * 13.0 + 6.0 * 5.0 }).unwrap();
+        let alpha = krippendorff_alpha(AlphaSums { reviews: 20.0, coincidences: 12.0, expected: 14.0 * 13.0 + 6.0 * 5.0 }).unwrap();
         assert!((alpha - 0.095).abs() < 0.0005, "{alpha}");
     }
 
     #[test]
-    fn alpha_of_many_observers_with_missing_answers_is_that_of_the_literature() {
+    fn alpha_with_missing_reviews_matches_the_literature() {
         // section C: the diagonal is 7, 10, 8, 4, 3; the totals are 9, 13, 10, 5, 3
         let expected = [9.0_f64, 13.0, 10.0, 5.0, 3.0].map(|n| n * (n - 1.0)).iter().sum();
-        let alpha = krippendorff_alpha(Sums { answers: 40.0, coincidences: 32.0, expected }).unwrap();
+        let alpha = krippendorff_alpha(AlphaSums { reviews: 40.0, coincidences: 32.0, expected }).unwrap();
         assert!((alpha - 0.743).abs() < 0.0005, "{alpha}");
     }
 
     #[test]
-    fn where_only_one_value_was_ever_given_there_is_no_alpha() {
-        assert_eq!(krippendorff_alpha(Sums { answers: 4.0, coincidences: 4.0, expected: 12.0 }), None);
-        assert_eq!(krippendorff_alpha(Sums { answers: 0.0, coincidences: 0.0, expected: 0.0 }), None);
+    fn alpha_is_undefined_if_all_reviews_have_the_same_value() {
+        assert_eq!(krippendorff_alpha(AlphaSums { reviews: 4.0, coincidences: 4.0, expected: 12.0 }), None);
+        assert_eq!(krippendorff_alpha(AlphaSums { reviews: 0.0, coincidences: 0.0, expected: 0.0 }), None);
     }
 }

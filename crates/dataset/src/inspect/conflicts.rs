@@ -1,4 +1,6 @@
-//! The same text with different accepted values: at least one of them is wrong, or the field is not about the text.
+//! Conflicts: different accepted values for equal texts.
+//!
+//! At least one of the values is wrong, or the field does not depend on the text.
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -7,35 +9,35 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::inspect::error::InspectError;
-use crate::inspect::recorded::Recorded;
+use crate::inspect::snapshot_record::SnapshotRecord;
 
-/// A field that has different accepted values in documents with the same text.
+/// A field with different accepted values in documents with the same text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Conflict {
-    /// Names the text within this snapshot; an opaque key.
+    /// Opaque key of the text within the snapshot.
     pub text_key: String,
-    /// The field.
+    /// Name of the field.
     pub field: String,
-    /// Whether the texts are equal byte for byte; else they differ in case and white space only.
+    /// Whether the texts are identical; otherwise they differ only in case and white space.
     pub equal_text: bool,
-    /// Documents with this text and a value for the field.
+    /// Number of documents with this text and a value of the field.
     pub documents: i64,
-    /// The values, the most frequent first; at most 10.
+    /// The values, most frequent first; at most 10.
     pub values: Vec<ConflictingValue>,
 }
 
 /// One of the values of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConflictingValue {
-    /// The accepted value, sorted; empty = no value.
+    /// The accepted value, sorted; empty means "no value".
     pub value: Vec<String>,
-    /// Documents that have it.
+    /// Number of documents with this value.
     pub documents: i64,
-    /// The first of them, by id; at most 3.
+    /// The first of these documents by id; at most 3.
     pub examples: Vec<Uuid>,
 }
 
-/// Where a page of conflicts ended.
+/// Position in the list of conflicts, for pagination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConflictCursor {
     text_key: String,
@@ -43,85 +45,88 @@ pub struct ConflictCursor {
 }
 
 impl Conflict {
-    /// The cursor that continues after this conflict.
+    /// Cursor of the page after this conflict.
     #[must_use]
     pub fn cursor(&self) -> ConflictCursor {
         ConflictCursor { text_key: self.text_key.clone(), field: self.field.clone() }
     }
 }
 
-/// Number of conflicts in a snapshot.
+/// Counts the conflicts in a snapshot.
 ///
 /// # Errors
-/// When Postgres does not answer.
-pub async fn conflict_count(conn: &mut PgConnection, recorded: &Recorded) -> Result<i64, InspectError> {
-    let selection = &recorded.selection;
+/// [`InspectError::Database`].
+pub async fn conflict_count(conn: &mut PgConnection, record: &SnapshotRecord) -> Result<i64, InspectError> {
+    let selection = &record.selection;
     let count = sqlx::query_scalar!(
         r#"
-        WITH placed AS (
-            -- texts that are equal but for case and white space share a sketch
+        WITH documents_by_text AS (
+            -- texts that differ only in case and white space share a sketch
             SELECT c.id, c.text_sha256, coalesce(k.sketch_id::text, c.text_sha256) COLLATE "C" AS text_key
             FROM chosen_documents($1, $2, $3, $4, $6) c
             LEFT JOIN document_sketches k ON k.document_id = c.id AND k.version = c.text_version
-        ), twins AS MATERIALIZED (
+        ), duplicates AS MATERIALIZED (
             SELECT id, text_sha256, text_key
-            FROM (SELECT placed.*, count(*) OVER (PARTITION BY text_key) AS copies FROM placed) counted
+            FROM (SELECT documents_by_text.*, count(*) OVER (PARTITION BY text_key) AS copies FROM documents_by_text) counted
             WHERE copies > 1
-        ), valued AS (
+        ), accepted AS (
             SELECT w.text_key, w.text_sha256, w.id, v.field COLLATE "C" AS field, ARRAY(SELECT unnest(v.value) ORDER BY 1) AS value
-            FROM twins w
+            FROM duplicates w
             CROSS JOIN LATERAL accepted_values(w.id, $5, $1) v
         )
         SELECT count(*) AS "conflicts!"
-        FROM (SELECT FROM valued GROUP BY text_key, field HAVING count(DISTINCT value) > 1) conflicts
+        FROM (SELECT FROM accepted GROUP BY text_key, field HAVING count(DISTINCT value) > 1) conflicts
         "#,
         selection.position,
         selection.documents.as_deref(),
         selection.source,
         selection.project,
         &selection.fields,
-        recorded.created_at,
+        record.created_at,
     )
     .fetch_one(conn)
     .await?;
     Ok(count)
 }
 
-/// At most `limit` conflicts by text and field, from the start or after a cursor.
+/// Returns at most `limit` conflicts ordered by text and field, from the start or after a cursor.
 ///
 /// # Errors
-/// When Postgres does not answer.
+/// [`InspectError::Database`].
 pub async fn conflicts(
     conn: &mut PgConnection,
-    recorded: &Recorded,
+    record: &SnapshotRecord,
     after: Option<&ConflictCursor>,
     limit: i64,
 ) -> Result<Vec<Conflict>, InspectError> {
-    let selection = &recorded.selection;
+    let selection = &record.selection;
     let rows = sqlx::query!(
         r#"
-        WITH placed AS (
-            -- texts that are equal but for case and white space share a sketch
+        WITH documents_by_text AS (
+            -- texts that differ only in case and white space share a sketch
             SELECT c.id, c.text_sha256, coalesce(k.sketch_id::text, c.text_sha256) COLLATE "C" AS text_key
             FROM chosen_documents($1, $2, $3, $4, $6) c
             LEFT JOIN document_sketches k ON k.document_id = c.id AND k.version = c.text_version
-        ), twins AS MATERIALIZED (
+        ), duplicates AS MATERIALIZED (
             SELECT id, text_sha256, text_key
-            FROM (SELECT placed.*, count(*) OVER (PARTITION BY text_key) AS copies FROM placed) counted
+            FROM (SELECT documents_by_text.*, count(*) OVER (PARTITION BY text_key) AS copies FROM documents_by_text) counted
             WHERE copies > 1
-        ), valued AS (
+        ), accepted AS (
             SELECT w.text_key, w.text_sha256, w.id, v.field COLLATE "C" AS field, ARRAY(SELECT unnest(v.value) ORDER BY 1) AS value
-            FROM twins w
+            FROM duplicates w
             CROSS JOIN LATERAL accepted_values(w.id, $5, $1) v
         ), by_value AS (
             SELECT text_key, field, value, count(*) AS documents, (array_agg(id ORDER BY id))[1:3] AS examples,
-                   min(text_sha256) AS least, max(text_sha256) AS greatest
-            FROM valued
+                   min(text_sha256) AS min_sha256, max(text_sha256) AS max_sha256
+            FROM accepted
             GROUP BY text_key, field, value
         )
-        SELECT text_key AS "text_key!", field AS "field!", min(least) = max(greatest) AS "equal_text!", sum(documents)::bigint AS "documents!",
+        SELECT text_key AS "text_key!", field AS "field!", min(min_sha256) = max(max_sha256) AS "equal_text!",
+               sum(documents)::bigint AS "documents!",
                jsonb_path_query_array(
-                   jsonb_agg(jsonb_build_object('value', value, 'documents', documents, 'examples', examples) ORDER BY documents DESC, value),
+                   jsonb_agg(
+                       jsonb_build_object('value', value, 'documents', documents, 'examples', examples) ORDER BY documents DESC, value
+                   ),
                    '$[0 to 9]'
                ) AS "values!: Json<Vec<ConflictingValue>>"
         FROM by_value
@@ -136,7 +141,7 @@ pub async fn conflicts(
         selection.source,
         selection.project,
         &selection.fields,
-        recorded.created_at,
+        record.created_at,
         after.map(|cursor| cursor.text_key.as_str()),
         after.map(|cursor| cursor.field.as_str()),
         limit,

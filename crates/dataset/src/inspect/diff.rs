@@ -1,4 +1,4 @@
-//! What changed from one snapshot to another: documents and values, told from the events.
+//! Differences between two snapshots: changed documents and values, computed from the events.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,82 +8,82 @@ use uuid::Uuid;
 
 use crate::inspect::drift::{Drift, drift};
 use crate::inspect::error::InspectError;
-use crate::inspect::recorded::{Recorded, recorded};
+use crate::inspect::snapshot_record::{SnapshotRecord, load_snapshot};
 
-/// A kind of change, in the order of a listing within a document.
+/// Kind of a change, in the order in which the changes of a document are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
     /// The document is only in the second snapshot; `new` is its split.
     Added,
-    /// The document is only in the first; `old` is its split.
+    /// The document is only in the first snapshot; `old` is its split.
     Removed,
-    /// The document is in another split. Splits are kept for ever: this is a fault.
+    /// The document is in another split. This indicates a bug, because splits never change.
     MovedSplit,
-    /// The document has another text; `old` and `new` are their SHA-256.
+    /// The text of the document changed; `old` and `new` are the SHA-256 of the texts.
     TextChanged,
-    /// The field had no accepted value and has one.
+    /// The field has an accepted value only in the second snapshot.
     Labelled,
-    /// The field had an accepted value and has none: its review was undone.
+    /// The field has an accepted value only in the first snapshot, because its review was undone.
     Unlabelled,
-    /// The field has another accepted value.
+    /// The accepted value of the field changed.
     Relabelled,
 }
 
 /// One change of one document.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Change {
-    /// The document.
+    /// Id of the document.
     pub document_id: Uuid,
-    /// What happened.
+    /// Kind of the change.
     pub kind: ChangeKind,
-    /// The field, where the change is one of a field.
+    /// Name of the field, if the change concerns a field.
     pub field: Option<String>,
-    /// What it was: a list of values (empty = no value), a split or a hash.
+    /// State in the first snapshot: a list of values (empty means "no value"), a split or a hash.
     #[schema(value_type = Object)]
     pub old: Option<Value>,
-    /// What it is.
+    /// State in the second snapshot.
     #[schema(value_type = Object)]
     pub new: Option<Value>,
 }
 
-/// How often something changed.
+/// Number of changes of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChangeCount {
-    /// What happened.
+    /// Kind of the change.
     pub kind: ChangeKind,
-    /// In which field, where the change is one of a field.
+    /// Name of the field, if the changes concern a field.
     pub field: Option<String>,
     /// Number of changes.
     pub changes: i64,
 }
 
-/// Two snapshots compared.
+/// Comparison of two snapshots.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DatasetDiff {
-    /// The first.
+    /// Id of the first snapshot.
     pub from: Uuid,
-    /// The second.
+    /// Id of the second snapshot.
     pub to: Uuid,
-    /// Whether both have the same canonical hash: then nothing changed.
+    /// Whether both have the same canonical hash, which means that nothing changed.
     pub same_content: bool,
-    /// Fields of both, which are compared.
+    /// Fields of both snapshots; only these are compared.
     pub fields: Vec<String>,
-    /// Fields that only the first has.
+    /// Fields that only the first snapshot has.
     pub fields_removed: Vec<String>,
-    /// Fields that only the second has.
+    /// Fields that only the second snapshot has.
     pub fields_added: Vec<String>,
-    /// Documents in both.
+    /// Number of documents in both snapshots.
     pub in_both: i64,
-    /// All changes, counted by kind and field.
+    /// Number of changes by kind and field.
     pub counts: Vec<ChangeCount>,
-    /// Documents that are in another split: must be 0.
+    /// Number of documents that moved to another split; must be 0.
     pub moved_split: i64,
-    /// How far the labels are distributed otherwise.
+    /// Change of the label distributions.
     pub drift: Drift,
 }
 
-/// Where a page of changes ended.
+/// Position in the list of changes, for pagination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiffCursor {
     document_id: Uuid,
@@ -92,7 +92,7 @@ pub struct DiffCursor {
 }
 
 impl Change {
-    /// The cursor that continues after this change.
+    /// Cursor of the page after this change.
     #[must_use]
     pub fn cursor(&self) -> DiffCursor {
         DiffCursor { document_id: self.document_id, rank: self.kind.rank(), field: self.field.clone().unwrap_or_default() }
@@ -103,26 +103,26 @@ impl ChangeKind {
     const ALL: [Self; 7] =
         [Self::Added, Self::Removed, Self::MovedSplit, Self::TextChanged, Self::Labelled, Self::Unlabelled, Self::Relabelled];
 
-    /// As `snapshot_changes` numbers them, from 1.
+    /// Number of the kind in the SQL function `snapshot_changes`, from 1.
     const fn rank(self) -> i32 {
         self as i32 + 1
     }
 
-    fn of_rank(rank: i32) -> Option<Self> {
+    fn from_rank(rank: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.rank() == rank)
     }
 }
 
-/// Compares two snapshots and counts all changes. Reads both sides once, document by document; memory does not grow with them.
+/// Compares two snapshots and counts all changes. Reads both once, document by document, in constant memory.
 ///
 /// # Errors
-/// [`InspectError::UnknownDataset`], [`InspectError::Erased`] when the content of one is gone.
+/// [`InspectError::UnknownDataset`], [`InspectError::Erased`].
 pub async fn diff(conn: &mut PgConnection, from: Uuid, to: Uuid) -> Result<DatasetDiff, InspectError> {
-    let from = recorded(conn, from).await?.with_content()?;
-    let to = recorded(conn, to).await?.with_content()?;
+    let from = load_snapshot(conn, from).await?.with_content()?;
+    let to = load_snapshot(conn, to).await?.with_content()?;
     let (a, b) = (&from.selection, &to.selection);
     let common = common_fields(&from, &to);
-    let either = documents_of_either(&from, &to);
+    let documents = selected_documents(&from, &to);
     let rows = sqlx::query!(
         r#"
         SELECT rank AS "rank!", nullif(field, '') AS field, count(*) AS "changes!"
@@ -144,14 +144,14 @@ pub async fn diff(conn: &mut PgConnection, from: Uuid, to: Uuid) -> Result<Datas
         &b.fields,
         to.created_at,
         &common,
-        either.as_deref(),
+        documents.as_deref(),
     )
     .fetch_all(conn)
     .await?;
     let in_both = rows.iter().filter(|row| row.rank == 0).map(|row| row.changes).sum();
     let counts: Vec<ChangeCount> = rows
         .into_iter()
-        .filter_map(|row| Some(ChangeCount { kind: ChangeKind::of_rank(row.rank)?, field: row.field, changes: row.changes }))
+        .filter_map(|row| Some(ChangeCount { kind: ChangeKind::from_rank(row.rank)?, field: row.field, changes: row.changes }))
         .collect();
     let only = |one: &[String], other: &[String]| one.iter().filter(|field| !other.contains(field)).cloned().collect();
     Ok(DatasetDiff {
@@ -168,7 +168,7 @@ pub async fn diff(conn: &mut PgConnection, from: Uuid, to: Uuid) -> Result<Datas
     })
 }
 
-/// At most `limit` changes by document, kind and field, from the start or after a cursor. Stops reading when it has them.
+/// Returns at most `limit` changes ordered by document, kind and field, from the start or after a cursor. Reads no more than needed.
 ///
 /// # Errors
 /// As [`diff`].
@@ -179,11 +179,11 @@ pub async fn changes(
     after: Option<&DiffCursor>,
     limit: i64,
 ) -> Result<Vec<Change>, InspectError> {
-    let from = recorded(conn, from).await?.with_content()?;
-    let to = recorded(conn, to).await?.with_content()?;
+    let from = load_snapshot(conn, from).await?.with_content()?;
+    let to = load_snapshot(conn, to).await?.with_content()?;
     let (a, b) = (&from.selection, &to.selection);
     let common = common_fields(&from, &to);
-    let either = documents_of_either(&from, &to);
+    let documents = selected_documents(&from, &to);
     let rows = sqlx::query!(
         r#"
         SELECT document_id AS "document_id!", rank AS "rank!", nullif(field, '') AS field, old, new
@@ -208,7 +208,7 @@ pub async fn changes(
         &b.fields,
         to.created_at,
         &common,
-        either.as_deref(),
+        documents.as_deref(),
         after.map(|cursor| cursor.document_id),
         after.map(|cursor| cursor.rank),
         after.map(|cursor| cursor.field.as_str()),
@@ -217,17 +217,17 @@ pub async fn changes(
     .fetch_all(conn)
     .await?;
     let change = rows.into_iter().filter_map(|row| {
-        Some(Change { document_id: row.document_id, kind: ChangeKind::of_rank(row.rank)?, field: row.field, old: row.old, new: row.new })
+        Some(Change { document_id: row.document_id, kind: ChangeKind::from_rank(row.rank)?, field: row.field, old: row.old, new: row.new })
     });
     Ok(change.collect())
 }
 
-fn common_fields(from: &Recorded, to: &Recorded) -> Vec<String> {
+fn common_fields(from: &SnapshotRecord, to: &SnapshotRecord) -> Vec<String> {
     from.selection.fields.iter().filter(|field| to.selection.fields.contains(field)).cloned().collect()
 }
 
-/// The chosen documents of both, when both have some: nothing else need be looked at.
-fn documents_of_either(from: &Recorded, to: &Recorded) -> Option<Vec<Uuid>> {
+/// Union of the selected documents, if both snapshots select documents by id; no other document can differ.
+fn selected_documents(from: &SnapshotRecord, to: &SnapshotRecord) -> Option<Vec<Uuid>> {
     let mut documents = from.selection.documents.clone()?;
     documents.extend(to.selection.documents.as_deref()?);
     documents.sort_unstable();
@@ -240,11 +240,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_are_numbered_as_the_database_does() {
+    fn ranks_match_the_database() {
         for kind in ChangeKind::ALL {
-            assert_eq!(ChangeKind::of_rank(kind.rank()), Some(kind));
+            assert_eq!(ChangeKind::from_rank(kind.rank()), Some(kind));
         }
         assert_eq!(ChangeKind::Relabelled.rank(), 7);
-        assert_eq!(ChangeKind::of_rank(0), None);
+        assert_eq!(ChangeKind::from_rank(0), None);
     }
 }

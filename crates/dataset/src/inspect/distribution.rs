@@ -1,61 +1,49 @@
-//! How the labels of a field are distributed, from the counts of a snapshot.
+//! Decodes the label counts of a recorded snapshot.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use crate::inspect::error::InspectError;
-use crate::inspect::recorded::Recorded;
+use crate::inspect::snapshot_record::SnapshotRecord;
+use crate::labels::SplitCounts;
 
-/// The part of `datasets.counts` that is by field.
+/// The key `fields` of `datasets.counts`.
 #[derive(Debug, Deserialize)]
-struct Counts {
+struct RecordedCounts {
     #[serde(default)]
-    fields: BTreeMap<String, FieldPart>,
+    fields: BTreeMap<String, RecordedField>,
 }
 
-/// What was counted for one field.
+/// Recorded counts of one field.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct FieldPart {
+pub(super) struct RecordedField {
     #[serde(default)]
-    pub(super) reviewed: PerSplit,
+    pub(super) reviewed: SplitCounts,
     #[serde(default)]
-    pub(super) several_values: PerSplit,
+    pub(super) several_values: SplitCounts,
     #[serde(default)]
-    pub(super) labels: Vec<LabelPart>,
+    pub(super) labels: Vec<RecordedLabel>,
 }
 
-/// Examples per split.
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
-pub(super) struct PerSplit {
-    pub(super) train: i64,
-    pub(super) validation: i64,
-    pub(super) test: i64,
-}
-
-impl PerSplit {
-    pub(super) const fn total(self) -> i64 {
-        self.train + self.validation + self.test
-    }
-}
-
+/// Recorded counts of one label.
 #[derive(Debug, Deserialize)]
-pub(super) struct LabelPart {
-    /// `None` = no value.
+pub(super) struct RecordedLabel {
+    /// `None` means "no value".
     pub(super) label: Option<String>,
     #[serde(flatten)]
-    pub(super) count: PerSplit,
+    pub(super) count: SplitCounts,
 }
 
-/// By field what was counted.
-pub(super) fn fields(recorded: &Recorded) -> Result<BTreeMap<String, FieldPart>, InspectError> {
-    let broken = |source| InspectError::BrokenRow { column: "counts", id: recorded.id, source };
-    Ok(Counts::deserialize(&recorded.counts).map_err(broken)?.fields)
+/// Returns the recorded counts by field.
+pub(super) fn recorded_fields(record: &SnapshotRecord) -> Result<BTreeMap<String, RecordedField>, InspectError> {
+    let broken = |source| InspectError::BrokenRow { column: "counts", id: record.id, source };
+    Ok(RecordedCounts::deserialize(&record.counts).map_err(broken)?.fields)
 }
 
-impl FieldPart {
-    /// Examples by label.
+impl RecordedField {
+    /// Number of examples by label, without labels that have none.
     pub(super) fn distribution(&self) -> BTreeMap<Option<String>, i64> {
-        self.labels.iter().map(|part| (part.label.clone(), part.count.total())).filter(|(_, count)| *count > 0).collect()
+        self.labels.iter().map(|label| (label.label.clone(), label.count.total())).filter(|(_, count)| *count > 0).collect()
     }
 }

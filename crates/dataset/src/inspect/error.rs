@@ -1,4 +1,4 @@
-//! Why a question about a snapshot has no answer.
+//! Errors of inspecting snapshots and documents.
 
 use annotations::AnnotationsError;
 use chrono::{DateTime, Utc};
@@ -6,40 +6,40 @@ use uuid::Uuid;
 
 use crate::error::DatasetError;
 
-/// What went wrong with a question about a snapshot or a document.
+/// Error of inspecting a snapshot or a document.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
-    /// No such snapshot.
+    /// The snapshot does not exist.
     #[error("no dataset snapshot {0}")]
     UnknownDataset(Uuid),
-    /// No such document.
+    /// The document does not exist.
     #[error("no document {0}")]
     UnknownDocument(Uuid),
-    /// Its content is gone.
-    #[error("dataset snapshot {id} was erased on {} because a document in it was erased; `verify` and `lineage` still tell about it", .at.format("%Y-%m-%d %H:%M UTC"))]
+    /// The content of the snapshot was erased.
+    #[error("the content of dataset snapshot {id} was erased on {}, because one of its documents was erased; `verify` and `lineage` are still available", .at.format("%Y-%m-%d %H:%M UTC"))]
     Erased {
-        /// The snapshot.
+        /// Id of the snapshot.
         id: Uuid,
-        /// When it was given up.
+        /// When its content was erased.
         at: DateTime<Utc>,
     },
-    /// A column that does not hold what it should.
+    /// A column of `datasets` has an unexpected form.
     #[error("cannot read {column} of dataset {id}")]
     BrokenRow {
         /// Name of the column.
         column: &'static str,
-        /// The snapshot.
+        /// Id of the snapshot.
         id: Uuid,
-        /// What is wrong.
+        /// The decoding error.
         source: serde_json::Error,
     },
-    /// Postgres did not answer or refused.
+    /// A statement failed, or Postgres is unavailable.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    /// Reading its rows failed.
+    /// Reading the rows of the snapshot failed.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// Reading or emptying a document failed.
+    /// Reading or redacting a document failed.
     #[error(transparent)]
     Annotations(#[from] AnnotationsError),
 }

@@ -1,4 +1,4 @@
-//! Where a snapshot comes from, and what was made of it.
+//! Lineage of a snapshot: the reviewers and sources of its values, and the runs and model versions that used it.
 
 use std::cmp::Reverse;
 
@@ -9,79 +9,63 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::inspect::error::InspectError;
-use crate::inspect::recorded::{Recorded, recorded};
+use crate::inspect::runs::{DatasetRun, load_runs};
+use crate::inspect::snapshot_record::{SnapshotRecord, load_snapshot};
 
-/// Both directions of a snapshot.
+/// Origin and use of a snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DatasetLineage {
-    /// The snapshot.
+    /// Id of the snapshot.
     pub dataset_id: Uuid,
-    /// The last position that matters to it.
+    /// Effective position.
     pub position: i64,
-    /// When it was built.
+    /// When the snapshot was built.
     pub created_at: DateTime<Utc>,
-    /// When it was given up because a document in it was erased.
+    /// When its content was erased, because one of its documents was erased.
     pub erased_at: Option<DateTime<Utc>>,
-    /// Who gave its values, the most first.
+    /// Reviewers of its values, those with the most values first.
     pub reviewers: Vec<Reviewer>,
-    /// Where its documents come from.
-    pub documents: Vec<Origin>,
-    /// Where its values come from.
+    /// Sources of its documents.
+    pub documents: Vec<DocumentSource>,
+    /// Sources of its values.
     pub values: Vec<EventSource>,
-    /// Runs that read it, the oldest first.
+    /// Runs that read the snapshot, oldest first.
     pub runs: Vec<DatasetRun>,
-    /// Model versions that were trained on it.
+    /// Model versions that were trained on the snapshot.
     pub versions: Vec<DatasetVersion>,
 }
 
 /// A reviewer of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Reviewer {
-    /// As the source names them; null where nobody was named.
+    /// Name of the reviewer in the source; null if the source names none.
     pub reviewer: Option<String>,
-    /// Values that are theirs.
+    /// Number of values from this reviewer.
     pub values: i64,
-    /// The first of them was decided at.
+    /// Time of the first review.
     pub first_at: DateTime<Utc>,
-    /// The last of them was decided at.
+    /// Time of the last review.
     pub last_at: DateTime<Utc>,
 }
 
-/// A source of documents.
+/// A source and project of documents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Origin {
-    /// The source.
+pub struct DocumentSource {
+    /// Name of the source.
     pub source: String,
-    /// The project within it.
+    /// Project within the source.
     pub project: String,
-    /// Documents of the snapshot.
+    /// Number of documents in the snapshot.
     pub documents: i64,
 }
 
-/// A source of events.
+/// A source of review events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EventSource {
-    /// The source.
+    /// Name of the source.
     pub source: String,
-    /// Values of the snapshot.
+    /// Number of values in the snapshot.
     pub values: i64,
-}
-
-/// A run that read a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct DatasetRun {
-    /// The run.
-    pub id: Uuid,
-    /// Its kind.
-    pub kind: String,
-    /// Name of its model.
-    pub model: String,
-    /// Its status.
-    pub status: String,
-    /// Who created it.
-    pub created_by: String,
-    /// When.
-    pub created_at: DateTime<Utc>,
 }
 
 /// A model version that was trained on a snapshot.
@@ -91,31 +75,20 @@ pub struct DatasetVersion {
     pub model: String,
     /// Number of the version.
     pub number: i32,
-    /// The run that trained it.
+    /// Run that trained the version.
     pub run_id: Uuid,
-    /// When it was published.
+    /// When the version was published.
     pub published_at: DateTime<Utc>,
 }
 
-/// Reviewers, sources, runs and versions of a snapshot, also of one that was erased.
+/// Returns the lineage of a snapshot, even if its content was erased.
 ///
 /// # Errors
 /// [`InspectError::UnknownDataset`].
 pub async fn lineage(conn: &mut PgConnection, id: Uuid) -> Result<DatasetLineage, InspectError> {
-    let recorded = recorded(conn, id).await?;
-    let Roots { reviewers, documents, values } = roots_of(conn, &recorded).await?;
-    let runs = sqlx::query_as!(
-        DatasetRun,
-        r#"
-        SELECT id, kind::text AS "kind!", model, status::text AS "status!", created_by, created_at
-        FROM training_runs
-        WHERE dataset_id = $1
-        ORDER BY created_at, id
-        "#,
-        id
-    )
-    .fetch_all(&mut *conn)
-    .await?;
+    let record = load_snapshot(conn, id).await?;
+    let Sources { reviewers, documents, values } = load_sources(conn, &record).await?;
+    let runs = load_runs(conn, &[id]).await?.into_iter().map(|(_, run)| run).collect();
     let versions = sqlx::query_as!(
         DatasetVersion,
         r#"
@@ -130,9 +103,9 @@ pub async fn lineage(conn: &mut PgConnection, id: Uuid) -> Result<DatasetLineage
     .await?;
     Ok(DatasetLineage {
         dataset_id: id,
-        position: recorded.position,
-        created_at: recorded.created_at,
-        erased_at: recorded.erased_at,
+        position: record.position,
+        created_at: record.created_at,
+        erased_at: record.erased_at,
         reviewers,
         documents,
         values,
@@ -141,17 +114,17 @@ pub async fn lineage(conn: &mut PgConnection, id: Uuid) -> Result<DatasetLineage
     })
 }
 
-/// Where the values and documents of a snapshot come from.
+/// Reviewers and sources of a snapshot.
 #[derive(Default)]
-struct Roots {
+struct Sources {
     reviewers: Vec<Reviewer>,
-    documents: Vec<Origin>,
+    documents: Vec<DocumentSource>,
     values: Vec<EventSource>,
 }
 
-/// One pass over the values of the snapshot, grouped in three ways.
-async fn roots_of(conn: &mut PgConnection, recorded: &Recorded) -> Result<Roots, InspectError> {
-    let selection = &recorded.selection;
+/// Reads the values of the snapshot once, grouped in three ways.
+async fn load_sources(conn: &mut PgConnection, record: &SnapshotRecord) -> Result<Sources, InspectError> {
+    let selection = &record.selection;
     let rows = sqlx::query!(
         r#"
         SELECT grouping(v.reviewer) = 0 AS "of_reviewer!", v.reviewer, c.source, c.project, v.source AS event_source, count(*) AS "values!",
@@ -165,24 +138,27 @@ async fn roots_of(conn: &mut PgConnection, recorded: &Recorded) -> Result<Roots,
         selection.source,
         selection.project,
         &selection.fields,
-        recorded.created_at,
+        record.created_at,
     )
     .fetch_all(conn)
     .await?;
-    let mut roots = Roots::default();
+    let mut sources = Sources::default();
     for row in rows {
         match (row.source, row.project, row.event_source) {
-            (Some(source), Some(project), _) => roots.documents.push(Origin { source, project, documents: row.documents }),
-            (_, _, Some(source)) => roots.values.push(EventSource { source, values: row.values }),
-            // nobody was named, which is a reviewer of its own
-            _ if row.of_reviewer => {
-                roots.reviewers.push(Reviewer { reviewer: row.reviewer, values: row.values, first_at: row.first_at, last_at: row.last_at })
-            }
+            (Some(source), Some(project), _) => sources.documents.push(DocumentSource { source, project, documents: row.documents }),
+            (_, _, Some(source)) => sources.values.push(EventSource { source, values: row.values }),
+            // an unnamed reviewer is a group of its own
+            _ if row.of_reviewer => sources.reviewers.push(Reviewer {
+                reviewer: row.reviewer,
+                values: row.values,
+                first_at: row.first_at,
+                last_at: row.last_at,
+            }),
             _ => {}
         }
     }
-    roots.reviewers.sort_by_cached_key(|one| (Reverse(one.values), one.reviewer.is_none(), one.reviewer.clone()));
-    roots.documents.sort_by(|one, other| (&one.source, &one.project).cmp(&(&other.source, &other.project)));
-    roots.values.sort_by(|one, other| one.source.cmp(&other.source));
-    Ok(roots)
+    sources.reviewers.sort_by_cached_key(|one| (Reverse(one.values), one.reviewer.is_none(), one.reviewer.clone()));
+    sources.documents.sort_by(|one, other| (&one.source, &one.project).cmp(&(&other.source, &other.project)));
+    sources.values.sort_by(|one, other| one.source.cmp(&other.source));
+    Ok(sources)
 }

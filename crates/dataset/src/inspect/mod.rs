@@ -1,9 +1,10 @@
-//! Looking at recorded snapshots: what is in them, what changed between two, whether they can still be made, where they come from
-//! and what was made of them. Everything is computed from the append-only tables as of the position of the snapshot, so the answers do
-//! not change with later edits; nothing is stored for it.
+//! Inspects recorded snapshots: content, differences, verification, lineage and erasure.
 //!
-//! Which documents a snapshot holds is not stored either: a document is in it when it fits its selection and had, as of its
-//! position, a text, a split that is not `excluded` and an accepted value for one of its fields, and was not erased before it was built.
+//! Everything is computed from the append-only tables as of the position of the snapshot, so later edits do not change the results and
+//! nothing is stored.
+//!
+//! The documents of a snapshot are not stored either. A snapshot contains a document if the document matches its selection and, as of its
+//! position, has a text, a split other than `excluded` and an accepted value of a selected field, and was not erased before the build.
 
 mod agreement;
 mod conflicts;
@@ -14,8 +15,10 @@ mod drift;
 mod erase;
 mod error;
 mod lineage;
-mod recorded;
+mod memberships;
 mod report;
+mod runs;
+mod snapshot_record;
 mod values;
 mod verify;
 
@@ -26,8 +29,9 @@ pub use document_lineage::{DocumentLineage, DocumentSnapshot, VersionToRetire, d
 pub use drift::{Drift, FieldDrift, drift};
 pub use erase::{ErasedDocument, erase_document};
 pub use error::InspectError;
-pub use lineage::{DatasetLineage, DatasetRun, DatasetVersion, EventSource, Origin, Reviewer, lineage};
-pub use recorded::{Recorded, recorded};
+pub use lineage::{DatasetLineage, DatasetVersion, DocumentSource, EventSource, Reviewer, lineage};
 pub use report::{DatasetReport, FieldReport, LabelCount, report};
+pub use runs::DatasetRun;
+pub use snapshot_record::{SnapshotRecord, load_snapshot};
 pub use values::{DatasetValue, ValueCursor, values};
 pub use verify::{Difference, ErasureInSnapshot, Verdict, Verification, verify};

@@ -1,4 +1,4 @@
-//! What is in a snapshot, and how good its labels are.
+//! Report on the content of a snapshot and the quality of its labels.
 
 use std::collections::BTreeMap;
 
@@ -10,55 +10,55 @@ use uuid::Uuid;
 
 use crate::inspect::agreement::{Agreement, agreement};
 use crate::inspect::conflicts::{Conflict, conflict_count, conflicts};
-use crate::inspect::distribution::{FieldPart, fields};
+use crate::inspect::distribution::{RecordedField, recorded_fields};
 use crate::inspect::error::InspectError;
-use crate::inspect::recorded::recorded;
+use crate::inspect::snapshot_record::load_snapshot;
 
-/// Conflicts that a report lists; all are counted.
-const LISTED: i64 = 20;
+/// Maximum number of conflicts listed in a report; all are counted.
+const MAX_LISTED_CONFLICTS: i64 = 20;
 
-/// A snapshot in numbers.
+/// Statistics of a snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DatasetReport {
-    /// The snapshot.
+    /// Id of the snapshot.
     pub dataset_id: Uuid,
-    /// Examples in all splits together.
+    /// Examples in all splits.
     pub examples: i64,
-    /// Labels with fewer examples are not learned.
+    /// Labels with fewer examples are excluded from training.
     pub min_support: u32,
-    /// By field.
+    /// Statistics by field.
     pub fields: BTreeMap<String, FieldReport>,
-    /// Fields that are not learned, each with the reason.
+    /// Fields that are excluded from training, with the reason.
     #[schema(value_type = Vec<Object>)]
     pub left_out: Value,
-    /// Documents of the selection that are in no split, by reason.
+    /// Number of selected documents that are not examples, by reason.
     #[schema(value_type = Object)]
     pub excluded_documents: Value,
-    /// Fields of equal texts that have different accepted values.
+    /// Number of conflicts: fields with different accepted values for equal texts.
     pub conflicts_total: i64,
-    /// The first of them; at most 20.
+    /// The first conflicts; at most 20.
     pub conflicts: Vec<Conflict>,
-    /// Where several reviewers judged the same.
+    /// Agreement of the reviewers.
     pub agreement: Agreement,
 }
 
-/// One field in numbers.
+/// Statistics of one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldReport {
-    /// Examples in which it was reviewed.
+    /// Examples in which the field was reviewed.
     pub reviewed: i64,
-    /// Examples with more than one value in a field that should hold one.
+    /// Examples with more than one value in a single-valued field.
     pub several_values: i64,
-    /// Its labels, the most frequent first; empty for a field that its definition keeps out of training.
+    /// Labels, most frequent first; empty for a field that its definition excludes from training.
     pub labels: Vec<LabelCount>,
-    /// Number of its labels that are too rare to be learned.
+    /// Number of labels with fewer examples than the minimum support.
     pub rare_labels: usize,
 }
 
-/// A label and its examples.
+/// Examples of a label.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LabelCount {
-    /// The label; null = no value.
+    /// The label; null means "no value".
     pub label: Option<String>,
     /// Examples in train.
     pub train: i64,
@@ -66,41 +66,42 @@ pub struct LabelCount {
     pub validation: i64,
     /// Examples in test.
     pub test: i64,
-    /// Whether it has fewer examples than the minimum support.
+    /// Whether the label has fewer examples than the minimum support.
     pub rare: bool,
 }
 
-/// Reports on a snapshot. Label counts are those that its build recorded; conflicts and agreement are counted from the events.
+/// Computes the report of a snapshot. Label counts come from the recorded build; conflicts and agreement are computed from the events.
 ///
 /// # Errors
 /// [`InspectError::UnknownDataset`], [`InspectError::Erased`].
 pub async fn report(conn: &mut PgConnection, id: Uuid) -> Result<DatasetReport, InspectError> {
-    let recorded = recorded(conn, id).await?.with_content()?;
-    let fields = fields(&recorded)?.into_iter().map(|(field, part)| (field, field_report(part, recorded.selection.min_support))).collect();
-    let part = |name: &str| recorded.counts.get(name).cloned().unwrap_or_default();
+    let record = load_snapshot(conn, id).await?.with_content()?;
+    let fields =
+        recorded_fields(&record)?.into_iter().map(|(field, counts)| (field, field_report(counts, record.selection.min_support))).collect();
+    let recorded_count = |name: &str| record.counts.get(name).cloned().unwrap_or_default();
     Ok(DatasetReport {
         dataset_id: id,
-        examples: recorded.examples,
-        min_support: recorded.selection.min_support,
+        examples: record.examples,
+        min_support: record.selection.min_support,
         fields,
-        left_out: part("left_out"),
-        excluded_documents: part("excluded_documents"),
-        conflicts_total: conflict_count(conn, &recorded).await?,
-        conflicts: conflicts(conn, &recorded, None, LISTED).await?,
-        agreement: agreement(conn, &recorded).await?,
+        left_out: recorded_count("left_out"),
+        excluded_documents: recorded_count("excluded_documents"),
+        conflicts_total: conflict_count(conn, &record).await?,
+        conflicts: conflicts(conn, &record, None, MAX_LISTED_CONFLICTS).await?,
+        agreement: agreement(conn, &record).await?,
     })
 }
 
-fn field_report(part: FieldPart, min_support: u32) -> FieldReport {
-    let FieldPart { reviewed, several_values, labels } = part;
+fn field_report(counts: RecordedField, min_support: u32) -> FieldReport {
+    let RecordedField { reviewed, several_values, labels } = counts;
     let mut labels: Vec<LabelCount> = labels
         .into_iter()
-        .map(|part| LabelCount {
-            rare: part.count.total() < i64::from(min_support),
-            label: part.label,
-            train: part.count.train,
-            validation: part.count.validation,
-            test: part.count.test,
+        .map(|label| LabelCount {
+            rare: label.count.total() < i64::from(min_support),
+            label: label.label,
+            train: label.count.train,
+            validation: label.count.validation,
+            test: label.count.test,
         })
         .collect();
     labels.sort_by_key(|label| std::cmp::Reverse(label.train + label.validation + label.test));

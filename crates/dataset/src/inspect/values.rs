@@ -1,4 +1,4 @@
-//! The events that a snapshot consists of: which review gave which value of which document.
+//! Lists the review events that the values of a snapshot come from.
 
 use annotations::ReviewStatus;
 use chrono::{DateTime, Utc};
@@ -8,38 +8,38 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::inspect::error::InspectError;
-use crate::inspect::recorded::Recorded;
+use crate::inspect::snapshot_record::SnapshotRecord;
 use crate::split::Split;
 
-/// The event that a value of a snapshot comes from. The value itself is in the files.
+/// The review event of a value in a snapshot. The value itself is in the files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DatasetValue {
-    /// The document.
+    /// Id of the document.
     pub document_id: Uuid,
-    /// The field.
+    /// Name of the field.
     pub field: String,
-    /// Its split in the snapshot.
+    /// Split of the document in the snapshot.
     #[schema(value_type = String)]
     pub split: Split,
-    /// Position of the event: its id.
+    /// Position of the event, which is its id.
     pub position: i64,
-    /// What the reviewer said.
+    /// Status of the review.
     pub review_status: ReviewStatus,
-    /// Who decided it.
+    /// Name of the reviewer.
     pub reviewer: Option<String>,
-    /// Where it came from, for example `label-studio`.
+    /// Source of the event, for example `label-studio`.
     pub source: String,
-    /// Its id there.
+    /// Id of the event in its source.
     pub source_ref: String,
-    /// When it was decided.
+    /// When the review was made.
     pub occurred_at: DateTime<Utc>,
-    /// When it was recorded here.
+    /// When the event was recorded.
     pub recorded_at: DateTime<Utc>,
-    /// Whether its content was erased with the document.
+    /// Whether its content was erased together with the document.
     pub erased: bool,
 }
 
-/// Where a page of values ended.
+/// Position in the list of values, for pagination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValueCursor {
     document_id: Uuid,
@@ -47,24 +47,24 @@ pub struct ValueCursor {
 }
 
 impl DatasetValue {
-    /// The cursor that continues after this value.
+    /// Cursor of the page after this value.
     #[must_use]
     pub fn cursor(&self) -> ValueCursor {
         ValueCursor { document_id: self.document_id, field: self.field.clone() }
     }
 }
 
-/// At most `limit` values by document and field, from the start or after a cursor. Also of a snapshot that was erased.
+/// Returns at most `limit` values ordered by document and field, from the start or after a cursor, even if the snapshot was erased.
 ///
 /// # Errors
-/// When Postgres does not answer.
+/// [`InspectError::Database`].
 pub async fn values(
     conn: &mut PgConnection,
-    recorded: &Recorded,
+    record: &SnapshotRecord,
     after: Option<&ValueCursor>,
     limit: i64,
 ) -> Result<Vec<DatasetValue>, InspectError> {
-    let selection = &recorded.selection;
+    let selection = &record.selection;
     let values = sqlx::query_as!(
         DatasetValue,
         r#"
@@ -83,7 +83,7 @@ pub async fn values(
         selection.source,
         selection.project,
         &selection.fields,
-        recorded.created_at,
+        record.created_at,
         after.map(|cursor| cursor.document_id),
         after.map(|cursor| cursor.field.as_str()),
         limit,

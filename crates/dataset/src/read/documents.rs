@@ -1,4 +1,4 @@
-//! The documents of a selection, as of its position.
+//! Reads the documents of a selection as of its position.
 
 use futures::TryStreamExt;
 use serde_json::value::RawValue;
@@ -6,11 +6,11 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::error::DatasetError;
-use crate::read::chunk::{Sender, Stop};
+use crate::read::channel::{ReadInterruption, Sender};
 use crate::selection::Selection;
 use crate::split::Split;
 
-/// A document with the last version of everything.
+/// A document with the latest version of its text, details and split.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) id: Uuid,
@@ -18,25 +18,25 @@ pub(crate) struct Document {
     pub(crate) project: String,
     pub(crate) task_id: String,
     pub(crate) file_name: Option<String>,
-    /// JSON object as the database prints it.
+    /// JSON object as printed by the database.
     pub(crate) metadata: Box<RawValue>,
-    pub(crate) placement: Placement,
-    /// `None` when it cannot become an example: it is excluded, or nobody ever reviewed one of the fields.
+    pub(crate) assignment: SplitAssignment,
+    /// `None` if the document cannot become an example, because it is excluded or none of the fields was ever reviewed.
     pub(crate) text: Option<String>,
 }
 
-/// Where a document belongs.
+/// Split assigned to a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Placement {
-    /// It has no split yet.
-    None,
-    /// It takes no part, for this reason.
+pub(crate) enum SplitAssignment {
+    /// The document has no split yet.
+    Unassigned,
+    /// The document is excluded, with the reason.
     Excluded(String),
-    /// In a split, by its group.
-    In { split: Split, group: String },
+    /// The document is in a split, together with its group.
+    Assigned { split: Split, group: String },
 }
 
-/// A document with one version of everything.
+/// One combination of versions of text, details and split of a document.
 struct DocumentRow {
     id: Uuid,
     source: String,
@@ -53,15 +53,15 @@ struct DocumentRow {
     text: Option<String>,
 }
 
-/// Sends the documents by the bytes of their ids: no collation has a say in the order.
-pub(super) async fn read(mut conn: PgConnection, selection: Selection, mut to: Sender<Document>) {
-    let outcome = read_all(&mut conn, &selection, &mut to).await;
-    to.end(outcome).await;
+/// Sends the documents ordered by the bytes of their ids, which no collation affects.
+pub(super) async fn read_documents(mut conn: PgConnection, selection: Selection, mut sender: Sender<Document>) {
+    let outcome = send_documents(&mut conn, &selection, &mut sender).await;
+    sender.close(outcome).await;
 }
 
-async fn read_all(conn: &mut PgConnection, selection: &Selection, to: &mut Sender<Document>) -> Result<(), Stop> {
-    // Every version up to the position: the rows of one document follow each other, and the last version is taken here. A join that
-    // looked for it would be a nested loop over all documents.
+async fn send_documents(conn: &mut PgConnection, selection: &Selection, sender: &mut Sender<Document>) -> Result<(), ReadInterruption> {
+    // Reads every version up to the position; the rows of a document are adjacent, and the latest is kept here. A join that selects the
+    // latest version would be a nested loop over all documents.
     let mut rows = sqlx::query_as!(
         DocumentRow,
         r#"
@@ -77,7 +77,7 @@ async fn read_all(conn: &mut PgConnection, selection: &Selection, to: &mut Sende
                CASE WHEN s.split = 'excluded' THEN s.reason END AS excluded,
                nullif(s.split, 'excluded') AS "split: Split",
                s.group_key AS "group_key?",
-               -- texts that cannot become examples are not fetched
+               -- do not fetch texts that cannot become examples
                CASE WHEN s.split <> 'excluded' AND (
                         r.document_id IS NOT NULL
                         OR (NOT $6 AND EXISTS (SELECT FROM annotation_events e WHERE e.document_id = d.id AND e.field = ANY($5)))
@@ -87,7 +87,7 @@ async fn read_all(conn: &mut PgConnection, selection: &Selection, to: &mut Sende
         LEFT JOIN document_details c ON c.document_id = d.id AND c.position <= $1
         LEFT JOIN document_splits s ON s.document_id = d.id AND s.position <= $1
         LEFT JOIN (
-            -- one walk over the index for everything; looked up one by one for a part
+            -- one index scan if all documents are selected; otherwise the EXISTS above looks up each document
             SELECT DISTINCT document_id
             FROM annotation_events
             WHERE $6 AND field = ANY($5)
@@ -103,37 +103,37 @@ async fn read_all(conn: &mut PgConnection, selection: &Selection, to: &mut Sende
         selection.source,
         selection.project,
         &selection.fields,
-        selection.is_everything(),
+        selection.includes_all_documents(),
     )
     .fetch(conn);
-    let mut last: Option<DocumentRow> = None;
+    let mut latest: Option<DocumentRow> = None;
     while let Some(row) = rows.try_next().await? {
-        match &mut last {
-            Some(last) if last.id == row.id => {
-                if row.versions() > last.versions() {
-                    *last = row;
+        match &mut latest {
+            Some(latest) if latest.id == row.id => {
+                if row.versions() > latest.versions() {
+                    *latest = row;
                 }
             }
-            last => {
-                if let Some(complete) = last.replace(row) {
-                    send(complete, to).await?;
+            latest => {
+                if let Some(complete) = latest.replace(row) {
+                    send(complete, sender).await?;
                 }
             }
         }
     }
-    if let Some(complete) = last {
-        send(complete, to).await?;
+    if let Some(complete) = latest {
+        send(complete, sender).await?;
     }
     Ok(())
 }
 
-async fn send(row: DocumentRow, to: &mut Sender<Document>) -> Result<(), Stop> {
+async fn send(row: DocumentRow, sender: &mut Sender<Document>) -> Result<(), ReadInterruption> {
     let bytes = row.text.as_ref().map_or(0, String::len) + row.metadata.as_ref().map_or(0, String::len);
-    Ok(to.push(row.try_into()?, bytes).await?)
+    Ok(sender.push(row.try_into()?, bytes).await?)
 }
 
 impl DocumentRow {
-    /// The rows of a document are all combinations of versions: the greatest has the last of each.
+    /// The rows of a document hold all combinations of versions, so the greatest one holds the latest of each.
     const fn versions(&self) -> (i32, Option<i32>, Option<i32>) {
         (self.text_version, self.details_version, self.split_version)
     }
@@ -143,10 +143,10 @@ impl TryFrom<DocumentRow> for Document {
     type Error = DatasetError;
 
     fn try_from(row: DocumentRow) -> Result<Self, DatasetError> {
-        let placement = match (row.excluded, row.split, row.group_key) {
-            (Some(reason), _, _) => Placement::Excluded(reason),
-            (None, Some(split), Some(group)) => Placement::In { split, group },
-            _ => Placement::None,
+        let assignment = match (row.excluded, row.split, row.group_key) {
+            (Some(reason), _, _) => SplitAssignment::Excluded(reason),
+            (None, Some(split), Some(group)) => SplitAssignment::Assigned { split, group },
+            _ => SplitAssignment::Unassigned,
         };
         let metadata = RawValue::from_string(row.metadata.unwrap_or_else(|| "{}".to_owned()))
             .map_err(|source| DatasetError::BrokenRow { table: "document_details", column: "metadata", id: row.id.to_string(), source })?;
@@ -157,7 +157,7 @@ impl TryFrom<DocumentRow> for Document {
             task_id: row.task_id,
             file_name: row.file_name,
             metadata,
-            placement,
+            assignment,
             text: row.text,
         })
     }

@@ -1,40 +1,40 @@
-//! Documents and reviews, joined: both come by document.
+//! Merge join of documents and reviews, both ordered by document id.
 
 use crate::error::DatasetError;
-use crate::example::Example;
-use crate::read::chunk::Receiver;
-use crate::read::documents::{Document, Placement};
+use crate::read::channel::Receiver;
+use crate::read::documents::{Document, SplitAssignment};
+use crate::read::example::Example;
 use crate::read::reviews::Reviews;
 
-/// What became of one document of the selection.
+/// A document of the selection: an example, or excluded.
 #[derive(Debug)]
 pub(crate) enum Row {
     Example(Example),
-    /// Why it is none: the reason of an exclusion, `no_split` or `no_accepted_value`.
-    Left(String),
+    /// The reason of the exclusion, `no_split` or `no_accepted_value`.
+    Excluded(String),
 }
 
-/// The rows of a selection in the order of the bytes of the ids. To be read on a thread that may wait.
+/// Iterates over the rows of a selection, ordered by the bytes of the document ids. Blocks, so it must be used on a blocking thread.
 pub(crate) struct Examples {
     documents: Receiver<Document>,
     reviews: Receiver<Reviews>,
-    /// Read, but of a later document.
-    ahead: Option<Reviews>,
-    complete: bool,
+    /// Reviews already read that belong to a later document.
+    pending: Option<Reviews>,
+    finished: bool,
 }
 
 impl Examples {
     pub(super) const fn new(documents: Receiver<Document>, reviews: Receiver<Reviews>) -> Self {
-        Self { documents, reviews, ahead: None, complete: false }
+        Self { documents, reviews, pending: None, finished: false }
     }
 
-    fn row(&mut self, document: Document) -> Result<Row, DatasetError> {
-        let (split, group) = match document.placement {
-            Placement::None => return Ok(Row::Left("no_split".to_owned())),
-            Placement::Excluded(reason) => return Ok(Row::Left(reason)),
-            Placement::In { split, group } => (split, group),
+    fn join(&mut self, document: Document) -> Result<Row, DatasetError> {
+        let (split, group) = match document.assignment {
+            SplitAssignment::Unassigned => return Ok(Row::Excluded("no_split".to_owned())),
+            SplitAssignment::Excluded(reason) => return Ok(Row::Excluded(reason)),
+            SplitAssignment::Assigned { split, group } => (split, group),
         };
-        let fields = self.reviews_of(document.id)?.map_or_else(Vec::new, |reviews| reviews.fields);
+        let fields = self.next_reviews(document.id)?.map_or_else(Vec::new, |reviews| reviews.fields);
         match document.text {
             Some(text) if !fields.is_empty() => Ok(Row::Example(Example {
                 document_id: document.id,
@@ -48,14 +48,14 @@ impl Examples {
                 text,
                 fields,
             })),
-            _ => Ok(Row::Left("no_accepted_value".to_owned())),
+            _ => Ok(Row::Excluded("no_accepted_value".to_owned())),
         }
     }
 
-    /// Reads on to the document; what was said about those before it, which are not part of the selection, is passed by.
-    fn reviews_of(&mut self, document: uuid::Uuid) -> Result<Option<Reviews>, DatasetError> {
+    /// Advances to the reviews of `document`, and skips those of earlier documents, which are not part of the selection.
+    fn next_reviews(&mut self, document: uuid::Uuid) -> Result<Option<Reviews>, DatasetError> {
         loop {
-            let next = match self.ahead.take() {
+            let next = match self.pending.take() {
                 Some(next) => next,
                 None => match self.reviews.next().transpose()? {
                     Some(next) => next,
@@ -66,7 +66,7 @@ impl Examples {
                 std::cmp::Ordering::Less => {}
                 std::cmp::Ordering::Equal => return Ok(Some(next)),
                 std::cmp::Ordering::Greater => {
-                    self.ahead = Some(next);
+                    self.pending = Some(next);
                     return Ok(None);
                 }
             }
@@ -78,19 +78,19 @@ impl Iterator for Examples {
     type Item = Result<Row, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.complete {
+        if self.finished {
             return None;
         }
         let row = match self.documents.next() {
-            Some(document) => Some(document.and_then(|document| self.row(document))),
+            Some(document) => Some(document.and_then(|document| self.join(document))),
             None => {
-                // the reviews behind the last document are read as well: an error there must not go unheard
-                self.complete = true;
+                // drain the remaining reviews, so that an error of their reader is reported
+                self.finished = true;
                 self.reviews.find_map(Result::err).map(Err)
             }
         };
         if matches!(row, Some(Err(_))) {
-            self.complete = true;
+            self.finished = true;
         }
         row
     }

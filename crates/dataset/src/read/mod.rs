@@ -1,16 +1,21 @@
-//! Reads a selection: two streams, both by document, joined here and not by the server.
+//! Reads a selection as two streams, ordered by document id and merge-joined here rather than on the server.
 //!
-//! The server walks two indexes in the order of documents and sorts nothing. Of documents it sends every version up to the position,
-//! and here the last one wins; of reviews it sends the latest of each field. So a text crosses the wire once, however many fields
-//! were reviewed, memory holds a few hundred rows, and a build of everything costs hardly more than copying the two tables
-//! (docs/BENCHMARKS.md).
+//! The server walks two indexes in document order and sorts nothing. It sends every version of a document up to the position, and the
+//! latest is kept here; of the reviews it sends only the latest of each field. Document texts are therefore not repeated for every
+//! reviewed field, memory holds a few hundred rows, and a full build costs little more than copying the two tables (docs/BENCHMARKS.md).
 
-mod chunk;
+mod channel;
 mod documents;
+mod example;
 mod examples;
+mod predictions;
 mod reviews;
 
+#[cfg(test)]
+pub(crate) use example::fixtures;
+pub(crate) use example::{Example, ReviewedField};
 pub(crate) use examples::{Examples, Row};
+pub use predictions::{ReviewedPrediction, reviewed_predictions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::task::JoinSet;
@@ -18,26 +23,26 @@ use tokio::task::JoinSet;
 use crate::error::DatasetError;
 use crate::selection::Selection;
 
-/// The tasks that read. Dropped, they end, and their connections with them.
+/// The reader tasks. Dropping it aborts the tasks and closes their connections.
 pub(crate) struct Readers(JoinSet<()>);
 
-/// Starts to read; `documents` is a connection that is open already, the second one is opened here.
-pub(crate) async fn start(
-    documents: PgConnection,
+/// Starts the readers on two connections: `conn` reads the documents, a new one reads the reviews.
+pub(crate) async fn start_readers(
+    conn: PgConnection,
     database: &PgConnectOptions,
     selection: &Selection,
 ) -> Result<(Readers, Examples), DatasetError> {
-    let reviews = database.connect().await?;
+    let reviews_conn = database.connect().await?;
     let mut tasks = JoinSet::new();
-    let (to_documents, of_documents) = chunk::channel();
-    let (to_reviews, of_reviews) = chunk::channel();
-    tasks.spawn(documents::read(documents, selection.clone(), to_documents));
-    tasks.spawn(reviews::read(reviews, selection.clone(), to_reviews));
-    Ok((Readers(tasks), Examples::new(of_documents, of_reviews)))
+    let (document_sender, documents) = channel::channel();
+    let (review_sender, reviews) = channel::channel();
+    tasks.spawn(documents::read_documents(conn, selection.clone(), document_sender));
+    tasks.spawn(reviews::read_reviews(reviews_conn, selection.clone(), review_sender));
+    Ok((Readers(tasks), Examples::new(documents, reviews)))
 }
 
 impl Readers {
-    /// Waits until both have ended; resumes a panic.
+    /// Waits for both tasks, and resumes the panic of a task.
     pub(crate) async fn finish(mut self) {
         while let Some(ended) = self.0.join_next().await {
             if let Err(error) = ended

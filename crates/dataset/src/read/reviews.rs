@@ -1,4 +1,4 @@
-//! What reviewers said up to the position: of every field of every document the latest.
+//! Reads the latest review of every field of every document as of the position.
 
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use annotations::ReviewStatus;
 
-use crate::example::ReviewedField;
-use crate::read::chunk::{Sender, Stop};
+use crate::read::channel::{ReadInterruption, Sender};
+use crate::read::example::ReviewedField;
 use crate::selection::Selection;
 
-/// The reviewed fields of one document, by the place of the field in the selection.
+/// The reviewed fields of one document, sorted by their index in the selection.
 #[derive(Debug)]
 pub(crate) struct Reviews {
     pub(crate) document_id: Uuid,
@@ -28,15 +28,15 @@ struct EventRow {
     occurred_at: DateTime<Utc>,
 }
 
-/// Sends the reviews by the bytes of the ids of their documents.
-pub(super) async fn read(mut conn: PgConnection, selection: Selection, mut to: Sender<Reviews>) {
-    let outcome = read_all(&mut conn, &selection, &mut to).await;
-    to.end(outcome).await;
+/// Sends the reviews ordered by the bytes of their document ids.
+pub(super) async fn read_reviews(mut conn: PgConnection, selection: Selection, mut sender: Sender<Reviews>) {
+    let outcome = send_reviews(&mut conn, &selection, &mut sender).await;
+    sender.close(outcome).await;
 }
 
-async fn read_all(conn: &mut PgConnection, selection: &Selection, to: &mut Sender<Reviews>) -> Result<(), Stop> {
-    // The order of the index `annotation_events_latest`: nothing is sorted, and of each field only the greatest
-    // (`occurred_at`, `position`) is sent
+async fn send_reviews(conn: &mut PgConnection, selection: &Selection, sender: &mut Sender<Reviews>) -> Result<(), ReadInterruption> {
+    // Follows the order of the index `annotation_events_latest`, so nothing is sorted and only the event with the greatest
+    // (`occurred_at`, `position`) of each field is sent.
     let mut rows = sqlx::query_as!(
         EventRow,
         r#"
@@ -66,40 +66,40 @@ async fn read_all(conn: &mut PgConnection, selection: &Selection, to: &mut Sende
         &selection.fields,
     )
     .fetch(conn);
-    let mut complete: Option<Reviews> = None;
+    let mut current: Option<Reviews> = None;
     while let Some(row) = rows.try_next().await? {
         let document_id = row.document_id;
-        if complete.as_ref().is_none_or(|reviews| reviews.document_id != document_id) {
+        if current.as_ref().is_none_or(|reviews| reviews.document_id != document_id) {
             let next = Reviews { document_id, fields: Vec::with_capacity(selection.fields.len()) };
-            if let Some(reviews) = complete.replace(next) {
-                to.push(reviews.sorted(), 0).await?;
+            if let Some(reviews) = current.replace(next) {
+                sender.push(reviews.sorted(), 0).await?;
             }
         }
-        // a review that was undone leaves its field unreviewed
+        // an undone review leaves its field unreviewed
         if row.status != ReviewStatus::Unreviewed {
-            let reviews = complete.as_mut().expect("it was just put there");
-            reviews.fields.push(row.in_place(&selection.fields));
+            let reviews = current.as_mut().expect("set above");
+            reviews.fields.push(row.into_reviewed_field(&selection.fields));
         }
     }
-    if let Some(reviews) = complete {
-        to.push(reviews.sorted(), 0).await?;
+    if let Some(reviews) = current {
+        sender.push(reviews.sorted(), 0).await?;
     }
     Ok(())
 }
 
 impl Reviews {
-    /// The server's collation has its own order of names.
+    /// Sorts the fields by index; the server orders names by its own collation.
     fn sorted(mut self) -> Self {
-        self.fields.sort_unstable_by_key(|field| field.place);
+        self.fields.sort_unstable_by_key(|field| field.field_index);
         self
     }
 }
 
 impl EventRow {
-    /// With the place of its field among those of the selection, which are sorted.
-    fn in_place(self, fields: &[String]) -> ReviewedField {
+    /// `fields` are the sorted fields of the selection.
+    fn into_reviewed_field(self, fields: &[String]) -> ReviewedField {
         ReviewedField {
-            place: fields.binary_search(&self.field).expect("only events of these fields were asked for"),
+            field_index: fields.binary_search(&self.field).expect("the query selects only these fields"),
             value: self.value,
             status: self.status,
             position: self.position,

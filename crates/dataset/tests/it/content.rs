@@ -1,14 +1,14 @@
-//! Which documents come in, in which order, and when two snapshots are the same.
+//! Which documents a snapshot contains, in which order, and when two snapshots are equal.
 
-use dataset::{DatasetError, Format, Rehashed, SelectionRequest, build, key, rehash};
+use dataset::{DatasetError, Format, RehashResult, SelectionRequest, build, rehash, snapshot_key};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::scratch::with_corpus;
+use crate::test_database::with_corpus;
 
 #[test]
-fn a_snapshot_as_of_a_position_is_the_same_before_and_after_later_edits() {
+fn later_edits_do_not_change_a_snapshot_as_of_a_position() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         let document = corpus.document("train", "a").await;
@@ -22,14 +22,14 @@ fn a_snapshot_as_of_a_position_is_the_same_before_and_after_later_edits() {
         let after = corpus.try_build(request).await.unwrap();
         assert_eq!(before.snapshot.canonical_hash, after.snapshot.canonical_hash);
         assert_eq!(before.snapshot.files, after.snapshot.files);
-        assert_eq!(key(&before.selection, before.snapshot.extent), key(&after.selection, after.snapshot.extent));
+        assert_eq!(snapshot_key(&before.selection, before.snapshot.watermark), snapshot_key(&after.selection, after.snapshot.watermark));
         let now = corpus.build(&["law"]).await;
         assert_ne!(now.snapshot.canonical_hash, before.snapshot.canonical_hash);
     });
 }
 
 #[test]
-fn of_several_versions_of_everything_the_last_up_to_the_position_counts() {
+fn the_latest_versions_up_to_the_position_are_used() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         let document = corpus.document("train", "a").await;
@@ -55,20 +55,20 @@ fn of_several_versions_of_everything_the_last_up_to_the_position_counts() {
 }
 
 #[test]
-fn a_snapshot_read_again_after_later_edits_has_the_same_hash() {
+fn rehashing_after_later_edits_gives_the_same_hash() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         let document = corpus.document("train", "a").await;
-        corpus.document("train", "nobody reviewed it").await;
+        corpus.document("train", "a document without reviews").await;
         corpus.review(document, "law", Some("Utah")).await;
         let built = corpus.build(&["law"]).await;
         corpus.review(document, "law", Some("Texas")).await;
         corpus.details(document, 2, None, "{}").await;
         let again = rehash(&corpus.database, &built.selection).await.unwrap();
         let snapshot = &built.snapshot;
-        let expected = Rehashed {
+        let expected = RehashResult {
             canonical_hash: snapshot.canonical_hash.clone(),
-            effective_position: snapshot.extent.position,
+            effective_position: snapshot.watermark.position,
             examples: snapshot.examples,
         };
         assert_eq!(again, expected);
@@ -92,14 +92,14 @@ fn edits_of_other_fields_and_documents_do_not_change_the_key() {
         let after = request(corpus).await;
         let after = corpus.try_build(after).await.unwrap();
         assert!(after.selection.position > before.selection.position);
-        assert_eq!(after.snapshot.extent, before.snapshot.extent);
+        assert_eq!(after.snapshot.watermark, before.snapshot.watermark);
         assert_eq!(after.snapshot.canonical_hash, before.snapshot.canonical_hash);
-        assert_eq!(after.snapshot.files, before.snapshot.files, "no file may tell the position that was asked for");
+        assert_eq!(after.snapshot.files, before.snapshot.files, "files must not depend on the requested position");
     });
 }
 
 #[test]
-fn examples_are_ordered_by_split_then_document_and_each_split_has_its_file() {
+fn examples_are_ordered_by_split_and_document_and_every_split_has_a_file() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         for (split, text) in [("test", "a"), ("train", "b"), ("validation", "c"), ("train", "d"), ("excluded", "e")] {
@@ -117,7 +117,7 @@ fn examples_are_ordered_by_split_then_document_and_each_split_has_its_file() {
 }
 
 #[test]
-fn a_subset_of_documents_and_a_project_narrow_the_snapshot() {
+fn document_ids_and_project_filter_the_snapshot() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         let mut documents = Vec::new();
@@ -140,7 +140,7 @@ fn a_subset_of_documents_and_a_project_narrow_the_snapshot() {
 }
 
 #[test]
-fn an_empty_database_is_a_permanent_error_in_words() {
+fn a_build_without_documents_fails_permanently_with_a_clear_message() {
     with_corpus(async |corpus| {
         let request = corpus.request(&[]).await;
         let error = corpus.try_build(request).await.err().unwrap();
@@ -149,12 +149,12 @@ fn an_empty_database_is_a_permanent_error_in_words() {
         corpus.categorical("law").await;
         let request = corpus.request(&["law"]).await;
         let error = corpus.try_build(request).await.err().unwrap();
-        assert_eq!(error.to_string(), "none of all documents has an accepted value for law up to position 1 (there are no such documents)");
+        assert_eq!(error.to_string(), "no accepted value for law in all documents as of position 1 (no documents match)");
     });
 }
 
 #[test]
-fn equal_texts_in_two_splits_fail_the_build_and_are_named() {
+fn equal_texts_in_two_splits_fail_the_build_and_are_listed() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         let train = corpus.document("train", "same").await;
@@ -164,17 +164,17 @@ fn equal_texts_in_two_splits_fail_the_build_and_are_named() {
         let request = corpus.request(&["law"]).await;
         let error = corpus.try_build(request).await.err().unwrap();
         let DatasetError::SplitLeak { documents } = error else { panic!("{error}") };
-        assert_eq!(documents, format!("{train} (train) and {test} (test) share 100 % of the 8-word shingles of the smaller one"));
+        assert_eq!(documents, format!("{train} (train) and {test} (test) share 100 % of the 8-word shingles of the shorter text"));
     });
 }
 
-/// Fifty words of a number.
+/// Fifty words that are unique to the number.
 fn passage(number: u32) -> String {
     (0..50).map(|word| format!("w{number}x{word} ")).collect()
 }
 
 #[test]
-fn near_duplicates_in_two_splits_fail_the_build_and_both_are_named() {
+fn near_duplicates_in_two_splits_fail_the_build_and_are_listed() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         let train = corpus.document("train", &passage(1)).await;
@@ -186,17 +186,17 @@ fn near_duplicates_in_two_splits_fail_the_build_and_both_are_named() {
         let error = corpus.try_build(request).await.err().unwrap();
         assert_eq!((error.code(), error.is_retryable()), ("split_leak", false));
         let DatasetError::SplitLeak { documents } = error else { panic!("{error}") };
-        assert_eq!(documents, format!("{train} (train) and {test} (test) share 100 % of the 8-word shingles of the smaller one"));
+        assert_eq!(documents, format!("{train} (train) and {test} (test) share 100 % of the 8-word shingles of the shorter text"));
 
-        // the way out; a snapshot of before stays refused
-        annotations::near_duplicates::index_missing(&mut corpus.conn).await.unwrap();
+        // indexing resolves the leak for later positions, but not for earlier ones
+        annotations::near_duplicates::backfill_index(&mut corpus.conn).await.unwrap();
         assert_eq!(corpus.try_build(before).await.err().unwrap().code(), "split_leak");
         assert_eq!(corpus.build(&["law"]).await.tasks(), ["1"]);
     });
 }
 
 #[test]
-fn a_group_in_two_splits_fails_the_build_and_at_most_ten_pairs_are_named() {
+fn a_group_in_two_splits_fails_the_build_and_ten_pairs_are_listed() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         let mut first = None;
@@ -210,13 +210,13 @@ fn a_group_in_two_splits_fails_the_build_and_at_most_ten_pairs_are_named() {
         corpus.review(train, "law", Some("Utah")).await;
         let request = corpus.request(&["law"]).await;
         let error = corpus.try_build(request).await.err().unwrap().to_string();
-        assert!(error.contains(&format!("{train} (train) and {test} (test) share one group")), "{error}");
+        assert!(error.contains(&format!("{train} (train) and {test} (test) share a group")), "{error}");
         assert!(error.matches(" share ").count() == 10 && error.contains("and 2 more"), "{error}");
     });
 }
 
 #[test]
-fn a_cancelled_build_ends_as_cancelled() {
+fn a_cancelled_build_returns_cancelled() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         let document: Uuid = corpus.document("train", "a").await;
@@ -224,7 +224,7 @@ fn a_cancelled_build_ends_as_cancelled() {
         let selection = corpus.build(&["law"]).await.selection;
         let dir = tempfile::tempdir().unwrap();
         let cancel = CancellationToken::new();
-        // the first report of progress comes before the first example
+        // progress is first reported before the first example is read
         let mut cancel_at_once = |_| cancel.cancel();
         let error = build(&corpus.database, &selection, &Format::ALL, dir.path(), &mut cancel_at_once, &cancel).await.unwrap_err();
         assert_eq!(error.code(), "cancelled");

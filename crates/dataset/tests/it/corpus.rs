@@ -1,4 +1,4 @@
-//! Puts documents and reviews into the database, stating only what a test is about.
+//! Test fixture: writes documents and reviews to the database, with defaults for whatever a test does not specify.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dataset::{DatasetError, Format, Selection, SelectionRequest, Snapshot, build};
@@ -15,7 +15,7 @@ pub(crate) struct Corpus {
     reviews: u32,
 }
 
-/// A built snapshot with its folder.
+/// A built snapshot and its directory.
 pub(crate) struct Built {
     pub(crate) dir: TempDir,
     pub(crate) selection: Selection,
@@ -37,12 +37,12 @@ impl Corpus {
             .unwrap();
     }
 
-    /// A categorical field with one value.
+    /// Adds a single-valued categorical field.
     pub(crate) async fn categorical(&mut self, name: &str) {
         self.field(name, "categorical", "one").await;
     }
 
-    /// A document of its own group; ids rise from call to call.
+    /// Adds a document in a group of its own. Ids increase from call to call.
     pub(crate) async fn document(&mut self, split: &str, text: &str) -> Uuid {
         self.documents += 1;
         let id = Uuid::from_u128(u128::from(self.documents));
@@ -100,7 +100,7 @@ impl Corpus {
         .unwrap();
     }
 
-    /// A review as of now; `None` = the reviewer says that there is no value.
+    /// Adds a review at a late time; `None` means "no value".
     pub(crate) async fn review(&mut self, document: Uuid, field: &str, value: Option<&str>) -> i64 {
         let status = if value.is_some() { "NEW" } else { "MISSING" };
         self.event(document, field, value.as_slice(), status, day(100)).await
@@ -124,12 +124,12 @@ impl Corpus {
         .unwrap()
     }
 
-    /// The position that everything so far is below or at.
+    /// The newest position.
     pub(crate) async fn position(&mut self) -> i64 {
         sqlx::query_scalar("SELECT last_value FROM positions").fetch_one(&mut self.conn).await.unwrap()
     }
 
-    /// Everything up to now, labels with at least two examples.
+    /// Requests everything up to now, with a minimum support of two examples.
     pub(crate) async fn request(&mut self, fields: &[&str]) -> SelectionRequest {
         SelectionRequest {
             fields: fields.iter().map(|field| (*field).to_owned()).collect(),
@@ -161,13 +161,13 @@ impl Built {
         serde_json::from_str(&self.read(file)).unwrap()
     }
 
-    /// The lines of all splits, parsed.
+    /// Parsed JSONL lines of all splits.
     pub(crate) fn examples(&self) -> Vec<serde_json::Value> {
         let lines = ["train", "validation", "test"].map(|split| self.read(&format!("jsonl/{split}.jsonl"))).concat();
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Task ids in order.
+    /// Task ids of the examples, in order.
     pub(crate) fn tasks(&self) -> Vec<String> {
         self.examples().iter().map(|example| example["task_id"].as_str().unwrap().to_owned()).collect()
     }

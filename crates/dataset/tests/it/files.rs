@@ -1,4 +1,4 @@
-//! The files themselves.
+//! Files of a snapshot.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,11 +7,11 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sha2::{Digest, Sha256};
 
 use crate::corpus::{Built, Corpus, day};
-use crate::scratch::with_corpus;
+use crate::test_database::with_corpus;
 
 async fn sample(corpus: &mut Corpus) {
     corpus.categorical("law").await;
-    corpus.categorical("text").await; // the name of a column
+    corpus.categorical("text").await; // also the name of a column
     for (split, text) in [("train", "first \"quoted\"\n\u{1F600}"), ("train", "second"), ("test", "third")] {
         let document = corpus.document(split, text).await;
         corpus.review(document, "law", Some("Utah")).await;
@@ -21,7 +21,7 @@ async fn sample(corpus: &mut Corpus) {
 }
 
 #[test]
-fn every_file_is_listed_with_its_hash_and_the_manifest_comes_last() {
+fn every_file_is_listed_with_its_hash_and_the_manifest_is_last() {
     with_corpus(async |corpus| {
         sample(corpus).await;
         let built = corpus.build(&["law", "text"]).await;
@@ -51,7 +51,7 @@ fn every_file_is_listed_with_its_hash_and_the_manifest_comes_last() {
 }
 
 #[test]
-fn a_line_of_jsonl_is_the_document_with_its_reviews() {
+fn a_jsonl_line_holds_the_document_and_its_reviews() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         let document = corpus.document("train", "a").await;
@@ -87,7 +87,7 @@ fn parquet_and_jsonl_hold_the_same_examples() {
 }
 
 #[test]
-fn building_twice_gives_the_same_bytes() {
+fn building_twice_yields_the_same_bytes() {
     with_corpus(async |corpus| {
         sample(corpus).await;
         let (one, other) = (corpus.build(&["law", "text"]).await, corpus.build(&["law", "text"]).await);
@@ -99,7 +99,7 @@ fn building_twice_gives_the_same_bytes() {
 }
 
 #[test]
-fn the_card_names_the_files_and_features_of_each_split() {
+fn the_card_lists_the_files_and_features_of_each_split() {
     with_corpus(async |corpus| {
         sample(corpus).await;
         let built = corpus.build(&["law", "text"]).await;
@@ -112,7 +112,7 @@ fn the_card_names_the_files_and_features_of_each_split() {
     });
 }
 
-/// Rows of a Parquet file in the shape of the JSONL.
+/// Rows of a Parquet file in the form of the JSONL.
 fn parquet_rows(built: &Built, split: &str) -> Vec<serde_json::Value> {
     use arrow_array::Array;
     use arrow_array::cast::AsArray;

@@ -1,17 +1,17 @@
-//! The latest accepted value as of a position.
+//! Selects the latest accepted value as of a position.
 
 use serde_json::json;
 
 use crate::corpus::day;
-use crate::scratch::with_corpus;
+use crate::test_database::with_corpus;
 
 #[test]
-fn the_time_of_the_review_decides_not_the_order_of_arrival() {
+fn the_review_time_decides_regardless_of_arrival_order() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         let document = corpus.document("train", "a").await;
         let latest = corpus.event(document, "law", &["Texas"], "NEW", day(9)).await;
-        corpus.event(document, "law", &["Utah"], "NEW", day(3)).await; // arrives late, was said early
+        corpus.event(document, "law", &["Utah"], "NEW", day(3)).await; // recorded later, reviewed earlier
         let built = corpus.build(&["law"]).await;
         let review = &built.examples()[0]["fields"]["law"];
         assert_eq!(
@@ -22,7 +22,7 @@ fn the_time_of_the_review_decides_not_the_order_of_arrival() {
 }
 
 #[test]
-fn of_two_reviews_at_the_same_time_the_later_position_wins() {
+fn for_equal_review_times_the_later_position_wins() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         let document = corpus.document("train", "a").await;
@@ -34,7 +34,7 @@ fn of_two_reviews_at_the_same_time_the_later_position_wins() {
 }
 
 #[test]
-fn a_backdated_event_after_the_position_is_not_seen() {
+fn a_backdated_event_after_the_position_is_ignored() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         let document = corpus.document("train", "a").await;
@@ -47,7 +47,7 @@ fn a_backdated_event_after_the_position_is_not_seen() {
 }
 
 #[test]
-fn no_value_is_an_answer_and_an_undone_review_is_none() {
+fn no_value_counts_as_a_review_and_an_undone_review_does_not() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         corpus.categorical("type").await;
@@ -60,7 +60,7 @@ fn no_value_is_an_answer_and_an_undone_review_is_none() {
         corpus.event(undone, "law", &[], "UNREVIEWED", day(4)).await;
         let built = corpus.build(&["law", "type"]).await;
         let examples = built.examples();
-        assert_eq!(examples.len(), 1, "a document without any accepted value is no example");
+        assert_eq!(examples.len(), 1, "a document without an accepted value is not an example");
         assert_eq!(examples[0]["fields"]["type"]["value"], json!([]));
         assert_eq!(examples[0]["fields"].get("law"), None);
         assert_eq!(built.snapshot.counts["excluded_documents"], json!({ "no_accepted_value": 1 }));
@@ -68,7 +68,7 @@ fn no_value_is_an_answer_and_an_undone_review_is_none() {
 }
 
 #[test]
-fn text_and_split_are_those_of_the_position() {
+fn text_and_split_are_taken_as_of_the_position() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         let document = corpus.document("train", "first").await;

@@ -1,20 +1,15 @@
-//! Snapshots built from a real database, each test in one of its own.
+//! Builds and inspects snapshots on a real database; every test has a database of its own.
 
-#![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
+#![expect(clippy::unwrap_used, reason = "any failure here fails the test")]
 
 mod content;
 mod corpus;
-mod diffing;
-mod erasing;
 mod files;
 mod histories;
-mod inspecting;
+mod inspect;
+mod labels;
 mod latest_value;
-mod lineage;
 mod pairs;
-mod reporting;
-mod scratch;
 mod selection;
 mod store;
-mod training_labels;
-mod verifying;
+mod test_database;

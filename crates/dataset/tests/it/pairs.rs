@@ -1,10 +1,10 @@
-//! Pairs of texts for an encoder.
+//! Text pairs for training an encoder.
 
-use dataset::{PairSide, PairsRequest, SelectionRequest, key};
+use dataset::{PairSide, PairsRequest, SelectionRequest, snapshot_key};
 use serde_json::Value;
 
 use crate::corpus::Corpus;
-use crate::scratch::with_corpus;
+use crate::test_database::with_corpus;
 
 async fn leases_and_loans(corpus: &mut Corpus) {
     corpus.categorical("type").await;
@@ -24,7 +24,7 @@ async fn request(corpus: &mut Corpus, pairs: Option<PairsRequest>) -> SelectionR
 }
 
 #[test]
-fn pairs_are_balanced_cut_and_stay_in_their_split() {
+fn pairs_are_balanced_truncated_and_within_one_split() {
     with_corpus(async |corpus| {
         leases_and_loans(corpus).await;
         let request = request(corpus, Some(PairsRequest { max_chars: 15, ..PairsRequest::default() })).await;
@@ -52,7 +52,7 @@ fn pairs_are_balanced_cut_and_stay_in_their_split() {
 }
 
 #[test]
-fn equal_requests_give_equal_bytes_and_others_another_key() {
+fn equal_requests_yield_equal_bytes_and_different_requests_another_key() {
     with_corpus(async |corpus| {
         leases_and_loans(corpus).await;
         let request =
@@ -61,10 +61,10 @@ fn equal_requests_give_equal_bytes_and_others_another_key() {
         let one = corpus.try_build(request.clone()).await.unwrap();
         let other = corpus.try_build(SelectionRequest { pairs: Some(PairsRequest::default()), ..request.clone() }).await.unwrap();
         assert_eq!(one.snapshot.files, other.snapshot.files);
-        let extent = one.snapshot.extent;
-        assert_eq!(key(&one.selection, extent), key(&other.selection, extent));
+        let watermark = one.snapshot.watermark;
+        assert_eq!(snapshot_key(&one.selection, watermark), snapshot_key(&other.selection, watermark));
         let without = corpus.try_build(SelectionRequest { pairs: None, ..request.clone() }).await.unwrap();
-        assert_ne!(key(&one.selection, extent), key(&without.selection, extent));
+        assert_ne!(snapshot_key(&one.selection, watermark), snapshot_key(&without.selection, watermark));
         assert_eq!(one.snapshot.canonical_hash, without.snapshot.canonical_hash, "the examples are the same");
         let seed = Some(PairsRequest { seed: 7, ..PairsRequest::default() });
         let drawn_anew = corpus.try_build(SelectionRequest { pairs: seed, ..request }).await.unwrap();

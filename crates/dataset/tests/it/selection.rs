@@ -1,12 +1,12 @@
-//! Resolving what was asked for.
+//! Resolves selection requests.
 
-use dataset::{LeftOut, LeftOutReason, Selection, SelectionRequest};
+use dataset::{ExcludedField, ExclusionReason, Selection, SelectionRequest};
 use uuid::Uuid;
 
-use crate::scratch::with_corpus;
+use crate::test_database::with_corpus;
 
 #[test]
-fn no_fields_mean_every_categorical_field_reviewed_by_then() {
+fn a_request_without_fields_selects_every_reviewed_categorical_field() {
     with_corpus(async |corpus| {
         let document = corpus.document("train", "a").await;
         for name in ["type", "law", "later"] {
@@ -24,7 +24,7 @@ fn no_fields_mean_every_categorical_field_reviewed_by_then() {
 }
 
 #[test]
-fn fields_that_cannot_be_trained_stay_with_the_reason() {
+fn untrainable_fields_are_kept_with_the_reason() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         corpus.field("title", "text", "one").await;
@@ -35,15 +35,15 @@ fn fields_that_cannot_be_trained_stay_with_the_reason() {
         assert_eq!(
             selection.untrainable,
             [
-                LeftOut { field: "parties".into(), reason: LeftOutReason::ManyValues },
-                LeftOut { field: "title".into(), reason: LeftOutReason::Kind },
+                ExcludedField { field: "parties".into(), reason: ExclusionReason::ManyValues },
+                ExcludedField { field: "title".into(), reason: ExclusionReason::Kind },
             ]
         );
     });
 }
 
 #[test]
-fn unknown_fields_and_documents_are_named() {
+fn unknown_fields_and_documents_are_listed() {
     with_corpus(async |corpus| {
         corpus.categorical("law").await;
         let request = corpus.request(&["law", "lore"]).await;
@@ -51,9 +51,9 @@ fn unknown_fields_and_documents_are_named() {
         assert_eq!((error.code(), error.is_retryable()), ("unknown_field", false));
         assert_eq!(error.to_string(), "unknown field \"lore\"; known fields: law");
 
-        let stranger = Uuid::from_u128(77);
-        let request = SelectionRequest { documents: Some(vec![stranger]), ..corpus.request(&["law"]).await };
+        let unknown = Uuid::from_u128(77);
+        let request = SelectionRequest { documents: Some(vec![unknown]), ..corpus.request(&["law"]).await };
         let error = Selection::resolve(&mut corpus.conn, request).await.unwrap_err();
-        assert_eq!(error.to_string(), format!("unknown documents in the selection: {stranger}"));
+        assert_eq!(error.to_string(), format!("unknown documents in the selection: {unknown}"));
     });
 }

@@ -1,9 +1,9 @@
-//! The table `datasets`.
+//! Records and finds rows of the table `datasets`.
 
-use dataset::{NewDataset, find_by_key, get, key, record};
+use dataset::{NewDataset, find_by_key, get, record, snapshot_key};
 use uuid::Uuid;
 
-use crate::scratch::with_corpus;
+use crate::test_database::with_corpus;
 
 #[test]
 fn the_first_recorded_snapshot_of_a_key_wins() {
@@ -12,7 +12,7 @@ fn the_first_recorded_snapshot_of_a_key_wins() {
         let document = corpus.document("train", "a").await;
         corpus.review(document, "law", Some("Utah")).await;
         let built = corpus.build(&["law"]).await;
-        let key = key(&built.selection, built.snapshot.extent);
+        let key = snapshot_key(&built.selection, built.snapshot.watermark);
         assert!(find_by_key(&mut corpus.conn, &key).await.unwrap().is_none());
 
         let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));

@@ -1,15 +1,15 @@
-//! The network on the back end flex, in a few large operations instead of many small ones: texts packed without padding, no passes over
-//! memory between what belongs together, and a way back written by hand. [`Bert::forward`](crate::Bert::forward) computes the same on any
-//! back end, and is what this is tested against.
+//! The network on the back end flex in a few fused operations: texts are packed without padding, memory is traversed as little as possible,
+//! and the backward pass is written by hand. [`Bert::forward`](crate::Bert::forward) computes the same on any back end and is the reference
+//! in tests.
 
 mod attention;
+mod kernels;
 mod layer;
 mod matrix;
 mod operations;
 mod packed;
-mod vector;
 
 pub(crate) use attention::Heads;
 pub(crate) use layer::Shape;
-pub(crate) use operations::{BertOps, LayerWeights, Tables};
-pub(crate) use packed::Packed;
+pub(crate) use operations::{BertOps, EmbeddingTables, LayerWeights};
+pub(crate) use packed::PackedBatch;

@@ -1,4 +1,4 @@
-//! The fused operations as an extension of Burn's back end flex, with their way back for autodiff.
+//! The fused operations as an extension of Burn's back end flex, with their backward passes for autodiff.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use burn::{
         autodiff::{
             NodeId,
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients as Registered,
+            grads::Gradients,
             ops::{Backward, NodeGuard, Ops, OpsKind},
         },
         backend_extension,
@@ -19,25 +19,25 @@ use burn::{
 };
 
 use crate::fused::{
-    layer::{self, Linear, Norm, Shape, Tape, Weights},
-    packed::Packed,
-    vector,
+    kernels,
+    layer::{self, Activations, Linear, Norm, Shape, Weights},
+    packed::PackedBatch,
 };
 
-/// What word pieces are looked up in, and the normalisation of their sums.
+/// The embedding tables and the layer norm of their sum.
 #[derive(Debug, Clone, ExtensionType)]
-pub(crate) struct Tables<B: Backend> {
-    /// Vectors of the distinct word pieces of the batch, `[n, h]`.
-    pub(crate) words: FloatTensor<B>,
+pub(crate) struct EmbeddingTables<B: Backend> {
+    /// Embeddings of the distinct tokens of the batch, `[n, h]`.
+    pub(crate) tokens: FloatTensor<B>,
     /// `[p, h]`
     pub(crate) positions: FloatTensor<B>,
-    /// `[k, h]`, of which the first row is used.
+    /// `[k, h]`; only the first row is used.
     pub(crate) types: FloatTensor<B>,
     pub(crate) gamma: FloatTensor<B>,
     pub(crate) beta: FloatTensor<B>,
 }
 
-/// A struct of tensors that are inputs of one operation, with their names in one order.
+/// Defines a struct of the input tensors of an operation, with conversions from and to an array in the order of its fields.
 macro_rules! tensors {
     ($(#[$doc:meta])* $name:ident, $count:ident = $number:literal, { $($field:ident,)+ }) => {
         const $count: usize = $number;
@@ -49,7 +49,7 @@ macro_rules! tensors {
         }
 
         impl<B: Backend> $name<B> {
-            /// Takes as many tensors as there are fields, in the order of the fields.
+            /// Takes the tensors in the order of the fields.
             pub(crate) fn in_order(tensors: [FloatTensor<B>; $count]) -> Self {
                 let [$($field,)+] = tensors;
                 Self { $($field,)+ }
@@ -63,8 +63,8 @@ macro_rules! tensors {
 }
 
 tensors! {
-    /// The weights of a layer: matrices `[in, out]`, and vectors. First weight and bias of each linear layer, then scale and shift of the
-    /// two normalisations: so gradients come back, too.
+    /// The weights of a layer: matrices `[in, out]` and vectors. Weight and bias of each linear layer, then gamma and beta of the two layer
+    /// norms. Gradients have the same order.
     LayerWeights, LAYER_WEIGHTS = 16, {
         query,
         query_bias,
@@ -89,9 +89,9 @@ tensors! {
 const LAYER_PARENTS: usize = 1 + LAYER_WEIGHTS;
 
 impl LayerWeights<Flex> {
-    fn numbers(&self) -> Weights<'_> {
-        let linear = |weight, bias| Linear { weight: numbers(weight), bias: numbers(bias) };
-        let norm = |gamma, beta| Norm { gamma: numbers(gamma), beta: numbers(beta) };
+    fn as_slices(&self) -> Weights<'_> {
+        let linear = |weight, bias| Linear { weight: values(weight), bias: values(bias) };
+        let norm = |gamma, beta| Norm { gamma: values(gamma), beta: values(beta) };
         Weights {
             projections: [linear(&self.query, &self.query_bias), linear(&self.key, &self.key_bias), linear(&self.value, &self.value_bias)],
             attention_output: linear(&self.attention_output, &self.attention_output_bias),
@@ -103,68 +103,68 @@ impl LayerWeights<Flex> {
     }
 }
 
-/// Operations on all word pieces of a batch, one after the other: `[T, h]`.
+/// Operations on all tokens of a packed batch, `[T, h]`.
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait BertOps: Backend {
-    /// Sums of the vectors of word, position and type, normalised, `[T, h]`.
-    fn bert_embed(#[extension_type] tables: Tables<Self>, packed: Arc<Packed>, epsilon: f32) -> FloatTensor<Self>;
+    /// Sum of token, position and type embeddings, with layer norm, `[T, h]`.
+    fn bert_embed(#[extension_type] tables: EmbeddingTables<Self>, packed: Arc<PackedBatch>, epsilon: f32) -> FloatTensor<Self>;
 
-    /// One layer, `[T, h]` to `[T, h]`.
+    /// One transformer layer, `[T, h]` to `[T, h]`.
     fn bert_layer(
         hidden: FloatTensor<Self>,
         #[extension_type] weights: LayerWeights<Self>,
-        packed: Arc<Packed>,
+        packed: Arc<PackedBatch>,
         shape: Shape,
     ) -> FloatTensor<Self>;
 
-    /// The mean of the vectors of each text, `[T, h]` to `[b, h]`.
-    fn bert_mean(hidden: FloatTensor<Self>, packed: Arc<Packed>) -> FloatTensor<Self>;
+    /// Mean pooling: `[T, h]` to `[b, h]`.
+    fn bert_mean(hidden: FloatTensor<Self>, packed: Arc<PackedBatch>) -> FloatTensor<Self>;
 }
 
 impl BertOps for Flex {
-    fn bert_embed(tables: Tables<Self>, packed: Arc<Packed>, epsilon: f32) -> FlexTensor {
+    fn bert_embed(tables: EmbeddingTables<Self>, packed: Arc<PackedBatch>, epsilon: f32) -> FlexTensor {
         embed(&tables, &packed, epsilon).0
     }
 
-    fn bert_layer(hidden: FlexTensor, weights: LayerWeights<Self>, packed: Arc<Packed>, shape: Shape) -> FlexTensor {
+    fn bert_layer(hidden: FlexTensor, weights: LayerWeights<Self>, packed: Arc<PackedBatch>, shape: Shape) -> FlexTensor {
         let size = shape.heads.size;
-        tensor(layer::forward(numbers(&hidden), weights.numbers(), shape, &packed, false).0, size)
+        tensor(layer::forward(values(&hidden), weights.as_slices(), shape, &packed, false).0, size)
     }
 
-    fn bert_mean(hidden: FlexTensor, packed: Arc<Packed>) -> FlexTensor {
+    fn bert_mean(hidden: FlexTensor, packed: Arc<PackedBatch>) -> FlexTensor {
         mean(&hidden, &packed)
     }
 }
 
 impl<C: CheckpointStrategy> BertOps for Autodiff<Flex, C> {
-    fn bert_embed(tables: Tables<Self>, packed: Arc<Packed>, epsilon: f32) -> FloatTensor<Self> {
-        let Tables { words, positions, types, gamma, beta } = tables;
-        let [words, positions, types, gamma, beta] = [words, positions, types, gamma, beta].map(FloatTensor::<Self>::into_parts);
-        let nodes = [words.1, positions.1, types.1, gamma.1, beta.1];
-        let tables = Tables::<Flex> { words: words.0, positions: positions.0, types: types.0, gamma: gamma.0, beta: beta.0 };
-        let (out, tape) = embed(&tables, &packed, epsilon);
+    fn bert_embed(tables: EmbeddingTables<Self>, packed: Arc<PackedBatch>, epsilon: f32) -> FloatTensor<Self> {
+        let EmbeddingTables { tokens, positions, types, gamma, beta } = tables;
+        let [tokens, positions, types, gamma, beta] = [tokens, positions, types, gamma, beta].map(FloatTensor::<Self>::into_parts);
+        let nodes = [tokens.1, positions.1, types.1, gamma.1, beta.1];
+        let tables = EmbeddingTables::<Flex> { tokens: tokens.0, positions: positions.0, types: types.0, gamma: gamma.0, beta: beta.0 };
+        let (out, activations) = embed(&tables, &packed, epsilon);
         match EmbedBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(operation) => operation.finish(Arc::new((tables, packed, tape)), out),
+            OpsKind::Tracked(operation) => operation.finish(Arc::new((tables, packed, activations)), out),
             OpsKind::UnTracked(operation) => operation.finish(out),
         }
     }
 
-    fn bert_layer(hidden: FloatTensor<Self>, weights: LayerWeights<Self>, packed: Arc<Packed>, shape: Shape) -> FloatTensor<Self> {
+    fn bert_layer(hidden: FloatTensor<Self>, weights: LayerWeights<Self>, packed: Arc<PackedBatch>, shape: Shape) -> FloatTensor<Self> {
         let size = shape.heads.size;
         let parents = std::iter::once(hidden).chain(weights.into_order()).map(FloatTensor::<Self>::into_parts);
         let (mut tensors, nodes): (Vec<FlexTensor>, Vec<NodeGuard>) = parents.unzip();
         let hidden = tensors.remove(0);
-        let weights = LayerWeights::<Flex>::in_order(tensors.try_into().expect("as many as went in"));
-        let nodes: [NodeGuard; LAYER_PARENTS] = nodes.try_into().expect("one of each");
-        let (out, tapes) = layer::forward(numbers(&hidden), weights.numbers(), shape, &packed, true);
+        let weights = LayerWeights::<Flex>::in_order(tensors.try_into().expect("one tensor per weight"));
+        let nodes: [NodeGuard; LAYER_PARENTS] = nodes.try_into().expect("one node per parent");
+        let (out, activations) = layer::forward(values(&hidden), weights.as_slices(), shape, &packed, true);
         let out = tensor(out, size);
         match LayerBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(operation) => operation.finish(Arc::new(LayerState { hidden, weights, packed, shape, tapes }), out),
+            OpsKind::Tracked(operation) => operation.finish(Arc::new(LayerState { hidden, weights, packed, shape, activations }), out),
             OpsKind::UnTracked(operation) => operation.finish(out),
         }
     }
 
-    fn bert_mean(hidden: FloatTensor<Self>, packed: Arc<Packed>) -> FloatTensor<Self> {
+    fn bert_mean(hidden: FloatTensor<Self>, packed: Arc<PackedBatch>) -> FloatTensor<Self> {
         let (hidden, node) = hidden.into_parts();
         let out = mean(&hidden, &packed);
         match MeanBackward.prepare::<C>([node]).compute_bound().stateful() {
@@ -178,28 +178,35 @@ impl<C: CheckpointStrategy> BertOps for Autodiff<Flex, C> {
 struct EmbedBackward;
 
 impl Backward<Flex, 5> for EmbedBackward {
-    type State = Arc<(Tables<Flex>, Arc<Packed>, EmbedTape)>;
+    type State = Arc<(EmbeddingTables<Flex>, Arc<PackedBatch>, EmbeddingActivations)>;
 
-    fn backward(self, operation: Ops<Self::State, 5>, registered: &mut Registered, _checkpointer: &mut Checkpointer) {
-        let (tables, packed, tape) = &*operation.state;
-        let mut gradients = taken(registered.consume::<Flex>(&operation.node));
-        let gamma = numbers(&tables.gamma);
+    fn backward(self, operation: Ops<Self::State, 5>, gradient_store: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let (tables, packed, activations) = &*operation.state;
+        let mut gradients = into_values(gradient_store.consume::<Flex>(&operation.node));
+        let gamma = values(&tables.gamma);
         let size = gamma.len();
-        let zeros = |like: &FlexTensor| vec![0.0; numbers(like).len()];
-        let [mut words, mut positions, mut types] = [&tables.words, &tables.positions, &tables.types].map(zeros);
+        let zeros = |like: &FlexTensor| vec![0.0; values(like).len()];
+        let [mut tokens, mut positions, mut types] = [&tables.tokens, &tables.positions, &tables.types].map(zeros);
         let [mut gamma_gradient, mut beta_gradient] = [(); 2].map(|()| vec![0.0; size]);
-        vector::layer_norm_backward(&tape.normalized, &tape.scales, gamma, &mut gradients, &mut gamma_gradient, &mut beta_gradient);
+        kernels::layer_norm_backward(
+            &activations.normalized,
+            &activations.scales,
+            gamma,
+            &mut gradients,
+            &mut gamma_gradient,
+            &mut beta_gradient,
+        );
         for text in (0..packed.ends.len()).map(|text| packed.text(text)) {
             for (position, token) in text.enumerate() {
                 let gradient = &gradients[token * size..][..size];
-                vector::add_to(&mut words[packed.places[token] as usize * size..][..size], gradient);
-                vector::add_to(&mut positions[position * size..][..size], gradient);
+                kernels::add_to(&mut tokens[packed.id_indices[token] as usize * size..][..size], gradient);
+                kernels::add_to(&mut positions[position * size..][..size], gradient);
             }
         }
-        vector::add_rows(&mut types[..size], &gradients);
-        let found = [words, positions, types].map(|values| tensor(values, size)).into_iter();
+        kernels::add_rows(&mut types[..size], &gradients);
+        let found = [tokens, positions, types].map(|values| tensor(values, size)).into_iter();
         let found = found.chain([gamma_gradient, beta_gradient].map(row));
-        register(registered, operation.parents.map(|parent| parent.map(|parent| parent.id)), found);
+        register(gradient_store, operation.parents.map(|parent| parent.map(|parent| parent.id)), found);
     }
 }
 
@@ -210,23 +217,23 @@ struct LayerBackward;
 struct LayerState {
     hidden: FlexTensor,
     weights: LayerWeights<Flex>,
-    packed: Arc<Packed>,
+    packed: Arc<PackedBatch>,
     shape: Shape,
-    tapes: Vec<Tape>,
+    activations: Vec<Activations>,
 }
 
 impl Backward<Flex, LAYER_PARENTS> for LayerBackward {
     type State = Arc<LayerState>;
 
-    fn backward(self, operation: Ops<Self::State, LAYER_PARENTS>, registered: &mut Registered, _checkpointer: &mut Checkpointer) {
-        let LayerState { hidden, weights, packed, shape, tapes } = &*operation.state;
+    fn backward(self, operation: Ops<Self::State, LAYER_PARENTS>, gradient_store: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let LayerState { hidden, weights, packed, shape, activations } = &*operation.state;
         let size = shape.heads.size;
-        let mut gradients = taken(registered.consume::<Flex>(&operation.node));
-        let found = layer::backward(numbers(hidden), weights.numbers(), *shape, packed, tapes, &mut gradients);
-        let linears = found.linears.into_iter().flat_map(|(weight, bias)| [tensor(weight, bias.len()), row(bias)]);
-        let norms = found.norms.into_iter().flat_map(|(gamma, beta)| [row(gamma), row(beta)]);
+        let mut gradients = into_values(gradient_store.consume::<Flex>(&operation.node));
+        let weight_gradients = layer::backward(values(hidden), weights.as_slices(), *shape, packed, activations, &mut gradients);
+        let linears = weight_gradients.linears.into_iter().flat_map(|(weight, bias)| [tensor(weight, bias.len()), row(bias)]);
+        let norms = weight_gradients.norms.into_iter().flat_map(|(gamma, beta)| [row(gamma), row(beta)]);
         let found = std::iter::once(tensor(gradients, size)).chain(linears).chain(norms);
-        register(registered, operation.parents.map(|parent| parent.map(|parent| parent.id)), found);
+        register(gradient_store, operation.parents.map(|parent| parent.map(|parent| parent.id)), found);
     }
 }
 
@@ -234,53 +241,53 @@ impl Backward<Flex, LAYER_PARENTS> for LayerBackward {
 struct MeanBackward;
 
 impl Backward<Flex, 1> for MeanBackward {
-    type State = Arc<Packed>;
+    type State = Arc<PackedBatch>;
 
-    fn backward(self, operation: Ops<Self::State, 1>, registered: &mut Registered, _checkpointer: &mut Checkpointer) {
+    fn backward(self, operation: Ops<Self::State, 1>, gradient_store: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let packed = operation.state;
         let [Some(parent)] = operation.parents else { return };
-        let gradients = taken(registered.consume::<Flex>(&operation.node));
+        let gradients = into_values(gradient_store.consume::<Flex>(&operation.node));
         let size = gradients.len() / packed.ends.len();
         let mut out = Vec::with_capacity(packed.tokens() * size);
         for (text, gradient) in gradients.chunks_exact(size).enumerate() {
-            let pieces = packed.text(text).len();
-            let gradient: Vec<f32> = gradient.iter().map(|value| value / pieces as f32).collect();
-            out.extend(gradient.repeat(pieces));
+            let length = packed.text(text).len();
+            let gradient: Vec<f32> = gradient.iter().map(|value| value / length as f32).collect();
+            out.extend(gradient.repeat(length));
         }
-        registered.register::<Flex>(parent.id, tensor(out, size));
+        gradient_store.register::<Flex>(parent.id, tensor(out, size));
     }
 }
 
-/// What the way back needs of the embedding: the sums, normalised, and by what each row was multiplied.
+/// What the backward pass of the embeddings needs: the normalized sums, and the factor by which each row was multiplied.
 #[derive(Debug)]
-struct EmbedTape {
+struct EmbeddingActivations {
     normalized: Vec<f32>,
     scales: Vec<f32>,
 }
 
-fn embed(tables: &Tables<Flex>, packed: &Packed, epsilon: f32) -> (FlexTensor, EmbedTape) {
-    let (gamma, beta) = (numbers(&tables.gamma), numbers(&tables.beta));
+fn embed(tables: &EmbeddingTables<Flex>, packed: &PackedBatch, epsilon: f32) -> (FlexTensor, EmbeddingActivations) {
+    let (gamma, beta) = (values(&tables.gamma), values(&tables.beta));
     let size = gamma.len();
-    let [words, positions, types] = [&tables.words, &tables.positions, &tables.types].map(numbers);
+    let [tokens, positions, types] = [&tables.tokens, &tables.positions, &tables.types].map(values);
     let mut sums = types[..size].repeat(packed.tokens());
     for text in (0..packed.ends.len()).map(|text| packed.text(text)) {
         for (position, token) in text.enumerate() {
             let out = &mut sums[token * size..][..size];
-            vector::add_to(out, &words[packed.places[token] as usize * size..][..size]);
-            vector::add_to(out, &positions[position * size..][..size]);
+            kernels::add_to(out, &tokens[packed.id_indices[token] as usize * size..][..size]);
+            kernels::add_to(out, &positions[position * size..][..size]);
         }
     }
     let mut out = vec![0.0; sums.len()];
-    let scales = vector::layer_norm(&mut sums, gamma, beta, epsilon, &mut out);
-    (tensor(out, size), EmbedTape { normalized: sums, scales })
+    let scales = kernels::layer_norm(&mut sums, gamma, beta, epsilon, &mut out);
+    (tensor(out, size), EmbeddingActivations { normalized: sums, scales })
 }
 
-fn mean(hidden: &FlexTensor, packed: &Packed) -> FlexTensor {
-    let size = numbers(hidden).len() / packed.tokens();
+fn mean(hidden: &FlexTensor, packed: &PackedBatch) -> FlexTensor {
+    let size = values(hidden).len() / packed.tokens();
     let mut out = vec![0.0; packed.ends.len() * size];
     for (text, out) in out.chunks_exact_mut(size).enumerate() {
         let text = packed.text(text);
-        vector::add_rows(out, &numbers(hidden)[text.start * size..text.end * size]);
+        kernels::add_rows(out, &values(hidden)[text.start * size..text.end * size]);
         for value in out {
             *value /= text.len() as f32;
         }
@@ -288,23 +295,23 @@ fn mean(hidden: &FlexTensor, packed: &Packed) -> FlexTensor {
     tensor(out, size)
 }
 
-/// Hands each input that learns its gradient.
-fn register<const N: usize>(registered: &mut Registered, parents: [Option<NodeId>; N], gradients: impl Iterator<Item = FlexTensor>) {
+/// Registers the gradients of the inputs that require one.
+fn register<const N: usize>(gradient_store: &mut Gradients, parents: [Option<NodeId>; N], gradients: impl Iterator<Item = FlexTensor>) {
     for (parent, gradient) in parents.into_iter().zip(gradients) {
         if let Some(parent) = parent {
-            registered.register::<Flex>(parent, gradient);
+            gradient_store.register::<Flex>(parent, gradient);
         }
     }
 }
 
-/// The numbers of a tensor that lies row by row, as all of them do here.
-fn numbers(tensor: &FlexTensor) -> &[f32] {
-    tensor.as_slice().expect("weights and vectors are numbers of 32 bits, row by row")
+/// The values of a tensor in row-major order, as all tensors here are.
+fn values(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("weights and vectors are contiguous 32-bit floats")
 }
 
-/// The numbers of a tensor, however it lies.
-fn taken(tensor: FlexTensor) -> Vec<f32> {
-    tensor.to_contiguous().into_data().try_into_vec().expect("gradients are numbers of 32 bits")
+/// The values of a tensor of any layout.
+fn into_values(tensor: FlexTensor) -> Vec<f32> {
+    tensor.to_contiguous().into_data().try_into_vec().expect("gradients are 32-bit floats")
 }
 
 fn tensor(values: Vec<f32>, columns: usize) -> FlexTensor {

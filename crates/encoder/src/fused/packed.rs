@@ -1,91 +1,90 @@
-//! The texts of a batch one after the other, without padding, and how they are shared out among the cores.
+//! Packs the texts of a batch without padding, and splits them into parts that are computed in parallel.
 
 use std::ops::Range;
 
-/// Word pieces that are worth a part of their own.
-const PART: usize = 256;
+/// Target number of tokens of a part.
+const TOKENS_PER_PART: usize = 256;
 
-/// Fewer word pieces than this are not divided: each part would prepare all weights for few rows.
-const LEAST: usize = 512;
+/// Smaller batches are not split: each part has the overhead of preparing all weights.
+const MIN_SPLIT_TOKENS: usize = 512;
 
-/// Most parts of a batch.
-const MOST_PARTS: usize = 16;
+/// Maximum number of parts of a batch.
+const MAX_PARTS: usize = 16;
 
-/// Texts that one core takes together.
+/// Texts that are computed by one thread.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     pub(super) texts: Range<usize>,
     pub(super) tokens: Range<usize>,
 }
 
-/// Where the texts of a batch lie.
+/// The layout of a packed batch.
 #[derive(Debug)]
-pub(crate) struct Packed {
-    /// The distinct word pieces, in order.
-    pub(crate) words: Vec<u32>,
-    /// Which of them each place holds.
-    pub(super) places: Vec<u32>,
-    /// Where each text ends.
+pub(crate) struct PackedBatch {
+    /// The distinct token ids, ascending.
+    pub(crate) unique_ids: Vec<u32>,
+    /// Index into `unique_ids` of each token.
+    pub(super) id_indices: Vec<u32>,
+    /// End of each text, in tokens.
     pub(super) ends: Vec<usize>,
-    /// How the texts are shared out. It follows from their lengths alone, never from the machine, so that sums over parts are the same
-    /// everywhere.
+    /// The parts. They depend only on the lengths of the texts, never on the machine, so that sums over parts are reproducible.
     pub(super) parts: Vec<Part>,
 }
 
-impl Packed {
-    /// Texts of `lengths`, whose word pieces are `ids`.
+impl PackedBatch {
+    /// Packs texts of `lengths` with the token ids `ids`.
     pub(crate) fn new(ids: &[u32], lengths: impl Iterator<Item = usize>) -> Self {
-        let mut words = ids.to_vec();
-        words.sort_unstable();
-        words.dedup();
-        let place = |id: &u32| words.binary_search(id).expect("every word piece is among the distinct ones") as u32;
-        let places = ids.iter().map(place).collect();
+        let mut unique_ids = ids.to_vec();
+        unique_ids.sort_unstable();
+        unique_ids.dedup();
+        let index = |id: &u32| unique_ids.binary_search(id).expect("every token id is in the list of distinct ids") as u32;
+        let id_indices = ids.iter().map(index).collect();
         let ends: Vec<usize> = lengths
             .scan(0, |end, length| {
                 *end += length;
                 Some(*end)
             })
             .collect();
-        let parts = parts(&ends);
-        Self { words, places, ends, parts }
+        let parts = split_into_parts(&ends);
+        Self { unique_ids, id_indices, ends, parts }
     }
 
     pub(super) fn tokens(&self) -> usize {
-        self.places.len()
+        self.id_indices.len()
     }
 
-    /// Where a text begins and ends.
+    /// Token range of a text.
     pub(super) fn text(&self, text: usize) -> Range<usize> {
         let start = if text == 0 { 0 } else { self.ends[text - 1] };
         start..self.ends[text]
     }
 
-    /// Cuts rows of all word pieces, `size` numbers each, into those of the parts.
-    pub(super) fn cut<'a>(&self, mut rows: &'a mut [f32], size: usize) -> Vec<&'a mut [f32]> {
-        let mut cut = Vec::with_capacity(self.parts.len());
+    /// Splits the rows of all tokens, of `size` values each, into those of the parts.
+    pub(super) fn split_rows<'a>(&self, mut rows: &'a mut [f32], size: usize) -> Vec<&'a mut [f32]> {
+        let mut split = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
             let (head, rest) = rows.split_at_mut(part.tokens.len() * size);
-            cut.push(head);
+            split.push(head);
             rows = rest;
         }
-        cut
+        split
     }
 }
 
-fn parts(ends: &[usize]) -> Vec<Part> {
+fn split_into_parts(ends: &[usize]) -> Vec<Part> {
     let tokens = ends.last().copied().unwrap_or(0);
-    let wanted = match tokens {
-        0..LEAST => 1,
-        // an even number of parts for an even number of cores
-        _ => (1 << (tokens / PART).ilog2()).min(MOST_PARTS),
+    let count = match tokens {
+        0..MIN_SPLIT_TOKENS => 1,
+        // a power of two, to balance the parts over an even number of cores
+        _ => (1 << (tokens / TOKENS_PER_PART).ilog2()).min(MAX_PARTS),
     };
-    let mut parts: Vec<Part> = Vec::with_capacity(wanted);
+    let mut parts: Vec<Part> = Vec::with_capacity(count);
     let (mut text, mut start) = (0, 0);
-    for part in 1..=wanted {
-        let goal = tokens * part / wanted;
+    for part in 1..=count {
+        let boundary = tokens * part / count;
         let first = text;
-        // the text that reaches over the goal goes to the side where more of it lies
-        while text < ends.len() && (part == wanted || (start + ends[text]).div_ceil(2) <= goal) {
+        // a text that crosses the boundary goes to the side with most of its tokens
+        while text < ends.len() && (part == count || (start + ends[text]).div_ceil(2) <= boundary) {
             start = ends[text];
             text += 1;
         }
@@ -101,15 +100,15 @@ fn parts(ends: &[usize]) -> Vec<Part> {
 mod tests {
     use super::*;
 
-    fn of(lengths: &[usize]) -> Vec<Part> {
+    fn parts(lengths: &[usize]) -> Vec<Part> {
         let ids = vec![7; lengths.iter().sum()];
-        Packed::new(&ids, lengths.iter().copied()).parts
+        PackedBatch::new(&ids, lengths.iter().copied()).parts
     }
 
     #[test]
-    fn parts_hold_all_texts_in_order_and_are_of_like_size() {
+    fn parts_have_all_texts_in_order_and_similar_sizes() {
         for lengths in [vec![128; 32], vec![5; 40], vec![10, 500, 3, 3, 3, 200, 7], vec![2], vec![], (3..200).collect()] {
-            let parts = of(&lengths);
+            let parts = parts(&lengths);
             let mut text = 0;
             let mut token = 0;
             for part in &parts {
@@ -120,18 +119,18 @@ mod tests {
             }
             assert_eq!((text, token), (lengths.len(), lengths.iter().sum()));
         }
-        let sizes: Vec<usize> = of(&[128; 32]).iter().map(|part| part.tokens.len()).collect();
+        let sizes: Vec<usize> = parts(&[128; 32]).iter().map(|part| part.tokens.len()).collect();
         assert_eq!(sizes, [256; 16]);
-        let sizes: Vec<usize> = of(&[7; 80]).iter().map(|part| part.tokens.len()).collect();
+        let sizes: Vec<usize> = parts(&[7; 80]).iter().map(|part| part.tokens.len()).collect();
         assert_eq!(sizes, [280, 280]);
-        assert_eq!(of(&[7; 20]).len(), 1);
+        assert_eq!(parts(&[7; 20]).len(), 1);
     }
 
     #[test]
-    fn word_pieces_are_listed_once() {
-        let packed = Packed::new(&[5, 3, 5, 9, 3], [2, 3].into_iter());
-        assert_eq!(packed.words, [3, 5, 9]);
-        assert_eq!(packed.places, [1, 0, 1, 2, 0]);
+    fn token_ids_are_listed_once() {
+        let packed = PackedBatch::new(&[5, 3, 5, 9, 3], [2, 3].into_iter());
+        assert_eq!(packed.unique_ids, [3, 5, 9]);
+        assert_eq!(packed.id_indices, [1, 0, 1, 2, 0]);
         assert_eq!((packed.text(0), packed.text(1)), (0..2, 2..5));
     }
 }

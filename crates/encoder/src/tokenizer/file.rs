@@ -1,19 +1,18 @@
-//! `tokenizer.json`, as far as it is understood; the rest is refused, never passed over.
+//! Validates `tokenizer.json`: everything but BERT WordPiece is rejected, never ignored.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::normalizer::Normalizer;
-
+/// The part of `tokenizer.json` that decides how texts are tokenized.
 #[derive(Deserialize)]
 pub(super) struct TokenizerFile {
     #[serde(default)]
-    added_tokens: Vec<AddedToken>,
+    pub(super) added_tokens: Vec<AddedToken>,
     normalizer: Typed<BertNormalizer>,
-    pre_tokenizer: Typed<Nothing>,
+    pre_tokenizer: Typed<NoOptions>,
     post_processor: Typed<PostProcessor>,
-    pub(super) model: WordPiece,
+    model: WordPiece,
 }
 
 #[derive(Deserialize)]
@@ -21,16 +20,16 @@ struct Typed<T> {
     #[serde(rename = "type")]
     kind: String,
     #[serde(flatten)]
-    rest: T,
+    options: T,
 }
 
 #[derive(Deserialize)]
-struct Nothing {}
+struct NoOptions {}
 
 #[derive(Deserialize)]
-struct AddedToken {
-    id: u32,
-    content: String,
+pub(super) struct AddedToken {
+    pub(super) id: u32,
+    pub(super) content: String,
     #[serde(default)]
     single_word: bool,
     #[serde(default)]
@@ -44,20 +43,14 @@ struct AddedToken {
 #[derive(Deserialize)]
 struct BertNormalizer {
     #[serde(default)]
-    clean_text: bool,
-    #[serde(default)]
-    handle_chinese_chars: bool,
-    #[serde(default)]
-    strip_accents: Option<bool>,
-    #[serde(default)]
     lowercase: bool,
 }
 
-/// `TemplateProcessing` has `single` and `special_tokens`, `BertProcessing` the other two.
+/// `TemplateProcessing` has `single` and `special_tokens`, `BertProcessing` has `cls` and `sep`.
 #[derive(Deserialize)]
 struct PostProcessor {
     #[serde(default)]
-    single: Vec<TemplatePiece>,
+    single: Vec<TemplatePart>,
     #[serde(default)]
     special_tokens: BTreeMap<String, SpecialToken>,
     cls: Option<(String, u32)>,
@@ -65,7 +58,7 @@ struct PostProcessor {
 }
 
 #[derive(Deserialize)]
-enum TemplatePiece {
+enum TemplatePart {
     SpecialToken { id: String },
     Sequence {},
 }
@@ -76,73 +69,78 @@ struct SpecialToken {
 }
 
 #[derive(Deserialize)]
-pub(super) struct WordPiece {
-    #[serde(rename = "type", default = "word_piece")]
-    pub(super) kind: String,
-    pub(super) vocab: BTreeMap<String, u32>,
-    pub(super) unk_token: String,
-    #[serde(default = "prefix")]
-    pub(super) continuing_subword_prefix: String,
-    #[serde(default = "word_chars")]
-    pub(super) max_input_chars_per_word: usize,
+struct WordPiece {
+    #[serde(rename = "type", default = "default_kind")]
+    kind: String,
+    vocab: BTreeMap<String, u32>,
+    unk_token: String,
 }
 
-fn word_piece() -> String {
+fn default_kind() -> String {
     "WordPiece".to_owned()
 }
 
-fn prefix() -> String {
-    "##".to_owned()
-}
-
-const fn word_chars() -> usize {
-    100
-}
-
 impl TokenizerFile {
-    pub(super) fn normalizer(&self) -> Result<Normalizer, String> {
-        for (what, kind, known) in
-            [("normalizer", &self.normalizer.kind, "BertNormalizer"), ("pre-tokenizer", &self.pre_tokenizer.kind, "BertPreTokenizer")]
-        {
-            if kind != known {
-                return Err(format!("its {what} is `{kind}`, only `{known}` is known"));
+    /// Checks that the file asks for nothing but BERT WordPiece.
+    pub(super) fn check(&self) -> Result<(), String> {
+        for (what, kind, supported) in [
+            ("normalizer", &self.normalizer.kind, "BertNormalizer"),
+            ("pre-tokenizer", &self.pre_tokenizer.kind, "BertPreTokenizer"),
+            ("model", &self.model.kind, "WordPiece"),
+        ] {
+            if kind != supported {
+                return Err(format!("{what} `{kind}` is not supported, only `{supported}` is"));
             }
         }
-        let BertNormalizer { clean_text, handle_chinese_chars, strip_accents, lowercase } = self.normalizer.rest;
-        Ok(Normalizer { clean: clean_text, ideographs: handle_chinese_chars, accents: strip_accents.unwrap_or(lowercase), lowercase })
-    }
-
-    /// Tokens that are looked for in the text itself, before anything else is done to it.
-    pub(super) fn verbatim(&self) -> Result<Vec<(String, u32)>, String> {
-        let token = |token: &AddedToken| {
+        if !self.model.vocab.contains_key(&self.model.unk_token) {
+            return Err(format!("has no token `{}` for unknown words", self.model.unk_token));
+        }
+        for token in &self.added_tokens {
             if token.single_word || token.lstrip || token.rstrip || token.normalized || token.content.is_empty() {
-                return Err(format!("its added token `{}` is not taken as it is written, which is not known", token.content));
+                return Err(format!("added token `{}` has matching options, which are not supported", token.content));
             }
-            Ok((token.content.clone(), token.id))
-        };
-        self.added_tokens.iter().map(token).collect()
+        }
+        Ok(())
     }
 
-    /// What stands before and after the pieces of a text.
+    pub(super) fn lowercases(&self) -> bool {
+        self.normalizer.options.lowercase
+    }
+
+    /// All tokens of the vocabulary, by id.
+    pub(super) fn tokens(&self) -> Result<Vec<String>, String> {
+        let mut tokens = vec![String::new(); self.model.vocab.len()];
+        for (token, id) in &self.model.vocab {
+            let slot =
+                tokens.get_mut(*id as usize).ok_or_else(|| format!("token `{token}` has id {id}, beyond the size of the vocabulary"))?;
+            if !slot.is_empty() {
+                return Err(format!("tokens `{slot}` and `{token}` both have id {id}"));
+            }
+            slot.clone_from(token);
+        }
+        Ok(tokens)
+    }
+
+    /// The special tokens before and after a text.
     pub(super) fn special_tokens(&self) -> Result<(Vec<u32>, Vec<u32>), String> {
-        let processor = &self.post_processor.rest;
+        let processor = &self.post_processor.options;
         if let ("BertProcessing", Some((_, cls)), Some((_, sep))) = (self.post_processor.kind.as_str(), &processor.cls, &processor.sep) {
             return Ok((vec![*cls], vec![*sep]));
         }
         if self.post_processor.kind != "TemplateProcessing" {
-            return Err(format!("its post-processor is `{}`, only `TemplateProcessing` is known", self.post_processor.kind));
+            return Err(format!("post-processor `{}` is not supported, only `TemplateProcessing` is", self.post_processor.kind));
         }
         let (mut before, mut after, mut sequences) = (Vec::new(), Vec::new(), 0);
-        for piece in &processor.single {
-            match piece {
-                TemplatePiece::Sequence {} => sequences += 1,
-                TemplatePiece::SpecialToken { id } => {
+        for part in &processor.single {
+            match part {
+                TemplatePart::Sequence {} => sequences += 1,
+                TemplatePart::SpecialToken { id } => {
                     let token =
-                        processor.special_tokens.get(id).ok_or_else(|| format!("its template names `{id}`, which it does not define"))?;
+                        processor.special_tokens.get(id).ok_or_else(|| format!("the template uses `{id}`, which is not defined"))?;
                     if sequences == 0 { &mut before } else { &mut after }.extend(&token.ids);
                 }
             }
         }
-        if sequences == 1 { Ok((before, after)) } else { Err(format!("its template has the text {sequences} times")) }
+        if sequences == 1 { Ok((before, after)) } else { Err(format!("the template has the text {sequences} times")) }
     }
 }

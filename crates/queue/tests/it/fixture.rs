@@ -1,8 +1,8 @@
-//! A Redis of the test's own, who announces and who listens.
+//! Fixtures: configuration, run ids and a listener that records its notifications.
 
 use std::time::Duration;
 
-use queue::{Announcer, QueueConfig, Ring, listen};
+use queue::{Publisher, QueueConfig, QueueNotification, listen};
 use redis::aio::MultiplexedConnection;
 use test_support::{TestRedis, wait_until};
 use tokio::sync::mpsc;
@@ -10,32 +10,32 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How long a test waits for something that must happen; a listener tries again after 10 s at most.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+/// Time limit for something that must happen; a listener reconnects after at most 10 s.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The keys of the queue are `test:runs:*`.
+/// Configuration with the key prefix `test`.
 pub(crate) fn config(redis: &TestRedis) -> QueueConfig {
     QueueConfig { redis_url: redis.url().into(), prefix: "test".to_owned() }
 }
 
-/// A connection for what no function of the crate does.
+/// A plain connection, for commands that the crate does not offer.
 pub(crate) async fn connection(redis: &TestRedis) -> MultiplexedConnection {
     redis::Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
 }
 
-/// Fresh run ids.
+/// New run ids.
 pub(crate) fn ids(count: usize) -> Vec<Uuid> {
     (0..count).map(|_| Uuid::now_v7()).collect()
 }
 
-/// Waits until no entry waits in the queue.
-pub(crate) async fn drained(announcer: &mut Announcer) {
-    wait_until("an empty queue", LIMIT, async || (announcer.depth().await.unwrap() == 0).then_some(())).await;
+/// Waits until the queue is empty.
+pub(crate) async fn drained(publisher: &mut Publisher) {
+    wait_until("an empty queue", TIMEOUT, async || (publisher.depth().await.unwrap() == 0).then_some(())).await;
 }
 
-/// A worker that only listens.
+/// A listener that records its notifications.
 pub(crate) struct Listener {
-    heard: mpsc::UnboundedReceiver<Ring>,
+    notifications: mpsc::UnboundedReceiver<QueueNotification>,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -43,62 +43,70 @@ pub(crate) struct Listener {
 impl Listener {
     pub(crate) fn start(redis: &TestRedis) -> Self {
         let (config, shutdown) = (config(redis), CancellationToken::new());
-        let (tell, heard) = mpsc::unbounded_channel();
+        let (sender, notifications) = mpsc::unbounded_channel();
         let token = shutdown.clone();
         let task = tokio::spawn(async move {
-            listen(&config, token, move |ring| {
-                // a test that has heard enough no longer listens
-                tell.send(ring).ok();
+            listen(&config, token, move |notification| {
+                // the test may have ended already
+                sender.send(notification).ok();
             })
             .await;
         });
-        Self { heard, shutdown, task }
+        Self { notifications, shutdown, task }
     }
 
-    /// The first of what it hears for which `pick` gives something; other rings are passed over.
-    pub(crate) async fn hear<T>(&mut self, what: &str, pick: impl Fn(&Ring) -> Option<T>) -> T {
-        let hearing = async {
+    /// Returns the first notification for which `pick` returns something, and skips the others.
+    pub(crate) async fn receive<T>(&mut self, what: &str, pick: impl Fn(&QueueNotification) -> Option<T>) -> T {
+        let picked = async {
             loop {
-                let ring = self.heard.recv().await.expect("the listener goes on until it is stopped");
-                if let Some(picked) = pick(&ring) {
+                let notification = self.notifications.recv().await.expect("the listener runs until it is stopped");
+                if let Some(picked) = pick(&notification) {
                     return picked;
                 }
             }
         };
-        tokio::time::timeout(LIMIT, hearing).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+        tokio::time::timeout(TIMEOUT, picked).await.unwrap_or_else(|_| panic!("timed out waiting for {what}"))
     }
 
     /// The next message.
     pub(crate) async fn message(&mut self) -> Uuid {
-        self.hear("a message", |ring| if let Ring::Message(message) = ring { Some(message.run_id) } else { None }).await
+        self.receive(
+            "a message",
+            |notification| if let QueueNotification::Message(message) = notification { Some(message.run_id) } else { None },
+        )
+        .await
     }
 
-    /// The next entry that is none.
-    pub(crate) async fn garbage(&mut self) -> String {
-        self.hear("garbage", |ring| if let Ring::Garbage(reason) = ring { Some(reason.clone()) } else { None }).await
+    /// The reason of the next malformed entry.
+    pub(crate) async fn malformed(&mut self) -> String {
+        self.receive(
+            "a malformed entry",
+            |notification| if let QueueNotification::Malformed(reason) = notification { Some(reason.clone()) } else { None },
+        )
+        .await
     }
 
     /// The next wake-up.
-    pub(crate) async fn woken(&mut self) {
-        self.hear("a wake-up", |ring| matches!(ring, Ring::Woken).then_some(())).await;
+    pub(crate) async fn wakeup(&mut self) {
+        self.receive("a wake-up", |notification| matches!(notification, QueueNotification::Wakeup).then_some(())).await;
     }
 
-    /// What was heard and not yet looked at.
-    pub(crate) fn rest(&mut self) -> Vec<Ring> {
-        std::iter::from_fn(|| self.heard.try_recv().ok()).collect()
+    /// The notifications received but not yet read.
+    pub(crate) fn rest(&mut self) -> Vec<QueueNotification> {
+        std::iter::from_fn(|| self.notifications.try_recv().ok()).collect()
     }
 
-    /// Asks it to stop, and waits for that.
+    /// Stops the listener and waits for its end.
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
-        tokio::time::timeout(LIMIT, self.task).await.expect("a listener stops when asked").unwrap();
+        tokio::time::timeout(TIMEOUT, self.task).await.expect("a listener stops when asked").unwrap();
     }
 }
 
-/// Waits until so many listeners are subscribed.
+/// Waits until this number of listeners are subscribed.
 pub(crate) async fn subscribed(redis: &TestRedis, listeners: usize) {
     let expected = format!(":{listeners}\r\n");
-    wait_until("the subscriptions", LIMIT, async || {
+    wait_until("the subscriptions", TIMEOUT, async || {
         redis.command("PUBSUB NUMSUB test:wake").await.filter(|answer| answer.ends_with(&expected)).map(drop)
     })
     .await;

@@ -1,9 +1,9 @@
-//! Announcing and hearing, through a real Redis.
+//! Tests of publisher and listener against a real Redis.
 
-#![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod announcing;
+mod cleanup;
 mod fixture;
-mod garbage;
+mod malformed;
 mod outage;
-mod tidying;
+mod publishing;

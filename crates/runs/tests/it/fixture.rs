@@ -1,11 +1,11 @@
-//! A database with the few verbs that these tests share.
+//! Fixture: a database and helpers that the tests share.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use runs::{
-    AttemptKey, AttemptStatus, Claim, CreateRun, DatasetId, Failure, NewModelVersion, NewWorker, RunEvent, RunId, RunKind, RunSpec,
-    TrainingRun, WorkerId, attempts_of, claim_next, confirm_object, create_run, declare_objects, events_after, get_run, hold_fence,
+    AttemptId, AttemptStatus, Claim, CreateRun, DatasetId, Failure, NewModelVersion, NewWorker, RunEvent, RunId, RunKind, RunSpec,
+    TrainingRun, WorkerId, claim_next, confirm_object, create_run, declare_objects, events_after, get_run, list_attempts, lock_attempt,
     publish, register_worker,
 };
 use serde_json::{Value, json};
@@ -15,14 +15,14 @@ use sqlx::{AssertSqlSafe, PgPool, Postgres};
 use test_support::{TestDatabase, wait_until};
 use uuid::Uuid;
 
-/// Longer than any test: a lease ends because [`Fixture::expire`] says so.
+/// Longer than any test; [`Fixture::expire`] ends a lease.
 pub(crate) const LEASE: Duration = Duration::from_secs(3600);
-/// How long a test waits for something that must happen.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
-/// A SHA-256 in hex; of what does not matter here.
+/// Time limit for something that must happen.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+/// Any SHA-256 in hex.
 pub(crate) const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// An own database; its connections end before it does.
+/// A database; its connections are closed before it is dropped.
 pub(crate) struct Fixture {
     pool: PgPool,
     _database: TestDatabase,
@@ -33,7 +33,7 @@ pub(crate) fn spec(model: &str) -> RunSpec {
     serde_json::from_value(json!({ "model": model })).unwrap()
 }
 
-/// A request for a run of this spec, and nothing else.
+/// A request for a run of this spec, without options.
 pub(crate) fn request(spec: RunSpec) -> CreateRun<'static> {
     CreateRun {
         spec,
@@ -55,7 +55,7 @@ pub(crate) fn failure(code: &str, retryable: bool) -> Failure {
 impl Fixture {
     pub(crate) async fn new() -> Self {
         let database = TestDatabase::create().await;
-        // as many as the most tasks of a test: none waits for a connection
+        // at least the number of tasks of any test, so that none waits for a connection
         let pool = PgPoolOptions::new().max_connections(24).connect(database.url()).await.unwrap();
         Self { pool, _database: database }
     }
@@ -68,17 +68,17 @@ impl Fixture {
         self.pool.acquire().await.unwrap()
     }
 
-    /// Runs a statement that no function of the crate makes.
+    /// Executes a statement for which the crate has no function.
     pub(crate) async fn execute(&self, sql: &str) -> Result<u64, sqlx::Error> {
         Ok(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await?.rows_affected())
     }
 
-    /// The number that a query gives.
+    /// The number that a query returns.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&self.pool).await.unwrap()
     }
 
-    /// Every row of every table, to show that nothing changed.
+    /// Every row of every table, to check that nothing changed.
     pub(crate) async fn rows(&self) -> BTreeMap<String, Vec<String>> {
         let tables: Vec<String> =
             sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'").fetch_all(&self.pool).await.unwrap();
@@ -90,10 +90,10 @@ impl Fixture {
         rows
     }
 
-    /// A worker that has registered.
+    /// Registers a worker.
     pub(crate) async fn worker(&self) -> WorkerId {
         let worker = NewWorker {
-            id: WorkerId::fresh(),
+            id: WorkerId::new_v7(),
             host: "host",
             pid: 1,
             version: "0",
@@ -107,45 +107,45 @@ impl Fixture {
         worker.id
     }
 
-    /// A queued run of model `contracts`, its spec changed.
-    pub(crate) async fn queued_with(&self, change: impl FnOnce(&mut RunSpec)) -> RunId {
+    /// Creates a run of model `contracts` with a modified spec.
+    pub(crate) async fn create_run_with(&self, change: impl FnOnce(&mut RunSpec)) -> RunId {
         let mut spec = spec("contracts");
         change(&mut spec);
         create_run(&mut *self.conn().await, request(spec)).await.unwrap().run.id
     }
 
-    /// A queued run.
-    pub(crate) async fn queued(&self) -> RunId {
-        self.queued_with(|_| {}).await
+    /// Creates a queued run.
+    pub(crate) async fn create_run(&self) -> RunId {
+        self.create_run_with(|_| {}).await
     }
 
-    /// What a new worker gets.
+    /// Claims a run for a new worker.
     pub(crate) async fn claim(&self) -> Option<Claim> {
         let worker = self.worker().await;
         claim_next(&mut *self.conn().await, worker, &[RunKind::Linear, RunKind::Evaluate], LEASE).await.unwrap()
     }
 
-    /// A queued run, claimed.
-    pub(crate) async fn running(&self) -> AttemptKey {
-        let id = self.queued().await;
-        self.claim_of(id).await
+    /// Creates a run and claims it.
+    pub(crate) async fn running(&self) -> AttemptId {
+        let id = self.create_run().await;
+        self.claim_run(id).await
     }
 
-    /// Claims; it must be this run.
-    pub(crate) async fn claim_of(&self, id: RunId) -> AttemptKey {
+    /// Claims a run, which must be this one.
+    pub(crate) async fn claim_run(&self, id: RunId) -> AttemptId {
         let attempt = self.claim().await.expect("the run can be claimed").attempt;
         assert_eq!(attempt.run_id, id);
         attempt
     }
 
-    /// Lets the lease of an attempt be over.
-    pub(crate) async fn expire(&self, key: AttemptKey) {
+    /// Expires the lease of an attempt.
+    pub(crate) async fn expire(&self, attempt: AttemptId) {
         let sql = "UPDATE attempts SET lease_expires_at = clock_timestamp() - interval '1 second' WHERE run_id = $1 AND number = $2";
-        let changed = sqlx::query(sql).bind(key.run_id).bind(key.number).execute(&self.pool).await.unwrap();
+        let changed = sqlx::query(sql).bind(attempt.run_id).bind(attempt.number).execute(&self.pool).await.unwrap();
         assert_eq!(changed.rows_affected(), 1);
     }
 
-    /// Lets the waiting time of a retrying run be over.
+    /// Makes a retrying run due.
     pub(crate) async fn make_due(&self, id: RunId) {
         let sql = "UPDATE training_runs SET run_after = clock_timestamp() WHERE id = $1 AND status = 'retrying'";
         assert_eq!(sqlx::query(sql).bind(id).execute(&self.pool).await.unwrap().rows_affected(), 1);
@@ -156,9 +156,9 @@ impl Fixture {
         get_run(&mut *self.conn().await, id).await.unwrap()
     }
 
-    /// How the attempts of a run went, oldest first.
+    /// The status of each attempt of a run, oldest first.
     pub(crate) async fn attempts(&self, id: RunId) -> Vec<AttemptStatus> {
-        attempts_of(&mut *self.conn().await, id).await.unwrap().into_iter().map(|attempt| attempt.status).collect()
+        list_attempts(&mut *self.conn().await, id).await.unwrap().into_iter().map(|attempt| attempt.status).collect()
     }
 
     /// All events of a run.
@@ -166,19 +166,19 @@ impl Fixture {
         events_after(&mut *self.conn().await, id, 0, 10_000).await.unwrap()
     }
 
-    /// Announcements of a run that wait.
-    pub(crate) async fn announcements(&self, id: RunId) -> i64 {
+    /// Number of outbox entries of a run.
+    pub(crate) async fn outbox_entries(&self, id: RunId) -> i64 {
         self.number(&format!("SELECT count(*) FROM outbox WHERE run_id = '{id}'")).await
     }
 
-    /// Takes all announcements away, as the relay would.
+    /// Empties the outbox, as the relay would.
     pub(crate) async fn relay(&self) {
         self.execute("DELETE FROM outbox").await.unwrap();
     }
 
-    /// A recorded dataset snapshot without examples.
+    /// Records a dataset snapshot without examples.
     pub(crate) async fn dataset(&self) -> DatasetId {
-        let id = DatasetId::fresh();
+        let id = DatasetId::new_v7();
         sqlx::query(
             "INSERT INTO datasets (id, key, selection, builder_version, position, canonical_hash, examples, counts, object_prefix, files)
              VALUES ($1, encode(sha256($1::text::bytea), 'hex'), '{}', 1, 0, $2, 0, '{}', 'datasets/x', '[]')",
@@ -191,13 +191,13 @@ impl Fixture {
         id
     }
 
-    /// What an attempt would publish: its objects are declared and, but for those named in `unwritten`, written.
-    pub(crate) async fn trained(&self, key: AttemptKey, unwritten: &[&str]) -> Trained {
-        let prefix = format!("models/contracts/run-{}/attempt-{}", key.run_id, key.number);
+    /// Prepares a model version: declares its objects and writes all but those named in `unwritten`.
+    pub(crate) async fn trained(&self, attempt: AttemptId, unwritten: &[&str]) -> Trained {
+        let prefix = format!("models/contracts/run-{}/attempt-{}", attempt.run_id, attempt.number);
         let object_keys: Vec<String> = ["heads.safetensors", "manifest.json"].iter().map(|name| format!("{prefix}/{name}")).collect();
         let mut tx = self.pool.begin().await.unwrap();
-        hold_fence(&mut tx, key).await.unwrap();
-        declare_objects(&mut tx, key, &object_keys).await.unwrap();
+        lock_attempt(&mut tx, attempt).await.unwrap();
+        declare_objects(&mut tx, attempt, &object_keys).await.unwrap();
         for object_key in object_keys.iter().filter(|object_key| !unwritten.iter().any(|name| object_key.ends_with(name))) {
             confirm_object(&mut tx, object_key, SHA256, 7).await.unwrap();
         }
@@ -205,19 +205,19 @@ impl Fixture {
         Trained { dataset: self.dataset().await, prefix, object_keys, files: json!([]), card: json!({ "kind": "linear" }) }
     }
 
-    /// Claims, trains and publishes a run of model `contracts`: the number of the version.
-    pub(crate) async fn publish(&self, key: AttemptKey) -> i32 {
-        let trained = self.trained(key, &[]).await;
-        publish(&mut *self.conn().await, key, Some(&trained.version()), &[]).await.unwrap().expect("a version was published")
+    /// Trains and publishes a version of model `contracts`. Returns its number.
+    pub(crate) async fn publish(&self, attempt: AttemptId) -> i32 {
+        let trained = self.trained(attempt, &[]).await;
+        publish(&mut *self.conn().await, attempt, Some(&trained.version()), &[]).await.unwrap().expect("a version was published")
     }
 
-    /// Waits until a statement of this database waits for a lock.
-    pub(crate) async fn someone_waits(&self) {
+    /// Waits until a statement in this database waits for a lock.
+    pub(crate) async fn wait_for_blocked_statement(&self) {
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        wait_until("a waiting statement", LIMIT, async || (self.number(sql).await > 0).then_some(())).await;
+        wait_until("a blocked statement", TIMEOUT, async || (self.number(sql).await > 0).then_some(())).await;
     }
 
-    /// A document without text.
+    /// Creates a document without text.
     pub(crate) async fn document(&self) -> Uuid {
         let id = Uuid::now_v7();
         sqlx::query("INSERT INTO documents (id, source, project, task_id, checksum) VALUES ($1, 'test', '1', $1::text, $2)")
@@ -230,7 +230,7 @@ impl Fixture {
     }
 }
 
-/// What an attempt leaves behind.
+/// The results of an attempt.
 pub(crate) struct Trained {
     dataset: DatasetId,
     prefix: String,

@@ -1,27 +1,14 @@
-//! Every statement of this crate against a real Postgres.
+//! Tests of every statement of this crate against a real Postgres.
 
-#![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod access;
-mod announcing;
-mod auditing;
-mod bulk_retrying;
-mod cancelling;
-mod claiming;
-mod cloning;
-mod creating;
-mod ending;
-mod events;
-mod explaining;
-mod fencing;
+mod api_keys;
+mod audit;
+mod embeddings;
 mod fixture;
-mod fleet;
-mod positions;
-mod publishing;
-mod queue_numbers;
-mod reaping;
-mod remembering;
+mod publish;
+mod queue_stats;
+mod run;
 mod schema;
-mod sharing_builds;
-mod state_machine;
-mod sweeping;
+mod sweep;
+mod workers;

@@ -1,18 +1,18 @@
-//! Rules that the schema itself keeps, whoever writes.
+//! Rules that the schema enforces.
 
 use sqlx::Row as _;
 
 use crate::fixture::{Fixture, SHA256};
 
-/// What Postgres says of a refused statement: its constraint, or its message.
-async fn refusal(fixture: &Fixture, sql: &str) -> String {
+/// The constraint, or else the message, of a rejected statement.
+async fn rejection(fixture: &Fixture, sql: &str) -> String {
     let error = fixture.execute(sql).await.expect_err(sql);
     let error = error.as_database_error().unwrap_or_else(|| panic!("{sql}: {error}"));
     error.constraint().map_or_else(|| error.message().to_owned(), str::to_owned)
 }
 
 #[tokio::test]
-async fn a_run_has_a_time_of_its_end_exactly_when_it_has_ended() {
+async fn a_run_has_an_end_time_exactly_when_it_has_ended() {
     let fixture = Fixture::new().await;
     fixture.running().await;
     for sql in [
@@ -21,16 +21,16 @@ async fn a_run_has_a_time_of_its_end_exactly_when_it_has_ended() {
         "UPDATE training_runs SET status = 'cancelled', cancel_requested_at = now()",
         "UPDATE training_runs SET finished_at = now()",
     ] {
-        assert_eq!(refusal(&fixture, sql).await, "final_states_have_a_time", "{sql}");
+        assert_eq!(rejection(&fixture, sql).await, "final_states_have_a_time", "{sql}");
     }
-    assert_eq!(refusal(&fixture, "UPDATE attempts SET status = 'lost'").await, "ended_attempts_have_a_time");
-    assert_eq!(refusal(&fixture, "UPDATE attempts SET finished_at = now()").await, "ended_attempts_have_a_time");
+    assert_eq!(rejection(&fixture, "UPDATE attempts SET status = 'lost'").await, "ended_attempts_have_a_time");
+    assert_eq!(rejection(&fixture, "UPDATE attempts SET finished_at = now()").await, "ended_attempts_have_a_time");
 }
 
 #[tokio::test]
-async fn states_that_say_something_must_be_able_to() {
+async fn states_require_their_columns() {
     let fixture = Fixture::new().await;
-    fixture.queued().await;
+    fixture.create_run().await;
     for (sql, constraint) in [
         ("UPDATE training_runs SET status = 'failed', finished_at = now()", "failed_has_a_code"),
         ("UPDATE training_runs SET status = 'running'", "running_has_an_attempt"),
@@ -38,7 +38,7 @@ async fn states_that_say_something_must_be_able_to() {
         ("UPDATE training_runs SET attempts_used = 1", "attempts_used_at_most_started"),
         ("INSERT INTO objects (key, state) VALUES ('k', 'live')", "live_objects_are_known"),
     ] {
-        assert_eq!(refusal(&fixture, sql).await, constraint, "{sql}");
+        assert_eq!(rejection(&fixture, sql).await, constraint, "{sql}");
     }
 }
 
@@ -48,27 +48,27 @@ async fn a_run_never_has_two_running_attempts() {
     fixture.running().await;
     let sql =
         "INSERT INTO attempts (run_id, number, worker_id, lease_expires_at) SELECT run_id, 2, worker_id, lease_expires_at FROM attempts";
-    assert_eq!(refusal(&fixture, sql).await, "attempts_one_running");
+    assert_eq!(rejection(&fixture, sql).await, "attempts_one_running");
 }
 
 #[tokio::test]
 async fn a_run_never_has_two_model_versions() {
     let fixture = Fixture::new().await;
-    let key = fixture.running().await;
-    fixture.publish(key).await;
+    let attempt = fixture.running().await;
+    fixture.publish(attempt).await;
     let sql = "INSERT INTO model_versions
         SELECT gen_random_uuid(), model, 2, run_id, attempt_number, dataset_id, object_prefix, manifest_sha256, files, card FROM model_versions";
-    assert_eq!(refusal(&fixture, sql).await, "model_versions_run_id_key");
-    // neither can a version name an attempt that never was
+    assert_eq!(rejection(&fixture, sql).await, "model_versions_run_id_key");
+    // nor can a version refer to an unknown attempt
     let sql = "UPDATE model_versions SET attempt_number = 9";
-    assert_eq!(refusal(&fixture, sql).await, "model_versions_run_id_attempt_number_fkey");
+    assert_eq!(rejection(&fixture, sql).await, "model_versions_run_id_attempt_number_fkey");
 }
 
 #[tokio::test]
 async fn history_cannot_be_rewritten() {
     let fixture = Fixture::new().await;
     let document = fixture.document().await;
-    fixture.queued().await;
+    fixture.create_run().await;
     fixture
         .execute(&format!(
             "INSERT INTO fields (name, kind) VALUES ('kind', 'categorical');
@@ -88,18 +88,18 @@ async fn history_cannot_be_rewritten() {
         ("document_splits", "split = 'test'"),
     ] {
         for sql in [format!("UPDATE {table} SET {column}"), format!("DELETE FROM {table}")] {
-            let message = refusal(&fixture, &sql).await;
+            let message = rejection(&fixture, &sql).await;
             assert!(message.starts_with(&format!("{table} is append-only")), "{sql}: {message}");
         }
     }
-    let message = refusal(&fixture, "UPDATE run_events SET payload = '{}'").await;
+    let message = rejection(&fixture, "UPDATE run_events SET payload = '{}'").await;
     assert!(message.starts_with("run_events is append-only"), "{message}");
     assert_eq!(fixture.rows().await, before);
 }
 
 #[tokio::test]
-async fn every_column_that_names_a_row_has_its_foreign_key() {
-    // ids that other systems give
+async fn every_reference_column_has_a_foreign_key() {
+    // ids of other systems
     const FOREIGN: [(&str, &str); 4] =
         [("documents", "task_id"), ("import_quarantine", "task_id"), ("objects", "upload_id"), ("sketch_hashes", "sketch_id")];
     // checked by the statement instead of row by row
@@ -140,7 +140,7 @@ async fn every_column_that_names_a_row_has_its_foreign_key() {
 }
 
 #[tokio::test]
-async fn every_table_says_what_one_row_is() {
+async fn every_table_has_a_comment() {
     let fixture = Fixture::new().await;
     let silent: Vec<String> = sqlx::query_scalar(
         "SELECT c.relname::text FROM pg_class c

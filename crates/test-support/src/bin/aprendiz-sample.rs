@@ -1,4 +1,4 @@
-//! `aprendiz-sample`: writes a sample export for trying Aprendiz out, of any size.
+//! `aprendiz-sample`: writes a sample export of any size, for trying out Aprendiz.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use test_support::{Extent, write_contracts};
 
-/// Sample exports in the JSON format of Label Studio.
+/// Writes sample exports in the JSON format of Label Studio.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Command {
@@ -20,16 +20,16 @@ struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Sample {
-    /// Contract-like documents with predictions, reviews, corrections and absences
+    /// Write contract-like documents with predictions and reviews
     Contracts {
         #[command(flatten)]
         extent: ExtentArgs,
 
-        /// Same seed, same bytes
+        /// Seed; the same seed gives the same bytes
         #[arg(long, default_value_t = 7)]
         seed: u64,
 
-        /// Where to write: a file (compressed when its name ends in .gz) or - for stdout
+        /// Output file, compressed if its name ends in .gz; - for standard output
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
@@ -42,7 +42,7 @@ struct ExtentArgs {
     #[arg(long)]
     documents: Option<u64>,
 
-    /// Uncompressed size instead, for example 1GB or 64MiB
+    /// Uncompressed size, for example 1GB or 64MiB
     #[arg(long, value_parser = bytes)]
     bytes: Option<u64>,
 }
@@ -59,7 +59,7 @@ fn main() -> anyhow::Result<()> {
         let file = File::create(&out).with_context(|| format!("cannot create {}", out.display()))?;
         write_file(extent, seed, file, &out).with_context(|| format!("cannot write {}", out.display()))?
     };
-    eprintln!("{written} documents");
+    eprintln!("wrote {written} documents");
     Ok(())
 }
 
@@ -75,7 +75,7 @@ fn write_file(extent: Extent, seed: u64, file: File, path: &Path) -> std::io::Re
     Ok(written)
 }
 
-/// `1000`, `64MB`, `1GiB`: decimal and binary units.
+/// Parses a size such as `1000`, `64MB` or `1GiB`, with decimal or binary units.
 fn bytes(text: &str) -> Result<u64, String> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let unit: u64 = match &text[end..] {
@@ -89,7 +89,7 @@ fn bytes(text: &str) -> Result<u64, String> {
         _ => return Err("expected a size such as 500MB or 1GiB".to_owned()),
     };
     let count: u64 = text[..end].parse().map_err(|_| "expected a size such as 500MB or 1GiB".to_owned())?;
-    count.checked_mul(unit).ok_or_else(|| "that is more than this machine can count".to_owned())
+    count.checked_mul(unit).ok_or_else(|| "the size is too large".to_owned())
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! Which classes a contract has.
+//! Draws the classes of a contract.
 
 use super::labels::{FIELDS, Field, LEVEL_1, LEVEL_2, USER_LICENSE};
 use super::random::Random;
 
-/// A field and its class; `None` = the contract has none.
+/// A field and the index of its class; `None` if the contract has no value.
 pub(crate) struct DrawnClass {
     pub(crate) field: &'static Field,
     pub(crate) index: Option<usize>,
@@ -19,12 +19,12 @@ impl DrawnClass {
     }
 }
 
-/// Fields hang together: the second level follows from the first, a secrecy agreement has no price, users are counted
-/// for software.
+/// Draws a class for each field. Fields depend on each other: the second level refines the first, a non-disclosure agreement has no
+/// price, and user licences occur mostly for software.
 pub(crate) fn draw_classes(random: &mut Random) -> Vec<DrawnClass> {
     let mut classes: Vec<DrawnClass> = FIELDS.iter().map(|field| DrawnClass { field, index: draw_class(field, random) }).collect();
-    let at = |name: &str| FIELDS.iter().position(|field| field.name == name).expect("a field of the table");
-    let (level_1, level_2, license) = (at(LEVEL_1.name), at(LEVEL_2.name), at(USER_LICENSE.name));
+    let index_of = |name: &str| FIELDS.iter().position(|field| field.name == name).expect("the field is in the table");
+    let (level_1, level_2, license) = (index_of(LEVEL_1.name), index_of(LEVEL_2.name), index_of(USER_LICENSE.name));
     if let Some(first) = classes[level_1].index
         && classes[level_2].index.is_some()
     {
@@ -36,13 +36,13 @@ pub(crate) fn draw_classes(random: &mut Random) -> Vec<DrawnClass> {
     }
     if classes[0].is("Non-Disclosure Agreement") {
         for unpriced in ["sow_currency", "commercial_model", "user_based_license"] {
-            classes[at(unpriced)].index = None;
+            classes[index_of(unpriced)].index = None;
         }
     }
     classes
 }
 
-/// One class by its weight, or none.
+/// Draws one class by its weight, or none.
 pub(crate) fn draw_class(field: &'static Field, random: &mut Random) -> Option<usize> {
     let none = random.below(100) < u64::from(field.none);
     (!none).then(|| random.weighted(field.classes.iter().map(|class| class.weight)))

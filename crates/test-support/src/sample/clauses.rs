@@ -1,5 +1,5 @@
-//! What every contract is filled with: clauses that say nothing about its labels. Many alternatives in each, so that
-//! two documents seldom share eight words in a row and are not taken for near-duplicates.
+//! Boilerplate clauses that carry no information about the labels. Each has many alternatives, so that two documents rarely share eight
+//! consecutive words and are not detected as near-duplicates.
 
 pub(crate) const ENGLISH: &[&str] = &[
     "The {$supplier|contractor} {shall|will} {perform|carry out|render} its {duties|tasks|obligations} with {due|reasonable|professional} care and {in line|in accordance} with {recognised|good|accepted} {industry|engineering|trade} practice.",
@@ -43,7 +43,7 @@ pub(crate) const PORTUGUESE: &[&str] = &[
     "As {despesas|viagens} só são {reembolsadas|ressarcidas} {quando|se} {aprovadas|autorizadas} {antes|previamente} e {comprovadas|documentadas} por {recibos|notas}.",
 ];
 
-/// Sentences that name a class of some field without meaning it.
+/// Sentences that mention a class of a field without stating it.
 pub(crate) const DISTRACTORS: &[&str] = &[
     "Earlier {offers|quotations} in {USD|euro|pounds sterling} are {void|superseded}.",
     "{Interfaces|Connections} to SAP, Oracle or ServiceNow are {out of|not in} scope{| unless ordered}.",

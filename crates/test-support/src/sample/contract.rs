@@ -1,4 +1,4 @@
-//! One contract: its true values and the text that states them, more or less clearly.
+//! Draws a contract: its true values and a text that states them, more or less clearly.
 
 use chrono::{Days, NaiveDate};
 
@@ -8,10 +8,10 @@ use super::opening::{Opening, company};
 use super::paragraphs::{fill, shuffle, state};
 use super::random::Random;
 
-/// Values of a contract by field, in the order of the export; `None` = the document has no such value.
+/// Values of a contract by field, in export order; `None` if the document has no value.
 pub(crate) type Values = Vec<(&'static str, Option<String>)>;
 
-/// A document and what is true of it.
+/// A document and its true values.
 pub(crate) struct Contract {
     pub(crate) name: String,
     pub(crate) text: String,
@@ -33,14 +33,14 @@ const SUBJECTS: &[&str] = &[
     "document archives",
 ];
 
-/// Draws a contract. Everything follows from the stream of numbers.
+/// Draws a contract, determined by the state of the generator.
 pub(crate) fn draw(random: &mut Random) -> Contract {
     let portuguese = random.chance(0.08);
     let classes = draw_classes(random);
     let client = company(random);
     let supplier = company(random);
     let subject = *random.pick(SUBJECTS);
-    let start = NaiveDate::from_ymd_opt(2019, 1, 1).expect("a day of the calendar") + Days::new(random.below(2200));
+    let start = NaiveDate::from_ymd_opt(2019, 1, 1).expect("a valid date") + Days::new(random.below(2200));
     let end = (!random.chance(0.12)).then(|| start + Days::new(90 * (1 + random.below(16))));
     let pwo = (!random.chance(0.2)).then(|| format!("PWO-{:06}", random.below(1_000_000)));
     let currency = classes[2].name();

@@ -1,4 +1,4 @@
-//! The Label Studio JSON export: its shapes, and a writer that holds one task at a time.
+//! Writes the Label Studio JSON export, holding one task in memory at a time.
 
 use std::io::{self, Write};
 
@@ -11,23 +11,23 @@ use super::labels::FIELDS;
 use super::random::Random;
 use super::review::{self, History, Review};
 
-/// Of the sample's tasks; other exports of a test set seldom use it.
-const PROJECT: u64 = 2;
-/// Share of documents that repeat the text of an earlier one, as scans and re-sent files do.
-const REPEATED: f64 = 0.01;
+/// The Label Studio project of the sample; other test exports rarely use this id.
+const PROJECT_ID: u64 = 2;
+/// Fraction of documents that repeat the text of an earlier one, like rescanned and re-sent files.
+const REPEATED_FRACTION: f64 = 0.01;
 
-/// Where the sample ends.
+/// Size of the sample.
 #[derive(Clone, Copy, Debug)]
 pub enum Extent {
-    /// After this many documents.
+    /// Number of documents.
     Documents(u64),
-    /// With the document that brings the uncompressed export to this many bytes.
+    /// Minimum size of the uncompressed export in bytes.
     Bytes(u64),
 }
 
-/// Writes the export and returns the number of documents. Same seed, same bytes; memory does not grow with the extent.
+/// Writes the export and returns the number of documents. The same seed gives the same bytes; memory use is independent of the size.
 pub fn write_contracts(extent: Extent, seed: u64, out: impl Write) -> io::Result<u64> {
-    let mut out = Counting { out, bytes: 0 };
+    let mut out = CountingWriter { out, bytes: 0 };
     out.write_all(b"[")?;
     let mut number = 0;
     while match extent {
@@ -43,12 +43,12 @@ pub fn write_contracts(extent: Extent, seed: u64, out: impl Write) -> io::Result
     Ok(number)
 }
 
-struct Counting<W> {
+struct CountingWriter<W> {
     out: W,
     bytes: u64,
 }
 
-impl<W: Write> Write for Counting<W> {
+impl<W: Write> Write for CountingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.out.write(bytes)?;
         self.bytes += written as u64;
@@ -60,10 +60,10 @@ impl<W: Write> Write for Counting<W> {
     }
 }
 
-/// The task with this number, from 0; its id is one more.
+/// The task with this number, counted from 0; its id is one higher.
 fn task(seed: u64, number: u64) -> Value {
     let mut random = Random::new(seed, number);
-    let repeats = number > 0 && random.chance(REPEATED);
+    let repeats = number > 0 && random.chance(REPEATED_FRACTION);
     let source = if repeats { number - 1 - random.below(number.min(50)) } else { number };
     let Contract { name, text, values } = contract::draw(&mut Random::new(!seed, source));
     let history = review::draw(&values, number, &mut random);
@@ -93,7 +93,7 @@ fn task(seed: u64, number: u64) -> Value {
         "unresolved_comment_count": 0,
         "comment_authors": [],
         "last_comment_updated_at": null,
-        "project": PROJECT,
+        "project": PROJECT_ID,
         "updated_by": history.reviews.last().map(|review| review.reviewer),
         "file_upload": "contracts.json",
     })
@@ -114,7 +114,7 @@ fn annotation(task: u64, round: u64, review: &Review) -> Value {
         "lead_time": (review.updated_at - review.created_at).num_seconds(),
         "unique_id": format!("{task:08x}-0000-4000-8000-{round:012x}"),
         "task": task,
-        "project": PROJECT,
+        "project": PROJECT_ID,
         "updated_by": review.reviewer,
         "parent_prediction": task,
         "parent_annotation": (round > 0).then(|| id - 1),
@@ -141,7 +141,7 @@ fn prediction(task: u64, history: &History) -> Value {
         "created_at": time(history.predicted_at),
         "updated_at": time(history.predicted_at),
         "task": task,
-        "project": PROJECT,
+        "project": PROJECT_ID,
         "score": score,
         "result": result,
     })
@@ -161,13 +161,13 @@ fn draft(task: u64, review: &Review) -> Value {
     })
 }
 
-/// A field without a value has no item: that is how reviewers say "none".
+/// A field without a value has no item: this is how reviewers express that the document has none.
 fn result(id: u64, values: &Values) -> Vec<Value> {
     values.iter().filter_map(|(field, value)| Some(item(id, field, value.as_deref()?, "manual"))).collect()
 }
 
 fn item(id: u64, field: &str, value: &str, origin: &str) -> Value {
-    let categorical = FIELDS.iter().any(|known| known.name == field);
+    let categorical = FIELDS.iter().any(|candidate| candidate.name == field);
     let (kind, key) = if categorical { ("choices", "choices") } else { ("textarea", "text") };
     let mut digest = hex::encode(Sha256::digest(format!("{origin}/{id}/{field}")));
     digest.truncate(10);
@@ -187,7 +187,7 @@ mod tests {
 
     fn export(extent: Extent, seed: u64) -> Vec<u8> {
         let mut out = Vec::new();
-        write_contracts(extent, seed, &mut out).expect("memory takes everything");
+        write_contracts(extent, seed, &mut out).expect("writing to memory cannot fail");
         out
     }
 
@@ -196,12 +196,12 @@ mod tests {
         let sample = export(Extent::Documents(40), 7);
         assert_eq!(sample, export(Extent::Documents(40), 7));
         assert_ne!(sample, export(Extent::Documents(40), 8));
-        let tasks: Vec<Value> = serde_json::from_slice(&sample).expect("one JSON list");
+        let tasks: Vec<Value> = serde_json::from_slice(&sample).expect("the export is a JSON array");
         assert_eq!(tasks.len(), 40);
     }
 
     #[test]
-    fn a_size_is_reached_by_less_than_one_document_more() {
+    fn a_size_is_exceeded_by_less_than_one_document() {
         let sample = export(Extent::Bytes(100_000), 7);
         assert!((100_000..160_000).contains(&sample.len()), "{}", sample.len());
     }

@@ -1,4 +1,4 @@
-//! The classes of the categorical fields: how often they occur and the sentences that tell them.
+//! The classes of the categorical fields, their frequencies and the sentences that state them.
 
 /// A class of a field.
 pub(crate) struct Class {
@@ -12,11 +12,11 @@ pub(crate) struct Class {
 /// A categorical field.
 pub(crate) struct Field {
     pub(crate) name: &'static str,
-    /// What a table of key data in a contract calls it.
+    /// Its label in the summary lines of a contract.
     pub(crate) title: &'static str,
-    /// Share of documents without a value, in percent.
+    /// Percentage of documents without a value.
     pub(crate) none: u32,
-    /// Sentences that say there is no value, in English and in Portuguese.
+    /// Sentences that state the absence of a value, in English and in Portuguese.
     pub(crate) absent: [&'static str; 2],
     pub(crate) classes: &'static [Class],
 }
@@ -278,7 +278,7 @@ pub(crate) const LEVEL_1: Field = Field {
     ],
 };
 
-/// Two classes below each class of the first level, in its order.
+/// Two classes for each class of the first level, in the same order.
 pub(crate) const LEVEL_2: Field = Field {
     name: "type_of_contract_l2",
     title: "Subcategory",
@@ -399,7 +399,7 @@ pub(crate) const USER_LICENSE: Field = Field {
     ],
 };
 
-/// The categorical fields, in the order of the export.
+/// The categorical fields, in export order.
 pub(crate) const FIELDS: &[Field] = &[CONTRACT_TYPE, MANAGED_BY, SOW_CURRENCY, PLATFORM, LEVEL_1, LEVEL_2, COMMERCIAL_MODEL, USER_LICENSE];
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! Contract-like documents with their predictions and reviews, as a Label Studio export. Written by own templates, free
-//! to use for anything. The labels can be learned from the texts, but not perfectly: some texts keep a value to
-//! themselves, some state another one, and reviewers slip.
+//! Generates contract-like documents with predictions and reviews as a Label Studio export.
+//!
+//! All templates were written for this project and are free to use. The labels can be learned from the texts, but not perfectly: some
+//! texts omit a value or state a wrong one, and reviewers make mistakes.
 
 mod class;
 mod clauses;

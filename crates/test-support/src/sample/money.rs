@@ -1,15 +1,15 @@
-//! Amounts and currencies.
+//! Formats and converts amounts of money.
 
-/// Euro per unit; fixed, for a sample must not depend on the day.
+/// Euros per unit. Fixed, because a sample must not depend on the date.
 const RATES: &[(&str, f64)] = &[("EUR", 1.0), ("USD", 0.92), ("BRL", 0.17), ("GBP", 1.17), ("CHF", 1.05)];
 
-/// The amount in euros, as the field `sow_value_eur` holds it.
+/// The amount in euros, in the format of the field `sow_value_eur`.
 pub(crate) fn euros(currency: &str, amount: u64) -> String {
     let rate = RATES.iter().find(|(name, _)| *name == currency).expect("every currency has a rate").1;
     format!("{:.2}", amount as f64 * rate)
 }
 
-/// `EUR 12,500.00`
+/// Formats an amount like `EUR 12,500.00`.
 pub(crate) fn money(currency: &str, amount: u64) -> String {
     let digits = amount.to_string();
     let mut grouped = String::new();

@@ -1,4 +1,4 @@
-//! The first lines of a contract: heading, order number, parties, dates.
+//! Writes the opening of a contract: heading, order number, parties and dates.
 
 use chrono::{Datelike, NaiveDate};
 
@@ -13,7 +13,7 @@ const FIRST: &[&str] =
 const SECOND: &[&str] = &["wind", "field", "bridge", "mar", "stone", "works", "line", "data", "logic", "nova", "path", "grid"];
 const LEGAL_FORMS: &[&str] = &["B.V.", "GmbH", "Ltd.", "Ltda.", "S.A.", "Inc.", "AG"];
 
-/// What the first lines state.
+/// The content of the opening.
 pub(crate) struct Opening<'a> {
     pub(crate) name: &'a str,
     pub(crate) client: &'a str,
@@ -25,7 +25,7 @@ pub(crate) struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// The lines, without a line break at their end.
+    /// The opening, without a trailing line break.
     pub(crate) fn write(&self, random: &mut Random) -> String {
         let Self { name, client, supplier, pwo, start, end, portuguese } = *self;
         let mut text = format!("{}\n", name.to_uppercase());
@@ -46,7 +46,7 @@ impl Opening<'_> {
     }
 }
 
-/// A made-up company.
+/// Draws the name of a fictional company.
 pub(crate) fn company(random: &mut Random) -> String {
     format!("{}{} {}", random.pick(FIRST), random.pick(SECOND), random.pick(LEGAL_FORMS))
 }

@@ -1,28 +1,28 @@
-//! The numbered paragraphs: some state the values, most say nothing about them.
+//! Draws the numbered paragraphs: some state the values, most are boilerplate.
 
 use super::class::{DrawnClass, draw_class};
 use super::clauses::{DISTRACTORS, ENGLISH, PORTUGUESE};
 use super::random::Random;
 use super::template::render;
 
-/// Share of values that the text does not state, or states wrongly: what keeps a model from being perfect.
-const UNSTATED: f64 = 0.03;
-const MISSTATED: f64 = 0.01;
+/// Fractions of values that the text omits or misstates, so that no model can be perfect.
+const UNSTATED_FRACTION: f64 = 0.03;
+const MISSTATED_FRACTION: f64 = 0.01;
 
-/// A paragraph that states the class, or that there is none: no paragraph where the text keeps it to itself, a wrong one now and then.
+/// A paragraph that states the class or its absence; sometimes a wrong one, and `None` if the text omits it.
 pub(crate) fn state(class: &DrawnClass, portuguese: bool, names: &[(&str, &str)], random: &mut Random) -> Option<String> {
-    if random.chance(UNSTATED) {
+    if random.chance(UNSTATED_FRACTION) {
         return None;
     }
     let mut out = String::new();
-    let Some(index) = (if random.chance(MISSTATED) { draw_class(class.field, random) } else { class.index }) else {
-        // often nothing is said of what is not there
-        let said = random.chance(0.7);
+    let Some(index) = (if random.chance(MISSTATED_FRACTION) { draw_class(class.field, random) } else { class.index }) else {
+        // an absent value is often not mentioned
+        let stated = random.chance(0.7);
         render(class.field.absent[usize::from(portuguese)], names, random, &mut out);
-        return said.then_some(out);
+        return stated.then_some(out);
     };
-    let stated = &class.field.classes[index];
-    let sentences = if portuguese { stated.portuguese } else { stated.english };
+    let drawn = &class.field.classes[index];
+    let sentences = if portuguese { drawn.portuguese } else { drawn.english };
     let sentence = *random.pick(sentences);
     render(sentence, names, random, &mut out);
     let repeated = *random.pick(sentences);
@@ -31,7 +31,7 @@ pub(crate) fn state(class: &DrawnClass, portuguese: bool, names: &[(&str, &str)]
         render(repeated, names, random, &mut out);
     }
     if random.chance(0.35) {
-        out.push_str(&format!(" {}: {}.", class.field.title, stated.name));
+        out.push_str(&format!(" {}: {}.", class.field.title, drawn.name));
     }
     if random.chance(0.35) {
         out.push(' ');
@@ -41,7 +41,7 @@ pub(crate) fn state(class: &DrawnClass, portuguese: bool, names: &[(&str, &str)]
     Some(out)
 }
 
-/// Adds clauses up to a length that is mostly short and seldom long, as contracts are.
+/// Adds clauses up to a random length: mostly short and sometimes long, like real contracts.
 pub(crate) fn fill(paragraphs: &mut Vec<String>, portuguese: bool, names: &[(&str, &str)], random: &mut Random) {
     let length = 400 + random.below(1600) + if random.chance(0.3) { random.below(5000) } else { 0 };
     let mut written = paragraphs.iter().map(String::len).sum::<usize>() as u64;
@@ -64,7 +64,7 @@ pub(crate) fn fill(paragraphs: &mut Vec<String>, portuguese: bool, names: &[(&st
     }
 }
 
-/// Puts the paragraphs into any order.
+/// Shuffles the paragraphs (Fisher-Yates).
 pub(crate) fn shuffle(paragraphs: &mut [String], random: &mut Random) {
     for last in (1..paragraphs.len()).rev() {
         paragraphs.swap(last, random.below(last as u64 + 1) as usize);

@@ -1,15 +1,15 @@
-//! The generator's own random numbers: SplitMix64. Own, because a sample must stay the same over the years for one seed,
-//! which the random-number libraries do not promise between versions.
+//! SplitMix64 random numbers. Implemented here, because a seed must give the same sample forever and the values of libraries may change
+//! between versions.
 
-/// A deterministic stream of numbers.
+/// A deterministic random number generator.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The stream of one document: independent of how many documents come before it.
+    /// The generator of one document, independent of all others.
     pub(crate) fn new(seed: u64, document: u64) -> Self {
         let mut random = Self(seed ^ document.wrapping_mul(0xA076_1D64_78BD_642F));
-        // neighbouring documents start from neighbouring states: two rounds pull them apart
+        // consecutive documents start from similar states: two rounds decorrelate them
         random.next();
         random.next();
         random
@@ -23,7 +23,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`, which is at least 1.
+    /// A number below `bound`, which must be at least 1.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
@@ -37,15 +37,15 @@ impl Random {
         &items[self.below(items.len() as u64) as usize]
     }
 
-    /// An index, with the given weights.
+    /// An index drawn with the given weights.
     pub(crate) fn weighted(&mut self, weights: impl Iterator<Item = u32> + Clone) -> usize {
-        let mut left = self.below(weights.clone().map(u64::from).sum::<u64>().max(1));
+        let mut remaining = self.below(weights.clone().map(u64::from).sum::<u64>().max(1));
         let mut last = 0;
         for (index, weight) in weights.enumerate() {
-            if left < u64::from(weight) {
+            if remaining < u64::from(weight) {
                 return index;
             }
-            left -= u64::from(weight);
+            remaining -= u64::from(weight);
             last = index;
         }
         last
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_are_kept_within_a_percent() {
+    fn weights_hold_within_one_percent() {
         let mut random = Random::new(1, 1);
         let hits = (0..100_000).filter(|_| random.weighted([1, 3].into_iter()) == 1).count();
         assert!((74_000..76_000).contains(&hits), "{hits}");

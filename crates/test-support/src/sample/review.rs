@@ -1,4 +1,4 @@
-//! What happened to a document after it arrived: the extractor's prediction and the reviews, with their mistakes.
+//! Draws the history of a document: the extractor's prediction and the reviews, including their mistakes.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -12,7 +12,7 @@ pub(crate) struct History {
     /// Value and confidence by field.
     pub(crate) predicted: Vec<(&'static str, String, f64)>,
     pub(crate) reviews: Vec<Review>,
-    /// A review that was begun and not submitted.
+    /// A review that was started but not submitted.
     pub(crate) draft: Option<Review>,
 }
 
@@ -21,63 +21,63 @@ pub(crate) struct Review {
     pub(crate) reviewer: u64,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
-    /// The reviewer skipped the task; it then holds no values.
+    /// Whether the reviewer skipped the task; a skipped review has no values.
     pub(crate) skipped: bool,
     pub(crate) values: Values,
 }
 
-/// Minutes between the arrival of two documents.
-const PACE: i64 = 7;
+/// Minutes between two documents.
+const DOCUMENT_INTERVAL_MINUTES: i64 = 7;
 
 /// Draws the history of the document with this number.
 pub(crate) fn draw(truth: &Values, number: u64, random: &mut Random) -> History {
-    let epoch = DateTime::from_timestamp(1_736_150_400, 0).expect("a time of the calendar");
-    let predicted_at = epoch + TimeDelta::minutes(PACE * number as i64);
+    let epoch = DateTime::from_timestamp(1_736_150_400, 0).expect("a valid timestamp");
+    let predicted_at = epoch + TimeDelta::minutes(DOCUMENT_INTERVAL_MINUTES * number as i64);
     let predicted = truth.iter().filter_map(|(field, value)| predict(field, value.as_deref(), random)).collect();
     let mut time = predicted_at;
     let mut reviews = Vec::new();
     if random.chance(0.03) {
         reviews.push(Review { skipped: true, values: Vec::new(), ..review(truth, 0.0, &mut time, random) });
     } else if !random.chance(0.02) {
-        // a hasty first look is corrected by a second person, now and then by a third
+        // a hasty first review is corrected by a second reviewer, and sometimes by a third
         let rounds = [1, 2, 3][random.weighted([82, 14, 4].into_iter())];
         for round in 1..=rounds {
-            let slips = if round == rounds { 0.01 } else { 0.15 };
-            reviews.push(review(truth, slips, &mut time, random));
+            let error_rate = if round == rounds { 0.01 } else { 0.15 };
+            reviews.push(review(truth, error_rate, &mut time, random));
         }
     }
     let draft = random.chance(0.03).then(|| review(truth, 0.3, &mut time, random));
     History { predicted_at, predicted, reviews, draft }
 }
 
-/// Mostly right; sometimes wrong, silent, or seeing a value where there is none.
+/// Draws a prediction: mostly correct, sometimes wrong, missing, or a false positive.
 fn predict(field: &&'static str, truth: Option<&str>, random: &mut Random) -> Option<(&'static str, String, f64)> {
-    let surely = 0.5 + random.below(50) as f64 / 100.0;
-    let guess = 0.2 + random.below(55) as f64 / 100.0;
+    let high_confidence = 0.5 + random.below(50) as f64 / 100.0;
+    let low_confidence = 0.2 + random.below(55) as f64 / 100.0;
     match truth {
         Some(_) if random.chance(0.10) => None,
-        Some(truth) if random.chance(0.13) => Some((*field, wrong(field, Some(truth), random), guess)),
-        Some(truth) => Some((*field, truth.to_owned(), surely)),
-        None => random.chance(0.3).then(|| (*field, wrong(field, None, random), guess)),
+        Some(truth) if random.chance(0.13) => Some((*field, wrong_value(field, Some(truth), random), low_confidence)),
+        Some(truth) => Some((*field, truth.to_owned(), high_confidence)),
+        None => random.chance(0.3).then(|| (*field, wrong_value(field, None, random), low_confidence)),
     }
 }
 
-fn review(truth: &Values, slips: f64, time: &mut DateTime<Utc>, random: &mut Random) -> Review {
+fn review(truth: &Values, error_rate: f64, time: &mut DateTime<Utc>, random: &mut Random) -> Review {
     let created_at = *time + TimeDelta::minutes(30 + random.below(3000) as i64);
     let updated_at = created_at + TimeDelta::seconds(40 + random.below(900) as i64);
     *time = updated_at;
     let mut values = truth.clone();
     for (field, value) in &mut values {
-        if random.chance(slips) {
-            *value = (!random.chance(0.4)).then(|| wrong(field, value.as_deref(), random));
+        if random.chance(error_rate) {
+            *value = (!random.chance(0.4)).then(|| wrong_value(field, value.as_deref(), random));
         }
     }
     Review { reviewer: 1 + random.below(5), created_at, updated_at, skipped: false, values }
 }
 
-/// A value that is not `truth`.
-fn wrong(field: &str, truth: Option<&str>, random: &mut Random) -> String {
-    if let Some(field) = FIELDS.iter().find(|known| known.name == field) {
+/// Draws a value other than `truth`.
+fn wrong_value(field: &str, truth: Option<&str>, random: &mut Random) -> String {
+    if let Some(field) = FIELDS.iter().find(|candidate| candidate.name == field) {
         loop {
             let drawn = field.classes[random.weighted(field.classes.iter().map(|class| class.weight))].name;
             if Some(drawn) != truth {

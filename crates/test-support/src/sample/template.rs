@@ -1,15 +1,18 @@
-//! Sentences with alternatives: `{a|b|c}` takes one of them, `$name` a value. Small on purpose: no nesting.
+//! Sentence templates: `{a|b|c}` draws an alternative, `$name` inserts a value. Alternatives do not nest.
 
 use super::random::Random;
 
-/// Writes one rendering of `template` to `out`. An unknown `$name` is a mistake in a template and panics.
+/// Renders `template` to `out`.
+///
+/// # Panics
+/// On an unknown `$name` or an unclosed brace, which are errors in the template.
 pub(crate) fn render(template: &str, values: &[(&str, &str)], random: &mut Random, out: &mut String) {
     let mut rest = template;
     while let Some(at) = rest.find(['{', '$']) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         if let Some(inner) = rest.strip_prefix('{') {
-            let end = inner.find('}').expect("every brace of a template is closed");
+            let end = inner.find('}').expect("every brace in a template is closed");
             let choices = inner[..end].split('|').count() as u64;
             let choice = random.below(choices) as usize;
             render(inner[..end].split('|').nth(choice).unwrap_or_default(), values, random, out);
@@ -18,7 +21,7 @@ pub(crate) fn render(template: &str, values: &[(&str, &str)], random: &mut Rando
             let name = &rest[1..];
             let end = name.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(name.len());
             let value = values.iter().find(|(key, _)| *key == &name[..end]);
-            out.push_str(value.expect("a template names only values it is given").1);
+            out.push_str(value.expect("a template uses only known values").1);
             rest = &name[end..];
         }
     }

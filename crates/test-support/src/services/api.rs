@@ -1,9 +1,9 @@
-//! An HTTP client that carries an API key.
+//! HTTP client with an API key.
 
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 
-/// A client of one server with one key.
+/// A client for one server and one key.
 #[derive(Clone, Debug)]
 pub struct Api {
     client: Client,
@@ -13,27 +13,27 @@ pub struct Api {
 
 impl Api {
     pub(super) fn new(url: &str, key: &str) -> Self {
-        // reqwest is built without a default provider; a second installation finds the first and changes nothing
+        // reqwest is built without a default TLS provider; installing it again has no effect
         rustls::crypto::ring::default_provider().install_default().ok();
         Self { client: Client::new(), url: url.to_owned(), key: key.to_owned() }
     }
 
-    /// A request with the key; `path` starts with a slash.
+    /// A request with the key. `path` starts with a slash.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key)
     }
 
-    /// A GET.
+    /// A GET request.
     pub fn get(&self, path: &str) -> RequestBuilder {
         self.request(Method::GET, path)
     }
 
-    /// A POST.
+    /// A POST request.
     pub fn post(&self, path: &str) -> RequestBuilder {
         self.request(Method::POST, path)
     }
 
-    /// The JSON body of a GET that must succeed.
+    /// Sends a GET request, which must succeed, and returns the JSON body.
     pub async fn json(&self, path: &str) -> Value {
         let answer = self.get(path).send().await.unwrap_or_else(|error| panic!("GET {path}: {error}"));
         let status = answer.status();

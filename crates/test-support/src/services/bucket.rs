@@ -1,11 +1,11 @@
-//! A bucket of one test.
+//! Bucket of one test.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 
 use super::{block_on_new_thread, required, unique};
 
-/// An own bucket at `AWS_ENDPOINT_URL_S3`; emptied and deleted with the value.
+/// A dedicated bucket at `AWS_ENDPOINT_URL_S3`, emptied and deleted on drop.
 #[derive(Debug)]
 pub struct TestBucket {
     name: String,
@@ -17,7 +17,7 @@ impl TestBucket {
     pub async fn create() -> Self {
         let bucket = Self { name: format!("test-{}", unique()), client: client() };
         let created = bucket.client.create_bucket().bucket(&bucket.name).send().await;
-        created.expect("S3 answers at AWS_ENDPOINT_URL_S3; ./dev up starts one");
+        created.expect("S3 is reachable at AWS_ENDPOINT_URL_S3; ./dev up starts one");
         bucket
     }
 
@@ -26,17 +26,17 @@ impl TestBucket {
         &self.name
     }
 
-    /// `HOST:PORT` of its server, for a proxy before it.
+    /// `HOST:PORT` of its server, as the upstream of a proxy.
     pub fn address(&self) -> String {
         required("AWS_ENDPOINT_URL_S3").trim_start_matches("http://").trim_end_matches('/').to_owned()
     }
 
-    /// A client that may do everything in it.
+    /// A client with full access.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The keys in it, sorted.
+    /// All object keys, sorted.
     pub async fn keys(&self) -> Vec<String> {
         keys(&self.client, &self.name).await
     }
@@ -44,13 +44,13 @@ impl TestBucket {
 
 impl Drop for TestBucket {
     fn drop(&mut self) {
-        // a second panic would abort all tests of the process and hide the first
+        // a second panic would abort the whole test process and hide the first one
         if std::thread::panicking() {
             return;
         }
         let name = &self.name;
         block_on_new_thread(async move {
-            // a client keeps connections of the runtime it was used on: this thread has another
+            // this thread has its own runtime, and a client keeps connections of the runtime it was used on
             let client = client();
             for key in keys(&client, name).await {
                 client.delete_object().bucket(name).key(&key).send().await.expect("an object is deleted");

@@ -1,4 +1,4 @@
-//! A migrated Postgres database of one test.
+//! Migrated Postgres database of one test.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 
 use super::{block_on_new_thread, required, unique};
 
-/// Held while the template is made, so that tests in parallel make it once.
+/// Held while the template is created, so that parallel tests create it only once.
 const TEMPLATE_LOCK: &str = "SELECT pg_advisory_lock(7020641, 2)";
 
-/// An own database with the newest schema; dropped with the value.
+/// A dedicated database with the current schema, dropped with the value.
 ///
 /// Migrations run once, in a template named after their checksums; each database is a copy of it.
 #[derive(Debug)]
@@ -23,12 +23,12 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// Makes the database on the server of `DATABASE_URL`.
+    /// Creates the database on the server of `DATABASE_URL`.
     pub async fn create() -> Self {
         Self::create_at(&required("DATABASE_URL")).await
     }
 
-    /// Makes the database on another server.
+    /// Creates the database on another server.
     pub async fn create_at(server: &str) -> Self {
         let server: PgConnectOptions = server.parse().expect("a Postgres URL");
         let server = server.database("postgres");
@@ -39,16 +39,16 @@ impl TestDatabase {
         close(admin).await;
         let options = server.clone().database(&name);
         let url = options.to_url_lossy().to_string();
-        let pool = PgPoolOptions::new().max_connections(5).connect_with(options).await.expect("the new database answers");
+        let pool = PgPoolOptions::new().max_connections(5).connect_with(options).await.expect("the new database is reachable");
         Self { pool, name, url, server }
     }
 
-    /// Connections to the database.
+    /// A connection pool.
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
 
-    /// Its address, for other processes.
+    /// Its URL, for other processes.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -58,7 +58,7 @@ impl Drop for TestDatabase {
     fn drop(&mut self) {
         let (server, name) = (&self.server, &self.name);
         block_on_new_thread(async move {
-            // FORCE also ends the connections of processes that a failed test left behind
+            // FORCE also closes connections of processes left behind by a failed test
             let mut admin = connect(server).await;
             execute(&mut admin, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
             close(admin).await;
@@ -66,7 +66,7 @@ impl Drop for TestDatabase {
     }
 }
 
-/// Name of the migrated template, made when missing.
+/// Returns the name of the migrated template, creating it if missing.
 async fn template(admin: &mut PgConnection, server: &PgConnectOptions) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
     let migrator = Migrator::new(folder).await.expect("the migrations can be read");
@@ -80,7 +80,7 @@ async fn template(admin: &mut PgConnection, server: &PgConnectOptions) -> String
         .await
         .expect("the catalogue can be read");
     if !exists {
-        // renamed when complete: a template is never half migrated
+        // renamed once complete, so that a template is never partially migrated
         let building = format!("{name}_building");
         execute(admin, format!("DROP DATABASE IF EXISTS {building} WITH (FORCE)")).await;
         execute(admin, format!("CREATE DATABASE {building} TEMPLATE template0")).await;
@@ -95,7 +95,7 @@ async fn template(admin: &mut PgConnection, server: &PgConnectOptions) -> String
 
 async fn connect(options: &PgConnectOptions) -> PgConnection {
     let connection = PgConnection::connect_with(options).await;
-    connection.expect("Postgres answers at DATABASE_URL; ./dev up starts one")
+    connection.expect("Postgres is reachable at DATABASE_URL; ./dev up starts one")
 }
 
 async fn close(connection: PgConnection) {

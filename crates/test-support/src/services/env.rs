@@ -1,4 +1,4 @@
-//! Everything a test across processes needs, in one value.
+//! Test environment: database, Redis, bucket, and commands to start the binaries on them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -10,20 +10,20 @@ use sqlx::PgPool;
 use super::{Api, Process, Server, TestBucket, TestDatabase, TestPostgres, TestRedis, free_port};
 use crate::wait_until;
 
-/// How long a service of ours may take to be ready on a busy machine.
-const READY: Duration = Duration::from_secs(60);
+/// Generous, for a busy machine.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// An own database, Redis and bucket, and the verbs to start the real binaries on them.
+/// A dedicated database, Redis and bucket, and methods to start the binaries on them.
 ///
-/// Start processes after the environment and drop them before it (declare them later): the environment deletes what they
-/// use. [`TestEnv::finish`] also checks that no run was left unfinished; a test that leaves one on purpose just ends.
+/// Processes must be dropped before the environment, so declare them later: the environment deletes what they use.
+/// [`TestEnv::finish`] also checks that all runs have ended; a test that leaves one unfinished on purpose does not call it.
 #[derive(Debug)]
 pub struct TestEnv {
     /// The database.
     pub database: TestDatabase,
-    /// Its server, when the test has one of its own; ends after the database is dropped.
+    /// The server of the database, if it is dedicated to the test; stopped after the database is dropped.
     pub postgres: Option<TestPostgres>,
-    /// The Redis, to be emptied, stopped or resumed.
+    /// The Redis, which tests can empty, stop and resume.
     pub redis: TestRedis,
     /// The bucket.
     pub bucket: TestBucket,
@@ -31,24 +31,24 @@ pub struct TestEnv {
 }
 
 impl TestEnv {
-    /// All services, running.
+    /// Starts all services.
     pub async fn start() -> Self {
         Self::with_redis(TestRedis::start().await).await
     }
 
-    /// As [`TestEnv::start`], with the given Redis.
+    /// Like [`TestEnv::start`], with the given Redis.
     pub async fn with_redis(redis: TestRedis) -> Self {
-        Self::of(TestDatabase::create().await, None, redis).await
+        Self::assemble(TestDatabase::create().await, None, redis).await
     }
 
-    /// As [`TestEnv::start`], on a PostgreSQL of its own.
+    /// Like [`TestEnv::start`], with a dedicated PostgreSQL.
     pub async fn with_postgres(postgres: TestPostgres) -> Self {
         let database = TestDatabase::create_at(&postgres.url()).await;
-        Self::of(database, Some(postgres), TestRedis::start().await).await
+        Self::assemble(database, Some(postgres), TestRedis::start().await).await
     }
 
-    async fn of(database: TestDatabase, postgres: Option<TestPostgres>, redis: TestRedis) -> Self {
-        let logs = tempfile::tempdir().expect("a temporary folder can be made");
+    async fn assemble(database: TestDatabase, postgres: Option<TestPostgres>, redis: TestRedis) -> Self {
+        let logs = tempfile::tempdir().expect("a temporary folder can be created");
         // trainings that are over at once, or take long: no test may depend on it
         if let Ok(pace) = std::env::var("APRENDIZ_TEST_PACE") {
             assert!(["instant", "slow"].contains(&pace.as_str()), "APRENDIZ_TEST_PACE is `{pace}`: expected instant or slow");
@@ -57,17 +57,17 @@ impl TestEnv {
         Self { database, postgres, redis, bucket: TestBucket::create().await, logs }
     }
 
-    /// Connections to the database.
+    /// A connection pool of the database.
     pub fn pool(&self) -> &PgPool {
         self.database.pool()
     }
 
-    /// A folder of the test, for its files.
+    /// A temporary folder of the test.
     pub fn folder(&self) -> &Path {
         self.logs.path()
     }
 
-    /// A command of `aprendiz` or `aprendiz-worker`, with the variables of this environment.
+    /// A command of `aprendiz` or `aprendiz-worker` with the environment variables of this environment.
     pub fn command(&self, binary: &str) -> Command {
         let mut command = Command::new(binary_path(binary));
         command
@@ -84,12 +84,12 @@ impl TestEnv {
         command
     }
 
-    /// Starts `aprendiz serve` on a free port with more arguments, and waits until it is ready.
+    /// Starts `aprendiz serve` on a free port with additional arguments and waits until it is ready.
     pub async fn serve(&self, arguments: &[&str]) -> Server {
         self.serve_with(arguments, &[]).await
     }
 
-    /// As [`TestEnv::serve`], with more variables too.
+    /// Like [`TestEnv::serve`], with additional environment variables.
     pub async fn serve_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Server {
         let address = format!("127.0.0.1:{}", free_port());
         let url = format!("http://{address}");
@@ -97,7 +97,7 @@ impl TestEnv {
         command.arg("serve").args(arguments).envs(variables.iter().copied()).env("APRENDIZ_LISTEN", &address);
         let mut process = Process::start("serve", &mut command, self.folder());
         let api = Api::new(&url, "");
-        wait_until("aprendiz serve", READY, async || {
+        wait_until("aprendiz serve", READY_TIMEOUT, async || {
             assert!(process.is_running(), "aprendiz serve ended");
             api.get("/readyz").send().await.ok().filter(|answer| answer.status().is_success())
         })
@@ -106,15 +106,15 @@ impl TestEnv {
         Server::new(process, url, key)
     }
 
-    /// Starts an `aprendiz-worker` with more variables; `name` tells its log from the others'. It is not awaited: its runs
-    /// are what a test waits for.
+    /// Starts an `aprendiz-worker` with additional environment variables; `name` names its log. Returns without waiting for it to be
+    /// ready, because tests wait for its runs.
     pub fn worker(&self, name: &str, variables: &[(&str, &str)]) -> Process {
         let mut command = self.command("aprendiz-worker");
         command.envs(variables.iter().copied());
         Process::start(name, &mut command, self.folder())
     }
 
-    /// As [`TestEnv::worker`], started by another program, such as one that changes its network.
+    /// Like [`TestEnv::worker`], started by another program, for example one that changes its network.
     pub fn worker_under(&self, wrapper: &[&str], name: &str, variables: &[(&str, &str)]) -> Process {
         let worker = self.command("aprendiz-worker");
         let mut command = Command::new(wrapper[0]);
@@ -129,23 +129,23 @@ impl TestEnv {
         Process::start(name, &mut command, self.folder())
     }
 
-    /// A new API key with the role.
+    /// Creates an API key with the role.
     pub fn create_key(&self, role: &str) -> String {
         let mut command = self.command("aprendiz");
         let output = command.args(["api-key", "create", "--name", role, "--role", role, "-o", "json"]).output();
-        let output = output.expect("aprendiz can be started; ./dev test builds it");
-        let created: Value = succeeded(&output);
-        created["key"].as_str().expect("the answer holds the key").to_owned()
+        let output = output.expect("aprendiz is built; ./dev test builds it");
+        let created: Value = json_output(&output);
+        created["key"].as_str().expect("the response contains the key").to_owned()
     }
 
-    /// Runs the command line against a server with its admin key, to its end.
+    /// Runs a command of `aprendiz` against a server with its admin key and waits for its end.
     pub fn cli(&self, server: &Server, arguments: &[&str]) -> Output {
         let mut command = self.command("aprendiz");
         command.args(arguments).env("APRENDIZ_URL", server.url()).env("APRENDIZ_API_KEY", server.admin_key());
         command.output().expect("aprendiz can be started; ./dev test builds it")
     }
 
-    /// Ends the test: every run must have come to its end.
+    /// Ends the test; all runs must have ended.
     pub async fn finish(self) {
         let unfinished: Vec<String> =
             sqlx::query_scalar("SELECT id || ' is ' || status FROM training_runs WHERE status NOT IN ('succeeded', 'failed', 'cancelled')")
@@ -156,17 +156,17 @@ impl TestEnv {
     }
 }
 
-/// The JSON that a successful command printed.
-fn succeeded(output: &Output) -> Value {
+/// Parses the JSON output of a command that must have succeeded.
+fn json_output(output: &Output) -> Value {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "aprendiz: {}: {errors}", output.status);
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("not JSON: {error}: {errors}"))
 }
 
-/// Tests lie in `target/<profile>/deps`, tools and the binaries in the folder above. Cargo names the binaries of the test's own
-/// package only.
+/// Path of a binary. Tests are in `target/<profile>/deps`, binaries in the folder above; Cargo sets variables only for binaries of the
+/// test's own package.
 fn binary_path(binary: &str) -> PathBuf {
-    let own = std::env::current_exe().expect("a program knows its own path");
+    let own = std::env::current_exe().expect("the path of the test program is known");
     let folders = own.ancestors().skip(1).take(2).map(|folder| folder.join(binary)).collect::<Vec<_>>();
     let path = folders.iter().find(|path| path.exists()).unwrap_or(&folders[1]).clone();
     assert!(path.exists(), "{} is missing: run ./dev test, or cargo build --workspace --bins", path.display());

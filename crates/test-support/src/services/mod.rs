@@ -1,4 +1,4 @@
-//! The real services, each test with its own.
+//! Real services, dedicated to one test each.
 
 mod api;
 mod bucket;
@@ -20,18 +20,17 @@ pub use proxy::FaultProxy;
 pub use redis::TestRedis;
 pub use server::Server;
 
-/// A variable that `./dev test` sets.
+/// An environment variable set by `./dev test`.
 fn required(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run ./dev test, or ./dev up and source .dev/env"))
 }
 
-/// Part of a name that no other test uses.
+/// A unique name part.
 fn unique() -> String {
     uuid::Uuid::new_v4().simple().to_string()[..16].to_owned()
 }
 
-/// A port nobody listens on now. Taken from below the range that the system hands to outgoing connections, or a client
-/// of another test could hold it a moment later.
+/// A free port below the range of ephemeral ports, so that outgoing connections of other tests cannot take it.
 fn free_port() -> u16 {
     loop {
         let port = 12_000 + (uuid::Uuid::new_v4().as_u128() % 20_000) as u16;
@@ -41,13 +40,13 @@ fn free_port() -> u16 {
     }
 }
 
-/// Runs a future from a `Drop`, where the test's own runtime cannot be entered again.
+/// Runs a future in `Drop`, where the runtime of the test cannot be entered again.
 fn block_on_new_thread<T: Send>(future: impl Future<Output = T> + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime can be built").block_on(future)
+            runtime.expect("the runtime can be built").block_on(future)
         });
-        thread.join().expect("cleaning up does not panic")
+        thread.join().expect("cleanup does not panic")
     })
 }

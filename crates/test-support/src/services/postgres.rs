@@ -1,4 +1,4 @@
-//! A PostgreSQL of one test, to be stopped, killed and restarted: most tests share one server and have a database each.
+//! PostgreSQL server of one test, for tests that stop or crash it. Most tests share a server and have a database each.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,9 +11,9 @@ use sqlx::{Connection as _, PgConnection};
 use super::{Process, free_port, unique};
 use crate::wait_until;
 
-const READY: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// An own server, durable as in production; ends with the value.
+/// A dedicated server with durable storage, stopped on drop.
 #[derive(Debug)]
 pub struct TestPostgres {
     process: Option<Process>,
@@ -24,12 +24,12 @@ pub struct TestPostgres {
 }
 
 impl TestPostgres {
-    /// Makes a server in a folder of its own and starts it.
+    /// Creates and starts a server in a temporary folder.
     pub async fn start() -> Self {
-        Self::start_in(tempfile::tempdir().expect("a temporary folder can be made")).await
+        Self::start_in(tempfile::tempdir().expect("a temporary folder can be created")).await
     }
 
-    /// As [`TestPostgres::start`], in a given folder, for example of a file system that will be full.
+    /// Like [`TestPostgres::start`], in the given folder, for example on a file system that will become full.
     pub async fn start_in(folder: tempfile::TempDir) -> Self {
         let password = unique();
         let secret = folder.path().join("password");
@@ -48,33 +48,33 @@ impl TestPostgres {
         postgres
     }
 
-    /// Its address, for `DATABASE_URL`; the database is `postgres`.
+    /// Its URL, for `DATABASE_URL`; the database is `postgres`.
     pub fn url(&self) -> String {
         format!("postgres://aprendiz:{}@127.0.0.1:{}/postgres", self.password, self.port)
     }
 
-    /// Its folder.
+    /// Its temporary folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Ends it as an administrator does who cannot wait: every connection is broken off.
+    /// Stops it and closes all connections (fast shutdown).
     pub async fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.signal(Signal::INT);
-            process.wait(READY).await;
+            process.wait(READY_TIMEOUT).await;
         }
     }
 
-    /// Ends it as a loss of power does.
+    /// Crashes it, like a power failure.
     pub async fn crash(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.signal(Signal::QUIT);
-            process.wait(READY).await;
+            process.wait(READY_TIMEOUT).await;
         }
     }
 
-    /// Starts it again at the same address, with what it has stored.
+    /// Starts it again at the same address with its data.
     pub async fn resume(&mut self) {
         let mut start = as_postgres("postgres");
         start.arg("-D").arg(&self.data).args([
@@ -87,8 +87,8 @@ impl TestPostgres {
         ]);
         start.args(["-c", "max_connections=60", "-c", "shared_buffers=32MB", "-c", "min_wal_size=32MB", "-c", "max_wal_size=64MB"]);
         let mut process = Process::start("postgres", &mut start, self.folder.path());
-        let options: PgConnectOptions = self.url().parse().expect("it was put together from good parts");
-        wait_until("PostgreSQL", READY, async || {
+        let options: PgConnectOptions = self.url().parse().expect("the URL is valid");
+        wait_until("PostgreSQL", READY_TIMEOUT, async || {
             assert!(process.is_running(), "postgres ended: {}", process.log());
             PgConnection::connect_with(&options).await.ok()?.close().await.ok()
         })
@@ -97,7 +97,7 @@ impl TestPostgres {
     }
 }
 
-/// PostgreSQL refuses to run as root.
+/// A command as user `postgres`, because PostgreSQL refuses to run as root.
 fn as_postgres(program: &str) -> Command {
     let program = programs().join(program);
     if !is_root() {
@@ -116,7 +116,7 @@ const fn user() -> &'static str {
     "postgres"
 }
 
-/// Debian keeps the programs of a server off the path, in a folder of their version.
+/// Folder of the server programs. Debian does not put it on the path; there is one per version.
 fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let folders = versions.map(|version| version.path().join("bin")).filter(|folder| folder.join("initdb").exists());
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_keeps_what_it_has_stored_over_a_crash() {
+    async fn data_survives_a_crash() {
         let mut postgres = TestPostgres::start().await;
         let options: PgConnectOptions = postgres.url().parse().unwrap();
         let mut conn = PgConnection::connect_with(&options).await.unwrap();

@@ -1,4 +1,4 @@
-//! A process that a test started.
+//! Process started by a test.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_p
 
 use crate::wait_until;
 
-/// A running program, its output in a file. Dropping kills it and its whole group, and shows the end of its log if the
-/// test is failing.
+/// A running program with its output in a file. Dropping it kills its process group, and prints the end of its log if the test fails.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -21,7 +20,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` with no input and its output in `folder/<name>.log`.
+    /// Starts `command` without input and with its output in `folder/<name>.log`.
     pub fn start(name: &str, command: &mut Command, folder: &Path) -> Self {
         let log = folder.join(format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log).expect("a log file can be written");
@@ -32,7 +31,7 @@ impl Process {
         Self { name: name.to_owned(), child, log }
     }
 
-    /// What it wrote so far.
+    /// Its output so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
@@ -42,33 +41,33 @@ impl Process {
         Pid::from_child(&self.child)
     }
 
-    /// Whether it still runs.
+    /// Whether it is running.
     pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("a child can be asked").is_none()
+        self.child.try_wait().expect("the status of the child is available").is_none()
     }
 
-    /// Asks it to stop (SIGTERM).
+    /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// Kills it (SIGKILL) and leaves its children to themselves, as a crash would.
+    /// Sends SIGKILL to the process but not to its children, like a crash.
     pub fn kill(&self) {
         self.signal(Signal::KILL);
     }
 
-    /// Sends a signal to the process alone; SIGSTOP makes it look hung.
+    /// Sends a signal to the process but not to its children; SIGSTOP simulates a hang.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap_or_else(|error| panic!("cannot signal {}: {error}", self.name));
     }
 
-    /// Waits for its end; panics after `limit`.
+    /// Waits until it exits; panics after `limit`.
     pub async fn wait(&mut self, limit: Duration) -> ExitStatus {
         let what = format!("the end of {}", self.name);
-        wait_until(&what, limit, async || self.child.try_wait().expect("a child can be asked")).await
+        wait_until(&what, limit, async || self.child.try_wait().expect("the status of the child is available")).await
     }
 
-    /// Whether any process has this id now.
+    /// Whether a process with this id exists.
     pub fn exists(pid: Pid) -> bool {
         test_kill_process(pid).is_ok()
     }
@@ -76,7 +75,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // both fail when everything is gone already
+        // both fail if the processes have already exited
         kill_process_group(self.pid(), Signal::KILL).ok();
         self.child.wait().ok();
         if std::thread::panicking() {
@@ -93,10 +92,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn output_is_kept_and_the_process_ends_with_the_value() {
+    async fn output_is_logged_and_dropping_kills_the_process() {
         let folder = tempfile::tempdir().unwrap();
         let mut process = Process::start("shell", Command::new("sh").args(["-c", "echo started; exec cat"]), folder.path());
-        // cat reads nothing and ends at once
+        // cat has no input and exits immediately
         assert!(process.wait(Duration::from_secs(10)).await.success());
         assert_eq!(process.log(), "started\n");
 

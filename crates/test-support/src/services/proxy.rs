@@ -1,4 +1,4 @@
-//! A TCP proxy that misbehaves on request: between a process of a test and a service that other tests use too.
+//! Fault-injecting TCP proxy between a process of a test and a shared service.
 
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
@@ -9,32 +9,30 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, watch};
 
-/// Bytes that are passed on at a time.
-const PIECE: usize = 64 * 1024;
-/// A request that pauses so long is over.
-const PAUSE: Duration = Duration::from_millis(50);
+const BUFFER_BYTES: usize = 64 * 1024;
+/// A request without new bytes for this long is complete.
+const REQUEST_IDLE_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// What the proxy does with connections.
+/// How the proxy treats connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// Passes everything on.
+    /// Forwards everything.
     Pass,
-    /// Takes connections and bytes, and passes nothing on: the other side seems to hang.
+    /// Accepts connections and bytes but forwards nothing: the other side seems to hang.
     Stall,
-    /// Cuts every connection, old and new.
+    /// Closes all connections, existing and new.
     Refuse,
-    /// Answers every request with this, and closes the connection.
+    /// Answers every request with these bytes and closes the connection.
     Answer(&'static str),
-    /// Changes the last byte of each piece of a body that comes back.
+    /// Corrupts the last byte of each chunk of a response body.
     Corrupt,
-    /// Passes half of a body that comes back, then cuts the connection.
+    /// Forwards half of a response body, then closes the connection.
     Truncate,
     /// The test is over.
     End,
 }
 
-/// A proxy before one service; it passes everything on until told otherwise. It runs on a thread of its own, so that a test that
-/// blocks does not hold it up.
+/// A proxy for one service, which forwards everything at first. It runs on its own thread, so that a blocking test does not stop it.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
@@ -48,51 +46,51 @@ impl FaultProxy {
         Self::start_at("127.0.0.1", upstream)
     }
 
-    /// As [`FaultProxy::start`], on another address of this machine.
+    /// Like [`FaultProxy::start`], on another address of this host.
     pub fn start_at(host: &str, upstream: &str) -> Self {
         let upstream: SocketAddr = upstream.parse().expect("the address of a local service");
-        let listener = std::net::TcpListener::bind((host, 0)).expect("a port is free");
-        listener.set_nonblocking(true).expect("a listener can be made non-blocking");
-        let address = listener.local_addr().expect("a listener has an address");
+        let listener = std::net::TcpListener::bind((host, 0)).expect("a free port");
+        listener.set_nonblocking(true).expect("the listener can be non-blocking");
+        let address = listener.local_addr().expect("the listener has an address");
         let (mode, seen) = watch::channel(Mode::Pass);
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("the runtime can be built");
             runtime.block_on(serve(listener, upstream, seen));
         });
         Self { address, mode, thread: Some(thread) }
     }
 
-    /// Where to connect, `HOST:PORT`.
+    /// The address to connect to, `HOST:PORT`.
     pub fn address(&self) -> String {
         self.address.to_string()
     }
 
-    /// Passes everything on again, also what was held back.
+    /// Forwards everything, including bytes received while stalled.
     pub fn pass(&self) {
         self.mode.send_replace(Mode::Pass);
     }
 
-    /// Holds everything back from now on.
+    /// Stops forwarding.
     pub fn stall(&self) {
         self.mode.send_replace(Mode::Stall);
     }
 
-    /// Answers every HTTP request with these bytes.
+    /// Answers every HTTP request with the given bytes.
     pub fn answer(&self, answer: &'static str) {
         self.mode.send_replace(Mode::Answer(answer));
     }
 
-    /// Lets bodies of HTTP answers arrive with wrong bytes.
+    /// Corrupts the bodies of HTTP responses.
     pub fn corrupt(&self) {
         self.mode.send_replace(Mode::Corrupt);
     }
 
-    /// Lets bodies of HTTP answers end too early.
+    /// Truncates the bodies of HTTP responses.
     pub fn truncate(&self) {
         self.mode.send_replace(Mode::Truncate);
     }
 
-    /// Cuts all connections, and new ones at once.
+    /// Closes all existing and new connections.
     pub fn refuse(&self) {
         self.mode.send_replace(Mode::Refuse);
     }
@@ -108,7 +106,7 @@ impl Drop for FaultProxy {
 }
 
 async fn serve(listener: std::net::TcpListener, upstream: SocketAddr, mut mode: watch::Receiver<Mode>) {
-    let listener = TcpListener::from_std(listener).expect("a listener can be used by tokio");
+    let listener = TcpListener::from_std(listener).expect("tokio accepts the listener");
     loop {
         let client = tokio::select! {
             Ok(_) = mode.wait_for(|mode| *mode == Mode::End) => return,
@@ -126,8 +124,8 @@ async fn connection(client: TcpStream, upstream: SocketAddr, mode: watch::Receiv
         let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
         let to_client = Mutex::new(to_client);
         tokio::select! {
-            () = requests(from_client, to_server, &to_client, mode.clone()) => {}
-            () = answers(from_server, &to_client, mode) => {}
+            () = forward_requests(from_client, to_server, &to_client, mode.clone()) => {}
+            () = forward_responses(from_server, &to_client, mode) => {}
         }
     };
     tokio::select! {
@@ -136,14 +134,14 @@ async fn connection(client: TcpStream, upstream: SocketAddr, mode: watch::Receiv
     }
 }
 
-/// From the client to the service. Ends with the client.
-async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, back: &Mutex<OwnedWriteHalf>, mut mode: watch::Receiver<Mode>) {
-    let mut buffer = vec![0; PIECE];
+/// Forwards from the client to the service until the client disconnects.
+async fn forward_requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, back: &Mutex<OwnedWriteHalf>, mut mode: watch::Receiver<Mode>) {
+    let mut buffer = vec![0; BUFFER_BYTES];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let Ok(now) = mode.wait_for(|mode| *mode != Mode::Stall).await.map(|mode| *mode) else { return };
         if let Mode::Answer(answer) = now {
-            // the rest of the request, so that the client comes to reading
-            while let Ok(Ok(1..)) = tokio::time::timeout(PAUSE, from.read(&mut buffer)).await {}
+            // read the rest of the request, so that the client starts reading the response
+            while let Ok(Ok(1..)) = tokio::time::timeout(REQUEST_IDLE_TIMEOUT, from.read(&mut buffer)).await {}
             back.lock().await.write_all(answer.as_bytes()).await.ok();
             return;
         }
@@ -153,34 +151,34 @@ async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, back: &Mutex<
     }
 }
 
-/// From the service to the client. Ends with the service.
-async fn answers(mut from: OwnedReadHalf, to: &Mutex<OwnedWriteHalf>, mut mode: watch::Receiver<Mode>) {
-    let mut buffer = vec![0; PIECE];
+/// Forwards from the service to the client until the service disconnects.
+async fn forward_responses(mut from: OwnedReadHalf, to: &Mutex<OwnedWriteHalf>, mut mode: watch::Receiver<Mode>) {
+    let mut buffer = vec![0; BUFFER_BYTES];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let Ok(now) = mode.wait_for(|mode| *mode != Mode::Stall).await.map(|mode| *mode) else { return };
-        let piece = &mut buffer[..read];
-        let body = body_of(piece);
+        let chunk = &mut buffer[..read];
+        let body = body_start(chunk);
         let mut to = to.lock().await;
         match now {
-            Mode::Corrupt if body < read => piece[read - 1] ^= 1,
+            Mode::Corrupt if body < read => chunk[read - 1] ^= 1,
             Mode::Truncate if body < read => {
-                to.write_all(&piece[..body + (read - body) / 2]).await.ok();
+                to.write_all(&chunk[..body + (read - body) / 2]).await.ok();
                 return;
             }
             _ => {}
         }
-        if to.write_all(piece).await.is_err() {
+        if to.write_all(chunk).await.is_err() {
             return;
         }
     }
 }
 
-/// Where the body begins in a piece of an HTTP answer: after its head, or at once when the head came before.
-fn body_of(piece: &[u8]) -> usize {
-    if !piece.starts_with(b"HTTP/") {
+/// Offset of the body in a chunk of an HTTP response: after the headers, or 0 if they were in an earlier chunk.
+fn body_start(chunk: &[u8]) -> usize {
+    if !chunk.starts_with(b"HTTP/") {
         return 0;
     }
-    piece.windows(4).position(|window| window == b"\r\n\r\n").map_or(piece.len(), |head| head + 4)
+    chunk.windows(4).position(|window| window == b"\r\n\r\n").map_or(chunk.len(), |head| head + 4)
 }
 
 #[cfg(test)]
@@ -188,7 +186,7 @@ mod tests {
     use super::*;
     use std::io::{Read as _, Write as _};
 
-    /// Sends a byte through the proxy and gives what comes back within a moment.
+    /// Sends a byte through the proxy and returns the echoed byte.
     fn echo(stream: &mut std::net::TcpStream) -> std::io::Result<u8> {
         stream.write_all(b"x")?;
         let mut byte = [0];
@@ -197,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn the_body_begins_after_the_head() {
-        assert_eq!(body_of(b"HTTP/1.1 200 OK\r\n\r\nbody"), 19);
-        assert_eq!(body_of(b"HTTP/1.1 204 No Content\r\n\r\n"), 27);
-        assert_eq!(body_of(b"more body"), 0);
+    fn the_body_starts_after_the_headers() {
+        assert_eq!(body_start(b"HTTP/1.1 200 OK\r\n\r\nbody"), 19);
+        assert_eq!(body_start(b"HTTP/1.1 204 No Content\r\n\r\n"), 27);
+        assert_eq!(body_start(b"more body"), 0);
     }
 
     #[test]
-    fn it_passes_holds_back_and_cuts() {
+    fn the_proxy_forwards_stalls_and_refuses() {
         let service = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = service.local_addr().unwrap().to_string();
         std::thread::spawn(move || {
@@ -222,7 +220,7 @@ mod tests {
         assert!(echo(&mut stream).is_err());
         proxy.pass();
         stream.set_read_timeout(None).unwrap();
-        // what was held back arrives
+        // bytes received while stalled arrive now
         assert_eq!(echo(&mut stream).unwrap(), b'x');
 
         proxy.refuse();

@@ -1,4 +1,4 @@
-//! A Redis of one test: a process of its own, for channels cross Redis databases and a test may want to stop it.
+//! Redis server of one test. Each test needs its own, because channels span Redis databases and tests may stop it.
 
 use std::io::Write;
 use std::path::Path;
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use super::{Process, free_port, unique};
 use crate::wait_until;
 
-/// An own Redis without persistence; ends with the value.
+/// A dedicated Redis without persistence, stopped on drop.
 #[derive(Debug)]
 pub struct TestRedis {
     process: Option<Process>,
@@ -24,54 +24,54 @@ pub struct TestRedis {
 impl TestRedis {
     /// Starts `redis-server` on a free port and waits for it.
     pub async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = tempfile::tempdir().expect("a temporary folder can be created");
         let mut redis = Self { process: None, port: free_port(), password: unique(), folder };
         redis.resume().await;
         redis
     }
 
-    /// An address where a Redis will be: for tests of what happens before it starts.
+    /// An address without a running Redis, for tests that start it later.
     pub fn absent() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = tempfile::tempdir().expect("a temporary folder can be created");
         Self { process: None, port: free_port(), password: unique(), folder }
     }
 
-    /// Its address with the password, for `REDIS_URL`.
+    /// Its URL with the password, for `REDIS_URL`.
     pub fn url(&self) -> String {
         format!("redis://:{}@127.0.0.1:{}", self.password, self.port)
     }
 
-    /// Kills it; all it held is lost.
+    /// Kills it; all data is lost.
     pub fn stop(&mut self) {
         self.process = None;
     }
 
-    /// Stops it where it is: connections stay open, and nobody answers.
+    /// Suspends it: connections stay open, but requests get no response.
     pub fn freeze(&self) {
-        self.process.as_ref().expect("it runs").signal(Signal::STOP);
+        self.process.as_ref().expect("Redis is running").signal(Signal::STOP);
     }
 
-    /// Lets it go on.
+    /// Resumes it after [`TestRedis::freeze`].
     pub fn thaw(&self) {
-        self.process.as_ref().expect("it runs").signal(Signal::CONT);
+        self.process.as_ref().expect("Redis is running").signal(Signal::CONT);
     }
 
-    /// Gives it another password and closes all connections.
+    /// Changes the password and closes all connections.
     pub async fn lock_out(&self) {
-        self.command("CONFIG SET requirepass another").await.expect("Redis answers");
+        self.command("CONFIG SET requirepass another").await.expect("Redis responds");
         self.command_as("another", "CLIENT KILL TYPE normal").await;
         self.command_as("another", "CLIENT KILL TYPE pubsub").await;
     }
 
-    /// Takes the old password again.
+    /// Restores the password.
     pub async fn let_in(&self) {
-        self.command_as("another", &format!("CONFIG SET requirepass {}", self.password)).await.expect("Redis answers");
+        self.command_as("another", &format!("CONFIG SET requirepass {}", self.password)).await.expect("Redis responds");
     }
 
-    /// Starts it, empty, at the same address.
+    /// Starts it at the same address, without data.
     pub async fn resume(&mut self) {
         let config = self.folder.path().join("redis.conf");
-        write_config(&config, self.port, &self.password, self.folder.path()).expect("a configuration can be written");
+        write_config(&config, self.port, &self.password, self.folder.path()).expect("the configuration can be written");
         let mut process = Process::start("redis", Command::new("redis-server").arg(&config), self.folder.path());
         wait_until("Redis", Duration::from_secs(20), async || {
             assert!(process.is_running(), "redis-server ended: {}", process.log());
@@ -81,8 +81,8 @@ impl TestRedis {
         self.process = Some(process);
     }
 
-    /// Sends one command without arguments that contain spaces, for example `FLUSHALL`; its raw answer, `None` when nobody
-    /// answers.
+    /// Sends one command whose arguments contain no spaces, for example `FLUSHALL`. Returns its raw response, or `None` if Redis does
+    /// not respond.
     pub async fn command(&self, command: &str) -> Option<String> {
         self.command_as(&self.password, command).await
     }
@@ -97,7 +97,7 @@ impl TestRedis {
     }
 }
 
-/// A file, because arguments are visible to every user of the machine.
+/// Passes the password in a file, because command-line arguments are visible to all users of the host.
 fn write_config(path: &Path, port: u16, password: &str, folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;

@@ -1,11 +1,11 @@
-//! A running `aprendiz serve`.
+//! Running `aprendiz serve`.
 
 use super::{Api, Process};
 
-/// The API with relay and reaper; ends with the value.
+/// A server with API and background loops, stopped on drop.
 #[derive(Debug)]
 pub struct Server {
-    /// The process, to be stopped or killed.
+    /// The process, which tests can stop or kill.
     pub process: Process,
     url: String,
     admin_key: String,
@@ -16,12 +16,12 @@ impl Server {
         Self { process, url, admin_key }
     }
 
-    /// Where it listens, for `APRENDIZ_URL`.
+    /// Its URL, for `APRENDIZ_URL`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// A client with an admin key.
+    /// A client with the admin key.
     pub fn api(&self) -> Api {
         self.api_as(&self.admin_key)
     }
@@ -31,7 +31,7 @@ impl Server {
         Api::new(&self.url, key)
     }
 
-    /// The admin key, for `APRENDIZ_API_KEY`.
+    /// Its admin key, for `APRENDIZ_API_KEY`.
     pub fn admin_key(&self) -> &str {
         &self.admin_key
     }

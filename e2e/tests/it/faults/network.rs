@@ -49,7 +49,7 @@ async fn a_worker_that_is_cut_off_is_replaced_and_changes_nothing_when_it_is_bac
     drop(hold);
     let before = site.state().await;
     proxies.iter().for_each(FaultProxy::pass);
-    site.logged(&worker, "the lease is lost").await;
+    site.logged(&worker, "lease lost").await;
     assert_eq!(site.state().await, before);
     check_published_once(&site, id).await;
 
@@ -141,7 +141,7 @@ async fn a_worker_whose_cable_is_pulled_is_replaced_and_changes_nothing_when_it_
     let before = site.state().await;
     drop(hold);
     space.plug_in();
-    site.logged(&worker, "the lease is lost").await;
+    site.logged(&worker, "lease lost").await;
     assert_eq!(site.state().await, before);
     check_published_once(&site, id).await;
     drop((worker, second, space));

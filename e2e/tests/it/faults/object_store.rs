@@ -171,7 +171,7 @@ async fn a_worker_that_hung_in_an_upload_adds_nothing_to_what_another_published(
     let before = site.state().await;
     proxy.pass();
     worker.signal(rustix::process::Signal::CONT);
-    site.logged(&worker, "the lease is lost").await;
+    site.logged(&worker, "lease lost").await;
     assert_eq!(site.state().await, before);
     check_published_once(&site, id).await;
     drop((worker, second));

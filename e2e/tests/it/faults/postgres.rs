@@ -30,7 +30,7 @@ async fn a_training_survives_that_postgres_crashes_and_comes_back() {
     site.import(contracts()).await;
     let Training { id, worker, hold, .. } = training(&site, &[LONG_LEASE]).await;
     site.env.postgres.as_mut().unwrap().crash().await;
-    site.logged(&worker, "lease not renewed").await;
+    site.logged(&worker, "lease renewal failed").await;
     site.env.postgres.as_mut().unwrap().resume().await;
     drop(hold);
     site.wait_for_server().await;

@@ -19,7 +19,7 @@ async fn a_run_whose_server_died_before_the_announcement_is_announced_by_the_nex
     assert_eq!(site.count("SELECT count(*) FROM outbox").await, 1);
     site.server = site.env.serve(&[]).await;
     wait_until("the announcement", PATIENCE, async || (site.count("SELECT count(*) FROM outbox").await == 0).then_some(())).await;
-    let worker = site.env.worker("worker-1", &[("APRENDIZ_LOOK_SECONDS", "3600")]);
+    let worker = site.env.worker("worker-1", &[("APRENDIZ_POLL_SECONDS", "3600")]);
     site.succeeded(id).await;
     drop(worker);
     site.finish().await;

@@ -12,7 +12,7 @@ use crate::site::{PATIENCE, Site};
 async fn relay_complains(site: &Site, word: &str) {
     wait_until("the complaint of the relay", PATIENCE, async || {
         let log = site.server.process.log();
-        log.lines().any(|line| line.contains("the relay cannot announce runs") && line.contains(word)).then_some(())
+        log.lines().any(|line| line.contains("relay cannot publish wake-ups") && line.contains(word)).then_some(())
     })
     .await;
 }
@@ -27,7 +27,7 @@ async fn a_redis_that_restarts_empty_does_not_disturb_a_training() {
     let mut site = Site::with(contracts()).await;
     let Training { id, worker, hold, .. } = training(&site, &[]).await;
     site.env.redis.stop();
-    site.logged(&worker, "the queue is away").await;
+    site.logged(&worker, "queue unavailable").await;
     let waiting = site.create_run(&small()).await;
     relay_complains(&site, "").await;
     assert_eq!(site.attempts(id).await, ["running"]);
@@ -75,14 +75,14 @@ async fn a_full_redis_holds_announcements_back_until_there_is_room() {
 #[tokio::test]
 async fn a_redis_that_refuses_the_password_is_told_and_tried_again() {
     let site = Site::with(contracts()).await;
-    let worker = site.env.worker("worker-1", &[("APRENDIZ_LOOK_SECONDS", "3600")]);
+    let worker = site.env.worker("worker-1", &[("APRENDIZ_POLL_SECONDS", "3600")]);
     let first = site.create_run(&small()).await;
     site.succeeded(first).await;
     // it takes effect for new connections: the old ones are closed
     site.env.redis.lock_out().await;
     let id = site.create_run(&small()).await;
     relay_complains(&site, "Password authentication failed").await;
-    site.logged(&worker, "the queue is away").await;
+    site.logged(&worker, "queue unavailable").await;
     for log in [worker.log(), site.server.process.log()] {
         assert!(!log.contains(&site.env.redis.url()), "a log holds the password");
     }
@@ -109,7 +109,7 @@ async fn a_redis_that_became_a_read_only_replica_is_told_and_tried_again() {
 #[tokio::test]
 async fn poison_in_the_queue_is_dropped_with_one_line_each() {
     let site = Site::with(contracts()).await;
-    let worker = site.env.worker("worker-1", &[("APRENDIZ_LOOK_SECONDS", "3600")]);
+    let worker = site.env.worker("worker-1", &[("APRENDIZ_POLL_SECONDS", "3600")]);
     let first = site.create_run(&small()).await;
     site.succeeded(first).await;
     let unknown_run = format!(r#"'{{"v":1,"run_id":"{}"}}'"#, Uuid::now_v7());
@@ -119,21 +119,21 @@ async fn poison_in_the_queue_is_dropped_with_one_line_each() {
     }
     ring(&site).await;
     let lines = |words: &str| worker.log().lines().filter(|line| line.contains(words)).count();
-    wait_until("warnings", PATIENCE, async || (lines("is no message and is dropped") >= 5).then_some(())).await;
+    wait_until("warnings", PATIENCE, async || (lines("dropping a malformed queue entry") >= 5).then_some(())).await;
 
     // entries whose data was evicted, among one that is well
     push(&site, 100, None).await;
     push(&site, 101, Some(&unknown_run)).await;
     push(&site, 102, None).await;
     ring(&site).await;
-    wait_until("a warning", PATIENCE, async || (lines("have lost their data and are dropped") >= 1).then_some(())).await;
+    wait_until("a warning", PATIENCE, async || (lines("dropped queue entries that have lost their data") >= 1).then_some(())).await;
 
     // and the next run starts as ever
     let id = site.create_run(&small()).await;
     site.succeeded(id).await;
-    assert_eq!(lines("is no message and is dropped"), 5, "{}", worker.log());
+    assert_eq!(lines("dropping a malformed queue entry"), 5, "{}", worker.log());
     // one line for those that are found together; the first may be found before the last is there
-    assert!((1..=2).contains(&lines("have lost their data and are dropped")), "{}", worker.log());
+    assert!((1..=2).contains(&lines("dropped queue entries that have lost their data")), "{}", worker.log());
     drop(worker);
     site.finish().await;
 }

@@ -51,7 +51,7 @@ async fn a_child_that_runs_out_of_memory_is_put_into_quarantine_and_others_go_on
     assert_eq!(run["error_code"], "child_killed", "{run}");
     site.end_retry_delays().await;
     let (code, reason) = site.failed(id).await;
-    assert_eq!(code, "worker_killed", "{reason}");
+    assert_eq!(code, "training_process_killed", "{reason}");
     assert!(reason.contains("signal 6"), "{reason}");
     // the worker lives, and its next run is well
     let documents: Vec<Uuid> =
@@ -71,7 +71,7 @@ async fn a_child_that_aborts_twice_is_put_into_quarantine() {
     site.end_retry_delays().await;
     hold.reached().await.signal(Signal::ABORT);
     let (code, reason) = site.failed(id).await;
-    assert_eq!(code, "worker_killed");
+    assert_eq!(code, "training_process_killed");
     assert!(reason.contains("signal 6"), "{reason}");
     drop(worker);
     site.finish().await;

@@ -1,58 +1,57 @@
-//! Accepts predictions, batch after batch.
+//! `aprendiz annotations accept`: accepts predictions in batches.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
-use anyhow::Context as _;
 use clap::Args;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::Output;
+use crate::cli::error::CliError;
+use crate::cli::http::{Client, decode};
+use crate::cli::terminal::{Output, confirm};
 
-/// What to accept.
+/// Arguments of `aprendiz annotations accept`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   aprendiz annotations accept --field governing_law --min-confidence 0.98 --dry-run
   aprendiz annotations accept --field governing_law --min-confidence 0.98 --extractor rules-7 --yes
 
-Each becomes a review with the name of the reviewer. Batches of 1,000 documents are a transaction each.")]
+Each accepted prediction becomes a review by the reviewer. Predictions are accepted in batches of 1,000 documents, one transaction each.")]
 pub(crate) struct AcceptArgs {
-    /// Name of the field
+    /// Field name
     #[arg(long)]
     field: String,
-    /// Least confidence of a prediction, 0 to 1
-    #[arg(long, value_name = "SHARE")]
+    /// Minimum confidence of a prediction, from 0 to 1
+    #[arg(long, value_name = "CONFIDENCE")]
     min_confidence: f64,
-    /// Only documents of this source
+    /// Filter by document source
     #[arg(long)]
     source: Option<String>,
-    /// Only documents of this project
+    /// Filter by project
     #[arg(long)]
     project: Option<String>,
-    /// Only predictions of this version of the extractor
+    /// Filter by extractor version
     #[arg(long, value_name = "VERSION")]
     extractor: Option<String>,
-    /// Who decides it; by default the name of the API key
+    /// Reviewer to record (default: name of the API key)
     #[arg(long)]
     reviewer: Option<String>,
-    /// Why; by default what was asked for
+    /// Note to record (default: the filter used)
     #[arg(long)]
     note: Option<String>,
-    /// Change nothing and tell what would be done
+    /// Count matching predictions without accepting them
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask
+    /// Skip the confirmation prompt
     #[arg(long)]
     yes: bool,
 }
 
-/// Of all batches.
+/// Sum over all batches.
 #[derive(Debug, Default)]
-struct Total {
+struct Totals {
     accepted: u64,
     unfit: u64,
     unfit_reason: Option<String>,
@@ -68,20 +67,20 @@ struct Batch {
 
 pub(super) async fn run(client: &Client, args: &AcceptArgs, output: Output) -> Result<(), CliError> {
     let total = if args.dry_run || args.yes {
-        all(client, args, args.dry_run).await?
+        accept_all(client, args, args.dry_run).await?
     } else {
-        let would = all(client, args, true).await?;
-        if would.accepted > 0 {
-            confirm(would.accepted)?;
+        let preview = accept_all(client, args, true).await?;
+        if preview.accepted > 0 {
+            confirm_acceptance(preview.accepted)?;
         }
-        all(client, args, false).await?
+        accept_all(client, args, false).await?
     };
-    let shown = json!({ "accepted": total.accepted, "unfit": total.unfit, "unfit_reason": total.unfit_reason, "dry_run": args.dry_run });
-    output.print(&shown, || text(&total, args.dry_run))?;
+    let summary = json!({ "accepted": total.accepted, "unfit": total.unfit, "unfit_reason": total.unfit_reason, "dry_run": args.dry_run });
+    output.print(&summary, || render(&total, args.dry_run))?;
     Ok(())
 }
 
-async fn all(client: &Client, args: &AcceptArgs, dry_run: bool) -> Result<Total, CliError> {
+async fn accept_all(client: &Client, args: &AcceptArgs, dry_run: bool) -> Result<Totals, CliError> {
     let mut body = json!({ "field": args.field, "min_confidence": args.min_confidence, "dry_run": dry_run });
     for (key, value) in [
         ("source", &args.source),
@@ -94,10 +93,10 @@ async fn all(client: &Client, args: &AcceptArgs, dry_run: bool) -> Result<Total,
             body[key] = json!(value);
         }
     }
-    let mut total = Total::default();
+    let mut total = Totals::default();
     loop {
-        let answer: Value = client.json(client.request(Method::POST, &["v1", "annotations", "accept"]).json(&body)).await?;
-        let batch = Batch::deserialize(&answer).context("the API answered something that is not from this version of Aprendiz")?;
+        let response: Value = client.json(client.request(Method::POST, &["v1", "annotations", "accept"]).json(&body)).await?;
+        let batch: Batch = decode(&response, "batch")?;
         total.accepted += batch.accepted;
         total.unfit += batch.unfit;
         total.unfit_reason = total.unfit_reason.or(batch.unfit_reason);
@@ -108,22 +107,22 @@ async fn all(client: &Client, args: &AcceptArgs, dry_run: bool) -> Result<Total,
     }
 }
 
-fn confirm(count: u64) -> Result<(), CliError> {
+fn confirm_acceptance(count: u64) -> Result<(), CliError> {
     if !io::stdin().is_terminal() {
-        return Err(CliError::Usage(format!("this accepts {count} predictions: repeat with --yes")));
+        return Err(CliError::Usage(format!("this accepts {count} predictions: confirm with --yes")));
     }
-    eprint!("accept {count} predictions? [y/N] ");
-    io::stderr().flush()?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(CliError::Refused("nothing was accepted".to_owned())) }
+    if confirm(&format!("Accept {count} predictions?"))? {
+        Ok(())
+    } else {
+        Err(CliError::Refused("no predictions were accepted".to_owned()))
+    }
 }
 
-fn text(total: &Total, dry_run: bool) -> String {
-    let done = if dry_run { "would be accepted" } else { "accepted" };
-    let mut text = format!("{} predictions {done}", total.accepted);
+fn render(total: &Totals, dry_run: bool) -> String {
+    let verb = if dry_run { "would be accepted" } else { "accepted" };
+    let mut text = format!("{} predictions {verb}", total.accepted);
     if let (1.., Some(reason)) = (total.unfit, &total.unfit_reason) {
-        text.push_str(&format!("; {} left alone, such as one whose {reason}", total.unfit));
+        text.push_str(&format!("; {} skipped, for example because {reason}", total.unfit));
     }
     text
 }

@@ -1,4 +1,4 @@
-//! Writes an export to a file or to standard output. JSON lines go on after the last whole line when the connection breaks.
+//! `aprendiz annotations export`: JSON lines resume after the last complete line if the connection breaks.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -7,67 +7,67 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use futures::StreamExt as _;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
-use tempfile::NamedTempFile;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::{Output, human_bytes};
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::http::download::create_staged;
+use crate::cli::terminal::{Output, byte_bar, human_bytes};
 
-/// Times that a broken answer is asked for again, each after a moment.
-const REPETITIONS: u32 = 5;
+/// Consecutive attempts to resume without progress.
+const MAX_RETRIES: u32 = 5;
 const POSITION_HEADER: &str = "aprendiz-position";
 
-/// What to export.
+/// Arguments of `aprendiz annotations export`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  aprendiz annotations export --to annotations.jsonl                    every field of every document, with its history
+  aprendiz annotations export --to annotations.jsonl                    all fields of all documents, with history
   aprendiz annotations export --format parquet --to annotations.parquet
   aprendiz annotations export --format label-studio --project 7 --to tasks.json
   aprendiz annotations export --fields governing_law | jq .accepted_value
 
-Label Studio's formats hold documents of the source label-studio unless --source names another.")]
+The Label Studio formats export documents of the source label-studio unless --source is set.")]
 pub(crate) struct ExportArgs {
-    /// Form of the file
+    /// File format
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     format: Format,
-    /// File to write; it must not be there. `-` for standard output
+    /// Output file, which must not exist; `-` for standard output
     #[arg(long, value_name = "FILE|-", default_value = "-")]
     to: PathBuf,
-    /// Only documents of this source
+    /// Filter by document source
     #[arg(long)]
     source: Option<String>,
-    /// Only documents of this project
+    /// Filter by project
     #[arg(long)]
     project: Option<String>,
-    /// Only these fields, with commas between them
+    /// Fields to export, comma-separated (default: all)
     #[arg(long)]
     fields: Option<String>,
-    /// As things were at a position or a time, for example 2026-11-21T08:00:00Z
+    /// Export the state at a position or time, such as 2026-11-21T08:00:00Z
     #[arg(long, value_name = "POSITION|TIME")]
     as_of: Option<String>,
-    /// Go on after this row of an earlier export: DOCUMENT_ID/FIELD or, for tasks, DOCUMENT_ID
-    #[arg(long, value_name = "PLACE", requires = "as_of")]
+    /// Resume after this row of an earlier export: DOCUMENT_ID/FIELD, or DOCUMENT_ID for tasks
+    #[arg(long, value_name = "ROW", requires = "as_of")]
     after: Option<String>,
-    /// At most so many rows or tasks
+    /// Maximum number of rows or tasks
     #[arg(long)]
     limit: Option<u64>,
 }
 
-/// Form of the file.
+/// File format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// A line per field of a document, with its history
+    /// JSON lines: one line per document field, with its history
     Jsonl,
-    /// The same as Parquet
+    /// Parquet: one row per document field, with its history
     Parquet,
-    /// Tasks with annotations and predictions
+    /// Label Studio tasks with annotations and predictions
     LabelStudio,
-    /// Tasks with predictions only, to label with their help
+    /// Label Studio tasks with predictions only, for pre-annotation
     LabelStudioPredictions,
 }
 
@@ -85,28 +85,29 @@ impl Format {
 pub(super) async fn run(client: &Client, args: &ExportArgs, output: Output) -> Result<(), CliError> {
     if args.to.as_os_str() == "-" {
         let bar = ProgressBar::hidden();
-        let mut copy = Copy::new(args, Box::new(io::stdout().lock()), bar);
-        return match copy.all(client).await {
-            // a reader that has gone away, such as `head`, is no error
+        let mut download = ExportDownload::new(args, Box::new(io::stdout().lock()), bar);
+        return match download.run(client).await {
+            // a closed pipe, such as that of `head`, is not an error
             Err(CliError::Failed(error)) if is_broken_pipe(&error) => Ok(()),
             other => other,
         };
     }
-    if args.to.try_exists().with_context(|| format!("cannot look at {}", args.to.display()))? {
-        return Err(CliError::Usage(format!("{} is there already: choose another name, or remove it", args.to.display())));
+    if args.to.try_exists().with_context(|| format!("cannot access {}", args.to.display()))? {
+        return Err(CliError::Usage(format!("{} already exists: choose another name, or remove it", args.to.display())));
     }
-    let staged = staged_beside(&args.to)?;
-    let mut copy = Copy::new(args, Box::new(staged.as_file().try_clone()?), bar());
-    copy.all(client).await?;
-    let (bytes, lines, position) = (copy.bytes, copy.lines, copy.position.clone());
-    copy.bar.finish_and_clear();
-    drop(copy);
+    let directory = args.to.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let staged = create_staged(directory)?;
+    let mut download = ExportDownload::new(args, Box::new(staged.as_file().try_clone()?), byte_bar(None));
+    download.run(client).await?;
+    let (bytes, lines, position) = (download.bytes, download.lines, download.position.clone());
+    download.bar.finish_and_clear();
+    drop(download);
     staged.as_file().sync_all().with_context(|| format!("cannot write {}", args.to.display()))?;
     staged.persist_noclobber(&args.to).map_err(|error| error.error).with_context(|| format!("cannot write {}", args.to.display()))?;
-    let shown = json!({ "path": args.to, "bytes": bytes, "position": position.as_deref().and_then(|text| text.parse::<i64>().ok()) });
-    output.print(&shown, || {
+    let summary = json!({ "path": args.to, "bytes": bytes, "position": position.as_deref().and_then(|text| text.parse::<i64>().ok()) });
+    output.print(&summary, || {
         let rows = if args.format == Format::Jsonl { format!("{lines} rows, ") } else { String::new() };
-        format!("{rows}{} in {}, as of position {}", human_bytes(bytes), args.to.display(), position.as_deref().unwrap_or("-"))
+        format!("exported {rows}{} to {}, as of position {}", human_bytes(bytes), args.to.display(), position.as_deref().unwrap_or("-"))
     })?;
     Ok(())
 }
@@ -115,83 +116,68 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn staged_beside(target: &Path) -> anyhow::Result<NamedTempFile> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // the usual rights of a new file, less what the umask takes
-    builder.prefix(".aprendiz-").permissions(std::fs::Permissions::from_mode(0o666));
-    builder.tempfile_in(folder).with_context(|| format!("cannot write into {}", folder.display()))
-}
-
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::no_length();
-    match ProgressStyle::with_template("{spinner} {bytes}  {bytes_per_sec}  {elapsed}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
-/// Copies answers to the target.
-struct Copy<'a> {
+/// An export in progress.
+struct ExportDownload<'a> {
     args: &'a ExportArgs,
     to: Box<dyn Write + 'a>,
     bar: ProgressBar,
     bytes: u64,
     lines: u64,
-    /// Of the first answer: those that go on are as of the same one.
+    /// Position of the first response; resumed requests use the same one.
     position: Option<String>,
-    /// The last whole line, without its end.
-    last: Vec<u8>,
-    /// A line that has begun.
-    begun: Vec<u8>,
+    /// The last complete line, without its newline.
+    last_line: Vec<u8>,
+    /// The beginning of an incomplete line.
+    partial_line: Vec<u8>,
 }
 
-/// Why an answer ended too early.
-enum Broken {
-    /// Asking again may help.
+/// Why a response could not be read completely.
+enum Interruption {
+    /// The connection broke; a new request may succeed.
     Connection(CliError),
-    Final(CliError),
+    Permanent(CliError),
 }
 
-impl<'a> Copy<'a> {
+impl<'a> ExportDownload<'a> {
     fn new(args: &'a ExportArgs, to: Box<dyn Write + 'a>, bar: ProgressBar) -> Self {
-        Self { args, to, bar, bytes: 0, lines: 0, position: None, last: Vec::new(), begun: Vec::new() }
+        Self { args, to, bar, bytes: 0, lines: 0, position: None, last_line: Vec::new(), partial_line: Vec::new() }
     }
 
-    async fn all(&mut self, client: &Client) -> Result<(), CliError> {
-        let mut repetitions = 0;
+    async fn run(&mut self, client: &Client) -> Result<(), CliError> {
+        let mut retries = 0;
         loop {
             let before = self.lines;
-            match self.once(client).await {
+            match self.attempt(client).await {
                 Ok(()) => {
                     self.to.flush()?;
                     return Ok(());
                 }
-                Err(Broken::Connection(_)) if self.args.format == Format::Jsonl && self.position.is_some() && repetitions < REPETITIONS => {
-                    repetitions = if self.lines > before { 1 } else { repetitions + 1 };
-                    tokio::time::sleep(Duration::from_millis(200 << repetitions)).await;
+                Err(Interruption::Connection(_))
+                    if self.args.format == Format::Jsonl && self.position.is_some() && retries < MAX_RETRIES =>
+                {
+                    retries = if self.lines > before { 1 } else { retries + 1 };
+                    tokio::time::sleep(Duration::from_millis(200 << retries)).await;
                 }
-                Err(Broken::Connection(error) | Broken::Final(error)) => return Err(error),
+                Err(Interruption::Connection(error) | Interruption::Permanent(error)) => return Err(error),
             }
         }
     }
 
-    async fn once(&mut self, client: &Client) -> Result<(), Broken> {
-        // half a line comes again
-        self.begun.clear();
-        let request = client.request(Method::GET, &["v1", "annotations", "export"]).query(&self.query().map_err(Broken::Final)?);
-        let answer = client.send(request).await.map_err(|error| match error {
-            CliError::Unreachable(_) => Broken::Connection(error),
-            other => Broken::Final(other),
+    async fn attempt(&mut self, client: &Client) -> Result<(), Interruption> {
+        // an incomplete line is sent again
+        self.partial_line.clear();
+        let request = client.request(Method::GET, &["v1", "annotations", "export"]).query(&self.query().map_err(Interruption::Permanent)?);
+        let response = client.send(request).await.map_err(|error| match error {
+            CliError::Unreachable(_) => Interruption::Connection(error),
+            other => Interruption::Permanent(other),
         })?;
         if self.position.is_none() {
-            self.position = answer.headers().get(POSITION_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            self.position = response.headers().get(POSITION_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
         }
-        let mut stream = answer.bytes_stream();
+        let mut stream = response.bytes_stream();
         while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|error| Broken::Connection(client.explain(&error)))?;
-            self.take(&chunk).map_err(|error| Broken::Final(CliError::Failed(error.into())))?;
+            let chunk = chunk.map_err(|error| Interruption::Connection(client.connection_error(&error)))?;
+            self.write_chunk(&chunk).map_err(|error| Interruption::Permanent(CliError::Failed(error.into())))?;
         }
         Ok(())
     }
@@ -203,49 +189,49 @@ impl<'a> Copy<'a> {
             query.extend(value.iter().map(|value| (key, value.clone())));
         }
         query.extend(self.position.as_ref().or(args.as_of.as_ref()).map(|as_of| ("as_of", as_of.clone())));
-        if self.last.is_empty() {
+        if self.last_line.is_empty() {
             query.extend(args.after.iter().map(|after| ("after", after.clone())));
         } else {
-            query.push(("after", place_of(&self.last)?));
+            query.push(("after", row_cursor(&self.last_line)?));
         }
         query.extend(args.limit.map(|limit| ("limit", limit.saturating_sub(self.lines).to_string())));
         Ok(query)
     }
 
-    /// Lines are written whole, so that what is there can be gone on with.
-    fn take(&mut self, chunk: &[u8]) -> io::Result<()> {
+    /// Writes complete lines only, so that the export can resume after the last one.
+    fn write_chunk(&mut self, chunk: &[u8]) -> io::Result<()> {
         self.bar.inc(chunk.len() as u64);
         if self.args.format != Format::Jsonl {
             self.bytes += chunk.len() as u64;
             return self.to.write_all(chunk);
         }
         let Some(end) = chunk.iter().rposition(|byte| *byte == b'\n') else {
-            self.begun.extend_from_slice(chunk);
+            self.partial_line.extend_from_slice(chunk);
             return Ok(());
         };
-        let (whole, rest) = chunk.split_at(end + 1);
-        self.begun.extend_from_slice(whole);
-        self.to.write_all(&self.begun)?;
-        self.bytes += self.begun.len() as u64;
-        self.lines += self.begun.iter().filter(|byte| **byte == b'\n').count() as u64;
-        let line = &self.begun[..self.begun.len() - 1];
+        let (complete, rest) = chunk.split_at(end + 1);
+        self.partial_line.extend_from_slice(complete);
+        self.to.write_all(&self.partial_line)?;
+        self.bytes += self.partial_line.len() as u64;
+        self.lines += self.partial_line.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let line = &self.partial_line[..self.partial_line.len() - 1];
         let start = line.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        self.last = line[start..].to_vec();
-        self.begun.clear();
-        self.begun.extend_from_slice(rest);
+        self.last_line = line[start..].to_vec();
+        self.partial_line.clear();
+        self.partial_line.extend_from_slice(rest);
         Ok(())
     }
 }
 
-/// The place that a line names.
-fn place_of(line: &[u8]) -> Result<String, CliError> {
+/// The cursor of the row on a line.
+fn row_cursor(line: &[u8]) -> Result<String, CliError> {
     #[derive(Deserialize)]
-    struct Place {
+    struct Row {
         document_id: String,
         field: String,
     }
-    let place: Place = serde_json::from_slice(line).map_err(|error| CliError::Failed(anyhow!("the API sent a broken line: {error}")))?;
-    Ok(format!("{}/{}", place.document_id, place.field))
+    let row: Row = serde_json::from_slice(line).map_err(|error| CliError::Failed(anyhow!("the API sent an invalid line: {error}")))?;
+    Ok(format!("{}/{}", row.document_id, row.field))
 }
 
 #[cfg(test)]
@@ -266,17 +252,17 @@ mod tests {
     }
 
     #[test]
-    fn an_export_goes_on_after_its_last_whole_line() {
+    fn exports_resume_after_the_last_complete_line() {
         let args = args();
         let mut written = Vec::new();
-        let mut copy = Copy::new(&args, Box::new(&mut written), ProgressBar::hidden());
-        copy.position = Some("17".to_owned());
-        copy.take(b"{\"document_id\":\"a\",\"field\":\"x\"}\n{\"document_id\":\"b\",\"fi").unwrap();
-        copy.take(b"eld\":\"y\"}\n{\"docu").unwrap();
-        let query = copy.query().unwrap_or_else(|_| panic!("a good line"));
+        let mut download = ExportDownload::new(&args, Box::new(&mut written), ProgressBar::hidden());
+        download.position = Some("17".to_owned());
+        download.write_chunk(b"{\"document_id\":\"a\",\"field\":\"x\"}\n{\"document_id\":\"b\",\"fi").unwrap();
+        download.write_chunk(b"eld\":\"y\"}\n{\"docu").unwrap();
+        let query = download.query().unwrap_or_else(|_| panic!("the last line is valid"));
         assert!(query.contains(&("after", "b/y".to_owned())) && query.contains(&("as_of", "17".to_owned())), "{query:?}");
         assert!(query.contains(&("limit", "8".to_owned())), "{query:?}");
-        drop(copy);
-        assert!(written.ends_with(b"\"y\"}\n"), "half a line is not written");
+        drop(download);
+        assert!(written.ends_with(b"\"y\"}\n"), "an incomplete line is not written");
     }
 }

@@ -1,4 +1,4 @@
-//! `aprendiz annotations`: what was said about all documents: take it out, see what waits for review, accept predictions.
+//! `aprendiz annotations`: export annotations, list pending reviews, accept predictions.
 
 mod accept;
 mod export;
@@ -6,18 +6,18 @@ mod waiting;
 
 use clap::Subcommand;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::Output;
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::terminal::Output;
 
-/// What to do with annotations.
+/// Subcommands of `aprendiz annotations`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AnnotationsCommand {
-    /// Write annotations with their history, or tasks for Label Studio, to a file or to standard output
+    /// Export annotations with their history, or Label Studio tasks
     Export(export::ExportArgs),
-    /// List fields of documents that wait for review
+    /// List document fields that are waiting for review
     Waiting(waiting::WaitingArgs),
-    /// Accept predictions of which the extractor was sure enough
+    /// Accept predictions above a confidence, as reviews
     Accept(accept::AcceptArgs),
 }
 

@@ -1,53 +1,52 @@
-//! Lists what waits for review.
+//! `aprendiz annotations waiting`: the review queue.
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use crate::cli::client::Client;
-use crate::cli::document::value_in_words;
-use crate::cli::exit::CliError;
-use crate::cli::output::{Output, table};
-use crate::cli::pages::pages;
+use crate::cli::document::format_value;
+use crate::cli::error::CliError;
+use crate::cli::http::{Client, fetch_items};
+use crate::cli::terminal::{Output, table};
 
-/// What to list.
+/// Arguments of `aprendiz annotations waiting`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   aprendiz annotations waiting --field governing_law --order uncertain
   aprendiz annotations waiting --project 7 --below-confidence 0.5 -o json")]
 pub(crate) struct WaitingArgs {
-    /// Only this field
+    /// Filter by field
     #[arg(long)]
     field: Option<String>,
-    /// Only documents of this source
+    /// Filter by document source
     #[arg(long)]
     source: Option<String>,
-    /// Only documents of this project
+    /// Filter by project
     #[arg(long)]
     project: Option<String>,
-    /// Only predictions at least so sure, 0 to 1
-    #[arg(long, value_name = "SHARE")]
+    /// Minimum confidence of the prediction, from 0 to 1
+    #[arg(long, value_name = "CONFIDENCE")]
     min_confidence: Option<f64>,
-    /// Only predictions less sure than this
-    #[arg(long, value_name = "SHARE")]
+    /// Only predictions with a confidence below this value
+    #[arg(long, value_name = "CONFIDENCE")]
     below_confidence: Option<f64>,
-    /// Leave out documents that somebody other than this reviewer reviews at the moment
+    /// Skip documents that are leased to other reviewers
     #[arg(long, value_name = "REVIEWER")]
     free_for: Option<String>,
-    /// What comes first
+    /// Sort order
     #[arg(long, value_enum, default_value_t = Order::Document)]
     order: Order,
-    /// At most so many
+    /// Maximum number of fields to list
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
 }
 
-/// What comes first.
+/// Sort order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Order {
-    /// By document, then by field
+    /// By document, then field
     Document,
-    /// The least sure prediction
+    /// Lowest confidence first
     Uncertain,
 }
 
@@ -56,30 +55,30 @@ pub(super) async fn run(client: &Client, args: &WaitingArgs, output: Output) -> 
     for (key, value) in [("field", &args.field), ("source", &args.source), ("project", &args.project), ("free_for", &args.free_for)] {
         query.extend(value.iter().map(|value| (key, value.clone())));
     }
-    for (key, share) in [("min_confidence", args.min_confidence), ("below_confidence", args.below_confidence)] {
-        query.extend(share.iter().map(|share| (key, share.to_string())));
+    for (key, confidence) in [("min_confidence", args.min_confidence), ("below_confidence", args.below_confidence)] {
+        query.extend(confidence.iter().map(|confidence| (key, confidence.to_string())));
     }
     if args.order == Order::Uncertain {
         query.push(("order", "uncertain".to_owned()));
     }
-    let items = pages(client, &["v1", "annotations", "waiting"], &query, usize::try_from(args.limit).ok()).await?;
-    output.print(&items, || text(&items))?;
+    let items = fetch_items(client, &["v1", "annotations", "waiting"], &query, usize::try_from(args.limit).ok()).await?;
+    output.print(&items, || render(&items))?;
     Ok(())
 }
 
-fn text(items: &[Value]) -> String {
-    let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+fn render(items: &[Value]) -> String {
+    let string = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let rows: Vec<Vec<String>> = items
         .iter()
         .map(|item| {
             vec![
-                format!("{}/{}/{}", words(&item["source"]), words(&item["project"]), words(&item["task_id"])),
-                words(&item["field"]),
-                value_in_words(&item["predicted_value"]),
-                item["confidence"].as_f64().map(|share| format!("{share:.3}")).unwrap_or_default(),
-                words(&item["leased_by"]),
+                format!("{}/{}/{}", string(&item["source"]), string(&item["project"]), string(&item["task_id"])),
+                string(&item["field"]),
+                format_value(&item["predicted_value"]),
+                item["confidence"].as_f64().map(|confidence| format!("{confidence:.3}")).unwrap_or_default(),
+                string(&item["leased_by"]),
             ]
         })
         .collect();
-    table(&["document", "field", "predicted", "confidence", "reviewed by"], &["confidence"], &rows)
+    table(&["document", "field", "predicted", "confidence", "leased to"], &["confidence"], &rows)
 }

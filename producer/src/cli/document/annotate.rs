@@ -1,13 +1,13 @@
-//! Says what a field of a document has as its value.
+//! `aprendiz document annotate`: reviews a field of a document.
 
 use clap::Args;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::cli::client::Client;
-use crate::cli::document::find;
-use crate::cli::exit::CliError;
-use crate::cli::output::Output;
+use crate::cli::document::resolve_id;
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::terminal::Output;
 
 const EXAMPLES: &str = "Examples:
   aprendiz document annotate label-studio/7/302 governing_law Texas
@@ -15,36 +15,36 @@ const EXAMPLES: &str = "Examples:
   aprendiz document annotate label-studio/7/302 governing_law --no-value
   aprendiz document annotate label-studio/7/302 governing_law --undo --if-version 3";
 
-/// What is said about which field.
+/// Arguments of `aprendiz document annotate`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AnnotateArgs {
-    /// Id of the document, or SOURCE/PROJECT/TASK
+    /// Document ID or SOURCE/PROJECT/TASK
     document: String,
-    /// Name of the field
+    /// Field name
     field: String,
-    /// The value, or the values of a field that has many
+    /// Value, or several values if the field allows them
     #[arg(value_name = "VALUE", required_unless_present_any = ["no_value", "undo"], conflicts_with_all = ["no_value", "undo"])]
     values: Vec<String>,
-    /// Say that there is no value
+    /// Record that the document has no value for the field
     #[arg(long, conflicts_with = "undo")]
     no_value: bool,
-    /// Undo the review: the field is unreviewed afterwards
+    /// Undo the review, which makes the field unreviewed
     #[arg(long)]
     undo: bool,
-    /// Why, for those who read the history
+    /// Note to record in the history
     #[arg(long, conflicts_with = "undo")]
     note: Option<String>,
-    /// Who decided it; by default the name of the API key
+    /// Reviewer to record (default: name of the API key)
     #[arg(long)]
     reviewer: Option<String>,
-    /// Only if the field still has this version (0: nothing said yet); by default the one that it has now
+    /// Fail unless the field has this version (0 = never reviewed; default: current version)
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u32>,
 }
 
 pub(super) async fn run(client: &Client, args: &AnnotateArgs, output: Output) -> Result<(), CliError> {
-    let id = find(client, &args.document).await?;
+    let id = resolve_id(client, &args.document).await?;
     let path = ["v1", "documents", &id, "annotations", &args.field];
     let version = match args.if_version {
         Some(version) => u64::from(version),
@@ -63,12 +63,12 @@ pub(super) async fn run(client: &Client, args: &AnnotateArgs, output: Output) ->
         client.request(Method::PUT, &path).json(&body)
     };
     let reviewed: Value = client.json(request.header(header::IF_MATCH, format!("\"{version}\""))).await?;
-    output.print(&reviewed, || text(&reviewed))?;
+    output.print(&reviewed, || render(&reviewed))?;
     Ok(())
 }
 
-fn text(reviewed: &Value) -> String {
-    let value = super::history::value_in_words(&reviewed["accepted_value"]);
+fn render(reviewed: &Value) -> String {
+    let value = super::history::format_value(&reviewed["accepted_value"]);
     let (field, status) = (reviewed["field"].as_str().unwrap_or("-"), reviewed["review_status"].as_str().unwrap_or("-"));
     format!("{field}: {value} ({status}), version {}, position {}", reviewed["version"], reviewed["event_position"])
 }

@@ -1,4 +1,4 @@
-//! Takes in one document from a file.
+//! `aprendiz document create`.
 
 use std::path::PathBuf;
 
@@ -6,32 +6,32 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::Output;
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::terminal::Output;
 
-/// Which file, as which document.
+/// Arguments of `aprendiz document create`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   aprendiz document create contract.txt --project contracts --task 302
   aprendiz document create contract.txt --project contracts --task 302 --metadata '{\"pages\": 3}'
   pdftotext contract.pdf - | aprendiz document create - --project contracts --task 302 --file-name contract.pdf")]
 pub(crate) struct CreateArgs {
-    /// The text, UTF-8; `-` reads standard input
+    /// UTF-8 text file; `-` for standard input
     file: PathBuf,
-    /// Project within the source
+    /// Project of the document
     #[arg(long)]
     project: String,
-    /// Id of the document within the project
+    /// Task ID of the document within the project
     #[arg(long, value_name = "ID")]
     task: String,
-    /// Where it comes from
+    /// Source of the document
     #[arg(long, default_value = "api")]
     source: String,
-    /// Original file name; by default that of the file
+    /// Original file name (default: name of FILE)
     #[arg(long, value_name = "NAME")]
     file_name: Option<String>,
-    /// Other things known about it, a JSON object
+    /// Metadata as a JSON object
     #[arg(long, value_name = "JSON")]
     metadata: Option<String>,
 }
@@ -39,22 +39,28 @@ pub(crate) struct CreateArgs {
 pub(super) async fn run(client: &Client, args: &CreateArgs, output: Output) -> Result<(), CliError> {
     let metadata: Value = match &args.metadata {
         None => json!({}),
-        Some(metadata) => {
-            serde_json::from_str(metadata).map_err(|error| CliError::Usage(format!("--metadata is not a JSON object: {error}")))?
-        }
+        Some(metadata) => serde_json::from_str(metadata)
+            .map_err(|error| CliError::Usage(format!("invalid --metadata, expected a JSON object: {error}")))?,
     };
     let is_stdin = args.file.as_os_str() == "-";
     let text = if is_stdin { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(&args.file) };
-    let text = text.with_context(|| format!("cannot read {} as text in UTF-8", args.file.display()))?;
-    let own_name = || if is_stdin { None } else { args.file.file_name().map(|name| name.to_string_lossy().into_owned()) };
+    let text = text.with_context(|| format!("cannot read {} as UTF-8 text", args.file.display()))?;
+    let default_name = || if is_stdin { None } else { args.file.file_name().map(|name| name.to_string_lossy().into_owned()) };
     let body = json!({
         "source": args.source, "project": args.project, "task_id": args.task, "text": text, "metadata": metadata,
-        "file_name": args.file_name.clone().or_else(own_name),
+        "file_name": args.file_name.clone().or_else(default_name),
     });
     let document: Value = client.json(client.upload(&["v1", "documents"]).json(&body)).await?;
     output.print(&document, || {
-        let words = |key: &str| document[key].as_str().unwrap_or("-").to_owned();
-        format!("{} {}/{}/{} is in {}", words("id"), words("source"), words("project"), words("task_id"), words("split"))
+        let string = |key: &str| document[key].as_str().unwrap_or("-").to_owned();
+        format!(
+            "{}\n\ncreated {}/{}/{} in the {} split",
+            string("id"),
+            string("source"),
+            string("project"),
+            string("task_id"),
+            string("split")
+        )
     })?;
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! `aprendiz document`: takes in a document, says what a field of it is, and tells why both are what they are.
+//! `aprendiz document`: create, annotate, explain, trace and erase documents.
 
 mod annotate;
 mod create;
 mod history;
 mod lease;
 
-pub(crate) use self::history::value_in_words;
+pub(crate) use self::history::format_value;
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -13,52 +13,52 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::lineage::document_text;
-use crate::cli::output::{Output, table};
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::lineage::render_document;
+use crate::cli::terminal::{Output, table};
 
-/// What to do with documents.
+/// Subcommands of `aprendiz document`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DocumentCommand {
-    /// Say in which split a document is, since when and why, and which others overlap with it
+    /// Explain the split of a document and list its near-duplicates
     #[command(
         after_help = "Examples:\n  aprendiz document explain 019aa2c8-6f0e-7000-8000-000000000000\n  aprendiz document explain label-studio/7/302"
     )]
     Explain {
-        /// Id of the document, or SOURCE/PROJECT/TASK
+        /// Document ID or SOURCE/PROJECT/TASK
         document: String,
     },
-    /// Say what the value of a field is, or that there is none, or undo what was said
+    /// Review a field: set its value, set no value, or undo the review
     Annotate(annotate::AnnotateArgs),
-    /// Show all that was ever said about a field, and what counted as of a time
+    /// Show the review history of a field
     History(history::HistoryArgs),
-    /// Take a document for review: nobody else can say anything about it meanwhile
+    /// Lease a document, so that only one reviewer can change it
     Lease(lease::LeaseArgs),
-    /// Give a document back
+    /// Release the lease of a document
     Release(lease::ReleaseArgs),
-    /// Take in a document from a file with its text
+    /// Create a document from a text file
     Create(create::CreateArgs),
-    /// Show which snapshots hold a document, which runs read them, and which model versions to retire when it has to go
+    /// Show the snapshots, runs and model versions that use a document
     Lineage {
-        /// Id of the document, or SOURCE/PROJECT/TASK
+        /// Document ID or SOURCE/PROJECT/TASK
         document: String,
     },
-    /// Erase the content of a document for ever, and give up the snapshots that hold it
+    /// Permanently erase the content of a document and invalidate the snapshots that contain it
     #[command(
-        after_help = "Example:\n  aprendiz document erase label-studio/7/302 --reason \"request 2026-113\" --yes\n\nWhat stays is proof: hashes of its texts, who reviewed it and when, who erased it and why.\nModels are listed, not changed: `document lineage` names those to retire."
+        after_help = "Example:\n  aprendiz document erase label-studio/7/302 --reason \"request 2026-113\" --yes\n\nThe audit trail is kept: hashes of the texts, reviewers and review times, and who erased the document and why.\nModels are not changed: `document lineage` lists the versions to retire."
     )]
     Erase {
-        /// Id of the document, or SOURCE/PROJECT/TASK
+        /// Document ID or SOURCE/PROJECT/TASK
         document: String,
-        /// Why; it stays for ever, so name the request and not the person
+        /// Reason; it is kept permanently, so name the request, not the person
         #[arg(long)]
         reason: String,
-        /// Really do it
+        /// Confirm the erasure
         #[arg(long)]
         yes: bool,
     },
-    /// Compare documents that were imported before there were near-duplicates, and exclude those that cross splits
+    /// Detect near-duplicates of documents that are not indexed yet, and exclude those that cross splits
     Index,
 }
 
@@ -67,7 +67,7 @@ pub(crate) async fn run(client: &Client, command: &DocumentCommand, output: Outp
         DocumentCommand::Explain { document } => explain(client, document, output).await,
         DocumentCommand::Annotate(args) => annotate::run(client, args, output).await,
         DocumentCommand::History(args) => history::run(client, args, output).await,
-        DocumentCommand::Lease(args) => lease::take(client, args, output).await,
+        DocumentCommand::Lease(args) => lease::acquire(client, args, output).await,
         DocumentCommand::Release(args) => lease::release(client, args, output).await,
         DocumentCommand::Create(args) => create::run(client, args, output).await,
         DocumentCommand::Lineage { document } => lineage(client, document, output).await,
@@ -77,72 +77,73 @@ pub(crate) async fn run(client: &Client, command: &DocumentCommand, output: Outp
 }
 
 async fn explain(client: &Client, document: &str, output: Output) -> Result<(), CliError> {
-    let id = find(client, document).await?;
+    let id = resolve_id(client, document).await?;
     let explanation = client.get(&["v1", "documents", &id, "explain"]).await?;
-    output.print(&explanation, || text(&explanation))?;
+    output.print(&explanation, || render(&explanation))?;
     Ok(())
 }
 
 async fn lineage(client: &Client, document: &str, output: Output) -> Result<(), CliError> {
-    let id = find(client, document).await?;
-    let found: Value = client.json(client.patient_request(Method::GET, &["v1", "documents", &id, "lineage"])).await?;
-    output.print(&found, || document_text(&found))?;
+    let id = resolve_id(client, document).await?;
+    let found: Value = client.json(client.long_request(Method::GET, &["v1", "documents", &id, "lineage"])).await?;
+    output.print(&found, || render_document(&found))?;
     Ok(())
 }
 
 async fn erase(client: &Client, document: &str, reason: &str, yes: bool, output: Output) -> Result<(), CliError> {
     if !yes {
         return Err(CliError::Usage(format!(
-            "this erases the content of document {document} for ever: look at `aprendiz document lineage {document}`, then repeat with --yes"
+            "this permanently erases the content of document {document}: check `aprendiz document lineage {document}`, then confirm with --yes"
         )));
     }
-    let id = find(client, document).await?;
-    let request = client.patient_request(Method::POST, &["v1", "documents", &id, "erase"]).json(&json!({ "reason": reason }));
+    let id = resolve_id(client, document).await?;
+    let request = client.long_request(Method::POST, &["v1", "documents", &id, "erase"]).json(&json!({ "reason": reason }));
     let erased: Value = client.json(request).await?;
     output.print(&erased, || {
-        let before = if erased["erased_before"] == true { "It had been erased before; nothing was done now.\n" } else { "" };
-        let counts = format!("{} texts, {} events emptied; {} snapshots given up", erased["texts"], erased["events"], erased["datasets"]);
-        format!("{before}{counts}\n{}", document_text(&erased["lineage"]))
+        let notice = if erased["erased_before"] == true { "The document was already erased; nothing changed.\n" } else { "" };
+        let counts =
+            format!("erased {} texts, redacted {} events, invalidated {} snapshots", erased["texts"], erased["events"], erased["datasets"]);
+        format!("{notice}{counts}\n{}", render_document(&erased["lineage"]))
     })?;
     Ok(())
 }
 
-/// The id of a document, given as such or as the source knows it.
-async fn find(client: &Client, document: &str) -> Result<String, CliError> {
+/// Resolves a document argument to the document ID.
+async fn resolve_id(client: &Client, document: &str) -> Result<String, CliError> {
     if Uuid::parse_str(document).is_ok() {
         return Ok(document.to_owned());
     }
     let Some((source, project, task)) = split_name(document) else {
         return Err(CliError::Usage(format!(
-            "`{document}` is neither the id of a document nor SOURCE/PROJECT/TASK, such as label-studio/7/302"
+            "invalid document `{document}`: expected a document ID or SOURCE/PROJECT/TASK, such as label-studio/7/302"
         )));
     };
     let request = client.request(Method::GET, &["v1", "documents"]).query(&[("source", source), ("project", project), ("task_id", task)]);
     let page: Value = client.json(request).await?;
     match page["items"][0]["id"].as_str() {
         Some(id) => Ok(id.to_owned()),
-        None => Err(CliError::Refused(format!("no document {document}: `curl $APRENDIZ_URL/v1/documents` lists them"))),
+        None => Err(CliError::Refused(format!("document {document} not found: GET {}v1/documents lists documents", client.base_url()))),
     }
 }
 
-/// A project or task may hold slashes; the source does not.
+/// Splits SOURCE/PROJECT/TASK. A project may contain slashes.
 fn split_name(name: &str) -> Option<(&str, &str, &str)> {
     let (source, rest) = name.split_once('/')?;
     let (project, task) = rest.rsplit_once('/')?;
     (!source.is_empty() && !project.is_empty() && !task.is_empty()).then_some((source, project, task))
 }
 
-fn text(explanation: &Value) -> String {
-    let words = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let mut text: String = explanation["in_words"].as_array().into_iter().flatten().map(|sentence| words(sentence) + "\n").collect();
+fn render(explanation: &Value) -> String {
+    let string = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let mut text: String = explanation["in_words"].as_array().into_iter().flatten().map(|sentence| string(sentence) + "\n").collect();
     let near: Vec<Vec<String>> = explanation["near_duplicates"]
         .as_array()
         .into_iter()
         .flatten()
         .map(|near| {
-            let name = format!("{}/{}/{}", words(&near["source"]), words(&near["project"]), words(&near["task_id"]));
+            let name = format!("{}/{}/{}", string(&near["source"]), string(&near["project"]), string(&near["task_id"]));
             let containment = format!("{:.3}", near["containment"].as_f64().unwrap_or_default());
-            vec![name, containment, words(&near["split"]), words(&near["document_id"])]
+            vec![name, containment, string(&near["split"]), string(&near["document_id"])]
         })
         .collect();
     if !near.is_empty() {
@@ -154,14 +155,12 @@ fn text(explanation: &Value) -> String {
 
 async fn index(client: &Client, output: Output) -> Result<(), CliError> {
     let report: Value = client.json(client.upload(&["v1", "documents", "index"])).await.map_err(|error| match error {
-        CliError::Failed(error) => CliError::Failed(error.context("nothing was changed")),
+        CliError::Failed(error) => CliError::Failed(error.context("indexing failed, nothing was changed")),
         other => other,
     })?;
-    let number = |key: &str| report[key].as_u64().context("unexpected report").map_err(CliError::Failed);
+    let number = |key: &str| report[key].as_u64().context("unexpected index report in the API response").map_err(CliError::Failed);
     let (texts, excluded) = (number("texts_indexed")?, number("documents_excluded")?);
-    output.print(&report, || {
-        format!("{texts} texts compared with the others; {excluded} documents excluded that overlap with another split")
-    })?;
+    output.print(&report, || format!("indexed {texts} texts; excluded {excluded} documents that are near-duplicates across splits"))?;
     Ok(())
 }
 
@@ -170,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_is_named_by_source_project_and_task() {
+    fn document_names_are_split_into_source_project_and_task() {
         assert_eq!(split_name("label-studio/7/302"), Some(("label-studio", "7", "302")));
         assert_eq!(split_name("label-studio/a/b/302"), Some(("label-studio", "a/b", "302")));
         assert_eq!(split_name("label-studio/302"), None);
@@ -178,12 +177,12 @@ mod tests {
     }
 
     #[test]
-    fn an_explanation_is_sentences_and_a_table() {
+    fn explanations_are_sentences_and_a_table() {
         let explanation = serde_json::json!({
             "in_words": ["One.", "Two."],
             "near_duplicates": [{"source": "label-studio", "project": "1", "task_id": "303", "containment": 1.0, "split": "test", "document_id": "x"}],
         });
-        let text = text(&explanation);
+        let text = render(&explanation);
         assert!(text.starts_with("One.\nTwo.\n\n"), "{text}");
         assert!(text.contains("label-studio/1/303") && text.contains("1.000"), "{text}");
     }

@@ -1,37 +1,37 @@
-//! `aprendiz run clone`: a new run made after another one.
+//! `aprendiz run clone`.
 
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::Output;
-use crate::cli::run::act::announce_created;
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::run::print_created_run;
+use crate::cli::terminal::Output;
 
-/// Which run, and what the new one does differently.
+/// Arguments of `aprendiz run clone`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  aprendiz run clone ID --set params.l2=0.1 --watch      the same data, another parameter
-  aprendiz run clone ID --fresh-data                     the same spec, on what was reviewed since
+  aprendiz run clone ID --set params.l2=0.1 --watch      same data, different parameter
+  aprendiz run clone ID --fresh-data                     same spec, current annotations
   aprendiz run clone ID --set priority=10 --set data.min_support=5 --set seed=null
 
-A key is its path in the spec; its value is JSON or plain text, and null takes the default.")]
+KEY is a path in the spec. VALUE is JSON or plain text; null resets the key to its default.")]
 pub(crate) struct CloneArgs {
-    /// Id of the run
+    /// ID of the run to copy
     id: Uuid,
-    /// A key of the spec that is different; may be repeated
+    /// Change a key of the spec. Can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_change)]
     changes: Vec<(Vec<String>, Value)>,
-    /// Read what there is now, instead of what the other run read
+    /// Use the current annotations instead of the data of the original run
     #[arg(long)]
     fresh_data: bool,
-    /// The same key and changes give the same run, however often this is sent
+    /// Idempotency key: repeating the request with the same key returns the same run
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// Follow it to its end, then show its metrics
+    /// Watch the run until it completes, then show its metrics
     #[arg(long)]
     watch: bool,
 }
@@ -43,14 +43,14 @@ pub(crate) async fn run(client: &Client, args: CloneArgs, output: Output) -> Res
         request = request.header("idempotency-key", key);
     }
     let run: Value = client.json(request).await?;
-    announce_created(client, &run, args.watch, output).await
+    print_created_run(client, &run, args.watch, output).await
 }
 
 fn parse_change(text: &str) -> Result<(Vec<String>, Value), String> {
-    let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` has no `=`: expected for example params.l2=0.1"))?;
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("invalid change `{text}`: expected KEY=VALUE, such as params.l2=0.1"))?;
     let path: Vec<String> = key.split('.').map(|part| part.trim().to_owned()).collect();
     if path.iter().any(String::is_empty) {
-        return Err(format!("`{key}` is no path in the spec: expected for example params.l2"));
+        return Err(format!("invalid key `{key}`: expected a path in the spec, such as params.l2"));
     }
     let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
     Ok((path, value))
@@ -73,7 +73,7 @@ fn set(map: &mut Map<String, Value>, path: &[String], value: Value) -> Result<()
         }
         [key, rest @ ..] => match map.entry(key.clone()).or_insert_with(|| json!({})) {
             Value::Object(inner) => set(inner, rest, value),
-            _ => Err(CliError::Usage(format!("--set: `{key}` is set to a value and to a part of one"))),
+            _ => Err(CliError::Usage(format!("conflicting --set: `{key}` is set both as a value and as an object"))),
         },
     }
 }
@@ -90,7 +90,7 @@ mod tests {
         args: CloneArgs,
     }
 
-    fn body_of(line: &[&str]) -> Result<Value, CliError> {
+    fn parse_body(line: &[&str]) -> Result<Value, CliError> {
         let id = Uuid::nil().to_string();
         let args = Line::try_parse_from([&["clone", id.as_str()], line].concat()).unwrap().args;
         body(args.changes, args.fresh_data)
@@ -98,16 +98,25 @@ mod tests {
 
     #[test]
     fn paths_become_a_merge_patch() {
-        let body =
-            body_of(&["--set", "params.l2=0.1", "--set", "params.epochs=5", "--set", "model=other", "--set", "seed=null", "--fresh-data"]);
+        let body = parse_body(&[
+            "--set",
+            "params.l2=0.1",
+            "--set",
+            "params.epochs=5",
+            "--set",
+            "model=other",
+            "--set",
+            "seed=null",
+            "--fresh-data",
+        ]);
         let expected = json!({ "changes": { "params": { "l2": 0.1, "epochs": 5 }, "model": "other", "seed": null }, "same_data": false });
         assert_eq!(body.unwrap(), expected);
-        assert_eq!(body_of(&[]).unwrap(), json!({ "changes": {}, "same_data": true }));
+        assert_eq!(parse_body(&[]).unwrap(), json!({ "changes": {}, "same_data": true }));
     }
 
     #[test]
-    fn a_key_cannot_be_a_value_and_have_parts() {
-        assert!(matches!(body_of(&["--set", "params=1", "--set", "params.l2=1"]), Err(CliError::Usage(_))));
+    fn keys_cannot_be_both_value_and_object() {
+        assert!(matches!(parse_body(&["--set", "params=1", "--set", "params.l2=1"]), Err(CliError::Usage(_))));
         assert!(parse_change("l2").is_err() && parse_change("a..b=1").is_err() && parse_change("=1").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! `aprendiz run create`: makes a spec from flags, or takes a whole one from a file.
+//! `aprendiz run create`: builds a spec from flags or a file.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::Output;
-use crate::cli::run::act::announce_created;
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::run::print_created_run;
+use crate::cli::terminal::Output;
 
-/// What to train on what.
+/// Arguments of `aprendiz run create`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -24,57 +24,57 @@ Examples:
   aprendiz run create --model contracts-encoder --kind sentence-transformer --param epochs=2 --watch
   aprendiz run create --spec spec.json --idempotency-key nightly-2026-11-21
 
-A spec file is the JSON body of POST /v1/training-runs; see /openapi.json for all keys. Flags override what it says.")]
+A spec file is the JSON body of POST /v1/training-runs; see /openapi.json for all keys. Flags override the file.")]
 pub(crate) struct CreateArgs {
-    /// Name under which the version is published
+    /// Model name to publish the trained version under
     #[arg(long, required_unless_present = "spec")]
     model: Option<String>,
-    /// What to train: `linear` by default, or `sentence-transformer`; `evaluate` scores the stored predictions
+    /// Run kind: `linear`, `sentence-transformer`, or `evaluate` to score the stored predictions (default: linear)
     #[arg(long)]
     kind: Option<String>,
-    /// What a sentence transformer starts from: a name on Hugging Face, models:/NAME/NUMBER, s3://BUCKET/PREFIX, or a directory of the worker
+    /// Base model of a sentence transformer: a Hugging Face name, models:/NAME/NUMBER, s3://BUCKET/PREFIX, or a directory on the worker
     #[arg(long, value_name = "NAME")]
     base_model: Option<String>,
-    /// Fields to learn, separated by commas; default: every categorical field
+    /// Fields to train, comma-separated (default: all categorical fields)
     #[arg(long, value_delimiter = ',', value_name = "FIELD")]
     fields: Vec<String>,
-    /// Documents to learn from: ids separated by commas, or a file with one id a line; default: all
+    /// Documents to train on: comma-separated IDs, or a file with one ID per line (default: all)
     #[arg(long, value_name = "FILE|IDS")]
     documents: Option<String>,
-    /// Only documents of this project
+    /// Filter documents by project
     #[arg(long)]
     project: Option<String>,
-    /// Annotations as they were at this time, for example 2026-11-01T00:00:00Z; default: now
+    /// Use the annotations as of this time, such as 2026-11-01T00:00:00Z (default: now)
     #[arg(long, value_name = "TIME")]
     as_of: Option<String>,
-    /// Labels with fewer examples are left out
+    /// Exclude labels with fewer than N examples
     #[arg(long, value_name = "N")]
     min_support: Option<u32>,
-    /// Accuracy that answers above the threshold must reach
-    #[arg(long, value_name = "SHARE")]
+    /// Target accuracy of predictions above the confidence threshold
+    #[arg(long, value_name = "RATIO")]
     target_accuracy: Option<f64>,
-    /// Seed of everything random
+    /// Random seed
     #[arg(long)]
     seed: Option<u64>,
-    /// Greater runs first, -100 to 100
+    /// Priority from -100 to 100; higher priorities run first
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
-    /// Not before this time
+    /// Do not start before this time
     #[arg(long, value_name = "TIME")]
     run_after: Option<String>,
-    /// Attempts before it fails for good
+    /// Maximum number of attempts
     #[arg(long, value_name = "N")]
     max_attempts: Option<i32>,
-    /// A parameter of the kind; its value is JSON or plain text; may be repeated
+    /// Training parameter; the value is JSON or plain text. Can be repeated
     #[arg(long = "param", value_name = "KEY=VALUE", value_parser = parse_param)]
     params: Vec<(String, Value)>,
-    /// A whole spec as JSON, `-` for standard input
+    /// JSON file with the complete spec; `-` for standard input
     #[arg(long, value_name = "FILE|-")]
     spec: Option<PathBuf>,
-    /// The same key and spec give the same run, however often this is sent
+    /// Idempotency key: repeating the request with the same key returns the same run
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// Follow it to its end, then show its metrics
+    /// Watch the run until it completes, then show its metrics
     #[arg(long)]
     watch: bool,
 }
@@ -82,22 +82,22 @@ pub(crate) struct CreateArgs {
 pub(crate) async fn run(client: &Client, args: CreateArgs, output: Output) -> Result<(), CliError> {
     let follow = args.watch;
     let key = args.idempotency_key.clone();
-    let spec = spec(args)?;
+    let spec = build_spec(args)?;
     let mut request = client.request(Method::POST, &["v1", "training-runs"]).json(&spec);
     if let Some(key) = key {
         request = request.header("idempotency-key", key);
     }
     let run: Value = client.json(request).await?;
-    announce_created(client, &run, follow, output).await
+    print_created_run(client, &run, follow, output).await
 }
 
 pub(crate) fn parse_param(text: &str) -> Result<(String, Value), String> {
-    let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` has no `=`: expected for example l2=0.3"))?;
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("invalid parameter `{text}`: expected KEY=VALUE, such as l2=0.3"))?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
     Ok((key.trim().to_owned(), value))
 }
 
-fn spec(args: CreateArgs) -> Result<Value, CliError> {
+fn build_spec(args: CreateArgs) -> Result<Value, CliError> {
     let mut spec = match &args.spec {
         Some(path) => object(read_json(path)?, "the spec")?,
         None => Map::new(),
@@ -108,7 +108,7 @@ fn spec(args: CreateArgs) -> Result<Value, CliError> {
     params.extend(args.params);
     set(&mut filter, "project", args.project);
     set(&mut data, "fields", (!args.fields.is_empty()).then_some(args.fields));
-    set(&mut data, "documents", args.documents.as_deref().map(documents).transpose()?);
+    set(&mut data, "documents", args.documents.as_deref().map(parse_documents).transpose()?);
     set(&mut data, "as_of", args.as_of);
     set(&mut data, "min_support", args.min_support);
     set(&mut data, "filter", (!filter.is_empty()).then_some(filter));
@@ -125,7 +125,7 @@ fn spec(args: CreateArgs) -> Result<Value, CliError> {
     Ok(Value::Object(spec))
 }
 
-/// Sets a key to a value that was given.
+/// Sets a key if there is a value.
 fn set(map: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         map.insert(key.to_owned(), value.into());
@@ -146,22 +146,22 @@ fn read_json(path: &Path) -> Result<Value, CliError> {
     } else {
         text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     }
-    serde_json::from_str(&text).map_err(|error| CliError::Usage(format!("{}: not valid JSON: {error}", path.display())))
+    serde_json::from_str(&text).map_err(|error| CliError::Usage(format!("{}: invalid JSON: {error}", path.display())))
 }
 
-/// Ids from the argument itself, or from the file that it names.
-fn documents(argument: &str) -> Result<Vec<String>, CliError> {
+/// Parses document IDs from the argument, or from the file that it names.
+fn parse_documents(argument: &str) -> Result<Vec<String>, CliError> {
     let is_list = argument.split(',').all(|id| id.trim().parse::<Uuid>().is_ok());
     let text = if is_list {
         argument.to_owned()
     } else {
         std::fs::read_to_string(argument)
-            .with_context(|| format!("--documents: `{argument}` is neither a list of ids nor a file that can be read"))?
+            .with_context(|| format!("invalid --documents `{argument}`: expected comma-separated document IDs or a readable file"))?
     };
     let ids = text.split([',', '\n']).map(str::trim).filter(|id| !id.is_empty());
     ids.map(|id| match id.parse::<Uuid>() {
         Ok(id) => Ok(id.to_string()),
-        Err(_) => Err(CliError::Usage(format!("--documents: `{id}` is no document id"))),
+        Err(_) => Err(CliError::Usage(format!("invalid document ID `{id}` in --documents"))),
     })
     .collect()
 }
@@ -178,14 +178,14 @@ mod tests {
         args: CreateArgs,
     }
 
-    fn spec_of(line: &[&str]) -> Value {
-        spec(Line::try_parse_from([&["create"], line].concat()).unwrap().args).unwrap()
+    fn parse_spec(line: &[&str]) -> Value {
+        build_spec(Line::try_parse_from([&["create"], line].concat()).unwrap().args).unwrap()
     }
 
     #[test]
     fn flags_become_a_spec() {
         let spec =
-            spec_of(&["--model", "m", "--fields", "a,b", "--param", "l2=0.3", "--param", "x=y", "--project", "7", "--priority", "-5"]);
+            parse_spec(&["--model", "m", "--fields", "a,b", "--param", "l2=0.3", "--param", "x=y", "--project", "7", "--priority", "-5"]);
         let expected = json!({
             "model": "m", "priority": -5, "params": { "l2": 0.3, "x": "y" }, "data": { "fields": ["a", "b"], "filter": { "project": "7" } }
         });
@@ -193,25 +193,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_is_left_to_the_api() {
-        assert_eq!(spec_of(&["--model", "m"]), json!({ "model": "m" }));
+    fn omitted_flags_are_omitted_from_the_spec() {
+        assert_eq!(parse_spec(&["--model", "m"]), json!({ "model": "m" }));
     }
 
     #[test]
     fn flags_override_the_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), r#"{"model":"m","seed":1,"params":{"l2":1}}"#).unwrap();
-        let spec = spec_of(&["--spec", file.path().to_str().unwrap(), "--seed", "2", "--param", "epochs=5"]);
+        let spec = parse_spec(&["--spec", file.path().to_str().unwrap(), "--seed", "2", "--param", "epochs=5"]);
         assert_eq!(spec, json!({ "model": "m", "seed": 2, "params": { "l2": 1, "epochs": 5 } }));
     }
 
     #[test]
-    fn documents_come_as_list_or_file() {
+    fn parse_documents_from_list_or_file() {
         let id = Uuid::now_v7().to_string();
-        assert_eq!(documents(&format!("{id},{id}")).unwrap(), [id.clone(), id.clone()]);
+        assert_eq!(parse_documents(&format!("{id},{id}")).unwrap(), [id.clone(), id.clone()]);
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), format!("{id}\n\n")).unwrap();
-        assert_eq!(documents(file.path().to_str().unwrap()).unwrap(), [id]);
-        assert!(documents("no-such-file").is_err());
+        assert_eq!(parse_documents(file.path().to_str().unwrap()).unwrap(), [id]);
+        assert!(parse_documents("no-such-file").is_err());
     }
 }

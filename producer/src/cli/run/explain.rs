@@ -1,12 +1,11 @@
-//! `aprendiz run explain`: the run in words.
+//! `aprendiz run explain`.
 
-use anyhow::Context as _;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::Output;
+use crate::cli::error::CliError;
+use crate::cli::http::{Client, decode};
+use crate::cli::terminal::Output;
 
 #[derive(Debug, Deserialize)]
 struct Explanation {
@@ -18,17 +17,16 @@ struct Explanation {
 
 pub(crate) async fn run(client: &Client, id: Uuid, output: Output) -> Result<(), CliError> {
     let value = client.get(&["v1", "training-runs", &id.to_string(), "explain"]).await?;
-    let explanation =
-        Explanation::deserialize(&value).context("the API explained it in a way that is not from this version of Aprendiz")?;
-    output.print(&value, || text(&explanation))?;
+    let explanation: Explanation = decode(&value, "explanation")?;
+    output.print(&value, || render(&explanation))?;
     Ok(())
 }
 
-fn text(explanation: &Explanation) -> String {
+fn render(explanation: &Explanation) -> String {
     let mut lines = vec![format!("{}: {}", explanation.status, explanation.summary)];
-    for (heading, sentences) in [("facts", &explanation.facts), ("what to do", &explanation.next_steps)] {
+    for (title, sentences) in [("facts", &explanation.facts), ("next steps", &explanation.next_steps)] {
         if !sentences.is_empty() {
-            lines.push(format!("\n{heading}"));
+            lines.push(format!("\n{title}"));
             lines.extend(sentences.iter().map(|sentence| format!("  - {sentence}")));
         }
     }
@@ -40,13 +38,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_comes_first_and_empty_parts_are_left_out() {
+    fn summary_comes_first_and_empty_sections_are_omitted() {
         let explanation = Explanation {
             status: "queued".to_owned(),
             summary: "no worker is alive".to_owned(),
             facts: Vec::new(),
             next_steps: vec!["start a worker".to_owned()],
         };
-        assert_eq!(text(&explanation), "queued: no worker is alive\n\nwhat to do\n  - start a worker");
+        assert_eq!(render(&explanation), "queued: no worker is alive\n\nnext steps\n  - start a worker");
     }
 }

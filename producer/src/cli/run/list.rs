@@ -5,28 +5,28 @@ use reqwest::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::{Output, table};
-use crate::cli::run::view::{RunView, time};
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::run::view::RunView;
+use crate::cli::terminal::{Output, format_time, table};
 
-/// Which runs to list.
+/// Arguments of `aprendiz run list`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  aprendiz run list --status failed\n  aprendiz run list --model contracts --limit 5 -o json")]
 pub(crate) struct ListArgs {
-    /// Only this status: queued, running, retrying, cancelling, succeeded, failed or cancelled
+    /// Filter by status: queued, running, retrying, cancelling, succeeded, failed or cancelled
     #[arg(long)]
     status: Option<String>,
-    /// Only this kind
+    /// Filter by kind
     #[arg(long)]
     kind: Option<String>,
-    /// Only this model name
+    /// Filter by model name
     #[arg(long)]
     model: Option<String>,
-    /// Only runs made for this one
+    /// Filter by parent run: list its child runs
     #[arg(long)]
     parent: Option<Uuid>,
-    /// At most so many
+    /// Maximum number of runs to list
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
     limit: u16,
 }
@@ -39,7 +39,7 @@ pub(crate) async fn run(client: &Client, args: &ListArgs, output: Output) -> Res
     query.extend(args.parent.iter().map(|value| ("parent", value.to_string())));
     let mut page: Value = client.json(client.request(Method::GET, &["v1", "training-runs"]).query(&query)).await?;
     let items = page["items"].take();
-    let runs: Vec<RunView> = items.as_array().into_iter().flatten().map(RunView::of).collect::<Result<_, _>>()?;
+    let runs: Vec<RunView> = items.as_array().into_iter().flatten().map(RunView::parse).collect::<Result<_, _>>()?;
     output.print(&items, || {
         let rows: Vec<Vec<String>> = runs
             .iter()
@@ -51,11 +51,11 @@ pub(crate) async fn run(client: &Client, args: &ListArgs, output: Output) -> Res
                 };
                 vec![
                     run.id.to_string(),
-                    run.kind_in_words(),
+                    run.kind_label(),
                     run.model.clone(),
                     version,
                     status,
-                    time(run.created_at),
+                    format_time(run.created_at),
                     run.duration().unwrap_or_default(),
                 ]
             })

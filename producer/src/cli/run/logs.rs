@@ -1,6 +1,5 @@
-//! `aprendiz run logs`: the events of a run, one a line.
+//! `aprendiz run logs`: the events of a run, one per line.
 
-use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use reqwest::Method;
@@ -8,17 +7,17 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::{Output, emit};
-use crate::cli::run::watch_line::in_words;
+use crate::cli::error::CliError;
+use crate::cli::http::{Client, decode};
+use crate::cli::run::progress::describe_event;
+use crate::cli::terminal::{Output, print_line};
 
-/// Which events to print.
+/// Arguments of `aprendiz run logs`.
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// Id of the run
+    /// Run ID
     id: Uuid,
-    /// Only events after this sequence
+    /// Print events after this sequence number
     #[arg(long, default_value_t = 0)]
     after: i64,
 }
@@ -39,14 +38,14 @@ pub(crate) async fn run(client: &Client, args: &LogsArgs, output: Output) -> Res
         let query = [("format", "json".to_owned()), ("after", after.to_string())];
         let page: Value = client.json(client.request(Method::GET, &["v1", "training-runs", &id, "events"]).query(&query)).await?;
         for item in page["items"].as_array().into_iter().flatten() {
-            let event = Event::deserialize(item).context("unexpected event")?;
+            let event: Event = decode(item, "event")?;
             after = event.sequence;
             match output {
-                Output::Json => emit(&item.to_string())?,
+                Output::Json => print_line(&item.to_string())?,
                 Output::Text => {
                     let attempt = event.attempt_number.map(|number| format!("#{number} ")).unwrap_or_default();
                     let at = event.occurred_at.format("%Y-%m-%d %H:%M:%S%.3f");
-                    emit(&format!("{at}  {attempt}{:<10} {}", event.kind, in_words(&event.kind, &event.payload)))?;
+                    print_line(&format!("{at}  {attempt}{:<10} {}", event.kind, describe_event(&event.kind, &event.payload)))?;
                 }
             }
         }

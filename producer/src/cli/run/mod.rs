@@ -1,56 +1,56 @@
-//! `aprendiz run`: everything about training runs.
+//! `aprendiz run`: create, watch, explain, retry and cancel training runs.
 
-mod act;
+mod cancel;
 mod clone;
 mod create;
+mod created;
 mod explain;
+mod get;
 mod list;
 mod logs;
+mod metrics_table;
+mod progress;
 mod retry;
-mod show;
 mod view;
 mod watch;
-mod watch_line;
 
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::Output;
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::terminal::Output;
 
-pub(crate) use self::act::announce_created;
 pub(crate) use self::create::parse_param;
-pub(crate) use self::view::time;
-pub(crate) use self::watch::watch;
+pub(crate) use self::created::print_created_run;
 
-/// What to do with training runs.
+/// Subcommands of `aprendiz run`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunCommand {
-    /// Create a training run
+    /// Start a training run
     Create(Box<create::CreateArgs>),
     /// List training runs, newest first
     List(list::ListArgs),
-    /// Show a run, its attempts and its metrics
+    /// Show a run with its attempts and metrics
     Get(IdArgs),
-    /// Follow a run to its end, then show its metrics
+    /// Watch a run until it completes, then show its metrics
     Watch(IdArgs),
     /// Print the events of a run
     Logs(logs::LogsArgs),
-    /// Say why a run waits, what it does or why it failed, and what to do next
+    /// Explain why a run is waiting, running or failed, and suggest next steps
     Explain(IdArgs),
-    /// Ask a run to stop
+    /// Cancel a run
     Cancel(IdArgs),
-    /// Run failed or cancelled runs again: one, several, or all that a filter finds
+    /// Retry failed or cancelled runs, by ID or by filter
     Retry(Box<retry::RetryArgs>),
-    /// Make a new run after another one, with changes
+    /// Start a copy of a run, with changes to its spec
     Clone(clone::CloneArgs),
 }
 
-/// One run.
+/// Arguments of commands on one run.
 #[derive(Debug, Args)]
 pub(crate) struct IdArgs {
-    /// Id of the run
+    /// Run ID
     id: Uuid,
 }
 
@@ -58,10 +58,10 @@ pub(crate) async fn run(client: &Client, command: RunCommand, output: Output) ->
     match command {
         RunCommand::Create(args) => create::run(client, *args, output).await,
         RunCommand::List(args) => list::run(client, &args, output).await,
-        RunCommand::Get(args) => show::run(client, args.id, output).await,
-        RunCommand::Watch(args) => watch(client, args.id, output).await,
+        RunCommand::Get(args) => get::run(client, args.id, output).await,
+        RunCommand::Watch(args) => watch::watch(client, args.id, output).await,
         RunCommand::Logs(args) => logs::run(client, &args, output).await,
-        RunCommand::Cancel(args) => act::cancel(client, args.id, output).await,
+        RunCommand::Cancel(args) => cancel::run(client, args.id, output).await,
         RunCommand::Explain(args) => explain::run(client, args.id, output).await,
         RunCommand::Retry(args) => retry::run(client, &args, output).await,
         RunCommand::Clone(args) => clone::run(client, args, output).await,

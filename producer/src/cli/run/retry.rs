@@ -1,8 +1,7 @@
-//! `aprendiz run retry`: one run, several, or all that a filter finds.
+//! `aprendiz run retry`: by ID or by filter.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
-use anyhow::Context as _;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use reqwest::Method;
@@ -10,62 +9,62 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::moment::Moment;
-use crate::cli::output::{Output, emit};
-use crate::cli::run::act::announce_created;
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::run::print_created_run;
 use crate::cli::run::view::RunView;
+use crate::cli::terminal::{Output, confirm, print_line};
+use crate::cli::time_argument::TimeArgument;
 
-/// Runs that one request retries; the API takes no more.
-const BATCH: i64 = 1_000;
+/// Runs retried by one request: the maximum of the API.
+const BATCH_SIZE: i64 = 1_000;
 
-/// Which runs to run again.
+/// Arguments of `aprendiz run retry`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   aprendiz run retry ID --watch
   aprendiz run retry ID ID ID
-  aprendiz run retry --status failed --since 1h                        all that failed within the last hour
-  aprendiz run retry --status failed --code object_store --dry-run     only count
+  aprendiz run retry --status failed --since 1h                        all runs that failed within the last hour
+  aprendiz run retry --status failed --code object_store --dry-run     count matching runs
   aprendiz run retry --status cancelled --model contracts --since 2026-11-21 --yes
 
-Each gets a full number of attempts. More than one is asked for on a terminal, unless --yes is given.")]
+Every retried run gets its full number of attempts. On a terminal, retrying more than one run by filter requires confirmation or --yes.")]
 pub(crate) struct RetryArgs {
-    /// Ids of runs
+    /// Run IDs
     #[arg(value_name = "ID", required_unless_present = "status")]
     ids: Vec<Uuid>,
-    /// All runs of this status: failed or cancelled
+    /// Retry all runs with this status: failed or cancelled
     #[arg(long, conflicts_with = "ids", value_parser = ["failed", "cancelled"])]
     status: Option<String>,
-    /// Only runs with this failure code
+    /// Filter by error code
     #[arg(long, value_name = "CODE", requires = "status")]
     code: Option<String>,
-    /// Only runs for this model
+    /// Filter by model name
     #[arg(long, requires = "status")]
     model: Option<String>,
-    /// Only runs of this kind
+    /// Filter by kind
     #[arg(long, requires = "status")]
     kind: Option<String>,
-    /// Only runs that ended since: 90s 15m 1h 2d ago, or a time
+    /// Only runs that ended since this time: a duration before now (90s, 15m, 1h, 2d) or a time
     #[arg(long, value_name = "TIME", requires = "status")]
-    since: Option<Moment>,
-    /// Only runs that ended until then: 90s 15m 1h 2d ago, or a time
+    since: Option<TimeArgument>,
+    /// Only runs that ended until this time: a duration before now (90s, 15m, 1h, 2d) or a time
     #[arg(long, value_name = "TIME", requires = "status")]
-    until: Option<Moment>,
-    /// Only say how many there are
+    until: Option<TimeArgument>,
+    /// Count matching runs without retrying them
     #[arg(long, requires = "status")]
     dry_run: bool,
-    /// Do not ask
+    /// Skip the confirmation prompt
     #[arg(long, requires = "status")]
     yes: bool,
-    /// Follow it to its end; for one run only
+    /// Watch the run until it completes; requires exactly one ID
     #[arg(long, conflicts_with = "status")]
     watch: bool,
 }
 
 #[derive(Debug, Deserialize)]
-struct Answer {
+struct RetryResponse {
     matched: i64,
     retried: Vec<Uuid>,
     more: bool,
@@ -74,13 +73,13 @@ struct Answer {
 
 pub(crate) async fn run(client: &Client, args: &RetryArgs, output: Output) -> Result<(), CliError> {
     match (&args.status, args.ids.as_slice()) {
-        (Some(status), _) => by_filter(client, args, status, output).await,
+        (Some(status), _) => retry_by_filter(client, args, status, output).await,
         (None, [id]) => {
             let run = retry_one(client, *id).await?;
-            announce_created(client, &run, args.watch, output).await
+            print_created_run(client, &run, args.watch, output).await
         }
-        (None, _) if args.watch => Err(CliError::Usage("--watch follows one run: name one id".to_owned())),
-        (None, ids) => by_ids(client, ids, output).await,
+        (None, _) if args.watch => Err(CliError::Usage("--watch requires exactly one run ID".to_owned())),
+        (None, ids) => retry_by_ids(client, ids, output).await,
     }
 }
 
@@ -88,88 +87,80 @@ async fn retry_one(client: &Client, id: Uuid) -> Result<Value, CliError> {
     client.post(&["v1", "training-runs", &id.to_string(), "retry"]).await
 }
 
-/// Goes on after a refusal, so that one run that is in another state does not hold the others up; it still ends as a refusal.
-async fn by_ids(client: &Client, ids: &[Uuid], output: Output) -> Result<(), CliError> {
+/// Continues after a rejected run, so that one run in another state does not block the others. The command still fails.
+async fn retry_by_ids(client: &Client, ids: &[Uuid], output: Output) -> Result<(), CliError> {
     let mut runs = Vec::new();
-    let mut refused = 0;
+    let mut rejected = 0;
     for id in ids {
         match retry_one(client, *id).await {
             Ok(run) => runs.push(run),
             Err(CliError::Refused(text)) => {
                 eprintln!("{text}");
-                refused += 1;
+                rejected += 1;
             }
             Err(error) => return Err(error),
         }
     }
-    let views: Vec<RunView> = runs.iter().map(RunView::of).collect::<Result<_, _>>()?;
+    let views: Vec<RunView> = runs.iter().map(RunView::parse).collect::<Result<_, _>>()?;
     output.print(&runs, || views.iter().map(|view| format!("run {} is {}", view.id, view.status)).collect::<Vec<_>>().join("\n"))?;
-    if refused == 0 { Ok(()) } else { Err(CliError::Refused(format!("{refused} of {} runs could not be retried", ids.len()))) }
+    if rejected == 0 { Ok(()) } else { Err(CliError::Refused(format!("{rejected} of {} runs were not retried", ids.len()))) }
 }
 
-async fn by_filter(client: &Client, args: &RetryArgs, status: &str, output: Output) -> Result<(), CliError> {
+async fn retry_by_filter(client: &Client, args: &RetryArgs, status: &str, output: Output) -> Result<(), CliError> {
     let now = Utc::now();
-    let since = args.since.map(|since| since.seen_from(now));
-    let until = args.until.map(|until| until.seen_from(now));
-    let look = ask(client, &body(args, status, since, until, true)).await?;
+    let since = args.since.map(|since| since.resolve(now));
+    let until = args.until.map(|until| until.resolve(now));
+    let preview = request_retry(client, &body(args, status, since, until, true)).await?;
     if args.dry_run {
-        let value = json!({ "matched": look.matched, "retried": [], "dry_run": true });
-        output.print(&value, || format!("{} would be retried", runs(look.matched)))?;
+        let value = json!({ "matched": preview.matched, "retried": [], "dry_run": true });
+        output.print(&value, || format!("{} would be retried", count_runs(preview.matched)))?;
         return Ok(());
     }
-    if look.matched > 1 && !args.yes && std::io::stdin().is_terminal() && !confirmed(look.matched)? {
-        return Err(CliError::Refused("nothing was retried".to_owned()));
+    if preview.matched > 1 && !args.yes && std::io::stdin().is_terminal() && !confirm(&format!("Retry {}?", count_runs(preview.matched)))? {
+        return Err(CliError::Refused("no runs were retried".to_owned()));
     }
-    // by the clock of the database: a run that fails again meanwhile is not retried again
-    let until = Some(until.map_or(look.as_of, |until| until.min(look.as_of)));
+    // database time, so that a run that fails again meanwhile is not retried twice
+    let until = Some(until.map_or(preview.as_of, |until| until.min(preview.as_of)));
     let mut retried: Vec<Uuid> = Vec::new();
-    if look.matched > 0 {
+    if preview.matched > 0 {
         loop {
-            let answer = ask(client, &body(args, status, since, until, false)).await?;
-            // nothing was retried although more is said to wait: others are at it too, and what they leave is not ours to chase
-            let is_over = !answer.more || answer.retried.is_empty();
-            retried.extend(answer.retried);
-            if is_over {
+            let response = request_retry(client, &body(args, status, since, until, false)).await?;
+            // an empty batch with more matches means that another client is retrying the same runs: leave them to it
+            let is_done = !response.more || response.retried.is_empty();
+            retried.extend(response.retried);
+            if is_done {
                 break;
             }
             if output == Output::Text {
-                eprintln!("{} queued again so far", runs(retried.len() as i64));
+                eprintln!("{} requeued so far", count_runs(retried.len() as i64));
             }
         }
     }
     if output == Output::Text {
         for id in &retried {
-            emit(&id.to_string())?;
+            print_line(&id.to_string())?;
         }
-        eprintln!("{} queued again", runs(retried.len() as i64));
+        eprintln!("{} requeued", count_runs(retried.len() as i64));
         return Ok(());
     }
-    output.print(&json!({ "matched": look.matched, "retried": retried }), String::new)?;
+    output.print(&json!({ "matched": preview.matched, "retried": retried }), String::new)?;
     Ok(())
 }
 
-async fn ask(client: &Client, body: &Value) -> Result<Answer, CliError> {
+async fn request_retry(client: &Client, body: &Value) -> Result<RetryResponse, CliError> {
     client.json(client.request(Method::POST, &["v1", "training-runs", "retry"]).json(body)).await
 }
 
 fn body(args: &RetryArgs, status: &str, since: Option<DateTime<Utc>>, until: Option<DateTime<Utc>>, dry_run: bool) -> Value {
-    // micro-seconds, as the database has them: a rounded bound would leave out the run at it
+    // microseconds, the precision of the database: a rounded bound would miss the run at the bound
     let time = |at: Option<DateTime<Utc>>| at.map(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true));
     json!({
         "status": status, "error_code": args.code, "model": args.model, "kind": args.kind, "since": time(since), "until": time(until),
-        "limit": BATCH, "dry_run": dry_run
+        "limit": BATCH_SIZE, "dry_run": dry_run
     })
 }
 
-fn confirmed(matched: i64) -> Result<bool, CliError> {
-    eprint!("retry {}? [y/N] ", runs(matched));
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
-}
-
-fn runs(number: i64) -> String {
+fn count_runs(number: i64) -> String {
     if number == 1 { "1 run".to_owned() } else { format!("{number} runs") }
 }
 
@@ -190,12 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_named_or_filtered_but_not_both() {
+    fn ids_and_filters_are_mutually_exclusive() {
         let id = Uuid::nil().to_string();
         assert_eq!(parsed(&[&id, &id]).unwrap().ids.len(), 2);
         assert!(parsed(&[]).is_err());
         assert!(parsed(&[&id, "--status", "failed"]).is_err());
-        assert!(parsed(&["--since", "1h"]).is_err(), "a filter begins with a status");
+        assert!(parsed(&["--since", "1h"]).is_err(), "a filter requires a status");
         assert!(parsed(&["--status", "succeeded"]).is_err());
         assert!(parsed(&["--status", "failed", "--watch"]).is_err());
     }
@@ -204,7 +195,7 @@ mod tests {
     fn flags_become_a_filter() {
         let args = parsed(&["--status", "failed", "--since", "1h", "--code", "object_store", "--model", "m"]).unwrap();
         let now = DateTime::parse_from_rfc3339("2026-11-21T12:00:00Z").unwrap().to_utc();
-        let body = body(&args, "failed", args.since.map(|since| since.seen_from(now)), None, true);
+        let body = body(&args, "failed", args.since.map(|since| since.resolve(now)), None, true);
         assert_eq!(
             body,
             json!({

@@ -1,12 +1,14 @@
-//! A training run as the commands show it.
+//! A training run as shown by the commands.
 
-use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// The part of a run that is shown.
+use crate::cli::http::decode;
+use crate::cli::terminal::format_time;
+
+/// The displayed part of a run.
 #[derive(Debug, Deserialize)]
 pub(crate) struct RunView {
     pub(crate) id: Uuid,
@@ -32,33 +34,33 @@ pub(crate) struct RunView {
 }
 
 impl RunView {
-    pub(crate) fn of(run: &Value) -> anyhow::Result<Self> {
-        Self::deserialize(run).context("the API answered a run that is not from this version of Aprendiz")
+    pub(crate) fn parse(run: &Value) -> anyhow::Result<Self> {
+        decode(run, "run")
     }
 
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self.status.as_str(), "succeeded" | "failed" | "cancelled")
     }
 
-    /// Kind, with what makes it special.
-    pub(crate) fn kind_in_words(&self) -> String {
+    /// The kind, marked if only the dataset is built.
+    pub(crate) fn kind_label(&self) -> String {
         if self.dataset_only { format!("{}, dataset only", self.kind) } else { self.kind.clone() }
     }
 
-    /// How it ended, or how it goes, in one sentence.
+    /// The outcome, or the current state.
     pub(crate) fn outcome(&self) -> String {
         match (self.status.as_str(), self.model_version) {
             ("succeeded", Some(version)) => format!("succeeded: {} version {version}", self.model),
             ("failed", _) => {
                 format!(
                     "failed: {} ({})",
-                    self.error_text.as_deref().unwrap_or("no reason was recorded"),
+                    self.error_text.as_deref().unwrap_or("no reason recorded"),
                     self.error_code.as_deref().unwrap_or("unknown")
                 )
             }
             ("retrying", _) => {
-                let why = self.error_text.as_deref().unwrap_or("no reason was recorded");
-                format!("retrying at {}: {why}", time(self.run_after))
+                let reason = self.error_text.as_deref().unwrap_or("no reason recorded");
+                format!("retrying at {}: {reason}", format_time(self.run_after))
             }
             (status, _) => match &self.phase {
                 Some(phase) => format!("{status} ({phase})"),
@@ -67,15 +69,10 @@ impl RunView {
         }
     }
 
-    /// Seconds from the first claim to the end, or until now.
+    /// Seconds from the first claim until the end of the run, or until now.
     pub(crate) fn duration(&self) -> Option<String> {
         let started = self.started_at?;
         let seconds = (self.finished_at.unwrap_or_else(Utc::now) - started).num_milliseconds() as f64 / 1000.0;
         Some(format!("{:.1} s", seconds.max(0.0)))
     }
-}
-
-/// A time for people.
-pub(crate) fn time(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

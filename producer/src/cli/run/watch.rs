@@ -1,52 +1,52 @@
-//! `aprendiz run watch`: follows a run by its event stream, over broken connections, to its end.
+//! `aprendiz run watch`: follows the event stream of a run, with reconnects, until the run completes.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
+use eventsource_stream::{Event, EventStreamError, Eventsource as _};
 use futures::StreamExt as _;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use reqwest::{Method, header};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::cli::client::Client;
-use crate::cli::exit::CliError;
-use crate::cli::output::{Output, emit};
-use crate::cli::run::show;
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::run::get;
+use crate::cli::run::progress::{RunProgress, describe_event};
 use crate::cli::run::view::RunView;
-use crate::cli::run::watch_line::{Progress, in_words};
-use crate::cli::sse::{EventParser, ServerEvent};
+use crate::cli::terminal::{Output, TICK_INTERVAL, print_line, style_bar};
 
-const SHORTEST_BACKOFF: Duration = Duration::from_millis(250);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
-/// The API may be restarted meanwhile; after so many failures in a row it is not coming back.
+const MIN_BACKOFF: Duration = Duration::from_millis(250);
+const MAX_BACKOFF: Duration = Duration::from_secs(5);
+/// Consecutive failures before the command gives up. Enough to survive a restart of the API.
 const MAX_FAILURES: u32 = 20;
-/// Steps of the bar: a thousandth each.
-const STEPS: u64 = 1_000;
+/// Resolution of the progress bar.
+const BAR_STEPS: u64 = 1_000;
 
-/// Follows a run to its end and shows its numbers; an error when it did not succeed.
+/// Watches a run until it completes and shows its metrics. A run that did not succeed is an error.
 pub(crate) async fn watch(client: &Client, id: Uuid, output: Output) -> Result<(), CliError> {
     let mut screen = Screen::new(output);
     let mut last_id = String::new();
     let mut failures = 0;
-    let mut backoff = SHORTEST_BACKOFF;
+    let mut backoff = MIN_BACKOFF;
     loop {
-        let before = last_id.clone();
+        let previous_id = last_id.clone();
         let outcome = follow(client, id, &mut last_id, &mut screen).await;
-        if last_id != before {
-            (failures, backoff) = (0, SHORTEST_BACKOFF);
+        if last_id != previous_id {
+            (failures, backoff) = (0, MIN_BACKOFF);
         }
         match outcome {
             Ok(()) => {
-                // the stream ends with the run, but also when the server shuts down
+                // the stream also ends if the server shuts down
                 let run = client.get(&["v1", "training-runs", &id.to_string()]).await;
                 match run {
-                    Ok(run) if RunView::of(&run)?.has_ended() => {
+                    Ok(run) if RunView::parse(&run)?.has_ended() => {
                         screen.finish();
-                        return conclude(client, &RunView::of(&run)?, output).await;
+                        return print_outcome(client, &RunView::parse(&run)?, output).await;
                     }
                     Ok(_) | Err(CliError::Unreachable(_)) => {}
                     Err(error) => return Err(error),
@@ -57,31 +57,31 @@ pub(crate) async fn watch(client: &Client, id: Uuid, output: Output) -> Result<(
         }
         failures += 1;
         sleep(backoff).await;
-        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        backoff = (backoff * 2).min(MAX_BACKOFF);
     }
 }
 
-/// Shows what happens until the stream ends or breaks.
+/// Shows events until the stream ends or breaks.
 async fn follow(client: &Client, id: Uuid, last_id: &mut String, screen: &mut Screen) -> Result<(), CliError> {
     let mut request =
         client.request(Method::GET, &["v1", "training-runs", &id.to_string(), "events"]).header(header::ACCEPT, "text/event-stream");
     if !last_id.is_empty() {
         request = request.header("last-event-id", last_id.as_str());
     }
-    let mut stream = client.send(request).await?.bytes_stream();
-    let mut parser = EventParser::default();
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| client.explain(&error))?;
-        for event in parser.push(&chunk) {
-            screen.show(&event)?;
-            last_id.clone_from(&event.id);
-        }
+    let mut stream = client.send(request).await?.bytes_stream().eventsource();
+    while let Some(event) = stream.next().await {
+        let event = event.map_err(|error| match error {
+            EventStreamError::Transport(error) => client.connection_error(&error),
+            other => CliError::Failed(anyhow!("invalid event stream from the API: {other}")),
+        })?;
+        screen.show(&event)?;
+        last_id.clone_from(&event.id);
     }
     Ok(())
 }
 
-async fn conclude(client: &Client, run: &RunView, output: Output) -> Result<(), CliError> {
-    show::run(client, run.id, output).await?;
+async fn print_outcome(client: &Client, run: &RunView, output: Output) -> Result<(), CliError> {
+    get::run(client, run.id, output).await?;
     if run.status == "succeeded" {
         return Ok(());
     }
@@ -89,11 +89,11 @@ async fn conclude(client: &Client, run: &RunView, output: Output) -> Result<(), 
     Err(CliError::RunEnded)
 }
 
-/// A bar on a terminal, a line per change elsewhere. With `-o json` standard output holds the result only.
+/// A progress bar on a terminal, otherwise one line per change. With `-o json`, standard output contains only the result.
 struct Screen {
     bar: Option<ProgressBar>,
-    progress: Progress,
-    shown: String,
+    progress: RunProgress,
+    last_line: String,
     quiet: bool,
 }
 
@@ -105,43 +105,42 @@ struct Data {
 impl Screen {
     fn new(output: Output) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(STEPS);
-            if let Ok(style) = ProgressStyle::with_template("{spinner} [{elapsed_precise}] {bar:30} {percent:>3}%  {msg}  (eta {eta})") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(120));
+            let template = "{spinner} [{elapsed_precise}] {bar:30} {percent:>3}%  {msg}  (eta {eta})";
+            let bar = style_bar(ProgressBar::new(BAR_STEPS), template);
+            bar.enable_steady_tick(TICK_INTERVAL);
             bar
         });
-        Self { bar, progress: Progress::default(), shown: String::new(), quiet: output == Output::Json }
+        Self { bar, progress: RunProgress::default(), last_line: String::new(), quiet: output == Output::Json }
     }
 
-    fn show(&mut self, event: &ServerEvent) -> Result<(), CliError> {
-        let data: Data = serde_json::from_str(&event.data).context("the API sent an event that is not from this version of Aprendiz")?;
-        let phase_before = self.progress.phase.clone();
-        self.progress.take(&event.name, &data.payload);
+    fn show(&mut self, event: &Event) -> Result<(), CliError> {
+        let data: Data = serde_json::from_str(&event.data)
+            .context("unexpected event in the API response: the server may run another version of Aprendiz")?;
+        let previous_phase = self.progress.phase.clone();
+        self.progress.apply(&event.event, &data.payload);
         if let Some(bar) = &self.bar {
-            if self.progress.phase != phase_before {
+            if self.progress.phase != previous_phase {
                 bar.reset_eta();
                 bar.set_position(0);
             }
             if let Some(fraction) = self.progress.fraction {
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a thousand steps")]
-                bar.set_position((fraction.clamp(0.0, 1.0) * STEPS as f64) as u64);
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a fraction of a thousand steps")]
+                bar.set_position((fraction.clamp(0.0, 1.0) * BAR_STEPS as f64) as u64);
             }
             bar.set_message(self.progress.line());
-            if event.name == "log" {
-                bar.println(in_words(&event.name, &data.payload));
+            if event.event == "log" {
+                bar.println(describe_event(&event.event, &data.payload));
             }
             return Ok(());
         }
-        let line = format!("{:<10} {}", event.name, in_words(&event.name, &data.payload));
-        if line != self.shown && event.name != "end" {
+        let line = format!("{:<10} {}", event.event, describe_event(&event.event, &data.payload));
+        if line != self.last_line && event.event != "end" {
             if self.quiet {
                 eprintln!("{line}")
             } else {
-                emit(&line)?
+                print_line(&line)?
             }
-            self.shown = line;
+            self.last_line = line;
         }
         Ok(())
     }

@@ -1,21 +1,19 @@
-//! Review files of the pipeline before this one, `review.csv`: a row is a document, and each field has up to three columns, `<Field>_pred`,
-//! `<Field>_gold` and `<Field>_status`.
-//!
-//! They go into the same tables as everything else ([`take_in`]), or are only scored ([`score()`]) as that pipeline scored them.
-//! Not here: exports of Label Studio, which say more and say it exactly.
+//! Imports legacy review files. The crate `aprendiz-legacy-csv` parses them; they are merged like other imports, with the same locks,
+//! checks and derived states.
 
-mod cells;
-mod columns;
 mod error;
-mod ingest;
-mod input;
+mod import;
+mod merge;
+mod options;
+mod record;
 mod report;
-mod score;
-mod settle;
 mod staging;
-mod status;
 
+pub use aprendiz_legacy_csv::{FieldScore, LegacyCsvScore, ReadError, score};
 pub use error::LegacyCsvError;
-pub use ingest::{LegacyCsvOptions, take_in};
+pub use import::import_legacy_csv;
+pub use options::LegacyCsvOptions;
 pub use report::LegacyCsvReport;
-pub use score::{FieldScore, LegacyCsvScore, score};
+
+/// Source name of documents and reviews of legacy review files.
+const SOURCE: &str = "legacy-csv";

@@ -1,48 +1,49 @@
-//! What taking in a review file did.
+//! Report of importing a legacy review file.
 
 use std::collections::BTreeMap;
 
+use aprendiz_annotation_types::QuarantinedTask;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::import::report::{NewField, Quarantined, StatusCounts};
+use crate::import::report::{NewField, StatusCounts};
 
-/// What taking in a review file did. One that changed nothing has a report too.
+/// Report of importing a legacy review file, also of one that changed nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LegacyCsvReport {
-    /// Id of the row in `imports`.
+    /// Id of the import.
     pub import_id: Uuid,
     /// Bytes of the file.
     pub bytes: u64,
-    /// What stands between two columns.
+    /// Column delimiter.
     pub delimiter: char,
-    /// Rows after the one that names the columns.
+    /// Rows after the header.
     pub rows: u64,
-    /// Rows whose document was there.
+    /// Rows whose document existed.
     pub rows_matched: u64,
-    /// Rows about a document that an earlier row is about as well; where both say something, the later one counts.
+    /// Rows about the same document as an earlier row. If both have a value, the later row counts.
     pub rows_repeated: u64,
-    /// Documents that were not there before.
+    /// Documents created.
     pub documents_created: u64,
-    /// Answers that were not there before.
+    /// Review events created, one per reviewed field.
     pub events_created: u64,
-    /// Predictions that were not there before, or were others.
+    /// Predictions created or changed.
     pub predictions_stored: u64,
-    /// Rows not taken in.
+    /// Quarantined rows.
     pub quarantined: u64,
-    /// The first of them; `task_index` is the number of the row, from 1.
-    pub quarantined_rows: Vec<Quarantined>,
-    /// Columns of the file by the field that they became.
+    /// The first quarantined rows; `task_index` is the number of the row, from 1.
+    pub quarantined_rows: Vec<QuarantinedTask>,
+    /// Column prefix by field.
     pub columns: BTreeMap<String, String>,
-    /// Current state of the documents of this file, by field.
+    /// Documents of this file by review status, for each field.
     pub fields: BTreeMap<String, StatusCounts>,
-    /// Fields that were not known before, with what was guessed about them.
+    /// Fields created by this import.
     pub new_fields: Vec<NewField>,
-    /// Statuses that mean nothing to us, with how often they stand there; the values decided.
+    /// Unknown statuses with their number; the values decided.
     pub unknown_statuses: BTreeMap<String, u64>,
-    /// What does not fit, but did no harm.
+    /// Inconsistencies that did not prevent the import.
     pub warnings: Vec<String>,
     /// When reading began.
     pub started_at: DateTime<Utc>,

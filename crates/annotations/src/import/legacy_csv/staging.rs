@@ -1,9 +1,8 @@
-//! Rows and cells of a file until it has ended well, in temporary tables beside those of an import, which hold the texts.
-
-use sqlx::PgConnection;
-use uuid::Uuid;
+//! Temporary tables of the rows and cells of a file, in addition to those of an import, which hold the texts.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
 
 const CREATE: &str = r#"
 CREATE TEMPORARY TABLE csv_rows (
@@ -12,12 +11,12 @@ CREATE TEMPORARY TABLE csv_rows (
     project     text,
     task_id     text,
     file_name   text,
-    -- without its folders
+    -- file name without folders
     base_name   text,
     has_text    boolean NOT NULL,
     reviewer    text,
     reviewed_at timestamptz,
-    -- what it is found to be about, and among how many
+    -- the document found, and the number of candidates; -1 if it is erased
     document_id uuid,
     matches     bigint NOT NULL DEFAULT 0
 ) ON COMMIT DROP;
@@ -25,13 +24,13 @@ CREATE TEMPORARY TABLE csv_rows (
 CREATE TEMPORARY TABLE csv_cells (
     row       bigint NOT NULL,
     field     text NOT NULL,
-    -- NULL = the file does not say
+    -- NULL: not in the file
     predicted text[],
     accepted  text[]
 ) ON COMMIT DROP;
 "#;
 
-/// Rows of a file as columns.
+/// Rows as columns.
 #[derive(Debug, Default)]
 pub(super) struct RowColumns {
     pub(super) row: Vec<i64>,
@@ -45,7 +44,7 @@ pub(super) struct RowColumns {
     pub(super) reviewed_at: Vec<Option<DateTime<Utc>>>,
 }
 
-/// Cells as columns. A cell holds one value at most: NULL = the file does not say, the empty string = no value.
+/// Cells as columns. A cell has at most one value: NULL means that it is not in the file, an empty string means "no value".
 #[derive(Debug, Default)]
 pub(super) struct CellColumns {
     pub(super) row: Vec<i64>,
@@ -96,7 +95,7 @@ pub(super) async fn insert(conn: &mut PgConnection, rows: &RowColumns, cells: &C
     Ok(())
 }
 
-/// Finds the documents of the rows: by our own id, by the id within a project, by the file name. Erased ones are found too.
+/// Finds the documents of the rows: by document id, by task id within a project, or by file name. Erased documents are found too.
 pub(super) async fn find_documents(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     for statement in [
         "ANALYZE csv_rows",
@@ -111,7 +110,7 @@ pub(super) async fn find_documents(conn: &mut PgConnection) -> Result<(), sqlx::
              GROUP BY c.row
          ) m
          WHERE m.row = r.row",
-        // a name alone may be that of many documents; then the id must say which
+        // a file name may belong to several documents; then the task id must identify the document
         "UPDATE csv_rows r
          SET document_id = m.ids[1], matches = cardinality(m.ids)
          FROM (

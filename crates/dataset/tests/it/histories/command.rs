@@ -1,37 +1,37 @@
-//! What may happen.
+//! Commands of a history, and strategies that generate them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::{DOCUMENTS, FIELDS};
 
-/// A value of a field: `None` is "no value".
+/// A value of a field; `None` means "no value".
 pub(super) type Value = Option<u8>;
 
 /// A step of a history.
 #[derive(Debug, Clone)]
 pub(super) enum Command {
-    /// An export with these tasks.
+    /// Imports an export with these tasks.
     Import(Vec<Task>),
-    /// A review through the API.
+    /// Writes a review, as the API does.
     Review(Review),
-    /// An earlier review once more, as a client does that did not hear the answer.
+    /// Repeats an earlier review, as a client does that received no response.
     Repeat(usize),
-    /// A document by itself.
+    /// Creates a single document.
     Create { document: usize, text: u8, title: u8 },
-    /// Another definition of a field.
+    /// Changes the definition of a field.
     Redefine { field: usize, form: Form },
 }
 
-/// One document of an export.
+/// One task of an export, which becomes a document.
 #[derive(Debug, Clone)]
 pub(super) struct Task {
     pub(super) document: usize,
     pub(super) text: u8,
     pub(super) title: u8,
-    /// Id within the document, time, and an item for each field that has one.
+    /// Id within the document, time, and the value of each field.
     pub(super) annotations: Vec<(u8, Moment, [Value; FIELDS.len()])>,
-    /// Version of the extractor, time, and an item for each field that has one.
+    /// Extractor version, time, and the value of each field.
     pub(super) prediction: Option<(u8, Moment, [Value; FIELDS.len()])>,
 }
 
@@ -39,27 +39,27 @@ pub(super) struct Task {
 pub(super) struct Review {
     pub(super) document: usize,
     pub(super) field: usize,
-    pub(super) said: Said,
-    /// `None` is now.
+    pub(super) decision: Decision,
+    /// `None` means now.
     pub(super) at: Option<u8>,
-    /// Whether the reviewer has seen the newest state.
+    /// Whether the reviewer has seen the current state.
     pub(super) up_to_date: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Said {
-    Value(Value),
-    Undone,
+pub(super) enum Decision {
+    Set(Value),
+    Undo,
 }
 
-/// Before or after every review of now, so that an old and a new export of the same reviews both come.
+/// A time before or after every review made now, so that exports are both older and newer than these reviews.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Moment {
     Early(u8),
     Late(u8),
 }
 
-/// Definitions that every value fits.
+/// Field definitions; every generated value is valid under each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Categorical,
@@ -77,12 +77,12 @@ impl Moment {
     }
 }
 
-/// The words of a value.
-pub(super) fn words(value: Value) -> Vec<String> {
+/// The value as a list of strings.
+pub(super) fn value_strings(value: Value) -> Vec<String> {
     value.map(|number| format!("value {number}")).into_iter().collect()
 }
 
-/// So short that only equal texts are near-duplicates; no two documents have the same.
+/// A text so short that only equal texts are near-duplicates. No two documents have the same text.
 pub(super) fn text(document: usize, text: u8) -> String {
     format!("document {document} in wording {text}")
 }
@@ -109,16 +109,16 @@ pub(super) fn task() -> impl Strategy<Value = Task> {
 }
 
 pub(super) fn review() -> impl Strategy<Value = Review> {
-    let said = prop_oneof![6 => value().prop_map(Said::Value), 2 => Just(Said::Undone)];
-    (0..DOCUMENTS, 0..FIELDS.len(), said, prop::option::weighted(0.4, 0..6_u8), prop::bool::weighted(0.9))
-        .prop_map(|(document, field, said, at, up_to_date)| Review { document, field, said, at, up_to_date })
+    let decision = prop_oneof![6 => value().prop_map(Decision::Set), 2 => Just(Decision::Undo)];
+    (0..DOCUMENTS, 0..FIELDS.len(), decision, prop::option::weighted(0.4, 0..6_u8), prop::bool::weighted(0.9))
+        .prop_map(|(document, field, decision, at, up_to_date)| Review { document, field, decision, at, up_to_date })
 }
 
 pub(super) fn command() -> impl Strategy<Value = Command> {
     let form = prop_oneof![Just(Form::Categorical), Just(Form::ManyValues), Just(Form::Text)];
     prop_oneof![
         3 => prop::collection::vec(task(), 1..=2).prop_map(|mut tasks| {
-            // of two tasks with one id an import takes the first
+            // an import keeps the first of two tasks with the same id
             if tasks.len() == 2 && tasks[0].document == tasks[1].document {
                 tasks.pop();
             }

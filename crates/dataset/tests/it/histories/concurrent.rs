@@ -1,5 +1,7 @@
-//! Several at once, with transactions that stay open: outcomes depend on who comes first, but nothing at or below a position that was
-//! resolved once may appear later, nobody deadlocks, and in the end the current state is what the events say.
+//! Concurrent writers with long transactions.
+//!
+//! Outcomes depend on which writer commits first. But nothing at or below a resolved position appears later, no writer deadlocks, and
+//! finally the current state agrees with the events.
 
 use std::cell::Cell;
 
@@ -14,9 +16,9 @@ use super::{runner, world};
 
 const CASES: u32 = 4;
 const WRITERS: usize = 3;
-const MOST_COMMANDS: usize = 8;
+const MAX_COMMANDS: usize = 8;
 
-/// What a writer does in one transaction, and how many rows it counts before it commits: so long its positions are drawn and not seen.
+/// A command, and the number of rows to count before its transaction commits. Until then its positions are allocated but not visible.
 type Step = (Command, u32);
 
 fn step() -> impl Strategy<Value = Step> {
@@ -40,7 +42,7 @@ fn nothing_at_or_below_a_resolved_position_appears_later() {
     });
     let (mut runner, seed) = runner(CASES);
     let conn = std::cell::RefCell::new(&mut conn);
-    let writers = prop::collection::vec(prop::collection::vec(step(), 1..=MOST_COMMANDS), WRITERS);
+    let writers = prop::collection::vec(prop::collection::vec(step(), 1..=MAX_COMMANDS), WRITERS);
     let outcome = runner.run(&writers, |writers| {
         let mut conn = conn.borrow_mut();
         runtime.block_on(case(&mut conn, database.url(), &writers)).map_err(TestCaseError::fail)
@@ -52,27 +54,27 @@ fn nothing_at_or_below_a_resolved_position_appears_later() {
 
 async fn case(conn: &mut PgConnection, url: &str, writers: &[Vec<Step>]) -> Result<(), String> {
     world::empty(conn).await;
-    // all documents but the last are there from the start, so that writers meet
-    let known = |document| Task { document, text: 0, title: 0, annotations: Vec::new(), prediction: None };
-    world::import(conn, &[known(0), known(1)]).await.map_err(|error| error.to_string())?;
+    // all documents but the last exist from the start, so that writers contend for them
+    let task = |document| Task { document, text: 0, title: 0, annotations: Vec::new(), prediction: None };
+    world::import(conn, &[task(0), task(1)]).await.map_err(|error| error.to_string())?;
 
-    let left = Cell::new(writers.len());
+    let active = Cell::new(writers.len());
     let writing = writers.iter().enumerate().map(async |(writer, steps)| {
         let outcome = write(url, writer, steps).await;
-        left.set(left.get() - 1);
+        active.set(active.get() - 1);
         outcome
     });
     let watching = async {
-        let mut seen = Vec::new();
-        while left.get() > 0 {
+        let mut resolved = Vec::new();
+        while active.get() > 0 {
             let position = world::newest_position(conn).await;
-            seen.push((position, digest(conn, position).await));
+            resolved.push((position, digest(conn, position).await));
             tokio::task::yield_now().await;
         }
-        for (position, before) in seen {
+        for (position, before) in resolved {
             let after = digest(conn, position).await;
             if before != after {
-                return Err(format!("position {position} was resolved, and afterwards {before:?} became {after:?}"));
+                return Err(format!("after position {position} was resolved, {before:?} became {after:?}"));
             }
         }
         Ok(())
@@ -85,46 +87,46 @@ async fn case(conn: &mut PgConnection, url: &str, writers: &[Vec<Step>]) -> Resu
     compare_current(conn).await
 }
 
-/// All commands of one writer, each in a transaction that stays open for a while.
+/// Runs the commands of one writer, each in a transaction that stays open for a while.
 async fn write(url: &str, writer: usize, steps: &[Step]) -> Result<(), String> {
     let mut conn = PgConnection::connect(url).await.map_err(|error| error.to_string())?;
     for (number, (command, rows)) in steps.iter().enumerate() {
-        let told = |error: &dyn std::fmt::Display| format!("writer {writer}, command {number}, {command:?}: {error}");
-        let mut transaction = conn.begin().await.map_err(|error| told(&error))?;
+        let describe = |error: &dyn std::fmt::Display| format!("writer {writer}, command {number}, {command:?}: {error}");
+        let mut transaction = conn.begin().await.map_err(|error| describe(&error))?;
         match command {
-            Command::Import(tasks) => world::import(&mut transaction, tasks).await.map_err(|error| told(&error))?,
+            Command::Import(tasks) => world::import(&mut transaction, tasks).await.map_err(|error| describe(&error))?,
             Command::Review(review) => {
-                use annotations::review::ReviewError as E;
+                use annotations::reviews::ReviewError as E;
                 let request = world::request(&mut transaction, review, &format!("key/{writer}/{number}")).await;
                 let outcome = match request {
                     Ok(request) => world::write(&mut transaction, request).await.map(drop),
                     Err(error) => Err(error),
                 };
                 match outcome {
-                    // another writer came first
+                    // another writer was first
                     Ok(()) | Err(E::UnknownDocument(_) | E::Stale { .. } | E::NothingToUndo { .. }) => {}
-                    Err(error) => return Err(told(&error)),
+                    Err(error) => return Err(describe(&error)),
                 }
             }
             Command::Create { document, text, title } => match world::create(&mut transaction, *document, *text, *title).await {
                 Ok(_) | Err(annotations::import::ImportError::DocumentExists { .. }) => {}
-                Err(error) => return Err(told(&error)),
+                Err(error) => return Err(describe(&error)),
             },
             Command::Redefine { field, form } => drop(world::redefine(&mut transaction, *field, *form).await),
             Command::Repeat(_) => {}
         }
-        // as slow as a server under load
+        // keep the transaction open, as a loaded server would
         sqlx::query("SELECT count(*) FROM generate_series(1, $1)")
             .bind(i64::from(*rows))
             .execute(&mut *transaction)
             .await
-            .map_err(|error| told(&error))?;
-        transaction.commit().await.map_err(|error| told(&error))?;
+            .map_err(|error| describe(&error))?;
+        transaction.commit().await.map_err(|error| describe(&error))?;
     }
     conn.close().await.map_err(|error| error.to_string())
 }
 
-/// Number and sum of all that has a position up to this one.
+/// Number and hash of all rows at or below the position.
 async fn digest(conn: &mut PgConnection, position: i64) -> Vec<String> {
     let mut digests = Vec::new();
     for sql in [
@@ -139,7 +141,7 @@ async fn digest(conn: &mut PgConnection, position: i64) -> Vec<String> {
     digests
 }
 
-/// The current state is the latest event, and no place is kept for a state that never came.
+/// Checks that the current state equals the latest event, and that no row exists without a state.
 async fn compare_current(conn: &mut PgConnection) -> Result<(), String> {
     let wrong: Vec<String> = sqlx::query_scalar(
         "SELECT coalesce(a::text, '(no state)') || ' but ' || coalesce(e::text, '(no event)')

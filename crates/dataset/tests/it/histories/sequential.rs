@@ -1,12 +1,12 @@
-//! One command after the other: what the database must hold as of every position is known.
+//! Sequential commands: the model predicts the content of the database at every position.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use annotations::import::ImportError;
-use annotations::review::{NewReview, ReviewError};
+use annotations::reviews::{NewReview, ReviewError};
 use chrono::{DateTime, Utc};
-use dataset::LeftOutReason;
+use dataset::ExclusionReason;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use sqlx::postgres::PgConnectOptions;
@@ -18,12 +18,12 @@ use super::model::{Additions, Event, Model, version_at};
 use super::{DOCUMENTS, FIELDS, runner, world};
 
 const CASES: u32 = 12;
-const MOST_COMMANDS: usize = 24;
-/// Positions at which each history is looked at afterwards.
-const LOOKS: usize = 8;
+const MAX_COMMANDS: usize = 24;
+/// Number of positions at which each history is compared afterwards.
+const COMPARED_POSITIONS: usize = 8;
 
 #[test]
-fn as_of_every_position_the_database_says_what_the_model_says() {
+fn the_database_agrees_with_the_model_at_every_position() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (database, conn) = runtime.block_on(async {
         let database = TestDatabase::create().await;
@@ -33,10 +33,10 @@ fn as_of_every_position_the_database_says_what_the_model_says() {
     let options = PgConnectOptions::from_str(database.url()).unwrap();
     let (mut runner, seed) = runner(CASES);
     let conn = std::cell::RefCell::new(conn);
-    let histories = (prop::collection::vec(command(), 1..=MOST_COMMANDS), 0..MOST_COMMANDS, [any::<u16>(); LOOKS]);
-    let outcome = runner.run(&histories, |(commands, snapshot_after, looks)| {
+    let histories = (prop::collection::vec(command(), 1..=MAX_COMMANDS), 0..MAX_COMMANDS, [any::<u16>(); COMPARED_POSITIONS]);
+    let outcome = runner.run(&histories, |(commands, snapshot_after, samples)| {
         let mut conn = conn.borrow_mut();
-        runtime.block_on(case(&options, &mut conn, &commands, snapshot_after, looks)).map_err(TestCaseError::fail)
+        runtime.block_on(case(&options, &mut conn, &commands, snapshot_after, samples)).map_err(TestCaseError::fail)
     });
     if let Err(error) = outcome {
         panic!("PROPTEST_RNG_SEED={seed}: {error}");
@@ -48,7 +48,7 @@ async fn case(
     conn: &mut PgConnection,
     commands: &[Command],
     snapshot_after: usize,
-    looks: [u16; LOOKS],
+    samples: [u16; COMPARED_POSITIONS],
 ) -> Result<(), String> {
     world::empty(conn).await;
     let start = world::newest_position(conn).await;
@@ -58,18 +58,18 @@ async fn case(
     }
     let mut early = None;
     for (number, command) in commands.iter().enumerate() {
-        history.obey(command).await.map_err(|error| format!("command {number}, {command:?}: {error}"))?;
+        history.apply(command).await.map_err(|error| format!("command {number}, {command:?}: {error}"))?;
         if number == snapshot_after % commands.len() {
             let position = history.newest;
             early = Some((position, history.snapshot(position).await?));
         }
     }
     history.compare_current().await?;
-    for look in looks {
-        let position = start + (history.newest - start) * i64::from(look) / i64::from(u16::MAX);
+    for sample in samples {
+        let position = start + (history.newest - start) * i64::from(sample) / i64::from(u16::MAX);
         history.compare_as_of(position).await.map_err(|error| format!("as of {position}: {error}"))?;
     }
-    history.snapshot(start + (history.newest - start) * i64::from(looks[0]) / i64::from(u16::MAX)).await?;
+    history.snapshot(start + (history.newest - start) * i64::from(samples[0]) / i64::from(u16::MAX)).await?;
     if let Some((position, hash)) = early {
         same("the canonical hash of a snapshot built before and after later commands", &history.snapshot(position).await?, &hash)?;
     }
@@ -80,21 +80,21 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> 
     if found == expected { Ok(()) } else { Err(format!("{what}: found {found:?}, expected {expected:?}")) }
 }
 
-/// Model and database side by side.
+/// Model and database, compared after every command.
 struct History<'a> {
     model: Model,
-    /// Position of what came last.
+    /// The newest position.
     newest: i64,
-    /// Reviews that were written, with the position of their event.
+    /// Written reviews, with the position of their event.
     written: Vec<(NewReview, i64)>,
-    /// The newest position at a time.
+    /// Times, with the newest position at each.
     moments: Vec<(DateTime<Utc>, i64)>,
     database: &'a PgConnectOptions,
     conn: &'a mut PgConnection,
 }
 
 impl History<'_> {
-    async fn obey(&mut self, command: &Command) -> Result<(), String> {
+    async fn apply(&mut self, command: &Command) -> Result<(), String> {
         let mut additions = Additions::default();
         match command {
             Command::Import(tasks) => {
@@ -127,15 +127,15 @@ impl History<'_> {
             }
             Command::Create { document, text, title } => {
                 let newest = |versions: &Vec<(i64, u8)>| versions.last().map(|(_, version)| *version);
-                let there = (newest(&self.model.texts[*document]), newest(&self.model.titles[*document]));
-                if there == (None, None) {
-                    self.model.arrive(*document, *text, *title, &mut additions);
+                let existing = (newest(&self.model.texts[*document]), newest(&self.model.titles[*document]));
+                if existing == (None, None) {
+                    self.model.add_versions(*document, *text, *title, &mut additions);
                 }
-                match (world::create(self.conn, *document, *text, *title).await, there) {
+                match (world::create(self.conn, *document, *text, *title).await, existing) {
                     (Ok(created), (None, None)) if created.created => {}
-                    (Ok(created), there) if !created.created && there == (Some(*text), Some(*title)) => {}
-                    (Err(ImportError::DocumentExists { .. }), (Some(_), Some(_))) if there != (Some(*text), Some(*title)) => {}
-                    (found, there) => return Err(format!("found {found:?} where {there:?} was there")),
+                    (Ok(created), existing) if !created.created && existing == (Some(*text), Some(*title)) => {}
+                    (Err(ImportError::DocumentExists { .. }), (Some(_), Some(_))) if existing != (Some(*text), Some(*title)) => {}
+                    (found, existing) => return Err(format!("found {found:?}, but {existing:?} existed")),
                 }
             }
             Command::Redefine { field, form } => {
@@ -146,26 +146,26 @@ impl History<'_> {
                 }
             }
         }
-        self.take_in(additions).await
+        self.compare_additions(additions).await
     }
 
-    /// Compares what came with what must have come, and learns the positions.
-    async fn take_in(&mut self, additions: Additions) -> Result<(), String> {
+    /// Compares the new rows with the expected ones, and adds their positions to the model.
+    async fn compare_additions(&mut self, additions: Additions) -> Result<(), String> {
         let mut expected = additions.events;
         let mut found: Vec<Event> = world::events_after(self.conn, self.newest)
             .await
             .into_iter()
             .map(|row| Event {
-                place: (row.task_id.parse().unwrap(), FIELDS.iter().position(|field| *field == row.field).unwrap()),
+                key: (row.task_id.parse().unwrap(), FIELDS.iter().position(|field| *field == row.field).unwrap()),
                 accepted: (row.status != "UNREVIEWED").then_some(row.value),
-                status: status_of(&row.status),
+                status: status_name(&row.status),
                 reference: row.source_ref,
                 at: Some(row.occurred_at),
                 position: row.position,
             })
             .collect();
-        found.sort_by(|one, other| (one.place, &one.reference, one.at).cmp(&(other.place, &other.reference, other.at)));
-        expected.sort_by(|one, other| (one.place, &one.reference, one.at).cmp(&(other.place, &other.reference, other.at)));
+        found.sort_by(|one, other| (one.key, &one.reference, one.at).cmp(&(other.key, &other.reference, other.at)));
+        expected.sort_by(|one, other| (one.key, &one.reference, one.at).cmp(&(other.key, &other.reference, other.at)));
         same("number of events", &found.len(), &expected.len())?;
         for (found, expected) in found.iter().zip(&mut expected) {
             expected.position = found.position;
@@ -175,17 +175,17 @@ impl History<'_> {
         self.model.events.extend(found);
 
         let [texts, titles] = world::versions_after(self.conn, self.newest).await;
-        let told = |rows: &[(i64, String, String)]| -> Vec<(usize, String)> {
-            let mut told: Vec<_> = rows.iter().map(|(_, task, content)| (task.parse().unwrap(), content.clone())).collect();
-            told.sort();
-            told
+        let contents = |rows: &[(i64, String, String)]| -> Vec<(usize, String)> {
+            let mut contents: Vec<_> = rows.iter().map(|(_, task, content)| (task.parse().unwrap(), content.clone())).collect();
+            contents.sort();
+            contents
         };
         let mut new_texts: Vec<_> = additions.texts.iter().map(|(document, wording)| (*document, text(*document, *wording))).collect();
         let mut new_titles: Vec<_> = additions.titles.iter().map(|(document, title)| (*document, title.to_string())).collect();
         new_texts.sort();
         new_titles.sort();
-        same("texts", &told(&texts), &new_texts)?;
-        same("titles", &told(&titles), &new_titles)?;
+        same("texts", &contents(&texts), &new_texts)?;
+        same("titles", &contents(&titles), &new_titles)?;
         for (rows, added, versions) in [(texts, additions.texts, &mut self.model.texts), (titles, additions.titles, &mut self.model.titles)]
         {
             for (position, task, _) in rows {
@@ -200,7 +200,7 @@ impl History<'_> {
         Ok(())
     }
 
-    /// The current state of every field of every document.
+    /// Compares the current state of every field of every document.
     async fn compare_current(&mut self) -> Result<(), String> {
         type Row = (String, String, Option<Vec<String>>, Option<Vec<String>>, String, Option<DateTime<Utc>>, Option<i64>);
         let rows: Vec<Row> = sqlx::query_as(
@@ -212,14 +212,14 @@ impl History<'_> {
         .await
         .unwrap();
         let mut expected = Vec::new();
-        for (document, field) in places() {
-            let place = (document, field);
-            let (event, predicted) = (self.model.latest(place, i64::MAX), self.model.predicted(place));
+        for (document, field) in document_fields() {
+            let key = (document, field);
+            let (event, predicted) = (self.model.latest(key, i64::MAX), self.model.predicted(key));
             if event.is_none() && predicted.is_none() {
                 continue;
             }
             let accepted = event.and_then(|event| event.accepted.clone());
-            let status = self.model.status(place, accepted.as_deref()).to_owned();
+            let status = self.model.status(key, accepted.as_deref()).to_owned();
             let (at, position) = (event.and_then(|event| event.at), event.map(|event| event.position));
             expected.push((document.to_string(), FIELDS[field].to_owned(), predicted, accepted, status, at, position));
         }
@@ -228,7 +228,7 @@ impl History<'_> {
 
     async fn compare_as_of(&mut self, position: i64) -> Result<(), String> {
         let mut scored = Vec::new();
-        for (document, field) in places() {
+        for (document, field) in document_fields() {
             let event = self.model.latest((document, field), position);
             if let Some(accepted) = event.and_then(|event| event.accepted.clone()) {
                 scored.push((FIELDS[field].to_owned(), accepted, self.model.predicted((document, field))));
@@ -243,16 +243,16 @@ impl History<'_> {
         scored.sort();
         let selection = world::selection(self.conn, position).await;
         same("reviewed predictions", &world::scored(self.conn, &selection).await, &scored)?;
-        let mut left_out = Vec::new();
+        let mut excluded = Vec::new();
         for (field, forms) in self.model.forms.iter().enumerate() {
             match version_at(forms, position).unwrap_or(forms[0].1) {
                 Form::Categorical => {}
-                Form::ManyValues => left_out.push((FIELDS[field].to_owned(), LeftOutReason::ManyValues)),
-                Form::Text => left_out.push((FIELDS[field].to_owned(), LeftOutReason::Kind)),
+                Form::ManyValues => excluded.push((FIELDS[field].to_owned(), ExclusionReason::ManyValues)),
+                Form::Text => excluded.push((FIELDS[field].to_owned(), ExclusionReason::Kind)),
             }
         }
         let found: Vec<_> = selection.untrainable.into_iter().map(|field| (field.field, field.reason)).collect();
-        same("fields that cannot be trained", &found, &left_out)?;
+        same("fields that cannot be trained", &found, &excluded)?;
 
         let titles: Vec<(String, String)> = sqlx::query_as(
             "SELECT DISTINCT ON (d.task_id) d.task_id, v.metadata->>'title'
@@ -264,15 +264,15 @@ impl History<'_> {
         .fetch_all(&mut *self.conn)
         .await
         .unwrap();
-        let known = |document: usize| Some((document.to_string(), version_at(&self.model.titles[document], position)?.to_string()));
-        same("titles", &titles, &(0..DOCUMENTS).filter_map(known).collect())
+        let title = |document: usize| Some((document.to_string(), version_at(&self.model.titles[document], position)?.to_string()));
+        same("titles", &titles, &(0..DOCUMENTS).filter_map(title).collect())
     }
 
     /// Builds a snapshot, compares its examples with the model and returns its canonical hash.
     async fn snapshot(&mut self, position: i64) -> Result<Option<String>, String> {
         let selection = world::selection(self.conn, position).await;
         let mut expected: BTreeMap<String, (String, BTreeMap<&str, Vec<String>>)> = BTreeMap::new();
-        for (document, field) in places() {
+        for (document, field) in document_fields() {
             let accepted = self.model.latest((document, field), position).and_then(|event| event.accepted.clone());
             if let (Some(accepted), Some(wording)) = (accepted, version_at(&self.model.texts[document], position)) {
                 let example = expected.entry(document.to_string()).or_insert_with(|| (text(document, wording), BTreeMap::new()));
@@ -294,7 +294,7 @@ impl History<'_> {
         Ok(Some(hash))
     }
 
-    /// A time is resolved to the position that was the newest then.
+    /// Checks that every time resolves to the position that was the newest at that time.
     async fn compare_times(&mut self) -> Result<(), String> {
         for (time, position) in std::mem::take(&mut self.moments) {
             same(&format!("position as of {time}"), &runs::resolve_position(self.conn, Some(time)).await.unwrap(), &position)?;
@@ -303,11 +303,11 @@ impl History<'_> {
     }
 }
 
-fn places() -> impl Iterator<Item = (usize, usize)> {
+fn document_fields() -> impl Iterator<Item = (usize, usize)> {
     (0..DOCUMENTS).flat_map(|document| (0..FIELDS.len()).map(move |field| (document, field)))
 }
 
-/// The name as the model writes it.
-fn status_of(status: &str) -> &'static str {
+/// The static name used by the model.
+fn status_name(status: &str) -> &'static str {
     ["OK", "CORRECTED", "NEW", "REJECTED", "MISSING", "UNREVIEWED"].into_iter().find(|known| *known == status).unwrap()
 }

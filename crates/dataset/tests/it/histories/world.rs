@@ -1,10 +1,10 @@
-//! The database, through the public functions of the crates.
+//! Applies commands to the database and reads it, through the public functions of the crates.
 
 use std::collections::BTreeMap;
 
 use annotations::fields::{Cardinality, FieldDefinition, FieldKind, declare};
-use annotations::import::{CreatedDocument, ImportError, ImportOptions, NewDocument, SOURCE, create_document, label_studio};
-use annotations::review::{Expected, NewReview, ReviewError, Reviewed, review, state_of};
+use annotations::import::{CreatedDocument, ImportError, ImportOptions, NewDocument, SOURCE, create_document, import_label_studio};
+use annotations::reviews::{Expected, NewReview, RecordedReview, ReviewError, current_state, record_review};
 use annotations::{AsOf, SplitRatios, as_of};
 use dataset::{DatasetError, Format, ReviewedPrediction, Selection, SelectionRequest, build, reviewed_predictions};
 use futures::TryStreamExt as _;
@@ -14,10 +14,10 @@ use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::command::{Form, Review, Said, Task, text, words};
+use super::command::{Decision, Form, Review, Task, text, value_strings};
 use super::{FIELDS, PROJECT};
 
-/// An event as the database has it.
+/// An event as stored in the database.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct EventRow {
     pub(super) position: i64,
@@ -29,7 +29,7 @@ pub(super) struct EventRow {
     pub(super) occurred_at: chrono::DateTime<chrono::Utc>,
 }
 
-/// Takes everything away but the sequence of positions.
+/// Deletes everything except the sequence of positions.
 pub(super) async fn empty(conn: &mut PgConnection) {
     sqlx::raw_sql("TRUNCATE documents, fields, annotation_events, annotations, extractions, text_sketches, sketch_hashes, imports CASCADE")
         .execute(&mut *conn)
@@ -40,7 +40,7 @@ pub(super) async fn empty(conn: &mut PgConnection) {
     }
 }
 
-/// Returns the position from which on the definition counts.
+/// Returns the position from which the definition is valid.
 pub(super) async fn redefine(conn: &mut PgConnection, field: usize, form: Form) -> i64 {
     let (kind, cardinality) = match form {
         Form::Categorical => (FieldKind::Categorical, Cardinality::One),
@@ -53,7 +53,8 @@ pub(super) async fn redefine(conn: &mut PgConnection, field: usize, form: Form) 
 
 pub(super) async fn import(conn: &mut PgConnection, tasks: &[Task]) -> Result<(), ImportError> {
     let file = Value::Array(tasks.iter().map(task_json).collect());
-    let report = label_studio(conn, std::io::Cursor::new(serde_json::to_vec(&file).unwrap()), &ImportOptions::new("test"), |_| {}).await?;
+    let report =
+        import_label_studio(conn, std::io::Cursor::new(serde_json::to_vec(&file).unwrap()), &ImportOptions::new("test"), |_| {}).await?;
     assert_eq!(report.quarantined, 0, "{report:?}");
     Ok(())
 }
@@ -61,7 +62,9 @@ pub(super) async fn import(conn: &mut PgConnection, tasks: &[Task]) -> Result<()
 fn task_json(task: &Task) -> Value {
     let items = |values: &[super::command::Value; FIELDS.len()]| -> Vec<Value> {
         let given = FIELDS.iter().zip(values).filter(|(_, value)| value.is_some());
-        given.map(|(field, value)| json!({ "type": "choices", "from_name": field, "value": { "choices": words(*value) } })).collect()
+        given
+            .map(|(field, value)| json!({ "type": "choices", "from_name": field, "value": { "choices": value_strings(*value) } }))
+            .collect()
     };
     let annotations: Vec<Value> = task
         .annotations
@@ -98,24 +101,24 @@ pub(super) async fn document_id(conn: &mut PgConnection, document: usize) -> Opt
     sqlx::query_scalar("SELECT id FROM documents WHERE task_id = $1").bind(document.to_string()).fetch_optional(conn).await.unwrap()
 }
 
-/// A review as a client makes it: it looks at the state first, and may be late with what it saw.
-pub(super) async fn request(conn: &mut PgConnection, wanted: &Review, reference: &str) -> Result<NewReview, ReviewError> {
-    let id = document_id(conn, wanted.document).await.unwrap_or_else(Uuid::nil);
-    let version = state_of(conn, id, FIELDS[wanted.field]).await?.map_or(0, |state| state.version);
-    let said = match wanted.said {
-        Said::Value(value) => annotations::review::Said::Value(words(value)),
-        Said::Undone => annotations::review::Said::Undone,
+/// Prepares a review as a client does: it reads the state first, which may be outdated when the review is written.
+pub(super) async fn request(conn: &mut PgConnection, review: &Review, reference: &str) -> Result<NewReview, ReviewError> {
+    let id = document_id(conn, review.document).await.unwrap_or_else(Uuid::nil);
+    let version = current_state(conn, id, FIELDS[review.field]).await?.map_or(0, |state| state.version);
+    let decision = match review.decision {
+        Decision::Set(value) => annotations::reviews::Decision::Set(value_strings(value)),
+        Decision::Undo => annotations::reviews::Decision::Undo,
     };
     Ok(NewReview {
-        occurred_at: wanted.at.map(|minutes| super::command::Moment::Early(minutes).time()),
+        occurred_at: review.at.map(|minutes| super::command::Moment::Early(minutes).time()),
         source_ref: Some(reference.to_owned()),
-        expected: Expected::Version(if wanted.up_to_date { version } else { version + 1 }),
-        ..NewReview::new(id, FIELDS[wanted.field], said, "test")
+        expected: Expected::Version(if review.up_to_date { version } else { version + 1 }),
+        ..NewReview::new(id, FIELDS[review.field], decision, "test")
     })
 }
 
-pub(super) async fn write(conn: &mut PgConnection, new: NewReview) -> Result<Reviewed, ReviewError> {
-    review(conn, new).await
+pub(super) async fn write(conn: &mut PgConnection, new: NewReview) -> Result<RecordedReview, ReviewError> {
+    record_review(conn, new).await
 }
 
 pub(super) async fn newest_position(conn: &mut PgConnection) -> i64 {
@@ -135,7 +138,7 @@ pub(super) async fn events_after(conn: &mut PgConnection, position: i64) -> Vec<
     .unwrap()
 }
 
-/// Positions, task ids and contents of the texts, then of the metadata, that came after a position.
+/// Positions, task ids and contents of the texts, then of the metadata, that are newer than a position.
 pub(super) async fn versions_after(conn: &mut PgConnection, position: i64) -> [Vec<(i64, String, String)>; 2] {
     let texts = "SELECT t.position, d.task_id, t.text FROM document_texts t JOIN documents d ON d.id = t.document_id WHERE t.position > $1 ORDER BY 1";
     let titles = "SELECT v.position, d.task_id, v.metadata->>'title' FROM document_details v JOIN documents d ON d.id = v.document_id WHERE v.position > $1 ORDER BY 1";
@@ -149,7 +152,7 @@ pub(super) async fn accepted_as_of(conn: &mut PgConnection, document: Uuid, fiel
     as_of(conn, document, FIELDS[field], position).await.unwrap()
 }
 
-/// The fields as of a position; `None` while no document has been reviewed.
+/// Selects all fields of the project as of a position.
 pub(super) async fn selection(conn: &mut PgConnection, position: i64) -> Selection {
     let request = SelectionRequest {
         fields: FIELDS.map(str::to_owned).to_vec(),
@@ -169,7 +172,7 @@ pub(super) async fn scored(conn: &mut PgConnection, selection: &Selection) -> Ve
     rows
 }
 
-/// A snapshot: its canonical hash, and its examples by task id. `None` when there is no example.
+/// Builds a snapshot. Returns its canonical hash and its examples by task id, or `None` if there are no examples.
 pub(super) async fn snapshot(database: &PgConnectOptions, selection: &Selection) -> Option<(String, BTreeMap<String, Value>)> {
     let dir = tempfile::tempdir().unwrap();
     let built = match build(database, selection, &[Format::Jsonl], dir.path(), &mut |_| {}, &CancellationToken::new()).await {

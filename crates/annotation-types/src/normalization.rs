@@ -1,0 +1,171 @@
+//! Normalization of values: maps spellings of one value to a canonical form, for fields that hold categories as free text.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Maximum number of aliases of one field.
+const MAX_ALIASES: usize = 10_000;
+
+/// How the letter case of values is handled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Case {
+    /// Case is kept and significant: values that differ in case are different values.
+    #[default]
+    Keep,
+    /// Aliases and allowed values match case-insensitively; other values are converted to lower case.
+    Lower,
+    /// As `lower`, but other values are converted to upper case.
+    Upper,
+}
+
+/// Normalization rules of a field. Values are always trimmed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Normalization {
+    /// How letter case is handled.
+    #[serde(default)]
+    pub case: Case,
+    /// Whether runs of white space are collapsed to one space.
+    #[serde(default)]
+    pub spaces: bool,
+    /// Aliases and the canonical values they map to.
+    #[serde(default)]
+    pub aliases: BTreeMap<String, String>,
+}
+
+#[cfg(feature = "sqlx")]
+mod column {
+    use sqlx::Postgres;
+    use sqlx::error::BoxDynError;
+    use sqlx::postgres::{PgTypeInfo, PgValueRef};
+    use sqlx::types::Json;
+
+    use super::Normalization;
+
+    impl sqlx::Type<Postgres> for Normalization {
+        fn type_info() -> PgTypeInfo {
+            <Json<Self> as sqlx::Type<Postgres>>::type_info()
+        }
+
+        fn compatible(ty: &PgTypeInfo) -> bool {
+            <Json<Self> as sqlx::Type<Postgres>>::compatible(ty)
+        }
+    }
+
+    impl<'r> sqlx::Decode<'r, Postgres> for Normalization {
+        fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+            <Json<Self> as sqlx::Decode<'r, Postgres>>::decode(value).map(|json| json.0)
+        }
+    }
+}
+
+impl Normalization {
+    /// Checks the rules against the allowed values of the field.
+    ///
+    /// # Errors
+    /// With a message for people that names the invalid alias.
+    pub fn check(&self, allowed: Option<&[String]>) -> Result<(), String> {
+        if self.aliases.len() > MAX_ALIASES {
+            return Err(format!("there are {} aliases; at most {MAX_ALIASES} are allowed", self.aliases.len()));
+        }
+        for (alias, value) in &self.aliases {
+            if [alias, value].iter().any(|text| text.trim().is_empty() || text.trim() != text.as_str() || text.contains('\0')) {
+                return Err(format!(
+                    "alias {alias:?} of {value:?}: both must be non-empty, without surrounding white space and NUL characters"
+                ));
+            }
+            if let Some(allowed) = allowed
+                && !allowed.contains(value)
+            {
+                return Err(format!("alias {alias:?} maps to {value:?}, which is not an allowed value"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Compiled normalization rules.
+#[derive(Debug, Clone)]
+pub struct Normalizer {
+    case: Case,
+    spaces: bool,
+    /// Canonical values by lookup key.
+    canonical: BTreeMap<String, String>,
+}
+
+impl Normalizer {
+    /// Compiles rules for a field with these allowed values.
+    #[must_use]
+    pub fn new(normalization: &Normalization, allowed: Option<&[String]>) -> Self {
+        let mut normalizer = Self { case: normalization.case, spaces: normalization.spaces, canonical: BTreeMap::new() };
+        for value in allowed.unwrap_or_default() {
+            normalizer.canonical.insert(normalizer.key(value), value.clone());
+        }
+        for (alias, value) in &normalization.aliases {
+            normalizer.canonical.insert(normalizer.key(alias), value.clone());
+        }
+        normalizer
+    }
+
+    fn key(&self, value: &str) -> String {
+        let spaced = if self.spaces { value.split_whitespace().collect::<Vec<_>>().join(" ") } else { value.trim().to_owned() };
+        match self.case {
+            Case::Keep => spaced,
+            Case::Lower | Case::Upper => spaced.to_lowercase(),
+        }
+    }
+
+    /// Normalizes values and removes duplicates; the first occurrence stays.
+    #[must_use]
+    pub fn apply(&self, values: &[String]) -> Vec<String> {
+        let mut normal: Vec<String> = Vec::with_capacity(values.len());
+        for value in values {
+            let key = self.key(value);
+            let value = match (self.canonical.get(&key), self.case) {
+                (Some(canonical), _) => canonical.clone(),
+                (None, Case::Upper) => key.to_uppercase(),
+                (None, Case::Keep | Case::Lower) => key,
+            };
+            if !value.is_empty() && !normal.contains(&value) {
+                normal.push(value);
+            }
+        }
+        normal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apply(normalization: &Normalization, allowed: Option<&[&str]>, values: &[&str]) -> Vec<String> {
+        let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
+        Normalizer::new(normalization, allowed.map(owned).as_deref()).apply(&owned(values))
+    }
+
+    #[test]
+    fn spellings_of_a_value_are_normalized_to_one() {
+        let aliases = BTreeMap::from([("NY".to_owned(), "New York".to_owned())]);
+        let lower = Normalization { case: Case::Lower, spaces: true, aliases };
+        assert_eq!(apply(&lower, None, &["ny", " New  York ", "Ohio"]), ["New York", "new york", "ohio"]);
+        assert_eq!(apply(&lower, Some(&["New York"]), &["ny", " NEW\n YORK "]), ["New York"]);
+        let upper = Normalization { case: Case::Upper, ..Normalization::default() };
+        assert_eq!(apply(&upper, None, &["eur ", "EUR"]), ["EUR"]);
+        assert_eq!(apply(&Normalization::default(), None, &[" a  b ", "A  b"]), ["a  b", "A  b"]);
+    }
+
+    #[test]
+    fn aliases_must_map_to_allowed_values() {
+        let with = |alias: &str, value: &str| Normalization {
+            aliases: BTreeMap::from([(alias.to_owned(), value.to_owned())]),
+            ..Normalization::default()
+        };
+        let allowed = ["Ohio".to_owned()];
+        assert!(with("OH", "Ohio").check(Some(&allowed)).is_ok());
+        assert!(with("TX", "Texas").check(Some(&allowed)).unwrap_err().contains("allowed"));
+        assert!(with("TX", " ").check(None).is_err());
+    }
+}

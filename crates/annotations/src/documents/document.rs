@@ -1,0 +1,76 @@
+//! Types of documents and of listing them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::splits::Split;
+
+/// A document without its text.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Document {
+    /// Id in this installation.
+    pub id: Uuid,
+    /// Source of the document, for example `label-studio`.
+    pub source: String,
+    /// Project within the source.
+    pub project: String,
+    /// Id within the project, as given by the source.
+    pub task_id: String,
+    /// Original file name; never used as a feature.
+    pub file_name: Option<String>,
+    /// Media type of the original.
+    pub content_type: String,
+    /// SHA-256 of the latest text, lower-case hex.
+    pub checksum: String,
+    /// Other keys of the task; never used as features.
+    pub metadata: Value,
+    /// Split of the document; missing until one is assigned.
+    pub split: Option<Split>,
+    /// Time of the first import.
+    pub created_at: DateTime<Utc>,
+    /// Time of the last change of text, file name or metadata.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A document with its latest text.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct DocumentText {
+    /// The document.
+    #[serde(flatten)]
+    pub document: Document,
+    /// Latest text.
+    pub text: String,
+    /// Version of the text, from 1.
+    pub text_version: i32,
+}
+
+/// Filter of a document listing. The default selects all documents.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentFilter {
+    /// Only documents of this source.
+    pub source: Option<String>,
+    /// Only documents of this project.
+    pub project: Option<String>,
+    /// Only documents with this id within their project.
+    pub task_id: Option<String>,
+}
+
+/// Pagination cursor: the last document of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentCursor {
+    /// Creation time of the document.
+    pub created_at: DateTime<Utc>,
+    /// Its id.
+    pub id: Uuid,
+}
+
+impl Document {
+    /// Returns the cursor that continues after this document.
+    #[must_use]
+    pub const fn cursor(&self) -> DocumentCursor {
+        DocumentCursor { created_at: self.created_at, id: self.id }
+    }
+}

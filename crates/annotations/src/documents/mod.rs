@@ -1,0 +1,9 @@
+//! Documents as readers see them: latest text, split, and the current state of their fields.
+
+mod annotation;
+mod document;
+mod read;
+
+pub use annotation::{Annotation, list_annotations};
+pub use document::{Document, DocumentCursor, DocumentFilter, DocumentText};
+pub use read::{get, list, unknown_ids};

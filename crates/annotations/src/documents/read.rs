@@ -1,0 +1,106 @@
+//! Queries of documents.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::documents::document::{Document, DocumentCursor, DocumentFilter, DocumentText};
+use crate::error::AnnotationsError;
+use crate::splits::Split;
+
+/// Lists at most `limit` documents by creation time, from the start or after a cursor.
+///
+/// # Errors
+/// When Postgres is unavailable.
+pub async fn list(
+    conn: &mut PgConnection,
+    filter: &DocumentFilter,
+    after: Option<DocumentCursor>,
+    limit: i64,
+) -> Result<Vec<Document>, AnnotationsError> {
+    let documents = sqlx::query_as!(
+        Document,
+        r#"
+        SELECT d.id, d.source, d.project, d.task_id, d.file_name, d.content_type, d.checksum, d.metadata,
+               (SELECT s.split FROM document_splits s WHERE s.document_id = d.id ORDER BY s.version DESC LIMIT 1) AS "split: Split",
+               d.created_at, d.updated_at
+        FROM documents d
+        WHERE ($1::text IS NULL OR d.source = $1)
+          AND ($2::text IS NULL OR d.project = $2)
+          AND ($6::text IS NULL OR d.task_id = $6)
+          AND ($3::timestamptz IS NULL OR (d.created_at, d.id) > ($3, $4::uuid))
+        ORDER BY d.created_at, d.id
+        LIMIT $5
+        "#,
+        filter.source,
+        filter.project,
+        after.map(|cursor| cursor.created_at),
+        after.map(|cursor| cursor.id),
+        limit,
+        filter.task_id,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(documents)
+}
+
+/// Returns a document with its latest text; `None` for an unknown id.
+///
+/// # Errors
+/// When Postgres is unavailable.
+pub async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Option<DocumentText>, AnnotationsError> {
+    let row = sqlx::query!(
+        r#"
+        SELECT d.id, d.source, d.project, d.task_id, d.file_name, d.content_type, d.checksum, d.metadata,
+               (SELECT s.split FROM document_splits s WHERE s.document_id = d.id ORDER BY s.version DESC LIMIT 1) AS "split: Split",
+               d.created_at, d.updated_at, t.text, t.version
+        FROM documents d
+        JOIN LATERAL (
+            SELECT x.text, x.version
+            FROM document_texts x
+            WHERE x.document_id = d.id
+            ORDER BY x.version DESC
+            LIMIT 1
+        ) t ON true
+        WHERE d.id = $1
+        "#,
+        id
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| DocumentText {
+        document: Document {
+            id: row.id,
+            source: row.source,
+            project: row.project,
+            task_id: row.task_id,
+            file_name: row.file_name,
+            content_type: row.content_type,
+            checksum: row.checksum,
+            metadata: row.metadata,
+            split: row.split,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        },
+        text: row.text,
+        text_version: row.version,
+    }))
+}
+
+/// Returns those of the ids that no document has, in the given order.
+///
+/// # Errors
+/// When Postgres is unavailable.
+pub async fn unknown_ids(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>, AnnotationsError> {
+    let unknown = sqlx::query_scalar!(
+        r#"
+        SELECT given.id AS "id!"
+        FROM unnest($1::uuid[]) WITH ORDINALITY AS given (id, index)
+        WHERE NOT EXISTS (SELECT FROM documents d WHERE d.id = given.id)
+        ORDER BY given.index
+        "#,
+        ids
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(unknown)
+}

@@ -1,0 +1,34 @@
+//! Queries of erasures.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::erasure::types::{ErasedText, Erasure};
+use crate::error::AnnotationsError;
+
+/// Returns the erasure of a document; `None` if it was not erased.
+///
+/// # Errors
+/// When Postgres is unavailable.
+pub async fn get_erasure(conn: &mut PgConnection, document_id: Uuid) -> Result<Option<Erasure>, AnnotationsError> {
+    let erasure = sqlx::query_as!(
+        Erasure,
+        "SELECT document_id, actor, reason, position, texts, events, datasets, erased_at FROM erasures WHERE document_id = $1",
+        document_id
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(erasure)
+}
+
+/// Returns the hashes of all versions of the text of a document. An erasure keeps them.
+///
+/// # Errors
+/// When Postgres is unavailable.
+pub async fn text_hashes(conn: &mut PgConnection, document_id: Uuid) -> Result<Vec<ErasedText>, AnnotationsError> {
+    let texts =
+        sqlx::query_as!(ErasedText, "SELECT version, sha256 FROM document_texts WHERE document_id = $1 ORDER BY version", document_id)
+            .fetch_all(conn)
+            .await?;
+    Ok(texts)
+}

@@ -1,0 +1,57 @@
+//! Declares fields.
+
+use aprendiz_annotation_types::{Cardinality, FieldKind};
+use sqlx::{Connection, PgConnection};
+
+use crate::error::AnnotationsError;
+use crate::fields::field::{Field, FieldDefinition};
+use crate::fields::read::get;
+
+/// Creates a field or replaces its definition, and marks it as declared. Existing values are not changed. A definition equal to the
+/// current one changes nothing.
+///
+/// # Errors
+/// When the name or the definition is invalid, or Postgres is unavailable.
+pub async fn declare(conn: &mut PgConnection, name: &str, definition: &FieldDefinition, actor: &str) -> Result<Field, AnnotationsError> {
+    definition.validate(name).map_err(|reason| AnnotationsError::InvalidDefinition { field: name.to_owned(), reason })?;
+    let normalization = definition.normalization.as_ref().map(|rule| serde_json::to_value(rule).expect("a rule is plain data"));
+    let mut transaction = conn.begin().await?;
+    // locks the row of the field even if it does not change, so that versions are numbered consecutively
+    let changed = sqlx::query!(
+        r#"
+        INSERT INTO fields AS f (name, kind, cardinality, allowed_values, normalization, declared)
+        VALUES ($1, $2, $3, $4, $5, true)
+        ON CONFLICT (name) DO UPDATE
+        SET kind = excluded.kind, cardinality = excluded.cardinality, allowed_values = excluded.allowed_values,
+            normalization = excluded.normalization, declared = true, updated_at = clock_timestamp()
+        WHERE (f.kind, f.cardinality, f.allowed_values, f.normalization, f.declared)
+              IS DISTINCT FROM
+              (excluded.kind, excluded.cardinality, excluded.allowed_values, excluded.normalization, true)
+        "#,
+        name,
+        definition.kind as FieldKind,
+        definition.cardinality as Cardinality,
+        definition.allowed_values.as_deref(),
+        normalization,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    if changed.rows_affected() > 0 {
+        sqlx::query!(
+            r#"
+            INSERT INTO field_definitions (field, version, kind, cardinality, allowed_values, normalization, declared, actor, position)
+            SELECT f.name, 1 + coalesce((SELECT max(d.version) FROM field_definitions d WHERE d.field = f.name), 0),
+                   f.kind, f.cardinality, f.allowed_values, f.normalization, f.declared, $2, next_position()
+            FROM fields f
+            WHERE f.name = $1
+            "#,
+            name,
+            actor,
+        )
+        .execute(&mut *transaction)
+        .await?;
+    }
+    let field = get(&mut transaction, name).await?.ok_or(sqlx::Error::RowNotFound)?;
+    transaction.commit().await?;
+    Ok(field)
+}

@@ -1,0 +1,173 @@
+//! Applies the normalization of a field to its stored values.
+
+use std::collections::BTreeMap;
+
+use aprendiz_annotation_types::{Normalization, Normalizer};
+use aprendiz_db::AdvisoryLock;
+use serde::{Deserialize, Serialize};
+use sqlx::{Connection, PgConnection};
+use utoipa::ToSchema;
+
+use crate::array_literal::array_literal;
+use crate::error::AnnotationsError;
+use crate::near_duplicates;
+use crate::state_sql::{derive_states, latest_prediction, status};
+
+/// Result of normalizing the stored values of a field.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NormalizedValues {
+    /// Number of distinct values that changed.
+    pub values: u64,
+    /// Number of reviews whose value changed; each change is an event.
+    pub reviews: u64,
+    /// Number of predictions whose value changed.
+    pub predictions: u64,
+}
+
+/// Loads the normalizers of all fields that have a normalization, by field.
+pub(crate) async fn load_normalizers(conn: &mut PgConnection) -> Result<BTreeMap<String, Normalizer>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT name, allowed_values, normalization AS "normalization!: Normalization"
+        FROM fields
+        WHERE normalization IS NOT NULL
+        "#
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.name, Normalizer::new(&row.normalization, row.allowed_values.as_deref()))).collect())
+}
+
+/// Normalizes the stored values of a field. A changed review keeps its reviewer; the change is an event of `actor`, and the original value
+/// remains in the history. Idempotent.
+///
+/// Runs in its own transaction, or in a savepoint if `conn` is in one. Then commit soon: it holds the position lock.
+///
+/// # Errors
+/// When the field has no normalization, or Postgres is unavailable; nothing is changed then.
+pub async fn normalize_values(conn: &mut PgConnection, field: &str, actor: &str) -> Result<NormalizedValues, AnnotationsError> {
+    let mut transaction = conn.begin().await?;
+    let conn = &mut *transaction;
+    // an erasure takes this lock first, too: otherwise it would wait for our rows while it holds the position lock
+    near_duplicates::lock(conn).await?;
+    let Some(normalizer) = load_normalizers(conn).await?.remove(field) else {
+        let reason = "it has no normalization: declare one first".to_owned();
+        transaction.rollback().await?;
+        return Err(AnnotationsError::InvalidDefinition { field: field.to_owned(), reason });
+    };
+    let (old, new) = changed_values(conn, field, &normalizer).await?;
+    let mut result = NormalizedValues { values: old.len() as u64, ..NormalizedValues::default() };
+    if old.is_empty() {
+        // explicit, because a dropped transaction sends its rollback only with the next statement and holds the lock until then
+        transaction.rollback().await?;
+        return Ok(result);
+    }
+    sqlx::raw_sql("CREATE TEMPORARY TABLE rewritten (document_id uuid NOT NULL, accepted text[]) ON COMMIT DROP")
+        .execute(&mut *conn)
+        .await?;
+    // lock order: rows first, positions last
+    result.predictions = rewrite_rows(conn, field, &old, &new).await?;
+    AdvisoryLock::Positions.lock(conn).await?;
+    result.reviews = write_events(conn, field, actor).await?;
+    sqlx::query(derive_states!("SELECT DISTINCT document_id, $1::text AS field FROM rewritten")).bind(field).execute(&mut *conn).await?;
+    sqlx::raw_sql("DROP TABLE rewritten").execute(&mut *conn).await?;
+    transaction.commit().await?;
+    Ok(result)
+}
+
+/// Returns the distinct stored values that change, old and new, as array literals.
+async fn changed_values(conn: &mut PgConnection, field: &str, normalizer: &Normalizer) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
+    let stored = sqlx::query_scalar!(
+        r#"
+        SELECT accepted_value AS "value!" FROM annotations WHERE field = $1 AND cardinality(accepted_value) > 0
+        UNION
+        SELECT value FROM extractions WHERE field = $1 AND cardinality(value) > 0
+        "#,
+        field
+    )
+    .fetch_all(conn)
+    .await?;
+    let (mut old, mut new) = (Vec::new(), Vec::new());
+    for value in stored {
+        let normal = normalizer.apply(&value);
+        if normal != value {
+            old.push(array_literal(&value));
+            new.push(array_literal(&normal));
+        }
+    }
+    Ok((old, new))
+}
+
+/// Fills `rewritten`, updates predictions, and locks the affected states. Returns the number of predictions.
+async fn rewrite_rows(conn: &mut PgConnection, field: &str, old: &[String], new: &[String]) -> Result<u64, sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO rewritten (document_id, accepted)
+         SELECT a.document_id, w.new::text[]
+         FROM annotations a
+         JOIN unnest($2::text[], $3::text[]) AS w (old, new) ON a.accepted_value = w.old::text[]
+         WHERE a.field = $1
+         ORDER BY a.document_id
+         FOR UPDATE OF a",
+    )
+    .bind(field)
+    .bind(old)
+    .bind(new)
+    .execute(&mut *conn)
+    .await?;
+    let predictions = sqlx::query(
+        "WITH changed AS (
+             UPDATE extractions x
+             SET value = w.new::text[]
+             FROM unnest($2::text[], $3::text[]) AS w (old, new)
+             WHERE x.field = $1 AND x.value = w.old::text[]
+             RETURNING x.document_id
+         )
+         INSERT INTO rewritten (document_id) SELECT document_id FROM changed",
+    )
+    .bind(field)
+    .bind(old)
+    .bind(new)
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    sqlx::query(
+        "SELECT count(*)
+         FROM (
+             SELECT
+             FROM annotations
+             WHERE field = $1 AND document_id IN (SELECT document_id FROM rewritten)
+             ORDER BY document_id
+             FOR UPDATE
+         ) locked",
+    )
+    .bind(field)
+    .execute(conn)
+    .await?;
+    Ok(predictions)
+}
+
+/// Writes an event for every review in `rewritten`. Returns their number.
+async fn write_events(conn: &mut PgConnection, field: &str, actor: &str) -> Result<u64, sqlx::Error> {
+    let events = sqlx::query(concat!(
+        "INSERT INTO annotation_events
+             (position, document_id, field, value, review_status, spans, reviewer, source, source_ref, occurred_at, actor)
+         SELECT nextval('positions'), document_id, $1, accepted, ",
+        status!(),
+        ", spans, reviewer, 'aprendiz', 'normalize:' || replaced, occurred_at, $2
+         FROM (
+             SELECT r.document_id, r.accepted, a.spans, a.reviewer, a.event_position AS replaced,
+                    greatest(clock_timestamp(), a.occurred_at + interval '1 microsecond') AS occurred_at, ",
+        latest_prediction!("x.value", "r.document_id", "$1"),
+        " AS predicted
+             FROM rewritten r
+             JOIN annotations a ON a.document_id = r.document_id AND a.field = $1
+             WHERE r.accepted IS NOT NULL
+             ORDER BY r.document_id
+         ) ordered"
+    ))
+    .bind(field)
+    .bind(actor)
+    .execute(conn)
+    .await?;
+    Ok(events.rows_affected())
+}

@@ -1,0 +1,78 @@
+//! Queries of fields.
+
+use aprendiz_annotation_types::{Cardinality, FieldKind, Normalization};
+use sqlx::PgConnection;
+
+use crate::error::AnnotationsError;
+use crate::fields::field::{Field, FieldVersion};
+
+/// Lists all fields by name.
+///
+/// # Errors
+/// When Postgres is unavailable.
+pub async fn list(conn: &mut PgConnection) -> Result<Vec<Field>, AnnotationsError> {
+    let fields = sqlx::query_as!(
+        Field,
+        r#"
+        SELECT f.name, f.kind AS "kind: FieldKind", f.cardinality AS "cardinality: Cardinality", f.allowed_values,
+               f.normalization AS "normalization: Normalization", f.declared,
+               coalesce((SELECT max(d.version) FROM field_definitions d WHERE d.field = f.name), 1) AS "version!",
+               coalesce(r.documents, 0) AS "documents_reviewed!", f.created_at, f.updated_at
+        FROM fields f
+        LEFT JOIN (
+            SELECT field, count(*) AS documents
+            FROM annotations
+            WHERE accepted_value IS NOT NULL
+            GROUP BY field
+        ) r ON r.field = f.name
+        ORDER BY f.name COLLATE "C"
+        "#
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(fields)
+}
+
+/// Returns one field; `None` for an unknown name.
+///
+/// # Errors
+/// When Postgres is unavailable.
+pub async fn get(conn: &mut PgConnection, name: &str) -> Result<Option<Field>, AnnotationsError> {
+    let field = sqlx::query_as!(
+        Field,
+        r#"
+        SELECT f.name, f.kind AS "kind: FieldKind", f.cardinality AS "cardinality: Cardinality", f.allowed_values,
+               f.normalization AS "normalization: Normalization", f.declared,
+               coalesce((SELECT max(d.version) FROM field_definitions d WHERE d.field = f.name), 1) AS "version!",
+               (SELECT count(*) FROM annotations a WHERE a.field = f.name AND a.accepted_value IS NOT NULL) AS "documents_reviewed!",
+               f.created_at, f.updated_at
+        FROM fields f
+        WHERE f.name = $1
+        "#,
+        name
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(field)
+}
+
+/// Lists all versions of the definition of a field, the current one last. Empty for an unknown field.
+///
+/// # Errors
+/// When Postgres is unavailable.
+pub async fn history(conn: &mut PgConnection, name: &str) -> Result<Vec<FieldVersion>, AnnotationsError> {
+    let versions = sqlx::query_as!(
+        FieldVersion,
+        r#"
+        SELECT version, kind AS "kind: FieldKind", cardinality AS "cardinality: Cardinality", allowed_values,
+               normalization AS "normalization: Normalization", declared, actor, position, created_at AS since
+        FROM field_definitions
+        WHERE field = $1
+        ORDER BY version
+        "#,
+        name
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(versions)
+}

@@ -1,0 +1,50 @@
+//! Inserts the rows of an import of a legacy review file into `imports` and `import_quarantine`.
+
+use aprendiz_annotation_types::QuarantinedTask;
+use sqlx::PgConnection;
+
+use crate::import::legacy_csv::SOURCE;
+use crate::import::legacy_csv::options::LegacyCsvOptions;
+use crate::import::legacy_csv::report::LegacyCsvReport;
+
+pub(super) async fn record(
+    conn: &mut PgConnection,
+    options: &LegacyCsvOptions,
+    report: &LegacyCsvReport,
+    quarantined: &[QuarantinedTask],
+) -> Result<(), sqlx::Error> {
+    let stored = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    sqlx::query!(
+        "INSERT INTO imports (id, source, file_name, actor, bytes, tasks, documents_created, documents_updated, documents_unchanged,
+                              events_created, quarantined, report, started_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12)",
+        report.import_id,
+        SOURCE,
+        options.file_name,
+        options.actor,
+        stored(report.bytes),
+        stored(report.rows),
+        stored(report.documents_created),
+        stored(report.rows_matched),
+        stored(report.events_created),
+        stored(report.quarantined),
+        serde_json::to_value(report).expect("a report is plain data"),
+        report.started_at,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let indexes: Vec<i64> = quarantined.iter().map(|row| stored(row.task_index)).collect();
+    let ids: Vec<Option<&str>> = quarantined.iter().map(|row| row.task_id.as_deref()).collect();
+    let reasons: Vec<&str> = quarantined.iter().map(|row| row.reason.as_str()).collect();
+    sqlx::query!(
+        "INSERT INTO import_quarantine (import_id, task_index, task_id, reason)
+         SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::text[])",
+        report.import_id,
+        &indexes,
+        &ids as &[Option<&str>],
+        &reasons as &[&str],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

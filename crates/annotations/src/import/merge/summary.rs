@@ -1,0 +1,140 @@
+//! Builds the report of an import, and inserts its rows into `imports` and `import_quarantine`.
+
+use std::collections::BTreeMap;
+
+use aprendiz_annotation_types::QuarantinedTask;
+use aprendiz_label_studio::{ReadSummary, SOURCE};
+use sqlx::{PgConnection, Row};
+
+use crate::import::error::ImportError;
+use crate::import::merge::documents::DocumentCounts;
+use crate::import::merge::parsed_import::ParsedImport;
+use crate::import::options::ImportOptions;
+use crate::import::report::{ImportReport, NewField, StatusCounts};
+
+/// What was moved.
+pub(super) struct MergeSummary {
+    pub(super) documents: DocumentCounts,
+    pub(super) events_created: u64,
+    pub(super) new_fields: Vec<NewField>,
+    pub(super) warnings: Vec<String>,
+    pub(super) reviews_retracted: u64,
+}
+
+/// Builds the report and inserts the rows.
+pub(super) async fn record(
+    conn: &mut PgConnection,
+    options: &ImportOptions,
+    parsed: ParsedImport,
+    merged: MergeSummary,
+) -> Result<ImportReport, ImportError> {
+    let ReadSummary { tasks, quarantined, quarantined_tasks, unknown_controls, unknown_keys, ignored } = parsed.summary;
+    let mut warnings = merged.warnings;
+    for (count, description) in [
+        (ignored.prediction_ids, "predictions are only ids, as in a direct export: use a snapshot export to import predictions"),
+        (ignored.scores, "scores are not between 0 and 1 and were ignored"),
+        (ignored.statuses_without_value, "values have a review status but no value and count as unreviewed"),
+        (ignored.not_ground_truth, "annotations were ignored because other annotations of their tasks are ground truth"),
+        (
+            ignored.json_min_without_project,
+            "JSON_MIN annotations have no project and were imported into project 0: set the project of the import",
+        ),
+        (ignored.displaced_keys, "tasks have unknown keys that were dropped because their data already has a key `task`"),
+    ] {
+        if count > 0 {
+            warnings.push(format!("{count} {description}"));
+        }
+    }
+    let unsigned = i64::unsigned_abs;
+    let report = ImportReport {
+        import_id: parsed.import_id,
+        bytes: parsed.bytes,
+        tasks,
+        documents_created: unsigned(merged.documents.created),
+        documents_updated: unsigned(merged.documents.updated),
+        documents_unchanged: unsigned(merged.documents.unchanged),
+        events_created: merged.events_created,
+        quarantined,
+        quarantined_tasks: quarantined_tasks.iter().take(options.limits.quarantine_listed).map(QuarantinedTask::without_json).collect(),
+        fields: count_statuses(conn).await?,
+        new_fields: merged.new_fields,
+        unknown_controls,
+        unknown_keys,
+        annotations_cancelled: ignored.cancelled,
+        drafts_ignored: ignored.drafts,
+        reviews_withdrawn: merged.reviews_retracted,
+        warnings,
+        started_at: parsed.started_at,
+    };
+    let stored = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    sqlx::query!(
+        "INSERT INTO imports (id, source, file_name, actor, bytes, tasks, documents_created, documents_updated, documents_unchanged,
+                              events_created, quarantined, report, started_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        report.import_id,
+        SOURCE,
+        options.file_name,
+        options.actor,
+        stored(report.bytes),
+        stored(report.tasks),
+        merged.documents.created,
+        merged.documents.updated,
+        merged.documents.unchanged,
+        stored(report.events_created),
+        stored(report.quarantined),
+        serde_json::to_value(&report).expect("a report is plain data"),
+        report.started_at,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let indexes: Vec<i64> = quarantined_tasks.iter().map(|task| stored(task.task_index)).collect();
+    let ids: Vec<Option<&str>> = quarantined_tasks.iter().map(|task| task.task_id.as_deref()).collect();
+    let reasons: Vec<&str> = quarantined_tasks.iter().map(|task| task.reason.as_str()).collect();
+    let kept: Vec<Option<&str>> = quarantined_tasks.iter().map(|task| task.json.as_deref()).collect();
+    sqlx::query!(
+        "INSERT INTO import_quarantine (import_id, task_index, task_id, reason, task)
+         SELECT $1, q.task_index, q.task_id, q.reason,
+                -- nothing is kept of erased documents
+                CASE WHEN NOT EXISTS (SELECT FROM erasures e JOIN documents d ON d.id = e.document_id WHERE d.task_id = q.task_id) THEN q.task END
+         FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[]) AS q (task_index, task_id, reason, task)",
+        report.import_id,
+        &indexes,
+        &ids as &[Option<&str>],
+        &reasons as &[&str],
+        &kept as &[Option<&str>],
+    )
+    .execute(conn)
+    .await?;
+    Ok(report)
+}
+
+/// Counts the documents of the import by review status, for each field.
+pub(in crate::import) async fn count_statuses(conn: &mut PgConnection) -> Result<BTreeMap<String, StatusCounts>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT a.field,
+                count(*) FILTER (WHERE a.review_status = 'OK') AS ok,
+                count(*) FILTER (WHERE a.review_status = 'CORRECTED') AS corrected,
+                count(*) FILTER (WHERE a.review_status = 'NEW') AS new,
+                count(*) FILTER (WHERE a.review_status = 'REJECTED') AS rejected,
+                count(*) FILTER (WHERE a.review_status = 'MISSING') AS missing,
+                count(*) FILTER (WHERE a.review_status = 'UNREVIEWED') AS unreviewed
+         FROM targets t
+         JOIN annotations a USING (document_id)
+         GROUP BY a.field",
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut counts = BTreeMap::new();
+    for row in &rows {
+        let status = StatusCounts {
+            ok: row.try_get("ok")?,
+            corrected: row.try_get("corrected")?,
+            new: row.try_get("new")?,
+            rejected: row.try_get("rejected")?,
+            missing: row.try_get("missing")?,
+            unreviewed: row.try_get("unreviewed")?,
+        };
+        counts.insert(row.try_get("field")?, status);
+    }
+    Ok(counts)
+}

@@ -1,0 +1,78 @@
+//! A single document to be imported, and its validation.
+
+use aprendiz_annotation_types::MAX_ID_CHARS;
+use serde_json::{Map, Value};
+
+use crate::import::error::ImportError;
+use crate::import::staging::StagedDocument;
+
+/// Maximum bytes of the text, the same as for an import.
+const MAX_TEXT_BYTES: usize = 10 << 20;
+const MAX_METADATA_BYTES: usize = 1 << 20;
+const MAX_SOURCE_CHARS: usize = 100;
+const MAX_FILE_NAME_CHARS: usize = 1_000;
+
+/// A document to be imported.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewDocument {
+    /// Source, for example `api`; 1 to 100 characters without `/`.
+    pub source: String,
+    /// Project within the source, 1 to 200 characters.
+    pub project: String,
+    /// Id within the project, 1 to 200 characters.
+    pub task_id: String,
+    /// Original file name; never a feature.
+    pub file_name: Option<String>,
+    /// Other properties; never features.
+    pub metadata: Map<String, Value>,
+    /// The text; not empty, at most 10 MiB.
+    pub text: String,
+}
+
+impl NewDocument {
+    /// Validates the document.
+    pub(super) fn validate(self) -> Result<StagedDocument, ImportError> {
+        let invalid = |part: &'static str, reason: String| Err(ImportError::InvalidDocument { part, reason });
+        for (part, name, max_chars) in
+            [("source", &self.source, MAX_SOURCE_CHARS), ("project", &self.project, MAX_ID_CHARS), ("task_id", &self.task_id, MAX_ID_CHARS)]
+        {
+            if name.trim().is_empty() || name.chars().count() > max_chars || name.contains(char::is_control) {
+                return invalid(part, format!("use 1 to {max_chars} characters without control characters"));
+            }
+        }
+        if self.source.contains('/') {
+            return invalid("source", "remove the `/`: documents are named SOURCE/PROJECT/TASK".to_owned());
+        }
+        if self.file_name.as_ref().is_some_and(|name| name.is_empty() || name.chars().count() > MAX_FILE_NAME_CHARS || name.contains('\0'))
+        {
+            return invalid("file_name", format!("use 1 to {MAX_FILE_NAME_CHARS} characters without NUL, or omit it"));
+        }
+        if self.text.trim().is_empty() {
+            return invalid("text", "it is empty".to_owned());
+        }
+        if self.text.len() > MAX_TEXT_BYTES {
+            return invalid("text", format!("it has {} bytes; at most {MAX_TEXT_BYTES} are allowed", self.text.len()));
+        }
+        if self.text.contains('\0') {
+            return invalid("text", "it contains a NUL character, which the database cannot store".to_owned());
+        }
+        let metadata = Value::Object(self.metadata);
+        if contains_nul(&metadata) {
+            return invalid("metadata", "it contains a NUL character, which the database cannot store".to_owned());
+        }
+        let metadata = metadata.to_string();
+        if metadata.len() > MAX_METADATA_BYTES {
+            return invalid("metadata", format!("it has {} bytes; at most {MAX_METADATA_BYTES} are allowed", metadata.len()));
+        }
+        Ok(StagedDocument { project: self.project, task_id: self.task_id, file_name: self.file_name, metadata, text: self.text })
+    }
+}
+
+fn contains_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(contains_nul),
+        Value::Object(items) => items.iter().any(|(key, item)| key.contains('\0') || contains_nul(item)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}

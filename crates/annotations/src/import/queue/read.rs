@@ -1,0 +1,68 @@
+//! Reading the states of imports.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::import::queue::types::{ImportState, ImportStatus};
+
+/// Returns the state of an import, whether it ran in the background or not; `None` if it does not exist.
+///
+/// # Errors
+/// If Postgres is unavailable.
+pub async fn import_state(conn: &mut PgConnection, id: Uuid) -> Result<Option<ImportState>, sqlx::Error> {
+    sqlx::query_as!(
+        ImportState,
+        r#"
+        SELECT coalesce(r.id, i.id) AS "id!", coalesce(r.status, 'succeeded') AS "status!: ImportStatus",
+               coalesce(i.file_name, r.options ->> 'file_name') AS file_name, coalesce(r.actor, i.actor) AS "actor!",
+               coalesce(r.bytes, i.bytes) AS "bytes!", coalesce(i.bytes, r.bytes_read) AS "bytes_read!",
+               coalesce(i.tasks, r.tasks) AS "tasks!", r.stage AS "stage?", coalesce(r.attempt, 1) AS "attempt!",
+               r.error_code AS "error_code?", r.error AS "error?", coalesce(r.created_at, i.started_at) AS "created_at!",
+               coalesce(r.started_at, i.started_at) AS "started_at?", coalesce(r.finished_at, i.finished_at) AS "finished_at?",
+               i.report AS "report?"
+        FROM (SELECT * FROM import_requests WHERE id = $1) r
+        FULL JOIN (SELECT * FROM imports WHERE id = $1) i ON i.id = r.id
+        "#,
+        id
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Lists imports, newest first, before the cursor (`created_at`, `id`); without their reports.
+///
+/// # Errors
+/// If Postgres is unavailable.
+pub async fn list_imports(
+    conn: &mut PgConnection,
+    before: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> Result<Vec<ImportState>, sqlx::Error> {
+    let (at, id) = before.unzip();
+    sqlx::query_as!(
+        ImportState,
+        r#"
+        SELECT id AS "id!", status AS "status!: ImportStatus", file_name, actor AS "actor!", bytes AS "bytes!", bytes_read AS "bytes_read!",
+               tasks AS "tasks!", stage, attempt AS "attempt!", error_code, error, created_at AS "created_at!", started_at, finished_at,
+               NULL::jsonb AS report
+        FROM (
+            SELECT coalesce(r.id, i.id) AS id, coalesce(r.status, 'succeeded') AS status,
+                   coalesce(i.file_name, r.options ->> 'file_name') AS file_name, coalesce(r.actor, i.actor) AS actor,
+                   coalesce(r.bytes, i.bytes) AS bytes, coalesce(i.bytes, r.bytes_read) AS bytes_read, coalesce(i.tasks, r.tasks) AS tasks,
+                   r.stage, coalesce(r.attempt, 1) AS attempt, r.error_code, r.error, coalesce(r.created_at, i.started_at) AS created_at,
+                   coalesce(r.started_at, i.started_at) AS started_at, coalesce(r.finished_at, i.finished_at) AS finished_at
+            FROM import_requests r
+            FULL JOIN imports i ON i.id = r.id
+        ) every
+        WHERE $1::timestamptz IS NULL OR (created_at, id) < ($1, $2)
+        ORDER BY created_at DESC, id DESC
+        LIMIT $3
+        "#,
+        at,
+        id,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}

@@ -1,0 +1,115 @@
+//! Types of background imports.
+
+use aprendiz_label_studio::GroundTruth;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::import::options::ImportOptions;
+use crate::import::report::ImportReport;
+
+/// Status of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "import_status", rename_all = "lowercase")]
+pub enum ImportStatus {
+    /// The file is stored and waits to be imported.
+    Queued,
+    /// Being imported.
+    Running,
+    /// Imported completely.
+    Succeeded,
+    /// Failed; nothing was imported.
+    Failed,
+}
+
+/// Options of an import as they are stored with its request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredOptions {
+    /// Name of the file.
+    #[serde(default)]
+    pub file_name: Option<String>,
+    /// Project of every task.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// Key of `data` that holds the text.
+    #[serde(default)]
+    pub text_key: Option<String>,
+    /// Whether ground-truth annotations are preferred.
+    #[serde(default)]
+    pub prefer_ground_truth: bool,
+    /// Whether reviews of deleted annotations are retracted.
+    #[serde(default)]
+    pub mirror: bool,
+}
+
+impl StoredOptions {
+    /// Converts them to the options of an import on behalf of `actor`.
+    #[must_use]
+    pub fn into_options(self, actor: &str) -> ImportOptions {
+        let mut options = ImportOptions::new(actor);
+        options.file_name = self.file_name;
+        options.project = self.project;
+        if let Some(text_key) = self.text_key {
+            options.text_key = text_key;
+        }
+        options.ground_truth = if self.prefer_ground_truth { GroundTruth::Prefer } else { GroundTruth::Ignore };
+        options.mirror = self.mirror;
+        options
+    }
+}
+
+/// State of an import.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ImportState {
+    /// Id of the import.
+    pub id: Uuid,
+    /// Current status.
+    pub status: ImportStatus,
+    /// Name of the file, if it has one.
+    pub file_name: Option<String>,
+    /// Who requested it.
+    pub actor: String,
+    /// Bytes of the file, before decompression.
+    pub bytes: i64,
+    /// Bytes read so far.
+    pub bytes_read: i64,
+    /// Tasks read so far.
+    pub tasks: i64,
+    /// `reading` (the file) or `storing` (merging its rows); absent unless it is running.
+    pub stage: Option<String>,
+    /// Number of the attempt, from 1; each attempt starts from the beginning of the file.
+    pub attempt: i32,
+    /// Error code, if it failed.
+    pub error_code: Option<String>,
+    /// Error message, if it failed.
+    pub error: Option<String>,
+    /// When it was requested.
+    pub created_at: DateTime<Utc>,
+    /// When the last attempt started.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it succeeded or failed.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// The report, if it succeeded.
+    #[schema(value_type = Option<ImportReport>)]
+    pub report: Option<serde_json::Value>,
+}
+
+/// An import claimed by an importer.
+#[derive(Debug, Clone)]
+pub struct ClaimedImport {
+    /// Its id.
+    pub id: Uuid,
+    /// Number of this attempt, from 1.
+    pub attempt: i32,
+    /// Object key of the file.
+    pub object_key: String,
+    /// Bytes of the file.
+    pub bytes: i64,
+    /// Who requested it.
+    pub actor: String,
+    /// Its options.
+    pub options: StoredOptions,
+}

@@ -1,0 +1,50 @@
+//! Finds the snapshots that contain a document.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::inspect::error::InspectError;
+use crate::split::Split;
+
+/// A snapshot that contains a document, and the split of the document in it.
+pub(super) struct Membership {
+    pub(super) document_id: Uuid,
+    pub(super) dataset_id: Uuid,
+    pub(super) split: Split,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) erased_at: Option<DateTime<Utc>>,
+}
+
+/// Returns the snapshots that contain the documents, or contained them until they were erased; only `dataset` if given.
+///
+/// Costs a few index lookups per document and row of `datasets`.
+pub(super) async fn load_memberships(
+    conn: &mut PgConnection,
+    documents: &[Uuid],
+    dataset: Option<Uuid>,
+) -> Result<Vec<Membership>, InspectError> {
+    let memberships = sqlx::query_as!(
+        Membership,
+        r#"
+        SELECT c.id AS "document_id!", ds.id AS dataset_id, c.split AS "split!: Split", ds.created_at, ds.erased_at
+        FROM datasets ds
+        CROSS JOIN LATERAL chosen_documents(
+            (ds.selection->>'position')::bigint, $1, ds.selection->>'source', ds.selection->>'project', ds.created_at
+        ) c
+        WHERE ($2::uuid IS NULL OR ds.id = $2)
+          AND (ds.selection->'documents' = 'null' OR ds.selection->'documents' ? c.id::text)
+          AND EXISTS (
+              SELECT
+              FROM jsonb_array_elements_text(ds.selection->'fields') AS selected (field)
+              CROSS JOIN LATERAL accepted_values(c.id, ARRAY[selected.field], (ds.selection->>'position')::bigint)
+          )
+        ORDER BY ds.created_at, ds.id
+        "#,
+        documents,
+        dataset,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(memberships)
+}

@@ -1,0 +1,108 @@
+//! Decides which fields and labels of a snapshot can be trained.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::labels::counts::FieldCounts;
+use crate::labels::label::Label;
+use crate::selection::{ExcludedField, ExclusionReason, Selection};
+
+/// A label with fewer examples than the minimum support.
+#[derive(Debug, Serialize)]
+pub(crate) struct ExcludedLabel {
+    label: Label,
+    count: i64,
+    reason: &'static str,
+}
+
+/// Labels of a trainable field.
+#[derive(Debug, Serialize)]
+pub(crate) struct TrainableField {
+    pub(crate) labels: Vec<Label>,
+    pub(crate) excluded: Vec<ExcludedLabel>,
+}
+
+/// Content of the file `labels.json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Labels {
+    v: u32,
+    pub(crate) fields: BTreeMap<String, TrainableField>,
+    pub(crate) left_out: Vec<ExcludedField>,
+}
+
+impl Labels {
+    /// Applies the minimum support and the two-label minimum to every selected field.
+    pub(crate) fn from_counts(selection: &Selection, counts: &BTreeMap<String, FieldCounts>) -> Self {
+        let mut fields = BTreeMap::new();
+        let mut left_out = Vec::new();
+        for field in &selection.fields {
+            let trainable = match selection.untrainable.iter().find(|untrainable| untrainable.field == *field) {
+                Some(untrainable) => Err(untrainable.reason),
+                None => counts.get(field).map_or(Err(ExclusionReason::NoValues), |counts| trainable_field(counts, selection.min_support)),
+            };
+            match trainable {
+                Ok(trainable) => drop(fields.insert(field.clone(), trainable)),
+                Err(reason) => left_out.push(ExcludedField { field: field.clone(), reason }),
+            }
+        }
+        Self { v: 1, fields, left_out }
+    }
+}
+
+fn trainable_field(counts: &FieldCounts, min_support: u32) -> Result<TrainableField, ExclusionReason> {
+    let (kept, rare): (Vec<_>, Vec<_>) = counts.labels.iter().partition(|(_, count)| count.total() >= i64::from(min_support));
+    let in_train = kept.iter().filter(|(_, count)| count.train > 0).count();
+    if in_train < 2 {
+        return Err(ExclusionReason::OneClass);
+    }
+    let excluded = rare
+        .into_iter()
+        .map(|(label, count)| ExcludedLabel { label: label.clone(), count: count.total(), reason: "min_support" })
+        .collect();
+    Ok(TrainableField { labels: kept.into_iter().map(|(label, _)| label.clone()).collect(), excluded })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::split_counts::SplitCounts;
+
+    fn field_counts(labels: &[(Option<&str>, [i64; 3])]) -> FieldCounts {
+        let mut counts = FieldCounts::default();
+        for (label, [train, validation, test]) in labels {
+            let label = label.map_or(Label::NoValue, |value| Label::Value(value.to_owned()));
+            counts.labels.insert(label, SplitCounts { train: *train, validation: *validation, test: *test });
+        }
+        counts
+    }
+
+    #[test]
+    fn rare_labels_are_excluded_and_no_value_is_sorted_last() {
+        let counts = field_counts(&[(None, [3, 0, 0]), (Some("Utah"), [1, 0, 0]), (Some("b"), [1, 1, 0]), (Some("B"), [2, 0, 0])]);
+        let field = trainable_field(&counts, 2).unwrap();
+        assert_eq!(
+            serde_json::to_string(&field).unwrap(),
+            r#"{"labels":["B","b",null],"excluded":[{"label":"Utah","count":1,"reason":"min_support"}]}"#
+        );
+    }
+
+    #[test]
+    fn a_label_without_train_examples_does_not_make_a_field_trainable() {
+        let counts = field_counts(&[(Some("A"), [9, 1, 1]), (Some("B"), [0, 3, 0])]);
+        assert_eq!(trainable_field(&counts, 2).unwrap_err(), ExclusionReason::OneClass);
+    }
+
+    #[test]
+    fn one_value_and_no_value_are_two_trainable_labels() {
+        let counts = field_counts(&[(Some("A"), [2, 0, 0]), (None, [2, 0, 0])]);
+        assert_eq!(trainable_field(&counts, 2).unwrap().labels, [Label::Value("A".into()), Label::NoValue]);
+    }
+
+    #[test]
+    fn a_field_whose_labels_are_below_the_minimum_support_is_excluded() {
+        let counts = field_counts(&[(Some("A"), [1, 0, 0]), (Some("B"), [1, 0, 0])]);
+        assert_eq!(trainable_field(&counts, 2).unwrap_err(), ExclusionReason::OneClass);
+        assert!(trainable_field(&counts, 1).is_ok());
+    }
+}

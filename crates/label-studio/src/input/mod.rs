@@ -1,0 +1,4 @@
+//! From bytes to the elements of a JSON array.
+
+pub(crate) mod json_array_reader;
+mod json_scanner;

@@ -1,0 +1,43 @@
+//! What was found in a file besides its good tasks.
+
+use std::collections::BTreeMap;
+
+use aprendiz_annotation_types::QuarantinedTask;
+
+/// Counts and rejected tasks of a file.
+#[derive(Debug, Default)]
+pub struct ReadSummary {
+    /// Tasks in the file, good and quarantined.
+    pub tasks: u64,
+    /// Quarantined tasks.
+    pub quarantined: u64,
+    /// The first quarantined tasks, up to the limit of the options.
+    pub quarantined_tasks: Vec<QuarantinedTask>,
+    /// Parts of good tasks that were left out.
+    pub ignored: IgnoredCounts,
+    /// Result items of unknown control types, by type.
+    pub unknown_controls: BTreeMap<String, u64>,
+    /// Unknown keys of annotations, predictions and results, by path and name.
+    pub unknown_keys: BTreeMap<String, u64>,
+}
+
+/// Counts of what was left out of good tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IgnoredCounts {
+    /// Predictions given only by their id.
+    pub prediction_ids: u64,
+    /// Scores outside of 0 to 1.
+    pub scores: u64,
+    /// Values with a review status that accepts a value, although neither the annotation nor a prediction has one.
+    pub statuses_without_value: u64,
+    /// Skipped annotations.
+    pub cancelled: u64,
+    /// Drafts.
+    pub drafts: u64,
+    /// Annotations without the ground-truth flag in tasks where others have it.
+    pub not_ground_truth: u64,
+    /// JSON_MIN tasks without a project.
+    pub json_min_without_project: u64,
+    /// Tasks whose unknown keys were dropped because `data` already has a key `task`.
+    pub displaced_keys: u64,
+}

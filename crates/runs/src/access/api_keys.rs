@@ -1,0 +1,136 @@
+//! API keys. A secret is shown once; only its hash is stored.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use sqlx::{Acquire as _, PgConnection};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::access::audit::record_audit;
+use crate::access::role::Role;
+use crate::error::RunsError;
+
+const PREFIX: &str = "apz_";
+
+/// An API key, without its secret.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ApiKey {
+    /// Id of the key.
+    pub id: Uuid,
+    /// Name of its owner, recorded as the actor of its requests.
+    pub name: String,
+    /// What the key may do.
+    pub role: Role,
+    /// When the key was created.
+    pub created_at: DateTime<Utc>,
+    /// Who created the key.
+    pub created_by: String,
+    /// When the key was revoked; null while it is valid.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// A new key with its secret, which is shown once and never stored.
+pub struct NewApiKey {
+    /// Its id.
+    pub id: Uuid,
+    /// The secret, sent as a bearer token.
+    pub secret: String,
+}
+
+impl fmt::Debug for NewApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewApiKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+fn hash(secret: &str) -> String {
+    hex::encode(Sha256::digest(secret.as_bytes()))
+}
+
+/// Creates a key with a secret of 256 random bits.
+///
+/// # Errors
+/// When Postgres does not answer, or the system provides no random bytes.
+pub async fn create_api_key(conn: &mut PgConnection, name: &str, role: Role, actor: &str) -> Result<NewApiKey, RunsError> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).map_err(|error| RunsError::Database(sqlx::Error::Io(std::io::Error::other(error.to_string()))))?;
+    let key = NewApiKey { id: Uuid::now_v7(), secret: format!("{PREFIX}{}", hex::encode(bytes)) };
+    let mut tx = conn.begin().await?;
+    sqlx::query!(
+        "INSERT INTO api_keys (id, name, role, key_sha256, created_by) VALUES ($1, $2, $3, $4, $5)",
+        key.id,
+        name,
+        role as Role,
+        hash(&key.secret),
+        actor
+    )
+    .execute(&mut *tx)
+    .await?;
+    record_audit(&mut tx, actor, "api_key.create", &key.id.to_string(), &serde_json::json!({ "name": name, "role": role })).await?;
+    tx.commit().await?;
+    Ok(key)
+}
+
+/// Finds the key of a secret; `None` when it is unknown or revoked.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn authenticate(conn: &mut PgConnection, secret: &str) -> Result<Option<ApiKey>, RunsError> {
+    let key = sqlx::query_as!(
+        ApiKey,
+        r#"
+        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at
+        FROM api_keys
+        WHERE key_sha256 = $1 AND revoked_at IS NULL
+        "#,
+        hash(secret)
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(key)
+}
+
+/// Lists all keys, newest first.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn list_api_keys(conn: &mut PgConnection) -> Result<Vec<ApiKey>, RunsError> {
+    let keys = sqlx::query_as!(
+        ApiKey,
+        r#"SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at FROM api_keys ORDER BY created_at DESC, id DESC"#
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(keys)
+}
+
+/// Revokes a key. Returns `false` when it does not exist or was already revoked.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn revoke_api_key(conn: &mut PgConnection, id: Uuid, actor: &str) -> Result<bool, RunsError> {
+    let mut tx = conn.begin().await?;
+    let changed = sqlx::query!("UPDATE api_keys SET revoked_at = clock_timestamp() WHERE id = $1 AND revoked_at IS NULL", id)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+    if changed == 1 {
+        record_audit(&mut tx, actor, "api_key.revoke", &id.to_string(), &serde_json::json!({})).await?;
+    }
+    tx.commit().await?;
+    Ok(changed == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let key = NewApiKey { id: Uuid::nil(), secret: "apz_secret".to_owned() };
+        assert!(!format!("{key:?}").contains("apz_secret"));
+    }
+}

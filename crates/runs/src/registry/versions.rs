@@ -1,0 +1,95 @@
+//! Published versions of models.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use crate::error::RunsError;
+use crate::ids::{DatasetId, ModelVersionId, RunId};
+
+/// A published version of a model.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ModelVersion {
+    /// Id of the version.
+    pub id: ModelVersionId,
+    /// Name of the model.
+    pub model: String,
+    /// Number of the version, from 1.
+    pub number: i32,
+    /// The run that trained it.
+    pub run_id: RunId,
+    /// Number of the attempt that trained it.
+    pub attempt_number: i32,
+    /// The dataset snapshot it was trained on.
+    pub dataset_id: DatasetId,
+    /// Prefix of its files in the bucket.
+    pub object_prefix: String,
+    /// SHA-256 of its manifest, hex.
+    pub manifest_sha256: String,
+    /// Its files: `[{"path","bytes","sha256"}]`.
+    #[schema(value_type = Vec<Object>)]
+    pub files: Value,
+    /// Model card: kind, fields, main metrics.
+    #[schema(value_type = Object)]
+    pub card: Value,
+    /// When it was published.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Lists the versions of a model, newest first.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn list_versions(conn: &mut PgConnection, model: &str, before: Option<i32>, limit: i64) -> Result<Vec<ModelVersion>, RunsError> {
+    select(conn, Some(model), None, None, before, limit).await
+}
+
+/// Finds a version of a model; `None` as number = the latest.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn find_version(conn: &mut PgConnection, model: &str, number: Option<i32>) -> Result<Option<ModelVersion>, RunsError> {
+    Ok(select(conn, Some(model), number, None, None, 1).await?.pop())
+}
+
+/// Finds the version that a run published.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn find_version_by_run(conn: &mut PgConnection, run_id: RunId) -> Result<Option<ModelVersion>, RunsError> {
+    Ok(select(conn, None, None, Some(run_id), None, 1).await?.pop())
+}
+
+async fn select(
+    conn: &mut PgConnection,
+    model: Option<&str>,
+    number: Option<i32>,
+    run_id: Option<RunId>,
+    before: Option<i32>,
+    limit: i64,
+) -> Result<Vec<ModelVersion>, RunsError> {
+    let versions = sqlx::query_as!(
+        ModelVersion,
+        r#"
+        SELECT id AS "id: ModelVersionId", model, number, run_id AS "run_id: RunId", attempt_number, dataset_id AS "dataset_id: DatasetId",
+            object_prefix, manifest_sha256, files, card, created_at
+        FROM model_versions
+        WHERE ($1::text IS NULL OR model = $1)
+            AND ($2::int IS NULL OR number = $2)
+            AND ($3::uuid IS NULL OR run_id = $3)
+            AND ($4::int IS NULL OR number < $4)
+        ORDER BY number DESC
+        LIMIT $5
+        "#,
+        model,
+        number,
+        run_id as Option<RunId>,
+        before,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(versions)
+}

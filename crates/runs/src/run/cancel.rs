@@ -1,0 +1,98 @@
+//! Cancellation: the request, and the end of a cancelled run.
+
+use serde_json::json;
+use sqlx::{Acquire as _, PgConnection};
+
+use crate::access::audit::record_audit;
+use crate::error::RunsError;
+use crate::ids::RunId;
+use crate::run::attempt::AttemptId;
+use crate::run::attempt_end::end_attempt;
+use crate::run::event::append;
+use crate::run::lease::lock_attempt;
+use crate::run::status::{AttemptStatus, EventKind, RunStatus};
+use crate::run::training_run::{TrainingRun, get_run, lock_run};
+
+/// Requests cancellation: a waiting run is cancelled at once; a running one becomes `cancelling` until its worker stops it. Repeating
+/// the request changes nothing.
+///
+/// # Errors
+/// [`RunsError::WrongState`] when the run has succeeded or failed, [`RunsError::UnknownRun`].
+pub async fn cancel_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Result<TrainingRun, RunsError> {
+    let mut tx = conn.begin().await?;
+    let status = lock_run(&mut tx, id).await?;
+    let next = match status {
+        RunStatus::Queued | RunStatus::Retrying => RunStatus::Cancelled,
+        RunStatus::Running => RunStatus::Cancelling,
+        RunStatus::Cancelling | RunStatus::Cancelled => return get_run(&mut tx, id).await,
+        RunStatus::Succeeded | RunStatus::Failed => {
+            return Err(RunsError::WrongState { run_id: id, status, why: "only a run that has not ended can be cancelled" });
+        }
+    };
+    // the error of an earlier attempt stays with that attempt: this run ends because of the request
+    sqlx::query!(
+        r#"
+        UPDATE training_runs
+        SET cancel_requested_at = clock_timestamp(),
+            status = $2,
+            error_code = NULL,
+            error_text = NULL,
+            finished_at = CASE WHEN $3 THEN clock_timestamp() END
+        WHERE id = $1
+        "#,
+        id as RunId,
+        next as RunStatus,
+        next.is_final()
+    )
+    .execute(&mut *tx)
+    .await?;
+    append(&mut tx, id, None, EventKind::State, &json!({ "status": next, "by": actor })).await?;
+    if next.is_final() {
+        append(&mut tx, id, None, EventKind::End, &json!({ "status": next })).await?;
+    }
+    record_audit(&mut tx, actor, "training_run.cancel", &id.to_string(), &json!({})).await?;
+    let run = get_run(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(run)
+}
+
+/// Ends a run whose cancellation was requested, once its work has stopped.
+///
+/// # Errors
+/// [`RunsError::LeaseLost`]; [`RunsError::WrongState`] when cancellation was not requested.
+pub async fn cancel_attempt(conn: &mut PgConnection, attempt: AttemptId) -> Result<(), RunsError> {
+    let mut tx = conn.begin().await?;
+    let status = lock_attempt(&mut tx, attempt).await?;
+    if status != RunStatus::Cancelling {
+        return Err(RunsError::WrongState {
+            run_id: attempt.run_id,
+            status,
+            why: "only a run whose cancellation was requested can end as cancelled",
+        });
+    }
+    end_cancelled(&mut tx, attempt).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Ends the attempt and the run as cancelled. The caller holds the lock of the attempt.
+pub(crate) async fn end_cancelled(conn: &mut PgConnection, attempt: AttemptId) -> Result<(), RunsError> {
+    end_attempt(conn, attempt, AttemptStatus::Cancelled, None).await?;
+    end_cancelled_run(conn, attempt).await
+}
+
+/// Ends the run as cancelled. The caller holds the run's row lock and has ended the attempt.
+pub(crate) async fn end_cancelled_run(conn: &mut PgConnection, attempt: AttemptId) -> Result<(), RunsError> {
+    sqlx::query!(
+        r#"
+        UPDATE training_runs
+        SET status = 'cancelled', phase = NULL, progress = NULL, finished_at = clock_timestamp()
+        WHERE id = $1 AND status = 'cancelling'
+        "#,
+        attempt.run_id as RunId
+    )
+    .execute(&mut *conn)
+    .await?;
+    append(conn, attempt.run_id, Some(attempt.number), EventKind::State, &json!({ "status": "cancelled" })).await?;
+    append(conn, attempt.run_id, Some(attempt.number), EventKind::End, &json!({ "status": "cancelled" })).await
+}

@@ -1,0 +1,37 @@
+//! Completion of a run: success.
+
+use aprendiz_db::ensure_one_row;
+use serde_json::json;
+use sqlx::PgConnection;
+
+use crate::error::RunsError;
+use crate::ids::RunId;
+use crate::run::attempt::AttemptId;
+use crate::run::attempt_end::end_attempt;
+use crate::run::event::append;
+use crate::run::status::{AttemptStatus, EventKind};
+
+/// Completes a run successfully. The caller holds the lock of the attempt and has written the results: a model version for a training
+/// run, none for a dataset-only or evaluate run.
+///
+/// # Errors
+/// [`RunsError::LeaseLost`] when the run is not running, cancellation was requested, or the results do not match its kind.
+pub(crate) async fn complete_run(conn: &mut PgConnection, attempt: AttemptId) -> Result<(), RunsError> {
+    end_attempt(conn, attempt, AttemptStatus::Succeeded, None).await?;
+    let completed = sqlx::query!(
+        r#"
+        UPDATE training_runs
+        SET status = 'succeeded', phase = NULL, progress = NULL, finished_at = clock_timestamp()
+        WHERE id = $1 AND attempt_number = $2 AND status = 'running'
+            -- a training run succeeds with its model version, the others without one
+            AND (dataset_only OR kind = 'evaluate') <> EXISTS (SELECT FROM model_versions v WHERE v.run_id = training_runs.id)
+        "#,
+        attempt.run_id as RunId,
+        attempt.number
+    )
+    .execute(&mut *conn)
+    .await?;
+    ensure_one_row(&completed, || attempt.lease_lost())?;
+    append(conn, attempt.run_id, Some(attempt.number), EventKind::State, &json!({ "status": "succeeded" })).await?;
+    append(conn, attempt.run_id, Some(attempt.number), EventKind::End, &json!({ "status": "succeeded" })).await
+}

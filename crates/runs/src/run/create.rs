@@ -1,0 +1,140 @@
+//! Creation of runs: the run and its outbox entry in one transaction.
+
+use aprendiz_db::IDEMPOTENCY_KEY_SEED;
+use serde_json::{Value, json};
+use sqlx::{Acquire as _, PgConnection};
+use uuid::Uuid;
+
+use crate::access::audit::record_audit;
+use crate::error::RunsError;
+use crate::ids::RunId;
+use crate::run::event::append;
+use crate::run::outbox::enqueue_outbox;
+use crate::run::position::resolve_position;
+use crate::run::spec::RunSpec;
+use crate::run::status::{EventKind, RunKind};
+use crate::run::training_run::{TrainingRun, get_run};
+
+/// A run to be created. The spec has been validated.
+#[derive(Debug)]
+pub struct CreateRun<'a> {
+    /// What to train, and on which data.
+    pub spec: RunSpec,
+    /// Name of the API key of the request.
+    pub actor: &'a str,
+    /// Person on whose behalf the client acts.
+    pub on_behalf_of: Option<&'a str>,
+    /// `Idempotency-Key` and the SHA-256 of the request body.
+    pub idempotency: Option<(&'a str, String)>,
+    /// Whether the run ends after phase `dataset`.
+    pub dataset_only: bool,
+    /// The parent run, for a child run.
+    pub parent_run_id: Option<RunId>,
+    /// Position of another run whose data is reused; `None` resolves `data.as_of`.
+    pub position: Option<i64>,
+    /// W3C trace context of the request.
+    pub trace_parent: Option<&'a str>,
+}
+
+/// Result of [`create_run`].
+#[derive(Debug)]
+pub struct Created {
+    /// The run.
+    pub run: TrainingRun,
+    /// `false` when the idempotency key had already created it.
+    pub is_new: bool,
+}
+
+/// Creates a run and its outbox entry, in one transaction.
+///
+/// # Errors
+/// [`RunsError::IdempotencyMismatch`] when the key was used with another body.
+pub async fn create_run(conn: &mut PgConnection, request: CreateRun<'_>) -> Result<Created, RunsError> {
+    let mut tx = conn.begin().await?;
+    if let Some((key, body_sha256)) = &request.idempotency {
+        // requests with the same key wait for each other, so that the second finds the run of the first
+        sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, $2))", format!("{}\n{key}", request.actor), IDEMPOTENCY_KEY_SEED)
+            .execute(&mut *tx)
+            .await?;
+        let earlier = sqlx::query!(
+            r#"SELECT body_sha256, run_id AS "run_id: RunId" FROM idempotency_keys WHERE actor = $1 AND key = $2"#,
+            request.actor,
+            *key
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some(earlier) = earlier {
+            if earlier.body_sha256 != *body_sha256 {
+                return Err(RunsError::IdempotencyMismatch((*key).to_owned()));
+            }
+            let run = get_run(&mut tx, earlier.run_id).await?;
+            return Ok(Created { run, is_new: false });
+        }
+    }
+
+    let id = RunId::new_v7();
+    let position = match request.position {
+        Some(position) => position,
+        None => resolve_position(&mut tx, request.spec.data.as_of).await?,
+    };
+    let mut spec = request.spec.completed();
+    // the selected documents are stored in a separate table only
+    let documents = spec.data.documents.take();
+    sqlx::query!(
+        r#"
+        INSERT INTO training_runs
+            (id, kind, model, spec, position, priority, run_after, max_attempts, dataset_only, created_by, parent_run_id, trace_parent)
+        VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, clock_timestamp()), $8, $9, $10, $11, $12)
+        "#,
+        id as RunId,
+        spec.kind as RunKind,
+        spec.model.as_str(),
+        to_json(&spec, id)?,
+        position,
+        spec.priority,
+        spec.run_after,
+        spec.max_attempts,
+        request.dataset_only,
+        request.on_behalf_of.map_or_else(|| request.actor.to_owned(), |person| format!("{} for {person}", request.actor)),
+        request.parent_run_id as Option<RunId>,
+        request.trace_parent,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if let Some(documents) = documents {
+        insert_documents(&mut tx, id, &documents).await?;
+    }
+    if let Some((key, body_sha256)) = &request.idempotency {
+        sqlx::query!(
+            "INSERT INTO idempotency_keys (actor, key, body_sha256, run_id) VALUES ($1, $2, $3, $4)",
+            request.actor,
+            *key,
+            body_sha256,
+            id as RunId
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    append(&mut tx, id, None, EventKind::State, &json!({ "status": "queued" })).await?;
+    record_audit(&mut tx, request.actor, "training_run.create", &id.to_string(), &json!({ "kind": spec.kind, "model": spec.model }))
+        .await?;
+    enqueue_outbox(&mut tx, id).await?;
+    let run = get_run(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(Created { run, is_new: true })
+}
+
+async fn insert_documents(conn: &mut PgConnection, id: RunId, documents: &[Uuid]) -> Result<(), RunsError> {
+    sqlx::query!(
+        "INSERT INTO training_run_documents (run_id, document_id) SELECT DISTINCT $1::uuid, document FROM unnest($2::uuid[]) AS document",
+        id as RunId,
+        documents
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+fn to_json(spec: &RunSpec, id: RunId) -> Result<Value, RunsError> {
+    serde_json::to_value(spec).map_err(|error| RunsError::BrokenRow { table: "training_runs", id: id.to_string(), what: error.to_string() })
+}

@@ -1,0 +1,89 @@
+//! Explanation of runs that have ended.
+
+use super::facts::RunFacts;
+use super::format::{duration, timestamp};
+use super::sections::{Explanation, command, history, next_step};
+use crate::run::fail::TRAINING_PROCESS_KILLED;
+use crate::run::status::RunKind;
+
+pub(super) fn succeeded(facts: &RunFacts) -> Explanation {
+    let run = &facts.run;
+    let elapsed = match (run.started_at, run.finished_at) {
+        (Some(started), Some(finished)) => format!(" after {}", duration(finished - started)),
+        _ => String::new(),
+    };
+    let mut lines: Vec<String> = run.finished_at.map(|at| format!("ended at {}", timestamp(at))).into_iter().collect();
+    lines.extend(headline(facts));
+    lines.extend(run.dataset_id.map(|id| format!("dataset snapshot {id}")));
+    let (summary, next_steps) = match run.model_version {
+        Some(version) => (
+            format!("succeeded{elapsed} and published {} version {version}", run.model),
+            vec![
+                format!("all metrics: {}", command(facts, "get")),
+                format!("the model: aprendiz model download {} --number {version}", run.model),
+            ],
+        ),
+        None if run.dataset_only => (
+            format!("succeeded{elapsed}: the dataset snapshot is built, as requested"),
+            vec![format!("the snapshot: aprendiz dataset download {}", run.id)],
+        ),
+        None => (format!("succeeded{elapsed}: the stored predictions are scored"), vec![format!("all metrics: {}", command(facts, "get"))]),
+    };
+    lines.extend(history(facts));
+    Explanation { status: run.status, summary, facts: lines, next_steps }
+}
+
+pub(super) fn failed(facts: &RunFacts) -> Explanation {
+    let run = &facts.run;
+    let code = run.error_code.as_deref().unwrap_or("unknown");
+    let text = run.error_text.as_deref().unwrap_or("no error text was recorded");
+    let mut lines = Vec::new();
+    if code == TRAINING_PROCESS_KILLED {
+        lines.push(
+            "in quarantine: a signal killed its training process in two attempts, most likely because it ran out of memory".to_owned(),
+        );
+    } else if run.attempts_used >= run.max_attempts {
+        lines.push(match run.max_attempts {
+            1 => "its only attempt is used up".to_owned(),
+            all => format!("all {all} attempts are used up"),
+        });
+    } else {
+        lines.push("not retried: another attempt would fail in the same way".to_owned());
+    }
+    lines.extend(run.finished_at.map(|at| format!("failed at {}, {} ago", timestamp(at), duration(facts.now - at))));
+    lines.extend(history(facts));
+    Explanation { status: run.status, summary: format!("failed: {text} ({code})"), facts: lines, next_steps: vec![next_step(facts, code)] }
+}
+
+pub(super) fn cancelled(facts: &RunFacts) -> Explanation {
+    let run = &facts.run;
+    let by = facts.cancelled_by.as_ref().map(|actor| format!(" by {actor}")).unwrap_or_default();
+    let at = run.finished_at.map(|at| format!(" at {}", timestamp(at))).unwrap_or_default();
+    let mut lines = Vec::new();
+    if run.started_at.is_none() {
+        lines.push("it was never started".to_owned());
+    }
+    if let Some(step) = facts.checkpoint_step {
+        lines.push(format!("training can resume from the checkpoint of step {step}"));
+    }
+    lines.extend(history(facts));
+    let next_steps = vec![format!("to run it again: {}", command(facts, "retry"))];
+    Explanation { status: run.status, summary: format!("cancelled{by}{at}"), facts: lines, next_steps }
+}
+
+/// The main metrics, over all fields.
+fn headline(facts: &RunFacts) -> Option<String> {
+    if facts.headline.is_empty() {
+        return None;
+    }
+    let split = if facts.run.kind == RunKind::Evaluate { "on all reviewed values" } else { "on the test split" };
+    let metrics: Vec<String> = facts
+        .headline
+        .iter()
+        .map(|(_, name, value)| match name.as_str() {
+            "n" | "pairs" => format!("{name} {value:.0}"),
+            name => format!("{} {value:.3}", name.replace('_', " ")),
+        })
+        .collect();
+    Some(format!("{split}, over all fields: {}", metrics.join(", ")))
+}

@@ -1,0 +1,283 @@
+//! The facts behind an explanation, read in one snapshot of the database.
+
+use chrono::{DateTime, Utc};
+use sqlx::{Connection as _, PgConnection};
+
+use crate::error::RunsError;
+use crate::ids::RunId;
+use crate::run::status::{AttemptStatus, RunKind, RunStatus};
+use crate::run::training_run::{TrainingRun, get_run};
+use crate::workers::list::SILENT_AFTER_SECONDS;
+
+/// Upper limit of the number of runs ahead.
+pub(super) const MAX_AHEAD: i64 = 10_000;
+/// Number of latest attempts in an explanation.
+const MAX_ATTEMPTS: i64 = 20;
+
+/// Everything that [`super::render_explanation`] needs.
+#[derive(Debug, Clone)]
+pub struct RunFacts {
+    /// Time of the snapshot, by the database clock.
+    pub now: DateTime<Utc>,
+    /// The run.
+    pub run: TrainingRun,
+    /// Its latest attempts, oldest first.
+    pub attempts: Vec<AttemptFacts>,
+    /// Number of the first attempt since the last manual retry.
+    pub first_attempt: i32,
+    /// While it waits: number of runs that are claimed before it, up to 10,000.
+    pub ahead: i64,
+    /// While it waits: when its wake-up is due; `None` when the outbox has none.
+    pub wakeup_due_at: Option<DateTime<Utc>>,
+    /// While it waits: the workers.
+    pub workers: WorkerFacts,
+    /// While it waits: whether Redis answers; `None` = not checked.
+    pub redis_answers: Option<bool>,
+    /// While it waits for a dataset build: the run that builds.
+    pub awaited_run: Option<RunId>,
+    /// While it runs: when its phase started.
+    pub phase_since: Option<DateTime<Utc>>,
+    /// Step of its latest checkpoint.
+    pub checkpoint_step: Option<i64>,
+    /// Who requested its cancellation.
+    pub cancelled_by: Option<String>,
+    /// Main metrics over all fields of a succeeded run: split, name, value.
+    pub headline: Vec<(String, String, f64)>,
+}
+
+/// One attempt.
+#[derive(Debug, Clone)]
+pub struct AttemptFacts {
+    /// Number of the attempt, from 1.
+    pub number: i32,
+    /// Host of its worker.
+    pub host: String,
+    /// Status of the attempt.
+    pub status: AttemptStatus,
+    /// The worker owns the run until this time.
+    pub lease_expires_at: DateTime<Utc>,
+    /// When it was claimed.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Error code of the failure.
+    pub error_code: Option<String>,
+    /// Description of the failure.
+    pub error_text: Option<String>,
+    /// Step of the checkpoint from which training resumed.
+    pub resumed_from_step: Option<i64>,
+}
+
+/// Number of workers that are not silent, for one kind of run.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct WorkerFacts {
+    /// All workers alive.
+    pub alive: i64,
+    /// Workers that support the kind.
+    pub able: i64,
+    /// Able workers that are draining.
+    pub draining: i64,
+    /// Able workers that are not draining and receive wake-ups.
+    pub listening: i64,
+    /// Slots of able workers that are not draining.
+    pub slots: i64,
+    /// Number of these slots with a run.
+    pub busy: i64,
+}
+
+/// Loads the facts about a run. The caller provides `redis_answers`.
+///
+/// # Errors
+/// [`RunsError::UnknownRun`].
+pub async fn load_run_facts(conn: &mut PgConnection, id: RunId, redis_answers: Option<bool>) -> Result<RunFacts, RunsError> {
+    // one snapshot, so that the explanation does not contradict itself
+    let mut tx = conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+    let run = get_run(&mut tx, id).await?;
+    let row = sqlx::query!(
+        r#"
+        SELECT clock_timestamp() AS "now!", r.first_attempt,
+            (SELECT max(step) FROM checkpoints c WHERE c.run_id = r.id) AS checkpoint_step
+        FROM training_runs r
+        WHERE r.id = $1
+        "#,
+        id as RunId
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let mut facts = RunFacts {
+        now: row.now,
+        attempts: attempts(&mut tx, id).await?,
+        first_attempt: row.first_attempt,
+        ahead: 0,
+        wakeup_due_at: None,
+        workers: WorkerFacts::default(),
+        redis_answers,
+        awaited_run: None,
+        phase_since: None,
+        checkpoint_step: row.checkpoint_step,
+        cancelled_by: None,
+        headline: Vec::new(),
+        run,
+    };
+    match facts.run.status {
+        RunStatus::Queued | RunStatus::Retrying => {
+            facts.ahead = ahead(&mut tx, &facts.run, facts.now).await?;
+            facts.workers = worker_facts(&mut tx, facts.run.kind, facts.now).await?;
+            facts.awaited_run = awaited_run(&mut tx, id).await?;
+            facts.wakeup_due_at =
+                sqlx::query_scalar!("SELECT min(due_at) FROM outbox WHERE run_id = $1", id as RunId).fetch_one(&mut *tx).await?;
+        }
+        RunStatus::Running | RunStatus::Cancelling => {
+            facts.phase_since = phase_since(&mut tx, id, facts.run.attempt_number).await?;
+            facts.cancelled_by = cancelled_by(&mut tx, &facts.run).await?;
+        }
+        RunStatus::Cancelled => facts.cancelled_by = cancelled_by(&mut tx, &facts.run).await?,
+        RunStatus::Succeeded => facts.headline = headline(&mut tx, id).await?,
+        RunStatus::Failed => {}
+    }
+    tx.commit().await?;
+    Ok(facts)
+}
+
+async fn attempts(conn: &mut PgConnection, id: RunId) -> Result<Vec<AttemptFacts>, RunsError> {
+    let mut attempts = sqlx::query_as!(
+        AttemptFacts,
+        r#"
+        SELECT a.number, w.host, a.status AS "status: AttemptStatus", a.lease_expires_at, a.started_at, a.finished_at, a.error_code,
+            a.error_text, a.resumed_from_step
+        FROM attempts a
+        JOIN workers w ON w.id = a.worker_id
+        WHERE a.run_id = $1
+        ORDER BY a.number DESC
+        LIMIT $2
+        "#,
+        id as RunId,
+        MAX_ATTEMPTS
+    )
+    .fetch_all(conn)
+    .await?;
+    attempts.reverse();
+    Ok(attempts)
+}
+
+async fn awaited_run(conn: &mut PgConnection, id: RunId) -> Result<Option<RunId>, RunsError> {
+    let run = sqlx::query_scalar!(
+        r#"
+        SELECT b.run_id AS "run_id: RunId"
+        FROM training_runs r
+        JOIN dataset_builds b ON b.key = r.awaited_dataset_key
+        WHERE r.id = $1
+        "#,
+        id as RunId
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(run)
+}
+
+/// Counts two ranges of the index that claims use: greater priority, and older with the same priority. Each stops at the limit.
+async fn ahead(conn: &mut PgConnection, run: &TrainingRun, now: DateTime<Utc>) -> Result<i64, RunsError> {
+    let ahead = sqlx::query_scalar!(
+        r#"
+        SELECT
+            (SELECT count(*) FROM (
+                SELECT FROM training_runs
+                WHERE status IN ('queued', 'retrying') AND run_after <= $1 AND priority > $2
+                LIMIT $5
+            ) AS greater)
+            + (SELECT count(*) FROM (
+                SELECT FROM training_runs
+                WHERE status IN ('queued', 'retrying') AND run_after <= $1 AND priority = $2 AND (created_at, id) < ($3, $4)
+                LIMIT $5
+            ) AS older) AS "ahead!"
+        "#,
+        now,
+        run.priority,
+        run.created_at,
+        run.id as RunId,
+        MAX_AHEAD
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(ahead.min(MAX_AHEAD))
+}
+
+async fn worker_facts(conn: &mut PgConnection, kind: RunKind, now: DateTime<Utc>) -> Result<WorkerFacts, RunsError> {
+    // a worker that does not list its kinds is assumed to support all of them
+    let row = sqlx::query!(
+        r#"
+        WITH alive AS (
+            SELECT listening, slots, drain_requested_at IS NOT NULL AS draining, kinds = '{}' OR $3 = ANY(kinds) AS able,
+                (SELECT count(*) FROM attempts a WHERE a.worker_id = w.id AND a.status = 'running') AS busy
+            FROM workers w
+            WHERE stopped_at IS NULL AND heartbeat_at >= $1::timestamptz - make_interval(secs => $2)
+        )
+        SELECT count(*) AS "alive!",
+            count(*) FILTER (WHERE able) AS "able!",
+            count(*) FILTER (WHERE able AND draining) AS "draining!",
+            count(*) FILTER (WHERE able AND NOT draining AND listening) AS "listening!",
+            coalesce(sum(slots) FILTER (WHERE able AND NOT draining), 0)::bigint AS "slots!",
+            coalesce(sum(least(busy, slots)) FILTER (WHERE able AND NOT draining), 0)::bigint AS "busy!"
+        FROM alive
+        "#,
+        now,
+        SILENT_AFTER_SECONDS,
+        kind as RunKind
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(WorkerFacts { alive: row.alive, able: row.able, draining: row.draining, listening: row.listening, slots: row.slots, busy: row.busy })
+}
+
+async fn phase_since(conn: &mut PgConnection, id: RunId, attempt_number: i32) -> Result<Option<DateTime<Utc>>, RunsError> {
+    let since = sqlx::query_scalar!(
+        r#"
+        SELECT occurred_at
+        FROM run_events
+        WHERE run_id = $1 AND attempt_number = $2 AND (kind = 'phase' OR kind = 'state' AND payload ->> 'status' = 'running')
+        ORDER BY sequence DESC
+        LIMIT 1
+        "#,
+        id as RunId,
+        attempt_number
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(since)
+}
+
+async fn cancelled_by(conn: &mut PgConnection, run: &TrainingRun) -> Result<Option<String>, RunsError> {
+    if run.cancel_requested_at.is_none() {
+        return Ok(None);
+    }
+    let by = sqlx::query_scalar!(
+        r#"
+        SELECT payload ->> 'by' AS "by!"
+        FROM run_events
+        WHERE run_id = $1 AND kind = 'state' AND payload ->> 'status' IN ('cancelling', 'cancelled') AND payload ? 'by'
+        ORDER BY sequence DESC
+        LIMIT 1
+        "#,
+        run.id as RunId
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(by)
+}
+
+async fn headline(conn: &mut PgConnection, id: RunId) -> Result<Vec<(String, String, f64)>, RunsError> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT split, name, value AS "value!"
+        FROM metrics
+        WHERE run_id = $1 AND field IS NULL AND step = 0 AND value IS NOT NULL AND split IN ('test', 'reviewed')
+            AND name IN ('n', 'accuracy', 'macro_f1', 'majority_baseline', 'coverage', 'selective_accuracy', 'prediction_coverage',
+                'pairs', 'average_precision', 'base_average_precision')
+        ORDER BY split, id
+        "#,
+        id as RunId
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.split, row.name, row.value)).collect())
+}

@@ -1,0 +1,17 @@
+//! Explanation of a run: why it waits, what it does, why it failed, and what to do next.
+
+mod advice;
+mod ended;
+mod facts;
+mod format;
+mod render;
+mod running;
+mod sections;
+mod waiting;
+
+#[cfg(test)]
+mod tests;
+
+pub use facts::{RunFacts, load_run_facts};
+pub use render::render_explanation;
+pub use sections::Explanation;

@@ -1,0 +1,177 @@
+//! The training run: its row, reading and listing.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::error::RunsError;
+use crate::ids::{DatasetId, RunId};
+use crate::run::spec::RunSpec;
+use crate::run::status::{RunKind, RunPhase, RunStatus};
+
+/// A training run.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TrainingRun {
+    /// Id of the run.
+    pub id: RunId,
+    /// Kind of the run.
+    pub kind: RunKind,
+    /// Name of the model under which it publishes.
+    pub model: String,
+    /// The spec it was created with, without the list of selected documents.
+    #[schema(value_type = RunSpec)]
+    pub spec: Value,
+    /// Position of the annotations: later changes are not read.
+    pub position: i64,
+    /// Status of the run.
+    pub status: RunStatus,
+    /// Current phase, while it is running.
+    pub phase: Option<RunPhase>,
+    /// Latest progress of the phase.
+    #[schema(value_type = Option<Object>)]
+    pub progress: Option<Value>,
+    /// Priority: greater runs first.
+    pub priority: i32,
+    /// Earliest start time.
+    pub run_after: DateTime<Utc>,
+    /// Number of attempts before it fails for good.
+    pub max_attempts: i32,
+    /// Number of attempts that count against `max_attempts` so far.
+    pub attempts_used: i32,
+    /// Number of the latest attempt; 0 before the first.
+    pub attempt_number: i32,
+    /// When cancellation was requested.
+    pub cancel_requested_at: Option<DateTime<Utc>>,
+    /// Its dataset snapshot, once built.
+    pub dataset_id: Option<DatasetId>,
+    /// Whether it ends after phase `dataset`.
+    pub dataset_only: bool,
+    /// Number of selected documents; null = all documents.
+    pub chosen_documents: Option<i64>,
+    /// Error code of the failure.
+    pub error_code: Option<String>,
+    /// Description of the failure.
+    pub error_text: Option<String>,
+    /// Who created it.
+    pub created_by: String,
+    /// The parent run, if this is a child run.
+    pub parent_run_id: Option<RunId>,
+    /// Number of the model version it published.
+    pub model_version: Option<i32>,
+    /// W3C trace context of the request that created it.
+    #[serde(skip)]
+    pub trace_parent: Option<String>,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When its latest wake-up was published in Redis.
+    pub announced_at: Option<DateTime<Utc>>,
+    /// When it was first claimed.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl TrainingRun {
+    /// Parses the spec.
+    ///
+    /// # Errors
+    /// [`RunsError::BrokenRow`] when the stored spec is invalid.
+    pub fn run_spec(&self) -> Result<RunSpec, RunsError> {
+        serde_json::from_value(self.spec.clone()).map_err(|error| RunsError::BrokenRow {
+            table: "training_runs",
+            id: self.id.to_string(),
+            what: error.to_string(),
+        })
+    }
+}
+
+/// Conditions of [`list_runs`]; all of them must hold.
+#[derive(Debug, Default)]
+pub struct RunFilter {
+    /// Only this status.
+    pub status: Option<RunStatus>,
+    /// Only this kind.
+    pub kind: Option<RunKind>,
+    /// Only this model name.
+    pub model: Option<String>,
+    /// Only child runs of this run.
+    pub parent: Option<RunId>,
+    /// Only runs after this one in the list: the cursor.
+    pub after: Option<(DateTime<Utc>, RunId)>,
+}
+
+/// Reads one run.
+///
+/// # Errors
+/// [`RunsError::UnknownRun`].
+pub async fn get_run(conn: &mut PgConnection, id: RunId) -> Result<TrainingRun, RunsError> {
+    let mut rows = select(conn, Some(id), &RunFilter::default(), 1).await?;
+    rows.pop().ok_or(RunsError::UnknownRun(id))
+}
+
+/// Lists runs, newest first.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn list_runs(conn: &mut PgConnection, filter: &RunFilter, limit: i64) -> Result<Vec<TrainingRun>, RunsError> {
+    select(conn, None, filter, limit).await
+}
+
+async fn select(conn: &mut PgConnection, id: Option<RunId>, filter: &RunFilter, limit: i64) -> Result<Vec<TrainingRun>, RunsError> {
+    let (after_at, after_id) = filter.after.map_or((None, None), |(at, id)| (Some(at), Some(id)));
+    let rows = sqlx::query_as!(
+        TrainingRun,
+        r#"
+        SELECT r.id AS "id: RunId", r.kind AS "kind: RunKind", r.model, r.spec, r.position, r.status AS "status: RunStatus",
+            r.phase AS "phase: RunPhase", r.progress, r.priority, r.run_after, r.max_attempts, r.attempts_used, r.attempt_number,
+            r.cancel_requested_at, r.dataset_id AS "dataset_id: DatasetId", r.dataset_only,
+            (SELECT nullif(count(*), 0) FROM training_run_documents d WHERE d.run_id = r.id) AS chosen_documents,
+            r.error_code, r.error_text, r.created_by, r.parent_run_id AS "parent_run_id: RunId",
+            (SELECT v.number FROM model_versions v WHERE v.run_id = r.id) AS model_version,
+            r.trace_parent, r.created_at, r.announced_at, r.started_at, r.finished_at
+        FROM training_runs r
+        WHERE ($1::uuid IS NULL OR r.id = $1)
+            AND ($2::run_status IS NULL OR r.status = $2)
+            AND ($3::run_kind IS NULL OR r.kind = $3)
+            AND ($4::text IS NULL OR r.model = $4)
+            AND ($5::uuid IS NULL OR r.parent_run_id = $5)
+            AND ($6::timestamptz IS NULL OR (r.created_at, r.id) < ($6, $7::uuid))
+        ORDER BY r.created_at DESC, r.id DESC
+        LIMIT $8
+        "#,
+        id as Option<RunId>,
+        filter.status as Option<RunStatus>,
+        filter.kind as Option<RunKind>,
+        filter.model.as_deref(),
+        filter.parent as Option<RunId>,
+        after_at,
+        after_id as Option<RunId>,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows)
+}
+
+/// Lists the selected documents of a run, by id; `None` = all documents.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn list_run_documents(conn: &mut PgConnection, id: RunId) -> Result<Option<Vec<Uuid>>, RunsError> {
+    let documents =
+        sqlx::query_scalar!("SELECT document_id FROM training_run_documents WHERE run_id = $1 ORDER BY document_id", id as RunId)
+            .fetch_all(conn)
+            .await?;
+    Ok(if documents.is_empty() { None } else { Some(documents) })
+}
+
+/// Locks the run's row (`FOR UPDATE`) until the transaction ends, so that a decision based on its status still holds when it is written.
+pub(crate) async fn lock_run(conn: &mut PgConnection, id: RunId) -> Result<RunStatus, RunsError> {
+    sqlx::query_scalar!(r#"SELECT status AS "status: RunStatus" FROM training_runs WHERE id = $1 FOR UPDATE"#, id as RunId)
+        .fetch_optional(conn)
+        .await?
+        .ok_or(RunsError::UnknownRun(id))
+}

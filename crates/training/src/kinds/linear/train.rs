@@ -1,0 +1,170 @@
+//! Trains the kind `linear`, from the snapshot to the model directory.
+
+use std::{fs, time::Instant};
+
+use burn::tensor::Device;
+use evaluation::{ScoredExample, accuracy, log_loss};
+use inference::{FORMAT_VERSION, FieldConfig, KIND_LINEAR, LinearParams, Model, ModelConfig, ThresholdStatus, TrainingInfo, Weights};
+
+use crate::{
+    backend::cpu_kernel,
+    checkpoint::training_state::TrainingState,
+    dataset::{Example, Labels},
+    error::TrainingError,
+    interrupt::Interrupt,
+    kinds::linear::{
+        features::{self, TrainFeatures},
+        field_task::FieldTask,
+        fit::{FieldFit, fit_field},
+        gram::Examples,
+        validation::{count_validation, score_validation},
+    },
+    protocol::{
+        job::TrainingJob,
+        progress::LogLevel,
+        report::{self, OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE},
+        summary::{FieldSummary, TrainingSummary},
+    },
+};
+
+/// Fraction of a run after which features are extracted, for progress reports.
+const FEATURES_FRACTION: f64 = 0.3;
+
+/// Fraction of a run after which all heads are fitted.
+const FITTED_FRACTION: f64 = 0.95;
+
+/// Trains a head for each field. Writes the model directory and the reports of scored examples.
+pub(crate) fn train(
+    job: &TrainingJob,
+    params: &LinearParams,
+    device: Device,
+    training_state: &mut TrainingState<'_>,
+) -> Result<TrainingSummary, Interrupt> {
+    let started = Instant::now();
+    training_state.check_stop()?;
+    let labels = Labels::read(&job.labels)?;
+    let TrainFeatures { vectorizer, examples, rows } = features::fit(&job.train, &params.features(), training_state, FEATURES_FRACTION)?;
+    let (tasks, skipped) = FieldTask::all(&labels, &examples);
+    for field in &skipped {
+        training_state.reporter.log(LogLevel::Warn, format!("field `{}` is skipped: {}", field.field, field.reason));
+    }
+    if tasks.is_empty() {
+        let reasons = skipped.into_iter().map(|field| format!("{}: {}", field.field, field.reason)).collect();
+        return Err(TrainingError::NoTrainableField { reasons }.into());
+    }
+    let solver_examples = Examples::new(&rows, device);
+    let fit_all =
+        |training_state: &mut TrainingState<'_>| fit_fields(&tasks, &examples, &solver_examples, params, job.seed, training_state);
+    let fits = match fit_all(training_state) {
+        Err(Interrupt::IncompatibleCheckpoint(reason)) => {
+            training_state.restart(&reason);
+            fit_all(training_state)?
+        }
+        fits => fits?,
+    };
+
+    for folder in [&job.out, &job.reports] {
+        fs::create_dir_all(folder).map_err(TrainingError::io(folder))?;
+    }
+    let validation = count_validation(job)?;
+    let config = ModelConfig {
+        format_version: FORMAT_VERSION,
+        kind: KIND_LINEAR.to_owned(),
+        features: vectorizer.config().clone(),
+        feature_count: vectorizer.len(),
+        fields: tasks.iter().zip(&fits).map(|(task, fit)| field_config(task, fit)).collect(),
+        target_accuracy: job.target_accuracy,
+        seed: job.seed,
+        training: TrainingInfo {
+            train_documents: examples.len() as u64,
+            validation_documents: validation as u64,
+            backend: job.backend.name().to_owned(),
+            cpu_kernel: cpu_kernel().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            params: job.params.clone(),
+        },
+    };
+    let mut heads = Vec::with_capacity(fits.len());
+    let mut out_of_fold = Vec::with_capacity(fits.len());
+    for fit in fits {
+        heads.push(fit.head.into_weights()?);
+        out_of_fold.push((fit.folds, fit.out_of_fold));
+    }
+    let weights = Weights { keys: vectorizer.keys().to_vec(), idf: vectorizer.idf().to_vec(), fields: heads };
+    weights.write(&job.out, &config).map_err(TrainingError::from)?;
+    config.write(&job.out).map_err(TrainingError::from)?;
+    drop((weights, vectorizer));
+
+    // score with the written model, so that the reports match what is published
+    let scored = score_validation(job, &tasks, &Model::load_unpublished(&job.out).map_err(TrainingError::from)?, training_state)?;
+    let rows: Vec<ReportRow> = out_of_fold.iter().flat_map(|(_, rows)| rows.iter().cloned()).collect();
+    report::write(&job.reports.join(OUT_OF_FOLD_FILE), &rows)?;
+    report::write(&job.reports.join(VALIDATION_FILE), &scored)?;
+
+    let fields = tasks
+        .iter()
+        .zip(&config.fields)
+        .zip(out_of_fold)
+        .map(|((task, field), (folds, rows))| {
+            let out_of_fold: Vec<ScoredExample> = rows.into_iter().map(ScoredExample::from).collect();
+            let on_validation: Vec<ScoredExample> =
+                scored.iter().filter(|row| row.field == task.name).cloned().map(ScoredExample::from).collect();
+            FieldSummary {
+                field: task.name.clone(),
+                train_examples: task.examples.len() as u64,
+                classes: task.labels.len() as u64,
+                l2: field.l2,
+                folds: folds as u64,
+                out_of_fold_accuracy: accuracy(&out_of_fold),
+                out_of_fold_log_loss: log_loss(&out_of_fold),
+                validation_examples: on_validation.len() as u64,
+                validation_accuracy: accuracy(&on_validation),
+                validation_log_loss: log_loss(&on_validation),
+            }
+        })
+        .collect();
+    let summary = TrainingSummary {
+        train_documents: config.training.train_documents,
+        validation_documents: config.training.validation_documents,
+        features: config.feature_count as u64,
+        fields,
+        skipped,
+        encoder: None,
+        backend: config.training.backend,
+        cpu_kernel: config.training.cpu_kernel,
+        steps: training_state.step(),
+        resumed_from_step: training_state.resumed_from(),
+        seconds: started.elapsed().as_secs_f64(),
+    };
+    Ok(summary)
+}
+
+fn fit_fields(
+    tasks: &[FieldTask],
+    examples: &[Example],
+    solver_examples: &Examples<'_>,
+    params: &LinearParams,
+    seed: u64,
+    training_state: &mut TrainingState<'_>,
+) -> Result<Vec<FieldFit>, Interrupt> {
+    let fraction = |index: usize| FEATURES_FRACTION + (FITTED_FRACTION - FEATURES_FRACTION) * index as f64 / tasks.len() as f64;
+    let mut fits = Vec::with_capacity(tasks.len());
+    for (index, task) in tasks.iter().enumerate() {
+        fits.push(fit_field(task, examples, solver_examples, params, seed, (fraction(index), fraction(index + 1)), training_state)?);
+    }
+    training_state.confirm_resume();
+    training_state.check_stop()?;
+    Ok(fits)
+}
+
+fn field_config(task: &FieldTask, fit: &FieldFit) -> FieldConfig {
+    FieldConfig {
+        name: task.name.clone(),
+        labels: task.labels.clone(),
+        train_counts: task.train_counts.clone(),
+        unlearnable: task.unlearnable.clone(),
+        l2: fit.l2,
+        threshold: None,
+        threshold_status: ThresholdStatus::NotCalibrated,
+    }
+}

@@ -1,0 +1,69 @@
+//! Scores the validation split with a trained model.
+
+use std::time::Instant;
+
+use inference::{Model, NgramCounter};
+use rayon::prelude::*;
+
+use crate::{
+    checkpoint::training_state::TrainingState,
+    dataset::{Example, read_batches},
+    error::TrainingError,
+    interrupt::Interrupt,
+    kinds::linear::field_task::FieldTask,
+    protocol::{job::TrainingJob, progress::Stage, report::ReportRow},
+};
+
+/// Counts the validation examples. Fails on a malformed file before the model is written.
+pub(crate) fn count_validation(job: &TrainingJob) -> Result<usize, TrainingError> {
+    let mut documents = 0;
+    read_batches(&job.validation, |lines| {
+        documents += lines.len();
+        Ok::<_, TrainingError>(())
+    })?;
+    Ok(documents)
+}
+
+/// Scores the validation examples of each field.
+pub(crate) fn score_validation(
+    job: &TrainingJob,
+    tasks: &[FieldTask],
+    model: &Model,
+    training_state: &mut TrainingState<'_>,
+) -> Result<Vec<ReportRow>, Interrupt> {
+    let started = Instant::now();
+    let mut rows = Vec::new();
+    let mut seen = 0;
+    read_batches(&job.validation, |lines| {
+        seen += lines.len();
+        let scored: Vec<Vec<ReportRow>> = lines
+            .into_par_iter()
+            .map_init(NgramCounter::new, |counter, line| {
+                let (example, text) = line.split();
+                score(tasks, model, counter, &example, &text)
+            })
+            .collect();
+        rows.extend(scored.into_iter().flatten());
+        training_state.reporter.examples(Stage::Validation, 1.0, seen, started);
+        training_state.check_stop()
+    })?;
+    Ok(rows)
+}
+
+fn score(tasks: &[FieldTask], model: &Model, counter: &mut NgramCounter, example: &Example, text: &str) -> Vec<ReportRow> {
+    // the fields of the model are in the order of the tasks
+    let predictions = tasks.iter().zip(model.predict_with(counter, text));
+    predictions
+        .filter_map(|(task, prediction)| {
+            let gold = task.gold(example)?;
+            Some(ReportRow {
+                document_id: example.document_id.clone(),
+                field: task.name.clone(),
+                gold_probability: prediction.probability(gold.as_deref()),
+                gold: gold.clone(),
+                predicted: prediction.value,
+                confidence: prediction.confidence,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,30 @@
+//! The interface that each kind of model implements for its parameters.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use inference::manifest::hash_file;
+
+use crate::{
+    checkpoint::training_state::TrainingState,
+    error::TrainingError,
+    interrupt::Interrupt,
+    protocol::{job::TrainingJob, summary::TrainingSummary},
+};
+
+/// Validated parameters of a kind, from which a model can be trained.
+pub(crate) trait Trainable: Send + Sync {
+    /// The parameters with all defaults written out.
+    fn to_json(&self) -> serde_json::Result<serde_json::Value>;
+
+    /// Names and hashes of the input files that decide the result. Validation belongs to them only if it decides when training ends.
+    fn input_hashes(&self, job: &TrainingJob) -> Result<String, TrainingError>;
+
+    /// Trains the model of a job and writes it to the output folder of the job.
+    fn train(&self, job: &TrainingJob, device: Device, training_state: &mut TrainingState<'_>) -> Result<TrainingSummary, Interrupt>;
+}
+
+/// SHA-256 of a file, as hexadecimal digits.
+pub(crate) fn file_sha256(path: &Path) -> Result<String, TrainingError> {
+    Ok(hash_file(path)?.1)
+}

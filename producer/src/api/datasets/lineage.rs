@@ -1,0 +1,67 @@
+//! Lineage of a dataset snapshot: the events in it, and the runs trained on it.
+
+use axum::Json;
+use axum::extract::State;
+use dataset::inspect::{DatasetLineage, DatasetValue, lineage as load_lineage, load_snapshot, values};
+use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::api::http::auth::Viewer;
+use crate::api::http::dedicated_connection;
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::page::{Page, checked_limit, decode_json_cursor, encode_json_cursor};
+use crate::api::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(lineage)).routes(routes!(events))
+}
+
+/// Shows the lineage of a dataset snapshot
+///
+/// The reviewers of its values, the origin of its events, and the runs trained on it.
+#[utoipa::path(
+    get, path = "/v1/datasets/{id}/lineage", tag = "datasets", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, description = "The lineage", body = DatasetLineage),
+        (status = 404, description = "Snapshot not found", body = Problem),
+    ),
+)]
+async fn lineage(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DatasetLineage>, ApiError> {
+    let mut conn = dedicated_connection::connect(&state.pool).await?;
+    Ok(Json(load_lineage(&mut conn, id).await?))
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct EventQuery {
+    /// `next_cursor` of the previous page
+    cursor: Option<String>,
+    /// Page size, 1 to 200; default 50
+    limit: Option<i64>,
+}
+
+/// Lists the annotation events in a dataset snapshot, by document and field
+#[utoipa::path(
+    get, path = "/v1/datasets/{id}/events", tag = "datasets", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path), EventQuery),
+    responses(
+        (status = 200, description = "A page of events", body = Page<DatasetValue>),
+        (status = 404, description = "Snapshot not found", body = Problem),
+    ),
+)]
+async fn events(
+    State(state): State<AppState>,
+    _: Viewer,
+    ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(query): ApiQuery<EventQuery>,
+) -> Result<Json<Page<DatasetValue>>, ApiError> {
+    let limit = checked_limit(query.limit)?;
+    let after = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
+    let mut conn = dedicated_connection::connect(&state.pool).await?;
+    let snapshot = load_snapshot(&mut conn, id).await?;
+    let found = values(&mut conn, &snapshot, after.as_ref(), limit + 1).await?;
+    Ok(Json(Page::from_items(found, limit, |value| encode_json_cursor(&value.cursor()))))
+}

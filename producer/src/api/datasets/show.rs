@@ -1,0 +1,35 @@
+//! Shows a dataset snapshot.
+
+use axum::Json;
+use axum::extract::State;
+use runs::{DatasetId, DatasetRecord, get_dataset};
+use sqlx::PgConnection;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::http::auth::Viewer;
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::ApiPath;
+use crate::api::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(show))
+}
+
+/// Shows a dataset snapshot
+#[utoipa::path(
+    get, path = "/v1/datasets/{id}", tag = "datasets", security(("api_key" = ["viewer"])), params(("id" = DatasetId, Path)),
+    responses(
+        (status = 200, description = "The snapshot", body = DatasetRecord),
+        (status = 404, description = "Snapshot not found", body = Problem),
+    ),
+)]
+async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<DatasetId>) -> Result<Json<DatasetRecord>, ApiError> {
+    let mut conn = state.pool.acquire().await?;
+    Ok(Json(find_dataset(&mut conn, id).await?))
+}
+
+/// Loads a snapshot, or returns 404.
+pub(super) async fn find_dataset(conn: &mut PgConnection, id: DatasetId) -> Result<DatasetRecord, ApiError> {
+    get_dataset(conn, id).await?.ok_or_else(|| ApiError::not_found(format!("dataset snapshot {id} not found")))
+}

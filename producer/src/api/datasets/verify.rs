@@ -1,0 +1,120 @@
+//! Verifies a dataset snapshot: rebuilds its rows from the events and checks its files.
+
+use axum::Json;
+use axum::extract::State;
+use dataset::inspect::{Verdict, Verification, verify as verify_rows};
+use runs::{DatasetId, get_dataset};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncReadExt as _;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::api::http::auth::Viewer;
+use crate::api::http::dedicated_connection;
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::stored_file::{StoredFile, key_below, parse_files};
+use crate::api::state::AppState;
+
+/// Size of a read in bytes.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(verify))
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct VerifyQuery {
+    /// Also reads every file and compares size and SHA-256; skipped for an erased snapshot, which has no files
+    #[serde(default)]
+    files: bool,
+}
+
+/// Result of a verification.
+#[derive(Debug, Serialize, ToSchema)]
+struct FullVerification {
+    #[serde(flatten)]
+    rows: Verification,
+    /// State of each file; null unless requested.
+    files: Option<Vec<VerifiedFile>>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct VerifiedFile {
+    /// Path within the snapshot.
+    path: String,
+    state: FileState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum FileState {
+    /// Size and hash match the recorded ones.
+    Same,
+    /// The object is missing.
+    Missing,
+    /// The size differs.
+    OtherSize,
+    /// The hash differs.
+    OtherHash,
+}
+
+/// Rebuilds the rows of a dataset snapshot from the events and compares them
+///
+/// A server runs one verification at a time; further requests wait. A verification stops when the client disconnects.
+#[utoipa::path(
+    post, path = "/v1/datasets/{id}/verify", tag = "datasets", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path), VerifyQuery),
+    responses(
+        (status = 200, description = "The verdict, also for a snapshot that does not match", body = FullVerification),
+        (status = 404, description = "Snapshot not found", body = Problem),
+    ),
+)]
+async fn verify(
+    State(state): State<AppState>,
+    _: Viewer,
+    ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(query): ApiQuery<VerifyQuery>,
+) -> Result<Json<FullVerification>, ApiError> {
+    let _permit = state.verifications.acquire().await.map_err(ApiError::internal)?;
+    // dropping this future drops its connections, so a disconnected client cancels it; only shutdown must be handled here
+    let rows = state.shutdown.run_until_cancelled(verify_rows(&dedicated_connection::options(&state.pool), id)).await;
+    let rows = rows.ok_or_else(|| ApiError::service_unavailable("server", anyhow::anyhow!("the server is shutting down")))??;
+    let dataset = get_dataset(&mut *state.pool.acquire().await?, DatasetId(id)).await?;
+    let dataset = dataset.ok_or_else(|| ApiError::not_found(format!("dataset snapshot {id} not found")))?;
+    let mut files = None;
+    if query.files && rows.verdict != Verdict::Erased {
+        let mut verified = Vec::new();
+        for file in parse_files(&dataset.files, &format!("dataset {id}"))? {
+            let key = key_below(&dataset.object_prefix, &file.path)?;
+            verified.push(VerifiedFile { state: check_file(&state, &key, &file).await?, path: file.path });
+        }
+        files = Some(verified);
+    }
+    Ok(Json(FullVerification { rows, files }))
+}
+
+async fn check_file(state: &AppState, key: &str, file: &StoredFile) -> Result<FileState, ApiError> {
+    let mut object = match state.store.get(key, None).await {
+        Ok(object) => object,
+        Err(artifacts::StoreError::MissingObject(_)) => return Ok(FileState::Missing),
+        Err(error) => return Err(error.into()),
+    };
+    if object.bytes != file.bytes {
+        return Ok(FileState::OtherSize);
+    }
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        let read = object.reader.read(&mut buffer).await.map_err(|error| ApiError::service_unavailable("object_store", error))?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&buffer[..read]);
+    }
+    Ok(if hex::encode(hash.finalize()) == file.sha256 { FileState::Same } else { FileState::OtherHash })
+}

@@ -1,0 +1,88 @@
+//! Creates a single document.
+
+use annotations::documents::{DocumentText, get};
+use annotations::import::{NewDocument, create_document};
+use axum::Json;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use runs::record_audit;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use sqlx::Acquire as _;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::http::auth::Reviewer;
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::JsonBody;
+use crate::api::state::AppState;
+
+/// Size limit of a request body in bytes: a text of the maximum size with many escaped characters.
+const MAX_BODY_BYTES: usize = 32 << 20;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(create)).layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+}
+
+/// The document to create.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DocumentRequest {
+    /// Source, 1 to 100 characters without `/`; default `api`. Imports use `label-studio`.
+    #[serde(default = "default_source")]
+    source: String,
+    /// Project within the source, 1 to 200 characters.
+    project: String,
+    /// Id within the project, 1 to 200 characters.
+    task_id: String,
+    /// Text, at most 10 MiB.
+    text: String,
+    /// Original file name; never used as a feature.
+    #[serde(default)]
+    file_name: Option<String>,
+    /// Additional properties; never used as features.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+}
+
+fn default_source() -> String {
+    "api".to_owned()
+}
+
+/// Creates a document
+///
+/// As in an import, the document gets a permanent split; a near-duplicate of existing documents joins their split. Sending the same
+/// document again has no effect.
+#[utoipa::path(
+    post, path = "/v1/documents", tag = "documents", security(("api_key" = ["reviewer"])), request_body = DocumentRequest,
+    responses(
+        (status = 201, description = "Created; Location holds the URL", body = DocumentText, headers(("Location" = String))),
+        (status = 200, description = "Exists with the same content", body = DocumentText, headers(("Location" = String))),
+        (status = 409, description = "Exists with different content", body = Problem),
+        (status = 410, description = "The document was erased", body = Problem),
+        (status = 422, description = "Invalid document", body = Problem),
+    ),
+)]
+async fn create(State(state): State<AppState>, Reviewer(actor): Reviewer, body: JsonBody<DocumentRequest>) -> Result<Response, ApiError> {
+    let DocumentRequest { source, project, task_id, text, file_name, metadata } = body.value;
+    let new = NewDocument { source, project, task_id, file_name, metadata, text };
+    let mut conn = state.pool.acquire().await?;
+    let mut tx = conn.begin().await?;
+    let created = create_document(&mut tx, new, state.config.split_ratios).await?;
+    let document = get(&mut tx, created.id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    if created.created {
+        let stored = &document.document;
+        let details = json!({ "source": stored.source, "project": stored.project, "task_id": stored.task_id, "split": stored.split });
+        record_audit(&mut tx, &actor.0, "document.create", &created.id.to_string(), &details).await?;
+    }
+    tx.commit().await?;
+    let status = if created.created { StatusCode::CREATED } else { StatusCode::OK };
+    let mut response = (status, Json(document)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/documents/{}", created.id)) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}

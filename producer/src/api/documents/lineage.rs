@@ -1,0 +1,31 @@
+//! Lineage of a document: the snapshots, runs and model versions that contain it.
+
+use axum::Json;
+use axum::extract::State;
+use dataset::inspect::{DocumentLineage, document_lineage};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::api::http::auth::Viewer;
+use crate::api::http::dedicated_connection;
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::ApiPath;
+use crate::api::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(lineage))
+}
+
+/// Shows which dataset snapshots contain a document, which runs read them, and which model versions were trained on it
+#[utoipa::path(
+    get, path = "/v1/documents/{id}/lineage", tag = "documents", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, description = "The lineage, with the model versions to retire", body = DocumentLineage),
+        (status = 404, description = "Document not found", body = Problem),
+    ),
+)]
+async fn lineage(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DocumentLineage>, ApiError> {
+    let mut conn = dedicated_connection::connect(&state.pool).await?;
+    Ok(Json(document_lineage(&mut conn, id).await?))
+}

@@ -1,0 +1,21 @@
+//! Endpoints for documents.
+
+mod create;
+mod erase;
+pub(super) mod erased;
+mod lineage;
+mod list;
+mod split;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::api::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().merge(list::routes()).merge(create::routes()).merge(split::routes())
+}
+
+/// Indexing reads all documents, lineage reads all snapshots, and an erasure waits for running imports.
+pub(super) fn untimed_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().merge(split::untimed_routes()).merge(lineage::routes()).merge(erase::routes())
+}

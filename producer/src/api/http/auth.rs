@@ -1,0 +1,102 @@
+//! Authentication and authorization: extractors named after roles. A handler that takes [`Operator`] admits operators and admins only, so
+//! the required role stands next to the route.
+//!
+//! API keys are looked up on each request: a revoked key stops working at once.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use runs::{Role, authenticate};
+
+use crate::api::http::error::ApiError;
+use crate::api::state::AppState;
+
+/// Header for clients that cannot send `Authorization`.
+pub(crate) const API_KEY_HEADER: &str = "x-api-key";
+
+/// Name of the API key of the request; recorded as the actor of its changes.
+#[derive(Debug, Clone)]
+pub(crate) struct Actor(pub(crate) String);
+
+macro_rules! role {
+    ($(#[$doc:meta])* $name:ident { $($actor:ident)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub(crate) struct $name $((pub(crate) $actor))?;
+
+        impl FromRequestParts<AppState> for $name {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+                let actor = actor_with_role(&parts.headers, state, Role::$name).await?;
+                Ok(role!(@build $name actor $($actor)?))
+            }
+        }
+    };
+    (@build $name:ident $found:ident Actor) => { $name($found) };
+    (@build $name:ident $found:ident) => {{ let _ = $found; $name }};
+}
+
+role!(
+    /// Reads, downloads, predicts. Reads are not audited, so the extractor holds no actor.
+    Viewer {}
+);
+role!(
+    /// Also imports, annotates and declares fields.
+    Reviewer { Actor }
+);
+role!(
+    /// Also creates, cancels and retries runs.
+    Operator { Actor }
+);
+
+role!(
+    /// Also reads the audit log and erases documents.
+    Admin { Actor }
+);
+
+async fn actor_with_role(headers: &HeaderMap, state: &AppState, needed: Role) -> Result<Actor, ApiError> {
+    let secret = api_key_from(headers)?;
+    let mut conn = state.pool.acquire().await?;
+    let key = authenticate(&mut conn, secret).await?.ok_or_else(|| ApiError::unauthorized("the API key is unknown or revoked"))?;
+    if key.role < needed {
+        let detail = format!("this route requires the role {needed}; API key `{}` has the role {}", key.name, key.role);
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    }
+    Ok(Actor(key.name))
+}
+
+fn api_key_from(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let missing = || ApiError::unauthorized("an API key is required: send `Authorization: Bearer apz_...` or `X-API-Key: apz_...`");
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let value = value.to_str().map_err(|_| missing())?;
+        let (scheme, secret) = value.split_once(' ').ok_or_else(missing)?;
+        return if scheme.eq_ignore_ascii_case("bearer") { Ok(secret.trim()) } else { Err(missing()) };
+    }
+    headers.get(API_KEY_HEADER).and_then(|value| value.to_str().ok()).ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, value: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn accepts_a_bearer_token_or_the_api_key_header() {
+        assert_eq!(api_key_from(&headers("authorization", "Bearer apz_1")).unwrap(), "apz_1");
+        assert_eq!(api_key_from(&headers("authorization", "bearer apz_1")).unwrap(), "apz_1");
+        assert_eq!(api_key_from(&headers("x-api-key", "apz_2")).unwrap(), "apz_2");
+    }
+
+    #[test]
+    fn rejects_other_schemes_and_missing_headers() {
+        assert!(api_key_from(&HeaderMap::new()).is_err());
+        assert!(api_key_from(&headers("authorization", "Basic bWU6cGFzcw==")).is_err());
+        assert!(api_key_from(&headers("authorization", "apz_1")).is_err());
+    }
+}

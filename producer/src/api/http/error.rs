@@ -1,0 +1,281 @@
+//! Errors of the API and their HTTP responses.
+//!
+//! Handlers return only [`ApiError`]. Its body is `application/problem+json` (RFC 9457) with a stable `code` for programs and a `detail`
+//! for people that names the cause and the way out. Client errors are reported in full. Server errors are logged once, here, and the client
+//! learns only that one occurred. Library errors are converted in this file only, so that an error always has the same status and code.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use annotations::AnnotationsError;
+use annotations::import::legacy_csv::{self, LegacyCsvError};
+use annotations::import::{ImportError, ReadError};
+use annotations::reviews::ReviewError;
+use aprendiz_db::is_unavailable;
+use artifacts::StoreError;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use dataset::DatasetError;
+use dataset::inspect::InspectError;
+use inference::ModelError;
+use runs::{RunsError, SpecError};
+use serde::Serialize;
+use serde_json::Value;
+use tracing::{error, warn};
+use utoipa::ToSchema;
+
+/// `Retry-After` of a 503 response.
+const RETRY_DELAY: Duration = Duration::from_secs(2);
+
+/// Body of every error response (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// `urn:aprendiz:problem:` followed by the code.
+    #[serde(rename = "type")]
+    type_uri: String,
+    /// Reason phrase of the HTTP status.
+    title: &'static str,
+    /// HTTP status.
+    status: u16,
+    /// What is wrong, and how to fix it.
+    detail: String,
+    /// Stable error code.
+    #[schema(example = "unknown_field")]
+    code: String,
+    /// Current state of the resource, if a precondition failed or a lease is held by another reviewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current: Option<Value>,
+}
+
+/// Error of a request.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: Cow<'static, str>,
+    detail: String,
+    /// Current state of the resource, if a precondition failed.
+    current: Option<Value>,
+    /// Cause for the log; never sent to the client.
+    source: Option<anyhow::Error>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self { status, code: code.into(), detail: detail.into(), current: None, source: None }
+    }
+
+    pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    pub(crate) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// The request is well-formed but its content is invalid.
+    pub(crate) fn unprocessable(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    }
+
+    /// The field has a state already, so the request must name its version in `If-Match`.
+    pub(crate) fn precondition_required(error: ReviewError) -> Self {
+        let detail = format!("missing header If-Match: {error}");
+        Self { status: StatusCode::PRECONDITION_REQUIRED, code: "precondition_required".into(), detail, ..error.into() }
+    }
+
+    /// A service that the server depends on does not respond.
+    pub(crate) fn service_unavailable(service: &'static str, source: impl Into<anyhow::Error>) -> Self {
+        let detail = format!("{service} is unavailable: try again");
+        Self { source: Some(source.into()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("{service}_unavailable"), detail) }
+    }
+
+    /// A server error.
+    pub(crate) fn internal(source: impl Into<anyhow::Error>) -> Self {
+        let detail = "internal server error; see the log of the server";
+        Self { source: Some(source.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let Self { status, code, detail, current, source } = self;
+        match source {
+            Some(source) if status == StatusCode::SERVICE_UNAVAILABLE => warn!(error = format!("{source:#}"), "request rejected: {detail}"),
+            Some(source) => error!(error = format!("{source:#}"), "request failed"),
+            None => {}
+        }
+        let problem = Problem {
+            type_uri: format!("urn:aprendiz:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail,
+            code: code.into_owned(),
+            current,
+        };
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_DELAY.as_secs()));
+        }
+        response
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_unavailable(&error) { Self::service_unavailable("database", error) } else { Self::internal(error) }
+    }
+}
+
+impl From<RunsError> for ApiError {
+    fn from(error: RunsError) -> Self {
+        match error {
+            RunsError::Database(error) => error.into(),
+            RunsError::UnknownRun(_) => Self::new(StatusCode::NOT_FOUND, "unknown_run", error.to_string()),
+            RunsError::UnknownWorker(_) => Self::new(StatusCode::NOT_FOUND, "unknown_worker", error.to_string()),
+            RunsError::WorkerStopped(_) => Self::conflict("worker_stopped", error.to_string()),
+            RunsError::WrongState { .. } => Self::conflict("wrong_state", error.to_string()),
+            RunsError::IdempotencyMismatch(_) => Self::unprocessable("idempotency_mismatch", error.to_string()),
+            RunsError::DatasetErased(_) => Self::new(StatusCode::GONE, "dataset_erased", error.to_string()),
+            RunsError::LeaseLost { .. } | RunsError::BrokenRow { .. } => Self::internal(error),
+        }
+    }
+}
+
+impl From<SpecError> for ApiError {
+    fn from(error: SpecError) -> Self {
+        Self::unprocessable(error.code(), error.to_string())
+    }
+}
+
+impl From<AnnotationsError> for ApiError {
+    fn from(error: AnnotationsError) -> Self {
+        match error {
+            AnnotationsError::Database(error) => error.into(),
+            AnnotationsError::InvalidDefinition { .. } => Self::unprocessable("invalid_definition", error.to_string()),
+        }
+    }
+}
+
+impl From<ReviewError> for ApiError {
+    fn from(error: ReviewError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReviewError::Database(error) => error.into(),
+            ReviewError::UnknownDocument(_) => Self::new(StatusCode::NOT_FOUND, "unknown_document", detail),
+            ReviewError::UnknownField(_) => Self::new(StatusCode::NOT_FOUND, "unknown_field", detail),
+            ReviewError::Erased { .. } => Self::new(StatusCode::GONE, "document_erased", detail),
+            ReviewError::Invalid { .. } => Self::unprocessable("invalid_review", detail),
+            ReviewError::StatusContradicts { .. } => Self::unprocessable("status_contradicts", detail),
+            ReviewError::Leased(lease) => {
+                let current = serde_json::to_value(&*lease).ok();
+                Self { current, ..Self::new(StatusCode::LOCKED, "document_leased", detail) }
+            }
+            ReviewError::NothingToUndo { .. } => Self::conflict("nothing_to_undo", detail),
+            ReviewError::ReferenceReused => Self::unprocessable("idempotency_mismatch", detail),
+            ReviewError::Stale { current } => {
+                let current = current.and_then(|current| serde_json::to_value(&*current).ok());
+                Self { current, ..Self::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail) }
+            }
+        }
+    }
+}
+
+impl From<InspectError> for ApiError {
+    fn from(error: InspectError) -> Self {
+        match error {
+            InspectError::UnknownDataset(_) => Self::not_found(error.to_string()),
+            InspectError::UnknownDocument(_) => Self::new(StatusCode::NOT_FOUND, "unknown_document", error.to_string()),
+            InspectError::Erased { .. } => Self::new(StatusCode::GONE, "dataset_erased", error.to_string()),
+            InspectError::Database(error) | InspectError::Dataset(DatasetError::Database(error)) => error.into(),
+            InspectError::Annotations(error) => error.into(),
+            InspectError::BrokenRow { .. } | InspectError::Dataset(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<ImportError> for ApiError {
+    fn from(error: ImportError) -> Self {
+        let status = match error {
+            ImportError::Database(error) => return error.into(),
+            ImportError::Erased { .. } => StatusCode::GONE,
+            ImportError::DocumentExists { .. } => StatusCode::CONFLICT,
+            ImportError::File(ReadError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            // the input is the request body, so a failed read is the client's error
+            ImportError::File(ReadError::Io { .. }) => StatusCode::BAD_REQUEST,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, error.code(), error.to_string())
+    }
+}
+
+impl From<LegacyCsvError> for ApiError {
+    fn from(error: LegacyCsvError) -> Self {
+        match error {
+            LegacyCsvError::Database(error) => error.into(),
+            LegacyCsvError::Import(error) => error.into(),
+            LegacyCsvError::File(ref file_error) => Self::new(legacy_csv_status(file_error), error.code(), error.to_string()),
+        }
+    }
+}
+
+impl From<legacy_csv::ReadError> for ApiError {
+    fn from(error: legacy_csv::ReadError) -> Self {
+        Self::new(legacy_csv_status(&error), error.code(), error.to_string())
+    }
+}
+
+fn legacy_csv_status(error: &legacy_csv::ReadError) -> StatusCode {
+    match error {
+        legacy_csv::ReadError::RowTooLong { .. } | legacy_csv::ReadError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        legacy_csv::ReadError::Io(_) => StatusCode::BAD_REQUEST,
+        legacy_csv::ReadError::NotText { .. } | legacy_csv::ReadError::BadHeader { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // a row records the object and its hash, so a retry cannot help
+            StoreError::MissingObject(_) | StoreError::ChecksumMismatch { .. } | StoreError::File { .. } => Self::internal(error),
+            _ => Self::service_unavailable("object_store", error),
+        }
+    }
+}
+
+impl From<ModelError> for ApiError {
+    fn from(error: ModelError) -> Self {
+        Self::internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn internal_causes_are_not_sent_to_the_client() {
+        let response = ApiError::internal(anyhow::anyhow!("password hunter2")).into_response();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(!text.contains("hunter2") && text.contains(r#""code":"internal""#), "{text}");
+    }
+
+    #[test]
+    fn an_unavailable_database_is_reported_as_503() {
+        assert_eq!(ApiError::from(sqlx::Error::PoolTimedOut).status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ApiError::from(sqlx::Error::RowNotFound).status, StatusCode::INTERNAL_SERVER_ERROR);
+    }
+}

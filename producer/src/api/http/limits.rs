@@ -1,0 +1,33 @@
+//! Middleware: concurrency limit, request timeout, `nosniff`.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use tokio::time::timeout;
+
+use crate::api::http::error::ApiError;
+use crate::api::state::AppState;
+
+/// Rejects a request when too many are in flight. Response bodies that are still being sent do not count.
+pub(crate) async fn limit_concurrency(State(state): State<AppState>, request: Request, next: Next) -> Result<Response, ApiError> {
+    let Ok(_permit) = state.admission.try_acquire() else {
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many concurrent requests: try again"));
+    };
+    Ok(next.run(request).await)
+}
+
+/// Cancels a request that takes too long.
+pub(crate) async fn request_timeout(State(state): State<AppState>, request: Request, next: Next) -> Result<Response, ApiError> {
+    let limit = state.config.request_timeout;
+    timeout(limit, next.run(request)).await.map_err(|_| {
+        let detail = format!("the request took longer than {} s: try again", limit.as_secs());
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", detail)
+    })
+}
+
+/// Forbids browsers to guess a content type other than the declared one.
+pub(crate) async fn nosniff(mut response: Response) -> Response {
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

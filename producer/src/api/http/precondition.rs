@@ -1,0 +1,52 @@
+//! Preconditions of a write: the version that the client has seen, from `If-Match` or `If-None-Match`.
+
+use annotations::reviews::Expected;
+use axum::http::{HeaderMap, StatusCode, header};
+
+use crate::api::http::error::ApiError;
+
+/// The version that the headers require; `None` without such headers.
+pub(crate) fn expected_version(headers: &HeaderMap) -> Result<Option<Expected>, ApiError> {
+    let invalid = |detail: &str| ApiError::new(StatusCode::BAD_REQUEST, "invalid_precondition", detail);
+    match (headers.get(header::IF_MATCH), headers.get(header::IF_NONE_MATCH)) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err(invalid("send If-Match or If-None-Match, not both")),
+        (None, Some(tag)) if tag.as_bytes() == b"*" => Ok(Some(Expected::Nothing)),
+        (None, Some(_)) => Err(invalid("If-None-Match supports only *; send a version in If-Match")),
+        (Some(tag), None) => {
+            let version = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+            version
+                .filter(|version| *version >= 0)
+                .map(|version| Some(Expected::Version(version)))
+                .ok_or_else(|| invalid("If-Match must be a single ETag of this field, such as \"3\""))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderName;
+
+    use super::*;
+
+    fn parse(given: &[(HeaderName, &'static str)]) -> Result<Option<Expected>, ApiError> {
+        expected_version(&given.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect())
+    }
+
+    #[test]
+    fn a_version_is_an_etag_and_no_version_is_zero_or_a_star() {
+        assert_eq!(parse(&[]).unwrap(), None);
+        assert_eq!(parse(&[(header::IF_MATCH, "\"3\"")]).unwrap(), Some(Expected::Version(3)));
+        assert_eq!(parse(&[(header::IF_MATCH, "\"0\"")]).unwrap(), Some(Expected::Version(0)));
+        assert_eq!(parse(&[(header::IF_NONE_MATCH, "*")]).unwrap(), Some(Expected::Nothing));
+    }
+
+    #[test]
+    fn a_header_without_a_valid_version_is_rejected_and_not_ignored() {
+        for bad in ["3", "W/\"3\"", "*", "\"3\", \"4\"", "\"-1\"", "\"99999999999\"", ""] {
+            assert!(parse(&[(header::IF_MATCH, bad)]).is_err(), "{bad}");
+        }
+        assert!(parse(&[(header::IF_NONE_MATCH, "\"3\"")]).is_err());
+        assert!(parse(&[(header::IF_MATCH, "\"3\""), (header::IF_NONE_MATCH, "*")]).is_err());
+    }
+}

@@ -1,0 +1,126 @@
+//! Creates an import from a Label Studio export.
+//!
+//! The file is imported in one transaction: a client that disconnects or an invalid file leaves nothing behind.
+
+use annotations::import::{
+    ImportLimits, ImportReport, ImportState, StoredOptions, declare_import_object, import_label_studio, import_state, request_import,
+};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use runs::record_audit;
+use serde::Deserialize;
+use serde_json::json;
+use sqlx::Acquire as _;
+use tokio::sync::mpsc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::api::http::auth::Reviewer;
+use crate::api::http::body_reader::BodyReader;
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::ApiQuery;
+use crate::api::imports::body::{READ_AHEAD_CHUNKS, spool, stream_body};
+use crate::api::imports::options::{GroundTruth, ImportQuery};
+use crate::api::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    // the body is streamed and counted against its own limit
+    OpenApiRouter::new().routes(routes!(create)).layer(DefaultBodyLimit::disable())
+}
+
+/// [`ImportQuery`] with `background`. The keys are repeated because serde cannot flatten typed query parameters.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct CreateQuery {
+    /// Imports every task into this project, regardless of its own project
+    project: Option<String>,
+    /// Key of `data` that holds the text; default `text`
+    text_key: Option<String>,
+    /// File name, stored with the import
+    file_name: Option<String>,
+    /// Mirrors deletions: retracts reviews whose annotation or task is not in the file any more
+    #[serde(default)]
+    mirror: bool,
+    /// Selects the annotations of a task: `ignore` (default) uses all of them, the latest taking precedence; `prefer` uses only
+    /// ground-truth annotations if the task has any
+    #[serde(default)]
+    ground_truth: GroundTruth,
+    /// Stores the file and imports it in the background: returns 202 with the URL of the import
+    #[serde(default)]
+    background: bool,
+}
+
+/// Imports a Label Studio JSON export
+///
+/// The body is the file: JSON or JSON_MIN, plain or gzip. Invalid tasks are quarantined and counted, the others are imported. Importing the
+/// same file again has no effect. Documents, fields, reviews and predictions are written in one transaction; with `background`, after the
+/// response.
+#[utoipa::path(
+    post, path = "/v1/imports", tag = "documents", security(("api_key" = ["reviewer"])), params(CreateQuery),
+    request_body(content = [u8], description = "The export, plain JSON or gzip", content_type = "application/octet-stream"),
+    responses(
+        (status = 201, description = "The import report", body = ImportReport),
+        (status = 202, description = "Stored and queued; Location holds the URL", body = ImportState, headers(("Location" = String))),
+        (status = 413, description = "The file exceeds the size limit", body = Problem),
+        (status = 422, description = "Invalid export; nothing was imported", body = Problem),
+    ),
+)]
+async fn create(
+    State(state): State<AppState>,
+    Reviewer(actor): Reviewer,
+    ApiQuery(query): ApiQuery<CreateQuery>,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let CreateQuery { project, text_key, file_name, mirror, ground_truth, background } = query;
+    let stored = ImportQuery { project, text_key, file_name, mirror, ground_truth }.into_options()?;
+    if background {
+        return enqueue_import(&state, &actor.0, &stored, body).await;
+    }
+    let mut options = stored.into_options(&actor.0);
+    options.ratios = state.config.split_ratios;
+    options.limits = ImportLimits { total_bytes: state.config.max_import_decompressed_bytes, ..options.limits };
+
+    let mut conn = state.pool.acquire().await?;
+    let mut tx = conn.begin().await?;
+    let (sender, receiver) = mpsc::channel(READ_AHEAD_CHUNKS);
+    let stream = stream_body(body.into_data_stream(), sender, state.config.max_import_bytes);
+    let import = import_label_studio(&mut tx, BodyReader::new(receiver), &options, |_| {});
+    let (imported, streamed) = tokio::join!(import, stream);
+    // an error of the body is the root cause of the import error that follows from it
+    streamed?;
+    let report = imported?;
+    let details = json!({ "tasks": report.tasks, "documents_created": report.documents_created, "events_created": report.events_created });
+    record_audit(&mut tx, &actor.0, "import.create", &report.import_id.to_string(), &details).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(report)).into_response())
+}
+
+/// Stores the file, then enqueues its import. If enqueuing fails, the sweeper deletes the file after a day.
+async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, body: Body) -> Result<Response, ApiError> {
+    let id = Uuid::now_v7();
+    let key = format!("imports/{id}");
+    let spooled = spool(body, state.config.max_import_bytes).await?;
+    let mut conn = state.pool.acquire().await?;
+    declare_import_object(&mut conn, &key).await?;
+    drop(conn);
+    let uploaded = state.store.upload(&key, spooled.path()).await?;
+    let mut tx = state.pool.begin().await?;
+    let bytes = i64::try_from(uploaded.bytes).map_err(ApiError::internal)?;
+    if !request_import(&mut tx, id, &key, bytes, &uploaded.sha256, actor, options).await? {
+        return Err(ApiError::internal(anyhow::anyhow!("object {key} was swept before its import was enqueued")));
+    }
+    record_audit(&mut tx, actor, "import.request", &id.to_string(), &json!({ "bytes": bytes, "file_name": options.file_name })).await?;
+    let import = import_state(&mut tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    tx.commit().await?;
+    state.imports.notify_one();
+    let mut response = (StatusCode::ACCEPTED, Json(import)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/imports/{id}")) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}

@@ -1,0 +1,69 @@
+//! Retries the quarantined tasks of an import.
+
+use std::io::Cursor;
+
+use annotations::import::{ImportLimits, ImportReport, ImportStatus, StoredOptions, import_label_studio, import_state, quarantined_file};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use runs::record_audit;
+use serde_json::json;
+use sqlx::Acquire as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::api::http::auth::Reviewer;
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::imports::options::ImportQuery;
+use crate::api::imports::show::import_not_found;
+use crate::api::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(retry))
+}
+
+/// Retries the quarantined tasks of an import
+///
+/// For use once the cause is fixed, for example with another `text_key`, a renamed field, or a newer version of Aprendiz. The retry is a
+/// separate import with its own report.
+#[utoipa::path(
+    post, path = "/v1/imports/{id}/retry", tag = "documents", security(("api_key" = ["reviewer"])),
+    params(("id" = Uuid, Path), ImportQuery),
+    responses(
+        (status = 201, description = "The report of the retry", body = ImportReport),
+        (status = 404, description = "Import not found", body = Problem),
+        (status = 409, description = "The import has not succeeded, or none of its quarantined tasks is stored", body = Problem),
+    ),
+)]
+async fn retry(
+    State(state): State<AppState>,
+    Reviewer(actor): Reviewer,
+    ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(query): ApiQuery<ImportQuery>,
+) -> Result<(StatusCode, Json<ImportReport>), ApiError> {
+    let stored: StoredOptions = query.into_options()?;
+    let mut conn = state.pool.acquire().await?;
+    let mut tx = conn.begin().await?;
+    let import = import_state(&mut tx, id).await?.ok_or_else(|| import_not_found(id))?;
+    if import.status != ImportStatus::Succeeded {
+        return Err(ApiError::conflict("wrong_state", format!("import {id} has not succeeded and has no quarantined tasks")));
+    }
+    let file = quarantined_file(&mut tx, id).await?;
+    if !file.contains(&b'{') {
+        return Err(ApiError::conflict(
+            "nothing_quarantined",
+            format!("import {id} has no stored quarantined tasks: import the original file again"),
+        ));
+    }
+    let file_name = stored.file_name.clone().or_else(|| Some(format!("quarantine of {id}")));
+    let mut options = StoredOptions { file_name, ..stored }.into_options(&actor.0);
+    options.ratios = state.config.split_ratios;
+    options.limits = ImportLimits { total_bytes: state.config.max_import_decompressed_bytes, ..options.limits };
+    let report = import_label_studio(&mut tx, Cursor::new(file), &options, |_| {}).await?;
+    let details = json!({ "retry_of": id, "tasks": report.tasks, "events_created": report.events_created });
+    record_audit(&mut tx, &actor.0, "import.retry", &report.import_id.to_string(), &details).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(report)))
+}

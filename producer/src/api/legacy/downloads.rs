@@ -1,0 +1,57 @@
+//! Downloads for the SPA: dataset snapshot and model of a run.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
+use runs::RunId;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::datasets::download::{DatasetQuery, send_run_dataset};
+use crate::api::http::auth::Viewer;
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::models::download::{ModelQuery, send_run_model};
+use crate::api::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(dataset)).routes(routes!(model))
+}
+
+/// Downloads the dataset snapshot of a run
+#[utoipa::path(
+    get, path = "/training-runs/{id}/dataset", tag = "SPA", security(("api_key" = ["viewer"])), params(("id" = RunId, Path), DatasetQuery),
+    responses(
+        (status = 200, description = "A tar archive, or the requested file", body = [u8], content_type = "application/octet-stream"),
+        (status = 409, description = "The run has no dataset snapshot yet", body = Problem),
+    ),
+)]
+async fn dataset(
+    State(state): State<AppState>,
+    _: Viewer,
+    method: Method,
+    headers: HeaderMap,
+    ApiPath(id): ApiPath<RunId>,
+    ApiQuery(query): ApiQuery<DatasetQuery>,
+) -> Result<Response, ApiError> {
+    send_run_dataset(&state, &method, &headers, id, &query).await
+}
+
+/// Downloads the model that a run published
+#[utoipa::path(
+    get, path = "/training-runs/{id}/model", tag = "SPA", security(("api_key" = ["viewer"])), params(("id" = RunId, Path), ModelQuery),
+    responses(
+        (status = 200, description = "A tar archive, or the requested file", body = [u8], content_type = "application/octet-stream"),
+        (status = 409, description = "The run has not published a model", body = Problem),
+    ),
+)]
+async fn model(
+    State(state): State<AppState>,
+    _: Viewer,
+    method: Method,
+    headers: HeaderMap,
+    ApiPath(id): ApiPath<RunId>,
+    ApiQuery(query): ApiQuery<ModelQuery>,
+) -> Result<Response, ApiError> {
+    send_run_model(&state, &method, &headers, id, &query).await
+}

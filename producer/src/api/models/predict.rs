@@ -1,0 +1,134 @@
+//! Predicts field values with a published model.
+
+use axum::Json;
+use axum::extract::{DefaultBodyLimit, State};
+use inference::{FieldPrediction, RankedLabel};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::http::auth::Viewer;
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::{ApiPath, JsonBody};
+use crate::api::models::model_cache::ModelFiles;
+use crate::api::models::version::{find_model_version, is_encoder, model_files, read_manifest};
+use crate::api::state::AppState;
+
+const MAX_TEXTS: usize = 64;
+/// Size limit of a request body. Long contracts have several hundred kilobytes each.
+const MAX_BODY_BYTES: usize = 32 << 20;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(predict)).layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+}
+
+/// Texts to predict for: `text` for one, `texts` for up to 64.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PredictRequest {
+    /// A single text.
+    text: Option<String>,
+    /// Several texts.
+    texts: Option<Vec<String>>,
+    /// Version number; default: the latest version.
+    number: Option<i32>,
+}
+
+/// Predictions of a model.
+#[derive(Debug, Serialize, ToSchema)]
+struct PredictResponse {
+    /// Name of the model.
+    model: String,
+    /// Version that made the predictions.
+    number: i32,
+    /// One entry per text, in request order.
+    predictions: Vec<TextPrediction>,
+}
+
+/// Predictions for one text.
+#[derive(Debug, Serialize, ToSchema)]
+struct TextPrediction {
+    /// One prediction per field, ordered by name.
+    fields: Vec<FieldAnswer>,
+}
+
+/// Prediction for one field.
+#[derive(Debug, Serialize, ToSchema)]
+struct FieldAnswer {
+    /// The field.
+    field: String,
+    /// The most probable value; an empty list means "no value".
+    value: Vec<String>,
+    /// Its probability, 0 to 1.
+    confidence: f64,
+    /// Whether the confidence reaches the threshold of the field. If not, the value is only a suggestion.
+    answered: bool,
+    /// All classes with their probabilities, most probable first.
+    top: Vec<ClassProbability>,
+}
+
+/// A class with its probability.
+#[derive(Debug, Serialize, ToSchema)]
+struct ClassProbability {
+    /// The class; an empty list means "no value".
+    value: Vec<String>,
+    /// Its probability, 0 to 1.
+    probability: f64,
+}
+
+/// Predicts the field values of texts
+#[utoipa::path(
+    post, path = "/v1/models/{name}/predict", tag = "models", security(("api_key" = ["viewer"])), params(("name" = String, Path)),
+    request_body = PredictRequest,
+    responses(
+        (status = 200, description = "Values with their confidence, and whether it reaches the threshold", body = PredictResponse),
+        (status = 404, description = "Model or version not found", body = Problem),
+        (status = 422, description = "Invalid body, or the version is an encoder", body = Problem),
+    ),
+)]
+async fn predict(
+    State(state): State<AppState>,
+    _: Viewer,
+    ApiPath(name): ApiPath<String>,
+    body: JsonBody<PredictRequest>,
+) -> Result<Json<PredictResponse>, ApiError> {
+    let PredictRequest { text, texts, number } = body.value;
+    let texts = match (text, texts) {
+        (Some(text), None) => vec![text],
+        (None, Some(texts)) if (1..=MAX_TEXTS).contains(&texts.len()) => texts,
+        (None, Some(texts)) => {
+            return Err(ApiError::unprocessable(
+                "invalid_body",
+                format!("texts has {} entries: it must have 1 to {MAX_TEXTS}", texts.len()),
+            ));
+        }
+        _ => return Err(ApiError::unprocessable("invalid_body", "exactly one of `text` and `texts` is required")),
+    };
+    let version = find_model_version(&mut *state.pool.acquire().await?, &name, number).await?;
+    if is_encoder(&version.card) {
+        let detail = format!(
+            "model `{name}` version {} is an encoder and makes no predictions: use `aprendiz embed` for embeddings",
+            version.number
+        );
+        return Err(ApiError::unprocessable("model_without_answers", detail));
+    }
+    let files = async || {
+        let (_, manifest) = read_manifest(&state.store, &version).await?;
+        Ok(ModelFiles { files: model_files(&version)?, manifest })
+    };
+    let model = state.models.get(&version, files).await?;
+    let predictions = tokio::task::spawn_blocking(move || model.predict_batch(&texts)).await.map_err(ApiError::internal)?;
+    let predictions =
+        predictions.into_iter().map(|fields| TextPrediction { fields: fields.into_iter().map(FieldAnswer::from).collect() }).collect();
+    Ok(Json(PredictResponse { model: version.model, number: version.number, predictions }))
+}
+
+impl From<FieldPrediction> for FieldAnswer {
+    fn from(prediction: FieldPrediction) -> Self {
+        let FieldPrediction { field, value, confidence, answered, top } = prediction;
+        let top =
+            top.into_iter().map(|RankedLabel { label, probability }| ClassProbability { value: label.into_iter().collect(), probability });
+        Self { field, value: value.into_iter().collect(), confidence, answered, top: top.collect() }
+    }
+}

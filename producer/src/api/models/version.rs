@@ -1,0 +1,67 @@
+//! A version of a model: its row, its kind and its files.
+
+use artifacts::Store;
+use axum::http::StatusCode;
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt as _;
+use runs::{ModelVersion, RunKind, find_version};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use sqlx::PgConnection;
+
+use crate::api::http::error::ApiError;
+use crate::api::http::object::open;
+use crate::api::http::stored_file::{StoredFile, key_below, parse_files};
+
+/// Name of the file that lists the other files.
+pub(super) const MANIFEST: &str = inference::manifest::MANIFEST_FILE;
+/// Size limit of a manifest; a larger object was not written by this software.
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+
+/// Whether the model card describes an encoder, which produces embeddings instead of predictions.
+pub(in crate::api) fn is_encoder(card: &Value) -> bool {
+    card["kind"] == RunKind::SentenceTransformer.as_str()
+}
+
+/// Loads a version, or the latest one without `number`. The error names the latest version, if the model has any.
+pub(super) async fn find_model_version(conn: &mut PgConnection, name: &str, number: Option<i32>) -> Result<ModelVersion, ApiError> {
+    if let Some(version) = find_version(conn, name, number).await? {
+        return Ok(version);
+    }
+    let detail = match (number, find_version(conn, name, None).await?) {
+        (Some(number), Some(latest)) => format!("model `{name}` has no version {number}: the latest is {}", latest.number),
+        _ => format!("model `{name}` has no published version"),
+    };
+    Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_model", detail))
+}
+
+/// Files of a version, without the manifest.
+pub(super) fn model_files(version: &ModelVersion) -> Result<Vec<StoredFile>, ApiError> {
+    let files = parse_files(&version.files, &format!("model version {}", version.id))?;
+    Ok(files.into_iter().filter(|file| file.path != MANIFEST).collect())
+}
+
+/// Reads the manifest of a version and checks it against the recorded hash.
+pub(super) async fn read_manifest(store: &Store, version: &ModelVersion) -> Result<(StoredFile, Bytes), ApiError> {
+    let object = open(store, &key_below(&version.object_prefix, MANIFEST)?, None).await?;
+    if object.bytes > MAX_MANIFEST_BYTES {
+        return Err(ApiError::internal(anyhow::anyhow!("manifest of model version {} has {} bytes", version.id, object.bytes)));
+    }
+    let bytes: BytesMut = object
+        .stream
+        .try_fold(BytesMut::new(), |mut all, chunk| async move {
+            all.extend_from_slice(&chunk);
+            Ok(all)
+        })
+        .await
+        .map_err(|error| ApiError::service_unavailable("object_store", error))?;
+    let sha256 = hex::encode(Sha256::digest(&bytes));
+    if sha256 != version.manifest_sha256 {
+        return Err(ApiError::internal(anyhow::anyhow!(
+            "manifest of model version {} has sha256 {sha256}, expected {}",
+            version.id,
+            version.manifest_sha256
+        )));
+    }
+    Ok((StoredFile { path: MANIFEST.to_owned(), bytes: bytes.len() as u64, sha256 }, bytes.freeze()))
+}

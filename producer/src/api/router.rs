@@ -1,0 +1,135 @@
+//! The router of the API and the middleware around every route.
+
+use std::any::Any;
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::http::{HeaderName, Method, StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse as _, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::trace::TraceLayer;
+use tracing::{Span, info_span};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::annotations::export::POSITION_HEADER;
+use crate::api::http::error::ApiError;
+use crate::api::http::{auth, limits};
+use crate::api::operations::metrics::record_request;
+use crate::api::state::AppState;
+use crate::api::{
+    annotations, datasets, documents, fields, imports, legacy, models, openapi, operations, reviews, runs as training_runs, workers,
+};
+use crate::config::ApiConfig;
+
+/// Size limit of an ordinary JSON body, in bytes.
+const MAX_BODY_BYTES: usize = 8 << 20;
+
+static OPENAPI_JSON: LazyLock<String> = LazyLock::new(|| open_api().to_json().unwrap_or_default());
+
+/// Every route of the API. All of them are declared with `routes!`, so the OpenAPI document is complete.
+///
+/// `timed` wraps the routes that have a request timeout, `limited` all routes except the probes.
+fn all_routes(
+    timed: impl FnOnce(OpenApiRouter<AppState>) -> OpenApiRouter<AppState>,
+    limited: impl FnOnce(OpenApiRouter<AppState>) -> OpenApiRouter<AppState>,
+) -> OpenApiRouter<AppState> {
+    let with_timeout = OpenApiRouter::new()
+        .merge(training_runs::routes())
+        .merge(workers::routes())
+        .merge(operations::routes())
+        .merge(datasets::routes())
+        .merge(models::routes())
+        .merge(fields::routes())
+        .merge(imports::routes())
+        .merge(documents::routes())
+        .merge(annotations::routes())
+        .merge(reviews::routes())
+        .merge(legacy::routes());
+    let without_timeout = OpenApiRouter::new()
+        .merge(training_runs::untimed_routes())
+        .merge(imports::untimed_routes())
+        .merge(annotations::untimed_routes())
+        .merge(documents::untimed_routes())
+        .merge(datasets::untimed_routes())
+        .merge(models::untimed_routes())
+        .merge(legacy::untimed_routes());
+    let probes = operations::probes().routes(routes!(document));
+    OpenApiRouter::with_openapi(openapi::base()).merge(limited(timed(with_timeout).merge(without_timeout))).merge(probes)
+}
+
+/// The OpenAPI document of all routes.
+pub(super) fn open_api() -> utoipa::openapi::OpenApi {
+    let mut document = all_routes(|routes| routes, |routes| routes).into_openapi();
+    // axum writes `{*path}` for the rest of the path; OpenAPI has no such syntax
+    document.paths.paths =
+        std::mem::take(&mut document.paths.paths).into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    document
+}
+
+/// Returns the OpenAPI document
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "probes", security(()),
+    responses((status = 200, description = "The OpenAPI 3.1 document", body = Object, content_type = "application/json")),
+)]
+async fn document() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI_JSON.as_str()).into_response()
+}
+
+/// The HTTP service.
+pub(crate) fn router(state: AppState) -> Router {
+    let timed = |routes: OpenApiRouter<AppState>| routes.layer(middleware::from_fn_with_state(state.clone(), limits::request_timeout));
+    let limited = |routes: OpenApiRouter<AppState>| routes.layer(middleware::from_fn_with_state(state.clone(), limits::limit_concurrency));
+    let cors = cors(&state.config);
+    let router = Router::from(all_routes(timed, limited))
+        .fallback(async || ApiError::not_found("no such route: see /openapi.json"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "this route does not support the request method: see /openapi.json",
+            )
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::map_response(limits::nosniff))
+        .layer(CatchPanicLayer::custom(respond_to_panic))
+        .layer(middleware::from_fn(record_request))
+        .layer(TraceLayer::new_for_http().make_span_with(request_span));
+    match cors {
+        Some(cors) => router.layer(cors).with_state(state),
+        None => router.with_state(state),
+    }
+}
+
+/// The span of a request. It holds no header and no query, because either may contain secrets.
+fn request_span(request: &Request) -> Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str);
+    info_span!("request", http.method = %request.method(), http.route = route)
+}
+
+fn respond_to_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
+    ApiError::internal(anyhow::anyhow!("a handler panicked: {text}")).into_response()
+}
+
+fn cors(config: &ApiConfig) -> Option<CorsLayer> {
+    const CUSTOM_REQUEST_HEADERS: [&str; 4] = [auth::API_KEY_HEADER, "idempotency-key", "last-event-id", "traceparent"];
+    const STANDARD_REQUEST_HEADERS: [HeaderName; 6] =
+        [header::AUTHORIZATION, header::CONTENT_TYPE, header::RANGE, header::IF_NONE_MATCH, header::IF_MATCH, header::CACHE_CONTROL];
+    const RESPONSE_HEADERS: [HeaderName; 6] =
+        [header::LOCATION, header::ETAG, header::CONTENT_RANGE, header::CONTENT_DISPOSITION, header::RETRY_AFTER, POSITION_HEADER];
+    if config.cors_origins.is_empty() {
+        return None;
+    }
+    let headers = CUSTOM_REQUEST_HEADERS.iter().map(|name| HeaderName::from_static(name)).chain(STANDARD_REQUEST_HEADERS);
+    Some(
+        CorsLayer::new()
+            .allow_origin(AllowOrigin::list(config.cors_origins.clone()))
+            .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE])
+            .allow_headers(headers.collect::<Vec<_>>())
+            .expose_headers(RESPONSE_HEADERS),
+    )
+}

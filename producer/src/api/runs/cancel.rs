@@ -1,0 +1,35 @@
+//! Cancels a training run.
+
+use axum::Json;
+use axum::extract::State;
+use runs::{RunId, TrainingRun, cancel_run};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::http::auth::Operator;
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::ApiPath;
+use crate::api::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(cancel))
+}
+
+/// Cancels a training run
+///
+/// A waiting run is cancelled at once. A running one becomes `cancelling`, and its worker stops it within seconds.
+#[utoipa::path(
+    post, path = "/v1/training-runs/{id}/cancel", tag = "training runs", security(("api_key" = ["operator"])), params(("id" = RunId, Path)),
+    responses(
+        (status = 200, description = "The run", body = TrainingRun),
+        (status = 409, description = "The run has already ended", body = Problem),
+    ),
+)]
+async fn cancel(
+    State(state): State<AppState>,
+    Operator(actor): Operator,
+    ApiPath(id): ApiPath<RunId>,
+) -> Result<Json<TrainingRun>, ApiError> {
+    let mut conn = state.pool.acquire().await?;
+    Ok(Json(cancel_run(&mut conn, id, &actor.0).await?))
+}

@@ -1,0 +1,168 @@
+//! Clones a training run: a new run with the spec of another one, optionally changed.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use runs::{CreateRun, RunId, RunSpec, TrainingRun, get_run, list_run_documents};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::api::http::auth::Operator;
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::{ApiPath, OptionalJsonBody};
+use crate::api::http::request_headers::{idempotency_key, trace_parent};
+use crate::api::runs::create::accepted;
+use crate::api::runs::validation::validate_spec;
+use crate::api::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(clone))
+}
+
+/// Changes of the clone against the original run.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CloneRequest {
+    /// JSON merge patch (RFC 7396) of the spec: a key replaces the value of the spec, null resets it to its default.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    changes: Map<String, Value>,
+    /// Reads exactly the data of the original run; false reads the current data.
+    #[serde(default = "default_same_data")]
+    same_data: bool,
+}
+
+const fn default_same_data() -> bool {
+    true
+}
+
+/// Creates a new run from the spec of another run
+///
+/// The clone gets the spec with `changes` applied and the selected documents, but neither `run_after` nor the requester of the original.
+/// Unlike a retry it is a separate run: the original stays unchanged, whatever its status.
+#[utoipa::path(
+    post, path = "/v1/training-runs/{id}/clone", tag = "training runs", security(("api_key" = ["operator"])),
+    params(
+        ("id" = RunId, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key returns the same run; another body is rejected"),
+    ),
+    request_body(content = Option<CloneRequest>, description = "Optional"),
+    responses(
+        (status = 202, description = "The new run; Location holds its URL", body = TrainingRun, headers(("Location" = String))),
+        (status = 404, description = "Run not found", body = Problem),
+        (status = 422, description = "Invalid spec after the changes", body = Problem),
+    ),
+)]
+async fn clone(
+    State(state): State<AppState>,
+    Operator(actor): Operator,
+    headers: HeaderMap,
+    ApiPath(id): ApiPath<RunId>,
+    body: OptionalJsonBody<CloneRequest>,
+) -> Result<Response, ApiError> {
+    let mut conn = state.pool.acquire().await?;
+    let original = get_run(&mut conn, id).await?;
+    let CloneRequest { changes, same_data } = body.value;
+    let documents = list_run_documents(&mut conn, id).await?;
+    let spec = patch_spec(original.spec, documents, &Value::Object(changes), same_data)?;
+    validate_spec(&mut conn, &spec).await?;
+    let request_sha256 = hex::encode(Sha256::digest(format!("clone {id} {}", body.sha256)));
+    let request = CreateRun {
+        spec,
+        actor: &actor.0,
+        on_behalf_of: None,
+        idempotency: idempotency_key(&headers)?.map(|key| (key, request_sha256)),
+        dataset_only: original.dataset_only,
+        parent_run_id: None,
+        position: same_data.then_some(original.position),
+        trace_parent: trace_parent(&headers),
+    };
+    Ok(accepted(runs::clone_run(&mut conn, id, request).await?))
+}
+
+/// Applies `changes` to the spec of the original run. `run_after` is reset, and without `same_data` also `as_of`; `changes` may set
+/// them again.
+fn patch_spec(mut spec: Value, documents: Option<Vec<Uuid>>, changes: &Value, same_data: bool) -> Result<RunSpec, ApiError> {
+    if same_data && changes.pointer("/data/as_of").is_some() {
+        let detail = "`changes.data.as_of` contradicts `same_data`: send `\"same_data\": false` to read another state of the annotations";
+        return Err(ApiError::unprocessable("invalid_body", detail));
+    }
+    // selected documents are stored separately from the spec
+    json_patch::merge(&mut spec, &json!({ "run_after": null, "data": { "documents": documents } }));
+    if !same_data {
+        json_patch::merge(&mut spec, &json!({ "data": { "as_of": null } }));
+    }
+    json_patch::merge(&mut spec, changes);
+    serde_json::from_value(spec).map_err(|error| ApiError::unprocessable("invalid_body", format!("spec after the changes: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn original() -> Value {
+        json!({
+            "kind": "linear", "model": "m",
+            "data": { "fields": ["a"], "documents": null, "filter": {}, "as_of": "2026-01-01T00:00:00Z", "min_support": 5 },
+            "params": { "min_df": 2, "l2": 0.5 }, "target_accuracy": 0.9, "seed": 7, "priority": 3, "run_after": "2030-01-01T00:00:00Z",
+            "max_attempts": 3, "backend": "auto"
+        })
+    }
+
+    #[test]
+    fn a_clone_without_changes_only_resets_run_after() {
+        let document = Uuid::now_v7();
+        let spec = patch_spec(original(), Some(vec![document]), &json!({}), true).unwrap();
+        let mut expected: RunSpec = serde_json::from_value(original()).unwrap();
+        expected.run_after = None;
+        expected.data.documents = Some(vec![document]);
+        assert_eq!(spec, expected);
+    }
+
+    #[test]
+    fn changes_are_merged_and_null_restores_the_default() {
+        let changes = json!({ "params": { "l2": 0.1 }, "seed": null, "data": { "min_support": 2, "documents": null } });
+        let spec = patch_spec(original(), Some(vec![Uuid::now_v7()]), &changes, true).unwrap();
+        assert_eq!((spec.seed, spec.data.min_support, spec.data.documents), (42, 2, None));
+        assert_eq!(Value::Object(spec.params), json!({ "min_df": 2, "l2": 0.1 }));
+    }
+
+    #[test]
+    fn without_same_data_the_clone_reads_the_current_data_or_the_given_time() {
+        assert_eq!(patch_spec(original(), None, &json!({}), false).unwrap().data.as_of, None);
+        let patched = patch_spec(original(), None, &json!({ "data": { "as_of": "2026-02-01T00:00:00Z" } }), false).unwrap();
+        assert!(patched.data.as_of.is_some());
+        assert!(patch_spec(original(), None, &json!({ "data": { "as_of": "2026-02-01T00:00:00Z" } }), true).is_err());
+    }
+
+    #[test]
+    fn unknown_keys_and_missing_required_keys_are_rejected() {
+        assert!(patch_spec(original(), None, &json!({ "sede": 1 }), true).is_err());
+        assert!(patch_spec(original(), None, &json!({ "model": null }), true).is_err());
+    }
+
+    #[test]
+    fn merge_follows_the_cases_of_rfc_7396() {
+        // from the appendix of RFC 7396
+        for (target, patch, expected) in [
+            (json!({ "a": "b" }), json!({ "a": "c" }), json!({ "a": "c" })),
+            (json!({ "a": "b" }), json!({ "b": "c" }), json!({ "a": "b", "b": "c" })),
+            (json!({ "a": "b", "b": "c" }), json!({ "a": null }), json!({ "b": "c" })),
+            (json!({ "a": ["b"] }), json!({ "a": "c" }), json!({ "a": "c" })),
+            (json!({ "a": { "b": "c" } }), json!({ "a": { "b": "d", "c": null } }), json!({ "a": { "b": "d" } })),
+            (json!({ "a": [{ "b": "c" }] }), json!({ "a": [1] }), json!({ "a": [1] })),
+            (json!({ "e": null }), json!({ "a": 1 }), json!({ "e": null, "a": 1 })),
+            (json!([1, 2]), json!({ "a": "b", "c": null }), json!({ "a": "b" })),
+            (json!({}), json!({ "a": { "bb": { "ccc": null } } }), json!({ "a": { "bb": {} } })),
+        ] {
+            let mut changed = target.clone();
+            json_patch::merge(&mut changed, &patch);
+            assert_eq!(changed, expected, "{target} by {patch}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Creates a training run.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use runs::{CreateRun, Created, RunSpec, TrainingRun, create_run};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::http::auth::Operator;
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::JsonBody;
+use crate::api::http::request_headers::{idempotency_key, trace_parent};
+use crate::api::runs::validation::validate_spec;
+use crate::api::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(create))
+}
+
+/// Creates a training run
+///
+/// The run is stored before the response is sent; workers claim runs by priority, then by age. Unknown keys of the spec, unknown
+/// fields and unknown documents are rejected by name.
+#[utoipa::path(
+    post, path = "/v1/training-runs", tag = "training runs", security(("api_key" = ["operator"])),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key returns the same run; another body is rejected"),
+    ),
+    request_body = RunSpec,
+    responses(
+        (status = 202, description = "The run; Location holds its URL", body = TrainingRun, headers(("Location" = String))),
+        (status = 422, description = "Invalid spec", body = Problem),
+    ),
+)]
+async fn create(
+    State(state): State<AppState>,
+    Operator(actor): Operator,
+    headers: HeaderMap,
+    body: JsonBody<RunSpec>,
+) -> Result<Response, ApiError> {
+    let mut conn = state.pool.acquire().await?;
+    validate_spec(&mut conn, &body.value).await?;
+    let request = CreateRun {
+        spec: body.value,
+        actor: &actor.0,
+        on_behalf_of: None,
+        idempotency: idempotency_key(&headers)?.map(|key| (key, body.sha256)),
+        dataset_only: false,
+        parent_run_id: None,
+        position: None,
+        trace_parent: trace_parent(&headers),
+    };
+    Ok(accepted(create_run(&mut conn, request).await?))
+}
+
+/// The response to a request that created a run, or that repeats such a request.
+pub(super) fn accepted(created: Created) -> Response {
+    let location = format!("/v1/training-runs/{}", created.run.id);
+    let mut response = (StatusCode::ACCEPTED, Json(created.run)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}

@@ -1,0 +1,184 @@
+//! Events of a run, as a stream of server-sent events that ends with the run, or as a page.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures::Stream;
+use futures::stream::{self, StreamExt as _};
+use runs::{EventKind, RunEvent, RunId, TrainingRun, events_after, get_run};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+use tracing::warn;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::http::auth::Viewer;
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::page::Page;
+use crate::api::runs::event_hub::Wakeups;
+use crate::api::state::AppState;
+
+/// Maximum number of events in one read.
+const BATCH: i64 = 500;
+/// Interval of comments on an idle stream, which keep proxies from closing it.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// How often a stream reads the table when no wake-up arrives.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(events))
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    /// A stream that follows the run until it ends.
+    #[default]
+    Sse,
+    /// The current events, as a page.
+    Json,
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct EventsQuery {
+    /// `sse` (default) or `json`
+    #[serde(default)]
+    format: Format,
+    /// Only events with a greater sequence number; `Last-Event-ID` has the same effect
+    after: Option<i64>,
+}
+
+/// Streams the events of a run
+///
+/// Event names are `state`, `phase`, `metric`, `log`, `checkpoint` and `end`. The event id is the sequence number: a client that reconnects
+/// with `Last-Event-ID` resumes after that event. The stream ends after `end`, or once the run has ended and all events are sent.
+#[utoipa::path(
+    get, path = "/v1/training-runs/{id}/events", tag = "training runs", security(("api_key" = ["viewer"])),
+    params(
+        ("id" = RunId, Path),
+        EventsQuery,
+        ("Last-Event-ID" = Option<i64>, Header, description = "Sequence number of the last event received"),
+    ),
+    responses(
+        (status = 200, description = "The events, oldest first", content(
+            (String = "text/event-stream"),
+            (Page<RunEvent> = "application/json"),
+        )),
+        (status = 404, description = "Run not found", body = Problem),
+    ),
+)]
+async fn events(
+    State(state): State<AppState>,
+    _: Viewer,
+    headers: HeaderMap,
+    ApiPath(id): ApiPath<RunId>,
+    ApiQuery(query): ApiQuery<EventsQuery>,
+) -> Result<Response, ApiError> {
+    // subscribe before the first read, so that no event is missed in between
+    let wakeups = state.events.subscribe();
+    let mut conn = state.pool.acquire().await?;
+    get_run(&mut conn, id).await?;
+    let after = match query.after {
+        Some(after) => after,
+        None => last_event_id(&headers)?,
+    };
+    if query.format == Format::Json {
+        let items = events_after(&mut conn, id, after, BATCH + 1).await?;
+        let limit = BATCH;
+        return Ok(Json(Page::from_items(items, limit, |event| event.sequence.to_string())).into_response());
+    }
+    drop(conn);
+    let follower = Follower { state, id, after, wakeups };
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE_INTERVAL).text("keep-alive");
+    let mut response = Sse::new(follower.into_stream()).keep_alive(keep_alive).into_response();
+    // disables buffering in nginx, which would delay events
+    response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<i64, ApiError> {
+    match headers.get("last-event-id") {
+        None => Ok(0),
+        Some(value) => value
+            .to_str()
+            .ok()
+            .and_then(|value| value.trim().parse().ok())
+            .ok_or_else(|| ApiError::unprocessable("invalid_last_event_id", "Last-Event-ID must be the id of an event of this run")),
+    }
+}
+
+/// Payload of an event on the wire.
+#[derive(Serialize)]
+struct Data<'a> {
+    sequence: i64,
+    attempt_number: Option<i32>,
+    occurred_at: chrono::DateTime<chrono::Utc>,
+    payload: &'a serde_json::Value,
+}
+
+/// Reads batches of events until the run has ended.
+struct Follower {
+    state: AppState,
+    id: RunId,
+    after: i64,
+    wakeups: Wakeups,
+}
+
+impl Follower {
+    fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        let batches = stream::unfold(Some(self), |follower| async {
+            let mut follower = follower?;
+            match follower.next_batch().await {
+                Ok(Some((events, true))) => Some((events, None)),
+                Ok(Some((events, false))) => Some((events, Some(follower))),
+                Ok(None) => None,
+                Err(error) => {
+                    // the client reconnects with the id of the last event it received
+                    warn!(training_run.id = %follower.id, %error, "event stream aborted");
+                    None
+                }
+            }
+        });
+        batches.flat_map(|events| stream::iter(events.into_iter().map(|event| Ok(to_sse(&event)))))
+    }
+
+    /// The next events, and whether they are the last ones. Returns `None` at shutdown.
+    async fn next_batch(&mut self) -> Result<Option<(Vec<RunEvent>, bool)>, runs::RunsError> {
+        loop {
+            let mut conn = self.state.pool.acquire().await?;
+            // read the run first: the events written before it ended are then in this batch or an earlier one
+            let run: TrainingRun = get_run(&mut conn, self.id).await?;
+            let events = events_after(&mut conn, self.id, self.after, BATCH).await?;
+            drop(conn);
+            let full = i64::try_from(events.len()) == Ok(BATCH);
+            if let Some(last) = events.last() {
+                self.after = last.sequence;
+            }
+            // a manually retried run has an `end` event in the middle: the stream ends only if `end` is the last event of an ended run
+            let ended = run.status.is_final() && !full && events.last().is_none_or(|last| last.kind == EventKind::End);
+            if ended || !events.is_empty() {
+                return Ok(Some((events, ended)));
+            }
+            let woken = timeout(POLL_INTERVAL, self.wakeups.wait_for(self.id));
+            if self.state.shutdown.run_until_cancelled(woken).await.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn to_sse(event: &RunEvent) -> Event {
+    let RunEvent { sequence, attempt_number, kind, payload, occurred_at } = event;
+    let data = Data { sequence: *sequence, attempt_number: *attempt_number, occurred_at: *occurred_at, payload };
+    let text = serde_json::to_string(&data).unwrap_or_else(|_| "{}".to_owned());
+    Event::default().id(sequence.to_string()).event(kind.as_str()).data(text)
+}

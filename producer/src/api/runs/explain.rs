@@ -1,0 +1,37 @@
+//! Explains the state of a training run to people.
+
+use axum::Json;
+use axum::extract::State;
+use runs::{Explanation, RunId, RunStatus, get_run, load_run_facts, render_explanation};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::http::auth::Viewer;
+use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::ApiPath;
+use crate::api::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(explain))
+}
+
+/// Explains the state of a training run
+///
+/// Why the run waits, what it does, why it failed or was cancelled, and what to do next. The wording may change between releases;
+/// programs read the run itself.
+#[utoipa::path(
+    get, path = "/v1/training-runs/{id}/explain", tag = "training runs", security(("api_key" = ["viewer"])), params(("id" = RunId, Path)),
+    responses(
+        (status = 200, description = "The explanation", body = Explanation),
+        (status = 404, description = "Run not found", body = Problem),
+    ),
+)]
+async fn explain(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<RunId>) -> Result<Json<Explanation>, ApiError> {
+    let mut conn = state.pool.acquire().await?;
+    // only waiting runs depend on Redis, and an unreachable Redis delays the response until the probe times out
+    let redis_answers = match get_run(&mut conn, id).await?.status {
+        RunStatus::Queued | RunStatus::Retrying => Some(state.redis.depth().await.is_ok()),
+        _ => None,
+    };
+    Ok(Json(render_explanation(&load_run_facts(&mut conn, id, redis_answers).await?)))
+}

@@ -1,0 +1,34 @@
+//! Endpoints for training runs.
+
+mod cancel;
+mod child_runs;
+mod clone;
+mod create;
+pub(super) mod event_hub;
+mod events;
+mod explain;
+mod list;
+mod retry;
+mod show;
+pub(super) mod validation;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::api::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .merge(create::routes())
+        .merge(list::routes())
+        .merge(show::routes())
+        .merge(cancel::routes())
+        .merge(retry::routes())
+        .merge(child_runs::routes())
+        .merge(clone::routes())
+        .merge(explain::routes())
+}
+
+/// Event streams stay open until the run ends.
+pub(super) fn untimed_routes() -> OpenApiRouter<AppState> {
+    events::routes()
+}

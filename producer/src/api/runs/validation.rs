@@ -1,0 +1,88 @@
+//! Validates a run spec before a run is created: the spec itself, its parameters, and the names in it against the database.
+
+use inference::{LinearParams, SentenceTransformerParams};
+use runs::{BaseModelName, RunKind, RunSpec, find_version};
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::api::http::error::ApiError;
+use crate::api::models::version::is_encoder;
+
+/// Maximum number of unknown documents listed in an error.
+const MAX_LISTED: usize = 10;
+
+/// Rejects a spec that no worker could run; the error names what is wrong.
+pub(in crate::api) async fn validate_spec(conn: &mut PgConnection, spec: &RunSpec) -> Result<(), ApiError> {
+    spec.validate()?;
+    let params = Value::Object(spec.params.clone());
+    let parsed = match spec.kind {
+        RunKind::Linear => LinearParams::parse(&params).map(drop),
+        RunKind::SentenceTransformer => SentenceTransformerParams::parse(&params).map(drop),
+        _ => Ok(()),
+    };
+    parsed.map_err(|reason| ApiError::unprocessable("bad_params", reason))?;
+    if spec.kind != RunKind::Evaluate {
+        check_model_kind(conn, spec).await?;
+    }
+    if spec.kind == RunKind::SentenceTransformer {
+        check_base_model(conn, spec).await?;
+    }
+    if !spec.data.fields.is_empty() {
+        check_fields(conn, &spec.data.fields).await?;
+    }
+    if let Some(documents) = &spec.data.documents {
+        check_documents(conn, documents).await?;
+    }
+    Ok(())
+}
+
+/// Rejects a model name that already has versions of the other sort. Encoders and predicting models never share a name, because
+/// clients that ask for the latest version expect one or the other.
+async fn check_model_kind(conn: &mut PgConnection, spec: &RunSpec) -> Result<(), ApiError> {
+    let Some(latest) = find_version(conn, spec.model.as_str(), None).await? else { return Ok(()) };
+    if is_encoder(&latest.card) == (spec.kind == RunKind::SentenceTransformer) {
+        return Ok(());
+    }
+    let found = latest.card["kind"].as_str().unwrap_or("another");
+    let detail = format!("model `{}` has versions of kind `{found}`: choose another model name for kind `{}`", spec.model, spec.kind);
+    Err(ApiError::unprocessable("model_kind_differs", detail))
+}
+
+/// Rejects a base model of this installation that does not exist. Any other base model can only be looked up by the worker.
+async fn check_base_model(conn: &mut PgConnection, spec: &RunSpec) -> Result<(), ApiError> {
+    let BaseModelName::Version(model, number) = spec.base_model()? else { return Ok(()) };
+    match find_version(conn, model.as_str(), Some(number)).await? {
+        Some(version) if is_encoder(&version.card) => Ok(()),
+        Some(_) => {
+            let detail = format!("model `{model}` version {number} is not a sentence transformer: `aprendiz model list` shows the kinds");
+            Err(ApiError::unprocessable("unknown_base_model", detail))
+        }
+        None => Err(ApiError::unprocessable("unknown_base_model", format!("model `{model}` has no version {number}"))),
+    }
+}
+
+async fn check_fields(conn: &mut PgConnection, requested: &[String]) -> Result<(), ApiError> {
+    let known = annotations::fields::list(conn).await?;
+    let unknown: Vec<&str> = requested.iter().map(String::as_str).filter(|name| !known.iter().any(|field| field.name == *name)).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = known.iter().map(|field| field.name.as_str()).collect();
+    let hint = if names.is_empty() {
+        "no fields exist yet; import reviewed documents first".to_owned()
+    } else {
+        format!("known fields are {}", names.join(", "))
+    };
+    Err(ApiError::unprocessable("unknown_field", format!("unknown field {}: {hint}", unknown.join(", "))))
+}
+
+async fn check_documents(conn: &mut PgConnection, documents: &[Uuid]) -> Result<(), ApiError> {
+    let missing = annotations::documents::unknown_ids(conn, documents).await?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let listed: Vec<String> = missing.iter().take(MAX_LISTED).map(ToString::to_string).collect();
+    let more = if missing.len() > MAX_LISTED { format!(" and {} more", missing.len() - MAX_LISTED) } else { String::new() };
+    Err(ApiError::unprocessable("unknown_document", format!("documents not found: {}{more}", listed.join(", "))))
+}

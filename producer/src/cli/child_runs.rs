@@ -1,0 +1,144 @@
+//! `aprendiz ingest`, `eval` and `train-st`: child runs on the data of a training run, and legacy CSV files.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use reqwest::Method;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::legacy_csv;
+use crate::cli::run::{parse_param, print_created_run};
+use crate::cli::terminal::Output;
+
+/// Arguments of `aprendiz ingest`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --training-run: creates a child run on exactly the data of the given run and prints its ID.
+With --legacy-csv: imports the file. If both are given, the file is imported first and the child run uses the current data.
+
+Examples:
+  aprendiz ingest --training-run 01a1fd0a-322b-77a3-a61c-68ecd237a2dc --wait
+  aprendiz ingest --legacy-csv review.csv --project 7")]
+pub(crate) struct IngestArgs {
+    /// Training run ID
+    #[arg(long, value_name = "ID")]
+    training_run: Option<Uuid>,
+    /// Watch the child run until it completes
+    #[arg(long, requires = "training_run")]
+    wait: bool,
+    /// Legacy CSV review file with the columns FIELD_pred, FIELD_gold and FIELD_status; `-` for standard input
+    #[arg(long, value_name = "FILE|-")]
+    legacy_csv: Option<PathBuf>,
+    /// Project in which documents are matched and created
+    #[arg(long, requires = "legacy_csv")]
+    project: Option<String>,
+    /// Review time of rows without one (default: last modification of the file)
+    #[arg(long, value_name = "TIME", requires = "legacy_csv")]
+    reviewed_at: Option<DateTime<Utc>>,
+}
+
+/// Arguments of `aprendiz eval`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --training-run: creates a child run on exactly the data of the given run and prints its ID.
+With --legacy-csv: computes the scores of the legacy pipeline for the file, without importing it.")]
+pub(crate) struct EvalArgs {
+    /// Training run ID
+    #[arg(long, value_name = "ID", conflicts_with = "legacy_csv")]
+    training_run: Option<Uuid>,
+    /// Watch the child run until it completes
+    #[arg(long, requires = "training_run")]
+    wait: bool,
+    /// Legacy CSV review file; `-` for standard input
+    #[arg(long, value_name = "FILE|-")]
+    legacy_csv: Option<PathBuf>,
+}
+
+/// Arguments of `aprendiz train-st`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aprendiz train-st --training-run ID --wait
+  aprendiz train-st --training-run ID --param epochs=2 --param examples_per_class=8
+  aprendiz train-st --training-run ID --base-model models:/contracts-encoder/3
+
+Creates a child run on exactly the data of the given run and prints its ID.")]
+pub(crate) struct TrainStArgs {
+    /// Training run ID
+    #[arg(long, value_name = "ID")]
+    training_run: Uuid,
+    /// Watch the child run until it completes
+    #[arg(long)]
+    wait: bool,
+    /// Model name to publish the encoder under (default: model name of the run plus `-encoder`)
+    #[arg(long)]
+    model: Option<String>,
+    /// Base model to fine-tune (default: all-MiniLM-L6-v2)
+    #[arg(long, value_name = "NAME")]
+    base_model: Option<String>,
+    /// Training parameter; the value is JSON or plain text. Can be repeated
+    #[arg(long = "param", value_name = "KEY=VALUE", value_parser = parse_param)]
+    params: Vec<(String, Value)>,
+}
+
+pub(crate) async fn ingest(client: &Client, args: &IngestArgs, output: Output) -> Result<(), CliError> {
+    let child = |id| ChildRun { parent: id, action: "ingest", fresh_data: args.legacy_csv.is_some(), wait: args.wait };
+    match (&args.legacy_csv, args.training_run) {
+        (Some(file), None) => {
+            let report = legacy_csv::import(client, file, args.project.as_deref(), args.reviewed_at).await?;
+            Ok(output.print(&report, || legacy_csv::report_text(&report))?)
+        }
+        (Some(file), Some(id)) => {
+            let report = legacy_csv::import(client, file, args.project.as_deref(), args.reviewed_at).await?;
+            // standard output is reserved for the run
+            eprintln!("{}", legacy_csv::report_text(&report));
+            create_child(client, &child(id), output).await
+        }
+        (None, Some(id)) => create_child(client, &child(id), output).await,
+        (None, None) => Err(CliError::Usage("nothing to ingest: specify --training-run ID or --legacy-csv FILE".to_owned())),
+    }
+}
+
+pub(crate) async fn eval(client: &Client, args: &EvalArgs, output: Output) -> Result<(), CliError> {
+    match (&args.legacy_csv, args.training_run) {
+        (Some(file), _) => {
+            let score = legacy_csv::score(client, file).await?;
+            Ok(output.print(&score, || legacy_csv::score_text(&score))?)
+        }
+        (None, Some(id)) => {
+            create_child(client, &ChildRun { parent: id, action: "evaluation", fresh_data: false, wait: args.wait }, output).await
+        }
+        (None, None) => Err(CliError::Usage("nothing to evaluate: specify --training-run ID or --legacy-csv FILE".to_owned())),
+    }
+}
+
+/// A child run to create.
+struct ChildRun {
+    parent: Uuid,
+    action: &'static str,
+    fresh_data: bool,
+    wait: bool,
+}
+
+async fn create_child(client: &Client, child: &ChildRun, output: Output) -> Result<(), CliError> {
+    let request = client.request(Method::POST, &["v1", "training-runs", &child.parent.to_string(), child.action]);
+    let request = if child.fresh_data { request.query(&[("fresh_data", "true")]) } else { request };
+    let run = client.json(request).await?;
+    print_created_run(client, &run, child.wait, output).await
+}
+
+pub(crate) async fn train_st(client: &Client, args: TrainStArgs, output: Output) -> Result<(), CliError> {
+    let TrainStArgs { training_run, wait, model, base_model, params } = args;
+    let mut body = Map::new();
+    let params = (!params.is_empty()).then(|| Value::Object(params.into_iter().collect()));
+    for (key, value) in [("model", model.map(Value::from)), ("base_model", base_model.map(Value::from)), ("params", params)] {
+        body.extend(value.map(|value| (key.to_owned(), value)));
+    }
+    let path = ["v1", "training-runs", &training_run.to_string(), "sentence-transformer"];
+    let run: Value = client.json(client.request(Method::POST, &path).json(&body)).await?;
+    print_created_run(client, &run, wait, output).await
+}

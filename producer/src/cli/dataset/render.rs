@@ -1,0 +1,216 @@
+//! Renders comparisons, verifications and reports of snapshots.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::cli::terminal::table;
+
+/// A JSON value as text: lists comma-separated, null as a dash, the empty list as `∅`.
+pub(crate) fn format_value(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) if values.is_empty() => "∅".to_owned(),
+        Value::Array(values) => values.iter().map(format_value).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+pub(crate) fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn number(value: &Value, digits: usize) -> String {
+    value.as_f64().map_or_else(|| "-".to_owned(), |number| format!("{number:.digits$}"))
+}
+
+/// A label; null means no value.
+fn label(value: &Value) -> String {
+    value.as_str().map_or_else(|| "∅".to_owned(), ToOwned::to_owned)
+}
+
+pub(crate) fn diff(found: &Value) -> String {
+    let summary = &found["summary"];
+    let mut text = String::new();
+    if summary["same_content"] == true {
+        text.push_str("The snapshots have the same content.\n");
+    }
+    for (key, name) in [("fields_removed", "only in the first"), ("fields_added", "only in the second")] {
+        let fields = items(&summary[key]).map(format_value).collect::<Vec<_>>();
+        if !fields.is_empty() {
+            let _ = writeln!(text, "Fields {name}: {}", fields.join(", "));
+        }
+    }
+    let _ = writeln!(text, "{} documents are in both snapshots.", summary["in_both"]);
+    if summary["moved_split"] != 0 {
+        let _ = writeln!(text, "{} documents changed their split: this is a bug, please report it.", summary["moved_split"]);
+    }
+    let counts: Vec<Vec<String>> = items(&summary["counts"])
+        .map(|count| vec![format_value(&count["kind"]), format_value(&count["field"]), count["changes"].to_string()])
+        .collect();
+    if !counts.is_empty() {
+        let _ = write!(text, "\n{}", table(&["change", "field", "count"], &["count"], &counts));
+    }
+    let drift: Vec<Vec<String>> = items(&summary["drift"]["fields"])
+        .map(|field| {
+            let [tv, psi, js] =
+                ["total_variation", "population_stability_index", "jensen_shannon_distance"].map(|key| number(&field[key], 4));
+            let [new, removed] = ["new_labels", "vanished_labels"].map(|key| items(&field[key]).map(label).collect::<Vec<_>>().join(", "));
+            vec![format_value(&field["field"]), tv, psi, js, new, removed]
+        })
+        .collect();
+    if !drift.is_empty() {
+        let header = ["field", "variation", "PSI", "Jensen-Shannon", "new labels", "removed labels"];
+        let _ = write!(text, "\n{}", table(&header, &["variation", "PSI", "Jensen-Shannon"], &drift));
+    }
+    let changes: Vec<Vec<String>> = items(&found["changes"])
+        .map(|change| ["document_id", "kind", "field", "old", "new"].map(|key| format_value(&change[key])).to_vec())
+        .collect();
+    if !changes.is_empty() {
+        let _ = write!(text, "\n{}", table(&["document", "change", "field", "from", "to"], &[], &changes));
+    }
+    if found["more"] == true {
+        text.push_str("More changes exist: raise --limit to list them.\n");
+    }
+    text
+}
+
+pub(crate) fn verification(found: &Value) -> String {
+    let mut text = match found["verdict"].as_str().unwrap_or_default() {
+        "same" => "same: rebuilding from the events gives the recorded rows\n".to_owned(),
+        "different" => "different: rebuilding from the events gives other rows than recorded\n".to_owned(),
+        "erased" => "erased: a document in it was erased, so it cannot be rebuilt\n".to_owned(),
+        "other_builder_version" => {
+            format!(
+                "other_builder_version: built by version {} of the builder, which differs from the current one\n",
+                found["builder_version"]
+            )
+        }
+        other => format!("{other}\n"),
+    };
+    for difference in items(&found["differences"]) {
+        let [what, recorded, rebuilt] = ["what", "recorded", "rebuilt"].map(|key| format_value(&difference[key]));
+        let _ = writeln!(text, "  {what}: recorded {recorded}, rebuilt {rebuilt}");
+    }
+    for erased in items(&found["erased"]) {
+        let [document, actor, at, reason] = ["document_id", "actor", "erased_at", "reason"].map(|key| format_value(&erased[key]));
+        let _ = writeln!(text, "  document {document}: by {actor} at {at}: {reason}");
+        for proof in items(&erased["proof"]) {
+            let _ = writeln!(text, "    text {}: sha256 {}", proof["version"], format_value(&proof["sha256"]));
+        }
+    }
+    for file in items(&found["files"]) {
+        let _ = writeln!(text, "  {}: {}", format_value(&file["path"]), format_value(&file["state"]));
+    }
+    text
+}
+
+pub(crate) fn report(found: &Value) -> String {
+    const MAX_LABELS: usize = 10;
+    let mut text =
+        format!("{} examples; labels with fewer than {} examples are excluded from training\n", found["examples"], found["min_support"]);
+    for (field, counts) in found["fields"].as_object().into_iter().flatten() {
+        let _ = writeln!(text, "\n{field}: {} reviewed, {} rare labels", counts["reviewed"], counts["rare_labels"]);
+        let rows: Vec<Vec<String>> = items(&counts["labels"])
+            .take(MAX_LABELS)
+            .map(|row| {
+                let rare = if row["rare"] == true { "rare" } else { "" };
+                vec![
+                    label(&row["label"]),
+                    row["train"].to_string(),
+                    row["validation"].to_string(),
+                    row["test"].to_string(),
+                    rare.to_owned(),
+                ]
+            })
+            .collect();
+        let total = counts["labels"].as_array().map_or(0, Vec::len);
+        if !rows.is_empty() {
+            text.push_str(&table(&["label", "train", "validation", "test", ""], &["train", "validation", "test"], &rows));
+        }
+        if total > MAX_LABELS {
+            let _ = writeln!(text, "and {} more labels", total - MAX_LABELS);
+        }
+    }
+    let excluded: Vec<Vec<String>> =
+        items(&found["left_out"]).map(|item| vec![format_value(&item["field"]), format_value(&item["reason"])]).collect();
+    if !excluded.is_empty() {
+        let _ = write!(text, "\n{}", table(&["excluded", "reason"], &[], &excluded));
+    }
+    let _ = writeln!(text, "\n{} conflicts: identical texts with different accepted values", found["conflicts_total"]);
+    let conflicts: Vec<Vec<String>> = items(&found["conflicts"])
+        .flat_map(|conflict| {
+            items(&conflict["values"]).map(|value| {
+                let examples = items(&value["examples"]).map(format_value).collect::<Vec<_>>().join(" ");
+                vec![format_value(&conflict["field"]), format_value(&value["value"]), value["documents"].to_string(), examples]
+            })
+        })
+        .collect();
+    if !conflicts.is_empty() {
+        text.push_str(&table(&["field", "value", "documents", "examples"], &["documents"], &conflicts));
+    }
+    let agreement: Vec<Vec<String>> = items(&found["agreement"]["fields"])
+        .map(|field| {
+            let [documents, reviewers, pairs] = ["documents", "reviewers", "pairs"].map(|key| field[key].to_string());
+            let (observed, alpha) = (number(&field["observed_agreement"], 3), number(&field["krippendorff_alpha"], 3));
+            vec![format_value(&field["field"]), documents, reviewers, pairs, observed, alpha]
+        })
+        .collect();
+    if agreement.is_empty() {
+        text.push_str("\nNo field was reviewed by several reviewers.\n");
+    } else {
+        let header = ["field", "documents", "reviewers", "pairs", "agreement", "alpha"];
+        let _ = write!(text, "\n{}", table(&header, &header[1..], &agreement));
+    }
+    let pairs: Vec<Vec<String>> = items(&found["agreement"]["most_disagreeing"])
+        .map(|pair| {
+            vec![
+                format_value(&pair["reviewer"]),
+                format_value(&pair["other"]),
+                pair["judged"].to_string(),
+                pair["disagreements"].to_string(),
+            ]
+        })
+        .collect();
+    if !pairs.is_empty() {
+        let _ = write!(
+            text,
+            "\n{}",
+            table(&["reviewer", "other reviewer", "both reviewed", "disagreements"], &["both reviewed", "disagreements"], &pairs)
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn differences_show_recorded_and_rebuilt_values() {
+        let found = json!({
+            "verdict": "different",
+            "differences": [{ "what": "examples", "recorded": 3, "rebuilt": 2 }],
+            "files": [{ "path": "README.md", "state": "other_hash" }],
+        });
+        assert_eq!(
+            verification(&found),
+            "different: rebuilding from the events gives other rows than recorded\n  examples: recorded 3, rebuilt 2\n  README.md: other_hash\n"
+        );
+    }
+
+    #[test]
+    fn changes_are_rows() {
+        let found = json!({
+            "summary": { "in_both": 2, "moved_split": 0, "counts": [{ "kind": "relabelled", "field": "law", "changes": 1 }], "drift": { "fields": [] } },
+            "changes": [{ "document_id": "d", "kind": "relabelled", "field": "law", "old": ["Utah"], "new": [] }],
+            "more": false,
+        });
+        let text = diff(&found);
+        assert!(text.contains("relabelled  law        1\n"), "{text}");
+        assert!(text.ends_with("d         relabelled  law    Utah  ∅\n"), "{text}");
+    }
+}

@@ -1,0 +1,146 @@
+//! HTTP client of the API: base URL, authentication, error decoding.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::cli::error::CliError;
+use crate::cli::http::VERSION_HINT;
+use crate::config::ClientArgs;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum time between two reads of a response. Event streams send a keep-alive every 15 s.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A client of one API server.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    /// Has no read timeout: the response to an upload arrives only once everything is stored.
+    http_without_timeout: reqwest::Client,
+    base: Url,
+    key: Option<SecretString>,
+}
+
+/// Body of an error response (RFC 9457).
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+    code: String,
+}
+
+impl Client {
+    pub(crate) fn new(args: &ClientArgs) -> Result<Self, CliError> {
+        let usage = || CliError::Usage(format!("invalid --url `{}`: expected a URL such as http://127.0.0.1:8080", args.url));
+        let mut base = Url::parse(&args.url).map_err(|_| usage())?;
+        if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
+            return Err(usage());
+        }
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        let builder =
+            || reqwest::Client::builder().user_agent(concat!("aprendiz/", env!("CARGO_PKG_VERSION"))).connect_timeout(CONNECT_TIMEOUT);
+        let http = builder().read_timeout(READ_TIMEOUT).build().context("cannot create an HTTP client")?;
+        let http_without_timeout = builder().build().context("cannot create an HTTP client")?;
+        Ok(Self { http, http_without_timeout, base, key: args.key()? })
+    }
+
+    /// Base URL of the API, for messages.
+    pub(crate) fn base_url(&self) -> &Url {
+        &self.base
+    }
+
+    /// A request. Every element of `path` is one path segment and is escaped as needed.
+    pub(crate) fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        self.build(&self.http, method, path)
+    }
+
+    /// A request with a large body, without a read timeout.
+    pub(crate) fn upload(&self, path: &[&str]) -> RequestBuilder {
+        self.build(&self.http_without_timeout, Method::POST, path)
+    }
+
+    /// A request that takes long to compute, without a read timeout.
+    pub(crate) fn long_request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        self.build(&self.http_without_timeout, method, path)
+    }
+
+    fn build(&self, http: &reqwest::Client, method: Method, path: &[&str]) -> RequestBuilder {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        let request = http.request(method, url);
+        match &self.key {
+            Some(key) => request.bearer_auth(key.expose_secret()),
+            None => request,
+        }
+    }
+
+    /// Sends a request. An error response becomes a [`CliError`].
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response, CliError> {
+        let response = request.send().await.map_err(|error| self.connection_error(&error))?;
+        if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(response);
+        }
+        Err(self.response_error(response).await)
+    }
+
+    /// Sends a request and decodes the JSON response.
+    pub(crate) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, CliError> {
+        let response = self.send(request).await?;
+        let url = response.url().clone();
+        let body = response.bytes().await.map_err(|error| self.connection_error(&error))?;
+        Ok(serde_json::from_slice(&body).with_context(|| format!("unexpected response from {url}: {VERSION_HINT}"))?)
+    }
+
+    pub(crate) async fn get(&self, path: &[&str]) -> Result<Value, CliError> {
+        self.json(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &[&str]) -> Result<Value, CliError> {
+        self.json(self.request(Method::POST, path)).await
+    }
+
+    /// Requests a health probe. A failed probe has a JSON body too, so its status is not an error here.
+    pub(crate) async fn probe(&self, path: &str) -> Result<(StatusCode, Value), CliError> {
+        let response = self.request(Method::GET, &[path]).send().await.map_err(|error| self.connection_error(&error))?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(|error| self.connection_error(&error))?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+    }
+
+    /// Converts a connection error, naming its root cause.
+    pub(crate) fn connection_error(&self, error: &reqwest::Error) -> CliError {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        CliError::Unreachable(format!(
+            "cannot reach the API at {}: {cause} (is `aprendiz serve` running? Set --url or APRENDIZ_URL)",
+            self.base
+        ))
+    }
+
+    async fn response_error(&self, response: Response) -> CliError {
+        let status = response.status();
+        let is_problem =
+            response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"));
+        let body = response.bytes().await.unwrap_or_default();
+        let problem = if is_problem { serde_json::from_slice::<Problem>(&body).ok() } else { None };
+        let text = match (problem, status) {
+            (Some(_), StatusCode::UNAUTHORIZED) if self.key.is_none() => {
+                "the API requires an API key: set APRENDIZ_API_KEY or APRENDIZ_API_KEY_FILE; create a key with `aprendiz api-key create`"
+                    .to_owned()
+            }
+            (Some(problem), _) => format!("{} ({})", problem.detail, problem.code),
+            (None, _) => format!("unexpected response {status} from {}, which may not be an Aprendiz server: check --url", self.base),
+        };
+        if status.is_server_error() { CliError::Failed(anyhow::anyhow!(text)) } else { CliError::Refused(text) }
+    }
+}

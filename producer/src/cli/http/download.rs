@@ -1,0 +1,155 @@
+//! Downloads of dataset and model files: each file is verified against its hash, and a different local file is never overwritten.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow, bail};
+use artifacts::check_relative_path;
+use futures::StreamExt as _;
+use indicatif::ProgressBar;
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
+
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::terminal::byte_bar;
+
+/// A file to download.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct RemoteFile {
+    pub(crate) path: String,
+    /// Size, if it is known in advance.
+    pub(crate) bytes: Option<u64>,
+    pub(crate) sha256: String,
+}
+
+/// A downloaded file.
+#[derive(Debug, Serialize)]
+pub(crate) struct LocalFile {
+    pub(crate) path: PathBuf,
+    /// Verified hash.
+    pub(crate) sha256: String,
+    /// Whether an identical file already existed.
+    pub(crate) was_there: bool,
+}
+
+/// Downloads files from below an API path into a directory.
+pub(crate) async fn download(client: &Client, base: &[&str], files: &[RemoteFile], dir: &Path) -> Result<Vec<LocalFile>, CliError> {
+    // checked before anything is written, so that a conflict leaves no partial model
+    let mut local = Vec::with_capacity(files.len());
+    for file in files {
+        check_relative_path(&file.path).context("the API lists a file with an unsafe path")?;
+        let path = dir.join(&file.path);
+        let was_there = path.try_exists().with_context(|| format!("cannot access {}", path.display()))?;
+        if was_there {
+            reject_different(&path, &file.sha256).await?;
+        }
+        local.push(LocalFile { path, sha256: file.sha256.clone(), was_there });
+    }
+    let missing = || files.iter().zip(&local).filter(|(_, local)| !local.was_there);
+    let bar = byte_bar(Some(missing().filter_map(|(file, _)| file.bytes).sum()));
+    for (file, local) in missing() {
+        bar.set_message(file.path.clone());
+        fetch(client, base, file, &local.path, &bar).await?;
+    }
+    bar.finish_and_clear();
+    Ok(local)
+}
+
+async fn reject_different(path: &Path, sha256: &str) -> Result<(), CliError> {
+    let owned = path.to_owned();
+    let found = tokio::task::spawn_blocking(move || -> std::io::Result<String> {
+        let mut hash = Sha256::new();
+        std::io::copy(&mut std::fs::File::open(owned)?, &mut HashWriter(&mut hash))?;
+        Ok(hex::encode(hash.finalize()))
+    });
+    let found = found.await.context("hashing was aborted")?.with_context(|| format!("cannot read {}", path.display()))?;
+    if found == sha256 {
+        return Ok(());
+    }
+    Err(CliError::Failed(anyhow!("{} already exists with different content: choose another directory, or remove it", path.display())))
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+async fn fetch(client: &Client, base: &[&str], file: &RemoteFile, target: &Path, bar: &ProgressBar) -> Result<(), CliError> {
+    let mut path: Vec<&str> = base.to_vec();
+    path.extend(file.path.split('/'));
+    let mut stream = client.send(client.request(Method::GET, &path)).await?.bytes_stream();
+    let directory = target.parent().context("a file path has a parent directory")?;
+    std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let mut staged = create_staged(directory)?;
+    let mut hash = Sha256::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| client.connection_error(&error))?;
+        hash.update(&chunk);
+        // blocking is acceptable: local disks are much faster than the network
+        staged.write_all(&chunk).with_context(|| format!("cannot write to {}", directory.display()))?;
+        bar.inc(chunk.len() as u64);
+    }
+    let found = hex::encode(hash.finalize());
+    if found != file.sha256 {
+        return Err(CliError::Failed(anyhow!(
+            "{} was corrupted in transit: sha256 is {found}, expected {}; try again",
+            file.path,
+            file.sha256
+        )));
+    }
+    persist(staged, target)?;
+    Ok(())
+}
+
+/// Creates a temporary file in the directory of its target, to be renamed once it is complete.
+pub(crate) fn create_staged(directory: &Path) -> anyhow::Result<NamedTempFile> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut builder = tempfile::Builder::new();
+    // the usual mode of a new file, reduced by the umask; the default of the library is 0600
+    builder.prefix(".aprendiz-").permissions(std::fs::Permissions::from_mode(0o666));
+    builder.tempfile_in(directory).with_context(|| format!("cannot write to {}", directory.display()))
+}
+
+fn persist(staged: NamedTempFile, target: &Path) -> anyhow::Result<()> {
+    staged.as_file().sync_all().with_context(|| format!("cannot write {}", target.display()))?;
+    match staged.persist_noclobber(target) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+            bail!("{} was created by another process in the meantime: it was left unchanged", target.display())
+        }
+        Err(error) => Err(error.error).with_context(|| format!("cannot write {}", target.display())),
+    }
+}
+
+/// Summary of a download.
+pub(crate) fn summary(files: &[LocalFile], dir: &Path) -> String {
+    let there = files.iter().filter(|file| file.was_there).count();
+    let already = if there > 0 { format!(" ({there} already existed)") } else { String::new() };
+    format!("{} files in {}{already}, all verified by SHA-256", files.len(), dir.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn different_files_are_never_overwritten() {
+        let file = NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "local").unwrap();
+        assert!(reject_different(file.path(), &hex::encode(Sha256::digest("local"))).await.is_ok());
+        assert!(reject_different(file.path(), &hex::encode(Sha256::digest("remote"))).await.is_err());
+        assert!(persist(NamedTempFile::new_in(file.path().parent().unwrap()).unwrap(), file.path()).is_err());
+        assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "local");
+    }
+}

@@ -1,0 +1,80 @@
+//! `aprendiz import`: streams a Label Studio export to the API.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use futures::TryStreamExt as _;
+use reqwest::{Body, header};
+use serde_json::Value;
+
+use super::follow::follow;
+use super::report::print_report;
+use super::upload::{FileInput, open_input};
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::terminal::{Output, byte_bar};
+
+/// Arguments of `aprendiz import`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aprendiz import export.json.gz
+  zcat export.json.gz | aprendiz import - --project 7
+  aprendiz import export.json.gz --background        import in the background; Ctrl-C stops watching, not the import
+  aprendiz import export.json.gz --mirror            retract reviews that were deleted in Label Studio
+
+Supported formats are JSON and JSON_MIN. Invalid tasks are quarantined and reported; all others are imported.
+Importing the same file again changes nothing.")]
+pub(crate) struct ImportArgs {
+    /// Label Studio JSON export, plain or gzip-compressed; `-` for standard input
+    #[arg(value_name = "FILE|-")]
+    file: PathBuf,
+    /// Import every task into this project, overriding the project of the task
+    #[arg(long)]
+    project: Option<String>,
+    /// Key of `data` that contains the document text
+    #[arg(long, value_name = "KEY")]
+    text_key: Option<String>,
+    /// Retract reviews of annotations and tasks that are missing from the file; requires a complete export
+    #[arg(long)]
+    mirror: bool,
+    /// Use only the ground-truth annotation of tasks that have one; by default the newest annotation is used
+    #[arg(long)]
+    prefer_ground_truth: bool,
+    /// Store the file on the server, import it in the background and watch the import
+    #[arg(long)]
+    background: bool,
+    /// With --background: print the import ID instead of watching the import
+    #[arg(long, requires = "background")]
+    no_wait: bool,
+}
+
+pub(crate) async fn run(client: &Client, args: &ImportArgs, output: Output) -> Result<(), CliError> {
+    let mut query: Vec<(&str, String)> = Vec::new();
+    query.extend(args.project.iter().map(|value| ("project", value.clone())));
+    query.extend(args.text_key.iter().map(|value| ("text_key", value.clone())));
+    query.extend(args.mirror.then(|| ("mirror", "true".to_owned())));
+    query.extend(args.prefer_ground_truth.then(|| ("ground_truth", "prefer".to_owned())));
+    query.extend(args.background.then(|| ("background", "true".to_owned())));
+    let FileInput { stream, length, file_name, .. } = open_input(&args.file).await?;
+    query.extend(file_name.map(|name| ("file_name", name)));
+    let bar = byte_bar(length);
+    let progress = bar.clone();
+    let stream = stream.inspect_ok(move |chunk| progress.inc(chunk.len() as u64));
+    let mut request = client.upload(&["v1", "imports"]).query(&query).header(header::CONTENT_TYPE, "application/octet-stream");
+    if let Some(length) = length {
+        request = request.header(header::CONTENT_LENGTH, length);
+    }
+    let response: Value = client.json(request.body(Body::wrap_stream(stream))).await.inspect_err(|_| bar.abandon())?;
+    bar.finish_and_clear();
+    let report = match (args.background, args.no_wait) {
+        (false, _) => response,
+        (true, true) => {
+            let id = response["id"].as_str().unwrap_or("-");
+            output.print(&response, || format!("import {id} is queued; watch it with: aprendiz imports watch {id}"))?;
+            return Ok(());
+        }
+        (true, false) => follow(client, &response).await?,
+    };
+    print_report(&report, output)
+}

@@ -1,0 +1,53 @@
+//! `aprendiz imports quarantine`: the tasks that an import rejected.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::cell;
+use crate::cli::error::CliError;
+use crate::cli::http::{Client, fetch_items};
+use crate::cli::terminal::{Output, human_bytes, table};
+
+#[derive(Debug, Args)]
+pub(crate) struct QuarantineArgs {
+    /// Import ID
+    id: String,
+    /// Write the tasks to this file, to be repaired and imported again
+    #[arg(long, value_name = "FILE")]
+    tasks: Option<PathBuf>,
+}
+
+pub(super) async fn run(client: &Client, args: &QuarantineArgs, output: Output) -> Result<(), CliError> {
+    match &args.tasks {
+        Some(file) => write_tasks(client, &args.id, file, output).await,
+        None => {
+            let items = fetch_items(client, &["v1", "imports", &args.id, "quarantine"], &[], None).await?;
+            output.print(&items, || render(&items))?;
+            Ok(())
+        }
+    }
+}
+
+async fn write_tasks(client: &Client, id: &str, file: &Path, output: Output) -> Result<(), CliError> {
+    let response = client.send(client.long_request(Method::GET, &["v1", "imports", id, "quarantine", "tasks"])).await?;
+    let bytes = response.bytes().await.map_err(|error| client.connection_error(&error))?;
+    tokio::fs::write(file, &bytes).await.with_context(|| format!("cannot write {}", file.display()))?;
+    output.print(&Value::from(bytes.len()), || {
+        format!(
+            "wrote {} to {file}\n\nAfter repairing the tasks, import them with: aprendiz import {file}",
+            human_bytes(bytes.len() as u64),
+            file = file.display()
+        )
+    })?;
+    Ok(())
+}
+
+fn render(items: &[Value]) -> String {
+    let rows: Vec<Vec<String>> =
+        items.iter().map(|item| vec![cell(&item["task_index"]), cell(&item["task_id"]), cell(&item["reason"])]).collect();
+    table(&["index", "task", "reason"], &["index"], &rows)
+}

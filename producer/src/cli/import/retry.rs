@@ -1,0 +1,29 @@
+//! `aprendiz imports retry`.
+
+use clap::Args;
+use reqwest::Method;
+
+use super::report::print_report;
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::terminal::Output;
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    /// Import ID
+    id: String,
+    /// Import every task into this project, overriding the project of the task
+    #[arg(long)]
+    project: Option<String>,
+    /// Key of `data` that contains the document text
+    #[arg(long, value_name = "KEY")]
+    text_key: Option<String>,
+}
+
+pub(super) async fn run(client: &Client, args: &RetryArgs, output: Output) -> Result<(), CliError> {
+    let mut query: Vec<(&str, String)> = Vec::new();
+    query.extend(args.project.iter().map(|value| ("project", value.clone())));
+    query.extend(args.text_key.iter().map(|value| ("text_key", value.clone())));
+    let request = client.long_request(Method::POST, &["v1", "imports", &args.id, "retry"]).query(&query);
+    print_report(&client.json(request).await?, output)
+}

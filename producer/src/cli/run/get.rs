@@ -1,0 +1,92 @@
+//! `aprendiz run get`: a run with its attempts and metrics.
+
+use std::fmt::Write as _;
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::run::metrics_table::{Metric, metrics_table};
+use crate::cli::run::view::RunView;
+use crate::cli::terminal::{Output, format_time, table};
+
+#[derive(Debug, Deserialize)]
+struct Attempt {
+    number: i32,
+    host: String,
+    status: String,
+    started_at: chrono::DateTime<chrono::Utc>,
+    finished_at: Option<chrono::DateTime<chrono::Utc>>,
+    error_code: Option<String>,
+    error_text: Option<String>,
+}
+
+pub(crate) async fn run(client: &Client, id: Uuid, output: Output) -> Result<(), CliError> {
+    let id = id.to_string();
+    let mut run = client.get(&["v1", "training-runs", &id]).await?;
+    let attempts = client.get(&["v1", "training-runs", &id, "attempts"]).await?["items"].take();
+    let metrics = client.get(&["v1", "training-runs", &id, "metrics"]).await?["items"].take();
+    let text = {
+        let view = RunView::parse(&run)?;
+        let attempts: Vec<Attempt> = serde_json::from_value(attempts.clone()).context("unexpected attempts in the API response")?;
+        let metrics: Vec<Metric> = serde_json::from_value(metrics.clone()).context("unexpected metrics in the API response")?;
+        render(&view, &attempts, &metrics)
+    };
+    if let Some(run) = run.as_object_mut() {
+        run.insert("attempts".to_owned(), attempts);
+        run.insert("metrics".to_owned(), metrics);
+    }
+    output.print(&json!(run), || text)?;
+    Ok(())
+}
+
+fn render(run: &RunView, attempts: &[Attempt], metrics: &[Metric]) -> String {
+    let documents = run.chosen_documents.map_or("all".to_owned(), |count| format!("{count} selected"));
+    let mut facts = vec![
+        ("run", run.id.to_string()),
+        ("status", run.outcome()),
+        ("kind", run.kind_label()),
+        ("model", run.model.clone()),
+        ("documents", documents),
+        ("priority", run.priority.to_string()),
+        ("attempts", format!("{} of {}", run.attempts_used, run.max_attempts)),
+        ("created", format!("{} by {}", format_time(run.created_at), run.created_by)),
+    ];
+    facts.extend(run.parent_run_id.map(|id| ("child of", id.to_string())));
+    facts.extend(run.dataset_id.map(|id| ("dataset", id.to_string())));
+    facts.extend(run.duration().map(|duration| ("duration", duration)));
+    let mut text = String::new();
+    for (name, value) in facts {
+        let _ = writeln!(text, "{name:<10} {value}");
+    }
+    if !attempts.is_empty() {
+        let rows: Vec<Vec<String>> = attempts.iter().map(attempt_row).collect();
+        text.push('\n');
+        text.push_str(&table(&["attempt", "status", "host", "started", "seconds", "error"], &["attempt", "seconds"], &rows));
+    }
+    if let Some(table) = metrics_table(metrics) {
+        text.push('\n');
+        text.push_str(&table);
+    }
+    text
+}
+
+fn attempt_row(attempt: &Attempt) -> Vec<String> {
+    let seconds = attempt.finished_at.map(|end| format!("{:.1}", (end - attempt.started_at).num_milliseconds() as f64 / 1000.0));
+    let error = match (&attempt.error_code, &attempt.error_text) {
+        (Some(code), Some(text)) => format!("{code}: {text}"),
+        (Some(code), None) => code.clone(),
+        _ => String::new(),
+    };
+    vec![
+        attempt.number.to_string(),
+        attempt.status.clone(),
+        attempt.host.clone(),
+        format_time(attempt.started_at),
+        seconds.unwrap_or_default(),
+        error,
+    ]
+}

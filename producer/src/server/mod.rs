@@ -1,0 +1,12 @@
+//! The server process: the API together with its background tasks.
+
+mod import_worker;
+pub(crate) mod metrics;
+mod orphan_scanner;
+mod reaper;
+mod relay;
+mod serve;
+mod sweep_error;
+mod sweeper;
+
+pub(crate) use self::serve::{ServeOptions, run};

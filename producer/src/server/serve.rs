@@ -1,0 +1,105 @@
+//! Assembles and runs the server: database, bucket, background tasks and API; shuts them down in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use artifacts::Store;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::api::{AppState, EventHub, router};
+use crate::config::ServerConfig;
+use crate::database;
+use crate::server::import_worker::{self, ImportWorkerConfig};
+use crate::server::{metrics, reaper, relay, sweeper};
+
+/// Time that in-flight requests get at shutdown.
+const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(10);
+
+/// Optional background tasks of this process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ServeOptions {
+    pub(crate) relay: bool,
+    pub(crate) reaper: bool,
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<()> {
+    let pool = database::connect(&config.database).await?;
+    database::require_current_schema(&pool).await.with_context(|| format!("database {}", config.database.location()))?;
+    let store = Store::connect(&config.store).await;
+    store.check().await?;
+    let listener =
+        TcpListener::bind(config.api.listen).await.with_context(|| format!("APRENDIZ_LISTEN: cannot listen on {}", config.api.listen))?;
+    warn_if_exposed(config.api.listen);
+
+    let shutdown = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let events = EventHub::new();
+    let mut background_tasks = Vec::new();
+    let hub = tasks.spawn(events.clone().run(pool.clone(), shutdown.clone()));
+    background_tasks.push(("events", hub.abort_handle()));
+    if options.relay {
+        let (database, queue, stop) = (config.database.options.clone(), config.queue.clone(), shutdown.clone());
+        // runs on its own thread, so that publishing never waits for the work of the API
+        let relay = tasks.spawn_blocking(move || Handle::current().block_on(relay::run(database, queue, stop)));
+        background_tasks.push(("relay", relay.abort_handle()));
+    }
+    if options.reaper {
+        let reaper = tasks.spawn(reaper::run(config.database.options.clone(), shutdown.clone()));
+        background_tasks.push(("reaper", reaper.abort_handle()));
+        let sweeper = tasks.spawn(sweeper::run(config.database.options.clone(), store.clone(), config.sweep, shutdown.clone()));
+        background_tasks.push(("sweeper", sweeper.abort_handle()));
+    }
+    let recorder = metrics::install();
+    background_tasks.push(("metrics", tasks.spawn(metrics::run_upkeep(recorder.clone(), shutdown.clone())).abort_handle()));
+    let imports = Arc::new(Notify::new());
+    let import_config = ImportWorkerConfig { ratios: config.api.split_ratios, total_bytes: config.api.max_import_decompressed_bytes };
+    let import_worker = tasks.spawn(import_worker::run(pool.clone(), store.clone(), import_config, Arc::clone(&imports), shutdown.clone()));
+    background_tasks.push(("import_worker", import_worker.abort_handle()));
+    let mut state = AppState::new(pool.clone(), store, config.queue, config.api, events, recorder, shutdown.clone(), background_tasks);
+    state.imports = imports;
+
+    tokio::spawn(stop_on_signal(shutdown.clone())?);
+    info!(address = %listener.local_addr()?, relay = options.relay, reaper = options.reaper, "serving");
+    let stopping = shutdown.clone();
+    let serving = axum::serve(listener, router(state)).with_graceful_shutdown(stopping.cancelled_owned()).into_future();
+    tokio::select! {
+        outcome = serving => outcome.context("serving")?,
+        () = async { shutdown.cancelled().await; tokio::time::sleep(SHUTDOWN_GRACE_PERIOD).await } => {
+            warn!(grace_seconds = SHUTDOWN_GRACE_PERIOD.as_secs(), "aborting requests that are still in flight");
+        }
+    }
+    shutdown.cancel();
+    tasks.close();
+    tasks.wait().await;
+    pool.close().await;
+    info!("stopped");
+    Ok(())
+}
+
+fn warn_if_exposed(address: SocketAddr) {
+    if !address.ip().is_loopback() {
+        warn!(%address, "listening on a non-loopback address without TLS; put a TLS proxy in front");
+    }
+}
+
+/// Registers the signal handlers now; the future cancels the token on the first signal.
+fn stop_on_signal(shutdown: CancellationToken) -> Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => info!("received SIGTERM, shutting down"),
+            _ = interrupt.recv() => info!("received Ctrl-C, shutting down"),
+        }
+        shutdown.cancel();
+    })
+}

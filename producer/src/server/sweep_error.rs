@@ -1,0 +1,13 @@
+//! Errors of the sweeper and the orphan scanner.
+
+use artifacts::StoreError;
+use runs::RunsError;
+
+/// Why a sweep stopped.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SweepError {
+    #[error(transparent)]
+    Runs(#[from] RunsError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,113 @@
+//! Sweeper: deletes unreferenced objects from the bucket, first the bytes, then the row. One producer at a time is active; it holds an
+//! advisory lock on its connection, like the reaper. Two active sweepers would be harmless: the row decides whether an object may be
+//! deleted, and deletions can be repeated.
+
+use std::time::Duration;
+
+use aprendiz_db::{LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
+use artifacts::{Store, StoreError};
+use runs::{PendingDeletion, delete_object_row, discard_ended_checkpoints, list_pending_deletions, mark_abandoned_objects};
+use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::config::SweepConfig;
+use crate::database::background_session;
+use crate::server::metrics::SWEPT_OBJECTS;
+use crate::server::orphan_scanner::OrphanScanner;
+use crate::server::sweep_error::SweepError;
+
+/// Maximum number of objects marked and deleted per round.
+const ROUND_SIZE: i64 = 1_000;
+/// Rows per query.
+const PAGE_SIZE: i64 = 100;
+/// Maximum silence of a session beyond the sweep interval. A sweeper that hangs longer loses its session.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Runs until shutdown.
+pub(crate) async fn run(database: PgConnectOptions, store: Store, config: SweepConfig, shutdown: CancellationToken) {
+    let options = LeaderOptions {
+        // the session is idle during deletions in the bucket
+        session: background_session(database, "aprendiz-sweeper", Some(config.every + SESSION_TIMEOUT)),
+        lock: LeaderLock::Sweeper,
+        interval: config.every,
+        max_backoff: config.every,
+        round_timeout: None,
+    };
+    let mut sweeper = Sweeper { store, config, scanner: OrphanScanner::default() };
+    run_as_leader(&options, &mut sweeper, &shutdown).await;
+}
+
+struct Sweeper {
+    store: Store,
+    config: SweepConfig,
+    scanner: OrphanScanner,
+}
+
+impl LeaderTask for Sweeper {
+    type Error = SweepError;
+
+    async fn round(&mut self, conn: &mut PgConnection) -> Result<(), SweepError> {
+        sweep(conn, &self.store, &self.config).await?;
+        self.scanner.advance(conn, &self.store, self.config.after).await
+    }
+
+    fn on_failure(&mut self, error: &LeaderError<SweepError>) {
+        warn!(%error, "sweeper failed; unreferenced objects stay in the bucket until it recovers");
+    }
+
+    fn on_recovery(&mut self) {
+        info!("sweeper has recovered");
+    }
+}
+
+/// Marks and deletes one round of objects.
+async fn sweep(conn: &mut PgConnection, store: &Store, config: &SweepConfig) -> Result<(), SweepError> {
+    let checkpoints = discard_ended_checkpoints(conn, config.keep_checkpoints, ROUND_SIZE).await?;
+    let pending = mark_abandoned_objects(conn, config.after, ROUND_SIZE).await?;
+    if checkpoints + pending > 0 {
+        info!(objects.pending = pending, checkpoints, "marked unneeded objects for deletion");
+    }
+    let deleted = delete_marked(conn, store).await?;
+    if deleted > 0 {
+        info!(objects = deleted, "deleted unreferenced objects");
+    }
+    Ok(())
+}
+
+/// Deletes the bytes, then the rows, of objects in state `deleting`. A failed deletion is logged and retried in the next round, so that it
+/// does not block the others.
+async fn delete_marked(conn: &mut PgConnection, store: &Store) -> Result<u64, SweepError> {
+    let mut after = String::new();
+    let mut deleted = 0;
+    for _ in 0..ROUND_SIZE / PAGE_SIZE {
+        let page = list_pending_deletions(conn, &after, PAGE_SIZE).await?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        after.clone_from(&last.key);
+        for object in page {
+            if let Err(error) = delete_bytes(store, &object).await {
+                // distinguishes a failure of this object from an unavailable store
+                store.check().await?;
+                warn!(object.key, %error, "cannot delete object; retrying in the next round");
+                continue;
+            }
+            if delete_object_row(conn, &object.key).await? {
+                metrics::counter!(SWEPT_OBJECTS).increment(1);
+                deleted += 1;
+            }
+        }
+    }
+    Ok(deleted)
+}
+
+async fn delete_bytes(store: &Store, object: &PendingDeletion) -> Result<(), StoreError> {
+    if let Some(upload_id) = &object.upload_id
+        && !store.abort_upload(&object.key, upload_id).await?
+    {
+        debug!(object.key, "multipart upload has already ended");
+    }
+    store.delete(&object.key).await
+}

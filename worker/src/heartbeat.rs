@@ -1,0 +1,88 @@
+//! Heartbeats to Postgres, which return operator commands, and the health of this process's background loops.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use runs::{RunsError, WorkerCommand, WorkerId, heartbeat_worker};
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::shutdown::Shutdown;
+
+/// Time between heartbeats, and so the delay until an operator command takes effect.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Health of this process, as shown by the probes.
+#[derive(Debug)]
+pub(crate) struct WorkerHealth {
+    listening: AtomicBool,
+    last_heartbeat: watch::Sender<Option<Instant>>,
+    loops: OnceLock<Vec<(&'static str, AbortHandle)>>,
+}
+
+impl Default for WorkerHealth {
+    fn default() -> Self {
+        Self { listening: AtomicBool::new(false), last_heartbeat: watch::Sender::new(None), loops: OnceLock::new() }
+    }
+}
+
+impl WorkerHealth {
+    /// Records whether the worker is connected to the queue.
+    pub(crate) fn set_listening(&self, listening: bool) {
+        self.listening.store(listening, Ordering::Relaxed);
+        metrics::gauge!("aprendiz_worker_listening").set(f64::from(u8::from(listening)));
+    }
+
+    /// Whether the worker is connected to the queue.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.listening.load(Ordering::Relaxed)
+    }
+
+    /// Registers the loops that must run as long as the process.
+    pub(crate) fn watch(&self, loops: Vec<(&'static str, AbortHandle)>) {
+        self.loops.set(loops).expect("loops are started once");
+    }
+
+    /// Registered loops that have ended.
+    pub(crate) fn dead_loops(&self) -> Vec<&'static str> {
+        let loops = self.loops.get().map_or(&[][..], Vec::as_slice);
+        loops.iter().filter(|(_, handle)| handle.is_finished()).map(|(name, _)| *name).collect()
+    }
+
+    /// Time since the last successful heartbeat; `None` before the first.
+    pub(crate) fn heartbeat_age(&self) -> Option<Duration> {
+        self.last_heartbeat.borrow().map(|at| at.elapsed())
+    }
+}
+
+/// Sends heartbeats until the future is dropped and carries out the commands they return.
+pub(crate) async fn send_heartbeats(pool: &PgPool, worker: WorkerId, health: &WorkerHealth, shutdown: &Shutdown) {
+    let mut draining = false;
+    loop {
+        match tokio::time::timeout(HEARTBEAT_TIMEOUT, send_heartbeat(pool, worker, health.is_listening())).await {
+            Ok(Ok(command)) => {
+                health.last_heartbeat.send_replace(Some(Instant::now()));
+                if command != WorkerCommand::Continue && !std::mem::replace(&mut draining, true) {
+                    tracing::info!("drain requested by an operator: no new runs are claimed, and the process exits after its last run");
+                }
+                match command {
+                    WorkerCommand::Continue => {}
+                    WorkerCommand::Drain => shutdown.drain(),
+                    WorkerCommand::HandBack => shutdown.shut_down(),
+                }
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "heartbeat failed"),
+            Err(_) => tracing::debug!(timeout_s = HEARTBEAT_TIMEOUT.as_secs(), "heartbeat timed out"),
+        }
+        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
+    }
+}
+
+async fn send_heartbeat(pool: &PgPool, worker: WorkerId, listening: bool) -> Result<WorkerCommand, RunsError> {
+    let mut conn = pool.acquire().await?;
+    heartbeat_worker(&mut conn, worker, listening).await
+}

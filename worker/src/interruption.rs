@@ -1,0 +1,97 @@
+//! Reasons why an attempt stops before publication, decided where the error is understood.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use runs::{Failure, RunsError};
+
+/// Why the pipeline stopped before publication.
+#[derive(Debug)]
+pub(crate) enum Interruption {
+    /// The attempt no longer owns the run and must not write anything, anywhere.
+    LeaseLost,
+    /// The worker shuts down: progress is saved where possible, and the run is to be released.
+    ShuttingDown,
+    /// Another run builds the dataset: this attempt has been released already.
+    AwaitingDataset,
+    /// Postgres is unreachable. `retry_on_outage!` retries; elsewhere the attempt fails.
+    DatabaseUnavailable(String),
+    /// The attempt failed.
+    Failed(Failure),
+}
+
+impl Interruption {
+    /// A failure that another attempt would repeat.
+    pub(crate) fn permanent(code: &str, text: impl Into<String>) -> Self {
+        Self::Failed(Failure { code: code.to_owned(), text: text.into(), retryable: false })
+    }
+
+    /// A failure that another attempt may avoid.
+    pub(crate) fn retryable(code: &str, text: impl Into<String>) -> Self {
+        Self::Failed(Failure { code: code.to_owned(), text: text.into(), retryable: true })
+    }
+
+    /// Stored or generated data violates an invariant.
+    pub(crate) fn broken_state(error: impl Display) -> Self {
+        Self::permanent("broken_state", error.to_string())
+    }
+
+    /// The scratch folder cannot be used.
+    pub(crate) fn scratch(path: &Path, error: &std::io::Error) -> Self {
+        Self::retryable("scratch_unusable", format!("scratch file `{}`: {error}", path.display()))
+    }
+}
+
+impl From<RunsError> for Interruption {
+    fn from(error: RunsError) -> Self {
+        match error {
+            RunsError::LeaseLost { .. } => Self::LeaseLost,
+            error if error.is_unavailable() => Self::DatabaseUnavailable(error.to_string()),
+            RunsError::DatasetErased(_) => Self::retryable("dataset_erased", error.to_string()),
+            error if error.is_retryable() => Self::retryable("database", error.to_string()),
+            error => Self::broken_state(error),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Interruption {
+    fn from(error: sqlx::Error) -> Self {
+        Self::from(RunsError::from(error))
+    }
+}
+
+impl From<dataset::DatasetError> for Interruption {
+    fn from(error: dataset::DatasetError) -> Self {
+        match error {
+            dataset::DatasetError::Database(error) if runs::is_unavailable(&error) => Self::DatabaseUnavailable(error.to_string()),
+            error => Self::Failed(Failure { code: error.code().to_owned(), text: error.to_string(), retryable: error.is_retryable() }),
+        }
+    }
+}
+
+impl From<artifacts::StoreError> for Interruption {
+    fn from(error: artifacts::StoreError) -> Self {
+        let code = match &error {
+            artifacts::StoreError::ChecksumMismatch { .. } => "object_damaged",
+            artifacts::StoreError::MissingObject(_) => "object_missing",
+            artifacts::StoreError::File { .. } => "scratch_unusable",
+            _ => "object_store",
+        };
+        Self::Failed(Failure { code: code.to_owned(), text: error.to_string(), retryable: error.is_retryable() })
+    }
+}
+
+impl From<inference::ModelError> for Interruption {
+    fn from(error: inference::ModelError) -> Self {
+        Self::permanent("bad_model", error.to_string())
+    }
+}
+
+impl From<encoder::EncoderError> for Interruption {
+    fn from(error: encoder::EncoderError) -> Self {
+        match error.code() {
+            "io" => Self::retryable("io", error.to_string()),
+            code => Self::permanent(code, error.to_string()),
+        }
+    }
+}

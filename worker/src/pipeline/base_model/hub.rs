@@ -1,0 +1,102 @@
+//! Downloads a base model from a Hugging Face compatible hub into the folder of base models.
+//!
+//! The commit of `main` is resolved first and all files are downloaded from that commit, so that a concurrent push cannot mix two versions.
+//! The hub's hashes and sizes are checked during the download, and readers check the model again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use encoder::{BaseModel, WEIGHTS_FILE};
+
+use crate::config::HubConfig;
+use crate::interruption::Interruption;
+use crate::pipeline::base_model::hub_client::{HubClient, cannot_store};
+use crate::scratch::is_older_than;
+
+/// Size limit of a model. Supported encoders have some hundred megabytes.
+const MAX_MODEL_BYTES: u64 = 4 << 30;
+/// Name prefix of folders with incomplete downloads.
+const DOWNLOAD_PREFIX: &str = ".fetching-";
+/// An older incomplete download was left behind by a killed worker.
+const STALE_DOWNLOAD_AGE: Duration = Duration::from_secs(24 * 3600);
+
+/// A downloaded model.
+pub(super) struct Downloaded {
+    pub(super) commit: String,
+    pub(super) bytes: u64,
+}
+
+/// Downloads the model `owner/name` to `folder/owner/name`, which appears only once it is complete and valid. Returns `None` if the model
+/// exists already.
+pub(super) async fn download(hub: &HubConfig, owner: &str, name: &str, folder: &Path) -> Result<Option<Downloaded>, Interruption> {
+    let client = HubClient::new(hub, format!("{owner}/{name}"))?;
+    let destination = folder.join(owner).join(name);
+    if destination.join(WEIGHTS_FILE).is_file() {
+        return Ok(None);
+    }
+    // neither replace a folder that is not a model, nor nest a model in another one
+    if destination.exists() || folder.join(owner).join(WEIGHTS_FILE).exists() {
+        return Err(client.unknown(&format!("`{}` is in the way and is not a model: remove it", destination.display())));
+    }
+    let info = client.model_info().await?;
+    let incoming = create_download_folder(folder).map_err(|error| cannot_store(folder, &error))?;
+    let mut bytes = 0;
+    for file in &info.files {
+        bytes += client.download(&info.commit, file, &incoming.path().join(&file.path), MAX_MODEL_BYTES - bytes).await?;
+    }
+    let dir = incoming.path().to_owned();
+    let full_name = client.model().to_owned();
+    let checked = tokio::task::spawn_blocking(move || BaseModel::check(&dir, &full_name)).await;
+    checked.map_err(|error| client.unavailable(&error.to_string()))??;
+    install(incoming, &destination).map_err(|error| cannot_store(&destination, &error))?;
+    Ok(Some(Downloaded { commit: info.commit, bytes }))
+}
+
+/// Creates a folder for a download and removes stale ones.
+fn create_download_folder(folder: &Path) -> std::io::Result<tempfile::TempDir> {
+    std::fs::create_dir_all(folder)?;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(DOWNLOAD_PREFIX) && is_older_than(&entry, STALE_DOWNLOAD_AGE) {
+            // on failure, another worker has removed it or a later download will
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    tempfile::Builder::new().prefix(DOWNLOAD_PREFIX).tempdir_in(folder)
+}
+
+/// Moves a complete download to its destination. If another worker finished the same download first, its copy stays.
+fn install(incoming: tempfile::TempDir, destination: &Path) -> std::io::Result<()> {
+    if let Some(parent) = destination.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    // workers of other users may read it
+    std::fs::set_permissions(incoming.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    match std::fs::rename(incoming.path(), destination) {
+        Err(_) if destination.join(WEIGHTS_FILE).is_file() => Ok(()),
+        Ok(()) => {
+            // the folder has moved: there is nothing left to delete
+            drop(incoming.keep());
+            Ok(())
+        }
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_appears_complete_and_the_first_of_two_downloads_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let destination = folder.path().join("owner/name");
+        for weights in ["first", "second"] {
+            let incoming = create_download_folder(folder.path()).unwrap();
+            std::fs::write(incoming.path().join(WEIGHTS_FILE), weights).unwrap();
+            install(incoming, &destination).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(destination.join(WEIGHTS_FILE)).unwrap(), "first");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no incomplete download is left");
+    }
+}

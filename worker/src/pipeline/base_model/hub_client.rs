@@ -1,0 +1,208 @@
+//! HTTP client of a Hugging Face compatible hub, for one model.
+
+use std::path::Path;
+use std::time::Duration;
+
+use artifacts::check_relative_path;
+use encoder::{CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
+use reqwest::{Client, Response, StatusCode};
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+
+use crate::config::HubConfig;
+use crate::interruption::Interruption;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A hub that sends nothing for this long is considered unavailable.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const MAX_INFO_BYTES: u64 = 16 << 20;
+/// Five files of the model itself, and one for each of its modules.
+const MAX_FILES: usize = 16;
+
+/// The hub's description of a model.
+#[derive(Deserialize)]
+pub(super) struct ModelInfo {
+    /// The commit of `main`.
+    #[serde(rename = "sha")]
+    pub(super) commit: String,
+    /// Its files, reduced to those that encoders are loaded from.
+    #[serde(rename = "siblings")]
+    pub(super) files: Vec<HubFile>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct HubFile {
+    #[serde(rename = "rfilename")]
+    pub(super) path: String,
+    size: Option<u64>,
+    /// Present if the file is stored in Git LFS.
+    lfs: Option<LargeFile>,
+}
+
+#[derive(Deserialize)]
+struct LargeFile {
+    sha256: String,
+}
+
+/// Client for the files of one model.
+pub(super) struct HubClient<'a> {
+    hub: &'a HubConfig,
+    model: String,
+    client: Client,
+}
+
+impl<'a> HubClient<'a> {
+    pub(super) fn new(hub: &'a HubConfig, model: String) -> Result<Self, Interruption> {
+        // applies to redirects as well
+        let https_only = hub.endpoint.starts_with("https://");
+        let client = Client::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).https_only(https_only).build();
+        let client = client.map_err(|error| Interruption::broken_state(format!("cannot create an HTTP client: {error}")))?;
+        Ok(Self { hub, model, client })
+    }
+
+    /// `OWNER/NAME` of the model.
+    pub(super) fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// Fetches and validates the description of the model.
+    pub(super) async fn model_info(&self) -> Result<ModelInfo, Interruption> {
+        let response = self.get(&format!("api/models/{}/revision/main?blobs=true", self.model)).await?;
+        let mut text = Vec::new();
+        self.read(response, MAX_INFO_BYTES, Path::new("memory"), &mut text).await?;
+        let mut info: ModelInfo = serde_json::from_slice(&text).map_err(|error| self.unavailable(&format!("invalid response: {error}")))?;
+        if info.commit.len() != 40 || !info.commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(self.unavailable("the response contains no commit"));
+        }
+        info.files.retain(|file| is_encoder_file(&file.path));
+        let find = |path: &str| info.files.iter().find(|file| file.path == path);
+        if let Some(missing) = [CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE].iter().find(|required| find(required).is_none()) {
+            return Err(self.unknown(&format!("it has no {missing}, which encoders require")));
+        }
+        if find(WEIGHTS_FILE).is_none_or(|file| file.lfs.is_none()) {
+            return Err(self.unknown("the hub reports no sha256 of the weights"));
+        }
+        if info.files.len() > MAX_FILES {
+            return Err(self.unknown(&format!("it has {} files to download, the limit is {MAX_FILES}", info.files.len())));
+        }
+        Ok(info)
+    }
+
+    /// Downloads a file of at most `max_bytes` and verifies it. Returns its size.
+    pub(super) async fn download(&self, commit: &str, file: &HubFile, path: &Path, max_bytes: u64) -> Result<u64, Interruption> {
+        let response = self.get(&format!("{}/resolve/{commit}/{}", self.model, file.path)).await?;
+        let failed = |error: std::io::Error| cannot_store(path, &error);
+        if let Some(parent) = path.parent() {
+            tokio::fs::create_dir_all(parent).await.map_err(failed)?;
+        }
+        let mut out = tokio::fs::File::create(path).await.map_err(failed)?;
+        let (bytes, sha256) = self.read(response, max_bytes, path, &mut out).await?;
+        // durable before the folder gets its final name, even after a power failure
+        out.sync_all().await.map_err(failed)?;
+        let mismatch = |what: &str| Err(self.unavailable(&format!("{} has another {what} than the hub reports", file.path)));
+        match file {
+            HubFile { size: Some(size), .. } if *size != bytes => mismatch("size"),
+            HubFile { lfs: Some(large), .. } if large.sha256 != sha256 => mismatch("sha256"),
+            _ => Ok(bytes),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Result<Response, Interruption> {
+        let mut request = self.client.get(format!("{}/{path}", self.hub.endpoint));
+        if let Some(token) = &self.hub.token {
+            // reqwest drops the token on redirects to other hosts
+            request = request.bearer_auth(token.expose_secret());
+        }
+        let response = request.send().await.map_err(|error| self.unavailable(&root_cause(&error)))?;
+        match response.status() {
+            status if status.is_success() => Ok(response),
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) => Err(self.unknown(&format!(
+                "HTTP {status}: the model does not exist, or it is private or gated: set HF_TOKEN and accept its terms"
+            ))),
+            status => Err(self.unavailable(&format!("HTTP {status}"))),
+        }
+    }
+
+    /// Writes the body, at most `max_bytes` of it. Returns its size and SHA-256.
+    async fn read(
+        &self,
+        mut response: Response,
+        max_bytes: u64,
+        path: &Path,
+        out: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<(u64, String), Interruption> {
+        let (mut bytes, mut hash) = (0, Sha256::new());
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unavailable(&root_cause(&error)))? {
+            bytes += chunk.len() as u64;
+            if bytes > max_bytes {
+                return Err(self.unknown("it exceeds the size limit"));
+            }
+            hash.update(&chunk);
+            out.write_all(&chunk).await.map_err(|error| cannot_store(path, &error))?;
+        }
+        Ok((bytes, hex::encode(hash.finalize())))
+    }
+
+    /// The download may succeed later.
+    pub(super) fn unavailable(&self, reason: &str) -> Interruption {
+        let text = format!("cannot download base model `{}` from {}: {reason}", self.model, self.hub.endpoint);
+        Interruption::retryable("hub_unusable", text)
+    }
+
+    /// The hub has no usable model of this name.
+    pub(super) fn unknown(&self, reason: &str) -> Interruption {
+        let text = format!("base model `{}` cannot be used from {}: {reason}", self.model, self.hub.endpoint);
+        Interruption::permanent("unknown_base_model", text)
+    }
+}
+
+/// The folder of base models is not writable.
+pub(super) fn cannot_store(path: &Path, error: &std::io::Error) -> Interruption {
+    Interruption::retryable("hub_unusable", format!("cannot store a base model from the hub: `{}`: {error}", path.display()))
+}
+
+/// Whether encoders are loaded from the file: no code, and no weights in other formats.
+fn is_encoder_file(path: &str) -> bool {
+    match path.split_once('/') {
+        None => [CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, "modules.json", "sentence_bert_config.json"].contains(&path),
+        // such as 1_Pooling
+        Some((module, CONFIG_FILE)) => module.starts_with(|c: char| c.is_ascii_digit()) && check_relative_path(path).is_ok(),
+        Some(_) => false,
+    }
+}
+
+/// The innermost cause only, because outer errors contain URLs, which may contain secrets.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    if error.is_timeout() { "timeout".to_owned() } else { cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_encoder_files_are_downloaded() {
+        for path in
+            ["config.json", "tokenizer.json", "model.safetensors", "modules.json", "sentence_bert_config.json", "1_Pooling/config.json"]
+        {
+            assert!(is_encoder_file(path), "{path}");
+        }
+        for path in [
+            "pytorch_model.bin",
+            "onnx/model.onnx",
+            "onnx/config.json",
+            "1_Pooling/../../config.json",
+            "../config.json",
+            "README.md",
+            "1 x/config.json",
+        ] {
+            assert!(!is_encoder_file(path), "{path}");
+        }
+    }
+}

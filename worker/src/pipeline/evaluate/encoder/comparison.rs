@@ -1,0 +1,95 @@
+//! Compares a trained encoder with its base model.
+
+use dataset::Dataset;
+use runs::{RunSpec, TrainingRun};
+use training::{EncoderReport, TrainingSummary};
+
+use crate::pipeline::base_model::BaseModelRef;
+
+/// A trained encoder and what it was trained from.
+pub(crate) struct TrainedEncoder<'a> {
+    pub(crate) run: &'a TrainingRun,
+    pub(crate) spec: &'a RunSpec,
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) summary: &'a TrainingSummary,
+    pub(crate) base: &'a BaseModelRef,
+}
+
+/// The effect of training, by average precision on the pairs of the test split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comparison {
+    /// Higher than the base model.
+    Better,
+    /// Equal to the base model.
+    Same,
+    /// Lower than the base model.
+    Worse,
+    /// Undefined, because the test split lacks positive or negative pairs.
+    Unknown,
+}
+
+impl Comparison {
+    pub(super) fn from_report(report: &EncoderReport) -> Self {
+        match (report.base, report.trained) {
+            (Some(base), Some(trained)) if trained.average_precision > base.average_precision => Self::Better,
+            (Some(base), Some(trained)) if trained.average_precision < base.average_precision => Self::Worse,
+            (Some(_), Some(_)) => Self::Same,
+            _ => Self::Unknown,
+        }
+    }
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Better => "better",
+            Self::Same => "same",
+            Self::Worse => "worse",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The comparison as a sentence without a full stop.
+    pub(super) fn describe(self, report: &EncoderReport) -> String {
+        let values = report.base.zip(report.trained).map_or(String::new(), |(base, trained)| {
+            format!(": average precision on the test split {:.4}, base model {:.4}", trained.average_precision, base.average_precision)
+        });
+        match self {
+            Self::Better => format!("training improved the encoder{values}"),
+            Self::Same => format!("training made no measurable difference{values}"),
+            Self::Worse => format!("TRAINING MADE THE ENCODER WORSE{values}; use the base model or train with other parameters"),
+            Self::Unknown => {
+                "it is unknown whether training improved the encoder: the test split lacks positive or negative pairs".to_owned()
+            }
+        }
+    }
+}
+
+/// Fields with a lower k-nearest-neighbour accuracy than with the base model.
+pub(super) fn worse_fields(report: &EncoderReport) -> Vec<&str> {
+    let worse = report.fields.iter().filter(|field| field.neighbours.is_some_and(|accuracy| accuracy.trained < accuracy.base));
+    worse.map(|field| field.field.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use training::{EncoderFieldReport, KnnMetrics, PairMetrics};
+
+    use super::*;
+
+    fn report(base: f64, trained: f64) -> EncoderReport {
+        let metrics = |average_precision| Some(PairMetrics { average_precision, spearman: 0.5 });
+        let neighbours = Some(KnnMetrics { index: 4, queries: 2, base: 1.0, trained: 0.5, majority: 0.5 });
+        let field = EncoderFieldReport { field: "law".to_owned(), pairs: 2, base: None, trained: None, neighbours };
+        EncoderReport { pairs: 2, base: metrics(base), trained: metrics(trained), fields: vec![field] }
+    }
+
+    #[test]
+    fn a_regression_is_reported_prominently() {
+        let worse = report(0.8, 0.7);
+        assert_eq!(Comparison::from_report(&worse), Comparison::Worse);
+        let text = Comparison::Worse.describe(&worse);
+        assert!(text.contains("WORSE") && text.contains("0.7000") && text.contains("0.8000"), "{text}");
+        assert_eq!(worse_fields(&worse), ["law"]);
+        assert_eq!(Comparison::from_report(&report(0.7, 0.8)), Comparison::Better);
+        assert_eq!(Comparison::from_report(&EncoderReport { base: None, ..report(0.7, 0.8) }), Comparison::Unknown);
+    }
+}

@@ -1,0 +1,101 @@
+//! Evaluates a sentence transformer: a child process reads the test split once and scores the encoder and its base model.
+
+mod comparison;
+mod embedding_cache;
+mod metrics;
+mod model_card;
+
+use runs::{AttemptId, DatasetId, EventKind, record_attempt_event};
+use serde_json::json;
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use training::{EncoderReport, EvaluationJob, TrainingJob};
+
+use crate::child::supervisor::{self, ChildOutcome};
+use crate::deps::Deps;
+use crate::interruption::Interruption;
+use crate::pipeline::evaluate::encoder::comparison::Comparison;
+pub(crate) use crate::pipeline::evaluate::encoder::comparison::TrainedEncoder;
+use crate::pipeline::evaluate::encoder::embedding_cache::EmbeddingCache;
+use crate::pipeline::evaluate::encoder::metrics::encoder_metrics;
+use crate::pipeline::evaluate::{Evaluation, write_reports};
+use crate::pipeline::params::{backend, sentence_transformer_params};
+use crate::pipeline::progress::{report, report_progress};
+use crate::retry::retry_on_outage;
+use crate::scratch::{Scratch, write_file};
+
+/// Cosine similarities of the test pairs by both models: they make the metrics reproducible.
+const SCORES_FILE: &str = "test_pairs.jsonl";
+
+/// Evaluates the trained encoder and writes reports and model card into its directory.
+pub(crate) async fn evaluate(
+    deps: &Deps,
+    attempt: AttemptId,
+    trained: &TrainedEncoder<'_>,
+    scratch: &Scratch,
+) -> Result<Evaluation, Interruption> {
+    let report = score(deps, attempt, trained, scratch).await?;
+    let comparison = Comparison::from_report(&report);
+    let documents = report.fields.iter().filter_map(|field| field.neighbours).map(|accuracy| accuracy.queries).max().unwrap_or(0);
+    let text = format!("test split read once: {} pairs and {documents} documents in {} fields", report.pairs, report.fields.len());
+    record_log_event(&deps.pool, attempt, &text).await?;
+    if comparison == Comparison::Worse {
+        let text = comparison.describe(&report);
+        tracing::warn!(model.name = trained.run.model, "{text}");
+        record_log_event(&deps.pool, attempt, &text).await?;
+    }
+    let validation = trained.summary.encoder.as_deref();
+    let readme = model_card::readme(trained, comparison, &report);
+    write_reports(&scratch.model(), &json!({ "test": report, "validation": validation }), &readme).await?;
+    Ok(Evaluation { metrics: encoder_metrics(&report, validation), card: model_card::card(trained, comparison, &report) })
+}
+
+async fn record_log_event(pool: &PgPool, attempt: AttemptId, text: &str) -> Result<(), Interruption> {
+    let event = json!({ "text": text });
+    retry_on_outage!(async { record_attempt_event(&mut *pool.acquire().await?, attempt, EventKind::Log, &event).await })?;
+    Ok(())
+}
+
+/// Scores in a child process, because the computation is long; the process is killed when this future is dropped.
+async fn score(deps: &Deps, attempt: AttemptId, trained: &TrainedEncoder<'_>, scratch: &Scratch) -> Result<EncoderReport, Interruption> {
+    let snapshot = scratch.snapshot();
+    let backend = backend(trained.spec)?;
+    let cache = EmbeddingCache::download(deps, attempt, trained.base, backend, scratch).await;
+    let job = EvaluationJob {
+        v: TrainingJob::version(),
+        model: scratch.model(),
+        base_model: trained.base.model.clone(),
+        pairs: snapshot.join("pairs/test.jsonl"),
+        index: snapshot.join("jsonl/train.jsonl"),
+        queries: snapshot.join("jsonl/test.jsonl"),
+        labels: snapshot.join("labels.json"),
+        max_documents: sentence_transformer_params(trained.spec)?.evaluation_documents,
+        scores: scratch.model().join(SCORES_FILE),
+        work: scratch.reports(),
+        embeddings: cache.as_ref().map(EmbeddingCache::files),
+        threads: deps.config.threads,
+        backend,
+    };
+    let path = scratch.job();
+    write_file(&path, &serde_json::to_vec_pretty(&job).map_err(Interruption::broken_state)?).await?;
+    let (progress, latest) = watch::channel(json!({}));
+    // an evaluation has no checkpoints: at shutdown it either ends within the grace period or starts over in the next attempt
+    let never = CancellationToken::new();
+    let child = supervisor::run("evaluate", &path, deps.config.child_timeout, &never, |event| report(&event, &progress));
+    let outcome = tokio::select! {
+        outcome = child => outcome?,
+        interruption = report_progress(&deps.pool, attempt, latest, Some(EventKind::Metric)) => return Err(interruption),
+    };
+    match outcome {
+        ChildOutcome::Evaluated(report, usage) => {
+            if let Some(cache) = cache {
+                cache.store(deps, attempt, DatasetId(trained.dataset.id), &usage).await?;
+            }
+            Ok(*report)
+        }
+        ChildOutcome::Trained(_) | ChildOutcome::Stopped => {
+            Err(Interruption::permanent("child_protocol", "the evaluation process returned the result of a training"))
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Renders the model card of an encoder. A regression against the base model is reported first.
+
+use std::fmt::Write as _;
+
+use runs::BaseModelName;
+use serde_json::{Value, json};
+use training::{EncoderReport, MAX_TEST_PAIRS, NEIGHBOURS};
+
+use crate::pipeline::base_model::BaseModelRef;
+use crate::pipeline::evaluate::encoder::comparison::{Comparison, TrainedEncoder, worse_fields};
+
+/// The name of the base model on model hubs.
+fn hub_name(base: &BaseModelRef) -> String {
+    match &base.name {
+        BaseModelName::Hub(name) if !name.contains('/') => format!("sentence-transformers/{name}"),
+        name => name.to_string(),
+    }
+}
+
+/// The JSON summary of a version, for lists.
+pub(super) fn card(trained: &TrainedEncoder<'_>, comparison: Comparison, report: &EncoderReport) -> Value {
+    let TrainedEncoder { run, dataset, summary, base, .. } = trained;
+    let fields: Vec<Value> = report
+        .fields
+        .iter()
+        .map(|field| {
+            let accuracy = field.neighbours;
+            json!({
+                "field": field.field, "n": accuracy.map_or(0, |accuracy| accuracy.queries), "pairs": field.pairs,
+                "knn_accuracy": accuracy.map(|accuracy| accuracy.trained), "base_knn_accuracy": accuracy.map(|accuracy| accuracy.base),
+                "majority_baseline": accuracy.map(|accuracy| accuracy.majority),
+            })
+        })
+        .collect();
+    json!({
+        "kind": run.kind, "verdict": comparison.as_str(), "says": comparison.describe(report), "worse_fields": worse_fields(report),
+        "base_model": base.card(), "pairs": report.pairs, "average_precision": report.trained.map(|metrics| metrics.average_precision),
+        "base_average_precision": report.base.map(|metrics| metrics.average_precision),
+        "spearman": report.trained.map(|metrics| metrics.spearman), "base_spearman": report.base.map(|metrics| metrics.spearman),
+        "fields": fields, "left_out": dataset.left_out, "dataset_hash": dataset.canonical_hash, "training": summary.encoder,
+        "backend": summary.backend, "cpu_kernel": summary.cpu_kernel,
+    })
+}
+
+/// The README of the model directory, with the front matter that model hubs read.
+pub(super) fn readme(trained: &TrainedEncoder<'_>, comparison: Comparison, report: &EncoderReport) -> String {
+    let TrainedEncoder { run, spec, dataset, summary, base } = trained;
+    let mut text = format!(
+        "---\nlibrary_name: sentence-transformers\npipeline_tag: sentence-similarity\ntags: [sentence-transformers, feature-extraction]\n\
+         base_model: {}\nmetrics: [average_precision, spearman, accuracy]\n---\n\n# {}\n\n",
+        hub_name(base),
+        run.model
+    );
+    let warning = if comparison == Comparison::Worse { "> **Warning.** " } else { "" };
+    // writing to a String cannot fail
+    let _ = writeln!(text, "{warning}{}.\n", comparison.describe(report));
+    let worse = worse_fields(report);
+    if !worse.is_empty() {
+        let _ = writeln!(
+            text,
+            "> **Warning.** The k-nearest-neighbour accuracy of these fields is lower than with the base model: {}.\n",
+            worse.join(", ")
+        );
+    }
+    if let Some(encoder) = &summary.encoder {
+        let best = encoder.best_epoch.map_or_else(|| "the last epoch".to_owned(), |epoch| format!("epoch {epoch}"));
+        let _ = writeln!(
+            text,
+            "A sentence encoder, trained by run `{}` on {} pairs of {} texts for {} epochs; the weights of {best} were kept.\n",
+            run.id, encoder.pairs, encoder.texts, encoder.epochs
+        );
+    }
+    let _ = writeln!(
+        text,
+        "- Base model: `{}`, sha256 of configuration, tokenizer and weights `{}`\n\
+         - Dataset: snapshot `{}`, canonical hash `{}`\n\
+         - Training: seed {}, parameters `{}`, backend {} on {}\n\
+         - Input: only the text of a document and the values of its fields\n",
+        base.name,
+        base.model.hash,
+        dataset.id,
+        dataset.canonical_hash,
+        spec.seed,
+        Value::Object(spec.params.clone()),
+        summary.backend,
+        summary.cpu_kernel,
+    );
+    let _ = writeln!(
+        text,
+        "## Results on the test split\n\n\
+         Average precision ranks positive pairs before negative ones by cosine similarity (at most {MAX_TEST_PAIRS} pairs). \
+         The k-nearest-neighbour accuracy predicts the class of a document from its {NEIGHBOURS} nearest documents in the train split.\n\n\
+         | | Pairs | Average precision, base | Trained | Spearman, base | Trained |\n| --- | --- | --- | --- | --- | --- |"
+    );
+    let cell = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
+    let all = ("all fields", report.pairs, report.base, report.trained);
+    let rows = report.fields.iter().map(|field| (field.field.as_str(), field.pairs, field.base, field.trained));
+    for (name, pairs, base, trained) in std::iter::once(all).chain(rows) {
+        let precision = [base, trained].map(|metrics| cell(metrics.map(|metrics| metrics.average_precision)));
+        let spearman = [base, trained].map(|metrics| cell(metrics.map(|metrics| metrics.spearman)));
+        let _ = writeln!(text, "| {name} | {pairs} | {} | {} |", precision.join(" | "), spearman.join(" | "));
+    }
+    text.push_str("\n| Field | Documents | Majority baseline | kNN accuracy, base | Trained |\n| --- | --- | --- | --- | --- |\n");
+    for field in &report.fields {
+        let accuracy = field.neighbours;
+        let cells =
+            [accuracy.map(|accuracy| accuracy.majority), accuracy.map(|accuracy| accuracy.base), accuracy.map(|accuracy| accuracy.trained)];
+        let documents = accuracy.map_or(0, |accuracy| accuracy.queries);
+        let _ = writeln!(text, "| {} | {documents} | {} |", field.field, cells.map(cell).join(" | "));
+    }
+    text.push_str(
+        "\n## Usage\n\nLoad the directory with `SentenceTransformer(DIRECTORY)` of the Python package sentence-transformers, or use \
+         `aprendiz embed`.\n\n## Files\n\nBesides the files of sentence-transformers: `metrics.json`, `test_pairs.jsonl` (cosine \
+         similarities of the test pairs), `manifest.json` (sizes and hashes).\n",
+    );
+    text
+}

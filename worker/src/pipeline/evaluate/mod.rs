@@ -1,0 +1,40 @@
+//! Phase `evaluate`: one module per evaluation method, and what they have in common.
+
+pub(crate) mod encoder;
+pub(crate) mod extractor;
+pub(crate) mod linear;
+
+use std::path::Path;
+
+use evaluation::MetricRow;
+use runs::NewMetric;
+use serde_json::Value;
+
+use crate::interruption::Interruption;
+use crate::scratch::write_file;
+
+/// The result of evaluating a model.
+pub(crate) struct Evaluation {
+    pub(crate) metrics: Vec<NewMetric>,
+    /// The summary of the model version shown in lists.
+    pub(crate) card: Value,
+}
+
+/// Writes `metrics.json` and the model card `README.md` into the model directory.
+async fn write_reports(model_dir: &Path, metrics: &Value, readme: &str) -> Result<(), Interruption> {
+    write_file(&model_dir.join("metrics.json"), &serde_json::to_vec_pretty(metrics).map_err(Interruption::broken_state)?).await?;
+    write_file(&model_dir.join("README.md"), readme.as_bytes()).await
+}
+
+/// Converts the rows of a report to metrics of a run.
+fn metrics_from_rows(split: &'static str, field: Option<&str>, rows: Vec<MetricRow>) -> Vec<NewMetric> {
+    rows.into_iter()
+        .map(|row| NewMetric {
+            split,
+            field: field.map(ToOwned::to_owned),
+            name: row.name.to_owned(),
+            value: row.value,
+            details: row.details.map(|details| serde_json::to_value(details).unwrap_or(Value::Null)),
+        })
+        .collect()
+}

@@ -1,0 +1,62 @@
+//! Phase `publish`: records metrics, model version and final status in one transaction.
+
+use ::dataset::Dataset;
+use runs::{AttemptId, DatasetId, NewMetric, NewModelVersion, RunsError, TrainingRun};
+use sqlx::PgPool;
+
+use crate::interruption::Interruption;
+use crate::pipeline::evaluate::Evaluation;
+use crate::pipeline::upload::UploadedModel;
+use crate::retry::retry_on_outage;
+
+/// Publishes the model version and completes the run.
+pub(crate) async fn publish(
+    pool: &PgPool,
+    attempt: AttemptId,
+    run: &TrainingRun,
+    dataset: &Dataset,
+    upload: &UploadedModel,
+    evaluation: Evaluation,
+) -> Result<(), Interruption> {
+    let version = NewModelVersion {
+        model: &run.model,
+        dataset: DatasetId(dataset.id),
+        object_prefix: upload.prefix.as_str(),
+        manifest_sha256: &upload.manifest_sha256,
+        files: &upload.files,
+        card: &evaluation.card,
+        object_keys: &upload.object_keys,
+    };
+    let number = complete(pool, attempt, Some(&version), &evaluation.metrics).await?;
+    tracing::info!(model.name = run.model, model.number = number, "model version published");
+    Ok(())
+}
+
+/// Completes a run that trains no model.
+pub(crate) async fn publish_metrics(pool: &PgPool, attempt: AttemptId, metrics: &[NewMetric]) -> Result<(), Interruption> {
+    complete(pool, attempt, None, metrics).await?;
+    Ok(())
+}
+
+async fn complete(
+    pool: &PgPool,
+    attempt: AttemptId,
+    version: Option<&NewModelVersion<'_>>,
+    metrics: &[NewMetric],
+) -> Result<Option<i32>, RunsError> {
+    retry_on_outage!(complete_once(pool, attempt, version, metrics))
+}
+
+/// A cut connection may hide that the run has succeeded already; the retry then finds the lease gone.
+async fn complete_once(
+    pool: &PgPool,
+    attempt: AttemptId,
+    version: Option<&NewModelVersion<'_>>,
+    metrics: &[NewMetric],
+) -> Result<Option<i32>, RunsError> {
+    let mut conn = pool.acquire().await?;
+    match runs::publish(&mut conn, attempt, version, metrics).await {
+        Err(RunsError::LeaseLost { .. }) if runs::has_succeeded(&mut conn, attempt).await? => Ok(None),
+        published => published,
+    }
+}

@@ -1,0 +1,30 @@
+//! Resolves the data section of a run spec to a dataset selection.
+
+use dataset::{PairSide, PairsRequest, Selection, SelectionRequest};
+use runs::{PairsOf, PairsSpec, RunSpec, TrainingRun};
+use sqlx::PgConnection;
+
+use crate::interruption::Interruption;
+
+/// Resolves the selection of a run, with all defaults made explicit.
+pub(crate) async fn resolve_selection(conn: &mut PgConnection, run: &TrainingRun, spec: &RunSpec) -> Result<Selection, Interruption> {
+    let request = SelectionRequest {
+        fields: spec.data.fields.clone(),
+        documents: runs::list_run_documents(conn, run.id).await?,
+        source: spec.data.filter.source.clone(),
+        project: spec.data.filter.project.clone(),
+        min_support: spec.data.min_support,
+        pairs: spec.data.pairs.as_ref().map(|pairs| pairs_request(pairs, spec.seed)),
+        position: run.position,
+    };
+    Ok(Selection::resolve(conn, request).await?)
+}
+
+fn pairs_request(pairs: &PairsSpec, seed: u64) -> PairsRequest {
+    let side = |of: &PairsOf| match of {
+        PairsOf::Values => PairSide::Values,
+        PairsOf::Texts => PairSide::Texts,
+    };
+    let PairsSpec { of, per_label, hard_negatives, max_chars } = pairs;
+    PairsRequest { of: of.iter().map(side).collect(), per_label: *per_label, hard_negatives: *hard_negatives, max_chars: *max_chars, seed }
+}

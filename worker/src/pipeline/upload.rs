@@ -1,0 +1,37 @@
+//! Phase `upload`: uploads the model directory, the manifest last.
+
+use artifacts::ObjectPrefix;
+use inference::manifest::{self, MANIFEST_FILE};
+use runs::{AttemptId, TrainingRun};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::deps::Deps;
+use crate::interruption::Interruption;
+use crate::pipeline::objects::upload_files;
+use crate::scratch::Scratch;
+
+/// A model directory in the object store that is not published yet.
+pub(crate) struct UploadedModel {
+    pub(crate) prefix: ObjectPrefix,
+    pub(crate) manifest_sha256: String,
+    pub(crate) files: Value,
+    pub(crate) object_keys: Vec<String>,
+}
+
+/// Writes the manifest and uploads the model directory.
+pub(crate) async fn upload(deps: &Deps, attempt: AttemptId, run: &TrainingRun, scratch: &Scratch) -> Result<UploadedModel, Interruption> {
+    let folder = scratch.model();
+    let model_dir = folder.clone();
+    let manifest = tokio::task::spawn_blocking(move || manifest::write(&model_dir))
+        .await
+        .map_err(|error| Interruption::retryable("upload_failed", error.to_string()))??;
+    let prefix = ObjectPrefix::model(&run.model, attempt.run_id.0, attempt.number);
+    let mut paths: Vec<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
+    paths.push(MANIFEST_FILE);
+    let object_keys = upload_files(deps, attempt, &prefix, &folder, &paths).await?;
+    let path = folder.join(MANIFEST_FILE);
+    let text = tokio::fs::read(&path).await.map_err(|error| Interruption::scratch(&path, &error))?;
+    let files = serde_json::to_value(&manifest.files).map_err(Interruption::broken_state)?;
+    Ok(UploadedModel { prefix, manifest_sha256: hex::encode(Sha256::digest(&text)), files, object_keys })
+}

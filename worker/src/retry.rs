@@ -1,0 +1,71 @@
+//! Retries database operations while Postgres is unreachable.
+//!
+//! A cut connection, a restart or a failover must not cost an attempt while its lease holds. There is no retry limit: once the
+//! lease is lost, `lease::keep` ends the attempt and drops the retrying future.
+
+use std::time::Duration;
+
+use runs::RunsError;
+
+use crate::interruption::Interruption;
+
+const MIN_DELAY: Duration = Duration::from_millis(100);
+const MAX_DELAY: Duration = Duration::from_secs(2);
+
+/// Evaluates and awaits the expression again for as long as it fails because Postgres is unreachable.
+///
+/// The operation must be idempotent: a connection may be cut after the commit and before its response. This is a macro because the
+/// futures of async closures that borrow a connection cannot be proven `Send`.
+macro_rules! retry_on_outage {
+    ($operation:expr) => {{
+        let mut backoff = $crate::retry::Backoff::new();
+        loop {
+            let result = $operation.await;
+            match result.as_ref().err().and_then($crate::retry::OutageError::outage) {
+                Some(reason) => backoff.wait(&reason).await,
+                None => break result,
+            }
+        }
+    }};
+}
+pub(crate) use retry_on_outage;
+
+/// An error that may only mean that Postgres is unreachable.
+pub(crate) trait OutageError {
+    /// The reason if Postgres is unreachable, `None` for any other error.
+    fn outage(&self) -> Option<String>;
+}
+
+impl OutageError for RunsError {
+    fn outage(&self) -> Option<String> {
+        self.is_unavailable().then(|| self.to_string())
+    }
+}
+
+impl OutageError for Interruption {
+    fn outage(&self) -> Option<String> {
+        if let Self::DatabaseUnavailable(reason) = self { Some(reason.clone()) } else { None }
+    }
+}
+
+/// Exponential back-off between retries.
+pub(crate) struct Backoff {
+    delay: Duration,
+}
+
+impl Backoff {
+    pub(crate) const fn new() -> Self {
+        Self { delay: MIN_DELAY }
+    }
+
+    /// Logs the reason and waits before the next retry.
+    pub(crate) async fn wait(&mut self, reason: &str) {
+        tracing::warn!(
+            error = reason,
+            retry_in_ms = u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX),
+            "database unavailable, retrying"
+        );
+        tokio::time::sleep(self.delay).await;
+        self.delay = (2 * self.delay).min(MAX_DELAY);
+    }
+}
