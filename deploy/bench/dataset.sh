@@ -26,7 +26,7 @@ prepare() {
     [[ -x /usr/bin/time ]] || install_packages time
     services_up
     # release profile, as shipped; building this package alone avoids building Burn
-    step "build for release" env SQLX_OFFLINE=true cargo build --locked --release -p dataset --bin aprendiz-snapshot
+    step "build for release" env SQLX_OFFLINE=true cargo build --locked --release -p aprendiz-dataset --bin aprendiz-snapshot
     step "build aprendiz" build_workspace --bins --examples
     snapshot_bin=$(target_folder)/release/aprendiz-snapshot
     export DATABASE_URL=${DATABASE_URL%/*}/$database

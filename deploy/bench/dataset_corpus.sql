@@ -32,7 +32,7 @@ FROM (
 INSERT INTO annotations (document_id, field, accepted_value, review_status, reviewer, event_position, occurred_at)
 SELECT DISTINCT ON (document_id, field) document_id, field, value, review_status, reviewer, position, occurred_at
 FROM annotation_events
-ORDER BY document_id, field, occurred_at DESC, position DESC;
+ORDER BY document_id, field, occurred_at DESC, octet_length(source_ref) DESC, source_ref COLLATE "C" DESC, source COLLATE "C" DESC;
 INSERT INTO text_sketches (text_key, rate, size, hashes) SELECT checksum, 0, 0, '{}' FROM documents;
 INSERT INTO document_sketches (document_id, version, sketch_id)
 SELECT d.id, 1, s.id FROM documents d JOIN text_sketches s ON s.text_key = d.checksum;

@@ -17,7 +17,7 @@ test_backends() {
     say "── backends: flex, ndarray"
     local runner=(nextest run --no-fail-fast)
     cargo nextest --version >/dev/null 2>&1 || runner=(test)
-    SQLX_OFFLINE=true cargo "${runner[@]}" --locked --workspace --features training/ndarray \
+    SQLX_OFFLINE=true cargo "${runner[@]}" --locked --workspace --features aprendiz-training/ndarray \
         --test linear --test sentence_transformer "$@"
 }
 

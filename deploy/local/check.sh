@@ -30,6 +30,48 @@ check_scripts() {
     fi
 }
 
+# The text files of the repository, including those that git does not track yet.
+text_files() {
+    git -C "$root" ls-files --cached --others --exclude-standard -- '*.rs' '*.md' '*.sh' 'migrations/*.sql' | while read -r file; do
+        # migrations up to 0020 have shipped and are never edited
+        if [[ -f $root/$file && ! $file =~ ^migrations/(00[01][0-9]|0020)_ ]]; then printf '%s\n' "$file"; fi
+    done
+}
+
+# Reports the words of words.txt. Parts of identifiers are words too, in snake_case and in CamelCase.
+check_words() {
+    cd "$root"
+    # shellcheck disable=SC2046
+    awk -F' *[|] *' '
+        FILENAME == ARGV[1] {
+            if (/^allow /) { sub(/^allow /, "", $1); allowed[$1, $2] = 1 }
+            else if (/^[^#]/) instead[$1] = $2
+            next
+        }
+        {
+            # the words of the line, with the parts of identifiers separated
+            line = $0
+            while (match(line, /[a-z][A-Z]/)) line = substr(line, 1, RSTART) " " substr(line, RSTART + 1)
+            capitals = line
+            gsub(/[^A-Za-z]+/, " ", line)
+            line = " " tolower(line) " "
+            gsub(/[^A-Z_]+/, " ", capitals)
+            capitals = " " capitals
+            for (word in instead) {
+                found = word ~ /^[A-Z_]+$/ ? index(capitals, " " word) || index(capitals, "_" word) : index(line, " " word " ")
+                if (found && !((FILENAME, word) in allowed)) {
+                    printf "%s:%d: `%s`: write %s\n", FILENAME, FNR, word, instead[word]
+                    hits++
+                }
+            }
+        }
+        END { exit hits > 0 }
+    ' deploy/local/words.txt $(text_files)
+}
+
+# Module cycles, without the services that other tests need.
+check_cycles() { SQLX_OFFLINE=true cargo test --quiet --locked --workspace --test module_cycles; }
+
 # check_tool TOOL COMMAND...: runs a check if its tool is installed.
 check_tool() {
     local tool=$1
@@ -47,8 +89,10 @@ check() {
     database_up
     check_step "format" cargo fmt --all --check
     check_step "scripts" check_scripts
+    check_step "words" check_words
     check_step "migrations up, down, up" check_migrations
     check_step "lints" check_lints
+    check_step "module cycles" check_cycles
     check_step "sqlx cache" check_queries
     check_step "docs" check_docs
     check_tool cargo-deny cargo deny --locked check

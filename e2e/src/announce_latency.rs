@@ -1,11 +1,11 @@
-//! `aprendiz-announce-latency`: how long a run waits on an idle worker, measured on a running installation.
+//! `aprendiz-announce-latency`: measures the start latency of runs on a running installation.
 //!
-//! It makes dataset-only runs on the data of a run that has its snapshot, one after the other, so that each finds an idle
-//! worker. Times are those of the database clock: `announced_at` is written just before the message goes to Redis, so the
-//! first figure is an upper bound of announcement to start; the second is the whole wait since the request was stored.
+//! It creates dataset-only runs that reuse the snapshot of another run, one at a time, so that each run finds an idle worker. Times are
+//! those of the database clock. `announced_at` is written just before the wake-up is sent to Redis, so the first latency is an upper bound
+//! of the time from wake-up to start. The second one is the time since the request was stored.
 //!
-//! With `--fill` it only creates the runs, for workers that are started afterwards; with `--drain` it waits until the newest runs are
-//! finished and tells how long that took from the first start to the last end.
+//! `--fill` only creates the runs, for workers that are started later. `--drain` waits until the latest runs have ended, and reports the
+//! time from the first start to the last end.
 
 use std::time::Duration;
 
@@ -16,41 +16,41 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-/// After a run its worker looks once more for work before it waits for the bell: only then it is idle.
-const UNTIL_IDLE: Duration = Duration::from_millis(50);
+/// Pause between runs. A worker is idle only after it has polled once more and waits for the wake-up.
+const IDLE_DELAY: Duration = Duration::from_millis(50);
 
-/// How often `--drain` looks whether all is done.
-const LOOK: Duration = Duration::from_millis(50);
+/// Poll interval of `--drain`.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Measures how long runs wait on an idle worker
+/// Measure the start latency of runs on an idle worker
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Runs to measure
+    /// Number of runs to measure
     #[arg(long, default_value_t = 200)]
     runs: usize,
-    /// Runs before the first that counts
+    /// Number of runs before the measurement
     #[arg(long, default_value_t = 10)]
     warm_up: usize,
-    /// Create the runs and go: no worker is needed
+    /// Create the runs and exit; requires no worker
     #[arg(long, conflicts_with = "drain")]
     fill: bool,
-    /// Wait until the newest runs are finished
+    /// Wait until the latest runs have ended
     #[arg(long)]
     drain: bool,
-    /// One line of JSON instead of sentences
+    /// Print one line of JSON
     #[arg(long)]
     json: bool,
-    /// The run on whose data they are made; default: the newest that has a dataset snapshot
+    /// Run whose snapshot is reused (default: the latest run with a dataset snapshot)
     #[arg(long, value_name = "ID")]
     training_run: Option<Uuid>,
-    /// Address of the API
+    /// URL of the API
     #[arg(long, env = "APRENDIZ_URL")]
     url: String,
-    /// API key of an operator
+    /// API key with the role operator
     #[arg(long, env = "APRENDIZ_API_KEY", hide_env_values = true)]
     api_key: String,
-    /// Where the installation keeps its runs
+    /// URL of the database
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
 }
@@ -58,7 +58,7 @@ struct Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    ensure!(arguments.runs > 0, "--runs is 0: there is nothing to measure");
+    ensure!(arguments.runs > 0, "--runs must be at least 1");
     rustls::crypto::ring::default_provider().install_default().ok();
     let mut conn = PgConnection::connect(&arguments.database_url).await.context("cannot reach the database: check DATABASE_URL")?;
     if arguments.drain {
@@ -66,7 +66,7 @@ async fn main() -> Result<()> {
     }
     let parent = match arguments.training_run {
         Some(id) => id,
-        None => newest(&mut conn).await?,
+        None => latest_run(&mut conn).await?,
     };
     let client = Client::new();
     if arguments.fill {
@@ -77,71 +77,72 @@ async fn main() -> Result<()> {
     }
     let mut ids = Vec::with_capacity(arguments.runs);
     for number in 0..arguments.warm_up + arguments.runs {
-        tokio::time::sleep(UNTIL_IDLE).await;
-        let id = ingest(&client, &arguments, parent).await?;
+        tokio::time::sleep(IDLE_DELAY).await;
+        let id = execute_run(&client, &arguments, parent).await?;
         if number >= arguments.warm_up {
             ids.push(id);
         }
     }
-    let mut announced = waits(&mut conn, "announced_at", &ids).await?;
-    let mut created = waits(&mut conn, "created_at", &ids).await?;
+    let mut since_wake_up = latencies(&mut conn, "announced_at", &ids).await?;
+    let mut since_creation = latencies(&mut conn, "created_at", &ids).await?;
     if arguments.json {
         println!(
             "{}",
-            json!({ "runs": ids.len(), "announce_to_start_ms": figures(&mut announced), "create_to_start_ms": figures(&mut created) })
+            json!({ "runs": ids.len(), "announce_to_start_ms": percentiles(&mut since_wake_up), "create_to_start_ms": percentiles(&mut since_creation) })
         );
         return Ok(());
     }
-    println!("{} dataset-only runs, one after the other", ids.len());
-    report("announcement to start", &mut announced);
-    report("creation to start", &mut created);
+    println!("{} dataset-only runs, one at a time", ids.len());
+    report("wake-up to start", &mut since_wake_up);
+    report("creation to start", &mut since_creation);
     Ok(())
 }
 
-/// Waits for the newest runs and tells what one of them took, all workers together.
+/// Waits until the latest runs have ended and reports the time per run of all workers together.
 async fn drain(conn: &mut PgConnection, arguments: &Arguments) -> Result<()> {
     let unfinished = "SELECT count(*) FROM training_runs WHERE finished_at IS NULL";
     while sqlx::query_scalar::<_, i64>(unfinished).fetch_one(&mut *conn).await? > 0 {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
-    let newest = "
+    let statistics = "
         SELECT count(*) FILTER (WHERE r.status = 'succeeded'),
             extract(epoch FROM max(r.finished_at) - min(a.started_at))::float8,
             (avg(extract(epoch FROM r.finished_at - a.started_at)) * 1000)::float8
         FROM (SELECT * FROM training_runs ORDER BY created_at DESC LIMIT $1) r
         JOIN attempts a ON a.run_id = r.id AND a.number = 1";
     let (succeeded, seconds, held): (i64, Option<f64>, Option<f64>) =
-        sqlx::query_as(newest).bind(i64::try_from(arguments.runs)?).fetch_one(conn).await?;
+        sqlx::query_as(statistics).bind(i64::try_from(arguments.runs)?).fetch_one(conn).await?;
     ensure!(usize::try_from(succeeded) == Ok(arguments.runs), "{succeeded} of {} runs succeeded", arguments.runs);
-    let (seconds, held) = (seconds.context("no run")?, held.context("no run")?);
+    let (seconds, held) = (seconds.context("there are no runs")?, held.context("there are no runs")?);
     let each = seconds * 1000.0 / arguments.runs as f64;
     if arguments.json {
         println!("{}", json!({ "runs": arguments.runs, "seconds": seconds, "ms_per_run": each, "claim_to_end_ms": held }));
     } else {
-        println!("{} runs in {seconds:.2} s: {each:.2} ms for each; claim to end {held:.2} ms on average", arguments.runs);
+        println!("{} runs in {seconds:.2} s: {each:.2} ms per run; claim to end: {held:.2} ms on average", arguments.runs);
     }
     Ok(())
 }
 
-async fn newest(conn: &mut PgConnection) -> Result<Uuid> {
+/// The latest run with a dataset snapshot.
+async fn latest_run(conn: &mut PgConnection) -> Result<Uuid> {
     let sql = "SELECT id FROM training_runs WHERE dataset_id IS NOT NULL ORDER BY created_at DESC LIMIT 1";
-    let newest: Option<Uuid> = sqlx::query_scalar(sql).fetch_optional(conn).await.context("cannot read the runs")?;
-    newest.context("no run has a dataset snapshot yet: import documents and create a run first")
+    let latest: Option<Uuid> = sqlx::query_scalar(sql).fetch_optional(conn).await.context("cannot read the runs")?;
+    latest.context("no run has a dataset snapshot: import documents and create a run first")
 }
 
 /// Creates a run.
 async fn create(client: &Client, arguments: &Arguments, parent: Uuid) -> Result<Uuid> {
     let request = client.post(format!("{}/{parent}/ingest", runs_url(arguments))).bearer_auth(&arguments.api_key);
     let run: Value = request.send().await?.error_for_status()?.json().await?;
-    Ok(run["id"].as_str().context("the API answered a run without id")?.parse()?)
+    Ok(run["id"].as_str().context("the run in the API response has no id")?.parse()?)
 }
 
 fn runs_url(arguments: &Arguments) -> String {
     format!("{}/v1/training-runs", arguments.url.trim_end_matches('/'))
 }
 
-/// Creates a run and follows it to its end.
-async fn ingest(client: &Client, arguments: &Arguments, parent: Uuid) -> Result<Uuid> {
+/// Creates a run and waits until it has ended.
+async fn execute_run(client: &Client, arguments: &Arguments, parent: Uuid) -> Result<Uuid> {
     let (base, api_key) = (runs_url(arguments), &arguments.api_key);
     let id = create(client, arguments, parent).await?;
     // the stream ends with the run
@@ -153,34 +154,34 @@ async fn ingest(client: &Client, arguments: &Arguments, parent: Uuid) -> Result<
     Ok(id)
 }
 
-/// Milliseconds from the time in that column to the start of the first attempt.
-async fn waits(conn: &mut PgConnection, column: &'static str, ids: &[Uuid]) -> Result<Vec<f64>> {
+/// Milliseconds from the time in a column of the run to the start of the first attempt.
+async fn latencies(conn: &mut PgConnection, column: &'static str, ids: &[Uuid]) -> Result<Vec<f64>> {
     let sql = format!(
         "SELECT (extract(epoch FROM a.started_at - r.{column}) * 1000)::float8
          FROM training_runs r JOIN attempts a ON a.run_id = r.id AND a.number = 1 WHERE r.id = ANY($1)"
     );
-    let waits: Vec<Option<f64>> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(ids).fetch_all(conn).await?;
-    ensure!(waits.len() == ids.len(), "{} of {} runs have a first attempt", waits.len(), ids.len());
-    waits.into_iter().collect::<Option<Vec<f64>>>().with_context(|| format!("a run has no {column}"))
+    let latencies: Vec<Option<f64>> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(ids).fetch_all(conn).await?;
+    ensure!(latencies.len() == ids.len(), "{} of {} runs have a first attempt", latencies.len(), ids.len());
+    latencies.into_iter().collect::<Option<Vec<f64>>>().with_context(|| format!("a run has no {column}"))
 }
 
-/// The value below which that share of the sorted waits lies.
-fn quantile(waits: &[f64], share: f64) -> f64 {
-    waits[((waits.len() as f64 * share).ceil() as usize).clamp(1, waits.len()) - 1]
+/// The nearest-rank percentile of sorted latencies.
+fn percentile(latencies: &[f64], fraction: f64) -> f64 {
+    latencies[((latencies.len() as f64 * fraction).ceil() as usize).clamp(1, latencies.len()) - 1]
 }
 
-fn figures(waits: &mut [f64]) -> Value {
-    waits.sort_by(f64::total_cmp);
-    let at = |share| quantile(waits, share);
+fn percentiles(latencies: &mut [f64]) -> Value {
+    latencies.sort_by(f64::total_cmp);
+    let at = |fraction| percentile(latencies, fraction);
     json!({ "p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "max": at(1.0) })
 }
 
-fn report(what: &str, waits: &mut [f64]) {
-    waits.sort_by(f64::total_cmp);
-    let at = |share| quantile(waits, share);
-    let early = waits.iter().filter(|wait| **wait < 0.0).count();
-    println!("{what}: median {:.2} ms, p90 {:.2} ms, p99 {:.2} ms, greatest {:.2} ms", at(0.5), at(0.9), at(0.99), at(1.0));
+fn report(what: &str, latencies: &mut [f64]) {
+    latencies.sort_by(f64::total_cmp);
+    let at = |fraction| percentile(latencies, fraction);
+    let early = latencies.iter().filter(|latency| **latency < 0.0).count();
+    println!("{what}: median {:.2} ms, p90 {:.2} ms, p99 {:.2} ms, max {:.2} ms", at(0.5), at(0.9), at(0.99), at(1.0));
     if early > 0 {
-        println!("  {early} of {} were found before they were announced, by a worker that was not idle yet", waits.len());
+        println!("  {early} of {} started before their wake-up, on a worker that was not idle yet", latencies.len());
     }
 }

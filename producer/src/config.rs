@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use annotations::SplitRatios;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use aprendiz_annotations::SplitRatios;
+use aprendiz_artifacts::StoreConfig;
 use aprendiz_config::{DatabaseConfig, Environment};
-use artifacts::StoreConfig;
+use aprendiz_queue::QueueConfig;
+use aprendiz_run_spec::ModelName;
 use axum::http::HeaderValue;
 use clap::Args;
-use queue::QueueConfig;
-use runs::ModelName;
 use secrecy::SecretString;
 
 /// Configuration of `aprendiz serve`.

@@ -3,8 +3,8 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use aprendiz_runs::{AttemptId, Claim, Failure, FailureOutcome, RunsError, cancel_attempt, fail_attempt, release_attempt};
 use futures::FutureExt as _;
-use runs::{AttemptId, Claim, Failure, FailureOutcome, RunsError, cancel_attempt, fail_attempt, release_attempt};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
@@ -142,7 +142,7 @@ async fn record_once(deps: &Deps, attempt: AttemptId, outcome: &AttemptOutcome) 
         // publication also reports a lost lease when a cancellation came first: the run then still has to be cancelled
         AttemptOutcome::LeaseLost | AttemptOutcome::CancelRequested => {
             let mut conn = deps.pool.acquire().await?;
-            if runs::cancel_was_requested(&mut conn, attempt).await? {
+            if aprendiz_runs::cancel_was_requested(&mut conn, attempt).await? {
                 cancel_attempt(&mut conn, attempt).await
             } else {
                 Err(RunsError::LeaseLost { run_id: attempt.run_id, number: attempt.number })

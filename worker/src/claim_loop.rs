@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue::QueueNotification;
-use runs::{Claim, RunsError, claim_next, stop_worker};
+use aprendiz_queue::QueueNotification;
+use aprendiz_run_spec::RunKind;
+use aprendiz_runs::{Claim, RunsError, claim_next, stop_worker};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::attempt;
-use crate::context::{SUPPORTED_KINDS, WorkerContext};
+use crate::context::WorkerContext;
 use crate::heartbeat::send_heartbeats;
 use crate::probes::Probes;
 use crate::shutdown::Shutdown;
@@ -102,7 +103,7 @@ async fn wait_for_claim(context: &WorkerContext, wakeup: &Notify, draining: &Can
 
 async fn try_claim(context: &WorkerContext) -> Result<Option<Claim>, RunsError> {
     let mut conn = context.deps.pool.acquire().await?;
-    claim_next(&mut conn, context.id, &SUPPORTED_KINDS, context.deps.config.lease).await
+    claim_next(&mut conn, context.id, &RunKind::IMPLEMENTED, context.deps.config.lease).await
 }
 
 /// Turns queue notifications into wake-ups until `end`.
@@ -118,5 +119,5 @@ async fn listen_to_queue(context: Arc<WorkerContext>, wakeup: Arc<Notify>, end: 
         }
         wakeup.notify_one();
     };
-    queue::listen(&context.deps.config.queue, end, on_notification).await;
+    aprendiz_queue::listen(&context.deps.config.queue, end, on_notification).await;
 }

@@ -20,22 +20,25 @@ Environment variables:
 
   APRENDIZ_SLOTS                   maximum number of concurrent runs, 1 to 64 (default: 1)
   APRENDIZ_THREADS                 threads per training (default: 0 = all cores)
-  APRENDIZ_SCRATCH                 folder for temporary files (default: that of the system)
+  APRENDIZ_SCRATCH                 directory for temporary files
+                                   (default: system temporary directory)
   APRENDIZ_LEASE_SECONDS           time until runs of a silent worker are requeued (default: 30)
   APRENDIZ_POLL_SECONDS            interval between polls for runs (default: 30)
   APRENDIZ_CHECKPOINT_SECONDS      interval between checkpoints (default: 30)
   APRENDIZ_GRACE_SECONDS           time to save and release runs at shutdown (default: 20)
-  APRENDIZ_CHILD_SILENCE_SECONDS   kill a training process that is silent this long (default: 600)
+  APRENDIZ_CHILD_SILENCE_SECONDS   time without output after which a training process is killed
+                                   (default: 600)
 
-  APRENDIZ_BASE_MODELS             folder of base models (default: ~/.cache/aprendiz/weights)
+  APRENDIZ_BASE_MODELS             directory of base models (default: ~/.cache/aprendiz/weights)
   HF_HUB_CACHE, HF_HOME            Hugging Face cache to look up base models in
                                    (default: ~/.cache/huggingface/hub)
   APRENDIZ_HUB                     endpoint to download missing base models from
                                    (default: disabled)
   HF_TOKEN                         token for private and gated models (default: none)
-  APRENDIZ_EMBEDDINGS              folder of the local embedding cache
+  APRENDIZ_EMBEDDINGS              directory of the local embedding cache
                                    (default: ~/.cache/aprendiz/embeddings)
-  APRENDIZ_EMBEDDINGS_MB           size limit of the embedding cache (default: 1024; 0 disables it)
+  APRENDIZ_EMBEDDINGS_MB           size limit of the embedding cache in MiB
+                                   (default: 1024; 0 disables it)
 
   APRENDIZ_PROBE_LISTEN            address of /healthz, /readyz and /metrics, such as
                                    127.0.0.1:9090 (default: disabled)
@@ -44,7 +47,7 @@ Environment variables:
 
 DATABASE_URL, PGPASSWORD, REDIS_URL and HF_TOKEN can be read from a file named by NAME_FILE.";
 
-/// Claims training runs and executes them: builds the dataset, trains in a child process, evaluates, uploads and publishes.
+/// Claim training runs and execute them: build the dataset, train in a child process, evaluate, upload and publish.
 ///
 /// Start any number of workers on any number of hosts. Each one is configured by the environment variables below.
 ///
@@ -59,7 +62,7 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Trains one job; started by the worker itself, without access to the database or the object store
+    /// Train one job; started by the worker itself, without access to the database or the object store
     #[command(hide = true)]
     Train {
         /// The job file
@@ -69,7 +72,7 @@ pub(crate) enum Command {
         #[arg(long)]
         parent: i32,
     },
-    /// Evaluates an encoder; started by the worker itself, like `train`
+    /// Evaluate an encoder; started by the worker itself, like `train`
     #[command(hide = true)]
     Evaluate {
         /// The job file
@@ -79,7 +82,7 @@ pub(crate) enum Command {
         #[arg(long)]
         parent: i32,
     },
-    /// Computes embeddings of texts with an encoder directory; needs no database, queue or object store
+    /// Compute embeddings of texts with an encoder directory; needs no database, queue or object store
     Embed(EmbedArgs),
 }
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
+use aprendiz_artifacts::StoreConfig;
 use aprendiz_config::{DatabaseConfig, Environment};
-use artifacts::StoreConfig;
-use encoder::BaseModelCaches;
-use queue::QueueConfig;
+use aprendiz_encoder::BaseModelCaches;
+use aprendiz_queue::QueueConfig;
 use reqwest::Url;
 use secrecy::SecretString;
 
@@ -69,8 +69,8 @@ pub(crate) struct EmbeddingCacheConfig {
     /// `APRENDIZ_EMBEDDINGS`, default `$XDG_CACHE_HOME/aprendiz/embeddings` or `$HOME/.cache/aprendiz/embeddings`: folder for local copies
     /// of the cache in the object store. Without it, each run downloads what it needs.
     pub(crate) folder: Option<PathBuf>,
-    /// `APRENDIZ_EMBEDDINGS_MB`, default 1024: size limit in bytes, in the object store and therefore in the folder. Least recently used
-    /// files are removed first; 0 disables the cache.
+    /// `APRENDIZ_EMBEDDINGS_MB`, in MiB, default 1024: size limit in the object store and therefore in the folder, here in bytes. Least
+    /// recently used files are removed first; 0 disables the cache.
     pub(crate) max_bytes: u64,
 }
 
@@ -97,7 +97,7 @@ impl WorkerConfig {
                 .map_err(|_| anyhow!("APRENDIZ_PROBE_LISTEN is `{address}`: expected an address and port such as 127.0.0.1:9090"))
         });
         let poll_seconds: u64 = env.parsed("APRENDIZ_POLL_SECONDS", 30, "a number of seconds, at least 1")?;
-        let megabytes: u32 = env.parsed("APRENDIZ_EMBEDDINGS_MB", 1024, "a number of megabytes")?;
+        let mebibytes: u32 = env.parsed("APRENDIZ_EMBEDDINGS_MB", 1024, "a number of MiB")?;
         let scratch = env.text("APRENDIZ_SCRATCH").map_or_else(std::env::temp_dir, PathBuf::from);
         let embeddings = env.text("APRENDIZ_EMBEDDINGS").map(PathBuf::from).or_else(|| env.cache_dir("aprendiz/embeddings"));
         Ok(Self {
@@ -117,7 +117,7 @@ impl WorkerConfig {
             hub: hub(env)?,
             embeddings: EmbeddingCacheConfig {
                 folder: embeddings.map(std::path::absolute).transpose()?,
-                max_bytes: u64::from(megabytes) << 20,
+                max_bytes: u64::from(mebibytes) << 20,
             },
             host: host_info::host_name(),
         })

@@ -5,16 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use artifacts::Store;
-use runs::{NewWorker, RunKind, WorkerId, register_worker};
+use aprendiz_artifacts::Store;
+use aprendiz_run_spec::RunKind;
+use aprendiz_runs::{NewWorker, WorkerId, register_worker};
 
 use crate::config::WorkerConfig;
 use crate::deps::Deps;
 use crate::heartbeat::WorkerHealth;
 use crate::{host_info, scratch};
-
-/// Run kinds that this build supports.
-pub(crate) const SUPPORTED_KINDS: [RunKind; 3] = [RunKind::Linear, RunKind::SentenceTransformer, RunKind::Evaluate];
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -56,9 +54,9 @@ impl WorkerContext {
             pid: i32::try_from(std::process::id()).expect("process ids fit into i32"),
             version: env!("CARGO_PKG_VERSION"),
             slots: i32::try_from(config.slots).expect("the number of slots is validated to be at most 64"),
-            kinds: &SUPPORTED_KINDS,
+            kinds: &RunKind::IMPLEMENTED,
             backend: "flex",
-            cpu_kernel: training::cpu_kernel(),
+            cpu_kernel: aprendiz_training::cpu_kernel(),
             memory_bytes: host_info::memory_bytes(),
         };
         let mut conn = pool.acquire().await?;
@@ -68,7 +66,7 @@ impl WorkerContext {
             worker.id = %id,
             worker.host = config.host,
             worker.slots = config.slots,
-            cpu_kernel = training::cpu_kernel(),
+            cpu_kernel = aprendiz_training::cpu_kernel(),
             "worker registered"
         );
         Ok(Arc::new(Self { id, health: WorkerHealth::default(), deps: Deps { config, pool, store } }))

@@ -1,6 +1,6 @@
 //! Services and settings shared by the stages of a run.
 
-use artifacts::Store;
+use aprendiz_artifacts::Store;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use crate::config::WorkerConfig;

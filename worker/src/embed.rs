@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
+use aprendiz_encoder::Encoder;
+use aprendiz_run_spec::Backend;
 use clap::Args;
-use encoder::Encoder;
 use serde_json::{Map, Value};
-use training::Backend;
 
 /// Batches that are sorted by length together, which reduces padding.
 const BUFFERED_BATCHES: usize = 16;
@@ -34,13 +34,13 @@ pub(crate) struct EmbedArgs {
     /// Batch size
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
     batch: u16,
-    /// Maximum text length in tokens; longer texts are truncated [default: the limit of the model]
+    /// Maximum text length in tokens; longer texts are truncated (default: limit of the model)
     #[arg(long, value_name = "N")]
     max_length: Option<usize>,
     /// Treat each line as a text instead of a JSON object
     #[arg(long)]
     plain: bool,
-    /// Input file; - for standard input
+    /// Input file; `-` for standard input
     #[arg(value_name = "FILE|-", default_value = "-")]
     file: PathBuf,
 }
@@ -71,8 +71,11 @@ fn keep_freed_memory() {
 }
 
 fn embed(args: &EmbedArgs) -> Result<()> {
-    let device = Backend::Auto.device()?;
+    let device = aprendiz_training::device(Backend::Auto)?;
     let mut encoder = Encoder::load(&args.model, &device)?;
+    for note in encoder.notes() {
+        eprintln!("aprendiz-worker embed: {}: {note}", args.model.display());
+    }
     if let Some(length) = args.max_length {
         encoder.set_max_length(length);
     }

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use runs::{RunsError, WorkerCommand, WorkerId, heartbeat_worker};
+use aprendiz_runs::{RunsError, WorkerCommand, WorkerId, heartbeat_worker};
 use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use runs::{Failure, RunsError};
+use aprendiz_runs::{Failure, RunsError};
 
 /// Why the pipeline stopped before publication.
 #[derive(Debug)]
@@ -60,35 +60,37 @@ impl From<sqlx::Error> for Interruption {
     }
 }
 
-impl From<dataset::DatasetError> for Interruption {
-    fn from(error: dataset::DatasetError) -> Self {
+impl From<aprendiz_dataset::DatasetError> for Interruption {
+    fn from(error: aprendiz_dataset::DatasetError) -> Self {
         match error {
-            dataset::DatasetError::Database(error) if runs::is_unavailable(&error) => Self::DatabaseUnavailable(error.to_string()),
+            aprendiz_dataset::DatasetError::Database(error) if aprendiz_runs::is_unavailable(&error) => {
+                Self::DatabaseUnavailable(error.to_string())
+            }
             error => Self::Failed(Failure { code: error.code().to_owned(), text: error.to_string(), retryable: error.is_retryable() }),
         }
     }
 }
 
-impl From<artifacts::StoreError> for Interruption {
-    fn from(error: artifacts::StoreError) -> Self {
+impl From<aprendiz_artifacts::StoreError> for Interruption {
+    fn from(error: aprendiz_artifacts::StoreError) -> Self {
         let code = match &error {
-            artifacts::StoreError::ChecksumMismatch { .. } => "object_damaged",
-            artifacts::StoreError::MissingObject(_) => "object_missing",
-            artifacts::StoreError::File { .. } => "scratch_unusable",
+            aprendiz_artifacts::StoreError::ChecksumMismatch { .. } => "object_damaged",
+            aprendiz_artifacts::StoreError::MissingObject(_) => "object_missing",
+            aprendiz_artifacts::StoreError::File { .. } => "scratch_unusable",
             _ => "object_store",
         };
         Self::Failed(Failure { code: code.to_owned(), text: error.to_string(), retryable: error.is_retryable() })
     }
 }
 
-impl From<inference::ModelError> for Interruption {
-    fn from(error: inference::ModelError) -> Self {
+impl From<aprendiz_inference::ModelError> for Interruption {
+    fn from(error: aprendiz_inference::ModelError) -> Self {
         Self::permanent("bad_model", error.to_string())
     }
 }
 
-impl From<encoder::EncoderError> for Interruption {
-    fn from(error: encoder::EncoderError) -> Self {
+impl From<aprendiz_encoder::EncoderError> for Interruption {
+    fn from(error: aprendiz_encoder::EncoderError) -> Self {
         match error.code() {
             "io" => Self::retryable("io", error.to_string()),
             code => Self::permanent(code, error.to_string()),

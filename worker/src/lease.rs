@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use runs::{AttemptId, RunsError, cancel_was_requested, renew_lease};
+use aprendiz_runs::{AttemptId, RunsError, cancel_was_requested, renew_lease};
 use sqlx::PgPool;
 use tokio::time::Instant;
 
@@ -20,7 +20,8 @@ pub(crate) enum LeaseEnd {
 
 /// Renews the lease every third of its duration until the attempt must stop.
 ///
-/// The lease counts from before the claim or renewal was sent (`claimed_at`), so the worker never trusts it longer than the database does.
+/// The lease counts from before the claim or renewal was sent (`claimed_at`), so the worker never trusts it longer than the database does:
+/// this returns no later than the database considers the lease expired.
 pub(crate) async fn keep(pool: &PgPool, attempt: AttemptId, lease: Duration, claimed_at: Instant) -> LeaseEnd {
     let mut renewed_at = claimed_at;
     let mut next_renewal = renewed_at + lease / 3;
@@ -46,8 +47,13 @@ pub(crate) async fn keep(pool: &PgPool, attempt: AttemptId, lease: Duration, cla
             }
             Err(_) => return LeaseEnd::Lost,
         }
-        tokio::time::sleep(CANCEL_POLL_INTERVAL.min(lease / 6)).await;
+        tokio::time::sleep_until(next_check(Instant::now(), renewed_at + lease, lease)).await;
     }
+}
+
+/// When to check again: after the poll interval, but no later than the lease expires.
+fn next_check(now: Instant, expires_at: Instant, lease: Duration) -> Instant {
+    (now + CANCEL_POLL_INTERVAL.min(lease / 6)).min(expires_at)
 }
 
 struct LeaseCheck {
@@ -62,4 +68,22 @@ async fn check(pool: &PgPool, attempt: AttemptId, lease: Duration, renew: bool) 
     }
     let cancel_requested = cancel_was_requested(&mut conn, attempt).await?;
     Ok(LeaseCheck { cancel_requested, renewed: renew })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_check_is_never_after_the_lease_expires() {
+        let claimed_at = Instant::now();
+        for seconds in [1, 2, 30, 3600] {
+            let lease = Duration::from_secs(seconds);
+            let expires_at = claimed_at + lease;
+            // a check that failed just before the lease expires
+            assert_eq!(next_check(expires_at - Duration::from_millis(1), expires_at, lease), expires_at);
+            let first = next_check(claimed_at, expires_at, lease);
+            assert!(first > claimed_at && first <= claimed_at + CANCEL_POLL_INTERVAL);
+        }
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use runs::RunsError;
+use aprendiz_runs::RunsError;
 
 use crate::interruption::Interruption;
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use runs::AttemptId;
+use aprendiz_runs::AttemptId;
 use tempfile::TempDir;
 
 use crate::interruption::Interruption;
@@ -113,7 +113,7 @@ pub(crate) fn sweep(parent: &Path) -> std::io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use runs::RunId;
+    use aprendiz_runs::RunId;
 
     use super::*;
 

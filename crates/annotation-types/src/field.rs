@@ -1,37 +1,11 @@
-//! Kinds, cardinalities and names of labelled fields.
+//! Types, cardinalities and names of labelled fields.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The kind of a field's values. Only categorical fields can be learned by classifiers; the others are kept and exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "sqlx", derive(sqlx::Type))]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "sqlx", sqlx(type_name = "field_kind", rename_all = "lowercase"))]
-pub enum FieldKind {
-    /// One of a set of classes.
-    Categorical,
-    /// Free text.
-    Text,
-    /// ISO dates, `YYYY-MM-DD`.
-    Date,
-    /// Decimal numbers.
-    Number,
-}
-
-impl FieldKind {
-    /// The name used in the database, the API and reports.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Categorical => "categorical",
-            Self::Text => "text",
-            Self::Date => "date",
-            Self::Number => "number",
-        }
-    }
-}
+use crate::canonical::canonical_number;
+use crate::field_kind::FieldKind;
 
 /// How many values a document may have for a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -71,7 +45,7 @@ pub fn is_iso_date(value: &str) -> bool {
 /// Whether a value is valid for a number field. Only decimal numbers are; `inf` and `nan` are not.
 #[must_use]
 pub fn is_number(value: &str) -> bool {
-    value.bytes().any(|byte| byte.is_ascii_digit()) && value.parse::<f64>().is_ok_and(f64::is_finite)
+    canonical_number(value).is_some() && value.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 #[cfg(test)]

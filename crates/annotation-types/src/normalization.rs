@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::comparison::{canonical, canonical_label, comparable, comparable_lowercase};
+use crate::field_kind::FieldKind;
+
 /// Maximum number of aliases of one field.
 const MAX_ALIASES: usize = 10_000;
 
@@ -21,7 +24,8 @@ pub enum Case {
     Upper,
 }
 
-/// Normalization rules of a field. Values are always trimmed.
+/// Normalization rules of a field. Values are always trimmed and composed (NFC); white space within a value never distinguishes aliases and
+/// allowed values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Normalization {
@@ -78,7 +82,7 @@ impl Normalization {
                 ));
             }
             if let Some(allowed) = allowed
-                && !allowed.contains(value)
+                && !allowed.iter().any(|allowed| comparable(allowed) == comparable(value))
             {
                 return Err(format!("alias {alias:?} maps to {value:?}, which is not an allowed value"));
             }
@@ -92,6 +96,8 @@ impl Normalization {
 pub struct Normalizer {
     case: Case,
     spaces: bool,
+    /// Whether values are labels, which have single blanks.
+    labels: bool,
     /// Canonical values by lookup key.
     canonical: BTreeMap<String, String>,
 }
@@ -100,22 +106,52 @@ impl Normalizer {
     /// Compiles rules for a field with these allowed values.
     #[must_use]
     pub fn new(normalization: &Normalization, allowed: Option<&[String]>) -> Self {
-        let mut normalizer = Self { case: normalization.case, spaces: normalization.spaces, canonical: BTreeMap::new() };
+        let mut normalizer = Self { case: normalization.case, spaces: normalization.spaces, labels: false, canonical: BTreeMap::new() };
         for value in allowed.unwrap_or_default() {
-            normalizer.canonical.insert(normalizer.key(value), value.clone());
+            normalizer.canonical.insert(normalizer.key(value), canonical(value).into_owned());
         }
         for (alias, value) in &normalization.aliases {
-            normalizer.canonical.insert(normalizer.key(alias), value.clone());
+            // an allowed value keeps its own spelling
+            let spelling = allowed.unwrap_or_default().iter().find(|allowed| comparable(allowed) == comparable(value));
+            normalizer.canonical.insert(normalizer.key(alias), canonical(spelling.unwrap_or(value)).into_owned());
         }
         normalizer
     }
 
-    fn key(&self, value: &str) -> String {
-        let spaced = if self.spaces { value.split_whitespace().collect::<Vec<_>>().join(" ") } else { value.trim().to_owned() };
-        match self.case {
-            Case::Keep => spaced,
-            Case::Lower | Case::Upper => spaced.to_lowercase(),
+    /// Compiles what is known about the values of a field: its rules, its allowed values, and that categories have single spaces. `None` if
+    /// its values are kept as they are.
+    #[must_use]
+    pub fn for_field(kind: FieldKind, normalization: Option<&Normalization>, allowed: Option<&[String]>) -> Option<Self> {
+        let is_categorical = kind == FieldKind::Categorical;
+        if normalization.is_none() && allowed.is_none() && !is_categorical {
+            return None;
         }
+        let mut normalizer = Self::new(normalization.unwrap_or(&Normalization::default()), allowed);
+        normalizer.labels = is_categorical;
+        Some(normalizer)
+    }
+
+    /// The form in which a value is looked up among aliases and allowed values.
+    fn key(&self, value: &str) -> String {
+        match self.case {
+            Case::Keep => comparable(value).into_owned(),
+            Case::Lower | Case::Upper => comparable_lowercase(value),
+        }
+    }
+
+    /// The form of a value that is neither an alias nor an allowed value.
+    fn other(&self, value: &str) -> String {
+        let spaced = match (self.spaces, self.labels) {
+            (true, _) => comparable(value),
+            (false, true) => canonical_label(value),
+            (false, false) => canonical(value),
+        };
+        let cased = match self.case {
+            Case::Keep => return spaced.into_owned(),
+            Case::Lower => spaced.to_lowercase(),
+            Case::Upper => spaced.to_lowercase().to_uppercase(),
+        };
+        canonical(&cased).into_owned()
     }
 
     /// Normalizes values and removes duplicates; the first occurrence stays.
@@ -123,12 +159,7 @@ impl Normalizer {
     pub fn apply(&self, values: &[String]) -> Vec<String> {
         let mut normal: Vec<String> = Vec::with_capacity(values.len());
         for value in values {
-            let key = self.key(value);
-            let value = match (self.canonical.get(&key), self.case) {
-                (Some(canonical), _) => canonical.clone(),
-                (None, Case::Upper) => key.to_uppercase(),
-                (None, Case::Keep | Case::Lower) => key,
-            };
+            let value = self.canonical.get(&self.key(value)).cloned().unwrap_or_else(|| self.other(value));
             if !value.is_empty() && !normal.contains(&value) {
                 normal.push(value);
             }
@@ -155,6 +186,21 @@ mod tests {
         let upper = Normalization { case: Case::Upper, ..Normalization::default() };
         assert_eq!(apply(&upper, None, &["eur ", "EUR"]), ["EUR"]);
         assert_eq!(apply(&Normalization::default(), None, &[" a  b ", "A  b"]), ["a  b", "A  b"]);
+    }
+
+    #[test]
+    fn canonical_equivalents_and_white_space_do_not_distinguish_spellings() {
+        let keep = Normalization::default();
+        assert_eq!(apply(&keep, Some(&["Goiás"]), &["Goia\u{301}s", "Goiás"]), ["Goiás"]);
+        assert_eq!(apply(&keep, Some(&["Goia\u{301}s"]), &["Goiás"]), ["Goiás"], "values are stored composed");
+        assert_eq!(apply(&keep, Some(&["New York"]), &["New\u{a0} York"]), ["New York"]);
+        assert_eq!(apply(&keep, None, &["Goia\u{301}s"]), ["Goiás"]);
+        let lower = Normalization { case: Case::Lower, ..Normalization::default() };
+        assert_eq!(apply(&lower, Some(&["Goiás"]), &["GOIA\u{301}S"]), ["Goiás"]);
+        let aliases = BTreeMap::from([("Sa\u{303}o  Paulo".to_owned(), "Sa\u{303}o Paulo".to_owned())]);
+        let aliased = Normalization { aliases, ..Normalization::default() };
+        assert!(aliased.check(Some(&["São Paulo".to_owned()])).is_ok());
+        assert_eq!(apply(&aliased, Some(&["São Paulo"]), &["São Paulo", "Sa\u{303}o Paulo"]), ["São Paulo"]);
     }
 
     #[test]

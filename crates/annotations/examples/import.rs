@@ -1,10 +1,10 @@
 //! Imports a file and prints its report, and a line of JSON with measurements on stderr:
-//! `cargo run -p annotations --example import -- FILE` with `DATABASE_URL` set.
+//! `cargo run -p aprendiz-annotations --example import -- FILE` with `DATABASE_URL` set.
 
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use annotations::import::{ImportOptions, Stage, import_label_studio};
+use aprendiz_annotations::import::{ImportOptions, Stage, import_label_studio};
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 

@@ -2,7 +2,7 @@
 //!
 //! Imports apply them to many fields at once, reviews to one. They are macros because statements are static strings.
 
-/// The review status for the columns `predicted` and `accepted`. Values are compared as sets.
+/// The review status for the columns `predicted` and `accepted`. Values are compared as sets, in their comparable form.
 macro_rules! status {
     () => {
         "CASE WHEN accepted IS NULL THEN 'UNREVIEWED'
@@ -10,6 +10,7 @@ macro_rules! status {
               WHEN accepted = '{}' THEN 'REJECTED'
               WHEN coalesce(predicted, '{}') = '{}' THEN 'NEW'
               WHEN predicted @> accepted AND predicted <@ accepted THEN 'OK'
+              WHEN comparable_values(predicted) = comparable_values(accepted) THEN 'OK'
               ELSE 'CORRECTED' END::review_status"
     };
 }
@@ -69,7 +70,7 @@ macro_rules! derive_states {
                          SELECT l.value, l.review_status, l.spans, l.reviewer, l.position, l.occurred_at
                          FROM annotation_events l
                          WHERE l.document_id = t.document_id AND l.field = t.field
-                         ORDER BY l.occurred_at DESC, l.position DESC
+                         ORDER BY l.occurred_at DESC, octet_length(l.source_ref) DESC, l.source_ref COLLATE \"C\" DESC, l.source COLLATE \"C\" DESC
                          LIMIT 1
                      ) e ON true
                  ) both_values

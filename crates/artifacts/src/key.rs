@@ -1,11 +1,15 @@
-//! Object keys. Every key contains the run and the attempt that writes it, so that two attempts never write the same object.
+//! Object keys. The key of a file of a run contains the run and the attempt that writes it, so that two attempts never write the same
+//! object. The key of an uploaded import file contains the id of the import.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-/// Top-level prefixes of all keys.
-pub const KEY_PREFIXES: [&str; 4] = ["checkpoints/", "datasets/", "embeddings/", "models/"];
+/// Top-level prefixes of the keys that attempts of runs write. Import files are below `imports/`.
+pub const ATTEMPT_PREFIXES: [&str; 4] = ["checkpoints/", "datasets/", "embeddings/", "models/"];
+
+/// Top-level prefix of the uploaded files of background imports. Their rows in the database decide when they are deleted.
+const IMPORT_PREFIX: &str = "imports/";
 
 /// An unsafe path that cannot be part of a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,10 +73,16 @@ impl fmt::Display for ObjectPrefix {
     }
 }
 
-/// Parses the run ID and the attempt number from an object key. `None` for keys that this crate did not create.
+/// Key of the uploaded file of a background import.
+#[must_use]
+pub fn import_key(import_id: Uuid) -> String {
+    format!("{IMPORT_PREFIX}{import_id}")
+}
+
+/// Parses the run ID and the attempt number from an object key. `None` for keys that no attempt writes.
 #[must_use]
 pub fn parse_writer(key: &str) -> Option<(Uuid, i32)> {
-    if !KEY_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
+    if !ATTEMPT_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
         return None;
     }
     // a model may be named `run-1`, so the run is the segment directly before the attempt
@@ -105,6 +115,11 @@ mod tests {
     }
 
     #[test]
+    fn the_key_of_an_import_file_contains_the_import() {
+        assert_eq!(import_key(Uuid::nil()), "imports/00000000-0000-0000-0000-000000000000");
+    }
+
+    #[test]
     fn writer_is_parsed_from_the_key() {
         let run = Uuid::from_u128(7);
         for prefix in
@@ -119,6 +134,7 @@ mod tests {
             format!("models/x/run-{run}/config.json"),
             format!("models/x/run-{run}/attempt-0/config.json"),
             format!("backups/run-{run}/attempt-1/config.json"),
+            import_key(run),
         ] {
             assert_eq!(parse_writer(&foreign), None, "{foreign}");
         }

@@ -11,7 +11,7 @@ mod upload;
 
 pub use delete::{ListedObject, Listing};
 pub use error::StoreError;
-pub use key::{KEY_PREFIXES, KeyError, ObjectPrefix, check_relative_path, parse_writer};
+pub use key::{ATTEMPT_PREFIXES, KeyError, ObjectPrefix, check_relative_path, import_key, parse_writer};
 pub use multipart::IncompleteUpload;
 pub use store::{Object, ObjectRange, Store, StoreConfig};
 pub use upload::{Upload, Uploaded};

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use artifacts::StoreConfig;
-use queue::QueueConfig;
+use aprendiz_artifacts::StoreConfig;
+use aprendiz_queue::QueueConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// Source of variables: the process environment, or a function in tests.

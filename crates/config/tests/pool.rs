@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 use aprendiz_config::Environment;
+use aprendiz_test_support::TestDatabase;
 use futures::FutureExt as _;
 use sqlx::{Connection as _, PgPool};
-use test_support::TestDatabase;
 
 async fn pool_of_one(database: &TestDatabase) -> PgPool {
     let url = database.url().to_owned();

@@ -89,7 +89,7 @@ mod tests {
     use std::path::Path;
     use std::{fs, io};
 
-    use test_support::TestDatabase;
+    use aprendiz_test_support::TestDatabase;
 
     use super::*;
 

@@ -124,7 +124,7 @@ fn recover<T: LeaderTask>(task: &mut T, backoff: &mut Backoff, warned: &mut Warn
 
 #[cfg(test)]
 mod tests {
-    use test_support::TestDatabase;
+    use aprendiz_test_support::TestDatabase;
     use tokio::sync::mpsc;
     use tokio::task::JoinHandle;
 

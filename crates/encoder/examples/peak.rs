@@ -3,7 +3,7 @@
 
 use std::{array, hint::black_box, time::Instant};
 
-use encoder::with_simd;
+use aprendiz_encoder::with_simd;
 
 /// Independent sums: 96 values are twelve AVX2 registers, enough to saturate both FMA units.
 const SUMS: usize = 96;

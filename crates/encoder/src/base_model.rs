@@ -2,15 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use inference::manifest::hash_file;
+use aprendiz_inference::manifest::hash_file;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
     error::EncoderError,
-    files::{CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE},
-    model::{config::BertConfig, modules::Modules},
-    tokenizer::Tokenizer,
+    files::{TOKENIZER_FILE, WEIGHTS_FILE},
+    hub_cache::find_snapshot,
+    hub_component::is_valid_component,
+    model::{
+        directory::ModelDirectory,
+        modules::find_network_folder,
+        reader::DirectoryReader,
+        weight_files::{self, explain_missing},
+    },
 };
 
 /// Default organisation of a name.
@@ -37,8 +43,19 @@ pub struct BaseModelCaches {
 pub struct BaseModel {
     /// The directory.
     pub dir: PathBuf,
-    /// SHA-256 over configuration, tokenizer and weights, as hexadecimal digits. Identifies the base model of a training.
+    /// SHA-256 over the names and contents of all files that are read, as hexadecimal digits. Identifies the base model of a training.
     pub hash: String,
+    /// What was assumed, ignored or converted when the directory was read, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// A place where a model was looked for.
+enum Candidate {
+    /// With notes about the place.
+    Usable(PathBuf, Vec<String>),
+    Unusable(String),
+    Missing,
 }
 
 impl BaseModel {
@@ -51,40 +68,45 @@ impl BaseModel {
     pub fn find(name: &str, caches: &BaseModelCaches) -> Result<Self, EncoderError> {
         if name.starts_with('/') || name.starts_with("./") {
             let dir = Path::new(name);
-            let missing = || unknown(name, format!("the directory has no {WEIGHTS_FILE}"));
-            return if dir.join(WEIGHTS_FILE).is_file() { Self::from_dir(dir, None) } else { Err(missing()) };
+            return match Candidate::at(dir) {
+                Candidate::Usable(dir, _) => Self::from_dir(&dir, None, Vec::new()),
+                Candidate::Unusable(reason) => Err(unknown(name, reason)),
+                Candidate::Missing => Err(unknown(name, "the directory does not exist")),
+            };
         }
         let invalid_name =
             || unknown(name, "not a valid name on Hugging Face: use letters, digits, `.`, `_` and `-`, with at most one `/` between them");
         let (owner, model) = hub_name(name).ok_or_else(invalid_name)?;
         let full_name = format!("{owner}/{model}");
-        let plain = caches.weights.iter().filter(|_| owner == DEFAULT_OWNER).map(|folder| folder.join(model));
-        let owned = caches.weights.iter().map(|folder| folder.join(owner).join(model));
-        let hub = caches.hub.iter().filter_map(|hub| newest_snapshot(&hub.join(format!("models--{owner}--{model}"))));
-        match plain.chain(owned).chain(hub).find(|dir| dir.join(WEIGHTS_FILE).is_file()) {
-            Some(dir) => Self::from_dir(&dir, Some(&full_name)),
-            None => Err(unknown(name, instructions(&full_name, caches))),
+        let plain = caches.weights.iter().filter(|_| owner == DEFAULT_OWNER).map(|folder| Candidate::at(&folder.join(model)));
+        let owned = caches.weights.iter().map(|folder| Candidate::at(&folder.join(owner).join(model)));
+        let hub = caches.hub.iter().map(|hub| Candidate::in_hub(&hub.join(format!("models--{owner}--{model}"))));
+        let mut reasons = Vec::new();
+        for candidate in plain.chain(owned).chain(hub) {
+            match candidate {
+                Candidate::Usable(dir, notes) => return Self::from_dir(&dir, Some(&full_name), notes),
+                Candidate::Unusable(reason) => reasons.push(reason),
+                Candidate::Missing => {}
+            }
         }
+        Err(unknown(name, instructions(&full_name, caches, &reasons)))
     }
 
     /// Checks a directory that is to become the model `full_name`: files of a known model must be the published ones, and the described
-    /// network must be supported. Does not read the tensors.
+    /// network must be supported. Does not read the values of the weights.
     ///
     /// # Errors
     /// `bad_base_model`.
     pub fn check(dir: &Path, full_name: &str) -> Result<Self, EncoderError> {
-        let config = BertConfig::read(&dir.join(CONFIG_FILE))?;
-        Modules::read(dir, config.max_position_embeddings)?;
-        Tokenizer::read(&dir.join(TOKENIZER_FILE))?;
-        Self::from_dir(dir, Some(full_name))
+        Self::from_dir(dir, Some(full_name), Vec::new())
     }
 
-    fn from_dir(dir: &Path, name: Option<&str>) -> Result<Self, EncoderError> {
+    fn from_dir(dir: &Path, name: Option<&str>, mut notes: Vec<String>) -> Result<Self, EncoderError> {
+        let directory = ModelDirectory::read(dir)?;
         let mut hasher = Sha256::new();
-        for file in [CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE] {
-            let path = dir.join(file);
+        for (file, path) in directory.files() {
             let (_, hash) = hash_file(&path)?;
-            hasher.update(&hash);
+            hasher.update(format!("{file}\0{hash}\n"));
             let published = PUBLISHED.iter().find(|(known, known_file, _)| Some(*known) == name && *known_file == file);
             if let Some((known, _, published)) = published
                 && *published != hash
@@ -93,8 +115,40 @@ impl BaseModel {
                 return Err(EncoderError::rejected(path, reason));
             }
         }
-        Ok(Self { dir: dir.to_owned(), hash: hex::encode(hasher.finalize()) })
+        notes.extend(directory.notes);
+        Ok(Self { dir: dir.to_owned(), hash: hex::encode(hasher.finalize()), notes })
     }
+}
+
+impl Candidate {
+    fn at(dir: &Path) -> Self {
+        if !dir.exists() {
+            return Self::Missing;
+        }
+        let mut reader = DirectoryReader::new(dir);
+        let folder = find_network_folder(&mut reader).unwrap_or_default();
+        match weight_files::has_weights(&reader, &folder) {
+            true => Self::Usable(dir.to_owned(), Vec::new()),
+            false => Self::Unusable(format!("{}: {}", dir.join(&folder).display(), explain_missing(&reader, &folder))),
+        }
+    }
+
+    fn in_hub(model: &Path) -> Self {
+        match find_snapshot(model) {
+            Ok(None) => Self::Missing,
+            Err(reason) => Self::Unusable(reason),
+            Ok(Some((dir, notes))) => match Self::at(&dir) {
+                Self::Usable(dir, _) => Self::Usable(dir, notes),
+                other => other,
+            },
+        }
+    }
+}
+
+/// Whether a directory has weights that can be read.
+#[must_use]
+pub fn has_weights(dir: &Path) -> bool {
+    matches!(Candidate::at(dir), Candidate::Usable(..))
 }
 
 /// Owner and model of a name on Hugging Face; `None` if it is not a valid name.
@@ -108,35 +162,16 @@ fn unknown(name: &str, reason: impl Into<String>) -> EncoderError {
     EncoderError::UnknownBaseModel { name: name.to_owned(), reason: reason.into() }
 }
 
-fn instructions(name: &str, caches: &BaseModelCaches) -> String {
+fn instructions(name: &str, caches: &BaseModelCaches, unusable: &[String]) -> String {
     let display = |folder: &Option<PathBuf>| folder.as_ref().map_or("none".to_owned(), |folder| folder.display().to_string());
     let fetch = if PUBLISHED.iter().any(|(known, _, _)| *known == name) { "run `./dev weights`, or " } else { "" };
+    let unusable = if unusable.is_empty() { String::new() } else { format!("; not used: {}", unusable.join("; ")) };
     format!(
-        "searched in {} and {}; {fetch}download it with `hf download {name}` on this machine, let workers download it (APRENDIZ_HUB=https://huggingface.co), or use a \
+        "searched in {} and {}{unusable}; {fetch}download it with `hf download {name}` on this machine, let workers download it (APRENDIZ_HUB=https://huggingface.co), or use a \
          directory",
         display(&caches.weights),
         display(&caches.hub)
     )
-}
-
-/// The snapshot of the revision `main`, or any snapshot if `main` is unknown.
-fn newest_snapshot(model: &Path) -> Option<PathBuf> {
-    let snapshots = model.join("snapshots");
-    if let Ok(revision) = std::fs::read_to_string(model.join("refs/main"))
-        && is_valid_component(revision.trim())
-    {
-        return Some(snapshots.join(revision.trim()));
-    }
-    let mut dirs: Vec<PathBuf> = std::fs::read_dir(snapshots).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    dirs.sort();
-    dirs.pop()
-}
-
-fn is_valid_component(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 128
-        && !name.starts_with('.')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 #[cfg(test)]
@@ -145,10 +180,7 @@ mod tests {
     use std::fs;
 
     fn model(dir: &Path) {
-        fs::create_dir_all(dir).unwrap();
-        for file in [CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE] {
-            fs::write(dir.join(file), file).unwrap();
-        }
+        crate::write_random(dir, 1).unwrap();
     }
 
     #[test]
@@ -162,6 +194,22 @@ mod tests {
             "{message}"
         );
         assert_eq!(BaseModel::find("/nowhere", &caches).unwrap_err().code(), "unknown_base_model");
+    }
+
+    #[test]
+    fn a_directory_without_weights_is_named_with_what_it_has() {
+        let weights = tempfile::tempdir().unwrap();
+        let dir = weights.path().join("tiny");
+        model(&dir);
+        fs::rename(dir.join(WEIGHTS_FILE), dir.join("pytorch_model.bin")).unwrap();
+        let caches = BaseModelCaches { weights: Some(weights.path().to_owned()), hub: None };
+        for name in ["tiny", dir.to_str().unwrap()] {
+            let error = BaseModel::find(name, &caches).unwrap_err();
+            let message = error.to_string();
+            assert!(error.code() == "unknown_base_model" && message.contains("pytorch_model.bin is not read"), "{message}");
+            assert!(message.contains(dir.to_str().unwrap()) && message.contains("safe_serialization"), "{message}");
+        }
+        assert!(!has_weights(&dir) && !has_weights(&weights.path().join("other")));
     }
 
     #[test]

@@ -17,12 +17,7 @@ use safetensors::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{
-    base_model::BaseModel,
-    error::EncoderError,
-    files::CONFIG_FILE,
-    model::{config::BertConfig, modules::Modules},
-};
+use crate::{base_model::BaseModel, error::EncoderError};
 
 /// Bytes of a key.
 const KEY_BYTES: usize = 32;
@@ -38,15 +33,10 @@ const ARITHMETIC_VERSION: u32 = 1;
 
 /// Fingerprint of the vectors that a base model computes on the back end flex: if it is equal, the same token ids give the same vector to
 /// the last bit. `kernel` is the CPU kernel.
-///
-/// # Errors
-/// `io` or `bad_base_model` if the directory cannot be read.
-pub fn embeddings_fingerprint(base: &BaseModel, kernel: &str) -> Result<String, EncoderError> {
-    let config = BertConfig::read(&base.dir.join(CONFIG_FILE))?;
-    // the maximum length is not part of it: keys are hashes of truncated texts
-    let normalize = Modules::read(&base.dir, config.max_position_embeddings)?.normalize;
-    let input = format!("{ARITHMETIC_VERSION} {} {} {normalize} {kernel}", env!("CARGO_PKG_VERSION"), base.hash);
-    Ok(hex::encode(Sha256::digest(input)))
+#[must_use]
+pub fn embeddings_fingerprint(base: &BaseModel, kernel: &str) -> String {
+    let input = format!("{ARITHMETIC_VERSION} {} {} {kernel}", env!("CARGO_PKG_VERSION"), base.hash);
+    hex::encode(Sha256::digest(input))
 }
 
 /// Cached vectors, and vectors that are new.

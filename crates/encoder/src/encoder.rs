@@ -1,19 +1,20 @@
 //! The sentence encoder: texts in, vectors out.
 
-use std::{fs, path::Path};
+use std::{borrow::Cow, path::Path};
 
 use burn::tensor::{Device, Tensor};
 
 use crate::{
     embedding_cache::EmbeddingCache,
     error::EncoderError,
-    files::{CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE},
+    files::WEIGHTS_FILE,
     model::{
         batch::Batch,
         bert::{Bert, TokenRows},
         config::BertConfig,
+        directory::ModelDirectory,
         modules::Modules,
-        weights::{self, Weights},
+        weights::Weights,
     },
     tokenizer::Tokenizer,
 };
@@ -34,6 +35,9 @@ pub struct Encoder {
     /// The unmodified contents of `config.json` and `tokenizer.json`.
     pub(crate) config_text: String,
     pub(crate) tokenizer_text: String,
+    /// Whether the directory has tensors that are not part of the encoder.
+    pub(crate) has_ignored_tensors: bool,
+    notes: Vec<String>,
 }
 
 impl Encoder {
@@ -45,36 +49,20 @@ impl Encoder {
     /// `io` if a file cannot be read, `bad_base_model` if a file is malformed, a tensor is missing, unexpected or of another shape, or the
     /// directory requires something that is not supported.
     pub fn load(dir: &Path, device: &Device) -> Result<Self, EncoderError> {
-        let config_path = dir.join(CONFIG_FILE);
-        let config = BertConfig::read(&config_path)?;
-        let modules = Modules::read(dir, config.max_position_embeddings)?;
-        let tokenizer_path = dir.join(TOKENIZER_FILE);
-        let tokenizer = Tokenizer::read(&tokenizer_path)?;
-        if tokenizer.tokens().len() > config.vocab_size {
-            let reason = format!("has {} tokens, vocab_size in {CONFIG_FILE} is {}", tokenizer.tokens().len(), config.vocab_size);
-            return Err(EncoderError::rejected(tokenizer_path, reason));
-        }
-        let path = dir.join(WEIGHTS_FILE);
-        let mut weights = weights::read(&path)?;
-        let model = Bert::from_weights(&config, &mut weights, device).map_err(|reason| EncoderError::rejected(&path, reason))?;
-        if let Some(name) = weights.keys().find(|name| !name.starts_with("pooler.")) {
-            return Err(EncoderError::rejected(path, format!("has an unexpected tensor `{name}`")));
-        }
-        Ok(Self {
-            config,
-            modules,
-            tokenizer,
-            model,
-            unused: weights,
-            config_text: fs::read_to_string(&config_path).map_err(EncoderError::io(&config_path))?,
-            tokenizer_text: fs::read_to_string(&tokenizer_path).map_err(EncoderError::io(&tokenizer_path))?,
-        })
+        let ModelDirectory { config, config_text, tokenizer_text, modules, tokenizer, weights, notes, .. } = ModelDirectory::read(dir)?;
+        let has_ignored_tensors = !weights.names.outside.is_empty();
+        let mut weights = weights.load()?;
+        let model = Bert::from_weights(&config, &mut weights, device);
+        let model = model.map_err(|reason| EncoderError::rejected(dir.join(WEIGHTS_FILE), reason))?;
+        // what remains is the pooler of BERT: everything else was checked
+        Ok(Self { config, modules, tokenizer, model, unused: weights, config_text, tokenizer_text, has_ignored_tensors, notes })
     }
 
     /// An encoder from its parts. `texts` are the contents of its `config.json` and `tokenizer.json`.
     pub(crate) fn from_parts(model: Bert, tokenizer: Tokenizer, modules: Modules, config: BertConfig, texts: (String, String)) -> Self {
         let (config_text, tokenizer_text) = texts;
-        Self { config, modules, tokenizer, model, unused: Weights::new(), config_text, tokenizer_text }
+        let unused = Weights::new();
+        Self { config, modules, tokenizer, model, unused, config_text, tokenizer_text, has_ignored_tensors: false, notes: Vec::new() }
     }
 
     /// Configuration of the network.
@@ -94,10 +82,20 @@ impl Encoder {
         self.modules.max_length = length.clamp(3, self.config.max_position_embeddings);
     }
 
-    /// Token ids of a text, truncated to the maximum length.
+    /// What was assumed, ignored or converted when the directory was read, a sentence each.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Token ids of a text with the default prompt before it, truncated to the maximum length.
     #[must_use]
     pub fn tokens(&self, text: &str) -> Vec<u32> {
-        self.tokenizer.encode(text, self.modules.max_length)
+        let text = match self.modules.prompts.default_text() {
+            "" => Cow::Borrowed(text),
+            prompt => Cow::Owned(format!("{prompt}{text}")),
+        };
+        self.tokenizer.encode(&text, self.modules.max_length)
     }
 
     /// A batch of tokenized texts.

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use inference::ModelError;
+use aprendiz_inference::ModelError;
 
 /// An error with the affected file or name and the reason.
 #[derive(Debug, thiserror::Error)]

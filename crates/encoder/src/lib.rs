@@ -1,5 +1,5 @@
 //! The sentence encoder: reads a directory in the layout of sentence-transformers into a tokenizer and a Burn network, and turns texts into
-//! vectors. Loading rejects everything that is not supported; it never guesses.
+//! vectors. Loading rejects everything that is not supported, and notes what it assumes as sentence-transformers does.
 //!
 //! A separate crate, so that texts can be encoded without the training code.
 
@@ -10,16 +10,18 @@ mod error;
 mod export;
 mod files;
 mod fused;
+mod hub_cache;
+mod hub_component;
 mod model;
 mod random_model;
 mod simd;
 mod tokenizer;
 
-pub use base_model::{BaseModel, BaseModelCaches, hub_name};
+pub use base_model::{BaseModel, BaseModelCaches, has_weights, hub_name};
 pub use embedding_cache::{EmbeddingCache, embeddings_fingerprint};
 pub use encoder::Encoder;
 pub use error::EncoderError;
-pub use files::{CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
+pub use files::{CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, is_model_file, is_weights_file};
 pub use model::{
     batch::Batch,
     bert::{Bert, TokenRows},

@@ -17,6 +17,7 @@ use crate::{
         bert::Bert,
         config::BertConfig,
         modules::Modules,
+        parts::tensor_shapes,
         weights::{WeightTensor, Weights},
     },
     tokenizer::Tokenizer,
@@ -51,8 +52,8 @@ pub fn write_random(dir: &Path, seed: u64) -> Result<(), EncoderError> {
     let tokenizer_text = format!("{:#}\n", tokenizer(&tokens));
     let encoder = Encoder::from_parts(
         Bert::from_weights(&config, &mut weights(&config, seed), &Device::flex()).map_err(reject)?,
-        Tokenizer::parse(&tokenizer_text).map_err(reject)?,
-        Modules { max_length: config.max_position_embeddings, normalize: true },
+        Tokenizer::parse(&tokenizer_text, false).map_err(reject)?,
+        Modules::normalized_mean(config.max_position_embeddings),
         config,
         (format!("{config_text:#}\n"), tokenizer_text),
     );
@@ -97,31 +98,6 @@ fn tokenizer(tokens: &[String]) -> Value {
 }
 
 fn weights(config: &BertConfig, seed: u64) -> Weights {
-    let (size, wide) = (config.hidden_size, config.intermediate_size);
-    let mut shapes: Vec<(String, Vec<usize>)> = vec![
-        ("embeddings.word_embeddings.weight".to_owned(), vec![config.vocab_size, size]),
-        ("embeddings.position_embeddings.weight".to_owned(), vec![config.max_position_embeddings, size]),
-        ("embeddings.token_type_embeddings.weight".to_owned(), vec![config.type_vocab_size, size]),
-        ("embeddings.LayerNorm.weight".to_owned(), vec![size]),
-        ("embeddings.LayerNorm.bias".to_owned(), vec![size]),
-    ];
-    for layer in 0..config.num_hidden_layers {
-        for (part, to, from) in [
-            ("attention.self.query", size, size),
-            ("attention.self.key", size, size),
-            ("attention.self.value", size, size),
-            ("attention.output.dense", size, size),
-            ("intermediate.dense", wide, size),
-            ("output.dense", size, wide),
-        ] {
-            shapes.push((format!("encoder.layer.{layer}.{part}.weight"), vec![to, from]));
-            shapes.push((format!("encoder.layer.{layer}.{part}.bias"), vec![to]));
-        }
-        for part in ["attention.output.LayerNorm", "output.LayerNorm"] {
-            shapes.push((format!("encoder.layer.{layer}.{part}.weight"), vec![size]));
-            shapes.push((format!("encoder.layer.{layer}.{part}.bias"), vec![size]));
-        }
-    }
     let mut generator = SplitMix64::seed_from_u64(seed);
     let mut random = || {
         // the sum of three uniform numbers approximates a normal distribution
@@ -133,7 +109,7 @@ fn weights(config: &BertConfig, seed: u64) -> Weights {
         _ if name.ends_with(".bias") => 0.0,
         _ => random(),
     };
-    shapes
+    tensor_shapes(config)
         .into_iter()
         .map(|(name, shape)| {
             let values = (0..shape.iter().product()).map(|_| value(&name, &mut random)).collect();

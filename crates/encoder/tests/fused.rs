@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use aprendiz_encoder::{Bert, Encoder, write_random};
 use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::{Device, Gradients, Tensor},
 };
-use encoder::{Bert, Encoder, write_random};
 
 /// Texts of different lengths, enough for several parts.
 fn texts() -> Vec<String> {

@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use aprendiz_encoder::Encoder;
 use burn::tensor::Device;
-use encoder::Encoder;
 use serde::Deserialize;
 
 /// Minimum cosine similarity of a vector and its reference.

@@ -34,7 +34,7 @@ pub fn accuracy(examples: &[ScoredExample]) -> Option<f64> {
     ratio(count_correct(examples), examples.len() as u64)
 }
 
-pub(crate) fn count_correct(examples: &[ScoredExample]) -> u64 {
+fn count_correct(examples: &[ScoredExample]) -> u64 {
     examples.iter().filter(|example| example.is_correct()).count() as u64
 }
 

@@ -1,5 +1,7 @@
 //! Selective prediction: coverage and accuracy above a confidence threshold.
 
+use std::collections::{HashMap, hash_map::Entry};
+
 use serde::{Deserialize, Serialize};
 
 use crate::example::{ScoredExample, ratio};
@@ -28,12 +30,13 @@ pub struct CurvePoint {
     pub accuracy: f64,
 }
 
-/// Coverage and accuracy at a threshold. A confidence equal to the threshold is answered; `∅` is an answer too.
+/// Coverage and accuracy at a threshold. A confidence equal to the threshold is answered, except of a text without any known feature; `∅`
+/// is an answer too.
 #[must_use]
 pub fn selective(examples: &[ScoredExample], threshold: f64) -> Selective {
     let mut answered = 0;
     let mut correct = 0;
-    for example in examples.iter().filter(|example| example.confidence >= threshold) {
+    for example in examples.iter().filter(|example| !example.never_answered && example.confidence >= threshold) {
         answered += 1;
         correct += u64::from(example.is_correct());
     }
@@ -41,7 +44,7 @@ pub fn selective(examples: &[ScoredExample], threshold: f64) -> Selective {
 }
 
 /// The coverage curve from the highest threshold to the lowest, with one point per distinct confidence. It is thinned to at most
-/// `max_points` points of evenly spaced rank; the last point (full coverage) is always kept.
+/// `max_points` points of evenly spaced rank; the last point (the greatest coverage) is always kept.
 #[must_use]
 pub fn coverage_curve(examples: &[ScoredExample], max_points: usize) -> Vec<CurvePoint> {
     let curve: Vec<CurvePoint> = cumulative_counts(examples)
@@ -58,7 +61,7 @@ pub fn coverage_curve(examples: &[ScoredExample], max_points: usize) -> Vec<Curv
     (1..=max_points).map(|point| curve[point * curve.len() / max_points - 1]).collect()
 }
 
-/// Counts of examples at or above a confidence.
+/// Counts of answered examples at or above a confidence.
 pub(crate) struct CumulativeCounts {
     pub(crate) confidence: f64,
     pub(crate) answered: u64,
@@ -67,7 +70,8 @@ pub(crate) struct CumulativeCounts {
 
 /// Cumulative counts at every distinct confidence, in descending order. No threshold can separate equal confidences.
 pub(crate) fn cumulative_counts(examples: &[ScoredExample]) -> Vec<CumulativeCounts> {
-    let mut ranked: Vec<(f64, bool)> = examples.iter().map(|example| (example.confidence, example.is_correct())).collect();
+    let answerable = examples.iter().filter(|example| !example.never_answered);
+    let mut ranked: Vec<(f64, bool)> = answerable.map(|example| (example.confidence, example.is_correct())).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
 
     let mut steps: Vec<CumulativeCounts> = Vec::new();
@@ -86,10 +90,72 @@ pub(crate) fn cumulative_counts(examples: &[ScoredExample]) -> Vec<CumulativeCou
     steps
 }
 
+/// As [`cumulative_counts`], with groups of near-duplicates instead of examples. A group is answered as soon as one of its examples is,
+/// and correct as long as all of its answered examples are.
+pub(crate) fn cumulative_group_counts(examples: &[ScoredExample]) -> Vec<CumulativeCounts> {
+    let mut ranked: Vec<&ScoredExample> = examples.iter().filter(|example| !example.never_answered).collect();
+    ranked.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+
+    let mut steps: Vec<CumulativeCounts> = Vec::new();
+    let mut is_correct: HashMap<&str, bool> = HashMap::new();
+    let (mut answered, mut correct) = (0, 0);
+    for example in ranked {
+        match example.group.as_deref().map(|group| is_correct.entry(group)) {
+            Some(Entry::Occupied(mut known)) => {
+                if *known.get() && !example.is_correct() {
+                    known.insert(false);
+                    correct -= 1;
+                }
+            }
+            new => {
+                if let Some(group) = new {
+                    group.or_insert(example.is_correct());
+                }
+                answered += 1;
+                correct += u64::from(example.is_correct());
+            }
+        }
+        let confidence = example.confidence;
+        match steps.last_mut() {
+            Some(last) if last.confidence == confidence => (last.answered, last.correct) = (answered, correct),
+            _ => steps.push(CumulativeCounts { confidence, answered, correct }),
+        }
+    }
+    steps
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::example::testing::scored;
+
+    #[test]
+    fn a_group_is_answered_once_and_wrong_as_soon_as_one_of_its_answers_is() {
+        let of_group = |group: &str, predicted: &str, confidence| ScoredExample {
+            group: Some(group.to_owned()),
+            ..scored("a", predicted, confidence)
+        };
+        let examples = [
+            of_group("x", "a", 0.9),
+            of_group("x", "a", 0.8),
+            of_group("y", "a", 0.7),
+            of_group("x", "b", 0.6),
+            of_group("x", "b", 0.5),
+            scored("a", "a", 0.4),
+            scored("a", "a", 0.4),
+        ];
+        let counts: Vec<_> = cumulative_group_counts(&examples).iter().map(|step| (step.confidence, step.answered, step.correct)).collect();
+        assert_eq!(counts, [(0.9, 1, 1), (0.8, 1, 1), (0.7, 2, 2), (0.6, 2, 1), (0.5, 2, 1), (0.4, 4, 3)]);
+    }
+
+    #[test]
+    fn a_text_without_known_features_is_not_answered() {
+        let mut examples = examples();
+        examples[1].never_answered = true;
+        assert_eq!(selective(&examples, 0.5).answered, 3);
+        assert_eq!(coverage_curve(&examples, 100).last().unwrap().coverage, 0.75);
+        assert_eq!(cumulative_group_counts(&examples).last().unwrap().answered, 3);
+    }
 
     fn examples() -> Vec<ScoredExample> {
         vec![scored("a", "b", 0.5), scored("a", "a", 0.9), scored("a", "a", 0.5), scored("b", "a", 0.7)]

@@ -1,5 +1,7 @@
 //! Scored examples: a prediction with the accepted value.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 /// A class of a field; `None` is `∅` (no value).
@@ -18,6 +20,12 @@ pub struct ScoredExample {
     /// extractor; `log_loss` is undefined then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gold_probability: Option<f64>,
+    /// The group of near-duplicates that the document belongs to. Its examples are one piece of evidence. `None` = a group of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Whether the prediction is never answered, whatever its confidence, because the model knows no feature of the text.
+    #[serde(default)]
+    pub never_answered: bool,
 }
 
 impl ScoredExample {
@@ -26,6 +34,13 @@ impl ScoredExample {
     pub fn is_correct(&self) -> bool {
         self.gold == self.predicted
     }
+}
+
+/// Number of independent examples: examples of one group count once.
+#[must_use]
+pub fn count_groups(examples: &[ScoredExample]) -> u64 {
+    let mut groups = HashSet::new();
+    examples.iter().filter(|example| example.group.as_ref().is_none_or(|group| groups.insert(group))).count() as u64
 }
 
 /// Label order of all results of this crate: by text, with `∅` last.
@@ -55,6 +70,8 @@ pub(crate) mod testing {
             predicted: label(predicted),
             confidence,
             gold_probability: Some(if gold == predicted { confidence } else { (1.0 - confidence) / 2.0 }),
+            group: None,
+            never_answered: false,
         }
     }
 }

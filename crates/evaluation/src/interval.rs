@@ -20,12 +20,16 @@ pub struct Interval {
 /// Wilson's 95 % interval of `correct` out of `n`; `None` if `n` is 0.
 #[must_use]
 pub fn wilson(correct: u64, n: u64) -> Option<Interval> {
-    let proportion = ratio(correct, n)?;
+    Some(wilson_of_proportion(ratio(correct, n)?, n))
+}
+
+/// Wilson's 95 % interval of a proportion that rests on `n` independent examples; `n` must not be 0.
+pub(crate) fn wilson_of_proportion(proportion: f64, n: u64) -> Interval {
     let n = n as f64;
     let z2 = Z_95 * Z_95;
     let centre = (proportion + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let half = Z_95 / (1.0 + z2 / n) * (proportion * (1.0 - proportion) / n + z2 / (4.0 * n * n)).sqrt();
-    Some(Interval { low: (centre - half).max(0.0), high: (centre + half).min(1.0) })
+    Interval { low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
 }
 
 /// Exact (Clopper–Pearson) one-sided lower bound of a proportion at the given confidence level; `None` if `n` is 0.

@@ -16,7 +16,7 @@ mod threshold;
 pub use calibration::{ECE_BINS, ece, log_loss};
 pub use classes::{ClassReport, Confusion, accuracy, class_reports, confusion, macro_f1, weighted_f1};
 pub use coverage::{CurvePoint, Selective, coverage_curve, selective};
-pub use example::{Label, ScoredExample};
+pub use example::{Label, ScoredExample, count_groups};
 pub use interval::{Interval, clopper_pearson_lower, wilson};
 pub use knn::{knn_accuracy, knn_classify};
 pub use ranking::{average_precision, spearman};

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     calibration::{ECE_BINS, ece, log_loss},
-    classes::{ClassReport, Confusion, accuracy, class_reports, confusion, count_correct, macro_f1, weighted_f1},
+    classes::{ClassReport, Confusion, accuracy, class_reports, confusion, macro_f1, weighted_f1},
     coverage::{CurvePoint, coverage_curve, selective},
-    example::{Label, ScoredExample, ratio},
-    interval::{Interval, wilson},
+    example::{Label, ScoredExample, count_groups, ratio},
+    interval::{Interval, wilson_of_proportion},
 };
 
 /// Maximum number of points of a stored coverage curve.
@@ -27,11 +27,17 @@ pub struct ReportOptions {
 pub struct FieldReport {
     /// Field name.
     pub field: String,
-    /// Number of scored examples.
+    /// Number of independent examples: a group of near-duplicates counts once.
     pub n: u64,
+    /// Number of scored examples, copies included. All metrics but the interval are means over them.
+    #[serde(default)]
+    pub examples: u64,
+    /// Examples without any known feature, which are never answered.
+    #[serde(default)]
+    pub no_known_feature: u64,
     /// Fraction of correct predictions.
     pub accuracy: Option<f64>,
-    /// Wilson 95 % interval of the accuracy.
+    /// Wilson 95 % interval of the accuracy, as of `n` examples.
     pub accuracy_interval: Option<Interval>,
     /// Unweighted mean of the F1 scores of all occurring classes.
     pub macro_f1: Option<f64>,
@@ -102,7 +108,8 @@ pub enum Details {
 /// Computes every metric of a field.
 #[must_use]
 pub fn report(field: &str, examples: &[ScoredExample], options: &ReportOptions) -> FieldReport {
-    let n = examples.len() as u64;
+    let (n, total) = (count_groups(examples), examples.len() as u64);
+    let accuracy = accuracy(examples);
     let confusion = confusion(examples);
     let classes = class_reports(&confusion);
     // without a threshold nothing is answered: the coverage is 0, not undefined
@@ -111,13 +118,15 @@ pub fn report(field: &str, examples: &[ScoredExample], options: &ReportOptions) 
     FieldReport {
         field: field.to_owned(),
         n,
-        accuracy: accuracy(examples),
-        accuracy_interval: wilson(count_correct(examples), n),
+        examples: total,
+        no_known_feature: examples.iter().filter(|example| example.never_answered).count() as u64,
+        accuracy,
+        accuracy_interval: accuracy.map(|accuracy| wilson_of_proportion(accuracy, n)),
         macro_f1: macro_f1(&classes),
         weighted_f1: weighted_f1(&classes),
         classes,
         confusion,
-        majority_baseline: options.majority.as_ref().and_then(|label| ratio(count_label(label), n)),
+        majority_baseline: options.majority.as_ref().and_then(|label| ratio(count_label(label), total)),
         majority: options.majority.clone().map(|label| MajorityLabel { label }),
         threshold: options.threshold,
         coverage: at_threshold.coverage,
@@ -142,6 +151,7 @@ impl FieldReport {
         let majority = self.majority.clone().map(|majority| Details::Label(majority.label));
         vec![
             number("n", Some(self.n as f64), None),
+            number("examples", Some(self.examples as f64), None),
             number("accuracy", self.accuracy, self.accuracy_interval.map(Details::Interval)),
             number("macro_f1", self.macro_f1, None),
             number("weighted_f1", self.weighted_f1, None),
@@ -198,9 +208,20 @@ mod tests {
         let report = report("law", &[], &ReportOptions::default());
         assert_eq!(report.n, 0);
         for row in report.rows() {
-            assert!(row.name == "n" || row.value.is_none(), "{} must be undefined", row.name);
+            assert!(["n", "examples"].contains(&row.name) || row.value.is_none(), "{} must be undefined", row.name);
             assert!(row.value.is_some() || row.details.is_some(), "{} must have a value or details", row.name);
         }
+    }
+
+    #[test]
+    fn copies_narrow_no_interval() {
+        let copy = |example: ScoredExample| ScoredExample { group: Some("copied".to_owned()), ..example };
+        let once = [scored("a", "a", 0.9), scored("b", "a", 0.6)];
+        let copied = [copy(once[0].clone()), copy(once[0].clone()), copy(once[0].clone()), once[1].clone()];
+        let report = report("law", &copied, &ReportOptions { majority: Some(Some("a".into())), threshold: None });
+        assert_eq!((report.n, report.examples, report.accuracy, report.majority_baseline), (2, 4, Some(0.75), Some(0.75)));
+        let width = |interval: Interval| interval.high - interval.low;
+        assert!(width(report.accuracy_interval.unwrap()) > width(crate::wilson(3, 4).unwrap()));
     }
 
     #[test]

@@ -4,10 +4,16 @@
 //! target; the first failed test ends the search. A candidate is tested only after all earlier ones passed, so every test uses the full
 //! level and the result still holds with 95 % confidence. The first candidate is the highest threshold that answers enough examples to
 //! pass at all. It depends only on the confidences, never on which predictions are correct.
+//!
+//! Near-duplicates are not independent, so a group of them counts once: a copied text is no further evidence.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{coverage::cumulative_counts, example::ScoredExample, interval::clopper_pearson_lower};
+use crate::{
+    coverage::cumulative_group_counts,
+    example::{ScoredExample, count_groups},
+    interval::clopper_pearson_lower,
+};
 
 /// Confidence level of the one-sided lower bound that must reach the target.
 pub const CONFIDENCE_LEVEL: f64 = 0.95;
@@ -20,18 +26,18 @@ pub enum Threshold {
     Reached {
         /// Lowest confidence that is answered.
         threshold: f64,
-        /// Number of examples answered at the threshold.
+        /// Number of groups with an example answered at the threshold.
         answered: u64,
-        /// Number of correct predictions among them.
+        /// Number of them whose answered examples are all correct.
         correct: u64,
         /// One-sided 95 % lower bound of their accuracy.
         lower_bound: f64,
     },
     /// No threshold can be shown to reach the target on these examples.
     Unreachable {
-        /// Minimum number of examples, if all predictions were correct.
+        /// Minimum number of groups, if all predictions were correct.
         needed: u64,
-        /// Number of examples.
+        /// Number of groups.
         n: u64,
     },
 }
@@ -54,8 +60,8 @@ impl Threshold {
 #[must_use]
 pub fn choose_threshold(examples: &[ScoredExample], target: f64) -> Threshold {
     let needed = min_answers(target);
-    let mut best = Threshold::Unreachable { needed, n: examples.len() as u64 };
-    for counts in cumulative_counts(examples).into_iter().skip_while(|counts| counts.answered < needed) {
+    let mut best = Threshold::Unreachable { needed, n: count_groups(examples) };
+    for counts in cumulative_group_counts(examples).into_iter().skip_while(|counts| counts.answered < needed) {
         match clopper_pearson_lower(counts.correct, counts.answered, CONFIDENCE_LEVEL) {
             Some(lower_bound) if lower_bound >= target => {
                 best = Threshold::Reached { threshold: counts.confidence, answered: counts.answered, correct: counts.correct, lower_bound };
@@ -96,6 +102,22 @@ mod tests {
         assert_eq!(min_answers(0.95), 59);
         assert!(matches!(choose_threshold(&ranked(59, 0), 0.95), Threshold::Reached { answered: 59, .. }));
         assert_eq!(choose_threshold(&ranked(58, 0), 0.95), Threshold::Unreachable { needed: 59, n: 58 });
+    }
+
+    #[test]
+    fn copies_are_one_piece_of_evidence() {
+        // 43 texts, each under two ids: 86 correct answers show no more than 43
+        let grouped = |texts: usize| -> Vec<ScoredExample> {
+            let examples = ranked(2 * texts, 0).into_iter().enumerate();
+            examples.map(|(number, example)| ScoredExample { group: Some((number % texts).to_string()), ..example }).collect()
+        };
+        assert_eq!(choose_threshold(&grouped(43), 0.95), Threshold::Unreachable { needed: 59, n: 43 });
+        assert!(matches!(choose_threshold(&grouped(59), 0.95), Threshold::Reached { answered: 59, correct: 59, .. }));
+        // a wrong copy makes its group wrong from its confidence on
+        let mut examples = grouped(59);
+        examples.last_mut().unwrap().predicted = Some("b".into());
+        let Threshold::Reached { threshold, .. } = choose_threshold(&examples, 0.95) else { panic!("the first copies are correct") };
+        assert_eq!(threshold, examples[116].confidence);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use evaluation::{ReportOptions, ScoredExample, clopper_pearson_lower, report};
+use aprendiz_evaluation::{ReportOptions, ScoredExample, clopper_pearson_lower, report};
 use serde::Deserialize;
 
 /// Both sides compute in 64 bits; they differ in the order of summation.

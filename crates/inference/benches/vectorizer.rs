@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
+use aprendiz_inference::{DocumentFrequencies, FEATURES_VERSION, FeatureConfig, NgramCounter};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use inference::{DocumentFrequencies, FeatureConfig, NgramCounter};
 
 /// A deterministic contract-like text of about `length` characters.
 fn text(length: usize, mut state: u64) -> String {
@@ -19,6 +19,7 @@ fn text(length: usize, mut state: u64) -> String {
 
 fn vectorizer(criterion: &mut Criterion) {
     let config = FeatureConfig {
+        version: FEATURES_VERSION,
         word_ngrams: [1, 2],
         char_ngrams: [2, 5],
         word_pairs: 0,

@@ -9,8 +9,8 @@ use crate::{error::ModelError, features::FeatureConfig, files::replace_file};
 /// Name of the file in a model directory.
 pub const CONFIG_FILE: &str = "config.json";
 
-/// The only supported format version.
-pub const FORMAT_VERSION: u32 = 1;
+/// Version of the format that is written. Version 1, which has no version of the features, is read, too.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The model kind of this crate.
 pub const KIND_LINEAR: &str = "linear";
@@ -118,8 +118,8 @@ impl ModelConfig {
         // the version is checked first, so that a newer file is not reported as having an unknown key
         let value: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("invalid JSON: {error}"))?;
         match value.get("format_version").and_then(serde_json::Value::as_u64) {
-            Some(version) if version == u64::from(FORMAT_VERSION) => {}
-            Some(version) => return Err(format!("unsupported format version {version}, expected {FORMAT_VERSION}")),
+            Some(version) if (1..=u64::from(FORMAT_VERSION)).contains(&version) => {}
+            Some(version) => return Err(format!("unsupported format version {version}, expected at most {FORMAT_VERSION}")),
             None => return Err("missing format_version".to_owned()),
         }
         let config: Self = serde_json::from_value(value).map_err(|error| error.to_string())?;
@@ -145,6 +145,9 @@ impl ModelConfig {
             return Err(format!("unsupported kind `{}`, expected `{KIND_LINEAR}`", self.kind));
         }
         self.features.check()?;
+        if self.format_version == 1 && self.features.version > 1 {
+            return Err(format!("format version 1 with version {} of the features", self.features.version));
+        }
         if self.fields.is_empty() {
             return Err("no fields".to_owned());
         }

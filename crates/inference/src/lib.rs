@@ -9,17 +9,15 @@ mod features;
 mod files;
 pub mod manifest;
 mod model;
-mod params;
 mod prediction;
 mod thresholds;
 mod weights;
 
 pub use config::{CONFIG_FILE, FORMAT_VERSION, FieldConfig, KIND_LINEAR, ModelConfig, ThresholdStatus, TrainingInfo};
 pub use error::ModelError;
-pub use features::{DocumentFrequencies, FeatureConfig, NgramCounter, SparseRow, SparseRows, Vectorizer};
+pub use features::{DocumentFrequencies, FEATURES_VERSION, FeatureConfig, NgramCounter, SparseRow, SparseRows, Vectorizer};
 pub use manifest::Manifest;
 pub use model::Model;
-pub use params::{KIND_SENTENCE_TRANSFORMER, LinearParams, PairLoss, SentenceTransformerParams};
 pub use prediction::{FieldPrediction, RankedLabel};
 pub use thresholds::{ThresholdDecision, set_thresholds};
 pub use weights::{FieldWeights, WEIGHTS_FILE, Weights};

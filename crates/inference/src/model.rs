@@ -75,6 +75,9 @@ impl Model {
     #[must_use]
     pub fn predict_with(&self, counter: &mut NgramCounter, text: &str) -> Vec<FieldPrediction> {
         let row = self.vectorizer.vectorize(counter, text);
+        if row.indices.is_empty() {
+            return self.config.fields.iter().map(FieldPrediction::without_features).collect();
+        }
         let fields = self.config.fields.iter().zip(&self.heads);
         fields.map(|(field, head)| FieldPrediction::from_logits(field, &head.logits(&row))).collect()
     }

@@ -15,6 +15,10 @@ pub struct FieldPrediction {
     pub confidence: f64,
     /// Whether the confidence reaches the threshold of the field. If not, or without a threshold, the value is only a suggestion.
     pub answered: bool,
+    /// Whether the model knows no feature of the text. Then the probabilities are the shares of the classes in train, and the field is not
+    /// answered, whatever its threshold.
+    #[serde(default)]
+    pub no_known_feature: bool,
     /// All classes with their probabilities, most probable first.
     pub top: Vec<RankedLabel>,
 }
@@ -37,20 +41,30 @@ impl FieldPrediction {
 
     /// Computes a prediction from the logits of a head. Ties go to the first class.
     pub(crate) fn from_logits(field: &FieldConfig, logits: &[f64]) -> Self {
-        let mut top: Vec<RankedLabel> = field
-            .labels
-            .iter()
-            .zip(softmax(logits))
-            .map(|(label, probability)| RankedLabel { label: label.clone(), probability })
-            .collect();
+        let mut prediction = Self::from_probabilities(field, softmax(logits));
+        prediction.answered = match (field.threshold_status, field.threshold) {
+            (ThresholdStatus::Ok, Some(threshold)) => prediction.confidence >= threshold,
+            _ => false,
+        };
+        prediction
+    }
+
+    /// The prediction for a text without any known feature: the shares of the classes in train. The intercepts of the head would give
+    /// probabilities that calibration on other texts has sharpened.
+    pub(crate) fn without_features(field: &FieldConfig) -> Self {
+        let total = field.train_counts.iter().sum::<u64>().max(1) as f64;
+        let shares = field.train_counts.iter().map(|count| *count as f64 / total).collect();
+        Self { no_known_feature: true, ..Self::from_probabilities(field, shares) }
+    }
+
+    /// An unanswered prediction. Ties go to the first class.
+    fn from_probabilities(field: &FieldConfig, probabilities: Vec<f64>) -> Self {
+        let ranked = field.labels.iter().zip(probabilities);
+        let mut top: Vec<RankedLabel> = ranked.map(|(label, probability)| RankedLabel { label: label.clone(), probability }).collect();
         // a stable sort: ties keep the order of the labels
         top.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         let (value, confidence) = top.first().map_or((None, 0.0), |best| (best.label.clone(), best.probability));
-        let answered = match (field.threshold_status, field.threshold) {
-            (ThresholdStatus::Ok, Some(threshold)) => confidence >= threshold,
-            _ => false,
-        };
-        Self { field: field.name.clone(), value, confidence, answered, top }
+        Self { field: field.name.clone(), value, confidence, answered: false, no_known_feature: false, top }
     }
 }
 
@@ -104,6 +118,15 @@ mod tests {
         assert!(!FieldPrediction::from_logits(&field(Some(0.6), ThresholdStatus::Ok), &logits).answered);
         let unreachable = FieldPrediction::from_logits(&field(None, ThresholdStatus::TargetUnreachable), &logits);
         assert!(!unreachable.answered && unreachable.value.is_some());
+    }
+
+    #[test]
+    fn a_text_without_known_features_gets_the_shares_of_train_and_no_answer() {
+        let field = FieldConfig { train_counts: vec![3, 1, 1], ..field(Some(0.1), ThresholdStatus::Ok) };
+        let prediction = FieldPrediction::without_features(&field);
+        assert!(prediction.no_known_feature && !prediction.answered);
+        assert_eq!((prediction.value.as_deref(), prediction.confidence), (Some("a"), 0.6));
+        assert_eq!(prediction.probability(None), 0.2);
     }
 
     #[test]

@@ -4,13 +4,14 @@
 
 use std::{fs, path::Path};
 
-use inference::{
-    CONFIG_FILE, DocumentFrequencies, FORMAT_VERSION, FeatureConfig, FieldConfig, FieldWeights, KIND_LINEAR, Model, ModelConfig,
-    NgramCounter, ThresholdStatus, TrainingInfo, WEIGHTS_FILE, Weights, manifest,
+use aprendiz_inference::{
+    CONFIG_FILE, DocumentFrequencies, FEATURES_VERSION, FORMAT_VERSION, FeatureConfig, FieldConfig, FieldWeights, KIND_LINEAR, Model,
+    ModelConfig, NgramCounter, ThresholdStatus, TrainingInfo, WEIGHTS_FILE, Weights, manifest,
 };
 
 fn features() -> FeatureConfig {
     FeatureConfig {
+        version: FEATURES_VERSION,
         word_ngrams: [1, 2],
         char_ngrams: [2, 3],
         word_pairs: 0,
@@ -84,8 +85,44 @@ fn written_models_are_read_back_and_predict() {
     assert_eq!(model.field("law").unwrap().majority(), Some(&Some("Utah".to_owned())));
     let known = &model.predict("the governing law")[0];
     assert!(known.value.as_deref() == Some("Utah") && known.answered);
-    // without known features, only the bias counts
-    assert_eq!(model.predict("")[0].value, None);
+}
+
+#[test]
+fn a_text_without_known_features_is_never_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut config, _) = write_model(dir.path());
+    // a threshold that every confidence reaches
+    config.fields[0].threshold = Some(0.0);
+    config.write(dir.path()).unwrap();
+    let model = Model::load_unpublished(dir.path()).unwrap();
+    for text in ["", " \n", "…", "合意書", "12", "🙂", "\u{200B}\u{301}"] {
+        let prediction = &model.predict(text)[0];
+        assert!(prediction.no_known_feature && !prediction.answered, "{text:?}: {prediction:?}");
+        // three of four training examples
+        assert_eq!((prediction.value.as_deref(), prediction.confidence), (Some("Utah"), 0.75), "{text:?}");
+    }
+    let known = &model.predict("the law")[0];
+    assert!(known.answered && !known.no_known_feature);
+}
+
+#[test]
+fn models_of_format_version_1_are_read_with_their_features() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, weights) = write_model_with(dir.path(), FeatureConfig { version: 1, ..features() });
+    edit_config(dir.path(), |config| {
+        config["format_version"] = 1.into();
+        config["features"].as_object_mut().unwrap().remove("version");
+    });
+    let read = ModelConfig::read(dir.path()).unwrap();
+    assert_eq!((read.format_version, &read.features), (1, &config.features));
+    assert_eq!(Weights::read(dir.path(), &read).unwrap(), weights);
+    edit_config(dir.path(), |config| config["features"]["version"] = 2.into());
+    assert!(load_error(dir.path()).contains("format version 1 with version 2 of the features"));
+    edit_config(dir.path(), |config| {
+        config["format_version"] = 2.into();
+        config["features"]["version"] = 3.into();
+    });
+    assert!(load_error(dir.path()).contains("unsupported version 3 of the features"));
 }
 
 #[test]
@@ -127,10 +164,10 @@ fn other_versions_and_kinds_are_rejected() {
     let dir = tempfile::tempdir().unwrap();
     write_model(dir.path());
     edit_config(dir.path(), |config| {
-        config["format_version"] = 2.into();
+        config["format_version"] = 3.into();
         config["extra"] = 1.into();
     });
-    assert!(load_error(dir.path()).contains("unsupported format version 2"));
+    assert!(load_error(dir.path()).contains("unsupported format version 3"));
     write_model(dir.path());
     edit_config(dir.path(), |config| config["kind"] = "forest".into());
     assert!(load_error(dir.path()).contains("unsupported kind `forest`"));

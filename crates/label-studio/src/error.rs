@@ -2,11 +2,16 @@
 
 use std::io;
 
+use crate::parse::problems::describe;
+
 /// Why a file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The JSON is malformed.
-    #[error("malformed JSON at byte {byte_offset} in task {task_index} (from 0): {source}; repair the file there or export it again")]
+    #[error(
+        "malformed JSON at byte {byte_offset} in task {task_index} (from 0): {reason}; repair the file there or export it again",
+        reason = describe(source)
+    )]
     InvalidJson {
         /// Offset in the file after decompression.
         byte_offset: u64,

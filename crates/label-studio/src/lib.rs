@@ -11,17 +11,17 @@ mod options;
 mod parse;
 mod parsed_task;
 mod read_summary;
+mod source;
 mod task_reader;
 pub mod write;
 
 pub use error::ReadError;
 pub use inspect::{Inspection, inspect};
 pub use options::{GroundTruth, ReadLimits, ReadOptions};
-pub use parse::field_values::{FieldValue, FieldValues};
+pub use parse::field_name_findings::UnusableName;
+pub use parse::field_value::{FieldValue, FieldValues};
 pub use parse::review_events::ReviewEvent;
 pub use parsed_task::{ParsedPrediction, ParsedReview, ParsedTask};
 pub use read_summary::{IgnoredCounts, ReadSummary};
+pub use source::SOURCE;
 pub use task_reader::TaskReader;
-
-/// Source name of documents and reviews that come from Label Studio.
-pub const SOURCE: &str = "label-studio";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aprendiz_annotation_types::Normalizer;
+use aprendiz_annotation_types::{FieldNames, Normalizer};
 
 /// How to read a file.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct ReadOptions {
     pub limits: ReadLimits,
     /// Normalization rules by field, applied to all values.
     pub normalizers: Arc<BTreeMap<String, Normalizer>>,
+    /// Known fields, which labels and controls with another spelling belong to.
+    pub field_names: Arc<FieldNames>,
 }
 
 /// How the `ground_truth` flag of annotations is used.
@@ -51,6 +53,7 @@ impl Default for ReadOptions {
             ground_truth: GroundTruth::default(),
             limits: ReadLimits::default(),
             normalizers: Arc::default(),
+            field_names: Arc::default(),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aprendiz_annotation_types::FieldType;
+use aprendiz_annotation_types::{FieldType, review_order};
 use chrono::{DateTime, Utc};
 
-use crate::parse::field_values::FieldValues;
+use crate::parse::field_value::FieldValues;
 use crate::parse::review_events::ReviewEvent;
+use crate::source::SOURCE;
 
 /// Maximum number of annotations, and of predictions, of one task.
 pub(crate) const MAX_PER_TASK: usize = 1_000;
@@ -61,6 +62,14 @@ pub struct ParsedReview {
     pub values: FieldValues,
     /// Fields whose status accepts a value that is nowhere to be found; they count as unreviewed.
     pub unresolved: BTreeSet<String>,
+}
+
+impl ParsedReview {
+    /// The order of the reviews of a task, the latest last: by time, and of equal times by id as a number.
+    #[must_use]
+    pub fn order(&self) -> (DateTime<Utc>, usize, &str, &str) {
+        review_order(self.occurred_at, &self.source_ref, SOURCE)
+    }
 }
 
 /// One prediction. The score of a value is between 0 and 1, or absent.

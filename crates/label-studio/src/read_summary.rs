@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aprendiz_annotation_types::QuarantinedTask;
+use aprendiz_annotation_types::{QuarantinedTask, ReasonGroup};
+
+use crate::parse::field_name_findings::UnusableName;
 
 /// Counts and rejected tasks of a file.
 #[derive(Debug, Default)]
@@ -19,6 +21,12 @@ pub struct ReadSummary {
     pub unknown_controls: BTreeMap<String, u64>,
     /// Unknown keys of annotations, predictions and results, by path and name.
     pub unknown_keys: BTreeMap<String, u64>,
+    /// Parts of valid tasks that were left out or read in a special way, by reason.
+    pub notes: Vec<ReasonGroup>,
+    /// Field by the name of a label or control that is not the name of a field itself.
+    pub renamed_fields: BTreeMap<String, String>,
+    /// Names of labels and controls that cannot name a field; their results were left out.
+    pub unusable_names: BTreeMap<String, UnusableName>,
 }
 
 /// Counts of what was left out of good tasks.

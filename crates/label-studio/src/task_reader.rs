@@ -4,12 +4,15 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use aprendiz_annotation_types::QuarantinedTask;
+use aprendiz_annotation_types::{MAX_ID_CHARS, QuarantinedTask, truncate_printable};
 use serde::de::IgnoredAny;
 
 use crate::error::ReadError;
+use crate::input::almost_json::diagnose;
 use crate::input::json_array_reader::{JsonArrayReader, error_offset};
 use crate::options::ReadOptions;
+use crate::parse::problems::{Problems, describe};
+use crate::parse::scalars::parse_id_only;
 use crate::parse::{Findings, Parser};
 use crate::parsed_task::ParsedTask;
 use crate::read_summary::ReadSummary;
@@ -56,6 +59,14 @@ impl<'r> TaskReader<'r> {
     /// If the file as a whole is invalid or cannot be read.
     #[expect(clippy::should_implement_trait, reason = "fallible, as `next` of other readers here")]
     pub fn next(&mut self) -> Result<Option<(u64, ParsedTask)>, ReadError> {
+        let task = self.next_task()?;
+        if let Some((_, task)) = &task {
+            self.parser.note_latest(task);
+        }
+        Ok(task)
+    }
+
+    fn next_task(&mut self) -> Result<Option<(u64, ParsedTask)>, ReadError> {
         if let Some(task) = self.ready.take() {
             return Ok(Some(task));
         }
@@ -77,13 +88,16 @@ impl<'r> TaskReader<'r> {
                         return Ok(Some(task));
                     }
                 }
-                Err(task) => {
-                    // malformed JSON fails the whole file, an invalid task does not
-                    if let Err(error) = serde_json::from_slice::<IgnoredAny>(element)
-                        && std::str::from_utf8(element).is_ok()
+                Err(mut task) => {
+                    if let Ok(raw) = std::str::from_utf8(element)
+                        && let Err(error) = serde_json::from_str::<IgnoredAny>(raw)
                     {
-                        let (bytes, offset) = (element.len(), error_offset(&error, element));
-                        return Err(self.elements.malformed(bytes, error, offset));
+                        let Some(explained) = explain_malformed(self.parser.options(), task_index, raw, &error) else {
+                            // the end of a task whose brackets do not match is unknown, and so is all that follows
+                            let (bytes, offset) = (element.len(), error_offset(&error, element));
+                            return Err(self.elements.malformed(bytes, error, offset));
+                        };
+                        task = explained;
                     }
                     quarantine(&mut self.summary, &mut self.kept_bytes, self.limit, task, element);
                 }
@@ -101,8 +115,16 @@ impl<'r> TaskReader<'r> {
     /// The summary of what was read so far.
     #[must_use]
     pub fn into_summary(self) -> ReadSummary {
-        let Findings { ignored, unknown_controls, unknown_keys } = self.parser.into_findings();
-        ReadSummary { ignored, unknown_controls: unknown_controls.into_counts(), unknown_keys: unknown_keys.into_counts(), ..self.summary }
+        let Findings { ignored, unknown_controls, unknown_keys, notes, field_names } = self.parser.into_findings();
+        ReadSummary {
+            ignored,
+            unknown_controls: unknown_controls.into_counts(),
+            unknown_keys: unknown_keys.into_counts(),
+            renamed_fields: field_names.renamed,
+            unusable_names: field_names.unusable,
+            notes: notes.into_groups(),
+            ..self.summary
+        }
     }
 
     /// Merges consecutive JSON_MIN elements of one task. Returns a task that is complete.
@@ -124,14 +146,41 @@ impl<'r> TaskReader<'r> {
     }
 }
 
+/// Explains a task that is no valid JSON, with all other reasons to quarantine it. `None` if its brackets do not match.
+fn explain_malformed(options: &ReadOptions, task_index: u64, raw: &str, error: &serde_json::Error) -> Option<QuarantinedTask> {
+    let stop = error_offset(error, raw.as_bytes());
+    let diagnosis = diagnose(raw, stop)?;
+    let mut problems = Problems::default();
+    diagnosis.reasons().for_each(|reason| problems.reject(reason));
+    if problems.reason().is_none() {
+        problems.reject(format!("`{}`: malformed JSON at byte {stop} of the task: {}", diagnosis.stopped_at, describe(error)));
+    }
+    // with a parser of its own, because nothing of this task counts
+    let mut task_id = diagnosis.id.and_then(|id| parse_id_only(&format!("{{\"id\":{id}}}")));
+    match Parser::new(options).parse(task_index, &diagnosis.repaired) {
+        Ok(task) => task_id = Some(truncate_printable(&task.task_id, MAX_ID_CHARS)),
+        Err(task) if serde_json::from_str::<IgnoredAny>(&diagnosis.repaired).is_ok() => {
+            task_id = task.task_id;
+            problems.reject(task.reason);
+        }
+        Err(_) => {}
+    }
+    Some(QuarantinedTask { task_index, task_id, reason: problems.reason()?, json: None })
+}
+
 /// Counts a quarantined task, and keeps it with its JSON within the limits.
 fn quarantine(summary: &mut ReadSummary, kept_bytes: &mut usize, limit: usize, mut task: QuarantinedTask, element: &[u8]) {
     summary.quarantined += 1;
     if summary.quarantined_tasks.len() >= limit {
         return;
     }
-    if element.len() <= MAX_KEPT_TASK_BYTES && *kept_bytes + element.len() <= MAX_KEPT_BYTES {
-        task.json = String::from_utf8(element.to_vec()).ok();
+    if element.len() <= MAX_KEPT_TASK_BYTES
+        && *kept_bytes + element.len() <= MAX_KEPT_BYTES
+        && let Ok(json) = std::str::from_utf8(element)
+    {
+        // the database rejects the character itself
+        let json = json.replace('\0', "\\u0000");
+        task.json = (json.len() <= MAX_KEPT_TASK_BYTES && *kept_bytes + json.len() <= MAX_KEPT_BYTES).then_some(json);
     }
     *kept_bytes += task.json.as_ref().map_or(0, String::len);
     summary.quarantined_tasks.push(task);
@@ -163,8 +212,12 @@ mod tests {
         };
         let error = read(&format!("[{good},{good}, }}]")).unwrap_err();
         assert_eq!(location(&error), (2 * good.len() as u64 + 4, 2));
-        let error = read(&format!("[{good},\n{{\"id\":1,\n\"data\" 5}}]")).unwrap_err();
-        assert_eq!(location(&error), (good.len() as u64 + 3 + 8 + 1 + 7, 1), "{error}");
+        // its brackets match, so that it costs only itself
+        let summary = read(&format!("[{good},\n{{\"id\":2,\n\"data\" 5}},{good}]")).unwrap();
+        assert_eq!((summary.tasks, summary.quarantined), (3, 1));
+        let task = &summary.quarantined_tasks[0];
+        assert_eq!((task.task_index, task.task_id.as_deref()), (1, Some("2")));
+        assert_eq!(task.reason, "`data`: malformed JSON at byte 16 of the task: expected `:`");
     }
 
     #[test]
@@ -220,6 +273,16 @@ mod tests {
         let task = &summary.quarantined_tasks[0];
         assert!(task.reason.contains("recursion"), "{task:?}");
         assert!(task.json.is_some(), "a small task is kept as it came");
+    }
+
+    #[test]
+    fn a_nul_byte_is_kept_as_an_escape_sequence() {
+        let summary = read("[{\"id\":1,\"data\":{\"text\":\"a\0b\"}},{\"id\":2,\0\"data\":{\"text\":\"b\"}}]").unwrap();
+        assert_eq!(summary.quarantined, 2);
+        for task in &summary.quarantined_tasks {
+            let json = task.json.as_deref().unwrap();
+            assert!(json.contains("\\u0000") && !json.contains('\0') && !task.reason.contains('\0'), "{task:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The prediction and review of one field in one row.
 
-use aprendiz_annotation_types::{Normalizer, ReviewStatus};
+use aprendiz_annotation_types::{Normalizer, ReviewStatus, canonical, same_value};
 
 use crate::status::{ParsedStatus, parse_status};
 
@@ -22,7 +22,7 @@ pub enum CellWarning {
     UnknownStatus,
     /// The status implies a value and there is none; the cell counts as unreviewed.
     MissingValue,
-    /// The status contradicts the values; see [`resolve_cell`] for which of them wins.
+    /// The status contradicts the values; see `resolve_cell` for which of them wins.
     Contradiction,
 }
 
@@ -30,7 +30,8 @@ pub enum CellWarning {
 /// decide. Values are normalized before they are compared.
 pub(crate) fn resolve_cell(predicted: Option<&str>, gold: Option<&str>, status: Option<&str>, normalizer: Option<&Normalizer>) -> Cell {
     let parse = |text: &str| {
-        let values = if text.trim().is_empty() { Vec::new() } else { vec![text.trim().to_owned()] };
+        let text = canonical(text);
+        let values = if text.is_empty() { Vec::new() } else { vec![text.into_owned()] };
         match normalizer {
             Some(normalizer) => normalizer.apply(&values),
             None => values,
@@ -51,7 +52,7 @@ pub(crate) fn resolve_cell(predicted: Option<&str>, gold: Option<&str>, status: 
             let accepted = non_empty(gold).or_else(|| non_empty(predicted_value.clone()));
             let warning = match &accepted {
                 None => Some(CellWarning::MissingValue),
-                Some(accepted) => (predicted.is_some() && *accepted != predicted_value).then_some(CellWarning::Contradiction),
+                Some(accepted) => (predicted.is_some() && !same(accepted, &predicted_value)).then_some(CellWarning::Contradiction),
             };
             (accepted, warning)
         }
@@ -60,7 +61,7 @@ pub(crate) fn resolve_cell(predicted: Option<&str>, gold: Option<&str>, status: 
             let warning = match &accepted {
                 None => Some(CellWarning::MissingValue),
                 Some(accepted) if status == ReviewStatus::Corrected => {
-                    (predicted.is_some() && *accepted == predicted_value).then_some(CellWarning::Contradiction)
+                    (predicted.is_some() && same(accepted, &predicted_value)).then_some(CellWarning::Contradiction)
                 }
                 Some(_) => (!predicted_value.is_empty()).then_some(CellWarning::Contradiction),
             };
@@ -68,6 +69,11 @@ pub(crate) fn resolve_cell(predicted: Option<&str>, gold: Option<&str>, status: 
         }
     };
     Cell { predicted, accepted, warning }
+}
+
+/// Whether two values are the same. The kind of the field may be unknown, so equal numbers are the same.
+fn same(one: &[String], other: &[String]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same_value(one, other))
 }
 
 #[cfg(test)]
@@ -84,6 +90,8 @@ mod tests {
         assert_eq!(resolve("Texas", "", "OK"), (value("Texas"), None));
         assert_eq!(resolve("Texas", " Texas ", "ok"), (value("Texas"), None));
         assert_eq!(resolve("Texas", "Ohio", "OK"), (value("Ohio"), Some(CellWarning::Contradiction)));
+        assert_eq!(resolve("1e3", "1000", "OK"), (value("1000"), None));
+        assert_eq!(resolve("12.0", "12", "corrected"), (value("12"), Some(CellWarning::Contradiction)));
         assert_eq!(resolve("", "", "OK"), (None, Some(CellWarning::MissingValue)));
         assert_eq!(resolve("Texas", "Ohio", "corrected"), (value("Ohio"), None));
         assert_eq!(resolve("Texas", "", "corrected"), (None, Some(CellWarning::MissingValue)));

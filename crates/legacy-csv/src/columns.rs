@@ -1,11 +1,8 @@
 //! Classifies the columns of a file: field columns by suffix, document columns by name, the rest is metadata.
 
-use std::collections::BTreeMap;
-
-use aprendiz_annotation_types::is_valid_field_name;
+use aprendiz_annotation_types::{FieldNames, UNUSABLE_NAME, derive_field_name};
 
 use crate::error::ReadError;
-use crate::status::fold;
 
 /// The columns of one field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +28,8 @@ pub(crate) struct Columns {
     pub(crate) text: Option<usize>,
     pub(crate) reviewer: Option<usize>,
     pub(crate) reviewed_at: Option<usize>,
+    /// Names of field columns that cannot name a field; they are left out.
+    pub(crate) unusable: Vec<String>,
     /// Other columns with their names.
     pub(crate) others: Vec<(usize, String)>,
 }
@@ -44,25 +43,21 @@ enum Part {
 
 impl Columns {
     /// Classifies the columns of a header. A prefix that is a spelling of a known field is that field.
-    pub(crate) fn from_header(header: &[String], known: &[String]) -> Result<Self, ReadError> {
+    pub(crate) fn from_header(header: &[String], known: &FieldNames) -> Result<Self, ReadError> {
         let bad = |reason: String| ReadError::BadHeader { reason };
-        let known: BTreeMap<String, &String> = known.iter().map(|name| (field_name(name), name)).collect();
         let mut columns = Self { count: header.len(), ..Self::default() };
         for (index, name) in header.iter().enumerate() {
             if let Some((prefix, part)) = split_suffix(name) {
-                let derived = field_name(prefix);
-                let field = known.get(&derived).map_or(derived, |known| (*known).clone());
-                if !is_valid_field_name(&field) {
-                    return Err(bad(format!(
-                        "column `{name}` does not yield a valid field name: it has no letter or digit, or more than 100"
-                    )));
-                }
+                let Some(field) = known.find(prefix) else {
+                    columns.unusable.push(name.clone());
+                    continue;
+                };
                 columns
                     .add(&field, prefix, part, index)
                     .map_err(|earlier| bad(format!("columns `{}` and `{name}` are the same", header[earlier])))?;
                 continue;
             }
-            let slot = match field_name(name).as_str() {
+            let slot = match derive_field_name(name).unwrap_or_default().as_str() {
                 "document_id" | "documento_id" => &mut columns.document_id,
                 "id" | "task_id" | "task" | "doc_id" | "inner_id" => &mut columns.task_id,
                 "file" | "file_name" | "filename" | "source_file" | "arquivo" | "nome_do_arquivo" | "document" | "documento" | "pdf"
@@ -84,7 +79,12 @@ impl Columns {
         }
         if columns.fields.is_empty() {
             let names: Vec<&str> = header.iter().take(20).map(String::as_str).collect();
-            return Err(bad(format!("no column belongs to a field; the columns are {}", names.join(", "))));
+            let reason = format!("no column belongs to a field; the columns are {}", names.join(", "));
+            return Err(bad(if columns.unusable.is_empty() {
+                reason
+            } else {
+                format!("{reason}; `{}` cannot name a field: {UNUSABLE_NAME}", columns.unusable.join("`, `"))
+            }));
         }
         Ok(columns)
     }
@@ -129,32 +129,17 @@ fn split_suffix(name: &str) -> Option<(&str, Part)> {
     None
 }
 
-/// Derives a field name from a column prefix: lower case without accents, `_` for everything but letters and digits.
-fn field_name(name: &str) -> String {
-    let mut plain = String::with_capacity(name.len());
-    for character in fold(name).chars() {
-        if character.is_ascii_alphanumeric() {
-            plain.push(character);
-        } else if !plain.is_empty() && !plain.ends_with('_') {
-            plain.push('_');
-        }
-    }
-    plain.truncate(plain.trim_end_matches('_').len());
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn columns(names: &[&str], known: &[&str]) -> Result<Columns, ReadError> {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        Columns::from_header(&owned(names), &owned(known))
+        Columns::from_header(&owned(names), &FieldNames::new(known.iter().copied()))
     }
 
     #[test]
     fn column_prefixes_become_field_names_and_known_fields_are_found() {
-        assert_eq!(field_name("Data de Início (assinatura)"), "data_de_inicio_assinatura");
         let found = columns(
             &["Arquivo", "Governing Law_pred", "Governing Law_GOLD", "Número_gold", "Parties_status", "page count"],
             &["governing-law"],
@@ -170,6 +155,15 @@ mod tests {
     fn a_header_without_fields_or_with_duplicate_columns_is_rejected() {
         assert!(columns(&["file", "law"], &[]).unwrap_err().to_string().contains("file, law"));
         assert!(columns(&["Law_gold", "law_gold"], &[]).unwrap_err().to_string().contains("the same"));
-        assert!(columns(&["—_gold"], &[]).unwrap_err().to_string().contains("no letter"));
+        assert!(columns(&["—_gold"], &[]).unwrap_err().to_string().contains("`—_gold` cannot name a field"));
+    }
+
+    #[test]
+    fn a_column_that_cannot_name_a_field_costs_only_itself() {
+        let found = columns(&["task_id", "Governing Law_gold", "Data de início_gold", "适用法律_gold", "适用法律_status"], &[]).unwrap();
+        let names: Vec<&str> = found.fields.iter().map(|field| field.field.as_str()).collect();
+        assert_eq!(names, ["governing_law", "data_de_inicio"]);
+        assert_eq!(found.unusable, ["适用法律_gold", "适用法律_status"]);
+        assert!(found.others.is_empty());
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use csv::{ByteRecord, ReaderBuilder};
 
+use crate::encoding::{looks_like_utf16, looks_like_windows_1252};
 use crate::error::ReadError;
 
 /// Maximum bytes of one row: a text of 10 MiB and its values.
@@ -15,6 +16,8 @@ const MAX_HEADER_BYTES: usize = 1 << 20;
 const MAX_COLUMNS: usize = 2_000;
 const BUFFER_BYTES: usize = 64 * 1024;
 const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
+/// Guess about a file with letters that are not UTF-8.
+const WINDOWS_1252: &str = ": the file looks like Windows-1252, as Excel writes \"CSV\"";
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// Reads the rows after the header.
@@ -29,6 +32,8 @@ pub(crate) struct CsvReader<'r> {
     record: ByteRecord,
     /// Number of the row read last, from 1.
     row: u64,
+    /// Whether a row has characters of several bytes: then the file is UTF-8.
+    has_utf8: bool,
 }
 
 struct LimitedReader<'r> {
@@ -59,6 +64,9 @@ impl<'r> CsvReader<'r> {
         if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
             return Err(not_text("the file is UTF-16, as Excel writes \"Unicode text\""));
         }
+        if looks_like_utf16(&start) {
+            return Err(not_text("the file looks like UTF-16 without a byte order mark"));
+        }
         if start.starts_with(b"PK\x03\x04") || start.starts_with(b"\x1f\x8b") || start.starts_with(b"\xd0\xcf\x11\xe0") {
             return Err(not_text("the file is an archive or a workbook"));
         }
@@ -75,12 +83,22 @@ impl<'r> CsvReader<'r> {
             LimitedReader { inner: Box::new(Cursor::new(start).chain(input)), budget: Rc::clone(&budget), total: Rc::clone(&total), limit };
         let reader =
             ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).buffer_capacity(BUFFER_BYTES).from_reader(limited);
-        let mut csv =
-            Self { reader, budget, total, limit, header: Vec::new(), delimiter: char::from(delimiter), record: ByteRecord::new(), row: 0 };
+        let mut csv = Self {
+            reader,
+            budget,
+            total,
+            limit,
+            header: Vec::new(),
+            delimiter: char::from(delimiter),
+            record: ByteRecord::new(),
+            row: 0,
+            has_utf8: false,
+        };
         if !csv.read(MAX_HEADER_BYTES as u64)? {
             return Err(ReadError::BadHeader { reason: "the file is empty".to_owned() });
         }
         csv.header = csv.parse_header()?;
+        csv.has_utf8 = csv.header.iter().any(|name| !name.is_ascii());
         Ok(csv)
     }
 
@@ -92,7 +110,10 @@ impl<'r> CsvReader<'r> {
         let name = |bytes: &[u8]| match std::str::from_utf8(bytes) {
             Ok(name) if name.contains('\0') => Err(ReadError::NotText { what: "the file contains NUL characters".to_owned() }),
             Ok(name) => Ok(name.trim().to_owned()),
-            Err(_) => Err(ReadError::NotText { what: "the header is not UTF-8".to_owned() }),
+            Err(_) => {
+                let guess = if looks_like_windows_1252(bytes) { WINDOWS_1252 } else { "" };
+                Err(ReadError::NotText { what: format!("the header is not UTF-8{guess}") })
+            }
         };
         self.record.iter().map(name).collect()
     }
@@ -100,7 +121,26 @@ impl<'r> CsvReader<'r> {
     /// Returns the next non-empty row, or `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<&ByteRecord>, ReadError> {
         self.row += 1;
-        Ok(if self.read(MAX_ROW_BYTES)? { Some(&self.record) } else { None })
+        if !self.read(MAX_ROW_BYTES)? {
+            return Ok(None);
+        }
+        self.check_encoding()?;
+        Ok(Some(&self.record))
+    }
+
+    /// Fails if the file has another encoding. In a file that is UTF-8 otherwise, only the row is broken.
+    fn check_encoding(&mut self) -> Result<(), ReadError> {
+        let row = self.record.as_slice();
+        if self.has_utf8 || row.is_ascii() {
+            return Ok(());
+        }
+        if self.record.iter().all(|cell| std::str::from_utf8(cell).is_ok()) {
+            self.has_utf8 = true;
+        } else if self.record.iter().any(|cell| std::str::from_utf8(cell).is_err() && looks_like_windows_1252(cell)) {
+            let row = self.row;
+            return Err(ReadError::NotText { what: format!("row {row} (the first after the header is 1) is not UTF-8{WINDOWS_1252}") });
+        }
+        Ok(())
     }
 
     /// Bytes read so far, without byte order mark and `sep=` line.

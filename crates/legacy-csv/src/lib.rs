@@ -4,14 +4,18 @@
 //! [`ReviewFileReader`] reads the rows for an import; [`score()`] scores the predictions of a file as that pipeline did. Pure: no database.
 
 mod cell;
+mod cell_text;
 mod columns;
 mod csv_reader;
+mod encoding;
 mod error;
+mod known_fields;
 mod review_file;
 mod score;
 mod status;
 
 pub use cell::{Cell, CellWarning};
 pub use error::ReadError;
+pub use known_fields::KnownFields;
 pub use review_file::{ReadSummary, ReviewFileReader, ReviewRow, RowDocument};
 pub use score::{FieldScore, LegacyCsvScore, score};

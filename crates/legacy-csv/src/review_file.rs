@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use aprendiz_annotation_types::{MAX_ID_CHARS, Normalizer, QuarantinedTask, parse_time, truncate_printable};
+use aprendiz_annotation_types::{
+    IdReading, MAX_ID_CHARS, Normalizer, QuarantinedTask, UNUSABLE_NAME, describe_address, parse_time, read_id, truncate_printable,
+};
 use chrono::{DateTime, Utc};
 use csv::ByteRecord;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::cell::{Cell, CellWarning, resolve_cell};
+use crate::cell_text::MissingWords;
 use crate::columns::Columns;
 use crate::csv_reader::CsvReader;
 use crate::error::ReadError;
+use crate::known_fields::KnownFields;
 
 /// Maximum number of quarantined rows kept in the summary; all are counted.
 const MAX_QUARANTINED_ROWS: usize = 10_000;
@@ -32,6 +36,8 @@ pub struct ReviewRow {
     pub project: Option<String>,
     /// Id within the project; absent if the file name identifies the document.
     pub task_id: Option<String>,
+    /// The id as written in the file, if a spreadsheet or data frame changed it.
+    pub written_task_id: Option<String>,
     /// File name of the document.
     pub file_name: Option<String>,
     /// The document that this row can create, if the row has a text.
@@ -72,6 +78,16 @@ pub struct ReadSummary {
     pub quarantined_rows: Vec<QuarantinedTask>,
     /// Statuses that are not in the vocabulary, with their number.
     pub unknown_statuses: BTreeMap<String, u64>,
+    /// Ids that were read as whole numbers or texts, such as `1301.0`, by the first of them.
+    pub restored_ids: u64,
+    /// The first of these ids and what it was read as.
+    pub first_restored_id: Option<(String, String)>,
+    /// Rows whose text is only an address; it was not read.
+    pub address_texts: u64,
+    /// Field columns that were left out because they cannot name a field.
+    pub unusable_columns: Vec<String>,
+    /// A warning about cells with words for missing values.
+    pub missing_words: Option<String>,
     /// Cells whose status contradicts their values.
     pub contradictions: u64,
     /// Cells whose status implies a value and that have none.
@@ -82,20 +98,47 @@ pub struct ReadSummary {
 pub struct ReviewFileReader<'r> {
     reader: CsvReader<'r>,
     columns: Columns,
-    /// Normalization rules of the fields of `columns`.
-    normalizers: Vec<Option<&'r Normalizer>>,
+    rules: FieldRules<'r>,
+    missing: MissingWords,
     summary: ReadSummary,
+}
+
+/// What is known about the fields of a file.
+struct FieldRules<'r> {
+    /// Normalization rules by field.
+    normalizers: Vec<Option<&'r Normalizer>>,
+    /// Allowed values by column.
+    allowed: Vec<Option<&'r [String]>>,
+}
+
+impl<'r> FieldRules<'r> {
+    fn new(columns: &Columns, known: &'r KnownFields) -> Self {
+        let mut allowed = vec![None; columns.count];
+        for field in &columns.fields {
+            for column in [field.predicted, field.gold].into_iter().flatten() {
+                allowed[column] = known.allowed_values.get(&field.field).map(Vec::as_slice);
+            }
+        }
+        Self { normalizers: columns.fields.iter().map(|columns| known.normalizers.get(&columns.field)).collect(), allowed }
+    }
 }
 
 /// The cells of a row as text.
 struct RowText<'r> {
     cells: Vec<&'r str>,
+    /// The cells as written in the file.
+    written: Vec<&'r str>,
 }
 
 impl<'r> RowText<'r> {
     /// The trimmed content of a cell, unless it is empty or the column is absent.
     fn non_empty(&self, column: Option<usize>) -> Option<&'r str> {
         column.map(|column| self.cells[column].trim()).filter(|text| !text.is_empty())
+    }
+
+    /// The trimmed content of a cell as written, with the marks of spreadsheets, unless it is empty or the column is absent.
+    fn written(&self, column: Option<usize>) -> Option<&'r str> {
+        self.non_empty(column).and(column).map(|column| self.written[column].trim())
     }
 
     /// The content of a cell; `None` only if the column is absent.
@@ -105,26 +148,22 @@ impl<'r> RowText<'r> {
 }
 
 impl<'r> ReviewFileReader<'r> {
-    /// Opens a file and reads its header. A column prefix that is a spelling of one of `known_fields` is that field.
+    /// Opens a file and reads its header. A column prefix that is a spelling of a known field is that field.
     ///
     /// # Errors
     /// If it is not a review file, or cannot be read.
-    pub fn open(
-        input: impl Read + 'r,
-        max_bytes: u64,
-        known_fields: &[String],
-        normalizers: &'r BTreeMap<String, Normalizer>,
-    ) -> Result<Self, ReadError> {
+    pub fn open(input: impl Read + 'r, max_bytes: u64, known: &'r KnownFields) -> Result<Self, ReadError> {
         let reader = CsvReader::open(input, max_bytes)?;
-        let columns = Columns::from_header(&reader.header, known_fields)?;
+        let columns = Columns::from_header(&reader.header, &known.names)?;
         if !columns.identify_documents() {
             let reason = "no column identifies the document of a row: add a column document_id, task_id, file_name or text".to_owned();
             return Err(ReadError::BadHeader { reason });
         }
         let prefixes = columns.fields.iter().map(|columns| (columns.field.clone(), columns.prefix.clone())).collect();
-        let summary = ReadSummary { delimiter: reader.delimiter, columns: prefixes, ..ReadSummary::default() };
-        let normalizers = columns.fields.iter().map(|columns| normalizers.get(&columns.field)).collect();
-        Ok(Self { reader, columns, normalizers, summary })
+        let unusable_columns = columns.unusable.clone();
+        let summary = ReadSummary { delimiter: reader.delimiter, columns: prefixes, unusable_columns, ..ReadSummary::default() };
+        let rules = FieldRules::new(&columns, known);
+        Ok(Self { reader, columns, rules, missing: MissingWords::default(), summary })
     }
 
     /// Returns the next valid row, or `None` at the end. Invalid rows are quarantined.
@@ -136,7 +175,7 @@ impl<'r> ReviewFileReader<'r> {
         while let Some(record) = self.reader.next()? {
             self.summary.rows += 1;
             let number = self.summary.rows;
-            match parse_row(number, record, &self.columns, &self.normalizers, &mut self.summary) {
+            match parse_row(number, record, &self.columns, &self.rules, &mut self.missing, &mut self.summary) {
                 Ok(row) => return Ok(Some(row)),
                 Err(reason) => self.quarantine(number, &reason),
             }
@@ -156,7 +195,7 @@ impl<'r> ReviewFileReader<'r> {
     /// The summary of what was read so far.
     #[must_use]
     pub fn into_summary(self) -> ReadSummary {
-        ReadSummary { bytes: self.reader.bytes(), ..self.summary }
+        ReadSummary { bytes: self.reader.bytes(), missing_words: self.missing.warning(), ..self.summary }
     }
 }
 
@@ -164,7 +203,8 @@ fn parse_row(
     number: u64,
     record: &ByteRecord,
     columns: &Columns,
-    normalizers: &[Option<&Normalizer>],
+    rules: &FieldRules<'_>,
+    missing: &mut MissingWords,
     summary: &mut ReadSummary,
 ) -> Result<ReviewRow, String> {
     if record.len() != columns.count {
@@ -175,12 +215,14 @@ fn parse_row(
         ));
     }
     let cells: Result<Vec<&str>, _> = record.iter().map(std::str::from_utf8).collect();
-    let text = RowText { cells: cells.map_err(|_| "it is not UTF-8: save the file as \"CSV UTF-8\"".to_owned())? };
-    if text.cells.iter().any(|cell| cell.contains('\0')) {
+    let cells = cells.map_err(|_| "it is not UTF-8: save the file as \"CSV UTF-8\"".to_owned())?;
+    if cells.iter().any(|cell| cell.contains('\0')) {
         return Err("it contains a NUL character, which the database cannot store".to_owned());
     }
-    let cells = parse_cells(&text, columns, normalizers, summary)?;
-    let row = identify(number, &text, columns)?;
+    let read = cells.iter().zip(&rules.allowed).map(|(cell, allowed)| missing.read(cell, *allowed)).collect();
+    let text = RowText { cells: read, written: cells };
+    let row = identify(number, &text, columns, summary)?;
+    let cells = parse_cells(&text, columns, &rules.normalizers, summary)?;
     Ok(ReviewRow { cells, ..row })
 }
 
@@ -217,18 +259,37 @@ fn parse_cells(
 }
 
 /// Identifies the document of a row. Returns the row without its cells.
-fn identify(number: u64, row: &RowText<'_>, columns: &Columns) -> Result<ReviewRow, String> {
+fn identify(number: u64, row: &RowText<'_>, columns: &Columns, summary: &mut ReadSummary) -> Result<ReviewRow, String> {
     let given = row.non_empty(columns.document_id);
     let document_id = given.and_then(|id| Uuid::parse_str(id).ok());
     // anything but a UUID is an id of the source
-    let task_id = row.non_empty(columns.task_id).or(given.filter(|_| document_id.is_none()));
+    let written = row.written(columns.task_id).or_else(|| row.written(columns.document_id).filter(|_| document_id.is_none()));
+    let restored = written.map(restore_id).transpose()?.flatten();
+    if let (Some(written), Some(restored)) = (written, &restored) {
+        summary.restored_ids += 1;
+        summary.first_restored_id.get_or_insert_with(|| (truncate_printable(written, 60), truncate_printable(restored, 60)));
+    }
+    let (task_id, written_task_id) = (restored.as_deref().or(written), written.filter(|_| restored.is_some()));
     let file_name = row.non_empty(columns.file_name);
     let text = row.raw(columns.text).filter(|text| !text.trim().is_empty());
+    let address = text.and_then(describe_address);
+    summary.address_texts += u64::from(address.is_some());
+    // the row may still be about a document that exists
+    let text = text.filter(|_| address.is_none());
     if document_id.is_none() && task_id.is_none() && file_name.is_none() && text.is_none() {
-        return Err("it does not say which document it is about".to_owned());
+        return Err(match address {
+            Some(kind) => format!("its text is only an address ({kind}), not the text of a document: fill the column with the texts"),
+            None => "it does not say which document it is about".to_owned(),
+        });
     }
-    let (reviewer, project) = (row.non_empty(columns.reviewer), row.non_empty(columns.project));
-    if let Some(long) = [task_id, reviewer, project].into_iter().flatten().find(|id| id.chars().count() > MAX_ID_CHARS) {
+    let restored = |column| match row.non_empty(column) {
+        Some(id) => Ok::<_, String>(Some(restore_id(id)?.unwrap_or_else(|| id.to_owned()))),
+        None => Ok(None),
+    };
+    let (reviewer, project) = (restored(columns.reviewer)?, restored(columns.project)?);
+    if let Some(long) =
+        [task_id, reviewer.as_deref(), project.as_deref()].into_iter().flatten().find(|id| id.chars().count() > MAX_ID_CHARS)
+    {
         return Err(format!("`{}…` has more than {MAX_ID_CHARS} characters", truncate_printable(long, 40)));
     }
     let reviewed_at = row.non_empty(columns.reviewed_at).map(parse_time).transpose()?;
@@ -245,12 +306,52 @@ fn identify(number: u64, row: &RowText<'_>, columns: &Columns) -> Result<ReviewR
     Ok(ReviewRow {
         number,
         document_id,
-        project: project.map(str::to_owned),
+        project,
+        written_task_id: written_task_id.map(str::to_owned),
         task_id: if file_name.is_none() || task_id.is_some() { new_task_id } else { None },
         file_name: file_name.map(str::to_owned),
         document,
-        reviewer: reviewer.map(str::to_owned),
+        reviewer,
         reviewed_at,
         cells: Vec::new(),
     })
+}
+
+/// Reads an id that a spreadsheet or data frame may have changed. `None` if it stays as it is.
+fn restore_id(id: &str) -> Result<Option<String>, String> {
+    match read_id(id) {
+        IdReading::AsWritten => Ok(None),
+        IdReading::Restored(restored) => Ok(Some(restored).filter(|restored| !restored.is_empty() && restored != id)),
+        IdReading::Shortened => Err(format!(
+            "the id `{}` was shortened by a spreadsheet or data frame and has lost its last digits: export the file again with the ids as text",
+            truncate_printable(id, 60)
+        )),
+    }
+}
+
+impl ReadSummary {
+    /// Warnings about what was read in another way than written, or left out.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some((written, restored)) = &self.first_restored_id {
+            warnings.push(format!(
+                "{} ids look like decimals or marked texts and were read as ids: `{written}` as `{restored}`; a document whose id is exactly as \
+                 written takes precedence",
+                self.restored_ids
+            ));
+        }
+        warnings.extend(self.missing_words.clone());
+        if self.address_texts > 0 {
+            warnings.push(format!(
+                "{} rows have only an address (a URL, path or file name) instead of a text; it was not read: fill the column with the texts to \
+                 create documents",
+                self.address_texts
+            ));
+        }
+        if !self.unusable_columns.is_empty() {
+            warnings.push(format!("columns `{}` were left out: {UNUSABLE_NAME}", self.unusable_columns.join("`, `")));
+        }
+        warnings
+    }
 }

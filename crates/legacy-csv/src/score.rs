@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use aprendiz_annotation_types::ReviewStatus;
+use aprendiz_annotation_types::{FieldNames, ReviewStatus, UNUSABLE_NAME, canonical, same_value};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::cell_text::MissingWords;
 use crate::columns::Columns;
 use crate::csv_reader::CsvReader;
 use crate::error::ReadError;
@@ -44,6 +45,9 @@ pub struct LegacyCsvScore {
     pub fields: BTreeMap<String, FieldScore>,
     /// Scores of all fields together.
     pub overall: FieldScore,
+    /// Cells and columns that did not count.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// Reads a whole file and scores it. Blocks.
@@ -52,7 +56,8 @@ pub struct LegacyCsvScore {
 /// If the file is not a review file, or cannot be read.
 pub fn score(input: impl Read, max_bytes: u64) -> Result<LegacyCsvScore, ReadError> {
     let mut csv = CsvReader::open(input, max_bytes)?;
-    let columns = Columns::from_header(&csv.header, &[])?;
+    let columns = Columns::from_header(&csv.header, &FieldNames::default())?;
+    let mut missing = MissingWords::default();
     let mut fields: Vec<FieldScore> = vec![FieldScore::default(); columns.fields.len()];
     let (mut count, mut unreadable) = (0, 0);
     let delimiter = csv.delimiter;
@@ -67,7 +72,7 @@ pub fn score(input: impl Read, max_bytes: u64) -> Result<LegacyCsvScore, ReadErr
             continue;
         };
         for (score, [predicted, gold, status]) in fields.iter_mut().zip(cells) {
-            score.add(predicted, gold, status);
+            score.add(missing.read(predicted, None), missing.read(gold, None), missing.read(status, None));
         }
     }
     let mut overall = FieldScore::default();
@@ -80,7 +85,11 @@ pub fn score(input: impl Read, max_bytes: u64) -> Result<LegacyCsvScore, ReadErr
     }
     overall.finish();
     let fields = columns.fields.iter().map(|columns| columns.prefix.clone()).zip(fields).collect();
-    Ok(LegacyCsvScore { rows: count, unreadable, delimiter, fields, overall })
+    let mut warnings: Vec<String> = missing.warning().into_iter().collect();
+    if !columns.unusable.is_empty() {
+        warnings.push(format!("columns `{}` were left out: {UNUSABLE_NAME}", columns.unusable.join("`, `")));
+    }
+    Ok(LegacyCsvScore { rows: count, unreadable, delimiter, fields, overall, warnings })
 }
 
 impl FieldScore {
@@ -91,7 +100,7 @@ impl FieldScore {
         self.rows += 1;
         self.predicted += u64::from(!predicted.is_empty());
         self.labelled += u64::from(!label.is_empty());
-        self.correct += u64::from(!label.is_empty() && *label == predicted);
+        self.correct += u64::from(!label.is_empty() && same_value(label, &predicted));
     }
 
     fn finish(&mut self) {
@@ -103,7 +112,7 @@ impl FieldScore {
 }
 
 fn fold_case(text: &str) -> String {
-    text.trim().to_lowercase().replace('ß', "ss")
+    canonical(&canonical(text).to_lowercase().replace('ß', "ss")).into_owned()
 }
 
 #[cfg(test)]
@@ -129,6 +138,15 @@ mod tests {
         assert_eq!((law.rows, law.labelled, law.correct, law.predicted), (8, 6, 4, 6));
         assert_eq!((law.accuracy, law.coverage), (Some(4.0 / 6.0), Some(0.75)));
         assert_eq!(score.overall, *law);
+    }
+
+    #[test]
+    fn equal_numbers_are_correct_and_words_for_missing_values_do_not_count() {
+        let file = "Pages_pred,Pages_gold\n12.0,12\n1e3,1000\n7,nan\nnan,8\nNone,<NA>\n1,01\n";
+        let score = score(file.as_bytes(), 1 << 20).unwrap();
+        let pages = &score.fields["Pages"];
+        assert_eq!((pages.rows, pages.labelled, pages.correct, pages.predicted), (6, 4, 2, 4));
+        assert!(score.warnings[0].contains("4 cells"), "{:?}", score.warnings);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Vocabulary of the column `<Field>_status`: English and Portuguese words found in such files.
 
-use aprendiz_annotation_types::ReviewStatus;
+use aprendiz_annotation_types::{ReviewStatus, is_missing_word};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
@@ -62,7 +62,7 @@ pub(crate) enum ParsedStatus {
 }
 
 /// Folds a text to lower case without accents, with single spaces between words.
-pub(crate) fn fold(text: &str) -> String {
+fn fold(text: &str) -> String {
     let plain: String = text.nfkd().filter(|character| !is_combining_mark(*character)).collect();
     let words: Vec<&str> = plain.split_whitespace().collect();
     words.join(" ").to_lowercase().replace('ß', "ss")
@@ -70,6 +70,10 @@ pub(crate) fn fold(text: &str) -> String {
 
 /// Parses a status cell, ignoring case, accents and surrounding punctuation.
 pub(crate) fn parse_status(cell: &str) -> ParsedStatus {
+    // data frames and spreadsheets write these words for an empty cell
+    if is_missing_word(cell) {
+        return ParsedStatus::Pending;
+    }
     let folded = fold(cell);
     let word = folded.trim_matches(|character: char| !character.is_alphanumeric() && character != '✓' && character != '✔');
     if word.is_empty() {
@@ -98,7 +102,7 @@ mod tests {
         ] {
             assert_eq!(parse_status(text), ParsedStatus::Known(status), "{text}");
         }
-        for pending in ["", "  ", "-", "?", "Pendente", "to do"] {
+        for pending in ["", "  ", "-", "?", "Pendente", "to do", "None", "nan", "NaT", "<NA>", "#N/A"] {
             assert_eq!(parse_status(pending), ParsedStatus::Pending, "{pending:?}");
         }
         for unknown in ["ask Maria", "42", "!!"] {

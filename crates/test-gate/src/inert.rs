@@ -1,10 +1,10 @@
-//! The gate of every other build: always open.
+//! The gate of all other builds: always open.
 
 use std::path::Path;
 
 use crate::Point;
 
-/// A process that stands at a closed gate. There is none.
+/// A process that stands at a closed gate. It has no values.
 #[derive(Debug)]
 pub enum Held {}
 
@@ -19,7 +19,7 @@ impl Held {
 /// Does nothing.
 pub const fn watch(_folder: &Path) {}
 
-/// Whether trainings end after as few steps as possible: never.
+/// Whether a training ends after as few steps as possible: never.
 #[must_use]
 pub const fn is_instant() -> bool {
     false

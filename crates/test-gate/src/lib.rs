@@ -2,8 +2,8 @@
 //!
 //! A test writes the file `gate` into the scratch folder of a worker. Its first line names the [`Point`] to hold at (`step 3`,
 //! `after-checkpoint 5`, `phase upload`); a second line `report` lets a held training keep reporting progress. A process that
-//! reaches the point writes `held-PID` beside it and waits until the file is gone or names a later point. The file `pace` with
-//! `instant` or `slow` changes how long a training takes.
+//! reaches the point writes `held-PID` to the same folder and waits until the gate file is deleted or names a later point. The file `pace`
+//! shortens a training (`instant`) or slows it down (`slow`).
 //!
 //! The code that reads these files is compiled only with the feature `hold` *and* debug assertions: a release build passes every
 //! gate, with or without the feature. `tests/release.rs` shows that.
@@ -19,5 +19,5 @@ mod point;
 pub use gate::{Held, is_instant, pass, stop_at, watch};
 pub use point::Point;
 
-/// Whether this build can be held at all.
+/// Whether the gate can hold a process of this build.
 pub const IS_ACTIVE: bool = cfg!(all(feature = "hold", debug_assertions));

@@ -2,20 +2,20 @@
 
 use std::fmt;
 
-/// A point in the life of a run.
+/// A point in the execution of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point<'a> {
-    /// Training has done this many steps, and has not begun the next one.
+    /// Training has completed this number of steps and has not started the next one.
     Step(u64),
-    /// A checkpoint of this many steps is about to be written.
+    /// The checkpoint of this step is about to be written.
     BeforeCheckpoint(u64),
-    /// A checkpoint of this many steps is on the disk and reported.
+    /// The checkpoint of this step is on disk and reported.
     AfterCheckpoint(u64),
-    /// The model is written, its training not yet reported as done.
+    /// The model is written; the end of the training is not reported yet.
     Trained,
-    /// The evaluation process has loaded its model and has not scored anything.
+    /// The evaluation process has loaded its model and has not scored any example.
     Evaluation,
-    /// The worker has recorded that this phase begins.
+    /// The worker has recorded the start of this phase.
     Phase(&'a str),
 }
 
@@ -24,7 +24,7 @@ impl Point<'_> {
     #[must_use]
     pub fn is_held_by(&self, line: &str) -> bool {
         let (name, argument) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-        let reached = |step: u64| argument.parse::<u64>().is_ok_and(|least| step >= least);
+        let reached = |step: u64| argument.parse::<u64>().is_ok_and(|first| step >= first);
         match *self {
             Self::Step(step) => name == "step" && reached(step),
             Self::BeforeCheckpoint(step) => name == "before-checkpoint" && reached(step),

@@ -1,4 +1,4 @@
-//! A release build cannot be held, even with the feature; a test build can.
+//! A gate holds a test build and never a release build, even with the feature `hold`.
 
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long anything may take on a busy machine.
+/// Time limit of a wait, even on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Builds the program `stand` with the feature in the given profile, and starts it at a closed gate.

@@ -1,7 +1,7 @@
 //! Tests of the test environment.
 
+use aprendiz_test_support::{TestBucket, TestDatabase, TestEnv, TestRedis};
 use sqlx::AssertSqlSafe;
-use test_support::{TestBucket, TestDatabase, TestEnv, TestRedis};
 
 #[tokio::test]
 async fn every_database_is_migrated_and_isolated() {

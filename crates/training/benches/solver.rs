@@ -2,9 +2,10 @@
 
 use std::{fs, path::Path, sync::atomic::AtomicBool};
 
+use aprendiz_run_spec::{Backend, LinearParams, TrainingParams};
+use aprendiz_training::{TrainingJob, run};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
-use training::{Backend, Kind, TrainingJob, run};
 
 const EXAMPLES: usize = 600;
 const CLASSES: usize = 10;
@@ -39,10 +40,9 @@ fn solver(criterion: &mut Criterion) {
     write_snapshot(dir.path());
     let job = TrainingJob {
         v: TrainingJob::version(),
-        kind: Kind::Linear,
         seed: 1,
         target_accuracy: 0.95,
-        params: json!({"l2": 0.3, "folds": 2}),
+        params: TrainingParams::Linear(LinearParams { l2: Some(0.3), folds: 2, ..LinearParams::default() }),
         train: dir.path().join("train.jsonl"),
         validation: dir.path().join("validation.jsonl"),
         labels: dir.path().join("labels.json"),

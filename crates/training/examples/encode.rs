@@ -7,8 +7,8 @@ use std::{
     path::PathBuf,
 };
 
+use aprendiz_encoder::Encoder;
 use burn::tensor::Device;
-use encoder::Encoder;
 use serde_json::json;
 
 /// Texts that are read at a time and sorted by length into batches.

@@ -13,13 +13,14 @@ use std::{
     time::Instant,
 };
 
-use evaluation::ScoredExample;
+use aprendiz_evaluation::ScoredExample;
+use aprendiz_inference::{Model, NgramCounter};
+use aprendiz_run_spec::{Backend, RunKind, TrainingParams};
+use aprendiz_training::{Event, OUT_OF_FOLD_FILE, Outcome, ReportRow, TrainingJob, VALIDATION_FILE, run};
 use flate2::read::GzDecoder;
-use inference::{Model, NgramCounter};
 use rayon::prelude::*;
 use serde::Deserialize;
-use serde_json::json;
-use training::{Backend, Event, Kind, OUT_OF_FOLD_FILE, Outcome, ReportRow, TrainingJob, VALIDATION_FILE, run};
+use serde_json::{Map, json};
 
 #[derive(Deserialize)]
 struct Text {
@@ -50,8 +51,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let params = match arguments.iter().find(|argument| argument.starts_with('{')) {
         Some(params) => serde_json::from_str(params)?,
-        None => json!({}),
+        None => Map::new(),
     };
+    let params = TrainingParams::parse(RunKind::Linear, &params)?.ok_or("kind linear trains")?;
     let seconds = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(15.0);
     arguments.retain(|argument| !argument.starts_with('{') && argument.parse::<f64>().is_err());
     let train = arguments.first().ok_or("usage: score TRAIN.jsonl.gz [TEST.jsonl.gz] [PARAMS] [SECONDS]")?;
@@ -67,7 +69,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(dir.join("labels.json"), labels.to_string())?;
     let job = TrainingJob {
         v: TrainingJob::version(),
-        kind: Kind::Linear,
         seed: 42,
         target_accuracy: 0.95,
         params,
@@ -104,11 +105,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (out_of_fold, test) = (scored(OUT_OF_FOLD_FILE)?, scored(VALIDATION_FILE)?);
     // the threshold is selected on out-of-fold scores, never on the test
-    let threshold = evaluation::choose_threshold(&out_of_fold, job.target_accuracy).value();
+    let threshold = aprendiz_evaluation::choose_threshold(&out_of_fold, job.target_accuracy).value();
     let mut test_accuracy = None;
     for (name, examples) in [("out of fold", out_of_fold), ("test", test)] {
-        let options = evaluation::ReportOptions { majority: None, threshold };
-        let report = evaluation::report("label", &examples, &options);
+        let options = aprendiz_evaluation::ReportOptions { majority: None, threshold };
+        let report = aprendiz_evaluation::report("label", &examples, &options);
         println!(
             "{name}: n {} accuracy {:.4?} macro_f1 {:.4?} ece {:.4?} log_loss {:.4?} coverage {:.4?} selective {:.4?}",
             report.n, report.accuracy, report.macro_f1, report.ece, report.log_loss, report.coverage, report.selective_accuracy

@@ -18,14 +18,14 @@ use std::{
     time::Instant,
 };
 
+use aprendiz_encoder::{BaseModel, BaseModelCaches, Encoder};
+use aprendiz_evaluation::{Label, knn_accuracy};
+use aprendiz_run_spec::{Backend, SentenceTransformerParams, TrainingParams};
+use aprendiz_training::{Event, Outcome, PairFiles, Stage, TrainingJob, run};
 use burn::tensor::Device;
-use encoder::{BaseModel, BaseModelCaches, Encoder};
-use evaluation::{Label, knn_accuracy};
 use flate2::read::GzDecoder;
-use inference::SentenceTransformerParams;
 use serde::Deserialize;
 use serde_json::json;
-use training::{Backend, Event, Kind, Outcome, PairFiles, Stage, TrainingJob, run};
 
 // same allocator as in the worker
 #[global_allocator]
@@ -80,7 +80,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [base, texts, out, rest @ ..] = arguments.as_slice() else {
         return Err("usage: train_encoder BASE_MODEL TEXTS OUT [FOLD/FOLDS] [PARAMS]".into());
     };
-    let params = rest.iter().find(|argument| argument.starts_with('{')).map_or(Ok(json!({})), |params| serde_json::from_str(params))?;
+    let params = rest.iter().find(|argument| argument.starts_with('{'));
+    let params = params.map_or(Ok(SentenceTransformerParams::default()), |params| serde_json::from_str(params))?;
+    let batch = params.batch;
     let fold = rest.iter().find_map(|argument| argument.split_once('/')).unwrap_or(("0", "5"));
     let (fold, folds): (usize, usize) = (fold.0.parse()?, fold.1.parse()?);
 
@@ -102,10 +104,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("labels.json"), json!({"v": 1, "fields": {"label": {"labels": labels}}, "left_out": []}).to_string())?;
     let job = TrainingJob {
         v: TrainingJob::version(),
-        kind: Kind::SentenceTransformer,
         seed: std::env::var("SEED").map_or(Ok(42), |seed| seed.parse())?,
         target_accuracy: 0.95,
-        params,
+        params: TrainingParams::SentenceTransformer(params),
         train: out.join("train.jsonl"),
         validation: out.join("validation.jsonl"),
         labels: out.join("labels.json"),
@@ -145,10 +146,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{}", serde_json::to_string_pretty(&summary)?);
     if given {
         let metrics = summary.encoder.map(|encoder| (encoder.base, encoder.trained));
-        let precision = |metrics: Option<training::PairMetrics>| metrics.map(|metrics| metrics.average_precision);
+        let precision = |metrics: Option<aprendiz_training::PairMetrics>| metrics.map(|metrics| metrics.average_precision);
         let (base, trained) = metrics.map_or((None, None), |(base, trained)| (precision(base), precision(trained)));
         let (steps, pairs_per_s, cpu) = last;
-        let batch = SentenceTransformerParams::parse(&job.params)?.batch;
         println!(
             "{}",
             json!({

@@ -1,63 +1,36 @@
 //! Burn back ends and CPU kernels.
 
+use aprendiz_run_spec::Backend;
 use burn::tensor::Device;
-use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 
-/// A Burn back end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Backend {
-    /// The best back end of this build: flex.
-    #[default]
-    Auto,
-    /// Pure Rust on the CPU.
-    Flex,
-    /// burn-ndarray, in builds with the feature `ndarray`.
-    Ndarray,
-    /// The first NVIDIA GPU, in builds with the feature `cuda`.
-    Cuda,
+/// The Burn device of a back end.
+///
+/// # Errors
+/// `bad_params` for a back end that this build does not include.
+pub fn device(backend: Backend) -> Result<Device, TrainingError> {
+    match backend {
+        Backend::Auto | Backend::Flex => Ok(Device::flex()),
+        #[cfg(feature = "ndarray")]
+        Backend::Ndarray => {
+            #[expect(deprecated, reason = "requested by name; the comment on the build feature says that Burn deprecates it")]
+            let device = Device::ndarray();
+            Ok(device)
+        }
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => Ok(Device::cuda(0)),
+        #[cfg(not(feature = "ndarray"))]
+        Backend::Ndarray => Err(missing(backend)),
+        #[cfg(not(feature = "cuda"))]
+        Backend::Cuda => Err(missing(backend)),
+    }
 }
 
-impl Backend {
-    /// Name of the selected back end.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto | Self::Flex => "flex",
-            Self::Ndarray => "ndarray",
-            Self::Cuda => "cuda",
-        }
-    }
-
-    /// The device to compute on.
-    ///
-    /// # Errors
-    /// `bad_params` for a back end that this build does not include.
-    pub fn device(self) -> Result<Device, TrainingError> {
-        match self {
-            Self::Auto | Self::Flex => Ok(Device::flex()),
-            #[cfg(feature = "ndarray")]
-            Self::Ndarray => {
-                #[expect(deprecated, reason = "requested by name; the comment on the build feature says that Burn deprecates it")]
-                let device = Device::ndarray();
-                Ok(device)
-            }
-            #[cfg(feature = "cuda")]
-            Self::Cuda => Ok(Device::cuda(0)),
-            #[cfg(not(feature = "ndarray"))]
-            Self::Ndarray => Err(self.missing()),
-            #[cfg(not(feature = "cuda"))]
-            Self::Cuda => Err(self.missing()),
-        }
-    }
-
-    #[cfg(not(all(feature = "ndarray", feature = "cuda")))]
-    fn missing(self) -> TrainingError {
-        let name = self.name();
-        TrainingError::BadParams(format!("back end {name} is not part of this build: build with the feature `{name}`, or use flex"))
-    }
+#[cfg(not(all(feature = "ndarray", feature = "cuda")))]
+fn missing(backend: Backend) -> TrainingError {
+    let name = backend.name();
+    TrainingError::BadParams(format!("back end {name} is not part of this build: build with the feature `{name}`, or use flex"))
 }
 
 /// The widest SIMD instruction set of this machine. Results are reproducible byte for byte only on the same kernel.

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use evaluation::Label;
+use aprendiz_evaluation::Label;
 use serde::Deserialize;
 
 use crate::error::TrainingError;
@@ -28,7 +28,7 @@ pub(crate) struct Line {
     group: Option<String>,
     pub(crate) text: String,
     #[serde(default)]
-    fields: BTreeMap<String, FieldValue>,
+    fields: BTreeMap<String, Option<FieldValue>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,6 +59,8 @@ impl Line {
         let values = self
             .fields
             .into_iter()
+            // null is unreviewed, as is an absent field in snapshots of older builders
+            .filter_map(|(field, value)| Some((field, value?)))
             .map(|(field, mut value)| match value.value.len() {
                 0 => (field, Value::Class(None)),
                 1 => (field, Value::Class(value.value.pop())),

@@ -2,8 +2,8 @@
 
 use std::{io, path::PathBuf};
 
-use encoder::EncoderError;
-use inference::ModelError;
+use aprendiz_encoder::EncoderError;
+use aprendiz_inference::ModelError;
 
 /// An error of training or evaluation. Its [code](Self::code) is stored with the attempt, so that failures can be counted by cause.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! The fingerprint that decides which checkpoints a job may resume from.
 
-use crate::{checkpoint::identity::Identity, kinds::dispatch::resolved_params, protocol::job::TrainingJob};
+use crate::{checkpoint::identity::Identity, protocol::job::TrainingJob};
 
 /// SHA-256, as hexadecimal digits, of everything the result of a training depends on: kind, seed, parameters, back end, data set, base
 /// model, and the versions of this crate and of its checkpoint format. Jobs with the same fingerprint may resume from each other's
@@ -9,23 +9,26 @@ use crate::{checkpoint::identity::Identity, kinds::dispatch::resolved_params, pr
 /// Threads, paths, the checkpoint interval and the CPU kernel are not part of it.
 #[must_use]
 pub fn fingerprint(job: &TrainingJob, dataset_hash: &str) -> String {
-    Identity::new(job, resolved_params(job), dataset_hash).hash()
+    Identity::new(job, dataset_hash).hash()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{backend::Backend, kinds::kind::Kind};
-    use encoder::BaseModel;
-    use serde_json::json;
+    use aprendiz_encoder::BaseModel;
+    use aprendiz_run_spec::{Backend, LinearParams, RunKind, TrainingParams};
+    use serde_json::{Value, json};
+
+    fn linear(params: Value) -> TrainingParams {
+        TrainingParams::parse(RunKind::Linear, params.as_object().unwrap()).unwrap().unwrap()
+    }
 
     fn job() -> TrainingJob {
         TrainingJob {
             v: TrainingJob::version(),
-            kind: Kind::Linear,
             seed: 1,
             target_accuracy: 0.9,
-            params: json!({"folds": 3, "l2": 0.1}),
+            params: linear(json!({"folds": 3, "l2": 0.1})),
             train: "train".into(),
             validation: "validation".into(),
             labels: "labels".into(),
@@ -48,10 +51,16 @@ mod tests {
         let changed = [
             fingerprint(&job(), "b"),
             fingerprint(&TrainingJob { seed: 2, ..job() }, "a"),
-            fingerprint(&TrainingJob { params: json!({"folds": 4, "l2": 0.1}), ..job() }, "a"),
+            fingerprint(&TrainingJob { params: linear(json!({"folds": 4, "l2": 0.1})), ..job() }, "a"),
             fingerprint(&TrainingJob { backend: Backend::Ndarray, ..job() }, "a"),
-            fingerprint(&TrainingJob { base_model: Some(BaseModel { dir: "dir".into(), hash: "1".into() }), ..job() }, "a"),
-            fingerprint(&TrainingJob { base_model: Some(BaseModel { dir: "dir".into(), hash: "2".into() }), ..job() }, "a"),
+            fingerprint(
+                &TrainingJob { base_model: Some(BaseModel { dir: "dir".into(), hash: "1".into(), notes: Vec::new() }), ..job() },
+                "a",
+            ),
+            fingerprint(
+                &TrainingJob { base_model: Some(BaseModel { dir: "dir".into(), hash: "2".into(), notes: Vec::new() }), ..job() },
+                "a",
+            ),
         ];
         assert!(changed.iter().all(|other| *other != original));
     }
@@ -60,7 +69,7 @@ mod tests {
     fn what_the_result_does_not_depend_on_leaves_the_fingerprint() {
         let other = TrainingJob {
             // what is not named is a default
-            params: json!({"l2": 0.1, "folds": 3, "min_df": 2}),
+            params: linear(json!({"l2": 0.1, "folds": 3, "min_df": 2})),
             out: "elsewhere".into(),
             checkpoint_seconds: 0.0,
             resume: Some("checkpoint".into()),
@@ -69,5 +78,15 @@ mod tests {
             ..job()
         };
         assert_eq!(fingerprint(&other, "a"), fingerprint(&job(), "a"));
+    }
+
+    #[test]
+    fn written_defaults_and_a_job_file_leave_the_fingerprint() {
+        let defaults = serde_json::to_value(LinearParams { folds: 3, l2: Some(0.1), ..LinearParams::default() }).unwrap();
+        let written = TrainingJob { params: linear(defaults), ..job() };
+        let read: TrainingJob = serde_json::from_str(&serde_json::to_string(&written).unwrap()).unwrap();
+        for other in [written, read] {
+            assert_eq!(fingerprint(&other, "a"), fingerprint(&job(), "a"));
+        }
     }
 }

@@ -16,11 +16,10 @@ mod run;
 mod tensor;
 mod thread_pool;
 
-pub use backend::{Backend, cpu_kernel};
+pub use backend::{cpu_kernel, device};
 pub use error::TrainingError;
 pub use fingerprint::fingerprint;
 pub use kinds::{
-    kind::Kind,
     linear::head::LinearHead,
     sentence_transformer::{
         evaluate::{MAX_TEST_PAIRS, evaluate},

@@ -5,13 +5,11 @@ use std::sync::atomic::AtomicBool;
 use aprendiz_test_gate::Point;
 
 use crate::{
+    backend::device,
     checkpoint::{identity::Identity, training_state::TrainingState},
     error::TrainingError,
     interrupt::Interrupt,
-    kinds::{
-        dispatch::{parse_params, resolved_params},
-        trainable::Trainable,
-    },
+    kinds::dispatch::trainable,
     protocol::{job::TrainingJob, progress::Progress, reporter::Reporter, summary::Outcome},
     thread_pool::run_in_pool,
 };
@@ -29,12 +27,11 @@ use crate::{
 /// Every error has a stable code, see [`TrainingError::code`]. The contents of `out` are then unusable.
 pub fn run(job: &TrainingJob, stop: &AtomicBool, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, TrainingError> {
     job.validate()?;
-    let params = parse_params(job)?;
     run_in_pool(job.threads, progress, |send| {
-        let device = job.backend.device()?;
-        let identity = file_identity(job, &*params)?;
+        let device = device(job.backend)?;
+        let identity = file_identity(job)?;
         let mut training_state = TrainingState::open(job, identity, &device, stop, Reporter::new(send))?;
-        match params.train(job, device, &mut training_state) {
+        match trainable(&job.params).train(job, device, &mut training_state) {
             Ok(summary) => {
                 training_state.pass_gate(Point::Trained);
                 training_state.reporter.done(&summary);
@@ -44,15 +41,19 @@ pub fn run(job: &TrainingJob, stop: &AtomicBool, progress: &mut dyn FnMut(Progre
                 training_state.reporter.stopped(training_state.step());
                 Ok(Outcome::Stopped { step: training_state.step() })
             }
-            Err(Interrupt::Failed(error)) => Err(error),
+            Err(Interrupt::Failed(error)) => {
+                // the state before the failure helps to explain it
+                training_state.reporter.flush();
+                Err(error)
+            }
             Err(Interrupt::IncompatibleCheckpoint(reason)) => unreachable!("the checkpoint has already been discarded: {reason}"),
         }
     })
 }
 
 /// The identity of a job with the hashes of its input files.
-fn file_identity(job: &TrainingJob, params: &dyn Trainable) -> Result<Identity, TrainingError> {
-    Ok(Identity::new(job, resolved_params(job), &params.input_hashes(job)?))
+fn file_identity(job: &TrainingJob) -> Result<Identity, TrainingError> {
+    Ok(Identity::new(job, &trainable(&job.params).input_hashes(job)?))
 }
 
 #[cfg(test)]
@@ -62,14 +63,13 @@ mod tests {
         path::{Path, PathBuf},
     };
 
+    use aprendiz_run_spec::{Backend, LinearParams, TrainingParams};
     use burn::tensor::Device;
     use serde_json::json;
 
     use super::*;
     use crate::{
-        backend::Backend,
         checkpoint::{file::Checkpoint, state_dict::StateDict},
-        kinds::kind::Kind,
         protocol::progress::Event,
         tensor::tensor_from_vec,
     };
@@ -89,10 +89,9 @@ mod tests {
         fs::write(dir.join("labels.json"), r#"{"v":1,"fields":{"law":{"labels":["a","b"]}}}"#).unwrap();
         TrainingJob {
             v: TrainingJob::version(),
-            kind: Kind::Linear,
             seed: 1,
             target_accuracy: 0.9,
-            params: json!({"min_df": 1, "folds": 2}),
+            params: TrainingParams::Linear(LinearParams { min_df: 1, folds: 2, ..LinearParams::default() }),
             train: dir.join("train.jsonl"),
             validation: dir.join("validation.jsonl"),
             labels: dir.join("labels.json"),
@@ -113,7 +112,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let job = job(dir.path());
         let path: PathBuf = dir.path().join("checkpoint");
-        checkpoint.write(&path, &file_identity(&job, &*parse_params(&job).unwrap()).unwrap()).unwrap();
+        checkpoint.write(&path, &file_identity(&job).unwrap()).unwrap();
         let mut warnings = Vec::new();
         let outcome = run(&TrainingJob { resume: Some(path), ..job }, &AtomicBool::new(false), &mut |line| {
             if let Event::Log { message, .. } = line.event {

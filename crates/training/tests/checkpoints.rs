@@ -9,14 +9,19 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use aprendiz_run_spec::{Backend, LinearParams, TrainingParams};
+use aprendiz_training::{Event, LogLevel, OUT_OF_FOLD_FILE, Outcome, TrainingJob, TrainingSummary, VALIDATION_FILE, run};
 use serde_json::json;
-use training::{Backend, Event, Kind, LogLevel, OUT_OF_FOLD_FILE, Outcome, TrainingJob, TrainingSummary, VALIDATION_FILE, run};
 
 /// The test that covers all parts of a training resumes from every n-th checkpoint. Coprime with periodic structure.
 const STRIDE: usize = 5;
 
 /// Every n-th step whose training, after it resumed, writes a checkpoint after each step.
 const WRITING_STRIDE: usize = 50;
+
+fn linear(folds: usize) -> TrainingParams {
+    TrainingParams::Linear(LinearParams { min_df: 1, folds, tolerance: 0.01, ..LinearParams::default() })
+}
 
 struct Snapshot {
     dir: tempfile::TempDir,
@@ -48,10 +53,9 @@ impl Snapshot {
     fn job(&self, name: &str) -> TrainingJob {
         TrainingJob {
             v: TrainingJob::version(),
-            kind: Kind::Linear,
             seed: 42,
             target_accuracy: 0.8,
-            params: json!({"min_df": 1, "folds": 2, "tolerance": 0.01}),
+            params: linear(2),
             train: self.path("train.jsonl"),
             validation: self.path("validation.jsonl"),
             labels: self.path("labels.json"),
@@ -355,8 +359,7 @@ fn a_checkpoint_of_another_training_is_ignored_with_the_difference() {
     let job = |name: &str| TrainingJob { resume: resume.clone(), checkpoint_seconds: 3600.0, ..snapshot.job(name) };
 
     assert_restarts(&TrainingJob { seed: 43, ..job("seed") }, "its seed is `42`, not `43`");
-    let params = json!({"min_df": 1, "folds": 3, "tolerance": 0.01});
-    assert_restarts(&TrainingJob { params, ..job("params") }, r#"its params is `{"char_ngrams":[3,4],"epochs":500,"folds":2,"#);
+    assert_restarts(&TrainingJob { params: linear(3), ..job("params") }, r#"its params is `{"char_ngrams":[3,4],"epochs":500,"folds":2,"#);
     snapshot.labels(&["a", "b", "c", "d", "e"]);
     assert_restarts(&job("labels"), "its data is");
     snapshot.labels(&["a", "b", "c", "d", "e", "f"]);

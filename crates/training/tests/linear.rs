@@ -9,12 +9,12 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use inference::{Model, NgramCounter, SparseRows, ThresholdDecision, manifest, set_thresholds};
-use serde_json::{Value, json};
-use training::{
-    Backend, Event, Kind, LinearHead, OUT_OF_FOLD_FILE, Outcome, Progress, ReportRow, TrainingError, TrainingJob, TrainingSummary,
-    VALIDATION_FILE, run,
+use aprendiz_inference::{Model, NgramCounter, SparseRows, ThresholdDecision, manifest, set_thresholds};
+use aprendiz_run_spec::{Backend, LinearParams, TrainingParams};
+use aprendiz_training::{
+    Event, LinearHead, OUT_OF_FOLD_FILE, Outcome, Progress, ReportRow, TrainingError, TrainingJob, TrainingSummary, VALIDATION_FILE, run,
 };
+use serde_json::{Value, json};
 
 /// Training uses 32-bit floats, prediction sums in 64 bits.
 const FORWARD_TOLERANCE: f64 = 1e-5;
@@ -61,10 +61,9 @@ impl Snapshot {
     fn job(&self) -> TrainingJob {
         TrainingJob {
             v: TrainingJob::version(),
-            kind: Kind::Linear,
             seed: 42,
             target_accuracy: 0.8,
-            params: json!({"min_df": 1}),
+            params: TrainingParams::Linear(LinearParams { min_df: 1, ..LinearParams::default() }),
             train: self.path("train.jsonl"),
             validation: self.path("validation.jsonl"),
             labels: self.path("labels.json"),
@@ -204,7 +203,7 @@ fn long_texts_get_separate_features_for_their_beginning() {
     let mut losses = Vec::new();
     for lead in [100, 0] {
         let job = TrainingJob {
-            params: json!({"min_df": 1, "lead_chars": lead}),
+            params: TrainingParams::Linear(LinearParams { min_df: 1, lead_chars: lead, ..LinearParams::default() }),
             out: snapshot.path(&format!("model-{lead}")),
             ..snapshot.job()
         };
@@ -227,7 +226,8 @@ fn long_texts_get_separate_features_for_their_beginning() {
 fn short_texts_get_no_separate_features_for_their_beginning() {
     let snapshot = Snapshot::new(48, &Shape::default());
     let [on, off] = [500, 0].map(|lead| {
-        let job = TrainingJob { params: json!({"min_df": 1, "lead_chars": lead}), ..snapshot.job() };
+        let params = TrainingParams::Linear(LinearParams { min_df: 1, lead_chars: lead, ..LinearParams::default() });
+        let job = TrainingJob { params, ..snapshot.job() };
         train(&job).unwrap();
         let features = Model::load_unpublished(&job.out).unwrap().config().features.clone();
         assert_eq!((features.lead_chars, features.word_pairs), (0, 20));
@@ -249,8 +249,8 @@ fn titles_file_names_and_metadata_do_not_affect_training() {
 fn prediction_agrees_with_the_trained_module() {
     let snapshot = Snapshot::new(48, &Shape::default());
     train(&snapshot.job()).unwrap();
-    let config = inference::ModelConfig::read(&snapshot.out()).unwrap();
-    let weights = inference::Weights::read(&snapshot.out(), &config).unwrap();
+    let config = aprendiz_inference::ModelConfig::read(&snapshot.out()).unwrap();
+    let weights = aprendiz_inference::Weights::read(&snapshot.out(), &config).unwrap();
     let model = Model::load_unpublished(&snapshot.out()).unwrap();
 
     let mut rows = SparseRows::new(config.feature_count);
@@ -344,9 +344,14 @@ fn a_field_with_one_class_is_skipped_and_no_remaining_field_is_an_error() {
 fn an_invalid_job_or_snapshot_fails_with_a_code_and_without_a_model() {
     let snapshot = Snapshot::new(48, &Shape::default());
     let mut job = snapshot.job();
-    job.params = json!({"layers": 3});
+    let mut unknown = serde_json::to_value(&job).unwrap();
+    unknown["params"]["layers"] = json!(3);
+    fs::write(snapshot.path("job.json"), unknown.to_string()).unwrap();
+    let error = TrainingJob::read(&snapshot.path("job.json")).unwrap_err();
+    assert!(error.code() == "bad_params" && error.to_string().contains("layers"), "{error}");
+    job.params = TrainingParams::Linear(LinearParams { folds: 1, ..LinearParams::default() });
     assert_eq!(train(&job).unwrap_err().code(), "bad_params");
-    job.params = json!({});
+    job.params = TrainingParams::Linear(LinearParams::default());
     job.target_accuracy = 1.5;
     assert_eq!(train(&job).unwrap_err().code(), "bad_params");
     job.target_accuracy = 0.9;

@@ -9,11 +9,10 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use encoder::{BaseModel, BaseModelCaches, Encoder, write_random};
+use aprendiz_encoder::{BaseModel, BaseModelCaches, Encoder, write_random};
+use aprendiz_run_spec::{Backend, RunKind, TrainingParams};
+use aprendiz_training::{EmbeddingFiles, EvaluationJob, Event, LogLevel, Outcome, PairFiles, TrainingJob, TrainingSummary, evaluate, run};
 use serde_json::{Value, json};
-use training::{
-    Backend, EmbeddingFiles, EvaluationJob, Event, Kind, LogLevel, Outcome, PairFiles, TrainingJob, TrainingSummary, evaluate, run,
-};
 
 struct Snapshot {
     dir: tempfile::TempDir,
@@ -37,9 +36,9 @@ impl Snapshot {
 
     /// A job with all of its output below `name`.
     fn job(&self, name: &str, params: Value) -> TrainingJob {
+        let params = TrainingParams::parse(RunKind::SentenceTransformer, params.as_object().unwrap()).unwrap().unwrap();
         TrainingJob {
             v: TrainingJob::version(),
-            kind: Kind::SentenceTransformer,
             seed: 42,
             target_accuracy: 0.8,
             params,
@@ -316,7 +315,10 @@ fn training_stops_early_if_validation_does_not_improve() {
 fn invalid_jobs_are_rejected_with_a_reason() {
     let snapshot = Snapshot::new();
     let rejection = |job: TrainingJob| run(&job, &AtomicBool::new(false), &mut |_| {}).unwrap_err();
-    let error = rejection(snapshot.job("bad", json!({"folds": 3})));
+    let mut unknown = serde_json::to_value(snapshot.job("bad", json!({}))).unwrap();
+    unknown["params"]["folds"] = json!(3);
+    fs::write(snapshot.path("job.json"), unknown.to_string()).unwrap();
+    let error = TrainingJob::read(&snapshot.path("job.json")).unwrap_err();
     assert!(error.code() == "bad_params" && error.to_string().contains("folds"), "{error}");
     let error = rejection(TrainingJob { base_model: None, ..snapshot.job("none", json!({})) });
     assert!(error.to_string().contains("base_model"), "{error}");
@@ -355,4 +357,25 @@ fn the_ndarray_back_end_gives_the_same_encoder_up_to_rounding() {
         let cosine: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
         assert!(cosine > 0.999, "{cosine}");
     }
+}
+
+#[test]
+fn prompts_and_lowercasing_of_the_base_model_are_kept_and_stand_in_the_card() {
+    let snapshot = Snapshot::new();
+    let base = snapshot.path("base");
+    let prompts = json!({"prompts": {"query": "Query: "}, "default_prompt_name": "query"});
+    fs::write(base.join("config_sentence_transformers.json"), prompts.to_string()).unwrap();
+    fs::write(base.join("sentence_bert_config.json"), r#"{"max_seq_length": 32, "do_lower_case": true}"#).unwrap();
+    let job = snapshot.job("prompt", learning());
+    train_to_the_end(&job);
+    let read = |name: &str| serde_json::from_str::<Value>(&fs::read_to_string(job.out.join(name)).unwrap()).unwrap();
+    let written = read("config_sentence_transformers.json");
+    assert_eq!((&written["prompts"], &written["default_prompt_name"]), (&prompts["prompts"], &prompts["default_prompt_name"]));
+    assert_eq!(read("sentence_bert_config.json"), json!({"max_seq_length": 32, "do_lower_case": true}));
+    let card = fs::read_to_string(job.out.join("README.md")).unwrap();
+    assert!(card.contains("- Base model: the default prompt `query`, \"Query: \""), "{card}");
+    let device = burn::tensor::Device::flex();
+    let [trained, base] = [&job.out, &base].map(|dir| Encoder::load(dir, &device).unwrap().tokens("rent"));
+    assert_eq!(trained, base);
+    assert!(trained.len() > Encoder::load(&snapshot.path("base"), &device).unwrap().tokens("").len());
 }

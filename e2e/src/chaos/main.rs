@@ -1,44 +1,45 @@
-//! Chaos: many small runs on three workers and two servers while everything breaks at random, then a check of what must hold.
+//! Chaos test: executes many small runs on three workers and two servers under random faults, then checks invariants.
 
 #![expect(clippy::print_stdout, reason = "a tool that reports on standard output")]
 
-mod checks;
-mod plan;
+mod installation;
+mod invariants;
 mod random;
-mod stage;
+mod schedule;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use aprendiz_test_support::{Extent, write_contracts};
 use clap::Parser;
-use test_support::{Extent, write_contracts};
 use uuid::Uuid;
 
-use crate::plan::Action;
-use crate::stage::Stage;
+use crate::installation::Installation;
+use crate::invariants::find_violations;
+use crate::schedule::{Action, schedule};
 
-/// Documents to learn from: enough to train on, few enough for a run of a second.
+/// Size of the sample: enough to train on, small enough for a run of a second.
 const DOCUMENTS: u64 = 120;
-/// How long everything may take to come to rest, beside as long again as the chaos lasted.
-const REST: Duration = Duration::from_secs(180);
+/// Time limit for the remaining work after the faults, in addition to the duration of the chaos.
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Breaks everything at random while hundreds of small runs go through, then checks that nothing is lost, doubled or left over.
+/// Inject random faults while hundreds of small runs are executed, then check that nothing was lost, duplicated or left over
 ///
-/// Needs the services of `./dev up`. The seed decides the schedule: what happens, to whom, when.
+/// Requires the services of `./dev up`. The seed determines the schedule of runs and faults.
 #[derive(Parser)]
 #[command(version, name = "aprendiz-chaos")]
 struct Arguments {
-    /// How long things break
+    /// Duration of the chaos in minutes
     #[arg(long, default_value_t = 2.0)]
     minutes: f64,
-    /// Decides the schedule
+    /// Seed of the schedule
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only print the schedule
+    /// Print the schedule and exit
     #[arg(long)]
     plan: bool,
-    /// Keep the logs of all processes in this folder
+    /// Copy the logs of all processes to this folder
     #[arg(long, value_name = "FOLDER")]
     logs: Option<std::path::PathBuf>,
 }
@@ -50,7 +51,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("chaos: {error:#}");
-            eprintln!("again: ./dev chaos --minutes {} --seed {}", arguments.minutes, arguments.seed);
+            eprintln!("reproduce with: ./dev chaos --minutes {} --seed {}", arguments.minutes, arguments.seed);
             ExitCode::FAILURE
         }
     }
@@ -58,23 +59,23 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<()> {
     let length = Duration::from_secs_f64(arguments.minutes * 60.0);
-    let plan = plan::of(arguments.seed, length);
+    let actions = schedule(arguments.seed, length);
     if arguments.plan {
-        for (at, action) in plan {
+        for (at, action) in actions {
             println!("{:8.2} s  {action}", at.as_secs_f64());
         }
         return Ok(());
     }
-    let mut stage = Stage::set().await;
+    let mut installation = Installation::start().await;
     let mut export = Vec::new();
-    write_contracts(Extent::Documents(DOCUMENTS), 7, &mut export).context("the sample")?;
-    stage.import(export).await?;
+    write_contracts(Extent::Documents(DOCUMENTS), 7, &mut export).context("cannot generate the sample")?;
+    installation.import(export).await?;
 
-    println!("seed {}, {} s, {} actions", arguments.seed, length.as_secs(), plan.len());
-    let outcome = play(&mut stage, &plan, length).await;
+    println!("seed {}, {} s, {} actions", arguments.seed, length.as_secs(), actions.len());
+    let outcome = execute(&mut installation, &actions, length).await;
     if let Some(folder) = &arguments.logs {
         std::fs::create_dir_all(folder)?;
-        for entry in std::fs::read_dir(stage.logs())? {
+        for entry in std::fs::read_dir(installation.logs())? {
             let entry = entry?;
             if entry.path().extension().is_some_and(|extension| extension == "log") {
                 std::fs::copy(entry.path(), folder.join(entry.file_name()))?;
@@ -84,48 +85,49 @@ async fn run(arguments: &Arguments) -> Result<()> {
     outcome
 }
 
-async fn play(stage: &mut Stage, plan: &[(Duration, Action)], length: Duration) -> Result<()> {
+/// Executes the actions, waits until all work is complete, and checks the invariants.
+async fn execute(installation: &mut Installation, actions: &[(Duration, Action)], length: Duration) -> Result<()> {
     let started = Instant::now();
     let mut runs: Vec<Uuid> = Vec::new();
-    let (mut refused, mut faults) = (0, 0);
-    for (number, (at, action)) in plan.iter().enumerate() {
+    let (mut rejected, mut faults) = (0, 0);
+    for (number, (at, action)) in actions.iter().enumerate() {
         tokio::time::sleep(at.saturating_sub(started.elapsed())).await;
         let pick = |which: u64| runs.get(which as usize % runs.len().max(1)).copied();
         match *action {
-            Action::Submit(work) => match stage.submit(work, number as u64).await {
+            Action::Submit(work) => match installation.submit(work, number as u64).await {
                 Ok(run) => runs.push(run),
-                Err(_) => refused += 1,
+                Err(_) => rejected += 1,
             },
             Action::Cancel(which) => {
                 if let Some(run) = pick(which) {
-                    stage.act(run, "cancel").await.ok();
+                    installation.change_run(run, "cancel").await.ok();
                 }
             }
             Action::Retry(which) => {
                 if let Some(run) = pick(which) {
-                    stage.act(run, "retry").await.ok();
+                    installation.change_run(run, "retry").await.ok();
                 }
             }
-            Action::Break(fault) => {
+            Action::Inject(fault) => {
                 println!("{:7.1} s  {action}", started.elapsed().as_secs_f64());
                 faults += 1;
-                stage.inflict(fault).await?;
+                installation.inject(fault).await?;
             }
         }
     }
     println!(
-        "{:7.1} s  {} runs accepted, {refused} requests refused, {faults} faults; now everything is healed",
+        "{:7.1} s  {} runs accepted, {rejected} requests rejected, {faults} faults injected; no more faults",
         started.elapsed().as_secs_f64(),
         runs.len()
     );
-    stage.heal().await;
-    let healed = Instant::now();
-    rest(stage, REST + length).await?;
-    println!("at rest after {:.1} s", healed.elapsed().as_secs_f64());
-    report(stage).await?;
-    // the sweeper would go on while its work is looked at
-    stage.close();
-    let violations = checks::all(stage.pool(), &stage.env.bucket, &runs).await?;
+    installation.end_faults().await;
+    let ended = Instant::now();
+    wait_until_complete(installation, COMPLETION_TIMEOUT + length).await?;
+    println!("all work complete after {:.1} s", ended.elapsed().as_secs_f64());
+    report(installation).await?;
+    // the sweeper must not change objects during the checks
+    installation.stop_processes();
+    let violations = find_violations(installation.pool(), &installation.env.bucket, &runs).await?;
     if !violations.is_empty() {
         bail!("{} violations:\n  {}", violations.len(), violations.join("\n  "));
     }
@@ -133,34 +135,35 @@ async fn play(stage: &mut Stage, plan: &[(Duration, Action)], length: Duration) 
     Ok(())
 }
 
-/// Waits until every run has ended and the sweeper has nothing left to do.
-async fn rest(stage: &mut Stage, limit: Duration) -> Result<()> {
+/// Waits until every run has ended and the sweeper has nothing left to do, or the time limit is reached.
+async fn wait_until_complete(installation: &mut Installation, limit: Duration) -> Result<()> {
     let started = Instant::now();
-    let busy = "SELECT (SELECT count(*) FROM training_runs WHERE status NOT IN ('succeeded', 'failed', 'cancelled'))
+    let unfinished = "SELECT (SELECT count(*) FROM training_runs WHERE status NOT IN ('succeeded', 'failed', 'cancelled'))
         + (SELECT count(*) FROM objects WHERE state <> 'live')
         + (SELECT count(*) FROM checkpoints)";
     loop {
-        let left: i64 = sqlx::query_scalar(busy).fetch_one(stage.pool()).await?;
+        let left: i64 = sqlx::query_scalar(unfinished).fetch_one(installation.pool()).await?;
         if left == 0 {
             return Ok(());
         }
         if started.elapsed() > limit {
-            // the checks will name them
-            println!("{left} runs or files are not at rest after {} s", limit.as_secs());
+            // the checks report them
+            println!("{left} runs or files are not complete after {} s", limit.as_secs());
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
-        stage.revive().await;
+        installation.restart_exited().await;
     }
 }
 
-async fn report(stage: &Stage) -> Result<()> {
+/// Prints counts of runs and attempts.
+async fn report(installation: &Installation) -> Result<()> {
     for (title, sql) in [
         ("runs", "SELECT concat_ws(' ', kind, status, error_code), count(*) FROM training_runs GROUP BY 1 ORDER BY 1"),
         ("attempts", "SELECT concat_ws(' ', status, error_code), count(*) FROM attempts GROUP BY 1 ORDER BY 1"),
         ("resumed", "SELECT 'from a checkpoint', count(*) FROM attempts WHERE resumed_from_step IS NOT NULL"),
     ] {
-        let rows: Vec<(String, i64)> = sqlx::query_as(sql).fetch_all(stage.pool()).await?;
+        let rows: Vec<(String, i64)> = sqlx::query_as(sql).fetch_all(installation.pool()).await?;
         let rows: Vec<String> = rows.into_iter().map(|(name, count)| format!("{count} {name}")).collect();
         println!("{title}: {}", rows.join(", "));
     }

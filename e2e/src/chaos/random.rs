@@ -1,32 +1,27 @@
-//! Numbers from a seed: the same seed, the same schedule.
+//! Random numbers from a seed.
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and good enough to pick a fault.
-pub(crate) struct Random(u64);
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{RngCore as _, SeedableRng as _};
+
+/// A SplitMix64 sequence: good enough to pick a fault.
+pub(crate) struct Random(SplitMix64);
 
 impl Random {
-    pub(crate) const fn new(seed: u64) -> Self {
-        Self(seed)
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(SplitMix64::seed_from_u64(seed))
     }
 
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Below `bound`, which is not 0.
+    /// A number below `bound`, which must not be 0.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.0.next_u64() % bound
     }
 
-    /// In [0, 1).
+    /// A number in [0, 1).
     pub(crate) fn fraction(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Between two numbers.
+    /// A number in [from, to).
     pub(crate) fn between(&mut self, from: f64, to: f64) -> f64 {
         from + (to - from) * self.fraction()
     }
@@ -37,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_gives_the_same_numbers_again() {
+    fn a_seed_determines_the_numbers() {
         let (mut one, mut two) = (Random::new(7), Random::new(7));
         let numbers: Vec<u64> = (0..5).map(|_| one.below(1000)).collect();
         assert_eq!(numbers, (0..5).map(|_| two.below(1000)).collect::<Vec<_>>());

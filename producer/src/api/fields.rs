@@ -1,10 +1,12 @@
 //! Endpoints for labelled fields: list, show, declare, normalize.
 
-use annotations::fields::{Field, FieldDefinition, FieldVersion, declare, get, history as list_field_versions, list as list_fields};
-use annotations::{NormalizedValues, normalize_values};
+use aprendiz_annotations::fields::{
+    Field, FieldDefinition, FieldVersion, declare, get, history as list_field_versions, list as list_fields,
+};
+use aprendiz_annotations::{NormalizedValues, normalize_values};
+use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::State;
-use runs::record_audit;
 use sqlx::Acquire as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use artifacts::Store;
+use aprendiz_artifacts::Store;
+use aprendiz_queue::QueueConfig;
 use metrics_exporter_prometheus::PrometheusHandle;
-use queue::QueueConfig;
 use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;

@@ -21,9 +21,9 @@ use crate::config::ApiConfig;
 async fn service() -> Router {
     let options = PgConnectOptions::new().host("127.0.0.1").port(1).username("unused");
     let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100)).connect_lazy_with(options);
-    let store = artifacts::StoreConfig { bucket: "none".to_owned(), key_prefix: String::new(), timeout: Duration::from_secs(1) };
-    let store = artifacts::Store::connect(&store).await;
-    let queue = ::queue::QueueConfig { redis_url: SecretString::from("redis://127.0.0.1:1"), prefix: "test".to_owned() };
+    let store = aprendiz_artifacts::StoreConfig { bucket: "none".to_owned(), key_prefix: String::new(), timeout: Duration::from_secs(1) };
+    let store = aprendiz_artifacts::Store::connect(&store).await;
+    let queue = aprendiz_queue::QueueConfig { redis_url: SecretString::from("redis://127.0.0.1:1"), prefix: "test".to_owned() };
     let config = ApiConfig::for_tests();
     router(AppState::new(
         pool,
@@ -221,7 +221,7 @@ async fn metrics_are_served_while_database_and_redis_are_unavailable() {
 async fn every_metric_is_documented_and_every_documented_one_exists() {
     let service = service().await;
     scrape(&service).await;
-    let page = scrape(&service).await + &render_metrics(Some(&::runs::InstallationStats::default()), Some(0));
+    let page = scrape(&service).await + &render_metrics(Some(&aprendiz_runs::InstallationStats::default()), Some(0));
     let exposed: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let documented: BTreeSet<&str> = include_str!("../../../docs/API.md")
         .lines()

@@ -1,9 +1,9 @@
 //! Endpoints for workers: list, show, drain.
 
+use aprendiz_runs::{WorkerFilter, WorkerId, WorkerInfo, get_worker, list_workers, request_drain};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use runs::{WorkerFilter, WorkerId, WorkerInfo, get_worker, list_workers, request_drain};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

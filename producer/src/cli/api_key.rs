@@ -2,8 +2,8 @@
 
 use anyhow::Context as _;
 use aprendiz_config::Environment;
+use aprendiz_runs::{Role, create_api_key, list_api_keys, revoke_api_key};
 use clap::Subcommand;
-use runs::{Role, create_api_key, list_api_keys, revoke_api_key};
 use serde_json::json;
 use uuid::Uuid;
 

@@ -33,7 +33,7 @@ pub(crate) struct ListArgs {
     /// Filter by subject: an ID or a name
     #[arg(long)]
     subject: Option<String>,
-    /// Only entries since this time: a duration before now (90s, 15m, 1h, 2d) or a time
+    /// Filter by time: at or after TIME (a duration such as 15m or 2d, or a timestamp)
     #[arg(long, value_name = "TIME")]
     since: Option<TimeArgument>,
     /// Maximum number of entries to list

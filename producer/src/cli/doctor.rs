@@ -1,9 +1,9 @@
 //! `aprendiz doctor`: checks every service and suggests fixes.
 
 use anyhow::{Result, bail};
+use aprendiz_artifacts::Store;
 use aprendiz_config::Environment;
-use artifacts::Store;
-use queue::Publisher;
+use aprendiz_queue::Publisher;
 use serde::Serialize;
 
 use crate::cli::error::CliError;

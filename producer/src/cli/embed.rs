@@ -37,7 +37,7 @@ pub(crate) struct EmbedArgs {
     /// Batch size
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
     batch: u16,
-    /// Maximum number of tokens per text; longer texts are truncated (default: maximum of the model)
+    /// Maximum number of tokens per text; longer texts are truncated (default: limit of the model)
     #[arg(long, value_name = "N")]
     max_length: Option<usize>,
     /// Read one text per line instead of JSON lines

@@ -101,6 +101,8 @@ pub(super) fn report_text(report: &Value) -> String {
 #[derive(Deserialize)]
 struct Score {
     unreadable: u64,
+    #[serde(default)]
+    warnings: Vec<String>,
     fields: BTreeMap<String, FieldScore>,
     overall: FieldScore,
 }
@@ -131,6 +133,9 @@ pub(super) fn score_text(score: &Value) -> String {
     let mut text = table(&header, &columns, &rows);
     if score.unreadable > 0 {
         text.push_str(&format!("{} unreadable rows were skipped\n", score.unreadable));
+    }
+    for warning in &score.warnings {
+        text.push_str(&format!("warning: {warning}\n"));
     }
     text
 }

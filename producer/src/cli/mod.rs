@@ -126,37 +126,37 @@ enum Command {
     Field(field::FieldCommand),
     /// Build the dataset snapshot of a run in a child run, or import a legacy review file
     Ingest(child_runs::IngestArgs),
-    /// Score stored predictions on the data of a run, or a legacy review file
+    /// Score the extractor's predictions, stored for the data of a run or read from a legacy review file
     Eval(child_runs::EvalArgs),
     /// Train a sentence transformer on the data of a run
     TrainSt(child_runs::TrainStArgs),
 }
 
 const SERVE_HELP: &str = "\
-Environment variables (with defaults):
+Environment variables:
   DATABASE_URL, or PG*                     PostgreSQL connection (required)
   REDIS_URL                                Redis connection (required)
   APRENDIZ_BUCKET                          S3 bucket for datasets and models (required)
   AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
                                            S3 endpoint and credentials
-  APRENDIZ_LISTEN                          listen address (127.0.0.1:8080)
-  APRENDIZ_CORS_ORIGINS                    allowed origins of web pages, comma-separated (none)
-  APRENDIZ_DEFAULT_MODEL                   model name of POST /training-runs (default)
-  APRENDIZ_SPLIT_RATIOS                    ratios of train, validation and test (0.7,0.15,0.15)
-  APRENDIZ_MAX_IMPORT_BYTES                maximum size of an upload (4 GiB)
-  APRENDIZ_MAX_IMPORT_DECOMPRESSED_BYTES   maximum decompressed size of an upload (64 GiB)
-  APRENDIZ_REQUEST_TIMEOUT_SECONDS         request timeout (30)
-  APRENDIZ_MAX_REQUESTS                    maximum number of concurrent requests (256)
-  APRENDIZ_DATABASE_CONNECTIONS            maximum number of database connections (16)
-  APRENDIZ_QUEUE_PREFIX                    prefix of Redis keys (aprendiz)
-  APRENDIZ_BUCKET_PREFIX                   prefix of object keys (none)
-  APRENDIZ_MODEL_CACHE_DIR                 directory for downloaded models (user cache directory)
-  APRENDIZ_MODEL_CACHE_SIZE                maximum number of models in memory (4)
-  APRENDIZ_SWEEP_AFTER_SECONDS             minimum age of orphaned objects to delete (86400)
-  APRENDIZ_SWEEP_EVERY_SECONDS             sweep interval (60)
-  APRENDIZ_CHECKPOINT_KEEP_SECONDS         checkpoint retention of failed and cancelled runs (604800)
-  APRENDIZ_LOG_FORMAT                      text or json (text on a terminal, else json)
-  RUST_LOG                                 log filter (info)
+  APRENDIZ_LISTEN                          listen address (default: 127.0.0.1:8080)
+  APRENDIZ_CORS_ORIGINS                    allowed origins of web pages, comma-separated (default: none)
+  APRENDIZ_DEFAULT_MODEL                   model name of POST /training-runs (default: default)
+  APRENDIZ_SPLIT_RATIOS                    ratios of train, validation and test (default: 0.7,0.15,0.15)
+  APRENDIZ_MAX_IMPORT_BYTES                maximum size of an upload (default: 4 GiB)
+  APRENDIZ_MAX_IMPORT_DECOMPRESSED_BYTES   maximum decompressed size of an upload (default: 64 GiB)
+  APRENDIZ_REQUEST_TIMEOUT_SECONDS         request timeout (default: 30)
+  APRENDIZ_MAX_REQUESTS                    maximum number of concurrent requests (default: 256)
+  APRENDIZ_DATABASE_CONNECTIONS            maximum number of database connections (default: 16)
+  APRENDIZ_QUEUE_PREFIX                    prefix of Redis keys (default: aprendiz)
+  APRENDIZ_BUCKET_PREFIX                   prefix of object keys (default: none)
+  APRENDIZ_MODEL_CACHE_DIR                 directory for downloaded models (default: user cache directory)
+  APRENDIZ_MODEL_CACHE_SIZE                maximum number of models in memory (default: 4)
+  APRENDIZ_SWEEP_AFTER_SECONDS             minimum age of orphaned objects to delete (default: 86400)
+  APRENDIZ_SWEEP_EVERY_SECONDS             sweep interval (default: 60)
+  APRENDIZ_CHECKPOINT_KEEP_SECONDS         checkpoint retention of failed and cancelled runs (default: 604800)
+  APRENDIZ_LOG_FORMAT                      text or json (default: text on a terminal, otherwise json)
+  RUST_LOG                                 log filter (default: info)
 
 DATABASE_URL, REDIS_URL and PGPASSWORD can also be read from files: set DATABASE_URL_FILE and so on.";
 

@@ -126,9 +126,9 @@ pub(crate) async fn find_version(client: &Client, name: &str, number: Option<i32
 /// Downloads the files of a version. The manifest is last, so that a directory with a manifest is complete.
 pub(crate) async fn download_version(client: &Client, version: &Version, dir: &Path) -> Result<Vec<LocalFile>, CliError> {
     let mut files = version.files.clone();
-    files.retain(|file| file.path != inference::manifest::MANIFEST_FILE);
+    files.retain(|file| file.path != aprendiz_inference::manifest::MANIFEST_FILE);
     let sha256 = version.manifest_sha256.clone();
-    files.push(RemoteFile { path: inference::manifest::MANIFEST_FILE.to_owned(), bytes: None, sha256 });
+    files.push(RemoteFile { path: aprendiz_inference::manifest::MANIFEST_FILE.to_owned(), bytes: None, sha256 });
     download(client, &["v1", "models", &version.model, "versions", &version.number.to_string(), "files"], &files, dir).await
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use aprendiz_annotation_types::display_values;
 use clap::Args;
 use reqwest::Method;
 use serde::Deserialize;
@@ -29,6 +30,9 @@ pub(crate) struct PredictArgs {
     file: PathBuf,
 }
 
+const NO_KNOWN_FEATURE: &str =
+    "no known feature in this text: nothing is answered; the values below are only the most frequent ones in training\n";
+
 #[derive(Deserialize)]
 struct Response {
     model: String,
@@ -38,6 +42,8 @@ struct Response {
 
 #[derive(Deserialize)]
 struct Prediction {
+    #[serde(default)]
+    no_known_feature: bool,
     fields: Vec<FieldPrediction>,
 }
 
@@ -63,12 +69,14 @@ pub(crate) async fn run(client: &Client, args: &PredictArgs, output: Output) -> 
         let predictions = view.predictions.iter().flat_map(|prediction| &prediction.fields);
         let rows: Vec<Vec<String>> = predictions
             .map(|field| {
-                let value = if field.value.is_empty() { "∅ (no value)".to_owned() } else { field.value.join(", ") };
+                let value = display_values(field.value.iter().map(String::as_str));
                 let decision = if field.answered { "accept" } else { "review" };
                 vec![field.field.clone(), value, format!("{:.3}", field.confidence), decision.to_owned()]
             })
             .collect();
-        format!("{} version {}\n{}", view.model, view.number, table(&["field", "value", "confidence", "decision"], &["confidence"], &rows))
+        let rows = table(&["field", "value", "confidence", "decision"], &["confidence"], &rows);
+        let note = if view.predictions.iter().any(|prediction| prediction.no_known_feature) { NO_KNOWN_FEATURE } else { "" };
+        format!("{} version {}\n{note}{rows}", view.model, view.number)
     })?;
     Ok(())
 }

@@ -2,7 +2,8 @@
 //!
 //! Parsed by hand: duration crates such as `humantime` also accept calendar units (`1month`), which are ambiguous as a cutoff.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use aprendiz_annotation_types::parse_time;
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// A century; keeps the arithmetic within the calendar.
 const MAX_AGE_DAYS: i64 = 36_500;
@@ -30,11 +31,8 @@ impl std::str::FromStr for TimeArgument {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-            return Ok(Self::At(at.to_utc()));
-        }
-        if let Ok(day) = text.parse::<NaiveDate>() {
-            return Ok(Self::At(day.and_time(NaiveTime::MIN).and_utc()));
+        if let Ok(at) = parse_time(text) {
+            return Ok(Self::At(at));
         }
         parse_duration(text).map(Self::Ago).ok_or_else(|| {
             format!(
@@ -75,6 +73,8 @@ mod tests {
             ("2d", "2026-11-19T12:00:00Z"),
             ("2026-11-20", "2026-11-20T00:00:00Z"),
             ("2026-11-20T08:00:00+02:00", "2026-11-20T06:00:00Z"),
+            ("2026-11-20 08:00:00", "2026-11-20T08:00:00Z"),
+            ("1795161600", "2026-11-20T08:00:00Z"),
         ] {
             let at = text.parse::<TimeArgument>().unwrap().resolve(now);
             assert_eq!(at, DateTime::parse_from_rfc3339(expected).unwrap(), "{text}");

@@ -23,9 +23,9 @@ const MIN_PREFIX_LENGTH: usize = 4;
 /// Subcommands of `aprendiz worker`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkerCommand {
-    /// List live workers, newest first
+    /// List workers, newest first
     List {
-        /// Include stopped and lost workers
+        /// Include stopped workers, and workers without a heartbeat for an hour
         #[arg(long)]
         all: bool,
     },
@@ -40,7 +40,7 @@ Examples:
   aprendiz worker drain 01a1fd04 --wait          let it finish its runs, and wait until it exits
   aprendiz worker drain gpu-host-2 --hand-back   drain all workers of a host; other workers resume their runs from a checkpoint")]
 pub(crate) struct DrainArgs {
-    /// Worker ID or unique ID prefix, or a host name for all its workers
+    /// Worker ID, unique ID prefix, or host name (selects all workers on that host)
     #[arg(value_name = "ID|HOST")]
     target: String,
     /// Release runs with a checkpoint instead of finishing them

@@ -6,15 +6,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use annotations::SplitRatios;
-use annotations::import::{
+use aprendiz_annotations::SplitRatios;
+use aprendiz_annotations::import::{
     ClaimedImport, ImportError, ImportLimits, Progress, ReadError, Stage, claim_import, fail_import, finish_import, import_label_studio,
     release_import, renew_import,
 };
+use aprendiz_artifacts::{Store, StoreError};
 use aprendiz_db::WarnOnce;
-use artifacts::{Store, StoreError};
+use aprendiz_runs::record_audit;
 use futures::StreamExt as _;
-use runs::record_audit;
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc};

@@ -2,12 +2,13 @@
 //! after their row was swept, or belong to multipart uploads that were never recorded.
 //!
 //! Objects of a run or attempt that this database does not know are left alone: the bucket may be shared with another installation, and a
-//! database restored from a backup must not delete the models made since.
+//! database restored from a backup must not delete the models made since. Files of imports are not listed: the sweeper deletes them by
+//! their rows, once the import has ended.
 
 use std::time::{Duration, SystemTime};
 
-use artifacts::{KEY_PREFIXES, Store, parse_writer};
-use runs::{Reference, find_references};
+use aprendiz_artifacts::{ATTEMPT_PREFIXES, Store, parse_writer};
+use aprendiz_runs::{Reference, find_references};
 use sqlx::PgConnection;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -46,10 +47,10 @@ impl OrphanScanner {
         };
         let mut remaining = MAX_KEYS;
         let mut deleted = 0;
-        while remaining > 0 && prefix < KEY_PREFIXES.len() {
+        while remaining > 0 && prefix < ATTEMPT_PREFIXES.len() {
             // after a failure the next round resumes here
             self.cursor = Some((prefix, after.clone()));
-            let page = store.list(KEY_PREFIXES[prefix], after.as_deref(), remaining).await?;
+            let page = store.list(ATTEMPT_PREFIXES[prefix], after.as_deref(), remaining).await?;
             remaining -= i32::try_from(page.objects.len()).unwrap_or(remaining);
             let last = page.objects.last().map(|object| object.key.clone());
             let old = page.objects.into_iter().filter(|object| is_old(object.modified_at, older_than)).map(|object| object.key);
@@ -61,14 +62,14 @@ impl OrphanScanner {
             if page.more && last.is_some() {
                 after = last;
             } else {
-                self.abort_uploads(conn, store, KEY_PREFIXES[prefix], older_than).await?;
+                self.abort_uploads(conn, store, ATTEMPT_PREFIXES[prefix], older_than).await?;
                 (prefix, after) = (prefix + 1, None);
             }
         }
         if deleted > 0 {
             info!(objects = deleted, "deleted orphaned objects");
         }
-        self.cursor = (prefix < KEY_PREFIXES.len()).then_some((prefix, after));
+        self.cursor = (prefix < ATTEMPT_PREFIXES.len()).then_some((prefix, after));
         if self.cursor.is_none() && self.unknown > 0 && !std::mem::replace(&mut self.has_warned, true) {
             warn!(
                 objects = self.unknown,

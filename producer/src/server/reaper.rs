@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use aprendiz_db::{LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
-use runs::{RunsError, reap_expired_leases, republish_unclaimed};
+use aprendiz_runs::{RunsError, reap_expired_leases, republish_unclaimed};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
@@ -58,7 +58,7 @@ async fn reap(conn: &mut PgConnection) -> Result<(), RunsError> {
     for (outcome, runs) in [("requeued", reaped.requeued), ("failed", reaped.failed), ("cancelled", reaped.cancelled)] {
         metrics::counter!(REAPED_ATTEMPTS, "outcome" => outcome).increment(u64::from(runs));
     }
-    if reaped != runs::Reaped::default() {
+    if reaped != aprendiz_runs::Reaped::default() {
         warn!(requeued = reaped.requeued, failed = reaped.failed, cancelled = reaped.cancelled, "reclaimed runs of lost workers");
     }
     let republished = republish_unclaimed(conn, REPUBLISH_DELAY, BATCH_SIZE).await?;

@@ -8,8 +8,8 @@ use std::io;
 use std::time::Duration;
 
 use aprendiz_db::{Backoff, WarnOnce};
-use queue::{Publisher, QueueConfig, QueueError};
-use runs::{RunId, RunsError, due_outbox_entries, mark_published, next_due_in};
+use aprendiz_queue::{Publisher, QueueConfig, QueueError};
+use aprendiz_runs::{RunId, RunsError, due_outbox_entries, mark_published, next_due_in};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::{sleep, timeout};

@@ -1,7 +1,7 @@
 //! Errors of the sweeper and the orphan scanner.
 
-use artifacts::StoreError;
-use runs::RunsError;
+use aprendiz_artifacts::StoreError;
+use aprendiz_runs::RunsError;
 
 /// Why a sweep stopped.
 #[derive(Debug, thiserror::Error)]

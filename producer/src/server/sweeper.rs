@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
+use aprendiz_artifacts::{Store, StoreError};
 use aprendiz_db::{LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
-use artifacts::{Store, StoreError};
-use runs::{PendingDeletion, delete_object_row, discard_ended_checkpoints, list_pending_deletions, mark_abandoned_objects};
+use aprendiz_runs::{PendingDeletion, delete_object_row, discard_ended_checkpoints, list_pending_deletions, mark_abandoned_objects};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;

@@ -9,17 +9,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use aprendiz_training::{EvaluationJob, Progress, TrainingError, TrainingJob};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
-use training::{EvaluationJob, Progress, TrainingError, TrainingJob};
 
 /// Trains the job and reports progress on standard output. Closing standard input requests a checkpoint and a stop.
 pub(crate) fn train(job: &Path, parent: i32) -> ExitCode {
-    execute(job, parent, |stop, send| TrainingJob::read(job).and_then(|job| training::run(&job, stop, send)).map(drop))
+    execute(job, parent, |stop, send| TrainingJob::read(job).and_then(|job| aprendiz_training::run(&job, stop, send)).map(drop))
 }
 
 /// Evaluates an encoder, with the same protocol.
 pub(crate) fn evaluate(job: &Path, parent: i32) -> ExitCode {
-    execute(job, parent, |stop, send| EvaluationJob::read(job).and_then(|job| training::evaluate(&job, stop, send)).map(drop))
+    execute(job, parent, |stop, send| EvaluationJob::read(job).and_then(|job| aprendiz_training::evaluate(&job, stop, send)).map(drop))
 }
 
 fn execute(job: &Path, parent: i32, work: impl FnOnce(&AtomicBool, &mut dyn FnMut(Progress)) -> Result<(), TrainingError>) -> ExitCode {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use aprendiz_training::{Event, PROTOCOL_VERSION, Progress};
 use futures::StreamExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::codec::{FramedRead, LinesCodec};
-use training::{Event, PROTOCOL_VERSION, Progress};
 
 use crate::interruption::Interruption;
 

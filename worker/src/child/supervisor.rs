@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use aprendiz_training::{EmbeddingUse, EncoderReport, Event, TrainingSummary};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use training::{EmbeddingUse, EncoderReport, Event, TrainingSummary};
 
 use crate::child::output::{EventReader, parse_event, read_tail};
 use crate::interruption::Interruption;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use artifacts::{ObjectPrefix, StoreError};
-use runs::{AttemptId, Checkpoint, NewCheckpoint, RunsError, list_checkpoints, record_checkpoint, record_resume};
+use aprendiz_artifacts::{ObjectPrefix, StoreError};
+use aprendiz_runs::{AttemptId, Checkpoint, NewCheckpoint, RunsError, list_checkpoints, record_checkpoint, record_resume};
 use tokio::sync::watch;
 
 use crate::deps::Deps;
@@ -105,12 +105,12 @@ impl<'a> Checkpoints<'a> {
             return Ok(());
         }
         let mut note = format!("training resumes from step {step}, a checkpoint of attempt {}", source.attempt_number);
-        if source.cpu_kernel != training::cpu_kernel() {
+        if source.cpu_kernel != aprendiz_training::cpu_kernel() {
             note += &format!(
                 "; it was computed with {}, this worker computes with {}: the weights may differ from those of an uninterrupted run in \
                  their last digits",
                 source.cpu_kernel,
-                training::cpu_kernel()
+                aprendiz_training::cpu_kernel()
             );
         }
         tracing::info!(checkpoint.step = step, "{note}");
@@ -134,7 +134,7 @@ impl<'a> Checkpoints<'a> {
             step: to_signed(checkpoint.step),
             object_key: &object_keys[0],
             fingerprint: &self.fingerprint,
-            cpu_kernel: training::cpu_kernel(),
+            cpu_kernel: aprendiz_training::cpu_kernel(),
         };
         retry_on_outage!(async {
             record_checkpoint(&mut *self.deps.pool.acquire().await?, self.attempt, &new, CHECKPOINT_RETENTION).await

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use ::dataset::{Dataset, Format, NewDataset, Selection};
-use artifacts::ObjectPrefix;
-use runs::{AttemptId, Claim, DatasetBuild, DatasetId, EventKind, ObjectOwner, RunSpec, RunsError, begin_dataset_build};
+use aprendiz_artifacts::ObjectPrefix;
+use aprendiz_dataset::{Dataset, Format, NewDataset, Selection};
+use aprendiz_run_spec::ValidatedSpec;
+use aprendiz_runs::{AttemptId, Claim, DatasetBuild, DatasetId, EventKind, ObjectOwner, RunsError, begin_dataset_build};
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -33,19 +34,19 @@ const REQUIRED_FILES: [&str; 7] = [
 /// Ensures that the snapshot exists, is in the scratch folder and is attached to the run.
 ///
 /// If another run is building it, the attempt is released instead of waiting in its slot.
-pub(crate) async fn ensure_dataset(deps: &Deps, claim: &Claim, spec: &RunSpec, scratch: &Scratch) -> Result<Dataset, Interruption> {
+pub(crate) async fn ensure_dataset(deps: &Deps, claim: &Claim, spec: &ValidatedSpec, scratch: &Scratch) -> Result<Dataset, Interruption> {
     retry_on_outage!(ensure_dataset_once(deps, claim, spec, scratch))
 }
 
-async fn ensure_dataset_once(deps: &Deps, claim: &Claim, spec: &RunSpec, scratch: &Scratch) -> Result<Dataset, Interruption> {
+async fn ensure_dataset_once(deps: &Deps, claim: &Claim, spec: &ValidatedSpec, scratch: &Scratch) -> Result<Dataset, Interruption> {
     let attempt = claim.attempt;
     // a dedicated connection: if dropped while it receives a result, it must not return to the pool
     let database = deps.dedicated_connection("aprendiz-worker dataset");
     let mut conn = database.connect().await?;
     let selection = resolve_selection(&mut conn, &claim.run, spec).await?;
-    let watermark = ::dataset::watermark(&mut conn, &selection).await?;
-    let dataset_key = ::dataset::snapshot_key(&selection, watermark);
-    let mut existing = ::dataset::find_by_key(&mut conn, &dataset_key).await?;
+    let watermark = aprendiz_dataset::watermark(&mut conn, &selection).await?;
+    let dataset_key = aprendiz_dataset::snapshot_key(&selection, watermark);
+    let mut existing = aprendiz_dataset::find_by_key(&mut conn, &dataset_key).await?;
     if existing.is_none() {
         if let DatasetBuild::BuiltBy(builder) =
             retry_on_outage!(async { begin_dataset_build(&mut *deps.pool.acquire().await?, attempt, &dataset_key).await })?
@@ -54,7 +55,7 @@ async fn ensure_dataset_once(deps: &Deps, claim: &Claim, spec: &RunSpec, scratch
             return Err(Interruption::AwaitingDataset);
         }
         // another run may have finished the build between the lookup and the build lock
-        existing = ::dataset::find_by_key(&mut conn, &dataset_key).await?;
+        existing = aprendiz_dataset::find_by_key(&mut conn, &dataset_key).await?;
     }
     drop(conn);
     let (dataset, built) = match existing {
@@ -72,7 +73,15 @@ async fn ensure_dataset_once(deps: &Deps, claim: &Claim, spec: &RunSpec, scratch
         "dataset_id": dataset.id,
         "left_out": dataset.left_out,
     });
-    retry_on_outage!(async { runs::record_attempt_event(&mut *deps.pool.acquire().await?, attempt, EventKind::Log, &event).await })?;
+    retry_on_outage!(async {
+        aprendiz_runs::record_attempt_event(&mut *deps.pool.acquire().await?, attempt, EventKind::Log, &event).await
+    })?;
+    for warning in dataset.warnings() {
+        let event = json!({ "text": format!("warning: {warning}"), "dataset_id": dataset.id });
+        retry_on_outage!(async {
+            aprendiz_runs::record_attempt_event(&mut *deps.pool.acquire().await?, attempt, EventKind::Log, &event).await
+        })?;
+    }
     Ok(dataset)
 }
 
@@ -93,7 +102,7 @@ async fn build(
     folder: &Path,
 ) -> Result<Dataset, Interruption> {
     let (progress, latest) = tokio::sync::watch::channel(json!({}));
-    let mut on_progress = |built: ::dataset::BuildProgress| {
+    let mut on_progress = |built: aprendiz_dataset::BuildProgress| {
         let fraction = built.documents_read as f64 / built.documents_total.max(1) as f64;
         progress.send_replace(json!({
             "stage": "dataset", "documents": built.documents_read, "documents_total": built.documents_total, "fraction": fraction,
@@ -101,7 +110,7 @@ async fn build(
     };
     let cancel = CancellationToken::new();
     let snapshot = tokio::select! {
-        snapshot = ::dataset::build(database, selection, &Format::ALL, folder, &mut on_progress, &cancel) => snapshot?,
+        snapshot = aprendiz_dataset::build(database, selection, &Format::ALL, folder, &mut on_progress, &cancel) => snapshot?,
         interruption = report_progress(&deps.pool, attempt, latest, None) => return Err(interruption),
     };
     let id = Uuid::now_v7();
@@ -116,13 +125,13 @@ async fn build(
 async fn record(pool: &PgPool, attempt: AttemptId, new: NewDataset<'_>, object_keys: &[String]) -> Result<Dataset, Interruption> {
     let mut conn = pool.acquire().await?;
     let mut tx = conn.begin().await?;
-    runs::lock_attempt(&mut tx, attempt).await?;
-    let dataset = ::dataset::record(&mut tx, new).await?;
+    aprendiz_runs::lock_attempt(&mut tx, attempt).await?;
+    let dataset = aprendiz_dataset::record(&mut tx, new).await?;
     if dataset.id == new.id {
-        runs::publish_objects(&mut tx, attempt, object_keys, ObjectOwner::Dataset(DatasetId(new.id))).await?;
+        aprendiz_runs::publish_objects(&mut tx, attempt, object_keys, ObjectOwner::Dataset(DatasetId(new.id))).await?;
     }
-    runs::attach_dataset(&mut tx, attempt, DatasetId(dataset.id)).await?;
-    runs::end_dataset_builds(&mut tx, attempt).await?;
+    aprendiz_runs::attach_dataset(&mut tx, attempt, DatasetId(dataset.id)).await?;
+    aprendiz_runs::end_dataset_builds(&mut tx, attempt).await?;
     tx.commit().await?;
     Ok(dataset)
 }
@@ -131,8 +140,8 @@ async fn record(pool: &PgPool, attempt: AttemptId, new: NewDataset<'_>, object_k
 async fn attach_dataset(pool: &PgPool, attempt: AttemptId, dataset: &Dataset) -> Result<(), RunsError> {
     let mut conn = pool.acquire().await?;
     let mut tx = conn.begin().await?;
-    runs::lock_attempt(&mut tx, attempt).await?;
-    runs::attach_dataset(&mut tx, attempt, DatasetId(dataset.id)).await?;
-    runs::end_dataset_builds(&mut tx, attempt).await?;
+    aprendiz_runs::lock_attempt(&mut tx, attempt).await?;
+    aprendiz_runs::attach_dataset(&mut tx, attempt, DatasetId(dataset.id)).await?;
+    aprendiz_runs::end_dataset_builds(&mut tx, attempt).await?;
     Ok(tx.commit().await?)
 }

@@ -5,7 +5,6 @@ mod checkpoints;
 mod dataset;
 mod evaluate;
 mod objects;
-mod params;
 mod phases;
 mod progress;
 mod publish;
@@ -13,12 +12,13 @@ mod selection;
 mod train;
 mod upload;
 
-use runs::{Claim, RunKind, RunPhase};
+use aprendiz_run_spec::KindSpec;
+use aprendiz_runs::{Claim, RunPhase};
 use tokio_util::sync::CancellationToken;
 
 use crate::deps::Deps;
 use crate::interruption::Interruption;
-use crate::pipeline::evaluate::encoder::TrainedEncoder;
+use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::phases::Phases;
 use crate::scratch::Scratch;
 
@@ -28,22 +28,25 @@ use crate::scratch::Scratch;
 /// grace period suffices.
 pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationToken) -> Result<(), Interruption> {
     let attempt = claim.attempt;
-    let spec = claim.run.run_spec()?;
+    let spec = claim.run.validated_spec()?;
     let mut phases = Phases::new(&deps.pool, attempt);
 
-    if claim.run.kind == RunKind::Evaluate {
-        phases.enter(RunPhase::Evaluate).await?;
-        let metrics = evaluate::extractor::evaluate(deps, &claim.run, &spec).await?;
-        phases.enter(RunPhase::Publish).await?;
-        return publish::publish_metrics(&deps.pool, attempt, &metrics).await;
-    }
+    let (params, base_model) = match spec.kind() {
+        KindSpec::Train { params, base_model } => (params, base_model),
+        KindSpec::Evaluate => {
+            phases.enter(RunPhase::Evaluate).await?;
+            let metrics = evaluate::extractor::evaluate(deps, &claim.run, &spec).await?;
+            phases.enter(RunPhase::Publish).await?;
+            return publish::publish_metrics(&deps.pool, attempt, &metrics).await;
+        }
+    };
 
     let scratch = Scratch::create(&deps.config.scratch, attempt)?;
     phases.enter(RunPhase::Dataset).await?;
     // the base model comes first: without it, building the dataset would be wasted
-    let base = match claim.run.kind {
-        RunKind::SentenceTransformer if !claim.run.dataset_only => {
-            let resolving = base_model::ensure_base_model(deps, attempt, &spec, &scratch);
+    let base = match base_model {
+        Some(name) if !claim.run.dataset_only => {
+            let resolving = base_model::ensure_base_model(deps, attempt, name, &scratch);
             Some(shutting_down.run_until_cancelled(resolving).await.ok_or(Interruption::ShuttingDown)??)
         }
         _ => None,
@@ -55,16 +58,12 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
     }
 
     phases.enter(RunPhase::Train).await?;
-    let summary = train::train(deps, attempt, &spec, base.as_ref(), &dataset, &scratch, shutting_down).await?;
+    let job = train::training_job(deps, &spec, params, base.as_ref(), &scratch);
+    let summary = train::train(deps, attempt, job, &dataset, &scratch, shutting_down).await?;
 
     phases.enter(RunPhase::Evaluate).await?;
-    let evaluation = match &base {
-        Some(base) => {
-            let trained = TrainedEncoder { run: &claim.run, spec: &spec, dataset: &dataset, summary: &summary, base };
-            evaluate::encoder::evaluate(deps, attempt, &trained, &scratch).await?
-        }
-        None => evaluate::linear::evaluate(&deps.pool, attempt, &claim.run, &spec, &dataset, &summary, &scratch).await?,
-    };
+    let trained = TrainedModel { run: &claim.run, spec: &spec, dataset: &dataset, summary: &summary, base: base.as_ref() };
+    let evaluation = evaluate::dispatch::evaluate(deps, attempt, params, &trained, &scratch).await?;
 
     phases.enter(RunPhase::Upload).await?;
     let upload = upload::upload(deps, attempt, &claim.run, &scratch).await?;

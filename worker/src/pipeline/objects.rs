@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use artifacts::{ObjectPrefix, Uploaded};
-use runs::{AttemptId, RunsError};
+use aprendiz_artifacts::{ObjectPrefix, Uploaded};
+use aprendiz_runs::{AttemptId, RunsError};
 use sqlx::{Connection as _, PgPool};
 
 use crate::deps::Deps;
@@ -26,8 +26,9 @@ pub(crate) async fn upload_files(
         let upload = deps.store.begin_upload(object_key, &path).await?;
         if let Some(upload_id) = upload.id() {
             // if this process dies during the upload, the sweeper aborts it by this id
-            let recorded =
-                retry_on_outage!(async { runs::record_upload_id(&mut *deps.pool.acquire().await?, object_key, Some(upload_id)).await });
+            let recorded = retry_on_outage!(async {
+                aprendiz_runs::record_upload_id(&mut *deps.pool.acquire().await?, object_key, Some(upload_id)).await
+            });
             if let Err(error) = recorded {
                 upload.abort().await;
                 return Err(error.into());
@@ -36,7 +37,7 @@ pub(crate) async fn upload_files(
         let Uploaded { sha256, bytes } = upload.finish().await?;
         metrics::counter!("aprendiz_worker_uploaded_bytes_total").increment(bytes);
         let bytes = i64::try_from(bytes).expect("files are smaller than 2^63 bytes");
-        retry_on_outage!(async { runs::confirm_object(&mut *deps.pool.acquire().await?, object_key, &sha256, bytes).await })?;
+        retry_on_outage!(async { aprendiz_runs::confirm_object(&mut *deps.pool.acquire().await?, object_key, &sha256, bytes).await })?;
     }
     Ok(object_keys)
 }
@@ -44,7 +45,7 @@ pub(crate) async fn upload_files(
 async fn declare(pool: &PgPool, attempt: AttemptId, object_keys: &[String]) -> Result<(), RunsError> {
     let mut conn = pool.acquire().await?;
     let mut tx = conn.begin().await?;
-    runs::lock_attempt(&mut tx, attempt).await?;
-    runs::declare_objects(&mut tx, attempt, object_keys).await?;
+    aprendiz_runs::lock_attempt(&mut tx, attempt).await?;
+    aprendiz_runs::declare_objects(&mut tx, attempt, object_keys).await?;
     Ok(tx.commit().await?)
 }

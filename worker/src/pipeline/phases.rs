@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use aprendiz_runs::{AttemptId, RunPhase, enter_phase};
 use aprendiz_test_gate::Point;
-use runs::{AttemptId, RunPhase, enter_phase};
 use sqlx::PgPool;
 use tokio::time::Instant;
 

@@ -1,13 +1,13 @@
-//! Writes the progress of an attempt to Postgres, less often the longer it takes.
+//! Writes the progress of an attempt to Postgres, at an interval that grows with the duration of the training.
 
 use std::time::Duration;
 
-use runs::{AttemptId, EventKind, RunsError, record_progress};
+use aprendiz_runs::{AttemptId, EventKind, RunsError, record_progress};
+use aprendiz_training::Event;
 use serde_json::Value;
 use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use training::Event;
 
 use crate::interruption::Interruption;
 

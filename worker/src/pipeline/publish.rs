@@ -1,7 +1,7 @@
 //! Phase `publish`: records metrics, model version and final status in one transaction.
 
-use ::dataset::Dataset;
-use runs::{AttemptId, DatasetId, NewMetric, NewModelVersion, RunsError, TrainingRun};
+use aprendiz_dataset::Dataset;
+use aprendiz_runs::{AttemptId, DatasetId, NewMetric, NewModelVersion, RunsError, TrainingRun};
 use sqlx::PgPool;
 
 use crate::interruption::Interruption;
@@ -55,8 +55,8 @@ async fn complete_once(
     metrics: &[NewMetric],
 ) -> Result<Option<i32>, RunsError> {
     let mut conn = pool.acquire().await?;
-    match runs::publish(&mut conn, attempt, version, metrics).await {
-        Err(RunsError::LeaseLost { .. }) if runs::has_succeeded(&mut conn, attempt).await? => Ok(None),
+    match aprendiz_runs::publish(&mut conn, attempt, version, metrics).await {
+        Err(RunsError::LeaseLost { .. }) if aprendiz_runs::has_succeeded(&mut conn, attempt).await? => Ok(None),
         published => published,
     }
 }

@@ -1,20 +1,21 @@
 //! Resolves the data section of a run spec to a dataset selection.
 
-use dataset::{PairSide, PairsRequest, Selection, SelectionRequest};
-use runs::{PairsOf, PairsSpec, RunSpec, TrainingRun};
+use aprendiz_dataset::{PairSide, PairsRequest, Selection, SelectionRequest};
+use aprendiz_run_spec::{PairsOf, PairsSpec, ValidatedSpec};
+use aprendiz_runs::TrainingRun;
 use sqlx::PgConnection;
 
 use crate::interruption::Interruption;
 
 /// Resolves the selection of a run, with all defaults made explicit.
-pub(crate) async fn resolve_selection(conn: &mut PgConnection, run: &TrainingRun, spec: &RunSpec) -> Result<Selection, Interruption> {
+pub(crate) async fn resolve_selection(conn: &mut PgConnection, run: &TrainingRun, spec: &ValidatedSpec) -> Result<Selection, Interruption> {
     let request = SelectionRequest {
-        fields: spec.data.fields.clone(),
-        documents: runs::list_run_documents(conn, run.id).await?,
-        source: spec.data.filter.source.clone(),
-        project: spec.data.filter.project.clone(),
-        min_support: spec.data.min_support,
-        pairs: spec.data.pairs.as_ref().map(|pairs| pairs_request(pairs, spec.seed)),
+        fields: spec.data().fields.clone(),
+        documents: aprendiz_runs::list_run_documents(conn, run.id).await?,
+        source: spec.data().filter.source.clone(),
+        project: spec.data().filter.project.clone(),
+        min_support: spec.data().min_support,
+        pairs: spec.data().pairs.as_ref().map(|pairs| pairs_request(pairs, spec.seed())),
         position: run.position,
     };
     Ok(Selection::resolve(conn, request).await?)

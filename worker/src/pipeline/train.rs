@@ -1,41 +1,34 @@
 //! Phase `train`: writes the job file and runs the training process.
 
-use dataset::Dataset;
-use runs::{AttemptId, EventKind, RunSpec};
-use serde_json::{Value, json};
+use aprendiz_dataset::{Dataset, ExclusionReason};
+use aprendiz_run_spec::{TrainingParams, ValidatedSpec};
+use aprendiz_runs::{AttemptId, EventKind};
+use aprendiz_training::{Event, PairFiles, TrainingJob, TrainingSummary};
+use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use training::{Event, Kind, PairFiles, TrainingJob, TrainingSummary};
 
 use crate::child::supervisor::{self, ChildOutcome};
 use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::base_model::BaseModelRef;
 use crate::pipeline::checkpoints::{CheckpointProgress, Checkpoints, LocalCheckpoint};
-use crate::pipeline::params::backend;
 use crate::pipeline::progress::{report, report_progress};
 use crate::scratch::{Scratch, write_file};
 
-/// Trains in a child process, which writes the model to the scratch folder. `shutting_down` makes it save a checkpoint and stop.
+/// Runs a job, made by [`training_job`], in a child process, which writes the model to the scratch folder. `shutting_down` makes it save a checkpoint and stop.
 pub(crate) async fn train(
     deps: &Deps,
     attempt: AttemptId,
-    spec: &RunSpec,
-    base: Option<&BaseModelRef>,
+    mut job: TrainingJob,
     dataset: &Dataset,
     scratch: &Scratch,
     shutting_down: &CancellationToken,
 ) -> Result<TrainingSummary, Interruption> {
     if dataset.trainable_fields.is_empty() {
-        let reasons: Vec<String> =
-            dataset.left_out.iter().map(|excluded| format!("{}: {}", excluded.field, excluded.reason.description())).collect();
-        return Err(Interruption::permanent(
-            "no_trainable_field",
-            format!("no field can be trained ({}): review more documents or name other fields", reasons.join("; ")),
-        ));
+        return Err(Interruption::permanent("no_trainable_field", describe_untrainable(dataset)));
     }
-    let mut job = training_job(deps, spec, base, scratch)?;
-    let mut checkpoints = Checkpoints::new(deps, attempt, training::fingerprint(&job, &dataset.canonical_hash));
+    let mut checkpoints = Checkpoints::new(deps, attempt, aprendiz_training::fingerprint(&job, &dataset.canonical_hash));
     job.resume = checkpoints.download(scratch).await?;
     let path = scratch.job();
     write_file(&path, &serde_json::to_vec_pretty(&job).map_err(Interruption::broken_state)?).await?;
@@ -83,27 +76,41 @@ pub(crate) async fn train(
     }
 }
 
-fn training_job(deps: &Deps, spec: &RunSpec, base: Option<&BaseModelRef>, scratch: &Scratch) -> Result<TrainingJob, Interruption> {
+/// Describes why no field can be trained. Fields without reviews are named only if there is no other reason.
+fn describe_untrainable(dataset: &Dataset) -> String {
+    let reviewed = dataset.left_out.iter().any(|excluded| excluded.reason != ExclusionReason::NoValues);
+    let named = dataset.left_out.iter().filter(|excluded| !reviewed || excluded.reason != ExclusionReason::NoValues);
+    let reasons: Vec<String> = named.map(|excluded| format!("{}: {}", excluded.field, excluded.reason.description())).collect();
+    let warnings: String = dataset.warnings().iter().map(|warning| format!("; {warning}")).collect();
+    format!("no field can be trained ({}){warnings}: review more documents or name other fields", reasons.join("; "))
+}
+
+pub(crate) fn training_job(
+    deps: &Deps,
+    spec: &ValidatedSpec,
+    params: &TrainingParams,
+    base: Option<&BaseModelRef>,
+    scratch: &Scratch,
+) -> TrainingJob {
     let snapshot = scratch.snapshot();
     let pairs = |split: &str| snapshot.join(format!("pairs/{split}.jsonl"));
-    Ok(TrainingJob {
+    TrainingJob {
         v: TrainingJob::version(),
-        kind: if base.is_some() { Kind::SentenceTransformer } else { Kind::Linear },
-        seed: spec.seed,
-        target_accuracy: spec.target_accuracy,
-        params: Value::Object(spec.params.clone()),
+        seed: spec.seed(),
+        target_accuracy: spec.target_accuracy(),
+        params: params.clone(),
         // the test split is not passed on, so training cannot read it
         train: snapshot.join("jsonl/train.jsonl"),
         validation: snapshot.join("jsonl/validation.jsonl"),
         labels: snapshot.join("labels.json"),
         base_model: base.map(|base| base.model.clone()),
-        pairs: base.map(|_| PairFiles { train: pairs("train"), validation: pairs("validation") }),
+        pairs: params.trains_on_pairs().then(|| PairFiles { train: pairs("train"), validation: pairs("validation") }),
         out: scratch.model(),
         reports: scratch.reports(),
         checkpoints: scratch.checkpoints(),
         checkpoint_seconds: deps.config.checkpoint_interval.as_secs_f64(),
         resume: None,
         threads: deps.config.threads,
-        backend: backend(spec)?,
-    })
+        backend: spec.backend(),
+    }
 }

@@ -1,8 +1,8 @@
 //! Phase `upload`: uploads the model directory, the manifest last.
 
-use artifacts::ObjectPrefix;
-use inference::manifest::{self, MANIFEST_FILE};
-use runs::{AttemptId, TrainingRun};
+use aprendiz_artifacts::ObjectPrefix;
+use aprendiz_inference::manifest::{self, MANIFEST_FILE};
+use aprendiz_runs::{AttemptId, TrainingRun};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 

@@ -7,8 +7,8 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::ReviewStatus;
 use crate::error::AnnotationsError;
+use aprendiz_annotation_types::ReviewStatus;
 
 /// Current state of one field of one document.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

@@ -7,9 +7,9 @@ use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::ReviewStatus;
 use crate::export::selection::ExportSelection;
 use crate::export::types::{ExportedDocument, ExportedEvent, ExportedField, ExportedPrediction};
+use aprendiz_annotation_types::ReviewStatus;
 
 /// A document of a batch, without text, events and predictions.
 pub(super) struct Head {

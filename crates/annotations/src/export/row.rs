@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::ReviewStatus;
 use crate::export::types::{ExportedDocument, ExportedEvent, ExportedField, ExportedPrediction};
+use aprendiz_annotation_types::ReviewStatus;
 
 /// A row of an export: one field of one document.
 #[derive(Debug, Serialize)]

@@ -3,7 +3,7 @@
 /// What to export. All parts of one export use the same selection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExportSelection {
-    /// Events, texts and details up to this position, as returned by `runs::resolve_position`.
+    /// Events, texts and details up to this position, as returned by `aprendiz_runs::resolve_position`.
     pub position: i64,
     /// Only documents of this source.
     pub source: Option<String>,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::ReviewStatus;
+use aprendiz_annotation_types::{ReviewStatus, review_order};
 
 /// A document as of the position of an export.
 #[derive(Debug)]
@@ -82,8 +82,8 @@ pub struct ExportedPrediction {
 }
 
 impl ExportedField {
-    /// Returns the event that counts: the latest time of decision, then the greatest position.
+    /// Returns the event that counts: see [`review_order`].
     pub(super) fn latest_event(&self) -> Option<&ExportedEvent> {
-        self.events.iter().max_by_key(|event| (event.occurred_at, event.position))
+        self.events.iter().max_by_key(|event| review_order(event.occurred_at, &event.source_ref, &event.source))
     }
 }

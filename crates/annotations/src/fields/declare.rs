@@ -7,6 +7,20 @@ use crate::error::AnnotationsError;
 use crate::fields::field::{Field, FieldDefinition};
 use crate::fields::read::get;
 
+/// Refuses a new field whose name differs from that of a known field only in case: readers of snapshots such as DuckDB take one for the other.
+async fn check_name(conn: &mut PgConnection, name: &str) -> Result<(), AnnotationsError> {
+    let similar: Option<String> =
+        sqlx::query_scalar("SELECT max(name) FROM fields WHERE lower(name) = lower($1) HAVING NOT bool_or(name = $1)")
+            .bind(name)
+            .fetch_optional(conn)
+            .await?;
+    let Some(similar) = similar else {
+        return Ok(());
+    };
+    let reason = format!("it differs from the field `{similar}` only in case: use that field, or another name");
+    Err(AnnotationsError::InvalidDefinition { field: name.to_owned(), reason })
+}
+
 /// Creates a field or replaces its definition, and marks it as declared. Existing values are not changed. A definition equal to the
 /// current one changes nothing.
 ///
@@ -14,8 +28,10 @@ use crate::fields::read::get;
 /// When the name or the definition is invalid, or Postgres is unavailable.
 pub async fn declare(conn: &mut PgConnection, name: &str, definition: &FieldDefinition, actor: &str) -> Result<Field, AnnotationsError> {
     definition.validate(name).map_err(|reason| AnnotationsError::InvalidDefinition { field: name.to_owned(), reason })?;
+    let definition = &definition.canonical();
     let normalization = definition.normalization.as_ref().map(|rule| serde_json::to_value(rule).expect("a rule is plain data"));
     let mut transaction = conn.begin().await?;
+    check_name(&mut transaction, name).await?;
     // locks the row of the field even if it does not change, so that versions are numbered consecutively
     let changed = sqlx::query!(
         r#"

@@ -1,6 +1,6 @@
 //! Types of fields and of their definitions.
 
-use aprendiz_annotation_types::{Cardinality, FieldKind, Normalization, is_valid_field_name};
+use aprendiz_annotation_types::{Cardinality, FieldKind, Normalization, canonical, comparable, is_valid_field_name};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -88,11 +88,24 @@ impl FieldDefinition {
             if value.trim() != value || value.is_empty() || value.contains('\0') {
                 return Err(format!("allowed value {value:?} is empty, has leading or trailing blanks, or contains a NUL character"));
             }
-            if allowed[..index].contains(value) {
+            if allowed[..index].iter().any(|other| comparable(other) == comparable(value)) {
                 return Err(format!("allowed value {value:?} is listed twice"));
             }
         }
         Ok(())
+    }
+}
+
+impl FieldDefinition {
+    /// The definition with all values in their stored form.
+    pub(super) fn canonical(&self) -> Self {
+        let stored = |value: &String| canonical(value).into_owned();
+        let normalization = self.normalization.as_ref().map(|rules| {
+            let aliases = rules.aliases.iter().map(|(alias, value)| (stored(alias), stored(value))).collect();
+            Normalization { aliases, ..rules.clone() }
+        });
+        let allowed_values = self.allowed_values.as_ref().map(|allowed| allowed.iter().map(stored).collect());
+        Self { allowed_values, normalization, ..self.clone() }
     }
 }
 
@@ -111,6 +124,8 @@ mod tests {
         assert!(with(&["a", "b"]).validate("law").is_ok());
         assert!(with(&[]).validate("law").unwrap_err().contains("empty"));
         assert!(with(&["a", "a"]).validate("law").unwrap_err().contains("twice"));
+        assert!(with(&["Goiás", "Goia\u{301}s"]).validate("law").unwrap_err().contains("twice"));
+        assert_eq!(with(&["Goia\u{301}s"]).canonical(), with(&["Goiás"]));
         assert!(with(&[" a"]).validate("law").unwrap_err().contains("blanks"));
         assert!(with(&["a"]).validate("the law").unwrap_err().contains("letters"));
     }

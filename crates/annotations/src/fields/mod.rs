@@ -10,4 +10,5 @@ pub use declare::declare;
 pub use field::{Field, FieldDefinition, FieldVersion};
 pub(crate) use normalize_values::load_normalizers;
 pub use normalize_values::{NormalizedValues, normalize_values};
+pub(crate) use read::load_field_names;
 pub use read::{get, history, list};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aprendiz_annotation_types::{Normalization, Normalizer};
+use aprendiz_annotation_types::{FieldKind, Normalization, Normalizer, canonical_values};
 use aprendiz_db::AdvisoryLock;
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection};
@@ -24,18 +24,43 @@ pub struct NormalizedValues {
     pub predictions: u64,
 }
 
-/// Loads the normalizers of all fields that have a normalization, by field.
+/// The form that the values of a field have: by its normalization, and by its kind.
+struct CanonicalForm {
+    normalizer: Option<Normalizer>,
+    kind: FieldKind,
+}
+
+impl CanonicalForm {
+    fn apply(&self, values: &[String]) -> Vec<String> {
+        match &self.normalizer {
+            Some(normalizer) => canonical_values(self.kind, &normalizer.apply(values)),
+            None => canonical_values(self.kind, values),
+        }
+    }
+}
+
+/// What is known about the values of a field.
+struct FieldRow {
+    name: String,
+    kind: FieldKind,
+    allowed_values: Option<Vec<String>>,
+    normalization: Option<Normalization>,
+}
+
+/// Loads the normalizers of all fields that have one, by field.
 pub(crate) async fn load_normalizers(conn: &mut PgConnection) -> Result<BTreeMap<String, Normalizer>, sqlx::Error> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        FieldRow,
         r#"
-        SELECT name, allowed_values, normalization AS "normalization!: Normalization"
+        SELECT name, kind AS "kind: FieldKind", allowed_values, normalization AS "normalization: Normalization"
         FROM fields
-        WHERE normalization IS NOT NULL
+        WHERE normalization IS NOT NULL OR allowed_values IS NOT NULL OR kind = 'categorical'
         "#
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.name, Normalizer::new(&row.normalization, row.allowed_values.as_deref()))).collect())
+    let normalizer = |row: &FieldRow| Normalizer::for_field(row.kind, row.normalization.as_ref(), row.allowed_values.as_deref());
+    Ok(rows.into_iter().filter_map(|row| Some((normalizer(&row)?, row))).map(|(normalizer, row)| (row.name, normalizer)).collect())
 }
 
 /// Normalizes the stored values of a field. A changed review keeps its reviewer; the change is an event of `actor`, and the original value
@@ -44,18 +69,23 @@ pub(crate) async fn load_normalizers(conn: &mut PgConnection) -> Result<BTreeMap
 /// Runs in its own transaction, or in a savepoint if `conn` is in one. Then commit soon: it holds the position lock.
 ///
 /// # Errors
-/// When the field has no normalization, or Postgres is unavailable; nothing is changed then.
+/// When the field has neither a normalization nor the kind number or date, or Postgres is unavailable; nothing is changed then.
 pub async fn normalize_values(conn: &mut PgConnection, field: &str, actor: &str) -> Result<NormalizedValues, AnnotationsError> {
     let mut transaction = conn.begin().await?;
     let conn = &mut *transaction;
     // an erasure takes this lock first, too: otherwise it would wait for our rows while it holds the position lock
     near_duplicates::lock(conn).await?;
-    let Some(normalizer) = load_normalizers(conn).await?.remove(field) else {
+    let normalizer = load_normalizers(conn).await?.remove(field);
+    let known: Option<(FieldKind, bool)> =
+        sqlx::query_as("SELECT kind, normalization IS NOT NULL FROM fields WHERE name = $1").bind(field).fetch_optional(&mut *conn).await?;
+    let (kind, has_rules) = known.unwrap_or((FieldKind::Text, false));
+    let form = CanonicalForm { normalizer, kind };
+    if !has_rules && !matches!(form.kind, FieldKind::Number | FieldKind::Date) {
         let reason = "it has no normalization: declare one first".to_owned();
         transaction.rollback().await?;
         return Err(AnnotationsError::InvalidDefinition { field: field.to_owned(), reason });
-    };
-    let (old, new) = changed_values(conn, field, &normalizer).await?;
+    }
+    let (old, new) = changed_values(conn, field, &form).await?;
     let mut result = NormalizedValues { values: old.len() as u64, ..NormalizedValues::default() };
     if old.is_empty() {
         // explicit, because a dropped transaction sends its rollback only with the next statement and holds the lock until then
@@ -76,7 +106,7 @@ pub async fn normalize_values(conn: &mut PgConnection, field: &str, actor: &str)
 }
 
 /// Returns the distinct stored values that change, old and new, as array literals.
-async fn changed_values(conn: &mut PgConnection, field: &str, normalizer: &Normalizer) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
+async fn changed_values(conn: &mut PgConnection, field: &str, form: &CanonicalForm) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
     let stored = sqlx::query_scalar!(
         r#"
         SELECT accepted_value AS "value!" FROM annotations WHERE field = $1 AND cardinality(accepted_value) > 0
@@ -89,7 +119,7 @@ async fn changed_values(conn: &mut PgConnection, field: &str, normalizer: &Norma
     .await?;
     let (mut old, mut new) = (Vec::new(), Vec::new());
     for value in stored {
-        let normal = normalizer.apply(&value);
+        let normal = form.apply(&value);
         if normal != value {
             old.push(array_literal(&value));
             new.push(array_literal(&normal));

@@ -1,6 +1,6 @@
 //! Queries of fields.
 
-use aprendiz_annotation_types::{Cardinality, FieldKind, Normalization};
+use aprendiz_annotation_types::{Cardinality, FieldKind, FieldNames, Normalization};
 use sqlx::PgConnection;
 
 use crate::error::AnnotationsError;
@@ -54,6 +54,12 @@ pub async fn get(conn: &mut PgConnection, name: &str) -> Result<Option<Field>, A
     .fetch_optional(conn)
     .await?;
     Ok(field)
+}
+
+/// Loads the names of all fields.
+pub(crate) async fn load_field_names(conn: &mut PgConnection) -> Result<FieldNames, sqlx::Error> {
+    let names = sqlx::query_scalar!("SELECT name FROM fields").fetch_all(conn).await?;
+    Ok(FieldNames::new(names.iter().map(String::as_str)))
 }
 
 /// Lists all versions of the definition of a field, the current one last. Empty for an unknown field.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::ReviewStatus;
+use aprendiz_annotation_types::ReviewStatus;
 
 /// The event that counts as of a position.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub async fn as_of(conn: &mut PgConnection, document: Uuid, field: &str, positio
                review_status AS "review_status: ReviewStatus", reviewer, occurred_at
         FROM annotation_events
         WHERE document_id = $1 AND field = $2 AND position <= $3
-        ORDER BY occurred_at DESC, position DESC
+        ORDER BY occurred_at DESC, octet_length(source_ref) DESC, source_ref COLLATE "C" DESC, source COLLATE "C" DESC
         LIMIT 1
         "#,
         document,

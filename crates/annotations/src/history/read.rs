@@ -3,9 +3,9 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::ReviewStatus;
 use crate::history::types::{FieldHistory, HistoryEvent, HistoryPrediction, HistoryText};
 use crate::reviews::ReviewError;
+use aprendiz_annotation_types::{ReviewStatus, review_order};
 
 /// Returns the whole history of a field of a document, also of an erased one. With a `position`, marks the event that counted as of it.
 ///
@@ -65,7 +65,7 @@ pub async fn history(conn: &mut PgConnection, document: Uuid, field: &str, posit
 fn mark_events(events: &mut [HistoryEvent], position: Option<i64>) {
     let latest = |max_position: i64| {
         let candidates = events.iter().filter(|event| event.position <= max_position);
-        candidates.max_by_key(|event| (event.occurred_at, event.position)).map(|event| event.position)
+        candidates.max_by_key(|event| review_order(event.occurred_at, &event.source_ref, &event.source)).map(|event| event.position)
     };
     let (current, counted) = (latest(i64::MAX), position.map(latest));
     for event in events {

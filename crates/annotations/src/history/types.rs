@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::ReviewStatus;
+use aprendiz_annotation_types::ReviewStatus;
 
 /// One review event.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -35,7 +35,7 @@ pub struct HistoryEvent {
     pub recorded_at: DateTime<Utc>,
     /// Whether value, spans and note were erased with the document.
     pub erased: bool,
-    /// Whether the current state comes from it: the latest time of decision, then the greatest position.
+    /// Whether the current state comes from it: the latest time of decision, then the greatest `source_ref`, compared as a number.
     pub is_current: bool,
     /// Whether it counted as of the requested position; missing if none was requested.
     #[serde(skip_serializing_if = "Option::is_none")]

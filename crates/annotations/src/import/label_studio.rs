@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tracing::info;
 use uuid::Uuid;
 
-use crate::fields::load_normalizers;
+use crate::fields::{load_field_names, load_normalizers};
 use crate::import::error::ImportError;
 use crate::import::merge::{ParsedImport, merge};
 use crate::import::options::ImportOptions;
@@ -56,7 +56,8 @@ async fn import(
     let started_at = Utc::now();
     let import_id = options.import_id.unwrap_or_else(Uuid::now_v7);
     let mut transaction = conn.begin().await?;
-    let read_options = options.read_options(load_normalizers(&mut transaction).await?);
+    let normalizers = load_normalizers(&mut transaction).await?;
+    let read_options = options.read_options(normalizers, load_field_names(&mut transaction).await?);
     staging::create(&mut transaction).await?;
 
     let bytes_read = Arc::new(AtomicU64::new(0));

@@ -18,6 +18,7 @@ mod quarantine;
 mod queue;
 mod report;
 mod staging;
+mod storable;
 
 pub use aprendiz_annotation_types::QuarantinedTask;
 pub use aprendiz_label_studio::{GroundTruth, ReadError, SOURCE};

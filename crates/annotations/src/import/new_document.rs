@@ -1,6 +1,6 @@
 //! A single document to be imported, and its validation.
 
-use aprendiz_annotation_types::MAX_ID_CHARS;
+use aprendiz_annotation_types::{MAX_ID_CHARS, describe_address};
 use serde_json::{Map, Value};
 
 use crate::import::error::ImportError;
@@ -49,6 +49,9 @@ impl NewDocument {
         }
         if self.text.trim().is_empty() {
             return invalid("text", "it is empty".to_owned());
+        }
+        if let Some(kind) = describe_address(&self.text) {
+            return invalid("text", format!("it is only an address ({kind}), not the text of a document: send the text itself"));
         }
         if self.text.len() > MAX_TEXT_BYTES {
             return invalid("text", format!("it has {} bytes; at most {MAX_TEXT_BYTES} are allowed", self.text.len()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aprendiz_annotation_types::QuarantinedTask;
+use aprendiz_annotation_types::{QuarantinedTask, ReasonGroup};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -90,10 +90,19 @@ pub struct ImportReport {
     pub quarantined: u64,
     /// The first quarantined tasks.
     pub quarantined_tasks: Vec<QuarantinedTask>,
+    /// Quarantined tasks by reason, most frequent first. Reasons that differ only in numbers are one group, with the first of them.
+    #[serde(default)]
+    pub quarantine_reasons: Vec<ReasonGroup>,
+    /// Parts of valid tasks that were left out, and decisions that may surprise, by reason, most frequent first.
+    #[serde(default)]
+    pub notes: Vec<ReasonGroup>,
     /// Documents of this file by review status, for each field.
     pub fields: BTreeMap<String, StatusCounts>,
     /// Fields created by this import.
     pub new_fields: Vec<NewField>,
+    /// Field by the name of a label or control that is not the name of a field itself.
+    #[serde(default)]
+    pub renamed_fields: BTreeMap<String, String>,
     /// Result items of unsupported control types, by type.
     pub unknown_controls: BTreeMap<String, u64>,
     /// Unknown keys of annotations, predictions and their results, by path and name. Unknown keys of tasks are kept in the metadata of the

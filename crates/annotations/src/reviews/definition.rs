@@ -1,6 +1,9 @@
 //! The definition of a field, as far as it constrains values.
 
-use aprendiz_annotation_types::{Cardinality, FieldKind, Normalization, Normalizer, is_iso_date, is_number};
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use aprendiz_annotation_types::{Cardinality, FieldKind, Normalization, Normalizer, canonical_values, comparable, is_iso_date, is_number};
 use sqlx::PgConnection;
 
 use crate::reviews::error::ReviewError;
@@ -34,10 +37,13 @@ pub(super) async fn load_definition(conn: &mut PgConnection, field: &str) -> Res
 }
 
 impl Definition {
-    /// Applies the normalization of the field.
+    /// Applies the normalization of the field, and the canonical form of its kind.
     pub(super) fn normalize(&self, values: &mut Vec<String>) {
-        if let Some(normalization) = &self.normalization {
-            *values = Normalizer::new(normalization, self.allowed_values.as_deref()).apply(values);
+        if let Some(normalizer) = Normalizer::for_field(self.kind, self.normalization.as_ref(), self.allowed_values.as_deref()) {
+            *values = normalizer.apply(values);
+        }
+        if matches!(self.kind, FieldKind::Number | FieldKind::Date) {
+            *values = canonical_values(self.kind, values);
         }
     }
 
@@ -47,7 +53,7 @@ impl Definition {
             return Err(invalid(format!("the field has at most one value, got {}", values.len())));
         }
         if let Some(allowed) = &self.allowed_values
-            && let Some(unknown) = values.iter().find(|value| !allowed.contains(value))
+            && let Some(unknown) = first_unknown(values, allowed)
         {
             let hidden = allowed.len().saturating_sub(MAX_LISTED_VALUES);
             let more = if hidden > 0 { format!(" and {hidden} more") } else { String::new() };
@@ -64,6 +70,12 @@ impl Definition {
             None => Ok(()),
         }
     }
+}
+
+/// The first value that is not among the allowed values.
+fn first_unknown<'v>(values: &'v [String], allowed: &[String]) -> Option<&'v String> {
+    let known: HashSet<Cow<'_, str>> = allowed.iter().map(|value| comparable(value)).collect();
+    values.iter().find(|value| !known.contains(&comparable(value)))
 }
 
 fn invalid(reason: String) -> ReviewError {

@@ -24,7 +24,7 @@ pub(super) async fn find_duplicate(
         Duplicate,
         r#"
         SELECT position,
-               (value = $5 AND (review_status = 'UNREVIEWED') = $6 AND spans IS NOT DISTINCT FROM $7 AND note IS NOT DISTINCT FROM $8
+               (comparable_values(value) = comparable_values($5) AND (review_status = 'UNREVIEWED') = $6 AND spans IS NOT DISTINCT FROM $7 AND note IS NOT DISTINCT FROM $8
                 AND reviewer IS NOT DISTINCT FROM $9 AND ($10::timestamptz IS NULL OR occurred_at = $10)) AS "same!"
         FROM annotation_events
         WHERE document_id = $1 AND field = $2 AND source = $3 AND source_ref = $4

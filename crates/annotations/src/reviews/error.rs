@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::ReviewStatus;
 use crate::documents::Annotation;
 use crate::reviews::review_lease::ReviewLease;
+use aprendiz_annotation_types::ReviewStatus;
 
 /// Error of recording a review, or of reading the state it applies to.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::ReviewStatus;
+use aprendiz_annotation_types::ReviewStatus;
 
 /// The decision of a reviewer about a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct SpanInput {
     pub start: usize,
     /// First code point after the span.
     pub end: usize,
-    /// Text of the span; checked if given.
+    /// Text of the span; checked if given. It may be as a browser shows it: white space and invisible characters are not compared.
     #[serde(default)]
     pub text: Option<String>,
 }

@@ -10,7 +10,6 @@ use sqlx::{Connection, PgConnection, Row};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::ReviewStatus;
 use crate::documents::Annotation;
 use crate::reviews::definition::load_definition;
 use crate::reviews::duplicate::{Duplicate, find_duplicate};
@@ -22,6 +21,7 @@ use crate::reviews::spans::resolve_spans;
 use crate::reviews::state::{lock_state, read_event_position, read_state};
 use crate::reviews::validate::{check_shape, invalid};
 use crate::state_sql::{derive_states, latest_prediction, status};
+use aprendiz_annotation_types::ReviewStatus;
 
 /// Result of recording a review.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

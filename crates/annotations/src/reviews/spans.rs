@@ -1,6 +1,6 @@
 //! Resolves the spans of a review against the latest text.
 
-use aprendiz_annotation_types::{IndexedText, Span};
+use aprendiz_annotation_types::{IndexedText, Span, same_on_screen};
 
 use crate::reviews::error::ReviewError;
 use crate::reviews::new_review::SpanInput;
@@ -25,7 +25,7 @@ pub(super) fn resolve_spans(spans: &[SpanInput], text: &str) -> Result<Option<se
                 format!("{start}..{end} is not a span of the latest text: offsets count code points from 0, end excluded"),
             ));
         };
-        if expected.as_deref().is_some_and(|expected| expected != found) {
+        if expected.as_deref().is_some_and(|expected| !same_on_screen(found, expected)) {
             let quoted: String = found.chars().take(MAX_QUOTED_CHARS).collect();
             return Err(invalid(
                 "spans",
@@ -51,6 +51,8 @@ mod tests {
         let text = "😀 né à Paris";
         let stored = resolve_spans(&[span(7, 12, Some("Paris")), span(0, 1, None)], text).unwrap().unwrap();
         assert_eq!(stored, serde_json::json!([{"start": 7, "end": 12, "text": "Paris"}, {"start": 0, "end": 1, "text": "😀"}]));
+        let collapsed = resolve_spans(&[span(0, 12, Some("Norvik AS"))], "Norvik  \n AS").unwrap().unwrap();
+        assert_eq!(collapsed[0]["text"], "Norvik  \n AS", "the text of the document is stored");
         assert_eq!(resolve_spans(&[], text).unwrap(), None);
         let reason = |span| resolve_spans(&[span], text).unwrap_err().to_string();
         assert!(reason(span(8, 13, Some("Paris"))).contains("not a span"));

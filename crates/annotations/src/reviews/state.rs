@@ -3,11 +3,11 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::ReviewStatus;
 use crate::documents::Annotation;
 use crate::reviews::definition::load_definition;
 use crate::reviews::error::ReviewError;
 use crate::reviews::lock::check_document;
+use aprendiz_annotation_types::ReviewStatus;
 
 /// Returns the current state of one field of one document; `None` without review and prediction.
 ///

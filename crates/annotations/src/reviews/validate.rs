@@ -1,5 +1,9 @@
 //! Validates a review without the database: sizes, empty and repeated values.
 
+use std::collections::HashSet;
+
+use aprendiz_annotation_types::{canonical, comparable};
+
 use crate::reviews::error::ReviewError;
 use crate::reviews::new_review::{Decision, NewReview};
 
@@ -15,7 +19,7 @@ pub(super) fn invalid(part: &'static str, reason: impl Into<String>) -> ReviewEr
     ReviewError::Invalid { part, reason: reason.into() }
 }
 
-/// Checks a review and trims its values.
+/// Checks a review and brings its values to their stored form.
 pub(super) fn check_shape(review: &mut NewReview) -> Result<(), ReviewError> {
     if let Decision::Set(values) = &mut review.decision {
         check_values(values)?;
@@ -55,17 +59,16 @@ fn check_values(values: &mut [String]) -> Result<(), ReviewError> {
     if values.len() > MAX_VALUES {
         return Err(invalid("value", format!("there are {} values; at most {MAX_VALUES} allowed", values.len())));
     }
-    let mut bytes = 0;
-    for index in 0..values.len() {
-        check_text("value", Some(&values[index]), MAX_VALUE_CHARS)?;
-        if values[index].trim().len() < values[index].len() {
-            values[index] = values[index].trim().to_owned();
+    let (mut bytes, mut seen) = (0, HashSet::new());
+    for value in values.iter_mut() {
+        check_text("value", Some(value.as_str()), MAX_VALUE_CHARS)?;
+        if let Some(stored) = changed(value) {
+            *value = stored;
         }
-        let (before, value) = (&values[..index], &values[index]);
         if value.is_empty() {
             return Err(invalid("value", "a value is empty: \"no value\" is an empty list, []"));
         }
-        if before.contains(value) {
+        if !seen.insert(comparable(value).into_owned()) {
             return Err(invalid("value", format!("{value:?} is listed twice")));
         }
         bytes += value.len();
@@ -74,6 +77,12 @@ fn check_values(values: &mut [String]) -> Result<(), ReviewError> {
         return Err(invalid("value", format!("the values have {bytes} bytes in total; at most {MAX_TOTAL_BYTES} are allowed")));
     }
     Ok(())
+}
+
+/// The stored form of a value, if it differs from the value.
+fn changed(value: &str) -> Option<String> {
+    let stored = canonical(value);
+    (stored != value).then(|| stored.into_owned())
 }
 
 fn check_text(part: &'static str, text: Option<&str>, max_chars: usize) -> Result<(), ReviewError> {
@@ -113,6 +122,7 @@ mod tests {
         assert_eq!(good.decision, Decision::Set(vec!["a".to_owned(), "b".to_owned()]));
         assert!(reason(check_shape(&mut review(&["  "]))).contains("empty"));
         assert!(reason(check_shape(&mut review(&["a", "a "]))).contains("twice"));
+        assert!(reason(check_shape(&mut review(&["Goiás", "Goia\u{301}s"]))).contains("twice"));
         assert!(reason(check_shape(&mut review(&["a\0"]))).contains("NUL"));
         assert!(reason(check_shape(&mut review(&[&"x".repeat(MAX_VALUE_CHARS + 1)]))).contains("characters"));
         check_shape(&mut review(&[&"é".repeat(MAX_VALUE_CHARS)])).unwrap();

@@ -1,15 +1,17 @@
-//! Group key of a text: texts that differ only in case and white space share a group, and so a split.
+//! Group key of a text: texts that differ only in case, white space and normal form share a group, and so a split.
 
+use aprendiz_text::canonical;
 use sha2::{Digest, Sha256};
 
-/// Returns the SHA-256 (lower-case hex) of the text in lower case, with every run of white space as one space.
+/// Returns the SHA-256 (lower-case hex) of the composed text (NFC) in lower case, with every run of white space as one space.
 #[must_use]
 pub fn compute_group_key(text: &str) -> String {
     const CHUNK: usize = 16 * 1024;
     let mut hash = Sha256::new();
     let mut normal = Vec::with_capacity(CHUNK + 16);
     let (mut gap, mut started) = (false, false);
-    let mut rest = text;
+    let text = canonical(text);
+    let mut rest = &*text;
     // ASCII is handled byte by byte: this runs for every imported text, and most of them are ASCII
     while let Some(&byte) = rest.as_bytes().first() {
         let character = if byte.is_ascii() { char::from(byte) } else { rest.chars().next().unwrap_or_default() };
@@ -46,6 +48,7 @@ mod tests {
     #[test]
     fn texts_that_differ_in_case_and_white_space_share_a_group() {
         assert_eq!(compute_group_key("Master  AGREEMENT\n\nbetween É"), compute_group_key(" master agreement between é "));
+        assert_eq!(compute_group_key("Goia\u{301}s"), compute_group_key("goiás"));
         assert_ne!(compute_group_key("master agreement"), compute_group_key("masteragreement"));
     }
 

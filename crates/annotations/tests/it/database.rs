@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use annotations::import::{ImportError, ImportOptions, ImportReport, import_label_studio};
+use aprendiz_annotations::import::{ImportError, ImportOptions, ImportReport, import_label_studio};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! Versions of documents and field definitions, for snapshots of earlier positions; and the import of erased documents.
 
-use annotations::fields::{self, Cardinality, FieldDefinition, FieldKind};
+use aprendiz_annotations::fields::{self, Cardinality, FieldDefinition, FieldKind};
 use serde_json::json;
 
 use crate::database::{count, import, with_database};

@@ -1,8 +1,8 @@
 //! Queries of documents and fields.
 
-use annotations::documents::{self, DocumentFilter};
-use annotations::fields::{self, Cardinality, FieldDefinition, FieldKind};
-use annotations::{AnnotationsError, ReviewStatus};
+use aprendiz_annotations::documents::{self, DocumentFilter};
+use aprendiz_annotations::fields::{self, Cardinality, FieldDefinition, FieldKind};
+use aprendiz_annotations::{AnnotationsError, ReviewStatus};
 use serde_json::json;
 use uuid::Uuid;
 

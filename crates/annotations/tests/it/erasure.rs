@@ -1,8 +1,8 @@
 //! Erasure concurrent with a review of the same document, and a later import of it.
 
-use annotations::erasure::{record_erasure, redact_document};
-use annotations::fields::{self, Cardinality, FieldDefinition, FieldKind};
-use annotations::reviews::{Decision, NewReview, ReviewError, record_review};
+use aprendiz_annotations::erasure::{record_erasure, redact_document};
+use aprendiz_annotations::fields::{self, Cardinality, FieldDefinition, FieldKind};
+use aprendiz_annotations::reviews::{Decision, NewReview, ReviewError, record_review};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use annotations::export::{ExportCursor, ExportReader, ExportSelection, TaskParts, field_types, write_line, write_task};
-use annotations::import::ImportOptions;
-use annotations::reviews::{Decision, NewReview, SpanInput, record_review};
+use aprendiz_annotations::export::{ExportCursor, ExportReader, ExportSelection, TaskParts, field_types, write_line, write_task};
+use aprendiz_annotations::import::ImportOptions;
+use aprendiz_annotations::reviews::{Decision, NewReview, SpanInput, record_review};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -230,6 +230,20 @@ async fn exports_of_a_real_label_studio_survive_a_round_trip() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn reviews_of_equal_times_survive_a_round_trip() {
+    with_database(|pool| async move {
+        let fixture =
+            |name: &str| std::fs::read(format!("{}/tests/fixtures/cases/equal-times/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        // the review that counts arrives first
+        for name in ["day-before.json", "a.json"] {
+            import(&pool, fixture(name)).await.unwrap();
+        }
+        assert_round_trip(pool).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_task_for_pre_annotated_labelling_has_only_predictions() {
     with_database(|pool| async move {
         import(&pool, file(&rich_tasks())).await.unwrap();
@@ -382,7 +396,7 @@ async fn mirroring_an_aprendiz_export_retracts_nothing() {
         options.mirror = true;
         let report = import_with(&pool, export_tasks(&pool, TaskParts::Everything).await, &options).await.unwrap();
         assert_eq!((report.reviews_withdrawn, report.events_created), (0, 0));
-        assert!(report.warnings.iter().any(|warning| warning.contains("nothing was withdrawn")), "{:?}", report.warnings);
+        assert!(report.warnings.iter().any(|warning| warning.contains("nothing was retracted")), "{:?}", report.warnings);
         assert!(exportable_rows(&pool).await == before);
     })
     .await;

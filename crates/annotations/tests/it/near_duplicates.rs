@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use annotations::Split;
-use annotations::near_duplicates::{MIN_CONTAINMENT, Shingles, backfill_index, backfill_sketches, explain};
+use aprendiz_annotations::Split;
+use aprendiz_annotations::near_duplicates::{MIN_CONTAINMENT, Shingles, backfill_index, backfill_sketches, explain};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;

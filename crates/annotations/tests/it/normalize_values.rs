@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use annotations::fields::{Cardinality, FieldDefinition, FieldKind, declare, get};
-use annotations::reviews::{Decision, NewReview, record_review};
-use annotations::{Case, Normalization, normalize_values};
+use aprendiz_annotations::fields::{Cardinality, FieldDefinition, FieldKind, declare, get};
+use aprendiz_annotations::reviews::{Decision, NewReview, record_review};
+use aprendiz_annotations::{Case, Normalization, normalize_values};
 use serde_json::json;
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! Downloads whose content differs from the recorded hash.
 
-use artifacts::StoreError;
+use aprendiz_artifacts::StoreError;
 
 use crate::fixture::{Fixture, bytes, names, sha256};
 

@@ -1,6 +1,6 @@
 //! Deletion, listing and aborted uploads.
 
-use artifacts::{ListedObject, StoreError};
+use aprendiz_artifacts::{ListedObject, StoreError};
 
 use crate::fixture::{Fixture, PART_BYTES, bytes, sha256, store};
 

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use artifacts::{Object, ObjectRange, Store, StoreConfig};
+use aprendiz_artifacts::{Object, ObjectRange, Store, StoreConfig};
+use aprendiz_test_support::TestBucket;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use test_support::TestBucket;
 use tokio::io::AsyncReadExt as _;
 
 /// Part size of multipart uploads.

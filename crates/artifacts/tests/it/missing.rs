@@ -1,6 +1,6 @@
 //! Missing objects, buckets and files.
 
-use artifacts::StoreError;
+use aprendiz_artifacts::StoreError;
 
 use crate::fixture::{Fixture, sha256, store};
 

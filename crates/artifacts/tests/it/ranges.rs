@@ -1,6 +1,6 @@
 //! Range reads.
 
-use artifacts::ObjectRange;
+use aprendiz_artifacts::ObjectRange;
 
 use crate::fixture::{Fixture, PART_BYTES, bytes};
 

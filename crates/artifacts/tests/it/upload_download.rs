@@ -1,6 +1,6 @@
 //! Uploads and downloads of all sizes.
 
-use artifacts::Uploaded;
+use aprendiz_artifacts::Uploaded;
 
 use crate::fixture::{Fixture, PART_BYTES, bytes, sha256, store};
 

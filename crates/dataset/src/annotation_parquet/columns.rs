@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use annotations::export::ExportedAnnotation;
+use aprendiz_annotations::export::ExportedAnnotation;
 use arrow_array::builder::{Float64Builder, ListBuilder, StringBuilder, StructBuilder, TimestampMicrosecondBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, SchemaRef};

@@ -1,6 +1,6 @@
 //! Builders of the list columns: values, events and predictions.
 
-use annotations::export::{ExportedEvent, ExportedPrediction};
+use aprendiz_annotations::export::{ExportedEvent, ExportedPrediction};
 use arrow_array::builder::{
     ArrayBuilder, Float64Builder, Int64Builder, ListBuilder, StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
 };

@@ -9,7 +9,7 @@ mod schema;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use annotations::export::ExportedAnnotation;
+use aprendiz_annotations::export::ExportedAnnotation;
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;

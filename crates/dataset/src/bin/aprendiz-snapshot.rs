@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Instant;
 
-use dataset::{DatasetError, Format, PairsRequest, Selection, SelectionRequest, build};
+use aprendiz_dataset::{DatasetError, Format, PairsRequest, Selection, SelectionRequest, build};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::build::files::{STRING_COLUMNS, SplitSize, parquet_path};
 use crate::build::pairs::pairs_path;
-use crate::labels::{Labels, Stratification};
+use crate::labels::{GroupCounts, Labels, Stratification};
 use crate::selection::Selection;
 
 /// Content of the card; `Display` renders the file.
@@ -20,6 +20,9 @@ pub(crate) struct Card<'a> {
     pub(crate) sizes: &'a [SplitSize],
     pub(crate) labels: &'a Labels,
     pub(crate) stratification: &'a BTreeMap<String, Stratification>,
+    pub(crate) groups: &'a GroupCounts,
+    /// Empty splits and large groups of near-duplicates.
+    pub(crate) warnings: &'a [String],
     /// Number of text pairs.
     pub(crate) pairs: usize,
 }
@@ -75,6 +78,9 @@ impl Card<'_> {
     fn text(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { selection, effective_position, canonical_hash, .. } = self;
         writeln!(f, "# Reviewed documents\n")?;
+        for warning in self.warnings {
+            writeln!(f, "> **Warning.** {warning}.\n")?;
+        }
         writeln!(
             f,
             "Accepted review values of {}, as of position {effective_position}. Canonical hash: `{canonical_hash}`.\n",
@@ -86,12 +92,20 @@ impl Card<'_> {
         }
         writeln!(
             f,
-            "\n`jsonl/` holds the same rows. Splits are assigned once per group and never change; use test examples for the final evaluation only.\n"
+            "\n`jsonl/` holds the same rows with the same schema. Splits are assigned once per group and never change; use test examples for the final evaluation only.\n"
         )?;
-        writeln!(f, "In `fields`, a missing (JSONL) or null (Parquet) field is unreviewed; an empty list of values means that a reviewer")?;
+        if self.groups.copies > 0 {
+            let examples = self.groups.groups + self.groups.copies;
+            writeln!(
+                f,
+                "{} of {examples} examples are copies: near-duplicates of another example. A group of near-duplicates counts once in thresholds,\nintervals, `n` and the minimum support.\n",
+                self.groups.copies
+            )?;
+        }
+        writeln!(f, "In `fields`, a null field is unreviewed; an empty list of values means that a reviewer")?;
         writeln!(
             f,
-            "recorded \"no value\". `position` is the id of the review event. `file_name` and `metadata` are not used as features.\n"
+            "recorded \"no value\". `position` is the id of the review event. `file_name` and `metadata`, a JSON object as a string, are not used as features.\n"
         )?;
         if let Some(pairs) = &self.selection.pairs {
             writeln!(
@@ -108,7 +122,18 @@ impl Card<'_> {
             let reason = json!(excluded.reason);
             writeln!(f, "| `{}` | | | {} |", excluded.field, reason.as_str().unwrap_or_default())?;
         }
-        writeln!(f, "\nLabels with fewer than {} examples are excluded from training; `labels.json` lists them.", selection.min_support)?;
+        writeln!(
+            f,
+            "\nLabels with fewer than {} examples (near-duplicates count once) are excluded from training; `labels.json` lists them.",
+            selection.min_support
+        )?;
+        for group in same_ignoring_case(&selection.fields) {
+            writeln!(
+                f,
+                "\nThe fields `{}` differ only in case. DuckDB, Spark and other readers that ignore case confuse them: rename one, or read with pyarrow,\npandas, polars or `datasets`.",
+                group.join("`, `")
+            )?;
+        }
         let warnings: Vec<_> = self.stratification.values().flat_map(|field| &field.warnings).collect();
         if !warnings.is_empty() {
             writeln!(f, "\nLabels that are missing from a split:\n")?;
@@ -118,4 +143,13 @@ impl Card<'_> {
         }
         Ok(())
     }
+}
+
+/// Groups of field names that are equal if case is ignored.
+fn same_ignoring_case(fields: &[String]) -> Vec<Vec<&str>> {
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for field in fields {
+        groups.entry(field.to_lowercase()).or_default().push(field);
+    }
+    groups.into_values().filter(|group| group.len() > 1).collect()
 }

@@ -13,7 +13,7 @@ use crate::build::pairs::{draw_pairs, write_pairs};
 use crate::build::snapshot::Snapshot;
 use crate::build::writer::WrittenExamples;
 use crate::error::DatasetError;
-use crate::labels::{FieldCounts, Labels, stratification};
+use crate::labels::{FieldCounts, Labels, evidence_warnings, stratification};
 use crate::selection::{Selection, SnapshotIdentity, Watermark};
 
 /// Completes the snapshot in `dir`. The manifest is written last. Blocks.
@@ -26,6 +26,8 @@ pub(crate) fn describe_snapshot(
 ) -> Result<Snapshot, DatasetError> {
     let WrittenExamples { canonical_hash, counts, mut files, sizes, pool } = written;
     let (splits, excluded_documents) = (counts.examples, counts.excluded_documents.clone());
+    let groups = counts.groups();
+    let warnings = evidence_warnings(splits, &groups);
     let field_counts = counts.into_fields();
     let labels = Labels::from_counts(selection, &field_counts);
     let stratification = stratification(&field_counts, &labels);
@@ -42,6 +44,8 @@ pub(crate) fn describe_snapshot(
         sizes: &sizes,
         labels: &labels,
         stratification: &stratification,
+        groups: &groups,
+        warnings: &warnings,
         pairs,
     };
     files.push(HashedFile::write_all_to(dir, "labels.json", &json_line(&labels))?);
@@ -53,6 +57,8 @@ pub(crate) fn describe_snapshot(
     let counts = json!({
         "splits": splits,
         "fields": field_counts_json(&field_counts, &labels),
+        "groups": groups,
+        "warnings": warnings,
         "stratification": stratification,
         "trainable_fields": labels.fields.keys().collect::<Vec<_>>(),
         "left_out": labels.left_out,

@@ -1,6 +1,6 @@
 //! Leakage check: equal texts, near-duplicates and members of a group must share a split.
 //!
-//! Near-duplicates are stored as rows (`annotations::near_duplicates`), verified on the full texts when the later one was indexed. The
+//! Near-duplicates are stored as rows (`aprendiz_annotations::near_duplicates`), verified on the full texts when the later one was indexed. The
 //! check is therefore a few joins, independent of the length of the texts. Texts without a sketch must be indexed first.
 //!
 //! For a selection of all documents, two indexes narrow the check to documents that share something with another document. In most corpora

@@ -123,7 +123,7 @@ async fn build_uncancelled(
 async fn index_and_check_leakage(database: PgConnectOptions, selection: Selection) -> Result<(), DatasetError> {
     let mut conn = database.connect().await?;
     // texts written without the importer have no sketch and would be missed
-    annotations::near_duplicates::backfill_sketches(&mut conn).await?;
+    aprendiz_annotations::near_duplicates::backfill_sketches(&mut conn).await?;
     check_leakage(&mut conn, &selection).await
 }
 

@@ -12,7 +12,7 @@ const MAX_LISTED_PAIRS: i64 = 20;
 /// Agreement of the reviewers of a snapshot.
 ///
 /// The latest review of each reviewer as of the position counts. "No value" counts as a value, undone reviews do not count, and values are
-/// compared as sets.
+/// compared as sets, in their comparable form.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Agreement {
     /// Fields with several reviewers in at least one document, sorted by name.
@@ -86,9 +86,9 @@ pub async fn agreement(conn: &mut PgConnection, record: &SnapshotRecord) -> Resu
             SELECT DISTINCT ON (e.document_id, e.field, e.reviewer) e.document_id, e.field, e.reviewer, e.value, e.review_status
             FROM chosen_documents($1, $2, $3, $4, $6) c
             JOIN annotation_events e ON e.document_id = c.id AND e.field = ANY($5) AND e.position <= $1 AND e.reviewer IS NOT NULL
-            ORDER BY e.document_id, e.field, e.reviewer, e.occurred_at DESC, e.position DESC
+            ORDER BY e.document_id, e.field, e.reviewer, e.occurred_at DESC, octet_length(e.source_ref) DESC, e.source_ref COLLATE "C" DESC, e.source COLLATE "C" DESC
         ), reviews AS (
-            SELECT document_id, field, reviewer, ARRAY(SELECT unnest(value) ORDER BY 1) AS value
+            SELECT document_id, field, reviewer, comparable_values(value) AS value
             FROM latest
             WHERE review_status <> 'UNREVIEWED'
         ), by_value AS (
@@ -152,9 +152,9 @@ pub async fn agreement(conn: &mut PgConnection, record: &SnapshotRecord) -> Resu
             SELECT DISTINCT ON (e.document_id, e.field, e.reviewer) e.document_id, e.field, e.reviewer, e.value, e.review_status
             FROM chosen_documents($1, $2, $3, $4, $6) c
             JOIN annotation_events e ON e.document_id = c.id AND e.field = ANY($5) AND e.position <= $1 AND e.reviewer IS NOT NULL
-            ORDER BY e.document_id, e.field, e.reviewer, e.occurred_at DESC, e.position DESC
+            ORDER BY e.document_id, e.field, e.reviewer, e.occurred_at DESC, octet_length(e.source_ref) DESC, e.source_ref COLLATE "C" DESC, e.source COLLATE "C" DESC
         ), reviews AS (
-            SELECT document_id, field, reviewer, ARRAY(SELECT unnest(value) ORDER BY 1) AS value
+            SELECT document_id, field, reviewer, comparable_values(value) AS value
             FROM latest
             WHERE review_status <> 'UNREVIEWED'
         )

@@ -18,7 +18,7 @@ pub struct Conflict {
     pub text_key: String,
     /// Name of the field.
     pub field: String,
-    /// Whether the texts are identical; otherwise they differ only in case and white space.
+    /// Whether the texts are identical; otherwise they differ only in case, white space and normal form.
     pub equal_text: bool,
     /// Number of documents with this text and a value of the field.
     pub documents: i64,
@@ -29,7 +29,7 @@ pub struct Conflict {
 /// One of the values of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConflictingValue {
-    /// The accepted value, sorted; empty means "no value".
+    /// The accepted value, sorted and in its comparable form (composed, with single spaces); empty means "no value".
     pub value: Vec<String>,
     /// Number of documents with this value.
     pub documents: i64,
@@ -61,7 +61,7 @@ pub async fn conflict_count(conn: &mut PgConnection, record: &SnapshotRecord) ->
     let count = sqlx::query_scalar!(
         r#"
         WITH documents_by_text AS (
-            -- texts that differ only in case and white space share a sketch
+            -- texts that differ only in case, white space and normal form share a sketch
             SELECT c.id, c.text_sha256, coalesce(k.sketch_id::text, c.text_sha256) COLLATE "C" AS text_key
             FROM chosen_documents($1, $2, $3, $4, $6) c
             LEFT JOIN document_sketches k ON k.document_id = c.id AND k.version = c.text_version
@@ -70,7 +70,7 @@ pub async fn conflict_count(conn: &mut PgConnection, record: &SnapshotRecord) ->
             FROM (SELECT documents_by_text.*, count(*) OVER (PARTITION BY text_key) AS copies FROM documents_by_text) counted
             WHERE copies > 1
         ), accepted AS (
-            SELECT w.text_key, w.text_sha256, w.id, v.field COLLATE "C" AS field, ARRAY(SELECT unnest(v.value) ORDER BY 1) AS value
+            SELECT w.text_key, w.text_sha256, w.id, v.field COLLATE "C" AS field, comparable_values(v.value) AS value
             FROM duplicates w
             CROSS JOIN LATERAL accepted_values(w.id, $5, $1) v
         )
@@ -103,7 +103,7 @@ pub async fn conflicts(
     let rows = sqlx::query!(
         r#"
         WITH documents_by_text AS (
-            -- texts that differ only in case and white space share a sketch
+            -- texts that differ only in case, white space and normal form share a sketch
             SELECT c.id, c.text_sha256, coalesce(k.sketch_id::text, c.text_sha256) COLLATE "C" AS text_key
             FROM chosen_documents($1, $2, $3, $4, $6) c
             LEFT JOIN document_sketches k ON k.document_id = c.id AND k.version = c.text_version
@@ -112,7 +112,7 @@ pub async fn conflicts(
             FROM (SELECT documents_by_text.*, count(*) OVER (PARTITION BY text_key) AS copies FROM documents_by_text) counted
             WHERE copies > 1
         ), accepted AS (
-            SELECT w.text_key, w.text_sha256, w.id, v.field COLLATE "C" AS field, ARRAY(SELECT unnest(v.value) ORDER BY 1) AS value
+            SELECT w.text_key, w.text_sha256, w.id, v.field COLLATE "C" AS field, comparable_values(v.value) AS value
             FROM duplicates w
             CROSS JOIN LATERAL accepted_values(w.id, $5, $1) v
         ), by_value AS (

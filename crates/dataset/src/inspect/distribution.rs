@@ -24,6 +24,15 @@ pub(super) struct RecordedField {
     pub(super) several_values: SplitCounts,
     #[serde(default)]
     pub(super) labels: Vec<RecordedLabel>,
+    /// Labels below the minimum support.
+    #[serde(default)]
+    pub(super) excluded: Vec<ExcludedLabel>,
+}
+
+/// A recorded label below the minimum support.
+#[derive(Debug, Deserialize)]
+pub(super) struct ExcludedLabel {
+    pub(super) label: Option<String>,
 }
 
 /// Recorded counts of one label.

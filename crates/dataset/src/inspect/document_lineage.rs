@@ -1,6 +1,6 @@
 //! Lineage of a document: the snapshots that contain it, their runs, and the model versions to retire when it is erased.
 
-use annotations::erasure::{Erasure, get_erasure};
+use aprendiz_annotations::erasure::{Erasure, get_erasure};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -66,7 +66,7 @@ pub struct VersionToRetire {
 /// # Errors
 /// [`InspectError::UnknownDocument`].
 pub async fn document_lineage(conn: &mut PgConnection, document_id: Uuid) -> Result<DocumentLineage, InspectError> {
-    if !annotations::documents::unknown_ids(conn, &[document_id]).await?.is_empty() {
+    if !aprendiz_annotations::documents::unknown_ids(conn, &[document_id]).await?.is_empty() {
         return Err(InspectError::UnknownDocument(document_id));
     }
     let erased = get_erasure(conn, document_id).await?;

@@ -1,6 +1,6 @@
 //! Erases a document: redacts its rows and invalidates the snapshots that contain it.
 
-use annotations::erasure::{ErasedText, Erasure, block_recording, get_erasure, record_erasure, redact_document, text_hashes};
+use aprendiz_annotations::erasure::{ErasedText, Erasure, block_recording, get_erasure, record_erasure, redact_document, text_hashes};
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -30,13 +30,13 @@ pub struct ErasedDocument {
 /// marked as erased and lose the label counts of their row. Their objects and all cached embeddings become `deleting`, and the sweeper
 /// deletes the bytes. Models are listed but not changed: what they learned cannot be removed.
 ///
-/// A snapshot that is being built is not recorded afterwards: its builder checks `annotations::erasure::erased_since`, and this function
+/// A snapshot that is being built is not recorded afterwards: its builder checks `aprendiz_annotations::erasure::erased_since`, and this function
 /// waits for builders that checked before. It also waits for a running import. Erasing a document again changes nothing.
 ///
 /// # Errors
 /// [`InspectError::UnknownDocument`].
 pub async fn erase_document(conn: &mut PgConnection, document_id: Uuid, actor: &str, reason: &str) -> Result<ErasedDocument, InspectError> {
-    if !annotations::documents::unknown_ids(conn, &[document_id]).await?.is_empty() {
+    if !aprendiz_annotations::documents::unknown_ids(conn, &[document_id]).await?.is_empty() {
         return Err(InspectError::UnknownDocument(document_id));
     }
     let (erasure, erased_before) = match get_erasure(conn, document_id).await? {

@@ -1,6 +1,6 @@
 //! Errors of inspecting snapshots and documents.
 
-use annotations::AnnotationsError;
+use aprendiz_annotations::AnnotationsError;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use aprendiz_annotation_types::look_alike_groups;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -16,6 +17,8 @@ use crate::inspect::snapshot_record::load_snapshot;
 
 /// Maximum number of conflicts listed in a report; all are counted.
 const MAX_LISTED_CONFLICTS: i64 = 20;
+/// Maximum number of groups of similar labels listed for a field.
+const MAX_SIMILAR_GROUPS: usize = 20;
 
 /// Statistics of a snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -24,7 +27,12 @@ pub struct DatasetReport {
     pub dataset_id: Uuid,
     /// Examples in all splits.
     pub examples: i64,
-    /// Labels with fewer examples are excluded from training.
+    /// Examples that are near-duplicates of another example of their group; a group counts once in thresholds, intervals and `n`. Null for
+    /// snapshots of older versions.
+    pub copies: Option<i64>,
+    /// Empty splits and large groups of near-duplicates.
+    pub warnings: Vec<String>,
+    /// Labels with fewer examples are excluded from training; near-duplicates count once.
     pub min_support: u32,
     /// Statistics by field.
     pub fields: BTreeMap<String, FieldReport>,
@@ -53,6 +61,8 @@ pub struct FieldReport {
     pub labels: Vec<LabelCount>,
     /// Number of labels with fewer examples than the minimum support.
     pub rare_labels: usize,
+    /// Groups of labels that differ only in case, width, white space or invisible characters; at most 20.
+    pub similar_labels: Vec<Vec<String>>,
 }
 
 /// Examples of a label.
@@ -82,6 +92,8 @@ pub async fn report(conn: &mut PgConnection, id: Uuid) -> Result<DatasetReport, 
     Ok(DatasetReport {
         dataset_id: id,
         examples: record.examples,
+        copies: record.counts["groups"]["copies"].as_i64(),
+        warnings: Vec::deserialize(recorded_count("warnings")).unwrap_or_default(),
         min_support: record.selection.min_support,
         fields,
         left_out: recorded_count("left_out"),
@@ -93,21 +105,28 @@ pub async fn report(conn: &mut PgConnection, id: Uuid) -> Result<DatasetReport, 
 }
 
 fn field_report(counts: RecordedField, min_support: u32) -> FieldReport {
-    let RecordedField { reviewed, several_values, labels } = counts;
+    let RecordedField { reviewed, several_values, labels, excluded } = counts;
+    let is_excluded = |label: &Option<String>| excluded.iter().any(|excluded| excluded.label == *label);
     let mut labels: Vec<LabelCount> = labels
         .into_iter()
         .map(|label| LabelCount {
-            rare: label.count.total() < i64::from(min_support),
+            rare: label.count.total() < i64::from(min_support) || is_excluded(&label.label),
             label: label.label,
             train: label.count.train,
             validation: label.count.validation,
             test: label.count.test,
         })
         .collect();
+    let similar_labels = look_alike_groups(labels.iter().filter_map(|label| label.label.as_deref()))
+        .into_iter()
+        .take(MAX_SIMILAR_GROUPS)
+        .map(|group| group.into_iter().map(str::to_owned).collect())
+        .collect();
     labels.sort_by_key(|label| std::cmp::Reverse(label.train + label.validation + label.test));
     FieldReport {
         reviewed: reviewed.total(),
         several_values: several_values.total(),
+        similar_labels,
         rare_labels: labels.iter().filter(|label| label.rare).count(),
         labels,
     }

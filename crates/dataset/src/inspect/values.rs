@@ -1,6 +1,6 @@
 //! Lists the review events that the values of a snapshot come from.
 
-use annotations::ReviewStatus;
+use aprendiz_annotations::ReviewStatus;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use annotations::erasure::{ErasedText, text_hashes};
+use aprendiz_annotations::erasure::{ErasedText, text_hashes};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -1,5 +1,8 @@
 //! A label of a field: one of its values, or "no value".
 
+use std::borrow::Cow;
+
+use aprendiz_annotation_types::{NO_VALUE, display_label};
 use serde::Serialize;
 
 /// Sorted by code point, with "no value" last.
@@ -13,10 +16,10 @@ pub(crate) enum Label {
 
 impl Label {
     /// The label as shown to people.
-    pub(crate) fn display_name(&self) -> &str {
+    pub(crate) fn display_name(&self) -> Cow<'_, str> {
         match self {
-            Self::Value(value) => value,
-            Self::NoValue => "no value",
+            Self::Value(value) => display_label(value),
+            Self::NoValue => Cow::Borrowed(NO_VALUE),
         }
     }
 }

@@ -8,11 +8,12 @@ use crate::labels::counts::FieldCounts;
 use crate::labels::label::Label;
 use crate::selection::{ExcludedField, ExclusionReason, Selection};
 
-/// A label with fewer examples than the minimum support.
+/// A label with fewer groups of examples than the minimum support: near-duplicates count once.
 #[derive(Debug, Serialize)]
 pub(crate) struct ExcludedLabel {
     label: Label,
     count: i64,
+    groups: i64,
     reason: &'static str,
 }
 
@@ -51,14 +52,20 @@ impl Labels {
 }
 
 fn trainable_field(counts: &FieldCounts, min_support: u32) -> Result<TrainableField, ExclusionReason> {
-    let (kept, rare): (Vec<_>, Vec<_>) = counts.labels.iter().partition(|(_, count)| count.total() >= i64::from(min_support));
+    let groups = |label: &Label| counts.label_groups.get(label).copied().unwrap_or_default();
+    let (kept, rare): (Vec<_>, Vec<_>) = counts.labels.iter().partition(|(label, _)| groups(label) >= i64::from(min_support));
     let in_train = kept.iter().filter(|(_, count)| count.train > 0).count();
     if in_train < 2 {
-        return Err(ExclusionReason::OneClass);
+        let enough_examples = counts.labels.values().filter(|count| count.total() >= i64::from(min_support)).count();
+        return Err(match (kept.len(), enough_examples) {
+            (2.., _) => ExclusionReason::NotInTrain,
+            (_, 2..) => ExclusionReason::Copies,
+            _ => ExclusionReason::OneClass,
+        });
     }
     let excluded = rare
         .into_iter()
-        .map(|(label, count)| ExcludedLabel { label: label.clone(), count: count.total(), reason: "min_support" })
+        .map(|(label, count)| ExcludedLabel { label: label.clone(), count: count.total(), groups: groups(label), reason: "min_support" })
         .collect();
     Ok(TrainableField { labels: kept.into_iter().map(|(label, _)| label.clone()).collect(), excluded })
 }
@@ -72,6 +79,7 @@ mod tests {
         let mut counts = FieldCounts::default();
         for (label, [train, validation, test]) in labels {
             let label = label.map_or(Label::NoValue, |value| Label::Value(value.to_owned()));
+            counts.label_groups.insert(label.clone(), train + validation + test);
             counts.labels.insert(label, SplitCounts { train: *train, validation: *validation, test: *test });
         }
         counts
@@ -83,14 +91,25 @@ mod tests {
         let field = trainable_field(&counts, 2).unwrap();
         assert_eq!(
             serde_json::to_string(&field).unwrap(),
-            r#"{"labels":["B","b",null],"excluded":[{"label":"Utah","count":1,"reason":"min_support"}]}"#
+            r#"{"labels":["B","b",null],"excluded":[{"label":"Utah","count":1,"groups":1,"reason":"min_support"}]}"#
         );
     }
 
     #[test]
     fn a_label_without_train_examples_does_not_make_a_field_trainable() {
         let counts = field_counts(&[(Some("A"), [9, 1, 1]), (Some("B"), [0, 3, 0])]);
-        assert_eq!(trainable_field(&counts, 2).unwrap_err(), ExclusionReason::OneClass);
+        assert_eq!(trainable_field(&counts, 2).unwrap_err(), ExclusionReason::NotInTrain);
+    }
+
+    #[test]
+    fn copies_of_one_text_do_not_support_a_label() {
+        let mut counts = field_counts(&[(Some("A"), [9, 0, 0]), (Some("B"), [6, 0, 0]), (Some("C"), [2, 0, 0])]);
+        counts.label_groups.insert(Label::Value("B".into()), 1);
+        let field = trainable_field(&counts, 2).unwrap();
+        assert_eq!(field.labels, [Label::Value("A".into()), Label::Value("C".into())]);
+        assert_eq!((field.excluded[0].count, field.excluded[0].groups), (6, 1));
+        counts.label_groups.insert(Label::Value("C".into()), 1);
+        assert_eq!(trainable_field(&counts, 2).unwrap_err(), ExclusionReason::Copies);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An example: a document with its reviewed values.
 
-use annotations::ReviewStatus;
+use aprendiz_annotations::ReviewStatus;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;

@@ -1,11 +1,14 @@
 //! Reads the latest review of every field of every document as of the position.
 
+use std::borrow::Cow;
+
+use aprendiz_annotation_types::{canonical, canonical_label};
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use annotations::ReviewStatus;
+use aprendiz_annotations::ReviewStatus;
 
 use crate::read::channel::{ReadInterruption, Sender};
 use crate::read::example::ReviewedField;
@@ -35,8 +38,8 @@ pub(super) async fn read_reviews(mut conn: PgConnection, selection: Selection, m
 }
 
 async fn send_reviews(conn: &mut PgConnection, selection: &Selection, sender: &mut Sender<Reviews>) -> Result<(), ReadInterruption> {
-    // Follows the order of the index `annotation_events_latest`, so nothing is sorted and only the event with the greatest
-    // (`occurred_at`, `position`) of each field is sent.
+    // Follows the order of the index `annotation_events_latest`, so only events of equal times are sorted, and only the event that counts
+    // of each field is sent.
     let mut rows = sqlx::query_as!(
         EventRow,
         r#"
@@ -57,7 +60,7 @@ async fn send_reviews(conn: &mut PgConnection, selection: &Selection, sender: &m
               FROM documents d
               WHERE ($3::text IS NULL OR d.source = $3) AND ($4::text IS NULL OR d.project = $4)
           ))
-        ORDER BY e.document_id, e.field, e.occurred_at DESC, e.position DESC
+        ORDER BY e.document_id, e.field, e.occurred_at DESC, octet_length(e.source_ref) DESC, e.source_ref COLLATE "C" DESC, e.source COLLATE "C" DESC
         "#,
         selection.position,
         selection.documents.as_deref(),
@@ -66,6 +69,7 @@ async fn send_reviews(conn: &mut PgConnection, selection: &Selection, sender: &m
         &selection.fields,
     )
     .fetch(conn);
+    let untrainable = selection.untrainable_names();
     let mut current: Option<Reviews> = None;
     while let Some(row) = rows.try_next().await? {
         let document_id = row.document_id;
@@ -78,7 +82,7 @@ async fn send_reviews(conn: &mut PgConnection, selection: &Selection, sender: &m
         // an undone review leaves its field unreviewed
         if row.status != ReviewStatus::Unreviewed {
             let reviews = current.as_mut().expect("set above");
-            reviews.fields.push(row.into_reviewed_field(&selection.fields));
+            reviews.fields.push(row.into_reviewed_field(&selection.fields, |field| !untrainable.iter().any(|name| name == field)));
         }
     }
     if let Some(reviews) = current {
@@ -97,14 +101,30 @@ impl Reviews {
 
 impl EventRow {
     /// `fields` are the sorted fields of the selection.
-    fn into_reviewed_field(self, fields: &[String]) -> ReviewedField {
+    fn into_reviewed_field(self, fields: &[String], is_label: impl Fn(&str) -> bool) -> ReviewedField {
         ReviewedField {
             field_index: fields.binary_search(&self.field).expect("the query selects only these fields"),
-            value: self.value,
+            value: stored_values(self.value, is_label(&self.field)),
             status: self.status,
             position: self.position,
             reviewer: self.reviewer,
             occurred_at: self.occurred_at,
         }
     }
+}
+
+/// Brings values to the form that new values have when they are stored; labels have single blanks, so that equal ones are one label. Older values, and values of fields that became categorical later, may have another form.
+fn stored_values(values: Vec<String>, are_labels: bool) -> Vec<String> {
+    let form: fn(&str) -> Cow<'_, str> = if are_labels { canonical_label } else { canonical };
+    if values.iter().all(|value| form(value) == *value) {
+        return values;
+    }
+    let mut stored: Vec<String> = Vec::with_capacity(values.len());
+    for value in values {
+        let value = form(&value).into_owned();
+        if !stored.contains(&value) {
+            stored.push(value);
+        }
+    }
+    stored
 }

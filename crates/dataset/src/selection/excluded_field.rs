@@ -20,8 +20,12 @@ pub enum ExclusionReason {
     ManyValues,
     /// The field has no review in the selected documents.
     NoValues,
-    /// Fewer than two labels have enough examples, or fewer than two of these occur in train.
+    /// Fewer than two labels have enough examples.
     OneClass,
+    /// Labels have enough examples, but these are near-duplicates, which count once.
+    Copies,
+    /// At least two labels have enough examples, but fewer than two of these occur in train.
+    NotInTrain,
 }
 
 impl ExclusionReason {
@@ -33,6 +37,8 @@ impl ExclusionReason {
             Self::ManyValues => "the field can hold several values",
             Self::NoValues => "no reviewed value in the selected documents",
             Self::OneClass => "fewer than two labels have enough examples",
+            Self::Copies => "its labels have enough examples only if near-duplicates are counted separately",
+            Self::NotInTrain => "its labels have enough examples, but fewer than two of them occur in the train split",
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::selection::request::Selection;
 use crate::selection::watermark::Watermark;
 
 /// Must be incremented whenever the same rows would produce different data files or a different canonical hash.
-pub const BUILDER_VERSION: i32 = 3;
+pub const BUILDER_VERSION: i32 = 4;
 /// Snapshots of older builders cannot be verified, because their canonical hash has another form.
 pub(crate) const MIN_VERIFIABLE_BUILDER_VERSION: i32 = 2;
 
@@ -99,7 +99,7 @@ mod tests {
         let json = serde_json::to_string(&SnapshotIdentity::new(&selection(), at(850))).unwrap();
         assert_eq!(
             json,
-            r#"{"builder_version":3,"effective_position":850,"fields":["governing_law"],"untrainable":[],"documents":null,"source":null,"project":"7","min_support":2}"#
+            r#"{"builder_version":4,"effective_position":850,"fields":["governing_law"],"untrainable":[],"documents":null,"source":null,"project":"7","min_support":2}"#
         );
     }
 

@@ -31,6 +31,14 @@ pub struct Dataset {
     pub created_at: DateTime<Utc>,
 }
 
+impl Dataset {
+    /// Warnings about the evidence: empty splits and large groups of near-duplicates; none for snapshots of older versions.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        Vec::deserialize(&self.counts["warnings"]).unwrap_or_default()
+    }
+}
+
 struct DatasetRow {
     id: Uuid,
     key: String,

@@ -1,6 +1,6 @@
 //! Records a built snapshot in `datasets`.
 
-use annotations::erasure::erased_since;
+use aprendiz_annotations::erasure::erased_since;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;

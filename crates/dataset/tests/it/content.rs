@@ -1,6 +1,6 @@
 //! Which documents a snapshot contains, in which order, and when two snapshots are equal.
 
-use dataset::{DatasetError, Format, RehashResult, SelectionRequest, build, rehash, snapshot_key};
+use aprendiz_dataset::{DatasetError, Format, RehashResult, SelectionRequest, build, rehash, snapshot_key};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -48,7 +48,10 @@ fn the_latest_versions_up_to_the_position_are_used() {
         let examples = built.examples();
         assert_eq!(examples.len(), 2);
         let example = examples.iter().find(|example| example["task_id"] == "1").unwrap();
-        assert_eq!((&example["text"], &example["file_name"], &example["metadata"]), (&json!("b"), &json!("b.pdf"), &json!({ "pages": 4 })));
+        assert_eq!(
+            (&example["text"], &example["file_name"], &example["metadata"]),
+            (&json!("b"), &json!("b.pdf"), &json!("{\"pages\": 4}"))
+        );
         assert_eq!((&example["split"], &example["group"]), (&json!("validation"), &json!("moved")));
         assert_eq!(example["fields"]["law"]["value"], json!(["Texas"]));
     });
@@ -189,7 +192,7 @@ fn near_duplicates_in_two_splits_fail_the_build_and_are_listed() {
         assert_eq!(documents, format!("{train} (train) and {test} (test) share 100 % of the 8-word shingles of the shorter text"));
 
         // indexing resolves the leak for later positions, but not for earlier ones
-        annotations::near_duplicates::backfill_index(&mut corpus.conn).await.unwrap();
+        aprendiz_annotations::near_duplicates::backfill_index(&mut corpus.conn).await.unwrap();
         assert_eq!(corpus.try_build(before).await.err().unwrap().code(), "split_leak");
         assert_eq!(corpus.build(&["law"]).await.tasks(), ["1"]);
     });

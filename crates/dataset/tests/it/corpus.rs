@@ -1,7 +1,7 @@
 //! Test fixture: writes documents and reviews to the database, with defaults for whatever a test does not specify.
 
+use aprendiz_dataset::{DatasetError, Format, Selection, SelectionRequest, Snapshot, build};
 use chrono::{DateTime, TimeDelta, Utc};
-use dataset::{DatasetError, Format, Selection, SelectionRequest, Snapshot, build};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;

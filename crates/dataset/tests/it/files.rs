@@ -60,7 +60,7 @@ fn a_jsonl_line_holds_the_document_and_its_reviews() {
         let expected = format!(
             concat!(
                 r#"{{"document_id":"{id}","split":"train","group":"{group}","source":"label-studio","project":"7","task_id":"1","#,
-                r#""file_name":null,"metadata":{{"pages": 3}},"text":"a","fields":{{"law":{{"value":["Utah"],"status":"OK","#,
+                r#""file_name":null,"metadata":"{{\"pages\": 3}}","text":"a","fields":{{"law":{{"value":["Utah"],"status":"OK","#,
                 r#""position":{position},"reviewer":"3","occurred_at":"2023-11-14T22:13:20.000000Z"}}}}}}"#,
                 "\n"
             ),
@@ -134,6 +134,7 @@ fn parquet_rows(built: &Built, split: &str) -> Vec<serde_json::Value> {
             for (name, column) in fields.column_names().into_iter().zip(fields.columns()) {
                 let review = column.as_struct();
                 if review.is_null(row) {
+                    reviews.insert(name.to_owned(), Value::Null);
                     continue;
                 }
                 let part = |name: &str| review.column_by_name(name).unwrap();
@@ -150,12 +151,10 @@ fn parquet_rows(built: &Built, split: &str) -> Vec<serde_json::Value> {
                 });
                 reviews.insert(name.to_owned(), review);
             }
-            let metadata: Value = serde_json::from_str(&string("metadata").unwrap()).unwrap();
             let mut example = Map::new();
-            for name in ["document_id", "split", "group", "source", "project", "task_id", "file_name", "text"] {
+            for name in ["document_id", "split", "group", "source", "project", "task_id", "file_name", "metadata", "text"] {
                 example.insert(name.to_owned(), json!(string(name)));
             }
-            example.insert("metadata".to_owned(), metadata);
             example.insert("fields".to_owned(), Value::Object(reviews));
             rows.push(Value::Object(example));
         }

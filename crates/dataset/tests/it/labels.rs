@@ -27,7 +27,7 @@ fn rare_labels_and_untrainable_fields_are_listed() {
             json!({
                 "v": 1,
                 "fields": {
-                    "law": { "labels": ["California", "Texas", null], "excluded": [{ "label": "Utah", "count": 1, "reason": "min_support" }] },
+                    "law": { "labels": ["California", "Texas", null], "excluded": [{ "label": "Utah", "count": 1, "groups": 1, "reason": "min_support" }] },
                 },
                 "left_out": [
                     { "field": "parties", "reason": "many_values" },

@@ -1,6 +1,6 @@
 //! Text pairs for training an encoder.
 
-use dataset::{PairSide, PairsRequest, SelectionRequest, snapshot_key};
+use aprendiz_dataset::{PairSide, PairsRequest, SelectionRequest, snapshot_key};
 use serde_json::Value;
 
 use crate::corpus::Corpus;

@@ -1,6 +1,6 @@
 //! Resolves selection requests.
 
-use dataset::{ExcludedField, ExclusionReason, Selection, SelectionRequest};
+use aprendiz_dataset::{ExcludedField, ExclusionReason, Selection, SelectionRequest};
 use uuid::Uuid;
 
 use crate::test_database::with_corpus;

@@ -1,6 +1,6 @@
 //! Records and finds rows of the table `datasets`.
 
-use dataset::{NewDataset, find_by_key, get, record, snapshot_key};
+use aprendiz_dataset::{NewDataset, find_by_key, get, record, snapshot_key};
 use uuid::Uuid;
 
 use crate::test_database::with_corpus;

@@ -1,12 +1,13 @@
 //! Reads and validates `config.json` of a BERT model.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::error::EncoderError;
+/// Keys that change the computation or the weights, and are not implemented.
+const UNSUPPORTED_KEYS: [&str; 5] = ["is_decoder", "add_cross_attention", "quantization_config", "auto_map", "pruned_heads"];
 
-/// Shape of the network. Keys are those of Hugging Face; other keys do not affect the computation and are ignored.
+/// Shape of the network. Keys are those of Hugging Face; some are rejected, and the others do not affect the
+/// computation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BertConfig {
     /// Always `bert`.
@@ -39,20 +40,34 @@ fn absolute() -> String {
 }
 
 impl BertConfig {
-    /// Reads `config.json`.
-    ///
-    /// # Errors
-    /// `io` if the file cannot be read, `bad_base_model` if it describes an unsupported network.
-    pub fn read(path: &Path) -> Result<Self, EncoderError> {
-        let text = std::fs::read_to_string(path).map_err(EncoderError::io(path))?;
-        let reject = |reason| EncoderError::rejected(path, reason);
+    /// Reads the object of `config.json`. Returns the assumptions about keys that are missing, too.
+    pub(crate) fn parse(mut config: Map<String, Value>) -> Result<(Self, Vec<String>), String> {
+        for key in UNSUPPORTED_KEYS {
+            let is_default = |value: &Value| match value {
+                Value::Null | Value::Bool(false) => true,
+                Value::Object(object) => object.is_empty(),
+                Value::Array(list) => list.is_empty(),
+                _ => false,
+            };
+            if let Some(value) = config.get(key).filter(|value| !is_default(value)) {
+                return Err(format!("`{key}` is {value}, which is not supported"));
+            }
+        }
+        // the defaults of transformers
+        let mut notes = Vec::new();
+        for (key, value) in [("layer_norm_eps", Value::from(1e-12)), ("hidden_act", "gelu".into()), ("type_vocab_size", 2.into())] {
+            if config.get(key).is_none_or(Value::is_null) {
+                notes.push(format!("config.json has no {key}: {value} is assumed, the default of transformers"));
+                config.insert(key.to_owned(), value);
+            }
+        }
         let config: Self =
-            serde_json::from_str(&text).map_err(|error| reject(format!("not the configuration of a BERT model: {error}")))?;
-        config.check().map_err(reject)?;
-        Ok(config)
+            serde_json::from_value(Value::Object(config)).map_err(|error| format!("not the configuration of a BERT model: {error}"))?;
+        config.check()?;
+        Ok((config, notes))
     }
 
-    pub(crate) fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), String> {
         for (key, value, supported) in [
             ("model_type", &self.model_type, "bert"),
             ("hidden_act", &self.hidden_act, "gelu"),
@@ -82,5 +97,46 @@ impl BertConfig {
             return Err(format!("layer_norm_eps must be between 0 and 1, got {}", self.layer_norm_eps));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(changes: Value) -> Result<(BertConfig, Vec<String>), String> {
+        let mut config = json!({
+            "model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
+            "vocab_size": 10, "max_position_embeddings": 16, "type_vocab_size": 2, "layer_norm_eps": 1e-5, "hidden_act": "gelu",
+        });
+        for (key, value) in changes.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        let Value::Object(config) = config else { unreachable!("an object") };
+        BertConfig::parse(config)
+    }
+
+    #[test]
+    fn keys_that_change_the_computation_are_rejected_unless_they_are_off() {
+        for (change, reason) in [
+            (json!({"is_decoder": true}), "is_decoder"),
+            (json!({"quantization_config": {"quant_method": "bitsandbytes"}}), "quantization_config"),
+            (json!({"auto_map": {"AutoModel": "modeling.Own"}}), "auto_map"),
+            (json!({"pruned_heads": {"0": [1]}}), "pruned_heads"),
+            (json!({"position_embedding_type": "relative_key"}), "relative_key"),
+            (json!({"model_type": "nomic_bert"}), "nomic_bert"),
+        ] {
+            let error = parse(change).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+        let off = json!({"is_decoder": false, "add_cross_attention": null, "pruned_heads": {}, "chunk_size_feed_forward": 64});
+        assert!(parse(off).unwrap().1.is_empty());
+    }
+
+    #[test]
+    fn missing_keys_have_the_defaults_of_transformers_which_are_noted() {
+        let (config, notes) = parse(json!({"layer_norm_eps": null, "hidden_act": null})).unwrap();
+        assert_eq!((config.layer_norm_eps, config.hidden_act.as_str(), notes.len()), (1e-12, "gelu", 2));
     }
 }

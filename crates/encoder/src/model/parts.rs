@@ -20,6 +20,38 @@ fn layer_name(layer: usize, part: &str) -> String {
     format!("encoder.layer.{layer}.{part}")
 }
 
+/// Names and shapes of all tensors of the network.
+pub(crate) fn tensor_shapes(config: &BertConfig) -> Vec<(String, Vec<usize>)> {
+    let (size, wide) = (config.hidden_size, config.intermediate_size);
+    let mut shapes: Vec<(String, Vec<usize>)> = vec![
+        ("embeddings.word_embeddings.weight".to_owned(), vec![config.vocab_size, size]),
+        ("embeddings.position_embeddings.weight".to_owned(), vec![config.max_position_embeddings, size]),
+        ("embeddings.token_type_embeddings.weight".to_owned(), vec![config.type_vocab_size, size]),
+        ("embeddings.LayerNorm.weight".to_owned(), vec![size]),
+        ("embeddings.LayerNorm.bias".to_owned(), vec![size]),
+    ];
+    for layer in 0..config.num_hidden_layers {
+        for (part, to, from) in [
+            ("attention.self.query", size, size),
+            ("attention.self.key", size, size),
+            ("attention.self.value", size, size),
+            ("attention.output.dense", size, size),
+            ("intermediate.dense", wide, size),
+            ("output.dense", size, wide),
+        ] {
+            let name = layer_name(layer, part);
+            shapes.push((format!("{name}.weight"), vec![to, from]));
+            shapes.push((format!("{name}.bias"), vec![to]));
+        }
+        for part in ["attention.output.LayerNorm", "output.LayerNorm"] {
+            let name = layer_name(layer, part);
+            shapes.push((format!("{name}.weight"), vec![size]));
+            shapes.push((format!("{name}.bias"), vec![size]));
+        }
+    }
+    shapes
+}
+
 impl Bert {
     /// Builds the network from the tensors in `weights`, which are removed.
     pub(crate) fn from_weights(config: &BertConfig, weights: &mut Weights, device: &Device) -> Result<Self, String> {

@@ -12,9 +12,6 @@ use safetensors::{Dtype, SafeTensors, View};
 
 use crate::error::EncoderError;
 
-/// Prefix of all tensor names in older files.
-const PREFIX: &str = "bert.";
-
 /// A tensor in row-major order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeightTensor {
@@ -50,31 +47,53 @@ impl View for &Bytes<'_> {
     }
 }
 
-/// Reads the tensors of a file, except the constant `embeddings.position_ids`.
-pub(crate) fn read(path: &Path) -> Result<Weights, EncoderError> {
-    let bytes = fs::read(path).map_err(EncoderError::io(path))?;
-    parse(&bytes).map_err(|reason| EncoderError::rejected(path, reason))
+/// Whether values of a type can be read.
+pub(crate) fn is_supported(dtype: Dtype) -> bool {
+    matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64)
 }
 
-fn parse(bytes: &[u8]) -> Result<Weights, String> {
+/// Reads the tensors of a file that `names` has, under the names given there.
+pub(crate) fn read(path: &Path, names: &BTreeMap<&str, &str>) -> Result<Weights, EncoderError> {
+    let bytes = fs::read(path).map_err(EncoderError::io(path))?;
+    parse(&bytes, names).map_err(|reason| EncoderError::rejected(path, reason))
+}
+
+fn parse(bytes: &[u8], names: &BTreeMap<&str, &str>) -> Result<Weights, String> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| format!("not valid safetensors: {error}"))?;
     let mut weights = Weights::new();
-    for (name, view) in tensors.iter() {
-        let name = name.strip_prefix(PREFIX).unwrap_or(name);
-        if name == "embeddings.position_ids" {
-            continue;
-        }
-        if view.dtype() != Dtype::F32 {
-            return Err(format!("tensor `{name}` has type {:?}, only F32 is supported: convert the file", view.dtype()));
-        }
-        let (values, _) = view.data().as_chunks::<4>();
-        let values: Vec<f32> = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    for (stored, view) in tensors.iter() {
+        let Some(name) = names.get(stored) else { continue };
+        let values = values(view.dtype(), view.data()).ok_or_else(|| format!("tensor `{stored}` has the type {:?}", view.dtype()))?;
         if !values.iter().all(|value| value.is_finite()) {
-            return Err(format!("tensor `{name}` has a value that is not finite"));
+            return Err(format!("tensor `{stored}` has a value that is not finite"));
         }
-        weights.insert(name.to_owned(), WeightTensor { shape: view.shape().to_vec(), values });
+        weights.insert((*name).to_owned(), WeightTensor { shape: view.shape().to_vec(), values });
     }
     Ok(weights)
+}
+
+/// Values as F32; `None` if the type is not supported.
+fn values(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    let halves = || bytes.as_chunks::<2>().0.iter().map(|bytes| u16::from_le_bytes(*bytes));
+    Some(match dtype {
+        Dtype::F32 => bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+        Dtype::BF16 => halves().map(|bits| f32::from_bits(u32::from(bits) << 16)).collect(),
+        Dtype::F16 => halves().map(widen_f16).collect(),
+        Dtype::F64 => bytes.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes) as f32).collect(),
+        _ => return None,
+    })
+}
+
+/// The value of a number of IEEE 754 half precision, exactly.
+fn widen_f16(bits: u16) -> f32 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
+    let magnitude = match exponent {
+        0 => fraction * 2_f32.powi(-24),
+        0x1f if fraction == 0.0 => f32::INFINITY,
+        0x1f => f32::NAN,
+        exponent => (1024.0 + fraction) * 2_f32.powi(exponent - 25),
+    };
+    if bits & 0x8000 == 0 { magnitude } else { -magnitude }
 }
 
 /// Writes a file in the format of PyTorch and syncs it to disk.
@@ -92,4 +111,30 @@ pub(crate) fn write(path: &Path, weights: &Weights) -> Result<(), EncoderError> 
     // `safetensors::serialize_to_file` creates files that only their owner can read
     let mut file = File::create(path).map_err(EncoderError::io(path))?;
     file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(EncoderError::io(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_half_precision_are_widened_exactly() {
+        for (bits, expected) in [
+            (0x0000_u16, 0.0_f32),
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0400, 6.103_515_6e-5),
+            (0x0001, 5.960_464_5e-8),
+            (0x03ff, 6.097_555e-5),
+            (0x3555, 0.333_251_95),
+        ] {
+            assert_eq!(widen_f16(bits), expected, "{bits:04x}");
+        }
+        assert_eq!(widen_f16(0x8000).to_bits(), (-0.0_f32).to_bits());
+        assert!(widen_f16(0x7c00).is_infinite() && widen_f16(0x7e00).is_nan());
+        assert_eq!(values(Dtype::BF16, &[0x80, 0x3f, 0x40, 0xc0]).unwrap(), [1.0, -3.0]);
+        assert_eq!(values(Dtype::F64, &0.25_f64.to_le_bytes()).unwrap(), [0.25]);
+        assert_eq!(values(Dtype::I64, &[0; 8]), None);
+    }
 }

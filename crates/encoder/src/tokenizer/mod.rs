@@ -4,13 +4,14 @@
 //! truncation settings of the file are ignored: the caller decides.
 
 mod file;
+mod vocabulary;
 
-use std::path::Path;
+use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use crate::error::EncoderError;
 use file::TokenizerFile;
+use vocabulary::Vocabulary;
 
 /// Bytes per requested token in the first prefix of a text that is tokenized. English texts have about 5 bytes per token.
 const BYTES_PER_TOKEN: usize = 6;
@@ -23,33 +24,27 @@ const SPLIT_POINTS: [char; 6] = [' ', '\n', '\t', '\r', '\u{a0}', '\u{3000}'];
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     tokenizer: tokenizers::Tokenizer,
-    tokens: Vec<String>,
+    vocabulary: Vocabulary,
     /// Special tokens before and after a text.
     before: Vec<u32>,
     after: Vec<u32>,
     pad: u32,
-    lowercases: bool,
+    /// The settings of transformers that the file implies.
+    settings: Map<String, Value>,
+    notes: Vec<String>,
     /// Whether no added token contains a split point.
     can_split: bool,
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`.
-    ///
-    /// # Errors
-    /// `io` if the file cannot be read, `bad_base_model` if it requires something that is not supported.
-    pub fn read(path: &Path) -> Result<Self, EncoderError> {
-        let text = std::fs::read_to_string(path).map_err(EncoderError::io(path))?;
-        Self::parse(&text).map_err(|reason| EncoderError::rejected(path, reason))
-    }
-
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Builds the tokenizer of a `tokenizer.json`. `lowercase`: texts are lowercased before, unless the file does that itself.
+    pub(crate) fn parse(text: &str, lowercase: bool) -> Result<Self, String> {
         let file: TokenizerFile = serde_json::from_str(text).map_err(|error| format!("not a WordPiece tokenizer: {error}"))?;
         file.check()?;
         let (before, after) = file.special_tokens()?;
-        let tokens = file.tokens()?;
-        let pad = tokens.iter().position(|token| token == "[PAD]").ok_or("has no token `[PAD]`")? as u32;
-        let tokenizer = load(text)?;
+        let vocabulary = Vocabulary::new(file.tokens());
+        let pad = file.id("[PAD]").ok_or("has no token `[PAD]`")?;
+        let tokenizer = load(text, lowercase && !file.normalizer().lowercase)?;
         for token in &file.added_tokens {
             let id = tokenizer.token_to_id(&token.content);
             if id != Some(token.id) {
@@ -57,7 +52,40 @@ impl Tokenizer {
             }
         }
         let can_split = !file.added_tokens.iter().any(|token| token.content.contains(SPLIT_POINTS));
-        Ok(Self { tokenizer, tokens, before, after, pad, lowercases: file.lowercases(), can_split })
+        let (settings, notes) = (settings(&file, &vocabulary, &before, &after), vocabulary.notes());
+        Ok(Self { tokenizer, vocabulary, before, after, pad, settings, notes, can_split })
+    }
+
+    /// Adds the checks of `tokenizer_config.json` beside a file that was parsed.
+    pub(crate) fn check_settings(&mut self, text: &str, settings: &Map<String, Value>) -> Result<(), String> {
+        let file: TokenizerFile = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        self.notes.extend(file.check_settings(settings)?);
+        Ok(())
+    }
+
+    /// Checks that a token of another file, `added_tokens.json`, is one of this file.
+    pub(crate) fn check_added(&self, token: &str, id: &Value) -> Result<(), String> {
+        let known = self.tokenizer.token_to_id(token);
+        if known.is_some() && known.map(u64::from) == id.as_u64() {
+            return Ok(());
+        }
+        let known = known.map_or_else(|| "does not have it".to_owned(), |id| format!("gives it the id {id}"));
+        Err(format!("adds the token `{token}` with the id {id}, but tokenizer.json {known}"))
+    }
+
+    /// Checks that the network has a row of embeddings for every token id: those of the vocabulary, of added and of special tokens.
+    pub(crate) fn check_ids(&self, rows: usize) -> Result<(), String> {
+        self.vocabulary.check(rows)?;
+        let special: BTreeSet<u32> = self.before.iter().chain(&self.after).copied().collect();
+        match special.into_iter().find(|id| *id as usize >= rows) {
+            Some(id) => Err(format!("the template has id {id}, but vocab_size is {rows}: the network has no embeddings for it")),
+            None => Ok(()),
+        }
+    }
+
+    /// Assumptions about the file.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Token ids of a text with special tokens, at most `max_length` in total. Longer texts are truncated without tokenizing the rest.
@@ -109,24 +137,49 @@ impl Tokenizer {
         self.pad
     }
 
-    /// Whether texts are lowercased.
-    #[must_use]
-    pub fn lowercases(&self) -> bool {
-        self.lowercases
+    /// The settings of `tokenizer_config.json` with which transformers tokenizes like the file.
+    pub(crate) fn settings(&self) -> &Map<String, Value> {
+        &self.settings
     }
 
-    /// All tokens, by id.
-    #[must_use]
-    pub fn tokens(&self) -> &[String] {
-        &self.tokens
+    /// The lines of `vocab.txt`.
+    pub(crate) fn vocabulary_lines(&self) -> Vec<String> {
+        self.vocabulary.lines()
     }
 }
 
-/// Builds the tokenizer without the parts of the file that are ignored or implemented here.
-fn load(text: &str) -> Result<tokenizers::Tokenizer, String> {
+/// Transformers builds the normalizer and the template from these settings, whatever `tokenizer.json` says.
+fn settings(file: &TokenizerFile, vocabulary: &Vocabulary, before: &[u32], after: &[u32]) -> Map<String, Value> {
+    let special = |ids: &[u32], usual: &str| match ids {
+        [id] => vocabulary.token(*id).unwrap_or(usual).to_owned(),
+        _ => usual.to_owned(),
+    };
+    let normalizer = file.normalizer();
+    let mut settings = Map::from_iter([
+        ("unk_token".to_owned(), json!(file.unknown_token())),
+        ("sep_token".to_owned(), json!(special(after, "[SEP]"))),
+        ("pad_token".to_owned(), json!("[PAD]")),
+        ("cls_token".to_owned(), json!(special(before, "[CLS]"))),
+        ("do_lower_case".to_owned(), json!(normalizer.lowercase)),
+        ("strip_accents".to_owned(), json!(normalizer.strip_accents)),
+        ("tokenize_chinese_chars".to_owned(), json!(normalizer.handle_chinese_chars)),
+    ]);
+    // a token that the vocabulary does not have would get a new id, beyond the embeddings
+    if vocabulary.contains("[MASK]") {
+        settings.insert("mask_token".to_owned(), json!("[MASK]"));
+    }
+    settings
+}
+
+/// Builds the tokenizer without the parts of the file that are ignored or implemented here. `lowercase` adds a step before its own ones,
+/// which special tokens do not pass, as in sentence-transformers.
+fn load(text: &str, lowercase: bool) -> Result<tokenizers::Tokenizer, String> {
     let mut file: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     for part in ["truncation", "padding", "post_processor", "decoder"] {
         file[part] = Value::Null;
+    }
+    if lowercase {
+        file["normalizer"] = json!({"type": "Sequence", "normalizers": [{"type": "Lowercase"}, file["normalizer"]]});
     }
     file.to_string().parse().map_err(|error: tokenizers::Error| format!("cannot be loaded: {error}"))
 }
@@ -142,7 +195,7 @@ pub(crate) mod tests {
     use sha2::{Digest, Sha256};
 
     pub(crate) fn file(tokens: &[&str]) -> Value {
-        let vocab: serde_json::Map<String, Value> = tokens.iter().enumerate().map(|(id, token)| ((*token).to_owned(), json!(id))).collect();
+        let vocab: Map<String, Value> = tokens.iter().enumerate().map(|(id, token)| ((*token).to_owned(), json!(id))).collect();
         let special = |id: usize, content: &str| json!({"id": id, "content": content, "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false});
         json!({
             "version": "1.0",
@@ -164,7 +217,7 @@ pub(crate) mod tests {
     const TOKENS: [&str; 13] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##aff", "##able", "a", "cafe", ".", "中", "unaff", "b"];
 
     fn tokenizer() -> Tokenizer {
-        Tokenizer::parse(&file(&TOKENS).to_string()).unwrap()
+        Tokenizer::parse(&file(&TOKENS).to_string(), false).unwrap()
     }
 
     #[test]
@@ -202,7 +255,7 @@ pub(crate) mod tests {
         for option in options {
             file["normalizer"][option] = json!(value);
         }
-        Tokenizer::parse(&file.to_string()).unwrap()
+        Tokenizer::parse(&file.to_string(), false).unwrap()
     }
 
     const OPTIONS: [&str; 4] = ["clean_text", "handle_chinese_chars", "strip_accents", "lowercase"];
@@ -310,12 +363,79 @@ pub(crate) mod tests {
         let rejection = |pointer: &str, value: Value| {
             let mut file = file(&TOKENS);
             *file.pointer_mut(pointer).unwrap() = value;
-            Tokenizer::parse(&file.to_string()).unwrap_err()
+            Tokenizer::parse(&file.to_string(), false).unwrap_err()
         };
         assert!(rejection("/model/type", json!("BPE")).contains("BPE"));
         assert!(rejection("/normalizer/type", json!("NFC")).contains("NFC"));
         assert!(rejection("/pre_tokenizer/type", json!("Metaspace")).contains("Metaspace"));
         assert!(rejection("/added_tokens/0/lstrip", json!(true)).contains("[PAD]"));
-        assert!(rejection("/model/vocab/a", json!(99)).contains("99"));
+        assert!(
+            rejection("/truncation", json!({"direction": "Left", "max_length": 4, "strategy": "LongestFirst", "stride": 0}))
+                .contains("Left")
+        );
+        assert!(rejection("/post_processor/special_tokens/[SEP]/ids", json!([7])).contains("`[SEP]` the id 7, the vocabulary 3"));
+    }
+
+    #[test]
+    fn every_id_must_have_a_row_of_embeddings() {
+        let with = |pointer: &str, value: Value| {
+            let mut file = file(&TOKENS);
+            *file.pointer_mut(pointer).unwrap() = value;
+            Tokenizer::parse(&file.to_string(), false).unwrap()
+        };
+        assert!(tokenizer().check_ids(13).is_ok());
+        assert!(tokenizer().check_ids(12).unwrap_err().contains("`b` has id 12"));
+        let hole = with("/model/vocab/a", json!(15));
+        assert_eq!(hole.encode("a b", 99), [2, 15, 12, 3]);
+        assert!(hole.check_ids(16).is_ok() && hole.check_ids(15).unwrap_err().contains("`a` has id 15"));
+        assert_eq!(hole.vocabulary_lines()[7], "[unused7]");
+        let shared = with("/model/vocab/a", json!(12));
+        assert_eq!((shared.encode("a b", 99), shared.notes().len()), (vec![2, 12, 12, 3], 1));
+        let mut added = file(&TOKENS);
+        let last = added["added_tokens"][3].clone();
+        added["added_tokens"].as_array_mut().unwrap().push(last);
+        added["added_tokens"][4]["id"] = json!(13);
+        added["added_tokens"][4]["content"] = json!("[NEW]");
+        let added = Tokenizer::parse(&added.to_string(), false).unwrap();
+        assert_eq!(added.encode("a[NEW]", 99), [2, 7, 13, 3]);
+        assert!(added.check_ids(14).is_ok() && added.check_ids(13).unwrap_err().contains("`[NEW]` has id 13"));
+        assert_eq!(added.vocabulary_lines()[13], "[NEW]");
+        assert!(added.check_added("[NEW]", &json!(13)).is_ok());
+        assert!(added.check_added("[NEW]", &json!(14)).unwrap_err().contains("id 13"));
+        assert!(added.check_added("[X]", &json!(14)).unwrap_err().contains("does not have it"));
+    }
+
+    #[test]
+    fn texts_are_lowercased_before_a_tokenizer_that_does_not_and_special_tokens_are_not() {
+        let mut cased = file(&TOKENS);
+        cased["normalizer"]["lowercase"] = json!(false);
+        let [ignored, lowered] = [false, true].map(|lowercase| Tokenizer::parse(&cased.to_string(), lowercase).unwrap());
+        assert_eq!(ignored.encode("UNAFFABLE[SEP]A", 99), [2, 1, 3, 1, 3]);
+        assert_eq!(lowered.encode("UNAFFABLE[SEP]A", 99), [2, 11, 6, 3, 7, 3]);
+        // accents stay, because the file does not strip them
+        assert_eq!(lowered.encode("CAFÉ", 99), [2, 1, 3]);
+        let both = Tokenizer::parse(&file(&TOKENS).to_string(), true).unwrap();
+        assert_eq!(both.encode("CAFÉ", 99), [2, 8, 3]);
+    }
+
+    #[test]
+    fn settings_that_contradict_the_file_are_rejected_and_missing_ones_noted() {
+        let mut cased = file(&TOKENS);
+        cased["normalizer"]["lowercase"] = json!(false);
+        let text = cased.to_string();
+        let check = |settings: Value| {
+            let mut tokenizer = Tokenizer::parse(&text, false).unwrap();
+            tokenizer.check_settings(&text, settings.as_object().unwrap()).map(|()| tokenizer.notes().to_vec())
+        };
+        assert!(check(json!({"do_lower_case": false})).unwrap().is_empty());
+        let notes = check(json!({})).unwrap();
+        assert!(notes.len() == 1 && notes[0].contains("no do_lower_case") && notes[0].contains("false"), "{notes:?}");
+        assert!(check(json!({"do_lower_case": true})).unwrap_err().contains("do_lower_case is true"));
+        assert!(check(json!({"do_lower_case": false, "strip_accents": false})).unwrap_err().contains("strip_accents"));
+        let token = json!({"do_lower_case": false, "added_tokens_decoder": {"13": {"content": "[NEW]"}}});
+        assert!(check(token).unwrap_err().contains("[NEW]"));
+        // the settings that are written are those of the file
+        let written = Value::Object(Tokenizer::parse(&text, false).unwrap().settings().clone());
+        assert!(check(written.clone()).unwrap().is_empty() && written["mask_token"].is_null(), "{written}");
     }
 }

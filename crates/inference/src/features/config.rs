@@ -8,10 +8,17 @@ const MAX_WORD_PAIRS: usize = 100;
 /// Maximum number of leading characters.
 const MAX_LEAD_CHARS: usize = 1 << 20;
 
+/// Current version of the features: how texts become n-grams.
+pub const FEATURES_VERSION: u32 = 2;
+
 /// Feature extraction settings. Ranges are inclusive; `[0, 0]` disables a feature family.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureConfig {
+    /// Version of the features, see [`FEATURES_VERSION`]. Version 1, which models of format version 1 have, compares texts in any normal
+    /// form, and takes a clause without blanks as one word.
+    #[serde(default = "first_version")]
+    pub version: u32,
     /// Range of word n-gram lengths, in words.
     pub word_ngrams: [usize; 2],
     /// Range of character n-gram lengths, in characters. N-grams stay within words padded with one space on each side.
@@ -36,12 +43,24 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
+const fn first_version() -> u32 {
+    1
+}
+
 impl FeatureConfig {
+    /// Whether texts are composed, and characters of scripts without blanks are words.
+    pub(crate) const fn is_canonical(&self) -> bool {
+        self.version >= 2
+    }
+
     /// Validates the settings.
     ///
     /// # Errors
     /// The message names the invalid parameter.
     pub fn check(&self) -> Result<(), String> {
+        if !(1..=FEATURES_VERSION).contains(&self.version) {
+            return Err(format!("unsupported version {} of the features, expected at most {FEATURES_VERSION}", self.version));
+        }
         for (name, [low, high], max) in [("word_ngrams", self.word_ngrams, 5), ("char_ngrams", self.char_ngrams, 10)] {
             let is_off = [low, high] == [0, 0];
             if !is_off && (low == 0 || low > high || high > max) {

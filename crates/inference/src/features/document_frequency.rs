@@ -76,9 +76,19 @@ fn keep_most_frequent(ngrams: &mut Vec<(u64, u32)>, max: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::FEATURES_VERSION;
 
     fn config(min_df: u32, max_features: usize) -> FeatureConfig {
-        FeatureConfig { word_ngrams: [1, 2], char_ngrams: [2, 5], word_pairs: 0, lead_chars: 0, sublinear_tf: true, min_df, max_features }
+        FeatureConfig {
+            version: FEATURES_VERSION,
+            word_ngrams: [1, 2],
+            char_ngrams: [2, 5],
+            word_pairs: 0,
+            lead_chars: 0,
+            sublinear_tf: true,
+            min_df,
+            max_features,
+        }
     }
 
     fn frequencies() -> DocumentFrequencies {

@@ -6,7 +6,7 @@ mod ngrams;
 mod sparse;
 mod vectorizer;
 
-pub use config::FeatureConfig;
+pub use config::{FEATURES_VERSION, FeatureConfig};
 pub use document_frequency::DocumentFrequencies;
 pub use ngrams::NgramCounter;
 pub use sparse::{SparseRow, SparseRows};

@@ -4,14 +4,19 @@
 //! (`\b\w\w+\b`), and character n-grams within whitespace-separated words padded with one space (`char_wb`). A key is the xxh3 hash of the
 //! n-gram with the family in its top bits. The probability of a collision among a million n-grams is about one in ten million.
 //!
+//! From version 2 of the features on, texts are composed (NFC), marks and joiners belong to their words, and every character of a script
+//! without blanks (Chinese, Japanese, Thai, Lao, Khmer, Burmese) is a word. Version 1 is kept for models that were trained with it.
+//!
 //! [`FeatureConfig::word_pairs`] adds a family of unordered pairs of nearby words. [`FeatureConfig::lead_chars`] adds families for the
 //! words and characters at the beginning of the text.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
 };
 
+use aprendiz_text::{WordPart, canonical};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::config::FeatureConfig;
@@ -93,7 +98,8 @@ impl NgramCounter {
     /// Counts the n-grams of a text. Returns keys with counts, sorted by key.
     pub fn count(&mut self, config: &FeatureConfig, text: &str) -> Vec<(u64, u32)> {
         self.counts.clear();
-        self.count_families(config, text, 0);
+        let text = if config.is_canonical() { visible(canonical(text)) } else { Cow::Borrowed(text) };
+        self.count_families(config, &text, 0);
         if config.word_pairs > 0 {
             self.count_pairs(config.word_pairs, Family { mask: config.family_bits(), bits: PAIR_FAMILY });
         }
@@ -111,7 +117,7 @@ impl NgramCounter {
         // per character: `str::to_lowercase` allocates, and its final-sigma rule depends on the context
         self.lowered.extend(text.chars().flat_map(char::to_lowercase));
         let family = |bits: u64| Family { mask: config.family_bits(), bits: bits | part };
-        self.find_words(config.word_pairs > 0);
+        self.find_words(config);
         if config.word_ngrams[1] > 0 {
             self.count_words(config.word_ngrams, family(0));
         }
@@ -120,23 +126,37 @@ impl NgramCounter {
         }
     }
 
-    fn find_words(&mut self, hash_words: bool) {
+    fn find_words(&mut self, config: &FeatureConfig) {
         self.tokens.clear();
         self.words.clear();
-        let mut start = None;
-        let mut length = 0;
+        let hash_words = config.word_pairs > 0;
+        let part = if config.is_canonical() { part_of } else { alphanumeric_part_of };
+        // start and number of letters of the open word; marks do not count
+        let (mut start, mut letters, mut is_single) = (None, 0, false);
         for (offset, character) in self.lowered.char_indices().chain([(self.lowered.len(), ' ')]) {
-            if character.is_alphanumeric() || character == '_' {
-                start.get_or_insert(offset);
-                length += 1;
-            } else if let Some(begin) = start.take() {
+            let part = part(character);
+            let continues = match part {
+                WordPart::Letter => !is_single,
+                WordPart::Mark | WordPart::Invisible => true,
+                WordPart::Single | WordPart::Separator => false,
+            };
+            if !continues && let Some(begin) = start.take() {
                 if hash_words {
                     self.words.push(xxh3_64(&self.lowered.as_bytes()[begin..offset]));
                 }
-                if length >= 2 {
+                if letters >= 2 || is_single {
                     self.tokens.push((begin, offset));
                 }
-                length = 0;
+                (letters, is_single) = (0, false);
+            }
+            match part {
+                WordPart::Letter | WordPart::Single => {
+                    start.get_or_insert(offset);
+                    letters += 1;
+                    is_single = part == WordPart::Single;
+                }
+                // a mark without a letter is no word
+                WordPart::Mark | WordPart::Invisible | WordPart::Separator => {}
             }
         }
     }
@@ -190,12 +210,38 @@ impl NgramCounter {
     }
 }
 
+/// The text without the characters that make no difference to its words.
+fn visible(text: Cow<'_, str>) -> Cow<'_, str> {
+    let is_visible = |character: char| character.is_ascii() || WordPart::of(character) != WordPart::Invisible;
+    if text.chars().all(is_visible) { text } else { Cow::Owned(text.chars().filter(|character| is_visible(*character)).collect()) }
+}
+
+/// The part of a character in a word; as in `\\w`, an underscore is a letter.
+fn part_of(character: char) -> WordPart {
+    if character == '_' { WordPart::Letter } else { WordPart::of(character) }
+}
+
+/// As [`part_of`], for version 1 of the features.
+fn alphanumeric_part_of(character: char) -> WordPart {
+    if character.is_alphanumeric() || character == '_' { WordPart::Letter } else { WordPart::Separator }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::FEATURES_VERSION;
 
     fn config(word_ngrams: [usize; 2], char_ngrams: [usize; 2]) -> FeatureConfig {
-        FeatureConfig { word_ngrams, char_ngrams, word_pairs: 0, lead_chars: 0, sublinear_tf: false, min_df: 1, max_features: 100 }
+        FeatureConfig {
+            version: FEATURES_VERSION,
+            word_ngrams,
+            char_ngrams,
+            word_pairs: 0,
+            lead_chars: 0,
+            sublinear_tf: false,
+            min_df: 1,
+            max_features: 100,
+        }
     }
 
     fn word(text: &str) -> u64 {
@@ -251,6 +297,32 @@ mod tests {
     fn non_ascii_characters_are_split_at_character_boundaries() {
         let counts = NgramCounter::new().count(&config([0, 0], [2, 2]), "É");
         assert_eq!(counts, expected(vec![(chars(" é"), 1), (chars("é "), 1)]));
+    }
+
+    #[test]
+    fn characters_of_scripts_without_blanks_are_words() {
+        let counts = NgramCounter::new().count(&config([1, 2], [0, 0]), "第12号、合同");
+        let words = ["第", "12", "号", "合", "同", "第 12", "12 号", "号 合", "合 同"];
+        assert_eq!(counts, expected(words.iter().map(|gram| (word(gram), 1)).collect()));
+        // a vowel sign belongs to its consonant
+        let counts = NgramCounter::new().count(&config([1, 1], [0, 0]), "กี่");
+        assert_eq!(counts, vec![(word("กี่"), 1)]);
+    }
+
+    #[test]
+    fn marks_cut_no_word_and_normal_forms_are_equal() {
+        let count = |text: &str| NgramCounter::new().count(&FeatureConfig { lead_chars: 5, ..config([1, 2], [2, 3]) }, text);
+        assert_eq!(count("Goia\u{301}s e Sa\u{303}o Paulo"), count("Goiás e São Paulo"));
+        assert_eq!(count("con\u{AD}tract"), count("contract"));
+        let counts = NgramCounter::new().count(&config([1, 1], [0, 0]), "अनुबन्ध पत्र");
+        assert_eq!(counts, expected(vec![(word("अनुबन्ध"), 1), (word("पत्र"), 1)]));
+    }
+
+    #[test]
+    fn older_models_count_as_they_were_trained() {
+        let first = FeatureConfig { version: 1, ..config([1, 1], [0, 0]) };
+        let counts = NgramCounter::new().count(&first, "合同 Goia\u{301}s");
+        assert_eq!(counts, expected(vec![(word("合同"), 1), (word("goia"), 1)]));
     }
 
     #[test]

@@ -107,6 +107,7 @@ impl fmt::Debug for Vectorizer {
 mod tests {
     use super::*;
     use crate::features::{
+        FEATURES_VERSION,
         document_frequency::DocumentFrequencies,
         ngrams::{CHAR_FAMILY, LEAD_FAMILY},
     };
@@ -117,6 +118,7 @@ mod tests {
 
     fn with_lead(texts: &[&str], sublinear_tf: bool, lead_chars: usize) -> Vectorizer {
         let config = FeatureConfig {
+            version: FEATURES_VERSION,
             word_ngrams: [1, 1],
             char_ngrams: [2, 3],
             word_pairs: 0,

@@ -73,7 +73,7 @@ impl Control {
     }
 }
 
-/// Converts a string or number, or a list of them.
+/// Converts a string or number, or a list of them. An entry that is null costs only itself, unless there is no other.
 pub(crate) fn strings(value: Option<&Value>) -> Option<Vec<String>> {
     let one = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
@@ -81,7 +81,7 @@ pub(crate) fn strings(value: Option<&Value>) -> Option<Vec<String>> {
         _ => None,
     };
     match value? {
-        Value::Array(items) => items.iter().map(one).collect(),
+        Value::Array(items) => without_nulls(items)?.into_iter().map(one).collect(),
         single => Some(vec![one(single)?]),
     }
 }
@@ -91,5 +91,32 @@ fn paths(value: Option<&Value>) -> Option<Vec<String>> {
     let Value::Array(items) = value? else {
         return None;
     };
-    items.iter().map(|path| Some(strings(Some(path))?.join(" / "))).collect()
+    // a path with a null in it is another path
+    let is_whole = |path: &Value| path.as_array().is_none_or(|parts| !parts.iter().any(Value::is_null));
+    without_nulls(items)?.into_iter().map(|path| Some(strings(Some(path).filter(|path| is_whole(path)))?.join(" / "))).collect()
+}
+
+/// The entries of a list that are not null; `None` if it has nulls only, so that it does not say that there is no value.
+fn without_nulls(items: &[Value]) -> Option<Vec<&Value>> {
+    let values: Vec<&Value> = items.iter().filter(|item| !item.is_null()).collect();
+    (items.is_empty() || !values.is_empty()).then_some(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_null_in_a_list_costs_only_itself() {
+        let values = |choices: Value| Control::Choices.values(json!({"choices": choices}).as_object().unwrap());
+        let found = |values: &[&str]| Some(values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>());
+        assert_eq!(values(json!([null, "Malta", null])), found(&["Malta"]));
+        assert_eq!(values(json!([null, ["Law", "Contract"]])), found(&["Law / Contract"]));
+        assert_eq!(values(json!([])), found(&[]));
+        for unknown in [json!([null]), json!([["Law", null]]), json!([{"x": 1}, "Malta"])] {
+            assert_eq!(values(unknown.clone()), None, "{unknown}");
+        }
+    }
 }

@@ -8,7 +8,10 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::format::annotation::ResultItem;
+use crate::format::result_item::ResultItem;
+use crate::parse::digits::quote_long_numbers;
+use crate::parse::metadata::{Metadata, parse_entries};
+use crate::parse::problems::describe;
 
 /// Known keys after the values that are ignored.
 const UNUSED_KEYS: [&str; 1] = ["lead_time"];
@@ -16,12 +19,12 @@ const UNUSED_KEYS: [&str; 1] = ["lead_time"];
 /// A parsed element.
 pub(crate) struct JsonMinElement {
     pub(crate) id: Option<Value>,
-    pub(crate) data: Map<String, Value>,
+    pub(crate) data: Metadata,
     pub(crate) items: Vec<ResultItem>,
     pub(crate) annotation_id: Option<Value>,
     pub(crate) annotator: Option<Value>,
-    pub(crate) created_at: Option<String>,
-    pub(crate) updated_at: Option<String>,
+    pub(crate) created_at: Option<Value>,
+    pub(crate) updated_at: Option<Value>,
     /// Unknown keys after the values.
     pub(crate) unknown: Vec<String>,
 }
@@ -56,11 +59,9 @@ pub(crate) fn check_order(entries: &Entries<'_>, text_key: &str) -> Result<(), S
 /// With the reason for quarantine.
 pub(crate) fn parse_element(entries: &Entries<'_>) -> Result<JsonMinElement, String> {
     let (id, end) = index_of(entries, "id").zip(index_of(entries, "annotator")).ok_or("the JSON_MIN element has no id")?;
-    let parse = |value: &RawValue| serde_json::from_str::<Value>(value.get()).map_err(|error| error.to_string());
-    let mut data = Map::new();
-    for (key, value) in &entries[..id] {
-        data.insert(key.clone().into_owned(), parse(value)?);
-    }
+    let parse =
+        |value: &RawValue| serde_json::from_str::<Value>(&quote_long_numbers(value.get(), "number")).map_err(|error| describe(&error));
+    let data = parse_entries(&entries[..id])?;
     let mut items = Vec::new();
     for (name, value) in &entries[id + 1..end] {
         match parse(value)? {
@@ -72,10 +73,7 @@ pub(crate) fn parse_element(entries: &Entries<'_>) -> Result<JsonMinElement, Str
     for (key, value) in &entries[end..] {
         rest.insert(key.clone().into_owned(), parse(value)?);
     }
-    let mut time = |key: &str| match rest.remove(key) {
-        Some(Value::String(time)) => Some(time),
-        _ => None,
-    };
+    let mut time = |key: &str| rest.remove(key).filter(|time| !time.is_null());
     let (created_at, updated_at) = (time("created_at"), time("updated_at"));
     Ok(JsonMinElement {
         id: Some(parse(entries[id].1)?),
@@ -124,7 +122,10 @@ mod tests {
             element.items.iter().map(|item| (item.from_name.as_deref().unwrap(), item.control.as_deref().unwrap())).collect();
         assert_eq!(shown, [("law", "textarea"), ("parties", "textarea"), ("stars", "rating"), ("span", "labels")]);
         assert_eq!(element.data.keys().collect::<Vec<_>>(), ["text", "title"]);
-        assert_eq!((element.annotation_id, element.updated_at.as_deref()), (Some(41.into()), Some("2024-01-01T00:00:00Z")));
+        assert_eq!(
+            (element.annotation_id, element.updated_at.as_ref().and_then(Value::as_str)),
+            (Some(41.into()), Some("2024-01-01T00:00:00Z"))
+        );
     }
 
     #[test]

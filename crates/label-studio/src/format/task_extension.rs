@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use aprendiz_annotation_types::{FieldType, ReviewStatus, is_valid_field_name, truncate_printable};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+
+use crate::parse::metadata::Metadata;
 
 /// Maximum lengths in characters of the source, reference and note of a review, the same as for a single review.
 const MAX_SOURCE_CHARS: usize = 200;
@@ -28,7 +29,7 @@ pub(crate) struct TaskExtension {
 #[derive(Debug, Deserialize)]
 pub(crate) struct DetailsExtension {
     pub(crate) file_name: Option<String>,
-    pub(crate) metadata: Map<String, Value>,
+    pub(crate) metadata: Metadata,
 }
 
 /// Extension of an annotation.

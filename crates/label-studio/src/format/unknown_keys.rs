@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use aprendiz_annotation_types::truncate_printable;
 
-use crate::format::annotation::ResultItem;
 use crate::format::controls::Control;
+use crate::format::result_item::ResultItem;
 
 /// Maximum number of names counted separately; the rest is counted as `(others)`.
 const MAX_NAMES: usize = 100;

@@ -104,8 +104,9 @@ impl<'r> JsonArrayReader<'r> {
         let element = match byte {
             b'{' | b'[' => self.find_end(Container::default())?,
             b'"' => self.find_end(StringToken::default())?,
-            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => self.find_end(Literal)?,
-            _ => return Err(self.unexpected("expected a task")),
+            b',' | b':' | b']' | b'}' => return Err(self.unexpected("expected a task")),
+            // a number or word, also one that is no JSON
+            _ => self.find_end(Literal)?,
         };
         self.next = element.end;
         self.index += 1;

@@ -3,173 +3,111 @@
 //! The name of a control is the name of its field. Two suffixes of an older labelling configuration are supported: `<field>_gold` is the
 //! same field, and a choice of `<field>_status` is its review status. A labelled span belongs to the field named by its label.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use aprendiz_annotation_types::{IndexedText, ReviewStatus, Span, canonical, canonical_label, is_valid_field_name};
 
-use aprendiz_annotation_types::{FieldKind, IndexedText, ReviewStatus, Span, is_iso_date, is_number, is_valid_field_name};
-use serde_json::{Map, Value};
-
-use crate::format::annotation::ResultItem;
 use crate::format::controls::{Control, ValueKind, strings};
+use crate::format::items::Items;
+use crate::format::result_item::ResultItem;
+use crate::parse::field_value::{FieldValue, FieldValues};
+use crate::parse::places::{Places, SpanCheck};
+use crate::parse::result_notes::{ResultNotes, field_name};
 
 /// Maximum number of values of one control.
 const MAX_VALUES: usize = 1_000;
 
-/// The value of one field.
-#[derive(Debug, Default, PartialEq)]
-pub struct FieldValue {
-    /// Whether the field has a control of its own in the result, not only labelled spans.
-    pub has_control: bool,
-    /// Values of the controls: trimmed, non-empty, distinct, in the order of the file.
-    pub values: Vec<String>,
-    /// Labelled spans.
-    pub spans: Vec<Span>,
-    /// The review status, from a `_status` control.
-    pub status: Option<ReviewStatus>,
-    /// Lowest score of the items that have one.
-    pub score: Option<f64>,
-    value_kind: ValueKind,
-}
-
-/// Values by field.
-pub type FieldValues = BTreeMap<String, FieldValue>;
-
-/// How the text of a labelled span is checked.
-#[derive(Clone, Copy)]
-pub(crate) enum SpanCheck {
-    /// It must equal the document's text at its offsets: a reviewer marked it.
-    Strict,
-    /// It is accepted as it is: a model may have wrong offsets.
-    Lenient,
-}
-
-impl FieldValue {
-    /// The value to store: that of the control, or the distinct texts of the spans if there is no control.
-    #[must_use]
-    pub fn value(&self) -> Vec<String> {
-        if self.has_control {
-            return self.values.clone();
-        }
-        let mut seen = HashSet::new();
-        let texts = self.spans.iter().map(|span| span.text.trim()).filter(|text| !text.is_empty() && seen.insert(*text));
-        texts.map(str::to_owned).collect()
-    }
-
-    /// The field kind that this value implies, if any.
-    #[must_use]
-    pub fn kind(&self) -> Option<FieldKind> {
-        match self.value_kind {
-            ValueKind::Categorical => Some(FieldKind::Categorical),
-            ValueKind::Number => Some(FieldKind::Number),
-            ValueKind::Free if !self.has_control => Some(FieldKind::Text),
-            ValueKind::Free if self.values.is_empty() => None,
-            ValueKind::Free if self.values.iter().all(|value| is_iso_date(value)) => Some(FieldKind::Date),
-            ValueKind::Free if self.values.iter().all(|value| is_number(value)) => Some(FieldKind::Number),
-            ValueKind::Free => Some(FieldKind::Text),
-        }
-    }
-}
-
-/// Collects the values of one result. `on_unknown_control` is called with the type of each unsupported item.
-///
-/// # Errors
-/// With the reason for quarantine.
-pub(crate) fn collect(
-    items: &[ResultItem],
-    text: &IndexedText<'_>,
-    check: SpanCheck,
-    on_unknown_control: &mut dyn FnMut(&str),
-) -> Result<FieldValues, String> {
+/// Collects the values of one result. An item that cannot be read costs only its field, which is in the notes and is empty here.
+pub(crate) fn collect(result: &Items, text: &IndexedText<'_>, check: SpanCheck, notes: &mut ResultNotes) -> FieldValues {
     let mut fields = FieldValues::new();
-    let regions = index_regions(items, text);
-    for item in items {
+    let items = &result.items;
+    notes.empty_entries(result.empty);
+    let places = Places::resolve(items, text, check);
+    for (index, item) in items.iter().enumerate() {
         let control = item.control.as_deref().unwrap_or("(no type)");
         let Some(kind) = Control::from_type(control) else {
-            on_unknown_control(control);
+            notes.unknown_controls.push(control.to_owned());
             continue;
         };
-        let value = item.value.as_ref().ok_or_else(|| format!("a `{control}` item has no value"))?;
-        if kind == Control::Labels {
-            collect_span(&mut fields, value, text, check, item.score)?;
-            continue;
-        }
-        let name = item.from_name.as_deref().ok_or_else(|| format!("a `{control}` item has no from_name"))?;
-        let values =
-            kind.values(value).ok_or_else(|| format!("the `{control}` item of `{name}` does not hold {}", kind.expected_value()))?;
-        if let Some((field, status)) = parse_status(name, kind, &values) {
-            let entry = field_entry(&mut fields, field)?;
-            entry.has_control = true;
-            entry.status = Some(status);
-            continue;
-        }
-        let entry = field_entry(&mut fields, name.strip_suffix("_gold").unwrap_or(name))?;
-        entry.has_control = true;
-        entry.value_kind = entry.value_kind.max(kind.value_kind());
-        entry.score = min_score(entry.score, item.score);
-        // a per-region control has the span of its region
-        entry.spans.extend(region(&regions, item).cloned().or_else(|| own_span(value, text)));
-        for value in values.iter().take(MAX_VALUES + 1) {
-            push_distinct(&mut entry.values, value);
-        }
-        if entry.values.len().max(values.len()) > MAX_VALUES {
-            return Err(format!("`{name}` has more than {MAX_VALUES} values"));
+        match collect_item(&mut fields, item, control, kind, places.of_item(index), notes) {
+            Ok(()) => notes.check_parts(item),
+            Err(reason) => notes.reject(item, kind, reason),
         }
     }
-    Ok(fields)
+    notes.reject_unplaced(&fields);
+    clear_unreadable(&mut fields, items, notes);
+    fields
 }
 
-/// Indexes the labelled spans of a result by the id that per-region controls share with them.
-fn index_regions<'i>(items: &'i [ResultItem], text: &IndexedText<'_>) -> HashMap<&'i str, Span> {
-    let mut regions = HashMap::new();
-    for item in items.iter().filter(|item| item.control.as_deref() == Some("labels")) {
-        if let (Some(id), Some(value)) = (item.id.as_ref().and_then(Value::as_str), &item.value)
-            && let (Some(start), Some(end), Some(expected)) = (offset(value, "start"), offset(value, "end"), value.get("text"))
-            && let Some(span) = text.span(start, end, expected.as_str())
-        {
-            regions.insert(id, span);
-        }
+/// Clears the fields that have an item that cannot be read, and creates those that have no other item.
+fn clear_unreadable(fields: &mut FieldValues, items: &[ResultItem], notes: &mut ResultNotes) {
+    for name in std::mem::take(&mut notes.unreadable) {
+        let field = match name.strip_suffix("_status") {
+            Some(field) if fields.contains_key(field) => field,
+            _ => &name,
+        };
+        let has_control = fields.get(field).is_some_and(|value| value.has_control)
+            || items
+                .iter()
+                .any(|item| item.control.as_deref() != Some("labels") && item.from_name.as_deref().map(field_name) == Some(&*name));
+        fields.insert(field.to_owned(), FieldValue { has_control, ..FieldValue::default() });
+        notes.unreadable.insert(field.to_owned());
     }
-    regions
 }
 
-fn region<'r>(regions: &'r HashMap<&str, Span>, item: &ResultItem) -> Option<&'r Span> {
-    regions.get(item.id.as_ref()?.as_str()?)
-}
-
-/// The span given by the offsets of an item itself, which has no text to check against.
-fn own_span(value: &Map<String, Value>, text: &IndexedText<'_>) -> Option<Span> {
-    let (start, end) = offset(value, "start").zip(offset(value, "end"))?;
-    text.between(start, end).filter(|text| !text.is_empty()).map(|text| Span { start, end, text: text.to_owned() })
-}
-
-fn offset(value: &Map<String, Value>, key: &str) -> Option<usize> {
-    value.get(key).and_then(Value::as_u64).and_then(|offset| usize::try_from(offset).ok())
-}
-
-fn collect_span(
+/// Adds the value of one item. A place that cannot be read costs only itself.
+///
+/// # Errors
+/// With the reason why the item cannot be read.
+fn collect_item(
     fields: &mut FieldValues,
-    value: &Map<String, Value>,
-    text: &IndexedText<'_>,
-    check: SpanCheck,
-    score: Option<f64>,
+    item: &ResultItem,
+    control: &str,
+    kind: Control,
+    place: Option<Result<&Span, &str>>,
+    notes: &mut ResultNotes,
 ) -> Result<(), String> {
-    let (start, end) = offset(value, "start").zip(offset(value, "end")).ok_or("a labelled span has no whole numbers as start and end")?;
-    let expected = match value.get("text") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(text.as_str()),
-        Some(_) => return Err("the text of a labelled span is not a string".to_owned()),
-    };
-    let span = match (text.span(start, end, expected), check, expected) {
-        (Some(span), ..) => span,
-        (None, SpanCheck::Lenient, Some(text)) => Span { start, end, text: text.to_owned() },
-        (None, SpanCheck::Lenient, None) => return Ok(()),
-        (None, SpanCheck::Strict, _) => {
-            return Err(format!(
-                "the text of the span {start}..{end} does not match the document at these offsets, neither in code points nor in UTF-16 units"
-            ));
+    let value = item.value.as_ref().ok_or_else(|| match item.from_name.as_deref() {
+        Some(name) => format!("the `{control}` item of `{name}` has no value"),
+        None => format!("a `{control}` item has no value"),
+    })?;
+    if kind == Control::Labels {
+        let labels = strings(value.get("labels")).ok_or("a labelled span has no list of labels")?;
+        match place {
+            Some(Ok(span)) => return collect_span(fields, &labels, span, item.score),
+            Some(Err(reason)) => notes.unplaced(reason, &labels),
+            None => notes.unplaced("a labelled span has no start and end: it was left out", &labels),
         }
-    };
-    for label in strings(value.get("labels")).ok_or("a labelled span has no list of labels")? {
-        let entry = field_entry(fields, &label)?;
+        return Ok(());
+    }
+    let name = item.from_name.as_deref().ok_or_else(|| format!("a `{control}` item has no from_name"))?;
+    let values = kind.values(value).ok_or_else(|| format!("the `{control}` item of `{name}` does not hold {}", kind.expected_value()))?;
+    if let Some((field, status)) = parse_status(name, kind, &values) {
+        let entry = field_entry(fields, field)?;
+        entry.has_control = true;
+        entry.status = Some(status);
+        return Ok(());
+    }
+    let entry = field_entry(fields, field_name(name))?;
+    entry.has_control = true;
+    entry.value_kind = entry.value_kind.max(kind.value_kind());
+    entry.score = min_score(entry.score, item.score);
+    // a per-region control has the span of its region
+    match place {
+        Some(Ok(span)) => entry.spans.push(span.clone()),
+        Some(Err(reason)) => notes.lost_place(reason, field_name(name)),
+        None => {}
+    }
+    for value in values.iter().take(MAX_VALUES + 1) {
+        push_distinct(&mut entry.values, value, entry.value_kind);
+    }
+    if entry.values.len().max(values.len()) > MAX_VALUES {
+        return Err(format!("`{name}` has more than {MAX_VALUES} values"));
+    }
+    Ok(())
+}
+
+fn collect_span(fields: &mut FieldValues, labels: &[String], span: &Span, score: Option<f64>) -> Result<(), String> {
+    for label in labels {
+        let entry = field_entry(fields, label)?;
         entry.score = min_score(entry.score, score);
         entry.spans.push(span.clone());
     }
@@ -203,10 +141,11 @@ fn parse_status<'n>(name: &'n str, control: Control, values: &[String]) -> Optio
     Some((name.strip_suffix("_status")?, status))
 }
 
-fn push_distinct(values: &mut Vec<String>, value: &str) {
-    let value = value.trim();
-    if !value.is_empty() && !values.iter().any(|other| other == value) {
-        values.push(value.to_owned());
+/// Adds a value in its stored form; a category has single spaces.
+fn push_distinct(values: &mut Vec<String>, value: &str, kind: ValueKind) {
+    let value = if kind == ValueKind::Categorical { canonical_label(value) } else { canonical(value) };
+    if !value.is_empty() && !values.iter().any(|other| *other == value) {
+        values.push(value.into_owned());
     }
 }
 
@@ -219,15 +158,19 @@ fn min_score(left: Option<f64>, right: Option<f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use aprendiz_annotation_types::FieldKind;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn collect_items(items: &Value, text: &str) -> Result<(FieldValues, Vec<String>), String> {
-        let items: Vec<ResultItem> = serde_json::from_value(items.clone()).unwrap();
-        let mut unknown = Vec::new();
-        let fields = collect(&items, &IndexedText::new(text), SpanCheck::Strict, &mut |control| unknown.push(control.to_owned()))?;
-        Ok((fields, unknown))
+        let items = Items { items: serde_json::from_value(items.clone()).unwrap(), empty: 0 };
+        let mut notes = ResultNotes::default();
+        let fields = collect(&items, &IndexedText::new(text), SpanCheck::Strict, &mut notes);
+        match notes.left_out.into_iter().chain(notes.bad_places).next() {
+            Some((reason, _)) => Err(reason),
+            None => Ok((fields, notes.unknown_controls)),
+        }
     }
 
     #[test]
@@ -328,8 +271,9 @@ mod tests {
             (json!([{"type": "choices", "value": {"choices": []}}]), "no from_name"),
             (json!([{"type": "choices", "from_name": "a", "value": {"choices": [{"x": 1}]}}]), "list of strings"),
             (json!([{"type": "choices", "from_name": "the law", "value": {"choices": ["x"]}}]), "valid field name"),
-            (json!([{"type": "labels", "value": {"start": "/p[1]", "end": 4, "labels": ["a"]}}]), "whole numbers"),
-            (json!([{"type": "labels", "value": {"start": 0, "end": 1, "text": "x", "labels": ["a"]}}]), "does not match the document"),
+            (json!([{"type": "labels", "value": {"start": "/p[1]", "end": 4, "labels": ["a"]}}]), "path into HTML"),
+            (json!([{"type": "labels", "value": {"start": -1, "end": 4, "labels": ["a"]}}]), "whole numbers"),
+            (json!([{"type": "labels", "value": {"start": 0, "end": 1, "text": "x", "labels": ["a"]}}]), "is not that of the document"),
         ] {
             let reason = collect_items(&items, "a").unwrap_err();
             assert!(reason.contains(why), "{reason}");

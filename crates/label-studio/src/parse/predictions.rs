@@ -1,54 +1,46 @@
 //! Predictions of a task.
 
-use aprendiz_annotation_types::{IndexedText, MAX_ID_CHARS, parse_time};
+use aprendiz_annotation_types::{IndexedText, MAX_ID_CHARS};
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::value::RawValue;
 
 use crate::format::annotation::Prediction;
-use crate::format::task::BoundedList;
-use crate::parse::field_values::{SpanCheck, collect};
-use crate::parse::parser::{Parser, checked_items};
+use crate::parse::digits::quote_long_numbers;
+use crate::parse::field_values::collect;
+use crate::parse::parser::{Parser, check_bytes};
+use crate::parse::places::SpanCheck;
+use crate::parse::problems::describe;
+use crate::parse::result_notes::ResultNotes;
 use crate::parse::scalars::parse_id;
+use crate::parse::times::first_time;
 use crate::parsed_task::ParsedPrediction;
 
+/// Order of the predictions of a task: time, then id as a number, then id.
+type PredictionOrder = (DateTime<Utc>, Option<u64>, String);
+
 impl Parser<'_> {
-    /// Parses the predictions, ordered by time and id, each with a distinct time.
+    /// Parses the predictions, ordered by time and id, each with a distinct time. One that cannot be read is left out.
     pub(super) fn parse_predictions(
         &mut self,
-        raw: Option<BoundedList<'_>>,
+        raw: Vec<&RawValue>,
         task_time: Option<DateTime<Utc>>,
         text: &IndexedText<'_>,
-    ) -> Result<Vec<ParsedPrediction>, String> {
-        let raw = checked_items("predictions", raw)?;
+    ) -> Vec<ParsedPrediction> {
         let mut ordered = Vec::with_capacity(raw.len());
-        for prediction in raw {
-            if !prediction.get().starts_with('{') {
+        for (index, raw) in raw.into_iter().enumerate() {
+            if raw.get() == "null" {
+                self.problems.note("an entry of `predictions` is null", format!("index {index}"));
+                continue;
+            }
+            if !raw.get().starts_with(['{', '[']) {
                 self.findings.ignored.prediction_ids += 1;
                 continue;
             }
-            let prediction: Prediction = serde_json::from_str(prediction.get()).map_err(|error| format!("a prediction: {error}"))?;
-            let items = prediction.result.as_deref().unwrap_or_default();
-            self.findings.unknown_keys.count_all("predictions[].", &prediction.unknown, items);
-            let id = parse_id("id of a prediction", prediction.id.as_ref())?.unwrap_or_default();
-            let time = prediction.updated_at.as_deref().or(prediction.created_at.as_deref()).map(parse_time).transpose()?;
-            // hand-made files have no times: a fixed one keeps a repeated import a no-op
-            let predicted_at = time.or(task_time).unwrap_or(DateTime::UNIX_EPOCH);
-            let extractor_version = prediction.model_version.unwrap_or_else(|| "unknown".to_owned());
-            if extractor_version.chars().count() > MAX_ID_CHARS {
-                return Err(format!("the model_version of prediction {id} has more than {MAX_ID_CHARS} characters"));
+            let mut name = format!("the prediction at index {index}");
+            match self.parse_prediction(raw, &mut name, task_time, text) {
+                Ok(prediction) => ordered.push(prediction),
+                Err(reason) => self.problems.note(format!("a prediction was left out: {reason}"), name),
             }
-            let unknown_controls = &mut self.findings.unknown_controls;
-            let mut values = collect(items, text, SpanCheck::Lenient, &mut |control| unknown_controls.count("", control))
-                .map_err(|reason| format!("prediction {id}: {reason}"))?;
-            self.normalize(&mut values);
-            for value in values.values_mut() {
-                value.score = value.score.or(prediction.score);
-                if value.score.is_some_and(|score| !(0.0..=1.0).contains(&score)) {
-                    value.score = None;
-                    self.findings.ignored.scores += 1;
-                }
-            }
-            let key = (predicted_at, id.parse::<u64>().ok(), id);
-            ordered.push((key, ParsedPrediction { extractor_version, predicted_at, values }));
         }
         ordered.sort_by(|(left, _), (right, _)| left.cmp(right));
         let mut predictions: Vec<ParsedPrediction> = ordered.into_iter().map(|(_, prediction)| prediction).collect();
@@ -58,6 +50,52 @@ impl Parser<'_> {
                 predictions[index].predicted_at = predictions[index - 1].predicted_at + TimeDelta::microseconds(1);
             }
         }
-        Ok(predictions)
+        predictions
+    }
+
+    /// Parses one prediction, and names it as soon as its id is known. Returns it with its order.
+    fn parse_prediction(
+        &mut self,
+        raw: &RawValue,
+        name: &mut String,
+        task_time: Option<DateTime<Utc>>,
+        text: &IndexedText<'_>,
+    ) -> Result<(PredictionOrder, ParsedPrediction), String> {
+        check_bytes("the prediction", raw)?;
+        let mut prediction: Prediction = serde_json::from_str(&quote_long_numbers(raw.get(), "")).map_err(|error| describe(&error))?;
+        let id = parse_id("id", prediction.id.as_ref())?.unwrap_or_default();
+        if !id.is_empty() {
+            *name = format!("prediction {id}");
+        }
+        if prediction.malformed.contains(&"result") {
+            return Err("`result` is not a list".to_owned());
+        }
+        for key in &prediction.malformed {
+            self.problems.note(format!("`{key}` of a prediction has another type than expected and was left out"), name.as_str());
+        }
+        let mut result = prediction.result.take().unwrap_or_default();
+        self.findings.unknown_keys.count_all("predictions[].", &prediction.unknown, &result.items);
+        self.canonicalize_items(&mut result.items);
+        let time = first_time([prediction.updated_at.as_ref(), prediction.created_at.as_ref()])?;
+        // hand-made files have no times: a fixed one keeps a repeated import a no-op
+        let predicted_at = time.or(task_time).unwrap_or(DateTime::UNIX_EPOCH);
+        let extractor_version = prediction.model_version.unwrap_or_else(|| "unknown".to_owned());
+        if extractor_version.chars().count() > MAX_ID_CHARS {
+            return Err(format!("its model_version has more than {MAX_ID_CHARS} characters"));
+        }
+        let mut notes = ResultNotes::default();
+        let mut values = collect(&result, text, SpanCheck::Lenient, &mut notes);
+        values.retain(|field, _| !notes.unreadable.contains(field));
+        self.add_bad_places(notes.bad_places, &notes.unreadable, "it predicts nothing for its field", name);
+        self.add_notes(notes.left_out, &notes.unknown_controls, "it predicts nothing for its field", name);
+        self.normalize(&mut values);
+        for value in values.values_mut() {
+            value.score = value.score.or(prediction.score);
+            if value.score.is_some_and(|score| !(0.0..=1.0).contains(&score)) {
+                value.score = None;
+                self.findings.ignored.scores += 1;
+            }
+        }
+        Ok(((predicted_at, id.parse::<u64>().ok(), id), ParsedPrediction { extractor_version, predicted_at, values }))
     }
 }

@@ -4,12 +4,17 @@
 
 use std::collections::BTreeSet;
 
-use aprendiz_annotation_types::{FieldKind, IndexedText, ReviewStatus, parse_time};
+use aprendiz_annotation_types::{FieldKind, IndexedText, ReviewStatus};
 use chrono::{DateTime, Utc};
 
 use crate::format::annotation::Annotation;
-use crate::parse::field_values::{SpanCheck, collect, field_entry};
+use crate::parse::field_values::{collect, field_entry};
+use crate::parse::listed_annotation::ListedAnnotation;
+use crate::parse::places::SpanCheck;
+use crate::parse::problems::Problems;
+use crate::parse::result_notes::ResultNotes;
 use crate::parse::scalars::{parse_id, parse_reviewer};
+use crate::parse::times::review_time;
 
 /// A review of one field.
 #[derive(Debug)]
@@ -37,26 +42,33 @@ pub struct ReviewEvent {
 }
 
 /// Removes the annotations of an Aprendiz export from the list and returns their review events.
-///
-/// # Errors
-/// With the reason for quarantine.
-pub(crate) fn take_review_events(annotations: &mut Vec<Annotation>, text: &IndexedText<'_>) -> Result<Vec<ReviewEvent>, String> {
-    let (extended, plain): (Vec<_>, Vec<_>) = std::mem::take(annotations).into_iter().partition(|annotation| annotation.aprendiz.is_some());
-    *annotations = plain;
+pub(super) fn take_review_events(
+    annotations: &mut Vec<ListedAnnotation>,
+    text: &IndexedText<'_>,
+    problems: &mut Problems,
+) -> Vec<ReviewEvent> {
     let mut all = Vec::new();
     let mut seen = BTreeSet::new();
-    for annotation in extended {
-        let id = parse_id("id of an annotation", annotation.id.as_ref())?.unwrap_or_default();
-        let events = parse_events(annotation, text).map_err(|reason| format!("annotation {id}: {reason}"))?;
-        for event in events {
+    for listed in annotations.extract_if(.., |listed| listed.annotation.aprendiz.is_some()) {
+        let faults = listed.faults();
+        let ListedAnnotation { index, annotation, .. } = listed;
+        let name = match parse_id("id", annotation.id.as_ref()) {
+            Ok(Some(id)) => format!("annotation {id}"),
+            _ => format!("the annotation at index {index}"),
+        };
+        let events = match faults.into_iter().next() {
+            Some(fault) => Err(fault),
+            None => parse_events(annotation, text),
+        };
+        for event in problems.require(events.map_err(|reason| format!("{name}: {reason}"))).unwrap_or_default() {
             let key = (event.source.clone(), event.source_ref.clone(), event.occurred_at, event.field.clone());
             if !seen.insert(key) {
-                return Err(format!("annotation {id} occurs twice"));
+                problems.reject(format!("{name}: it occurs twice in the task"));
             }
             all.push(event);
         }
     }
-    Ok(all)
+    all
 }
 
 fn parse_events(annotation: Annotation, text: &IndexedText<'_>) -> Result<Vec<ReviewEvent>, String> {
@@ -64,11 +76,15 @@ fn parse_events(annotation: Annotation, text: &IndexedText<'_>) -> Result<Vec<Re
         return Ok(Vec::new());
     };
     extension.check()?;
-    let time = annotation.updated_at.as_deref().or(annotation.created_at.as_deref());
-    let occurred_at = parse_time(time.ok_or("it has neither updated_at nor created_at")?)?;
+    let occurred_at = review_time(annotation.updated_at.as_ref(), annotation.created_at.as_ref())?;
     let reviewer = parse_reviewer(annotation.completed_by.as_ref())?;
+    let mut notes = ResultNotes::default();
     // spans are accepted as they are: the text may have changed after the review
-    let mut values = collect(&annotation.result.unwrap_or_default(), text, SpanCheck::Lenient, &mut |_| {})?;
+    let mut values = collect(&annotation.result.unwrap_or_default(), text, SpanCheck::Stored, &mut notes);
+    // Aprendiz wrote it: what cannot be read was changed since
+    if let Some((reason, _)) = notes.left_out.into_iter().next() {
+        return Err(reason);
+    }
     let mut events = Vec::with_capacity(extension.fields.len());
     for (field, status) in extension.fields {
         let entry = field_entry(&mut values, &field)?;

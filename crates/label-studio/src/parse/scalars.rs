@@ -1,9 +1,15 @@
 //! Ids, reviewers and NUL characters of a task.
 
-use aprendiz_annotation_types::{MAX_ID_CHARS, truncate_printable};
+use aprendiz_annotation_types::{MAX_ID_CHARS, canonical_number, truncate_printable};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use crate::parse::digits::quote_long_numbers;
+use crate::parse::problems::describe;
+
+/// Whole numbers up to this are exact in double precision.
+const MAX_EXACT_ID: u64 = 1 << 53;
 
 /// Converts a whole number or a string to an id; `None` if it is absent or null.
 ///
@@ -13,6 +19,7 @@ pub(crate) fn parse_id(what: &str, id: Option<&Value>) -> Result<Option<String>,
     let id = match id {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Number(number)) if !number.is_f64() => number.to_string(),
+        Some(Value::Number(number)) => whole_id(what, &number.to_string())?,
         Some(Value::String(text)) => text.clone(),
         Some(_) => return Err(format!("the {what} is neither a whole number nor a string")),
     };
@@ -22,7 +29,21 @@ pub(crate) fn parse_id(what: &str, id: Option<&Value>) -> Result<Option<String>,
     Ok(Some(id))
 }
 
-/// Parses a value that is only valid when it is parse_small_value; `None` if it is absent.
+/// Reads an id that a program wrote as a floating-point number, such as `17.0`.
+fn whole_id(what: &str, number: &str) -> Result<String, String> {
+    let canonical = canonical_number(number).unwrap_or_default();
+    let lost = || {
+        Err(format!("the {what} {number} is a floating-point number that has lost its last digits: write it as a whole number or a string"))
+    };
+    match canonical.parse::<u64>() {
+        Ok(id) if id <= MAX_EXACT_ID => Ok(id.to_string()),
+        Ok(_) => lost(),
+        Err(_) if !canonical.is_empty() && canonical.bytes().all(|byte| byte.is_ascii_digit()) => lost(),
+        Err(_) => Err(format!("the {what} is neither a whole number nor a string")),
+    }
+}
+
+/// Parses a value that is only valid if it is small; `None` if it is absent.
 ///
 /// # Errors
 /// With the reason for quarantine.
@@ -32,7 +53,7 @@ pub(crate) fn parse_small_value(raw: Option<&RawValue>) -> Result<Option<Value>,
     match raw {
         None => Ok(None),
         Some(raw) if raw.get().len() > MAX_BYTES => Err(format!("an id or name of the task has more than {MAX_BYTES} bytes")),
-        Some(raw) => serde_json::from_str(raw.get()).map(Some).map_err(|error| error.to_string()),
+        Some(raw) => serde_json::from_str(&quote_long_numbers(raw.get(), "number")).map(Some).map_err(|error| describe(&error)),
     }
 }
 
@@ -83,6 +104,10 @@ mod tests {
         assert_eq!(id(json!(7)).unwrap().as_deref(), Some("7"));
         assert_eq!(id(json!("a-7")).unwrap().as_deref(), Some("a-7"));
         assert_eq!(id(json!(null)).unwrap(), None);
+        assert_eq!(id(json!(17.0)).unwrap().as_deref(), Some("17"));
+        for long in [json!(1.0e17), json!(1.234_567_890_123_456_7e20)] {
+            assert!(id(long).unwrap_err().contains("lost its last digits"));
+        }
         for bad in [json!(7.5), json!(""), json!("x".repeat(201)), json!([7])] {
             assert!(id(bad).is_err());
         }

@@ -3,8 +3,8 @@
 use aprendiz_annotation_types::Span;
 use serde_json::Value;
 
-use crate::write::TEXT;
-
+/// Key of `data` that holds the text, and name of the labelled object.
+pub(super) const TEXT: &str = "text";
 /// Name of the control of labelled spans.
 const SPANS: &str = "span";
 

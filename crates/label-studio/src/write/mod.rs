@@ -10,14 +10,11 @@ use std::collections::BTreeMap;
 use aprendiz_annotation_types::{FieldKind, FieldType, ReviewStatus};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
-use crate::write::items::{control_item, format_id, format_reviewer, span_items};
-
-/// Key of `data` that holds the text, and name of the labelled object.
-const TEXT: &str = "text";
+use crate::write::items::{TEXT, control_item, format_id, format_reviewer, span_items};
 
 /// A document to be written as a task.
 #[derive(Debug)]
@@ -107,12 +104,15 @@ pub enum TaskParts {
     Predictions,
 }
 
+/// A JSON object whose values stay JSON text.
+type RawObject = BTreeMap<String, Box<RawValue>>;
+
 #[derive(Serialize)]
 struct TaskJson<'d> {
     id: Value,
     project: Value,
-    data: Map<String, Value>,
-    meta: Value,
+    data: RawObject,
+    meta: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     annotations: Option<Vec<AnnotationJson<'d>>>,
     predictions: Vec<PredictionJson<'d>>,
@@ -132,7 +132,7 @@ struct TaskExtensionJson<'d> {
 #[derive(Serialize)]
 struct DetailsJson<'d> {
     file_name: Option<&'d str>,
-    metadata: Map<String, Value>,
+    metadata: RawObject,
 }
 
 #[derive(Serialize)]
@@ -199,24 +199,31 @@ pub fn write_task(document: &TaskDocument<'_>, parts: TaskParts, output: &mut Ve
 }
 
 /// Builds `data` and `meta`, and the exact details if the two cannot represent them.
-fn data_json<'d>(document: &TaskDocument<'d>) -> (Map<String, Value>, Value, Option<DetailsJson<'d>>) {
-    let mut data: Map<String, Value> = serde_json::from_str(document.metadata.get()).unwrap_or_default();
-    let has_file_name = |key: &str| data.get(key).and_then(Value::as_str).is_some_and(|name| !name.is_empty());
+fn data_json<'d>(document: &TaskDocument<'d>) -> (RawObject, Box<RawValue>, Option<DetailsJson<'d>>) {
+    // values stay JSON text, so that numbers keep all digits
+    let mut data: RawObject = serde_json::from_str(document.metadata.get()).unwrap_or_default();
+    let has_file_name = |key: &str| data.get(key).is_some_and(|raw| raw.get().starts_with('"') && raw.get() != "\"\"");
     let is_lossless = !data.contains_key(TEXT)
         && match document.file_name {
             Some(name) => !name.is_empty() && !data.contains_key("source_file"),
             None => !has_file_name("source_file") && !has_file_name("file_name"),
         };
     let details = (!is_lossless).then(|| DetailsJson { file_name: document.file_name, metadata: data.clone() });
+    let is_filled_object = |raw: &RawValue| serde_json::from_str::<RawObject>(raw.get()).is_ok_and(|object| !object.is_empty());
     let meta = match data.get("meta") {
-        Some(Value::Object(meta)) if !meta.is_empty() => data.remove("meta").unwrap_or_default(),
-        _ => Value::Object(Map::new()),
+        Some(meta) if is_filled_object(meta) => data.remove("meta"),
+        _ => None,
     };
+    let meta = meta.unwrap_or_else(|| to_raw(&RawObject::new()));
     if let Some(name) = document.file_name {
-        data.insert("source_file".to_owned(), Value::from(name));
+        data.insert("source_file".to_owned(), to_raw(name));
     }
-    data.insert(TEXT.to_owned(), Value::from(document.text));
+    data.insert(TEXT.to_owned(), to_raw(document.text));
     (data, meta, details)
+}
+
+fn to_raw<T: Serialize + ?Sized>(value: &T) -> Box<RawValue> {
+    to_raw_value(value).expect("a value is plain data")
 }
 
 fn annotation_json<'d>(review: &'d Review<'_>, fields: &BTreeMap<&str, FieldType>) -> AnnotationJson<'d> {

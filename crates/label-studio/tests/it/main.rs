@@ -1,6 +1,12 @@
-//! Reads malformed, malicious and randomly damaged files.
+//! Reads files as people send them: incomplete, malformed, malicious and randomly damaged.
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test should stop it there")]
 
+mod almost_json;
+mod completions;
+mod ids_and_times;
 mod malformed_files;
+mod newest_annotation;
+mod null_results;
+mod reading;
 mod variants;

@@ -4,22 +4,20 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{RngCore as _, SeedableRng as _};
 use serde_json::{Value, json};
 
-/// A deterministic stream of numbers (SplitMix64).
-struct Random(u64);
+/// A SplitMix64 sequence.
+struct Random(SplitMix64);
 
 impl Random {
     fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0xA076_1D64_78BD_642F))
+        Self(SplitMix64::seed_from_u64(seed.wrapping_mul(0xA076_1D64_78BD_642F)))
     }
 
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((z ^ (z >> 31)) >> 33).unwrap() % bound
+        usize::try_from(self.0.next_u64() >> 33).unwrap() % bound
     }
 }
 

@@ -1,8 +1,8 @@
 //! Pruning of finished entries.
 
-use queue::Publisher;
+use aprendiz_queue::Publisher;
+use aprendiz_test_support::{TestRedis, wait_until};
 use redis::aio::MultiplexedConnection;
-use test_support::{TestRedis, wait_until};
 
 use crate::fixture::{Listener, TIMEOUT, config, connection, ids};
 

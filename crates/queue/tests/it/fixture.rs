@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use queue::{Publisher, QueueConfig, QueueNotification, listen};
+use aprendiz_queue::{Publisher, QueueConfig, QueueNotification, listen};
+use aprendiz_test_support::{TestRedis, wait_until};
 use redis::aio::MultiplexedConnection;
-use test_support::{TestRedis, wait_until};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

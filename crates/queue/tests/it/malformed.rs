@@ -1,8 +1,8 @@
 //! Malformed entries in the queue.
 
-use queue::Publisher;
+use aprendiz_queue::Publisher;
+use aprendiz_test_support::TestRedis;
 use redis::aio::MultiplexedConnection;
-use test_support::TestRedis;
 
 use crate::fixture::{Listener, config, connection, drained, ids};
 

@@ -1,7 +1,7 @@
 //! Redis becomes unavailable and comes back.
 
-use queue::{Publisher, QueueError};
-use test_support::{TestRedis, wait_until};
+use aprendiz_queue::{Publisher, QueueError};
+use aprendiz_test_support::{TestRedis, wait_until};
 
 use crate::fixture::{Listener, TIMEOUT, config, drained, ids, subscribed};
 

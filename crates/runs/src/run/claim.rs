@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aprendiz_run_spec::RunKind;
 use serde_json::json;
 use sqlx::{Acquire as _, PgConnection};
 
@@ -9,7 +10,7 @@ use crate::error::RunsError;
 use crate::ids::{RunId, WorkerId};
 use crate::run::attempt::AttemptId;
 use crate::run::event::append;
-use crate::run::status::{EventKind, RunKind};
+use crate::run::status::EventKind;
 use crate::run::training_run::{TrainingRun, get_run};
 
 /// A claimed run: the worker owns it until its lease expires.

@@ -1,6 +1,7 @@
 //! Creation of runs: the run and its outbox entry in one transaction.
 
 use aprendiz_db::IDEMPOTENCY_KEY_SEED;
+use aprendiz_run_spec::{RunKind, RunSpec, ValidatedSpec};
 use serde_json::{Value, json};
 use sqlx::{Acquire as _, PgConnection};
 use uuid::Uuid;
@@ -11,15 +12,14 @@ use crate::ids::RunId;
 use crate::run::event::append;
 use crate::run::outbox::enqueue_outbox;
 use crate::run::position::resolve_position;
-use crate::run::spec::RunSpec;
-use crate::run::status::{EventKind, RunKind};
+use crate::run::status::EventKind;
 use crate::run::training_run::{TrainingRun, get_run};
 
-/// A run to be created. The spec has been validated.
+/// A run to be created.
 #[derive(Debug)]
 pub struct CreateRun<'a> {
     /// What to train, and on which data.
-    pub spec: RunSpec,
+    pub spec: ValidatedSpec,
     /// Name of the API key of the request.
     pub actor: &'a str,
     /// Person on whose behalf the client acts.
@@ -75,9 +75,9 @@ pub async fn create_run(conn: &mut PgConnection, request: CreateRun<'_>) -> Resu
     let id = RunId::new_v7();
     let position = match request.position {
         Some(position) => position,
-        None => resolve_position(&mut tx, request.spec.data.as_of).await?,
+        None => resolve_position(&mut tx, request.spec.data().as_of).await?,
     };
-    let mut spec = request.spec.completed();
+    let mut spec = RunSpec::from(request.spec);
     // the selected documents are stored in a separate table only
     let documents = spec.data.documents.take();
     sqlx::query!(

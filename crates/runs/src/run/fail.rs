@@ -1,4 +1,5 @@
-//! Failure of an attempt. Only this file decides about retries.
+//! Failure of an attempt: only this file decides whether a failed attempt is retried. The worker decides which errors are retryable
+//! (`worker/src/interruption.rs`); `reap.rs` decides about lost attempts.
 
 use std::time::Duration;
 

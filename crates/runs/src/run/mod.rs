@@ -18,6 +18,5 @@ pub(crate) mod progress;
 pub(crate) mod reap;
 pub(crate) mod release;
 pub(crate) mod retry;
-pub(crate) mod spec;
 pub(crate) mod status;
 pub(crate) mod training_run;

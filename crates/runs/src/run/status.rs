@@ -41,22 +41,6 @@ macro_rules! state {
 }
 
 state!(
-    /// Kind of a run.
-    RunKind, "run_kind", "kebab-case", {
-        /// Trains softmax heads on TF-IDF features.
-        Linear = "linear",
-        /// Fine-tunes a sentence encoder on pairs of texts.
-        SentenceTransformer = "sentence-transformer",
-        /// Trains heads with attention over chunks; not implemented.
-        FieldClassifier = "field-classifier",
-        /// Selects the best kind per field; not implemented.
-        Auto = "auto",
-        /// Trains nothing: scores the stored predictions of the extractor.
-        Evaluate = "evaluate",
-    }
-);
-
-state!(
     /// Status of a run.
     RunStatus, "run_status", "lowercase", {
         /// Waiting for a worker.
@@ -142,10 +126,10 @@ mod tests {
 
     #[test]
     fn names_are_the_same_in_json_and_in_text() {
-        for kind in [RunKind::Linear, RunKind::SentenceTransformer, RunKind::FieldClassifier, RunKind::Auto, RunKind::Evaluate] {
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
-            assert_eq!(kind.as_str().parse::<RunKind>().unwrap(), kind);
+        for phase in [RunPhase::Dataset, RunPhase::Train, RunPhase::Evaluate, RunPhase::Upload, RunPhase::Publish] {
+            assert_eq!(serde_json::to_value(phase).unwrap(), phase.as_str());
+            assert_eq!(phase.as_str().parse::<RunPhase>().unwrap(), phase);
         }
-        assert!("linar".parse::<RunKind>().unwrap_err().contains("linear"));
+        assert!("trian".parse::<RunPhase>().unwrap_err().contains("train"));
     }
 }

@@ -1,5 +1,8 @@
 //! The training run: its row, reading and listing.
 
+use std::fmt::Display;
+
+use aprendiz_run_spec::{RunKind, RunSpec, ValidatedSpec};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -9,8 +12,7 @@ use uuid::Uuid;
 
 use crate::error::RunsError;
 use crate::ids::{DatasetId, RunId};
-use crate::run::spec::RunSpec;
-use crate::run::status::{RunKind, RunPhase, RunStatus};
+use crate::run::status::{RunPhase, RunStatus};
 
 /// A training run.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -21,7 +23,7 @@ pub struct TrainingRun {
     pub kind: RunKind,
     /// Name of the model under which it publishes.
     pub model: String,
-    /// The spec it was created with, without the list of selected documents.
+    /// The spec it was created with and all defaults of that time, without the list of selected documents.
     #[schema(value_type = RunSpec)]
     pub spec: Value,
     /// Position of the annotations: later changes are not read.
@@ -75,16 +77,25 @@ pub struct TrainingRun {
 }
 
 impl TrainingRun {
-    /// Parses the spec.
+    /// Parses the spec, to derive the spec of another run from it.
     ///
     /// # Errors
-    /// [`RunsError::BrokenRow`] when the stored spec is invalid.
+    /// [`RunsError::BrokenRow`] when the stored spec has keys or values that this version does not know.
     pub fn run_spec(&self) -> Result<RunSpec, RunsError> {
-        serde_json::from_value(self.spec.clone()).map_err(|error| RunsError::BrokenRow {
-            table: "training_runs",
-            id: self.id.to_string(),
-            what: error.to_string(),
-        })
+        serde_json::from_value(self.spec.clone()).map_err(|error| self.broken_spec(error))
+    }
+
+    /// Parses and validates the spec, to execute the run.
+    ///
+    /// # Errors
+    /// [`RunsError::BrokenRow`] when the stored spec is not valid in this version.
+    pub fn validated_spec(&self) -> Result<ValidatedSpec, RunsError> {
+        self.run_spec()?.validate().map_err(|error| self.broken_spec(error))
+    }
+
+    fn broken_spec(&self, error: impl Display) -> RunsError {
+        let what = format!("the spec is not valid in version {} of Aprendiz: {error}", env!("CARGO_PKG_VERSION"));
+        RunsError::BrokenRow { table: "training_runs", id: self.id.to_string(), what }
     }
 }
 

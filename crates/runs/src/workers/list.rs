@@ -1,5 +1,6 @@
 //! Workers as operators see them: state and current runs.
 
+use aprendiz_run_spec::RunKind;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -7,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::error::RunsError;
 use crate::ids::{RunId, WorkerId};
-use crate::run::status::{RunKind, RunPhase};
+use crate::run::status::RunPhase;
 
 /// A worker without a heartbeat for this long is silent. Workers send a heartbeat every 3 s.
 pub(crate) const SILENT_AFTER_SECONDS: f64 = 30.0;

@@ -1,10 +1,10 @@
 //! The life of a worker process: registration, heartbeat, stop.
 
+use aprendiz_run_spec::RunKind;
 use sqlx::PgConnection;
 
 use crate::error::RunsError;
 use crate::ids::WorkerId;
-use crate::run::status::RunKind;
 
 /// A worker to be registered at start-up.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! API keys.
 
-use runs::{Role, authenticate, create_api_key, list_api_keys, revoke_api_key};
+use aprendiz_runs::{Role, authenticate, create_api_key, list_api_keys, revoke_api_key};
 use uuid::Uuid;
 
 use crate::fixture::Fixture;

@@ -1,6 +1,6 @@
 //! The audit log.
 
-use runs::{AuditFilter, RunId, cancel_run, list_audit, request_drain, retry_run};
+use aprendiz_runs::{AuditFilter, RunId, cancel_run, list_audit, request_drain, retry_run};
 
 use crate::fixture::Fixture;
 

@@ -1,6 +1,6 @@
 //! The embedding cache: leases, size limits and erasure.
 
-use runs::{
+use aprendiz_runs::{
     AttemptId, DatasetId, EmbeddingLimits, NewEmbeddingFile, ObjectOwner, RunsError, confirm_object, declare_objects, list_embedding_files,
     lock_attempt, publish_objects, record_embeddings, release_attempt,
 };
@@ -64,7 +64,7 @@ impl Cache {
     }
 
     async fn pending_deletions(&self) -> Vec<String> {
-        let objects = runs::list_pending_deletions(&mut *self.fixture.conn().await, "", 100).await.unwrap();
+        let objects = aprendiz_runs::list_pending_deletions(&mut *self.fixture.conn().await, "", 100).await.unwrap();
         objects.into_iter().map(|object| object.key).collect()
     }
 }

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use runs::{
-    AttemptId, AttemptStatus, Claim, CreateRun, DatasetId, Failure, NewModelVersion, NewWorker, RunEvent, RunId, RunKind, RunSpec,
-    TrainingRun, WorkerId, claim_next, confirm_object, create_run, declare_objects, events_after, get_run, list_attempts, lock_attempt,
-    publish, register_worker,
+use aprendiz_run_spec::{RunKind, RunSpec};
+use aprendiz_runs::{
+    AttemptId, AttemptStatus, Claim, CreateRun, DatasetId, Failure, NewModelVersion, NewWorker, RunEvent, RunId, TrainingRun, WorkerId,
+    claim_next, confirm_object, create_run, declare_objects, events_after, get_run, list_attempts, lock_attempt, publish, register_worker,
 };
+use aprendiz_test_support::{TestDatabase, wait_until};
 use serde_json::{Value, json};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool, Postgres};
-use test_support::{TestDatabase, wait_until};
 use uuid::Uuid;
 
 /// Longer than any test; [`Fixture::expire`] ends a lease.
@@ -36,7 +36,7 @@ pub(crate) fn spec(model: &str) -> RunSpec {
 /// A request for a run of this spec, without options.
 pub(crate) fn request(spec: RunSpec) -> CreateRun<'static> {
     CreateRun {
-        spec,
+        spec: spec.validate().expect("the spec is valid"),
         actor: "ana",
         on_behalf_of: None,
         idempotency: None,

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use runs::{
-    AttemptStatus, CreateRun, EventKind, NewMetric, ObjectOwner, RunKind, RunPhase, RunStatus, RunsError, attach_dataset, confirm_object,
+use aprendiz_run_spec::RunKind;
+use aprendiz_runs::{
+    AttemptStatus, CreateRun, EventKind, NewMetric, ObjectOwner, RunPhase, RunStatus, RunsError, attach_dataset, confirm_object,
     create_run, declare_objects, enter_phase, find_version, find_version_by_run, list_metrics, list_models, list_versions, lock_attempt,
     publish, publish_objects,
 };
@@ -100,7 +101,7 @@ async fn the_objects_of_an_earlier_attempt_are_not_published() {
     let fixture = Fixture::new().await;
     let attempt = fixture.running().await;
     let earlier = fixture.trained(attempt, &[]).await;
-    runs::release_attempt(&mut *fixture.conn().await, attempt).await.unwrap();
+    aprendiz_runs::release_attempt(&mut *fixture.conn().await, attempt).await.unwrap();
     let attempt = fixture.claim_run(attempt.run_id).await;
     let error = publish(&mut *fixture.conn().await, attempt, Some(&earlier.version()), &[]).await.unwrap_err();
     assert!(matches!(error, RunsError::BrokenRow { table: "objects", .. }), "{error}");

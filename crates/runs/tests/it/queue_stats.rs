@@ -1,6 +1,8 @@
 //! Statistics of the queue.
 
-use runs::{AttemptCounts, RunCounts, SlotCounts, WorkerCounts, cancel_run, fail_attempt, queue_stats, release_attempt, request_drain};
+use aprendiz_runs::{
+    AttemptCounts, RunCounts, SlotCounts, WorkerCounts, cancel_run, fail_attempt, queue_stats, release_attempt, request_drain,
+};
 
 use crate::fixture::{Fixture, failure};
 
@@ -38,7 +40,8 @@ async fn every_count_is_correct() {
         .await
         .unwrap();
     // of the eight workers one is listening, one is draining, and the one of the first attempt is silent
-    let worker = |attempt: runs::AttemptId| format!("id = (SELECT worker_id FROM attempts WHERE run_id = '{}' LIMIT 1)", attempt.run_id);
+    let worker =
+        |attempt: aprendiz_runs::AttemptId| format!("id = (SELECT worker_id FROM attempts WHERE run_id = '{}' LIMIT 1)", attempt.run_id);
     fixture.execute(&format!("UPDATE workers SET listening = true, slots = 3 WHERE {}", worker(running))).await.unwrap();
     fixture.execute(&format!("UPDATE workers SET heartbeat_at = now() - interval '1 min' WHERE {}", worker(succeeded))).await.unwrap();
     let draining = fixture.worker().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use runs::{
+use aprendiz_runs::{
     AttemptId, PendingDeletion, Reference, RunsError, cancel_run, confirm_object, declare_objects, delete_object_row, discard_checkpoints,
     discard_ended_checkpoints, find_references, list_pending_deletions, lock_attempt, mark_abandoned_objects, publish, publish_objects,
     record_upload_id, release_attempt, retry_run,
@@ -29,7 +29,7 @@ async fn age(fixture: &Fixture) {
 
 async fn lose(fixture: &Fixture, attempt: AttemptId) {
     fixture.expire(attempt).await;
-    runs::reap_expired_leases(&mut *fixture.conn().await, 100).await.unwrap();
+    aprendiz_runs::reap_expired_leases(&mut *fixture.conn().await, 100).await.unwrap();
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn only_one_of_sweep_and_publication_gets_the_object() {
     age(&fixture).await;
     let mut publication = fixture.pool().begin().await.unwrap();
     lock_attempt(&mut publication, attempt).await.unwrap();
-    publish_objects(&mut publication, attempt, &trained.object_keys, runs::ObjectOwner::Model).await.unwrap();
+    publish_objects(&mut publication, attempt, &trained.object_keys, aprendiz_runs::ObjectOwner::Model).await.unwrap();
     // the sweeper sees the attempt as ended: only the state of the rows protects them
     fixture.execute("UPDATE attempts SET status = 'lost', finished_at = clock_timestamp()").await.unwrap();
     assert_eq!(mark_abandoned(&fixture).await, 0);
@@ -151,7 +151,7 @@ async fn only_one_of_sweep_and_publication_gets_the_object() {
     let keys = trained.object_keys.clone();
     let publication = tokio::spawn(async move {
         let mut tx = pool.begin().await.unwrap();
-        publish_objects(&mut tx, attempt, &keys, runs::ObjectOwner::Model).await
+        publish_objects(&mut tx, attempt, &keys, aprendiz_runs::ObjectOwner::Model).await
     });
     fixture.wait_for_blocked_statement().await;
     sweep.commit().await.unwrap();
@@ -187,7 +187,7 @@ async fn record_checkpoints(fixture: &Fixture, attempt: AttemptId, steps: &[i64]
         lock_attempt(&mut tx, attempt).await.unwrap();
         declare_objects(&mut tx, attempt, std::slice::from_ref(&object_key)).await.unwrap();
         confirm_object(&mut tx, &object_key, SHA256, 7).await.unwrap();
-        publish_objects(&mut tx, attempt, std::slice::from_ref(&object_key), runs::ObjectOwner::Model).await.unwrap();
+        publish_objects(&mut tx, attempt, std::slice::from_ref(&object_key), aprendiz_runs::ObjectOwner::Model).await.unwrap();
         let sql = "INSERT INTO checkpoints (run_id, attempt_number, step, object_key, fingerprint, cpu_kernel) VALUES ($1, $2, $3, $4, $5, 'avx2')";
         sqlx::query(sql)
             .bind(attempt.run_id)
@@ -234,7 +234,7 @@ async fn checkpoints_are_discarded_at_once_after_success_and_later_after_failure
     fixture.publish(succeeded).await;
     let failed = fixture.running().await;
     record_checkpoints(&fixture, failed, &[10, 20]).await;
-    runs::fail_attempt(&mut conn, failed, &crate::fixture::failure("no_examples", false), 0.5).await.unwrap();
+    aprendiz_runs::fail_attempt(&mut conn, failed, &crate::fixture::failure("no_examples", false), 0.5).await.unwrap();
     let running = fixture.running().await;
     record_checkpoints(&fixture, running, &[10]).await;
 

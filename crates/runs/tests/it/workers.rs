@@ -1,6 +1,6 @@
 //! Workers as operators see them.
 
-use runs::{RunsError, WorkerFilter, WorkerId, WorkerInfo, WorkerState, get_worker, list_workers, request_drain, stop_worker};
+use aprendiz_runs::{RunsError, WorkerFilter, WorkerId, WorkerInfo, WorkerState, get_worker, list_workers, request_drain, stop_worker};
 
 use crate::fixture::Fixture;
 
@@ -27,7 +27,7 @@ async fn a_worker_is_listed_with_its_runs() {
     assert_eq!((worker.state, worker.host.as_str(), worker.slots), (WorkerState::Working, "host", 1));
     let [run] = worker.runs.as_slice() else { panic!("{worker:?}") };
     assert_eq!((run.run_id, run.attempt_number, run.model.as_str()), (attempt.run_id, 1, "contracts"));
-    assert_eq!(run.phase, Some(runs::RunPhase::Dataset));
+    assert_eq!(run.phase, Some(aprendiz_runs::RunPhase::Dataset));
 
     fixture.publish(attempt).await;
     let workers = listed(&fixture, false).await;

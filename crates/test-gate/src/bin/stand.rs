@@ -1,4 +1,4 @@
-//! Stands at step 1 of the gate in the given folder, then says that it passed. For `tests/release.rs`.
+//! Waits at step 1 of the gate in the given folder, then prints `passed`. For `tests/release.rs`.
 
 use std::path::PathBuf;
 

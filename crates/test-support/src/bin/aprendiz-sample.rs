@@ -5,10 +5,10 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use aprendiz_test_support::{Extent, write_contracts};
 use clap::{Args, Parser, Subcommand};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use test_support::{Extent, write_contracts};
 
 /// Writes sample exports in the JSON format of Label Studio.
 #[derive(Debug, Parser)]

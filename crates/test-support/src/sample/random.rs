@@ -1,14 +1,17 @@
-//! SplitMix64 random numbers. Implemented here, because a seed must give the same sample forever and the values of libraries may change
-//! between versions.
+//! Seeded random numbers. The generator is a crate; draws are implemented here, because a seed must give the same sample forever and
+//! `rand` may change their results between releases.
+
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{RngCore as _, SeedableRng as _};
 
 /// A deterministic random number generator.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(SplitMix64);
 
 impl Random {
     /// The generator of one document, independent of all others.
     pub(crate) fn new(seed: u64, document: u64) -> Self {
-        let mut random = Self(seed ^ document.wrapping_mul(0xA076_1D64_78BD_642F));
+        let mut random = Self(SplitMix64::seed_from_u64(seed ^ document.wrapping_mul(0xA076_1D64_78BD_642F)));
         // consecutive documents start from similar states: two rounds decorrelate them
         random.next();
         random.next();
@@ -16,11 +19,7 @@ impl Random {
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        self.0.next_u64()
     }
 
     /// A number below `bound`, which must be at least 1.

@@ -3,7 +3,8 @@
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 
-use super::{block_on_new_thread, required, unique};
+use super::allocation::{required, unique};
+use super::cleanup::block_on_new_thread;
 
 /// A dedicated bucket at `AWS_ENDPOINT_URL_S3`, emptied and deleted on drop.
 #[derive(Debug)]

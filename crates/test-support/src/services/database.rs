@@ -6,7 +6,8 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 
-use super::{block_on_new_thread, required, unique};
+use super::allocation::{required, unique};
+use super::cleanup::block_on_new_thread;
 
 /// Held while the template is created, so that parallel tests create it only once.
 const TEMPLATE_LOCK: &str = "SELECT pg_advisory_lock(7020641, 2)";

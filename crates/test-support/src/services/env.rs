@@ -7,8 +7,15 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use super::{Api, Process, Server, TestBucket, TestDatabase, TestPostgres, TestRedis, free_port};
-use crate::wait_until;
+use super::allocation::free_port;
+use super::api::Api;
+use super::bucket::TestBucket;
+use super::database::TestDatabase;
+use super::postgres::TestPostgres;
+use super::process::Process;
+use super::redis::TestRedis;
+use super::server::Server;
+use crate::wait::wait_until;
 
 /// Generous, for a busy machine.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);

@@ -8,8 +8,9 @@ use rustix::process::Signal;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 
-use super::{Process, free_port, unique};
-use crate::wait_until;
+use super::allocation::{free_port, unique};
+use super::process::Process;
+use crate::wait::wait_until;
 
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 

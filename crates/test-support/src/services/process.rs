@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
-use crate::wait_until;
+use crate::wait::wait_until;
 
 /// A running program with its output in a file. Dropping it kills its process group, and prints the end of its log if the test fails.
 #[derive(Debug)]

@@ -9,8 +9,9 @@ use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Process, free_port, unique};
-use crate::wait_until;
+use super::allocation::{free_port, unique};
+use super::process::Process;
+use crate::wait::wait_until;
 
 /// A dedicated Redis without persistence, stopped on drop.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Running `aprendiz serve`.
 
-use super::{Api, Process};
+use super::api::Api;
+use super::process::Process;
 
 /// A server with API and background loops, stopped on drop.
 #[derive(Debug)]

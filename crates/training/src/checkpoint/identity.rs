@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::protocol::job::TrainingJob;
 
 /// Version of the checkpoint file and of the state that training keeps in it. Raise it when either changes.
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 
 /// Facts that decide the result of a training, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,14 +16,15 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// The identity of a job. `params` are its parameters with all defaults, because a default may change between versions. `data`
-    /// identifies the training data.
-    pub(crate) fn new(job: &TrainingJob, mut params: serde_json::Value, data: &str) -> Self {
+    /// The identity of a job. `data` identifies the training data.
+    pub(crate) fn new(job: &TrainingJob, data: &str) -> Self {
+        // with all defaults, because a default may change between versions
+        let mut params = serde_json::Value::from(job.params.to_json());
         params.sort_all_objects();
         let mut facts = BTreeMap::from([
             ("format_version", FORMAT_VERSION.to_string()),
             ("training_version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("kind", job.kind.name().to_owned()),
+            ("kind", job.params.kind().as_str().to_owned()),
             ("seed", job.seed.to_string()),
             ("params", params.to_string()),
             ("backend", job.backend.name().to_owned()),

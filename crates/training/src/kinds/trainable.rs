@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use aprendiz_inference::manifest::hash_file;
 use burn::tensor::Device;
-use inference::manifest::hash_file;
 
 use crate::{
     checkpoint::training_state::TrainingState,
@@ -14,10 +14,7 @@ use crate::{
 
 /// Validated parameters of a kind, from which a model can be trained.
 pub(crate) trait Trainable: Send + Sync {
-    /// The parameters with all defaults written out.
-    fn to_json(&self) -> serde_json::Result<serde_json::Value>;
-
-    /// Names and hashes of the input files that decide the result. Validation belongs to them only if it decides when training ends.
+    /// Names and hashes of the input files that decide the result. The validation file is included only if it controls early stopping.
     fn input_hashes(&self, job: &TrainingJob) -> Result<String, TrainingError>;
 
     /// Trains the model of a job and writes it to the output folder of the job.

@@ -5,10 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use encoder::BaseModel;
+use aprendiz_encoder::BaseModel;
+use aprendiz_run_spec::Backend;
 use serde::{Deserialize, Serialize};
 
-use crate::{backend::Backend, error::TrainingError, protocol::job::TrainingJob};
+use crate::{error::TrainingError, protocol::job::TrainingJob};
 
 /// The encoder to evaluate, its base model, and the test data. Paths come from the worker, never from a user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,7 +53,7 @@ pub struct EvaluationJob {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmbeddingFiles {
-    /// Files of an [`EmbeddingCache`](encoder::EmbeddingCache) that were written on this back end and kernel. Unusable files are skipped.
+    /// Files of an [`EmbeddingCache`](aprendiz_encoder::EmbeddingCache) that were written on this back end and kernel. Unusable files are skipped.
     pub known: Vec<PathBuf>,
     /// Output file for new vectors; not written if there are none.
     pub fresh: PathBuf,

@@ -6,29 +6,27 @@ use std::{
     time::Duration,
 };
 
-use encoder::BaseModel;
+use aprendiz_encoder::BaseModel;
+use aprendiz_run_spec::{Backend, TrainingParams};
 use serde::{Deserialize, Serialize};
 
-use crate::{backend::Backend, error::TrainingError, kinds::kind::Kind};
+use crate::error::TrainingError;
 
 /// The supported version of the job file.
-const JOB_VERSION: u32 = 3;
+const JOB_VERSION: u32 = 4;
 
 /// What to train, its input and its output. Paths come from the worker, never from a user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingJob {
-    /// Version of this file: 3.
+    /// Version of this file: 4.
     pub v: u32,
-    /// Kind of model.
-    pub kind: Kind,
     /// Random seed. The same seed gives the same bytes.
     pub seed: u64,
     /// Accuracy that thresholds must guarantee, strictly between 0 and 1. Recorded in the model.
     pub target_accuracy: f64,
-    /// Parameters of the kind; `{}` = defaults.
-    #[serde(default = "empty_params")]
-    pub params: serde_json::Value,
+    /// Kind of model, and its parameters.
+    pub params: TrainingParams,
     /// `train.jsonl` of the snapshot.
     pub train: PathBuf,
     /// `validation.jsonl` of the snapshot; may have no lines.
@@ -71,10 +69,6 @@ pub struct PairFiles {
     pub validation: PathBuf,
 }
 
-fn empty_params() -> serde_json::Value {
-    serde_json::json!({})
-}
-
 impl TrainingJob {
     /// Reads a job file.
     ///
@@ -95,6 +89,9 @@ impl TrainingJob {
         let reject = |reason: String| Err(TrainingError::BadParams(reason));
         if self.v != JOB_VERSION {
             return reject(format!("unsupported job version {}, expected {JOB_VERSION}", self.v));
+        }
+        if let Err(error) = self.params.check() {
+            return reject(error.to_string());
         }
         if !(self.target_accuracy > 0.0 && self.target_accuracy < 1.0) {
             return reject(format!("target_accuracy must be between 0 and 1, exclusive, got {}", self.target_accuracy));

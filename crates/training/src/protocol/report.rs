@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use evaluation::{Label, ScoredExample};
+use aprendiz_evaluation::{Label, ScoredExample};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
@@ -32,11 +32,23 @@ pub struct ReportRow {
     pub confidence: f64,
     /// Probability of `gold`; 0 for a label without training examples.
     pub gold_probability: f64,
+    /// Group of near-duplicates that the document belongs to.
+    pub group: String,
+    /// Whether the model knows no feature of the text.
+    #[serde(default)]
+    pub no_known_feature: bool,
 }
 
 impl From<ReportRow> for ScoredExample {
     fn from(row: ReportRow) -> Self {
-        Self { gold: row.gold, predicted: row.predicted, confidence: row.confidence, gold_probability: Some(row.gold_probability) }
+        Self {
+            gold: row.gold,
+            predicted: row.predicted,
+            confidence: row.confidence,
+            gold_probability: Some(row.gold_probability),
+            group: Some(row.group),
+            never_answered: row.no_known_feature,
+        }
     }
 }
 

@@ -17,13 +17,15 @@ const MIN_PROGRESS_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) struct Reporter<'a> {
     send: &'a mut dyn FnMut(Progress),
     last: Option<Instant>,
+    /// The newest progress line that was held back because the one before was sent only a moment ago.
+    pending: Option<(Stage, Event)>,
     fraction: f64,
     step: u64,
 }
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(send: &'a mut dyn FnMut(Progress)) -> Self {
-        Self { send, last: None, fraction: 0.0, step: 0 }
+        Self { send, last: None, pending: None, fraction: 0.0, step: 0 }
     }
 
     /// Steps completed so far.
@@ -49,6 +51,7 @@ impl<'a> Reporter<'a> {
     }
 
     pub(crate) fn stopped(&mut self, step: u64) {
+        self.flush();
         self.send(Event::Stopped { step });
     }
 
@@ -57,6 +60,7 @@ impl<'a> Reporter<'a> {
     }
 
     pub(crate) fn done(&mut self, summary: &TrainingSummary) {
+        self.flush();
         self.send(Event::Done { summary: summary.clone() });
     }
 
@@ -65,6 +69,7 @@ impl<'a> Reporter<'a> {
         let examples_per_second = rate(seen, started);
         let step = self.step;
         self.progress(
+            stage,
             |fraction| Event::Progress {
                 stage,
                 step,
@@ -81,14 +86,28 @@ impl<'a> Reporter<'a> {
         );
     }
 
-    /// Sends a progress event, unless the previous one was sent only a moment ago.
-    pub(crate) fn progress(&mut self, event: impl FnOnce(f64) -> Event, fraction: f64) {
+    /// Sends a progress event of a stage, unless the previous one was sent only a moment ago. The last one of each stage is always sent.
+    pub(crate) fn progress(&mut self, stage: Stage, event: impl FnOnce(f64) -> Event, fraction: f64) {
+        if self.pending.as_ref().is_some_and(|(pending, _)| *pending != stage) {
+            self.flush();
+        }
         self.fraction = self.fraction.max(fraction.min(1.0));
+        let event = event(self.fraction);
         if self.last.is_some_and(|last| last.elapsed() < MIN_PROGRESS_INTERVAL) {
+            self.pending = Some((stage, event));
             return;
         }
+        self.pending = None;
         self.last = Some(Instant::now());
-        self.send(event(self.fraction));
+        self.send(event);
+    }
+
+    /// Sends the progress event that was held back, if there is one.
+    pub(crate) fn flush(&mut self) {
+        if let Some((_, event)) = self.pending.take() {
+            self.last = Some(Instant::now());
+            self.send(event);
+        }
     }
 }
 
@@ -107,23 +126,53 @@ pub(crate) fn round_to_millis(value: f64) -> f64 {
 mod tests {
     use super::*;
 
+    fn fractions(lines: &[Progress]) -> Vec<(Stage, f64)> {
+        let progress = |line: &Progress| match line.event {
+            Event::Progress { stage, fraction, .. } => Some((stage, fraction)),
+            _ => None,
+        };
+        lines.iter().filter_map(progress).collect()
+    }
+
     #[test]
-    fn lines_that_come_too_fast_are_dropped_and_the_fraction_never_falls() {
+    fn lines_that_come_too_fast_are_held_back_and_the_fraction_never_falls() {
         let mut lines = Vec::new();
         let mut send = |line| lines.push(line);
         let mut reporter = Reporter::new(&mut send);
         let started = Instant::now();
         reporter.examples(Stage::Features, 0.5, 1, started);
+        reporter.last = Some(Instant::now());
         reporter.examples(Stage::Features, 0.6, 2, started);
         reporter.last = None;
         reporter.examples(Stage::Features, 0.1, 3, started);
-        let fractions: Vec<f64> = lines
-            .iter()
-            .map(|line| match line.event {
-                Event::Progress { fraction, .. } => fraction,
-                _ => panic!("only progress was sent"),
-            })
-            .collect();
-        assert_eq!(fractions, [0.5, 0.6]);
+        assert_eq!(fractions(&lines), [(Stage::Features, 0.5), (Stage::Features, 0.6)]);
+    }
+
+    /// The interval starts in the future, so that no machine is slow enough to leave it.
+    fn hold_back(reporter: &mut Reporter<'_>) {
+        reporter.last = Some(Instant::now() + Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn the_last_line_of_each_stage_and_of_the_training_is_sent() {
+        let mut lines = Vec::new();
+        let mut send = |line| lines.push(line);
+        let mut reporter = Reporter::new(&mut send);
+        let started = Instant::now();
+        for (stage, fraction) in [
+            (Stage::Features, 0.1),
+            (Stage::Features, 0.2),
+            (Stage::Fit, 0.3),
+            (Stage::Fit, 0.4),
+            (Stage::Fit, 0.5),
+            (Stage::Validation, 0.6),
+        ] {
+            hold_back(&mut reporter);
+            reporter.examples(stage, fraction, 1, started);
+        }
+        reporter.stopped(7);
+        reporter.flush();
+        assert_eq!(fractions(&lines), [(Stage::Features, 0.2), (Stage::Fit, 0.5), (Stage::Validation, 0.6)]);
+        assert!(matches!(lines.last().map(|line| &line.event), Some(Event::Stopped { step: 7 })));
     }
 }

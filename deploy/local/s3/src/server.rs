@@ -31,7 +31,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     builder.set_auth(SimpleAuth::from_single(config.access_key, config.secret_key));
     let service = builder.build();
 
-    // before the address is printed: whoever waits for it may send the signal at once
+    // before the address is printed, because the caller may send the signal as soon as it has the address
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let listener = TcpListener::bind(config.address).await.with_context(|| format!("cannot listen on {}", config.address))?;

@@ -1,67 +1,94 @@
-//! A worker that is cut off from everything: by proxies that pass nothing on, and in a network of its own.
+//! Workers that are cut off from all services: by proxies that stall, and in a network namespace whose cable is unplugged.
 
 use std::process::Command;
 
 use aprendiz_test_gate::Point;
-use test_support::FaultProxy;
+use aprendiz_test_support::{FaultProxy, Process};
 
-use super::{Training, check_published_once, contract_run, training};
-use crate::export::contracts;
-use crate::hold::Hold;
-use crate::site::{SHORT_LEASE, Site};
+use super::check_published_once;
+use crate::fixture::exports::contracts;
+use crate::fixture::{HeldTraining, Hold, SHORT_LEASE, TestApp, evaluation_spec, training_spec};
 
-/// The address of a service with another host and port.
-fn through(url: &str, proxy: &FaultProxy) -> (String, String) {
+/// Proxies in front of PostgreSQL, Redis and the bucket.
+struct Proxies {
+    database: FaultProxy,
+    redis: FaultProxy,
+    bucket: FaultProxy,
+}
+
+impl Proxies {
+    /// Starts proxies that listen on `host`.
+    fn start_at(host: &str, app: &TestApp) -> Self {
+        Self {
+            database: FaultProxy::start_at(host, server_address(app.env.database.url())),
+            redis: FaultProxy::start_at(host, server_address(&app.env.redis.url())),
+            bucket: FaultProxy::start_at(host, &app.env.bucket.address()),
+        }
+    }
+
+    /// Environment of a worker with a short lease that reaches all services through the proxies.
+    fn variables(&self, app: &TestApp) -> [(&'static str, String); 4] {
+        [
+            (SHORT_LEASE.0, SHORT_LEASE.1.to_owned()),
+            ("DATABASE_URL", replace_address(app.env.database.url(), &self.database)),
+            ("REDIS_URL", replace_address(&app.env.redis.url(), &self.redis)),
+            ("AWS_ENDPOINT_URL_S3", format!("http://{}", self.bucket.address())),
+        ]
+    }
+
+    fn all(&self) -> [&FaultProxy; 3] {
+        [&self.database, &self.redis, &self.bucket]
+    }
+}
+
+/// HOST:PORT of a URL with a password.
+fn server_address(url: &str) -> &str {
+    url.rsplit_once('@').unwrap().1.split('/').next().unwrap()
+}
+
+/// The URL with the address of a proxy.
+fn replace_address(url: &str, proxy: &FaultProxy) -> String {
     let (head, rest) = url.split_once('@').expect("a URL with a password");
     let (_, path) = rest.split_once('/').unwrap_or((rest, ""));
-    (format!("{head}@{}/{path}", proxy.address()), rest.split('/').next().unwrap_or_default().to_owned())
+    format!("{head}@{}/{path}", proxy.address())
+}
+
+/// Starts a worker with another scratch folder, so that the gate holds the first worker only.
+fn start_second_worker(app: &TestApp) -> Process {
+    let elsewhere = app.env.folder().join("elsewhere");
+    app.env.worker("worker-2", &[("APRENDIZ_SCRATCH", elsewhere.to_str().unwrap())])
 }
 
 #[tokio::test]
-async fn a_worker_that_is_cut_off_is_replaced_and_changes_nothing_when_it_is_back() {
-    let site = Site::with(contracts()).await;
-    let address = |url: &str| url.rsplit_once('@').unwrap().1.split('/').next().unwrap().to_owned();
-    let (database_url, redis_url) = (site.env.database.url().to_owned(), site.env.redis.url());
-    let proxies = [
-        FaultProxy::start(&address(&database_url)),
-        FaultProxy::start(&address(&redis_url)),
-        FaultProxy::start(&site.env.bucket.address()),
-    ];
-    let (database_url, _) = through(&database_url, &proxies[0]);
-    let (redis_url, _) = through(&redis_url, &proxies[1]);
-    let endpoint = format!("http://{}", proxies[2].address());
-    let variables = [
-        SHORT_LEASE,
-        ("DATABASE_URL", database_url.as_str()),
-        ("REDIS_URL", redis_url.as_str()),
-        ("AWS_ENDPOINT_URL_S3", endpoint.as_str()),
-    ];
-    let Training { id, worker, child, hold } = training(&site, &variables).await;
-    proxies.iter().for_each(FaultProxy::stall);
+async fn a_worker_without_connections_is_replaced_and_changes_nothing_when_it_returns() {
+    let app = TestApp::with_import(contracts()).await;
+    let proxies = Proxies::start_at("127.0.0.1", &app);
+    let variables = proxies.variables(&app);
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let HeldTraining { id, worker, child, hold } = HeldTraining::start(&app, &variables).await;
+    proxies.all().into_iter().for_each(FaultProxy::stall);
 
-    // the gate holds the first one only
-    let elsewhere = site.env.folder().join("elsewhere");
-    let second = site.env.worker("worker-2", &[("APRENDIZ_SCRATCH", elsewhere.to_str().unwrap())]);
-    site.succeeded(id).await;
-    assert_eq!(site.attempts(id).await, ["lost", "succeeded"]);
-    // it has noticed by itself: nobody could tell it
-    child.is_gone().await;
+    let second = start_second_worker(&app);
+    app.wait_for_success(id).await;
+    assert_eq!(app.attempt_statuses(id).await, ["lost", "succeeded"]);
+    // the worker has killed its child, because it knows that its lease has expired
+    child.wait_for_exit().await;
     drop(hold);
-    let before = site.state().await;
-    proxies.iter().for_each(FaultProxy::pass);
-    site.logged(&worker, "lease lost").await;
-    assert_eq!(site.state().await, before);
-    check_published_once(&site, id).await;
+    let before = app.run_tables().await;
+    proxies.all().into_iter().for_each(FaultProxy::pass);
+    app.wait_for_log(&worker, "lease lost").await;
+    assert_eq!(app.run_tables().await, before);
+    check_published_once(&app, id).await;
 
-    // and it is of use again
+    // and the worker claims runs again
     drop(second);
-    let next = site.create_run(&super::small()).await;
-    site.succeeded(next).await;
+    let next = app.create_run(&evaluation_spec()).await;
+    app.wait_for_success(next).await;
     drop(worker);
-    site.finish().await;
+    app.finish().await;
 }
 
-/// A network of its own, joined to this machine by a cable that can be pulled.
+/// A network namespace, connected to this machine by a virtual cable that can be unplugged.
 struct Namespace {
     name: String,
     cable: String,
@@ -70,8 +97,8 @@ struct Namespace {
 impl Namespace {
     fn new() -> Self {
         let id = std::process::id() % 10_000;
-        let space = Self { name: format!("apz{id}"), cable: format!("apz{id}h") };
-        let (name, cable) = (&space.name, &space.cable);
+        let namespace = Self { name: format!("apz{id}"), cable: format!("apz{id}h") };
+        let (name, cable) = (&namespace.name, &namespace.cable);
         for line in [
             format!("netns add {name}"),
             format!("link add {cable} type veth peer name eth0 netns {name}"),
@@ -83,10 +110,10 @@ impl Namespace {
         ] {
             assert!(ip(&line), "ip {line}: this test needs root and iproute2");
         }
-        space
+        namespace
     }
 
-    fn pull(&self) {
+    fn unplug(&self) {
         assert!(ip(&format!("link set {} down", self.cable)));
     }
 
@@ -108,42 +135,27 @@ fn ip(arguments: &str) -> bool {
 
 #[tokio::test]
 #[ignore = "needs root: ./dev faults"]
-async fn a_worker_whose_cable_is_pulled_is_replaced_and_changes_nothing_when_it_is_back() {
-    let site = Site::with(contracts()).await;
-    let space = Namespace::new();
-    // the services listen on loopback only: proxies stand at this machine's end of the cable
-    let address = |url: &str| url.rsplit_once('@').unwrap().1.split('/').next().unwrap().to_owned();
-    let host = "10.213.7.1";
-    let proxies = [
-        FaultProxy::start_at(host, &address(site.env.database.url())),
-        FaultProxy::start_at(host, &address(&site.env.redis.url())),
-        FaultProxy::start_at(host, &site.env.bucket.address()),
-    ];
-    let (database_url, _) = through(site.env.database.url(), &proxies[0]);
-    let (redis_url, _) = through(&site.env.redis.url(), &proxies[1]);
-    let endpoint = format!("http://{}", proxies[2].address());
-    let variables = [
-        SHORT_LEASE,
-        ("DATABASE_URL", database_url.as_str()),
-        ("REDIS_URL", redis_url.as_str()),
-        ("AWS_ENDPOINT_URL_S3", endpoint.as_str()),
-    ];
-    let worker = site.env.worker_under(&["ip", "netns", "exec", &space.name], "worker-1", &variables);
-    let hold = Hold::at(&site, Point::Step(5));
-    let id = site.create_run(&contract_run()).await;
-    hold.reached().await;
-    space.pull();
-    // the gate holds the first one only
-    let elsewhere = site.env.folder().join("elsewhere");
-    let second = site.env.worker("worker-2", &[("APRENDIZ_SCRATCH", elsewhere.to_str().unwrap())]);
-    site.succeeded(id).await;
-    assert_eq!(site.attempts(id).await, ["lost", "succeeded"]);
-    let before = site.state().await;
+async fn a_worker_with_an_unplugged_cable_is_replaced_and_changes_nothing_when_it_returns() {
+    let app = TestApp::with_import(contracts()).await;
+    let namespace = Namespace::new();
+    // the services listen on loopback only, so the proxies listen at this machine's end of the cable
+    let proxies = Proxies::start_at("10.213.7.1", &app);
+    let variables = proxies.variables(&app);
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let worker = app.env.worker_under(&["ip", "netns", "exec", &namespace.name], "worker-1", &variables);
+    let hold = Hold::at(&app, Point::Step(5));
+    let id = app.create_run(&training_spec()).await;
+    hold.wait_until_reached().await;
+    namespace.unplug();
+    let second = start_second_worker(&app);
+    app.wait_for_success(id).await;
+    assert_eq!(app.attempt_statuses(id).await, ["lost", "succeeded"]);
+    let before = app.run_tables().await;
     drop(hold);
-    space.plug_in();
-    site.logged(&worker, "lease lost").await;
-    assert_eq!(site.state().await, before);
-    check_published_once(&site, id).await;
-    drop((worker, second, space));
-    site.finish().await;
+    namespace.plug_in();
+    app.wait_for_log(&worker, "lease lost").await;
+    assert_eq!(app.run_tables().await, before);
+    check_published_once(&app, id).await;
+    drop((worker, second, namespace));
+    app.finish().await;
 }

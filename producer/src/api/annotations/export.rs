@@ -2,13 +2,13 @@
 
 use std::io;
 
-use annotations::export::{ExportCursor, ExportReader, ExportSelection, ExportedDocument, TaskParts, field_types};
+use aprendiz_annotations::export::{ExportCursor, ExportReader, ExportSelection, ExportedDocument, TaskParts, field_types};
+use aprendiz_runs::resolve_position;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use runs::resolve_position;
 use serde::Deserialize;
 use sqlx::PgConnection;
 use tokio::sync::mpsc;
@@ -32,7 +32,7 @@ const READ_AHEAD_CHUNKS: usize = 2;
 /// Response header with the position of the export.
 pub(in crate::api) const POSITION_HEADER: HeaderName = HeaderName::from_static("aprendiz-position");
 /// Source of documents that came from Label Studio. Importing others into Label Studio would create new tasks there.
-const LABEL_STUDIO: &str = annotations::import::SOURCE;
+const LABEL_STUDIO: &str = aprendiz_annotations::import::SOURCE;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(export))

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::io;
 
-use annotations::export::{ExportedDocument, FieldType, TaskParts, write_line, write_task};
-use dataset::AnnotationParquetWriter;
+use aprendiz_annotations::export::{ExportedDocument, FieldType, TaskParts, write_line, write_task};
+use aprendiz_dataset::AnnotationParquetWriter;
 
 /// Encodes up to `remaining` rows.
 pub(super) struct Encoder {

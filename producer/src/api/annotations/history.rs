@@ -1,6 +1,6 @@
 //! History of an annotation.
 
-use annotations::{FieldHistory, history as load_history};
+use aprendiz_annotations::{FieldHistory, history as load_history};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;

@@ -1,14 +1,15 @@
 //! The annotation of one field of a document: show, review, retract.
 
-use annotations::ReviewStatus;
-use annotations::documents::{Annotation, get as document};
-use annotations::reviews::{Decision, Expected, NewReview, RecordedReview, ReviewError, SpanInput, current_state, record_review};
+use aprendiz_annotation_types::deserialize_time;
+use aprendiz_annotations::ReviewStatus;
+use aprendiz_annotations::documents::{Annotation, get as document};
+use aprendiz_annotations::reviews::{Decision, Expected, NewReview, RecordedReview, ReviewError, SpanInput, current_state, record_review};
+use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
-use runs::record_audit;
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::Acquire as _;
@@ -44,7 +45,7 @@ struct ReviewRequest {
     #[serde(default)]
     reviewer: Option<String>,
     /// Time of the decision; default: now. A review older than the current one is stored but does not become current.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "deserialize_time")]
     occurred_at: Option<DateTime<Utc>>,
     /// Usually omitted: the status follows from prediction and value. A status that contradicts them is rejected.
     #[serde(default)]

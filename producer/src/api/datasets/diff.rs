@@ -1,8 +1,8 @@
 //! Compares two dataset snapshots.
 
+use aprendiz_dataset::inspect::{Change, DatasetDiff, changes, diff};
 use axum::Json;
 use axum::extract::State;
-use dataset::inspect::{Change, DatasetDiff, changes, diff};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

@@ -1,10 +1,10 @@
 //! Downloads dataset snapshots, as a whole or file by file.
 
+use aprendiz_dataset::inspect::InspectError;
+use aprendiz_runs::{DatasetId, DatasetRecord, RunId, get_run};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
-use dataset::inspect::InspectError;
-use runs::{DatasetId, DatasetRecord, RunId, get_run};
 use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;

@@ -1,8 +1,8 @@
 //! Lineage of a dataset snapshot: the events in it, and the runs trained on it.
 
+use aprendiz_dataset::inspect::{DatasetLineage, DatasetValue, lineage as load_lineage, load_snapshot, values};
 use axum::Json;
 use axum::extract::State;
-use dataset::inspect::{DatasetLineage, DatasetValue, lineage as load_lineage, load_snapshot, values};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -1,8 +1,8 @@
 //! Reports the contents and the label quality of a dataset snapshot.
 
+use aprendiz_dataset::inspect::{Conflict, DatasetReport, conflicts as list_conflicts, load_snapshot, report as report_on};
 use axum::Json;
 use axum::extract::State;
-use dataset::inspect::{Conflict, DatasetReport, conflicts as list_conflicts, load_snapshot, report as report_on};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -1,8 +1,8 @@
 //! Shows a dataset snapshot.
 
+use aprendiz_runs::{DatasetId, DatasetRecord, get_dataset};
 use axum::Json;
 use axum::extract::State;
-use runs::{DatasetId, DatasetRecord, get_dataset};
 use sqlx::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -1,9 +1,9 @@
 //! Verifies a dataset snapshot: rebuilds its rows from the events and checks its files.
 
+use aprendiz_dataset::inspect::{Verdict, Verification, verify as verify_rows};
+use aprendiz_runs::{DatasetId, get_dataset};
 use axum::Json;
 use axum::extract::State;
-use dataset::inspect::{Verdict, Verification, verify as verify_rows};
-use runs::{DatasetId, get_dataset};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
@@ -101,7 +101,7 @@ async fn verify(
 async fn check_file(state: &AppState, key: &str, file: &StoredFile) -> Result<FileState, ApiError> {
     let mut object = match state.store.get(key, None).await {
         Ok(object) => object,
-        Err(artifacts::StoreError::MissingObject(_)) => return Ok(FileState::Missing),
+        Err(aprendiz_artifacts::StoreError::MissingObject(_)) => return Ok(FileState::Missing),
         Err(error) => return Err(error.into()),
     };
     if object.bytes != file.bytes {

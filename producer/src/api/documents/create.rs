@@ -1,12 +1,12 @@
 //! Creates a single document.
 
-use annotations::documents::{DocumentText, get};
-use annotations::import::{NewDocument, create_document};
+use aprendiz_annotations::documents::{DocumentText, get};
+use aprendiz_annotations::import::{NewDocument, create_document};
+use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use runs::record_audit;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sqlx::Acquire as _;

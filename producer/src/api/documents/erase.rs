@@ -1,9 +1,9 @@
 //! Erases a document on legal request.
 
+use aprendiz_dataset::inspect::{ErasedDocument, erase_document};
+use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::State;
-use dataset::inspect::{ErasedDocument, erase_document};
-use runs::record_audit;
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::Connection as _;

@@ -1,6 +1,6 @@
 //! Errors for documents that are erased or do not exist.
 
-use annotations::erasure::get_erasure;
+use aprendiz_annotations::erasure::get_erasure;
 use axum::http::StatusCode;
 use sqlx::PgConnection;
 use uuid::Uuid;

@@ -1,8 +1,8 @@
 //! Lineage of a document: the snapshots, runs and model versions that contain it.
 
+use aprendiz_dataset::inspect::{DocumentLineage, document_lineage};
 use axum::Json;
 use axum::extract::State;
-use dataset::inspect::{DocumentLineage, document_lineage};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! Lists and shows documents and their annotations.
 
-use annotations::documents::{
+use aprendiz_annotations::documents::{
     Annotation, Document, DocumentCursor, DocumentFilter, DocumentText, get, list as list_documents, list_annotations,
 };
 use axum::Json;

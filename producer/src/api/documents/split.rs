@@ -1,9 +1,9 @@
 //! Splits of documents: explains an assignment, and indexes documents for near-duplicate detection.
 
-use annotations::near_duplicates::{IndexReport, SplitExplanation, backfill_index, explain as explain_split};
+use aprendiz_annotations::near_duplicates::{IndexReport, SplitExplanation, backfill_index, explain as explain_split};
+use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::State;
-use runs::record_audit;
 use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use artifacts::Store;
+use aprendiz_artifacts::Store;
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};

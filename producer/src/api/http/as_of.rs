@@ -1,8 +1,9 @@
 //! The query parameter `as_of`: a position, or a time that is resolved to one.
 
+use aprendiz_annotation_types::parse_time;
+use aprendiz_runs::resolve_position;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use runs::resolve_position;
 use sqlx::PgConnection;
 
 use crate::api::http::error::ApiError;
@@ -19,8 +20,8 @@ impl AsOf {
         if let Ok(position @ 0..) = text.parse() {
             return Ok(Self::Position(position));
         }
-        match DateTime::parse_from_rfc3339(text) {
-            Ok(time) => Ok(Self::Time(time.to_utc())),
+        match parse_time(text) {
+            Ok(time) => Ok(Self::Time(time)),
             Err(_) => Err(ApiError::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "invalid_query",
@@ -46,7 +47,10 @@ mod tests {
     fn as_of_is_a_position_or_a_time() {
         assert_eq!(AsOf::parse("17").unwrap(), AsOf::Position(17));
         assert!(matches!(AsOf::parse("2026-11-21T08:00:00+01:00").unwrap(), AsOf::Time(_)));
-        for bad in ["-1", "", "yesterday", "2026-11-21"] {
+        for day in ["2026-11-21", "2026-11-21 00:00:00", "2026-11-21T00:00"] {
+            assert_eq!(AsOf::parse(day).unwrap(), AsOf::parse("2026-11-21T00:00:00Z").unwrap(), "{day}");
+        }
+        for bad in ["-1", "", "yesterday", "21/11/2026"] {
             assert!(AsOf::parse(bad).is_err(), "{bad}");
         }
     }

@@ -3,10 +3,10 @@
 //!
 //! API keys are looked up on each request: a revoked key stops working at once.
 
+use aprendiz_runs::{Role, authenticate};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use runs::{Role, authenticate};
 
 use crate::api::http::error::ApiError;
 use crate::api::state::AppState;

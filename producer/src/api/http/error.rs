@@ -7,18 +7,19 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use annotations::AnnotationsError;
-use annotations::import::legacy_csv::{self, LegacyCsvError};
-use annotations::import::{ImportError, ReadError};
-use annotations::reviews::ReviewError;
+use aprendiz_annotations::AnnotationsError;
+use aprendiz_annotations::import::legacy_csv::{self, LegacyCsvError};
+use aprendiz_annotations::import::{ImportError, ReadError};
+use aprendiz_annotations::reviews::ReviewError;
+use aprendiz_artifacts::StoreError;
+use aprendiz_dataset::DatasetError;
+use aprendiz_dataset::inspect::InspectError;
 use aprendiz_db::is_unavailable;
-use artifacts::StoreError;
+use aprendiz_inference::ModelError;
+use aprendiz_run_spec::SpecError;
+use aprendiz_runs::RunsError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use dataset::DatasetError;
-use dataset::inspect::InspectError;
-use inference::ModelError;
-use runs::{RunsError, SpecError};
 use serde::Serialize;
 use serde_json::Value;
 use tracing::{error, warn};

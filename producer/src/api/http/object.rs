@@ -2,7 +2,7 @@
 
 use std::io;
 
-use artifacts::{ObjectRange, Store, StoreError};
+use aprendiz_artifacts::{ObjectRange, Store, StoreError};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;

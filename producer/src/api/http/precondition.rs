@@ -1,6 +1,6 @@
 //! Preconditions of a write: the version that the client has seen, from `If-Match` or `If-None-Match`.
 
-use annotations::reviews::Expected;
+use aprendiz_annotations::reviews::Expected;
 use axum::http::{HeaderMap, StatusCode, header};
 
 use crate::api::http::error::ApiError;

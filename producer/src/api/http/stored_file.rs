@@ -1,6 +1,6 @@
 //! Files of a dataset or model version: their entries in the database, and downloads with `ETag`, `Range` and `HEAD`.
 
-use artifacts::{ObjectPrefix, ObjectRange, Store, check_relative_path};
+use aprendiz_artifacts::{ObjectPrefix, ObjectRange, Store, check_relative_path};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};

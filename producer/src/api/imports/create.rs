@@ -2,15 +2,16 @@
 //!
 //! The file is imported in one transaction: a client that disconnects or an invalid file leaves nothing behind.
 
-use annotations::import::{
+use aprendiz_annotations::import::{
     ImportLimits, ImportReport, ImportState, StoredOptions, declare_import_object, import_label_studio, import_state, request_import,
 };
+use aprendiz_artifacts::import_key;
+use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use runs::record_audit;
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::Acquire as _;
@@ -103,7 +104,7 @@ async fn create(
 /// Stores the file, then enqueues its import. If enqueuing fails, the sweeper deletes the file after a day.
 async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, body: Body) -> Result<Response, ApiError> {
     let id = Uuid::now_v7();
-    let key = format!("imports/{id}");
+    let key = import_key(id);
     let spooled = spool(body, state.config.max_import_bytes).await?;
     let mut conn = state.pool.acquire().await?;
     declare_import_object(&mut conn, &key).await?;

@@ -1,14 +1,15 @@
 //! Imports or scores legacy review files.
 
+use aprendiz_annotation_types::deserialize_time;
 use std::io;
 
-use annotations::import::legacy_csv::{LegacyCsvOptions, LegacyCsvReport, LegacyCsvScore, import_legacy_csv, score as score_file};
+use aprendiz_annotations::import::legacy_csv::{LegacyCsvOptions, LegacyCsvReport, LegacyCsvScore, import_legacy_csv, score as score_file};
+use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use runs::record_audit;
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::Acquire as _;
@@ -36,6 +37,7 @@ struct LegacyCsvQuery {
     /// Project in which documents are looked up and created
     project: Option<String>,
     /// Review time of rows without their own; default: now. More recent reviews stay current
+    #[serde(default, deserialize_with = "deserialize_time")]
     reviewed_at: Option<DateTime<Utc>>,
     /// File name, stored with the import
     file_name: Option<String>,

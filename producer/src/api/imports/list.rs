@@ -1,6 +1,6 @@
 //! Lists imports.
 
-use annotations::import::{ImportState, list_imports};
+use aprendiz_annotations::import::{ImportState, list_imports};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;

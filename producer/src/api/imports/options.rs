@@ -1,6 +1,6 @@
 //! Options of an import as query parameters.
 
-use annotations::import::StoredOptions;
+use aprendiz_annotations::import::StoredOptions;
 use serde::Deserialize;
 
 use crate::api::http::error::ApiError;

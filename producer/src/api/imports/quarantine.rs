@@ -1,6 +1,6 @@
 //! Lists and downloads the quarantined tasks of an import.
 
-use annotations::import::{QuarantineEntry, import_state, quarantined_file, quarantined_tasks};
+use aprendiz_annotations::import::{QuarantineEntry, import_state, quarantined_file, quarantined_tasks};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};

@@ -2,11 +2,13 @@
 
 use std::io::Cursor;
 
-use annotations::import::{ImportLimits, ImportReport, ImportStatus, StoredOptions, import_label_studio, import_state, quarantined_file};
+use aprendiz_annotations::import::{
+    ImportLimits, ImportReport, ImportStatus, StoredOptions, import_label_studio, import_state, quarantined_file,
+};
+use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use runs::record_audit;
 use serde_json::json;
 use sqlx::Acquire as _;
 use utoipa_axum::router::OpenApiRouter;

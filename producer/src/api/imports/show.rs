@@ -1,6 +1,6 @@
 //! Shows an import.
 
-use annotations::import::{ImportState, import_state};
+use aprendiz_annotations::import::{ImportState, import_state};
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;

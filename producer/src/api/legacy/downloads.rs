@@ -1,9 +1,9 @@
 //! Downloads for the SPA: dataset snapshot and model of a run.
 
+use aprendiz_runs::RunId;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
-use runs::RunId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

@@ -1,9 +1,9 @@
 //! Lists and shows training runs as jobs of the SPA.
 
+use aprendiz_runs::{RunFilter, RunId, RunPhase, RunStatus, TrainingRun, get_run, list_runs};
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use runs::{RunFilter, RunId, RunPhase, RunStatus, TrainingRun, get_run, list_runs};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -111,7 +111,7 @@ async fn jobs(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
     let mut conn = state.pool.acquire().await?;
     match get_run(&mut conn, id).await {
         Ok(run) => Ok(Json(vec![run.into()])),
-        Err(runs::RunsError::UnknownRun(_)) => Ok(Json(Vec::new())),
+        Err(aprendiz_runs::RunsError::UnknownRun(_)) => Ok(Json(Vec::new())),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,10 +1,11 @@
 //! Starts a training run from the SPA.
 
+use aprendiz_run_spec::{DataSpec, RunSpec};
+use aprendiz_runs::{CreateRun, RunId, RunStatus, create_run};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use runs::{CreateRun, DataSpec, RunId, RunSpec, RunStatus, create_run};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -72,7 +73,7 @@ async fn create(
         ));
     }
     let mut conn = state.pool.acquire().await?;
-    validate_spec(&mut conn, &spec).await?;
+    let spec = validate_spec(&mut conn, spec).await?;
     let request = CreateRun {
         spec,
         actor: &actor.0,

@@ -1,9 +1,9 @@
 //! Downloads model versions, as a whole or file by file.
 
+use aprendiz_runs::{ModelVersion, RunId, find_version_by_run, get_run};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
-use runs::{ModelVersion, RunId, find_version_by_run, get_run};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -1,8 +1,8 @@
 //! Lists and shows models and their versions.
 
+use aprendiz_runs::{ModelSummary, ModelVersion, list_models, list_versions};
 use axum::Json;
 use axum::extract::State;
-use runs::{ModelSummary, ModelVersion, list_models, list_versions};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

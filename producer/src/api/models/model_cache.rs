@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use artifacts::Store;
+use aprendiz_artifacts::Store;
+use aprendiz_inference::Model;
+use aprendiz_runs::ModelVersion;
 use bytes::Bytes;
-use inference::Model;
-use runs::ModelVersion;
 use sha2::{Digest as _, Sha256};
 use tokio::fs;
 use tokio::sync::{Mutex, OnceCell};
@@ -85,7 +85,7 @@ impl ModelCache {
             let path = staged.path().join(&file.path);
             self.store.download(&key_below(&version.object_prefix, &file.path)?, &path, &file.sha256).await?;
         }
-        fs::write(staged.path().join(inference::manifest::MANIFEST_FILE), &files.manifest).await.map_err(ApiError::internal)?;
+        fs::write(staged.path().join(aprendiz_inference::manifest::MANIFEST_FILE), &files.manifest).await.map_err(ApiError::internal)?;
         let model = open(staged.path(), &version.manifest_sha256).await.map_err(ApiError::internal)?;
         // if another process was first, its folder has the same content
         if fs::rename(staged.path(), &home).await.is_ok() {
@@ -98,7 +98,7 @@ impl ModelCache {
 
 /// Loads a model folder after checking the hash of its manifest.
 async fn open(dir: &Path, manifest_sha256: &str) -> anyhow::Result<Arc<Model>> {
-    let manifest = fs::read(dir.join(inference::manifest::MANIFEST_FILE)).await?;
+    let manifest = fs::read(dir.join(aprendiz_inference::manifest::MANIFEST_FILE)).await?;
     let found = hex::encode(Sha256::digest(&manifest));
     anyhow::ensure!(found == manifest_sha256, "manifest has sha256 {found}, expected {manifest_sha256}");
     let dir = dir.to_owned();

@@ -1,8 +1,8 @@
 //! Predicts field values with a published model.
 
+use aprendiz_inference::{FieldPrediction, RankedLabel};
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
-use inference::{FieldPrediction, RankedLabel};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -49,6 +49,9 @@ struct PredictResponse {
 /// Predictions for one text.
 #[derive(Debug, Serialize, ToSchema)]
 struct TextPrediction {
+    /// Whether the model knows no feature of the text, for example because it is empty or in another language. Then nothing is answered,
+    /// and the probabilities are the shares of the classes in training.
+    no_known_feature: bool,
     /// One prediction per field, ordered by name.
     fields: Vec<FieldAnswer>,
 }
@@ -119,14 +122,20 @@ async fn predict(
     };
     let model = state.models.get(&version, files).await?;
     let predictions = tokio::task::spawn_blocking(move || model.predict_batch(&texts)).await.map_err(ApiError::internal)?;
-    let predictions =
-        predictions.into_iter().map(|fields| TextPrediction { fields: fields.into_iter().map(FieldAnswer::from).collect() }).collect();
+    let predictions = predictions.into_iter().map(TextPrediction::from).collect();
     Ok(Json(PredictResponse { model: version.model, number: version.number, predictions }))
+}
+
+impl From<Vec<FieldPrediction>> for TextPrediction {
+    fn from(fields: Vec<FieldPrediction>) -> Self {
+        let no_known_feature = fields.iter().any(|prediction| prediction.no_known_feature);
+        Self { no_known_feature, fields: fields.into_iter().map(FieldAnswer::from).collect() }
+    }
 }
 
 impl From<FieldPrediction> for FieldAnswer {
     fn from(prediction: FieldPrediction) -> Self {
-        let FieldPrediction { field, value, confidence, answered, top } = prediction;
+        let FieldPrediction { field, value, confidence, answered, no_known_feature: _, top } = prediction;
         let top =
             top.into_iter().map(|RankedLabel { label, probability }| ClassProbability { value: label.into_iter().collect(), probability });
         Self { field, value: value.into_iter().collect(), confidence, answered, top: top.collect() }

@@ -1,10 +1,11 @@
 //! A version of a model: its row, its kind and its files.
 
-use artifacts::Store;
+use aprendiz_artifacts::Store;
+use aprendiz_run_spec::RunKind;
+use aprendiz_runs::{ModelVersion, find_version};
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
-use runs::{ModelVersion, RunKind, find_version};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
@@ -14,7 +15,7 @@ use crate::api::http::object::open;
 use crate::api::http::stored_file::{StoredFile, key_below, parse_files};
 
 /// Name of the file that lists the other files.
-pub(super) const MANIFEST: &str = inference::manifest::MANIFEST_FILE;
+pub(super) const MANIFEST: &str = aprendiz_inference::manifest::MANIFEST_FILE;
 /// Size limit of a manifest; a larger object was not written by this software.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 

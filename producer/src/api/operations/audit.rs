@@ -1,9 +1,10 @@
 //! The audit log: every change with its actor.
 
+use aprendiz_annotation_types::deserialize_time;
+use aprendiz_runs::{AuditEntry, AuditFilter, list_audit};
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use runs::{AuditEntry, AuditFilter, list_audit};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -29,6 +30,7 @@ struct ListQuery {
     /// Only changes of this subject: an id or a name
     subject: Option<String>,
     /// Only changes at or after this time
+    #[serde(default, deserialize_with = "deserialize_time")]
     since: Option<DateTime<Utc>>,
     /// `next_cursor` of the previous page
     cursor: Option<String>,

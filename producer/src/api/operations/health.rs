@@ -135,7 +135,7 @@ async fn database(state: &AppState) -> Check {
 async fn bucket(state: &AppState) -> Check {
     let outcome = match timeout(PROBE_TIMEOUT, state.store.check()).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(artifacts::StoreError::MissingBucket(name))) => Err(format!("bucket `{name}` does not exist")),
+        Ok(Err(aprendiz_artifacts::StoreError::MissingBucket(name))) => Err(format!("bucket `{name}` does not exist")),
         Ok(Err(_)) => Err("no response, or access denied".to_owned()),
         Err(_) => Err(format!("no response within {} s", PROBE_TIMEOUT.as_secs())),
     };

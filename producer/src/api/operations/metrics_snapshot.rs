@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
+use aprendiz_runs::{AttemptStatus, InstallationStats, RunStatus, read_installation_stats};
 use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use runs::{AttemptStatus, InstallationStats, RunStatus, read_installation_stats};
 use sqlx::PgPool;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};

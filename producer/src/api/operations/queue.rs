@@ -1,8 +1,8 @@
 //! Statistics of the queue.
 
+use aprendiz_runs::{QueueStats, queue_stats};
 use axum::Json;
 use axum::extract::State;
-use runs::{QueueStats, queue_stats};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

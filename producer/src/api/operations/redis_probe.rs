@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use queue::{Publisher, QueueConfig, QueueError};
+use aprendiz_queue::{Publisher, QueueConfig, QueueError};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 

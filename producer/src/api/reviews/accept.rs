@@ -1,9 +1,9 @@
 //! Accepts many predictions of a field at once.
 
-use annotations::reviews::{Acceptance, AcceptedPredictions, MAX_ACCEPTED, accept_predictions};
+use aprendiz_annotations::reviews::{Acceptance, AcceptedPredictions, MAX_ACCEPTED, accept_predictions};
+use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::State;
-use runs::record_audit;
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::Acquire as _;

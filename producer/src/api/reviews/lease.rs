@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use annotations::reviews::{ReviewLease, acquire_lease, current_lease, release_lease};
+use aprendiz_annotations::reviews::{ReviewLease, acquire_lease, current_lease, release_lease};
+use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::TimeDelta;
-use runs::record_audit;
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::Acquire as _;

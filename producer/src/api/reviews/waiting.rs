@@ -1,6 +1,6 @@
 //! Lists fields that await review.
 
-use annotations::reviews::{WaitingCursor, WaitingField, WaitingFilter, WaitingOrder, list_waiting};
+use aprendiz_annotations::reviews::{WaitingCursor, WaitingField, WaitingFilter, WaitingOrder, list_waiting};
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};

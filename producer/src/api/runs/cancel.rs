@@ -1,8 +1,8 @@
 //! Cancels a training run.
 
+use aprendiz_runs::{RunId, TrainingRun, cancel_run};
 use axum::Json;
 use axum::extract::State;
-use runs::{RunId, TrainingRun, cancel_run};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

@@ -1,9 +1,10 @@
 //! Creates child runs: `ingest`, `evaluation` and `sentence-transformer` runs over the data of another run.
 
+use aprendiz_run_spec::{ModelName, RunKind, RunSpec};
+use aprendiz_runs::{CreateRun, RunId, TrainingRun, create_run, get_run, list_run_documents};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use runs::{CreateRun, ModelName, RunId, RunKind, RunSpec, TrainingRun, create_run, get_run, list_run_documents};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -151,14 +152,14 @@ async fn create_child_run(
     let fresh = if fresh_data { "fresh" } else { "" };
     let request_sha256 = hex::encode(Sha256::digest(format!("{} {parent_id} {body_sha256}{fresh}", child.name()).trim_end()));
     let dataset_only = child == ChildRunRequest::Ingest;
+    // the other children name only what their parent names
+    let may_name_unknown = matches!(child, ChildRunRequest::Encoder(_));
     let mut spec = child.spec(parent.run_spec()?)?;
-    if spec.kind == RunKind::SentenceTransformer && !dataset_only {
-        validate_spec(&mut conn, &spec).await?;
-    }
     spec.data.documents = list_run_documents(&mut conn, parent_id).await?;
     if fresh_data {
         spec.data.as_of = None;
     }
+    let spec = if may_name_unknown { validate_spec(&mut conn, spec).await? } else { spec.validate()? };
     let run = CreateRun {
         spec,
         actor: &actor.0,
@@ -188,13 +189,12 @@ impl ChildRunRequest {
         match self {
             Self::Ingest => {}
             Self::Evaluation => {
-                spec.data.pairs = None;
-                spec = RunSpec { kind: RunKind::Evaluate, params: Map::new(), base_model: None, ..spec };
+                spec = spec.with_kind(RunKind::Evaluate);
             }
             Self::Encoder(request) => {
                 if spec.kind != RunKind::SentenceTransformer {
                     let model = default_encoder_name(&spec.model)?;
-                    spec = RunSpec { kind: RunKind::SentenceTransformer, params: Map::new(), model, ..spec };
+                    spec = RunSpec { model, ..spec.with_kind(RunKind::SentenceTransformer) };
                 }
                 spec.model = request.model.unwrap_or(spec.model);
                 spec.params = request.params.unwrap_or(spec.params);
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn an_evaluation_reads_the_same_data_and_has_no_parameters() {
         let spec = ChildRunRequest::Evaluation.spec(parent()).unwrap();
-        spec.validate().unwrap();
+        spec.clone().validate().unwrap();
         assert_eq!((spec.kind, &spec.data, spec.run_after), (RunKind::Evaluate, &parent().data, None));
     }
 
@@ -239,14 +239,14 @@ mod tests {
     #[test]
     fn an_encoder_has_its_own_name_and_parameters_and_the_same_data() {
         let spec = ChildRunRequest::Encoder(EncoderRequest::default()).spec(parent()).unwrap();
-        spec.validate().unwrap();
+        spec.clone().validate().unwrap();
         assert_eq!((spec.kind, spec.model.as_str()), (RunKind::SentenceTransformer, "m-encoder"));
         assert!(spec.params.is_empty() && spec.data == parent().data);
 
         let request: EncoderRequest = serde_json::from_str(r#"{"model":"other","base_model":"models:/m-encoder/1"}"#).unwrap();
         let again = ChildRunRequest::Encoder(request).spec(RunSpec { seed: 7, ..spec }).unwrap();
         assert_eq!((again.model.as_str(), again.base_model.as_deref(), again.seed), ("other", Some("models:/m-encoder/1"), 7));
-        let evaluation = ChildRunRequest::Evaluation.spec(again.completed()).unwrap();
+        let evaluation = ChildRunRequest::Evaluation.spec(again.validate().unwrap().into()).unwrap();
         evaluation.validate().unwrap();
 
         let long = RunSpec { model: "a".repeat(63).parse().unwrap(), ..parent() };

@@ -1,9 +1,10 @@
 //! Clones a training run: a new run with the spec of another one, optionally changed.
 
+use aprendiz_run_spec::{RunKind, RunSpec};
+use aprendiz_runs::{CreateRun, RunId, TrainingRun, get_run, list_run_documents};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use runs::{CreateRun, RunId, RunSpec, TrainingRun, get_run, list_run_documents};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -70,7 +71,7 @@ async fn clone(
     let CloneRequest { changes, same_data } = body.value;
     let documents = list_run_documents(&mut conn, id).await?;
     let spec = patch_spec(original.spec, documents, &Value::Object(changes), same_data)?;
-    validate_spec(&mut conn, &spec).await?;
+    let spec = validate_spec(&mut conn, spec).await?;
     let request_sha256 = hex::encode(Sha256::digest(format!("clone {id} {}", body.sha256)));
     let request = CreateRun {
         spec,
@@ -82,7 +83,7 @@ async fn clone(
         position: same_data.then_some(original.position),
         trace_parent: trace_parent(&headers),
     };
-    Ok(accepted(runs::clone_run(&mut conn, id, request).await?))
+    Ok(accepted(aprendiz_runs::clone_run(&mut conn, id, request).await?))
 }
 
 /// Applies `changes` to the spec of the original run. `run_after` is reset, and without `same_data` also `as_of`; `changes` may set
@@ -97,8 +98,15 @@ fn patch_spec(mut spec: Value, documents: Option<Vec<Uuid>>, changes: &Value, sa
     if !same_data {
         json_patch::merge(&mut spec, &json!({ "data": { "as_of": null } }));
     }
+    let invalid = |error| ApiError::unprocessable("invalid_body", format!("spec after the changes: {error}"));
+    if let Some(kind) = changes.get("kind") {
+        // the original has all defaults of its own kind, which are no parameters of another one
+        let kind: Option<RunKind> = serde_json::from_value(kind.clone()).map_err(invalid)?;
+        let original: RunSpec = serde_json::from_value(spec).map_err(invalid)?;
+        spec = serde_json::to_value(original.with_kind(kind.unwrap_or_default())).map_err(ApiError::internal)?;
+    }
     json_patch::merge(&mut spec, changes);
-    serde_json::from_value(spec).map_err(|error| ApiError::unprocessable("invalid_body", format!("spec after the changes: {error}")))
+    serde_json::from_value(spec).map_err(invalid)
 }
 
 #[cfg(test)]
@@ -138,6 +146,21 @@ mod tests {
         let patched = patch_spec(original(), None, &json!({ "data": { "as_of": "2026-02-01T00:00:00Z" } }), false).unwrap();
         assert!(patched.data.as_of.is_some());
         assert!(patch_spec(original(), None, &json!({ "data": { "as_of": "2026-02-01T00:00:00Z" } }), true).is_err());
+    }
+
+    #[test]
+    fn another_kind_starts_from_its_own_defaults() {
+        let changes = json!({ "kind": "sentence-transformer", "params": { "epochs": 2 }, "model": "encoder" });
+        let spec = patch_spec(original(), None, &changes, true).unwrap();
+        assert_eq!(Value::Object(spec.params.clone()), json!({ "epochs": 2 }));
+        let encoder = serde_json::to_value(RunSpec::from(spec.validate().unwrap())).unwrap();
+        for kind in [json!("linear"), json!(null)] {
+            let spec = patch_spec(encoder.clone(), None, &json!({ "kind": kind }), true).unwrap().validate().unwrap();
+            assert_eq!((spec.kind().kind(), spec.kind().base_model()), (RunKind::Linear, None));
+        }
+        let same = patch_spec(encoder.clone(), None, &json!({ "kind": "sentence-transformer" }), true).unwrap();
+        assert_eq!(Value::Object(same.params), encoder["params"]);
+        assert!(patch_spec(encoder, None, &json!({ "kind": "forest" }), true).is_err());
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Creates a training run.
 
+use aprendiz_run_spec::RunSpec;
+use aprendiz_runs::{CreateRun, Created, TrainingRun, create_run};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use runs::{CreateRun, Created, RunSpec, TrainingRun, create_run};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -41,9 +42,9 @@ async fn create(
     body: JsonBody<RunSpec>,
 ) -> Result<Response, ApiError> {
     let mut conn = state.pool.acquire().await?;
-    validate_spec(&mut conn, &body.value).await?;
+    let spec = validate_spec(&mut conn, body.value).await?;
     let request = CreateRun {
-        spec: body.value,
+        spec,
         actor: &actor.0,
         on_behalf_of: None,
         idempotency: idempotency_key(&headers)?.map(|key| (key, body.sha256)),

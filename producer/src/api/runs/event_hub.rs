@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use runs::RunId;
+use aprendiz_runs::RunId;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::broadcast;

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use aprendiz_runs::{EventKind, RunEvent, RunId, TrainingRun, events_after, get_run};
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -10,7 +11,6 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures::Stream;
 use futures::stream::{self, StreamExt as _};
-use runs::{EventKind, RunEvent, RunId, TrainingRun, events_after, get_run};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use tracing::warn;
@@ -152,7 +152,7 @@ impl Follower {
     }
 
     /// The next events, and whether they are the last ones. Returns `None` at shutdown.
-    async fn next_batch(&mut self) -> Result<Option<(Vec<RunEvent>, bool)>, runs::RunsError> {
+    async fn next_batch(&mut self) -> Result<Option<(Vec<RunEvent>, bool)>, aprendiz_runs::RunsError> {
         loop {
             let mut conn = self.state.pool.acquire().await?;
             // read the run first: the events written before it ended are then in this batch or an earlier one

@@ -1,8 +1,8 @@
 //! Explains the state of a training run to people.
 
+use aprendiz_runs::{Explanation, RunId, RunStatus, get_run, load_run_facts, render_explanation};
 use axum::Json;
 use axum::extract::State;
-use runs::{Explanation, RunId, RunStatus, get_run, load_run_facts, render_explanation};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

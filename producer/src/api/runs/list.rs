@@ -1,8 +1,9 @@
 //! Lists training runs.
 
+use aprendiz_run_spec::RunKind;
+use aprendiz_runs::{RunFilter, RunId, RunStatus, TrainingRun, list_runs};
 use axum::Json;
 use axum::extract::State;
-use runs::{RunFilter, RunId, RunKind, RunStatus, TrainingRun, list_runs};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

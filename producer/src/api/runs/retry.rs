@@ -1,11 +1,13 @@
 //! Retries failed or cancelled training runs: one by id, or many by filter.
 
+use aprendiz_annotation_types::deserialize_time;
+use aprendiz_run_spec::RunKind;
+use aprendiz_runs::{RetriedRuns, RetryFilter, RunId, RunStatus, TrainingRun, retry_run, retry_runs};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
-use runs::{RetriedRuns, RetryFilter, RunId, RunKind, RunStatus, TrainingRun, retry_run, retry_runs};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -50,8 +52,10 @@ struct RetryRequest {
     /// Only runs of this kind.
     kind: Option<RunKind>,
     /// Only runs that ended at or after this time.
+    #[serde(default, deserialize_with = "deserialize_time")]
     since: Option<DateTime<Utc>>,
     /// Only runs that ended at or before this time; null = now.
+    #[serde(default, deserialize_with = "deserialize_time")]
     until: Option<DateTime<Utc>>,
     /// Maximum number of runs, 1 to 1000; default 100.
     #[serde(default = "default_limit")]

@@ -1,8 +1,8 @@
 //! Shows a training run, its attempts and its metrics.
 
+use aprendiz_runs::{Attempt, Metric, RunId, TrainingRun, get_run, list_attempts, list_metrics};
 use axum::Json;
 use axum::extract::State;
-use runs::{Attempt, Metric, RunId, TrainingRun, get_run, list_attempts, list_metrics};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

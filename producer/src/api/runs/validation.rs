@@ -1,8 +1,7 @@
 //! Validates a run spec before a run is created: the spec itself, its parameters, and the names in it against the database.
 
-use inference::{LinearParams, SentenceTransformerParams};
-use runs::{BaseModelName, RunKind, RunSpec, find_version};
-use serde_json::Value;
+use aprendiz_run_spec::{BaseModelName, KindSpec, ModelName, RunKind, RunSpec, ValidatedSpec};
+use aprendiz_runs::find_version;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -13,45 +12,38 @@ use crate::api::models::version::is_encoder;
 const MAX_LISTED: usize = 10;
 
 /// Rejects a spec that no worker could run; the error names what is wrong.
-pub(in crate::api) async fn validate_spec(conn: &mut PgConnection, spec: &RunSpec) -> Result<(), ApiError> {
-    spec.validate()?;
-    let params = Value::Object(spec.params.clone());
-    let parsed = match spec.kind {
-        RunKind::Linear => LinearParams::parse(&params).map(drop),
-        RunKind::SentenceTransformer => SentenceTransformerParams::parse(&params).map(drop),
-        _ => Ok(()),
-    };
-    parsed.map_err(|reason| ApiError::unprocessable("bad_params", reason))?;
-    if spec.kind != RunKind::Evaluate {
-        check_model_kind(conn, spec).await?;
+pub(in crate::api) async fn validate_spec(conn: &mut PgConnection, spec: RunSpec) -> Result<ValidatedSpec, ApiError> {
+    let spec = spec.validate()?;
+    if let KindSpec::Train { base_model, .. } = spec.kind() {
+        check_model_kind(conn, &spec).await?;
+        if let Some(BaseModelName::Version(model, number)) = base_model {
+            check_base_model(conn, model, *number).await?;
+        }
     }
-    if spec.kind == RunKind::SentenceTransformer {
-        check_base_model(conn, spec).await?;
+    if !spec.data().fields.is_empty() {
+        check_fields(conn, &spec.data().fields).await?;
     }
-    if !spec.data.fields.is_empty() {
-        check_fields(conn, &spec.data.fields).await?;
-    }
-    if let Some(documents) = &spec.data.documents {
+    if let Some(documents) = &spec.data().documents {
         check_documents(conn, documents).await?;
     }
-    Ok(())
+    Ok(spec)
 }
 
 /// Rejects a model name that already has versions of the other sort. Encoders and predicting models never share a name, because
 /// clients that ask for the latest version expect one or the other.
-async fn check_model_kind(conn: &mut PgConnection, spec: &RunSpec) -> Result<(), ApiError> {
-    let Some(latest) = find_version(conn, spec.model.as_str(), None).await? else { return Ok(()) };
-    if is_encoder(&latest.card) == (spec.kind == RunKind::SentenceTransformer) {
+async fn check_model_kind(conn: &mut PgConnection, spec: &ValidatedSpec) -> Result<(), ApiError> {
+    let (model, kind) = (spec.model(), spec.kind().kind());
+    let Some(latest) = find_version(conn, model.as_str(), None).await? else { return Ok(()) };
+    if is_encoder(&latest.card) == (kind == RunKind::SentenceTransformer) {
         return Ok(());
     }
     let found = latest.card["kind"].as_str().unwrap_or("another");
-    let detail = format!("model `{}` has versions of kind `{found}`: choose another model name for kind `{}`", spec.model, spec.kind);
+    let detail = format!("model `{model}` has versions of kind `{found}`: choose another model name for kind `{kind}`");
     Err(ApiError::unprocessable("model_kind_differs", detail))
 }
 
 /// Rejects a base model of this installation that does not exist. Any other base model can only be looked up by the worker.
-async fn check_base_model(conn: &mut PgConnection, spec: &RunSpec) -> Result<(), ApiError> {
-    let BaseModelName::Version(model, number) = spec.base_model()? else { return Ok(()) };
+async fn check_base_model(conn: &mut PgConnection, model: &ModelName, number: i32) -> Result<(), ApiError> {
     match find_version(conn, model.as_str(), Some(number)).await? {
         Some(version) if is_encoder(&version.card) => Ok(()),
         Some(_) => {
@@ -63,7 +55,7 @@ async fn check_base_model(conn: &mut PgConnection, spec: &RunSpec) -> Result<(),
 }
 
 async fn check_fields(conn: &mut PgConnection, requested: &[String]) -> Result<(), ApiError> {
-    let known = annotations::fields::list(conn).await?;
+    let known = aprendiz_annotations::fields::list(conn).await?;
     let unknown: Vec<&str> = requested.iter().map(String::as_str).filter(|name| !known.iter().any(|field| field.name == *name)).collect();
     if unknown.is_empty() {
         return Ok(());
@@ -78,7 +70,7 @@ async fn check_fields(conn: &mut PgConnection, requested: &[String]) -> Result<(
 }
 
 async fn check_documents(conn: &mut PgConnection, documents: &[Uuid]) -> Result<(), ApiError> {
-    let missing = annotations::documents::unknown_ids(conn, documents).await?;
+    let missing = aprendiz_annotations::documents::unknown_ids(conn, documents).await?;
     if missing.is_empty() {
         return Ok(());
     }

@@ -17,7 +17,7 @@ pub(crate) enum AnnotationsCommand {
     Export(export::ExportArgs),
     /// List document fields that are waiting for review
     Waiting(waiting::WaitingArgs),
-    /// Accept predictions above a confidence, as reviews
+    /// Accept predictions with a minimum confidence; each becomes a review
     Accept(accept::AcceptArgs),
 }
 

@@ -2,17 +2,17 @@
 
 use std::fmt::Write as _;
 
+use aprendiz_annotation_types::{display_optional_label, display_values};
 use serde_json::Value;
 
 use crate::cli::terminal::table;
 
-/// A JSON value as text: lists comma-separated, null as a dash, the empty list as `∅`.
+/// A JSON value as text: null as a dash; lists are values of a field.
 pub(crate) fn format_value(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
-        Value::Array(values) if values.is_empty() => "∅".to_owned(),
-        Value::Array(values) => values.iter().map(format_value).collect::<Vec<_>>().join(", "),
+        Value::Array(values) => display_values(values.iter().filter_map(Value::as_str)),
         other => other.to_string(),
     }
 }
@@ -27,7 +27,7 @@ fn number(value: &Value, digits: usize) -> String {
 
 /// A label; null means no value.
 fn label(value: &Value) -> String {
-    value.as_str().map_or_else(|| "∅".to_owned(), ToOwned::to_owned)
+    display_optional_label(value.as_str()).into_owned()
 }
 
 pub(crate) fn diff(found: &Value) -> String {
@@ -108,8 +108,14 @@ pub(crate) fn verification(found: &Value) -> String {
 
 pub(crate) fn report(found: &Value) -> String {
     const MAX_LABELS: usize = 10;
-    let mut text =
-        format!("{} examples; labels with fewer than {} examples are excluded from training\n", found["examples"], found["min_support"]);
+    let mut text: String = items(&found["warnings"]).map(|warning| format!("warning: {}\n", format_value(warning))).collect();
+    let copies = found["copies"].as_i64().filter(|copies| *copies > 0);
+    let copies = copies.map(|copies| format!(", {copies} of them copies (near-duplicates count once)")).unwrap_or_default();
+    let _ = writeln!(
+        text,
+        "{} examples{copies}; labels with fewer than {} examples are excluded from training",
+        found["examples"], found["min_support"]
+    );
     for (field, counts) in found["fields"].as_object().into_iter().flatten() {
         let _ = writeln!(text, "\n{field}: {} reviewed, {} rare labels", counts["reviewed"], counts["rare_labels"]);
         let rows: Vec<Vec<String>> = items(&counts["labels"])
@@ -131,6 +137,10 @@ pub(crate) fn report(found: &Value) -> String {
         }
         if total > MAX_LABELS {
             let _ = writeln!(text, "and {} more labels", total - MAX_LABELS);
+        }
+        for group in items(&counts["similar_labels"]) {
+            let labels = items(group).map(label).collect::<Vec<_>>().join(", ");
+            let _ = writeln!(text, "warning: labels that look alike are counted separately: {labels}");
         }
     }
     let excluded: Vec<Vec<String>> =
@@ -203,6 +213,26 @@ mod tests {
     }
 
     #[test]
+    fn no_value_differs_from_every_label_and_tables_keep_their_lines() {
+        let row = |label: Value| json!({ "label": label, "train": 3, "validation": 1, "test": 1, "rare": false });
+        let labels: Vec<Value> = [json!("∅"), Value::Null, json!("∅ (no value)"), json!("a\nb\tc"), json!("Ye\u{200b}s"), json!("Yes")]
+            .into_iter()
+            .map(row)
+            .collect();
+        let found = json!({
+            "examples": 30, "min_support": 2, "left_out": [], "conflicts_total": 0, "conflicts": [], "agreement": { "fields": [] },
+            "fields": { "answer": { "reviewed": 30, "rare_labels": 0, "labels": labels, "similar_labels": [["Yes", "Ye\u{200b}s"]] } },
+        });
+        let text = report(&found);
+        let shown: Vec<&str> =
+            text.lines().filter(|line| line.ends_with("3           1     1")).map(|line| line[..line.len() - 16].trim_end()).collect();
+        let first = |line: &str| line.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ').to_owned();
+        let labels: Vec<String> = shown.into_iter().map(first).collect();
+        assert_eq!(labels, ["\"∅\"", "∅ (no value)", "\"∅ (no value)\"", r#""a\nb\tc""#, r#""Ye\u{200b}s""#, "Yes"], "{text}");
+        assert!(text.contains(r#"look alike are counted separately: Yes, "Ye\u{200b}s""#), "{text}");
+    }
+
+    #[test]
     fn changes_are_rows() {
         let found = json!({
             "summary": { "in_both": 2, "moved_split": 0, "counts": [{ "kind": "relabelled", "field": "law", "changes": 1 }], "drift": { "fields": [] } },
@@ -211,6 +241,6 @@ mod tests {
         });
         let text = diff(&found);
         assert!(text.contains("relabelled  law        1\n"), "{text}");
-        assert!(text.ends_with("d         relabelled  law    Utah  ∅\n"), "{text}");
+        assert!(text.ends_with("d         relabelled  law    Utah  ∅ (no value)\n"), "{text}");
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::cli::document::resolve_id;
+use crate::cli::document::resolve::resolve_id;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::terminal::Output;
@@ -38,7 +38,7 @@ pub(crate) struct AnnotateArgs {
     /// Reviewer to record (default: name of the API key)
     #[arg(long)]
     reviewer: Option<String>,
-    /// Fail unless the field has this version (0 = never reviewed; default: current version)
+    /// Fail unless the field is at this version; 0 = never reviewed (default: version at the start of the command)
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u32>,
 }

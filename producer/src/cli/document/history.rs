@@ -1,10 +1,11 @@
 //! `aprendiz document history`: the review history of a field.
 
+use aprendiz_annotation_types::display_values;
 use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::cli::document::resolve_id;
+use crate::cli::document::resolve::resolve_id;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::terminal::{Output, table};
@@ -36,12 +37,11 @@ pub(super) async fn run(client: &Client, args: &HistoryArgs, output: Output) -> 
     Ok(())
 }
 
-/// A reviewed value: `unreviewed`, `∅` for no value, or the values.
+/// A reviewed value: `unreviewed`, the values, or no value.
 pub(crate) fn format_value(value: &Value) -> String {
     match value.as_array() {
         None => "unreviewed".to_owned(),
-        Some(values) if values.is_empty() => "∅".to_owned(),
-        Some(values) => values.iter().map(|value| value.as_str().unwrap_or("-")).collect::<Vec<_>>().join(" | "),
+        Some(values) => display_values(values.iter().filter_map(Value::as_str)),
     }
 }
 
@@ -118,6 +118,6 @@ mod tests {
         let text = render(&history);
         let line = |needle: &str| text.lines().find(|line| line.contains(needle)).unwrap_or_else(|| panic!("{needle}: {text}"));
         assert!(line("Texas").contains("as-of") && line("undone").contains("current"), "{text}");
-        assert!(line("v1").contains("∅") && line("v1").contains("0.500"), "{text}");
+        assert!(line("v1").contains("∅ (no value)") && line("v1").contains("0.500"), "{text}");
     }
 }

@@ -4,6 +4,7 @@ mod annotate;
 mod create;
 mod history;
 mod lease;
+mod resolve;
 
 pub(crate) use self::history::format_value;
 
@@ -11,8 +12,8 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
+use crate::cli::document::resolve::resolve_id;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::lineage::render_document;
@@ -108,31 +109,6 @@ async fn erase(client: &Client, document: &str, reason: &str, yes: bool, output:
     Ok(())
 }
 
-/// Resolves a document argument to the document ID.
-async fn resolve_id(client: &Client, document: &str) -> Result<String, CliError> {
-    if Uuid::parse_str(document).is_ok() {
-        return Ok(document.to_owned());
-    }
-    let Some((source, project, task)) = split_name(document) else {
-        return Err(CliError::Usage(format!(
-            "invalid document `{document}`: expected a document ID or SOURCE/PROJECT/TASK, such as label-studio/7/302"
-        )));
-    };
-    let request = client.request(Method::GET, &["v1", "documents"]).query(&[("source", source), ("project", project), ("task_id", task)]);
-    let page: Value = client.json(request).await?;
-    match page["items"][0]["id"].as_str() {
-        Some(id) => Ok(id.to_owned()),
-        None => Err(CliError::Refused(format!("document {document} not found: GET {}v1/documents lists documents", client.base_url()))),
-    }
-}
-
-/// Splits SOURCE/PROJECT/TASK. A project may contain slashes.
-fn split_name(name: &str) -> Option<(&str, &str, &str)> {
-    let (source, rest) = name.split_once('/')?;
-    let (project, task) = rest.rsplit_once('/')?;
-    (!source.is_empty() && !project.is_empty() && !task.is_empty()).then_some((source, project, task))
-}
-
 fn render(explanation: &Value) -> String {
     let string = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let mut text: String = explanation["in_words"].as_array().into_iter().flatten().map(|sentence| string(sentence) + "\n").collect();
@@ -167,14 +143,6 @@ async fn index(client: &Client, output: Output) -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn document_names_are_split_into_source_project_and_task() {
-        assert_eq!(split_name("label-studio/7/302"), Some(("label-studio", "7", "302")));
-        assert_eq!(split_name("label-studio/a/b/302"), Some(("label-studio", "a/b", "302")));
-        assert_eq!(split_name("label-studio/302"), None);
-        assert_eq!(split_name("/7/302"), None);
-    }
 
     #[test]
     fn explanations_are_sentences_and_a_table() {

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cli::error::CliError;
-use crate::cli::http::VERSION_HINT;
+use crate::cli::http::decode::VERSION_HINT;
 use crate::config::ClientArgs;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

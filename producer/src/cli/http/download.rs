@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
-use artifacts::check_relative_path;
+use aprendiz_artifacts::check_relative_path;
 use futures::StreamExt as _;
 use indicatif::ProgressBar;
 use reqwest::Method;
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::cli::error::CliError;
-use crate::cli::http::Client;
+use crate::cli::http::client::Client;
 use crate::cli::terminal::byte_bar;
 
 /// A file to download.

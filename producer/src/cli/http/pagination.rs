@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::cli::error::CliError;
-use crate::cli::http::Client;
+use crate::cli::http::client::Client;
 
 /// Maximum page size of the API.
 const MAX_PAGE_SIZE: usize = 200;

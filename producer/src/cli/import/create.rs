@@ -29,16 +29,16 @@ pub(crate) struct ImportArgs {
     /// Label Studio JSON export, plain or gzip-compressed; `-` for standard input
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
-    /// Import every task into this project, overriding the project of the task
+    /// Import every task into this project (default: project of the task)
     #[arg(long)]
     project: Option<String>,
-    /// Key of `data` that contains the document text
+    /// Key of `data` that contains the document text (default: text)
     #[arg(long, value_name = "KEY")]
     text_key: Option<String>,
     /// Retract reviews of annotations and tasks that are missing from the file; requires a complete export
     #[arg(long)]
     mirror: bool,
-    /// Use only the ground-truth annotation of tasks that have one; by default the newest annotation is used
+    /// Use only the ground-truth annotations of tasks that have any (default: the newest annotation is in effect)
     #[arg(long)]
     prefer_ground_truth: bool,
     /// Store the file on the server, import it in the background and watch the import

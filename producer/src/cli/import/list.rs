@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::cell;
+use super::cell::cell;
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, fetch_items};
 use crate::cli::terminal::{Output, human_bytes, table};

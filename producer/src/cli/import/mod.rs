@@ -1,5 +1,6 @@
 //! `aprendiz import` and `aprendiz imports`: create, list and follow imports, repair quarantined tasks.
 
+mod cell;
 mod create;
 mod follow;
 mod list;
@@ -41,14 +42,5 @@ pub(crate) async fn run(client: &Client, command: &ImportsCommand, output: Outpu
         ImportsCommand::Watch(args) => show::watch(client, args, output).await,
         ImportsCommand::Quarantine(args) => quarantine::run(client, args, output).await,
         ImportsCommand::Retry(args) => retry::run(client, args, output).await,
-    }
-}
-
-/// A table cell; null is empty.
-fn cell(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aprendiz_annotation_types::{ReasonGroup, escape_unprintable};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -21,6 +22,10 @@ struct Report {
     documents_unchanged: u64,
     events_created: u64,
     quarantined: u64,
+    #[serde(default)]
+    quarantine_reasons: Vec<ReasonGroup>,
+    #[serde(default)]
+    notes: Vec<ReasonGroup>,
     quarantined_tasks: Vec<QuarantinedTask>,
     import_id: String,
     #[serde(default)]
@@ -29,6 +34,8 @@ struct Report {
     unknown_controls: BTreeMap<String, u64>,
     #[serde(default)]
     unknown_keys: BTreeMap<String, u64>,
+    #[serde(default)]
+    renamed_fields: BTreeMap<String, String>,
     fields: BTreeMap<String, BTreeMap<String, i64>>,
     warnings: Vec<String>,
 }
@@ -44,6 +51,30 @@ pub(super) fn print_report(report: &Value, output: Output) -> Result<(), CliErro
     let view: Report = decode(report, "import report")?;
     output.print(report, || render(&view))?;
     Ok(())
+}
+
+/// One line per reason; reports of older servers have no groups.
+fn quarantined_lines(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut listed = 0;
+    if report.quarantine_reasons.is_empty() {
+        for task in &report.quarantined_tasks {
+            let id = task.task_id.as_deref().map(|id| format!(" (id {id})")).unwrap_or_default();
+            lines.push(format!("quarantined: task {}{id}: {}", task.task_index, task.reason));
+            listed += 1;
+        }
+    }
+    for group in &report.quarantine_reasons {
+        lines.push(match group.examples.first() {
+            Some(task) if group.count == 1 => format!("quarantined: {task}: {}", escape_unprintable(&group.reason)),
+            _ => format!("quarantined: {}", escape_unprintable(&group.to_string())),
+        });
+        listed += group.count;
+    }
+    if listed < report.quarantined {
+        lines.push(format!("quarantined: {} more", report.quarantined - listed));
+    }
+    lines
 }
 
 fn render(report: &Report) -> String {
@@ -71,25 +102,64 @@ fn render(report: &Report) -> String {
         lines.push(String::new());
         lines.push(table(&header, &STATUSES, &rows));
     }
-    for task in &report.quarantined_tasks {
-        let id = task.task_id.as_deref().map(|id| format!(" (id {id})")).unwrap_or_default();
-        lines.push(format!("quarantined: task {}{id}: {}", task.task_index, task.reason));
-    }
-    let listed = report.quarantined_tasks.len() as u64;
-    if listed < report.quarantined {
-        lines.push(format!("quarantined: {} more", report.quarantined - listed));
-    }
+    lines.extend(quarantined_lines(report));
     if report.quarantined > 0 {
         lines.push(format!(
             "to repair quarantined tasks, write them to a file, edit it and import it: aprendiz imports quarantine {} --tasks FILE",
             report.import_id
         ));
     }
+    lines.extend(report.renamed_fields.iter().map(|(name, field)| format!("field: `{}` is stored as {field}", escape_unprintable(name))));
     if report.reviews_withdrawn > 0 {
         lines.push(format!("retracted: {} reviews whose annotations are no longer in the file", report.reviews_withdrawn));
     }
     lines.extend(report.unknown_controls.iter().map(|(control, items)| format!("ignored: {items} results of control type {control}")));
     lines.extend(report.unknown_keys.iter().map(|(key, times)| format!("ignored: key {key} ({times} occurrences)")));
-    lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(report.notes.iter().map(|note| format!("note: {}", escape_unprintable(&note.to_string()))));
+    lines.extend(report.warnings.iter().map(|warning| format!("warning: {}", escape_unprintable(warning))));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn render_report(quarantine: &Value, quarantined: u64) -> String {
+        let report = json!({
+            "bytes": 1000, "tasks": 700, "documents_created": 0, "documents_updated": 0, "documents_unchanged": 0, "events_created": 0,
+            "quarantined": quarantined, "import_id": "i", "fields": {}, "warnings": [],
+            "quarantined_tasks": [{"task_index": 2, "task_id": "9", "reason": "no text"}],
+            "quarantine_reasons": quarantine,
+            "notes": [{"reason": "a part was left out", "count": 1, "examples": ["task 7, annotation 8"]}],
+        });
+        render(&serde_json::from_value(report).unwrap())
+    }
+
+    #[test]
+    fn equal_reasons_are_one_line_with_their_number_and_examples() {
+        let text = render_report(
+            &json!([
+                {"reason": "the task has no id", "count": 600, "examples": ["task 0", "task 1"]},
+                {"reason": "annotation 61: no time", "count": 1, "examples": ["task 3 (id 604)"]},
+            ]),
+            650,
+        );
+        for line in [
+            "quarantined: 600 × the task has no id (task 0; task 1, …)",
+            "quarantined: task 3 (id 604): annotation 61: no time",
+            "quarantined: 49 more",
+            "note: 1 × a part was left out (task 7, annotation 8)",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line}: {text}");
+        }
+        assert_eq!(text.lines().filter(|line| line.starts_with("quarantined: ")).count(), 3, "{text}");
+    }
+
+    #[test]
+    fn a_report_without_groups_lists_its_tasks() {
+        let text = render_report(&json!([]), 2);
+        assert!(text.contains("quarantined: task 2 (id 9): no text\nquarantined: 1 more"), "{text}");
+    }
 }

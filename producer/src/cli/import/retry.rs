@@ -12,10 +12,10 @@ use crate::cli::terminal::Output;
 pub(crate) struct RetryArgs {
     /// Import ID
     id: String,
-    /// Import every task into this project, overriding the project of the task
+    /// Import every task into this project (default: project of the task)
     #[arg(long)]
     project: Option<String>,
-    /// Key of `data` that contains the document text
+    /// Key of `data` that contains the document text (default: text)
     #[arg(long, value_name = "KEY")]
     text_key: Option<String>,
 }

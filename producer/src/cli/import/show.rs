@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::cell;
+use super::cell::cell;
 use super::follow::follow;
 use super::report::print_report;
 use crate::cli::error::CliError;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::run::print_created_run;
+use crate::cli::run::created::print_created_run;
 use crate::cli::terminal::Output;
 
 /// Arguments of `aprendiz run clone`.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::run::print_created_run;
+use crate::cli::run::created::print_created_run;
 use crate::cli::terminal::Output;
 
 /// Arguments of `aprendiz run create`.
@@ -32,7 +32,8 @@ pub(crate) struct CreateArgs {
     /// Run kind: `linear`, `sentence-transformer`, or `evaluate` to score the stored predictions (default: linear)
     #[arg(long)]
     kind: Option<String>,
-    /// Base model of a sentence transformer: a Hugging Face name, models:/NAME/NUMBER, s3://BUCKET/PREFIX, or a directory on the worker
+    /// Base model of a sentence transformer: a Hugging Face name, models:/NAME/NUMBER, s3://BUCKET/PREFIX, or a directory on the
+    /// worker (default: all-MiniLM-L6-v2)
     #[arg(long, value_name = "NAME")]
     base_model: Option<String>,
     /// Fields to train, comma-separated (default: all categorical fields)
@@ -41,28 +42,28 @@ pub(crate) struct CreateArgs {
     /// Documents to train on: comma-separated IDs, or a file with one ID per line (default: all)
     #[arg(long, value_name = "FILE|IDS")]
     documents: Option<String>,
-    /// Filter documents by project
+    /// Filter documents by project (default: all)
     #[arg(long)]
     project: Option<String>,
     /// Use the annotations as of this time, such as 2026-11-01T00:00:00Z (default: now)
     #[arg(long, value_name = "TIME")]
     as_of: Option<String>,
-    /// Exclude labels with fewer than N examples
+    /// Exclude labels with fewer than N examples (default: 2)
     #[arg(long, value_name = "N")]
     min_support: Option<u32>,
-    /// Target accuracy of predictions above the confidence threshold
+    /// Target accuracy of predictions at or above the confidence threshold (default: 0.95)
     #[arg(long, value_name = "RATIO")]
     target_accuracy: Option<f64>,
-    /// Random seed
+    /// Random seed (default: 42)
     #[arg(long)]
     seed: Option<u64>,
-    /// Priority from -100 to 100; higher priorities run first
+    /// Priority from -100 to 100; higher priorities run first (default: 0)
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
-    /// Do not start before this time
+    /// Do not start before this time (default: start as soon as possible)
     #[arg(long, value_name = "TIME")]
     run_after: Option<String>,
-    /// Maximum number of attempts
+    /// Maximum number of attempts (default: 3)
     #[arg(long, value_name = "N")]
     max_attempts: Option<i32>,
     /// Training parameter; the value is JSON or plain text. Can be repeated

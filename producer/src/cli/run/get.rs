@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
+use crate::cli::run::metric_warnings::metric_warnings;
 use crate::cli::run::metrics_table::{Metric, metrics_table};
 use crate::cli::run::view::RunView;
 use crate::cli::terminal::{Output, format_time, table};
@@ -58,7 +59,7 @@ fn render(run: &RunView, attempts: &[Attempt], metrics: &[Metric]) -> String {
     facts.extend(run.parent_run_id.map(|id| ("child of", id.to_string())));
     facts.extend(run.dataset_id.map(|id| ("dataset", id.to_string())));
     facts.extend(run.duration().map(|duration| ("duration", duration)));
-    let mut text = String::new();
+    let mut text: String = metric_warnings(metrics).iter().map(|warning| format!("warning: {warning}\n")).collect();
     for (name, value) in facts {
         let _ = writeln!(text, "{name:<10} {value}");
     }

@@ -28,12 +28,12 @@ const COLUMNS: [(&str, &str, bool); 12] = [
 /// A metric in an API response.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Metric {
-    attempt_number: i32,
-    split: String,
-    field: Option<String>,
-    name: String,
-    value: Option<f64>,
-    step: i64,
+    pub(super) attempt_number: i32,
+    pub(super) split: String,
+    pub(super) field: Option<String>,
+    pub(super) name: String,
+    pub(super) value: Option<f64>,
+    pub(super) step: i64,
 }
 
 /// The metrics of the newest attempt on its preferred split, or `None` if there are no final metrics.

@@ -8,6 +8,7 @@ mod explain;
 mod get;
 mod list;
 mod logs;
+mod metric_warnings;
 mod metrics_table;
 mod progress;
 mod retry;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::run::print_created_run;
+use crate::cli::run::created::print_created_run;
 use crate::cli::run::view::RunView;
 use crate::cli::terminal::{Output, confirm, print_line};
 use crate::cli::time_argument::TimeArgument;
@@ -46,10 +46,10 @@ pub(crate) struct RetryArgs {
     /// Filter by kind
     #[arg(long, requires = "status")]
     kind: Option<String>,
-    /// Only runs that ended since this time: a duration before now (90s, 15m, 1h, 2d) or a time
+    /// Filter by end time: at or after TIME (a duration such as 15m or 2d, or a timestamp)
     #[arg(long, value_name = "TIME", requires = "status")]
     since: Option<TimeArgument>,
-    /// Only runs that ended until this time: a duration before now (90s, 15m, 1h, 2d) or a time
+    /// Filter by end time: at or before TIME (a duration such as 15m or 2d, or a timestamp)
     #[arg(long, value_name = "TIME", requires = "status")]
     until: Option<TimeArgument>,
     /// Count matching runs without retrying them

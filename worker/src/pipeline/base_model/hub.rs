@@ -2,11 +2,14 @@
 //!
 //! The commit of `main` is resolved first and all files are downloaded from that commit, so that a concurrent push cannot mix two versions.
 //! The hub's hashes and sizes are checked during the download, and readers check the model again.
+//!
+//! Our own client instead of `hf-hub`: that has a cache layout of its own and leaves the hashes and the size limit to the caller
+//! (docs/decisions/0013).
 
 use std::path::Path;
 use std::time::Duration;
 
-use encoder::{BaseModel, WEIGHTS_FILE};
+use aprendiz_encoder::{BaseModel, has_weights};
 
 use crate::config::HubConfig;
 use crate::interruption::Interruption;
@@ -31,11 +34,11 @@ pub(super) struct Downloaded {
 pub(super) async fn download(hub: &HubConfig, owner: &str, name: &str, folder: &Path) -> Result<Option<Downloaded>, Interruption> {
     let client = HubClient::new(hub, format!("{owner}/{name}"))?;
     let destination = folder.join(owner).join(name);
-    if destination.join(WEIGHTS_FILE).is_file() {
+    if has_weights(&destination) {
         return Ok(None);
     }
     // neither replace a folder that is not a model, nor nest a model in another one
-    if destination.exists() || folder.join(owner).join(WEIGHTS_FILE).exists() {
+    if destination.exists() || has_weights(&folder.join(owner)) {
         return Err(client.unknown(&format!("`{}` is in the way and is not a model: remove it", destination.display())));
     }
     let info = client.model_info().await?;
@@ -73,7 +76,7 @@ fn install(incoming: tempfile::TempDir, destination: &Path) -> std::io::Result<(
     // workers of other users may read it
     std::fs::set_permissions(incoming.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     match std::fs::rename(incoming.path(), destination) {
-        Err(_) if destination.join(WEIGHTS_FILE).is_file() => Ok(()),
+        Err(_) if has_weights(destination) => Ok(()),
         Ok(()) => {
             // the folder has moved: there is nothing left to delete
             drop(incoming.keep());
@@ -85,6 +88,8 @@ fn install(incoming: tempfile::TempDir, destination: &Path) -> std::io::Result<(
 
 #[cfg(test)]
 mod tests {
+    use aprendiz_encoder::WEIGHTS_FILE;
+
     use super::*;
 
     #[test]

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use artifacts::check_relative_path;
-use encoder::{CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE};
+use aprendiz_artifacts::check_relative_path;
+use aprendiz_encoder::{CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, is_model_file, is_weights_file};
 use reqwest::{Client, Response, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
@@ -18,8 +18,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A hub that sends nothing for this long is considered unavailable.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_INFO_BYTES: u64 = 16 << 20;
-/// Five files of the model itself, and one for each of its modules.
-const MAX_FILES: usize = 16;
+/// A dozen files of the model itself, one for each of its modules, and the parts of its weights.
+const MAX_FILES: usize = 64;
 
 /// The hub's description of a model.
 #[derive(Deserialize)]
@@ -77,11 +77,22 @@ impl<'a> HubClient<'a> {
             return Err(self.unavailable("the response contains no commit"));
         }
         info.files.retain(|file| is_encoder_file(&file.path));
-        let find = |path: &str| info.files.iter().find(|file| file.path == path);
-        if let Some(missing) = [CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE].iter().find(|required| find(required).is_none()) {
+        // a model with both has its weights twice
+        let whole: Vec<String> = info.files.iter().filter(|file| file.path.ends_with(WEIGHTS_FILE)).map(|file| file.path.clone()).collect();
+        let folder = |path: &str| path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+        info.files.retain(|file| {
+            !is_weights_file(&file.path) || !whole.iter().any(|whole| *whole != file.path && folder(whole) == folder(&file.path))
+        });
+        // in older models, the files of the network are in a folder
+        let has = |name: &str| info.files.iter().any(|file| file.path == name || file.path.ends_with(&format!("/{name}")));
+        if let Some(missing) = [CONFIG_FILE, TOKENIZER_FILE].iter().find(|required| !has(required)) {
             return Err(self.unknown(&format!("it has no {missing}, which encoders require")));
         }
-        if find(WEIGHTS_FILE).is_none_or(|file| file.lfs.is_none()) {
+        let mut weights = info.files.iter().filter(|file| is_weights_file(&file.path)).peekable();
+        if weights.peek().is_none() {
+            return Err(self.unknown("it has no weights as safetensors, which encoders require"));
+        }
+        if weights.any(|file| file.lfs.is_none()) {
             return Err(self.unknown("the hub reports no sha256 of the weights"));
         }
         if info.files.len() > MAX_FILES {
@@ -166,10 +177,12 @@ pub(super) fn cannot_store(path: &Path, error: &std::io::Error) -> Interruption 
 /// Whether encoders are loaded from the file: no code, and no weights in other formats.
 fn is_encoder_file(path: &str) -> bool {
     match path.split_once('/') {
-        None => [CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, "modules.json", "sentence_bert_config.json"].contains(&path),
+        None => is_model_file(path),
         // such as 1_Pooling
-        Some((module, CONFIG_FILE)) => module.starts_with(|c: char| c.is_ascii_digit()) && check_relative_path(path).is_ok(),
-        Some(_) => false,
+        Some((module, name)) => {
+            let is_module = module.starts_with(|c: char| c.is_ascii_digit()) && !name.contains('/');
+            is_module && is_model_file(name) && check_relative_path(path).is_ok()
+        }
     }
 }
 
@@ -188,9 +201,21 @@ mod tests {
 
     #[test]
     fn only_encoder_files_are_downloaded() {
-        for path in
-            ["config.json", "tokenizer.json", "model.safetensors", "modules.json", "sentence_bert_config.json", "1_Pooling/config.json"]
-        {
+        for path in [
+            "config.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "added_tokens.json",
+            "model.safetensors",
+            "model.safetensors.index.json",
+            "model-00001-of-00002.safetensors",
+            "modules.json",
+            "config_sentence_transformers.json",
+            "sentence_bert_config.json",
+            "sentence_roberta_config.json",
+            "1_Pooling/config.json",
+            "0_Transformer/model.safetensors",
+        ] {
             assert!(is_encoder_file(path), "{path}");
         }
         for path in [
@@ -201,6 +226,9 @@ mod tests {
             "../config.json",
             "README.md",
             "1 x/config.json",
+            "openvino/model.safetensors",
+            "model-1.safetensors",
+            "0_Transformer/x/model.safetensors",
         ] {
             assert!(!is_encoder_file(path), "{path}");
         }

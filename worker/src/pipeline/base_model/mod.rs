@@ -5,12 +5,11 @@ mod hub_client;
 
 use std::path::Path;
 
-use artifacts::{ObjectPrefix, parse_writer};
-use encoder::{BaseModel, BaseModelCaches, EncoderError};
-use inference::manifest::ManifestFile;
-use runs::{
-    AttemptId, BaseModelName, EventKind, ModelVersion, RunId, RunKind, RunSpec, find_version, find_version_by_run, record_attempt_event,
-};
+use aprendiz_artifacts::{ObjectPrefix, parse_writer};
+use aprendiz_encoder::{BaseModel, BaseModelCaches, EncoderError};
+use aprendiz_inference::manifest::ManifestFile;
+use aprendiz_run_spec::{BaseModelName, RunKind};
+use aprendiz_runs::{AttemptId, EventKind, ModelVersion, RunId, find_version, find_version_by_run, record_attempt_event};
 use serde_json::{Value, json};
 
 use crate::deps::Deps;
@@ -33,19 +32,18 @@ impl BaseModelRef {
     /// The entry `base_model` of a model card.
     pub(crate) fn card(&self) -> Value {
         let version = self.version.as_ref().map(|(model, number)| json!({ "model": model, "number": number }));
-        json!({ "name": self.name.to_string(), "sha256": self.model.hash, "version": version })
+        json!({ "name": self.name.to_string(), "sha256": self.model.hash, "version": version, "notes": self.model.notes })
     }
 }
 
-/// Ensures that the base model is on this host, downloading it if needed, and records its hash.
+/// Ensures that the base model is on this host, downloading it if needed, and records its hash and everything that was assumed about it.
 pub(crate) async fn ensure_base_model(
     deps: &Deps,
     attempt: AttemptId,
-    spec: &RunSpec,
+    name: &BaseModelName,
     scratch: &Scratch,
 ) -> Result<BaseModelRef, Interruption> {
-    let name = spec.base_model().map_err(|error| unknown_base_model(error.to_string()))?;
-    let version = match &name {
+    let version = match name {
         BaseModelName::Hub(_) | BaseModelName::Directory(_) => None,
         BaseModelName::Version(model, number) => {
             let found = retry_on_outage!(async { find_version(&mut *deps.pool.acquire().await?, model.as_str(), Some(*number)).await })?;
@@ -53,7 +51,7 @@ pub(crate) async fn ensure_base_model(
         }
         BaseModelName::Bucket { bucket, prefix } => Some(find_version_at(deps, bucket, prefix).await?),
     };
-    let (path, caches) = match (&name, &version) {
+    let (path, caches) = match (name, &version) {
         (_, Some(version)) => {
             download_version(deps, version, &scratch.base_model()).await?;
             (scratch.base_model().display().to_string(), BaseModelCaches::default())
@@ -62,13 +60,20 @@ pub(crate) async fn ensure_base_model(
         (name, None) => (name.to_string(), deps.config.base_models.clone()),
     };
     let model = match find(path.clone(), caches.clone()).await? {
-        Err(EncoderError::UnknownBaseModel { .. }) if download_from_hub(deps, attempt, &name).await? => find(path, caches).await?,
+        Err(EncoderError::UnknownBaseModel { .. }) if download_from_hub(deps, attempt, name).await? => find(path, caches).await?,
         found => found,
     }?;
-    let base = BaseModelRef { name, model, version: version.map(|version| (version.model, version.number)) };
+    let base = BaseModelRef { name: name.clone(), model, version: version.map(|version| (version.model, version.number)) };
     let event = json!({ "text": format!("starts from {}, sha256 {}", base.name, base.model.hash), "base_model": base.card() });
-    retry_on_outage!(async { record_attempt_event(&mut *deps.pool.acquire().await?, attempt, EventKind::Log, &event).await })?;
+    record_log(deps, attempt, &event).await?;
+    for note in &base.model.notes {
+        record_log(deps, attempt, &json!({ "text": format!("base model {}: {note}", base.name) })).await?;
+    }
     Ok(base)
+}
+
+async fn record_log(deps: &Deps, attempt: AttemptId, event: &Value) -> Result<(), Interruption> {
+    Ok(retry_on_outage!(async { record_attempt_event(&mut *deps.pool.acquire().await?, attempt, EventKind::Log, event).await })?)
 }
 
 async fn find(path: String, caches: BaseModelCaches) -> Result<Result<BaseModel, EncoderError>, Interruption> {
@@ -82,12 +87,11 @@ async fn download_from_hub(deps: &Deps, attempt: AttemptId, name: &BaseModelName
     let (BaseModelName::Hub(name), Some(hub), Some(folder)) = (name, &deps.config.hub, &deps.config.base_models.weights) else {
         return Ok(false);
     };
-    let Some((owner, model)) = encoder::hub_name(name) else { return Ok(false) };
+    let Some((owner, model)) = aprendiz_encoder::hub_name(name) else { return Ok(false) };
     tracing::info!(base_model = name.as_str(), hub.endpoint, "downloading a base model");
     let Some(downloaded) = hub::download(hub, owner, model, folder).await? else { return Ok(true) };
     let text = format!("downloaded {owner}/{model} at commit {} from {}: {} bytes", downloaded.commit, hub.endpoint, downloaded.bytes);
-    let event = json!({ "text": text });
-    retry_on_outage!(async { record_attempt_event(&mut *deps.pool.acquire().await?, attempt, EventKind::Log, &event).await })?;
+    record_log(deps, attempt, &json!({ "text": text })).await?;
     Ok(true)
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use dataset::reviewed_predictions;
-use evaluation::{ReportOptions, ScoredExample, report};
+use aprendiz_dataset::reviewed_predictions;
+use aprendiz_evaluation::{ReportOptions, ScoredExample, report};
+use aprendiz_run_spec::ValidatedSpec;
+use aprendiz_runs::{NewMetric, TrainingRun};
 use futures::TryStreamExt as _;
-use runs::{NewMetric, RunSpec, TrainingRun};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::deps::Deps;
@@ -18,22 +19,29 @@ const SPLIT: &str = "reviewed";
 /// Metrics per class are meaningless for a free-text field.
 const MAX_CLASSES: usize = 500;
 /// Metrics that need no confidence.
-const REPORTED_METRICS: [&str; 6] = ["n", "accuracy", "macro_f1", "weighted_f1", "per_class", "confusion"];
+const REPORTED_METRICS: [&str; 7] = ["n", "examples", "accuracy", "macro_f1", "weighted_f1", "per_class", "confusion"];
 
 /// Metrics of the stored predictions, per field and over all fields.
-pub(crate) async fn evaluate(deps: &Deps, run: &TrainingRun, spec: &RunSpec) -> Result<Vec<NewMetric>, Interruption> {
+pub(crate) async fn evaluate(deps: &Deps, run: &TrainingRun, spec: &ValidatedSpec) -> Result<Vec<NewMetric>, Interruption> {
     retry_on_outage!(evaluate_once(deps, run, spec))
 }
 
-async fn evaluate_once(deps: &Deps, run: &TrainingRun, spec: &RunSpec) -> Result<Vec<NewMetric>, Interruption> {
+async fn evaluate_once(deps: &Deps, run: &TrainingRun, spec: &ValidatedSpec) -> Result<Vec<NewMetric>, Interruption> {
     // a dedicated connection: if dropped while it receives a result, it must not return to the pool
     let mut conn = PgConnection::connect_with(&deps.dedicated_connection("aprendiz-worker evaluate")).await?;
     let selection = resolve_selection(&mut conn, run, spec).await?;
     let mut fields: BTreeMap<String, Vec<ScoredExample>> = BTreeMap::new();
     let mut reviewed = std::pin::pin!(reviewed_predictions(&mut conn, &selection));
     while let Some(row) = reviewed.try_next().await? {
-        let example =
-            ScoredExample { gold: row.accepted_label(), predicted: row.predicted_label(), confidence: 1.0, gold_probability: None };
+        let example = ScoredExample {
+            gold: row.accepted_label(),
+            predicted: row.predicted_label(),
+            confidence: 1.0,
+            gold_probability: None,
+            // copies count once in each field
+            group: row.group.as_ref().map(|group| format!("{}/{group}", row.field)),
+            never_answered: false,
+        };
         fields.entry(row.field).or_default().push(example);
     }
     if fields.is_empty() {
@@ -58,7 +66,7 @@ fn field_metrics(field: Option<&str>, examples: &[ScoredExample]) -> Vec<NewMetr
     let by_class = field.is_some() && report.classes.len() <= MAX_CLASSES;
     let mut metrics = metrics_from_rows(SPLIT, field, report.rows());
     metrics.retain(|metric| {
-        REPORTED_METRICS.contains(&metric.name.as_str()) && (by_class || matches!(metric.name.as_str(), "n" | "accuracy"))
+        REPORTED_METRICS.contains(&metric.name.as_str()) && (by_class || matches!(metric.name.as_str(), "n" | "examples" | "accuracy"))
     });
     let predicted = examples.iter().filter(|example| example.predicted.is_some()).count();
     metrics.push(NewMetric {
@@ -82,6 +90,8 @@ mod tests {
             predicted: predicted.map(ToOwned::to_owned),
             confidence: 1.0,
             gold_probability: None,
+            group: None,
+            never_answered: false,
         };
         let examples = [example(Some("a"), Some("a")), example(Some("a"), None), example(None, None), example(None, Some("b"))];
         let metrics = field_metrics(Some("f"), &examples);

@@ -1,13 +1,15 @@
 //! Phase `evaluate`: one module per evaluation method, and what they have in common.
 
-pub(crate) mod encoder;
+pub(crate) mod dispatch;
+mod encoder;
 pub(crate) mod extractor;
-pub(crate) mod linear;
+mod linear;
+pub(crate) mod trained_model;
 
 use std::path::Path;
 
-use evaluation::MetricRow;
-use runs::NewMetric;
+use aprendiz_evaluation::MetricRow;
+use aprendiz_runs::NewMetric;
 use serde_json::Value;
 
 use crate::interruption::Interruption;

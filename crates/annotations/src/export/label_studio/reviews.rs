@@ -6,8 +6,8 @@ use aprendiz_label_studio::SOURCE;
 use aprendiz_label_studio::write::{AcceptedValue, Review};
 use chrono::{DateTime, Utc};
 
-use crate::ReviewStatus;
 use crate::export::types::{ExportedDocument, ExportedEvent};
+use aprendiz_annotation_types::ReviewStatus;
 
 /// Events with equal keys form one review. The time comes first, because reviews are ordered by it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,24 +1,22 @@
 //! The importer of legacy review files: connects the reading thread with the writing transaction.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use aprendiz_annotation_types::Normalizer;
-use aprendiz_legacy_csv::{ReadError, ReadSummary, ReviewFileReader, ReviewRow, RowDocument};
+use aprendiz_legacy_csv::{KnownFields, ReadError, ReadSummary, ReviewFileReader, ReviewRow, RowDocument};
 use chrono::Utc;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
 use tracing::info;
 use uuid::Uuid;
 
-use crate::fields::load_normalizers;
+use crate::fields::{load_field_names, load_normalizers};
 use crate::import::error::ImportError;
-use crate::import::legacy_csv::SOURCE;
 use crate::import::legacy_csv::error::LegacyCsvError;
 use crate::import::legacy_csv::merge::{StagedImport, merge};
 use crate::import::legacy_csv::options::LegacyCsvOptions;
 use crate::import::legacy_csv::report::LegacyCsvReport;
+use crate::import::legacy_csv::source::SOURCE;
 use crate::import::legacy_csv::staging::{self, CellColumns, RowColumns};
 use crate::import::new_document::NewDocument;
 use crate::import::staging::Batch;
@@ -56,14 +54,13 @@ where
     let input: Box<dyn Read + Send> = Box::new(input);
     let mut transaction = conn.begin().await?;
     let conn = &mut *transaction;
-    let known_fields = sqlx::query_scalar!("SELECT name FROM fields").fetch_all(&mut *conn).await?;
-    let normalizers = load_normalizers(conn).await?;
+    let known = load_known_fields(conn).await?;
     crate::import::staging::create(conn).await?;
     staging::create(conn).await?;
     let (sender, mut chunks) = mpsc::channel::<Chunk>(CHUNK_QUEUE_CAPACITY);
     let reading = tokio::task::spawn_blocking({
         let options = options.clone();
-        move || read_chunks(input, &options, &known_fields, &normalizers, &mut |chunk| sender.blocking_send(chunk).is_ok())
+        move || read_chunks(input, &options, &known, &mut |chunk| sender.blocking_send(chunk).is_ok())
     });
     while let Some(chunk) = chunks.recv().await {
         staging::insert(conn, &chunk.rows, &chunk.cells).await?;
@@ -79,15 +76,24 @@ where
     Ok(report)
 }
 
+async fn load_known_fields(conn: &mut PgConnection) -> Result<KnownFields, sqlx::Error> {
+    let allowed: Vec<(String, Vec<String>)> =
+        sqlx::query_as("SELECT name, allowed_values FROM fields WHERE allowed_values IS NOT NULL").fetch_all(&mut *conn).await?;
+    Ok(KnownFields {
+        names: load_field_names(conn).await?,
+        normalizers: load_normalizers(conn).await?,
+        allowed_values: allowed.into_iter().collect(),
+    })
+}
+
 /// Reads the whole file and emits chunks. Stops early, without an error, when `emit` returns `false`.
 fn read_chunks(
     input: Box<dyn Read + Send>,
     options: &LegacyCsvOptions,
-    known_fields: &[String],
-    normalizers: &BTreeMap<String, Normalizer>,
+    known: &KnownFields,
     emit: &mut dyn FnMut(Chunk) -> bool,
 ) -> Result<ReadSummary, ReadError> {
-    let mut reader = ReviewFileReader::open(input, options.max_bytes, known_fields, normalizers)?;
+    let mut reader = ReviewFileReader::open(input, options.max_bytes, known)?;
     let mut chunk = Chunk::default();
     while let Some(row) = reader.next()? {
         let number = row.number;
@@ -129,6 +135,7 @@ impl Chunk {
         rows.given_id.push(row.document_id);
         rows.project.push(project);
         rows.task_id.push(row.task_id);
+        rows.written_task_id.push(row.written_task_id);
         rows.base_name.push(row.file_name.as_deref().and_then(base_name));
         rows.file_name.push(row.file_name);
         rows.has_text.push(has_text);

@@ -8,13 +8,13 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use crate::import::error::ImportError;
-use crate::import::legacy_csv::SOURCE;
 use crate::import::legacy_csv::error::LegacyCsvError;
 use crate::import::legacy_csv::options::LegacyCsvOptions;
 use crate::import::legacy_csv::record::record;
 use crate::import::legacy_csv::report::LegacyCsvReport;
+use crate::import::legacy_csv::source::SOURCE;
 use crate::import::legacy_csv::staging;
-use crate::import::merge::{documents, fields, lock_projects, review_events, splits, summary};
+use crate::import::merge::{canonical_values, copies, documents, fields, lock_projects, review_events, splits, summary, suspicious_values};
 use crate::import::report::NewField;
 use crate::near_duplicates;
 
@@ -41,6 +41,15 @@ pub(super) async fn merge(
     near_duplicates::create(conn).await?;
     near_duplicates::lock(conn).await?;
     staging::find_documents(conn).await?;
+    let other_texts = count(
+        conn,
+        "SELECT count(*)
+         FROM csv_rows r
+         JOIN staged_tasks t ON t.task_index = r.row
+         JOIN documents d ON d.id = r.document_id
+         WHERE r.matches = 1 AND d.checksum <> t.checksum",
+    )
+    .await?;
     let rows_matched = count(conn, "SELECT count(*) FROM csv_rows WHERE document_id IS NOT NULL").await?;
     // a new document is created by its first row
     sqlx::raw_sql(
@@ -68,8 +77,10 @@ pub(super) async fn merge(
     quarantine_unidentified(conn, &mut read).await?;
     let rows_repeated = count(conn, "SELECT count(*) - count(DISTINCT document_id) FROM csv_rows WHERE document_id IS NOT NULL").await?;
     let new_fields = create_fields(conn).await?;
+    canonical_values::canonicalize_cells(conn).await?;
+    let similar = suspicious_values::similar_fields(conn, read.columns.keys().map(String::as_str)).await?;
     let predictions_stored = stage_reviews(conn, options.reviewed_at).await?;
-    review_events::lock_states(conn).await?;
+    let changed = review_events::lock_states(conn).await?;
     AdvisoryLock::Positions.lock(conn).await?;
     reject_erased(conn).await?;
     documents::insert_texts(conn).await?;
@@ -77,6 +88,7 @@ pub(super) async fn merge(
     fields::insert_definitions(conn, &new_fields).await?;
     near_duplicates::record_exclusions(conn).await?;
     splits::insert_splits(conn).await?;
+    let copies = copies::describe_copies(conn).await?;
     let events_created = review_events::insert(conn, &options.actor).await?;
     // status counts are those of the targets
     sqlx::raw_sql(
@@ -100,7 +112,12 @@ pub(super) async fn merge(
         quarantined_rows: read.quarantined_rows.iter().take(MAX_LISTED_ROWS).cloned().collect(),
         fields: summary::count_statuses(conn).await?,
         new_fields,
-        warnings: warnings(&read),
+        warnings: warnings(&read, other_texts)
+            .into_iter()
+            .chain(similar)
+            .chain(copies)
+            .chain(changed.map(|changed| changed.to_string()))
+            .collect(),
         columns: read.columns,
         unknown_statuses: read.unknown_statuses,
         started_at,
@@ -134,6 +151,9 @@ async fn quarantine_unidentified(conn: &mut PgConnection, read: &mut ReadSummary
         let shown = name.as_deref().unwrap_or("-");
         let reason = match matches {
             -1 => format!("document `{shown}` is permanently erased"),
+            -2 => format!(
+                "an earlier row of the file has the id `{shown}` and another text: rows about different documents need different ids"
+            ),
             0 => format!("there is no document `{shown}`, and the row has no text to create it from: import its text first"),
             count => format!("{count} documents are called `{shown}`: set the project, or identify the document by document_id"),
         };
@@ -155,8 +175,9 @@ async fn create_fields(conn: &mut PgConnection) -> Result<Vec<NewField>, sqlx::E
         "INSERT INTO fields (name, kind, cardinality)
          SELECT field,
                 CASE WHEN count(value) = 0 THEN 'text'
-                     WHEN bool_and(value ~ '^\\d{4}-\\d\\d-\\d\\d$') THEN 'date'
-                     WHEN bool_and(value ~ '^[+-]?\\d+(\\.\\d+)?$') THEN 'number'
+                     WHEN bool_and(value ~ '^\\d{4}-\\d\\d-\\d\\d([T ]00:00(:00([.]0+)?)?(Z|[+]00:00)?)?$') THEN 'date'
+                     -- leading zeros mean a code
+                     WHEN bool_and(value ~ '^-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d{1,2})?$') THEN 'number'
                      WHEN count(DISTINCT value) * 2 <= count(value) THEN 'categorical'
                      ELSE 'text' END::field_kind,
                 'one'
@@ -212,10 +233,10 @@ async fn stage_reviews(conn: &mut PgConnection, reviewed_at: DateTime<Utc>) -> R
                    SELECT e.value, e.reviewer
                    FROM annotation_events e
                    WHERE e.document_id = r.document_id AND e.field = c.field AND e.source = $1
-                   ORDER BY e.occurred_at DESC, e.position DESC
+                   ORDER BY e.occurred_at DESC, octet_length(e.source_ref) DESC, e.source_ref COLLATE \"C\" DESC, e.source COLLATE \"C\" DESC
                    LIMIT 1
                ) last
-               WHERE last.value = c.accepted AND last.reviewer IS NOT DISTINCT FROM r.reviewer
+               WHERE comparable_values(last.value) = comparable_values(c.accepted) AND last.reviewer IS NOT DISTINCT FROM r.reviewer
            )",
     )
     .bind(SOURCE)
@@ -240,16 +261,19 @@ async fn reject_erased(conn: &mut PgConnection) -> Result<(), LegacyCsvError> {
     erased.map_or(Ok(()), |document| Err(ImportError::Erased { document }.into()))
 }
 
-fn warnings(read: &ReadSummary) -> Vec<String> {
-    [
+fn warnings(read: &ReadSummary, other_texts: u64) -> Vec<String> {
+    let mut warnings = read.warnings();
+    let counted = [
         (
             read.contradictions,
             "cells have a status that contradicts their values: the values decided, unless the status means \"no value\"",
         ),
+        (other_texts, "rows have another text than their document: the text of the document was kept"),
         (read.missing_values, "cells have a status that implies a value but are empty: they count as unreviewed"),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
-    .map(|(count, description)| format!("{count} {description}"))
-    .collect()
+    .map(|(count, description)| format!("{count} {description}"));
+    warnings.extend(counted);
+    warnings
 }

@@ -7,6 +7,7 @@ mod merge;
 mod options;
 mod record;
 mod report;
+mod source;
 mod staging;
 
 pub use aprendiz_legacy_csv::{FieldScore, LegacyCsvScore, ReadError, score};
@@ -14,6 +15,3 @@ pub use error::LegacyCsvError;
 pub use import::import_legacy_csv;
 pub use options::LegacyCsvOptions;
 pub use report::LegacyCsvReport;
-
-/// Source name of documents and reviews of legacy review files.
-const SOURCE: &str = "legacy-csv";

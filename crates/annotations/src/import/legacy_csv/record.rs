@@ -3,9 +3,10 @@
 use aprendiz_annotation_types::QuarantinedTask;
 use sqlx::PgConnection;
 
-use crate::import::legacy_csv::SOURCE;
 use crate::import::legacy_csv::options::LegacyCsvOptions;
 use crate::import::legacy_csv::report::LegacyCsvReport;
+use crate::import::legacy_csv::source::SOURCE;
+use crate::import::storable::{QuarantineColumns, storable_json};
 
 pub(super) async fn record(
     conn: &mut PgConnection,
@@ -28,21 +29,19 @@ pub(super) async fn record(
         stored(report.rows_matched),
         stored(report.events_created),
         stored(report.quarantined),
-        serde_json::to_value(report).expect("a report is plain data"),
+        storable_json(report),
         report.started_at,
     )
     .execute(&mut *conn)
     .await?;
-    let indexes: Vec<i64> = quarantined.iter().map(|row| stored(row.task_index)).collect();
-    let ids: Vec<Option<&str>> = quarantined.iter().map(|row| row.task_id.as_deref()).collect();
-    let reasons: Vec<&str> = quarantined.iter().map(|row| row.reason.as_str()).collect();
+    let columns = QuarantineColumns::of(quarantined);
     sqlx::query!(
         "INSERT INTO import_quarantine (import_id, task_index, task_id, reason)
          SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::text[])",
         report.import_id,
-        &indexes,
-        &ids as &[Option<&str>],
-        &reasons as &[&str],
+        &columns.indexes,
+        &columns.ids as &[Option<String>],
+        &columns.reasons,
     )
     .execute(conn)
     .await?;

@@ -10,6 +10,8 @@ CREATE TEMPORARY TABLE csv_rows (
     given_id    uuid,
     project     text,
     task_id     text,
+    -- as in the file, if a spreadsheet changed it
+    written_task_id text,
     file_name   text,
     -- file name without folders
     base_name   text,
@@ -37,6 +39,7 @@ pub(super) struct RowColumns {
     pub(super) given_id: Vec<Option<Uuid>>,
     pub(super) project: Vec<Option<String>>,
     pub(super) task_id: Vec<Option<String>>,
+    pub(super) written_task_id: Vec<Option<String>>,
     pub(super) file_name: Vec<Option<String>>,
     pub(super) base_name: Vec<Option<String>>,
     pub(super) has_text: Vec<bool>,
@@ -65,14 +68,15 @@ pub(super) async fn drop(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 pub(super) async fn insert(conn: &mut PgConnection, rows: &RowColumns, cells: &CellColumns) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO csv_rows (row, given_id, project, task_id, file_name, base_name, has_text, reviewer, reviewed_at)
-         SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::text[],
-                              $9::timestamptz[])",
+        "INSERT INTO csv_rows (row, given_id, project, task_id, written_task_id, file_name, base_name, has_text, reviewer, reviewed_at)
+         SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[],
+                              $9::text[], $10::timestamptz[])",
     )
     .bind(&rows.row)
     .bind(&rows.given_id)
     .bind(&rows.project)
     .bind(&rows.task_id)
+    .bind(&rows.written_task_id)
     .bind(&rows.file_name)
     .bind(&rows.base_name)
     .bind(&rows.has_text)
@@ -105,6 +109,16 @@ pub(super) async fn find_documents(conn: &mut PgConnection) -> Result<(), sqlx::
          FROM (
              SELECT c.row, array_agg(d.id ORDER BY d.created_at, d.id) AS ids
              FROM csv_rows c
+             JOIN documents d ON d.task_id = c.written_task_id AND (c.project IS NULL OR d.project = c.project)
+             WHERE c.matches = 0
+             GROUP BY c.row
+         ) m
+         WHERE m.row = r.row",
+        "UPDATE csv_rows r
+         SET document_id = m.ids[1], matches = cardinality(m.ids)
+         FROM (
+             SELECT c.row, array_agg(d.id ORDER BY d.created_at, d.id) AS ids
+             FROM csv_rows c
              JOIN documents d ON d.task_id = c.task_id AND (c.project IS NULL OR d.project = c.project)
              WHERE c.matches = 0
              GROUP BY c.row
@@ -123,6 +137,14 @@ pub(super) async fn find_documents(conn: &mut PgConnection) -> Result<(), sqlx::
          WHERE m.row = r.row",
         "UPDATE csv_rows SET document_id = NULL WHERE matches > 1",
         "UPDATE csv_rows r SET document_id = NULL, matches = -1 FROM erasures e WHERE e.document_id = r.document_id",
+        // rows with one id and several texts are about several documents; only the first is certain
+        "UPDATE csv_rows r
+         SET matches = -2
+         FROM (
+             SELECT task_index, checksum, first_value(checksum) OVER (PARTITION BY project, task_id ORDER BY task_index) AS first_checksum
+             FROM staged_tasks
+         ) t
+         WHERE t.task_index = r.row AND r.matches = 0 AND t.checksum <> t.first_checksum",
     ] {
         sqlx::raw_sql(statement).execute(&mut *conn).await?;
     }

@@ -67,7 +67,8 @@ pub(super) async fn retract(conn: &mut PgConnection, actor: &str, import: Uuid, 
         "INSERT INTO retractions (document_id, field, accepted, predicted, spans, reviewer, occurred_at)
          SELECT document_id, field, file_value, predicted, spans, reviewer, occurred_at
          FROM (
-             SELECT s.document_id, s.field, s.accepted_value, s.predicted_value AS predicted, r.reviewer, a.spans, a.unresolved,
+             SELECT s.document_id, s.field, s.accepted_value, s.predicted_value AS predicted, r.reviewer, a.spans,
+                    a.unresolved AND (a.has_control OR f.has_control IS NOT TRUE) AS unresolved,
                     CASE WHEN r.task_index IS NULL THEN NULL
                          WHEN a.has_control OR NOT f.has_control THEN coalesce(a.value, '{}')
                          ELSE '{}' END AS file_value,
@@ -83,7 +84,8 @@ pub(super) async fn retract(conn: &mut PgConnection, actor: &str, import: Uuid, 
          ) states
          WHERE unresolved IS NOT TRUE
            AND CASE WHEN file_value IS NULL OR accepted_value IS NULL THEN (file_value IS NULL) <> (accepted_value IS NULL)
-                    ELSE NOT (file_value @> accepted_value AND file_value <@ accepted_value) END",
+                    ELSE NOT (file_value @> accepted_value AND file_value <@ accepted_value)
+                         AND comparable_values(file_value) <> comparable_values(accepted_value) END",
     )
     .bind(SOURCE)
     .bind(started_at)

@@ -4,12 +4,15 @@ use aprendiz_label_studio::SOURCE;
 use sqlx::{PgConnection, Row};
 
 use crate::fields::FieldKind;
+use crate::import::merge::canonical_values;
+use crate::import::merge::suspicious_values::similar_fields;
 use crate::import::report::NewField;
 
 /// Creates the new fields of the file, and returns them with warnings about values that contradict known fields.
 pub(super) async fn merge_fields(conn: &mut PgConnection) -> Result<(Vec<NewField>, Vec<String>), sqlx::Error> {
     observe_fields(conn).await?;
-    let warnings = find_contradictions(conn).await?;
+    canonical_values::canonicalize(conn).await?;
+    let mut warnings = find_contradictions(conn).await?;
     let new_fields = sqlx::query_as(
         // ordered by name, so that two imports that create the same fields do not deadlock
         "INSERT INTO fields (name, kind, cardinality)
@@ -19,6 +22,8 @@ pub(super) async fn merge_fields(conn: &mut PgConnection) -> Result<(Vec<NewFiel
     )
     .fetch_all(&mut *conn)
     .await?;
+    let of_file: Vec<String> = sqlx::query_scalar("SELECT field FROM seen_fields").fetch_all(&mut *conn).await?;
+    warnings.extend(similar_fields(conn, of_file.iter().map(String::as_str)).await?);
     find_project_fields(conn).await?;
     Ok((new_fields, warnings))
 }
@@ -54,7 +59,8 @@ async fn observe_fields(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
                      ELSE 'text' END::field_kind,
                 CASE WHEN bool_or(cardinality(value) > 1) THEN 'many' ELSE 'one' END::field_cardinality
          FROM (
-             SELECT task_index, field, has_control, kind, value, true AS reviewed FROM staged_values
+             -- a label whose only places were left out says nothing about its field
+             SELECT task_index, field, has_control, kind, value, true AS reviewed FROM staged_values WHERE has_control OR NOT unresolved
              UNION ALL
              SELECT task_index, field, has_control, kind, value, false FROM staged_predictions
          ) staged
@@ -73,7 +79,14 @@ async fn find_project_fields(conn: &mut PgConnection) -> Result<(), sqlx::Error>
          SELECT f.project, f.field, row_number() OVER (PARTITION BY f.project ORDER BY f.field COLLATE \"C\") - 1, coalesce(s.has_control, false)
          FROM (
              -- distinct by hashing first, so that the union sorts less
-             SELECT * FROM (SELECT t.project, a.field FROM staged_values a JOIN targets t USING (task_index) GROUP BY t.project, a.field) a
+             SELECT *
+             FROM (
+                 SELECT t.project, a.field
+                 FROM staged_values a
+                 JOIN targets t USING (task_index)
+                 WHERE a.has_control OR NOT a.unresolved
+                 GROUP BY t.project, a.field
+             ) a
              UNION
              SELECT * FROM (SELECT t.project, p.field FROM staged_predictions p JOIN targets t USING (task_index) GROUP BY t.project, p.field) p
              UNION
@@ -123,6 +136,7 @@ async fn find_contradictions(conn: &mut PgConnection) -> Result<Vec<String>, sql
          JOIN targets t USING (task_index)
          JOIN fields f ON f.name = a.field
          WHERE f.allowed_values IS NOT NULL AND NOT a.value <@ f.allowed_values
+           AND NOT comparable_values(a.value) <@ comparable_values(f.allowed_values)
          GROUP BY f.name
          ORDER BY f.name",
     )

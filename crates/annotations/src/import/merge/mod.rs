@@ -5,6 +5,8 @@
 //! review ([`crate::reviews`]) first locks its row in `annotations`, a field declaration its row in `fields`, an erasure all rows that it
 //! redacts. This prevents deadlocks.
 
+pub(super) mod canonical_values;
+pub(super) mod copies;
 mod deletions;
 pub(super) mod documents;
 pub(super) mod erased;
@@ -14,6 +16,7 @@ pub(super) mod review_events;
 mod reviews;
 pub(super) mod splits;
 pub(super) mod summary;
+pub(super) mod suspicious_values;
 
 use aprendiz_db::AdvisoryLock;
 use aprendiz_label_studio::SOURCE;
@@ -46,17 +49,20 @@ pub(super) async fn merge(conn: &mut PgConnection, options: &ImportOptions, mut 
     let mut new_fields = review_events::find_targets(conn).await?;
     let (inferred, mut warnings) = fields::merge_fields(conn).await?;
     new_fields.extend(inferred);
+    warnings.extend(suspicious_values::suspicious_values(conn).await?);
     documents::upsert(conn, SOURCE).await?;
     splits::find_near_duplicates(conn, options.ratios).await?;
     raise_work_mem(conn).await?;
-    reviews::stage(conn).await?;
+    let mut changed: Vec<_> = reviews::stage(conn).await?.into_iter().collect();
     // An Aprendiz export does not reflect the current state of Label Studio, so nothing may be retracted. Checked before `lock_states`
     // drops the events that are already stored.
     let is_aprendiz_export = options.mirror && review_events::any(conn).await?;
-    review_events::lock_states(conn).await?;
+    changed.extend(review_events::lock_states(conn).await?);
     // a quarantined task may have the annotations that seem to be deleted
     let is_complete = parsed.summary.quarantined == 0;
     if options.mirror && !is_aprendiz_export {
+        // the values of the file replace the stored ones
+        changed.clear();
         deletions::stage(conn, is_complete).await?;
     }
     AdvisoryLock::Positions.lock(conn).await?;
@@ -66,16 +72,18 @@ pub(super) async fn merge(conn: &mut PgConnection, options: &ImportOptions, mut 
     fields::insert_definitions(conn, &new_fields).await?;
     near_duplicates::record_exclusions(conn).await?;
     splits::insert_splits(conn).await?;
+    warnings.extend(copies::describe_copies(conn).await?);
     let events_created = reviews::insert(conn, &options.actor).await? + review_events::insert(conn, &options.actor).await?;
     let mut reviews_retracted = 0;
     if is_aprendiz_export {
-        warnings.push("the file is an export of Aprendiz, not of Label Studio: nothing was withdrawn".to_owned());
+        warnings.push("the file is an export of Aprendiz, not of Label Studio: nothing was retracted".to_owned());
     } else if options.mirror {
         reviews_retracted = deletions::retract(conn, &options.actor, parsed.import_id, parsed.started_at).await?;
         if !is_complete {
-            warnings.push("some tasks are quarantined: no reviews of missing tasks were withdrawn".to_owned());
+            warnings.push("some tasks are quarantined: no reviews of missing tasks were retracted".to_owned());
         }
     }
+    parsed.summary.notes.extend(changed);
     let merged = summary::MergeSummary { documents, events_created, new_fields, warnings, reviews_retracted };
     let report = summary::record(conn, options, parsed, merged).await?;
     near_duplicates::drop(conn).await?;

@@ -1,6 +1,8 @@
 //! Merges explicit per-field reviews, and derives the states that follow.
 
-use sqlx::PgConnection;
+use aprendiz_annotation_types::ReasonGroup;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
 
 use crate::import::report::NewField;
 use crate::state_sql::{derive_states, status};
@@ -44,13 +46,43 @@ pub(in crate::import) async fn find_targets(conn: &mut PgConnection) -> Result<V
     .await
 }
 
-/// Drops events that are already stored, and locks the states that new events and changed predictions may change.
-pub(in crate::import) async fn lock_states(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// Describes reviews that were not merged because a stored one has the same id and time but another value. Each row has an `example` and
+/// the `total` number.
+pub(super) fn describe_changed(rows: &[PgRow], remedy: &str) -> Result<Option<ReasonGroup>, sqlx::Error> {
+    let Some(first) = rows.first() else {
+        return Ok(None);
+    };
+    Ok(Some(ReasonGroup {
+        reason: format!("a review has the id and time of a stored one but another value; the stored value was kept: {remedy}"),
+        count: first.try_get::<i64, _>("total")?.unsigned_abs(),
+        examples: rows.iter().map(|row| row.try_get("example")).collect::<Result<_, _>>()?,
+    }))
+}
+
+/// Drops events that are already stored, and locks the states that new events and changed predictions may change. Returns the events that
+/// differ from the stored ones.
+pub(in crate::import) async fn lock_states(conn: &mut PgConnection) -> Result<Option<ReasonGroup>, sqlx::Error> {
+    let changed = sqlx::query(
+        "WITH stored AS (
+             DELETE FROM staged_review_events s
+             USING annotation_events e
+             WHERE e.document_id = s.document_id AND e.field = s.field AND e.source = s.source AND e.source_ref = s.source_ref
+               AND e.occurred_at = s.occurred_at
+             RETURNING s.task_index, s.document_id, s.field, s.source_ref,
+                       NOT e.erased
+                       AND (NOT (e.value @> s.value AND e.value <@ s.value)
+                            OR s.status IS NOT NULL AND (s.status = 'UNREVIEWED') <> (e.review_status = 'UNREVIEWED')) AS differs
+         )
+         SELECT count(*) OVER () AS total, 'task ' || d.task_id || ', ' || s.source_ref || ', ' || s.field AS example
+         FROM stored s
+         JOIN documents d ON d.id = s.document_id
+         WHERE s.differs
+         ORDER BY s.task_index, s.source_ref COLLATE \"C\", s.field COLLATE \"C\"
+         LIMIT 5",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
     for statement in [
-        "DELETE FROM staged_review_events s
-         USING annotation_events e
-         WHERE e.document_id = s.document_id AND e.field = s.field AND e.source = s.source AND e.source_ref = s.source_ref
-           AND e.occurred_at = s.occurred_at",
         "INSERT INTO touched_by_review_events (document_id, field) SELECT document_id, field FROM staged_review_events WHERE document_id IS NOT NULL",
         // a reviewer may be writing the first state of a field of an existing document: wait here, not while holding the lock on positions.
         // New documents are not visible to others yet
@@ -70,7 +102,7 @@ pub(in crate::import) async fn lock_states(conn: &mut PgConnection) -> Result<()
     ] {
         sqlx::raw_sql(statement).execute(&mut *conn).await?;
     }
-    Ok(())
+    describe_changed(&changed, "give the review a later time")
 }
 
 /// Inserts the events in the order of their times and derives the states. Returns the number of events. The position lock must be held.
@@ -93,7 +125,7 @@ pub(in crate::import) async fn insert(conn: &mut PgConnection, actor: &str) -> R
                  LIMIT 1
              ) p ON true
              WHERE s.document_id IS NOT NULL
-             ORDER BY s.occurred_at, s.task_index, s.source_ref, s.field
+             ORDER BY s.occurred_at, s.task_index, octet_length(s.source_ref), s.source_ref COLLATE \"C\", s.field
          ) ordered
          ON CONFLICT (document_id, field, source, source_ref, occurred_at) DO NOTHING"
     ))

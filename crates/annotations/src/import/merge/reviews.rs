@@ -6,15 +6,19 @@
 //! The file has everything about a new document, which is not visible to others yet: its rows are inserted directly. Of an existing
 //! document only changes are written, and its states are derived from all stored events and predictions.
 
+use aprendiz_annotation_types::ReasonGroup;
 use aprendiz_label_studio::SOURCE;
 use sqlx::{PgConnection, Row};
 
+use crate::import::merge::review_events::describe_changed;
 use crate::state_sql::{derive_states, status};
 
-/// Does everything that needs no position: stores predictions, finds new events, and locks the states that will change.
-pub(super) async fn stage(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// Does everything that needs no position: stores predictions, finds new events, and locks the states that will change. Returns the reviews
+/// that differ from stored ones with the same id and time.
+pub(super) async fn stage(conn: &mut PgConnection) -> Result<Option<ReasonGroup>, sqlx::Error> {
     store_predictions(conn).await?;
     find_new_events(conn).await?;
+    let changed = take_changed_events(conn).await?;
     sqlx::query("INSERT INTO touched (document_id, field) SELECT DISTINCT document_id, field FROM new_events WHERE NOT is_new")
         .execute(&mut *conn)
         .await?;
@@ -53,7 +57,27 @@ pub(super) async fn stage(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     .execute(&mut *conn)
     .await?;
     sqlx::raw_sql("ANALYZE predicted (document_id, field)").execute(conn).await?;
-    Ok(())
+    Ok(changed)
+}
+
+/// Removes the reviews that differ from stored ones with the same id and time, and describes them.
+async fn take_changed_events(conn: &mut PgConnection) -> Result<Option<ReasonGroup>, sqlx::Error> {
+    let rows = sqlx::query(
+        "WITH changed AS (
+             DELETE FROM new_events WHERE stored_value IS NOT NULL RETURNING number, document_id, field, source_ref, value, stored_value
+         )
+         SELECT count(*) OVER () AS total, 'task ' || d.task_id || ', ' || replace(c.source_ref, ':', ' ') || ', ' || c.field AS example
+         FROM changed c
+         JOIN documents d ON d.id = c.document_id
+         -- values are sets
+         WHERE NOT (c.value @> c.stored_value AND c.value <@ c.stored_value)
+           AND comparable_values(c.value) <> comparable_values(c.stored_value)
+         ORDER BY c.number
+         LIMIT 5",
+    )
+    .fetch_all(conn)
+    .await?;
+    describe_changed(&rows, "import with `mirror`, or save the annotation again in Label Studio and export it")
 }
 
 /// Stores predictions. A prediction replaces an older one of the same extractor version, never a newer one.
@@ -94,24 +118,27 @@ async fn store_predictions(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// The common part of finding the events of new and of existing documents. Reviews are numbered by time, and the fields of a project within
 /// each review. Positions follow from these numbers without sorting the events.
 macro_rules! events_of_reviews {
-    ($predicted:literal, $joined:literal, $condition:literal) => {
+    ($predicted:literal, $stored:literal, $joined:literal, $condition:literal) => {
         concat!(
             "INSERT INTO new_events
-                 (number, document_id, is_new, latest, field, value, predicted, spans, reviewer, source_ref, occurred_at)
+                 (number, document_id, is_new, latest, field, value, predicted, spans, reviewer, source_ref, occurred_at, stored_value)
              SELECT r.number * (SELECT max(field_index) + 1 FROM project_fields) + f.field_index, t.document_id, t.is_new, r.latest, f.field,
                     -- spans alone are a value only of a field without a control of its own
                     CASE WHEN a.has_control OR NOT f.has_control THEN coalesce(a.value, '{}') ELSE '{}' END, ",
             $predicted,
-            ", a.spans, r.reviewer, r.source_ref, r.occurred_at
+            ", a.spans, r.reviewer, r.source_ref, r.occurred_at, ",
+            $stored,
+            "
              FROM (
-                 SELECT *, row_number() OVER (ORDER BY occurred_at, task_index, source_ref COLLATE \"C\") - 1 AS number
+                 SELECT *, row_number() OVER (ORDER BY occurred_at, task_index, octet_length(source_ref), source_ref COLLATE \"C\") - 1 AS number
                  FROM staged_reviews
              ) r
              JOIN targets t USING (task_index)
              JOIN project_fields f USING (project)
              LEFT JOIN staged_values a ON a.task_index = r.task_index AND a.source_ref = r.source_ref AND a.field = f.field ",
             $joined,
-            " WHERE a.unresolved IS NOT TRUE AND ",
+            // labelled spans do not decide about a field with a control of its own, whether they can be read or not
+            " WHERE (a.unresolved AND (a.has_control OR NOT f.has_control)) IS NOT TRUE AND ",
             $condition
         )
     };
@@ -121,6 +148,7 @@ macro_rules! events_of_reviews {
 async fn find_new_events(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(events_of_reviews!(
         "p.value",
+        "NULL",
         "LEFT JOIN staged_predictions p ON p.task_index = r.task_index AND p.field = f.field
                                            AND p.latest_flags & CASE WHEN f.has_control THEN 2 ELSE 1 END <> 0",
         "t.is_new"
@@ -129,13 +157,13 @@ async fn find_new_events(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     .await?;
     sqlx::query(events_of_reviews!(
         "NULL",
-        "",
+        "e.value",
+        "LEFT JOIN annotation_events e ON e.document_id = t.document_id AND e.field = f.field AND e.source = $1
+                                          AND e.source_ref = r.source_ref AND e.occurred_at = r.occurred_at",
+        // a stored event with another value is staged too, to be reported
         "NOT t.is_new
-         AND NOT EXISTS (
-             SELECT FROM annotation_events e
-             WHERE e.document_id = t.document_id AND e.field = f.field AND e.source = $1
-               AND e.source_ref = r.source_ref AND e.occurred_at = r.occurred_at
-         )"
+         AND (e.position IS NULL
+              OR NOT e.erased AND e.value IS DISTINCT FROM CASE WHEN a.has_control OR NOT f.has_control THEN coalesce(a.value, '{}') ELSE '{}' END)"
     ))
     .bind(SOURCE)
     .execute(&mut *conn)
@@ -147,7 +175,8 @@ async fn find_new_events(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
          FROM staged_values a
          JOIN staged_reviews r USING (task_index, source_ref)
          JOIN targets t USING (task_index)
-         WHERE a.unresolved AND r.latest AND t.is_new",
+         -- a place that cannot be read does not create its field
+         WHERE a.unresolved AND r.latest AND t.is_new AND EXISTS (SELECT FROM fields f WHERE f.name = a.field)",
     )
     .execute(conn)
     .await?;

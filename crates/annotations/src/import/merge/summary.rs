@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aprendiz_annotation_types::QuarantinedTask;
+use aprendiz_annotation_types::{QuarantinedTask, ReasonGroup, ReasonGroups, UNUSABLE_NAME, escape_unprintable};
 use aprendiz_label_studio::{ReadSummary, SOURCE};
 use sqlx::{PgConnection, Row};
 
@@ -11,6 +11,7 @@ use crate::import::merge::documents::DocumentCounts;
 use crate::import::merge::parsed_import::ParsedImport;
 use crate::import::options::ImportOptions;
 use crate::import::report::{ImportReport, NewField, StatusCounts};
+use crate::import::storable::{QuarantineColumns, storable_json};
 
 /// What was moved.
 pub(super) struct MergeSummary {
@@ -28,7 +29,17 @@ pub(super) async fn record(
     parsed: ParsedImport,
     merged: MergeSummary,
 ) -> Result<ImportReport, ImportError> {
-    let ReadSummary { tasks, quarantined, quarantined_tasks, unknown_controls, unknown_keys, ignored } = parsed.summary;
+    let ReadSummary {
+        tasks,
+        quarantined,
+        quarantined_tasks,
+        unknown_controls,
+        unknown_keys,
+        ignored,
+        renamed_fields,
+        unusable_names,
+        notes,
+    } = parsed.summary;
     let mut warnings = merged.warnings;
     for (count, description) in [
         (ignored.prediction_ids, "predictions are only ids, as in a direct export: use a snapshot export to import predictions"),
@@ -45,6 +56,14 @@ pub(super) async fn record(
             warnings.push(format!("{count} {description}"));
         }
     }
+    for (name, unusable) in &unusable_names {
+        let task = unusable.first_task.as_deref().unwrap_or("-");
+        warnings.push(format!(
+            "`{}` cannot name a field: {} results were left out, the first in task {task}; {UNUSABLE_NAME}",
+            escape_unprintable(name),
+            unusable.results
+        ));
+    }
     let unsigned = i64::unsigned_abs;
     let report = ImportReport {
         import_id: parsed.import_id,
@@ -58,6 +77,9 @@ pub(super) async fn record(
         quarantined_tasks: quarantined_tasks.iter().take(options.limits.quarantine_listed).map(QuarantinedTask::without_json).collect(),
         fields: count_statuses(conn).await?,
         new_fields: merged.new_fields,
+        renamed_fields,
+        quarantine_reasons: group_reasons(&quarantined_tasks),
+        notes,
         unknown_controls,
         unknown_keys,
         annotations_cancelled: ignored.cancelled,
@@ -82,15 +104,12 @@ pub(super) async fn record(
         merged.documents.unchanged,
         stored(report.events_created),
         stored(report.quarantined),
-        serde_json::to_value(&report).expect("a report is plain data"),
+        storable_json(&report),
         report.started_at,
     )
     .execute(&mut *conn)
     .await?;
-    let indexes: Vec<i64> = quarantined_tasks.iter().map(|task| stored(task.task_index)).collect();
-    let ids: Vec<Option<&str>> = quarantined_tasks.iter().map(|task| task.task_id.as_deref()).collect();
-    let reasons: Vec<&str> = quarantined_tasks.iter().map(|task| task.reason.as_str()).collect();
-    let kept: Vec<Option<&str>> = quarantined_tasks.iter().map(|task| task.json.as_deref()).collect();
+    let columns = QuarantineColumns::of(&quarantined_tasks);
     sqlx::query!(
         "INSERT INTO import_quarantine (import_id, task_index, task_id, reason, task)
          SELECT $1, q.task_index, q.task_id, q.reason,
@@ -98,14 +117,26 @@ pub(super) async fn record(
                 CASE WHEN NOT EXISTS (SELECT FROM erasures e JOIN documents d ON d.id = e.document_id WHERE d.task_id = q.task_id) THEN q.task END
          FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[]) AS q (task_index, task_id, reason, task)",
         report.import_id,
-        &indexes,
-        &ids as &[Option<&str>],
-        &reasons as &[&str],
-        &kept as &[Option<&str>],
+        &columns.indexes,
+        &columns.ids as &[Option<String>],
+        &columns.reasons,
+        &columns.kept as &[Option<String>],
     )
     .execute(conn)
     .await?;
     Ok(report)
+}
+
+/// Groups the quarantined tasks by reason.
+fn group_reasons(tasks: &[QuarantinedTask]) -> Vec<ReasonGroup> {
+    let mut groups = ReasonGroups::default();
+    for task in tasks {
+        groups.add(&task.reason, || match &task.task_id {
+            Some(id) => format!("task {} (id {id})", task.task_index),
+            None => format!("task {}", task.task_index),
+        });
+    }
+    groups.into_groups()
 }
 
 /// Counts the documents of the import by review status, for each field.

@@ -1,5 +1,6 @@
 //! Completing a background import.
 
+use aprendiz_annotation_types::remove_nul;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ async fn finish(
         attempt,
         status as ImportStatus,
         error.map(|(code, _)| code),
-        error.map(|(_, text)| text),
+        error.map(|(_, text)| remove_nul(text).into_owned()),
     )
     .fetch_one(conn)
     .await?;

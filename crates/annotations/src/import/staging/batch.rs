@@ -44,12 +44,11 @@ impl Batch {
     /// Adds a task with its reviews and predictions.
     pub(super) fn push_task(&mut self, task_index: u64, task: ParsedTask, ratios: SplitRatios) {
         let index = index_column(task_index);
-        // the same order as that of positions: by time, then by reference
-        let latest = task.reviews.iter().map(|review| (review.occurred_at, review.source_ref.as_str())).max();
+        let latest = task.reviews.iter().max_by_key(|review| review.order()).map(|review| review.source_ref.as_str());
         for review in &task.reviews {
             let source_ref = review.source_ref.as_str();
             self.reviews.begin(5).bigint(index).text(source_ref).timestamptz(review.occurred_at);
-            self.reviews.optional_text(review.reviewer.as_deref()).bool(latest.is_some_and(|(_, latest)| latest == source_ref));
+            self.reviews.optional_text(review.reviewer.as_deref()).bool(latest == Some(source_ref));
             for (field, value) in &review.values {
                 self.values.begin(8).bigint(index).text(source_ref);
                 push_value(&mut self.values, field, value);

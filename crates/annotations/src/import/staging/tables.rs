@@ -110,7 +110,9 @@ CREATE TEMPORARY TABLE new_events (
     spans       jsonb,
     reviewer    text,
     source_ref  text NOT NULL,
-    occurred_at timestamptz NOT NULL
+    occurred_at timestamptz NOT NULL,
+    -- value of a stored event with the same id and time; such a row is only reported
+    stored_value text[]
 ) ON COMMIT DROP;
 
 -- fields of documents whose current state must be derived again

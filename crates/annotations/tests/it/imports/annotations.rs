@@ -1,6 +1,6 @@
 //! Annotations of Label Studio tasks: several per task, unknown keys, JSON_MIN, limits.
 
-use annotations::import::{GroundTruth, ImportOptions};
+use aprendiz_annotations::import::{GroundTruth, ImportOptions};
 use serde_json::{Value, json};
 
 use crate::database::{count, import, import_with, is, state, with_database};

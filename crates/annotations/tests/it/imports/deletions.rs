@@ -1,7 +1,7 @@
 //! Later files of a project in which annotations were deleted.
 
-use annotations::import::ImportOptions;
-use annotations::reviews::{Decision, NewReview, record_review};
+use aprendiz_annotations::import::ImportOptions;
+use aprendiz_annotations::reviews::{Decision, NewReview, record_review};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -73,7 +73,7 @@ async fn a_file_with_quarantined_tasks_retracts_nothing_of_missing_tasks() {
         let report = import_with(&pool, file(&[task(1), bad]), &mirror_options()).await.unwrap();
         assert_eq!((report.quarantined, report.reviews_withdrawn), (1, 1));
         assert_eq!(state(&pool, "2", "law").await.1.as_deref(), Some(&["Utah".to_owned()][..]));
-        assert!(report.warnings.iter().any(|warning| warning.contains("withdrawn")), "{:?}", report.warnings);
+        assert!(report.warnings.iter().any(|warning| warning.contains("retracted")), "{:?}", report.warnings);
     })
     .await;
 }

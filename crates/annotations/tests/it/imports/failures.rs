@@ -3,7 +3,7 @@
 use std::io::{self, Cursor, Read};
 use std::sync::mpsc;
 
-use annotations::import::{ImportError, ImportOptions, ReadError, import_label_studio};
+use aprendiz_annotations::import::{ImportError, ImportOptions, ReadError, import_label_studio};
 
 use crate::database::{contents, count, import, import_with, with_database};
 use crate::task_builders::{file, gzip, reviewed};

@@ -1,16 +1,16 @@
 //! Imports of legacy review files.
 
-use annotations::fields::{Cardinality, FieldDefinition, FieldKind, declare};
-use annotations::import::ImportOptions;
-use annotations::import::legacy_csv::{LegacyCsvError, LegacyCsvOptions, LegacyCsvReport, import_legacy_csv};
-use annotations::{Case, Normalization, SplitRatios};
+use aprendiz_annotations::fields::{Cardinality, FieldDefinition, FieldKind, declare};
+use aprendiz_annotations::import::ImportOptions;
+use aprendiz_annotations::import::legacy_csv::{LegacyCsvError, LegacyCsvOptions, LegacyCsvReport, import_legacy_csv};
+use aprendiz_annotations::{Case, Normalization, SplitRatios};
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use crate::database::{contents, count, import, import_with, is, state, with_database};
 use crate::task_builders::{file, prediction, reviewed, task};
 
-fn options() -> LegacyCsvOptions {
+pub(crate) fn options() -> LegacyCsvOptions {
     LegacyCsvOptions {
         actor: "test".to_owned(),
         file_name: Some("review.csv".to_owned()),
@@ -21,11 +21,15 @@ fn options() -> LegacyCsvOptions {
     }
 }
 
-async fn csv(pool: &PgPool, bytes: impl Into<Vec<u8>>) -> Result<LegacyCsvReport, LegacyCsvError> {
+pub(crate) async fn csv(pool: &PgPool, bytes: impl Into<Vec<u8>>) -> Result<LegacyCsvReport, LegacyCsvError> {
     csv_with(pool, bytes, &options()).await
 }
 
-async fn csv_with(pool: &PgPool, bytes: impl Into<Vec<u8>>, options: &LegacyCsvOptions) -> Result<LegacyCsvReport, LegacyCsvError> {
+pub(crate) async fn csv_with(
+    pool: &PgPool,
+    bytes: impl Into<Vec<u8>>,
+    options: &LegacyCsvOptions,
+) -> Result<LegacyCsvReport, LegacyCsvError> {
     let mut conn = pool.acquire().await.unwrap();
     import_legacy_csv(&mut conn, std::io::Cursor::new(bytes.into()), options).await
 }

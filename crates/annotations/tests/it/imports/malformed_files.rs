@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use annotations::import::ImportOptions;
+use aprendiz_annotations::import::ImportOptions;
 use aprendiz_label_studio::{ReadOptions, inspect};
 use serde_json::json;
 

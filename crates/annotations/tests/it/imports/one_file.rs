@@ -1,8 +1,8 @@
 //! A single import of one Label Studio file.
 
-use annotations::Split;
-use annotations::fields::{Cardinality, FieldKind};
-use annotations::import::{ImportOptions, Progress, Stage, import_label_studio};
+use aprendiz_annotations::Split;
+use aprendiz_annotations::fields::{Cardinality, FieldKind};
+use aprendiz_annotations::import::{ImportOptions, Progress, Stage, import_label_studio};
 use serde_json::{Value, json};
 use sqlx::Connection;
 
@@ -130,25 +130,20 @@ async fn invalid_tasks_are_quarantined_and_the_rest_is_imported() {
             reviewed(9, &[("law", "Ohio")]),
         ];
         let report = import(&pool, file(&tasks)).await.unwrap();
-        assert_eq!((report.tasks, report.documents_created, report.quarantined), (9, 2, 7));
+        assert_eq!((report.tasks, report.documents_created, report.quarantined), (9, 4, 5));
         let rows: Vec<(i64, Option<String>, String)> =
             sqlx::query_as("SELECT task_index, task_id, reason FROM import_quarantine ORDER BY task_index").fetch_all(&pool).await.unwrap();
-        let expected = [
-            (1, "NUL"),
-            (2, "no id"),
-            (3, "does not match the document"),
-            (4, "not a time"),
-            (5, "valid field name"),
-            (6, "invalid type"),
-            (7, "same id"),
-        ];
+        let expected = [(1, "NUL"), (2, "no id"), (4, "not a time"), (6, "not an object"), (7, "same id")];
         assert_eq!(rows.len(), expected.len());
         for ((index, _, reason), (expected_index, why)) in rows.iter().zip(expected) {
             assert!(*index == expected_index && reason.contains(why), "{index}: {reason}");
         }
-        assert_eq!(rows[2].1.as_deref(), Some("4"));
-        assert_eq!(report.quarantined_tasks.len(), 7);
-        assert_eq!(count(&pool, "SELECT count(*) FROM fields").await, 1, "quarantined tasks name no fields");
+        assert_eq!(rows[2].1.as_deref(), Some("5"));
+        assert_eq!(report.quarantined_tasks.len(), 5);
+        // a wrong place and a name that cannot name a field cost only themselves
+        assert!(report.notes.iter().any(|note| note.examples == ["task 4, annotation 1004, heading"]), "{:?}", report.notes);
+        assert!(report.warnings.iter().any(|warning| warning.contains("cannot name a field")), "{:?}", report.warnings);
+        assert_eq!(count(&pool, "SELECT count(*) FROM fields").await, 1, "quarantined tasks and wrong places name no fields");
     })
     .await;
 }
@@ -191,8 +186,8 @@ async fn equal_texts_share_a_split_that_depends_on_the_text_alone() {
         let splits: Vec<(Split, String, String)> =
             sqlx::query_as("SELECT split, group_key, reason FROM document_splits ORDER BY position").fetch_all(&pool).await.unwrap();
         assert_eq!(splits.iter().map(|split| split.2.as_str()).collect::<Vec<_>>(), ["hash", "inherited", "inherited"]);
-        let key = annotations::compute_group_key("Agreement number 1 under the law of Texas.");
-        let expected = annotations::SplitRatios::default().assign(&key);
+        let key = aprendiz_annotations::compute_group_key("Agreement number 1 under the law of Texas.");
+        let expected = aprendiz_annotations::SplitRatios::default().assign(&key);
         assert!(splits.iter().all(|split| split.0 == expected && split.1 == key), "{splits:?}");
     })
     .await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use annotations::import::{
+use aprendiz_annotations::import::{
     ImportStatus, Stage, StoredOptions, claim_import, declare_import_object, fail_import, finish_import, import_state, list_imports,
     quarantined_file, quarantined_tasks, release_import, renew_import, request_import,
 };

@@ -1,6 +1,6 @@
 //! Accepting predictions in bulk.
 
-use annotations::reviews::{Acceptance, ReviewError, accept_predictions, acquire_lease, record_review};
+use aprendiz_annotations::reviews::{Acceptance, ReviewError, accept_predictions, acquire_lease, record_review};
 
 use crate::database::{count, with_database};
 use crate::reviews::{MINUTE, document_ids, law_review, predicted};

@@ -1,7 +1,7 @@
 //! Concurrent reviews of one field, and reviews concurrent with an import.
 
-use annotations::fields::{self, Cardinality, FieldDefinition, FieldKind};
-use annotations::reviews::{Decision, Expected, NewReview, ReviewError, record_review};
+use aprendiz_annotations::fields::{self, Cardinality, FieldDefinition, FieldKind};
+use aprendiz_annotations::reviews::{Decision, Expected, NewReview, ReviewError, record_review};
 use sqlx::PgPool;
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use annotations::reviews::{Decision, NewReview, ReviewError, acquire_lease, current_lease, record_review, release_lease};
+use aprendiz_annotations::reviews::{Decision, NewReview, ReviewError, acquire_lease, current_lease, record_review, release_lease};
 use uuid::Uuid;
 
 use crate::database::{count, import, with_database};

@@ -8,7 +8,7 @@ mod waiting;
 
 use std::time::Duration;
 
-use annotations::reviews::{Decision, NewReview};
+use aprendiz_annotations::reviews::{Decision, NewReview};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;

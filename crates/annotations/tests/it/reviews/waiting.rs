@@ -1,6 +1,8 @@
 //! Listing of the fields that wait for review.
 
-use annotations::reviews::{Decision, NewReview, WaitingCursor, WaitingFilter, WaitingOrder, acquire_lease, list_waiting, record_review};
+use aprendiz_annotations::reviews::{
+    Decision, NewReview, WaitingCursor, WaitingFilter, WaitingOrder, acquire_lease, list_waiting, record_review,
+};
 use uuid::Uuid;
 
 use crate::database::with_database;

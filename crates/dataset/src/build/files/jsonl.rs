@@ -1,4 +1,7 @@
 //! JSONL files: one JSON object per line, one line per example.
+//!
+//! The schema does not depend on the row, because readers infer it from the first rows: every line has every field of the selection, null if
+//! unreviewed, and metadata is a string, as in Parquet.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -58,7 +61,7 @@ impl Serialize for Line<'_> {
         line.serialize_field("project", project)?;
         line.serialize_field("task_id", task_id)?;
         line.serialize_field("file_name", file_name)?;
-        line.serialize_field("metadata", metadata)?;
+        line.serialize_field("metadata", metadata.get())?;
         line.serialize_field("text", text)?;
         line.serialize_field("fields", &FieldsByName { fields, names: self.names })?;
         line.end()
@@ -72,7 +75,9 @@ struct FieldsByName<'a> {
 
 impl Serialize for FieldsByName<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.fields.iter().map(|field| (&self.names[field.field_index], field)))
+        let mut reviewed = self.fields.iter().peekable();
+        serializer
+            .collect_map(self.names.iter().enumerate().map(|(index, name)| (name, reviewed.next_if(|field| field.field_index == index))))
     }
 }
 
@@ -82,16 +87,16 @@ mod tests {
     use crate::read::fixtures::example;
 
     #[test]
-    fn a_line_has_a_fixed_key_order_and_keeps_metadata_verbatim() {
+    fn a_line_has_a_fixed_schema_and_keeps_metadata_verbatim() {
         let example = example(1, Split::Train, "a \"b\"\n");
-        let line = serde_json::to_string(&Line { example: &example, names: &["governing_law".into()] }).unwrap();
+        let line = serde_json::to_string(&Line { example: &example, names: &["governing_law".into(), "never".into()] }).unwrap();
         assert_eq!(
             line,
             concat!(
                 r#"{"document_id":"00000000-0000-0000-0000-000000000001","split":"train","group":"ab","source":"label-studio","#,
-                r#""project":"7","task_id":"1","file_name":null,"metadata":{"pages": 12345678901234567890},"text":"a \"b\"\n","#,
+                r#""project":"7","task_id":"1","file_name":null,"metadata":"{\"pages\": 12345678901234567890}","text":"a \"b\"\n","#,
                 r#""fields":{"governing_law":{"value":[],"status":"REJECTED","position":12,"reviewer":"3","#,
-                r#""occurred_at":"2023-11-14T22:13:20.000001Z"}}}"#
+                r#""occurred_at":"2023-11-14T22:13:20.000001Z"},"never":null}}"#
             )
         );
     }

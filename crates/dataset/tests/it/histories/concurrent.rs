@@ -5,11 +5,11 @@
 
 use std::cell::Cell;
 
+use aprendiz_test_support::TestDatabase;
 use futures::future::join_all;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use sqlx::{Connection as _, PgConnection};
-use test_support::TestDatabase;
 
 use super::command::{Command, Form, Review, Task, review, task};
 use super::{runner, world};
@@ -96,7 +96,7 @@ async fn write(url: &str, writer: usize, steps: &[Step]) -> Result<(), String> {
         match command {
             Command::Import(tasks) => world::import(&mut transaction, tasks).await.map_err(|error| describe(&error))?,
             Command::Review(review) => {
-                use annotations::reviews::ReviewError as E;
+                use aprendiz_annotations::reviews::ReviewError as E;
                 let request = world::request(&mut transaction, review, &format!("key/{writer}/{number}")).await;
                 let outcome = match request {
                     Ok(request) => world::write(&mut transaction, request).await.map(drop),
@@ -109,7 +109,7 @@ async fn write(url: &str, writer: usize, steps: &[Step]) -> Result<(), String> {
                 }
             }
             Command::Create { document, text, title } => match world::create(&mut transaction, *document, *text, *title).await {
-                Ok(_) | Err(annotations::import::ImportError::DocumentExists { .. }) => {}
+                Ok(_) | Err(aprendiz_annotations::import::ImportError::DocumentExists { .. }) => {}
                 Err(error) => return Err(describe(&error)),
             },
             Command::Redefine { field, form } => drop(world::redefine(&mut transaction, *field, *form).await),
@@ -150,7 +150,7 @@ async fn compare_current(conn: &mut PgConnection) -> Result<(), String> {
              SELECT DISTINCT ON (document_id, field) document_id, field, position, occurred_at,
                     CASE WHEN review_status <> 'UNREVIEWED' THEN value END AS accepted
              FROM annotation_events
-             ORDER BY document_id, field, occurred_at DESC, position DESC
+             ORDER BY document_id, field, occurred_at DESC, octet_length(source_ref) DESC, source_ref COLLATE \"C\" DESC, source COLLATE \"C\" DESC
          ) e USING (document_id, field)
          WHERE (a.event_position, a.occurred_at, a.accepted_value) IS DISTINCT FROM (e.position, e.occurred_at, e.accepted)
             OR (a.event_position IS NULL AND a.predicted_value IS NULL)",

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use annotations::import::ImportError;
-use annotations::reviews::{NewReview, ReviewError};
+use aprendiz_annotations::import::ImportError;
+use aprendiz_annotations::reviews::{NewReview, ReviewError};
+use aprendiz_dataset::ExclusionReason;
+use aprendiz_test_support::TestDatabase;
 use chrono::{DateTime, Utc};
-use dataset::ExclusionReason;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
-use test_support::TestDatabase;
 
 use super::command::{Command, Form, command, text};
 use super::model::{Additions, Event, Model, version_at};
@@ -288,7 +288,11 @@ impl History<'_> {
             same("text", &example["text"].as_str(), &Some(text.as_str()))?;
             for field in FIELDS {
                 let expected = fields.get(field).map(|value| serde_json::json!(value));
-                same("value", &example["fields"].get(field).map(|field| field["value"].clone()), &expected)?;
+                same(
+                    "value",
+                    &example["fields"].get(field).filter(|field| !field.is_null()).map(|field| field["value"].clone()),
+                    &expected,
+                )?;
             }
         }
         Ok(Some(hash))
@@ -297,7 +301,7 @@ impl History<'_> {
     /// Checks that every time resolves to the position that was the newest at that time.
     async fn compare_times(&mut self) -> Result<(), String> {
         for (time, position) in std::mem::take(&mut self.moments) {
-            same(&format!("position as of {time}"), &runs::resolve_position(self.conn, Some(time)).await.unwrap(), &position)?;
+            same(&format!("position as of {time}"), &aprendiz_runs::resolve_position(self.conn, Some(time)).await.unwrap(), &position)?;
         }
         Ok(())
     }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use annotations::fields::{Cardinality, FieldDefinition, FieldKind, declare};
-use annotations::import::{CreatedDocument, ImportError, ImportOptions, NewDocument, SOURCE, create_document, import_label_studio};
-use annotations::reviews::{Expected, NewReview, RecordedReview, ReviewError, current_state, record_review};
-use annotations::{AsOf, SplitRatios, as_of};
-use dataset::{DatasetError, Format, ReviewedPrediction, Selection, SelectionRequest, build, reviewed_predictions};
+use aprendiz_annotations::fields::{Cardinality, FieldDefinition, FieldKind, declare};
+use aprendiz_annotations::import::{
+    CreatedDocument, ImportError, ImportOptions, NewDocument, SOURCE, create_document, import_label_studio,
+};
+use aprendiz_annotations::reviews::{Expected, NewReview, RecordedReview, ReviewError, current_state, record_review};
+use aprendiz_annotations::{AsOf, SplitRatios, as_of};
+use aprendiz_dataset::{DatasetError, Format, ReviewedPrediction, Selection, SelectionRequest, build, reviewed_predictions};
 use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -48,7 +50,7 @@ pub(super) async fn redefine(conn: &mut PgConnection, field: usize, form: Form) 
         Form::Text => (FieldKind::Text, Cardinality::One),
     };
     declare(conn, FIELDS[field], &FieldDefinition { kind, cardinality, allowed_values: None, normalization: None }, "test").await.unwrap();
-    annotations::fields::history(conn, FIELDS[field]).await.unwrap().last().unwrap().position
+    aprendiz_annotations::fields::history(conn, FIELDS[field]).await.unwrap().last().unwrap().position
 }
 
 pub(super) async fn import(conn: &mut PgConnection, tasks: &[Task]) -> Result<(), ImportError> {
@@ -106,8 +108,8 @@ pub(super) async fn request(conn: &mut PgConnection, review: &Review, reference:
     let id = document_id(conn, review.document).await.unwrap_or_else(Uuid::nil);
     let version = current_state(conn, id, FIELDS[review.field]).await?.map_or(0, |state| state.version);
     let decision = match review.decision {
-        Decision::Set(value) => annotations::reviews::Decision::Set(value_strings(value)),
-        Decision::Undo => annotations::reviews::Decision::Undo,
+        Decision::Set(value) => aprendiz_annotations::reviews::Decision::Set(value_strings(value)),
+        Decision::Undo => aprendiz_annotations::reviews::Decision::Undo,
     };
     Ok(NewReview {
         occurred_at: review.at.map(|minutes| super::command::Moment::Early(minutes).time()),
@@ -122,7 +124,7 @@ pub(super) async fn write(conn: &mut PgConnection, new: NewReview) -> Result<Rec
 }
 
 pub(super) async fn newest_position(conn: &mut PgConnection) -> i64 {
-    runs::resolve_position(conn, None).await.unwrap()
+    aprendiz_runs::resolve_position(conn, None).await.unwrap()
 }
 
 pub(super) async fn events_after(conn: &mut PgConnection, position: i64) -> Vec<EventRow> {

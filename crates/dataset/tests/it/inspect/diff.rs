@@ -1,6 +1,6 @@
 //! Differences between two snapshots.
 
-use dataset::inspect::{Change, ChangeKind, InspectError, changes, diff};
+use aprendiz_dataset::inspect::{Change, ChangeKind, InspectError, changes, diff};
 use serde_json::json;
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! Erasure of a document: what is removed, what is kept, and concurrent builds.
 
-use annotations::erasure::{erased_since, get_erasure};
-use dataset::inspect::{ErasedDocument, InspectError, document_lineage, erase_document, lineage};
+use aprendiz_annotations::erasure::{erased_since, get_erasure};
+use aprendiz_dataset::inspect::{ErasedDocument, InspectError, document_lineage, erase_document, lineage};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -84,7 +84,7 @@ fn erasure_removes_the_content_and_keeps_the_hashes() {
         let sketches = format!("SELECT count(*) FROM document_sketches WHERE document_id = '{document}'");
         assert_eq!(count(corpus, sketches).await, 0);
         assert_eq!(count(corpus, "SELECT count(*) FROM text_sketches").await, 1);
-        assert_eq!(annotations::near_duplicates::backfill_sketches(&mut corpus.conn).await.unwrap(), 0);
+        assert_eq!(aprendiz_annotations::near_duplicates::backfill_sketches(&mut corpus.conn).await.unwrap(), 0);
 
         // the lineage is unchanged and still available
         let found = document_lineage(&mut corpus.conn, document).await.unwrap();
@@ -102,7 +102,7 @@ fn a_sketch_shared_with_another_document_is_kept() {
         let one = corpus.document("train", text).await;
         let copy = corpus.document("train", text).await;
         let near = corpus.document("train", &format!("{text} eleven")).await;
-        let _ = annotations::near_duplicates::backfill_sketches(&mut corpus.conn).await.unwrap();
+        let _ = aprendiz_annotations::near_duplicates::backfill_sketches(&mut corpus.conn).await.unwrap();
         assert_eq!(count(corpus, "SELECT count(*) FROM near_duplicates").await, 2);
         erase(&mut corpus.conn, one, "x").await.unwrap();
         assert_eq!(count(corpus, "SELECT count(*) FROM text_sketches").await, 2);
@@ -183,9 +183,13 @@ fn an_erasure_waits_for_a_snapshot_being_recorded_and_then_invalidates_it() {
         let mut recorder = connect_again(corpus).await;
         let mut recording = recorder.begin().await.unwrap();
         assert!(erased_since(&mut recording, 0, None, None, None).await.unwrap().is_empty());
-        let new =
-            dataset::NewDataset { id: Uuid::from_u128(7), selection: &built.selection, snapshot: &built.snapshot, object_prefix: "p" };
-        dataset::record(&mut recording, new).await.unwrap();
+        let new = aprendiz_dataset::NewDataset {
+            id: Uuid::from_u128(7),
+            selection: &built.selection,
+            snapshot: &built.snapshot,
+            object_prefix: "p",
+        };
+        aprendiz_dataset::record(&mut recording, new).await.unwrap();
         let erasing = erase(&mut eraser, one, "x");
         let committing = async {
             for attempt in 0.. {

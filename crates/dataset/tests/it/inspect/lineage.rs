@@ -1,7 +1,7 @@
 //! Lineage of snapshots and documents.
 
-use dataset::inspect::{DatasetValue, InspectError, document_lineage, lineage, load_snapshot, values};
-use dataset::{SelectionRequest, Split};
+use aprendiz_dataset::inspect::{DatasetValue, InspectError, document_lineage, lineage, load_snapshot, values};
+use aprendiz_dataset::{SelectionRequest, Split};
 use uuid::Uuid;
 
 use crate::corpus::day;

@@ -6,8 +6,8 @@ mod lineage;
 mod report;
 mod verify;
 
+use aprendiz_dataset::{NewDataset, record};
 use chrono::{DateTime, Utc};
-use dataset::{NewDataset, record};
 use sqlx::{AssertSqlSafe, Connection};
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! Reports on the content of a snapshot and the quality of its labels.
 
-use dataset::inspect::{Conflict, conflicts, load_snapshot, report};
+use aprendiz_dataset::inspect::{Conflict, conflicts, load_snapshot, report};
 
 use crate::corpus::day;
 use crate::inspect::{review_by, snapshot};

@@ -1,6 +1,6 @@
 //! Verifies that snapshots can be rebuilt from the events.
 
-use dataset::inspect::{InspectError, Verdict, verify};
+use aprendiz_dataset::inspect::{InspectError, Verdict, verify};
 use sqlx::Connection;
 use uuid::Uuid;
 
@@ -69,7 +69,7 @@ fn an_erased_document_is_listed_with_its_hashes() {
         let (one, _) = two_documents(corpus).await;
         let dataset = snapshot(corpus, &["law"]).await;
         let mut transaction = corpus.conn.begin().await.unwrap();
-        dataset::inspect::erase_document(&mut transaction, one, "admin", "request 7").await.unwrap();
+        aprendiz_dataset::inspect::erase_document(&mut transaction, one, "admin", "request 7").await.unwrap();
         transaction.commit().await.unwrap();
         let found = verify(&corpus.database, dataset).await.unwrap();
         assert_eq!(found.verdict, Verdict::Erased);
@@ -94,7 +94,7 @@ fn erasing_a_document_without_reviews_does_not_change_the_verdict() {
         let unreviewed = corpus.document("train", "a document without reviews").await;
         let dataset = snapshot(corpus, &["law"]).await;
         let mut transaction = corpus.conn.begin().await.unwrap();
-        dataset::inspect::erase_document(&mut transaction, unreviewed, "admin", "request 8").await.unwrap();
+        aprendiz_dataset::inspect::erase_document(&mut transaction, unreviewed, "admin", "request 8").await.unwrap();
         transaction.commit().await.unwrap();
         assert_eq!(verify(&corpus.database, dataset).await.unwrap().verdict, Verdict::Same);
     });
@@ -106,11 +106,15 @@ fn a_snapshot_read_before_an_erasure_is_not_recorded() {
         let (one, _) = two_documents(corpus).await;
         let built = corpus.build(&["law"]).await;
         let mut transaction = corpus.conn.begin().await.unwrap();
-        dataset::inspect::erase_document(&mut transaction, one, "admin", "request 9").await.unwrap();
+        aprendiz_dataset::inspect::erase_document(&mut transaction, one, "admin", "request 9").await.unwrap();
         transaction.commit().await.unwrap();
-        let new =
-            dataset::NewDataset { id: Uuid::now_v7(), selection: &built.selection, snapshot: &built.snapshot, object_prefix: "datasets/1" };
-        let error = dataset::record(&mut corpus.conn, new).await.unwrap_err();
+        let new = aprendiz_dataset::NewDataset {
+            id: Uuid::now_v7(),
+            selection: &built.selection,
+            snapshot: &built.snapshot,
+            object_prefix: "datasets/1",
+        };
+        let error = aprendiz_dataset::record(&mut corpus.conn, new).await.unwrap_err();
         assert_eq!((error.code(), error.is_retryable()), ("dataset_erased", true));
         assert!(error.to_string().contains(&one.to_string()), "{error}");
         let again = corpus.build(&["law"]).await;

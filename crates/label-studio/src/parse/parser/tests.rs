@@ -37,7 +37,7 @@ fn an_invalid_task_has_a_reason_and_keeps_its_id() {
         task
     };
     for (task, why) in [
-        (json!(5), "invalid type"),
+        (json!(5), "not an object"),
         (json!({"id": 7, "text": "flat"}), "JSON_MIN"),
         (json!({"annotation_id": 1, "annotator": 1, "id": 7, "text": "flat"}), "order"),
         (with("/id", json!(null)), "no id"),
@@ -48,13 +48,24 @@ fn an_invalid_task_has_a_reason_and_keeps_its_id() {
         (with("/data/text", json!("x".repeat((10 << 20) + 1))), "bytes"),
         (with("/annotations/0/id", json!(null)), "no id"),
         (with("/annotations/0/updated_at", json!("yesterday")), "not a time"),
-        (with("/annotations/0/result", json!({})), "invalid type"),
-        (with("/predictions/1/model_version", json!("v".repeat(201))), "model_version"),
+        (with("/annotations/0/result", json!({})), "`result` is not a list"),
     ] {
         let bad = parse(&task).unwrap_err();
         assert!(bad.reason.contains(why), "{why}: {}", bad.reason);
     }
     assert_eq!(parse(&with("/data/text", json!(5))).unwrap_err().task_id.as_deref(), Some("7"));
+}
+
+#[test]
+fn a_bad_model_version_costs_only_the_prediction() {
+    let mut task = task();
+    task["predictions"][1]["model_version"] = json!("v".repeat(201));
+    let options = ReadOptions::default();
+    let mut parser = Parser::new(&options);
+    let parsed = parser.parse(0, &task.to_string()).unwrap();
+    assert_eq!((parsed.reviews.len(), parsed.predictions.len()), (1, 0));
+    let notes: Vec<String> = parser.into_findings().notes.into_groups().iter().map(ToString::to_string).collect();
+    assert!(notes.iter().any(|note| note.contains("model_version") && note.contains("task 7, prediction 5")), "{notes:?}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ const ADVICE: &[(&[&str], &str)] = &[
         &["hub_unusable"],
         "check that the worker can reach `APRENDIZ_HUB` and write to `APRENDIZ_BASE_MODELS`, then: aprendiz run retry ID; or install the base model manually",
     ),
-    (&["bad_params", "unknown_backend"], "correct the spec, for example: aprendiz run clone ID --set params.l2=0.1"),
+    (&["bad_params"], "correct the spec, for example: aprendiz run clone ID --set params.l2=0.1"),
     (
         &["non_finite_loss"],
         "use a larger `l2`, or for an encoder a smaller `learning_rate`, for example: aprendiz run clone ID --set params.l2=1",
@@ -25,7 +25,10 @@ const ADVICE: &[(&[&str], &str)] = &[
     (&["backend"], "check the worker's log and report a bug"),
     (&["bad_dataset", "bad_model"], "report a bug; after an upgrade: aprendiz run retry ID"),
     (&["child_protocol"], "report a bug with the worker's log; after an upgrade: aprendiz run retry ID"),
-    (&["broken_state", "broken_row"], "report a bug with the error text: a database row is invalid"),
+    (
+        &["broken_state", "broken_row"],
+        "update the worker if the spec was created by a newer version; otherwise report a bug with the error text: a database row is invalid",
+    ),
     (
         &["object_missing"],
         "restore the object named in the error text and check the lifecycle rules of the bucket, then: aprendiz run retry ID",

@@ -1,10 +1,13 @@
 //! Explanation of runs that have ended.
 
+use aprendiz_run_spec::RunKind;
+
 use super::facts::RunFacts;
 use super::format::{duration, timestamp};
 use super::sections::{Explanation, command, history, next_step};
 use crate::run::fail::TRAINING_PROCESS_KILLED;
-use crate::run::status::RunKind;
+
+const NOTHING_MEASURED: &str = "nothing was measured: the test split has no example of the trained fields; import and review documents that are not near-duplicates of these, and train again";
 
 pub(super) fn succeeded(facts: &RunFacts) -> Explanation {
     let run = &facts.run;
@@ -12,12 +15,18 @@ pub(super) fn succeeded(facts: &RunFacts) -> Explanation {
         (Some(started), Some(finished)) => format!(" after {}", duration(finished - started)),
         _ => String::new(),
     };
-    let mut lines: Vec<String> = run.finished_at.map(|at| format!("ended at {}", timestamp(at))).into_iter().collect();
+    let nothing_measured = measured_nothing(facts);
+    let mut lines: Vec<String> = nothing_measured.then(|| NOTHING_MEASURED.to_owned()).into_iter().collect();
+    lines.extend(run.finished_at.map(|at| format!("ended at {}", timestamp(at))));
     lines.extend(headline(facts));
     lines.extend(run.dataset_id.map(|id| format!("dataset snapshot {id}")));
     let (summary, next_steps) = match run.model_version {
         Some(version) => (
-            format!("succeeded{elapsed} and published {} version {version}", run.model),
+            if nothing_measured {
+                format!("succeeded{elapsed} and published {} version {version}, but nothing was measured", run.model)
+            } else {
+                format!("succeeded{elapsed} and published {} version {version}", run.model)
+            },
             vec![
                 format!("all metrics: {}", command(facts, "get")),
                 format!("the model: aprendiz model download {} --number {version}", run.model),
@@ -69,6 +78,12 @@ pub(super) fn cancelled(facts: &RunFacts) -> Explanation {
     lines.extend(history(facts));
     let next_steps = vec![format!("to run it again: {}", command(facts, "retry"))];
     Explanation { status: run.status, summary: format!("cancelled{by}{at}"), facts: lines, next_steps }
+}
+
+/// Whether the test split had no example, so that the model is of unknown quality.
+fn measured_nothing(facts: &RunFacts) -> bool {
+    let counts: Vec<f64> = facts.headline.iter().filter(|(_, name, _)| matches!(name.as_str(), "n" | "pairs")).map(|(.., n)| *n).collect();
+    !counts.is_empty() && counts.iter().all(|count| *count == 0.0)
 }
 
 /// The main metrics, over all fields.

@@ -1,11 +1,12 @@
 //! The facts behind an explanation, read in one snapshot of the database.
 
+use aprendiz_run_spec::RunKind;
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::error::RunsError;
 use crate::ids::RunId;
-use crate::run::status::{AttemptStatus, RunKind, RunStatus};
+use crate::run::status::{AttemptStatus, RunStatus};
 use crate::run::training_run::{TrainingRun, get_run};
 use crate::workers::list::SILENT_AFTER_SECONDS;
 

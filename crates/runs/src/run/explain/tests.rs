@@ -1,5 +1,6 @@
 //! Every case of an explanation and its text.
 
+use aprendiz_run_spec::RunKind;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use uuid::Uuid;
@@ -8,7 +9,7 @@ use super::facts::{AttemptFacts, RunFacts, WorkerFacts};
 use super::render::render_explanation;
 use super::sections::Explanation;
 use crate::ids::RunId;
-use crate::run::status::{AttemptStatus, RunKind, RunPhase, RunStatus};
+use crate::run::status::{AttemptStatus, RunPhase, RunStatus};
 use crate::run::training_run::TrainingRun;
 
 fn now() -> DateTime<Utc> {
@@ -317,6 +318,12 @@ fn the_explanation_of_a_succeeded_run_has_result_and_location() {
         &explanation,
         &["on the test split, over all fields: n 125, macro f1 0.440", "aprendiz model download contracts --number 4"],
     );
+    let unmeasured = with(RunStatus::Succeeded, |facts| {
+        facts.run.model_version = Some(4);
+        facts.headline = vec![("test".to_owned(), "n".to_owned(), 0.0)];
+    });
+    assert!(unmeasured.summary.ends_with("published contracts version 4, but nothing was measured"), "{}", unmeasured.summary);
+    assert!(unmeasured.facts[0].starts_with("nothing was measured: the test split has no example"), "{:?}", unmeasured.facts);
     let evaluated = with(RunStatus::Succeeded, |facts| {
         facts.run.kind = RunKind::Evaluate;
         facts.headline = vec![("reviewed".to_owned(), "accuracy".to_owned(), 0.8)];

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use aprendiz_run_spec::RunKind;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{Acquire as _, PgConnection};
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 use crate::error::RunsError;
 use crate::ids::RunId;
 use crate::run::retry::requeue::requeue_manually;
-use crate::run::status::{RunKind, RunStatus};
+use crate::run::status::RunStatus;
 
 /// Upper limit of the count of matching runs.
 const MAX_COUNT: i64 = 100_000;

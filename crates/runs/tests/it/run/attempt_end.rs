@@ -1,10 +1,10 @@
 //! Failed and released attempts, and the state of the run afterwards.
 
-use chrono::{TimeDelta, Utc};
-use runs::{
+use aprendiz_runs::{
     AttemptId, AttemptStatus, EventKind, FailureOutcome, RunPhase, RunStatus, RunsError, due_outbox_entries, enter_phase, fail_attempt,
     list_attempts, mark_published, next_due_in, release_attempt, retry_run,
 };
+use chrono::{TimeDelta, Utc};
 
 use crate::fixture::{Fixture, failure};
 

@@ -1,6 +1,7 @@
 //! Retry of many runs.
 
-use runs::{AttemptId, RetryFilter, RunId, RunKind, RunStatus, cancel_run, fail_attempt, retry_run, retry_runs};
+use aprendiz_run_spec::RunKind;
+use aprendiz_runs::{AttemptId, RetryFilter, RunId, RunStatus, cancel_run, fail_attempt, retry_run, retry_runs};
 
 use crate::fixture::{Fixture, failure};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use runs::{
+use aprendiz_runs::{
     AttemptStatus, EventKind, FailureOutcome, RunStatus, RunsError, cancel_attempt, cancel_run, cancel_was_requested, fail_attempt,
     publish, release_attempt, retry_run,
 };

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aprendiz_run_spec::RunKind;
+use aprendiz_runs::{AttemptStatus, RunStatus, claim_next, list_attempts, renew_lease};
 use chrono::{TimeDelta, Utc};
-use runs::{AttemptStatus, RunKind, RunStatus, claim_next, list_attempts, renew_lease};
 use serde_json::json;
 use tokio::sync::Barrier;
 
@@ -71,8 +72,8 @@ async fn a_renewed_lease_lasts_longer() {
     let attempt = fixture.running().await;
     fixture.expire(attempt).await;
     renew_lease(&mut *fixture.conn().await, attempt, LEASE).await.unwrap();
-    let reaped = runs::reap_expired_leases(&mut *fixture.conn().await, 10).await.unwrap();
-    assert_eq!(reaped, runs::Reaped::default());
+    let reaped = aprendiz_runs::reap_expired_leases(&mut *fixture.conn().await, 10).await.unwrap();
+    assert_eq!(reaped, aprendiz_runs::Reaped::default());
     assert_eq!(fixture.run(attempt.run_id).await.status, RunStatus::Running);
 }
 

@@ -1,6 +1,6 @@
 //! Clones of runs.
 
-use runs::{CreateRun, EventKind, clone_run, create_run, list_run_documents};
+use aprendiz_runs::{CreateRun, EventKind, clone_run, create_run, list_run_documents};
 use serde_json::json;
 
 use crate::fixture::{Fixture, request, spec};

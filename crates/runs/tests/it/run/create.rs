@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use runs::{CreateRun, EventKind, RunFilter, RunStatus, RunsError, create_run, get_run, list_run_documents, list_runs, retry_run};
+use aprendiz_run_spec::{LinearParams, TrainingParams};
+use aprendiz_runs::{CreateRun, EventKind, RunFilter, RunStatus, RunsError, create_run, get_run, list_run_documents, list_runs, retry_run};
 use serde_json::json;
 use tokio::sync::Barrier;
 use uuid::Uuid;
@@ -22,7 +23,7 @@ async fn a_new_run_has_an_outbox_entry_a_first_event_and_an_audit_entry() {
     let run = fixture.run(created.run.id).await;
     assert_eq!((run.status, run.attempt_number, run.attempts_used), (RunStatus::Queued, 0, 0));
     assert_eq!((run.created_by.as_str(), run.model.as_str(), run.position), ("ana", "contracts", 0));
-    assert_eq!(run.run_spec().unwrap(), spec("contracts"));
+    assert_eq!(run.validated_spec().unwrap(), spec("contracts").validate().unwrap());
     assert_eq!(fixture.outbox_entries(run.id).await, 1);
     let events = fixture.events(run.id).await;
     assert_eq!(events.len(), 1);
@@ -30,6 +31,30 @@ async fn a_new_run_has_an_outbox_entry_a_first_event_and_an_audit_entry() {
     let audited =
         format!("SELECT count(*) FROM audit_log WHERE actor = 'ana' AND action = 'training_run.create' AND subject = '{}'", run.id);
     assert_eq!(fixture.number(&audited).await, 1);
+}
+
+#[tokio::test]
+async fn a_stored_spec_has_every_default_and_is_not_read_by_a_version_that_lacks_a_key() {
+    let fixture = Fixture::new().await;
+    let id = fixture.create_run_with(|spec| spec.params = json!({ "l2": 0.3 }).as_object().unwrap().clone()).await;
+    let run = fixture.run(id).await;
+    let expected = TrainingParams::Linear(LinearParams { l2: Some(0.3), ..LinearParams::default() });
+    assert_eq!(run.spec["params"], json!(expected.to_json()));
+    assert_eq!((&run.spec["seed"], &run.spec["backend"], &run.spec["data"]["min_support"]), (&json!(42), &json!("auto"), &json!(2)));
+
+    for (change, named) in [
+        (r#"{"deadline": 1}"#, "deadline"),
+        (r#"{"params": {"layers": 3}}"#, "layers"),
+        (r#"{"backend": "tpu"}"#, "tpu"),
+        (r#"{"kind": "auto"}"#, "auto"),
+    ] {
+        let mut newer = fixture.run(id).await;
+        newer.spec.as_object_mut().unwrap().extend(serde_json::from_str::<serde_json::Map<_, _>>(change).unwrap());
+        let error = newer.validated_spec().unwrap_err();
+        assert!(matches!(error, RunsError::BrokenRow { .. }) && !error.is_retryable());
+        let text = error.to_string();
+        assert!(text.contains(&id.to_string()) && text.contains(named) && text.contains("not valid in version"), "{text}");
+    }
 }
 
 #[tokio::test]
@@ -59,7 +84,7 @@ async fn selected_documents_are_stored_once_and_counted() {
 #[tokio::test]
 async fn an_unknown_run_has_its_own_error() {
     let fixture = Fixture::new().await;
-    let id = runs::RunId::new_v7();
+    let id = aprendiz_runs::RunId::new_v7();
     let error = get_run(&mut *fixture.conn().await, id).await.unwrap_err();
     assert!(matches!(error, RunsError::UnknownRun(unknown) if unknown == id), "{error}");
     let error = retry_run(&mut *fixture.conn().await, id, "ana").await.unwrap_err();

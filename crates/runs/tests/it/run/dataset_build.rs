@@ -1,6 +1,6 @@
 //! Sharing of dataset builds between runs.
 
-use runs::{
+use aprendiz_runs::{
     AttemptId, AttemptStatus, DatasetBuild, FailureOutcome, RunStatus, RunsError, begin_dataset_build, cancel_run, end_dataset_builds,
     fail_attempt, reap_expired_leases,
 };

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use runs::{EventKind, RunPhase, enter_phase, events_after, record_attempt_event, record_progress};
+use aprendiz_runs::{EventKind, RunPhase, enter_phase, events_after, record_attempt_event, record_progress};
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 

@@ -1,6 +1,6 @@
 //! The facts behind explanations. The rendering has unit tests in the crate.
 
-use runs::{
+use aprendiz_runs::{
     AttemptStatus, RunFacts, RunId, RunPhase, RunStatus, RunsError, cancel_run, enter_phase, fail_attempt, load_run_facts, publish,
     render_explanation, request_drain,
 };
@@ -81,7 +81,7 @@ async fn a_running_run_has_its_phase_and_earlier_attempts() {
 
     cancel_run(&mut *fixture.conn().await, second.run_id, "bela").await.unwrap();
     assert_eq!(facts(&fixture, second.run_id).await.cancelled_by.as_deref(), Some("bela"));
-    runs::cancel_attempt(&mut *fixture.conn().await, second).await.unwrap();
+    aprendiz_runs::cancel_attempt(&mut *fixture.conn().await, second).await.unwrap();
     assert!(render_explanation(&facts(&fixture, second.run_id).await).summary.starts_with("cancelled by bela at "));
 }
 
@@ -90,7 +90,7 @@ async fn the_headline_of_a_succeeded_run_is_over_all_fields() {
     let fixture = Fixture::new().await;
     let attempt = fixture.running().await;
     let trained = fixture.trained(attempt, &[]).await;
-    let metric = |split, field: Option<&str>, name: &str, value| runs::NewMetric {
+    let metric = |split, field: Option<&str>, name: &str, value| aprendiz_runs::NewMetric {
         split,
         field: field.map(str::to_owned),
         name: name.to_owned(),

@@ -1,6 +1,6 @@
 //! The fence: an attempt that lost its lease changes nothing.
 
-use runs::{
+use aprendiz_runs::{
     AttemptId, EventKind, NewMetric, RunPhase, RunsError, cancel_attempt, cancel_was_requested, confirm_object, enter_phase, fail_attempt,
     lock_attempt, publish, reap_expired_leases, record_attempt_event, record_progress, release_attempt, renew_lease,
 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use runs::{RunId, cancel_run, due_outbox_entries, mark_published, next_due_in};
+use aprendiz_runs::{RunId, cancel_run, due_outbox_entries, mark_published, next_due_in};
 use tokio::sync::Barrier;
 
 use crate::fixture::{Fixture, TIMEOUT};

@@ -1,7 +1,7 @@
 //! Resolution of positions under concurrent writes.
 
+use aprendiz_runs::resolve_position;
 use chrono::{DateTime, TimeDelta, Utc};
-use runs::resolve_position;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use runs::{AttemptStatus, Reaped, RunStatus, cancel_run, fail_attempt, reap_expired_leases, republish_unclaimed};
+use aprendiz_runs::{AttemptStatus, Reaped, RunStatus, cancel_run, fail_attempt, reap_expired_leases, republish_unclaimed};
 use serde_json::json;
 use tokio::sync::Barrier;
 
@@ -64,7 +64,7 @@ async fn a_lost_host_does_not_quarantine_the_run() {
     reap(&fixture).await;
     let attempt = fixture.claim_run(attempt.run_id).await;
     let outcome = fail_attempt(&mut *fixture.conn().await, attempt, &failure("child_killed", true), 0.5).await.unwrap();
-    assert_eq!(outcome, runs::FailureOutcome::Retrying);
+    assert_eq!(outcome, aprendiz_runs::FailureOutcome::Retrying);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use std::{path::Path, time::Instant};
 
-use inference::{DocumentFrequencies, FeatureConfig, NgramCounter, SparseRows, Vectorizer};
+use aprendiz_inference::{DocumentFrequencies, FeatureConfig, NgramCounter, SparseRows, Vectorizer};
 use rayon::prelude::*;
 
 use crate::{

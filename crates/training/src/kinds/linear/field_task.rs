@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use evaluation::Label;
+use aprendiz_evaluation::Label;
 
 use crate::{
     dataset::{Example, Labels, Value},

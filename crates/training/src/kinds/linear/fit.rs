@@ -2,8 +2,8 @@
 
 use std::{cell::OnceCell, time::Instant};
 
+use aprendiz_run_spec::LinearParams;
 use burn::tensor::Tensor;
-use inference::LinearParams;
 
 use crate::{
     checkpoint::{state_dict::StateDict, training_state::TrainingState},
@@ -173,10 +173,15 @@ impl CrossValidation<'_, '_> {
                 if !log_loss.is_finite() {
                     return Err(not_finite());
                 }
-                let rows = scores
-                    .chunks_exact(task.labels.len())
-                    .enumerate()
-                    .map(|(index, scores)| report_row(task, documents, index, &temperature::probabilities(scores, inverse_temperature)));
+                let rows = scores.chunks_exact(task.labels.len()).enumerate().map(|(index, scores)| {
+                    let no_known_feature = self.examples.is_empty_row(task.examples[index]);
+                    let probabilities = if no_known_feature {
+                        self.shares_without_fold_of(index)
+                    } else {
+                        temperature::probabilities(scores, inverse_temperature)
+                    };
+                    ReportRow { no_known_feature, ..report_row(task, documents, index, &probabilities) }
+                });
                 (inverse_temperature, rows.collect())
             }
         };
@@ -188,6 +193,16 @@ impl CrossValidation<'_, '_> {
             return Err(not_finite());
         }
         Ok(FieldFit { l2, folds, head: LinearHead::new(weight, bias, self.examples.device()), out_of_fold })
+    }
+
+    /// Shares of the classes in the folds that an example is not in: the prediction for a text without any known feature.
+    fn shares_without_fold_of(&self, index: usize) -> Vec<f64> {
+        let mut counts = vec![0_u64; self.task.labels.len()];
+        for (class, fold) in self.task.classes.iter().zip(&self.assigned) {
+            counts[*class] += u64::from(*fold != self.assigned[index]);
+        }
+        let total = counts.iter().sum::<u64>().max(1) as f64;
+        counts.into_iter().map(|count| count as f64 / total).collect()
     }
 
     /// Selects the L2 penalty with the lowest log loss on held-out examples. Returns it with the scores of all folds under it.
@@ -420,6 +435,8 @@ fn report_row(task: &FieldTask, documents: &[Example], index: usize, probabiliti
     let gold = task.classes[index];
     ReportRow {
         document_id: documents[task.examples[index]].document_id.clone(),
+        group: documents[task.examples[index]].group.clone(),
+        no_known_feature: false,
         field: task.name.clone(),
         gold: task.labels[gold].clone(),
         predicted: task.labels[best].clone(),

@@ -4,8 +4,8 @@
 //! `[N, C]`, instead of one per feature and class, `[V, C]`: texts have far more n-grams than there are examples. Every row has an extra
 //! constant feature of 1, whose weight is the bias.
 
+use aprendiz_inference::SparseRows;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use inference::SparseRows;
 
 use crate::{
     error::TrainingError,
@@ -41,6 +41,11 @@ impl<'a> Examples<'a> {
         let is_dense = count <= MAX_DENSE_EXAMPLES && count * count <= rows.nnz() * SPARSE_COST;
         let products = is_dense.then(|| tensor_from_vec(sparse::inner_products(rows), [count, count], &device) + 1.0);
         Self { rows, products, device }
+    }
+
+    /// Whether an example has no feature.
+    pub(crate) fn is_empty_row(&self, example: usize) -> bool {
+        self.rows.row(example).0.is_empty()
     }
 
     pub(crate) fn device(&self) -> &Device {
@@ -154,7 +159,7 @@ fn column_sums(values: &[f32], columns: usize) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::kinds::linear::sparse::PANEL;
-    use inference::SparseRow;
+    use aprendiz_inference::SparseRow;
 
     fn rows() -> SparseRows {
         let mut rows = SparseRows::new(4);

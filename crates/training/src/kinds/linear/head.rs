@@ -1,10 +1,10 @@
 //! The head of one field, as a Burn module.
 
+use aprendiz_inference::{FieldWeights, SparseRows};
 use burn::{
     module::{Module, Param},
     tensor::{Device, Tensor, activation::softmax},
 };
-use inference::{FieldWeights, SparseRows};
 
 use crate::{
     error::TrainingError,

@@ -44,6 +44,6 @@ impl Reporter<'_> {
             examples_per_second,
             seconds_left: None,
         };
-        self.progress(event, from + (to - from) * done);
+        self.progress(solve.stage, event, from + (to - from) * done);
     }
 }

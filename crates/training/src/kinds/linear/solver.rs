@@ -246,7 +246,7 @@ impl Block {
 mod tests {
     use super::*;
     use crate::kinds::linear::gram::Examples;
-    use inference::{SparseRow, SparseRows};
+    use aprendiz_inference::{SparseRow, SparseRows};
 
     const STOP: StoppingCriterion = StoppingCriterion { max_epochs: 2000, tolerance: 1e-7 };
     const ALL: [usize; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];

@@ -2,7 +2,7 @@
 //!
 //! One thread sums each output row in the order of its entries, so the result does not depend on the number of threads.
 
-use inference::SparseRows;
+use aprendiz_inference::SparseRows;
 use rayon::prelude::*;
 
 /// Columns of the dense matrix that are processed together: one cache line of `f32`. A panel of all rows fits in the cache even if the
@@ -80,7 +80,7 @@ pub(crate) fn inner_products(rows: &SparseRows) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use inference::SparseRow;
+    use aprendiz_inference::SparseRow;
 
     fn rows() -> SparseRows {
         let mut rows = SparseRows::new(3);

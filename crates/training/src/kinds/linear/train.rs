@@ -2,9 +2,10 @@
 
 use std::{fs, time::Instant};
 
+use aprendiz_evaluation::{ScoredExample, accuracy, log_loss};
+use aprendiz_inference::{FORMAT_VERSION, FieldConfig, KIND_LINEAR, Model, ModelConfig, ThresholdStatus, TrainingInfo, Weights};
+use aprendiz_run_spec::LinearParams;
 use burn::tensor::Device;
-use evaluation::{ScoredExample, accuracy, log_loss};
-use inference::{FORMAT_VERSION, FieldConfig, KIND_LINEAR, LinearParams, Model, ModelConfig, ThresholdStatus, TrainingInfo, Weights};
 
 use crate::{
     backend::cpu_kernel,
@@ -81,7 +82,7 @@ pub(crate) fn train(
             backend: job.backend.name().to_owned(),
             cpu_kernel: cpu_kernel().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            params: job.params.clone(),
+            params: job.params.to_json().into(),
         },
     };
     let mut heads = Vec::with_capacity(fits.len());

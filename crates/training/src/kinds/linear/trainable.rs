@@ -1,7 +1,7 @@
 //! Implements [`Trainable`] for the kind `linear`.
 
+use aprendiz_run_spec::LinearParams;
 use burn::tensor::Device;
-use inference::LinearParams;
 
 use crate::{
     checkpoint::training_state::TrainingState,
@@ -15,10 +15,6 @@ use crate::{
 };
 
 impl Trainable for LinearParams {
-    fn to_json(&self) -> serde_json::Result<serde_json::Value> {
-        serde_json::to_value(self)
-    }
-
     fn input_hashes(&self, job: &TrainingJob) -> Result<String, TrainingError> {
         Ok(format!("train {}, labels {}", file_sha256(&job.train)?, file_sha256(&job.labels)?))
     }

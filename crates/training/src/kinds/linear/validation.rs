@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use inference::{Model, NgramCounter};
+use aprendiz_inference::{Model, NgramCounter};
 use rayon::prelude::*;
 
 use crate::{
@@ -58,6 +58,8 @@ fn score(tasks: &[FieldTask], model: &Model, counter: &mut NgramCounter, example
             let gold = task.gold(example)?;
             Some(ReportRow {
                 document_id: example.document_id.clone(),
+                group: example.group.clone(),
+                no_known_feature: prediction.no_known_feature,
                 field: task.name.clone(),
                 gold_probability: prediction.probability(gold.as_deref()),
                 gold: gold.clone(),

@@ -2,11 +2,11 @@
 //!
 //! Burn's optimizer clips each tensor separately and stores its state in its own files; this one stores its state in checkpoints.
 
+use aprendiz_encoder::{Bert, TokenRows, with_simd};
 use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::{Device, Gradients as AutodiffGradients, Tensor},
 };
-use encoder::{Bert, TokenRows, with_simd};
 use rayon::prelude::*;
 
 use crate::{

@@ -22,7 +22,7 @@ pub(super) fn epoch_batches(set: &PairSet, batch: usize, seed: u64, epoch: usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::sentence_transformer::{pairs::Pair, token_file::TokenWriter};
+    use crate::kinds::sentence_transformer::{pair::Pair, text_classes::TextClasses, token_file::TokenWriter};
 
     fn set(pairs: u32) -> PairSet {
         let dir = tempfile::tempdir().unwrap();
@@ -31,7 +31,12 @@ mod tests {
             texts.push(&vec![0; 1 + text % 50]).unwrap();
         }
         let pair = |a| Pair { a, b: a + 1, label: 1.0, class: None, field: 0, number: a + 1 };
-        PairSet { texts: texts.finish().unwrap(), pairs: (0..pairs).map(pair).collect(), fields: Vec::new() }
+        PairSet {
+            texts: texts.finish().unwrap(),
+            pairs: (0..pairs).map(pair).collect(),
+            fields: Vec::new(),
+            classes: TextClasses::default(),
+        }
     }
 
     #[test]

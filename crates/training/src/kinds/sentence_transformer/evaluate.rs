@@ -9,12 +9,13 @@ use std::{
     time::Instant,
 };
 
+use aprendiz_encoder::{EmbeddingCache, Encoder};
 use aprendiz_test_gate::{self as gate, Point};
 use burn::tensor::Device;
-use encoder::{EmbeddingCache, Encoder};
 use serde_json::json;
 
 use crate::{
+    backend::device,
     dataset::Labels,
     error::TrainingError,
     kinds::sentence_transformer::{
@@ -47,6 +48,7 @@ pub fn evaluate(
     run_in_pool(job.threads, progress, |send| {
         let mut reporter = Reporter::new(send);
         let report = Evaluation::new(job, stop, &mut reporter)?.run()?;
+        reporter.flush();
         match &report {
             Some((report, embeddings)) => reporter.send(Event::Evaluated { report: report.clone(), embeddings: embeddings.clone() }),
             None => reporter.stopped(0),
@@ -80,7 +82,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
             job,
             stop,
             reporter,
-            device: job.backend.device()?,
+            device: device(job.backend)?,
             labels: Labels::read(&job.labels)?,
             index: Sample::new(&job.index, job.max_documents)?,
             queries: Sample::new(&job.queries, job.max_documents)?,

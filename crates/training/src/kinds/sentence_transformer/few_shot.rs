@@ -5,15 +5,13 @@ use std::{
     path::Path,
 };
 
-use encoder::Encoder;
+use aprendiz_encoder::Encoder;
+use aprendiz_evaluation::Label;
 
 use crate::{
     dataset::{Example, Labels, Value, read_batches},
     error::TrainingError,
-    kinds::sentence_transformer::{
-        pairs::{Pair, PairSet},
-        token_file::TokenWriter,
-    },
+    kinds::sentence_transformer::{pair::Pair, pairs::PairSet, text_classes::TextClasses, token_file::TokenWriter},
     random::Random,
 };
 
@@ -21,8 +19,9 @@ use crate::{
 const MAX_DRAWS: usize = 20;
 
 /// Sampled documents of a class.
-struct Class {
+struct Class<'a> {
     number: usize,
+    label: &'a Label,
     documents: Vec<usize>,
 }
 
@@ -70,27 +69,43 @@ pub(super) fn sample_pairs(
             pairs.push(Pair { a: text_indices[&a], b: text_indices[&b], label, class, field: field as u32, number });
         }
     }
-    Ok(PairSet { texts: texts.finish()?, pairs, fields: labels.fields.keys().cloned().collect() })
+    let classes = text_classes(&fields, labels, &documents, &text_indices);
+    Ok(PairSet { texts: texts.finish()?, pairs, fields: labels.fields.keys().cloned().collect(), classes })
+}
+
+/// The classes of the sampled documents in every field, also in fields for which they are not sampled.
+fn text_classes(fields: &[Vec<Class<'_>>], labels: &Labels, documents: &[Example], text_indices: &HashMap<usize, u32>) -> TextClasses {
+    let mut classes = TextClasses::default();
+    for (number, (field, sampled)) in labels.fields.keys().zip(fields).enumerate() {
+        for (document, text) in text_indices {
+            if let Some(Value::Class(label)) = documents[*document].values.get(field)
+                && let Some(class) = sampled.iter().find(|class| class.label == label)
+            {
+                classes.insert(number as u32, *text, class.number as u32);
+            }
+        }
+    }
+    classes
 }
 
 /// The classes of each field with a sample of their documents. Classes are numbered across fields.
-fn sample_classes(documents: &[Example], labels: &Labels, per_class: usize, random: &mut Random) -> Vec<Vec<Class>> {
+fn sample_classes<'a>(documents: &[Example], labels: &'a Labels, per_class: usize, random: &mut Random) -> Vec<Vec<Class<'a>>> {
     let mut number = 0;
     let mut fields = Vec::new();
     for (field, learned) in &labels.fields {
         let mut members: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (document, example) in documents.iter().enumerate() {
             if let Some(Value::Class(class)) = example.values.get(field)
-                && learned.labels.contains(class)
+                && let Some(label) = learned.labels.iter().find(|label| *label == class)
             {
-                members.entry(class).or_default().push(document);
+                members.entry(label).or_default().push(document);
             }
         }
-        let classes = members.into_values().map(|mut documents| {
+        let classes = members.into_iter().map(|(label, mut documents)| {
             random.shuffle(&mut documents);
             documents.truncate(per_class);
             number += 1;
-            Class { number: number - 1, documents }
+            Class { number: number - 1, label, documents }
         });
         fields.push(classes.collect());
     }
@@ -99,7 +114,7 @@ fn sample_classes(documents: &[Example], labels: &Labels, per_class: usize, rand
 
 type ClassPair = (usize, usize, Option<usize>);
 
-fn positive_pairs(classes: &[Class], documents: &[Example]) -> Vec<ClassPair> {
+fn positive_pairs(classes: &[Class<'_>], documents: &[Example]) -> Vec<ClassPair> {
     let mut pairs = Vec::new();
     for class in classes {
         for (index, a) in class.documents.iter().enumerate() {
@@ -114,7 +129,7 @@ fn positive_pairs(classes: &[Class], documents: &[Example]) -> Vec<ClassPair> {
     pairs
 }
 
-fn negative_pairs(classes: &[Class], count: usize, random: &mut Random) -> Vec<ClassPair> {
+fn negative_pairs(classes: &[Class<'_>], count: usize, random: &mut Random) -> Vec<ClassPair> {
     let mut seen = BTreeSet::new();
     let mut pairs = Vec::new();
     if classes.len() < 2 {

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use encoder::Encoder;
-use evaluation::{Label, knn_accuracy};
+use aprendiz_encoder::Encoder;
+use aprendiz_evaluation::{Label, knn_accuracy};
 use rayon::prelude::*;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! The model card that is written next to a trained encoder.
 
-use encoder::BaseModel;
-use inference::{PairLoss, SentenceTransformerParams};
+use aprendiz_encoder::BaseModel;
+use aprendiz_run_spec::{PairLoss, SentenceTransformerParams};
 
 use crate::protocol::{encoder_report::PairMetrics, summary::EncoderSummary};
 
@@ -15,9 +15,11 @@ pub(super) fn model_card(base: &BaseModel, params: &SentenceTransformerParams, s
         let shown = |metrics: Option<PairMetrics>| metrics.map_or("–".to_owned(), |metrics| format!("{:.4}", metric(metrics)));
         format!("| {name} | {} | {} |\n", shown(summary.base), shown(summary.trained))
     };
+    let notes: String = base.notes.iter().map(|note| format!("- Base model: {note}\n")).collect();
+    let notes = if notes.is_empty() { notes } else { format!("\n{notes}") };
     format!(
         "---\nlibrary_name: sentence-transformers\npipeline_tag: sentence-similarity\n---\n\n# Sentence encoder\n\nTrained by {loss} on {} pairs of {} texts, \
-         {} epochs, from base weights of hash `{}`.\n\n| on {} validation pairs | base | trained |\n| --- | --- | --- |\n{}{}",
+         {} epochs, from base weights of hash `{}`.\n\n| on {} validation pairs | base | trained |\n| --- | --- | --- |\n{}{}{notes}",
         summary.pairs,
         summary.texts,
         summary.epochs,

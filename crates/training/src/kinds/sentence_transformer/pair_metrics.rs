@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use encoder::EncoderError;
-use evaluation::{average_precision, spearman};
+use aprendiz_encoder::EncoderError;
+use aprendiz_evaluation::{average_precision, spearman};
 
 use crate::{
     error::TrainingError,
-    kinds::sentence_transformer::pairs::{Pair, PairSet},
+    kinds::sentence_transformer::{pair::Pair, pairs::PairSet},
     protocol::encoder_report::PairMetrics,
 };
 

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use encoder::Encoder;
+use aprendiz_encoder::Encoder;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -15,26 +15,12 @@ use crate::{
     error::TrainingError,
     kinds::sentence_transformer::{
         connected_components::ConnectedComponents,
+        pair::Pair,
+        text_classes::TextClasses,
         token_file::{TokenFile, TokenWriter},
     },
     random::Random,
 };
-
-/// Two texts and their similarity label.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Pair {
-    /// Indices of the texts.
-    pub(super) a: u32,
-    pub(super) b: u32,
-    /// From 0 (negative) to 1 (positive).
-    pub(super) label: f32,
-    /// The class of both texts, if it is known: texts of the same class are not negatives of each other.
-    pub(super) class: Option<u32>,
-    /// Index of the field in the set.
-    pub(super) field: u32,
-    /// Line number in the file, from 1.
-    pub(super) number: u32,
-}
 
 /// Pairs and their distinct texts. A pair takes a few dozen bytes of memory and a text eight: the tokens are in a file.
 #[derive(Debug)]
@@ -42,6 +28,7 @@ pub(super) struct PairSet {
     pub(super) texts: TokenFile,
     pub(super) pairs: Vec<Pair>,
     pub(super) fields: Vec<String>,
+    pub(super) classes: TextClasses,
 }
 
 /// A line of a pairs file.
@@ -54,12 +41,6 @@ struct Line {
     field: String,
     #[serde(default)]
     split: Option<String>,
-}
-
-impl Pair {
-    pub(super) fn is_positive(&self) -> bool {
-        self.label >= 0.5
-    }
 }
 
 impl PairSet {
@@ -96,7 +77,7 @@ impl PairSet {
             let number = u32::try_from(number + 1).map_err(|_| reject("too many pairs".to_owned()))?;
             pairs.push(Pair { a, b, label: line.label, class: None, field: field as u32, number });
         }
-        let mut set = Self { texts: texts.finish()?, pairs, fields };
+        let mut set = Self { texts: texts.finish()?, pairs, fields, classes: TextClasses::default() };
         set.find_classes();
         Ok(set)
     }
@@ -127,6 +108,10 @@ impl PairSet {
         }
         for pair in &mut self.pairs {
             pair.class = pair.is_positive().then(|| components.find((pair.field, pair.a))).flatten();
+            if let Some(class) = pair.class {
+                self.classes.insert(pair.field, pair.a, class);
+                self.classes.insert(pair.field, pair.b, class);
+            }
         }
     }
 }
@@ -144,7 +129,7 @@ mod tests {
     #[test]
     fn texts_connected_by_positive_pairs_of_a_field_form_a_class() {
         let dir = tempfile::tempdir().unwrap();
-        encoder::write_random(&dir.path().join("base"), 1).unwrap();
+        aprendiz_encoder::write_random(&dir.path().join("base"), 1).unwrap();
         let encoder = Encoder::load(&dir.path().join("base"), &burn::tensor::Device::flex()).unwrap();
         let line = |a: &str, b: &str, label: u8, field: &str| {
             format!("{}\n", serde_json::json!({"text_a": a, "text_b": b, "label": label, "field": field}))
@@ -164,6 +149,9 @@ mod tests {
         assert!(
             classes[3].is_some() && classes[3] != classes[0] && classes[4].is_some() && ![classes[0], classes[3]].contains(&classes[4])
         );
+        // the class of a text in each field it has positive pairs of
+        let one = set.pairs[0].b;
+        assert_eq!((set.classes.get(0, one), set.classes.get(1, one)), (classes[0], classes[4]));
         assert_eq!((set.texts.len(), set.fields.as_slice()), (5, ["kind".to_owned(), "law".to_owned()].as_slice()));
     }
 
@@ -172,7 +160,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let pair = |number: u32| Pair { a: 0, b: 0, label: (number % 2) as f32, class: None, field: 0, number };
         let texts = TokenWriter::create(dir.path(), "x").unwrap().finish().unwrap();
-        let mut set = PairSet { texts, pairs: (1..=1000).map(pair).collect(), fields: Vec::new() };
+        let mut set = PairSet { texts, pairs: (1..=1000).map(pair).collect(), fields: Vec::new(), classes: TextClasses::default() };
         set.limit(100);
         let positive = set.pairs.iter().filter(|pair| pair.is_positive()).count();
         assert!(set.pairs.len() == 100 && (30..70).contains(&positive) && set.pairs.is_sorted_by_key(|pair| pair.number));

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use aprendiz_encoder::Bert;
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     tensor::{Device, Tensor, TensorData},
 };
-use encoder::Bert;
 
 use crate::{error::TrainingError, tensor::tensor_to_vec};
 

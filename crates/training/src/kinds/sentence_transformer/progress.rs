@@ -33,6 +33,6 @@ impl Reporter<'_> {
             examples_per_second: progress.pairs_per_second.is_finite().then(|| round_to_millis(progress.pairs_per_second)),
             seconds_left: progress.seconds_left.is_finite().then(|| round_to_millis(progress.seconds_left)),
         };
-        self.progress(event, progress.fraction);
+        self.progress(Stage::Fit, event, progress.fraction);
     }
 }

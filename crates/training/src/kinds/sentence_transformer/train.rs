@@ -2,9 +2,9 @@
 
 use std::{fs, time::Instant};
 
+use aprendiz_encoder::{BaseModel, BaseModelCaches, Bert, Encoder};
+use aprendiz_run_spec::{PairLoss, SentenceTransformerParams};
 use burn::{module::Module, tensor::Device};
-use encoder::{BaseModel, BaseModelCaches, Bert, Encoder};
-use inference::{PairLoss, SentenceTransformerParams};
 
 use crate::{
     backend::cpu_kernel,
@@ -18,8 +18,9 @@ use crate::{
         few_shot::sample_pairs,
         loss::loss,
         model_card::model_card,
+        pair::Pair,
         pair_metrics::{ENCODE_BATCH, cosine_similarities, pair_metrics},
-        pairs::{Pair, PairSet},
+        pairs::PairSet,
         parameters::{map_parameters, read_parameters},
         progress::TrainerProgress,
         schedule::Schedule,
@@ -87,6 +88,12 @@ pub(crate) fn train(
     if train.pairs.len() < 2 {
         let reason = "fewer than two training pairs: review more documents of the same class, or select other fields";
         return Err(TrainingError::NoTrainableField { reasons: vec![reason.to_owned()] }.into());
+    }
+    let positives = train.pairs.iter().filter(|pair| pair.is_positive()).count();
+    let negatives = train.pairs.len() - positives;
+    if params.loss == PairLoss::CosineSimilarity && positives != negatives {
+        let message = format!("the training pairs are not balanced: {positives} positive and {negatives} negative ones");
+        training_state.reporter.log(LogLevel::Warn, message);
     }
     let mut validation = pairs(job, params, "validation", &encoder)?;
     validation.limit(MAX_VALIDATION_PAIRS);
@@ -259,7 +266,7 @@ impl Trainer<'_> {
         let tokens = texts.iter().map(|text| self.train.texts.get(*text)).collect::<Result<Vec<_>, _>>()?;
 
         let (vectors, token_rows) = self.encoder.forward_training(&state.model, &self.encoder.batch(&tokens), &self.training_device);
-        let loss = loss(self.params.loss, self.params.scale, &pairs, vectors, &positions, &self.training_device);
+        let loss = loss(self.params.loss, self.params.scale, &pairs, &self.train.classes, vectors, &positions, &self.training_device);
         let value = tensor_to_vec(loss.clone().inner())?.first().map_or(f64::NAN, |value| f64::from(*value));
         if !value.is_finite() {
             return Err(TrainingError::Diverged { step: number + 1 });

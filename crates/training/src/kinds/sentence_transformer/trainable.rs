@@ -1,7 +1,7 @@
 //! Implements [`Trainable`] for the kind `sentence-transformer`.
 
+use aprendiz_run_spec::SentenceTransformerParams;
 use burn::tensor::Device;
-use inference::SentenceTransformerParams;
 
 use crate::{
     checkpoint::training_state::TrainingState,
@@ -15,10 +15,6 @@ use crate::{
 };
 
 impl Trainable for SentenceTransformerParams {
-    fn to_json(&self) -> serde_json::Result<serde_json::Value> {
-        serde_json::to_value(self)
-    }
-
     fn input_hashes(&self, job: &TrainingJob) -> Result<String, TrainingError> {
         let [train, validation, labels] = [&job.train, &job.validation, &job.labels].map(|path| file_sha256(path));
         let documents = format!("train {}, validation {}, labels {}", train?, validation?, labels?);

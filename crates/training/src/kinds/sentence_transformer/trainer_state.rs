@@ -1,7 +1,7 @@
 //! The state of the trainer between two steps, saved to checkpoints and restored from them.
 
+use aprendiz_encoder::Bert;
 use burn::tensor::Device;
-use encoder::Bert;
 
 use crate::{
     checkpoint::state_dict::StateDict,

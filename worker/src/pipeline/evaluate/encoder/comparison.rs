@@ -1,19 +1,6 @@
 //! Compares a trained encoder with its base model.
 
-use dataset::Dataset;
-use runs::{RunSpec, TrainingRun};
-use training::{EncoderReport, TrainingSummary};
-
-use crate::pipeline::base_model::BaseModelRef;
-
-/// A trained encoder and what it was trained from.
-pub(crate) struct TrainedEncoder<'a> {
-    pub(crate) run: &'a TrainingRun,
-    pub(crate) spec: &'a RunSpec,
-    pub(crate) dataset: &'a Dataset,
-    pub(crate) summary: &'a TrainingSummary,
-    pub(crate) base: &'a BaseModelRef,
-}
+use aprendiz_training::EncoderReport;
 
 /// The effect of training, by average precision on the pairs of the test split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +43,11 @@ impl Comparison {
             Self::Better => format!("training improved the encoder{values}"),
             Self::Same => format!("training made no measurable difference{values}"),
             Self::Worse => format!("TRAINING MADE THE ENCODER WORSE{values}; use the base model or train with other parameters"),
+            Self::Unknown if report.pairs == 0 && report.fields.iter().all(|field| field.neighbours.is_none()) => {
+                "nothing was measured: the test split has neither pairs nor documents of the trained fields; import and review documents \
+                 that are not near-duplicates of these"
+                    .to_owned()
+            }
             Self::Unknown => {
                 "it is unknown whether training improved the encoder: the test split lacks positive or negative pairs".to_owned()
             }
@@ -71,7 +63,7 @@ pub(super) fn worse_fields(report: &EncoderReport) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use training::{EncoderFieldReport, KnnMetrics, PairMetrics};
+    use aprendiz_training::{EncoderFieldReport, KnnMetrics, PairMetrics};
 
     use super::*;
 
@@ -90,6 +82,8 @@ mod tests {
         assert!(text.contains("WORSE") && text.contains("0.7000") && text.contains("0.8000"), "{text}");
         assert_eq!(worse_fields(&worse), ["law"]);
         assert_eq!(Comparison::from_report(&report(0.7, 0.8)), Comparison::Better);
+        let empty = EncoderReport { pairs: 0, base: None, trained: None, fields: Vec::new() };
+        assert!(Comparison::from_report(&empty).describe(&empty).starts_with("nothing was measured"));
         assert_eq!(Comparison::from_report(&EncoderReport { base: None, ..report(0.7, 0.8) }), Comparison::Unknown);
     }
 }

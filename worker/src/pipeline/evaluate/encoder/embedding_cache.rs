@@ -9,11 +9,12 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use artifacts::ObjectPrefix;
-use inference::manifest::hash_file;
-use runs::{AttemptId, DatasetId, EmbeddingFile, EmbeddingLimits, NewEmbeddingFile, list_embedding_files, record_embeddings};
+use aprendiz_artifacts::ObjectPrefix;
+use aprendiz_inference::manifest::hash_file;
+use aprendiz_run_spec::Backend;
+use aprendiz_runs::{AttemptId, DatasetId, EmbeddingFile, EmbeddingLimits, NewEmbeddingFile, list_embedding_files, record_embeddings};
+use aprendiz_training::{EmbeddingFiles, EmbeddingUse};
 use sha2::{Digest as _, Sha256};
-use training::{Backend, EmbeddingFiles, EmbeddingUse};
 
 use crate::deps::Deps;
 use crate::interruption::Interruption;
@@ -123,8 +124,7 @@ async fn download_files(
     base: &BaseModelRef,
     folder: &Path,
 ) -> Result<(String, Vec<(PathBuf, String)>), String> {
-    let encoder = encoder::embeddings_fingerprint(&base.model, training::cpu_kernel());
-    let encoder = encoder.map_err(|error| error.to_string())?;
+    let encoder = aprendiz_encoder::embeddings_fingerprint(&base.model, aprendiz_training::cpu_kernel());
     let listed = async { list_embedding_files(&mut *deps.pool.acquire().await?).await };
     let listed = listed.await.map_err(|error| error.to_string())?;
     let failed = |error: io::Error| format!("folder {}: {error}", folder.display());

@@ -1,8 +1,8 @@
 //! Converts encoder reports to metrics of a run.
 
-use runs::NewMetric;
+use aprendiz_runs::NewMetric;
+use aprendiz_training::{EncoderReport, EncoderSummary, PairMetrics};
 use serde_json::json;
-use training::{EncoderReport, EncoderSummary, PairMetrics};
 
 /// Metrics of the test split, and of the validation split if training reported them.
 pub(super) fn encoder_metrics(report: &EncoderReport, validation: Option<&EncoderSummary>) -> Vec<NewMetric> {

@@ -4,23 +4,25 @@ mod comparison;
 mod embedding_cache;
 mod metrics;
 mod model_card;
+mod trained_encoder;
 
-use runs::{AttemptId, DatasetId, EventKind, record_attempt_event};
+use aprendiz_run_spec::SentenceTransformerParams;
+use aprendiz_runs::{AttemptId, DatasetId, EventKind, record_attempt_event};
+use aprendiz_training::{EncoderReport, EvaluationJob, TrainingJob};
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use training::{EncoderReport, EvaluationJob, TrainingJob};
 
 use crate::child::supervisor::{self, ChildOutcome};
 use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::encoder::comparison::Comparison;
-pub(crate) use crate::pipeline::evaluate::encoder::comparison::TrainedEncoder;
 use crate::pipeline::evaluate::encoder::embedding_cache::EmbeddingCache;
 use crate::pipeline::evaluate::encoder::metrics::encoder_metrics;
+use crate::pipeline::evaluate::encoder::trained_encoder::TrainedEncoder;
+use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::evaluate::{Evaluation, write_reports};
-use crate::pipeline::params::{backend, sentence_transformer_params};
 use crate::pipeline::progress::{report, report_progress};
 use crate::retry::retry_on_outage;
 use crate::scratch::{Scratch, write_file};
@@ -32,18 +34,20 @@ const SCORES_FILE: &str = "test_pairs.jsonl";
 pub(crate) async fn evaluate(
     deps: &Deps,
     attempt: AttemptId,
-    trained: &TrainedEncoder<'_>,
+    params: &SentenceTransformerParams,
+    model: &TrainedModel<'_>,
     scratch: &Scratch,
 ) -> Result<Evaluation, Interruption> {
+    let trained = &TrainedEncoder::new(params, model)?;
     let report = score(deps, attempt, trained, scratch).await?;
     let comparison = Comparison::from_report(&report);
     let documents = report.fields.iter().filter_map(|field| field.neighbours).map(|accuracy| accuracy.queries).max().unwrap_or(0);
     let text = format!("test split read once: {} pairs and {documents} documents in {} fields", report.pairs, report.fields.len());
     record_log_event(&deps.pool, attempt, &text).await?;
-    if comparison == Comparison::Worse {
+    if matches!(comparison, Comparison::Worse | Comparison::Unknown) {
         let text = comparison.describe(&report);
         tracing::warn!(model.name = trained.run.model, "{text}");
-        record_log_event(&deps.pool, attempt, &text).await?;
+        record_log_event(&deps.pool, attempt, &format!("warning: {text}")).await?;
     }
     let validation = trained.summary.encoder.as_deref();
     let readme = model_card::readme(trained, comparison, &report);
@@ -60,7 +64,7 @@ async fn record_log_event(pool: &PgPool, attempt: AttemptId, text: &str) -> Resu
 /// Scores in a child process, because the computation is long; the process is killed when this future is dropped.
 async fn score(deps: &Deps, attempt: AttemptId, trained: &TrainedEncoder<'_>, scratch: &Scratch) -> Result<EncoderReport, Interruption> {
     let snapshot = scratch.snapshot();
-    let backend = backend(trained.spec)?;
+    let backend = trained.spec.backend();
     let cache = EmbeddingCache::download(deps, attempt, trained.base, backend, scratch).await;
     let job = EvaluationJob {
         v: TrainingJob::version(),
@@ -70,7 +74,7 @@ async fn score(deps: &Deps, attempt: AttemptId, trained: &TrainedEncoder<'_>, sc
         index: snapshot.join("jsonl/train.jsonl"),
         queries: snapshot.join("jsonl/test.jsonl"),
         labels: snapshot.join("labels.json"),
-        max_documents: sentence_transformer_params(trained.spec)?.evaluation_documents,
+        max_documents: trained.params.evaluation_documents,
         scores: scratch.model().join(SCORES_FILE),
         work: scratch.reports(),
         embeddings: cache.as_ref().map(EmbeddingCache::files),

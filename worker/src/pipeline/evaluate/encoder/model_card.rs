@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use runs::BaseModelName;
+use aprendiz_run_spec::BaseModelName;
+use aprendiz_training::{EncoderReport, MAX_TEST_PAIRS, NEIGHBOURS};
 use serde_json::{Value, json};
-use training::{EncoderReport, MAX_TEST_PAIRS, NEIGHBOURS};
 
 use crate::pipeline::base_model::BaseModelRef;
-use crate::pipeline::evaluate::encoder::comparison::{Comparison, TrainedEncoder, worse_fields};
+use crate::pipeline::evaluate::encoder::comparison::{Comparison, worse_fields};
+use crate::pipeline::evaluate::encoder::trained_encoder::TrainedEncoder;
 
 /// The name of the base model on model hubs.
 fn hub_name(base: &BaseModelRef) -> String {
@@ -33,7 +34,7 @@ pub(super) fn card(trained: &TrainedEncoder<'_>, comparison: Comparison, report:
         })
         .collect();
     json!({
-        "kind": run.kind, "verdict": comparison.as_str(), "says": comparison.describe(report), "worse_fields": worse_fields(report),
+        "kind": run.kind, "warnings": dataset.warnings(), "verdict": comparison.as_str(), "says": comparison.describe(report), "worse_fields": worse_fields(report),
         "base_model": base.card(), "pairs": report.pairs, "average_precision": report.trained.map(|metrics| metrics.average_precision),
         "base_average_precision": report.base.map(|metrics| metrics.average_precision),
         "spearman": report.trained.map(|metrics| metrics.spearman), "base_spearman": report.base.map(|metrics| metrics.spearman),
@@ -44,16 +45,19 @@ pub(super) fn card(trained: &TrainedEncoder<'_>, comparison: Comparison, report:
 
 /// The README of the model directory, with the front matter that model hubs read.
 pub(super) fn readme(trained: &TrainedEncoder<'_>, comparison: Comparison, report: &EncoderReport) -> String {
-    let TrainedEncoder { run, spec, dataset, summary, base } = trained;
+    let TrainedEncoder { run, spec, params, dataset, summary, base } = trained;
     let mut text = format!(
         "---\nlibrary_name: sentence-transformers\npipeline_tag: sentence-similarity\ntags: [sentence-transformers, feature-extraction]\n\
          base_model: {}\nmetrics: [average_precision, spearman, accuracy]\n---\n\n# {}\n\n",
         hub_name(base),
         run.model
     );
-    let warning = if comparison == Comparison::Worse { "> **Warning.** " } else { "" };
+    let warning = if matches!(comparison, Comparison::Worse | Comparison::Unknown) { "> **Warning.** " } else { "" };
     // writing to a String cannot fail
     let _ = writeln!(text, "{warning}{}.\n", comparison.describe(report));
+    for warning in dataset.warnings() {
+        let _ = writeln!(text, "> **Warning.** {warning}.\n");
+    }
     let worse = worse_fields(report);
     if !worse.is_empty() {
         let _ = writeln!(
@@ -72,7 +76,7 @@ pub(super) fn readme(trained: &TrainedEncoder<'_>, comparison: Comparison, repor
     }
     let _ = writeln!(
         text,
-        "- Base model: `{}`, sha256 of configuration, tokenizer and weights `{}`\n\
+        "- Base model: `{}`, sha256 of everything read from it `{}`\n\
          - Dataset: snapshot `{}`, canonical hash `{}`\n\
          - Training: seed {}, parameters `{}`, backend {} on {}\n\
          - Input: only the text of a document and the values of its fields\n",
@@ -80,11 +84,18 @@ pub(super) fn readme(trained: &TrainedEncoder<'_>, comparison: Comparison, repor
         base.model.hash,
         dataset.id,
         dataset.canonical_hash,
-        spec.seed,
-        Value::Object(spec.params.clone()),
+        spec.seed(),
+        json!(params),
         summary.backend,
         summary.cpu_kernel,
     );
+    if !base.model.notes.is_empty() {
+        text.push_str("## How the base model was read\n\n");
+        for note in &base.model.notes {
+            let _ = writeln!(text, "- {note}");
+        }
+        text.push('\n');
+    }
     let _ = writeln!(
         text,
         "## Results on the test split\n\n\

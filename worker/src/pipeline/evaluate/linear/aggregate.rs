@@ -1,15 +1,16 @@
 //! Metrics aggregated over all fields.
 
-use evaluation::FieldReport;
-use runs::NewMetric;
+use aprendiz_evaluation::FieldReport;
+use aprendiz_runs::NewMetric;
 use serde_json::json;
 
 /// Aggregates field reports: accuracies and coverage are weighted by examples, macro F1 weights all fields equally.
 pub(super) fn aggregate_metrics(split: &'static str, reports: &[FieldReport]) -> Vec<NewMetric> {
     let n: u64 = reports.iter().map(|report| report.n).sum();
+    let examples: u64 = reports.iter().map(|report| report.examples).sum();
     let weighted_mean = |metric: fn(&FieldReport) -> Option<f64>| {
-        let total: f64 = reports.iter().filter_map(|report| metric(report).map(|value| value * report.n as f64)).sum();
-        (n > 0).then(|| total / n as f64)
+        let total: f64 = reports.iter().filter_map(|report| metric(report).map(|value| value * report.examples as f64)).sum();
+        (examples > 0).then(|| total / examples as f64)
     };
     let coverage = weighted_mean(|report| report.coverage);
     let correct_answers = weighted_mean(|report| Some(report.selective_accuracy.unwrap_or(0.0) * report.coverage.unwrap_or(0.0)));
@@ -25,6 +26,7 @@ pub(super) fn aggregate_metrics(split: &'static str, reports: &[FieldReport]) ->
     };
     vec![
         metric("n", Some(n as f64)),
+        metric("examples", Some(examples as f64)),
         metric("accuracy", weighted_mean(|report| report.accuracy)),
         metric("macro_f1", macro_f1),
         metric("majority_baseline", weighted_mean(|report| report.majority_baseline)),
@@ -35,12 +37,19 @@ pub(super) fn aggregate_metrics(split: &'static str, reports: &[FieldReport]) ->
 
 #[cfg(test)]
 mod tests {
-    use evaluation::{ReportOptions, ScoredExample, report};
+    use aprendiz_evaluation::{ReportOptions, ScoredExample, report};
 
     use super::*;
 
     fn example(gold: &str, predicted: &str, confidence: f64) -> ScoredExample {
-        ScoredExample { gold: Some(gold.to_owned()), predicted: Some(predicted.to_owned()), confidence, gold_probability: None }
+        ScoredExample {
+            gold: Some(gold.to_owned()),
+            predicted: Some(predicted.to_owned()),
+            confidence,
+            gold_probability: None,
+            group: None,
+            never_answered: false,
+        }
     }
 
     #[test]

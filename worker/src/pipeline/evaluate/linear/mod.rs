@@ -1,23 +1,25 @@
 //! Evaluates a linear model: thresholds from out-of-fold scores, then a single pass over the test split.
 
 mod aggregate;
+mod findings;
 mod model_card;
 mod test_split;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use dataset::Dataset;
-use evaluation::{FieldReport, ReportOptions, ScoredExample, Threshold, choose_threshold, report};
-use inference::{Model, ThresholdDecision, set_thresholds};
-use runs::{AttemptId, EventKind, RunSpec, TrainingRun, record_attempt_event};
+use aprendiz_evaluation::{FieldReport, ReportOptions, ScoredExample, Threshold, choose_threshold, report};
+use aprendiz_inference::{Model, ThresholdDecision, set_thresholds};
+use aprendiz_runs::{AttemptId, EventKind, record_attempt_event};
+use aprendiz_training::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
 use serde_json::json;
 use sqlx::PgPool;
-use training::{OUT_OF_FOLD_FILE, ReportRow, TrainingSummary, VALIDATION_FILE};
 
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::linear::aggregate::aggregate_metrics;
+use crate::pipeline::evaluate::linear::findings::Findings;
 use crate::pipeline::evaluate::linear::test_split::{for_each_line, score_test_split};
+use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::evaluate::{Evaluation, metrics_from_rows, write_reports};
 use crate::retry::retry_on_outage;
 use crate::scratch::Scratch;
@@ -29,33 +31,40 @@ const PREDICTIONS_FILE: &str = "test_predictions.jsonl";
 pub(crate) async fn evaluate(
     pool: &PgPool,
     attempt: AttemptId,
-    run: &TrainingRun,
-    spec: &RunSpec,
-    dataset: &Dataset,
-    summary: &TrainingSummary,
+    trained: &TrainedModel<'_>,
     scratch: &Scratch,
 ) -> Result<Evaluation, Interruption> {
-    let (model, snapshot, reports, target) = (scratch.model(), scratch.snapshot(), scratch.reports(), spec.target_accuracy);
+    let TrainedModel { run, spec, dataset, summary, base: _ } = *trained;
+    let (model, snapshot, reports, target) = (scratch.model(), scratch.snapshot(), scratch.reports(), spec.target_accuracy());
     let scoring = tokio::task::spawn_blocking(move || score(&model, &snapshot, &reports, target));
-    let (test, validation) = scoring.await.map_err(|error| Interruption::retryable("evaluation_failed", error.to_string()))??;
-    let examples: u64 = test.iter().map(|field| field.n).sum();
-    let event = json!({ "text": format!("test split read once: {examples} examples in {} fields", test.len()) });
-    retry_on_outage!(async { record_attempt_event(&mut *pool.acquire().await?, attempt, EventKind::Log, &event).await })?;
+    let (test, validation, findings) = scoring.await.map_err(|error| Interruption::retryable("evaluation_failed", error.to_string()))??;
+    let examples: u64 = test.iter().map(|field| field.examples).sum();
+    let read = format!("test split read once: {examples} examples in {} fields", test.len());
+    for text in findings.sentences.iter().map(|finding| format!("warning: {finding}")).chain([read]) {
+        let event = json!({ "text": text });
+        retry_on_outage!(async { record_attempt_event(&mut *pool.acquire().await?, attempt, EventKind::Log, &event).await })?;
+    }
 
     let mut metrics = aggregate_metrics("test", &test);
+    metrics.extend(findings.metrics);
     for report in &test {
         metrics.extend(metrics_from_rows("test", Some(&report.field), report.rows()));
     }
     for report in &validation {
         metrics.extend(metrics_from_rows("validation", Some(&report.field), report.rows()));
     }
-    let readme = model_card::readme(run, spec, dataset, summary, &test);
+    let readme = model_card::readme(run, spec, dataset, summary, &test, &findings.sentences);
     write_reports(&scratch.model(), &json!({ "test": test, "validation": validation }), &readme).await?;
-    Ok(Evaluation { metrics, card: model_card::card(run, dataset, summary, &test) })
+    Ok(Evaluation { metrics, card: model_card::card(run, dataset, summary, &test, &findings.sentences) })
 }
 
-/// Sets the thresholds of the model, then scores the test split. Returns the reports of test and validation.
-fn score(model_dir: &Path, snapshot: &Path, reports: &Path, target: f64) -> Result<(Vec<FieldReport>, Vec<FieldReport>), Interruption> {
+/// Sets the thresholds of the model, then scores the test split. Returns the reports of test and validation, and findings about the test.
+fn score(
+    model_dir: &Path,
+    snapshot: &Path,
+    reports: &Path,
+    target: f64,
+) -> Result<(Vec<FieldReport>, Vec<FieldReport>, Findings), Interruption> {
     let mut out_of_fold = read_scores(&reports.join(OUT_OF_FOLD_FILE))?;
     let unpublished = Model::load_unpublished(model_dir)?;
     let decisions = unpublished.config().fields.iter().map(|field| {
@@ -70,20 +79,16 @@ fn score(model_dir: &Path, snapshot: &Path, reports: &Path, target: f64) -> Resu
     let model = Model::load_unpublished(model_dir)?;
     let validation = read_scores(&reports.join(VALIDATION_FILE))?;
     let test = score_test_split(&model, snapshot, &model_dir.join(PREDICTIONS_FILE))?;
-    Ok((field_reports(&model, test), field_reports(&model, validation)))
+    let test = field_reports(&model, test);
+    let findings = Findings::new(model.config(), &test);
+    Ok((test, field_reports(&model, validation), findings))
 }
 
 /// Reads scores written by the training process, by field.
 fn read_scores(path: &Path) -> Result<BTreeMap<String, Vec<ScoredExample>>, Interruption> {
     let mut fields: BTreeMap<String, Vec<ScoredExample>> = BTreeMap::new();
     for_each_line(path, |row: ReportRow| {
-        let example = ScoredExample {
-            gold: row.gold,
-            predicted: row.predicted,
-            confidence: row.confidence,
-            gold_probability: Some(row.gold_probability),
-        };
-        fields.entry(row.field).or_default().push(example);
+        fields.entry(row.field.clone()).or_default().push(row.into());
         Ok(())
     })?;
     Ok(fields)

@@ -2,60 +2,76 @@
 
 use std::fmt::Write as _;
 
-use dataset::Dataset;
-use evaluation::FieldReport;
-use runs::{RunSpec, TrainingRun};
+use aprendiz_dataset::Dataset;
+use aprendiz_evaluation::FieldReport;
+use aprendiz_run_spec::ValidatedSpec;
+use aprendiz_runs::TrainingRun;
+use aprendiz_training::TrainingSummary;
 use serde_json::{Value, json};
-use training::TrainingSummary;
 
 /// The JSON summary of a version.
-pub(super) fn card(run: &TrainingRun, dataset: &Dataset, summary: &TrainingSummary, test: &[FieldReport]) -> Value {
+pub(super) fn card(run: &TrainingRun, dataset: &Dataset, summary: &TrainingSummary, test: &[FieldReport], findings: &[String]) -> Value {
     let fields: Vec<Value> = test
         .iter()
         .map(|field| {
             json!({
-                "field": field.field, "n": field.n, "accuracy": field.accuracy, "macro_f1": field.macro_f1, "coverage": field.coverage,
+                "field": field.field, "n": field.n, "examples": field.examples, "accuracy": field.accuracy, "macro_f1": field.macro_f1, "coverage": field.coverage,
                 "selective_accuracy": field.selective_accuracy, "majority_baseline": field.majority_baseline, "threshold": field.threshold,
             })
         })
         .collect();
     json!({
-        "kind": run.kind, "fields": fields, "left_out": dataset.left_out, "dataset_hash": dataset.canonical_hash,
+        "kind": run.kind, "warnings": warnings(dataset, findings), "fields": fields, "left_out": dataset.left_out, "dataset_hash": dataset.canonical_hash,
         "train_documents": summary.train_documents, "features": summary.features,
         "backend": summary.backend, "cpu_kernel": summary.cpu_kernel,
     })
 }
 
+/// The findings on the test split, then the warnings about the dataset.
+fn warnings(dataset: &Dataset, findings: &[String]) -> Vec<String> {
+    findings.iter().cloned().chain(dataset.warnings()).collect()
+}
+
 /// The README of the model directory, with the front matter that model hubs read.
-pub(super) fn readme(run: &TrainingRun, spec: &RunSpec, dataset: &Dataset, summary: &TrainingSummary, test: &[FieldReport]) -> String {
+pub(super) fn readme(
+    run: &TrainingRun,
+    spec: &ValidatedSpec,
+    dataset: &Dataset,
+    summary: &TrainingSummary,
+    test: &[FieldReport],
+    findings: &[String],
+) -> String {
     let mut text = format!(
-        "---\nlibrary_name: aprendiz\npipeline_tag: text-classification\nmetrics: [accuracy, f1]\n---\n\n# {}\n\n\
+        "---\nlibrary_name: aprendiz\npipeline_tag: text-classification\nmetrics: [accuracy, f1]\n---\n\n# {}\n\n{}\
          One softmax classifier per field on TF-IDF features of word and character n-grams, trained by run `{}`.\n\n\
          - Dataset: snapshot `{}`, canonical hash `{}`, {} training documents, {} features\n\
          - Training: seed {}, backend {} on {}\n\
          - Input: only the text of a document, never its title, file name or metadata\n\
+         - Words: runs of letters and digits; in scripts without blanks between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese), every \
+         character\n\
          - Output: `∅` means that the document has no value. A field is answered only if the confidence reaches its threshold. \
          Thresholds are chosen on out-of-fold scores so that the one-sided 95 % lower bound of the accuracy of the answers is \
-         at least {}\n\n\
+         at least {}; near-duplicates count once. A text without any known feature is never answered\n\n\
          ## Results on the test split\n\n\
-         | Field | Examples | Accuracy | Macro F1 | Majority baseline | Coverage | Selective accuracy | Threshold |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+         | Field | n | Examples | Accuracy | Macro F1 | Majority baseline | Coverage | Selective accuracy | Threshold |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
         run.model,
+        warnings(dataset, findings).iter().map(|warning| format!("> **Warning.** {warning}.\n\n")).collect::<String>(),
         run.id,
         dataset.id,
         dataset.canonical_hash,
         summary.train_documents,
         summary.features,
-        spec.seed,
+        spec.seed(),
         summary.backend,
         summary.cpu_kernel,
-        spec.target_accuracy,
+        spec.target_accuracy(),
     );
     for field in test {
         let values = [field.accuracy, field.macro_f1, field.majority_baseline, field.coverage, field.selective_accuracy, field.threshold];
         let cells = values.map(|value| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}")));
         // writing to a String cannot fail
-        let _ = writeln!(text, "| {} | {} | {} |", field.field, field.n, cells.join(" | "));
+        let _ = writeln!(text, "| {} | {} | {} | {} |", field.field, field.n, field.examples, cells.join(" | "));
     }
     text.push_str(
         "\n## Files\n\n`config.json` (labels, thresholds), `model.safetensors` (features, weights), `metrics.json`, \

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
 
-use evaluation::ScoredExample;
-use inference::{FieldPrediction, Model, NgramCounter};
+use aprendiz_evaluation::ScoredExample;
+use aprendiz_inference::{FieldPrediction, Model, NgramCounter};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -28,8 +28,11 @@ struct FieldLabels {
 #[derive(Deserialize)]
 struct TestExample {
     document_id: String,
+    #[serde(default)]
+    group: Option<String>,
     text: String,
-    fields: BTreeMap<String, ReviewedField>,
+    /// Null is unreviewed; older snapshots leave such fields out.
+    fields: BTreeMap<String, Option<ReviewedField>>,
 }
 
 #[derive(Deserialize)]
@@ -56,11 +59,12 @@ pub(super) fn score_test_split(
                 continue;
             };
             let line = json!({
-                "document_id": example.document_id, "field": prediction.field, "gold": gold,
+                "document_id": example.document_id, "group": example.group, "field": prediction.field, "gold": gold,
                 "value": prediction.value, "confidence": prediction.confidence, "answered": prediction.answered,
+                "no_known_feature": prediction.no_known_feature,
             });
             writeln!(out, "{line}").map_err(|error| Interruption::scratch(predictions, &error))?;
-            fields.entry(prediction.field.clone()).or_default().push(scored_example(gold, &prediction));
+            fields.entry(prediction.field.clone()).or_default().push(scored_example(gold, example.group.clone(), &prediction));
         }
         Ok(())
     })?;
@@ -70,7 +74,7 @@ pub(super) fn score_test_split(
 
 /// The accepted value if the document counts for the field, that is, if it is reviewed and its label is not excluded.
 fn gold_label(example: &TestExample, labels: &Labels, field: &str) -> Option<Option<String>> {
-    let gold = match example.fields.get(field)?.value.as_slice() {
+    let gold = match example.fields.get(field)?.as_ref()?.value.as_slice() {
         [] => None,
         [value] => Some(value.clone()),
         _ => return None,
@@ -78,9 +82,16 @@ fn gold_label(example: &TestExample, labels: &Labels, field: &str) -> Option<Opt
     labels.fields.get(field)?.labels.contains(&gold).then_some(gold)
 }
 
-fn scored_example(gold: Option<String>, prediction: &FieldPrediction) -> ScoredExample {
+fn scored_example(gold: Option<String>, group: Option<String>, prediction: &FieldPrediction) -> ScoredExample {
     let gold_probability = Some(prediction.probability(gold.as_deref()));
-    ScoredExample { gold, predicted: prediction.value.clone(), confidence: prediction.confidence, gold_probability }
+    ScoredExample {
+        gold,
+        predicted: prediction.value.clone(),
+        confidence: prediction.confidence,
+        gold_probability,
+        group,
+        never_answered: prediction.no_known_feature,
+    }
 }
 
 /// Parses each line of a JSON Lines file.

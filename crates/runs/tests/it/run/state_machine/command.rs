@@ -1,7 +1,8 @@
 //! Commands on runs, in any order: from people, workers, reaper, relay and time.
 
+use aprendiz_run_spec::RunKind;
+use aprendiz_runs::RunPhase;
 use proptest::prelude::*;
-use runs::{RunKind, RunPhase};
 
 /// A command. Runs are picked by index among those created so far, so that shrinking keeps the meaning of a command.
 #[derive(Debug, Clone)]

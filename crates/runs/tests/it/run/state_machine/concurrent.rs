@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aprendiz_run_spec::RunKind;
+use aprendiz_runs::{
+    AttemptId, DatasetId, RunId, RunStatus, RunsError, WorkerId, cancel_run, claim_next, create_run, due_outbox_entries, mark_published,
+    reap_expired_leases, republish_unclaimed, retry_run,
+};
+use aprendiz_test_support::TestDatabase;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use runs::{
-    AttemptId, DatasetId, RunId, RunKind, RunStatus, RunsError, WorkerId, cancel_run, claim_next, create_run, due_outbox_entries,
-    mark_published, reap_expired_leases, republish_unclaimed, retry_run,
-};
 use sqlx::{Connection as _, PgConnection};
-use test_support::TestDatabase;
 
 use super::command::{Crash, Files, NewRun, Step, new_run, step};
 use super::model::Outcome;
@@ -143,7 +144,7 @@ async fn finish(system: &mut System) -> Result<(), String> {
         return Err(format!("{forgotten:?} waits without a pending wake-up"));
     }
     while let Some(attempt) = system.claim(0, false).await.map_err(|error| error.to_string())? {
-        let run = runs::get_run(&mut system.conn, attempt.run_id).await.map_err(|error| error.to_string())?;
+        let run = aprendiz_runs::get_run(&mut system.conn, attempt.run_id).await.map_err(|error| error.to_string())?;
         let trains = !run.dataset_only && run.kind != RunKind::Evaluate;
         for step in [Step::Declare(Files::Model), Step::Confirm(Files::Model), Step::Publish { fitting: true }] {
             system.work(attempt, &step, trains).await.map_err(|error| format!("{step:?}: {error}"))?;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use runs::{AttemptStatus, RunKind, RunPhase, RunStatus, RunsError};
+use aprendiz_run_spec::RunKind;
+use aprendiz_runs::{AttemptStatus, RunPhase, RunStatus, RunsError};
 
 use super::command::{AttemptPick, Cause, Files, NewRun, RunPick, Step};
 

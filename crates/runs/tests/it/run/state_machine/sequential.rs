@@ -1,8 +1,8 @@
 //! Sequential commands, with a known outcome each.
 
+use aprendiz_runs::{AttemptId, RunId, RunStatus, RunsError, cancel_run, retry_run};
+use aprendiz_test_support::TestDatabase;
 use proptest::test_runner::TestCaseError;
-use runs::{AttemptId, RunId, RunStatus, RunsError, cancel_run, retry_run};
-use test_support::TestDatabase;
 
 use super::command::{Command, Crash, Files, Step, commands};
 use super::model::{Model, Outcome};

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
-use runs::{
-    AttemptId, AttemptStatus, CreateRun, DatasetId, EventKind, Failure, NewMetric, NewModelVersion, ObjectOwner, Reaped, RunId, RunKind,
-    RunPhase, RunStatus, RunsError, WorkerId, attach_dataset, cancel_attempt, cancel_was_requested, claim_next, confirm_object, create_run,
+use aprendiz_run_spec::RunKind;
+use aprendiz_runs::{
+    AttemptId, AttemptStatus, CreateRun, DatasetId, EventKind, Failure, NewMetric, NewModelVersion, ObjectOwner, Reaped, RunId, RunPhase,
+    RunStatus, RunsError, WorkerId, attach_dataset, cancel_attempt, cancel_was_requested, claim_next, confirm_object, create_run,
     declare_objects, due_outbox_entries, enter_phase, fail_attempt, lock_attempt, mark_published, publish, publish_objects,
     reap_expired_leases, record_attempt_event, record_progress, release_attempt, renew_lease, republish_unclaimed,
 };
+use aprendiz_test_support::TestDatabase;
+use chrono::{TimeDelta, Utc};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use test_support::TestDatabase;
 
 use super::command::{Cause, Crash, Files, NewRun, Step, WORKERS};
 use super::model::{BACKOFF, DELAY, LEASE, UNCLAIMED};
@@ -240,7 +241,7 @@ impl System {
     /// A back-off of seconds is too short for a slow machine: it becomes one of minutes, longer than what was drawn at random.
     ///
     /// # Errors
-    /// When the back-off is none that [`runs::retry_delay`] gives.
+    /// When the back-off is none that [`aprendiz_runs::retry_delay`] gives.
     pub(crate) async fn stretch_backoff(&mut self, run: RunId, attempts_used: i32, jitter: f64) -> Result<(), String> {
         let planned: f64 = sqlx::query_scalar(
             "SELECT (payload ->> 'seconds')::float8 FROM run_events WHERE run_id = $1 AND kind = 'state' ORDER BY sequence DESC LIMIT 1",
@@ -249,7 +250,7 @@ impl System {
         .fetch_one(&mut self.conn)
         .await
         .map_err(|error| error.to_string())?;
-        let expected = runs::retry_delay(attempts_used, jitter).as_secs_f64();
+        let expected = aprendiz_runs::retry_delay(attempts_used, jitter).as_secs_f64();
         if (planned - expected).abs() > 1e-6 {
             return Err(format!("the back-off is {planned} s instead of {expected} s"));
         }

@@ -1,0 +1,89 @@
+//! Warnings about names and labels of a file that are easily mistaken for one another, or for a missing value.
+
+use std::collections::BTreeMap;
+
+use aprendiz_annotation_types::{derive_field_name, display_label, look_alike_groups, resembles_missing_word};
+use sqlx::{PgConnection, Row};
+
+/// Maximum number of distinct values that are compared, and of warnings of each kind.
+const MAX_VALUES: i64 = 100_000;
+const MAX_WARNINGS: usize = 10;
+/// Maximum number of labels listed in a warning.
+const MAX_LISTED: usize = 10;
+
+/// Warns about fields whose names are equal but for case and punctuation, if one of them occurs in the file.
+pub(in crate::import) async fn similar_fields<'f>(
+    conn: &mut PgConnection,
+    of_file: impl IntoIterator<Item = &'f str>,
+) -> Result<Vec<String>, sqlx::Error> {
+    let names: Vec<String> = sqlx::query_scalar("SELECT name FROM fields ORDER BY name COLLATE \"C\"").fetch_all(conn).await?;
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for name in &names {
+        groups.entry(derive_field_name(name).unwrap_or_else(|| name.clone())).or_default().push(name);
+    }
+    let of_file: std::collections::BTreeSet<&str> = of_file.into_iter().collect();
+    let similar = groups.into_values().filter(|group| group.len() > 1 && group.iter().any(|name| of_file.contains(name)));
+    let warnings = similar.take(MAX_WARNINGS).map(|group| {
+        format!(
+            "fields `{}` have names that differ only in case or punctuation: if they are one field, use one name; otherwise rename one, because \
+             DuckDB, Spark and other readers of snapshots ignore case",
+            group.join("`, `")
+        )
+    });
+    Ok(warnings.collect())
+}
+
+/// Warns about labels that look alike, and about values that look like words for a missing value.
+pub(super) async fn suspicious_values(conn: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT s.field, k.kind = 'categorical' AS is_label, s.value
+         FROM (
+             SELECT DISTINCT a.field, v.value
+             FROM staged_values a
+             JOIN targets USING (task_index)
+             CROSS JOIN LATERAL unnest(a.value) AS v (value)
+             WHERE length(v.value) <= 200
+         ) s
+         JOIN (SELECT name AS field, kind FROM fields) k USING (field)
+         WHERE k.kind = 'categorical' OR length(s.value) <= 16
+         ORDER BY s.field, s.value COLLATE \"C\"
+         LIMIT $1",
+    )
+    .bind(MAX_VALUES)
+    .fetch_all(conn)
+    .await?;
+    let mut labels: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut words: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in &rows {
+        let (field, value): (String, String) = (row.try_get("field")?, row.try_get("value")?);
+        if resembles_missing_word(&value) {
+            words.entry(field.clone()).or_default().push(value.clone());
+        }
+        if row.try_get("is_label")? {
+            labels.entry(field).or_default().push(value);
+        }
+    }
+    let mut warnings = Vec::new();
+    for (field, labels) in &labels {
+        for group in look_alike_groups(labels.iter().map(String::as_str)) {
+            warnings.push(format!(
+                "field {field}: the labels {} look alike and are different labels: if they mean the same, map them by a normalization of the field",
+                list(group)
+            ));
+        }
+    }
+    warnings.truncate(MAX_WARNINGS);
+    for (field, words) in words.into_iter().take(MAX_WARNINGS) {
+        let listed = list(words.iter().map(String::as_str).collect());
+        warnings.push(format!(
+            "field {field}: the values {listed} look like words for a missing value; they are kept as values, because reviewers accepted them"
+        ));
+    }
+    Ok(warnings)
+}
+
+fn list(labels: Vec<&str>) -> String {
+    let more = labels.len().saturating_sub(MAX_LISTED);
+    let listed = labels.into_iter().take(MAX_LISTED).map(|label| format!("`{}`", display_label(label))).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{listed} and {more} more") } else { listed }
+}

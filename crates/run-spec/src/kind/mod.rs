@@ -1,0 +1,158 @@
+//! Kinds of runs with their typed parameters. A new kind of training is a file here, and a variant of [`TrainingParams`].
+
+mod linear;
+mod params;
+mod sentence_transformer;
+
+pub use linear::LinearParams;
+pub use sentence_transformer::{PairLoss, SentenceTransformerParams};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::base_model::BaseModelName;
+use crate::error::SpecError;
+use crate::kind::params::{KindParams, parse};
+use crate::run_kind::RunKind;
+
+/// What a run does, by kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum KindSpec {
+    /// Trains a model.
+    Train {
+        /// Kind of model, and its parameters.
+        params: TrainingParams,
+        /// The base model, for kinds that start from one.
+        base_model: Option<BaseModelName>,
+    },
+    /// Trains nothing: scores the stored predictions of the extractor.
+    Evaluate,
+}
+
+impl KindSpec {
+    /// Kind of the run.
+    #[must_use]
+    pub const fn kind(&self) -> RunKind {
+        match self {
+            Self::Train { params, .. } => params.kind(),
+            Self::Evaluate => RunKind::Evaluate,
+        }
+    }
+
+    /// The base model, for kinds that start from one.
+    #[must_use]
+    pub const fn base_model(&self) -> Option<&BaseModelName> {
+        match self {
+            Self::Train { base_model, .. } => base_model.as_ref(),
+            Self::Evaluate => None,
+        }
+    }
+}
+
+/// Parameters of a training, by kind of model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum TrainingParams {
+    /// One linear head per field on n-gram features.
+    Linear(LinearParams),
+    /// A sentence encoder, fine-tuned from a base model.
+    SentenceTransformer(SentenceTransformerParams),
+}
+
+impl TrainingParams {
+    /// Parses and checks the `params` of a run spec; `None` = the kind trains nothing.
+    ///
+    /// # Errors
+    /// The kind is not implemented, or a parameter is unknown or out of range.
+    pub fn parse(kind: RunKind, params: &Map<String, Value>) -> Result<Option<Self>, SpecError> {
+        let parsed = match kind {
+            RunKind::Linear => parse(params).map(Self::Linear),
+            RunKind::SentenceTransformer => parse(params).map(Self::SentenceTransformer),
+            RunKind::Evaluate => return Ok(None),
+            RunKind::FieldClassifier | RunKind::Auto => return Err(SpecError::KindNotBuilt(kind)),
+        };
+        parsed.map(Some).map_err(SpecError::BadParams)
+    }
+
+    /// Kind of the run that trains with these parameters.
+    #[must_use]
+    pub const fn kind(&self) -> RunKind {
+        match self {
+            Self::Linear(_) => RunKind::Linear,
+            Self::SentenceTransformer(_) => RunKind::SentenceTransformer,
+        }
+    }
+
+    fn as_params(&self) -> &dyn KindParams {
+        match self {
+            Self::Linear(params) => params,
+            Self::SentenceTransformer(params) => params,
+        }
+    }
+
+    /// Whether training starts from a base model.
+    #[must_use]
+    pub fn needs_base_model(&self) -> bool {
+        self.as_params().needs_base_model()
+    }
+
+    /// Whether training reads the text pairs of the snapshot.
+    #[must_use]
+    pub fn trains_on_pairs(&self) -> bool {
+        self.as_params().trains_on_pairs()
+    }
+
+    /// Checks the ranges of parameters that [`Self::parse`] has not checked.
+    ///
+    /// # Errors
+    /// [`SpecError::BadParams`] names the parameter and the allowed range.
+    pub fn check(&self) -> Result<(), SpecError> {
+        self.as_params().check().map_err(SpecError::BadParams)
+    }
+
+    /// The parameters without the kind, with all defaults written out.
+    #[must_use]
+    pub fn to_json(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(mut params)) => {
+                params.remove("kind");
+                params
+            }
+            _ => unreachable!("parameters are structs of plain values, which always serialize to an object"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_written_default_is_read_back_as_the_same_number() {
+        for kind in RunKind::IMPLEMENTED {
+            let Some(params) = TrainingParams::parse(kind, &Map::new()).unwrap() else { continue };
+            let written: Map<String, Value> = serde_json::from_str(&serde_json::to_string(&params.to_json()).unwrap()).unwrap();
+            assert_eq!(TrainingParams::parse(kind, &written).unwrap(), Some(params));
+        }
+    }
+
+    #[test]
+    fn a_parameter_may_not_be_called_kind() {
+        let params = json!({ "kind": "linear" });
+        let error = TrainingParams::parse(RunKind::Linear, params.as_object().unwrap()).unwrap_err();
+        assert!(error.code() == "bad_params" && error.to_string().contains("`kind`"), "{error}");
+    }
+
+    #[test]
+    fn tagged_parameters_reject_unknown_keys_and_complete_the_others() {
+        let parse = |json: Value| serde_json::from_value::<TrainingParams>(json);
+        let params = parse(json!({ "kind": "sentence-transformer", "epochs": 3 })).unwrap();
+        let expected = SentenceTransformerParams { epochs: 3, ..SentenceTransformerParams::default() };
+        assert_eq!(params, TrainingParams::SentenceTransformer(expected));
+        assert_eq!(parse(serde_json::to_value(&params).unwrap()).unwrap(), params);
+        assert!(parse(json!({ "kind": "linear", "layers": 3 })).unwrap_err().to_string().contains("layers"));
+        assert_eq!(parse(json!({ "kind": "linear", "folds": 1 })).unwrap().check().unwrap_err().code(), "bad_params");
+    }
+}

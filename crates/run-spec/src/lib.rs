@@ -1,0 +1,26 @@
+//! The run spec: what a run does, with which parameters, and on which data. No I/O, and no Burn, because the API links it.
+//!
+//! A client sends a [`RunSpec`]. [`RunSpec::validate`] is the only way to a [`ValidatedSpec`], which has typed parameters and all
+//! defaults, and from which runs are created and executed.
+//!
+//! The feature `sqlx` implements the sqlx traits for the types that are stored in columns; training builds without it.
+
+mod backend;
+mod base_model;
+mod data;
+mod error;
+mod kind;
+mod model_name;
+mod run_kind;
+mod run_spec;
+mod validated;
+
+pub use backend::Backend;
+pub use base_model::BaseModelName;
+pub use data::{DataFilter, DataSpec, PairsOf, PairsSpec};
+pub use error::SpecError;
+pub use kind::{KindSpec, LinearParams, PairLoss, SentenceTransformerParams, TrainingParams};
+pub use model_name::ModelName;
+pub use run_kind::RunKind;
+pub use run_spec::RunSpec;
+pub use validated::ValidatedSpec;

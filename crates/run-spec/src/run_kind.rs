@@ -1,0 +1,69 @@
+//! The kinds of runs, as a Postgres enum and a Rust enum.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Kind of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "sqlx", derive(sqlx::Type))]
+#[cfg_attr(feature = "sqlx", sqlx(type_name = "run_kind", rename_all = "kebab-case"))]
+pub enum RunKind {
+    /// Trains softmax heads on TF-IDF features.
+    #[default]
+    Linear,
+    /// Fine-tunes a sentence encoder on pairs of texts.
+    SentenceTransformer,
+    /// Trains heads with attention over chunks; not implemented.
+    FieldClassifier,
+    /// Selects the best kind per field; not implemented.
+    Auto,
+    /// Trains nothing: scores the stored predictions of the extractor.
+    Evaluate,
+}
+
+impl RunKind {
+    /// All kinds, including those that are planned.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 5] = [Self::Linear, Self::SentenceTransformer, Self::FieldClassifier, Self::Auto, Self::Evaluate];
+
+    /// The kinds that this version can run.
+    pub const IMPLEMENTED: [Self; 3] = [Self::Linear, Self::SentenceTransformer, Self::Evaluate];
+
+    /// The name used in the database, the API and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::SentenceTransformer => "sentence-transformer",
+            Self::FieldClassifier => "field-classifier",
+            Self::Auto => "auto",
+            Self::Evaluate => "evaluate",
+        }
+    }
+
+    pub(crate) fn implemented_names() -> String {
+        Self::IMPLEMENTED.map(|kind| format!("`{kind}`")).join(", ")
+    }
+}
+
+impl fmt::Display for RunKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_same_in_json_and_in_text() {
+        for kind in RunKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            assert_eq!(serde_json::from_value::<RunKind>(kind.as_str().into()).unwrap(), kind);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The run spec as JSON. Immutable once the run exists; unknown keys are rejected by name.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::backend::Backend;
+use crate::data::DataSpec;
+use crate::model_name::ModelName;
+use crate::run_kind::RunKind;
+
+/// What a run trains, and on which data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunSpec {
+    /// Kind of the run.
+    #[serde(default)]
+    pub kind: RunKind,
+    /// Name of the model under which the version is published.
+    pub model: ModelName,
+    /// Data to train on.
+    #[serde(default)]
+    pub data: DataSpec,
+    /// Parameters of the kind; `{}` = all defaults.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub params: Map<String, Value>,
+    /// Base model, for kinds that fine-tune one: a name on Hugging Face, `models:/NAME/NUMBER`, `s3://BUCKET/PREFIX` of a published
+    /// version, or a directory that the worker can read; null = `all-MiniLM-L6-v2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_model: Option<String>,
+    /// Target accuracy of predictions above the threshold, in (0, 1).
+    #[serde(default = "default_target_accuracy")]
+    pub target_accuracy: f64,
+    /// Random seed.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Priority, -100 to 100; greater runs first.
+    #[serde(default)]
+    pub priority: i32,
+    /// Earliest start time; null = now.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "aprendiz_annotation_types::deserialize_time")]
+    pub run_after: Option<DateTime<Utc>>,
+    /// Number of attempts before the run fails for good, 1 to 20.
+    #[serde(default = "default_max_attempts")]
+    pub max_attempts: i32,
+    /// Compute backend.
+    #[serde(default)]
+    pub backend: Backend,
+}
+
+const fn default_target_accuracy() -> f64 {
+    0.95
+}
+const fn default_seed() -> u64 {
+    42
+}
+const fn default_max_attempts() -> i32 {
+    3
+}
+
+impl RunSpec {
+    /// The same spec for another kind, without what belongs to the previous one: parameters, base model and pairs. The spec of the same
+    /// kind is returned unchanged.
+    #[must_use]
+    pub fn with_kind(self, kind: RunKind) -> Self {
+        if kind == self.kind {
+            return self;
+        }
+        Self { kind, params: Map::new(), base_model: None, data: DataSpec { pairs: None, ..self.data }, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<RunSpec, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = parse(r#"{"model":"contracts","data":{"feilds":[]}}"#).unwrap_err().to_string();
+        assert!(error.contains("feilds") && error.contains("fields"), "{error}");
+    }
+
+    #[test]
+    fn a_model_name_cannot_escape_its_prefix() {
+        for bad in ["../x", "", "A", "-x", "a/b", &"a".repeat(64)] {
+            assert!(ModelName::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn another_kind_keeps_the_data_and_drops_what_belongs_to_the_kind() {
+        let encoder = r#"{"model":"m","kind":"sentence-transformer","base_model":"x","params":{"epochs":2},
+            "data":{"fields":["a"],"pairs":{}},"seed":7}"#;
+        let encoder = parse(encoder).unwrap();
+        assert_eq!(encoder.clone().with_kind(RunKind::SentenceTransformer), encoder);
+        assert_eq!(encoder.with_kind(RunKind::Linear), parse(r#"{"model":"m","data":{"fields":["a"]},"seed":7}"#).unwrap());
+    }
+}

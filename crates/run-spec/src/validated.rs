@@ -1,0 +1,267 @@
+//! A validated spec, with typed parameters and all defaults.
+
+use chrono::{DateTime, Utc};
+use serde_json::Map;
+
+use crate::backend::Backend;
+use crate::base_model::{BaseModelName, DEFAULT_BASE_MODEL};
+use crate::data::{DataSpec, PairsSpec};
+use crate::error::SpecError;
+use crate::kind::{KindSpec, TrainingParams};
+use crate::model_name::ModelName;
+use crate::run_spec::RunSpec;
+
+const MAX_FIELDS: usize = 500;
+const MAX_DOCUMENTS: usize = 100_000;
+
+/// A valid spec with all defaults. The only constructor is [`RunSpec::validate`].
+///
+/// As JSON it is a [`RunSpec`] again, in which every default is written out, so that a run does not depend on the defaults of a later
+/// version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidatedSpec {
+    kind: KindSpec,
+    model: ModelName,
+    data: DataSpec,
+    target_accuracy: f64,
+    seed: u64,
+    priority: i32,
+    run_after: Option<DateTime<Utc>>,
+    max_attempts: i32,
+    backend: Backend,
+}
+
+impl RunSpec {
+    /// Validates everything that does not depend on the database, and completes the spec with all defaults.
+    ///
+    /// # Errors
+    /// Names the key, the given value and the allowed values.
+    pub fn validate(self) -> Result<ValidatedSpec, SpecError> {
+        let Self { kind, model, mut data, params, base_model, target_accuracy, seed, priority, run_after, max_attempts, backend } = self;
+        let kind = match TrainingParams::parse(kind, &params)? {
+            Some(params) => {
+                let base_model = check_base_model(&params, base_model)?;
+                complete_pairs(&params, &mut data)?;
+                KindSpec::Train { params, base_model }
+            }
+            None => {
+                check(params.is_empty(), "params", || "given".to_owned(), "empty for this kind")?;
+                check_absent(base_model.as_ref(), "base_model", "absent: this kind has no base model")?;
+                check_absent(data.pairs.as_ref(), "data.pairs", "absent: this kind does not train on pairs")?;
+                KindSpec::Evaluate
+            }
+        };
+        check((-100..=100).contains(&priority), "priority", || priority.to_string(), "between -100 and 100")?;
+        check((1..=20).contains(&max_attempts), "max_attempts", || max_attempts.to_string(), "between 1 and 20")?;
+        let is_fraction = target_accuracy > 0.0 && target_accuracy < 1.0;
+        check(is_fraction, "target_accuracy", || target_accuracy.to_string(), "greater than 0 and less than 1")?;
+        check_data(&data)?;
+        Ok(ValidatedSpec { kind, model, data, target_accuracy, seed, priority, run_after, max_attempts, backend })
+    }
+}
+
+fn check(is_valid: bool, key: &'static str, value: impl FnOnce() -> String, rule: &'static str) -> Result<(), SpecError> {
+    if is_valid { Ok(()) } else { Err(SpecError::OutOfRange { key, value: value(), rule }) }
+}
+
+fn check_absent<T>(value: Option<&T>, key: &'static str, rule: &'static str) -> Result<(), SpecError> {
+    check(value.is_none(), key, || "given".to_owned(), rule)
+}
+
+fn check_base_model(params: &TrainingParams, name: Option<String>) -> Result<Option<BaseModelName>, SpecError> {
+    if params.needs_base_model() {
+        return Ok(Some(name.as_deref().unwrap_or(DEFAULT_BASE_MODEL).parse()?));
+    }
+    check_absent(name.as_ref(), "base_model", "absent: this kind has no base model")?;
+    Ok(None)
+}
+
+fn complete_pairs(params: &TrainingParams, data: &mut DataSpec) -> Result<(), SpecError> {
+    if params.trains_on_pairs() {
+        data.pairs.get_or_insert_default();
+        return Ok(());
+    }
+    check_absent(data.pairs.as_ref(), "data.pairs", "absent: this kind does not train on pairs")
+}
+
+fn check_data(data: &DataSpec) -> Result<(), SpecError> {
+    let documents = data.documents.as_ref().map_or(1, Vec::len);
+    check(data.fields.len() <= MAX_FIELDS, "data.fields", || format!("{} names", data.fields.len()), "at most 500 names")?;
+    check((1..=MAX_DOCUMENTS).contains(&documents), "data.documents", || format!("{documents} ids"), "null, or 1 to 100000 ids")?;
+    let min_support = data.min_support;
+    check((1..=1_000_000).contains(&min_support), "data.min_support", || min_support.to_string(), "between 1 and 1000000")?;
+    if let Some(PairsSpec { of, per_label, hard_negatives: _, max_chars }) = &data.pairs {
+        check(!of.is_empty(), "data.pairs.of", || "empty".to_owned(), "one or both of values and texts")?;
+        check((1..=4_096).contains(per_label), "data.pairs.per_label", || per_label.to_string(), "between 1 and 4096")?;
+        check((1..=100_000).contains(max_chars), "data.pairs.max_chars", || max_chars.to_string(), "between 1 and 100000")?;
+    }
+    Ok(())
+}
+
+impl ValidatedSpec {
+    /// What the run does.
+    #[must_use]
+    pub const fn kind(&self) -> &KindSpec {
+        &self.kind
+    }
+
+    /// Name of the model under which the version is published.
+    #[must_use]
+    pub const fn model(&self) -> &ModelName {
+        &self.model
+    }
+
+    /// Data to train on.
+    #[must_use]
+    pub const fn data(&self) -> &DataSpec {
+        &self.data
+    }
+
+    /// Target accuracy of predictions above the threshold.
+    #[must_use]
+    pub const fn target_accuracy(&self) -> f64 {
+        self.target_accuracy
+    }
+
+    /// Random seed.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Compute backend.
+    #[must_use]
+    pub const fn backend(&self) -> Backend {
+        self.backend
+    }
+}
+
+impl From<ValidatedSpec> for RunSpec {
+    fn from(spec: ValidatedSpec) -> Self {
+        let ValidatedSpec { kind, model, data, target_accuracy, seed, priority, run_after, max_attempts, backend } = spec;
+        Self {
+            kind: kind.kind(),
+            base_model: kind.base_model().map(ToString::to_string),
+            params: match kind {
+                KindSpec::Train { params, .. } => params.to_json(),
+                KindSpec::Evaluate => Map::new(),
+            },
+            model,
+            data,
+            target_accuracy,
+            seed,
+            priority,
+            run_after,
+            max_attempts,
+            backend,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::run_kind::RunKind;
+
+    fn parse(json: &str) -> RunSpec {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn written(json: &str) -> Value {
+        serde_json::to_value(RunSpec::from(parse(json).validate().unwrap())).unwrap()
+    }
+
+    #[test]
+    fn a_model_name_is_enough() {
+        let spec = parse(r#"{"model":"contracts"}"#).validate().unwrap();
+        assert_eq!((spec.kind().kind(), spec.seed, spec.max_attempts, spec.data.min_support), (RunKind::Linear, 42, 3, 2));
+    }
+
+    #[test]
+    fn every_default_is_written_out() {
+        let expected = json!({
+            "kind": "linear", "model": "contracts",
+            "data": { "fields": [], "documents": null, "filter": {}, "as_of": null, "min_support": 2 },
+            "params": {
+                "word_ngrams": [1, 2], "char_ngrams": [3, 4], "word_pairs": 20, "lead_chars": 500, "sublinear_tf": true, "min_df": 2,
+                "max_features": 262_144, "l2": 0.5, "epochs": 500, "tolerance": 0.001, "folds": 5
+            },
+            "target_accuracy": 0.95, "seed": 42, "priority": 0, "max_attempts": 3, "backend": "auto"
+        });
+        assert_eq!(written(r#"{"model":"contracts","params":{"l2":0.5}}"#), expected);
+    }
+
+    #[test]
+    fn a_written_spec_is_read_back_unchanged() {
+        for json in [
+            r#"{"model":"m","run_after":"2030-01-01T00:00:00Z","priority":-3,"backend":"flex","target_accuracy":0.9}"#,
+            r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"per_label":8}},"params":{"loss":"multiple-negatives"}}"#,
+            r#"{"model":"m","kind":"sentence-transformer","base_model":"models:/m/2"}"#,
+            r#"{"model":"m","kind":"evaluate"}"#,
+        ] {
+            let spec = parse(json).validate().unwrap();
+            let again: RunSpec = serde_json::from_value(written(json)).unwrap();
+            assert_eq!(again.validate().unwrap(), spec, "{json}");
+        }
+    }
+
+    #[test]
+    fn kinds_that_are_not_implemented_are_rejected() {
+        for kind in RunKind::ALL {
+            let spec = parse(&format!(r#"{{"model":"contracts","kind":"{kind}"}}"#));
+            match spec.validate() {
+                Ok(spec) => assert!(RunKind::IMPLEMENTED.contains(&kind) && spec.kind().kind() == kind),
+                Err(error) => assert!(!RunKind::IMPLEMENTED.contains(&kind) && error.code() == "kind_not_built", "{error}"),
+            }
+        }
+        let error = parse(r#"{"model":"m","kind":"auto"}"#).validate().unwrap_err().to_string();
+        assert!(error.contains("`auto`") && error.contains("`sentence-transformer`"), "{error}");
+    }
+
+    #[test]
+    fn a_sentence_transformer_has_a_base_model_and_pairs_by_default() {
+        let spec = parse(r#"{"model":"encoder","kind":"sentence-transformer"}"#).validate().unwrap();
+        assert_eq!((spec.kind().base_model(), &spec.data.pairs), (DEFAULT_BASE_MODEL.parse().ok().as_ref(), &Some(PairsSpec::default())));
+        let given = r#"{"model":"m","kind":"sentence-transformer","base_model":"models:/m/2","data":{"pairs":{"per_label":8}}}"#;
+        let completed = RunSpec::from(parse(given).validate().unwrap());
+        assert_eq!((completed.base_model.as_deref(), &completed.data), (Some("models:/m/2"), &parse(given).data));
+        let linear = RunSpec::from(parse(r#"{"model":"m"}"#).validate().unwrap());
+        assert_eq!((linear.base_model, linear.data.pairs), (None, None));
+    }
+
+    #[test]
+    fn invalid_parameters_are_named() {
+        for (json, key) in [
+            (r#"{"model":"m","params":{"max_depth":3}}"#, "max_depth"),
+            (r#"{"model":"m","params":{"folds":1}}"#, "folds"),
+            (r#"{"model":"m","kind":"sentence-transformer","params":{"l2":1}}"#, "l2"),
+        ] {
+            let error = parse(json).validate().unwrap_err();
+            assert!(error.code() == "bad_params" && error.to_string().contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        for (json, key) in [
+            (r#"{"model":"m","priority":101}"#, "priority"),
+            (r#"{"model":"m","target_accuracy":1.0}"#, "target_accuracy"),
+            (r#"{"model":"m","max_attempts":0}"#, "max_attempts"),
+            (r#"{"model":"m","data":{"documents":[]}}"#, "data.documents"),
+            (r#"{"model":"m","base_model":"x"}"#, "base_model"),
+            (r#"{"model":"m","data":{"pairs":{}}}"#, "data.pairs"),
+            (r#"{"model":"m","kind":"evaluate","params":{"l2":1}}"#, "params"),
+            (r#"{"model":"m","kind":"evaluate","base_model":"x"}"#, "base_model"),
+            (r#"{"model":"m","kind":"evaluate","data":{"pairs":{}}}"#, "data.pairs"),
+            (r#"{"model":"m","kind":"sentence-transformer","base_model":"../x"}"#, "base_model"),
+            (r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"of":[]}}}"#, "data.pairs.of"),
+            (r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"per_label":0}}}"#, "data.pairs.per_label"),
+            (r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"max_chars":100001}}}"#, "data.pairs.max_chars"),
+        ] {
+            let error = parse(json).validate().unwrap_err();
+            assert!(error.code() == "invalid_spec" && error.to_string().contains(key), "{error}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Rules shared by everything that compares texts: the canonical form of a text, and what belongs to a word.
+//!
+//! Near-duplicates and features of models follow them, so a change here changes stored hashes and the features of models: it needs a
+//! migration that empties the tables of sketches, and a new version of the features.
+
+mod canonical;
+mod word_part;
+
+pub use canonical::canonical;
+pub use word_part::WordPart;

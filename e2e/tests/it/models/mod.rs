@@ -1,0 +1,9 @@
+//! Trained models, from the import to predictions and embeddings.
+
+mod base_model_download;
+mod cuad;
+mod embedding_cache;
+mod encoders;
+mod end_to_end;
+mod evidence;
+mod tiny_encoder;

@@ -1,0 +1,79 @@
+//! API keys: roles, revocation, routes without a key.
+
+use aprendiz_test_support::Api;
+use serde_json::{Value, json};
+
+use crate::fixture::exports::unreviewed;
+use crate::fixture::{TestApp, expect_json, text};
+
+#[tokio::test]
+async fn a_key_permits_exactly_what_its_role_may_do() {
+    let app = TestApp::start().await;
+    let [viewer, reviewer, operator] = ["viewer", "reviewer", "operator"].map(|role| app.server.api_as(&app.env.create_key(role)));
+    let import = |api: &Api| api.post("/v1/imports").body(unreviewed(3));
+    let spec = json!({ "model": "m", "kind": "evaluate" });
+
+    let problem = expect_json(import(&viewer), 403).await;
+    assert!(text(&problem["detail"]).contains("reviewer") && text(&problem["detail"]).contains("viewer"), "{problem}");
+    expect_json(import(&reviewer), 201).await;
+    for api in [&viewer, &reviewer] {
+        let problem = expect_json(api.post("/v1/training-runs").json(&spec), 403).await;
+        assert!(problem["code"] == "forbidden" && text(&problem["detail"]).contains("operator"), "{problem}");
+        let problem = expect_json(api.post("/training-runs").json(&json!({})), 403).await;
+        assert_eq!(problem["code"], "forbidden");
+    }
+    assert_eq!(app.count("SELECT count(*) FROM training_runs").await, 0);
+    let run = expect_json(operator.post("/v1/training-runs").json(&spec), 202).await;
+    let path = format!("/v1/training-runs/{}", text(&run["id"]));
+    expect_json(viewer.post(&format!("{path}/cancel")), 403).await;
+    assert_eq!(viewer.json(&path).await["status"], "queued");
+    // a queued run is cancelled at once
+    assert_eq!(expect_json(operator.post(&format!("{path}/cancel")), 200).await["status"], "cancelled");
+    let actors: Vec<String> = sqlx::query_scalar("SELECT actor FROM audit_log WHERE action LIKE 'training_run.%' ORDER BY id")
+        .fetch_all(app.pool())
+        .await
+        .unwrap();
+    assert_eq!(actors, ["operator", "operator"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn without_a_valid_key_only_public_routes_answer() {
+    let app = TestApp::start().await;
+    let url = app.server.url();
+    let anonymous = reqwest::Client::new();
+    let document: Value = anonymous.get(format!("{url}/openapi.json")).send().await.unwrap().json().await.unwrap();
+    let public = ["/healthz", "/readyz", "/health", "/openapi.json", "/metrics"];
+    let mut protected = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys().filter(|method| ["get", "post", "put", "delete"].contains(&method.as_str())) {
+            let method: reqwest::Method = method.to_uppercase().parse().unwrap();
+            let address = format!(
+                "{url}{}",
+                path.replace("{name}", "m")
+                    .replace("{number}", "1")
+                    .replace("{path}", "x")
+                    .replace("{id}", "00000000-0000-0000-0000-000000000000")
+            );
+            let status = anonymous.request(method.clone(), &address).send().await.unwrap().status();
+            if public.contains(&path.as_str()) {
+                assert!(status.is_success(), "{method} {path}: {status}");
+            } else {
+                assert_eq!(status, 401, "{method} {path}");
+                protected += 1;
+            }
+        }
+    }
+    assert!(protected >= 20, "{protected}");
+    expect_json(app.server.api_as("apz_wrong").get("/v1/training-runs"), 401).await;
+
+    // a revoked key stops working at once
+    let key = app.env.create_key("viewer");
+    expect_json(app.server.api_as(&key).get("/v1/models"), 200).await;
+    let keys = app.cli(&["api-key", "list"]);
+    let viewer = keys.as_array().unwrap().iter().find(|key| key["role"] == "viewer").unwrap();
+    app.cli(&["api-key", "revoke", &text(&viewer["id"])]);
+    expect_json(app.server.api_as(&key).get("/v1/models"), 401).await;
+    assert!(!keys.to_string().contains(&key));
+    app.finish().await;
+}

@@ -1,0 +1,8 @@
+//! What operators use: command line, API keys, audit log, startup checks, sweeper, and the interface of the legacy pipeline.
+
+mod api_keys;
+mod audit;
+mod command_line;
+mod legacy_interface;
+mod startup;
+mod sweeper;

@@ -1,0 +1,69 @@
+//! Invalid configuration: server and worker exit, name the variable or the problem, and print no password.
+
+use std::process::{Command, Stdio};
+
+use aprendiz_test_support::{TestEnv, TestRedis};
+
+const PASSWORD: &str = "correct-horse-battery";
+
+#[tokio::test]
+async fn an_unusable_database_is_reported_without_the_password() {
+    let env = TestEnv::with_redis(TestRedis::absent()).await;
+    let valid = env.database.url();
+    let (_, address) = valid.rsplit_once('@').expect("the URL has a user");
+    let (host, _) = address.split_once('/').expect("the URL has a database");
+    let host = host.to_owned();
+    let cases = [
+        // no server listens on this port
+        (format!("postgres://aprendiz:{PASSWORD}@127.0.0.1:1/contracts"), "127.0.0.1:1"),
+        (format!("postgres://aprendiz:{PASSWORD}@{host}/contracts"), host.as_str()),
+        (format!("mysql://aprendiz:{PASSWORD}@{host}/contracts"), "DATABASE_URL"),
+    ];
+    for (url, named) in &cases {
+        check_start_fails(&env, "DATABASE_URL", url, &["DATABASE_URL", named]);
+    }
+}
+
+#[tokio::test]
+async fn a_database_without_migrations_is_reported_with_the_command_to_run() {
+    let env = TestEnv::with_redis(TestRedis::absent()).await;
+    // drops all tables, as in a database without migrations
+    sqlx::raw_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public").execute(env.pool()).await.unwrap();
+    check_start_fails(&env, "DATABASE_URL", env.database.url(), &["aprendiz migrate"]);
+}
+
+#[tokio::test]
+async fn a_missing_bucket_is_reported() {
+    let env = TestEnv::with_redis(TestRedis::absent()).await;
+    check_start_fails(&env, "APRENDIZ_BUCKET", "no-such-bucket", &["no-such-bucket", "does not exist", "APRENDIZ_BUCKET"]);
+}
+
+#[tokio::test]
+async fn a_missing_or_invalid_variable_is_reported() {
+    let env = TestEnv::with_redis(TestRedis::absent()).await;
+    check_start_fails(&env, "REDIS_URL", &format!("http://:{PASSWORD}@127.0.0.1"), &["REDIS_URL"]);
+    check_start_fails(&env, "APRENDIZ_BUCKET", "", &["APRENDIZ_BUCKET"]);
+    check_start_fails(&env, "APRENDIZ_DATABASE_CONNECTIONS", "many", &["APRENDIZ_DATABASE_CONNECTIONS", "many"]);
+}
+
+/// Starts the server and a worker with one variable changed. Both must fail, and their output must contain these texts.
+fn check_start_fails(env: &TestEnv, variable: &str, value: &str, named: &[&str]) {
+    let start = |command: &mut Command| {
+        command.env(variable, value).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+    };
+    // both at once, because each waits a few seconds for an unavailable database
+    let started =
+        [start(env.command("aprendiz").arg("serve").env("APRENDIZ_LISTEN", "127.0.0.1:0")), start(&mut env.command("aprendiz-worker"))];
+    for (child, name) in started.into_iter().zip(["serve", "worker"]) {
+        let output = child.wait_with_output().expect("the binary exits");
+        let output_text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(1), "{name}: {output_text}");
+        for text in named {
+            assert!(output_text.contains(text), "{name} does not print {text}: {output_text}");
+        }
+        assert!(!output_text.contains(PASSWORD), "{name}: {output_text}");
+        let valid = env.database.url();
+        let secret = valid.split_once("://").and_then(|(_, rest)| rest.split_once('@')).and_then(|(user, _)| user.split_once(':'));
+        assert!(secret.is_none_or(|(_, password)| !output_text.contains(password)), "{name}: {output_text}");
+    }
+}

@@ -1,0 +1,8 @@
+//! The life of a training run: events, errors, interruption, cancellation, resumption.
+
+mod errors;
+mod event_stream;
+mod interruption;
+mod phases;
+mod repeated_requests;
+mod resume;

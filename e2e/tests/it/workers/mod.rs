@@ -1,0 +1,5 @@
+//! Workers: wake-ups, supervision of the training process, several workers at once.
+
+mod concurrent_workers;
+mod supervision;
+mod wake_ups;

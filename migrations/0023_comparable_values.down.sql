@@ -1,0 +1,2 @@
+DROP FUNCTION comparable_values;
+DROP FUNCTION comparable_value;

@@ -1,0 +1,18 @@
+//! A trained model and what it was trained from.
+
+use aprendiz_dataset::Dataset;
+use aprendiz_run_spec::ValidatedSpec;
+use aprendiz_runs::TrainingRun;
+use aprendiz_training::TrainingSummary;
+
+use crate::pipeline::base_model::BaseModelRef;
+
+/// A trained model, before its evaluation.
+pub(crate) struct TrainedModel<'a> {
+    pub(crate) run: &'a TrainingRun,
+    pub(crate) spec: &'a ValidatedSpec,
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) summary: &'a TrainingSummary,
+    /// The base model, for kinds that start from one.
+    pub(crate) base: Option<&'a BaseModelRef>,
+}
