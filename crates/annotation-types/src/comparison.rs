@@ -4,13 +4,10 @@
 
 use std::borrow::Cow;
 
-use unicode_normalization::{UnicodeNormalization as _, is_nfc};
-
 /// The form in which a value is stored: composed (NFC), without white space at its ends.
 #[must_use]
 pub fn canonical(text: &str) -> Cow<'_, str> {
-    let text = text.trim();
-    if text.is_ascii() || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
+    aprendiz_text::canonical(text.trim())
 }
 
 /// The form in which a label is stored, a value of a categorical field: [`canonical`], with every run of blanks as one space. Tabs and line
@@ -33,7 +30,10 @@ pub fn comparable(text: &str) -> Cow<'_, str> {
 pub fn comparable_lowercase(text: &str) -> String {
     let lower = comparable(text).to_lowercase();
     // a lower-case letter may decompose differently from its upper-case form
-    if lower.is_ascii() { lower } else { lower.nfc().collect() }
+    match aprendiz_text::canonical(&lower) {
+        Cow::Owned(composed) => composed,
+        Cow::Borrowed(_) => lower,
+    }
 }
 
 /// Whether two lists hold the same values, compared as sets.
