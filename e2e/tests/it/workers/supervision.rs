@@ -125,9 +125,13 @@ async fn the_probes_of_a_worker_report_its_state() {
 
     let id = app.create_run(&training_spec()).await;
     app.wait_for_success(id).await;
-    let (_, metrics) = probe("/metrics").await.unwrap();
+    // the worker counts the attempt after it is recorded
+    let metrics = wait_until("the counter", TIMEOUT, async || {
+        let (_, metrics) = probe("/metrics").await?;
+        metrics.contains("aprendiz_worker_attempts_total{kind=\"linear\",outcome=\"succeeded\"} 1").then_some(metrics)
+    })
+    .await;
     for line in [
-        "aprendiz_worker_attempts_total{kind=\"linear\",outcome=\"succeeded\"} 1",
         "aprendiz_worker_phase_seconds_count{phase=\"train\"} 1",
         "aprendiz_worker_slots 1",
         "aprendiz_worker_listening 1",
