@@ -1,16 +1,21 @@
 //! The three splits of a dataset.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Split of an example, in the order used by snapshots and by the database enum.
 ///
 /// The database enum has a fourth value, `excluded`: such documents are counted but never become examples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[schema(as = SnapshotSplit)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "split", rename_all = "lowercase")]
 pub enum Split {
+    /// For learning weights.
     Train,
+    /// For choosing hyperparameters and thresholds.
     Validation,
+    /// For the final evaluation.
     Test,
 }
 

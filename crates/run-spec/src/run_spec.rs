@@ -32,18 +32,22 @@ pub struct RunSpec {
     pub base_model: Option<String>,
     /// Target accuracy of predictions above the threshold, in (0, 1).
     #[serde(default = "default_target_accuracy")]
+    #[schema(exclusive_minimum = 0, exclusive_maximum = 1)]
     pub target_accuracy: f64,
     /// Random seed.
     #[serde(default = "default_seed")]
+    #[schema(format = "uint64")]
     pub seed: u64,
     /// Priority, -100 to 100; greater runs first.
     #[serde(default)]
+    #[schema(minimum = -100, maximum = 100)]
     pub priority: i32,
     /// Earliest start time; null = now.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "aprendiz_annotation_types::deserialize_time")]
     pub run_after: Option<DateTime<Utc>>,
     /// Number of attempts before the run fails for good, 1 to 20.
     #[serde(default = "default_max_attempts")]
+    #[schema(minimum = 1, maximum = 20)]
     pub max_attempts: i32,
     /// Compute backend.
     #[serde(default)]

@@ -40,10 +40,8 @@ pub struct Change {
     /// Name of the field, if the change concerns a field.
     pub field: Option<String>,
     /// State in the first snapshot: a list of values (empty means "no value"), a split or a hash.
-    #[schema(value_type = Object)]
     pub old: Option<Value>,
     /// State in the second snapshot.
-    #[schema(value_type = Object)]
     pub new: Option<Value>,
 }
 

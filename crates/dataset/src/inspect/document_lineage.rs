@@ -31,7 +31,6 @@ pub struct DocumentSnapshot {
     /// Id of the snapshot.
     pub dataset_id: Uuid,
     /// Split of the document in the snapshot.
-    #[schema(value_type = String)]
     pub split: Split,
     /// When the snapshot was built.
     pub created_at: DateTime<Utc>,
@@ -53,7 +52,6 @@ pub struct VersionToRetire {
     /// Snapshot that the version was trained on.
     pub dataset_id: Uuid,
     /// Split of the document in that snapshot.
-    #[schema(value_type = String)]
     pub split: Split,
     /// When the version was published.
     pub published_at: DateTime<Utc>,

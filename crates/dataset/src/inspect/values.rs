@@ -19,7 +19,6 @@ pub struct DatasetValue {
     /// Name of the field.
     pub field: String,
     /// Split of the document in the snapshot.
-    #[schema(value_type = String)]
     pub split: Split,
     /// Position of the event, which is its id.
     pub position: i64,

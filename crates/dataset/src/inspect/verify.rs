@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aprendiz_annotations::erasure::{ErasedText, text_hashes};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
@@ -18,7 +18,7 @@ use crate::inspect::snapshot_record::{SnapshotRecord, load_snapshot};
 use crate::selection::{BUILDER_VERSION, MIN_VERIFIABLE_BUILDER_VERSION};
 
 /// Outcome of a verification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The events yield the same rows as at build time.
@@ -52,10 +52,8 @@ pub struct Difference {
     /// `canonical_hash`, `position` or `examples`.
     pub what: &'static str,
     /// Value recorded at build time.
-    #[schema(value_type = Object)]
     pub recorded: Value,
     /// Value rebuilt from the events.
-    #[schema(value_type = Object)]
     pub rebuilt: Value,
 }
 

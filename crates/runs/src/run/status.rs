@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 macro_rules! state {
-    ($(#[$doc:meta])* $name:ident, $postgres:literal, $case:literal, { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident, $postgres:literal, { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
-        #[serde(rename_all = $case)]
-        #[sqlx(type_name = $postgres, rename_all = $case)]
+        #[serde(rename_all = "lowercase")]
+        #[sqlx(type_name = $postgres, rename_all = "lowercase")]
         pub enum $name { $($(#[$variant_doc])* $variant),+ }
 
         impl $name {
@@ -42,7 +42,7 @@ macro_rules! state {
 
 state!(
     /// Status of a run.
-    RunStatus, "run_status", "lowercase", {
+    RunStatus, "run_status", {
         /// Waiting for a worker.
         Queued = "queued",
         /// Executed by the worker that holds its lease.
@@ -70,7 +70,7 @@ impl RunStatus {
 
 state!(
     /// Phase of a running run.
-    RunPhase, "run_phase", "lowercase", {
+    RunPhase, "run_phase", {
         /// Builds or fetches its dataset snapshot.
         Dataset = "dataset",
         /// Trains in a child process.
@@ -86,7 +86,7 @@ state!(
 
 state!(
     /// Status of an attempt.
-    AttemptStatus, "attempt_status", "lowercase", {
+    AttemptStatus, "attempt_status", {
         /// Running; it holds the lease.
         Running = "running",
         /// Completed the run.
@@ -104,7 +104,7 @@ state!(
 
 state!(
     /// Kind of an event.
-    EventKind, "run_event_kind", "lowercase", {
+    EventKind, "run_event_kind", {
         /// The status changed.
         State = "state",
         /// A phase started.

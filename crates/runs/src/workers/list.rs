@@ -2,7 +2,7 @@
 
 use aprendiz_run_spec::RunKind;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
@@ -16,7 +16,7 @@ pub(crate) const SILENT_AFTER_SECONDS: f64 = 30.0;
 const HIDDEN_AFTER_SECONDS: f64 = 3600.0;
 
 /// State of a worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkerState {
     /// Executes at least one run.

@@ -13,4 +13,4 @@ pub use claim::{claim_import, release_import, renew_import};
 pub use finish::{fail_import, finish_import};
 pub use read::{import_state, list_imports};
 pub use request::{declare_import_object, request_import};
-pub use types::{ClaimedImport, ImportState, ImportStatus, StoredOptions};
+pub use types::{ClaimedImport, ImportState, ImportStatus, StoredOptions, StoredReport};

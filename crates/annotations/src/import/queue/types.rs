@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::import::legacy_csv::LegacyCsvReport;
 use crate::import::options::ImportOptions;
 use crate::import::report::ImportReport;
 
@@ -61,6 +62,16 @@ impl StoredOptions {
     }
 }
 
+/// The report of an import, by its format.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum StoredReport {
+    /// Of a Label Studio file.
+    LabelStudio(ImportReport),
+    /// Of a legacy review file.
+    LegacyCsv(LegacyCsvReport),
+}
+
 /// State of an import.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ImportState {
@@ -93,7 +104,7 @@ pub struct ImportState {
     /// When it succeeded or failed.
     pub finished_at: Option<DateTime<Utc>>,
     /// The report, if it succeeded.
-    #[schema(value_type = Option<ImportReport>)]
+    #[schema(value_type = Option<StoredReport>)]
     pub report: Option<serde_json::Value>,
 }
 
