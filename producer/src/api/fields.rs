@@ -9,11 +9,11 @@ use axum::Json;
 use axum::extract::State;
 use sqlx::Acquire as _;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::{Reviewer, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
+use crate::api::http::operation::routes;
 use crate::api::http::page::Page;
 use crate::api::state::AppState;
 
@@ -23,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Lists all fields, by name
 #[utoipa::path(
-    get, path = "/v1/fields", tag = "fields", security(("api_key" = ["viewer"])),
+    get, path = "/v1/fields", tag = "fields",
     responses((status = 200, description = "All fields", body = Page<Field>)),
 )]
 async fn list(State(state): State<AppState>, _: Viewer) -> Result<Json<Page<Field>>, ApiError> {
@@ -33,7 +33,7 @@ async fn list(State(state): State<AppState>, _: Viewer) -> Result<Json<Page<Fiel
 
 /// Shows a field
 #[utoipa::path(
-    get, path = "/v1/fields/{name}", tag = "fields", security(("api_key" = ["viewer"])), params(("name" = String, Path)),
+    get, path = "/v1/fields/{name}", tag = "fields", params(("name" = String, Path)),
     responses((status = 200, description = "The field", body = Field), (status = 404, description = "Field not found", body = Problem)),
 )]
 async fn show(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<String>) -> Result<Json<Field>, ApiError> {
@@ -43,7 +43,7 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<S
 
 /// Lists all versions of the definition of a field, the current one last
 #[utoipa::path(
-    get, path = "/v1/fields/{name}/history", tag = "fields", security(("api_key" = ["viewer"])), params(("name" = String, Path)),
+    get, path = "/v1/fields/{name}/history", tag = "fields", params(("name" = String, Path)),
     responses(
         (status = 200, description = "All versions", body = Page<FieldVersion>),
         (status = 404, description = "Field not found", body = Problem),
@@ -63,7 +63,7 @@ async fn history(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPat
 /// Creates the field or replaces its definition, which adds a version; the same definition again has no effect. Existing values stay
 /// unchanged, and snapshots at earlier positions use the definition of that time.
 #[utoipa::path(
-    put, path = "/v1/fields/{name}", tag = "fields", security(("api_key" = ["reviewer"])), params(("name" = String, Path)),
+    put, path = "/v1/fields/{name}", tag = "fields", params(("name" = String, Path)),
     request_body = FieldDefinition,
     responses((status = 200, description = "The field", body = Field), (status = 422, description = "Invalid definition", body = Problem)),
 )]
@@ -87,7 +87,7 @@ async fn put(
 /// Each review whose value differs from its normalized form gets a new event by the requesting API key; the original stays in the history.
 /// Repeating the request has no effect.
 #[utoipa::path(
-    post, path = "/v1/fields/{name}/normalize", tag = "fields", security(("api_key" = ["reviewer"])), params(("name" = String, Path)),
+    post, path = "/v1/fields/{name}/normalize", tag = "fields", params(("name" = String, Path)),
     responses(
         (status = 200, description = "Numbers of normalized values", body = NormalizedValues),
         (status = 404, description = "Field not found", body = Problem),

@@ -13,10 +13,10 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::trace::TraceLayer;
 use tracing::{Span, info_span};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::annotations::export::POSITION_HEADER;
 use crate::api::http::error::ApiError;
+use crate::api::http::operation::routes;
 use crate::api::http::{auth, limits};
 use crate::api::operations::metrics::record_request;
 use crate::api::state::AppState;
@@ -58,21 +58,21 @@ fn all_routes(
         .merge(models::untimed_routes())
         .merge(legacy::untimed_routes());
     let probes = operations::probes().routes(routes!(document));
-    OpenApiRouter::with_openapi(openapi::base()).merge(limited(timed(with_timeout).merge(without_timeout))).merge(probes)
+    OpenApiRouter::with_openapi(openapi::base())
+        .merge(limited(limits::describe_concurrency_limit(timed(limits::describe_timeout(with_timeout)).merge(without_timeout))))
+        .merge(probes)
 }
 
 /// The OpenAPI document of all routes.
 pub(super) fn open_api() -> utoipa::openapi::OpenApi {
     let mut document = all_routes(|routes| routes, |routes| routes).into_openapi();
-    // axum writes `{*path}` for the rest of the path; OpenAPI has no such syntax
-    document.paths.paths =
-        std::mem::take(&mut document.paths.paths).into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    openapi::complete(&mut document);
     document
 }
 
 /// Returns the OpenAPI document
 #[utoipa::path(
-    get, path = "/openapi.json", tag = "probes", security(()),
+    get, path = "/openapi.json", tag = "probes",
     responses((status = 200, description = "The OpenAPI 3.1 document", body = Object, content_type = "application/json")),
 )]
 async fn document() -> Response {

@@ -7,11 +7,11 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::{Operator, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, OptionalJsonBody};
+use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_cursor, encode_cursor};
 use crate::api::state::AppState;
 
@@ -29,6 +29,7 @@ struct ListQuery {
     /// `next_cursor` of the previous page
     cursor: Option<String>,
     /// Page size, 1 to 200; default 50
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
@@ -37,7 +38,7 @@ struct ListQuery {
 /// Alive workers, and those that became silent within the last hour. A worker is silent if it has not stopped but sent no heartbeat for 30
 /// s, by the clock of the database.
 #[utoipa::path(
-    get, path = "/v1/workers", tag = "operations", security(("api_key" = ["viewer"])), params(ListQuery),
+    get, path = "/v1/workers", tag = "operations", params(ListQuery),
     responses((status = 200, description = "A page of workers", body = Page<WorkerInfo>)),
 )]
 async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuery<ListQuery>) -> Result<Json<Page<WorkerInfo>>, ApiError> {
@@ -50,7 +51,7 @@ async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
 
 /// Shows a worker
 #[utoipa::path(
-    get, path = "/v1/workers/{id}", tag = "operations", security(("api_key" = ["viewer"])), params(("id" = WorkerId, Path)),
+    get, path = "/v1/workers/{id}", tag = "operations", params(("id" = WorkerId, Path)),
     responses(
         (status = 200, description = "The worker", body = WorkerInfo),
         (status = 404, description = "Worker not found", body = Problem),
@@ -75,8 +76,8 @@ struct DrainRequest {
 /// The worker claims no more runs and exits once its active runs have finished. With `hand_back` it releases them after a checkpoint, which
 /// does not count as an attempt. Repeating the request has no effect, except that `hand_back` can be added.
 #[utoipa::path(
-    post, path = "/v1/workers/{id}/drain", tag = "operations", security(("api_key" = ["operator"])), params(("id" = WorkerId, Path)),
-    request_body(content = Option<DrainRequest>, description = "Optional"),
+    post, path = "/v1/workers/{id}/drain", tag = "operations", params(("id" = WorkerId, Path)),
+    request_body = DrainRequest,
     responses(
         (status = 202, description = "The worker; draining starts within seconds", body = WorkerInfo),
         (status = 404, description = "Worker not found", body = Problem),

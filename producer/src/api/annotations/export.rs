@@ -16,7 +16,6 @@ use tokio_stream::wrappers::ReceiverStream;
 use tracing::warn;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::annotations::export_encoder::Encoder;
 use crate::api::http::as_of::AsOf;
@@ -24,6 +23,8 @@ use crate::api::http::auth::Viewer;
 use crate::api::http::dedicated_connection;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiQuery;
+use crate::api::http::media::{Binary, JsonLines};
+use crate::api::http::operation::routes;
 use crate::api::http::stored_file::{attachment, insert};
 use crate::api::state::AppState;
 
@@ -40,8 +41,9 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Format of an export.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "kebab-case")]
-enum ExportFormat {
+pub(in crate::api) enum ExportFormat {
     /// One JSON object per line: a field of a document with its state and its history.
     #[default]
     Jsonl,
@@ -73,6 +75,7 @@ struct ExportQuery {
     /// `Aprendiz-Position`
     after: Option<String>,
     /// Maximum number of rows or tasks
+    #[param(format = "uint64")]
     limit: Option<u64>,
 }
 
@@ -81,11 +84,11 @@ struct ExportQuery {
 /// Rows are ordered by document id, then by field. The header `Aprendiz-Position` holds the position of the export. To resume an
 /// interrupted export, send that position as `as_of` and the last received row as `after`. Erased documents are excluded.
 #[utoipa::path(
-    get, path = "/v1/annotations/export", tag = "documents", security(("api_key" = ["viewer"])), params(ExportQuery),
+    get, path = "/v1/annotations/export", tag = "documents", params(ExportQuery),
     responses(
         (status = 200, description = "The export", content(
-            (String = "application/x-ndjson"),
-            (Vec<u8> = "application/vnd.apache.parquet"),
+            (inline(JsonLines) = "application/x-ndjson"),
+            (inline(Binary) = "application/vnd.apache.parquet"),
             (Vec<Object> = "application/json"),
         ), headers(("Aprendiz-Position" = i64))),
         (status = 422, description = "Invalid query", body = Problem),

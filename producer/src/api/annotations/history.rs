@@ -5,13 +5,13 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::as_of::AsOf;
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -30,7 +30,7 @@ struct HistoryQuery {
 ///
 /// Events ordered by position, predictions, and versions of the text; also available for an erased document.
 #[utoipa::path(
-    get, path = "/v1/documents/{id}/annotations/{field}/history", tag = "documents", security(("api_key" = ["viewer"])),
+    get, path = "/v1/documents/{id}/annotations/{field}/history", tag = "documents",
     params(("id" = Uuid, Path), ("field" = String, Path), HistoryQuery),
     responses(
         (status = 200, description = "The history", body = FieldHistory),

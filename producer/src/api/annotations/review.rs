@@ -7,7 +7,7 @@ use aprendiz_annotations::reviews::{Decision, Expected, NewReview, RecordedRevie
 use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -15,14 +15,14 @@ use serde_json::json;
 use sqlx::Acquire as _;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::{Reviewer, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, JsonBody};
-use crate::api::http::precondition::expected_version;
-use crate::api::http::request_headers::idempotency_key;
+use crate::api::http::operation::routes;
+use crate::api::http::precondition::Precondition;
+use crate::api::http::request_headers::IdempotencyKey;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -56,7 +56,7 @@ struct ReviewRequest {
 ///
 /// A field without predictions and reviews has version 0.
 #[utoipa::path(
-    get, path = "/v1/documents/{id}/annotations/{field}", tag = "documents", security(("api_key" = ["viewer"])),
+    get, path = "/v1/documents/{id}/annotations/{field}", tag = "documents",
     params(("id" = Uuid, Path), ("field" = String, Path)),
     responses(
         (status = 200, description = "The annotation; its version is the ETag", body = Annotation, headers(("ETag" = String))),
@@ -90,29 +90,25 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath((id, field)): Ap
 /// The review is recorded as an event. `If-Match` names the version that the reviewer has seen; it may be omitted only if the field has no
 /// state yet. Repeating a request with the same `Idempotency-Key` has no effect and returns the same response.
 #[utoipa::path(
-    put, path = "/v1/documents/{id}/annotations/{field}", tag = "documents", security(("api_key" = ["reviewer"])),
+    put, path = "/v1/documents/{id}/annotations/{field}", tag = "documents",
     params(
         ("id" = Uuid, Path), ("field" = String, Path),
-        ("If-Match" = Option<String>, Header, description = "ETag of the state seen; \"0\" if the field had none"),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: the field must have no state yet"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key has no further effect; another review is rejected"),
     ),
     request_body = ReviewRequest,
     responses(
         (status = 200, description = "The annotation after the change", body = RecordedReview, headers(("ETag" = String))),
         (status = 404, description = "Document or field not found", body = Problem),
         (status = 410, description = "The document was erased", body = Problem),
-        (status = 412, description = "The state has changed; `current` holds it", body = Problem),
         (status = 422, description = "Invalid value", body = Problem),
         (status = 423, description = "The document is leased to another reviewer; `current` holds the lease", body = Problem),
-        (status = 428, description = "The field has a state and If-Match is missing", body = Problem),
     ),
 )]
 async fn put(
     State(state): State<AppState>,
     Reviewer(actor): Reviewer,
     ApiPath((id, field)): ApiPath<(Uuid, String)>,
-    headers: HeaderMap,
+    Precondition(expected): Precondition,
+    IdempotencyKey(key): IdempotencyKey,
     body: JsonBody<ReviewRequest>,
 ) -> Result<Response, ApiError> {
     let ReviewRequest { value, spans, note, reviewer, occurred_at, status } = body.value;
@@ -124,7 +120,7 @@ async fn put(
         status,
         ..NewReview::new(id, field, Decision::Set(value), &actor.0)
     };
-    record(&state, &headers, review, "annotation.review").await
+    record(&state, expected, key, review, "annotation.review").await
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -140,20 +136,16 @@ struct UndoQuery {
 /// The retraction is recorded as an event. Afterwards the field is unreviewed and not used for training. `If-Match` names the version that
 /// the reviewer has seen.
 #[utoipa::path(
-    delete, path = "/v1/documents/{id}/annotations/{field}", tag = "documents", security(("api_key" = ["reviewer"])),
+    delete, path = "/v1/documents/{id}/annotations/{field}", tag = "documents",
     params(
         ("id" = Uuid, Path), ("field" = String, Path), UndoQuery,
-        ("If-Match" = Option<String>, Header, description = "ETag of the state seen"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key has no further effect"),
     ),
     responses(
         (status = 200, description = "The annotation after the change", body = RecordedReview, headers(("ETag" = String))),
         (status = 404, description = "Document or field not found", body = Problem),
         (status = 409, description = "The field is not reviewed", body = Problem),
         (status = 410, description = "The document was erased", body = Problem),
-        (status = 412, description = "The state has changed; `current` holds it", body = Problem),
         (status = 423, description = "The document is leased to another reviewer; `current` holds the lease", body = Problem),
-        (status = 428, description = "If-Match is missing", body = Problem),
     ),
 )]
 async fn undo(
@@ -161,20 +153,26 @@ async fn undo(
     Reviewer(actor): Reviewer,
     ApiPath((id, field)): ApiPath<(Uuid, String)>,
     ApiQuery(query): ApiQuery<UndoQuery>,
-    headers: HeaderMap,
+    Precondition(expected): Precondition,
+    IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, ApiError> {
     let mut review = NewReview::new(id, field, Decision::Undo, &actor.0);
     if query.reviewer.is_some() {
         review.reviewer = query.reviewer;
     }
-    record(&state, &headers, review, "annotation.undo").await
+    record(&state, expected, key, review, "annotation.undo").await
 }
 
-async fn record(state: &AppState, headers: &HeaderMap, mut new: NewReview, action: &str) -> Result<Response, ApiError> {
-    let expected = expected_version(headers)?;
+async fn record(
+    state: &AppState,
+    expected: Option<Expected>,
+    key: Option<String>,
+    mut new: NewReview,
+    action: &str,
+) -> Result<Response, ApiError> {
     new.expected = expected.unwrap_or(Expected::Nothing);
     // prefixed by the actor, because two clients may choose the same key
-    new.source_ref = idempotency_key(headers)?.map(|key| format!("key/{}/{key}", new.actor));
+    new.source_ref = key.map(|key| format!("key/{}/{key}", new.actor));
     let (actor, subject) = (new.actor.clone(), format!("{}/{}", new.document_id, new.field));
     let mut conn = state.pool.acquire().await?;
     let mut tx = conn.begin().await?;

@@ -6,13 +6,13 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::dedicated_connection;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_json_cursor, encode_json_cursor};
 use crate::api::state::AppState;
 
@@ -27,6 +27,7 @@ struct DiffQuery {
     /// `next_cursor` of the previous page; later pages have no summary
     cursor: Option<String>,
     /// Page size, 1 to 200; default 50
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
@@ -44,7 +45,7 @@ struct DiffPage {
 ///
 /// Reports how the second snapshot differs from the first.
 #[utoipa::path(
-    get, path = "/v1/datasets/{id}/diff/{other}", tag = "datasets", security(("api_key" = ["viewer"])),
+    get, path = "/v1/datasets/{id}/diff/{other}", tag = "datasets",
     params(
         ("id" = Uuid, Path, description = "The base snapshot"),
         ("other" = Uuid, Path, description = "The snapshot to compare with it"),

@@ -3,20 +3,20 @@
 use aprendiz_dataset::inspect::InspectError;
 use aprendiz_runs::{DatasetId, DatasetRecord, RunId, get_run};
 use axum::extract::State;
-use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::datasets::show::find_dataset;
 use crate::api::http::archive;
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
-use crate::api::http::stored_file::{StoredFile, content_below, find, parse_files, send};
+use crate::api::http::media::Binary;
+use crate::api::http::operation::routes;
+use crate::api::http::stored_file::{FileRequest, StoredFile, content_below, find, parse_files, send};
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -24,8 +24,9 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "lowercase")]
-enum Format {
+pub(in crate::api) enum Format {
     /// All files, as one tar archive.
     #[default]
     Tar,
@@ -36,8 +37,9 @@ enum Format {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "lowercase")]
-enum SplitName {
+pub(in crate::api) enum SplitName {
     Train,
     Validation,
     Test,
@@ -49,18 +51,19 @@ enum SplitName {
 pub(in crate::api) struct DatasetQuery {
     /// `tar` (default), `parquet` or `jsonl`
     #[serde(default)]
+    #[param(inline)]
     format: Format,
     /// Only this split; requires `format=parquet` or `format=jsonl`
+    #[param(inline)]
     split: Option<SplitName>,
 }
 
 /// Downloads a file of a dataset snapshot
 #[utoipa::path(
-    get, path = "/v1/datasets/{id}/files/{*path}", tag = "datasets", security(("api_key" = ["viewer"])),
+    get, path = "/v1/datasets/{id}/files/{*path}", tag = "datasets",
     params(("id" = DatasetId, Path), ("path" = String, Path, description = "A path listed in `files`")),
     responses(
-        (status = 200, description = "The file; its ETag is its SHA-256", body = [u8], content_type = "application/octet-stream"),
-        (status = 206, description = "The requested range of the file", body = [u8], content_type = "application/octet-stream"),
+        (status = 200, description = "The file"),
         (status = 404, description = "Snapshot or file not found", body = Problem),
         (status = 410, description = "A document of the snapshot was erased", body = Problem),
     ),
@@ -68,22 +71,22 @@ pub(in crate::api) struct DatasetQuery {
 async fn file(
     State(state): State<AppState>,
     _: Viewer,
-    method: Method,
-    headers: HeaderMap,
+    request: FileRequest,
     ApiPath((id, path)): ApiPath<(DatasetId, String)>,
 ) -> Result<Response, ApiError> {
     let dataset = find_available_dataset(&mut *state.pool.acquire().await?, id).await?;
     let files = dataset_files(&dataset)?;
     let file = find(&files, &path)?;
-    send(&state.store, &method, &headers, file, content_below(&dataset.object_prefix, file)?).await
+    send(&state.store, &request, file, content_below(&dataset.object_prefix, file)?).await
 }
 
 /// Downloads the dataset snapshot of a run
 #[utoipa::path(
-    get, path = "/v1/training-runs/{id}/dataset", tag = "training runs", security(("api_key" = ["viewer"])),
+    get, path = "/v1/training-runs/{id}/dataset", tag = "training runs",
     params(("id" = RunId, Path), DatasetQuery),
     responses(
-        (status = 200, description = "A tar archive, or the requested file", body = [u8], content_type = "application/octet-stream"),
+        (status = 200, description = "A tar archive, or the requested file", body = inline(Binary), content_type = "application/x-tar"),
+        (status = 404, description = "Run not found", body = Problem),
         (status = 409, description = "The run has no dataset snapshot yet", body = Problem),
         (status = 410, description = "A document of the snapshot was erased", body = Problem),
     ),
@@ -91,19 +94,17 @@ async fn file(
 async fn run_dataset(
     State(state): State<AppState>,
     _: Viewer,
-    method: Method,
-    headers: HeaderMap,
+    request: FileRequest,
     ApiPath(id): ApiPath<RunId>,
     ApiQuery(query): ApiQuery<DatasetQuery>,
 ) -> Result<Response, ApiError> {
-    send_run_dataset(&state, &method, &headers, id, &query).await
+    send_run_dataset(&state, &request, id, &query).await
 }
 
 /// Shared by the route under `/v1` and the one of the SPA.
 pub(in crate::api) async fn send_run_dataset(
     state: &AppState,
-    method: &Method,
-    headers: &HeaderMap,
+    request: &FileRequest,
     id: RunId,
     query: &DatasetQuery,
 ) -> Result<Response, ApiError> {
@@ -134,7 +135,7 @@ pub(in crate::api) async fn send_run_dataset(
         .collect();
     if query.split.is_some() {
         let file = selected.first().ok_or_else(|| ApiError::not_found("the snapshot has no file for this split"))?;
-        return send(&state.store, method, headers, file, content_below(&dataset.object_prefix, file)?).await;
+        return send(&state.store, request, file, content_below(&dataset.object_prefix, file)?).await;
     }
     let mut files_with_content = Vec::with_capacity(selected.len());
     for file in selected {

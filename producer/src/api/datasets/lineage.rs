@@ -5,13 +5,13 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::dedicated_connection;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_json_cursor, encode_json_cursor};
 use crate::api::state::AppState;
 
@@ -23,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 ///
 /// The reviewers of its values, the origin of its events, and the runs trained on it.
 #[utoipa::path(
-    get, path = "/v1/datasets/{id}/lineage", tag = "datasets", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path)),
+    get, path = "/v1/datasets/{id}/lineage", tag = "datasets", params(("id" = Uuid, Path)),
     responses(
         (status = 200, description = "The lineage", body = DatasetLineage),
         (status = 404, description = "Snapshot not found", body = Problem),
@@ -41,12 +41,13 @@ struct EventQuery {
     /// `next_cursor` of the previous page
     cursor: Option<String>,
     /// Page size, 1 to 200; default 50
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
 /// Lists the annotation events in a dataset snapshot, by document and field
 #[utoipa::path(
-    get, path = "/v1/datasets/{id}/events", tag = "datasets", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path), EventQuery),
+    get, path = "/v1/datasets/{id}/events", tag = "datasets", params(("id" = Uuid, Path), EventQuery),
     responses(
         (status = 200, description = "A page of events", body = Page<DatasetValue>),
         (status = 404, description = "Snapshot not found", body = Problem),

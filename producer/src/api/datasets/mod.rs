@@ -5,7 +5,7 @@ pub(super) mod download;
 mod lineage;
 mod report;
 mod show;
-mod verify;
+pub(super) mod verify;
 
 use utoipa_axum::router::OpenApiRouter;
 

@@ -5,13 +5,13 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::dedicated_connection;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_json_cursor, encode_json_cursor};
 use crate::api::state::AppState;
 
@@ -21,7 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Reports on a dataset snapshot: labels, rare labels, exclusions, conflicts, reviewer agreement
 #[utoipa::path(
-    get, path = "/v1/datasets/{id}/report", tag = "datasets", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path)),
+    get, path = "/v1/datasets/{id}/report", tag = "datasets", params(("id" = Uuid, Path)),
     responses(
         (status = 200, description = "The report", body = DatasetReport),
         (status = 404, description = "Snapshot not found", body = Problem),
@@ -40,12 +40,13 @@ struct ConflictQuery {
     /// `next_cursor` of the previous page
     cursor: Option<String>,
     /// Page size, 1 to 200; default 50
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
 /// Lists fields with different accepted values in documents that have the same text
 #[utoipa::path(
-    get, path = "/v1/datasets/{id}/conflicts", tag = "datasets", security(("api_key" = ["viewer"])),
+    get, path = "/v1/datasets/{id}/conflicts", tag = "datasets",
     params(("id" = Uuid, Path), ConflictQuery),
     responses(
         (status = 200, description = "A page of conflicts", body = Page<Conflict>),

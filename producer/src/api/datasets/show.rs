@@ -5,11 +5,11 @@ use axum::Json;
 use axum::extract::State;
 use sqlx::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiPath;
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -18,7 +18,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Shows a dataset snapshot
 #[utoipa::path(
-    get, path = "/v1/datasets/{id}", tag = "datasets", security(("api_key" = ["viewer"])), params(("id" = DatasetId, Path)),
+    get, path = "/v1/datasets/{id}", tag = "datasets", params(("id" = DatasetId, Path)),
     responses(
         (status = 200, description = "The snapshot", body = DatasetRecord),
         (status = 404, description = "Snapshot not found", body = Problem),

@@ -9,13 +9,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::dedicated_connection;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::operation::routes;
 use crate::api::http::stored_file::{StoredFile, key_below, parse_files};
 use crate::api::state::AppState;
 
@@ -51,9 +51,9 @@ struct VerifiedFile {
     state: FileState,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum FileState {
+pub(in crate::api) enum FileState {
     /// Size and hash match the recorded ones.
     Same,
     /// The object is missing.
@@ -68,7 +68,7 @@ enum FileState {
 ///
 /// A server runs one verification at a time; further requests wait. A verification stops when the client disconnects.
 #[utoipa::path(
-    post, path = "/v1/datasets/{id}/verify", tag = "datasets", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path), VerifyQuery),
+    post, path = "/v1/datasets/{id}/verify", tag = "datasets", params(("id" = Uuid, Path), VerifyQuery),
     responses(
         (status = 200, description = "The verdict, also for a snapshot that does not match", body = FullVerification),
         (status = 404, description = "Snapshot not found", body = Problem),

@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use sqlx::Acquire as _;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Reviewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::JsonBody;
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 
 /// Size limit of a request body in bytes: a text of the maximum size with many escaped characters.
@@ -57,7 +57,7 @@ fn default_source() -> String {
 /// As in an import, the document gets a permanent split; a near-duplicate of existing documents joins their split. Sending the same
 /// document again has no effect.
 #[utoipa::path(
-    post, path = "/v1/documents", tag = "documents", security(("api_key" = ["reviewer"])), request_body = DocumentRequest,
+    post, path = "/v1/documents", tag = "documents", request_body = DocumentRequest,
     responses(
         (status = 201, description = "Created; Location holds the URL", body = DocumentText, headers(("Location" = String))),
         (status = 200, description = "Exists with the same content", body = DocumentText, headers(("Location" = String))),

@@ -9,13 +9,13 @@ use serde_json::json;
 use sqlx::Connection as _;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::Admin;
 use crate::api::http::dedicated_connection;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 
 /// Maximum length of a reason in characters.
@@ -37,7 +37,7 @@ struct EraseRequest {
 ///
 /// A proof remains: hashes of its texts, who reviewed what and when, who erased it and why. Repeating the request has no effect.
 #[utoipa::path(
-    post, path = "/v1/documents/{id}/erase", tag = "documents", security(("api_key" = ["admin"])), params(("id" = Uuid, Path)),
+    post, path = "/v1/documents/{id}/erase", tag = "documents", params(("id" = Uuid, Path)),
     request_body = EraseRequest,
     responses(
         (status = 200, description = "The erased content, and the model versions to retire", body = ErasedDocument),

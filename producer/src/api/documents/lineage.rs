@@ -4,13 +4,13 @@ use aprendiz_dataset::inspect::{DocumentLineage, document_lineage};
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::dedicated_connection;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiPath;
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -19,7 +19,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Shows which dataset snapshots contain a document, which runs read them, and which model versions were trained on it
 #[utoipa::path(
-    get, path = "/v1/documents/{id}/lineage", tag = "documents", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path)),
+    get, path = "/v1/documents/{id}/lineage", tag = "documents", params(("id" = Uuid, Path)),
     responses(
         (status = 200, description = "The lineage, with the model versions to retire", body = DocumentLineage),
         (status = 404, description = "Document not found", body = Problem),

@@ -7,13 +7,13 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::documents::erased::{document_not_found, reject_erased};
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_cursor, encode_cursor};
 use crate::api::state::AppState;
 
@@ -34,12 +34,13 @@ struct ListQuery {
     /// `next_cursor` of the previous page
     cursor: Option<String>,
     /// Page size, 1 to 200; default 50
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
 /// Lists documents without their texts, oldest first
 #[utoipa::path(
-    get, path = "/v1/documents", tag = "documents", security(("api_key" = ["viewer"])), params(ListQuery),
+    get, path = "/v1/documents", tag = "documents", params(ListQuery),
     responses((status = 200, description = "A page of documents", body = Page<Document>)),
 )]
 async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuery<ListQuery>) -> Result<Json<Page<Document>>, ApiError> {
@@ -53,7 +54,7 @@ async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
 
 /// Shows a document with its latest text
 #[utoipa::path(
-    get, path = "/v1/documents/{id}", tag = "documents", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path)),
+    get, path = "/v1/documents/{id}", tag = "documents", params(("id" = Uuid, Path)),
     responses(
         (status = 200, description = "The document", body = DocumentText),
         (status = 404, description = "Document not found", body = Problem),
@@ -68,7 +69,7 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uui
 
 /// Lists the current annotations of a document, by field
 #[utoipa::path(
-    get, path = "/v1/documents/{id}/annotations", tag = "documents", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path)),
+    get, path = "/v1/documents/{id}/annotations", tag = "documents", params(("id" = Uuid, Path)),
     responses(
         (status = 200, description = "All annotations", body = Page<Annotation>),
         (status = 404, description = "Document not found", body = Problem),

@@ -6,13 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::documents::erased::document_not_found;
 use crate::api::http::auth::{Operator, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiPath;
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -26,7 +26,7 @@ pub(super) fn untimed_routes() -> OpenApiRouter<AppState> {
 
 /// Explains why a document is in its split, and lists overlapping documents
 #[utoipa::path(
-    get, path = "/v1/documents/{id}/explain", tag = "documents", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path)),
+    get, path = "/v1/documents/{id}/explain", tag = "documents", params(("id" = Uuid, Path)),
     responses(
         (status = 200, description = "The explanation", body = SplitExplanation),
         (status = 404, description = "Document not found", body = Problem),
@@ -42,7 +42,7 @@ async fn explain(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<
 /// Compares documents that are not indexed yet with all others, and excludes those that would leak across splits. Imports do this on their
 /// own; it is needed once for a database from before near-duplicate detection. Repeating it has no effect.
 #[utoipa::path(
-    post, path = "/v1/documents/index", tag = "documents", security(("api_key" = ["operator"])),
+    post, path = "/v1/documents/index", tag = "documents",
     responses((status = 200, description = "Numbers of indexed texts and excluded documents", body = IndexReport)),
 )]
 async fn index(State(state): State<AppState>, Operator(actor): Operator) -> Result<Json<IndexReport>, ApiError> {

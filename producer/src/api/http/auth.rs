@@ -7,8 +7,11 @@ use aprendiz_runs::{Role, authenticate};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::SecurityRequirement;
 
 use crate::api::http::error::ApiError;
+use crate::api::http::operation::{Describe, add_problem};
 use crate::api::state::AppState;
 
 /// Header for clients that cannot send `Authorization`.
@@ -30,6 +33,12 @@ macro_rules! role {
             async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
                 let actor = actor_with_role(&parts.headers, state, Role::$name).await?;
                 Ok(role!(@build $name actor $($actor)?))
+            }
+        }
+
+        impl Describe for $name {
+            fn describe(operation: &mut Operation) {
+                require_role(operation, Role::$name);
             }
         }
     };
@@ -54,6 +63,24 @@ role!(
     /// Also reads the audit log and erases documents.
     Admin { Actor }
 );
+
+/// Names of the security schemes of the OpenAPI document: the key as a bearer token, or in its own header.
+pub(crate) const SECURITY_SCHEMES: [&str; 2] = ["api_key", "api_key_header"];
+
+/// Describes an operation that needs a key with this role.
+fn require_role(operation: &mut Operation, role: Role) {
+    operation.security = Some(SECURITY_SCHEMES.map(|scheme| SecurityRequirement::new(scheme, [role.to_string()])).to_vec());
+    add_problem(operation, StatusCode::UNAUTHORIZED, "`unauthorized`: the API key is missing, unknown or revoked");
+    // every key has at least the lowest role
+    if role > Role::Viewer {
+        add_problem(operation, StatusCode::FORBIDDEN, &format!("`forbidden`: the API key lacks the role {role}"));
+    }
+    add_problem(
+        operation,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "`database_unavailable`, `object_store_unavailable`: a service does not respond",
+    );
+}
 
 async fn actor_with_role(headers: &HeaderMap, state: &AppState, needed: Role) -> Result<Actor, ApiError> {
     let secret = api_key_from(headers)?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use axum::body::Body;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
@@ -9,8 +10,12 @@ use axum::http::request::Parts;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::{RefOr, Required};
 
 use crate::api::http::error::ApiError;
+use crate::api::http::operation::{Describe, add_parameter, add_problem};
 
 /// A JSON body. Unknown keys are rejected if the type is declared with `deny_unknown_fields`.
 pub(crate) struct JsonBody<T> {
@@ -55,10 +60,15 @@ async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes,
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
+    let value = serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => ApiError::unprocessable("invalid_body", error.to_string()),
         _ => ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not valid JSON: {error}")),
-    })
+    })?;
+    // serde reads an array as the values of an object, in the order of their declaration
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(ApiError::unprocessable("invalid_body", "the body must be a JSON object, not an array"));
+    }
+    Ok(value)
 }
 
 /// Query parameters.
@@ -89,6 +99,50 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiPath
     }
 }
 
+impl<T> Describe for JsonBody<T> {
+    fn describe(operation: &mut Operation) {
+        Body::describe(operation);
+        require_body(operation, Required::True);
+        add_problem(operation, StatusCode::BAD_REQUEST, "`invalid_json`: the body is not valid JSON");
+        add_problem(operation, StatusCode::UNPROCESSABLE_ENTITY, "`invalid_body`: the body has an unknown, missing or invalid key");
+    }
+}
+
+impl<T> Describe for OptionalJsonBody<T> {
+    fn describe(operation: &mut Operation) {
+        JsonBody::<T>::describe(operation);
+        require_body(operation, Required::False);
+    }
+}
+
+fn require_body(operation: &mut Operation, required: Required) {
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        body.required = Some(required);
+    }
+}
+
+impl Describe for Body {
+    fn describe(operation: &mut Operation) {
+        add_problem(operation, StatusCode::BAD_REQUEST, "`read_failed`: the body ended early");
+        add_problem(operation, StatusCode::PAYLOAD_TOO_LARGE, "`too_large`: the body exceeds the size limit of this operation");
+    }
+}
+
+impl<T: IntoParams> Describe for ApiQuery<T> {
+    fn describe(operation: &mut Operation) {
+        for parameter in T::into_params(|| Some(ParameterIn::Query)) {
+            add_parameter(operation, parameter);
+        }
+        add_problem(operation, StatusCode::UNPROCESSABLE_ENTITY, "`invalid_query`: a query parameter is unknown or invalid");
+    }
+}
+
+impl<T> Describe for ApiPath<T> {
+    fn describe(operation: &mut Operation) {
+        add_problem(operation, StatusCode::UNPROCESSABLE_ENTITY, "`invalid_path`: a parameter in the path is invalid");
+    }
+}
+
 /// The innermost cause of an error, which names the parameter.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error = error;
@@ -107,4 +161,21 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
         }
     }
     Lower(&error).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Pair {
+        left: Option<i32>,
+        right: Option<i32>,
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        assert_eq!(parse::<Pair>(b" {\"left\": 1}").unwrap(), Pair { left: Some(1), right: None });
+        assert!(parse::<Pair>(b" [1, 2]").is_err());
+    }
 }

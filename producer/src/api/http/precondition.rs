@@ -1,12 +1,37 @@
 //! Preconditions of a write: the version that the client has seen, from `If-Match` or `If-None-Match`.
 
 use aprendiz_annotations::reviews::Expected;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use utoipa::PartialSchema as _;
+use utoipa::openapi::path::Operation;
 
 use crate::api::http::error::ApiError;
+use crate::api::http::operation::{Describe, add_header, add_problem};
 
-/// The version that the headers require; `None` without such headers.
-pub(crate) fn expected_version(headers: &HeaderMap) -> Result<Option<Expected>, ApiError> {
+/// The version that the headers of a request require; `None` without such headers.
+pub(crate) struct Precondition(pub(crate) Option<Expected>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Precondition {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        expected_version(&parts.headers).map(Self)
+    }
+}
+
+impl Describe for Precondition {
+    fn describe(operation: &mut Operation) {
+        add_header(operation, "If-Match", "ETag of the state that the client has seen; \"0\" if there was none", String::schema());
+        add_header(operation, "If-None-Match", "`*`: there must be no state yet", String::schema());
+        add_problem(operation, StatusCode::BAD_REQUEST, "`invalid_precondition`: If-Match or If-None-Match is invalid");
+        add_problem(operation, StatusCode::PRECONDITION_FAILED, "`version_mismatch`: the state has changed; `current` holds it");
+        add_problem(operation, StatusCode::PRECONDITION_REQUIRED, "`precondition_required`: there is a state, and If-Match is missing");
+    }
+}
+
+fn expected_version(headers: &HeaderMap) -> Result<Option<Expected>, ApiError> {
     let invalid = |detail: &str| ApiError::new(StatusCode::BAD_REQUEST, "invalid_precondition", detail);
     match (headers.get(header::IF_MATCH), headers.get(header::IF_NONE_MATCH)) {
         (None, None) => Ok(None),

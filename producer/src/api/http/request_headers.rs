@@ -1,13 +1,40 @@
 //! Request headers that several endpoints read: `Idempotency-Key` and `traceparent`.
 
-use axum::http::HeaderMap;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use utoipa::PartialSchema as _;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use crate::api::http::error::ApiError;
+use crate::api::http::operation::{Describe, add_header, add_problem};
 
 const MAX_IDEMPOTENCY_KEY_LEN: usize = 200;
 
 /// The `Idempotency-Key` of a request.
-pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        idempotency_key(&parts.headers).map(|key| Self(key.map(str::to_owned)))
+    }
+}
+
+impl Describe for IdempotencyKey {
+    fn describe(operation: &mut Operation) {
+        let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[\\t -~]+$")).min_length(Some(1));
+        let description = "Makes repetitions safe: the same request with the same key has no further effect; another request with the same \
+            key is rejected";
+        add_header(operation, "Idempotency-Key", description, schema.max_length(Some(MAX_IDEMPOTENCY_KEY_LEN)));
+        let reason = "`invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request";
+        add_problem(operation, StatusCode::UNPROCESSABLE_ENTITY, reason);
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };
@@ -20,8 +47,40 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiEr
     }
 }
 
-/// The W3C trace context of a request, if it is well-formed.
-pub(crate) fn trace_parent(headers: &HeaderMap) -> Option<&str> {
+/// Headers of a request that creates a run: `Idempotency-Key`, and the W3C trace context if it is well-formed.
+pub(crate) struct RunHeaders {
+    idempotency_key: Option<String>,
+    trace_parent: Option<String>,
+}
+
+impl RunHeaders {
+    /// The key with the hash of the request that it stands for.
+    pub(crate) fn idempotency(&self, request_sha256: String) -> Option<(&str, String)> {
+        self.idempotency_key.as_deref().map(|key| (key, request_sha256))
+    }
+
+    pub(crate) fn trace_parent(&self) -> Option<&str> {
+        self.trace_parent.as_deref()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RunHeaders {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let IdempotencyKey(idempotency_key) = IdempotencyKey::from_request_parts(parts, state).await?;
+        Ok(Self { idempotency_key, trace_parent: trace_parent(&parts.headers).map(str::to_owned) })
+    }
+}
+
+impl Describe for RunHeaders {
+    fn describe(operation: &mut Operation) {
+        IdempotencyKey::describe(operation);
+        add_header(operation, "traceparent", "W3C trace context, stored with the run; ignored unless well-formed", String::schema());
+    }
+}
+
+fn trace_parent(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get("traceparent")?.to_str().ok()?;
     let is_valid = value.len() == 55 && value.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     is_valid.then_some(value)

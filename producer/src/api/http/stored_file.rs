@@ -1,17 +1,35 @@
 //! Files of a dataset or model version: their entries in the database, and downloads with `ETag`, `Range` and `HEAD`.
 
+use std::convert::Infallible;
+
 use aprendiz_artifacts::{ObjectPrefix, ObjectRange, Store, check_relative_path};
 use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{Content as MediaType, RefOr, Response as ApiResponse};
+use utoipa::{PartialSchema as _, ToSchema};
 
 use crate::api::http::error::ApiError;
+use crate::api::http::media::Binary;
 use crate::api::http::object::open;
+use crate::api::http::operation::{Describe, add_header, add_problem, text_header};
 use crate::api::http::range::{RangeRequest, parse_range};
+
+/// Media types of files, by the extension of their names.
+const MEDIA_TYPES: [(&str, &str); 4] = [
+    ("json", "application/json"),
+    ("jsonl", "application/x-ndjson"),
+    ("parquet", "application/vnd.apache.parquet"),
+    ("md", "text/markdown; charset=utf-8"),
+];
+/// Media type of files with another extension.
+const OTHER_MEDIA_TYPE: &str = "application/octet-stream";
 
 /// A file of a dataset or model version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -22,6 +40,53 @@ pub(crate) struct StoredFile {
     pub(crate) bytes: u64,
     /// SHA-256 of the content, lower-case hex; also the `ETag`.
     pub(crate) sha256: String,
+}
+
+/// What a request says about the file that it downloads: `HEAD` instead of `GET`, `If-None-Match`, `Range` and `If-Range`.
+pub(crate) struct FileRequest {
+    method: Method,
+    headers: HeaderMap,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for FileRequest {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self { method: parts.method.clone(), headers: parts.headers.clone() })
+    }
+}
+
+impl Describe for FileRequest {
+    fn describe(operation: &mut Operation) {
+        add_header(operation, "Range", "A single range of bytes, for example `bytes=0-99`; other values are ignored", String::schema());
+        add_header(operation, "If-Range", "ETag: the range applies only to this version of the file", String::schema());
+        add_header(operation, "If-None-Match", "ETag of the version that the client has", String::schema());
+        let responses = &mut operation.responses.responses;
+        if let Some(RefOr::T(whole)) = responses.get_mut("200") {
+            describe_file(whole);
+        }
+        let mut range = ApiResponse::new("The requested range of the file");
+        describe_file(&mut range);
+        range.headers.insert("Content-Range".to_owned(), text_header("First and last byte of the range, and the size of the file").into());
+        responses.insert("206".to_owned(), range.into());
+        let mut unchanged = ApiResponse::new("The client has this version");
+        unchanged.headers.insert("ETag".to_owned(), text_header("SHA-256 of the file").into());
+        responses.insert("304".to_owned(), unchanged.into());
+        add_problem(operation, StatusCode::RANGE_NOT_SATISFIABLE, "`range_not_satisfiable`: the range lies beyond the end of the file");
+    }
+}
+
+/// Adds the media types and headers of a file to a response.
+fn describe_file(response: &mut ApiResponse) {
+    for media_type in MEDIA_TYPES.map(|(_, media_type)| media_type).into_iter().chain([OTHER_MEDIA_TYPE]) {
+        // a JSON file may hold anything, and a range of one is not JSON
+        let schema = (media_type != "application/json").then(Binary::schema);
+        response.content.insert(media_type.split(';').next().unwrap_or(media_type).to_owned(), MediaType::new(schema).into());
+    }
+    for (name, description) in [("ETag", "SHA-256 of the file"), ("Accept-Ranges", "`bytes`"), ("Content-Disposition", "Name of the file")]
+    {
+        response.headers.insert(name.to_owned(), text_header(description).into());
+    }
 }
 
 /// Location of the content of a file.
@@ -64,13 +129,8 @@ pub(crate) fn find<'a>(files: &'a [StoredFile], path: &str) -> Result<&'a Stored
 }
 
 /// Responds with a file: all of it, a range, only headers, or 304 if the client has it already.
-pub(crate) async fn send(
-    store: &Store,
-    method: &Method,
-    headers: &HeaderMap,
-    file: &StoredFile,
-    content: Content,
-) -> Result<Response, ApiError> {
+pub(crate) async fn send(store: &Store, request: &FileRequest, file: &StoredFile, content: Content) -> Result<Response, ApiError> {
+    let FileRequest { method, headers } = request;
     let etag = format!("\"{}\"", file.sha256);
     if matches_etag(headers, header::IF_NONE_MATCH, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, file_headers(file, &etag)).into_response());
@@ -142,13 +202,8 @@ fn matches_etag(headers: &HeaderMap, name: HeaderName, etag: &str) -> bool {
 }
 
 fn content_type(path: &str) -> &'static str {
-    match path.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("json") => "application/json",
-        Some("jsonl") => "application/x-ndjson",
-        Some("parquet") => "application/vnd.apache.parquet",
-        Some("md") => "text/markdown; charset=utf-8",
-        _ => "application/octet-stream",
-    }
+    let found = path.rsplit_once('.').and_then(|(_, extension)| MEDIA_TYPES.iter().find(|(known, _)| *known == extension));
+    found.map_or(OTHER_MEDIA_TYPE, |(_, media_type)| media_type)
 }
 
 #[cfg(test)]

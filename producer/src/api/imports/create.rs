@@ -17,13 +17,14 @@ use serde_json::json;
 use sqlx::Acquire as _;
 use tokio::sync::mpsc;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::Reviewer;
 use crate::api::http::body_reader::BodyReader;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiQuery;
+use crate::api::http::media::Binary;
+use crate::api::http::operation::routes;
 use crate::api::imports::body::{READ_AHEAD_CHUNKS, spool, stream_body};
 use crate::api::imports::options::{GroundTruth, ImportQuery};
 use crate::api::state::AppState;
@@ -50,6 +51,7 @@ struct CreateQuery {
     /// Selects the annotations of a task: `ignore` (default) uses all of them, the latest taking precedence; `prefer` uses only
     /// ground-truth annotations if the task has any
     #[serde(default)]
+    #[param(inline)]
     ground_truth: GroundTruth,
     /// Stores the file and imports it in the background: returns 202 with the URL of the import
     #[serde(default)]
@@ -62,11 +64,12 @@ struct CreateQuery {
 /// same file again has no effect. Documents, fields, reviews and predictions are written in one transaction; with `background`, after the
 /// response.
 #[utoipa::path(
-    post, path = "/v1/imports", tag = "documents", security(("api_key" = ["reviewer"])), params(CreateQuery),
-    request_body(content = [u8], description = "The export, plain JSON or gzip", content_type = "application/octet-stream"),
+    post, path = "/v1/imports", tag = "documents", params(CreateQuery),
+    request_body(content = inline(Binary), description = "The export, plain JSON or gzip", content_type = "application/octet-stream"),
     responses(
         (status = 201, description = "The import report", body = ImportReport),
         (status = 202, description = "Stored and queued; Location holds the URL", body = ImportState, headers(("Location" = String))),
+        (status = 410, description = "A document of the file was erased while it was imported", body = Problem),
         (status = 413, description = "The file exceeds the size limit", body = Problem),
         (status = 422, description = "Invalid export; nothing was imported", body = Problem),
     ),

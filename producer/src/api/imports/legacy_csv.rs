@@ -15,12 +15,12 @@ use serde_json::json;
 use sqlx::Acquire as _;
 use tokio::sync::mpsc;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::{Reviewer, Viewer};
 use crate::api::http::body_reader::BodyReader;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiQuery;
+use crate::api::http::operation::routes;
 use crate::api::imports::body::{READ_AHEAD_CHUNKS, stream_body};
 use crate::api::imports::options::check_name;
 use crate::api::state::AppState;
@@ -49,11 +49,12 @@ struct LegacyCsvQuery {
 /// `document_id`, `task_id` or `file_name`; a missing one is created if the row has a `text`. Invalid rows are quarantined and counted, the
 /// others are imported. Importing the same file again has no effect.
 #[utoipa::path(
-    post, path = "/v1/imports/legacy-csv", tag = "documents", security(("api_key" = ["reviewer"])), params(LegacyCsvQuery),
+    post, path = "/v1/imports/legacy-csv", tag = "documents", params(LegacyCsvQuery),
     request_body(content = String, description = "The CSV file in UTF-8", content_type = "text/csv"),
     responses(
         (status = 201, description = "The import report", body = LegacyCsvReport),
         (status = 413, description = "The file or one of its rows exceeds the size limit", body = Problem),
+        (status = 410, description = "A document of the file was erased while it was imported", body = Problem),
         (status = 422, description = "Not a review file; nothing was imported", body = Problem),
     ),
 )]
@@ -93,7 +94,7 @@ async fn create(
 ///
 /// Accuracy is computed over labelled rows after trimming and case folding; coverage is the fraction of rows with a prediction.
 #[utoipa::path(
-    post, path = "/v1/imports/legacy-csv/score", tag = "documents", security(("api_key" = ["viewer"])),
+    post, path = "/v1/imports/legacy-csv/score", tag = "documents",
     request_body(content = String, description = "The CSV file in UTF-8", content_type = "text/csv"),
     responses(
         (status = 200, description = "The scores", body = LegacyCsvScore),

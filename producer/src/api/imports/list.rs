@@ -5,11 +5,11 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::ApiError;
 use crate::api::http::extract::ApiQuery;
+use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_cursor, encode_cursor};
 use crate::api::state::AppState;
 
@@ -24,12 +24,13 @@ struct ListQuery {
     /// `next_cursor` of the previous page
     cursor: Option<String>,
     /// Page size, 1 to 200; default 50
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
 /// Lists imports, newest first, without their reports
 #[utoipa::path(
-    get, path = "/v1/imports", tag = "documents", security(("api_key" = ["viewer"])), params(ListQuery),
+    get, path = "/v1/imports", tag = "documents", params(ListQuery),
     responses((status = 200, description = "A page of imports", body = Page<ImportState>)),
 )]
 async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuery<ListQuery>) -> Result<Json<Page<ImportState>>, ApiError> {

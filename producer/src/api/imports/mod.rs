@@ -4,7 +4,7 @@ mod body;
 mod create;
 mod legacy_csv;
 mod list;
-mod options;
+pub(super) mod options;
 mod quarantine;
 mod retry;
 mod show;

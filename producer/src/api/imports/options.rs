@@ -24,12 +24,14 @@ pub(super) struct ImportQuery {
     /// Selects the annotations of a task: `ignore` (default) uses all of them, the latest taking precedence; `prefer` uses only
     /// ground-truth annotations if the task has any
     #[serde(default)]
+    #[param(inline)]
     pub(super) ground_truth: GroundTruth,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::ToSchema)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "lowercase")]
-pub(super) enum GroundTruth {
+pub(in crate::api) enum GroundTruth {
     #[default]
     Ignore,
     Prefer,

@@ -6,13 +6,14 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_number_cursor, encode_number_cursor};
 use crate::api::imports::show::import_not_found;
 use crate::api::state::AppState;
@@ -28,12 +29,13 @@ struct ListQuery {
     /// `next_cursor` of the previous page
     cursor: Option<String>,
     /// Page size, 1 to 200; default 50
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
 /// Lists the quarantined tasks of an import, with the reasons
 #[utoipa::path(
-    get, path = "/v1/imports/{id}/quarantine", tag = "documents", security(("api_key" = ["viewer"])),
+    get, path = "/v1/imports/{id}/quarantine", tag = "documents",
     params(("id" = Uuid, Path), ListQuery),
     responses(
         (status = 200, description = "A page of tasks", body = Page<QuarantineEntry>),
@@ -58,11 +60,15 @@ async fn list(
 
 /// Downloads the quarantined tasks as a Label Studio file
 ///
-/// The file can be repaired and imported again. Tasks over 1 MiB are not stored, nor tasks beyond 8 MiB per import.
+/// The file can be repaired and imported again. It holds the tasks as they were sent: a task can be null or any other value, and if one of
+/// them is no valid JSON, the file is plain text. Tasks over 1 MiB are not stored, nor tasks beyond 8 MiB per import.
 #[utoipa::path(
-    get, path = "/v1/imports/{id}/quarantine/tasks", tag = "documents", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path)),
+    get, path = "/v1/imports/{id}/quarantine/tasks", tag = "documents", params(("id" = Uuid, Path)),
     responses(
-        (status = 200, description = "A JSON array of tasks", body = [Object]),
+        (status = 200, description = "An array of tasks", content(
+            (Vec<serde_json::Value> = "application/json"),
+            (String = "text/plain"),
+        )),
         (status = 404, description = "Import not found", body = Problem),
     ),
 )]
@@ -72,7 +78,9 @@ async fn download(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath
         return Err(import_not_found(id));
     }
     let file = quarantined_file(&mut conn, id).await?;
+    let is_json = serde_json::from_slice::<IgnoredAny>(&file).is_ok();
+    let content_type = if is_json { "application/json" } else { "text/plain; charset=utf-8" };
     let mut response = file.into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     Ok(response)
 }

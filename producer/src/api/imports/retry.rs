@@ -12,12 +12,12 @@ use axum::http::StatusCode;
 use serde_json::json;
 use sqlx::Acquire as _;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::Reviewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::operation::routes;
 use crate::api::imports::options::ImportQuery;
 use crate::api::imports::show::import_not_found;
 use crate::api::state::AppState;
@@ -31,12 +31,15 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// For use once the cause is fixed, for example with another `text_key`, a renamed field, or a newer version of Aprendiz. The retry is a
 /// separate import with its own report.
 #[utoipa::path(
-    post, path = "/v1/imports/{id}/retry", tag = "documents", security(("api_key" = ["reviewer"])),
+    post, path = "/v1/imports/{id}/retry", tag = "documents",
     params(("id" = Uuid, Path), ImportQuery),
     responses(
         (status = 201, description = "The report of the retry", body = ImportReport),
         (status = 404, description = "Import not found", body = Problem),
         (status = 409, description = "The import has not succeeded, or none of its quarantined tasks is stored", body = Problem),
+        (status = 410, description = "A document of the file was erased while it was imported", body = Problem),
+        (status = 413, description = "The tasks exceed the size limit", body = Problem),
+        (status = 422, description = "The tasks are no valid file; nothing was imported", body = Problem),
     ),
 )]
 async fn retry(

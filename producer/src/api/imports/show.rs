@@ -4,12 +4,12 @@ use aprendiz_annotations::import::{ImportState, import_state};
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiPath;
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -18,7 +18,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Shows an import: its progress, or its report
 #[utoipa::path(
-    get, path = "/v1/imports/{id}", tag = "documents", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path)),
+    get, path = "/v1/imports/{id}", tag = "documents", params(("id" = Uuid, Path)),
     responses(
         (status = 200, description = "The import", body = ImportState),
         (status = 404, description = "Import not found", body = Problem),

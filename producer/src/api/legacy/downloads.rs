@@ -2,15 +2,16 @@
 
 use aprendiz_runs::RunId;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::datasets::download::{DatasetQuery, send_run_dataset};
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::media::Binary;
+use crate::api::http::operation::routes;
+use crate::api::http::stored_file::FileRequest;
 use crate::api::models::download::{ModelQuery, send_run_model};
 use crate::api::state::AppState;
 
@@ -20,38 +21,39 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Downloads the dataset snapshot of a run
 #[utoipa::path(
-    get, path = "/training-runs/{id}/dataset", tag = "SPA", security(("api_key" = ["viewer"])), params(("id" = RunId, Path), DatasetQuery),
+    get, path = "/training-runs/{id}/dataset", tag = "SPA", params(("id" = RunId, Path), DatasetQuery),
     responses(
-        (status = 200, description = "A tar archive, or the requested file", body = [u8], content_type = "application/octet-stream"),
+        (status = 200, description = "A tar archive, or the requested file", body = inline(Binary), content_type = "application/x-tar"),
+        (status = 404, description = "Run not found", body = Problem),
         (status = 409, description = "The run has no dataset snapshot yet", body = Problem),
+        (status = 410, description = "A document of the snapshot was erased", body = Problem),
     ),
 )]
 async fn dataset(
     State(state): State<AppState>,
     _: Viewer,
-    method: Method,
-    headers: HeaderMap,
+    request: FileRequest,
     ApiPath(id): ApiPath<RunId>,
     ApiQuery(query): ApiQuery<DatasetQuery>,
 ) -> Result<Response, ApiError> {
-    send_run_dataset(&state, &method, &headers, id, &query).await
+    send_run_dataset(&state, &request, id, &query).await
 }
 
 /// Downloads the model that a run published
 #[utoipa::path(
-    get, path = "/training-runs/{id}/model", tag = "SPA", security(("api_key" = ["viewer"])), params(("id" = RunId, Path), ModelQuery),
+    get, path = "/training-runs/{id}/model", tag = "SPA", params(("id" = RunId, Path), ModelQuery),
     responses(
-        (status = 200, description = "A tar archive, or the requested file", body = [u8], content_type = "application/octet-stream"),
+        (status = 200, description = "A tar archive, or the requested file", body = inline(Binary), content_type = "application/x-tar"),
+        (status = 404, description = "Run not found", body = Problem),
         (status = 409, description = "The run has not published a model", body = Problem),
     ),
 )]
 async fn model(
     State(state): State<AppState>,
     _: Viewer,
-    method: Method,
-    headers: HeaderMap,
+    request: FileRequest,
     ApiPath(id): ApiPath<RunId>,
     ApiQuery(query): ApiQuery<ModelQuery>,
 ) -> Result<Response, ApiError> {
-    send_run_model(&state, &method, &headers, id, &query).await
+    send_run_model(&state, &request, id, &query).await
 }

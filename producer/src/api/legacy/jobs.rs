@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 
 /// Maximum number of listed runs: the SPA shows one list without pages.
@@ -80,7 +80,7 @@ impl From<TrainingRun> for Job {
 
 /// Lists the latest training runs
 #[utoipa::path(
-    get, path = "/training-runs", tag = "SPA", security(("api_key" = ["viewer"])),
+    get, path = "/training-runs", tag = "SPA",
     responses((status = 200, description = "At most 200 runs, newest first", body = Vec<Job>)),
 )]
 async fn list(State(state): State<AppState>, _: Viewer) -> Result<Json<Vec<Job>>, ApiError> {
@@ -98,7 +98,7 @@ struct JobsQuery {
 
 /// Lists the latest jobs
 #[utoipa::path(
-    get, path = "/jobs", tag = "SPA", security(("api_key" = ["viewer"])), params(JobsQuery),
+    get, path = "/jobs", tag = "SPA", params(JobsQuery),
     responses((status = 200, description = "At most 200 runs, newest first", body = Vec<Job>)),
 )]
 async fn jobs(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuery<JobsQuery>) -> Result<Json<Vec<Job>>, ApiError> {
@@ -124,7 +124,7 @@ async fn list_latest(state: &AppState) -> Result<Json<Vec<Job>>, ApiError> {
 
 /// Shows a job
 #[utoipa::path(
-    get, path = "/jobs/{id}", tag = "SPA", security(("api_key" = ["viewer"])), params(("id" = RunId, Path)),
+    get, path = "/jobs/{id}", tag = "SPA", params(("id" = RunId, Path)),
     responses((status = 200, description = "The job", body = Job), (status = 404, description = "Job not found", body = Problem)),
 )]
 async fn job(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<RunId>) -> Result<Json<Job>, ApiError> {

@@ -4,19 +4,19 @@ use aprendiz_run_spec::{DataSpec, RunSpec};
 use aprendiz_runs::{CreateRun, RunId, RunStatus, create_run};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::Operator;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::JsonBody;
-use crate::api::http::request_headers::{idempotency_key, trace_parent};
+use crate::api::http::operation::routes;
+use crate::api::http::request_headers::RunHeaders;
 use crate::api::runs::validation::validate_spec;
 use crate::api::state::AppState;
 
@@ -50,8 +50,7 @@ struct TrainResponse {
 
 /// Starts a training run on documents
 #[utoipa::path(
-    post, path = "/training-runs", tag = "SPA", security(("api_key" = ["operator"])), request_body = TrainRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body return the same run")),
+    post, path = "/training-runs", tag = "SPA", request_body = TrainRequest,
     responses(
         (status = 202, description = "The job", body = TrainResponse),
         (status = 422, description = "Unknown documents", body = Problem),
@@ -60,7 +59,7 @@ struct TrainResponse {
 async fn create(
     State(state): State<AppState>,
     Operator(actor): Operator,
-    headers: HeaderMap,
+    headers: RunHeaders,
     body: JsonBody<TrainRequest>,
 ) -> Result<Response, ApiError> {
     let TrainRequest { document_ids, triggered_by } = body.value;
@@ -78,11 +77,11 @@ async fn create(
         spec,
         actor: &actor.0,
         on_behalf_of: triggered_by,
-        idempotency: idempotency_key(&headers)?.map(|key| (key, body.sha256)),
+        idempotency: headers.idempotency(body.sha256),
         dataset_only: false,
         parent_run_id: None,
         position: None,
-        trace_parent: trace_parent(&headers),
+        trace_parent: headers.trace_parent(),
     };
     let run = create_run(&mut conn, request).await?.run;
     let mut response = (StatusCode::ACCEPTED, Json(TrainResponse { job_id: run.id, status: run.status })).into_response();

@@ -5,11 +5,11 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit};
 use crate::api::models::version::find_model_version;
 use crate::api::state::AppState;
@@ -20,7 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Lists the models that have published versions, by name
 #[utoipa::path(
-    get, path = "/v1/models", tag = "models", security(("api_key" = ["viewer"])),
+    get, path = "/v1/models", tag = "models",
     responses((status = 200, description = "All models", body = Page<ModelSummary>)),
 )]
 async fn list(State(state): State<AppState>, _: Viewer) -> Result<Json<Page<ModelSummary>>, ApiError> {
@@ -35,12 +35,13 @@ struct VersionsQuery {
     /// `next_cursor` of the previous page; only versions with a smaller number are returned
     cursor: Option<i32>,
     /// Page size, 1 to 200; default 50
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
 /// Lists the versions of a model, newest first
 #[utoipa::path(
-    get, path = "/v1/models/{name}/versions", tag = "models", security(("api_key" = ["viewer"])),
+    get, path = "/v1/models/{name}/versions", tag = "models",
     params(("name" = String, Path), VersionsQuery),
     responses(
         (status = 200, description = "A page of versions", body = Page<ModelVersion>),
@@ -64,7 +65,7 @@ async fn versions(
 
 /// Shows a version of a model
 #[utoipa::path(
-    get, path = "/v1/models/{name}/versions/{number}", tag = "models", security(("api_key" = ["viewer"])),
+    get, path = "/v1/models/{name}/versions/{number}", tag = "models",
     params(("name" = String, Path), ("number" = i32, Path)),
     responses(
         (status = 200, description = "The version", body = ModelVersion),

@@ -6,11 +6,11 @@ use axum::extract::{DefaultBodyLimit, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
+use crate::api::http::operation::routes;
 use crate::api::models::model_cache::ModelFiles;
 use crate::api::models::version::{find_model_version, is_encoder, model_files, read_manifest};
 use crate::api::state::AppState;
@@ -30,6 +30,7 @@ struct PredictRequest {
     /// A single text.
     text: Option<String>,
     /// Several texts.
+    #[schema(min_items = 1, max_items = 64)]
     texts: Option<Vec<String>>,
     /// Version number; default: the latest version.
     number: Option<i32>,
@@ -82,7 +83,7 @@ struct ClassProbability {
 
 /// Predicts the field values of texts
 #[utoipa::path(
-    post, path = "/v1/models/{name}/predict", tag = "models", security(("api_key" = ["viewer"])), params(("name" = String, Path)),
+    post, path = "/v1/models/{name}/predict", tag = "models", params(("name" = String, Path)),
     request_body = PredictRequest,
     responses(
         (status = 200, description = "Values with their confidence, and whether it reaches the threshold", body = PredictResponse),

@@ -7,11 +7,11 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Admin;
 use crate::api::http::error::ApiError;
 use crate::api::http::extract::ApiQuery;
+use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_number_cursor, encode_number_cursor};
 use crate::api::state::AppState;
 
@@ -35,12 +35,13 @@ struct ListQuery {
     /// `next_cursor` of the previous page
     cursor: Option<String>,
     /// Page size, 1 to 200; default 50
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
 /// Lists changes, newest first
 #[utoipa::path(
-    get, path = "/v1/audit-log", tag = "operations", security(("api_key" = ["admin"])), params(ListQuery),
+    get, path = "/v1/audit-log", tag = "operations", params(ListQuery),
     responses((status = 200, description = "A page of changes", body = Page<AuditEntry>)),
 )]
 async fn list(State(state): State<AppState>, _: Admin, ApiQuery(query): ApiQuery<ListQuery>) -> Result<Json<Page<AuditEntry>>, ApiError> {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 use crate::database::schema_state;
 
@@ -21,9 +21,9 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// State of a component.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum HealthState {
+pub(in crate::api) enum HealthState {
     /// Works.
     Ok,
     /// Unavailable; the API works without it, but new runs wait.
@@ -70,7 +70,7 @@ impl Health {
 
 /// Liveness: whether relay, reaper and the other background tasks run
 #[utoipa::path(
-    get, path = "/healthz", tag = "probes", security(()),
+    get, path = "/healthz", tag = "probes",
     responses(
         (status = 200, description = "Alive", body = Health),
         (status = 503, description = "A background task has stopped: restart the server", body = Health),
@@ -90,7 +90,7 @@ async fn healthz(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
 
 /// Readiness: database, migrations and bucket; an unavailable Redis only degrades the server
 #[utoipa::path(
-    get, path = "/readyz", tag = "probes", security(()),
+    get, path = "/readyz", tag = "probes",
     responses(
         (status = 200, description = "Ready, possibly degraded", body = Health),
         (status = 503, description = "Not ready", body = Health),
@@ -102,7 +102,7 @@ async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
 
 /// Same as `/readyz`, under the path that the SPA uses
 #[utoipa::path(
-    get, path = "/health", tag = "SPA", security(()),
+    get, path = "/health", tag = "SPA",
     responses(
         (status = 200, description = "Ready, possibly degraded", body = Health),
         (status = 503, description = "Not ready", body = Health),

@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use metrics::{counter, gauge, histogram};
 use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 use crate::server::metrics::{CONNECTIONS, REQUEST_SECONDS, REQUESTS};
 
@@ -18,7 +18,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Metrics of the server and of the installation, for Prometheus
 #[utoipa::path(
-    get, path = "/metrics", tag = "probes", security(()),
+    get, path = "/metrics", tag = "probes",
     responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain")),
 )]
 async fn metrics(State(state): State<AppState>) -> Response {

@@ -1,7 +1,7 @@
 //! Endpoints for operators: queue, audit log, health probes, metrics.
 
 mod audit;
-mod health;
+pub(super) mod health;
 pub(super) mod metrics;
 pub(super) mod metrics_snapshot;
 mod queue;

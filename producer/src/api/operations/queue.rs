@@ -6,10 +6,10 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::ApiError;
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -39,7 +39,7 @@ struct QueueReport {
 /// Runs by status, waiting runs and their age, workers and slots, and the outcomes of recent attempts. The query is cheap enough to repeat
 /// every few seconds.
 #[utoipa::path(
-    get, path = "/v1/queue", tag = "operations", security(("api_key" = ["viewer"])),
+    get, path = "/v1/queue", tag = "operations",
     responses((status = 200, description = "The statistics", body = QueueReport)),
 )]
 async fn show(State(state): State<AppState>, _: Viewer) -> Result<Json<QueueReport>, ApiError> {

@@ -9,12 +9,12 @@ use serde_json::json;
 use sqlx::Acquire as _;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::Reviewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::JsonBody;
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -28,6 +28,7 @@ struct AcceptRequest {
     /// Name of the field.
     field: String,
     /// Minimum confidence of a prediction, 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
     min_confidence: f64,
     /// Only documents of this source.
     #[serde(default)]
@@ -49,6 +50,7 @@ struct AcceptRequest {
     after: Option<Uuid>,
     /// Maximum number of documents, 1 to 1,000; default 1,000.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
     /// Reports what would be accepted, without changes.
     #[serde(default)]
@@ -60,7 +62,7 @@ struct AcceptRequest {
 /// Each acceptance is recorded as an event with the reviewer and the API key. A request is one transaction over at most 1,000 documents,
 /// ordered by id. While the response has `next`, repeat the request with it as `after`. Documents leased to another reviewer are skipped.
 #[utoipa::path(
-    post, path = "/v1/annotations/accept", tag = "documents", security(("api_key" = ["reviewer"])), request_body = AcceptRequest,
+    post, path = "/v1/annotations/accept", tag = "documents", request_body = AcceptRequest,
     responses(
         (status = 200, description = "The accepted predictions", body = AcceptedPredictions),
         (status = 404, description = "Field not found", body = Problem),

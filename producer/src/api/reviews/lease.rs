@@ -13,13 +13,13 @@ use serde_json::json;
 use sqlx::Acquire as _;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::documents::erased::reject_erased;
 use crate::api::http::auth::{Reviewer, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, OptionalJsonBody};
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 
 /// Default duration of a lease in seconds.
@@ -38,12 +38,13 @@ struct LeaseRequest {
     reviewer: Option<String>,
     /// Duration in seconds from now, 1 to 86,400; default 600.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 86400)]
     seconds: Option<u64>,
 }
 
 /// Shows the review lease of a document
 #[utoipa::path(
-    get, path = "/v1/documents/{id}/lease", tag = "documents", security(("api_key" = ["viewer"])), params(("id" = Uuid, Path)),
+    get, path = "/v1/documents/{id}/lease", tag = "documents", params(("id" = Uuid, Path)),
     responses(
         (status = 200, description = "The lease", body = ReviewLease),
         (status = 404, description = "The document is not leased (`not_leased`), or does not exist", body = Problem),
@@ -62,7 +63,7 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uui
 /// While the lease is valid, reviews by others are rejected with 423, which names the holder and the expiry. The same reviewer renews it.
 /// Imports are not blocked.
 #[utoipa::path(
-    put, path = "/v1/documents/{id}/lease", tag = "documents", security(("api_key" = ["reviewer"])), params(("id" = Uuid, Path)),
+    put, path = "/v1/documents/{id}/lease", tag = "documents", params(("id" = Uuid, Path)),
     request_body = LeaseRequest,
     responses(
         (status = 200, description = "The lease", body = ReviewLease),
@@ -105,7 +106,7 @@ struct ReleaseQuery {
 ///
 /// Has no effect if there is none.
 #[utoipa::path(
-    delete, path = "/v1/documents/{id}/lease", tag = "documents", security(("api_key" = ["reviewer"])),
+    delete, path = "/v1/documents/{id}/lease", tag = "documents",
     params(("id" = Uuid, Path), ReleaseQuery),
     responses(
         (status = 204, description = "The document is not leased"),

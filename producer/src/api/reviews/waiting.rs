@@ -5,11 +5,11 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiQuery;
+use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_json_cursor, encode_json_cursor};
 use crate::api::state::AppState;
 
@@ -28,8 +28,10 @@ struct WaitingQuery {
     /// Only documents of this project
     project: Option<String>,
     /// Only predictions with at least this confidence, 0 to 1
+    #[param(minimum = 0, maximum = 1)]
     min_confidence: Option<f64>,
     /// Only predictions with a lower confidence than this, 0 to 1
+    #[param(minimum = 0, maximum = 1)]
     below_confidence: Option<f64>,
     /// Excludes documents that are leased to another reviewer than this one
     free_for: Option<String>,
@@ -40,6 +42,7 @@ struct WaitingQuery {
     /// `next_cursor` of the previous page
     cursor: Option<String>,
     /// Page size, 1 to 200; default 50
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
 }
 
@@ -52,7 +55,7 @@ struct Cursor {
 
 /// Lists fields of documents that await review: predicted but not reviewed, or with a retracted review
 #[utoipa::path(
-    get, path = "/v1/annotations/waiting", tag = "documents", security(("api_key" = ["viewer"])), params(WaitingQuery),
+    get, path = "/v1/annotations/waiting", tag = "documents", params(WaitingQuery),
     responses(
         (status = 200, description = "A page of fields", body = Page<WaitingField>),
         (status = 422, description = "Invalid query", body = Problem),

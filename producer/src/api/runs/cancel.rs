@@ -4,11 +4,11 @@ use aprendiz_runs::{RunId, TrainingRun, cancel_run};
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Operator;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiPath;
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -19,9 +19,10 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 ///
 /// A waiting run is cancelled at once. A running one becomes `cancelling`, and its worker stops it within seconds.
 #[utoipa::path(
-    post, path = "/v1/training-runs/{id}/cancel", tag = "training runs", security(("api_key" = ["operator"])), params(("id" = RunId, Path)),
+    post, path = "/v1/training-runs/{id}/cancel", tag = "training runs", params(("id" = RunId, Path)),
     responses(
         (status = 200, description = "The run", body = TrainingRun),
+        (status = 404, description = "Run not found", body = Problem),
         (status = 409, description = "The run has already ended", body = Problem),
     ),
 )]

@@ -3,19 +3,18 @@
 use aprendiz_run_spec::{ModelName, RunKind, RunSpec};
 use aprendiz_runs::{CreateRun, RunId, TrainingRun, create_run, get_run, list_run_documents};
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::{Actor, Operator};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, OptionalJsonBody};
-use crate::api::http::request_headers::{idempotency_key, trace_parent};
+use crate::api::http::operation::routes;
+use crate::api::http::request_headers::RunHeaders;
 use crate::api::runs::create::accepted;
 use crate::api::runs::validation::validate_spec;
 use crate::api::state::AppState;
@@ -42,7 +41,7 @@ struct ChildRunQuery {
 ///
 /// Creates a child run with the same data selection at the same position. It ends after the phase `dataset`.
 #[utoipa::path(
-    post, path = "/v1/training-runs/{id}/ingest", tag = "training runs", security(("api_key" = ["operator"])),
+    post, path = "/v1/training-runs/{id}/ingest", tag = "training runs",
     params(("id" = RunId, Path), ChildRunQuery),
     responses(
         (status = 202, description = "The child run", body = TrainingRun),
@@ -52,7 +51,7 @@ struct ChildRunQuery {
 async fn ingest(
     State(state): State<AppState>,
     Operator(actor): Operator,
-    headers: HeaderMap,
+    headers: RunHeaders,
     ApiPath(id): ApiPath<RunId>,
     ApiQuery(query): ApiQuery<ChildRunQuery>,
 ) -> Result<Response, ApiError> {
@@ -64,7 +63,7 @@ async fn ingest(
 ///
 /// Creates a child run of kind `evaluate` with the same data selection at the same position. Its metrics have the split `reviewed`.
 #[utoipa::path(
-    post, path = "/v1/training-runs/{id}/evaluation", tag = "training runs", security(("api_key" = ["operator"])),
+    post, path = "/v1/training-runs/{id}/evaluation", tag = "training runs",
     params(("id" = RunId, Path), ChildRunQuery),
     responses(
         (status = 202, description = "The child run", body = TrainingRun),
@@ -74,7 +73,7 @@ async fn ingest(
 async fn evaluation(
     State(state): State<AppState>,
     Operator(actor): Operator,
-    headers: HeaderMap,
+    headers: RunHeaders,
     ApiPath(id): ApiPath<RunId>,
     ApiQuery(query): ApiQuery<ChildRunQuery>,
 ) -> Result<Response, ApiError> {
@@ -92,7 +91,7 @@ struct EncoderRequest {
     /// Base model, as in a run spec.
     base_model: Option<String>,
     /// Parameters of the kind `sentence-transformer`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     params: Option<Map<String, Value>>,
 }
 
@@ -100,12 +99,9 @@ struct EncoderRequest {
 ///
 /// Creates a child run of kind `sentence-transformer` with the same data selection at the same position.
 #[utoipa::path(
-    post, path = "/v1/training-runs/{id}/sentence-transformer", tag = "training runs", security(("api_key" = ["operator"])),
-    params(
-        ("id" = RunId, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key returns the same run; another body is rejected"),
-    ),
-    request_body(content = Option<EncoderRequest>, description = "Optional"),
+    post, path = "/v1/training-runs/{id}/sentence-transformer", tag = "training runs",
+    params(("id" = RunId, Path)),
+    request_body = EncoderRequest,
     responses(
         (status = 202, description = "The child run; Location holds its URL", body = TrainingRun, headers(("Location" = String))),
         (status = 404, description = "Run not found", body = Problem),
@@ -115,7 +111,7 @@ struct EncoderRequest {
 async fn sentence_transformer(
     State(state): State<AppState>,
     Operator(actor): Operator,
-    headers: HeaderMap,
+    headers: RunHeaders,
     ApiPath(id): ApiPath<RunId>,
     body: OptionalJsonBody<EncoderRequest>,
 ) -> Result<Response, ApiError> {
@@ -141,7 +137,7 @@ struct RunRequest<'a> {
 async fn create_child_run(
     state: &AppState,
     actor: &Actor,
-    headers: &HeaderMap,
+    headers: &RunHeaders,
     parent_id: RunId,
     child: ChildRunRequest,
     request: RunRequest<'_>,
@@ -164,11 +160,11 @@ async fn create_child_run(
         spec,
         actor: &actor.0,
         on_behalf_of: None,
-        idempotency: idempotency_key(headers)?.map(|key| (key, request_sha256)),
+        idempotency: headers.idempotency(request_sha256),
         dataset_only,
         parent_run_id: Some(parent_id),
         position: (!fresh_data).then_some(parent.position),
-        trace_parent: trace_parent(headers),
+        trace_parent: headers.trace_parent(),
     };
     Ok(accepted(create_run(&mut conn, run).await?))
 }

@@ -3,20 +3,19 @@
 use aprendiz_run_spec::{RunKind, RunSpec};
 use aprendiz_runs::{CreateRun, RunId, TrainingRun, get_run, list_run_documents};
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::Operator;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, OptionalJsonBody};
-use crate::api::http::request_headers::{idempotency_key, trace_parent};
+use crate::api::http::operation::routes;
+use crate::api::http::request_headers::RunHeaders;
 use crate::api::runs::create::accepted;
 use crate::api::runs::validation::validate_spec;
 use crate::api::state::AppState;
@@ -47,12 +46,9 @@ const fn default_same_data() -> bool {
 /// The clone gets the spec with `changes` applied and the selected documents, but neither `run_after` nor the requester of the original.
 /// Unlike a retry it is a separate run: the original stays unchanged, whatever its status.
 #[utoipa::path(
-    post, path = "/v1/training-runs/{id}/clone", tag = "training runs", security(("api_key" = ["operator"])),
-    params(
-        ("id" = RunId, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key returns the same run; another body is rejected"),
-    ),
-    request_body(content = Option<CloneRequest>, description = "Optional"),
+    post, path = "/v1/training-runs/{id}/clone", tag = "training runs",
+    params(("id" = RunId, Path)),
+    request_body = CloneRequest,
     responses(
         (status = 202, description = "The new run; Location holds its URL", body = TrainingRun, headers(("Location" = String))),
         (status = 404, description = "Run not found", body = Problem),
@@ -62,7 +58,7 @@ const fn default_same_data() -> bool {
 async fn clone(
     State(state): State<AppState>,
     Operator(actor): Operator,
-    headers: HeaderMap,
+    headers: RunHeaders,
     ApiPath(id): ApiPath<RunId>,
     body: OptionalJsonBody<CloneRequest>,
 ) -> Result<Response, ApiError> {
@@ -77,11 +73,11 @@ async fn clone(
         spec,
         actor: &actor.0,
         on_behalf_of: None,
-        idempotency: idempotency_key(&headers)?.map(|key| (key, request_sha256)),
+        idempotency: headers.idempotency(request_sha256),
         dataset_only: original.dataset_only,
         parent_run_id: None,
         position: same_data.then_some(original.position),
-        trace_parent: trace_parent(&headers),
+        trace_parent: headers.trace_parent(),
     };
     Ok(accepted(aprendiz_runs::clone_run(&mut conn, id, request).await?))
 }

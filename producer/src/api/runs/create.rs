@@ -4,15 +4,15 @@ use aprendiz_run_spec::RunSpec;
 use aprendiz_runs::{CreateRun, Created, TrainingRun, create_run};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Operator;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::JsonBody;
-use crate::api::http::request_headers::{idempotency_key, trace_parent};
+use crate::api::http::operation::routes;
+use crate::api::http::request_headers::RunHeaders;
 use crate::api::runs::validation::validate_spec;
 use crate::api::state::AppState;
 
@@ -25,10 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// The run is stored before the response is sent; workers claim runs by priority, then by age. Unknown keys of the spec, unknown
 /// fields and unknown documents are rejected by name.
 #[utoipa::path(
-    post, path = "/v1/training-runs", tag = "training runs", security(("api_key" = ["operator"])),
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key returns the same run; another body is rejected"),
-    ),
+    post, path = "/v1/training-runs", tag = "training runs",
     request_body = RunSpec,
     responses(
         (status = 202, description = "The run; Location holds its URL", body = TrainingRun, headers(("Location" = String))),
@@ -38,7 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 async fn create(
     State(state): State<AppState>,
     Operator(actor): Operator,
-    headers: HeaderMap,
+    headers: RunHeaders,
     body: JsonBody<RunSpec>,
 ) -> Result<Response, ApiError> {
     let mut conn = state.pool.acquire().await?;
@@ -47,11 +44,11 @@ async fn create(
         spec,
         actor: &actor.0,
         on_behalf_of: None,
-        idempotency: idempotency_key(&headers)?.map(|key| (key, body.sha256)),
+        idempotency: headers.idempotency(body.sha256),
         dataset_only: false,
         parent_run_id: None,
         position: None,
-        trace_parent: trace_parent(&headers),
+        trace_parent: headers.trace_parent(),
     };
     Ok(accepted(create_run(&mut conn, request).await?))
 }

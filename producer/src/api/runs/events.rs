@@ -5,24 +5,27 @@ use std::time::Duration;
 
 use aprendiz_runs::{EventKind, RunEvent, RunId, TrainingRun, events_after, get_run};
 use axum::Json;
-use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures::Stream;
 use futures::stream::{self, StreamExt as _};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::time::timeout;
 use tracing::warn;
-use utoipa::ToSchema;
+use utoipa::openapi::path::Operation;
+use utoipa::{PartialSchema as _, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::http::operation::{Describe, add_header, add_problem, routes};
 use crate::api::http::page::Page;
 use crate::api::runs::event_hub::Wakeups;
+use crate::api::runs::streamed_event::{StreamedEvent, to_sse};
 use crate::api::state::AppState;
 
 /// Maximum number of events in one read.
@@ -37,8 +40,9 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "lowercase")]
-enum Format {
+pub(in crate::api) enum Format {
     /// A stream that follows the run until it ends.
     #[default]
     Sse,
@@ -52,6 +56,7 @@ enum Format {
 struct EventsQuery {
     /// `sse` (default) or `json`
     #[serde(default)]
+    #[param(inline)]
     format: Format,
     /// Only events with a greater sequence number; `Last-Event-ID` has the same effect
     after: Option<i64>,
@@ -62,15 +67,14 @@ struct EventsQuery {
 /// Event names are `state`, `phase`, `metric`, `log`, `checkpoint` and `end`. The event id is the sequence number: a client that reconnects
 /// with `Last-Event-ID` resumes after that event. The stream ends after `end`, or once the run has ended and all events are sent.
 #[utoipa::path(
-    get, path = "/v1/training-runs/{id}/events", tag = "training runs", security(("api_key" = ["viewer"])),
+    get, path = "/v1/training-runs/{id}/events", tag = "training runs",
     params(
         ("id" = RunId, Path),
         EventsQuery,
-        ("Last-Event-ID" = Option<i64>, Header, description = "Sequence number of the last event received"),
     ),
     responses(
         (status = 200, description = "The events, oldest first", content(
-            (String = "text/event-stream"),
+            (StreamedEvent = "text/event-stream"),
             (Page<RunEvent> = "application/json"),
         )),
         (status = 404, description = "Run not found", body = Problem),
@@ -79,7 +83,7 @@ struct EventsQuery {
 async fn events(
     State(state): State<AppState>,
     _: Viewer,
-    headers: HeaderMap,
+    LastEventId(last): LastEventId,
     ApiPath(id): ApiPath<RunId>,
     ApiQuery(query): ApiQuery<EventsQuery>,
 ) -> Result<Response, ApiError> {
@@ -87,10 +91,7 @@ async fn events(
     let wakeups = state.events.subscribe();
     let mut conn = state.pool.acquire().await?;
     get_run(&mut conn, id).await?;
-    let after = match query.after {
-        Some(after) => after,
-        None => last_event_id(&headers)?,
-    };
+    let after = query.after.unwrap_or(last);
     if query.format == Format::Json {
         let items = events_after(&mut conn, id, after, BATCH + 1).await?;
         let limit = BATCH;
@@ -105,24 +106,24 @@ async fn events(
     Ok(response)
 }
 
-fn last_event_id(headers: &HeaderMap) -> Result<i64, ApiError> {
-    match headers.get("last-event-id") {
-        None => Ok(0),
-        Some(value) => value
-            .to_str()
-            .ok()
-            .and_then(|value| value.trim().parse().ok())
-            .ok_or_else(|| ApiError::unprocessable("invalid_last_event_id", "Last-Event-ID must be the id of an event of this run")),
+/// The `Last-Event-ID` of a request; 0 without it.
+struct LastEventId(i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for LastEventId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get("last-event-id") else { return Ok(Self(0)) };
+        let id = value.to_str().ok().and_then(|value| value.trim().parse().ok());
+        id.map(Self).ok_or_else(|| ApiError::unprocessable("invalid_last_event_id", "Last-Event-ID must be the id of an event of this run"))
     }
 }
 
-/// Payload of an event on the wire.
-#[derive(Serialize)]
-struct Data<'a> {
-    sequence: i64,
-    attempt_number: Option<i32>,
-    occurred_at: chrono::DateTime<chrono::Utc>,
-    payload: &'a serde_json::Value,
+impl Describe for LastEventId {
+    fn describe(operation: &mut Operation) {
+        add_header(operation, "Last-Event-ID", "Sequence number of the last event that the client received", i64::schema());
+        add_problem(operation, StatusCode::UNPROCESSABLE_ENTITY, "`invalid_last_event_id`: Last-Event-ID is not a number");
+    }
 }
 
 /// Reads batches of events until the run has ended.
@@ -174,11 +175,4 @@ impl Follower {
             }
         }
     }
-}
-
-fn to_sse(event: &RunEvent) -> Event {
-    let RunEvent { sequence, attempt_number, kind, payload, occurred_at } = event;
-    let data = Data { sequence: *sequence, attempt_number: *attempt_number, occurred_at: *occurred_at, payload };
-    let text = serde_json::to_string(&data).unwrap_or_else(|_| "{}".to_owned());
-    Event::default().id(sequence.to_string()).event(kind.as_str()).data(text)
 }

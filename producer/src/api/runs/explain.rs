@@ -4,11 +4,11 @@ use aprendiz_runs::{Explanation, RunId, RunStatus, get_run, load_run_facts, rend
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiPath;
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -20,7 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// Why the run waits, what it does, why it failed or was cancelled, and what to do next. The wording may change between releases;
 /// programs read the run itself.
 #[utoipa::path(
-    get, path = "/v1/training-runs/{id}/explain", tag = "training runs", security(("api_key" = ["viewer"])), params(("id" = RunId, Path)),
+    get, path = "/v1/training-runs/{id}/explain", tag = "training runs", params(("id" = RunId, Path)),
     responses(
         (status = 200, description = "The explanation", body = Explanation),
         (status = 404, description = "Run not found", body = Problem),

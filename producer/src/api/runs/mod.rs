@@ -5,11 +5,12 @@ mod child_runs;
 mod clone;
 mod create;
 pub(super) mod event_hub;
-mod events;
+pub(super) mod events;
 mod explain;
 mod list;
-mod retry;
+pub(super) mod retry;
 mod show;
+pub(super) mod streamed_event;
 pub(super) mod validation;
 
 use utoipa_axum::router::OpenApiRouter;

@@ -11,11 +11,11 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Operator;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
+use crate::api::http::operation::routes;
 use crate::api::state::AppState;
 
 const DEFAULT_LIMIT: i64 = 100;
@@ -27,9 +27,10 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Retries a failed or cancelled run
 #[utoipa::path(
-    post, path = "/v1/training-runs/{id}/retry", tag = "training runs", security(("api_key" = ["operator"])), params(("id" = RunId, Path)),
+    post, path = "/v1/training-runs/{id}/retry", tag = "training runs", params(("id" = RunId, Path)),
     responses(
         (status = 202, description = "The run, queued again", body = TrainingRun),
+        (status = 404, description = "Run not found", body = Problem),
         (status = 409, description = "The run is neither failed nor cancelled", body = Problem),
     ),
 )]
@@ -59,6 +60,7 @@ struct RetryRequest {
     until: Option<DateTime<Utc>>,
     /// Maximum number of runs, 1 to 1000; default 100.
     #[serde(default = "default_limit")]
+    #[schema(minimum = 1, maximum = 1000)]
     limit: i64,
     /// Only counts the matching runs.
     #[serde(default)]
@@ -67,8 +69,9 @@ struct RetryRequest {
 
 /// A status from which a run can be retried.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "lowercase")]
-enum RetriableStatus {
+pub(in crate::api) enum RetriableStatus {
     /// Ended without success.
     Failed,
     /// Stopped on request.
@@ -84,7 +87,7 @@ const fn default_limit() -> i64 {
 /// Runs that ended first are requeued first, each with all its attempts again, in one transaction. While `more` is true, repeat the
 /// request with `until` set to the `as_of` of the first response: runs that fail again in the meantime are then skipped.
 #[utoipa::path(
-    post, path = "/v1/training-runs/retry", tag = "training runs", security(("api_key" = ["operator"])), request_body = RetryRequest,
+    post, path = "/v1/training-runs/retry", tag = "training runs", request_body = RetryRequest,
     responses(
         (status = 200, description = "The requeued runs", body = RetriedRuns),
         (status = 422, description = "Invalid filter", body = Problem),

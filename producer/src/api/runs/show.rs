@@ -4,11 +4,11 @@ use aprendiz_runs::{Attempt, Metric, RunId, TrainingRun, get_run, list_attempts,
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiPath;
+use crate::api::http::operation::routes;
 use crate::api::http::page::Page;
 use crate::api::state::AppState;
 
@@ -18,7 +18,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Shows a training run
 #[utoipa::path(
-    get, path = "/v1/training-runs/{id}", tag = "training runs", security(("api_key" = ["viewer"])), params(("id" = RunId, Path)),
+    get, path = "/v1/training-runs/{id}", tag = "training runs", params(("id" = RunId, Path)),
     responses((status = 200, description = "The run", body = TrainingRun), (status = 404, description = "Run not found", body = Problem)),
 )]
 async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<RunId>) -> Result<Json<TrainingRun>, ApiError> {
@@ -28,8 +28,8 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Run
 
 /// Lists the attempts of a run, oldest first
 #[utoipa::path(
-    get, path = "/v1/training-runs/{id}/attempts", tag = "training runs", security(("api_key" = ["viewer"])), params(("id" = RunId, Path)),
-    responses((status = 200, description = "All attempts", body = Page<Attempt>)),
+    get, path = "/v1/training-runs/{id}/attempts", tag = "training runs", params(("id" = RunId, Path)),
+    responses((status = 200, description = "All attempts", body = Page<Attempt>), (status = 404, description = "Run not found", body = Problem)),
 )]
 async fn attempts(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<RunId>) -> Result<Json<Page<Attempt>>, ApiError> {
     let mut conn = state.pool.acquire().await?;
@@ -39,8 +39,8 @@ async fn attempts(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath
 
 /// Lists the metrics of a run, by field
 #[utoipa::path(
-    get, path = "/v1/training-runs/{id}/metrics", tag = "training runs", security(("api_key" = ["viewer"])), params(("id" = RunId, Path)),
-    responses((status = 200, description = "All metrics", body = Page<Metric>)),
+    get, path = "/v1/training-runs/{id}/metrics", tag = "training runs", params(("id" = RunId, Path)),
+    responses((status = 200, description = "All metrics", body = Page<Metric>), (status = 404, description = "Run not found", body = Problem)),
 )]
 async fn metrics(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<RunId>) -> Result<Json<Page<Metric>>, ApiError> {
     let mut conn = state.pool.acquire().await?;
