@@ -72,7 +72,7 @@ pub(crate) async fn send_heartbeats(pool: &PgPool, worker: WorkerId, health: &Wo
                 match command {
                     WorkerCommand::Continue => {}
                     WorkerCommand::Drain => shutdown.drain(),
-                    WorkerCommand::HandBack => shutdown.shut_down(),
+                    WorkerCommand::ReleaseRuns => shutdown.shut_down(),
                 }
             }
             Ok(Err(error)) => tracing::debug!(%error, "heartbeat failed"),

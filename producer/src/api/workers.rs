@@ -67,13 +67,13 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Wor
 struct DrainRequest {
     /// Releases active runs after a checkpoint instead of finishing them.
     #[serde(default)]
-    hand_back: bool,
+    release_runs: bool,
 }
 
 /// Drains a worker
 ///
-/// The worker claims no more runs and exits once its active runs have finished. With `hand_back` it releases them after a checkpoint, which
-/// does not count as an attempt. Repeating the request has no effect, except that `hand_back` can be added.
+/// The worker claims no more runs and exits once its active runs have finished. With `release_runs` it releases them after a checkpoint, which
+/// does not count as an attempt. Repeating the request has no effect, except that `release_runs` can be added.
 #[utoipa::path(
     post, path = "/v1/workers/{id}/drain", tag = "operations", security(("api_key" = ["operator"])), params(("id" = WorkerId, Path)),
     request_body(content = Option<DrainRequest>, description = "Optional"),
@@ -89,7 +89,7 @@ async fn drain(
     ApiPath(id): ApiPath<WorkerId>,
     body: OptionalJsonBody<DrainRequest>,
 ) -> Result<(StatusCode, Json<WorkerInfo>), ApiError> {
-    let DrainRequest { hand_back } = body.value;
+    let DrainRequest { release_runs } = body.value;
     let mut conn = state.pool.acquire().await?;
-    Ok((StatusCode::ACCEPTED, Json(request_drain(&mut conn, id, hand_back, &actor.0).await?)))
+    Ok((StatusCode::ACCEPTED, Json(request_drain(&mut conn, id, release_runs, &actor.0).await?)))
 }

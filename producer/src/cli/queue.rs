@@ -29,7 +29,7 @@ struct Stats {
     deferred: i64,
     next_due_at: Option<DateTime<Utc>>,
     oldest_runnable_seconds: Option<f64>,
-    unannounced: i64,
+    unpublished: i64,
     workers: Workers,
     slots: Slots,
     attempts_last_hour: Value,
@@ -91,7 +91,7 @@ fn render(stats: &Stats) -> String {
         ("runs", counts(&stats.runs, &["queued", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"])),
         ("runnable", format!("{}{oldest}", bounded(stats.runnable))),
         ("deferred", format!("{}{next}", bounded(stats.deferred))),
-        ("unpublished", bounded(stats.unannounced)),
+        ("unpublished", bounded(stats.unpublished)),
         ("redis", redis),
         ("workers", format!("{} alive, {} listening, {} draining", workers.alive, workers.listening, workers.draining)),
         ("slots", format!("{} of {} busy", stats.slots.busy, stats.slots.total)),
@@ -130,7 +130,7 @@ mod tests {
     fn statistics_are_rendered_as_lines() {
         let stats = Stats::deserialize(json!({
             "at": "2026-11-21T12:00:00Z", "runs": { "queued": 3, "running": 0, "failed": 2 }, "runnable": 2, "deferred": 1,
-            "next_due_at": "2026-11-21T13:00:00Z", "oldest_runnable_seconds": 12.3, "unannounced": 2,
+            "next_due_at": "2026-11-21T13:00:00Z", "oldest_runnable_seconds": 12.3, "unpublished": 2,
             "workers": { "alive": 2, "listening": 1, "draining": 0 }, "slots": { "total": 4, "busy": 1 },
             "attempts_last_hour": { "lost": 0 }, "wait": { "median_seconds": 0.04, "p90_seconds": 1.25, "runs": 9 }, "duration": null,
             "redis": { "reachable": false, "depth": null }

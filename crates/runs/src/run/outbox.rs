@@ -86,7 +86,7 @@ async fn take(conn: &mut PgConnection, limit: i64) -> Result<Vec<(i64, RunId, bo
 pub async fn mark_published(conn: &mut PgConnection, outbox_ids: &[i64], run_ids: &[RunId]) -> Result<(), RunsError> {
     sqlx::query!("DELETE FROM outbox WHERE id = ANY($1)", outbox_ids).execute(&mut *conn).await?;
     let run_ids: Vec<uuid::Uuid> = run_ids.iter().map(|id| id.0).collect();
-    sqlx::query!("UPDATE training_runs SET announced_at = clock_timestamp() WHERE id = ANY($1)", &run_ids).execute(conn).await?;
+    sqlx::query!("UPDATE training_runs SET wakeup_published_at = clock_timestamp() WHERE id = ANY($1)", &run_ids).execute(conn).await?;
     Ok(())
 }
 

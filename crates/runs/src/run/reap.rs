@@ -96,11 +96,11 @@ pub async fn republish_unclaimed(conn: &mut PgConnection, longer_than: Duration,
         FROM training_runs r
         WHERE r.status IN ('queued', 'retrying')
             -- the expression of the index training_runs_unclaimed
-            AND greatest(r.announced_at, r.created_at, r.run_after) < statement_timestamp() - make_interval(secs => $1)
+            AND greatest(r.wakeup_published_at, r.created_at, r.run_after) < statement_timestamp() - make_interval(secs => $1)
             AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = r.id)
             -- min() instead of EXISTS, which may be planned as a scan of all entries for a later time
             AND coalesce((SELECT min(o.due_at) FROM outbox o) > statement_timestamp(), true)
-        ORDER BY greatest(r.announced_at, r.created_at, r.run_after)
+        ORDER BY greatest(r.wakeup_published_at, r.created_at, r.run_after)
         LIMIT $2
         "#,
         longer_than.as_secs_f64(),

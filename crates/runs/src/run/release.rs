@@ -1,4 +1,4 @@
-//! Release of an attempt: the run is handed back unfinished and the attempt does not count.
+//! Release of an attempt: the run returns to the queue unfinished and the attempt does not count.
 
 use std::time::Duration;
 

@@ -85,7 +85,7 @@ pub struct QueueStats {
     /// Age in seconds of the oldest claimable run; null if there is none.
     pub oldest_runnable_seconds: Option<f64>,
     /// Due wake-ups that are not published in Redis yet, counted up to 100,000.
-    pub unannounced: i64,
+    pub unpublished: i64,
     /// Workers.
     pub workers: WorkerCounts,
     /// Worker slots.

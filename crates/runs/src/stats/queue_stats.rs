@@ -36,7 +36,7 @@ pub async fn queue_stats(conn: &mut PgConnection) -> Result<QueueStats, RunsErro
             (SELECT extract(epoch FROM $1 - min(run_after))::float8
              FROM training_runs
              WHERE status IN ('queued', 'retrying') AND run_after <= $1) AS oldest_runnable_seconds,
-            (SELECT count(*) FROM (SELECT FROM outbox WHERE due_at <= $1 LIMIT $2) AS due) AS "unannounced!"
+            (SELECT count(*) FROM (SELECT FROM outbox WHERE due_at <= $1 LIMIT $2) AS due) AS "unpublished!"
         "#,
         at,
         MAX_COUNT
@@ -54,7 +54,7 @@ pub async fn queue_stats(conn: &mut PgConnection) -> Result<QueueStats, RunsErro
         deferred: due.deferred,
         next_due_at: due.next_due_at,
         oldest_runnable_seconds: due.oldest_runnable_seconds,
-        unannounced: due.unannounced,
+        unpublished: due.unpublished,
         workers,
         slots,
         attempts_last_hour,

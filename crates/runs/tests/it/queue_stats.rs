@@ -10,7 +10,7 @@ use crate::fixture::{Fixture, failure};
 async fn an_empty_queue_has_no_durations() {
     let fixture = Fixture::new().await;
     let stats = queue_stats(&mut *fixture.conn().await).await.unwrap();
-    assert_eq!((stats.runs, stats.runnable, stats.deferred, stats.unannounced), (RunCounts::default(), 0, 0, 0));
+    assert_eq!((stats.runs, stats.runnable, stats.deferred, stats.unpublished), (RunCounts::default(), 0, 0, 0));
     assert!(stats.next_due_at.is_none() && stats.oldest_runnable_seconds.is_none() && stats.wait.is_none() && stats.duration.is_none());
     assert_eq!((stats.workers, stats.slots), (WorkerCounts::default(), SlotCounts::default()));
 }
@@ -18,7 +18,7 @@ async fn an_empty_queue_has_no_durations() {
 #[tokio::test]
 async fn every_count_is_correct() {
     let fixture = Fixture::new().await;
-    // one run per outcome, and one handed back
+    // one run per outcome, and one released
     let succeeded = fixture.running().await;
     fixture.publish(succeeded).await;
     let failed = fixture.running().await;
@@ -52,7 +52,7 @@ async fn every_count_is_correct() {
 
     let stats = queue_stats(&mut *fixture.conn().await).await.unwrap();
     assert_eq!(stats.runs, RunCounts { queued: 2, running: 1, retrying: 1, cancelling: 1, succeeded: 1, failed: 1, cancelled: 1 });
-    assert_eq!((stats.runnable, stats.deferred, stats.unannounced), (1, 2, 1));
+    assert_eq!((stats.runnable, stats.deferred, stats.unpublished), (1, 2, 1));
     let retry_at = fixture.run(retrying.run_id).await.run_after;
     assert_eq!(stats.next_due_at, Some(retry_at));
     assert!((90.0..150.0).contains(&stats.oldest_runnable_seconds.unwrap()), "{stats:?}");

@@ -66,7 +66,7 @@ async fn a_full_redis_delays_wake_ups_until_there_is_room() {
     wait_for_relay_error(&app, "OOM").await;
     assert_eq!(app.run(id).await["status"], "queued");
     redis(&app, "CONFIG SET maxmemory 0").await;
-    wait_until("the wake-up", TIMEOUT, async || app.run(id).await["announced_at"].is_string().then_some(())).await;
+    wait_until("the wake-up", TIMEOUT, async || app.run(id).await["wakeup_published_at"].is_string().then_some(())).await;
     let worker = app.env.worker("worker-1", &[]);
     app.wait_for_success(id).await;
     drop(worker);
@@ -100,7 +100,7 @@ async fn a_read_only_redis_replica_is_reported_and_retried() {
     let id = app.create_run(&evaluation_spec()).await;
     wait_for_relay_error(&app, "read only").await;
     redis(&app, "REPLICAOF NO ONE").await;
-    wait_until("the wake-up", TIMEOUT, async || app.run(id).await["announced_at"].is_string().then_some(())).await;
+    wait_until("the wake-up", TIMEOUT, async || app.run(id).await["wakeup_published_at"].is_string().then_some(())).await;
     let worker = app.env.worker("worker-1", &[]);
     app.wait_for_success(id).await;
     drop(worker);

@@ -84,7 +84,7 @@ pub(super) async fn record(
         unknown_keys,
         annotations_cancelled: ignored.cancelled,
         drafts_ignored: ignored.drafts,
-        reviews_withdrawn: merged.reviews_retracted,
+        reviews_retracted: merged.reviews_retracted,
         warnings,
         started_at: parsed.started_at,
     };

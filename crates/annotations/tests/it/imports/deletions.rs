@@ -27,22 +27,22 @@ async fn reviews_of_deleted_annotations_are_retracted_only_with_mirror() {
         two["annotations"].as_array_mut().unwrap().pop();
         let later = file(&[two, task(2)]);
         let report = import(&pool, later.clone()).await.unwrap();
-        assert_eq!((report.events_created, report.reviews_withdrawn), (0, 0));
+        assert_eq!((report.events_created, report.reviews_retracted), (0, 0));
         assert_eq!(state(&pool, "1", "law").await, is(Some(&["Ohio"]), Some(&["Texas"]), "CORRECTED", 1));
 
         let report = import_with(&pool, later.clone(), &mirror_options()).await.unwrap();
-        assert_eq!((report.events_created, report.reviews_withdrawn), (0, 3));
+        assert_eq!((report.events_created, report.reviews_retracted), (0, 3));
         assert_eq!(state(&pool, "1", "law").await, is(Some(&["Ohio"]), Some(&["Ohio"]), "OK", 2));
         assert_eq!(state(&pool, "2", "law").await, is(None, None, "UNREVIEWED", 2));
         assert_eq!(state(&pool, "3", "law").await, is(None, None, "UNREVIEWED", 2));
         assert_eq!(count(&pool, "SELECT count(*) FROM annotation_events").await, 4 + 3, "events are never deleted");
 
         let before = contents(&pool).await;
-        assert_eq!(import_with(&pool, later, &mirror_options()).await.unwrap().reviews_withdrawn, 0);
+        assert_eq!(import_with(&pool, later, &mirror_options()).await.unwrap().reviews_retracted, 0);
         assert!(before == contents(&pool).await, "the same file again changes nothing");
 
         // and back, if the annotations exist again
-        assert_eq!(import_with(&pool, whole, &mirror_options()).await.unwrap().reviews_withdrawn, 3);
+        assert_eq!(import_with(&pool, whole, &mirror_options()).await.unwrap().reviews_retracted, 3);
         assert_eq!(state(&pool, "1", "law").await, is(Some(&["Ohio"]), Some(&["Texas"]), "CORRECTED", 3));
         assert_eq!(state(&pool, "3", "law").await, is(None, Some(&["Utah"]), "NEW", 3));
     })
@@ -58,7 +58,7 @@ async fn reviews_from_other_sources_are_not_retracted() {
         record_review(&mut conn, NewReview::new(document, "law", Decision::Set(vec!["Texas".to_owned()]), "ana")).await.unwrap();
         drop(conn);
         let report = import_with(&pool, file(&[task(1)]), &mirror_options()).await.unwrap();
-        assert_eq!(report.reviews_withdrawn, 0);
+        assert_eq!(report.reviews_retracted, 0);
         assert_eq!(state(&pool, "1", "law").await, is(None, Some(&["Texas"]), "NEW", 2));
     })
     .await;
@@ -71,7 +71,7 @@ async fn a_file_with_quarantined_tasks_retracts_nothing_of_missing_tasks() {
         let mut bad = reviewed(2, &[("law", "Utah")]);
         bad["data"]["text"] = json!(7);
         let report = import_with(&pool, file(&[task(1), bad]), &mirror_options()).await.unwrap();
-        assert_eq!((report.quarantined, report.reviews_withdrawn), (1, 1));
+        assert_eq!((report.quarantined, report.reviews_retracted), (1, 1));
         assert_eq!(state(&pool, "2", "law").await.1.as_deref(), Some(&["Utah".to_owned()][..]));
         assert!(report.warnings.iter().any(|warning| warning.contains("retracted")), "{:?}", report.warnings);
     })

@@ -104,7 +104,7 @@ async fn a_review_with_the_id_and_time_of_a_stored_one_but_another_value_is_repo
         let mut options = ImportOptions::new("test");
         options.mirror = true;
         let report = import_with(&pool, with(json!(["Norway"])), &options).await.unwrap();
-        assert!(report.notes.is_empty() && report.reviews_withdrawn == 1, "{report:?}");
+        assert!(report.notes.is_empty() && report.reviews_retracted == 1, "{report:?}");
         assert_eq!(state(&pool, "1", "law").await, is(None, Some(&["Norway"]), "NEW", 2));
         assert_eq!(count(&pool, "SELECT count(*) FROM annotation_events").await, 3);
     })

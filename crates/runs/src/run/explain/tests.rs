@@ -47,7 +47,7 @@ fn facts(status: RunStatus) -> RunFacts {
         model_version: None,
         trace_parent: None,
         created_at: ago(60),
-        announced_at: Some(ago(59)),
+        wakeup_published_at: Some(ago(59)),
         started_at: None,
         finished_at: status.is_final().then(|| ago(10)),
     };
@@ -173,7 +173,7 @@ fn the_explanation_of_a_requeued_run_lists_its_attempts() {
         facts.run.attempt_number = 2;
         facts.attempts = vec![attempt(1, AttemptStatus::Released), attempt(2, AttemptStatus::Lost)];
     });
-    assert_contains(&explanation, &["attempt 1 on host-1: handed back after 20 s", "attempt 2 on host-2: lost after 20 s"]);
+    assert_contains(&explanation, &["attempt 1 on host-1: released after 20 s", "attempt 2 on host-2: lost after 20 s"]);
 }
 
 #[test]

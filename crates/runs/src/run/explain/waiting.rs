@@ -156,7 +156,7 @@ fn queue_position(facts: &RunFacts) -> Vec<String> {
 }
 
 fn wakeup(facts: &RunFacts) -> Option<String> {
-    match (facts.wakeup_due_at, facts.run.announced_at) {
+    match (facts.wakeup_due_at, facts.run.wakeup_published_at) {
         (Some(due), _) if due > facts.now => Some(format!("its wake-up will be published at {}", timestamp(due))),
         (Some(due), _) => Some(format!("its wake-up is not published yet; it was due {} ago", duration(facts.now - due))),
         (None, Some(at)) => Some(format!("its wake-up was published {} ago", duration(facts.now - at))),

@@ -167,7 +167,7 @@ async fn outbox_entries_are_due_with_the_run_and_deleted_once_published() {
     relay.commit().await.unwrap();
     second.rollback().await.unwrap();
     assert_eq!(fixture.number("SELECT count(*) FROM outbox").await, 0);
-    assert!(fixture.run(urgent).await.announced_at.is_some());
+    assert!(fixture.run(urgent).await.wakeup_published_at.is_some());
 
     fail(&fixture, attempt, "database_away", true).await;
     assert_eq!(due_outbox_entries(&mut *fixture.conn().await, 10).await.unwrap(), []);

@@ -226,7 +226,7 @@ impl System {
     /// Lets time pass: every time of every row moves into the past.
     pub(crate) async fn advance(&mut self, minutes: i64) {
         let moved: &[(&str, &[&str])] = &[
-            ("training_runs", &["created_at", "run_after", "announced_at", "started_at", "finished_at", "cancel_requested_at"]),
+            ("training_runs", &["created_at", "run_after", "wakeup_published_at", "started_at", "finished_at", "cancel_requested_at"]),
             ("attempts", &["lease_expires_at", "heartbeat_at", "started_at", "finished_at"]),
             ("outbox", &["created_at", "due_at"]),
             ("objects", &["created_at", "live_at"]),

@@ -1,7 +1,7 @@
-//! `aprendiz-announce-latency`: measures the start latency of runs on a running installation.
+//! `aprendiz-wakeup-latency`: measures the start latency of runs on a running installation.
 //!
 //! It creates dataset-only runs that reuse the snapshot of another run, one at a time, so that each run finds an idle worker. Times are
-//! those of the database clock. `announced_at` is written just before the wake-up is sent to Redis, so the first latency is an upper bound
+//! those of the database clock. `wakeup_published_at` is written just before the wake-up is sent to Redis, so the first latency is an upper bound
 //! of the time from wake-up to start. The second one is the time since the request was stored.
 //!
 //! `--fill` only creates the runs, for workers that are started later. `--drain` waits until the latest runs have ended, and reports the
@@ -83,12 +83,12 @@ async fn main() -> Result<()> {
             ids.push(id);
         }
     }
-    let mut since_wake_up = latencies(&mut conn, "announced_at", &ids).await?;
+    let mut since_wake_up = latencies(&mut conn, "wakeup_published_at", &ids).await?;
     let mut since_creation = latencies(&mut conn, "created_at", &ids).await?;
     if arguments.json {
         println!(
             "{}",
-            json!({ "runs": ids.len(), "announce_to_start_ms": percentiles(&mut since_wake_up), "create_to_start_ms": percentiles(&mut since_creation) })
+            json!({ "runs": ids.len(), "wakeup_to_start_ms": percentiles(&mut since_wake_up), "create_to_start_ms": percentiles(&mut since_creation) })
         );
         return Ok(());
     }
