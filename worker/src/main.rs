@@ -1,6 +1,7 @@
 //! `aprendiz-worker`: claims training runs and executes them.
 
 mod attempt;
+mod blocking;
 mod child;
 mod claim_loop;
 mod cli;

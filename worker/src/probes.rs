@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::blocking::run_blocking;
 use crate::context::WorkerContext;
 use crate::scratch;
 use crate::shutdown::Shutdown;
@@ -125,7 +126,9 @@ async fn readyz(State(state): State<ProbeState>) -> impl IntoResponse {
         Ok(Ok(())) => Ok(()),
         _ => Err("unreachable, or access denied".to_owned()),
     };
-    let scratch = scratch::probe(&deps.config.scratch).map_err(|error| format!("{}: {error}", deps.config.scratch.display()));
+    let folder = deps.config.scratch.clone();
+    let scratch =
+        run_blocking(move || scratch::probe(&folder)).await.map_err(|error| format!("{}: {error}", deps.config.scratch.display()));
     let claiming = if state.shutdown.draining().is_cancelled() { Err("draining: no new runs are claimed".to_owned()) } else { Ok(()) };
     let queue = if health.is_listening() {
         Check::new("queue", Ok(()))

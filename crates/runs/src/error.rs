@@ -42,6 +42,9 @@ pub enum RunsError {
     /// A document in the snapshot was erased: nothing may be derived from it any more. The next attempt builds a snapshot without it.
     #[error("dataset snapshot {0} was invalidated because a document in it was erased")]
     DatasetErased(DatasetId),
+    /// The operating system provides no random bytes, so no secret can be made.
+    #[error("the operating system provides no random bytes: {0}")]
+    NoRandomBytes(String),
     /// A row violates a rule of this crate.
     #[error("invalid row in {table}, id {id}: {what}")]
     BrokenRow {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aprendiz_artifacts::{ObjectPrefix, StoreError};
-use aprendiz_runs::{AttemptId, Checkpoint, NewCheckpoint, RunsError, list_checkpoints, record_checkpoint, record_resume};
+use aprendiz_runs::{AttemptId, Checkpoint, NewCheckpoint, list_checkpoints, record_checkpoint, record_resume};
 use tokio::sync::watch;
 
 use crate::deps::Deps;
@@ -98,10 +98,10 @@ impl<'a> Checkpoints<'a> {
         Ok(())
     }
 
-    /// Records once which step training resumed from.
+    /// Records once which step training resumed from. May be dropped at any await and called again.
     pub(crate) async fn record_resume(&self, step: Option<u64>) -> Result<(), Interruption> {
         let (Some(step), Some(source)) = (step, &self.source) else { return Ok(()) };
-        if self.resume_recorded.swap(true, Ordering::Relaxed) {
+        if self.resume_recorded.load(Ordering::Relaxed) {
             return Ok(());
         }
         let mut note = format!("training resumes from step {step}, a checkpoint of attempt {}", source.attempt_number);
@@ -113,16 +113,11 @@ impl<'a> Checkpoints<'a> {
                 aprendiz_training::cpu_kernel()
             );
         }
+        retry_on_outage!(async { record_resume(&mut *self.deps.pool.acquire().await?, self.attempt, to_signed(step), &note).await })?;
+        // only now, because this future is dropped when the training ends first
+        self.resume_recorded.store(true, Ordering::Relaxed);
         tracing::info!(checkpoint.step = step, "{note}");
-        match record_resume(&mut *self.deps.pool.acquire().await?, self.attempt, to_signed(step), &note).await {
-            Err(error @ RunsError::LeaseLost { .. }) => Err(error.into()),
-            Err(error) => {
-                self.resume_recorded.store(false, Ordering::Relaxed);
-                tracing::warn!(%error, "cannot record that training resumes");
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
+        Ok(())
     }
 
     async fn upload(&self, checkpoint: &LocalCheckpoint) -> Result<(), Interruption> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use aprendiz_artifacts::ObjectPrefix;
 use aprendiz_dataset::{Dataset, Format, NewDataset, Selection};
 use aprendiz_run_spec::ValidatedSpec;
-use aprendiz_runs::{AttemptId, Claim, DatasetBuild, DatasetId, EventKind, ObjectOwner, RunsError, begin_dataset_build};
+use aprendiz_runs::{AttemptId, Claim, DatasetBuild, DatasetId, ObjectOwner, RunsError, begin_dataset_build};
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -16,6 +16,7 @@ use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::objects::upload_files;
 use crate::pipeline::progress::report_progress;
+use crate::pipeline::run_log::record_log;
 use crate::pipeline::selection::resolve_selection;
 use crate::retry::retry_on_outage;
 use crate::scratch::Scratch;
@@ -73,14 +74,9 @@ async fn ensure_dataset_once(deps: &Deps, claim: &Claim, spec: &ValidatedSpec, s
         "dataset_id": dataset.id,
         "left_out": dataset.left_out,
     });
-    retry_on_outage!(async {
-        aprendiz_runs::record_attempt_event(&mut *deps.pool.acquire().await?, attempt, EventKind::Log, &event).await
-    })?;
+    record_log(&deps.pool, attempt, &event).await?;
     for warning in dataset.warnings() {
-        let event = json!({ "text": format!("warning: {warning}"), "dataset_id": dataset.id });
-        retry_on_outage!(async {
-            aprendiz_runs::record_attempt_event(&mut *deps.pool.acquire().await?, attempt, EventKind::Log, &event).await
-        })?;
+        record_log(&deps.pool, attempt, &json!({ "text": format!("warning: {warning}"), "dataset_id": dataset.id })).await?;
     }
     Ok(dataset)
 }

@@ -8,6 +8,7 @@ mod objects;
 mod phases;
 mod progress;
 mod publish;
+mod run_log;
 mod selection;
 mod train;
 mod upload;

@@ -6,6 +6,7 @@ use aprendiz_runs::{AttemptId, RunPhase, enter_phase};
 use aprendiz_test_gate::Point;
 use sqlx::PgPool;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::interruption::Interruption;
 use crate::retry::retry_on_outage;
@@ -28,7 +29,8 @@ impl<'a> Phases<'a> {
     /// Ends the current phase and enters the given one.
     pub(crate) async fn enter(&mut self, phase: RunPhase) -> Result<(), Interruption> {
         self.record_duration();
-        retry_on_outage!(async { enter_phase(&mut *self.pool.acquire().await?, self.attempt, phase).await })?;
+        let event = Uuid::now_v7();
+        retry_on_outage!(async { enter_phase(&mut *self.pool.acquire().await?, self.attempt, event, phase).await })?;
         self.current = Some((phase, Instant::now()));
         if let Some(held) = aprendiz_test_gate::stop_at(Point::Phase(phase.as_str())) {
             while held.is_closed() {

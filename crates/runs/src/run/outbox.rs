@@ -10,6 +10,7 @@
 
 use std::time::Duration;
 
+use aprendiz_db::ensure_one_row;
 use sqlx::PgConnection;
 
 use crate::error::RunsError;
@@ -17,10 +18,11 @@ use crate::ids::RunId;
 
 /// Adds the run to the outbox, due at its `run_after`. Called inside the transaction that makes the run claimable.
 pub(crate) async fn enqueue_outbox(conn: &mut PgConnection, run_id: RunId) -> Result<(), RunsError> {
-    sqlx::query!("INSERT INTO outbox (run_id, due_at) SELECT id, run_after FROM training_runs WHERE id = $1", run_id as RunId)
-        .execute(conn)
-        .await?;
-    Ok(())
+    let enqueued =
+        sqlx::query!("INSERT INTO outbox (run_id, due_at) SELECT id, run_after FROM training_runs WHERE id = $1", run_id as RunId)
+            .execute(conn)
+            .await?;
+    ensure_one_row(&enqueued, || RunsError::UnknownRun(run_id))
 }
 
 /// Reads due entries as `(outbox id, run)`, longest due first, and locks them against other relays until the transaction ends. Entries

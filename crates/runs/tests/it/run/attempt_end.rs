@@ -22,7 +22,7 @@ async fn claim_again(fixture: &Fixture, attempt: AttemptId) -> AttemptId {
 async fn a_retryable_failure_is_retried_until_the_attempts_are_used_up() {
     let fixture = Fixture::new().await;
     let mut attempt = fixture.running().await;
-    enter_phase(&mut *fixture.conn().await, attempt, RunPhase::Train).await.unwrap();
+    enter_phase(&mut *fixture.conn().await, attempt, uuid::Uuid::now_v7(), RunPhase::Train).await.unwrap();
     for (number, seconds) in [(1, 5), (2, 10)] {
         fixture.relay().await;
         let requested = Utc::now();
