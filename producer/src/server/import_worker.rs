@@ -3,6 +3,7 @@
 //! The file is in the bucket, and the import is one transaction. A producer that dies leaves nothing behind: its lease expires, and another
 //! producer starts over from the stored file.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use aprendiz_annotations::import::{
 use aprendiz_artifacts::{Store, StoreError};
 use aprendiz_db::WarnOnce;
 use aprendiz_runs::record_audit;
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc};
@@ -95,7 +96,11 @@ async fn execute(pool: &PgPool, store: &Store, config: ImportWorkerConfig, claim
     info!(import.id = %claimed.id, import.attempt = claimed.attempt, import.bytes = claimed.bytes, "import started");
     // dropping the import rolls its transaction back
     let outcome = tokio::select! {
-        outcome = import(pool, store, config, claimed, Arc::clone(&progress)) => outcome,
+        outcome = AssertUnwindSafe(import(pool, store, config, claimed, Arc::clone(&progress))).catch_unwind() => {
+            // the panic hook has logged the location
+            let text = "the server panicked while it imported the file".to_owned();
+            outcome.unwrap_or(Err(Failure::Server { code: "server_panicked", text }))
+        }
         failure = renew_lease(pool, claimed, &progress) => Err(failure),
         () = shutdown.cancelled() => {
             let released = async { release_import(&mut *pool.acquire().await?, claimed.id, claimed.attempt, false).await }.await;

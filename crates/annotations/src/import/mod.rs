@@ -16,6 +16,7 @@ mod new_document;
 mod options;
 mod quarantine;
 mod queue;
+mod reader_thread;
 mod report;
 mod staging;
 mod storable;

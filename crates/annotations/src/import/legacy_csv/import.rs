@@ -19,6 +19,7 @@ use crate::import::legacy_csv::report::LegacyCsvReport;
 use crate::import::legacy_csv::source::SOURCE;
 use crate::import::legacy_csv::staging::{self, CellColumns, RowColumns};
 use crate::import::new_document::NewDocument;
+use crate::import::reader_thread;
 use crate::import::staging::Batch;
 
 /// Project of new documents if neither the file nor the options name one.
@@ -66,8 +67,7 @@ where
         staging::insert(conn, &chunk.rows, &chunk.cells).await?;
         crate::import::staging::insert(conn, &chunk.documents).await?;
     }
-    // a panic of the reader: the file was not read to its end, so nothing may be stored
-    let summary = reading.await.map_err(|error| ReadError::Io(std::io::Error::other(error)))??;
+    let summary = reader_thread::join(reading).await.map_err(ReadError::Io)??;
     let report = merge(conn, options, StagedImport { import_id: Uuid::now_v7(), started_at, summary }).await?;
     staging::drop(conn).await?;
     crate::import::staging::drop(conn).await?;
