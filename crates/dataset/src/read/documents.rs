@@ -65,11 +65,11 @@ async fn send_documents(conn: &mut PgConnection, selection: &Selection, sender: 
                v.source AS "source!",
                v.project AS "project!",
                v.task_id AS "task_id!",
-               v.file_name,
+               v.file_name AS "file_name?",
                v.metadata::text AS metadata,
                CASE WHEN v.split = 'excluded' THEN v.reason END AS excluded,
                nullif(v.split, 'excluded') AS "split: Split",
-               v.group_key,
+               v.group_key AS "group_key?",
                -- do not fetch texts that cannot become examples
                CASE WHEN v.split <> 'excluded' AND (
                         r.document_id IS NOT NULL
