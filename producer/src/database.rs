@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use aprendiz_config::DatabaseConfig;
+use aprendiz_db::{missing_right_to_migrate, missing_rights, unusable_encoding};
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{Connection as _, PgConnection};
@@ -85,11 +86,31 @@ pub(crate) async fn schema_state(conn: &mut PgConnection) -> Result<SchemaState>
     Ok(if missing == 0 { SchemaState::Current } else { SchemaState::Behind(missing) })
 }
 
-/// Rejects a database whose schema this build cannot use.
-pub(crate) async fn require_current_schema(pool: &PgPool) -> Result<()> {
-    let mut conn = pool.acquire().await?;
-    let schema = schema_state(&mut conn).await?;
-    if schema.is_usable() { Ok(()) } else { bail!("{}", schema.describe()) }
+/// Rejects a database whose encoding, schema or rights this build cannot use, and returns a description of the schema.
+pub(crate) async fn require_usable(conn: &mut PgConnection) -> Result<String> {
+    if let Some(problem) = unusable_encoding(conn).await? {
+        bail!(problem);
+    }
+    let schema = schema_state(conn).await?;
+    if !schema.is_usable() {
+        bail!(schema.describe());
+    }
+    let missing = missing_rights(conn).await?;
+    if !missing.is_empty() {
+        bail!(missing.join("; "));
+    }
+    Ok(schema.describe())
+}
+
+/// Rejects a database in which this role cannot create the tables.
+pub(crate) async fn require_migratable(conn: &mut PgConnection) -> Result<()> {
+    if let Some(problem) = unusable_encoding(conn).await? {
+        bail!(problem);
+    }
+    if let Some(problem) = missing_right_to_migrate(conn).await? {
+        bail!(problem);
+    }
+    Ok(())
 }
 
 impl SchemaState {

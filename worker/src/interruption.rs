@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use aprendiz_db::missing_privilege;
 use aprendiz_runs::{Failure, RunsError};
 
 /// Why the pipeline stopped before publication.
@@ -44,6 +45,11 @@ impl Interruption {
 
 impl From<RunsError> for Interruption {
     fn from(error: RunsError) -> Self {
+        if let RunsError::Database(database) = &error
+            && let Some(text) = missing_privilege(database)
+        {
+            return Self::permanent("database_privilege", text);
+        }
         match error {
             RunsError::LeaseLost { .. } => Self::LeaseLost,
             error if error.is_unavailable() => Self::DatabaseUnavailable(error.to_string()),
@@ -62,6 +68,11 @@ impl From<sqlx::Error> for Interruption {
 
 impl From<aprendiz_dataset::DatasetError> for Interruption {
     fn from(error: aprendiz_dataset::DatasetError) -> Self {
+        if let aprendiz_dataset::DatasetError::Database(database) = &error
+            && let Some(text) = missing_privilege(database)
+        {
+            return Self::permanent("database_privilege", text);
+        }
         match error {
             aprendiz_dataset::DatasetError::Database(error) if aprendiz_runs::is_unavailable(&error) => {
                 Self::DatabaseUnavailable(error.to_string())

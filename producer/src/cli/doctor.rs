@@ -1,6 +1,6 @@
 //! `aprendiz doctor`: checks every service and suggests fixes.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use aprendiz_artifacts::Store;
 use aprendiz_config::Environment;
 use aprendiz_queue::Publisher;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::terminal::{Output, table};
-use crate::database::{connect_one, schema_state};
+use crate::database::{connect_one, require_usable};
 
 #[derive(Debug, Serialize)]
 struct Check {
@@ -41,12 +41,8 @@ pub(crate) async fn run(client: &Client, output: Output) -> Result<(), CliError>
 async fn database() -> Result<String> {
     let config = Environment::process().database()?;
     let mut conn = connect_one(&config).await?;
-    let schema = schema_state(&mut conn).await?;
-    if schema.is_usable() {
-        Ok(format!("{}, {}", config.location(), schema.describe()))
-    } else {
-        bail!("{}: {}", config.location(), schema.describe())
-    }
+    let schema = require_usable(&mut conn).await.with_context(|| config.location())?;
+    Ok(format!("{}, {schema}", config.location()))
 }
 
 async fn redis() -> Result<String> {

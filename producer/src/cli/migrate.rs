@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use crate::cli::error::CliError;
 use crate::cli::terminal::print_line;
-use crate::database::{MIGRATOR, connect_one};
+use crate::database::{MIGRATOR, connect_one, require_migratable};
 
 /// Arguments of `aprendiz migrate`.
 #[derive(Debug, Args)]
@@ -35,6 +35,7 @@ pub(crate) async fn run(args: &MigrateArgs) -> Result<(), CliError> {
     let versions: Vec<i64> =
         MIGRATOR.iter().filter(|migration| !migration.migration_type.is_down_migration()).map(|migration| migration.version).collect();
     let count = versions.len();
+    require_migratable(&mut conn).await.with_context(|| format!("cannot migrate the database {location}"))?;
     if !reverting {
         MIGRATOR.run(&mut conn).await.with_context(|| format!("cannot migrate the database {location}"))?;
         print_line(&format!("database {location}: all {count} migrations applied"))?;

@@ -13,7 +13,7 @@ use aprendiz_annotations::import::{
     release_import, renew_import,
 };
 use aprendiz_artifacts::{Store, StoreError};
-use aprendiz_db::WarnOnce;
+use aprendiz_db::{WarnOnce, missing_privilege};
 use aprendiz_runs::record_audit;
 use futures::{FutureExt as _, StreamExt as _};
 use serde_json::json;
@@ -50,8 +50,8 @@ pub(crate) struct ImportWorkerConfig {
 
 /// Why an attempt failed.
 enum Failure {
-    /// The file is invalid: a retry would fail in the same way.
-    InvalidFile { code: String, text: String },
+    /// The file is invalid, or the database refuses it to this role: a retry would fail in the same way.
+    Permanent { code: String, text: String },
     /// The server failed, or a service was unavailable: the import is retried.
     Server { code: &'static str, text: String },
     /// Another import worker has taken over.
@@ -60,7 +60,10 @@ enum Failure {
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        Self::Server { code: "database", text: error.to_string() }
+        match missing_privilege(&error) {
+            Some(text) => Self::Permanent { code: "database_privilege".to_owned(), text },
+            None => Self::Server { code: "database", text: error.to_string() },
+        }
     }
 }
 
@@ -118,7 +121,7 @@ async fn execute(pool: &PgPool, store: &Store, config: ImportWorkerConfig, claim
             warn!(import.id = %claimed.id, "lost the lease of an import; another import worker has taken over");
             return;
         }
-        Failure::InvalidFile { code, text } => {
+        Failure::Permanent { code, text } => {
             info!(import.id = %claimed.id, error.code = code, error = text, "import failed");
             fail(pool, claimed, &code, &text).await
         }
@@ -170,7 +173,7 @@ async fn import(
     progress: Arc<Mutex<Progress>>,
 ) -> Result<(), Failure> {
     let object = store.get(&claimed.object_key, None).await.map_err(|error| match error {
-        StoreError::MissingObject(_) => Failure::InvalidFile {
+        StoreError::MissingObject(_) => Failure::Permanent {
             code: "file_gone".to_owned(),
             text: "the stored file was deleted, because it waited too long; nothing was imported: send it again".to_owned(),
         },
@@ -197,7 +200,7 @@ async fn import(
     let report = imported.map_err(|error| match error {
         ImportError::Database(error) => error.into(),
         ImportError::File(ReadError::Io { .. }) => Failure::Server { code: "object_store", text: error.to_string() },
-        other => Failure::InvalidFile { code: other.code().to_owned(), text: other.to_string() },
+        other => Failure::Permanent { code: other.code().to_owned(), text: other.to_string() },
     })?;
     let details = json!({ "tasks": report.tasks, "documents_created": report.documents_created, "events_created": report.events_created });
     record_audit(&mut tx, &claimed.actor, "import.create", &claimed.id.to_string(), &details)

@@ -33,7 +33,7 @@ pub(crate) struct ServeOptions {
 /// Serves until SIGTERM or Ctrl-C.
 pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<()> {
     let pool = database::connect(&config.database).await?;
-    database::require_current_schema(&pool).await.with_context(|| format!("database {}", config.database.location()))?;
+    database::require_usable(&mut *pool.acquire().await?).await.with_context(|| format!("database {}", config.database.location()))?;
     let store = Store::connect(&config.store).await;
     store.check().await?;
     let listener =

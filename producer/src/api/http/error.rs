@@ -14,7 +14,7 @@ use aprendiz_annotations::reviews::ReviewError;
 use aprendiz_artifacts::StoreError;
 use aprendiz_dataset::DatasetError;
 use aprendiz_dataset::inspect::InspectError;
-use aprendiz_db::is_unavailable;
+use aprendiz_db::{is_unavailable, missing_privilege};
 use aprendiz_inference::ModelError;
 use aprendiz_run_spec::SpecError;
 use aprendiz_runs::RunsError;
@@ -134,7 +134,15 @@ impl IntoResponse for ApiError {
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        if is_unavailable(&error) { Self::service_unavailable("database", error) } else { Self::internal(error) }
+        if is_unavailable(&error) {
+            return Self::service_unavailable("database", error);
+        }
+        match missing_privilege(&error) {
+            Some(detail) => {
+                Self { source: Some(error.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "database_privilege", detail) }
+            }
+            None => Self::internal(error),
+        }
     }
 }
 
