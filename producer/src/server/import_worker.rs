@@ -121,8 +121,9 @@ async fn execute(pool: &PgPool, store: &Store, config: ImportWorkerConfig, claim
             warn!(import.id = %claimed.id, error.code = code, error = text, "import interrupted");
             shutdown.run_until_cancelled(sleep(RETRY_DELAY * claimed.attempt.unsigned_abs())).await;
             if claimed.attempt >= MAX_ATTEMPTS {
-                let text =
-                    format!("{MAX_ATTEMPTS} attempts failed; nothing was imported: check the log of the server, then send the file again");
+                let text = format!(
+                    "nothing was imported: {MAX_ATTEMPTS} attempts failed, the last one with `{text}`: remove the cause, then send the file again"
+                );
                 fail(pool, claimed, code, &text).await
             } else {
                 async { release_import(&mut *pool.acquire().await?, claimed.id, claimed.attempt, true).await }.await

@@ -29,8 +29,8 @@ fn check_access(folder: &Path) -> usize {
 async fn other_users_cannot_read_the_files_of_a_run() {
     let app = TestApp::with_import(contracts()).await;
     let HeldTraining { id, worker, hold, .. } = HeldTraining::start(&app, &[]).await;
-    let folders = app.env.folder().read_dir().unwrap().map(|entry| entry.unwrap());
-    let folder = folders.into_iter().find(|entry| entry.file_name().to_string_lossy().starts_with("aprendiz-run-")).unwrap();
+    let mut entries = app.env.folder().read_dir().unwrap().map(Result::unwrap);
+    let folder = entries.find(|entry| entry.file_name().to_string_lossy().starts_with("aprendiz-run-")).unwrap();
     let files = check_access(&folder.path());
     assert!(files > 3, "{files} files");
     drop(hold);
