@@ -21,7 +21,7 @@ async fn a_document_with_the_largest_number_is_listed_shown_exported_and_importe
     let again = app.import(exported).await;
     assert_eq!(again["documents_unchanged"], 1, "{again}");
 
-    // numbers that PostgreSQL can store and nobody can compute with
+    // PostgreSQL also stores numbers that no program can compute with
     app.execute("UPDATE documents SET metadata = jsonb_build_object('n', repeat('7', 400)::numeric)").await;
     let page = String::from_utf8(get_bytes(&app.api(), "/v1/documents").await).unwrap();
     assert!(page.contains(&"7".repeat(400)), "{page}");
