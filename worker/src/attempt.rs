@@ -50,6 +50,10 @@ pub(crate) async fn execute(deps: &Deps, claim: Claim, claimed_at: Instant, shut
             let text = "the worker panicked while it executed the run: see its log for the location".to_owned();
             AttemptOutcome::Failed(Failure { code: "worker_panicked".to_owned(), text, retryable: true })
         });
+        if matches!(outcome, AttemptOutcome::LeaseLost) {
+            // before recording, which waits for the database for up to the time of a lease
+            tracing::warn!("the lease has expired: the work of the attempt is stopped and its training process is killed");
+        }
         let recorded = record(deps, attempt, &outcome).await;
         let seconds = started.elapsed().as_secs_f64();
         let label = outcome_label(&outcome, &recorded);

@@ -9,6 +9,7 @@ mod config;
 mod context;
 mod deps;
 mod embed;
+mod file_access;
 mod heartbeat;
 mod host_info;
 mod interruption;
@@ -56,6 +57,7 @@ fn serve() -> Result<()> {
     let env = Environment::process();
     init_logs(&env.log()?, "info,sqlx=warn")?;
     let config = WorkerConfig::read(&env)?;
+    file_access::restrict();
     aprendiz_test_gate::watch(&config.scratch);
     rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("another TLS crypto provider is already installed"))?;
     let metrics_handle = metrics::install()?;

@@ -36,6 +36,12 @@ pub fn comparable_lowercase(text: &str) -> String {
     }
 }
 
+/// The values without empty and repeated ones; the first occurrence stays.
+pub(crate) fn distinct(values: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    values.into_iter().filter(|value| !value.is_empty() && seen.insert(value.clone())).collect()
+}
+
 /// Whether two lists hold the same values, compared as sets.
 #[must_use]
 pub fn same_values(one: &[String], other: &[String]) -> bool {

@@ -24,11 +24,11 @@ pub enum DatasetError {
     Cancelled,
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("cannot read {column} of {table} {id}")]
+    #[error("cannot read {column} of {table} {id}: {source}")]
     BrokenRow { table: &'static str, column: &'static str, id: String, source: serde_json::Error },
-    #[error("cannot write {path}")]
+    #[error("cannot write {path}: {source}")]
     Io { path: PathBuf, source: std::io::Error },
-    #[error("cannot write Parquet file {path}")]
+    #[error("cannot write Parquet file {path}: {source}")]
     Parquet { path: PathBuf, source: ParquetError },
 }
 
@@ -90,6 +90,16 @@ mod tests {
         let error = DatasetError::from(sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()));
         assert!(error.is_retryable());
         assert_eq!(error.code(), "database");
+    }
+
+    #[test]
+    fn the_text_of_an_error_contains_its_cause() {
+        let full = || std::io::Error::from_raw_os_error(28);
+        let path = Path::new("/scratch/jsonl/train.jsonl");
+        let text = DatasetError::io(path)(full()).to_string();
+        assert_eq!(text, "cannot write /scratch/jsonl/train.jsonl: No space left on device (os error 28)");
+        let parquet = DatasetError::parquet(path)(ParquetError::External(Box::new(full())));
+        assert!(parquet.to_string().contains("No space left on device"), "{parquet}");
     }
 
     #[test]

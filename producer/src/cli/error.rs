@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::cli::terminal::print_message;
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum CliError {
@@ -31,8 +33,8 @@ impl CliError {
     /// Prints the error to standard error.
     pub(crate) fn print(&self) {
         match self {
-            Self::Failed(error) => eprintln!("error: {}", format_chain(error)),
-            Self::Usage(text) | Self::Refused(text) | Self::Unreachable(text) => eprintln!("error: {text}"),
+            Self::Failed(error) => print_message(&format!("error: {}", format_chain(error))),
+            Self::Usage(text) | Self::Refused(text) | Self::Unreachable(text) => print_message(&format!("error: {text}")),
             Self::RunEnded => {}
         }
     }

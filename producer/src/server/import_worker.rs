@@ -50,7 +50,7 @@ pub(crate) struct ImportWorkerConfig {
 
 /// Why an attempt failed.
 enum Failure {
-    /// The file is invalid, or the database refuses it to this role: a retry would fail in the same way.
+    /// A retry would fail in the same way: the file or its options are invalid, or the database refuses it to this role.
     Permanent { code: String, text: String },
     /// The server failed, or a service was unavailable: the import is retried.
     Server { code: &'static str, text: String },
@@ -129,8 +129,9 @@ async fn execute(pool: &PgPool, store: &Store, config: ImportWorkerConfig, claim
             warn!(import.id = %claimed.id, error.code = code, error = text, "import interrupted");
             shutdown.run_until_cancelled(sleep(RETRY_DELAY * claimed.attempt.unsigned_abs())).await;
             if claimed.attempt >= MAX_ATTEMPTS {
-                let text =
-                    format!("{MAX_ATTEMPTS} attempts failed; nothing was imported: check the log of the server, then send the file again");
+                let text = format!(
+                    "nothing was imported: {MAX_ATTEMPTS} attempts failed, the last one with `{text}`: remove the cause, then send the file again"
+                );
                 fail(pool, claimed, code, &text).await
             } else {
                 async { release_import(&mut *pool.acquire().await?, claimed.id, claimed.attempt, true).await }.await
@@ -172,6 +173,7 @@ async fn import(
     claimed: &ClaimedImport,
     progress: Arc<Mutex<Progress>>,
 ) -> Result<(), Failure> {
+    let stored = claimed.options().map_err(|text| Failure::Permanent { code: "unknown_options".to_owned(), text })?;
     let object = store.get(&claimed.object_key, None).await.map_err(|error| match error {
         StoreError::MissingObject(_) => Failure::Permanent {
             code: "file_gone".to_owned(),
@@ -179,7 +181,7 @@ async fn import(
         },
         other => Failure::Server { code: "object_store", text: other.to_string() },
     })?;
-    let mut options = claimed.options.clone().into_options(&claimed.actor);
+    let mut options = stored.into_options(&claimed.actor);
     options.import_id = Some(claimed.id);
     options.ratios = config.ratios;
     options.limits = ImportLimits { total_bytes: config.total_bytes, ..options.limits };

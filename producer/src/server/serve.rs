@@ -32,6 +32,8 @@ pub(crate) struct ServeOptions {
 
 /// Serves until SIGTERM or Ctrl-C.
 pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<()> {
+    // uploads and models are stored without access for other users
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let pool = database::connect(&config.database).await?;
     database::require_usable(&mut *pool.acquire().await?).await.with_context(|| format!("database {}", config.database.location()))?;
     let store = Store::connect(&config.store).await;

@@ -2,14 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
+use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::splits::Split;
 
 /// A document without its text.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Document {
     /// Id in this installation.
     pub id: Uuid,
@@ -25,8 +26,9 @@ pub struct Document {
     pub content_type: String,
     /// SHA-256 of the latest text, lower-case hex.
     pub checksum: String,
-    /// Other keys of the task; never used as features.
-    pub metadata: Value,
+    /// Other keys of the task; never used as features. The JSON is that of the database, so that numbers keep all digits.
+    #[schema(value_type = Object)]
+    pub metadata: Json<Box<RawValue>>,
     /// Split of the document; missing until one is assigned.
     pub split: Option<Split>,
     /// Time of the first import.
@@ -36,7 +38,7 @@ pub struct Document {
 }
 
 /// A document with its latest text.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct DocumentText {
     /// The document.
     #[serde(flatten)]

@@ -1,5 +1,7 @@
 //! Export rows: one field of one document, with its state as of the position and its history.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
@@ -88,11 +90,7 @@ fn derive_status(predicted: Option<&[String]>, accepted: Option<&[String]>) -> R
         Some([]) if predicted.is_empty() => ReviewStatus::Missing,
         Some([]) => ReviewStatus::Rejected,
         Some(_) if predicted.is_empty() => ReviewStatus::New,
-        Some(accepted)
-            if accepted.iter().all(|value| predicted.contains(value)) && predicted.iter().all(|value| accepted.contains(value)) =>
-        {
-            ReviewStatus::Ok
-        }
+        Some(accepted) if accepted.iter().collect::<HashSet<_>>() == predicted.iter().collect() => ReviewStatus::Ok,
         Some(_) => ReviewStatus::Corrected,
     }
 }

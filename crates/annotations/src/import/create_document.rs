@@ -30,8 +30,13 @@ pub async fn create_document(conn: &mut PgConnection, new: NewDocument, ratios: 
     let source = new.source.clone();
     let document = new.validate()?;
     let name = format!("{source}/{}/{}", document.project, document.task_id);
-    let mut batch = Batch::default();
-    batch.push_document(0, &document, ratios);
+    // on a thread of its own: the sketch of a long text takes a while
+    let staging = tokio::task::spawn_blocking(move || {
+        let mut batch = Batch::default();
+        batch.push_document(0, &document, ratios);
+        batch
+    });
+    let batch = staging.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
 
     let mut transaction = conn.begin().await?;
     let conn = &mut *transaction;

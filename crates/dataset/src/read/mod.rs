@@ -15,7 +15,7 @@ mod reviews;
 pub(crate) use example::fixtures;
 pub(crate) use example::{Example, ReviewedField};
 pub(crate) use examples::{Examples, Row};
-pub use predictions::{ReviewedPrediction, reviewed_predictions};
+pub use predictions::{ReviewedPredictions, reviewed_predictions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::task::JoinSet;

@@ -22,8 +22,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
-use tracing::{error, warn};
+use tracing::error;
 use utoipa::ToSchema;
+
+use crate::api::http::rejection_log;
 
 /// `Retry-After` of a 503 response.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
@@ -105,7 +107,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let Self { status, code, detail, current, source } = self;
         match source {
-            Some(source) if status == StatusCode::SERVICE_UNAVAILABLE => warn!(error = format!("{source:#}"), "request rejected: {detail}"),
+            source if status == StatusCode::SERVICE_UNAVAILABLE => rejection_log::warn(&code, &detail, source.as_ref()),
             Some(source) => error!(error = format!("{source:#}"), "request failed"),
             None => {}
         }

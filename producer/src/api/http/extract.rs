@@ -11,6 +11,10 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::api::http::error::ApiError;
+use crate::api::http::nul::reject_nul_in_json;
+
+/// Size in bytes from which a body is parsed on a thread of its own: parsing a large one would delay all other requests.
+const MAX_INLINE_BYTES: usize = 64 << 10;
 
 /// A JSON body. Unknown keys are rejected if the type is declared with `deny_unknown_fields`.
 pub(crate) struct JsonBody<T> {
@@ -19,12 +23,12 @@ pub(crate) struct JsonBody<T> {
     pub(crate) sha256: String,
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let body = read_body(request, state).await?;
-        Ok(Self { value: parse(&body)?, sha256: hex::encode(Sha256::digest(&body)) })
+        let (value, sha256) = parse(read_body(request, state).await?).await?;
+        Ok(Self { value, sha256 })
     }
 }
 
@@ -35,13 +39,16 @@ pub(crate) struct OptionalJsonBody<T> {
     pub(crate) sha256: String,
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalJsonBody<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for OptionalJsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let body = read_body(request, state).await?;
-        let value = if body.trim_ascii().is_empty() { parse(b"{}") } else { parse(&body) };
-        Ok(Self { value: value?, sha256: hex::encode(Sha256::digest(&body)) })
+        if body.trim_ascii().is_empty() {
+            return Ok(Self { value: parse_inline(b"{}")?, sha256: hex::encode(Sha256::digest(&body)) });
+        }
+        let (value, sha256) = parse(body).await?;
+        Ok(Self { value, sha256 })
     }
 }
 
@@ -54,7 +61,17 @@ async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes,
     })
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+/// Parses and hashes a body.
+async fn parse<T: DeserializeOwned + Send + 'static>(body: Bytes) -> Result<(T, String), ApiError> {
+    let parse = |body: &[u8]| Ok((parse_inline(body)?, hex::encode(Sha256::digest(body))));
+    if body.len() <= MAX_INLINE_BYTES {
+        return parse(&body);
+    }
+    tokio::task::spawn_blocking(move || parse(&body)).await.map_err(ApiError::internal)?
+}
+
+fn parse_inline<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    reject_nul_in_json(body)?;
     serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => ApiError::unprocessable("invalid_body", error.to_string()),
         _ => ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not valid JSON: {error}")),

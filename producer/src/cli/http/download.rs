@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 
 use crate::cli::error::CliError;
 use crate::cli::http::client::Client;
-use crate::cli::terminal::byte_bar;
+use crate::cli::terminal::{byte_bar, escape_lines};
 
 /// A file to download.
 #[derive(Debug, Clone, Deserialize)]
@@ -51,7 +51,7 @@ pub(crate) async fn download(client: &Client, base: &[&str], files: &[RemoteFile
     let missing = || files.iter().zip(&local).filter(|(_, local)| !local.was_there);
     let bar = byte_bar(Some(missing().filter_map(|(file, _)| file.bytes).sum()));
     for (file, local) in missing() {
-        bar.set_message(file.path.clone());
+        bar.set_message(escape_lines(&file.path));
         fetch(client, base, file, &local.path, &bar).await?;
     }
     bar.finish_and_clear();

@@ -18,7 +18,7 @@ use crate::cli::http::Client;
 use crate::cli::run::get;
 use crate::cli::run::progress::{RunProgress, describe_event};
 use crate::cli::run::view::RunView;
-use crate::cli::terminal::{Output, TICK_INTERVAL, print_line, style_bar};
+use crate::cli::terminal::{Output, TICK_INTERVAL, escape_lines, print_message, print_text, style_bar};
 
 const MIN_BACKOFF: Duration = Duration::from_millis(250);
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
@@ -85,7 +85,7 @@ async fn print_outcome(client: &Client, run: &RunView, output: Output) -> Result
     if run.status == "succeeded" {
         return Ok(());
     }
-    eprintln!("run {} {}", run.id, run.outcome());
+    print_message(&format!("run {} {}", run.id, run.outcome()));
     Err(CliError::RunEnded)
 }
 
@@ -127,18 +127,18 @@ impl Screen {
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a fraction of a thousand steps")]
                 bar.set_position((fraction.clamp(0.0, 1.0) * BAR_STEPS as f64) as u64);
             }
-            bar.set_message(self.progress.line());
+            bar.set_message(escape_lines(&self.progress.line()));
             if event.event == "log" {
-                bar.println(describe_event(&event.event, &data.payload));
+                bar.println(escape_lines(&describe_event(&event.event, &data.payload)));
             }
             return Ok(());
         }
         let line = format!("{:<10} {}", event.event, describe_event(&event.event, &data.payload));
         if line != self.last_line && event.event != "end" {
             if self.quiet {
-                eprintln!("{line}")
+                print_message(&line);
             } else {
-                print_line(&line)?
+                print_text(&line)?;
             }
             self.last_line = line;
         }

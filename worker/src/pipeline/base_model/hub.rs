@@ -13,6 +13,7 @@ use aprendiz_encoder::{BaseModel, has_weights};
 
 use crate::blocking::run_blocking;
 use crate::config::HubConfig;
+use crate::file_access::{create_shared_folder, share};
 use crate::interruption::Interruption;
 use crate::pipeline::base_model::hub_client::{HubClient, cannot_store};
 use crate::scratch::is_older_than;
@@ -80,7 +81,7 @@ fn occupant(destination: &Path, owner: &Path) -> Occupant {
 
 /// Creates a folder for a download and removes stale ones.
 fn create_download_folder(folder: &Path) -> std::io::Result<tempfile::TempDir> {
-    std::fs::create_dir_all(folder)?;
+    create_shared_folder(folder)?;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(DOWNLOAD_PREFIX) && is_older_than(&entry, STALE_DOWNLOAD_AGE) {
@@ -94,10 +95,10 @@ fn create_download_folder(folder: &Path) -> std::io::Result<tempfile::TempDir> {
 /// Moves a complete download to its destination. If another worker finished the same download first, its copy stays.
 fn install(incoming: tempfile::TempDir, destination: &Path) -> std::io::Result<()> {
     if let Some(parent) = destination.parent() {
-        std::fs::create_dir_all(parent)?;
+        create_shared_folder(parent)?;
     }
     // workers of other users may read it
-    std::fs::set_permissions(incoming.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    share(incoming.path())?;
     match std::fs::rename(incoming.path(), destination) {
         Err(_) if has_weights(destination) => Ok(()),
         Ok(()) => {

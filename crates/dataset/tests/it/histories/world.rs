@@ -8,7 +8,7 @@ use aprendiz_annotations::import::{
 };
 use aprendiz_annotations::reviews::{Expected, NewReview, RecordedReview, ReviewError, current_state, record_review};
 use aprendiz_annotations::{AsOf, SplitRatios, as_of};
-use aprendiz_dataset::{DatasetError, Format, ReviewedPrediction, Selection, SelectionRequest, build, reviewed_predictions};
+use aprendiz_dataset::{DatasetError, Format, ReviewedPredictions, Selection, SelectionRequest, build, reviewed_predictions};
 use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -168,8 +168,12 @@ pub(super) async fn selection(conn: &mut PgConnection, position: i64) -> Selecti
 
 /// Reviewed fields as of a position, in any order.
 pub(super) async fn scored(conn: &mut PgConnection, selection: &Selection) -> Vec<(String, Vec<String>, Option<Vec<String>>)> {
-    let rows: Vec<ReviewedPrediction> = reviewed_predictions(conn, selection).try_collect().await.unwrap();
-    let mut rows: Vec<_> = rows.into_iter().map(|row| (row.field, row.accepted, row.predicted)).collect();
+    let rows: Vec<ReviewedPredictions> = reviewed_predictions(conn, selection).try_collect().await.unwrap();
+    let documents = |row: ReviewedPredictions| {
+        let count = usize::try_from(row.documents).unwrap();
+        std::iter::repeat_n((row.field, row.accepted, row.predicted), count)
+    };
+    let mut rows: Vec<_> = rows.into_iter().flat_map(documents).collect();
     rows.sort();
     rows
 }
