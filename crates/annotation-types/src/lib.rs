@@ -4,6 +4,7 @@
 
 mod address;
 mod canonical;
+mod clock;
 mod comparison;
 mod display;
 mod field;
@@ -25,6 +26,7 @@ mod time_serde;
 
 pub use address::describe_address;
 pub use canonical::{IdReading, canonical_date, canonical_number, canonical_value, canonical_values, is_plain_number, read_id, same_value};
+pub use clock::Clock;
 pub use comparison::{canonical, canonical_label, comparable, comparable_lowercase, is_invisible, same_on_screen, same_values};
 pub use display::{NO_VALUE, display_label, display_optional_label, display_values, escape_unprintable, look_alike_groups, look_alike_key};
 pub use field::{Cardinality, FieldType, is_iso_date, is_number, is_valid_field_name};

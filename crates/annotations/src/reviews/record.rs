@@ -10,6 +10,7 @@ use sqlx::{Connection, PgConnection, Row};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::clock::read_clock;
 use crate::documents::Annotation;
 use crate::reviews::definition::load_definition;
 use crate::reviews::duplicate::{Duplicate, find_duplicate};
@@ -94,14 +95,7 @@ async fn check_time(conn: &mut PgConnection, occurred_at: &mut Option<DateTime<U
     }
     // the resolution of the database, so that later comparisons are exact
     *occurred_at = DateTime::from_timestamp_micros(at.timestamp_micros());
-    let ahead =
-        sqlx::query_scalar!(r#"SELECT $1::timestamptz > clock_timestamp() + interval '5 minutes' AS "ahead!""#, at).fetch_one(conn).await?;
-    if ahead {
-        let reason = "is more than 5 minutes ahead of the clock of the database: correct the clock, or omit the time";
-        Err(invalid("occurred_at", reason))
-    } else {
-        Ok(())
-    }
+    read_clock(conn).await?.check(at).map_err(|reason| invalid("occurred_at", format!("{reason}; correct the clock, or omit the time")))
 }
 
 async fn latest_text(conn: &mut PgConnection, document: Uuid) -> Result<String, sqlx::Error> {
