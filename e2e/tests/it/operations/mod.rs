@@ -4,5 +4,6 @@ mod api_keys;
 mod audit;
 mod command_line;
 mod legacy_interface;
+mod proxies;
 mod startup;
 mod sweeper;

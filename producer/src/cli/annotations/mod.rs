@@ -2,6 +2,7 @@
 
 mod accept;
 mod export;
+mod export_download;
 mod waiting;
 
 use clap::Subcommand;
