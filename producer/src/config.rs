@@ -156,9 +156,10 @@ fn ratios<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<SplitRa
     let Some(text) = env.text("APRENDIZ_SPLIT_RATIOS") else {
         return Ok(SplitRatios::default());
     };
-    let ratios: Vec<f64> = text.split(',').filter_map(|ratio| ratio.trim().parse().ok()).collect();
-    match ratios[..] {
-        [train, validation, test] => {
+    // one that is no number must not shift the others
+    let ratios: Option<Vec<f64>> = text.split(',').map(|ratio| ratio.trim().parse().ok()).collect();
+    match ratios.as_deref() {
+        Some(&[train, validation, test]) => {
             SplitRatios::new(train, validation, test).map_err(|error| anyhow!("APRENDIZ_SPLIT_RATIOS is `{text}`: {error}"))
         }
         _ => bail!("APRENDIZ_SPLIT_RATIOS is `{text}`: expected three ratios such as 0.7,0.15,0.15"),
@@ -201,6 +202,9 @@ mod tests {
             ("APRENDIZ_CORS_ORIGINS", "app.example.org"),
             ("APRENDIZ_DEFAULT_MODEL", "../x"),
             ("APRENDIZ_SPLIT_RATIOS", "0.7,0.3"),
+            ("APRENDIZ_SPLIT_RATIOS", "0.7,x,0.15,0.15"),
+            ("APRENDIZ_SPLIT_RATIOS", "nan,0.5,0.5"),
+            ("APRENDIZ_SPLIT_RATIOS", "inf,0.5,-inf"),
         ] {
             let env = Environment::from_fn(|variable: &str| (variable == name).then(|| value.to_owned()));
             let error = ApiConfig::read(&env).and_then(|_| SweepConfig::read(&env)).unwrap_err().to_string();

@@ -4,7 +4,6 @@
 
 mod address;
 mod canonical;
-mod clock;
 mod comparison;
 mod display;
 mod field;
@@ -22,11 +21,9 @@ mod review_status;
 mod scalars;
 mod spans;
 mod time;
-mod time_serde;
 
 pub use address::describe_address;
 pub use canonical::{IdReading, canonical_date, canonical_number, canonical_value, canonical_values, is_plain_number, read_id, same_value};
-pub use clock::Clock;
 pub use comparison::{canonical, canonical_label, comparable, comparable_lowercase, is_invisible, same_on_screen, same_values};
 pub use display::{NO_VALUE, display_label, display_optional_label, display_values, escape_unprintable, look_alike_groups, look_alike_key};
 pub use field::{Cardinality, FieldType, is_iso_date, is_number, is_valid_field_name};
@@ -42,5 +39,4 @@ pub use review_order::review_order;
 pub use review_status::ReviewStatus;
 pub use scalars::{MAX_ID_CHARS, remove_nul, truncate_printable};
 pub use spans::{IndexedText, Span};
-pub use time::parse_time;
-pub use time_serde::deserialize_time;
+pub use time::{Clock, deserialize_time, parse_time};

@@ -178,7 +178,7 @@ async fn watch_survives_a_restart_of_the_server_behind_nginx() {
 
 #[tokio::test]
 async fn an_export_that_a_proxy_cut_off_is_never_taken_for_a_complete_one() {
-    let app = TestApp::with_import(reviewed(2_000, |number| if number % 2 == 0 { "red" } else { "blue" })).await;
+    let app = TestApp::with_import(reviewed(300, |number| if number % 2 == 0 { "red" } else { "blue" })).await;
     let cutter = FaultProxy::start(address(app.server.url()));
     // to the server nginx speaks HTTP/1.0, in which the end of the connection is the end of the response
     let Some(nginx) = TestNginx::start_with_defaults(&cutter.address()).await else { return };
@@ -199,7 +199,7 @@ async fn an_export_that_a_proxy_cut_off_is_never_taken_for_a_complete_one() {
     cutter.pass();
     check(&export("jsonl", "all.jsonl"));
     let rows = parse_json_lines(&std::fs::read(path("all.jsonl")).unwrap());
-    assert_eq!(rows.len(), 2_000);
+    assert_eq!(rows.len(), 300);
     assert!(rows == parse_exported_rows(&get_bytes(&app.api(), "/v1/annotations/export").await));
     app.finish().await;
 }

@@ -70,7 +70,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
 /// Adds the key of a value to the error about it, unless the error names it already.
 fn name_key(key: &str, error: String) -> String {
     let last = key.rsplit('.').next().unwrap_or_default();
-    if last.is_empty() || error.contains(last) { error } else { format!("{key}: {error}") }
+    if last.is_empty() || error.contains(&format!("`{last}`")) { error } else { format!("{key}: {error}") }
 }
 
 /// Query parameters.

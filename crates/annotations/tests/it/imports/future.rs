@@ -1,7 +1,7 @@
 //! Times in the future: a review dated ahead would win over every review until then, so every way in rejects it alike.
 
 use aprendiz_annotations::import::legacy_csv::{LegacyCsvError, LegacyCsvOptions};
-use aprendiz_annotations::reviews::{Decision, NewReview, ReviewError, record_review};
+use aprendiz_annotations::reviews::{Decision, Expected, NewReview, ReviewError, record_review};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
@@ -52,7 +52,7 @@ async fn a_prediction_in_the_future_is_left_out_and_costs_no_review() {
         assert_eq!((report.quarantined, report.events_created), (0, 1));
         let notes = format!("{:?}", report.notes);
         assert!(notes.contains("prediction 6") && notes.contains("in the future"), "{notes}");
-        assert_eq!(state(&pool, "1", "law").await, is(Some(&["Texas"]), Some(&["Texas"]), "OK", 2));
+        assert_eq!(state(&pool, "1", "law").await, is(Some(&["Texas"]), Some(&["Texas"]), "OK", 1));
     })
     .await;
 }
@@ -84,12 +84,33 @@ async fn a_review_in_the_future_is_rejected() {
         let mut conn = pool.acquire().await.unwrap();
         let review = |occurred_at| NewReview {
             occurred_at: Some(occurred_at),
-            expected: aprendiz_annotations::reviews::Expected::Anything,
+            expected: Expected::Anything,
             ..NewReview::new(document, "law".to_owned(), Decision::Set(vec!["Ohio".to_owned()]), "ana")
         };
         let error = record_review(&mut conn, review("9999-12-31T23:59:59Z".parse().unwrap())).await.unwrap_err();
         assert!(matches!(&error, ReviewError::Invalid { part: "occurred_at", reason } if reason.contains("in the future")), "{error}");
         assert!(record_review(&mut conn, review(in_minutes(1))).await.unwrap().is_current);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_without_a_time_is_later_than_the_state_it_changes() {
+    with_database(|pool| async move {
+        // within the tolerance: the clock of that host was four minutes fast
+        let mut one = task(1);
+        one["annotations"] = json!([annotation(10, &in_minutes(4).to_rfc3339(), &[("law", "Texas")])]);
+        import(&pool, file(&[one])).await.unwrap();
+        let document = sqlx::query_scalar("SELECT id FROM documents").fetch_one(&pool).await.unwrap();
+        let mut conn = pool.acquire().await.unwrap();
+        let review = |decision, version| NewReview {
+            expected: Expected::Version(version),
+            ..NewReview::new(document, "law".to_owned(), decision, "ana")
+        };
+        let corrected = record_review(&mut conn, review(Decision::Set(vec!["Ohio".to_owned()]), 1)).await.unwrap();
+        assert!(corrected.is_current && corrected.annotation.accepted_value == Some(vec!["Ohio".to_owned()]), "{corrected:?}");
+        let undone = record_review(&mut conn, review(Decision::Undo, 2)).await.unwrap();
+        assert!(undone.is_current && undone.annotation.accepted_value.is_none(), "{undone:?}");
     })
     .await;
 }
