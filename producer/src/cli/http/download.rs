@@ -181,7 +181,10 @@ pub(crate) fn summary(files: &[LocalFile], dir: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+    use crate::config::ClientArgs;
 
     #[tokio::test]
     async fn different_files_are_never_overwritten() {
@@ -191,5 +194,69 @@ mod tests {
         assert!(reject_different(file.path(), &hex::encode(Sha256::digest("remote"))).await.is_err());
         assert!(persist(NamedTempFile::new_in(file.path().parent().unwrap()).unwrap(), file.path()).is_err());
         assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "local");
+    }
+
+    const CONTENT: &str = "0123456789abcdef";
+
+    /// Answers one request after the other with these bytes, closing the connection after each. Returns the URL, and the requests.
+    async fn serve(answers: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            let mut requests = Vec::new();
+            for answer in answers {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    connection.read_buf(&mut request).await.unwrap();
+                }
+                connection.write_all(answer.as_bytes()).await.unwrap();
+                requests.push(String::from_utf8(request).unwrap().to_lowercase());
+            }
+            requests
+        });
+        (url, serving)
+    }
+
+    async fn fetch_from(url: String, target: &Path) -> Result<(), CliError> {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let client = Client::new(&ClientArgs { url, api_key: None, api_key_file: None }).unwrap_or_else(|_| panic!("a valid URL"));
+        let sha256 = hex::encode(Sha256::digest(CONTENT));
+        let file = RemoteFile { path: "file".to_owned(), bytes: Some(CONTENT.len() as u64), sha256 };
+        fetch(&client, &["files"], &file, target, &ProgressBar::hidden()).await
+    }
+
+    #[tokio::test]
+    async fn a_download_that_breaks_off_continues_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("file");
+        let (url, requests) = serve(vec![
+            // announces more than it sends; then a proxy does not reach the server; then the rest, which a proxy ends too early
+            format!("HTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n{}", &CONTENT[..4]),
+            "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n".to_owned(),
+            format!("HTTP/1.1 206 Partial Content\r\nconnection: close\r\n\r\n{}", &CONTENT[4..10]),
+            format!("HTTP/1.1 206 Partial Content\r\ncontent-length: 6\r\n\r\n{}", &CONTENT[10..]),
+        ])
+        .await;
+        assert!(fetch_from(url, &target).await.is_ok());
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), CONTENT);
+        let requests = requests.await.unwrap();
+        assert!(!requests[0].contains("range:"), "{}", requests[0]);
+        assert!(requests[1].contains("range: bytes=4-") && requests[3].contains("range: bytes=10-"), "{requests:?}");
+        assert!(requests[3].contains(&format!("if-range: \"{}\"", hex::encode(Sha256::digest(CONTENT)))), "{requests:?}");
+    }
+
+    #[tokio::test]
+    async fn a_download_starts_again_if_the_server_sends_the_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("file");
+        let (url, requests) = serve(vec![
+            format!("HTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n{}", &CONTENT[..4]),
+            format!("HTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n{CONTENT}"),
+        ])
+        .await;
+        assert!(fetch_from(url, &target).await.is_ok());
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), CONTENT);
+        requests.await.unwrap();
     }
 }
