@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use reqwest::Method;
 use serde::Deserialize;
 
-use crate::cli::annotations::export::{ExportArgs, Format};
+use crate::cli::annotations::export_args::{ExportArgs, Format};
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, Retry, Tail};
 
