@@ -21,7 +21,6 @@ mod review_status;
 mod scalars;
 mod spans;
 mod time;
-mod time_serde;
 
 pub use address::describe_address;
 pub use canonical::{IdReading, canonical_date, canonical_number, canonical_value, canonical_values, is_plain_number, read_id, same_value};
@@ -40,5 +39,4 @@ pub use review_order::review_order;
 pub use review_status::ReviewStatus;
 pub use scalars::{MAX_ID_CHARS, remove_nul, truncate_printable};
 pub use spans::{IndexedText, Span};
-pub use time::parse_time;
-pub use time_serde::deserialize_time;
+pub use time::{Clock, deserialize_time, parse_time};

@@ -15,7 +15,7 @@ use crate::variables::Environment;
 pub struct DatabaseConfig {
     /// Address and credentials, from `DATABASE_URL` or the `PG*` variables.
     pub options: PgConnectOptions,
-    /// `APRENDIZ_DATABASE_CONNECTIONS`, default 16: maximum number of connections per process. A low value makes requests queue for a
+    /// `APRENDIZ_DATABASE_CONNECTIONS`, default 16, 2 to 1000: maximum number of connections per process. A low value makes requests queue for a
     /// connection; a high value can exhaust `max_connections` of Postgres.
     pub connections: u32,
 }
@@ -70,10 +70,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
                 "DATABASE_URL is not set: expected postgres://user:password@host:port/database, or the PG* variables (PGHOST, PGDATABASE, PGUSER ...)"
             ),
         };
-        let connections = self.parsed("APRENDIZ_DATABASE_CONNECTIONS", 16, "an integer of at least 2")?;
-        if connections < 2 {
-            bail!("APRENDIZ_DATABASE_CONNECTIONS is {connections}: expected an integer of at least 2");
-        }
+        let connections = self.number("APRENDIZ_DATABASE_CONNECTIONS", 16, 2..=1_000)?;
         Ok(DatabaseConfig { options, connections })
     }
 }

@@ -1,5 +1,8 @@
 //! Access to environment variables, and the settings of Redis and S3.
 
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -53,15 +56,39 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         Ok(Some(value.trim().to_owned().into()))
     }
 
-    /// Parses a variable, or returns the default if it is not set.
+    /// The whole number in a variable, or the default if the variable is not set. Every number of the configuration has a range.
     ///
     /// # Errors
-    /// The value does not parse. The message names the variable, its value and `expected`.
-    pub fn parsed<T: FromStr>(&self, name: &str, default: T, expected: &str) -> Result<T> {
-        match self.text(name) {
-            Some(value) => value.parse().map_err(|_| anyhow!("{name} is `{value}`: expected {expected}")),
-            None => Ok(default),
-        }
+    /// The value is not a number, or not within the range. The message names the variable, the value and the range.
+    pub fn number<T: FromStr + PartialOrd + Display>(&self, name: &str, default: T, range: RangeInclusive<T>) -> Result<T> {
+        self.bounded(name, default, range, "a whole number")
+    }
+
+    /// The duration in a variable, in seconds with or without decimals, or the default if the variable is not set.
+    ///
+    /// # Errors
+    /// As [`Self::number`].
+    pub fn seconds(&self, name: &str, default: f64, range: RangeInclusive<f64>) -> Result<Duration> {
+        Ok(Duration::from_secs_f64(self.bounded(name, default, range, "a number of seconds")?))
+    }
+
+    fn bounded<T: FromStr + PartialOrd + Display>(&self, name: &str, default: T, range: RangeInclusive<T>, what: &str) -> Result<T> {
+        let Some(text) = self.text(name) else { return Ok(default) };
+        // NaN is in no range
+        text.parse()
+            .ok()
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| anyhow!("{name} is `{text}`: expected {what} from {} to {}", range.start(), range.end()))
+    }
+
+    /// The address to listen on in a variable, or `None` if the variable is not set.
+    ///
+    /// # Errors
+    /// The value is not an address and a port.
+    pub fn address(&self, name: &str) -> Result<Option<SocketAddr>> {
+        let parse =
+            |text: String| text.parse().map_err(|_| anyhow!("{name} is `{text}`: expected an address and port such as 127.0.0.1:8080"));
+        self.text(name).map(parse).transpose()
     }
 
     /// Reads `REDIS_URL` and `APRENDIZ_QUEUE_PREFIX` (default `aprendiz`).
@@ -88,11 +115,8 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             .text("APRENDIZ_BUCKET")
             .ok_or_else(|| anyhow!("APRENDIZ_BUCKET is not set: expected the name of the S3 bucket that stores datasets and models"))?;
         let key_prefix = self.text("APRENDIZ_BUCKET_PREFIX").unwrap_or_default();
-        let timeout: f64 = self.parsed("APRENDIZ_BUCKET_TIMEOUT_SECONDS", 30.0, "a number of seconds")?;
-        if !(1.0..=3600.0).contains(&timeout) {
-            bail!("APRENDIZ_BUCKET_TIMEOUT_SECONDS is {timeout}: expected 1 to 3600");
-        }
-        Ok(StoreConfig { bucket, key_prefix, timeout: Duration::from_secs_f64(timeout) })
+        let timeout = self.seconds("APRENDIZ_BUCKET_TIMEOUT_SECONDS", 30.0, 1.0..=3600.0)?;
+        Ok(StoreConfig { bucket, key_prefix, timeout })
     }
 }
 
@@ -120,8 +144,25 @@ mod tests {
     }
 
     #[test]
-    fn invalid_values_name_the_variable_and_the_expected_form() {
-        let error = env(&[("APRENDIZ_SLOTS", "two")]).parsed("APRENDIZ_SLOTS", 1, "a number of runs").unwrap_err().to_string();
-        assert_eq!(error, "APRENDIZ_SLOTS is `two`: expected a number of runs");
+    fn numbers_outside_their_range_name_the_variable_the_value_and_the_range() {
+        for value in ["two", "-1", "0", "65", "1.5", "1e1", "+", "0x10", "18446744073709551616"] {
+            let error = env(&[("APRENDIZ_SLOTS", value)]).number("APRENDIZ_SLOTS", 1_u32, 1..=64).unwrap_err().to_string();
+            assert_eq!(error, format!("APRENDIZ_SLOTS is `{value}`: expected a whole number from 1 to 64"));
+        }
+        for value in ["-1", "0.99", "3600.1", "nan", "NaN", "inf", "-inf", "1e30", "1e300", "1e999", "1m"] {
+            let error = env(&[("A", value)]).seconds("A", 30.0, 1.0..=3600.0).unwrap_err().to_string();
+            assert_eq!(error, format!("A is `{value}`: expected a number of seconds from 1 to 3600"));
+        }
+    }
+
+    #[test]
+    fn numbers_within_their_range_and_defaults_are_taken() {
+        let number = |pairs: &[(&str, &str)]| env(pairs).number("A", 1_u32, 1..=64).unwrap();
+        assert_eq!([number(&[]), number(&[("A", "")]), number(&[("A", " 64 ")])], [1, 1, 64]);
+        let seconds = |value: &str| env(&[("A", value)]).seconds("A", 30.0, 0.0..=3600.0).unwrap();
+        assert_eq!(
+            [seconds(""), seconds("0"), seconds("0.25"), seconds("3.6e3")].map(|time| time.as_millis()),
+            [30_000, 0, 250, 3_600_000]
+        );
     }
 }

@@ -85,7 +85,9 @@ async fn api(client: &Client) -> Result<String> {
 fn into_anyhow(error: CliError) -> anyhow::Error {
     match error {
         CliError::Failed(error) => error,
-        CliError::Usage(text) | CliError::Refused(text) | CliError::Unreachable(text) => anyhow::anyhow!(text),
+        CliError::Usage(text) | CliError::Refused(text) | CliError::Unreachable(text) | CliError::Unavailable(text) => {
+            anyhow::anyhow!(text)
+        }
         CliError::RunEnded => anyhow::anyhow!("the run did not succeed"),
     }
 }

@@ -67,7 +67,7 @@ Exit codes:
   2  invalid usage
   3  the API rejected the request, or the resource was not found
   4  the watched run failed or was cancelled
-  5  the API cannot be reached";
+  5  the API cannot be reached, or a response was cut off";
 
 #[derive(Debug, Subcommand)]
 enum Command {

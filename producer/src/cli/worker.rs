@@ -217,7 +217,7 @@ async fn wait_until_stopped(client: &Client, mut worker: Value) -> Result<Value,
             )));
         }
         sleep(POLL_INTERVAL).await;
-        worker = client.get(&["v1", "workers", &seen.id.to_string()]).await?;
+        worker = client.get_with_retry(&["v1", "workers", &seen.id.to_string()]).await?;
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tracing::info;
 use uuid::Uuid;
 
+use crate::clock::read_clock;
 use crate::fields::{load_field_names, load_normalizers};
 use crate::import::error::ImportError;
 use crate::import::merge::{ParsedImport, merge};
@@ -58,7 +59,8 @@ async fn import(
     let import_id = options.import_id.unwrap_or_else(Uuid::now_v7);
     let mut transaction = conn.begin().await?;
     let normalizers = load_normalizers(&mut transaction).await?;
-    let read_options = options.read_options(normalizers, load_field_names(&mut transaction).await?);
+    let field_names = load_field_names(&mut transaction).await?;
+    let read_options = options.read_options(normalizers, field_names, read_clock(&mut transaction).await?);
     staging::create(&mut transaction).await?;
 
     let bytes_read = Arc::new(AtomicU64::new(0));

@@ -148,10 +148,12 @@ impl<'o> Parser<'o> {
         }
         let mut data = self.parse_metadata(&data, "data.");
         let mut file_name = take_file_name(&mut data, parse_small_value(task.file_upload)?.as_ref());
-        let task_time = parse_small_value(task.created_at).and_then(|time| first_time([time.as_ref(), None])).unwrap_or_else(|reason| {
-            self.problems.note(format!("`created_at` of the task was left out: {reason}"), "in general");
-            None
-        });
+        let task_time = parse_small_value(task.created_at)
+            .and_then(|time| first_time([time.as_ref(), None], self.options.clock))
+            .unwrap_or_else(|reason| {
+                self.problems.note(format!("`created_at` of the task was left out: {reason}"), "in general");
+                None
+            });
         // without a text the other parts are still checked, so that all reasons are given at once
         let indexed = IndexedText::new(text.as_deref().unwrap_or_default());
         let predictions = self.parse_predictions(list_items("predictions", task.predictions)?, task_time, &indexed);
@@ -161,7 +163,7 @@ impl<'o> Parser<'o> {
             let items = listed.annotation.result.as_ref().map_or(&[][..], |result| &result.items);
             self.findings.unknown_keys.count_all("annotations[].", &listed.annotation.unknown, items);
         }
-        let review_events = take_review_events(&mut annotations, &indexed, &mut self.problems);
+        let review_events = take_review_events(&mut annotations, &indexed, self.options.clock, &mut self.problems);
         let reviews = self.parse_reviews(annotations, &predictions, &indexed);
         self.findings.ignored.drafts += task.drafts.map_or(0, |drafts| drafts.total as u64);
         if !task.others.is_empty() && data.contains_key("task") {

@@ -76,7 +76,7 @@ impl Parser<'_> {
         let mut result = prediction.result.take().unwrap_or_default();
         self.findings.unknown_keys.count_all("predictions[].", &prediction.unknown, &result.items);
         self.canonicalize_items(&mut result.items);
-        let time = first_time([prediction.updated_at.as_ref(), prediction.created_at.as_ref()])?;
+        let time = first_time([prediction.updated_at.as_ref(), prediction.created_at.as_ref()], self.options.clock)?;
         // hand-made files have no times: a fixed one keeps a repeated import a no-op
         let predicted_at = time.or(task_time).unwrap_or(DateTime::UNIX_EPOCH);
         let extractor_version = prediction.model_version.unwrap_or_else(|| "unknown".to_owned());

@@ -11,6 +11,7 @@ use crate::run::attempt::AttemptId;
 use crate::run::attempt_end::end_attempt;
 use crate::run::event::append;
 use crate::run::lease::lock_attempt;
+use crate::run::outbox::clear_outbox;
 use crate::run::status::{AttemptStatus, EventKind, RunStatus};
 use crate::run::training_run::{TrainingRun, get_run, lock_run};
 
@@ -52,6 +53,7 @@ pub async fn cancel_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Resu
     append(&mut tx, id, None, EventKind::State, &json!({ "status": next, "by": actor })).await?;
     if next.is_final() {
         append(&mut tx, id, None, EventKind::End, &json!({ "status": next })).await?;
+        clear_outbox(&mut tx, id).await?;
     }
     record_audit(&mut tx, actor, "training_run.cancel", &id.to_string(), &json!({})).await?;
     let run = get_run(&mut tx, id).await?;

@@ -25,6 +25,15 @@ pub(crate) async fn enqueue_outbox(conn: &mut PgConnection, run_id: RunId) -> Re
     ensure_one_row(&enqueued, || RunsError::UnknownRun(run_id))
 }
 
+/// Deletes the entries of a run that no longer waits. Called inside the transaction that ends it. An entry that a relay is publishing is
+/// skipped, because the relay deletes it; waiting for the relay would make this transaction depend on Redis.
+pub(crate) async fn clear_outbox(conn: &mut PgConnection, run_id: RunId) -> Result<(), RunsError> {
+    sqlx::query!("DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE run_id = $1 FOR UPDATE SKIP LOCKED)", run_id as RunId)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Reads due entries as `(outbox id, run)`, longest due first, and locks them against other relays until the transaction ends. Entries
 /// of runs that no longer wait are deleted; entries of runs that now wait for a later time are postponed.
 ///

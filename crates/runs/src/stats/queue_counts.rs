@@ -92,7 +92,7 @@ pub struct QueueStats {
     pub slots: SlotCounts,
     /// Attempts that ended within the last hour.
     pub attempts_last_hour: AttemptCounts,
-    /// Waiting time from creation, or from `run_after` of the spec, to the first claim. Covers the newest 2,000 runs that ended
+    /// Waiting time from creation, or from the requested start, to the first claim. Covers the newest 2,000 runs that ended
     /// within the last 24 hours.
     pub wait: Option<DurationQuantiles>,
     /// Time from the first claim to the end, of the same runs.

@@ -142,10 +142,10 @@ async fn durations(
     let row = sqlx::query!(
         r#"
         WITH ended AS (
-            SELECT r.created_at, r.started_at, r.finished_at, r.spec
+            SELECT r.created_at, r.scheduled_for, r.started_at, r.finished_at
             FROM unnest(ARRAY['succeeded', 'failed', 'cancelled']::run_status[]) AS final (status)
             CROSS JOIN LATERAL (
-                SELECT created_at, started_at, finished_at, spec
+                SELECT created_at, scheduled_for, started_at, finished_at
                 FROM training_runs
                 WHERE status = final.status AND finished_at >= $1::timestamptz - interval '24 hours' AND started_at IS NOT NULL
                 ORDER BY finished_at DESC
@@ -155,8 +155,8 @@ async fn durations(
             LIMIT $2
         ), measured AS (
             SELECT
-                extract(epoch FROM greatest(started_at - greatest(created_at, (spec ->> 'run_after')::timestamptz), interval '0'))::float8
-                    AS waited,
+                -- greatest ignores NULL
+                extract(epoch FROM greatest(started_at - greatest(created_at, scheduled_for), interval '0'))::float8 AS waited,
                 extract(epoch FROM finished_at - started_at)::float8 AS took
             FROM ended
         )

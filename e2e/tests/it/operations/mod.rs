@@ -5,5 +5,6 @@ mod audit;
 mod command_line;
 mod legacy_interface;
 mod nul_characters;
+mod proxies;
 mod startup;
 mod sweeper;

@@ -235,6 +235,7 @@ impl From<LegacyCsvError> for ApiError {
         match error {
             LegacyCsvError::Database(error) => error.into(),
             LegacyCsvError::Import(error) => error.into(),
+            LegacyCsvError::FutureReviews { .. } => Self::unprocessable(error.code(), error.to_string()),
             LegacyCsvError::File(ref file_error) => Self::new(legacy_csv_status(file_error), error.code(), error.to_string()),
         }
     }

@@ -72,10 +72,22 @@ async fn parse<T: DeserializeOwned + Send + 'static>(body: Bytes) -> Result<(T, 
 
 fn parse_inline<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     reject_nul_in_json(body)?;
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => ApiError::unprocessable("invalid_body", error.to_string()),
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let key = error.path().to_string();
+        (key, error.into_inner())
+    });
+    let parsed = parsed.and_then(|value| json.end().map(|()| value).map_err(|error| (String::new(), error)));
+    parsed.map_err(|(key, error)| match error.classify() {
+        serde_json::error::Category::Data => ApiError::unprocessable("invalid_body", name_key(&key, error.to_string())),
         _ => ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not valid JSON: {error}")),
     })
+}
+
+/// Adds the key of a value to the error about it, unless the error names it already.
+fn name_key(key: &str, error: String) -> String {
+    let last = key.rsplit('.').next().unwrap_or_default();
+    if last.is_empty() || error.contains(&format!("`{last}`")) { error } else { format!("{key}: {error}") }
 }
 
 /// Query parameters.
@@ -106,11 +118,15 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiPath
     }
 }
 
-/// The innermost cause of an error, which names the parameter.
+/// The innermost cause of an error, with the parameter that the error around it names.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut error = error;
+    let (mut error, mut around) = (error, String::new());
     while let Some(source) = error.source() {
+        around = error.to_string();
         error = source;
+    }
+    if let Some(key) = around.strip_suffix(&format!(": {error}")).filter(|key| !key.contains(' ')) {
+        return name_key(key, error.to_string());
     }
     struct Lower<'a>(&'a dyn fmt::Display);
     impl fmt::Display for Lower<'_> {

@@ -71,9 +71,6 @@ async fn create(
         ratios: state.config.split_ratios,
         max_bytes: state.config.max_import_bytes,
     };
-    if options.reviewed_at > Utc::now() + chrono::TimeDelta::minutes(5) {
-        return Err(ApiError::unprocessable("invalid_query", "reviewed_at lies in the future: these reviews would override later ones"));
-    }
     let mut conn = state.pool.acquire().await?;
     let mut tx = conn.begin().await?;
     let (sender, receiver) = mpsc::channel(READ_AHEAD_CHUNKS);

@@ -9,6 +9,7 @@ mod equal_times;
 mod evidence;
 mod failures;
 mod field_names;
+mod future;
 mod html;
 mod labels;
 mod legacy_csv;

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::de::{Deserializer, Error, Visitor};
 
-use crate::time::parse_time;
+use crate::time::parse::parse_time;
 
 /// Deserializes an optional time, for `#[serde(default, deserialize_with = "deserialize_time")]`: a string or a number.
 ///
