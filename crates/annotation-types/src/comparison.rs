@@ -78,6 +78,12 @@ pub const fn is_invisible(character: char) -> bool {
         | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
+/// Whether a text shows nothing: white space and invisible characters only.
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(|character| character.is_whitespace() || is_invisible(character))
+}
+
 /// What a reader sees of a text: `comparable`, without invisible characters.
 fn visible(text: &str) -> String {
     let kept: String = text.chars().filter(|character| !is_invisible(*character)).collect();
@@ -175,6 +181,12 @@ mod tests {
         assert!(same_values(&values(&["é"]), &values(&["e\u{301}", "é"])));
         assert!(!same_values(&values(&["a"]), &values(&["a", "b"])));
         assert!(same_values(&[], &[]) && !same_values(&[], &values(&["a"])));
+    }
+
+    #[test]
+    fn a_text_of_white_space_and_invisible_characters_is_blank() {
+        assert!(["", " \n", "\u{feff}", "\u{200b}\u{a0}\u{ad}", "\u{200f}"].into_iter().all(is_blank));
+        assert!(!is_blank(".") && !is_blank("\u{feff}a"));
     }
 
     #[test]

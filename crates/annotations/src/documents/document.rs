@@ -2,11 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::documents::metadata::Metadata;
 use crate::splits::Split;
 
 /// A document without its text.
@@ -26,9 +25,9 @@ pub struct Document {
     pub content_type: String,
     /// SHA-256 of the latest text, lower-case hex.
     pub checksum: String,
-    /// Other keys of the task; never used as features. The JSON is that of the database, so that numbers keep all digits.
+    /// Other keys of the task; never used as features.
     #[schema(value_type = Object)]
-    pub metadata: Json<Box<RawValue>>,
+    pub metadata: Metadata,
     /// Split of the document; missing until one is assigned.
     pub split: Option<Split>,
     /// Time of the first import.

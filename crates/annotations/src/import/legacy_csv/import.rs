@@ -12,6 +12,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use crate::clock::read_clock;
+use crate::documents::Metadata;
 use crate::fields::{load_field_names, load_normalizers};
 use crate::import::error::ImportError;
 use crate::import::legacy_csv::error::LegacyCsvError;
@@ -132,7 +133,7 @@ impl Chunk {
                 project: project.clone().unwrap_or_else(|| DEFAULT_PROJECT.to_owned()),
                 task_id,
                 file_name: row.file_name.clone(),
-                metadata: metadata.into_iter().map(|(name, value)| (name, value.into())).collect(),
+                metadata: Metadata::from_entries(&metadata).map_err(|error| error.to_string())?,
                 text,
             };
             let document = new.validate().map_err(|error| match error {

@@ -56,6 +56,13 @@ pub(super) async fn record(
             warnings.push(format!("{count} {description}"));
         }
     }
+    if ignored.without_results == tasks && tasks > 0 {
+        warnings.push(
+            "no task of the file has annotations or predictions, not even empty ones: only the documents were imported; export the project as \
+             JSON if it has annotations"
+                .to_owned(),
+        );
+    }
     for (name, unusable) in &unusable_names {
         let task = unusable.first_task.as_deref().unwrap_or("-");
         warnings.push(format!(

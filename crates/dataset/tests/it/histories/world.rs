@@ -87,7 +87,7 @@ fn task_json(task: &Task) -> Value {
 }
 
 pub(super) async fn create(conn: &mut PgConnection, document: usize, wording: u8, title: u8) -> Result<CreatedDocument, ImportError> {
-    let Value::Object(metadata) = json!({ "title": title }) else { unreachable!("an object") };
+    let metadata = serde_json::from_value(json!({ "title": title })).unwrap();
     let new = NewDocument {
         source: SOURCE.to_owned(),
         project: PROJECT.to_owned(),

@@ -41,7 +41,8 @@ pub(crate) async fn evaluate(
     let report = score(deps, attempt, trained, scratch).await?;
     let comparison = Comparison::from_report(&report);
     let documents = report.fields.iter().filter_map(|field| field.neighbours).map(|accuracy| accuracy.queries).max().unwrap_or(0);
-    let text = format!("test split read once: {} pairs and {documents} documents in {} fields", report.pairs, report.fields.len());
+    let copies = if report.copies == 0 { String::new() } else { format!(", {} more pairs left out as copies", report.copies) };
+    let text = format!("test split read once: {} pairs{copies} and {documents} documents in {} fields", report.pairs, report.fields.len());
     record_log(&deps.pool, attempt, &json!({ "text": text })).await?;
     if matches!(comparison, Comparison::Worse | Comparison::Unknown) {
         let text = comparison.describe(&report);

@@ -6,8 +6,8 @@ use sqlx::PgPool;
 use crate::database::{count, import, is, state, with_database};
 use crate::task_builders::{file, task};
 
-const BLANKS: &str = include_str!("../../fixtures/cases/span-text-blanks/export.json");
-const CRLF: &str = include_str!("../../fixtures/cases/crlf-offsets/export.json");
+const BLANKS: &str = include_str!("../../../fixtures/cases/span-text-blanks/export.json");
+const CRLF: &str = include_str!("../../../fixtures/cases/crlf-offsets/export.json");
 const WINDOWS: &str = "LEASE\r\nLandlord: Harbour Board\r\nTenant: Quarry Holdings\r\nTerm: nine years\r\n";
 
 /// The places of a field, as `start..end text`.

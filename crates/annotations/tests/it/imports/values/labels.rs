@@ -3,7 +3,7 @@
 use crate::database::{count, import, is, state, with_database};
 use crate::task_builders::{file, reviewed};
 
-const EXPORT: &str = include_str!("../../fixtures/cases/labels-that-look-like-nothing/export.json");
+const EXPORT: &str = include_str!("../../../fixtures/cases/labels-that-look-like-nothing/export.json");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn labels_that_look_like_nothing_stay_labels_and_are_named() {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::database::{count, import, is, state, with_database};
 use crate::task_builders::{file, prediction, reviewed};
 
-const EXPORT: &str = include_str!("../../fixtures/cases/15-nfc-nfd-and-marks/export.json");
+const EXPORT: &str = include_str!("../../../fixtures/cases/15-nfc-nfd-and-marks/export.json");
 const COMPOSED: &str = "Goiás";
 const DECOMPOSED: &str = "Goia\u{301}s";
 
@@ -131,7 +131,7 @@ async fn the_migration_repairs_the_status_of_equal_values() {
         task["predictions"] = json!([prediction(1, "v", "2024-01-01T00:00:00Z", &[("state", "Bahia")])]);
         import(&pool, file(&[task])).await.unwrap();
         sqlx::query("UPDATE annotations SET predicted_value = ARRAY[$1]").bind(DECOMPOSED).execute(&pool).await.unwrap();
-        let migration = include_str!("../../../../../migrations/0023_comparable_values.up.sql");
+        let migration = include_str!("../../../../../../migrations/0023_comparable_values.up.sql");
         let update = &migration[migration.find("UPDATE annotations").unwrap()..];
         sqlx::raw_sql(sqlx::AssertSqlSafe(update.to_owned())).execute(&pool).await.unwrap();
         assert_eq!(state(&pool, "1", "state").await, is(Some(&[COMPOSED]), Some(&[COMPOSED]), "OK", 2));

@@ -6,7 +6,7 @@ use crate::database::{count, import, is, state, with_database};
 use crate::random_text::random_text;
 use crate::task_builders::{annotation, file, task};
 
-const EXPORT: &str = include_str!("../../fixtures/cases/html-places/export.json");
+const EXPORT: &str = include_str!("../../../fixtures/cases/html-places/export.json");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn places_in_html_are_named_as_not_read_and_cost_no_answer() {

@@ -19,12 +19,19 @@ const EXTENSIONS: [&str; 62] = [
 const SENTENCE_WORDS: [&str; 16] =
     ["see", "in", "is", "the", "are", "at", "as", "please", "attached", "refer", "from", "with", "file", "this", "was", "has"];
 
+/// Shortest file in Base64 that is recognized, and how PDF, ZIP and Office, RTF, PNG, JPEG, GIF and old Office files start in it.
+const MIN_BASE64_BYTES: usize = 64;
+const BASE64_STARTS: [&str; 7] = ["JVBERi0", "UEsDB", "e1xydGY", "iVBORw0KGgo", "/9j/", "R0lGOD", "0M8R4KGx"];
+
 /// Returns what kind of address a text is, for a message: `a URL`. `None` for any other text, even if it mentions an address.
 #[must_use]
 pub fn describe_address(text: &str) -> Option<&'static str> {
-    let text = unquote(text);
+    let text = link_target(unquote(text));
     if is_data_uri(text) {
         return Some("a data URI");
+    }
+    if is_base64_file(text) {
+        return Some("a file in Base64");
     }
     if text.is_empty() || text.len() > MAX_ADDRESS_BYTES {
         return None;
@@ -48,6 +55,13 @@ fn describe_line(line: &str) -> Option<&'static str> {
     }
     if let [word] = words.as_slice() {
         return describe_word(word);
+    }
+    // a list, as `a.pdf, b.pdf`
+    let mut listed = words.iter().map(|word| describe_word(unquote(word.trim_end_matches([',', ';']))));
+    if let Some(kind) = listed.next().flatten()
+        && listed.all(|kind| kind.is_some())
+    {
+        return Some(kind);
     }
     if line.starts_with(['/', '~']) || line.starts_with("./") || line.starts_with("../") {
         return (is_one_location(&words) && has_known_extension(line)).then_some("a path");
@@ -78,6 +92,25 @@ fn unquote(text: &str) -> &str {
     })
 }
 
+/// The target of a text that is only a Markdown link or picture, `[Lease](https://…)`; any other text as it is.
+fn link_target(text: &str) -> &str {
+    let rest = text.strip_prefix('!').unwrap_or(text).trim_start_matches('[');
+    match rest.split_once("](") {
+        // the brackets of a link may have been removed as quotes
+        Some((label, target)) if target.ends_with(')') && !label.contains(['\n', '[']) && !target.contains(char::is_whitespace) => {
+            target.trim_end_matches(')')
+        }
+        _ => text,
+    }
+}
+
+/// Whether a text is a file in Base64, by its first bytes.
+fn is_base64_file(text: &str) -> bool {
+    text.len() >= MIN_BASE64_BYTES
+        && BASE64_STARTS.iter().any(|start| text.starts_with(start))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\r' | b'\n'))
+}
+
 fn is_data_uri(text: &str) -> bool {
     let Some(rest) = text.get(..5).filter(|start| start.eq_ignore_ascii_case("data:")).map(|_| &text[5..]) else {
         return false;
@@ -102,7 +135,8 @@ fn has_scheme(text: &str) -> bool {
     let is_scheme = scheme.len() > 1
         && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte));
-    let has_location = rest.strip_prefix("//").is_some_and(|rest| rest.starts_with(|first: char| !first.is_whitespace()));
+    let has_location = rest.strip_prefix("//").is_some_and(|rest| rest.starts_with(|first: char| !first.is_whitespace()))
+        || (scheme.eq_ignore_ascii_case("blob") && has_scheme(rest));
     is_scheme && (has_location || (scheme.eq_ignore_ascii_case("file") && rest.starts_with('/') && rest.len() > 1))
 }
 
@@ -203,8 +237,27 @@ mod tests {
             ("lease_118.pdf", "a file name"),
             ("Lease 118 (final).PDF", "a file name"),
             ("contrato-são-paulo.docx", "a file name"),
+            ("lease_118.pdf, lease_119.pdf", "a file name"),
+            ("lease.pdf; loan.pdf", "a file name"),
+            ("[\"s3://a/1.txt\", \"s3://a/2.txt\"]", "a URL"),
+            ("s3://a/1.txt,s3://a/2.txt", "a URL"),
+            ("[Lease](https://example.org/a.pdf)", "a URL"),
+            ("![scan](/data/upload/7/a.png)", "a path"),
+            ("blob:https://example.org/0f3a", "a URL"),
+            ("dbfs:/mnt/contracts/a.txt", "a path"),
+            ("\\\\?\\C:\\contracts\\a.txt", "a Windows path"),
+            ("/mnt/c/Users/Ana/a.txt\n/mnt/c/Users/Ana/b.txt", "a path"),
+            ("\u{200f}s3://a/חוזה.pdf", "a URL"),
         ] {
             assert_eq!(describe_address(text), Some(kind), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn files_in_base64_are_no_texts() {
+        for start in BASE64_STARTS {
+            let text = format!("{start}{}\n{}==", "Ab9+".repeat(20), "xY/7".repeat(10));
+            assert_eq!(describe_address(&text), Some("a file in Base64"), "{start}");
         }
     }
 
@@ -236,6 +289,14 @@ mod tests {
             "\\\\",
             "Clause 7.txt is void, and the tenant pays",
             "<p>Lease</p>",
+            "[Lease](https://example.org/a.pdf) of the quay",
+            "[1](a) and [2](b)",
+            "Lease, Loan",
+            "U.S.A. e.g.",
+            "JVBERi0 is how a PDF starts",
+            "/9j/ and more",
+            "lease_118.pdf, the lease",
+            "Ver contrato.pdf",
         ] {
             assert_eq!(describe_address(text), None, "{text:?}");
         }

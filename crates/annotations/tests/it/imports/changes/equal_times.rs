@@ -124,7 +124,7 @@ async fn states_that_arrival_decided_are_derived_again_by_the_migration() {
             assert_eq!(sqlx::raw_sql(statement).execute(&pool).await.unwrap().rows_affected(), 2);
         }
         assert_eq!(state(&pool, "802", "kind").await.1, Some(vec!["older-id".to_owned()]));
-        sqlx::raw_sql(include_str!("../../../../../migrations/0022_equal_times.up.sql")).execute(&pool).await.unwrap();
+        sqlx::raw_sql(include_str!("../../../../../../migrations/0022_equal_times.up.sql")).execute(&pool).await.unwrap();
         for task in ["801", "802", "803"] {
             assert_eq!(state(&pool, task, "kind").await.1, Some(vec!["newer-id".to_owned()]), "{task}");
         }

@@ -147,7 +147,7 @@ async fn sketches_of_older_versions_are_computed_again() {
         import(&pool, file(&tasks)).await.unwrap();
         let sketches = "SELECT count(*) FROM document_sketches";
         assert_eq!(count(&pool, sketches).await, 2);
-        let migration = include_str!("../../../../../migrations/0021_sketches_without_blanks.up.sql");
+        let migration = include_str!("../../../../../../migrations/0021_sketches_without_blanks.up.sql");
         let mut transaction = pool.begin().await.unwrap();
         sqlx::raw_sql(migration).execute(&mut *transaction).await.unwrap();
         transaction.commit().await.unwrap();

@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+/// What follows for a text that is HTML.
+pub const HTML_TEXT: &str = "the text is HTML: its tags become features of models, and places in it are not read; only near-duplicates are \
+                             found by the rendered text; import the plain text instead";
+
 /// Elements whose tags are enough to recognize HTML.
 const ELEMENTS: [&str; 50] = [
     "a",

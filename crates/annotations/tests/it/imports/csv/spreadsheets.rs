@@ -5,18 +5,18 @@ use aprendiz_annotations::import::legacy_csv::{LegacyCsvReport, score};
 use sqlx::PgPool;
 
 use crate::database::{count, import, is, state, with_database};
-use crate::imports::legacy_csv::{csv, csv_with, options};
+use crate::imports::csv::legacy_csv::{csv, csv_with, options};
 use crate::task_builders::{file, task};
 
-const PANDAS_EXPORT: &str = include_str!("../../fixtures/cases/review-csv-from-pandas/export.json");
-const PANDAS: &str = include_str!("../../fixtures/cases/review-csv-from-pandas/review.csv");
-const EXCEL_EXPORT: &str = include_str!("../../fixtures/cases/review-csv-from-excel/export.json");
-const ANSI: &[u8] = include_bytes!("../../fixtures/cases/review-csv-from-excel/ansi.csv");
-const ANSI_HEADER: &[u8] = include_bytes!("../../fixtures/cases/review-csv-from-excel/ansi-header.csv");
-const UTF16: &[u8] = include_bytes!("../../fixtures/cases/review-csv-from-excel/utf16-without-mark.csv");
-const MARK_AND_TAB: &[u8] = include_bytes!("../../fixtures/cases/review-csv-from-excel/utf8-mark-and-tab.csv");
-const MAC: &[u8] = include_bytes!("../../fixtures/cases/review-csv-from-excel/mac-line-ends.csv");
-const DECIMAL_ID: &str = include_str!("../../fixtures/cases/review-csv-from-excel/decimal-id.csv");
+const PANDAS_EXPORT: &str = include_str!("../../../fixtures/cases/review-csv-from-pandas/export.json");
+const PANDAS: &str = include_str!("../../../fixtures/cases/review-csv-from-pandas/review.csv");
+const EXCEL_EXPORT: &str = include_str!("../../../fixtures/cases/review-csv-from-excel/export.json");
+const ANSI: &[u8] = include_bytes!("../../../fixtures/cases/review-csv-from-excel/ansi.csv");
+const ANSI_HEADER: &[u8] = include_bytes!("../../../fixtures/cases/review-csv-from-excel/ansi-header.csv");
+const UTF16: &[u8] = include_bytes!("../../../fixtures/cases/review-csv-from-excel/utf16-without-mark.csv");
+const MARK_AND_TAB: &[u8] = include_bytes!("../../../fixtures/cases/review-csv-from-excel/utf8-mark-and-tab.csv");
+const MAC: &[u8] = include_bytes!("../../../fixtures/cases/review-csv-from-excel/mac-line-ends.csv");
+const DECIMAL_ID: &str = include_str!("../../../fixtures/cases/review-csv-from-excel/decimal-id.csv");
 
 async fn csv71(pool: &PgPool, bytes: impl Into<Vec<u8>>) -> LegacyCsvReport {
     let mut options = options();

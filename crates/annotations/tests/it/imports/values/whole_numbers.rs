@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::database::{count, import, is, state, with_database};
 use crate::task_builders::{file, task};
 
-const EXPORT: &str = include_str!("../../fixtures/cases/whole-numbers-as-floats/export.json");
+const EXPORT: &str = include_str!("../../../fixtures/cases/whole-numbers-as-floats/export.json");
 
 fn number_item(name: &str, number: &Value) -> Value {
     json!({"type": "number", "from_name": name, "to_name": "text", "value": {"number": number}})

@@ -1,13 +1,14 @@
 //! Texts that are only an address.
 
 use aprendiz_annotations::SplitRatios;
+use aprendiz_annotations::documents::Metadata;
 use aprendiz_annotations::import::{NewDocument, create_document};
-use serde_json::{Map, json};
+use serde_json::json;
 
 use crate::database::{count, import, import_with, with_database};
 use crate::task_builders::{file, reviewed};
 
-const EXPORT: &str = include_str!("../../fixtures/cases/text-is-an-address/export.json");
+const EXPORT: &str = include_str!("../../../fixtures/cases/text-is-an-address/export.json");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_is_only_an_address_is_refused_with_the_way_out() {
@@ -67,7 +68,7 @@ async fn a_single_document_is_no_address_either() {
             project: "1".to_owned(),
             task_id: "1".to_owned(),
             file_name: None,
-            metadata: Map::new(),
+            metadata: Metadata::default(),
             text: text.to_owned(),
         };
         let error = create_document(&mut conn, new("s3://contracts/lease_1.txt"), SplitRatios::default()).await.unwrap_err();

@@ -4,12 +4,12 @@ use aprendiz_annotations::fields::{Cardinality, FieldDefinition, FieldKind, decl
 use serde_json::json;
 
 use crate::database::{count, import, is, state, with_database};
-use crate::imports::legacy_csv::{csv, csv_with, options};
+use crate::imports::csv::legacy_csv::{csv, csv_with, options};
 use crate::task_builders::{annotation, file, prediction, reviewed, task};
 
-const EXPORT: &str = include_str!("../../fixtures/cases/names-with-blanks-and-letters/export.json");
-const REVIEW: &str = include_str!("../../fixtures/cases/names-with-blanks-and-letters/review.csv");
-const NAMES_IN_FILES: &str = include_str!("../../fixtures/cases/field-names-in-files/export.json");
+const EXPORT: &str = include_str!("../../../fixtures/cases/names-with-blanks-and-letters/export.json");
+const REVIEW: &str = include_str!("../../../fixtures/cases/names-with-blanks-and-letters/review.csv");
+const NAMES_IN_FILES: &str = include_str!("../../../fixtures/cases/field-names-in-files/export.json");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn labels_with_blanks_and_letters_become_the_fields_of_the_review_file() {
