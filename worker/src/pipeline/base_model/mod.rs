@@ -9,11 +9,12 @@ use aprendiz_artifacts::{ObjectPrefix, parse_writer};
 use aprendiz_encoder::{BaseModel, BaseModelCaches, EncoderError};
 use aprendiz_inference::manifest::ManifestFile;
 use aprendiz_run_spec::{BaseModelName, RunKind};
-use aprendiz_runs::{AttemptId, EventKind, ModelVersion, RunId, find_version, find_version_by_run, record_attempt_event};
+use aprendiz_runs::{AttemptId, ModelVersion, RunId, find_version, find_version_by_run};
 use serde_json::{Value, json};
 
 use crate::deps::Deps;
 use crate::interruption::Interruption;
+use crate::pipeline::progress::record_log_event;
 use crate::retry::retry_on_outage;
 use crate::scratch::Scratch;
 
@@ -46,7 +47,7 @@ pub(crate) async fn ensure_base_model(
     let version = match name {
         BaseModelName::Hub(_) | BaseModelName::Directory(_) => None,
         BaseModelName::Version(model, number) => {
-            let found = retry_on_outage!(async { find_version(&mut *deps.pool.acquire().await?, model.as_str(), Some(*number)).await })?;
+            let found = retry_on_outage!(async { find_version(&mut *deps.database.read().await?, model.as_str(), Some(*number)).await })?;
             Some(found.ok_or_else(|| unknown_base_model(format!("base model `{name}` does not exist: no such version is published")))?)
         }
         BaseModelName::Bucket { bucket, prefix } => Some(find_version_at(deps, bucket, prefix).await?),
@@ -65,15 +66,11 @@ pub(crate) async fn ensure_base_model(
     }?;
     let base = BaseModelRef { name: name.clone(), model, version: version.map(|version| (version.model, version.number)) };
     let event = json!({ "text": format!("starts from {}, sha256 {}", base.name, base.model.hash), "base_model": base.card() });
-    record_log(deps, attempt, &event).await?;
+    record_log_event(&deps.database, attempt, &event).await?;
     for note in &base.model.notes {
-        record_log(deps, attempt, &json!({ "text": format!("base model {}: {note}", base.name) })).await?;
+        record_log_event(&deps.database, attempt, &json!({ "text": format!("base model {}: {note}", base.name) })).await?;
     }
     Ok(base)
-}
-
-async fn record_log(deps: &Deps, attempt: AttemptId, event: &Value) -> Result<(), Interruption> {
-    Ok(retry_on_outage!(async { record_attempt_event(&mut *deps.pool.acquire().await?, attempt, EventKind::Log, event).await })?)
 }
 
 async fn find(path: String, caches: BaseModelCaches) -> Result<Result<BaseModel, EncoderError>, Interruption> {
@@ -91,7 +88,7 @@ async fn download_from_hub(deps: &Deps, attempt: AttemptId, name: &BaseModelName
     tracing::info!(base_model = name.as_str(), hub.endpoint, "downloading a base model");
     let Some(downloaded) = hub::download(hub, owner, model, folder).await? else { return Ok(true) };
     let text = format!("downloaded {owner}/{model} at commit {} from {}: {} bytes", downloaded.commit, hub.endpoint, downloaded.bytes);
-    record_log(deps, attempt, &json!({ "text": text })).await?;
+    record_log_event(&deps.database, attempt, &json!({ "text": text })).await?;
     Ok(true)
 }
 
@@ -108,7 +105,7 @@ async fn find_version_at(deps: &Deps, bucket: &str, prefix: &str) -> Result<Mode
         ))
     };
     let (run_id, _) = parse_writer(&format!("{prefix}/")).ok_or_else(not_published)?;
-    let found = retry_on_outage!(async { find_version_by_run(&mut *deps.pool.acquire().await?, RunId(run_id)).await })?;
+    let found = retry_on_outage!(async { find_version_by_run(&mut *deps.database.read().await?, RunId(run_id)).await })?;
     found.filter(|version| version.object_prefix == prefix).ok_or_else(not_published)
 }
 

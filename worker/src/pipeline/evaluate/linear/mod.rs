@@ -8,12 +8,12 @@ mod test_split;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use aprendiz_db::Database;
 use aprendiz_evaluation::{FieldReport, ReportOptions, ScoredExample, Threshold, choose_threshold, report};
 use aprendiz_inference::{Model, ThresholdDecision, set_thresholds};
-use aprendiz_runs::{AttemptId, EventKind, record_attempt_event};
+use aprendiz_runs::AttemptId;
 use aprendiz_training::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::linear::aggregate::aggregate_metrics;
@@ -21,7 +21,7 @@ use crate::pipeline::evaluate::linear::findings::Findings;
 use crate::pipeline::evaluate::linear::test_split::{for_each_line, score_test_split};
 use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::evaluate::{Evaluation, metrics_from_rows, write_reports};
-use crate::retry::retry_on_outage;
+use crate::pipeline::progress::record_log_event;
 use crate::scratch::Scratch;
 
 /// Predictions for all test examples: they make the metrics reproducible and test `predict`.
@@ -29,7 +29,7 @@ const PREDICTIONS_FILE: &str = "test_predictions.jsonl";
 
 /// Evaluates the trained model and writes reports and model card into its directory.
 pub(crate) async fn evaluate(
-    pool: &PgPool,
+    database: &Database,
     attempt: AttemptId,
     trained: &TrainedModel<'_>,
     scratch: &Scratch,
@@ -41,8 +41,7 @@ pub(crate) async fn evaluate(
     let examples: u64 = test.iter().map(|field| field.examples).sum();
     let read = format!("test split read once: {examples} examples in {} fields", test.len());
     for text in findings.sentences.iter().map(|finding| format!("warning: {finding}")).chain([read]) {
-        let event = json!({ "text": text });
-        retry_on_outage!(async { record_attempt_event(&mut *pool.acquire().await?, attempt, EventKind::Log, &event).await })?;
+        record_log_event(database, attempt, &json!({ "text": text })).await?;
     }
 
     let mut metrics = aggregate_metrics("test", &test);
