@@ -5,6 +5,7 @@ mod object_store;
 mod postgres;
 mod redis;
 mod servers;
+mod sessions;
 mod workers;
 
 use uuid::Uuid;
