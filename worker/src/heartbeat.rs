@@ -4,12 +4,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use aprendiz_db::Database;
 use aprendiz_runs::{RunsError, WorkerCommand, WorkerId, heartbeat_worker};
-use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::retry::in_transaction;
 use crate::shutdown::Shutdown;
 
 /// Time between heartbeats, and so the delay until an operator command takes effect.
@@ -60,10 +61,10 @@ impl WorkerHealth {
 }
 
 /// Sends heartbeats until the future is dropped and carries out the commands they return.
-pub(crate) async fn send_heartbeats(pool: &PgPool, worker: WorkerId, health: &WorkerHealth, shutdown: &Shutdown) {
+pub(crate) async fn send_heartbeats(database: &Database, worker: WorkerId, health: &WorkerHealth, shutdown: &Shutdown) {
     let mut draining = false;
     loop {
-        match tokio::time::timeout(HEARTBEAT_TIMEOUT, send_heartbeat(pool, worker, health.is_listening())).await {
+        match tokio::time::timeout(HEARTBEAT_TIMEOUT, send_heartbeat(database, worker, health.is_listening())).await {
             Ok(Ok(command)) => {
                 health.last_heartbeat.send_replace(Some(Instant::now()));
                 if command != WorkerCommand::Continue && !std::mem::replace(&mut draining, true) {
@@ -82,7 +83,6 @@ pub(crate) async fn send_heartbeats(pool: &PgPool, worker: WorkerId, health: &Wo
     }
 }
 
-async fn send_heartbeat(pool: &PgPool, worker: WorkerId, listening: bool) -> Result<WorkerCommand, RunsError> {
-    let mut conn = pool.acquire().await?;
-    heartbeat_worker(&mut conn, worker, listening).await
+async fn send_heartbeat(database: &Database, worker: WorkerId, listening: bool) -> Result<WorkerCommand, RunsError> {
+    in_transaction!(database, tx => heartbeat_worker(&mut tx, worker, listening)).await
 }

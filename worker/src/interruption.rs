@@ -15,8 +15,9 @@ pub(crate) enum Interruption {
     ShuttingDown,
     /// Another run builds the dataset: this attempt has been released already.
     AwaitingDataset,
-    /// Postgres is unreachable. `retry_on_outage!` retries; elsewhere the attempt fails.
-    DatabaseUnavailable(String),
+    /// Postgres is unreachable, or aborted the transaction because of a concurrent one. `retry_on_outage!` repeats; elsewhere the attempt fails and the
+    /// run is retried.
+    DatabaseRetry(String),
     /// The attempt failed.
     Failed(Failure),
 }
@@ -52,7 +53,7 @@ impl From<RunsError> for Interruption {
         }
         match error {
             RunsError::LeaseLost { .. } => Self::LeaseLost,
-            error if error.is_unavailable() => Self::DatabaseUnavailable(error.to_string()),
+            error if error.must_be_repeated() => Self::DatabaseRetry(error.to_string()),
             RunsError::DatasetErased(_) => Self::retryable("dataset_erased", error.to_string()),
             error if error.is_retryable() => Self::retryable("database", error.to_string()),
             error => Self::broken_state(error),
@@ -74,8 +75,8 @@ impl From<aprendiz_dataset::DatasetError> for Interruption {
             return Self::permanent("database_privilege", text);
         }
         match error {
-            aprendiz_dataset::DatasetError::Database(error) if aprendiz_runs::is_unavailable(&error) => {
-                Self::DatabaseUnavailable(error.to_string())
+            aprendiz_dataset::DatasetError::Database(error) if aprendiz_db::retry_reason(&error).is_some() => {
+                Self::DatabaseRetry(error.to_string())
             }
             error => Self::Failed(Failure { code: error.code().to_owned(), text: error.to_string(), retryable: error.is_retryable() }),
         }

@@ -116,10 +116,10 @@ async fn healthz(State(state): State<ProbeState>) -> impl IntoResponse {
 /// Readiness: whether the worker can claim runs.
 async fn readyz(State(state): State<ProbeState>) -> impl IntoResponse {
     let (health, deps) = (&state.context.health, &state.context.deps);
-    let ping = async { sqlx::query("SELECT 1").execute(&deps.pool).await };
+    let ping = async { deps.database.ping().await };
     let database = match timeout(PROBE_TIMEOUT, ping).await {
-        Ok(Ok(_)) if health.heartbeat_age().is_some_and(|age| age < MAX_HEARTBEAT_AGE) => Ok(()),
-        Ok(Ok(_)) => Err(format!("reachable, but no heartbeat succeeded in the last {} s", MAX_HEARTBEAT_AGE.as_secs())),
+        Ok(Ok(())) if health.heartbeat_age().is_some_and(|age| age < MAX_HEARTBEAT_AGE) => Ok(()),
+        Ok(Ok(())) => Err(format!("reachable, but no heartbeat succeeded in the last {} s", MAX_HEARTBEAT_AGE.as_secs())),
         _ => Err(format!("no response within {} s", PROBE_TIMEOUT.as_secs())),
     };
     let bucket = match timeout(PROBE_TIMEOUT, deps.store.check()).await {

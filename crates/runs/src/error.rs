@@ -64,9 +64,9 @@ impl RunsError {
         matches!(self, Self::Database(_) | Self::DatasetErased(_))
     }
 
-    /// Whether Postgres is temporarily unavailable, so that the same statement may succeed in a moment.
+    /// Whether the same transaction should be repeated: Postgres is temporarily unavailable, or a concurrent transaction caused a conflict.
     #[must_use]
-    pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Database(error) if aprendiz_db::is_unavailable(error))
+    pub fn must_be_repeated(&self) -> bool {
+        matches!(self, Self::Database(error) if aprendiz_db::retry_reason(error).is_some())
     }
 }

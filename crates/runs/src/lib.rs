@@ -17,7 +17,6 @@ mod workers;
 pub use access::api_keys::{ApiKey, NewApiKey, authenticate, create_api_key, list_api_keys, revoke_api_key};
 pub use access::audit::{AuditEntry, AuditFilter, list_audit, record_audit};
 pub use access::role::Role;
-pub use aprendiz_db::is_unavailable;
 pub use error::RunsError;
 pub use ids::{DatasetId, ModelVersionId, RunId, WorkerId};
 pub use objects::confirm::{confirm_object, publish_objects};

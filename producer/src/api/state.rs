@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use aprendiz_artifacts::Store;
+use aprendiz_db::Database;
 use aprendiz_queue::QueueConfig;
 use metrics_exporter_prometheus::PrometheusHandle;
-use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use crate::config::ApiConfig;
 /// Shared state; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct AppState {
-    pub(crate) pool: PgPool,
+    pub(crate) database: Database,
     pub(crate) store: Store,
     pub(crate) config: Arc<ApiConfig>,
     pub(crate) events: EventHub,
@@ -44,7 +44,7 @@ pub(crate) struct AppState {
 impl AppState {
     #[expect(clippy::too_many_arguments, reason = "the parts of the server are assembled here, once")]
     pub(crate) fn new(
-        pool: PgPool,
+        database: Database,
         store: Store,
         queue: QueueConfig,
         config: ApiConfig,
@@ -54,7 +54,7 @@ impl AppState {
         background_tasks: Vec<(&'static str, AbortHandle)>,
     ) -> Self {
         Self {
-            pool,
+            database,
             models: Arc::new(ModelCache::new(store.clone(), config.model_cache_dir.clone(), config.model_cache_size)),
             store,
             admission: Arc::new(Semaphore::new(config.max_requests)),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use aprendiz_db::{Database, Session};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -20,13 +21,14 @@ use crate::config::ApiConfig;
 /// A service with an unreachable database: its responses do not depend on the database.
 async fn service() -> Router {
     let options = PgConnectOptions::new().host("127.0.0.1").port(1).username("unused");
-    let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100)).connect_lazy_with(options);
+    let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100));
+    let database = Database::direct(Session::new(options), pool);
     let store = aprendiz_artifacts::StoreConfig { bucket: "none".to_owned(), key_prefix: String::new(), timeout: Duration::from_secs(1) };
     let store = aprendiz_artifacts::Store::connect(&store).await;
     let queue = aprendiz_queue::QueueConfig { redis_url: SecretString::from("redis://127.0.0.1:1"), prefix: "test".to_owned() };
     let config = ApiConfig::for_tests();
     router(AppState::new(
-        pool,
+        database,
         store,
         queue,
         config,

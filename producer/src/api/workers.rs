@@ -43,7 +43,7 @@ struct ListQuery {
 async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuery<ListQuery>) -> Result<Json<Page<WorkerInfo>>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_cursor).transpose()?.map(|(at, id)| (at, WorkerId(id)));
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let workers = list_workers(&mut conn, WorkerFilter { all: query.all, after }, limit + 1).await?;
     Ok(Json(Page::from_items(workers, limit, |worker| encode_cursor(worker.started_at, worker.id.0))))
 }
@@ -57,7 +57,7 @@ async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
     ),
 )]
 async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<WorkerId>) -> Result<Json<WorkerInfo>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     Ok(Json(get_worker(&mut conn, id).await?))
 }
 
@@ -90,6 +90,8 @@ async fn drain(
     body: OptionalJsonBody<DrainRequest>,
 ) -> Result<(StatusCode, Json<WorkerInfo>), ApiError> {
     let DrainRequest { release_runs } = body.value;
-    let mut conn = state.pool.acquire().await?;
-    Ok((StatusCode::ACCEPTED, Json(request_drain(&mut conn, id, release_runs, &actor.0).await?)))
+    let mut tx = state.database.begin().await?;
+    let worker = request_drain(&mut tx, id, release_runs, &actor.0).await?;
+    tx.commit().await?;
+    Ok((StatusCode::ACCEPTED, Json(worker)))
 }

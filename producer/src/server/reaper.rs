@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use aprendiz_db::{LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
+use aprendiz_db::{Database, LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
 use aprendiz_runs::{RunsError, reap_expired_leases, republish_unclaimed};
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -23,9 +22,9 @@ const BATCH_SIZE: i64 = 100;
 const REPUBLISH_DELAY: Duration = Duration::from_secs(60);
 
 /// Runs until shutdown.
-pub(crate) async fn run(database: PgConnectOptions, shutdown: CancellationToken) {
+pub(crate) async fn run(database: Database, shutdown: CancellationToken) {
     let options = LeaderOptions {
-        session: background_session(database, "aprendiz-reaper", Some(SESSION_TIMEOUT)),
+        session: background_session(&database, "aprendiz-reaper", Some(SESSION_TIMEOUT)),
         lock: LeaderLock::Reaper,
         interval: REAP_INTERVAL,
         max_backoff: MAX_BACKOFF,

@@ -7,10 +7,9 @@ use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
-use aprendiz_db::{Backoff, WarnOnce};
+use aprendiz_db::{Backoff, Database, Session, WarnOnce};
 use aprendiz_queue::{Publisher, QueueConfig, QueueError};
 use aprendiz_runs::{RunId, RunsError, due_outbox_entries, mark_published, next_due_in};
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -43,13 +42,13 @@ enum RelayError {
 }
 
 /// Runs until shutdown.
-pub(crate) async fn run(database: PgConnectOptions, queue: QueueConfig, shutdown: CancellationToken) {
+pub(crate) async fn run(database: Database, queue: QueueConfig, shutdown: CancellationToken) {
     // a commit that a crash of Postgres loses only publishes a wake-up twice, which is harmless: commits need not wait for the disk
-    let options = background_session(database, "aprendiz-relay", None).options([("synchronous_commit", "off")]);
+    let session = background_session(&database, "aprendiz-relay", None).set("synchronous_commit", "off");
     let mut backoff = Backoff::new(MIN_BACKOFF, MAX_BACKOFF);
     let mut warned = WarnOnce::default();
     while !shutdown.is_cancelled() {
-        let mut relay = Relay { options: &options, queue: &queue, warned: &mut warned, backoff: &mut backoff };
+        let mut relay = Relay { session: &session, queue: &queue, warned: &mut warned, backoff: &mut backoff };
         let Some(outcome) = shutdown.run_until_cancelled(relay.work()).await else {
             return;
         };
@@ -64,7 +63,7 @@ pub(crate) async fn run(database: PgConnectOptions, queue: QueueConfig, shutdown
 
 /// State of the relay between two failures.
 struct Relay<'a> {
-    options: &'a PgConnectOptions,
+    session: &'a Session,
     queue: &'a QueueConfig,
     warned: &'a mut WarnOnce,
     backoff: &'a mut Backoff,
@@ -73,11 +72,9 @@ struct Relay<'a> {
 impl Relay<'_> {
     /// Publishes wake-ups until an error occurs.
     async fn work(&mut self) -> Result<Infallible, RelayError> {
-        let mut listener = PgListener::connect_with(&self.pool().await?).await?;
-        listener.eager_reconnect(false);
-        listener.listen(NOTIFY_CHANNEL).await?;
-        let mut outbox = PgConnection::connect_with(self.options).await?;
-        let mut marks = PgConnection::connect_with(self.options).await?;
+        let mut listener = self.session.listen(NOTIFY_CHANNEL).await?;
+        let mut outbox = self.session.connect().await?;
+        let mut marks = self.session.connect().await?;
         let mut publisher = Publisher::connect(self.queue).await?;
         let mut idle_polls = 0;
         loop {
@@ -101,11 +98,6 @@ impl Relay<'_> {
                 }
             }
         }
-    }
-
-    /// `PgListener` requires a pool; it holds the only connection of this one.
-    async fn pool(&self) -> Result<PgPool, sqlx::Error> {
-        PgPoolOptions::new().max_connections(1).connect_with(self.options.clone()).await
     }
 
     fn recovered(&mut self) {

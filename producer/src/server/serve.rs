@@ -34,8 +34,8 @@ pub(crate) struct ServeOptions {
 pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<()> {
     // uploads and models are stored without access for other users
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let pool = database::connect(&config.database).await?;
-    database::require_usable(&mut *pool.acquire().await?).await.with_context(|| format!("database {}", config.database.location()))?;
+    let database = database::connect(&config.database).await?;
+    database::require_usable(&mut *database.read().await?).await.with_context(|| format!("database {}", config.database.location()))?;
     let store = Store::connect(&config.store).await;
     store.check().await?;
     let listener =
@@ -46,27 +46,28 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
     let tasks = TaskTracker::new();
     let events = EventHub::new();
     let mut background_tasks = Vec::new();
-    let hub = tasks.spawn(events.clone().run(pool.clone(), shutdown.clone()));
+    let hub = tasks.spawn(events.clone().run(database.session("aprendiz-events"), shutdown.clone()));
     background_tasks.push(("events", hub.abort_handle()));
     if options.relay {
-        let (database, queue, stop) = (config.database.options.clone(), config.queue.clone(), shutdown.clone());
+        let (database, queue, stop) = (database.clone(), config.queue.clone(), shutdown.clone());
         // runs on its own thread, so that publishing never waits for the work of the API
         let relay = tasks.spawn_blocking(move || Handle::current().block_on(relay::run(database, queue, stop)));
         background_tasks.push(("relay", relay.abort_handle()));
     }
     if options.reaper {
-        let reaper = tasks.spawn(reaper::run(config.database.options.clone(), shutdown.clone()));
+        let reaper = tasks.spawn(reaper::run(database.clone(), shutdown.clone()));
         background_tasks.push(("reaper", reaper.abort_handle()));
-        let sweeper = tasks.spawn(sweeper::run(config.database.options.clone(), store.clone(), config.sweep, shutdown.clone()));
+        let sweeper = tasks.spawn(sweeper::run(database.clone(), store.clone(), config.sweep, shutdown.clone()));
         background_tasks.push(("sweeper", sweeper.abort_handle()));
     }
     let recorder = metrics::install();
     background_tasks.push(("metrics", tasks.spawn(metrics::run_upkeep(recorder.clone(), shutdown.clone())).abort_handle()));
     let imports = Arc::new(Notify::new());
     let import_config = ImportWorkerConfig { ratios: config.api.split_ratios, total_bytes: config.api.max_import_decompressed_bytes };
-    let import_worker = tasks.spawn(import_worker::run(pool.clone(), store.clone(), import_config, Arc::clone(&imports), shutdown.clone()));
+    let import_worker =
+        tasks.spawn(import_worker::run(database.clone(), store.clone(), import_config, Arc::clone(&imports), shutdown.clone()));
     background_tasks.push(("import_worker", import_worker.abort_handle()));
-    let mut state = AppState::new(pool.clone(), store, config.queue, config.api, events, recorder, shutdown.clone(), background_tasks);
+    let mut state = AppState::new(database.clone(), store, config.queue, config.api, events, recorder, shutdown.clone(), background_tasks);
     state.imports = imports;
 
     tokio::spawn(stop_on_signal(shutdown.clone())?);
@@ -82,7 +83,7 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
     shutdown.cancel();
     tasks.close();
     tasks.wait().await;
-    pool.close().await;
+    database.close().await;
     info!("stopped");
     Ok(())
 }

@@ -5,10 +5,9 @@
 use std::time::Duration;
 
 use aprendiz_artifacts::{Store, StoreError};
-use aprendiz_db::{LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
+use aprendiz_db::{Database, LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
 use aprendiz_runs::{PendingDeletion, delete_object_row, discard_ended_checkpoints, list_pending_deletions, mark_abandoned_objects};
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -26,10 +25,10 @@ const PAGE_SIZE: i64 = 100;
 const SESSION_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Runs until shutdown.
-pub(crate) async fn run(database: PgConnectOptions, store: Store, config: SweepConfig, shutdown: CancellationToken) {
+pub(crate) async fn run(database: Database, store: Store, config: SweepConfig, shutdown: CancellationToken) {
     let options = LeaderOptions {
         // the session is idle during deletions in the bucket
-        session: background_session(database, "aprendiz-sweeper", Some(config.every + SESSION_TIMEOUT)),
+        session: background_session(&database, "aprendiz-sweeper", Some(config.every + SESSION_TIMEOUT)),
         lock: LeaderLock::Sweeper,
         interval: config.every,
         max_backoff: config.every,

@@ -76,7 +76,7 @@ pub(crate) async fn train(
     };
     tokio::select! {
         summary = work => summary,
-        interruption = report_progress(&deps.pool, attempt, latest_progress, Some(EventKind::Metric)) => Err(interruption),
+        interruption = report_progress(&deps.database, attempt, latest_progress, Some(EventKind::Metric)) => Err(interruption),
     }
 }
 

@@ -6,6 +6,7 @@ mod object_store;
 mod postgres;
 mod redis;
 mod servers;
+mod sessions;
 mod workers;
 
 use uuid::Uuid;

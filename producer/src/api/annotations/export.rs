@@ -98,7 +98,7 @@ async fn export(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQu
     let format = query.format;
     let after = query.after.as_deref().map(parse_cursor).transpose()?;
     let as_of = query.as_of.as_deref().map(AsOf::parse).transpose()?;
-    let mut conn = dedicated_connection::connect(&state.pool).await?;
+    let mut conn = dedicated_connection::connect(&state.database).await?;
     let fields = parse_fields(&mut conn, query.fields.as_deref()).await?;
     let position = match as_of {
         Some(as_of) => as_of.position(&mut conn).await?,

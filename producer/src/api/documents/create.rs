@@ -9,7 +9,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::Acquire as _;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -80,8 +79,7 @@ fn default_source() -> String {
 async fn create(State(state): State<AppState>, Reviewer(actor): Reviewer, body: JsonBody<DocumentRequest>) -> Result<Response, ApiError> {
     let DocumentRequest { source, project, task_id, text, file_name, metadata } = body.value;
     let new = NewDocument { source, project, task_id, file_name, metadata, text };
-    let mut conn = state.pool.acquire().await?;
-    let mut tx = conn.begin().await?;
+    let mut tx = state.database.begin().await?;
     let created = create_document(&mut tx, new, state.config.split_ratios).await?;
     let document = get(&mut tx, created.id).await?.ok_or(sqlx::Error::RowNotFound)?;
     if created.created {

@@ -57,7 +57,7 @@ role!(
 
 async fn actor_with_role(headers: &HeaderMap, state: &AppState, needed: Role) -> Result<Actor, ApiError> {
     let secret = api_key_from(headers)?;
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let key = authenticate(&mut conn, secret).await?.ok_or_else(|| ApiError::unauthorized("the API key is unknown or revoked"))?;
     if key.role < needed {
         let detail = format!("this route requires the role {needed}; API key `{}` has the role {}", key.name, key.role);

@@ -14,7 +14,7 @@ use aprendiz_annotations::reviews::ReviewError;
 use aprendiz_artifacts::StoreError;
 use aprendiz_dataset::DatasetError;
 use aprendiz_dataset::inspect::InspectError;
-use aprendiz_db::{is_unavailable, missing_privilege};
+use aprendiz_db::{RetryReason, missing_privilege, retry_reason};
 use aprendiz_inference::ModelError;
 use aprendiz_run_spec::SpecError;
 use aprendiz_runs::RunsError;
@@ -96,6 +96,12 @@ impl ApiError {
         Self { source: Some(source.into()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("{service}_unavailable"), detail) }
     }
 
+    /// Postgres aborted the transaction of the request because of another one; nothing was changed.
+    fn conflicting_transaction(source: sqlx::Error) -> Self {
+        let detail = "a concurrent request changed the same rows, and nothing was changed by this one: try again";
+        Self { source: Some(source.into()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_conflict", detail) }
+    }
+
     /// A server error.
     pub(crate) fn internal(source: impl Into<anyhow::Error>) -> Self {
         let detail = "internal server error; see the log of the server";
@@ -136,8 +142,10 @@ impl IntoResponse for ApiError {
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        if is_unavailable(&error) {
-            return Self::service_unavailable("database", error);
+        match retry_reason(&error) {
+            Some(RetryReason::Unavailable) => return Self::service_unavailable("database", error),
+            Some(RetryReason::Conflict) => return Self::conflicting_transaction(error),
+            None => {}
         }
         match missing_privilege(&error) {
             Some(detail) => {

@@ -14,7 +14,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::Acquire as _;
 use tokio::sync::mpsc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -86,8 +85,7 @@ async fn create(
     options.ratios = state.config.split_ratios;
     options.limits = ImportLimits { total_bytes: state.config.max_import_decompressed_bytes, ..options.limits };
 
-    let mut conn = state.pool.acquire().await?;
-    let mut tx = conn.begin().await?;
+    let mut tx = state.database.begin_long().await?;
     let (sender, receiver) = mpsc::channel(READ_AHEAD_CHUNKS);
     let stream = stream_body(body.into_data_stream(), sender, state.config.max_import_bytes);
     let import = import_label_studio(&mut tx, BodyReader::new(receiver), &options, |_| {});
@@ -106,11 +104,11 @@ async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, 
     let id = Uuid::now_v7();
     let key = import_key(id);
     let spooled = spool(body, state.config.max_import_bytes).await?;
-    let mut conn = state.pool.acquire().await?;
-    declare_import_object(&mut conn, &key).await?;
-    drop(conn);
+    let mut tx = state.database.begin().await?;
+    declare_import_object(&mut tx, &key).await?;
+    tx.commit().await?;
     let uploaded = state.store.upload(&key, spooled.path()).await?;
-    let mut tx = state.pool.begin().await?;
+    let mut tx = state.database.begin().await?;
     let bytes = i64::try_from(uploaded.bytes).map_err(ApiError::internal)?;
     if !request_import(&mut tx, id, &key, bytes, &uploaded.sha256, actor, options).await? {
         return Err(ApiError::internal(anyhow::anyhow!("object {key} was swept before its import was enqueued")));

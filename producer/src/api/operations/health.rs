@@ -119,7 +119,7 @@ async fn ready_checks(state: &AppState) -> Vec<Check> {
 
 async fn database(state: &AppState) -> Check {
     let read_schema = async {
-        let mut conn = state.pool.acquire().await?;
+        let mut conn = state.database.read().await?;
         schema_state(&mut conn).await
     };
     let outcome = match timeout(PROBE_TIMEOUT, read_schema).await {

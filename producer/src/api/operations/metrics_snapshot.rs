@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
+use aprendiz_db::Database;
 use aprendiz_runs::{AttemptStatus, InstallationStats, RunStatus, read_installation_stats};
 use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use sqlx::PgPool;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -50,7 +50,7 @@ pub(crate) struct MetricsSnapshot {
 
 impl MetricsSnapshot {
     /// Returns the metrics of the installation in Prometheus text format. Concurrent scrapes share one reading.
-    pub(super) async fn render(&self, pool: &PgPool, redis: &RedisProbe) -> String {
+    pub(super) async fn render(&self, database: &Database, redis: &RedisProbe) -> String {
         let mut last = self.last.lock().await;
         if let Some((expires_at, text)) = &*last
             && Instant::now() < *expires_at
@@ -58,7 +58,7 @@ impl MetricsSnapshot {
             return text.clone();
         }
         let read = async {
-            let mut conn = pool.acquire().await.ok()?;
+            let mut conn = database.read().await.ok()?;
             let started = Instant::now();
             let stats = read_installation_stats(&mut conn).await.ok()?;
             Some((stats, started.elapsed()))

@@ -43,8 +43,8 @@ struct QueueReport {
     responses((status = 200, description = "The statistics", body = QueueReport)),
 )]
 async fn show(State(state): State<AppState>, _: Viewer) -> Result<Json<QueueReport>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
-    let (stats, depth) = tokio::join!(queue_stats(&mut conn), state.redis.depth());
+    let stats = async { queue_stats(&mut *state.database.snapshot().await?).await };
+    let (stats, depth) = tokio::join!(stats, state.redis.depth());
     let depth = depth.ok();
     Ok(Json(QueueReport { stats: stats?, redis: RedisStats { reachable: depth.is_some(), depth } }))
 }

@@ -86,7 +86,7 @@ async fn events(
 ) -> Result<Response, ApiError> {
     // subscribe before the first read, so that no event is missed in between
     let wakeups = state.events.subscribe();
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     get_run(&mut conn, id).await?;
     let after = match query.after {
         Some(after) => after,
@@ -156,7 +156,7 @@ impl Follower {
     /// The next events, and whether they are the last ones. Returns `None` at shutdown.
     async fn next_batch(&mut self) -> Result<Option<(Vec<RunEvent>, bool)>, aprendiz_runs::RunsError> {
         loop {
-            let mut conn = self.state.pool.acquire().await?;
+            let mut conn = self.state.database.read().await?;
             // read the run first: the events written before it ended are then in this batch or an earlier one
             let run: TrainingRun = get_run(&mut conn, self.id).await?;
             let events = events_after(&mut conn, self.id, self.after, BATCH).await?;

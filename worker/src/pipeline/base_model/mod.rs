@@ -48,7 +48,7 @@ pub(crate) async fn ensure_base_model(
     let version = match name {
         BaseModelName::Hub(_) | BaseModelName::Directory(_) => None,
         BaseModelName::Version(model, number) => {
-            let found = retry_on_outage!(async { find_version(&mut *deps.pool.acquire().await?, model.as_str(), Some(*number)).await })?;
+            let found = retry_on_outage!(async { find_version(&mut *deps.database.read().await?, model.as_str(), Some(*number)).await })?;
             Some(found.ok_or_else(|| unknown_base_model(format!("base model `{name}` does not exist: no such version is published")))?)
         }
         BaseModelName::Bucket { bucket, prefix } => Some(find_version_at(deps, bucket, prefix).await?),
@@ -67,9 +67,9 @@ pub(crate) async fn ensure_base_model(
     }?;
     let base = BaseModelRef { name: name.clone(), model, version: version.map(|version| (version.model, version.number)) };
     let event = json!({ "text": format!("starts from {}, sha256 {}", base.name, base.model.hash), "base_model": base.card() });
-    record_log(&deps.pool, attempt, &event).await?;
+    record_log(&deps.database, attempt, &event).await?;
     for note in &base.model.notes {
-        record_log(&deps.pool, attempt, &json!({ "text": format!("base model {}: {note}", base.name) })).await?;
+        record_log(&deps.database, attempt, &json!({ "text": format!("base model {}: {note}", base.name) })).await?;
     }
     Ok(base)
 }
@@ -88,7 +88,7 @@ async fn download_from_hub(deps: &Deps, attempt: AttemptId, name: &BaseModelName
     tracing::info!(base_model = name.as_str(), hub.endpoint, "downloading a base model");
     let Some(downloaded) = hub::download(hub, owner, model, folder).await? else { return Ok(true) };
     let text = format!("downloaded {owner}/{model} at commit {} from {}: {} bytes", downloaded.commit, hub.endpoint, downloaded.bytes);
-    record_log(&deps.pool, attempt, &json!({ "text": text })).await?;
+    record_log(&deps.database, attempt, &json!({ "text": text })).await?;
     Ok(true)
 }
 
@@ -105,7 +105,7 @@ async fn find_version_at(deps: &Deps, bucket: &str, prefix: &str) -> Result<Mode
         ))
     };
     let (run_id, _) = parse_writer(&format!("{prefix}/")).ok_or_else(not_published)?;
-    let found = retry_on_outage!(async { find_version_by_run(&mut *deps.pool.acquire().await?, RunId(run_id)).await })?;
+    let found = retry_on_outage!(async { find_version_by_run(&mut *deps.database.read().await?, RunId(run_id)).await })?;
     found.filter(|version| version.object_prefix == prefix).ok_or_else(not_published)
 }
 

@@ -5,7 +5,6 @@ use aprendiz_evaluation::ConfusionCounts;
 use aprendiz_run_spec::ValidatedSpec;
 use aprendiz_runs::{NewMetric, TrainingRun};
 use futures::TryStreamExt as _;
-use sqlx::{Connection as _, PgConnection};
 
 use crate::deps::Deps;
 use crate::interruption::Interruption;
@@ -22,7 +21,7 @@ pub(crate) async fn evaluate(deps: &Deps, run: &TrainingRun, spec: &ValidatedSpe
 
 async fn evaluate_once(deps: &Deps, run: &TrainingRun, spec: &ValidatedSpec) -> Result<Vec<NewMetric>, Interruption> {
     // a dedicated connection: if dropped while it receives a result, it must not return to the pool
-    let mut conn = PgConnection::connect_with(&deps.dedicated_connection("aprendiz-worker evaluate")).await?;
+    let mut conn = deps.dedicated_session("aprendiz-worker evaluate").connect().await?;
     let selection = resolve_selection(&mut conn, run, spec).await?;
     let mut all = ConfusionCounts::default();
     let mut metrics = Vec::new();

@@ -9,10 +9,10 @@ use aprendiz_annotations::import::{
 use aprendiz_annotations::reviews::{Expected, NewReview, RecordedReview, ReviewError, current_state, record_review};
 use aprendiz_annotations::{AsOf, SplitRatios, as_of};
 use aprendiz_dataset::{DatasetError, Format, ReviewedPredictions, Selection, SelectionRequest, build, reviewed_predictions};
+use aprendiz_db::Session;
 use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -179,7 +179,7 @@ pub(super) async fn scored(conn: &mut PgConnection, selection: &Selection) -> Ve
 }
 
 /// Builds a snapshot. Returns its canonical hash and its examples by task id, or `None` if there are no examples.
-pub(super) async fn snapshot(database: &PgConnectOptions, selection: &Selection) -> Option<(String, BTreeMap<String, Value>)> {
+pub(super) async fn snapshot(database: &Session, selection: &Selection) -> Option<(String, BTreeMap<String, Value>)> {
     let dir = tempfile::tempdir().unwrap();
     let built = match build(database, selection, &[Format::Jsonl], dir.path(), &mut |_| {}, &CancellationToken::new()).await {
         Ok(built) => built,

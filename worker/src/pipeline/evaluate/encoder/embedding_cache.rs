@@ -21,7 +21,7 @@ use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::base_model::BaseModelRef;
 use crate::pipeline::objects::upload_files;
-use crate::retry::retry_on_outage;
+use crate::retry::{in_transaction, retry_on_outage};
 use crate::scratch::{Scratch, is_older_than};
 
 /// Files per base model. Each is an object to download; most come from a run with a few new documents.
@@ -108,7 +108,7 @@ impl EmbeddingCache {
         let object_keys = if usage.computed > 0 { upload_files(deps, attempt, &prefix, folder, &[NEW_FILE]).await? } else { Vec::new() };
         let new = object_keys.first().map(|object_key| NewEmbeddingFile { object_key, encoder: &self.encoder, dataset });
         let limits = EmbeddingLimits { bytes: i64::try_from(deps.config.embeddings.max_bytes).unwrap_or(i64::MAX), files: MAX_FILES };
-        Ok(retry_on_outage!(async { record_embeddings(&mut *deps.pool.acquire().await?, attempt, &used, new.as_ref(), limits).await })?)
+        Ok(retry_on_outage!(in_transaction!(deps.database, tx => record_embeddings(&mut tx, attempt, &used, new.as_ref(), limits)))?)
     }
 }
 
@@ -126,7 +126,7 @@ async fn download_files(
     folder: &Path,
 ) -> Result<(String, Vec<(PathBuf, String)>), String> {
     let encoder = aprendiz_encoder::embeddings_fingerprint(&base.model, aprendiz_training::cpu_kernel());
-    let listed = async { list_embedding_files(&mut *deps.pool.acquire().await?).await };
+    let listed = async { list_embedding_files(&mut *deps.database.read().await?).await };
     let listed = listed.await.map_err(|error| error.to_string())?;
     let failed = |error: io::Error| format!("folder {}: {error}", folder.display());
     let listed = run_blocking({

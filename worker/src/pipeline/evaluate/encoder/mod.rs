@@ -43,11 +43,11 @@ pub(crate) async fn evaluate(
     let documents = report.fields.iter().filter_map(|field| field.neighbours).map(|accuracy| accuracy.queries).max().unwrap_or(0);
     let copies = if report.copies == 0 { String::new() } else { format!(", {} more pairs left out as copies", report.copies) };
     let text = format!("test split read once: {} pairs{copies} and {documents} documents in {} fields", report.pairs, report.fields.len());
-    record_log(&deps.pool, attempt, &json!({ "text": text })).await?;
+    record_log(&deps.database, attempt, &json!({ "text": text })).await?;
     if matches!(comparison, Comparison::Worse | Comparison::Unknown) {
         let text = comparison.describe(&report);
         tracing::warn!(model.name = trained.run.model, "{text}");
-        record_log(&deps.pool, attempt, &json!({ "text": format!("warning: {text}") })).await?;
+        record_log(&deps.database, attempt, &json!({ "text": format!("warning: {text}") })).await?;
     }
     let validation = trained.summary.encoder.as_deref();
     let readme = model_card::readme(trained, comparison, &report);
@@ -83,7 +83,7 @@ async fn score(deps: &Deps, attempt: AttemptId, trained: &TrainedEncoder<'_>, sc
     let child = supervisor::run("evaluate", &path, deps.config.child_timeout, &never, |event| report(&event, &progress));
     let outcome = tokio::select! {
         outcome = child => outcome?,
-        interruption = report_progress(&deps.pool, attempt, latest, Some(EventKind::Metric)) => return Err(interruption),
+        interruption = report_progress(&deps.database, attempt, latest, Some(EventKind::Metric)) => return Err(interruption),
     };
     match outcome {
         ChildOutcome::Evaluated(report, usage) => {

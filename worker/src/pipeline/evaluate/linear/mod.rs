@@ -8,12 +8,12 @@ mod test_split;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use aprendiz_db::Database;
 use aprendiz_evaluation::{FieldReport, ReportOptions, ScoredExample, Threshold, choose_threshold, report};
 use aprendiz_inference::{Model, ThresholdDecision, set_thresholds};
 use aprendiz_runs::AttemptId;
 use aprendiz_training::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
 use serde_json::json;
-use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::blocking::run_blocking;
@@ -31,7 +31,7 @@ const PREDICTIONS_FILE: &str = "test_predictions.jsonl";
 
 /// Evaluates the trained model and writes reports and model card into its directory.
 pub(crate) async fn evaluate(
-    pool: &PgPool,
+    database: &Database,
     attempt: AttemptId,
     trained: &TrainedModel<'_>,
     scratch: &Scratch,
@@ -45,7 +45,7 @@ pub(crate) async fn evaluate(
     let examples: u64 = test.iter().map(|field| field.examples).sum();
     let read = format!("test split read once: {examples} examples in {} fields", test.len());
     for text in findings.sentences.iter().map(|finding| format!("warning: {finding}")).chain([read]) {
-        record_log(pool, attempt, &json!({ "text": text })).await?;
+        record_log(database, attempt, &json!({ "text": text })).await?;
     }
 
     let mut metrics = aggregate_metrics("test", &test);
