@@ -43,8 +43,8 @@ impl WorkerContext {
                     config.database.location()
                 )
             })?;
-        let store = Store::connect(&config.store).await;
-        store.check().await.context("cannot access the object store: check APRENDIZ_BUCKET, AWS_* and AWS_ENDPOINT_URL_S3")?;
+        let store = Store::connect(&config.store).await?;
+        store.check().await.context("cannot use the object store: `aprendiz doctor` checks it")?;
         prepare_scratch(&config.scratch)
             .with_context(|| format!("cannot use the scratch folder {}: set APRENDIZ_SCRATCH", config.scratch.display()))?;
         let id = WorkerId::new_v7();

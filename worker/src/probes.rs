@@ -123,7 +123,7 @@ async fn readyz(State(state): State<ProbeState>) -> impl IntoResponse {
     };
     let bucket = match timeout(PROBE_TIMEOUT, deps.store.check()).await {
         Ok(Ok(())) => Ok(()),
-        _ => Err("unreachable, or access denied".to_owned()),
+        _ => Err("no response, or access denied: `aprendiz doctor` shows why".to_owned()),
     };
     let scratch = scratch::probe(&deps.config.scratch).map_err(|error| format!("{}: {error}", deps.config.scratch.display()));
     let claiming = if state.shutdown.draining().is_cancelled() { Err("draining: no new runs are claimed".to_owned()) } else { Ok(()) };

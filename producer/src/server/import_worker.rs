@@ -49,8 +49,8 @@ pub(crate) struct ImportWorkerConfig {
 
 /// Why an attempt failed.
 enum Failure {
-    /// The file is invalid: a retry would fail in the same way.
-    InvalidFile { code: String, text: String },
+    /// The file is invalid, or the object store rejects to hand it out: a retry would fail in the same way.
+    Permanent { code: String, text: String },
     /// The server failed, or a service was unavailable: the import is retried.
     Server { code: &'static str, text: String },
     /// Another import worker has taken over.
@@ -113,7 +113,7 @@ async fn execute(pool: &PgPool, store: &Store, config: ImportWorkerConfig, claim
             warn!(import.id = %claimed.id, "lost the lease of an import; another import worker has taken over");
             return;
         }
-        Failure::InvalidFile { code, text } => {
+        Failure::Permanent { code, text } => {
             info!(import.id = %claimed.id, error.code = code, error = text, "import failed");
             fail(pool, claimed, &code, &text).await
         }
@@ -165,9 +165,14 @@ async fn import(
     progress: Arc<Mutex<Progress>>,
 ) -> Result<(), Failure> {
     let object = store.get(&claimed.object_key, None).await.map_err(|error| match error {
-        StoreError::MissingObject(_) => Failure::InvalidFile {
+        StoreError::MissingObject(_) => Failure::Permanent {
             code: "file_gone".to_owned(),
             text: "the stored file was deleted, because it waited too long; nothing was imported: send it again".to_owned(),
+        },
+        // like an invalid file, it would fail in the same way again
+        error @ (StoreError::Rejected { .. } | StoreError::Setting { .. }) => Failure::Permanent {
+            code: "object_store_rejected".to_owned(),
+            text: format!("nothing was imported: {error}; `aprendiz doctor` checks the object store; then send the file again"),
         },
         other => Failure::Server { code: "object_store", text: other.to_string() },
     })?;
@@ -192,7 +197,7 @@ async fn import(
     let report = imported.map_err(|error| match error {
         ImportError::Database(error) => error.into(),
         ImportError::File(ReadError::Io { .. }) => Failure::Server { code: "object_store", text: error.to_string() },
-        other => Failure::InvalidFile { code: other.code().to_owned(), text: other.to_string() },
+        other => Failure::Permanent { code: other.code().to_owned(), text: other.to_string() },
     })?;
     let details = json!({ "tasks": report.tasks, "documents_created": report.documents_created, "events_created": report.events_created });
     record_audit(&mut tx, &claimed.actor, "import.create", &claimed.id.to_string(), &details)

@@ -34,8 +34,8 @@ pub(crate) struct ServeOptions {
 pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<()> {
     let pool = database::connect(&config.database).await?;
     database::require_current_schema(&pool).await.with_context(|| format!("database {}", config.database.location()))?;
-    let store = Store::connect(&config.store).await;
-    store.check().await?;
+    let store = Store::connect(&config.store).await?;
+    store.check().await.context("cannot use the object store: `aprendiz doctor` checks it")?;
     let listener =
         TcpListener::bind(config.api.listen).await.with_context(|| format!("APRENDIZ_LISTEN: cannot listen on {}", config.api.listen))?;
     warn_if_exposed(config.api.listen);
