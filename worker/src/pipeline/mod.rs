@@ -9,6 +9,7 @@ mod phases;
 mod progress;
 mod publish;
 mod selection;
+mod snapshot_files;
 mod train;
 mod upload;
 
