@@ -30,8 +30,7 @@ impl ObjectServer {
         command.arg("--root").arg(folder.path().join("buckets")).args(["--bucket", Self::BUCKET]).args(arguments);
         let process = Process::start("local-s3", &mut command, folder.path());
         let address = wait_until("the address of the S3 server", READY_TIMEOUT, async || {
-            let line = process.log().lines().find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned));
-            line
+            process.log().lines().find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned))
         })
         .await;
         Self { address, _process: process, _folder: folder }
