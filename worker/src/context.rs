@@ -37,8 +37,8 @@ impl WorkerContext {
             .set("client_connection_check_interval", "2s");
         config.database.check().await?;
         let database = config.database.open(APPLICATION, session, ACQUIRE_TIMEOUT);
-        let store = Store::connect(&config.store).await;
-        store.check().await.context("cannot access the object store: check APRENDIZ_BUCKET, AWS_* and AWS_ENDPOINT_URL_S3")?;
+        let store = Store::connect(&config.store).await?;
+        store.check().await.context("cannot use the object store: `aprendiz doctor` checks it")?;
         prepare_scratch(&config.scratch)
             .with_context(|| format!("cannot use the scratch folder {}: set APRENDIZ_SCRATCH", config.scratch.display()))?;
         let id = WorkerId::new_v7();

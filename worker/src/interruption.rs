@@ -89,7 +89,8 @@ impl From<aprendiz_artifacts::StoreError> for Interruption {
             aprendiz_artifacts::StoreError::ChecksumMismatch { .. } => "object_damaged",
             aprendiz_artifacts::StoreError::MissingObject(_) => "object_missing",
             aprendiz_artifacts::StoreError::File { .. } => "scratch_unusable",
-            _ => "object_store",
+            aprendiz_artifacts::StoreError::Rejected { .. } | aprendiz_artifacts::StoreError::Setting { .. } => "object_store_rejected",
+            aprendiz_artifacts::StoreError::MissingBucket(_) | aprendiz_artifacts::StoreError::Unavailable { .. } => "object_store",
         };
         Self::Failed(Failure { code: code.to_owned(), text: error.to_string(), retryable: error.is_retryable() })
     }

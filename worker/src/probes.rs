@@ -124,7 +124,7 @@ async fn readyz(State(state): State<ProbeState>) -> impl IntoResponse {
     };
     let bucket = match timeout(PROBE_TIMEOUT, deps.store.check()).await {
         Ok(Ok(())) => Ok(()),
-        _ => Err("unreachable, or access denied".to_owned()),
+        _ => Err("no response, or access denied: `aprendiz doctor` shows why".to_owned()),
     };
     let folder = deps.config.scratch.clone();
     let scratch =

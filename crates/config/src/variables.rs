@@ -105,8 +105,8 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         Ok(QueueConfig { redis_url, prefix })
     }
 
-    /// Reads `APRENDIZ_BUCKET`, `APRENDIZ_BUCKET_PREFIX` (default none) and `APRENDIZ_BUCKET_TIMEOUT_SECONDS` (default 30). Endpoint,
-    /// region and credentials come from the variables of the AWS SDK.
+    /// Reads the variables `APRENDIZ_BUCKET…`, and of those of the AWS SDK the ones that it would ignore silently if they were invalid.
+    /// The SDK itself reads endpoint, region and credentials.
     ///
     /// # Errors
     /// A variable is missing or invalid. The message names it.
@@ -116,12 +116,32 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             .ok_or_else(|| anyhow!("APRENDIZ_BUCKET is not set: expected the name of the S3 bucket that stores datasets and models"))?;
         let key_prefix = self.text("APRENDIZ_BUCKET_PREFIX").unwrap_or_default();
         let timeout = self.seconds("APRENDIZ_BUCKET_TIMEOUT_SECONDS", 30.0, 1.0..=3600.0)?;
-        Ok(StoreConfig { bucket, key_prefix, timeout })
+        for variable in ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"] {
+            if let Some(endpoint) = self.text(variable).filter(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+                bail!("{variable} is `{endpoint}`: expected http://HOST[:PORT] or https://HOST[:PORT]");
+            }
+        }
+        Ok(StoreConfig {
+            key_prefix,
+            timeout,
+            addressing: self.optional("APRENDIZ_BUCKET_ADDRESSING", "path or virtual")?,
+            request_checksums: self.optional("AWS_REQUEST_CHECKSUM_CALCULATION", "when_supported or when_required")?,
+            response_checksums: self.optional("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_supported or when_required")?,
+            ca_bundle: self.text("AWS_CA_BUNDLE").map(PathBuf::from),
+            ..StoreConfig::new(bucket)
+        })
+    }
+
+    /// Parses a variable, or returns `None` if it is not set.
+    fn optional<T: FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>> {
+        self.text(name).map(|value| value.parse().map_err(|_| anyhow!("{name} is `{value}`: expected {expected}"))).transpose()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aprendiz_artifacts::{Addressing, ChecksumUse};
+
     use super::*;
 
     fn env<'a>(pairs: &'a [(&'a str, &'a str)]) -> Environment<impl Fn(&str) -> Option<String> + 'a> {
@@ -141,6 +161,30 @@ mod tests {
         assert!(error.contains("DATABASE_URL") && !error.contains("hunter2"), "{error}");
         let error = format!("{:?}", env(&[("REDIS_URL", "http://me:hunter2@host")]).queue().unwrap_err());
         assert!(error.contains("REDIS_URL") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn settings_of_the_store_are_read_and_checked() {
+        let bucket = ("APRENDIZ_BUCKET", "models");
+        let settings = [
+            bucket,
+            ("APRENDIZ_BUCKET_ADDRESSING", "virtual"),
+            ("AWS_REQUEST_CHECKSUM_CALCULATION", "WHEN_REQUIRED"),
+            ("AWS_CA_BUNDLE", "/ca.pem"),
+        ];
+        let config = env(&settings).store().unwrap();
+        assert_eq!(config.addressing, Some(Addressing::Virtual));
+        assert_eq!((config.request_checksums, config.response_checksums), (Some(ChecksumUse::WhenRequired), None));
+        assert_eq!(config.ca_bundle, Some("/ca.pem".into()));
+        for (variable, value) in [
+            ("APRENDIZ_BUCKET_ADDRESSING", "host"),
+            ("AWS_REQUEST_CHECKSUM_CALCULATION", "never"),
+            ("AWS_RESPONSE_CHECKSUM_VALIDATION", "no"),
+            ("AWS_ENDPOINT_URL_S3", "s3.example.org"),
+        ] {
+            let error = env(&[bucket, (variable, value)]).store().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{variable} is `{value}`: expected ")), "{error}");
+        }
     }
 
     #[test]

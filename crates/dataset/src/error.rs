@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
+use uuid::Uuid;
 
 /// Error of a dataset operation, with a stable code and whether a retry may succeed.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,12 @@ pub enum DatasetError {
     /// The next build does not include the documents.
     #[error("documents were erased while the snapshot was being built: {documents}; the next attempt builds a snapshot without them")]
     Erased { documents: String },
+    /// The files of a recorded snapshot are missing, and a build from the events yields other rows.
+    #[error(
+        "snapshot {id} cannot be rebuilt: the events yield the canonical hash {rebuilt} and not the recorded {recorded}; restore its files in \
+         the bucket, or see what differs: aprendiz dataset verify {id}"
+    )]
+    SnapshotChanged { id: Uuid, recorded: String, rebuilt: String },
     #[error("the build was cancelled")]
     Cancelled,
     #[error("database: {0}")]
@@ -41,6 +48,7 @@ impl DatasetError {
             Self::NoExamples { .. } => "no_examples",
             Self::SplitLeak { .. } => "split_leak",
             Self::Erased { .. } => "dataset_erased",
+            Self::SnapshotChanged { .. } => "snapshot_changed",
             Self::Cancelled => "cancelled",
             Self::Database(_) => "database",
             Self::BrokenRow { .. } => "broken_row",
@@ -57,6 +65,7 @@ impl DatasetError {
             | Self::UnknownDocuments { .. }
             | Self::NoExamples { .. }
             | Self::SplitLeak { .. }
+            | Self::SnapshotChanged { .. }
             | Self::Cancelled
             | Self::BrokenRow { .. } => false,
         }

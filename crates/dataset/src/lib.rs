@@ -1,7 +1,7 @@
 //! Dataset snapshots: reviewed annotations in Postgres, written to a directory of Parquet and JSONL files.
 //!
 //! The crate selects examples (`Selection`), names a snapshot by its content (`snapshot_key`), writes its files (`build`) and keeps its
-//! row in `datasets` (`record`, `find_by_key`, `get`). It uploads nothing, trains nothing and assigns no split; it knows neither object
+//! row in `datasets` (`record`, `restore`, `find_by_key`, `get`). It uploads nothing, trains nothing and assigns no split; it knows neither object
 //! storage nor models.
 
 mod annotation_parquet;
@@ -23,4 +23,4 @@ pub use selection::{
     watermark,
 };
 pub use split::Split;
-pub use store::{Dataset, NewDataset, find_by_key, get, record};
+pub use store::{Dataset, NewDataset, ensure_same, find_by_key, get, record, restore};

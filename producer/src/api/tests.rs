@@ -23,8 +23,8 @@ async fn service() -> Router {
     let options = PgConnectOptions::new().host("127.0.0.1").port(1).username("unused");
     let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100));
     let database = Database::direct(Session::new(options), pool);
-    let store = aprendiz_artifacts::StoreConfig { bucket: "none".to_owned(), key_prefix: String::new(), timeout: Duration::from_secs(1) };
-    let store = aprendiz_artifacts::Store::connect(&store).await;
+    let store = aprendiz_artifacts::StoreConfig { timeout: Duration::from_secs(1), ..aprendiz_artifacts::StoreConfig::new("none") };
+    let store = aprendiz_artifacts::Store::connect(&store).await.expect("the settings are valid");
     let queue = aprendiz_queue::QueueConfig { redis_url: SecretString::from("redis://127.0.0.1:1"), prefix: "test".to_owned() };
     let config = ApiConfig::for_tests();
     router(AppState::new(

@@ -60,9 +60,12 @@ async fn redis() -> Result<String> {
 
 async fn bucket() -> Result<String> {
     let config = Environment::process().store()?;
-    let store = Store::connect(&config).await;
-    store.check().await?;
-    Ok(format!("bucket `{}` is accessible", store.bucket()))
+    let store = Store::connect(&config).await?;
+    let failures: Vec<String> = store.probe().await.iter().map(ToString::to_string).collect();
+    if !failures.is_empty() {
+        bail!("{}", failures.join("; "));
+    }
+    Ok(format!("bucket `{}`: listed, wrote, read and deleted a small and a multipart object", store.bucket()))
 }
 
 async fn api(client: &Client) -> Result<String> {

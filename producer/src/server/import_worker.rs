@@ -49,7 +49,7 @@ pub(crate) struct ImportWorkerConfig {
 
 /// Why an attempt failed.
 enum Failure {
-    /// A retry would fail in the same way: the file or its options are invalid, or the database refuses it to this role.
+    /// A retry would fail in the same way: the file or its options are invalid, or the database or the object store refuses it to this server.
     Permanent { code: String, text: String },
     /// The server failed, or a service was unavailable: the import is retried.
     Server { code: &'static str, text: String },
@@ -209,6 +209,11 @@ async fn import(
         StoreError::MissingObject(_) => Failure::Permanent {
             code: "file_gone".to_owned(),
             text: "the stored file was deleted, because it waited too long; nothing was imported: send it again".to_owned(),
+        },
+        // like an invalid file, it would fail in the same way again
+        error @ (StoreError::Rejected { .. } | StoreError::Setting { .. }) => Failure::Permanent {
+            code: "object_store_rejected".to_owned(),
+            text: format!("nothing was imported: {error}; `aprendiz doctor` checks the object store; then send the file again"),
         },
         other => Failure::Server { code: "object_store", text: other.to_string() },
     })?;

@@ -36,8 +36,8 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let database = database::connect(&config.database).await?;
     database::require_usable(&mut *database.read().await?).await.with_context(|| format!("database {}", config.database.location()))?;
-    let store = Store::connect(&config.store).await;
-    store.check().await?;
+    let store = Store::connect(&config.store).await?;
+    store.check().await.context("cannot use the object store: `aprendiz doctor` checks it")?;
     let listener =
         TcpListener::bind(config.api.listen).await.with_context(|| format!("APRENDIZ_LISTEN: cannot listen on {}", config.api.listen))?;
     warn_if_exposed(config.api.listen);

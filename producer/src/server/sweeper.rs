@@ -79,7 +79,7 @@ async fn sweep(conn: &mut PgConnection, store: &Store, config: &SweepConfig) -> 
 /// does not block the others.
 async fn delete_marked(conn: &mut PgConnection, store: &Store) -> Result<u64, SweepError> {
     let mut after = String::new();
-    let mut deleted = 0;
+    let (mut deleted, mut failed) = (0, 0_u64);
     for _ in 0..ROUND_SIZE / PAGE_SIZE {
         let page = list_pending_deletions(conn, &after, PAGE_SIZE).await?;
         let Some(last) = page.last() else {
@@ -90,7 +90,11 @@ async fn delete_marked(conn: &mut PgConnection, store: &Store) -> Result<u64, Sw
             if let Err(error) = delete_bytes(store, &object).await {
                 // distinguishes a failure of this object from an unavailable store
                 store.check().await?;
-                warn!(object.key, %error, "cannot delete object; retrying in the next round");
+                // one warning per round: a missing permission fails every object
+                if failed == 0 {
+                    warn!(object.key, %error, "cannot delete object; retrying in the next round");
+                }
+                failed += 1;
                 continue;
             }
             if delete_object_row(conn, &object.key).await? {
@@ -98,6 +102,9 @@ async fn delete_marked(conn: &mut PgConnection, store: &Store) -> Result<u64, Sw
                 deleted += 1;
             }
         }
+    }
+    if failed > 1 {
+        warn!(objects = failed, "cannot delete objects; retrying in the next round");
     }
     Ok(deleted)
 }
@@ -108,5 +115,10 @@ async fn delete_bytes(store: &Store, object: &PendingDeletion) -> Result<(), Sto
     {
         debug!(object.key, "multipart upload has already ended");
     }
-    store.delete(&object.key).await
+    store.delete(&object.key).await?;
+    if !object.is_written {
+        // a process that dies between the start of an upload and its record leaves one that no row names
+        store.abort_uploads_of(&object.key).await?;
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ mod progress;
 mod publish;
 mod run_log;
 mod selection;
+mod snapshot_files;
 mod train;
 mod upload;
 

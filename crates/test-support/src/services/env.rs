@@ -187,7 +187,7 @@ fn json_output(output: &Output) -> Value {
 
 /// Path of a binary. Tests are in `target/<profile>/deps`, binaries in the folder above; Cargo sets variables only for binaries of the
 /// test's own package.
-fn binary_path(binary: &str) -> PathBuf {
+pub(super) fn binary_path(binary: &str) -> PathBuf {
     let own = std::env::current_exe().expect("the path of the test program is known");
     let folders = own.ancestors().skip(1).take(2).map(|folder| folder.join(binary)).collect::<Vec<_>>();
     let path = folders.iter().find(|path| path.exists()).unwrap_or(&folders[1]).clone();

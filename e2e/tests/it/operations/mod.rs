@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod command_line;
+mod doctor;
 mod legacy_interface;
 mod nul_characters;
 mod proxies;

@@ -267,8 +267,20 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             // a row records the object and its hash, so a retry cannot help
-            StoreError::MissingObject(_) | StoreError::ChecksumMismatch { .. } | StoreError::File { .. } => Self::internal(error),
-            _ => Self::service_unavailable("object_store", error),
+            StoreError::MissingObject(_) => {
+                let detail = "the file is missing from the object store: the next run on the same data rebuilds the files of a snapshot; \
+                    other files must be restored";
+                let missing = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "object_missing", detail);
+                Self { source: Some(error.into()), ..missing }
+            }
+            StoreError::ChecksumMismatch { .. } | StoreError::File { .. } => Self::internal(error),
+            StoreError::Rejected { .. } | StoreError::Setting { .. } => {
+                let detail = "the object store rejects a request of this server, and a retry will not help: ask the operator to run \
+                    `aprendiz doctor`; the log of the server has the answer of the store";
+                let rejected = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "object_store_rejected", detail);
+                Self { source: Some(error.into()), ..rejected }
+            }
+            StoreError::MissingBucket(_) | StoreError::Unavailable { .. } => Self::service_unavailable("object_store", error),
         }
     }
 }

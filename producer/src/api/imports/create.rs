@@ -2,10 +2,13 @@
 //!
 //! The file is imported in one transaction: a client that disconnects or an invalid file leaves nothing behind.
 
+use std::path::Path;
+
 use aprendiz_annotations::import::{
-    ImportLimits, ImportReport, ImportState, StoredOptions, declare_import_object, import_label_studio, import_state, request_import,
+    ImportLimits, ImportReport, ImportState, StoredOptions, declare_import_object, import_label_studio, import_state, record_import_upload,
+    request_import,
 };
-use aprendiz_artifacts::import_key;
+use aprendiz_artifacts::{ObjectKey, Uploaded};
 use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::body::Body;
@@ -14,6 +17,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::fs::File;
 use tokio::sync::mpsc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -23,7 +27,7 @@ use crate::api::http::auth::Reviewer;
 use crate::api::http::body_reader::BodyReader;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiQuery;
-use crate::api::imports::body::{READ_AHEAD_CHUNKS, spool, stream_body};
+use crate::api::imports::body::{READ_AHEAD_CHUNKS, SPOOL_NAME, spool, stream_body};
 use crate::api::imports::options::{GroundTruth, ImportQuery};
 use crate::api::state::AppState;
 
@@ -102,12 +106,9 @@ async fn create(
 /// Stores the file, then enqueues its import. If enqueuing fails, the sweeper deletes the file after a day.
 async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, body: Body) -> Result<Response, ApiError> {
     let id = Uuid::now_v7();
-    let key = import_key(id);
+    let key = ObjectKey::import(id);
     let spooled = spool(body, state.config.max_import_bytes).await?;
-    let mut tx = state.database.begin().await?;
-    declare_import_object(&mut tx, &key).await?;
-    tx.commit().await?;
-    let uploaded = state.store.upload(&key, spooled.path()).await?;
+    let uploaded = store_file(state, &key, spooled).await?;
     let mut tx = state.database.begin().await?;
     let bytes = i64::try_from(uploaded.bytes).map_err(ApiError::internal)?;
     if !request_import(&mut tx, id, &key, bytes, &uploaded.sha256, actor, options).await? {
@@ -122,4 +123,25 @@ async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, 
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+/// Uploads the file; the row of its object, and the ID of a multipart upload, are recorded before its first byte.
+async fn store_file(state: &AppState, key: &str, file: File) -> Result<Uploaded, ApiError> {
+    declare_import_object(&mut *state.pool.acquire().await?, key).await?;
+    let upload = state.store.begin_file_upload(key, file, Path::new(SPOOL_NAME)).await?;
+    if let Some(upload_id) = upload.id() {
+        let recorded = async { record_import_upload(&mut *state.pool.acquire().await?, key, upload_id).await };
+        match recorded.await {
+            Ok(true) => {}
+            Ok(false) => {
+                upload.abort().await;
+                return Err(ApiError::internal(anyhow::anyhow!("object {key} was swept before its upload began")));
+            }
+            Err(error) => {
+                upload.abort().await;
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(upload.finish().await?)
 }

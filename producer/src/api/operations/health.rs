@@ -136,7 +136,11 @@ async fn bucket(state: &AppState) -> Check {
     let outcome = match timeout(PROBE_TIMEOUT, state.store.check()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(aprendiz_artifacts::StoreError::MissingBucket(name))) => Err(format!("bucket `{name}` does not exist")),
-        Ok(Err(_)) => Err("no response, or access denied".to_owned()),
+        // the answer of the store names the bucket and the key ID, so it is not returned
+        Ok(Err(aprendiz_artifacts::StoreError::Rejected { .. })) => {
+            Err("the object store rejects requests: `aprendiz doctor` shows why".to_owned())
+        }
+        Ok(Err(_)) => Err("no response".to_owned()),
         Err(_) => Err(format!("no response within {} s", PROBE_TIMEOUT.as_secs())),
     };
     Check { name: "bucket", state: if outcome.is_ok() { HealthState::Ok } else { HealthState::Failed }, detail: outcome.err() }

@@ -5,7 +5,7 @@ mod hub_client;
 
 use std::path::Path;
 
-use aprendiz_artifacts::{ObjectPrefix, parse_writer};
+use aprendiz_artifacts::{KeyOwner, ObjectPrefix, parse_owner};
 use aprendiz_encoder::{BaseModel, BaseModelCaches, EncoderError};
 use aprendiz_inference::manifest::ManifestFile;
 use aprendiz_run_spec::{BaseModelName, RunKind};
@@ -104,7 +104,7 @@ async fn find_version_at(deps: &Deps, bucket: &str, prefix: &str) -> Result<Mode
             "base model `{url}` is not a published version: use the `object_prefix` of a version, or name it as models:/NAME/NUMBER"
         ))
     };
-    let (run_id, _) = parse_writer(&format!("{prefix}/")).ok_or_else(not_published)?;
+    let Some(KeyOwner::Attempt { run_id, .. }) = parse_owner(&format!("{prefix}/")) else { return Err(not_published()) };
     let found = retry_on_outage!(async { find_version_by_run(&mut *deps.database.read().await?, RunId(run_id)).await })?;
     found.filter(|version| version.object_prefix == prefix).ok_or_else(not_published)
 }
