@@ -11,10 +11,13 @@ const ENVIRONMENT: &str = "\
 Environment variables:
   DATABASE_URL                     Postgres URL, or the PG* variables (required)
   REDIS_URL                        Redis URL (required)
+  REDIS_CLIENT_CERT, REDIS_CLIENT_KEY
+                                   client certificate for Redis and its key, in PEM format
+                                   (default: none)
   APRENDIZ_BUCKET                  S3 bucket for datasets and models (required)
   AWS_*                            S3 credentials, region and AWS_ENDPOINT_URL_S3
   APRENDIZ_DATABASE_CONNECTIONS    maximum number of database connections (default: 16)
-  APRENDIZ_QUEUE_PREFIX            prefix of the Redis keys (default: aprendiz)
+  APRENDIZ_QUEUE_PREFIX            prefix of the Redis keys and channels (default: aprendiz)
   APRENDIZ_BUCKET_PREFIX           prefix of the object keys (default: none)
   APRENDIZ_BUCKET_TIMEOUT_SECONDS  timeout of object-store requests (default: 30)
 

@@ -53,7 +53,8 @@ fn main() -> ExitCode {
 
 fn serve() -> Result<()> {
     let env = Environment::process();
-    init_logs(&env.log()?, "info,sqlx=warn")?;
+    // apalis logs each failure three times and every attempt to reconnect; the queue listener logs each cause once
+    init_logs(&env.log()?, "info,sqlx=warn,apalis_core=off")?;
     let config = WorkerConfig::read(&env)?;
     aprendiz_test_gate::watch(&config.scratch);
     rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("another TLS crypto provider is already installed"))?;

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::WorkerContext;
+use crate::heartbeat::QueueState;
 use crate::scratch;
 use crate::shutdown::Shutdown;
 
@@ -84,6 +85,10 @@ impl Check {
     fn new(name: &'static str, outcome: Result<(), String>) -> Self {
         Self { name, state: if outcome.is_ok() { "ok" } else { "failed" }, detail: outcome.err() }
     }
+
+    const fn degraded(name: &'static str, detail: String) -> Self {
+        Self { name, state: "degraded", detail: Some(detail) }
+    }
 }
 
 impl ProbeState {
@@ -127,11 +132,11 @@ async fn readyz(State(state): State<ProbeState>) -> impl IntoResponse {
     };
     let scratch = scratch::probe(&deps.config.scratch).map_err(|error| format!("{}: {error}", deps.config.scratch.display()));
     let claiming = if state.shutdown.draining().is_cancelled() { Err("draining: no new runs are claimed".to_owned()) } else { Ok(()) };
-    let queue = if health.is_listening() {
-        Check::new("queue", Ok(()))
-    } else {
-        let detail = format!("not connected to the queue: polling for runs every {} s", deps.config.poll_interval.as_secs());
-        Check { name: "queue", state: "degraded", detail: Some(detail) }
+    let polling = format!("polling for runs every {} s", deps.config.poll_interval.as_secs());
+    let queue = match health.queue() {
+        QueueState::Listening => Check::new("queue", Ok(())),
+        QueueState::Connecting => Check::degraded("queue", format!("not connected yet: {polling}")),
+        QueueState::Unavailable(fault) => Check::degraded("queue", format!("{fault}: {polling}; {}", fault.advice())),
     };
     let checks = vec![
         Check::new("database", database),

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, Row as _};
 
-use crate::variables::Environment;
+use crate::variables::{Environment, PERCENT_ENCODING};
 
 /// Postgres connection settings. `Debug` does not show the password.
 #[derive(Clone)]
@@ -89,7 +89,9 @@ fn parse_url(url: &str) -> Result<PgConnectOptions> {
     let is_postgres = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
     // the URL may contain a password: show neither the URL nor the parse error
     is_postgres.then(|| PgConnectOptions::from_str(url).ok()).flatten().ok_or_else(|| {
-        anyhow!("DATABASE_URL is invalid (value hidden, it may contain a password): expected postgres://user:password@host:port/database")
+        anyhow!(
+            "DATABASE_URL is invalid (value hidden, it may contain a password): expected postgres://user:password@host:port/database; {PERCENT_ENCODING}"
+        )
     })
 }
 

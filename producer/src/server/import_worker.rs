@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::api::BodyReader;
+use crate::server::task_health::TaskHealth;
 
 /// Lease of an import. An import worker without renewals for this time counts as dead.
 const LEASE_DURATION: Duration = Duration::from_secs(30);
@@ -64,18 +65,30 @@ impl From<sqlx::Error> for Failure {
 }
 
 /// Runs until shutdown. `wake` is notified when this process enqueues an import.
-pub(crate) async fn run(pool: PgPool, store: Store, config: ImportWorkerConfig, wake: Arc<Notify>, shutdown: CancellationToken) {
+pub(crate) async fn run(
+    pool: PgPool,
+    store: Store,
+    config: ImportWorkerConfig,
+    wake: Arc<Notify>,
+    health: TaskHealth,
+    shutdown: CancellationToken,
+) {
     let mut warned = WarnOnce::default();
     while !shutdown.is_cancelled() {
         match claim(&pool).await {
-            Ok(Some(claimed)) => execute(&pool, &store, config, &claimed, &shutdown).await,
+            Ok(Some(claimed)) => {
+                health.succeeded();
+                execute(&pool, &store, config, &claimed, &health, &shutdown).await;
+            }
             Ok(None) => {
+                health.succeeded();
                 if warned.clear() {
                     info!("import worker has recovered");
                 }
                 shutdown.run_until_cancelled(timeout(POLL_INTERVAL, wake.notified())).await;
             }
             Err(error) => {
+                health.failed(&error);
                 if warned.is_new(&error) {
                     warn!(%error, "import worker cannot claim imports; they wait until it recovers");
                 }
@@ -90,13 +103,20 @@ async fn claim(pool: &PgPool) -> Result<Option<ClaimedImport>, sqlx::Error> {
     claim_import(&mut conn, LEASE_DURATION).await
 }
 
-async fn execute(pool: &PgPool, store: &Store, config: ImportWorkerConfig, claimed: &ClaimedImport, shutdown: &CancellationToken) {
+async fn execute(
+    pool: &PgPool,
+    store: &Store,
+    config: ImportWorkerConfig,
+    claimed: &ClaimedImport,
+    health: &TaskHealth,
+    shutdown: &CancellationToken,
+) {
     let progress = Arc::new(Mutex::new(Progress { stage: Stage::Reading, bytes_read: 0, tasks: 0 }));
     info!(import.id = %claimed.id, import.attempt = claimed.attempt, import.bytes = claimed.bytes, "import started");
     // dropping the import rolls its transaction back
     let outcome = tokio::select! {
         outcome = import(pool, store, config, claimed, Arc::clone(&progress)) => outcome,
-        failure = renew_lease(pool, claimed, &progress) => Err(failure),
+        failure = renew_lease(pool, claimed, &progress, health) => Err(failure),
         () = shutdown.cancelled() => {
             let released = async { release_import(&mut *pool.acquire().await?, claimed.id, claimed.attempt, false).await }.await;
             if let Err(error) = released {
@@ -140,7 +160,7 @@ async fn fail(pool: &PgPool, claimed: &ClaimedImport, code: &str, text: &str) ->
 }
 
 /// Renews the lease; returns once it is lost. Errors of Postgres are only logged, because the import itself fails on them.
-async fn renew_lease(pool: &PgPool, claimed: &ClaimedImport, progress: &Mutex<Progress>) -> Failure {
+async fn renew_lease(pool: &PgPool, claimed: &ClaimedImport, progress: &Mutex<Progress>, health: &TaskHealth) -> Failure {
     loop {
         sleep(LEASE_RENEWAL_INTERVAL).await;
         let Progress { stage, bytes_read, tasks } = *progress.lock().unwrap_or_else(PoisonError::into_inner);
@@ -150,7 +170,7 @@ async fn renew_lease(pool: &PgPool, claimed: &ClaimedImport, progress: &Mutex<Pr
             renew_import(&mut conn, claimed.id, claimed.attempt, LEASE_DURATION, stage, to_i64(bytes_read), to_i64(tasks)).await
         };
         match renewed.await {
-            Ok(true) => {}
+            Ok(true) => health.succeeded(),
             Ok(false) => return Failure::LeaseLost,
             Err(error) => warn!(import.id = %claimed.id, %error, "cannot renew the lease of an import"),
         }
