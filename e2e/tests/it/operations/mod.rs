@@ -2,7 +2,9 @@
 
 mod api_keys;
 mod audit;
+mod background_tasks;
 mod command_line;
+mod doctor;
 mod legacy_interface;
 mod startup;
 mod sweeper;
