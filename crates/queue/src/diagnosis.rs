@@ -78,7 +78,7 @@ pub async fn diagnose(config: &QueueConfig) -> Result<u64, Diagnosis> {
     Ok(depth)
 }
 
-/// Subscribes to the channel of the wake-ups and receives a publication that wakes nobody.
+/// Subscribes to the channel of the wake-ups and receives a publication that wakes no worker.
 async fn receive_publication(config: &QueueConfig) -> Result<(), QueueError> {
     let mut messages = subscribe(config).await?.into_on_message();
     check_publish(&mut connect(config).await?, config).await?;

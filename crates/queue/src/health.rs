@@ -7,7 +7,7 @@ use redis::aio::ConnectionManager;
 use crate::config::QueueConfig;
 use crate::error::QueueError;
 
-/// Payload of a publication that wakes nobody.
+/// Payload of a publication that wakes no worker.
 pub(crate) const PROBE_PAYLOAD: &[u8] = b"probe";
 /// Time in seconds after which the written key expires.
 const PROBE_EXPIRY_SECONDS: u32 = 60;

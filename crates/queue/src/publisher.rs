@@ -71,7 +71,7 @@ impl Publisher {
         apalis_compat::prune_finished(&mut self.conn, &self.keys).await
     }
 
-    /// Checks that Redis accepts what the relay does: a script that writes, and a publication. Wakes nobody.
+    /// Checks that Redis accepts what the relay does: a script that writes, and a publication. Wakes no worker.
     ///
     /// # Errors
     /// When it does not, for example because it is full or a replica. Such a Redis still answers [`Publisher::depth`].

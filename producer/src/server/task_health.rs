@@ -45,7 +45,7 @@ impl TaskHealth {
         Self { task, overdue_after, state: Arc::default(), changed: Arc::clone(changed) }
     }
 
-    /// A health that nobody reads.
+    /// A health that is not reported.
     #[cfg(test)]
     pub(crate) fn for_tests(task: BackgroundTask) -> Self {
         Self::new(task, Duration::from_secs(30), &Arc::default())

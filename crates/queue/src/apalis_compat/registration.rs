@@ -1,4 +1,4 @@
-//! Connection of a worker of apalis: restricts its registration to the keys of the prefix, and tells when it works.
+//! Connection of a worker of apalis: restricts its registration to the keys of the prefix, and reports its first fetch.
 
 use std::fmt;
 use std::sync::Arc;

@@ -42,7 +42,7 @@ async fn the_documented_rights_suffice() {
     publisher.check().await.unwrap();
     publisher.prune().await.unwrap();
     listener.stop().await;
-    // Redis logs every denied command. Newer versions know CLIENT SETINFO, with which a client tells its name
+    // Redis logs every denied command. Newer versions know CLIENT SETINFO, with which a client sends its name
     let log = redis.command("ACL LOG").await.unwrap();
     let lines: Vec<&str> = log.lines().collect();
     let denied: Vec<&str> = lines.windows(3).filter(|lines| lines[0] == "object").map(|lines| lines[2]).collect();
