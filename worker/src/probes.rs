@@ -136,7 +136,7 @@ async fn readyz(State(state): State<ProbeState>) -> impl IntoResponse {
     let queue = match health.queue() {
         QueueState::Listening => Check::new("queue", Ok(())),
         QueueState::Connecting => Check::degraded("queue", format!("not connected yet: {polling}")),
-        QueueState::Unavailable(fault) => Check::degraded("queue", format!("{fault}: {polling}; {}", fault.advice())),
+        QueueState::Unavailable(fault) => Check::degraded("queue", format!("{fault}: {polling}; {}", deps.config.queue.advice(fault))),
     };
     let checks = vec![
         Check::new("database", database),

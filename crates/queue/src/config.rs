@@ -5,6 +5,8 @@ use std::fmt;
 use redis::{Client, ClientTlsConfig, ConnectionAddr, TlsCertificates};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::fault::RedisFault;
+
 const SCHEMES: [&str; 7] = ["redis://", "rediss://", "valkey://", "valkeys://", "unix://", "redis+unix://", "valkey+unix://"];
 
 /// How to reach Redis, and which keys belong to this installation. `Debug` shows neither user nor password.
@@ -79,6 +81,16 @@ impl QueueConfig {
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.client.get_connection_info().redis_settings().username()
+    }
+
+    /// What an operator can do about a fault.
+    #[must_use]
+    pub fn advice(&self, fault: RedisFault) -> &'static str {
+        // a server that demands a certificate may reset the connection before its alert is read
+        let ConnectionAddr::TcpTls { tls_params: None, .. } = self.client.get_connection_info().addr() else {
+            return fault.advice();
+        };
+        if fault == RedisFault::Unreachable { RedisFault::Certificate.advice() } else { fault.advice() }
     }
 
     pub(crate) fn client(&self) -> &Client {

@@ -79,13 +79,11 @@ impl RedisFault {
         by_code.or_else(|| PHRASES.iter().find(|(phrase, _)| text.contains(phrase))).map_or(Self::Other, |(_, fault)| *fault)
     }
 
-    /// What an operator can do about it.
-    #[must_use]
-    pub const fn advice(self) -> &'static str {
+    pub(crate) const fn advice(self) -> &'static str {
         match self {
             Self::Unreachable => "check REDIS_URL and that Redis is running",
             Self::Certificate => {
-                "for the CA of Redis, set SSL_CERT_FILE; if Redis demands a client certificate, set REDIS_CLIENT_CERT_FILE and REDIS_CLIENT_KEY_FILE"
+                "check REDIS_URL and that Redis is running; for a CA of your own, set SSL_CERT_FILE; if Redis demands a client certificate, set REDIS_CLIENT_CERT_FILE and REDIS_CLIENT_KEY_FILE"
             }
             Self::Credentials => "check user name and password in REDIS_URL; a special character in them must be percent-encoded",
             Self::Permission => {

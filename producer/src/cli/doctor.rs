@@ -118,7 +118,7 @@ async fn redis() -> Result<String> {
     match diagnose(&config).await {
         Ok(depth) => Ok(format!("writes, wake-ups and messages work, {depth} messages queued")),
         Err(diagnosis) => {
-            bail!("{diagnosis}; {} (runs start only when workers poll meanwhile)", diagnosis.error.fault().advice())
+            bail!("{diagnosis}; {} (runs start only when workers poll meanwhile)", config.advice(diagnosis.error.fault()))
         }
     }
 }

@@ -126,6 +126,6 @@ async fn bucket(state: &AppState) -> Check {
 async fn redis(state: &AppState) -> Check {
     match state.redis.status().await.fault {
         None => Check::ok("redis"),
-        Some(fault) => Check::degraded("redis", format!("{fault}: runs start only when workers poll; {}", fault.advice())),
+        Some(fault) => Check::degraded("redis", format!("{fault}: runs start only when workers poll; {}", state.redis.advice(fault))),
     }
 }

@@ -36,6 +36,11 @@ impl RedisProbe {
         Self { config, state: Mutex::default() }
     }
 
+    /// What an operator can do about a fault.
+    pub(crate) fn advice(&self, fault: RedisFault) -> &'static str {
+        self.config.advice(fault)
+    }
+
     /// Name of the user in Redis, if one is configured.
     pub(crate) fn user(&self) -> Option<&str> {
         self.config.user()
