@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::attempt;
 use crate::context::WorkerContext;
-use crate::heartbeat::send_heartbeats;
+use crate::heartbeat::{QueueState, send_heartbeats};
 use crate::probes::Probes;
 use crate::retry::in_transaction;
 use crate::shutdown::Shutdown;
@@ -111,8 +111,8 @@ async fn listen_to_queue(context: Arc<WorkerContext>, wakeup: Arc<Notify>, end: 
     let listening = Arc::clone(&context);
     let on_notification = move |notification| {
         match notification {
-            QueueNotification::Connected => listening.health.set_listening(true),
-            QueueNotification::Disconnected => return listening.health.set_listening(false),
+            QueueNotification::Connected => listening.health.set_queue(QueueState::Listening),
+            QueueNotification::Disconnected(fault) => return listening.health.set_queue(QueueState::Unavailable(fault)),
             QueueNotification::Malformed(reason) => tracing::warn!(reason, "dropping a malformed queue entry"),
             QueueNotification::Message(message) => tracing::debug!(training_run.id = %message.run_id, "wake-up received"),
             QueueNotification::Wakeup => {}

@@ -55,7 +55,8 @@ fn main() -> ExitCode {
 
 fn serve() -> Result<()> {
     let env = Environment::process();
-    init_logs(&env.log()?, "info,sqlx=warn")?;
+    // apalis logs each failure three times and every attempt to reconnect; the queue listener logs each cause once
+    init_logs(&env.log()?, "info,sqlx=warn,apalis_core=off")?;
     let config = WorkerConfig::read(&env)?;
     file_access::restrict();
     aprendiz_test_gate::watch(&config.scratch);

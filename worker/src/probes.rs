@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::blocking::run_blocking;
 use crate::context::WorkerContext;
+use crate::heartbeat::QueueState;
 use crate::scratch;
 use crate::shutdown::Shutdown;
 
@@ -85,6 +86,10 @@ impl Check {
     fn new(name: &'static str, outcome: Result<(), String>) -> Self {
         Self { name, state: if outcome.is_ok() { "ok" } else { "failed" }, detail: outcome.err() }
     }
+
+    const fn degraded(name: &'static str, detail: String) -> Self {
+        Self { name, state: "degraded", detail: Some(detail) }
+    }
 }
 
 impl ProbeState {
@@ -130,11 +135,11 @@ async fn readyz(State(state): State<ProbeState>) -> impl IntoResponse {
     let scratch =
         run_blocking(move || scratch::probe(&folder)).await.map_err(|error| format!("{}: {error}", deps.config.scratch.display()));
     let claiming = if state.shutdown.draining().is_cancelled() { Err("draining: no new runs are claimed".to_owned()) } else { Ok(()) };
-    let queue = if health.is_listening() {
-        Check::new("queue", Ok(()))
-    } else {
-        let detail = format!("not connected to the queue: polling for runs every {} s", deps.config.poll_interval.as_secs());
-        Check { name: "queue", state: "degraded", detail: Some(detail) }
+    let polling = format!("polling for runs every {} s", deps.config.poll_interval.as_secs());
+    let queue = match health.queue() {
+        QueueState::Listening => Check::new("queue", Ok(())),
+        QueueState::Connecting => Check::degraded("queue", format!("not connected yet: {polling}")),
+        QueueState::Unavailable(fault) => Check::degraded("queue", format!("{fault}: {polling}; {}", deps.config.queue.advice(fault))),
     };
     let checks = vec![
         Check::new("database", database),

@@ -9,7 +9,7 @@ use aprendiz_db::{Database, ServerFacts, Session, shares_sessions};
 use secrecy::ExposeSecret as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use crate::variables::Environment;
+use crate::variables::{Environment, PERCENT_ENCODING};
 
 const URL: &str = "DATABASE_URL";
 const DIRECT_URL: &str = "APRENDIZ_DATABASE_DIRECT_URL";
@@ -136,7 +136,9 @@ fn parse_url(variable: &str, url: &str) -> Result<PgConnectOptions> {
     let is_postgres = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
     // the URL may contain a password: show neither the URL nor the parse error
     is_postgres.then(|| PgConnectOptions::from_str(url).ok()).flatten().ok_or_else(|| {
-        anyhow!("{variable} is invalid (value hidden, it may contain a password): expected postgres://user:password@host:port/database")
+        anyhow!(
+            "{variable} is invalid (value hidden, it may contain a password): expected postgres://user:password@host:port/database; {PERCENT_ENCODING}"
+        )
     })
 }
 

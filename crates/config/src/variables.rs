@@ -9,8 +9,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use aprendiz_artifacts::StoreConfig;
-use aprendiz_queue::QueueConfig;
-use secrecy::{ExposeSecret as _, SecretString};
+use aprendiz_queue::{ClientCertificate, QueueConfig, RedisUrlError};
+use secrecy::SecretString;
+
+/// How special characters are written in the user name and the password of a URL.
+pub(crate) const PERCENT_ENCODING: &str = "in user name and password, write @ as %40, : as %3A, / as %2F, # as %23, ? as %3F and % as %25";
 
 /// Source of variables: the process environment, or a function in tests.
 pub struct Environment<F = fn(&str) -> Option<String>>(F);
@@ -91,18 +94,25 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         self.text(name).map(parse).transpose()
     }
 
-    /// Reads `REDIS_URL` and `APRENDIZ_QUEUE_PREFIX` (default `aprendiz`).
+    /// Reads `REDIS_URL`, `APRENDIZ_QUEUE_PREFIX` (default `aprendiz`), `REDIS_CLIENT_CERT` and `REDIS_CLIENT_KEY` (default none).
     ///
     /// # Errors
-    /// `REDIS_URL` is missing or invalid. The message never shows it.
+    /// `REDIS_URL` is missing, or a variable is invalid. The message never shows the URL.
     pub fn queue(&self) -> Result<QueueConfig> {
-        let redis_url =
-            self.secret("REDIS_URL")?.ok_or_else(|| anyhow!("REDIS_URL is not set: expected redis://[user:password@]host:port[/db]"))?;
-        if !["redis://", "rediss://", "unix://", "redis+unix://"].iter().any(|scheme| redis_url.expose_secret().starts_with(scheme)) {
-            bail!("REDIS_URL is invalid (value hidden, it may contain a password): expected redis://[user:password@]host:port[/db]");
-        }
+        const EXPECTED: &str = "expected redis://[user:password@]host:port[/database], or rediss:// for TLS";
+        let redis_url = self.secret("REDIS_URL")?.ok_or_else(|| anyhow!("REDIS_URL is not set: {EXPECTED}"))?;
+        let certificate = match (self.secret("REDIS_CLIENT_CERT")?, self.secret("REDIS_CLIENT_KEY")?) {
+            (Some(chain), Some(key)) => Some(ClientCertificate { chain, key }),
+            (None, None) => None,
+            (Some(_), None) => bail!("REDIS_CLIENT_CERT is set without REDIS_CLIENT_KEY: set both, or the two with _FILE"),
+            (None, Some(_)) => bail!("REDIS_CLIENT_KEY is set without REDIS_CLIENT_CERT: set both, or the two with _FILE"),
+        };
         let prefix = self.text("APRENDIZ_QUEUE_PREFIX").unwrap_or_else(|| "aprendiz".to_owned());
-        Ok(QueueConfig { redis_url, prefix })
+        QueueConfig::new(&redis_url, prefix, certificate.as_ref()).map_err(|error| match error {
+            RedisUrlError::Certificate => anyhow!("REDIS_CLIENT_CERT or REDIS_CLIENT_KEY is invalid: {error}"),
+            RedisUrlError::CertificateWithoutTls => anyhow!("REDIS_CLIENT_CERT is set, but REDIS_URL does not use TLS: {error}"),
+            _ => anyhow!("REDIS_URL is invalid (value hidden, it may contain a password): {error}; {EXPECTED}; {PERCENT_ENCODING}"),
+        })
     }
 
     /// Reads the variables `APRENDIZ_BUCKET…`, and of those of the AWS SDK the ones that it would ignore silently if they were invalid.
@@ -161,6 +171,26 @@ mod tests {
         assert!(error.contains("DATABASE_URL") && !error.contains("hunter2"), "{error}");
         let error = format!("{:?}", env(&[("REDIS_URL", "http://me:hunter2@host")]).queue().unwrap_err());
         assert!(error.contains("REDIS_URL") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_password_with_special_characters_is_refused_with_the_way_out() {
+        for url in ["redis://:p#a@s/s%41@127.0.0.1:23701", "redis://me:12/hunter2@host", "redis://host/hunter2", "redis://host:99999"] {
+            let error = format!("{:?}", env(&[("REDIS_URL", url)]).queue().unwrap_err());
+            assert!(error.contains("REDIS_URL") && error.contains("# as %23") && !error.contains("hunter2"), "{error}");
+            assert!(!error.contains("s%41"), "{error}");
+        }
+        let error = format!("{:?}", env(&[("DATABASE_URL", "postgres://me:pa#hunter2@host:5432/db")]).database().unwrap_err());
+        assert!(error.contains("# as %23") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_client_certificate_needs_its_key() {
+        let url = ("REDIS_URL", "rediss://host");
+        let error = env(&[url, ("REDIS_CLIENT_CERT", "x")]).queue().unwrap_err().to_string();
+        assert!(error.contains("REDIS_CLIENT_KEY"), "{error}");
+        let error = env(&[url, ("REDIS_CLIENT_CERT", "x"), ("REDIS_CLIENT_KEY", "hunter2")]).queue().unwrap_err().to_string();
+        assert!(error.contains("PEM") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

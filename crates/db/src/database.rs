@@ -108,6 +108,12 @@ impl Database {
         self.session.as_ref().clone().named(application_name)
     }
 
+    /// Name of the database user.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.session.user()
+    }
+
     /// Asks whether the pool can reach Postgres.
     ///
     /// # Errors

@@ -42,6 +42,12 @@ impl Session {
         self
     }
 
+    /// Name of the database user.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.options.get_username()
+    }
+
     /// Opens a session.
     ///
     /// # Errors

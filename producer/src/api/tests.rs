@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::operations::metrics_snapshot::render_metrics;
+use super::operations::redis_probe::RedisStatus;
 use super::router::open_api;
 use super::{AppState, EventHub, router};
 use crate::config::ApiConfig;
@@ -25,7 +26,7 @@ async fn service() -> Router {
     let database = Database::direct(Session::new(options), pool);
     let store = aprendiz_artifacts::StoreConfig { timeout: Duration::from_secs(1), ..aprendiz_artifacts::StoreConfig::new("none") };
     let store = aprendiz_artifacts::Store::connect(&store).await.expect("the settings are valid");
-    let queue = aprendiz_queue::QueueConfig { redis_url: SecretString::from("redis://127.0.0.1:1"), prefix: "test".to_owned() };
+    let queue = aprendiz_queue::QueueConfig::new(&SecretString::from("redis://127.0.0.1:1"), "test", None).unwrap();
     let config = ApiConfig::for_tests();
     router(AppState::new(
         database,
@@ -223,7 +224,16 @@ async fn metrics_are_served_while_database_and_redis_are_unavailable() {
 async fn every_metric_is_documented_and_every_documented_one_exists() {
     let service = service().await;
     scrape(&service).await;
-    let page = scrape(&service).await + &render_metrics(Some(&aprendiz_runs::InstallationStats::default()), Some(0));
+    let task = aprendiz_runs::TaskStatus {
+        name: "relay".to_owned(),
+        overdue_after_seconds: 30.0,
+        success_age_seconds: Some(1.0),
+        failure_age_seconds: None,
+        error: None,
+    };
+    let stats = aprendiz_runs::InstallationStats { background_tasks: vec![task], ..Default::default() };
+    let redis = RedisStatus { depth: Some(0), fault: None };
+    let page = scrape(&service).await + &render_metrics(Some(&stats), redis);
     let exposed: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let documented: BTreeSet<&str> = include_str!("../../../docs/API.md")
         .lines()

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::api::BodyReader;
+use crate::server::task_health::TaskHealth;
 
 /// Lease of an import. An import worker without renewals for this time counts as dead.
 const LEASE_DURATION: Duration = Duration::from_secs(30);
@@ -83,18 +84,30 @@ impl From<RunsError> for Failure {
 }
 
 /// Runs until shutdown. `wake` is notified when this process enqueues an import.
-pub(crate) async fn run(database: Database, store: Store, config: ImportWorkerConfig, wake: Arc<Notify>, shutdown: CancellationToken) {
+pub(crate) async fn run(
+    database: Database,
+    store: Store,
+    config: ImportWorkerConfig,
+    wake: Arc<Notify>,
+    health: TaskHealth,
+    shutdown: CancellationToken,
+) {
     let mut warned = WarnOnce::default();
     while !shutdown.is_cancelled() {
         match claim(&database).await {
-            Ok(Some(claimed)) => execute(&database, &store, config, &claimed, &shutdown).await,
+            Ok(Some(claimed)) => {
+                health.succeeded();
+                execute(&database, &store, config, &claimed, &health, &shutdown).await;
+            }
             Ok(None) => {
+                health.succeeded();
                 if warned.clear() {
                     info!("import worker has recovered");
                 }
                 shutdown.run_until_cancelled(timeout(POLL_INTERVAL, wake.notified())).await;
             }
             Err(error) => {
+                health.failed(&error);
                 if warned.is_new(&error) {
                     warn!(%error, "import worker cannot claim imports; they wait until it recovers");
                 }
@@ -111,7 +124,14 @@ async fn claim(database: &Database) -> Result<Option<ClaimedImport>, sqlx::Error
     Ok(claimed)
 }
 
-async fn execute(database: &Database, store: &Store, config: ImportWorkerConfig, claimed: &ClaimedImport, shutdown: &CancellationToken) {
+async fn execute(
+    database: &Database,
+    store: &Store,
+    config: ImportWorkerConfig,
+    claimed: &ClaimedImport,
+    health: &TaskHealth,
+    shutdown: &CancellationToken,
+) {
     let progress = Arc::new(Mutex::new(Progress { stage: Stage::Reading, bytes_read: 0, tasks: 0 }));
     info!(import.id = %claimed.id, import.attempt = claimed.attempt, import.bytes = claimed.bytes, "import started");
     // dropping the import rolls its transaction back
@@ -121,7 +141,7 @@ async fn execute(database: &Database, store: &Store, config: ImportWorkerConfig,
             let text = "the server panicked while it imported the file".to_owned();
             outcome.unwrap_or(Err(Failure::Server { code: "server_panicked", text }))
         }
-        failure = renew_lease(database, claimed, &progress) => Err(failure),
+        failure = renew_lease(database, claimed, &progress, health) => Err(failure),
         () = shutdown.cancelled() => {
             if let Err(error) = release(database, claimed, false).await {
                 warn!(import.id = %claimed.id, %error, "cannot release import; its lease will expire");
@@ -177,7 +197,7 @@ async fn fail(database: &Database, claimed: &ClaimedImport, code: &str, text: &s
 }
 
 /// Renews the lease; returns once it is lost. Errors of Postgres are only logged, because the import itself fails on them.
-async fn renew_lease(database: &Database, claimed: &ClaimedImport, progress: &Mutex<Progress>) -> Failure {
+async fn renew_lease(database: &Database, claimed: &ClaimedImport, progress: &Mutex<Progress>, health: &TaskHealth) -> Failure {
     loop {
         sleep(LEASE_RENEWAL_INTERVAL).await;
         let Progress { stage, bytes_read, tasks } = *progress.lock().unwrap_or_else(PoisonError::into_inner);
@@ -190,7 +210,7 @@ async fn renew_lease(database: &Database, claimed: &ClaimedImport, progress: &Mu
             Ok::<bool, sqlx::Error>(renewed)
         };
         match renewed.await {
-            Ok(true) => {}
+            Ok(true) => health.succeeded(),
             Ok(false) => return Failure::LeaseLost,
             Err(error) => warn!(import.id = %claimed.id, %error, "cannot renew the lease of an import"),
         }

@@ -16,6 +16,7 @@ use crate::database::background_session;
 use crate::server::metrics::SWEPT_OBJECTS;
 use crate::server::orphan_scanner::OrphanScanner;
 use crate::server::sweep_error::SweepError;
+use crate::server::task_health::TaskHealth;
 
 /// Maximum number of objects marked and deleted per round.
 const ROUND_SIZE: i64 = 1_000;
@@ -24,8 +25,13 @@ const PAGE_SIZE: i64 = 100;
 /// Maximum silence of a session beyond the sweep interval. A sweeper that hangs longer loses its session.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// Time without a successful round after which the sweeper counts as overdue: several rounds, one of which may delete many objects.
+pub(crate) fn overdue_after(config: &SweepConfig) -> Duration {
+    config.every * 5 + SESSION_TIMEOUT
+}
+
 /// Runs until shutdown.
-pub(crate) async fn run(database: Database, store: Store, config: SweepConfig, shutdown: CancellationToken) {
+pub(crate) async fn run(database: Database, store: Store, config: SweepConfig, health: TaskHealth, shutdown: CancellationToken) {
     let options = LeaderOptions {
         // the session is idle during deletions in the bucket
         session: background_session(&database, "aprendiz-sweeper", Some(config.every + SESSION_TIMEOUT)),
@@ -34,7 +40,7 @@ pub(crate) async fn run(database: Database, store: Store, config: SweepConfig, s
         max_backoff: config.every,
         round_timeout: None,
     };
-    let mut sweeper = Sweeper { store, config, scanner: OrphanScanner::default() };
+    let mut sweeper = Sweeper { store, config, scanner: OrphanScanner::default(), health };
     run_as_leader(&options, &mut sweeper, &shutdown).await;
 }
 
@@ -42,6 +48,7 @@ struct Sweeper {
     store: Store,
     config: SweepConfig,
     scanner: OrphanScanner,
+    health: TaskHealth,
 }
 
 impl LeaderTask for Sweeper {
@@ -49,14 +56,18 @@ impl LeaderTask for Sweeper {
 
     async fn round(&mut self, conn: &mut PgConnection) -> Result<(), SweepError> {
         sweep(conn, &self.store, &self.config).await?;
-        self.scanner.advance(conn, &self.store, self.config.after).await
+        self.scanner.advance(conn, &self.store, self.config.after).await?;
+        self.health.succeeded();
+        Ok(())
     }
 
     fn on_failure(&mut self, error: &LeaderError<SweepError>) {
+        self.health.failed(error);
         warn!(%error, "sweeper failed; unreferenced objects stay in the bucket until it recovers");
     }
 
     fn on_recovery(&mut self) {
+        self.health.recovered();
         info!("sweeper has recovered");
     }
 }

@@ -1,42 +1,47 @@
-//! `aprendiz doctor` finds what is wrong with the object store before a run does.
+//! `aprendiz doctor`, and what it says about Redis and the background tasks.
 
-use std::process::Output;
+use std::process::Command;
 
-use aprendiz_test_support::ObjectServer;
-use serde_json::{Value, json};
+use aprendiz_test_support::{TestEnv, TestRedis};
+use serde_json::Value;
 
 use crate::fixture::TestApp;
 
-/// Runs `aprendiz doctor` with another object store. Returns its output and the check of the bucket.
-fn doctor(app: &TestApp, server: &ObjectServer, variables: &[(&str, &str)]) -> (Output, Value) {
-    let mut command = app.env.command("aprendiz");
-    command.args(["doctor", "-o", "json"]).env("APRENDIZ_URL", app.server.url()).env("APRENDIZ_API_KEY", app.server.admin_key());
-    command.env("AWS_ENDPOINT_URL_S3", server.endpoint()).env("APRENDIZ_BUCKET", ObjectServer::BUCKET).envs(variables.iter().copied());
-    let output = command.output().expect("aprendiz is built");
-    let checks: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let bucket = checks.as_array().unwrap().iter().find(|check| check["name"] == "bucket").cloned().expect("a check of the bucket");
-    (output, bucket)
+/// Runs `aprendiz doctor` with additional environment variables; returns its checks by name.
+fn doctor(env: &TestEnv, url: &str, key: &str, variables: &[(&str, &str)]) -> Value {
+    let mut command: Command = env.command("aprendiz");
+    command.args(["doctor", "-o", "json"]).env("APRENDIZ_URL", url).env("APRENDIZ_API_KEY", key).envs(variables.iter().copied());
+    let output = command.output().expect("aprendiz can be started");
+    let checks: Vec<Value> = serde_json::from_slice(&output.stdout).expect("doctor prints JSON");
+    let is_healthy = checks.iter().all(|check| check["ok"] == true);
+    assert_eq!(output.status.success(), is_healthy, "{checks:?}");
+    checks.into_iter().map(|check| (check["name"].as_str().expect("a name").to_owned(), check)).collect::<serde_json::Map<_, _>>().into()
 }
 
 #[tokio::test]
-async fn a_missing_permission_and_unknown_checksums_are_named() {
+async fn a_healthy_installation_passes_every_check() {
     let app = TestApp::start().await;
-    let usable = ObjectServer::start(&[]).await;
-    let (output, bucket) = doctor(&app, &usable, &[]);
-    assert!(output.status.success() && bucket["ok"] == json!(true), "{bucket}");
+    let checks = doctor(&app.env, app.server.url(), app.server.admin_key(), &[]);
+    for name in ["database", "sessions", "redis", "bucket", "api", "tasks"] {
+        assert_eq!(checks[name]["ok"], true, "{checks}");
+    }
+    app.finish().await;
+}
 
-    let narrow = ObjectServer::start(&["--deny", "DeleteObject", "--deny", "AbortMultipartUpload"]).await;
-    let (output, bucket) = doctor(&app, &narrow, &[]);
-    assert_eq!((output.status.code(), &bucket["ok"]), (Some(1), &json!(false)));
-    let detail = bucket["detail"].as_str().unwrap();
-    assert!(detail.contains("s3:DeleteObject on `models/*`") && detail.contains("s3:AbortMultipartUpload"), "{detail}");
+#[tokio::test]
+async fn a_redis_that_demands_a_client_certificate_accepts_the_configured_one() {
+    let app = TestApp::start().await;
+    let redis = TestRedis::start_with_tls().await;
+    let (url, ca) = (redis.url(), redis.tls_file("ca.crt"));
+    let (certificate, key) = (redis.tls_file("client.crt"), redis.tls_file("client.key"));
+    let mut variables = vec![("REDIS_URL", url.as_str()), ("SSL_CERT_FILE", ca.as_str())];
+    let check = |variables: &[(&str, &str)]| doctor(&app.env, app.server.url(), app.server.admin_key(), variables)["redis"].clone();
+    let without = check(&variables);
+    assert_eq!(without["ok"], false, "{without}");
+    assert!(without["detail"].as_str().expect("a text").contains("REDIS_CLIENT_CERT"), "{without}");
 
-    let old = ObjectServer::start(&["--reject-checksums"]).await;
-    let (_, bucket) = doctor(&app, &old, &[]);
-    let detail = bucket["detail"].as_str().unwrap();
-    assert!(bucket["ok"] == json!(false) && detail.contains("AWS_REQUEST_CHECKSUM_CALCULATION=when_required"), "{detail}");
-    let variables = [("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required"), ("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")];
-    let (output, bucket) = doctor(&app, &old, &variables);
-    assert!(output.status.success() && bucket["ok"] == json!(true), "{bucket}");
+    variables.extend([("REDIS_CLIENT_CERT_FILE", certificate.as_str()), ("REDIS_CLIENT_KEY_FILE", key.as_str())]);
+    let with = check(&variables);
+    assert_eq!(with["ok"], true, "{with}");
     app.finish().await;
 }

@@ -42,6 +42,8 @@ async fn a_missing_bucket_is_reported() {
 async fn a_missing_or_invalid_variable_is_reported() {
     let env = TestEnv::with_redis(TestRedis::absent()).await;
     check_start_fails(&env, "REDIS_URL", &format!("http://:{PASSWORD}@127.0.0.1"), &["REDIS_URL"]);
+    // a # ends the host for the parser of URLs
+    check_start_fails(&env, "REDIS_URL", &format!("redis://:{PASSWORD}#{PASSWORD}@127.0.0.1"), &["REDIS_URL", "# as %23"]);
     check_start_fails(&env, "APRENDIZ_BUCKET", "", &["APRENDIZ_BUCKET"]);
     check_start_fails(&env, "APRENDIZ_BUCKET_ADDRESSING", "host", &["APRENDIZ_BUCKET_ADDRESSING", "path or virtual"]);
     check_start_fails(&env, "AWS_CA_BUNDLE", "/no/such/file.pem", &["AWS_CA_BUNDLE", "/no/such/file.pem"]);

@@ -127,10 +127,16 @@ async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, 
 
 /// Uploads the file; the row of its object, and the ID of a multipart upload, are recorded before its first byte.
 async fn store_file(state: &AppState, key: &str, file: File) -> Result<Uploaded, ApiError> {
-    declare_import_object(&mut *state.pool.acquire().await?, key).await?;
+    let mut tx = state.database.begin().await?;
+    declare_import_object(&mut tx, key).await?;
+    tx.commit().await?;
     let upload = state.store.begin_file_upload(key, file, Path::new(SPOOL_NAME)).await?;
     if let Some(upload_id) = upload.id() {
-        let recorded = async { record_import_upload(&mut *state.pool.acquire().await?, key, upload_id).await };
+        let recorded = async {
+            let mut tx = state.database.begin().await?;
+            record_import_upload(&mut tx, key, upload_id).await?;
+            tx.commit().await
+        };
         match recorded.await {
             Ok(true) => {}
             Ok(false) => {

@@ -8,7 +8,7 @@ use aprendiz_runs::{
 use crate::fixture::{Fixture, failure};
 
 async fn facts(fixture: &Fixture, id: RunId) -> RunFacts {
-    load_run_facts(&mut *fixture.conn().await, id, Some(true)).await.unwrap()
+    load_run_facts(&mut *fixture.conn().await, id, None).await.unwrap()
 }
 
 #[tokio::test]
