@@ -49,7 +49,9 @@ impl CliError {
     pub(crate) fn print(&self) {
         match self {
             Self::Failed(error) => print_message(&format!("error: {}", format_chain(error))),
-            Self::Usage(text) | Self::Refused(text) | Self::Unreachable(text) | Self::Unavailable(text) => print_message(&format!("error: {text}")),
+            Self::Usage(text) | Self::Refused(text) | Self::Unreachable(text) | Self::Unavailable(text) => {
+                print_message(&format!("error: {text}"))
+            }
             Self::RunEnded => {}
         }
     }

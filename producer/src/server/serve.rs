@@ -81,8 +81,14 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
     let imports = Arc::new(Notify::new());
     let import_config = ImportWorkerConfig { ratios: config.api.split_ratios, total_bytes: config.api.max_import_decompressed_bytes };
     let import_health = health(BackgroundTask::ImportWorker, OVERDUE_AFTER);
-    let import_worker =
-        tasks.spawn(import_worker::run(database.clone(), store.clone(), import_config, Arc::clone(&imports), import_health, shutdown.clone()));
+    let import_worker = tasks.spawn(import_worker::run(
+        database.clone(),
+        store.clone(),
+        import_config,
+        Arc::clone(&imports),
+        import_health,
+        shutdown.clone(),
+    ));
     background_tasks.push(("import_worker", import_worker.abort_handle()));
     let reports = tasks.spawn(task_health::report(database.clone(), healths.clone(), changed, shutdown.clone()));
     background_tasks.push(("task_reports", reports.abort_handle()));

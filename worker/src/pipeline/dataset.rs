@@ -111,13 +111,7 @@ async fn lock_build(deps: &Deps, attempt: AttemptId, dataset_key: &str) -> Resul
 }
 
 /// Builds the snapshot in the folder, and reports the progress.
-async fn build(
-    deps: &Deps,
-    attempt: AttemptId,
-    session: &Session,
-    selection: &Selection,
-    folder: &Path,
-) -> Result<Snapshot, Interruption> {
+async fn build(deps: &Deps, attempt: AttemptId, session: &Session, selection: &Selection, folder: &Path) -> Result<Snapshot, Interruption> {
     let (progress, latest) = tokio::sync::watch::channel(json!({}));
     let mut on_progress = |built: aprendiz_dataset::BuildProgress| {
         let fraction = built.documents_read as f64 / built.documents_total.max(1) as f64;
@@ -147,13 +141,7 @@ async fn build_new(
 }
 
 /// Builds a recorded snapshot again. Events are never changed, so the result must be the same.
-async fn rebuild(
-    deps: &Deps,
-    attempt: AttemptId,
-    session: &Session,
-    dataset: &Dataset,
-    folder: &Path,
-) -> Result<Dataset, Interruption> {
+async fn rebuild(deps: &Deps, attempt: AttemptId, session: &Session, dataset: &Dataset, folder: &Path) -> Result<Dataset, Interruption> {
     let snapshot = build(deps, attempt, session, &dataset.selection, folder).await?;
     aprendiz_dataset::ensure_same(dataset, &snapshot)?;
     let (prefix, object_keys) = upload(deps, attempt, dataset.id, &snapshot, folder).await?;

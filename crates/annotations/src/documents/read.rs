@@ -1,8 +1,6 @@
 //! Queries of documents.
 
-use serde_json::value::RawValue;
 use sqlx::PgConnection;
-use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::documents::document::{Document, DocumentCursor, DocumentFilter, DocumentText};

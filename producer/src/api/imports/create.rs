@@ -134,8 +134,8 @@ async fn store_file(state: &AppState, key: &str, file: File) -> Result<Uploaded,
     if let Some(upload_id) = upload.id() {
         let recorded = async {
             let mut tx = state.database.begin().await?;
-            record_import_upload(&mut tx, key, upload_id).await?;
-            tx.commit().await
+            let is_declared = record_import_upload(&mut tx, key, upload_id).await?;
+            tx.commit().await.map(|()| is_declared)
         };
         match recorded.await {
             Ok(true) => {}
