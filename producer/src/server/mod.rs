@@ -8,5 +8,6 @@ mod relay;
 mod serve;
 mod sweep_error;
 mod sweeper;
+pub(crate) mod task_health;
 
 pub(crate) use self::serve::{ServeOptions, run};

@@ -44,12 +44,12 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::api) enum ExportFormat {
-    /// One JSON object per line: a field of a document with its state and its history.
+    /// One JSON object per line: a field of a document with its state and its history. The last line is `{"end": {"rows", "position"}}`.
     #[default]
     Jsonl,
     /// The same rows as Parquet (zstd).
     Parquet,
-    /// Tasks with annotations and predictions, for Label Studio and for `POST /v1/imports`.
+    /// Tasks with annotations and predictions, for Label Studio and for `POST /v1/imports`. The last line is `]`.
     LabelStudio,
     /// Tasks with predictions only, for pre-annotation.
     LabelStudioPredictions,
@@ -83,6 +83,9 @@ struct ExportQuery {
 ///
 /// Rows are ordered by document id, then by field. The header `Aprendiz-Position` holds the position of the export. To resume an
 /// interrupted export, send that position as `as_of` and the last received row as `after`. Erased documents are excluded.
+///
+/// Check the end: behind a proxy, a response that was cut off can look complete. JSON lines end with the line `{"end": {"rows": 7,
+/// "position": 40}}`, tasks with a line `]`, Parquet with its footer.
 #[utoipa::path(
     get, path = "/v1/annotations/export", tag = "documents", params(ExportQuery),
     responses(
@@ -91,14 +94,14 @@ struct ExportQuery {
             (inline(Binary) = "application/vnd.apache.parquet"),
             (Vec<Object> = "application/json"),
         ), headers(("Aprendiz-Position" = i64))),
-        (status = 422, description = "Invalid query", body = Problem),
+        (status = 422, description = "`unknown_field`: a field does not exist; `future_time`: `as_of` is in the future", body = Problem),
     ),
 )]
 async fn export(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuery<ExportQuery>) -> Result<Response, ApiError> {
     let format = query.format;
     let after = query.after.as_deref().map(parse_cursor).transpose()?;
     let as_of = query.as_of.as_deref().map(AsOf::parse).transpose()?;
-    let mut conn = dedicated_connection::connect(&state.pool).await?;
+    let mut conn = dedicated_connection::connect(&state.database).await?;
     let fields = parse_fields(&mut conn, query.fields.as_deref()).await?;
     let position = match as_of {
         Some(as_of) => as_of.position(&mut conn).await?,
@@ -113,7 +116,7 @@ async fn export(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQu
         with_texts: tasks,
     };
     let encoder = match format {
-        ExportFormat::Jsonl => Encoder::lines(query.limit),
+        ExportFormat::Jsonl => Encoder::lines(query.limit, position),
         ExportFormat::Parquet => Encoder::parquet(query.limit).map_err(ApiError::internal)?,
         ExportFormat::LabelStudio => Encoder::tasks(field_types(&mut conn).await?, TaskParts::Everything, query.limit),
         ExportFormat::LabelStudioPredictions => Encoder::tasks(field_types(&mut conn).await?, TaskParts::Predictions, query.limit),

@@ -35,6 +35,7 @@ struct HistoryQuery {
     responses(
         (status = 200, description = "The history", body = FieldHistory),
         (status = 404, description = "Document or field not found", body = Problem),
+        (status = 422, description = "`future_time`: `as_of` is in the future", body = Problem),
     ),
 )]
 async fn history(
@@ -44,7 +45,7 @@ async fn history(
     ApiQuery(query): ApiQuery<HistoryQuery>,
 ) -> Result<Json<FieldHistory>, ApiError> {
     let as_of = query.as_of.as_deref().map(AsOf::parse).transpose()?;
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let position = match as_of {
         None => None,
         Some(as_of) => Some(as_of.position(&mut conn).await?),

@@ -65,7 +65,7 @@ async fn compare(
 ) -> Result<Json<DiffPage>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
-    let mut conn = dedicated_connection::connect(&state.pool).await?;
+    let mut conn = dedicated_connection::connect(&state.database).await?;
     let summary = match after {
         None => Some(diff(&mut conn, id, other).await?),
         Some(_) => None,

@@ -30,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     ),
 )]
 async fn lineage(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DatasetLineage>, ApiError> {
-    let mut conn = dedicated_connection::connect(&state.pool).await?;
+    let mut conn = dedicated_connection::connect(&state.database).await?;
     Ok(Json(load_lineage(&mut conn, id).await?))
 }
 
@@ -61,7 +61,7 @@ async fn events(
 ) -> Result<Json<Page<DatasetValue>>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
-    let mut conn = dedicated_connection::connect(&state.pool).await?;
+    let mut conn = dedicated_connection::connect(&state.database).await?;
     let snapshot = load_snapshot(&mut conn, id).await?;
     let found = values(&mut conn, &snapshot, after.as_ref(), limit + 1).await?;
     Ok(Json(Page::from_items(found, limit, |value| encode_json_cursor(&value.cursor()))))

@@ -29,7 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     ),
 )]
 async fn report(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DatasetReport>, ApiError> {
-    let mut conn = dedicated_connection::connect(&state.pool).await?;
+    let mut conn = dedicated_connection::connect(&state.database).await?;
     Ok(Json(report_on(&mut conn, id).await?))
 }
 
@@ -62,7 +62,7 @@ async fn conflicts(
 ) -> Result<Json<Page<Conflict>>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
-    let mut conn = dedicated_connection::connect(&state.pool).await?;
+    let mut conn = dedicated_connection::connect(&state.database).await?;
     let snapshot = load_snapshot(&mut conn, id).await?.with_content()?;
     let found = list_conflicts(&mut conn, &snapshot, after.as_ref(), limit + 1).await?;
     Ok(Json(Page::from_items(found, limit, |conflict| encode_json_cursor(&conflict.cursor()))))

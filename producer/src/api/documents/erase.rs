@@ -55,7 +55,7 @@ async fn erase(
     if reason.is_empty() || reason.chars().count() > MAX_REASON_CHARS {
         return Err(ApiError::unprocessable("invalid_reason", format!("reason must have 1 to {MAX_REASON_CHARS} characters")));
     }
-    let mut conn = dedicated_connection::connect(&state.pool).await?;
+    let mut conn = dedicated_connection::connect(&state.database).await?;
     let mut tx = conn.begin().await?;
     let erased = erase_document(&mut tx, id, &actor.0, reason).await?;
     if !erased.erased_before {

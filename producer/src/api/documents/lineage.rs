@@ -26,6 +26,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     ),
 )]
 async fn lineage(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DocumentLineage>, ApiError> {
-    let mut conn = dedicated_connection::connect(&state.pool).await?;
+    let mut conn = dedicated_connection::connect(&state.database).await?;
     Ok(Json(document_lineage(&mut conn, id).await?))
 }

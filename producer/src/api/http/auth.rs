@@ -71,7 +71,7 @@ pub(crate) const SECURITY_SCHEMES: [&str; 2] = ["api_key", "api_key_header"];
 fn require_role(operation: &mut Operation, role: Role) {
     operation.security = Some(SECURITY_SCHEMES.map(|scheme| SecurityRequirement::new(scheme, [role.to_string()])).to_vec());
     add_problem(operation, StatusCode::UNAUTHORIZED, "`unauthorized`: the API key is missing, unknown or revoked");
-    // every key has at least the lowest role
+    // every key has at least the lowest role, which changes nothing
     if role > Role::Viewer {
         add_problem(operation, StatusCode::FORBIDDEN, &format!("`forbidden`: the API key lacks the role {role}"));
     }
@@ -80,11 +80,15 @@ fn require_role(operation: &mut Operation, role: Role) {
         StatusCode::SERVICE_UNAVAILABLE,
         "`database_unavailable`, `object_store_unavailable`: a service does not respond",
     );
+    if role > Role::Viewer {
+        let reason = "`database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one";
+        add_problem(operation, StatusCode::SERVICE_UNAVAILABLE, reason);
+    }
 }
 
 async fn actor_with_role(headers: &HeaderMap, state: &AppState, needed: Role) -> Result<Actor, ApiError> {
     let secret = api_key_from(headers)?;
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let key = authenticate(&mut conn, secret).await?.ok_or_else(|| ApiError::unauthorized("the API key is unknown or revoked"))?;
     if key.role < needed {
         let detail = format!("this route requires the role {needed}; API key `{}` has the role {}", key.name, key.role);

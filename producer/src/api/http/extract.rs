@@ -15,7 +15,11 @@ use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::{RefOr, Required};
 
 use crate::api::http::error::ApiError;
+use crate::api::http::nul::reject_nul_in_json;
 use crate::api::http::operation::{Describe, add_parameter, add_problem};
+
+/// Size in bytes from which a body is parsed on a thread of its own: parsing a large one would delay all other requests.
+const MAX_INLINE_BYTES: usize = 64 << 10;
 
 /// A JSON body. Unknown keys are rejected if the type is declared with `deny_unknown_fields`.
 pub(crate) struct JsonBody<T> {
@@ -24,12 +28,12 @@ pub(crate) struct JsonBody<T> {
     pub(crate) sha256: String,
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let body = read_body(request, state).await?;
-        Ok(Self { value: parse(&body)?, sha256: hex::encode(Sha256::digest(&body)) })
+        let (value, sha256) = parse(read_body(request, state).await?).await?;
+        Ok(Self { value, sha256 })
     }
 }
 
@@ -40,13 +44,16 @@ pub(crate) struct OptionalJsonBody<T> {
     pub(crate) sha256: String,
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalJsonBody<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for OptionalJsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let body = read_body(request, state).await?;
-        let value = if body.trim_ascii().is_empty() { parse(b"{}") } else { parse(&body) };
-        Ok(Self { value: value?, sha256: hex::encode(Sha256::digest(&body)) })
+        if body.trim_ascii().is_empty() {
+            return Ok(Self { value: parse_inline(b"{}")?, sha256: hex::encode(Sha256::digest(&body)) });
+        }
+        let (value, sha256) = parse(body).await?;
+        Ok(Self { value, sha256 })
     }
 }
 
@@ -59,9 +66,25 @@ async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes,
     })
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    let value = serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => ApiError::unprocessable("invalid_body", error.to_string()),
+/// Parses and hashes a body.
+async fn parse<T: DeserializeOwned + Send + 'static>(body: Bytes) -> Result<(T, String), ApiError> {
+    let parse = |body: &[u8]| Ok((parse_inline(body)?, hex::encode(Sha256::digest(body))));
+    if body.len() <= MAX_INLINE_BYTES {
+        return parse(&body);
+    }
+    tokio::task::spawn_blocking(move || parse(&body)).await.map_err(ApiError::internal)?
+}
+
+fn parse_inline<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    reject_nul_in_json(body)?;
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let key = error.path().to_string();
+        (key, error.into_inner())
+    });
+    let parsed = parsed.and_then(|value| json.end().map(|()| value).map_err(|error| (String::new(), error)));
+    let value = parsed.map_err(|(key, error)| match error.classify() {
+        serde_json::error::Category::Data => ApiError::unprocessable("invalid_body", name_key(&key, error.to_string())),
         _ => ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not valid JSON: {error}")),
     })?;
     // serde reads an array as the values of an object, in the order of their declaration
@@ -69,6 +92,12 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         return Err(ApiError::unprocessable("invalid_body", "the body must be a JSON object, not an array"));
     }
     Ok(value)
+}
+
+/// Adds the key of a value to the error about it, unless the error names it already.
+fn name_key(key: &str, error: String) -> String {
+    let last = key.rsplit('.').next().unwrap_or_default();
+    if last.is_empty() || error.contains(&format!("`{last}`")) { error } else { format!("{key}: {error}") }
 }
 
 /// Query parameters.
@@ -104,7 +133,11 @@ impl<T> Describe for JsonBody<T> {
         Body::describe(operation);
         require_body(operation, Required::True);
         add_problem(operation, StatusCode::BAD_REQUEST, "`invalid_json`: the body is not valid JSON");
-        add_problem(operation, StatusCode::UNPROCESSABLE_ENTITY, "`invalid_body`: the body has an unknown, missing or invalid key");
+        add_problem(
+            operation,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "`invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character",
+        );
     }
 }
 
@@ -139,15 +172,23 @@ impl<T: IntoParams> Describe for ApiQuery<T> {
 
 impl<T> Describe for ApiPath<T> {
     fn describe(operation: &mut Operation) {
-        add_problem(operation, StatusCode::UNPROCESSABLE_ENTITY, "`invalid_path`: a parameter in the path is invalid");
+        add_problem(
+            operation,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "`invalid_path`: a parameter in the path is invalid, or contains a NUL character",
+        );
     }
 }
 
-/// The innermost cause of an error, which names the parameter.
+/// The innermost cause of an error, with the parameter that the error around it names.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut error = error;
+    let (mut error, mut around) = (error, String::new());
     while let Some(source) = error.source() {
+        around = error.to_string();
         error = source;
+    }
+    if let Some(key) = around.strip_suffix(&format!(": {error}")).filter(|key| !key.contains(' ')) {
+        return name_key(key, error.to_string());
     }
     struct Lower<'a>(&'a dyn fmt::Display);
     impl fmt::Display for Lower<'_> {
@@ -175,7 +216,7 @@ mod tests {
 
     #[test]
     fn an_array_is_no_object() {
-        assert_eq!(parse::<Pair>(b" {\"left\": 1}").unwrap(), Pair { left: Some(1), right: None });
-        assert!(parse::<Pair>(b" [1, 2]").is_err());
+        assert_eq!(parse_inline::<Pair>(b" {\"left\": 1}").unwrap(), Pair { left: Some(1), right: None });
+        assert!(parse_inline::<Pair>(b" [1, 2]").is_err());
     }
 }

@@ -38,7 +38,9 @@ impl<T> Describe for (StatusCode, Json<T>) {
 
 impl<T> Describe for Result<T, ApiError> {
     fn describe(operation: &mut Operation) {
-        add_problem(operation, StatusCode::INTERNAL_SERVER_ERROR, "`internal`: server error; see the log of the server");
+        let reason = "`internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not \
+            help; see the log of the server";
+        add_problem(operation, StatusCode::INTERNAL_SERVER_ERROR, reason);
     }
 }
 

@@ -23,7 +23,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Precondition {
 
 impl Describe for Precondition {
     fn describe(operation: &mut Operation) {
-        add_header(operation, "If-Match", "ETag of the state that the client has seen; \"0\" if there was none", String::schema());
+        add_header(
+            operation,
+            "If-Match",
+            "ETag of the state that the client has seen, also a weak one; \"0\" if there was none",
+            String::schema(),
+        );
         add_header(operation, "If-None-Match", "`*`: there must be no state yet", String::schema());
         add_problem(operation, StatusCode::BAD_REQUEST, "`invalid_precondition`: If-Match or If-None-Match is invalid");
         add_problem(operation, StatusCode::PRECONDITION_FAILED, "`version_mismatch`: the state has changed; `current` holds it");
@@ -39,13 +44,20 @@ fn expected_version(headers: &HeaderMap) -> Result<Option<Expected>, ApiError> {
         (None, Some(tag)) if tag.as_bytes() == b"*" => Ok(Some(Expected::Nothing)),
         (None, Some(_)) => Err(invalid("If-None-Match supports only *; send a version in If-Match")),
         (Some(tag), None) => {
-            let version = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+            let version = tag.to_str().ok().and_then(parse_version);
             version
                 .filter(|version| *version >= 0)
                 .map(|version| Some(Expected::Version(version)))
                 .ok_or_else(|| invalid("If-Match must be a single ETag of this field, such as \"3\""))
         }
     }
+}
+
+/// Parses the ETag of a field. A weak one counts as well: a proxy that compresses the body makes the ETag weak, because the bytes are
+/// others. The version is that of the annotation, whatever the bytes, so the strong comparison of RFC 9110 would only lock out browsers
+/// behind such a proxy.
+fn parse_version(tag: &str) -> Option<i32> {
+    tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }
 
 #[cfg(test)]
@@ -63,12 +75,13 @@ mod tests {
         assert_eq!(parse(&[]).unwrap(), None);
         assert_eq!(parse(&[(header::IF_MATCH, "\"3\"")]).unwrap(), Some(Expected::Version(3)));
         assert_eq!(parse(&[(header::IF_MATCH, "\"0\"")]).unwrap(), Some(Expected::Version(0)));
+        assert_eq!(parse(&[(header::IF_MATCH, "W/\"3\"")]).unwrap(), Some(Expected::Version(3)));
         assert_eq!(parse(&[(header::IF_NONE_MATCH, "*")]).unwrap(), Some(Expected::Nothing));
     }
 
     #[test]
     fn a_header_without_a_valid_version_is_rejected_and_not_ignored() {
-        for bad in ["3", "W/\"3\"", "*", "\"3\", \"4\"", "\"-1\"", "\"99999999999\"", ""] {
+        for bad in ["3", "W/3", "w/\"3\"", "W/W/\"3\"", "*", "\"3\", \"4\"", "\"-1\"", "\"99999999999\"", ""] {
             assert!(parse(&[(header::IF_MATCH, bad)]).is_err(), "{bad}");
         }
         assert!(parse(&[(header::IF_NONE_MATCH, "\"3\"")]).is_err());

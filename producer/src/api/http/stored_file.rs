@@ -59,8 +59,8 @@ impl<S: Send + Sync> FromRequestParts<S> for FileRequest {
 impl Describe for FileRequest {
     fn describe(operation: &mut Operation) {
         add_header(operation, "Range", "A single range of bytes, for example `bytes=0-99`; other values are ignored", String::schema());
-        add_header(operation, "If-Range", "ETag: the range applies only to this version of the file", String::schema());
-        add_header(operation, "If-None-Match", "ETag of the version that the client has", String::schema());
+        add_header(operation, "If-Range", "Strong ETag: the range applies only to this version of the file", String::schema());
+        add_header(operation, "If-None-Match", "ETag of the version that the client has, also a weak one", String::schema());
         let responses = &mut operation.responses.responses;
         if let Some(RefOr::T(whole)) = responses.get_mut("200") {
             describe_file(whole);
@@ -73,6 +73,7 @@ impl Describe for FileRequest {
         unchanged.headers.insert("ETag".to_owned(), text_header("SHA-256 of the file").into());
         responses.insert("304".to_owned(), unchanged.into());
         add_problem(operation, StatusCode::RANGE_NOT_SATISFIABLE, "`range_not_satisfiable`: the range lies beyond the end of the file");
+        add_problem(operation, StatusCode::INTERNAL_SERVER_ERROR, "`object_missing`: the file is missing from the object store");
     }
 }
 
@@ -132,11 +133,11 @@ pub(crate) fn find<'a>(files: &'a [StoredFile], path: &str) -> Result<&'a Stored
 pub(crate) async fn send(store: &Store, request: &FileRequest, file: &StoredFile, content: Content) -> Result<Response, ApiError> {
     let FileRequest { method, headers } = request;
     let etag = format!("\"{}\"", file.sha256);
-    if matches_etag(headers, header::IF_NONE_MATCH, &etag) {
+    if matches_etag(headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, file_headers(file, &etag)).into_response());
     }
     // with a stale `If-Range` the whole file is sent: a range of this version does not fit the client's part
-    let range_applies = !headers.contains_key(header::IF_RANGE) || matches_etag(headers, header::IF_RANGE, &etag);
+    let range_applies = headers.get(header::IF_RANGE).is_none_or(|listed| is_strong_match(listed, &etag));
     let range = headers.get(header::RANGE).filter(|_| range_applies).and_then(|value| value.to_str().ok());
     let (status, first, length) = match parse_range(range, file.bytes) {
         RangeRequest::Full => (StatusCode::OK, 0, file.bytes),
@@ -196,9 +197,15 @@ pub(crate) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-fn matches_etag(headers: &HeaderMap, name: HeaderName, etag: &str) -> bool {
-    let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+/// Whether `If-None-Match` lists the ETag, also as a weak one: a compressed file is the same file.
+fn matches_etag(headers: &HeaderMap, etag: &str) -> bool {
+    let value = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(',').map(str::trim).any(|listed| listed == etag || listed == "*" || listed.strip_prefix("W/") == Some(etag))
+}
+
+/// Whether an `If-Range` names exactly these bytes. A weak ETag is that of a compressed file, and a range of this one does not fit it.
+fn is_strong_match(listed: &HeaderValue, etag: &str) -> bool {
+    listed.as_bytes() == etag.as_bytes()
 }
 
 fn content_type(path: &str) -> &'static str {
@@ -224,8 +231,13 @@ mod tests {
     fn an_etag_is_found_in_a_list() {
         let mut headers = HeaderMap::new();
         headers.insert(header::IF_NONE_MATCH, "\"a\", W/\"b\"".parse().unwrap());
-        assert!(matches_etag(&headers, header::IF_NONE_MATCH, "\"a\"") && matches_etag(&headers, header::IF_NONE_MATCH, "\"b\""));
-        assert!(!matches_etag(&headers, header::IF_NONE_MATCH, "\"c\"") && !matches_etag(&headers, header::IF_RANGE, "\"a\""));
+        assert!(matches_etag(&headers, "\"a\"") && matches_etag(&headers, "\"b\"") && !matches_etag(&headers, "\"c\""));
+    }
+
+    #[test]
+    fn a_part_of_a_compressed_file_is_not_continued_with_uncompressed_bytes() {
+        let is_match = |listed: &'static str| is_strong_match(&HeaderValue::from_static(listed), "\"a\"");
+        assert!(is_match("\"a\"") && !is_match("W/\"a\"") && !is_match("*") && !is_match("\"b\""));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use axum::body::{Body, BodyDataStream};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use tempfile::NamedTempFile;
-use tokio::io::AsyncWriteExt as _;
+use tokio::fs::File;
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -19,10 +19,14 @@ pub(super) const READ_AHEAD_CHUNKS: usize = 16;
 /// A client that sends no data for this long is treated as disconnected.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Writes the body to a temporary file, which is deleted when dropped.
-pub(super) async fn spool(body: Body, limit: u64) -> Result<NamedTempFile, ApiError> {
-    let file = tokio::task::spawn_blocking(NamedTempFile::new).await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
-    let mut writer = tokio::fs::File::create(file.path()).await.map_err(ApiError::internal)?;
+/// What errors call the spooled file, which has no name.
+pub(super) const SPOOL_NAME: &str = "(uploaded file in the temporary folder)";
+
+/// Writes the body to a temporary file without a name, so that nothing is left when this process is killed. Returns it at its start.
+pub(super) async fn spool(body: Body, limit: u64) -> Result<File, ApiError> {
+    let file = tokio::task::spawn_blocking(tempfile::tempfile).await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
+    let mut file = File::from_std(file);
+    let writer = &mut file;
     let (sender, mut receiver) = mpsc::channel::<io::Result<Bytes>>(READ_AHEAD_CHUNKS);
     // a failed write drops the receiver, which stops the sender
     let write = async move {
@@ -34,6 +38,7 @@ pub(super) async fn spool(body: Body, limit: u64) -> Result<NamedTempFile, ApiEr
     let (written, streamed) = tokio::join!(write, stream_body(body.into_data_stream(), sender, limit));
     streamed?;
     written.map_err(ApiError::internal)?;
+    file.rewind().await.map_err(ApiError::internal)?;
     Ok(file)
 }
 

@@ -1,8 +1,6 @@
 //! Imports or scores legacy review files.
 
 use aprendiz_annotation_types::deserialize_time;
-use std::io;
-
 use aprendiz_annotations::import::legacy_csv::{LegacyCsvOptions, LegacyCsvReport, LegacyCsvScore, import_legacy_csv, score as score_file};
 use aprendiz_runs::record_audit;
 use axum::Json;
@@ -12,7 +10,7 @@ use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::Acquire as _;
+use std::io;
 use tokio::sync::mpsc;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -72,11 +70,7 @@ async fn create(
         ratios: state.config.split_ratios,
         max_bytes: state.config.max_import_bytes,
     };
-    if options.reviewed_at > Utc::now() + chrono::TimeDelta::minutes(5) {
-        return Err(ApiError::unprocessable("invalid_query", "reviewed_at lies in the future: these reviews would override later ones"));
-    }
-    let mut conn = state.pool.acquire().await?;
-    let mut tx = conn.begin().await?;
+    let mut tx = state.database.begin_long().await?;
     let (sender, receiver) = mpsc::channel(READ_AHEAD_CHUNKS);
     let stream = stream_body(body.into_data_stream(), sender, state.config.max_import_bytes);
     let import = import_legacy_csv(&mut tx, BodyReader::new(receiver), &options);

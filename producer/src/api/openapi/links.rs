@@ -10,7 +10,7 @@ const RESOURCES: [(&str, &str, &str); 7] = [
     ("TrainingRun", "id", "/v1/training-runs/{id}"),
     ("TrainResponse", "job_id", "/training-runs/{id}"),
     ("TrainResponse", "job_id", "/jobs/{id}"),
-    ("DocumentText", "id", "/v1/documents/{id}"),
+    ("DocumentResponse", "id", "/v1/documents/{id}"),
     ("ImportState", "id", "/v1/imports/{id}"),
     ("ImportReport", "import_id", "/v1/imports/{id}"),
     ("LegacyCsvReport", "import_id", "/v1/imports/{id}"),

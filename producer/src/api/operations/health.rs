@@ -5,12 +5,14 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::http::operation::routes;
+use crate::api::operations::check::{Check, HealthState};
+use crate::api::operations::task_checks::task_checks;
 use crate::api::state::AppState;
 use crate::database::schema_state;
 
@@ -18,29 +20,6 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(health))
-}
-
-/// State of a component.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::api) enum HealthState {
-    /// Works.
-    Ok,
-    /// Unavailable; the API works without it, but new runs wait.
-    Degraded,
-    /// Does not work.
-    Failed,
-}
-
-/// Result of the check of one component.
-#[derive(Debug, Serialize, ToSchema)]
-struct Check {
-    /// Name of the component.
-    name: &'static str,
-    /// State of the component.
-    state: HealthState,
-    /// Explanation, unless the state is `ok`.
-    detail: Option<String>,
 }
 
 /// Health of the server.
@@ -88,7 +67,7 @@ async fn healthz(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
     Health::from_checks(checks.collect())
 }
 
-/// Readiness: database, migrations and bucket; an unavailable Redis only degrades the server
+/// Readiness: database, migrations and bucket. Redis and the background tasks only degrade the server
 #[utoipa::path(
     get, path = "/readyz", tag = "probes",
     responses(
@@ -113,13 +92,15 @@ async fn health(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
 }
 
 async fn ready_checks(state: &AppState) -> Vec<Check> {
-    let (database, bucket, redis) = tokio::join!(database(state), bucket(state), redis(state));
-    vec![database, bucket, redis]
+    let (database, bucket, redis, tasks) = tokio::join!(database(state), bucket(state), redis(state), task_checks(state));
+    let mut checks = vec![database, bucket, redis];
+    checks.extend(tasks);
+    checks
 }
 
 async fn database(state: &AppState) -> Check {
     let read_schema = async {
-        let mut conn = state.pool.acquire().await?;
+        let mut conn = state.database.read().await?;
         schema_state(&mut conn).await
     };
     let outcome = match timeout(PROBE_TIMEOUT, read_schema).await {
@@ -136,18 +117,19 @@ async fn bucket(state: &AppState) -> Check {
     let outcome = match timeout(PROBE_TIMEOUT, state.store.check()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(aprendiz_artifacts::StoreError::MissingBucket(name))) => Err(format!("bucket `{name}` does not exist")),
-        Ok(Err(_)) => Err("no response, or access denied".to_owned()),
+        // the answer of the store names the bucket and the key ID, so it is not returned
+        Ok(Err(aprendiz_artifacts::StoreError::Rejected { .. })) => {
+            Err("the object store rejects requests: `aprendiz doctor` shows why".to_owned())
+        }
+        Ok(Err(_)) => Err("no response".to_owned()),
         Err(_) => Err(format!("no response within {} s", PROBE_TIMEOUT.as_secs())),
     };
     Check { name: "bucket", state: if outcome.is_ok() { HealthState::Ok } else { HealthState::Failed }, detail: outcome.err() }
 }
 
 async fn redis(state: &AppState) -> Check {
-    match state.redis.depth().await {
-        Ok(_) => Check { name: "redis", state: HealthState::Ok, detail: None },
-        Err(_) => {
-            let detail = "no response: new runs wait in the database until Redis is available".to_owned();
-            Check { name: "redis", state: HealthState::Degraded, detail: Some(detail) }
-        }
+    match state.redis.status().await.fault {
+        None => Check::ok("redis"),
+        Some(fault) => Check::degraded("redis", format!("{fault}: runs start only when workers poll; {}", state.redis.advice(fault))),
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     request_body = RunSpec,
     responses(
         (status = 202, description = "The run; Location holds its URL", body = TrainingRun, headers(("Location" = String))),
-        (status = 422, description = "Invalid spec", body = Problem),
+        (status = 422, description = "Invalid spec; `future_time`: `as_of` is in the future", body = Problem),
     ),
 )]
 async fn create(
@@ -38,8 +38,8 @@ async fn create(
     headers: RunHeaders,
     body: JsonBody<RunSpec>,
 ) -> Result<Response, ApiError> {
-    let mut conn = state.pool.acquire().await?;
-    let spec = validate_spec(&mut conn, body.value).await?;
+    let mut tx = state.database.begin().await?;
+    let spec = validate_spec(&mut tx, body.value).await?;
     let request = CreateRun {
         spec,
         actor: &actor.0,
@@ -50,7 +50,9 @@ async fn create(
         position: None,
         trace_parent: headers.trace_parent(),
     };
-    Ok(accepted(create_run(&mut conn, request).await?))
+    let created = create_run(&mut tx, request).await?;
+    tx.commit().await?;
+    Ok(accepted(created))
 }
 
 /// The response to a request that created a run, or that repeats such a request.
