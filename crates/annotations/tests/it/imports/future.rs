@@ -5,7 +5,7 @@ use aprendiz_annotations::reviews::{Decision, Expected, NewReview, ReviewError, 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
-use super::legacy_csv::{csv, csv_with, options};
+use super::csv::legacy_csv::{csv, csv_with, options};
 use crate::database::{count, import, is, state, with_database};
 use crate::task_builders::{annotation, file, prediction, reviewed, task};
 
