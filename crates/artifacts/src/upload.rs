@@ -94,7 +94,19 @@ impl Store {
     /// # Errors
     /// The file cannot be read, or S3 rejects the request.
     pub async fn begin_upload<'a>(&'a self, key: &'a str, path: &'a Path) -> Result<Upload<'a>, StoreError> {
-        let mut file = File::open(path).await.map_err(|error| StoreError::file(path, error))?;
+        let file = File::open(path).await.map_err(|error| StoreError::file(path, error))?;
+        self.begin(key, file, path).await
+    }
+
+    /// Uploads the rest of an open file, which needs no name. One part at a time is held in memory.
+    ///
+    /// # Errors
+    /// As [`Store::upload`].
+    pub async fn upload_file(&self, key: &str, file: std::fs::File) -> Result<Uploaded, StoreError> {
+        self.begin(key, File::from_std(file), Path::new("(temporary file)")).await?.finish().await
+    }
+
+    async fn begin<'a>(&'a self, key: &'a str, mut file: File, path: &'a Path) -> Result<Upload<'a>, StoreError> {
         let mut hash = Sha256::new();
         let first = read_part(&mut file, path, &mut hash).await?;
         if first.len() < PART_BYTES {
