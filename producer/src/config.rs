@@ -14,6 +14,8 @@ use axum::http::HeaderValue;
 use clap::Args;
 use secrecy::SecretString;
 
+use crate::limits::settings::ClientLimits;
+
 /// Configuration of `aprendiz serve`.
 pub(crate) struct ServerConfig {
     pub(crate) database: DatabaseConfig,
@@ -50,7 +52,8 @@ pub(crate) struct ApiConfig {
     pub(crate) max_import_decompressed_bytes: u64,
     /// `APRENDIZ_REQUEST_TIMEOUT_SECONDS`, default 30: request timeout; imports, downloads and event streams have none.
     pub(crate) request_timeout: Duration,
-    /// `APRENDIZ_MAX_REQUESTS`, default 256: maximum number of concurrent requests; further ones are rejected with 503.
+    /// `APRENDIZ_MAX_REQUESTS`, default 256: maximum number of ordinary requests that are handled at the same time; further ones are
+    /// rejected with 503.
     pub(crate) max_requests: usize,
     /// `APRENDIZ_SPLIT_RATIOS`, default `0.7,0.15,0.15`: fractions of train, validation and test for new documents. Existing documents keep
     /// their split.
@@ -59,6 +62,8 @@ pub(crate) struct ApiConfig {
     pub(crate) model_cache_dir: PathBuf,
     /// `APRENDIZ_MODEL_CACHE_SIZE`, default 4: number of models kept in memory for predictions.
     pub(crate) model_cache_size: usize,
+    /// Limits on clients that are slow or many.
+    pub(crate) clients: ClientLimits,
 }
 
 /// URL and API key; flags of every command that is a client of the API.
@@ -120,18 +125,20 @@ impl ApiConfig {
     fn read<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Self> {
         let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
         let bytes = "a number of bytes";
+        let max_import_bytes = env.parsed("APRENDIZ_MAX_IMPORT_BYTES", 4 << 30, bytes)?;
         let default_model = env.text("APRENDIZ_DEFAULT_MODEL").unwrap_or_else(|| "default".to_owned());
         Ok(Self {
             listen: env.parsed("APRENDIZ_LISTEN", listen, "an address and port such as 127.0.0.1:8080")?,
             cors_origins: origins(env)?,
             default_model: ModelName::try_from(default_model).map_err(|error| anyhow!("APRENDIZ_DEFAULT_MODEL: {error}"))?,
-            max_import_bytes: env.parsed("APRENDIZ_MAX_IMPORT_BYTES", 4 << 30, bytes)?,
+            max_import_bytes,
             max_import_decompressed_bytes: env.parsed("APRENDIZ_MAX_IMPORT_DECOMPRESSED_BYTES", 64 << 30, bytes)?,
             request_timeout: Duration::from_secs(env.parsed("APRENDIZ_REQUEST_TIMEOUT_SECONDS", 30, "a number of seconds")?),
             max_requests: env.parsed("APRENDIZ_MAX_REQUESTS", 256, "a number of requests")?,
             split_ratios: ratios(env)?,
             model_cache_dir: cache_dir(env),
             model_cache_size: env.parsed("APRENDIZ_MODEL_CACHE_SIZE", 4, "a number of models")?,
+            clients: ClientLimits::read(env, max_import_bytes)?,
         })
     }
 }

@@ -10,11 +10,15 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::http::compute::Compute;
+use crate::api::http::slots::Slots;
 use crate::api::models::model_cache::ModelCache;
 use crate::api::operations::metrics_snapshot::MetricsSnapshot;
 use crate::api::operations::redis_probe::RedisProbe;
 use crate::api::runs::event_hub::EventHub;
 use crate::config::ApiConfig;
+use crate::limits::auth_failures::AuthFailures;
+use crate::limits::quota::Quota;
 
 /// Shared state; cheap to clone.
 #[derive(Clone)]
@@ -29,10 +33,16 @@ pub(crate) struct AppState {
     pub(crate) recorder: PrometheusHandle,
     /// Metrics of the installation, as last read from the database.
     pub(crate) metrics: Arc<MetricsSnapshot>,
-    /// One permit per request that may be handled at the same time.
-    pub(crate) admission: Arc<Semaphore>,
-    /// One permit per concurrent verification: each reads a whole snapshot.
-    pub(crate) verifications: Arc<Semaphore>,
+    /// What the requests of all clients share.
+    pub(crate) slots: Arc<Slots>,
+    /// Failed authentications by address.
+    pub(crate) auth_failures: Arc<AuthFailures>,
+    /// Runs work that takes processor time.
+    pub(crate) compute: Compute,
+    /// One verification at a time: each reads a whole snapshot.
+    pub(crate) verifications: Arc<Quota>,
+    /// One permit per import that may use a connection of the pool.
+    pub(crate) import_turns: Arc<Semaphore>,
     /// Notified when an import is enqueued, so that the import worker starts without waiting for its next poll.
     pub(crate) imports: Arc<Notify>,
     /// Cancelled at shutdown; ends streams that would otherwise stay open.
@@ -57,8 +67,11 @@ impl AppState {
             pool,
             models: Arc::new(ModelCache::new(store.clone(), config.model_cache_dir.clone(), config.model_cache_size)),
             store,
-            admission: Arc::new(Semaphore::new(config.max_requests)),
-            verifications: Arc::new(Semaphore::new(1)),
+            slots: Arc::new(Slots::new(&config.clients, config.max_requests, config.max_import_bytes)),
+            auth_failures: Arc::new(AuthFailures::new(config.clients.max_auth_failures)),
+            compute: Compute::new(),
+            verifications: Quota::new(1, 1),
+            import_turns: Arc::new(Semaphore::new(config.clients.concurrent_imports)),
             imports: Arc::default(),
             config: Arc::new(config),
             events,

@@ -2,7 +2,6 @@
 
 use aprendiz_dataset::inspect::{Change, DatasetDiff, changes, diff};
 use axum::Json;
-use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -10,7 +9,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::api::http::auth::Viewer;
-use crate::api::http::dedicated_connection;
+use crate::api::http::dedicated_connection::DedicatedConnections;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::page::{Page, checked_limit, decode_json_cursor, encode_json_cursor};
@@ -57,14 +56,14 @@ struct DiffPage {
     ),
 )]
 async fn compare(
-    State(state): State<AppState>,
     _: Viewer,
+    database: DedicatedConnections,
     ApiPath((id, other)): ApiPath<(Uuid, Uuid)>,
     ApiQuery(query): ApiQuery<DiffQuery>,
 ) -> Result<Json<DiffPage>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
-    let mut conn = dedicated_connection::connect(&state.pool).await?;
+    let mut conn = database.connect().await?;
     let summary = match after {
         None => Some(diff(&mut conn, id, other).await?),
         Some(_) => None,

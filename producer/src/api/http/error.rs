@@ -25,7 +25,7 @@ use serde_json::Value;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
-/// `Retry-After` of a 503 response.
+/// `Retry-After` of a 503 or 429 response, unless it has its own.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
 
 /// Body of every error response (RFC 9457).
@@ -56,13 +56,15 @@ pub(crate) struct ApiError {
     detail: String,
     /// Current state of the resource, if a precondition failed.
     current: Option<Value>,
+    /// When to try again, if that is known.
+    retry_after: Option<Duration>,
     /// Cause for the log; never sent to the client.
     source: Option<anyhow::Error>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self { status, code: code.into(), detail: detail.into(), current: None, source: None }
+        Self { status, code: code.into(), detail: detail.into(), current: None, retry_after: None, source: None }
     }
 
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
@@ -88,6 +90,22 @@ impl ApiError {
         Self { status: StatusCode::PRECONDITION_REQUIRED, code: "precondition_required".into(), detail, ..error.into() }
     }
 
+    /// The server has no room for the request.
+    pub(crate) fn overloaded(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
+    }
+
+    /// The client sends the body of its request too slowly.
+    pub(crate) fn body_timeout(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
+    }
+
+    /// An address had too many failed authentications.
+    pub(crate) fn too_many_auth_failures(delay: Duration) -> Self {
+        let detail = "too many failed authentications from this address: check the API key, and try again later";
+        Self { retry_after: Some(delay), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_auth_failures", detail) }
+    }
+
     /// A service that the server depends on does not respond.
     pub(crate) fn service_unavailable(service: &'static str, source: impl Into<anyhow::Error>) -> Self {
         let detail = format!("{service} is unavailable: try again");
@@ -103,7 +121,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self { status, code, detail, current, source } = self;
+        let Self { status, code, detail, current, retry_after, source } = self;
         match source {
             Some(source) if status == StatusCode::SERVICE_UNAVAILABLE => warn!(error = format!("{source:#}"), "request rejected: {detail}"),
             Some(source) => error!(error = format!("{source:#}"), "request failed"),
@@ -125,8 +143,10 @@ impl IntoResponse for ApiError {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_DELAY.as_secs()));
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            // rounded up: a client that returns a moment too early is refused again
+            let delay = retry_after.map_or(RETRY_DELAY, |delay| delay + Duration::from_millis(999));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(delay.as_secs()));
         }
         response
     }
@@ -134,8 +154,20 @@ impl IntoResponse for ApiError {
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        if is_unavailable(&error) { Self::service_unavailable("database", error) } else { Self::internal(error) }
+        if is_unavailable(&error) {
+            Self::service_unavailable("database", error)
+        } else if is_statement_timeout(&error) {
+            let detail = "a statement took longer than APRENDIZ_STATEMENT_TIMEOUT_SECONDS: try again when the database has less to do";
+            Self { source: Some(error.into()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", detail) }
+        } else {
+            Self::internal(error)
+        }
     }
+}
+
+/// `query_canceled`, which Postgres also reports for `statement_timeout`.
+fn is_statement_timeout(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("57014"))
 }
 
 impl From<RunsError> for ApiError {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -11,6 +10,11 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::api::http::error::ApiError;
+use crate::api::http::request_body::read_to_memory;
+use crate::api::state::AppState;
+
+/// Bodies above this size are parsed outside the async threads.
+const LARGE_BODY_BYTES: usize = 256 * 1024;
 
 /// A JSON body. Unknown keys are rejected if the type is declared with `deny_unknown_fields`.
 pub(crate) struct JsonBody<T> {
@@ -19,12 +23,12 @@ pub(crate) struct JsonBody<T> {
     pub(crate) sha256: String,
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let body = read_body(request, state).await?;
-        Ok(Self { value: parse(&body)?, sha256: hex::encode(Sha256::digest(&body)) })
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        let (value, sha256) = parse_and_hash(read_to_memory(request, state).await?, state).await?;
+        Ok(Self { value, sha256 })
     }
 }
 
@@ -35,23 +39,28 @@ pub(crate) struct OptionalJsonBody<T> {
     pub(crate) sha256: String,
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalJsonBody<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for OptionalJsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let body = read_body(request, state).await?;
-        let value = if body.trim_ascii().is_empty() { parse(b"{}") } else { parse(&body) };
-        Ok(Self { value: value?, sha256: hex::encode(Sha256::digest(&body)) })
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        let body = read_to_memory(request, state).await?;
+        if body.trim_ascii().is_empty() {
+            return Ok(Self { value: parse(b"{}")?, sha256: hash(&body) });
+        }
+        let (value, sha256) = parse_and_hash(body, state).await?;
+        Ok(Self { value, sha256 })
     }
 }
 
-async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(ref failed) if failed.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body exceeds the size limit of this route")
-        }
-        _ => ApiError::new(StatusCode::BAD_REQUEST, "read_failed", "the body could not be read completely"),
-    })
+async fn parse_and_hash<T: DeserializeOwned + Send + 'static>(body: Bytes, state: &AppState) -> Result<(T, String), ApiError> {
+    if body.len() <= LARGE_BODY_BYTES {
+        return Ok((parse(&body)?, hash(&body)));
+    }
+    state.compute.run(move || Ok((parse(&body)?, hash(&body)))).await?
+}
+
+fn hash(body: &[u8]) -> String {
+    hex::encode(Sha256::digest(body))
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {

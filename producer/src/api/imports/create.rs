@@ -15,21 +15,22 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::Acquire as _;
-use tokio::sync::mpsc;
+use tokio::sync::SemaphorePermit;
+use tokio::time::timeout;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use crate::api::http::admission::Admission;
 use crate::api::http::auth::Reviewer;
-use crate::api::http::body_reader::BodyReader;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiQuery;
-use crate::api::imports::body::{READ_AHEAD_CHUNKS, spool, stream_body};
 use crate::api::imports::options::{GroundTruth, ImportQuery};
+use crate::api::imports::spool::{SpooledFile, spool};
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    // the body is streamed and counted against its own limit
+    // the body is spooled and counted against its own limit
     OpenApiRouter::new().routes(routes!(create)).layer(DefaultBodyLimit::disable())
 }
 
@@ -74,42 +75,47 @@ struct CreateQuery {
 async fn create(
     State(state): State<AppState>,
     Reviewer(actor): Reviewer,
+    admission: Admission,
     ApiQuery(query): ApiQuery<CreateQuery>,
     body: Body,
 ) -> Result<Response, ApiError> {
     let CreateQuery { project, text_key, file_name, mirror, ground_truth, background } = query;
     let stored = ImportQuery { project, text_key, file_name, mirror, ground_truth }.into_options()?;
+    let spooled = spool(&state, &admission, body).await?;
     if background {
-        return enqueue_import(&state, &actor.0, &stored, body).await;
+        return enqueue_import(&state, &actor.0, &stored, spooled).await;
     }
     let mut options = stored.into_options(&actor.0);
     options.ratios = state.config.split_ratios;
     options.limits = ImportLimits { total_bytes: state.config.max_import_decompressed_bytes, ..options.limits };
 
+    let _turn = wait_for_turn(&state).await?;
     let mut conn = state.pool.acquire().await?;
     let mut tx = conn.begin().await?;
-    let (sender, receiver) = mpsc::channel(READ_AHEAD_CHUNKS);
-    let stream = stream_body(body.into_data_stream(), sender, state.config.max_import_bytes);
-    let import = import_label_studio(&mut tx, BodyReader::new(receiver), &options, |_| {});
-    let (imported, streamed) = tokio::join!(import, stream);
-    // an error of the body is the root cause of the import error that follows from it
-    streamed?;
-    let report = imported?;
+    let report = import_label_studio(&mut tx, spooled.into_reader(), &options, |_| {}).await?;
     let details = json!({ "tasks": report.tasks, "documents_created": report.documents_created, "events_created": report.events_created });
     record_audit(&mut tx, &actor.0, "import.create", &report.import_id.to_string(), &details).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(report)).into_response())
 }
 
+/// Waits until few enough imports use connections of the pool.
+pub(super) async fn wait_for_turn(state: &AppState) -> Result<SemaphorePermit<'_>, ApiError> {
+    match timeout(state.config.clients.upload_timeout, state.import_turns.acquire()).await {
+        Ok(turn) => turn.map_err(ApiError::internal),
+        Err(_) => Err(ApiError::overloaded("other imports take too long; nothing was imported: try again, or with background=true")),
+    }
+}
+
 /// Stores the file, then enqueues its import. If enqueuing fails, the sweeper deletes the file after a day.
-async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, body: Body) -> Result<Response, ApiError> {
+async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, spooled: SpooledFile) -> Result<Response, ApiError> {
     let id = Uuid::now_v7();
     let key = import_key(id);
-    let spooled = spool(body, state.config.max_import_bytes).await?;
     let mut conn = state.pool.acquire().await?;
     declare_import_object(&mut conn, &key).await?;
     drop(conn);
-    let uploaded = state.store.upload(&key, spooled.path()).await?;
+    let uploaded = state.store.upload_file(&key, spooled.handle()?).await?;
+    drop(spooled);
     let mut tx = state.pool.begin().await?;
     let bytes = i64::try_from(uploaded.bytes).map_err(ApiError::internal)?;
     if !request_import(&mut tx, id, &key, bytes, &uploaded.sha256, actor, options).await? {

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::api::http::auth::Reviewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
+use crate::api::imports::create::wait_for_turn;
 use crate::api::imports::options::ImportQuery;
 use crate::api::imports::show::import_not_found;
 use crate::api::state::AppState;
@@ -46,6 +47,7 @@ async fn retry(
     ApiQuery(query): ApiQuery<ImportQuery>,
 ) -> Result<(StatusCode, Json<ImportReport>), ApiError> {
     let stored: StoredOptions = query.into_options()?;
+    let _turn = wait_for_turn(&state).await?;
     let mut conn = state.pool.acquire().await?;
     let mut tx = conn.begin().await?;
     let import = import_state(&mut tx, id).await?.ok_or_else(|| import_not_found(id))?;

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::http::slots::{RequestClass, Slots};
 use crate::api::state::AppState;
 use crate::database::schema_state;
 
@@ -88,7 +89,7 @@ async fn healthz(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
     Health::from_checks(checks.collect())
 }
 
-/// Readiness: database, migrations and bucket; an unavailable Redis only degrades the server
+/// Readiness: database, migrations, bucket, and free slots for requests; an unavailable Redis only degrades the server
 #[utoipa::path(
     get, path = "/readyz", tag = "probes", security(()),
     responses(
@@ -114,7 +115,22 @@ async fn health(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
 
 async fn ready_checks(state: &AppState) -> Vec<Check> {
     let (database, bucket, redis) = tokio::join!(database(state), bucket(state), redis(state));
-    vec![database, bucket, redis]
+    vec![database, bucket, redis, requests(state)]
+}
+
+/// Whether requests are admitted: the probes themselves always are.
+fn requests(state: &AppState) -> Check {
+    let exhausted: Vec<&str> =
+        Slots::CLASSES.into_iter().filter(|class| state.slots.by_class(*class).is_exhausted()).map(RequestClass::noun).collect();
+    let health = if state.slots.by_class(RequestClass::Ordinary).is_exhausted() {
+        HealthState::Failed
+    } else if exhausted.is_empty() {
+        HealthState::Ok
+    } else {
+        HealthState::Degraded
+    };
+    let detail = (!exhausted.is_empty()).then(|| format!("overloaded: further {} are rejected", exhausted.join(", ")));
+    Check { name: "requests", state: health, detail }
 }
 
 async fn database(state: &AppState) -> Check {
