@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_idle_connection_makes_room() {
+    fn the_connection_that_is_idle_for_longest_makes_room() {
         let connections = Connections::new(3, 2, TrustedProxies::default());
         let busy = connections.register(peer(1, 1)).unwrap();
         busy.connection.begin_request();

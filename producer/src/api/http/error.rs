@@ -244,8 +244,8 @@ impl From<ImportError> for ApiError {
             ImportError::Erased { .. } => StatusCode::GONE,
             ImportError::DocumentExists { .. } => StatusCode::CONFLICT,
             ImportError::File(ReadError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-            // the input is the request body, so a failed read is the client's error
-            ImportError::File(ReadError::Io { .. }) => StatusCode::BAD_REQUEST,
+            // the file was received completely before
+            ImportError::File(ReadError::Io { .. }) => return Self::internal(error),
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, error.code(), error.to_string())
@@ -257,6 +257,7 @@ impl From<LegacyCsvError> for ApiError {
         match error {
             LegacyCsvError::Database(error) => error.into(),
             LegacyCsvError::Import(error) => error.into(),
+            LegacyCsvError::File(legacy_csv::ReadError::Io(_)) => Self::internal(error),
             LegacyCsvError::File(ref file_error) => Self::new(legacy_csv_status(file_error), error.code(), error.to_string()),
         }
     }
@@ -264,14 +265,18 @@ impl From<LegacyCsvError> for ApiError {
 
 impl From<legacy_csv::ReadError> for ApiError {
     fn from(error: legacy_csv::ReadError) -> Self {
-        Self::new(legacy_csv_status(&error), error.code(), error.to_string())
+        match error {
+            // the file was received completely before
+            legacy_csv::ReadError::Io(_) => Self::internal(error),
+            error => Self::new(legacy_csv_status(&error), error.code(), error.to_string()),
+        }
     }
 }
 
 fn legacy_csv_status(error: &legacy_csv::ReadError) -> StatusCode {
     match error {
         legacy_csv::ReadError::RowTooLong { .. } | legacy_csv::ReadError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        legacy_csv::ReadError::Io(_) => StatusCode::BAD_REQUEST,
+        legacy_csv::ReadError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
         legacy_csv::ReadError::NotText { .. } | legacy_csv::ReadError::BadHeader { .. } => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

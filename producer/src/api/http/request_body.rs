@@ -1,39 +1,47 @@
 //! Receives request bodies: with a minimum pace, and while no slot of an ordinary request is held.
 
 use std::error::Error;
+use std::pin::pin;
 
 use axum::body::Body;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest as _, Request};
 use axum::http::StatusCode;
 use bytes::Bytes;
+use futures::FutureExt as _;
 use tokio::time::timeout;
 
 use crate::api::http::admission::{Admission, exhausted_error, memory_exhausted};
 use crate::api::http::error::ApiError;
 use crate::api::state::AppState;
 use crate::limits::paced_body::{BodyError, Meter, PacedBody};
+use crate::limits::quota::Exhausted;
 
-/// Reads a body into memory, within the size limit of its route.
+/// Reads a body into memory, within the size limit of its route. Only a body that is not there yet gives up the slot of its request.
 pub(crate) async fn read_to_memory(request: Request, state: &AppState) -> Result<Bytes, ApiError> {
     let admission = Admission::from_extensions(request.extensions())?;
-    admission.begin_receiving()?;
     let meter = {
         let admission = admission.clone();
         Box::new(move |bytes| admission.reserve_memory(bytes))
     };
     let request = request.map(|body| pace(body, state, meter));
-    let limit = state.config.request_timeout;
-    let received = timeout(limit, Bytes::from_request(request, state)).await;
-    let received = received.map_err(|_| ApiError::body_timeout(format!("the body was not received within {} s", limit.as_secs())))?;
-    let body = received.map_err(|rejection| match rejection {
+    let mut receiving = pin!(Bytes::from_request(request, state));
+    let received = if let Some(received) = receiving.as_mut().now_or_never() {
+        received
+    } else {
+        admission.begin_receiving()?;
+        let limit = state.config.request_timeout;
+        let late = |_| ApiError::body_timeout(format!("the body was not received within {} s", limit.as_secs()));
+        let received = timeout(limit, receiving).await.map_err(late)?;
+        admission.end_receiving()?;
+        received
+    };
+    received.map_err(|rejection| match rejection {
         BytesRejection::FailedToBufferBody(ref failed) if failed.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body exceeds the size limit of this route")
         }
         _ => describe(&rejection, "", memory_exhausted),
-    })?;
-    admission.end_receiving()?;
-    Ok(body)
+    })
 }
 
 /// A body that fails when its client is too slow, or when `meter` has no room for it.
@@ -47,7 +55,7 @@ pub(crate) fn upload_error(error: &axum::Error) -> ApiError {
 }
 
 /// Finds out why a body was not read to its end.
-fn describe(error: &(dyn Error + 'static), consequence: &str, no_room: impl Fn(crate::limits::quota::Exhausted) -> ApiError) -> ApiError {
+fn describe(error: &(dyn Error + 'static), consequence: &str, no_room: impl Fn(Exhausted) -> ApiError) -> ApiError {
     let mut cause = Some(error);
     let found = std::iter::from_fn(|| {
         let error = cause?;
