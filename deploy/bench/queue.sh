@@ -44,7 +44,7 @@ prepare_product() {
     curl -sf -o /dev/null -X POST -H "Authorization: Bearer $APRENDIZ_API_KEY" "$APRENDIZ_URL/v1/training-runs/$parent/ingest"
     "$bin/aprendiz" run cancel "$parent" >/dev/null
     start_workers 1
-    "$bin/aprendiz-announce-latency" --drain --runs 1
+    "$bin/aprendiz-wakeup-latency" --drain --runs 1
     stop_workers 1
 }
 
@@ -86,11 +86,11 @@ stop_celery() {
 # Measures sequential runs on idle workers, after a warm-up, and then a burst.
 measure_aprendiz() {
     start_workers "$1"
-    "$bin/aprendiz-announce-latency" --json --runs "$runs" --warm-up 20 >"$folder/aprendiz-latency-$1-$2.json"
+    "$bin/aprendiz-wakeup-latency" --json --runs "$runs" --warm-up 20 >"$folder/aprendiz-latency-$1-$2.json"
     stop_workers "$1"
-    "$bin/aprendiz-announce-latency" --fill --runs "$burst"
+    "$bin/aprendiz-wakeup-latency" --fill --runs "$burst"
     start_workers "$1"
-    "$bin/aprendiz-announce-latency" --drain --json --runs "$burst" >"$folder/aprendiz-burst-$1-$2.json"
+    "$bin/aprendiz-wakeup-latency" --drain --json --runs "$burst" >"$folder/aprendiz-burst-$1-$2.json"
     stop_workers "$1"
 }
 
@@ -121,9 +121,9 @@ count_statements() {
     local from number=50
     from=$(as_postgres wc -l "$POSTGRES_FOLDER/log" | cut -d' ' -f1)
     log_statements on
-    "$bin/aprendiz-announce-latency" --fill --runs "$number"
+    "$bin/aprendiz-wakeup-latency" --fill --runs "$number"
     start_workers 1
-    "$bin/aprendiz-announce-latency" --drain --json --runs "$number" >/dev/null
+    "$bin/aprendiz-wakeup-latency" --drain --json --runs "$number" >/dev/null
     stop_workers 1
     celery fill "$number"
     start_celery 1

@@ -94,6 +94,7 @@ faults() {
     need_rust
     step "build" build_workspace --bins --examples
     command -v ip >/dev/null || install_packages iproute2
+    command -v pgbouncer >/dev/null || install_packages pgbouncer
     [[ -e /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 ]] || install_packages faketime
     services_up
     say "── faults"

@@ -69,6 +69,27 @@ postgres_answers() {
     PGPASSWORD=$POSTGRES_PASSWORD PGCONNECT_TIMEOUT=5 "$pg_bin/psql" -X -q -h 127.0.0.1 -p "$POSTGRES_PORT" -U aprendiz -d postgres -c 'SELECT 1'
 }
 
+# Whether the server of a data folder runs. The file may be left by a killed server, and another process may have its pid by now.
+postgres_runs() {
+    [[ -e $1/postmaster.pid ]] && alive "$1/postmaster.pid" postgres && as_postgres "$pg_bin/pg_ctl" -D "$1" status >/dev/null 2>&1
+}
+
+# Waits until a running server accepts a connection. It is never restarted: it may only be busy, and others may be using it.
+wait_for_postgres() {
+    local error ready
+    for _ in {1..60}; do
+        error=$(postgres_answers 2>&1 >/dev/null) && return 0
+        ready=0
+        "$pg_bin/pg_isready" -q -h 127.0.0.1 -p "$POSTGRES_PORT" -t 5 || ready=$?
+        # 0: it refuses this connection; 1: it is starting or stopping; 2: it does not answer
+        ((ready != 0)) || break
+        sleep 1
+    done
+    [[ $error != *password* ]] || error+=" (to start over, run ./dev down --wipe)"
+    die "PostgreSQL runs at port $POSTGRES_PORT but refuses the connection: ${error:-no answer}
+It was not restarted, because it may be in use: close connections, or stop it with ./dev down"
+}
+
 postgres_up() {
     need_postgres
     choose_postgres_user
@@ -80,19 +101,17 @@ postgres_up() {
     choose_postgres_folder
     data=$POSTGRES_FOLDER/data
     create_postgres
-    # left by a killed server: if another process has its pid by now, PostgreSQL would refuse to start
-    if [[ -e $data/postmaster.pid ]]; then
-        if as_postgres "$pg_bin/pg_ctl" -D "$data" status >/dev/null 2>&1 && alive "$data/postmaster.pid" postgres; then
-            as_postgres "$pg_bin/pg_ctl" -D "$data" -m fast -w stop >/dev/null 2>&1 || true
-        fi
+    if postgres_runs "$data"; then
+        remember POSTGRES_PORT "$(sed -n 4p "$data/postmaster.pid")"
+    else
         rm -f "$data/postmaster.pid"
+        remember_port POSTGRES_PORT
+        started_services=yes
+        as_postgres "$pg_bin/pg_ctl" -D "$data" -l "$POSTGRES_FOLDER/log" -o "-p $POSTGRES_PORT" -w -t 60 start \
+            </dev/null >"$logs/pg_ctl.log" 2>&1 9>&- \
+            || { show_log "$logs/pg_ctl.log"; show_log "$POSTGRES_FOLDER/log"; die "PostgreSQL did not start"; }
     fi
-    remember_port POSTGRES_PORT
-    started_services=yes
-    as_postgres "$pg_bin/pg_ctl" -D "$data" -l "$POSTGRES_FOLDER/log" -o "-p $POSTGRES_PORT" -w -t 60 start \
-        </dev/null >"$logs/pg_ctl.log" 2>&1 9>&- \
-        || { show_log "$logs/pg_ctl.log"; show_log "$POSTGRES_FOLDER/log"; die "PostgreSQL did not start"; }
-    postgres_answers >/dev/null || die "PostgreSQL at port $POSTGRES_PORT rejects the password in .dev/state: to start over, run ./dev down --wipe"
+    wait_for_postgres
     if [[ -z $(admin_sql "SELECT 1 FROM pg_database WHERE datname = 'aprendiz'") ]]; then
         admin_sql "CREATE DATABASE aprendiz"
     fi

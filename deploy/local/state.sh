@@ -39,13 +39,18 @@ remember_secret() {
 
 port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# remember_port NAME: keeps the stored port unless it is in use. New ports are below the range of ephemeral ports.
+# A free port below the range of ephemeral ports.
+free_port() {
+    local port=$((20000 + RANDOM % 10000))
+    while port_taken "$port"; do port=$((20000 + RANDOM % 10000)); done
+    printf '%s' "$port"
+}
+
+# remember_port NAME: keeps the stored port unless it is in use.
 remember_port() {
     local port=${!1:-}
     if [[ -z $port ]] || port_taken "$port"; then
-        port=$((20000 + RANDOM % 10000))
-        while port_taken "$port"; do port=$((20000 + RANDOM % 10000)); done
-        remember "$1" "$port"
+        remember "$1" "$(free_port)"
     fi
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail};
 use aprendiz_annotations::SplitRatios;
 use aprendiz_artifacts::StoreConfig;
 use aprendiz_config::{DatabaseConfig, Environment};
@@ -14,7 +14,12 @@ use axum::http::HeaderValue;
 use clap::Args;
 use secrecy::SecretString;
 
-use crate::limits::settings::ClientLimits;
+use crate::limits::settings::{ClientLimits, MAX_BYTES};
+
+/// A day, in seconds.
+const DAY: f64 = 86_400.0;
+/// Ten years, in seconds: the limit of how long something is kept.
+const MAX_RETENTION: f64 = 3_650.0 * DAY;
 
 /// Configuration of `aprendiz serve`.
 pub(crate) struct ServerConfig {
@@ -28,12 +33,12 @@ pub(crate) struct ServerConfig {
 /// Configuration of the sweeper.
 #[derive(Debug, Clone)]
 pub(crate) struct SweepConfig {
-    /// `APRENDIZ_SWEEP_AFTER_SECONDS`, default 86400: age from which an unreferenced object is deleted. Must exceed clock differences, and
+    /// `APRENDIZ_SWEEP_AFTER_SECONDS`, default 86400, 0 to 315360000: age from which an unreferenced object is deleted. Must exceed clock differences, and
     /// the time that restoring the database from a backup takes.
     pub(crate) after: Duration,
-    /// `APRENDIZ_SWEEP_EVERY_SECONDS`, default 60: time between two rounds of the sweeper.
+    /// `APRENDIZ_SWEEP_EVERY_SECONDS`, default 60, 1 to 86400: time between two rounds of the sweeper.
     pub(crate) every: Duration,
-    /// `APRENDIZ_CHECKPOINT_KEEP_SECONDS`, default 604800: how long a failed or cancelled run keeps its checkpoint for a manual retry.
+    /// `APRENDIZ_CHECKPOINT_KEEP_SECONDS`, default 604800, 0 to 315360000: how long a failed or cancelled run keeps its checkpoint for a manual retry.
     pub(crate) keep_checkpoints: Duration,
 }
 
@@ -46,21 +51,21 @@ pub(crate) struct ApiConfig {
     pub(crate) cors_origins: Vec<HeaderValue>,
     /// `APRENDIZ_DEFAULT_MODEL`, default `default`: model name of runs created through `POST /training-runs`.
     pub(crate) default_model: ModelName,
-    /// `APRENDIZ_MAX_IMPORT_BYTES`, default 4 GiB: size limit of an import as sent.
+    /// `APRENDIZ_MAX_IMPORT_BYTES`, default 4 GiB, 1 B to 1 PiB: size limit of an import as sent.
     pub(crate) max_import_bytes: u64,
-    /// `APRENDIZ_MAX_IMPORT_DECOMPRESSED_BYTES`, default 64 GiB: size limit of an import after decompression.
+    /// `APRENDIZ_MAX_IMPORT_DECOMPRESSED_BYTES`, default 64 GiB, 1 B to 1 PiB: size limit of an import after decompression.
     pub(crate) max_import_decompressed_bytes: u64,
-    /// `APRENDIZ_REQUEST_TIMEOUT_SECONDS`, default 30: request timeout; imports, downloads and event streams have none.
+    /// `APRENDIZ_REQUEST_TIMEOUT_SECONDS`, default 30, 1 to 3600: request timeout; imports, downloads and event streams have none.
     pub(crate) request_timeout: Duration,
-    /// `APRENDIZ_MAX_REQUESTS`, default 256: maximum number of ordinary requests that are handled at the same time; further ones are
-    /// rejected with 503.
+    /// `APRENDIZ_MAX_REQUESTS`, default 256, 1 to 100000: maximum number of ordinary requests that are handled at the same time; further
+    /// ones are rejected with 503.
     pub(crate) max_requests: usize,
     /// `APRENDIZ_SPLIT_RATIOS`, default `0.7,0.15,0.15`: fractions of train, validation and test for new documents. Existing documents keep
     /// their split.
     pub(crate) split_ratios: SplitRatios,
     /// `APRENDIZ_MODEL_CACHE_DIR`, default below the user's cache folder: folder of models downloaded for predictions.
     pub(crate) model_cache_dir: PathBuf,
-    /// `APRENDIZ_MODEL_CACHE_SIZE`, default 4: number of models kept in memory for predictions.
+    /// `APRENDIZ_MODEL_CACHE_SIZE`, default 4, 1 to 1000: number of models kept in memory for predictions.
     pub(crate) model_cache_size: usize,
     /// Limits on clients that are slow or many.
     pub(crate) clients: ClientLimits,
@@ -110,13 +115,10 @@ impl ServerConfig {
 
 impl SweepConfig {
     fn read<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Self> {
-        let seconds = |name: &str, default: u64| anyhow::Ok(Duration::from_secs(env.parsed(name, default, "a whole number of seconds")?));
-        let every = seconds("APRENDIZ_SWEEP_EVERY_SECONDS", 60)?;
-        ensure!(!every.is_zero(), "APRENDIZ_SWEEP_EVERY_SECONDS is 0: expected at least 1");
         Ok(Self {
-            after: seconds("APRENDIZ_SWEEP_AFTER_SECONDS", 24 * 3600)?,
-            every,
-            keep_checkpoints: seconds("APRENDIZ_CHECKPOINT_KEEP_SECONDS", 7 * 24 * 3600)?,
+            after: env.seconds("APRENDIZ_SWEEP_AFTER_SECONDS", DAY, 0.0..=MAX_RETENTION)?,
+            every: env.seconds("APRENDIZ_SWEEP_EVERY_SECONDS", 60.0, 1.0..=DAY)?,
+            keep_checkpoints: env.seconds("APRENDIZ_CHECKPOINT_KEEP_SECONDS", 7.0 * DAY, 0.0..=MAX_RETENTION)?,
         })
     }
 }
@@ -124,20 +126,19 @@ impl SweepConfig {
 impl ApiConfig {
     fn read<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Self> {
         let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
-        let bytes = "a number of bytes";
-        let max_import_bytes = env.parsed("APRENDIZ_MAX_IMPORT_BYTES", 4 << 30, bytes)?;
+        let max_import_bytes = env.number("APRENDIZ_MAX_IMPORT_BYTES", 4 << 30, 1..=MAX_BYTES)?;
         let default_model = env.text("APRENDIZ_DEFAULT_MODEL").unwrap_or_else(|| "default".to_owned());
         Ok(Self {
-            listen: env.parsed("APRENDIZ_LISTEN", listen, "an address and port such as 127.0.0.1:8080")?,
+            listen: env.address("APRENDIZ_LISTEN")?.unwrap_or(listen),
             cors_origins: origins(env)?,
             default_model: ModelName::try_from(default_model).map_err(|error| anyhow!("APRENDIZ_DEFAULT_MODEL: {error}"))?,
             max_import_bytes,
-            max_import_decompressed_bytes: env.parsed("APRENDIZ_MAX_IMPORT_DECOMPRESSED_BYTES", 64 << 30, bytes)?,
-            request_timeout: Duration::from_secs(env.parsed("APRENDIZ_REQUEST_TIMEOUT_SECONDS", 30, "a number of seconds")?),
-            max_requests: env.parsed("APRENDIZ_MAX_REQUESTS", 256, "a number of requests")?,
+            max_import_decompressed_bytes: env.number("APRENDIZ_MAX_IMPORT_DECOMPRESSED_BYTES", 64 << 30, 1..=MAX_BYTES)?,
+            request_timeout: env.seconds("APRENDIZ_REQUEST_TIMEOUT_SECONDS", 30.0, 1.0..=3600.0)?,
+            max_requests: env.number("APRENDIZ_MAX_REQUESTS", 256, 1..=100_000)?,
             split_ratios: ratios(env)?,
             model_cache_dir: cache_dir(env),
-            model_cache_size: env.parsed("APRENDIZ_MODEL_CACHE_SIZE", 4, "a number of models")?,
+            model_cache_size: env.number("APRENDIZ_MODEL_CACHE_SIZE", 4, 1..=1_000)?,
             clients: ClientLimits::read(env, max_import_bytes)?,
         })
     }
@@ -160,9 +161,10 @@ fn ratios<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<SplitRa
     let Some(text) = env.text("APRENDIZ_SPLIT_RATIOS") else {
         return Ok(SplitRatios::default());
     };
-    let ratios: Vec<f64> = text.split(',').filter_map(|ratio| ratio.trim().parse().ok()).collect();
-    match ratios[..] {
-        [train, validation, test] => {
+    // one that is no number must not shift the others
+    let ratios: Option<Vec<f64>> = text.split(',').map(|ratio| ratio.trim().parse().ok()).collect();
+    match ratios.as_deref() {
+        Some(&[train, validation, test]) => {
             SplitRatios::new(train, validation, test).map_err(|error| anyhow!("APRENDIZ_SPLIT_RATIOS is `{text}`: {error}"))
         }
         _ => bail!("APRENDIZ_SPLIT_RATIOS is `{text}`: expected three ratios such as 0.7,0.15,0.15"),
@@ -205,13 +207,60 @@ mod tests {
             ("APRENDIZ_CORS_ORIGINS", "app.example.org"),
             ("APRENDIZ_DEFAULT_MODEL", "../x"),
             ("APRENDIZ_SPLIT_RATIOS", "0.7,0.3"),
-            ("APRENDIZ_SWEEP_AFTER_SECONDS", "1d"),
-            ("APRENDIZ_SWEEP_EVERY_SECONDS", "0"),
-            ("APRENDIZ_CHECKPOINT_KEEP_SECONDS", "-1"),
+            ("APRENDIZ_SPLIT_RATIOS", "0.7,x,0.15,0.15"),
+            ("APRENDIZ_SPLIT_RATIOS", "nan,0.5,0.5"),
+            ("APRENDIZ_SPLIT_RATIOS", "inf,0.5,-inf"),
         ] {
             let env = Environment::from_fn(|variable: &str| (variable == name).then(|| value.to_owned()));
             let error = ApiConfig::read(&env).and_then(|_| SweepConfig::read(&env)).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
+        }
+    }
+
+    /// Smallest and largest value of every number, and the values next to them.
+    #[test]
+    fn every_number_has_a_range() {
+        for (name, min, max) in [
+            ("APRENDIZ_MAX_IMPORT_BYTES", 1, 1 << 50),
+            ("APRENDIZ_MAX_IMPORT_DECOMPRESSED_BYTES", 1, 1 << 50),
+            ("APRENDIZ_REQUEST_TIMEOUT_SECONDS", 1, 3_600),
+            ("APRENDIZ_MAX_REQUESTS", 1, 100_000),
+            ("APRENDIZ_MODEL_CACHE_SIZE", 1, 1_000),
+            ("APRENDIZ_SWEEP_AFTER_SECONDS", 0, 315_360_000),
+            ("APRENDIZ_SWEEP_EVERY_SECONDS", 1, 86_400),
+            ("APRENDIZ_CHECKPOINT_KEEP_SECONDS", 0, 315_360_000),
+        ] {
+            let read = |value: i64| {
+                let env = Environment::from_fn(move |variable: &str| (variable == name).then(|| value.to_string()));
+                ApiConfig::read(&env).and_then(|_| SweepConfig::read(&env))
+            };
+            assert!(read(min).is_ok() && read(max).is_ok(), "{name}");
+            for value in [min - 1, max + 1] {
+                let error = read(value).unwrap_err().to_string();
+                assert!(error.starts_with(&format!("{name} is `{value}`: expected ")), "{error}");
+                assert!(error.ends_with(&format!(" from {min} to {max}")), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_value_of_any_variable_panics() {
+        let names = std::cell::RefCell::new(std::collections::BTreeSet::new());
+        let recording = Environment::from_fn(|name: &str| {
+            names.borrow_mut().insert(name.to_owned());
+            None
+        });
+        ApiConfig::read(&recording).and_then(|_| SweepConfig::read(&recording)).unwrap();
+        let names = names.into_inner();
+        assert!(names.contains("APRENDIZ_MAX_REQUESTS") && names.contains("APRENDIZ_SWEEP_EVERY_SECONDS"));
+        for (name, value) in names.iter().flat_map(|name| {
+            ["-1", "0", "nan", "inf", "1e30", "1e300", "4294967295", "18446744073709551615", "18446744073709551616"]
+                .map(|value| (name, value))
+        }) {
+            let env = Environment::from_fn(|variable: &str| (variable == name).then(|| value.to_owned()));
+            if let Err(error) = ApiConfig::read(&env).and_then(|_| SweepConfig::read(&env)) {
+                assert!(error.to_string().contains(name), "{error}");
+            }
         }
     }
 }

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use aprendiz_config::DatabaseConfig;
+use aprendiz_db::{Database, Session, missing_right_to_migrate, missing_rights, unusable_encoding};
+use sqlx::PgConnection;
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPool};
-use sqlx::{Connection as _, PgConnection};
 
 /// The migrations of this build.
 pub(crate) static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
+
+/// Name of the connections in `pg_stat_activity`.
+const APPLICATION: &str = "aprendiz";
 
 /// Maximum time that a request waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,36 +20,35 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum idle time of a background session inside a transaction.
 const TRANSACTION_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Connect options of a background task. Postgres ends the session if its process hangs or its host is lost, and releases its locks.
-/// Otherwise they would stay for hours, and no other producer could take over.
-pub(crate) fn background_session(config: PgConnectOptions, name: &str, idle: Option<Duration>) -> PgConnectOptions {
-    let mut options = vec![
-        ("idle_in_transaction_session_timeout", TRANSACTION_IDLE_TIMEOUT.as_millis().to_string()),
-        ("tcp_keepalives_idle", "10".to_owned()),
-        ("tcp_keepalives_interval", "5".to_owned()),
-        ("tcp_keepalives_count", "3".to_owned()),
-    ];
-    options.extend(idle.map(|idle| ("idle_session_timeout", idle.as_millis().to_string())));
-    config.application_name(name).options(options)
+/// Session of a background task. Postgres ends it if its process hangs or its host is lost, and releases its locks. Otherwise they would
+/// stay for hours, and no other producer could take over.
+pub(crate) fn background_session(database: &Database, name: &str, idle: Option<Duration>) -> Session {
+    let session = database
+        .session(name)
+        .set("idle_in_transaction_session_timeout", TRANSACTION_IDLE_TIMEOUT.as_millis().to_string())
+        .set("tcp_keepalives_idle", "10")
+        .set("tcp_keepalives_interval", "5")
+        .set("tcp_keepalives_count", "3");
+    match idle {
+        Some(idle) => session.set("idle_session_timeout", idle.as_millis().to_string()),
+        None => session,
+    }
 }
 
 /// SQLSTATE of a database that was never migrated.
 const UNDEFINED_TABLE: &str = "42P01";
 
-/// Opens a single connection.
+/// Opens a single session, after a check of the configuration.
 pub(crate) async fn connect_one(config: &DatabaseConfig) -> Result<PgConnection> {
-    PgConnection::connect_with(&config.options).await.with_context(|| {
-        format!("cannot connect to database {}: check DATABASE_URL (or PG*), and that Postgres is running", config.location())
-    })
+    config.check().await?;
+    config.session(APPLICATION).connect().await.with_context(|| format!("connecting to database {}", config.location()))
 }
 
-/// Opens the pool after checking that the database responds.
-pub(crate) async fn connect(config: &DatabaseConfig) -> Result<PgPool> {
-    // a pool retries for seconds and then only reports a timeout; a single connection fails at once with the cause
-    connect_one(config).await?.close().await.context("closing a connection")?;
-    let options = config.options.clone().application_name("aprendiz");
-    let pool = config.pool_options().acquire_timeout(ACQUIRE_TIMEOUT);
-    Ok(pool.connect_lazy_with(options))
+/// Opens the database after a check of the configuration, which fails at once with the cause: a pool retries for seconds and then only
+/// reports a timeout.
+pub(crate) async fn connect(config: &DatabaseConfig) -> Result<Database> {
+    config.check().await?;
+    Ok(config.open(APPLICATION, config.session(APPLICATION), ACQUIRE_TIMEOUT))
 }
 
 /// State of the database schema relative to the migrations of this build.
@@ -85,11 +87,31 @@ pub(crate) async fn schema_state(conn: &mut PgConnection) -> Result<SchemaState>
     Ok(if missing == 0 { SchemaState::Current } else { SchemaState::Behind(missing) })
 }
 
-/// Rejects a database whose schema this build cannot use.
-pub(crate) async fn require_current_schema(pool: &PgPool) -> Result<()> {
-    let mut conn = pool.acquire().await?;
-    let schema = schema_state(&mut conn).await?;
-    if schema.is_usable() { Ok(()) } else { bail!("{}", schema.describe()) }
+/// Rejects a database whose encoding, schema or rights this build cannot use, and returns a description of the schema.
+pub(crate) async fn require_usable(conn: &mut PgConnection) -> Result<String> {
+    if let Some(problem) = unusable_encoding(conn).await? {
+        bail!(problem);
+    }
+    let schema = schema_state(conn).await?;
+    if !schema.is_usable() {
+        bail!(schema.describe());
+    }
+    let missing = missing_rights(conn).await?;
+    if !missing.is_empty() {
+        bail!(missing.join("; "));
+    }
+    Ok(schema.describe())
+}
+
+/// Rejects a database in which this role cannot create the tables.
+pub(crate) async fn require_migratable(conn: &mut PgConnection) -> Result<()> {
+    if let Some(problem) = unusable_encoding(conn).await? {
+        bail!(problem);
+    }
+    if let Some(problem) = missing_right_to_migrate(conn).await? {
+        bail!(problem);
+    }
+    Ok(())
 }
 
 impl SchemaState {

@@ -12,6 +12,7 @@ use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::lease::{self, LeaseEnd};
 use crate::pipeline;
+use crate::retry::in_transaction;
 use crate::shutdown::Shutdown;
 
 const RECORD_RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -50,6 +51,10 @@ pub(crate) async fn execute(deps: &Deps, claim: Claim, claimed_at: Instant, shut
             let text = "the worker panicked while it executed the run: see its log for the location".to_owned();
             AttemptOutcome::Failed(Failure { code: "worker_panicked".to_owned(), text, retryable: true })
         });
+        if matches!(outcome, AttemptOutcome::LeaseLost) {
+            // before recording, which waits for the database for up to the time of a lease
+            tracing::warn!("the lease has expired: the work of the attempt is stopped and its training process is killed");
+        }
         let recorded = record(deps, attempt, &outcome).await;
         let seconds = started.elapsed().as_secs_f64();
         let label = outcome_label(&outcome, &recorded);
@@ -86,12 +91,12 @@ async fn run_pipeline(deps: &Deps, claim: Claim, shutdown: &Shutdown, claimed_at
             Err(Interruption::LeaseLost) => AttemptOutcome::LeaseLost,
             Err(Interruption::ShuttingDown) => AttemptOutcome::ShuttingDown,
             Err(Interruption::AwaitingDataset) => AttemptOutcome::AwaitingDataset,
-            Err(Interruption::DatabaseUnavailable(text)) => {
+            Err(Interruption::DatabaseRetry(text)) => {
                 AttemptOutcome::Failed(Failure { code: "database".to_owned(), text, retryable: true })
             }
             Err(Interruption::Failed(failure)) => AttemptOutcome::Failed(failure),
         },
-        end = lease::keep(&deps.pool, attempt, deps.config.lease, claimed_at) => match end {
+        end = lease::keep(&deps.database, attempt, deps.config.lease, claimed_at) => match end {
             LeaseEnd::CancelRequested => AttemptOutcome::CancelRequested,
             LeaseEnd::Lost => AttemptOutcome::LeaseLost,
         },
@@ -141,17 +146,19 @@ async fn record_once(deps: &Deps, attempt: AttemptId, outcome: &AttemptOutcome) 
         AttemptOutcome::Succeeded | AttemptOutcome::AwaitingDataset => Ok(()),
         // publication also reports a lost lease when a cancellation came first: the run then still has to be cancelled
         AttemptOutcome::LeaseLost | AttemptOutcome::CancelRequested => {
-            let mut conn = deps.pool.acquire().await?;
-            if aprendiz_runs::cancel_was_requested(&mut conn, attempt).await? {
-                cancel_attempt(&mut conn, attempt).await
-            } else {
-                Err(RunsError::LeaseLost { run_id: attempt.run_id, number: attempt.number })
+            let mut tx = deps.database.begin().await?;
+            if !aprendiz_runs::cancel_was_requested(&mut tx, attempt).await? {
+                return Err(RunsError::LeaseLost { run_id: attempt.run_id, number: attempt.number });
             }
+            cancel_attempt(&mut tx, attempt).await?;
+            Ok(tx.commit().await?)
         }
-        AttemptOutcome::ShuttingDown => release_attempt(&mut *deps.pool.acquire().await?, attempt).await,
+        AttemptOutcome::ShuttingDown => in_transaction!(deps.database, tx => release_attempt(&mut tx, attempt)).await,
         AttemptOutcome::Failed(failure) => {
             // the jitter in [0, 1) spreads retries over time
-            let outcome = fail_attempt(&mut *deps.pool.acquire().await?, attempt, failure, fastrand::f64()).await?;
+            let failing: Result<FailureOutcome, RunsError> =
+                in_transaction!(deps.database, tx => fail_attempt(&mut tx, attempt, failure, fastrand::f64())).await;
+            let outcome = failing?;
             if outcome == FailureOutcome::Retrying {
                 tracing::info!("the run will be retried");
             }

@@ -13,8 +13,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::attempt;
 use crate::context::WorkerContext;
-use crate::heartbeat::send_heartbeats;
+use crate::heartbeat::{QueueState, send_heartbeats};
 use crate::probes::Probes;
+use crate::retry::in_transaction;
 use crate::shutdown::Shutdown;
 
 const DATABASE_RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ pub(crate) async fn serve(context: Arc<WorkerContext>, shutdown: Shutdown, probe
     let heartbeat = background.spawn({
         let (context, shutdown, end) = (Arc::clone(&context), shutdown.clone(), end.clone());
         async move {
-            let heartbeats = send_heartbeats(&context.deps.pool, context.id, &context.health, &shutdown);
+            let heartbeats = send_heartbeats(&context.deps.database, context.id, &context.health, &shutdown);
             end.run_until_cancelled(heartbeats).await.unwrap_or_default();
         }
     });
@@ -44,7 +45,7 @@ pub(crate) async fn serve(context: Arc<WorkerContext>, shutdown: Shutdown, probe
     end.cancel();
     background.close();
     background.wait().await;
-    let deregistration = async { stop_worker(&mut *context.deps.pool.acquire().await?, context.id).await };
+    let deregistration = in_transaction!(context.deps.database, tx => stop_worker(&mut tx, context.id));
     match tokio::time::timeout(DEREGISTRATION_TIMEOUT, deregistration).await {
         Ok(Ok(())) => {}
         _ => tracing::warn!("cannot deregister, the database is unavailable: the worker will be listed as silent, not as stopped"),
@@ -102,8 +103,7 @@ async fn wait_for_claim(context: &WorkerContext, wakeup: &Notify, draining: &Can
 }
 
 async fn try_claim(context: &WorkerContext) -> Result<Option<Claim>, RunsError> {
-    let mut conn = context.deps.pool.acquire().await?;
-    claim_next(&mut conn, context.id, &RunKind::IMPLEMENTED, context.deps.config.lease).await
+    in_transaction!(context.deps.database, tx => claim_next(&mut tx, context.id, &RunKind::IMPLEMENTED, context.deps.config.lease)).await
 }
 
 /// Turns queue notifications into wake-ups until `end`.
@@ -111,8 +111,8 @@ async fn listen_to_queue(context: Arc<WorkerContext>, wakeup: Arc<Notify>, end: 
     let listening = Arc::clone(&context);
     let on_notification = move |notification| {
         match notification {
-            QueueNotification::Connected => listening.health.set_listening(true),
-            QueueNotification::Disconnected => return listening.health.set_listening(false),
+            QueueNotification::Connected => listening.health.set_queue(QueueState::Listening),
+            QueueNotification::Disconnected(fault) => return listening.health.set_queue(QueueState::Unavailable(fault)),
             QueueNotification::Malformed(reason) => tracing::warn!(reason, "dropping a malformed queue entry"),
             QueueNotification::Message(message) => tracing::debug!(training_run.id = %message.run_id, "wake-up received"),
             QueueNotification::Wakeup => {}

@@ -11,11 +11,20 @@ const ENVIRONMENT: &str = "\
 Environment variables:
   DATABASE_URL                     Postgres URL, or the PG* variables (required)
   REDIS_URL                        Redis URL (required)
+  REDIS_CLIENT_CERT, REDIS_CLIENT_KEY
+                                   client certificate for Redis and its key, in PEM format
+                                   (default: none)
   APRENDIZ_BUCKET                  S3 bucket for datasets and models (required)
   AWS_*                            S3 credentials, region and AWS_ENDPOINT_URL_S3
+  AWS_CA_BUNDLE                    PEM file of the certificate authorities of S3 (default: system)
+  AWS_REQUEST_CHECKSUM_CALCULATION, AWS_RESPONSE_CHECKSUM_VALIDATION
+                                   when_supported, or when_required for S3 servers that do not know
+                                   checksums (default: when_supported)
   APRENDIZ_DATABASE_CONNECTIONS    maximum number of database connections (default: 16)
-  APRENDIZ_QUEUE_PREFIX            prefix of the Redis keys (default: aprendiz)
+  APRENDIZ_QUEUE_PREFIX            prefix of the Redis keys and channels (default: aprendiz)
   APRENDIZ_BUCKET_PREFIX           prefix of the object keys (default: none)
+  APRENDIZ_BUCKET_ADDRESSING       path (host/bucket) or virtual (bucket.host)
+                                   (default: path with a custom endpoint, otherwise virtual)
   APRENDIZ_BUCKET_TIMEOUT_SECONDS  timeout of object-store requests (default: 30)
 
   APRENDIZ_SLOTS                   maximum number of concurrent runs, 1 to 64 (default: 1)

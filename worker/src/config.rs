@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use aprendiz_artifacts::StoreConfig;
 use aprendiz_config::{DatabaseConfig, Environment};
 use aprendiz_encoder::BaseModelCaches;
@@ -14,28 +14,31 @@ use secrecy::SecretString;
 
 use crate::host_info;
 
+/// A day, in seconds.
+const DAY: f64 = 86_400.0;
+
 /// The configuration of a worker.
 #[derive(Debug, Clone)]
 pub(crate) struct WorkerConfig {
     pub(crate) database: DatabaseConfig,
     pub(crate) queue: QueueConfig,
     pub(crate) store: StoreConfig,
-    /// `APRENDIZ_SLOTS`, default 1: maximum number of concurrent runs. Each needs the memory of a training.
+    /// `APRENDIZ_SLOTS`, default 1, 1 to 64: maximum number of concurrent runs. Each needs the memory of a training.
     pub(crate) slots: u32,
-    /// `APRENDIZ_THREADS`, default 0 = all cores: threads per training. Affects the duration, never the result.
+    /// `APRENDIZ_THREADS`, default 0 = all cores, at most 1024: threads per training. Affects the duration, never the result.
     pub(crate) threads: usize,
-    /// `APRENDIZ_LEASE_SECONDS`, default 30: how long a run stays with a worker that does not renew its lease. With a short lease,
+    /// `APRENDIZ_LEASE_SECONDS`, default 30, 1 to 3600: how long a run stays with a worker that does not renew its lease. With a short lease,
     /// database stalls cost attempts; with a long one, runs of a dead host wait.
     pub(crate) lease: Duration,
-    /// `APRENDIZ_POLL_SECONDS`, default 30: how often to poll Postgres for runs without a wake-up.
+    /// `APRENDIZ_POLL_SECONDS`, default 30, 1 to 86400: how often to poll Postgres for runs without a wake-up.
     pub(crate) poll_interval: Duration,
-    /// `APRENDIZ_GRACE_SECONDS`, default 20: time to save a checkpoint and release runs after SIGTERM. Keep it below the kill timeout of
+    /// `APRENDIZ_GRACE_SECONDS`, default 20, 0 to 86400: time to save a checkpoint and release runs after SIGTERM. Keep it below the kill timeout of
     /// the service manager.
     pub(crate) grace_period: Duration,
-    /// `APRENDIZ_CHECKPOINT_SECONDS`, default 30: time between checkpoints. Losing a worker loses at most this much training, or slightly
+    /// `APRENDIZ_CHECKPOINT_SECONDS`, default 30, 0 to 86400: time between checkpoints. Losing a worker loses at most this much training, or slightly
     /// more with a slow object store.
     pub(crate) checkpoint_interval: Duration,
-    /// `APRENDIZ_CHILD_SILENCE_SECONDS`, default 600: a training process without output for this long is considered hung and is killed.
+    /// `APRENDIZ_CHILD_SILENCE_SECONDS`, default 600, 1 to 86400: a training process without output for this long is considered hung and is killed.
     pub(crate) child_timeout: Duration,
     /// `APRENDIZ_PROBE_LISTEN`, default none: address of `/healthz`, `/readyz` and `/metrics`, such as 127.0.0.1:9090.
     pub(crate) probe_listen: Option<SocketAddr>,
@@ -76,48 +79,26 @@ pub(crate) struct EmbeddingCacheConfig {
 
 impl WorkerConfig {
     pub(crate) fn read<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Self> {
-        let slots = env.parsed("APRENDIZ_SLOTS", 1, "a number of runs, 1 to 64")?;
-        if !(1..=64).contains(&slots) {
-            bail!("APRENDIZ_SLOTS is {slots}: expected a number of runs, 1 to 64");
-        }
-        let lease = Duration::from_secs_f64(env.parsed("APRENDIZ_LEASE_SECONDS", 30.0, "a number of seconds")?);
-        if !(1.0..=3600.0).contains(&lease.as_secs_f64()) {
-            bail!("APRENDIZ_LEASE_SECONDS is {}: expected 1 to 3600", lease.as_secs_f64());
-        }
-        let seconds = |name, default: f64, min: f64| {
-            let value: f64 = env.parsed(name, default, "a number of seconds")?;
-            if !(min..=86_400.0).contains(&value) {
-                bail!("{name} is {value}: expected {min} to 86400");
-            }
-            anyhow::Ok(Duration::from_secs_f64(value))
-        };
-        let probe_listen = env.text("APRENDIZ_PROBE_LISTEN").map(|address| {
-            address
-                .parse()
-                .map_err(|_| anyhow!("APRENDIZ_PROBE_LISTEN is `{address}`: expected an address and port such as 127.0.0.1:9090"))
-        });
-        let poll_seconds: u64 = env.parsed("APRENDIZ_POLL_SECONDS", 30, "a number of seconds, at least 1")?;
-        let mebibytes: u32 = env.parsed("APRENDIZ_EMBEDDINGS_MB", 1024, "a number of MiB")?;
         let scratch = env.text("APRENDIZ_SCRATCH").map_or_else(std::env::temp_dir, PathBuf::from);
         let embeddings = env.text("APRENDIZ_EMBEDDINGS").map(PathBuf::from).or_else(|| env.cache_dir("aprendiz/embeddings"));
         Ok(Self {
             database: env.database()?,
             queue: env.queue()?,
             store: env.store()?,
-            slots,
-            threads: env.parsed("APRENDIZ_THREADS", 0, "a number of threads")?,
-            lease,
-            poll_interval: Duration::from_secs(poll_seconds.max(1)),
-            grace_period: seconds("APRENDIZ_GRACE_SECONDS", 20.0, 0.0)?,
-            checkpoint_interval: seconds("APRENDIZ_CHECKPOINT_SECONDS", 30.0, 0.0)?,
-            child_timeout: seconds("APRENDIZ_CHILD_SILENCE_SECONDS", 600.0, 1.0)?,
-            probe_listen: probe_listen.transpose()?,
+            slots: env.number("APRENDIZ_SLOTS", 1, 1..=64)?,
+            threads: env.number("APRENDIZ_THREADS", 0, 0..=1024)?,
+            lease: env.seconds("APRENDIZ_LEASE_SECONDS", 30.0, 1.0..=3600.0)?,
+            poll_interval: env.seconds("APRENDIZ_POLL_SECONDS", 30.0, 1.0..=DAY)?,
+            grace_period: env.seconds("APRENDIZ_GRACE_SECONDS", 20.0, 0.0..=DAY)?,
+            checkpoint_interval: env.seconds("APRENDIZ_CHECKPOINT_SECONDS", 30.0, 0.0..=DAY)?,
+            child_timeout: env.seconds("APRENDIZ_CHILD_SILENCE_SECONDS", 600.0, 1.0..=DAY)?,
+            probe_listen: env.address("APRENDIZ_PROBE_LISTEN")?,
             scratch,
             base_models: base_models(env)?,
             hub: hub(env)?,
             embeddings: EmbeddingCacheConfig {
                 folder: embeddings.map(std::path::absolute).transpose()?,
-                max_bytes: u64::from(mebibytes) << 20,
+                max_bytes: env.number("APRENDIZ_EMBEDDINGS_MB", 1024, 0..=16 << 20)? << 20,
             },
             host: host_info::host_name(),
         })
@@ -191,10 +172,7 @@ mod tests {
     #[test]
     fn a_bad_value_names_its_variable() {
         for (name, value) in [
-            ("APRENDIZ_SLOTS", "0"),
-            ("APRENDIZ_LEASE_SECONDS", "0.1"),
             ("APRENDIZ_THREADS", "many"),
-            ("APRENDIZ_GRACE_SECONDS", "-1"),
             ("APRENDIZ_EMBEDDINGS_MB", "1.5"),
             ("APRENDIZ_HUB", "huggingface.co"),
             ("APRENDIZ_HUB", "http://127.0.0.1.example.org"),
@@ -205,6 +183,58 @@ mod tests {
         ] {
             let error = read(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
+        }
+    }
+
+    /// Smallest and largest value of every number, and values beyond them.
+    #[test]
+    fn every_number_has_a_range() {
+        for (name, min, max) in [
+            ("APRENDIZ_DATABASE_CONNECTIONS", 2, 1_000),
+            ("APRENDIZ_BUCKET_TIMEOUT_SECONDS", 1, 3_600),
+            ("APRENDIZ_SLOTS", 1, 64),
+            ("APRENDIZ_THREADS", 0, 1_024),
+            ("APRENDIZ_LEASE_SECONDS", 1, 3_600),
+            ("APRENDIZ_POLL_SECONDS", 1, 86_400),
+            ("APRENDIZ_GRACE_SECONDS", 0, 86_400),
+            ("APRENDIZ_CHECKPOINT_SECONDS", 0, 86_400),
+            ("APRENDIZ_CHILD_SILENCE_SECONDS", 1, 86_400),
+            ("APRENDIZ_EMBEDDINGS_MB", 0, 16_777_216),
+        ] {
+            for value in [min, max] {
+                assert!(read(&[(name, &value.to_string())]).is_ok(), "{name}={value}");
+            }
+            for value in [(min - 1).to_string(), (max + 1).to_string(), "nan".to_owned(), "inf".to_owned(), "1e30".to_owned()] {
+                let error = read(&[(name, &value)]).unwrap_err().to_string();
+                assert!(error.starts_with(&format!("{name} is `{value}`: expected ")), "{error}");
+                assert!(error.ends_with(&format!(" from {min} to {max}")), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_value_of_any_variable_panics() {
+        let required = [("DATABASE_URL", "postgres://a@b/c"), ("REDIS_URL", "redis://b"), ("APRENDIZ_BUCKET", "c")];
+        let default = |name: &str| required.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let names = std::cell::RefCell::new(std::collections::BTreeSet::new());
+        WorkerConfig::read(&Environment::from_fn(|name: &str| {
+            names.borrow_mut().insert(name.to_owned());
+            default(name)
+        }))
+        .unwrap();
+        let values = ["-1", "0", "nan", "inf", "1e30", "1e300", "4294967295", "18446744073709551615", "18446744073709551616"];
+        for name in names.into_inner() {
+            for value in values {
+                let read =
+                    WorkerConfig::read(&Environment::from_fn(
+                        |variable: &str| {
+                            if variable == name { Some(value.to_owned()) } else { default(variable) }
+                        },
+                    ));
+                if let Err(error) = read {
+                    assert!(error.to_string().contains(&name), "{error}");
+                }
+            }
         }
     }
 }

@@ -7,13 +7,16 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use aprendiz_artifacts::Store;
 use aprendiz_run_spec::RunKind;
-use aprendiz_runs::{NewWorker, WorkerId, register_worker};
+use aprendiz_runs::{NewWorker, RunsError, WorkerId, register_worker};
 
 use crate::config::WorkerConfig;
 use crate::deps::Deps;
 use crate::heartbeat::WorkerHealth;
+use crate::retry::in_transaction;
 use crate::{host_info, scratch};
 
+/// Name of the connections in `pg_stat_activity`.
+const APPLICATION: &str = "aprendiz-worker";
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A registered worker: its identity, its health and what its runs depend on.
@@ -27,24 +30,15 @@ impl WorkerContext {
     /// Connects to Postgres and the object store and registers the worker. Redis may be down: runs are then found by polling.
     pub(crate) async fn connect(config: WorkerConfig) -> Result<Arc<Self>> {
         // a worker that hangs inside a transaction would keep its run locked against the reaper: Postgres ends the session with the lease
-        let session = [
-            ("idle_in_transaction_session_timeout", config.lease.as_millis().to_string()),
-            ("client_connection_check_interval", "2s".to_owned()),
-        ];
-        let pool = config
+        let session = config
             .database
-            .pool_options()
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(config.database.options.clone().application_name("aprendiz-worker").options(session))
-            .await
-            .with_context(|| {
-                format!(
-                    "cannot connect to the database {}: check DATABASE_URL (or PG*) and that Postgres is running",
-                    config.database.location()
-                )
-            })?;
-        let store = Store::connect(&config.store).await;
-        store.check().await.context("cannot access the object store: check APRENDIZ_BUCKET, AWS_* and AWS_ENDPOINT_URL_S3")?;
+            .session(APPLICATION)
+            .set("idle_in_transaction_session_timeout", config.lease.as_millis().to_string())
+            .set("client_connection_check_interval", "2s");
+        config.database.check().await?;
+        let database = config.database.open(APPLICATION, session, ACQUIRE_TIMEOUT);
+        let store = Store::connect(&config.store).await?;
+        store.check().await.context("cannot use the object store: `aprendiz doctor` checks it")?;
         prepare_scratch(&config.scratch)
             .with_context(|| format!("cannot use the scratch folder {}: set APRENDIZ_SCRATCH", config.scratch.display()))?;
         let id = WorkerId::new_v7();
@@ -59,9 +53,8 @@ impl WorkerContext {
             cpu_kernel: aprendiz_training::cpu_kernel(),
             memory_bytes: host_info::memory_bytes(),
         };
-        let mut conn = pool.acquire().await?;
-        register_worker(&mut conn, &worker).await.context("cannot register this worker: run `aprendiz migrate` first")?;
-        drop(conn);
+        let registered: Result<(), RunsError> = in_transaction!(database, tx => register_worker(&mut tx, &worker)).await;
+        registered.context("cannot register this worker: run `aprendiz migrate` first")?;
         tracing::info!(
             worker.id = %id,
             worker.host = config.host,
@@ -69,7 +62,7 @@ impl WorkerContext {
             cpu_kernel = aprendiz_training::cpu_kernel(),
             "worker registered"
         );
-        Ok(Arc::new(Self { id, health: WorkerHealth::default(), deps: Deps { config, pool, store } }))
+        Ok(Arc::new(Self { id, health: WorkerHealth::default(), deps: Deps { config, database, store } }))
     }
 }
 

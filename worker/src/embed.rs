@@ -34,9 +34,9 @@ pub(crate) struct EmbedArgs {
     /// Batch size
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
     batch: u16,
-    /// Maximum text length in tokens; longer texts are truncated (default: limit of the model)
-    #[arg(long, value_name = "N")]
-    max_length: Option<usize>,
+    /// Maximum text length in tokens, at most that of the model; longer texts are truncated (default: limit of the model)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(3..))]
+    max_length: Option<u16>,
     /// Treat each line as a text instead of a JSON object
     #[arg(long)]
     plain: bool,
@@ -77,7 +77,7 @@ fn embed(args: &EmbedArgs) -> Result<()> {
         eprintln!("aprendiz-worker embed: {}: {note}", args.model.display());
     }
     if let Some(length) = args.max_length {
-        encoder.set_max_length(length);
+        encoder.set_max_length(usize::from(length));
     }
     let input: Box<dyn BufRead> = if args.file.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())

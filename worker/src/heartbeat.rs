@@ -1,15 +1,16 @@
 //! Heartbeats to Postgres, which return operator commands, and the health of this process's background loops.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use aprendiz_db::Database;
+use aprendiz_queue::RedisFault;
 use aprendiz_runs::{RunsError, WorkerCommand, WorkerId, heartbeat_worker};
-use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::retry::in_transaction;
 use crate::shutdown::Shutdown;
 
 /// Time between heartbeats, and so the delay until an operator command takes effect.
@@ -19,27 +20,38 @@ const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Health of this process, as shown by the probes.
 #[derive(Debug)]
 pub(crate) struct WorkerHealth {
-    listening: AtomicBool,
+    queue: watch::Sender<QueueState>,
     last_heartbeat: watch::Sender<Option<Instant>>,
     loops: OnceLock<Vec<(&'static str, AbortHandle)>>,
 }
 
+/// Whether wake-ups arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QueueState {
+    /// The first connection is being made.
+    Connecting,
+    /// They do.
+    Listening,
+    /// They do not, and the worker polls for runs.
+    Unavailable(RedisFault),
+}
+
 impl Default for WorkerHealth {
     fn default() -> Self {
-        Self { listening: AtomicBool::new(false), last_heartbeat: watch::Sender::new(None), loops: OnceLock::new() }
+        Self { queue: watch::Sender::new(QueueState::Connecting), last_heartbeat: watch::Sender::new(None), loops: OnceLock::new() }
     }
 }
 
 impl WorkerHealth {
-    /// Records whether the worker is connected to the queue.
-    pub(crate) fn set_listening(&self, listening: bool) {
-        self.listening.store(listening, Ordering::Relaxed);
-        metrics::gauge!("aprendiz_worker_listening").set(f64::from(u8::from(listening)));
+    /// Records whether wake-ups arrive.
+    pub(crate) fn set_queue(&self, state: QueueState) {
+        self.queue.send_replace(state);
+        metrics::gauge!("aprendiz_worker_listening").set(f64::from(u8::from(state == QueueState::Listening)));
     }
 
-    /// Whether the worker is connected to the queue.
-    pub(crate) fn is_listening(&self) -> bool {
-        self.listening.load(Ordering::Relaxed)
+    /// Whether wake-ups arrive.
+    pub(crate) fn queue(&self) -> QueueState {
+        *self.queue.borrow()
     }
 
     /// Registers the loops that must run as long as the process.
@@ -60,10 +72,10 @@ impl WorkerHealth {
 }
 
 /// Sends heartbeats until the future is dropped and carries out the commands they return.
-pub(crate) async fn send_heartbeats(pool: &PgPool, worker: WorkerId, health: &WorkerHealth, shutdown: &Shutdown) {
+pub(crate) async fn send_heartbeats(database: &Database, worker: WorkerId, health: &WorkerHealth, shutdown: &Shutdown) {
     let mut draining = false;
     loop {
-        match tokio::time::timeout(HEARTBEAT_TIMEOUT, send_heartbeat(pool, worker, health.is_listening())).await {
+        match tokio::time::timeout(HEARTBEAT_TIMEOUT, send_heartbeat(database, worker, health.queue() == QueueState::Listening)).await {
             Ok(Ok(command)) => {
                 health.last_heartbeat.send_replace(Some(Instant::now()));
                 if command != WorkerCommand::Continue && !std::mem::replace(&mut draining, true) {
@@ -72,7 +84,7 @@ pub(crate) async fn send_heartbeats(pool: &PgPool, worker: WorkerId, health: &Wo
                 match command {
                     WorkerCommand::Continue => {}
                     WorkerCommand::Drain => shutdown.drain(),
-                    WorkerCommand::HandBack => shutdown.shut_down(),
+                    WorkerCommand::ReleaseRuns => shutdown.shut_down(),
                 }
             }
             Ok(Err(error)) => tracing::debug!(%error, "heartbeat failed"),
@@ -82,7 +94,6 @@ pub(crate) async fn send_heartbeats(pool: &PgPool, worker: WorkerId, health: &Wo
     }
 }
 
-async fn send_heartbeat(pool: &PgPool, worker: WorkerId, listening: bool) -> Result<WorkerCommand, RunsError> {
-    let mut conn = pool.acquire().await?;
-    heartbeat_worker(&mut conn, worker, listening).await
+async fn send_heartbeat(database: &Database, worker: WorkerId, listening: bool) -> Result<WorkerCommand, RunsError> {
+    in_transaction!(database, tx => heartbeat_worker(&mut tx, worker, listening)).await
 }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use aprendiz_db::missing_privilege;
 use aprendiz_runs::{Failure, RunsError};
 
 /// Why the pipeline stopped before publication.
@@ -14,8 +15,9 @@ pub(crate) enum Interruption {
     ShuttingDown,
     /// Another run builds the dataset: this attempt has been released already.
     AwaitingDataset,
-    /// Postgres is unreachable. `retry_on_outage!` retries; elsewhere the attempt fails.
-    DatabaseUnavailable(String),
+    /// Postgres is unreachable, or aborted the transaction because of a concurrent one. `retry_on_outage!` repeats; elsewhere the attempt fails and the
+    /// run is retried.
+    DatabaseRetry(String),
     /// The attempt failed.
     Failed(Failure),
 }
@@ -44,9 +46,14 @@ impl Interruption {
 
 impl From<RunsError> for Interruption {
     fn from(error: RunsError) -> Self {
+        if let RunsError::Database(database) = &error
+            && let Some(text) = missing_privilege(database)
+        {
+            return Self::permanent("database_privilege", text);
+        }
         match error {
             RunsError::LeaseLost { .. } => Self::LeaseLost,
-            error if error.is_unavailable() => Self::DatabaseUnavailable(error.to_string()),
+            error if error.must_be_repeated() => Self::DatabaseRetry(error.to_string()),
             RunsError::DatasetErased(_) => Self::retryable("dataset_erased", error.to_string()),
             error if error.is_retryable() => Self::retryable("database", error.to_string()),
             error => Self::broken_state(error),
@@ -62,9 +69,14 @@ impl From<sqlx::Error> for Interruption {
 
 impl From<aprendiz_dataset::DatasetError> for Interruption {
     fn from(error: aprendiz_dataset::DatasetError) -> Self {
+        if let aprendiz_dataset::DatasetError::Database(database) = &error
+            && let Some(text) = missing_privilege(database)
+        {
+            return Self::permanent("database_privilege", text);
+        }
         match error {
-            aprendiz_dataset::DatasetError::Database(error) if aprendiz_runs::is_unavailable(&error) => {
-                Self::DatabaseUnavailable(error.to_string())
+            aprendiz_dataset::DatasetError::Database(error) if aprendiz_db::retry_reason(&error).is_some() => {
+                Self::DatabaseRetry(error.to_string())
             }
             error => Self::Failed(Failure { code: error.code().to_owned(), text: error.to_string(), retryable: error.is_retryable() }),
         }
@@ -77,7 +89,8 @@ impl From<aprendiz_artifacts::StoreError> for Interruption {
             aprendiz_artifacts::StoreError::ChecksumMismatch { .. } => "object_damaged",
             aprendiz_artifacts::StoreError::MissingObject(_) => "object_missing",
             aprendiz_artifacts::StoreError::File { .. } => "scratch_unusable",
-            _ => "object_store",
+            aprendiz_artifacts::StoreError::Rejected { .. } | aprendiz_artifacts::StoreError::Setting { .. } => "object_store_rejected",
+            aprendiz_artifacts::StoreError::MissingBucket(_) | aprendiz_artifacts::StoreError::Unavailable { .. } => "object_store",
         };
         Self::Failed(Failure { code: code.to_owned(), text: error.to_string(), retryable: error.is_retryable() })
     }

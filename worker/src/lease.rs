@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use aprendiz_db::Database;
 use aprendiz_runs::{AttemptId, RunsError, cancel_was_requested, renew_lease};
-use sqlx::PgPool;
 use tokio::time::Instant;
 
 /// How often to check for a cancellation request; a request must be noticed within two seconds.
@@ -22,7 +22,7 @@ pub(crate) enum LeaseEnd {
 ///
 /// The lease counts from before the claim or renewal was sent (`claimed_at`), so the worker never trusts it longer than the database does:
 /// this returns no later than the database considers the lease expired.
-pub(crate) async fn keep(pool: &PgPool, attempt: AttemptId, lease: Duration, claimed_at: Instant) -> LeaseEnd {
+pub(crate) async fn keep(database: &Database, attempt: AttemptId, lease: Duration, claimed_at: Instant) -> LeaseEnd {
     let mut renewed_at = claimed_at;
     let mut next_renewal = renewed_at + lease / 3;
     loop {
@@ -32,7 +32,7 @@ pub(crate) async fn keep(pool: &PgPool, attempt: AttemptId, lease: Duration, cla
         }
         // a response after the lease has expired is useless
         let remaining = renewed_at + lease - now;
-        match tokio::time::timeout(remaining, check(pool, attempt, lease, now >= next_renewal)).await {
+        match tokio::time::timeout(remaining, check(database, attempt, lease, now >= next_renewal)).await {
             Ok(Ok(LeaseCheck { cancel_requested: true, .. })) => return LeaseEnd::CancelRequested,
             Ok(Ok(LeaseCheck { renewed: true, .. })) => {
                 metrics::counter!("aprendiz_worker_lease_renewals_total", "outcome" => "renewed").increment(1);
@@ -61,12 +61,13 @@ struct LeaseCheck {
     renewed: bool,
 }
 
-async fn check(pool: &PgPool, attempt: AttemptId, lease: Duration, renew: bool) -> Result<LeaseCheck, RunsError> {
-    let mut conn = pool.acquire().await?;
+async fn check(database: &Database, attempt: AttemptId, lease: Duration, renew: bool) -> Result<LeaseCheck, RunsError> {
+    let mut tx = database.begin().await?;
     if renew {
-        renew_lease(&mut conn, attempt, lease).await?;
+        renew_lease(&mut tx, attempt, lease).await?;
     }
-    let cancel_requested = cancel_was_requested(&mut conn, attempt).await?;
+    let cancel_requested = cancel_was_requested(&mut tx, attempt).await?;
+    tx.commit().await?;
     Ok(LeaseCheck { cancel_requested, renewed: renew })
 }
 

@@ -1,6 +1,7 @@
 //! `aprendiz-worker`: claims training runs and executes them.
 
 mod attempt;
+mod blocking;
 mod child;
 mod claim_loop;
 mod cli;
@@ -8,6 +9,7 @@ mod config;
 mod context;
 mod deps;
 mod embed;
+mod file_access;
 mod heartbeat;
 mod host_info;
 mod interruption;
@@ -53,8 +55,10 @@ fn main() -> ExitCode {
 
 fn serve() -> Result<()> {
     let env = Environment::process();
-    init_logs(&env.log()?, "info,sqlx=warn")?;
+    // apalis logs each failure three times and every attempt to reconnect; the queue listener logs each cause once
+    init_logs(&env.log()?, "info,sqlx=warn,apalis_core=off")?;
     let config = WorkerConfig::read(&env)?;
+    file_access::restrict();
     aprendiz_test_gate::watch(&config.scratch);
     rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("another TLS crypto provider is already installed"))?;
     let metrics_handle = metrics::install()?;

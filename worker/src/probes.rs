@@ -16,7 +16,9 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::blocking::run_blocking;
 use crate::context::WorkerContext;
+use crate::heartbeat::QueueState;
 use crate::scratch;
 use crate::shutdown::Shutdown;
 
@@ -84,6 +86,10 @@ impl Check {
     fn new(name: &'static str, outcome: Result<(), String>) -> Self {
         Self { name, state: if outcome.is_ok() { "ok" } else { "failed" }, detail: outcome.err() }
     }
+
+    const fn degraded(name: &'static str, detail: String) -> Self {
+        Self { name, state: "degraded", detail: Some(detail) }
+    }
 }
 
 impl ProbeState {
@@ -115,23 +121,25 @@ async fn healthz(State(state): State<ProbeState>) -> impl IntoResponse {
 /// Readiness: whether the worker can claim runs.
 async fn readyz(State(state): State<ProbeState>) -> impl IntoResponse {
     let (health, deps) = (&state.context.health, &state.context.deps);
-    let ping = async { sqlx::query("SELECT 1").execute(&deps.pool).await };
+    let ping = async { deps.database.ping().await };
     let database = match timeout(PROBE_TIMEOUT, ping).await {
-        Ok(Ok(_)) if health.heartbeat_age().is_some_and(|age| age < MAX_HEARTBEAT_AGE) => Ok(()),
-        Ok(Ok(_)) => Err(format!("reachable, but no heartbeat succeeded in the last {} s", MAX_HEARTBEAT_AGE.as_secs())),
+        Ok(Ok(())) if health.heartbeat_age().is_some_and(|age| age < MAX_HEARTBEAT_AGE) => Ok(()),
+        Ok(Ok(())) => Err(format!("reachable, but no heartbeat succeeded in the last {} s", MAX_HEARTBEAT_AGE.as_secs())),
         _ => Err(format!("no response within {} s", PROBE_TIMEOUT.as_secs())),
     };
     let bucket = match timeout(PROBE_TIMEOUT, deps.store.check()).await {
         Ok(Ok(())) => Ok(()),
-        _ => Err("unreachable, or access denied".to_owned()),
+        _ => Err("no response, or access denied: `aprendiz doctor` shows why".to_owned()),
     };
-    let scratch = scratch::probe(&deps.config.scratch).map_err(|error| format!("{}: {error}", deps.config.scratch.display()));
+    let folder = deps.config.scratch.clone();
+    let scratch =
+        run_blocking(move || scratch::probe(&folder)).await.map_err(|error| format!("{}: {error}", deps.config.scratch.display()));
     let claiming = if state.shutdown.draining().is_cancelled() { Err("draining: no new runs are claimed".to_owned()) } else { Ok(()) };
-    let queue = if health.is_listening() {
-        Check::new("queue", Ok(()))
-    } else {
-        let detail = format!("not connected to the queue: polling for runs every {} s", deps.config.poll_interval.as_secs());
-        Check { name: "queue", state: "degraded", detail: Some(detail) }
+    let polling = format!("polling for runs every {} s", deps.config.poll_interval.as_secs());
+    let queue = match health.queue() {
+        QueueState::Listening => Check::new("queue", Ok(())),
+        QueueState::Connecting => Check::degraded("queue", format!("not connected yet: {polling}")),
+        QueueState::Unavailable(fault) => Check::degraded("queue", format!("{fault}: {polling}; {}", deps.config.queue.advice(fault))),
     };
     let checks = vec![
         Check::new("database", database),

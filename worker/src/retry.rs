@@ -1,7 +1,7 @@
-//! Retries database operations while Postgres is unreachable.
+//! Repeats database operations while Postgres is unreachable, and those that it aborted because of a concurrent transaction.
 //!
-//! A cut connection, a restart or a failover must not cost an attempt while its lease holds. There is no retry limit: once the
-//! lease is lost, `lease::keep` ends the attempt and drops the retrying future.
+//! A cut connection, a restart, a failover or a conflict must not cost an attempt while its lease holds. There is no limit: once the
+//! lease is lost, `lease::keep` ends the attempt and drops the repeating future.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::interruption::Interruption;
 const MIN_DELAY: Duration = Duration::from_millis(100);
 const MAX_DELAY: Duration = Duration::from_secs(2);
 
-/// Evaluates and awaits the expression again for as long as it fails because Postgres is unreachable.
+/// Evaluates and awaits the expression again for as long as it fails for a reason outside it.
 ///
 /// The operation must be idempotent: a connection may be cut after the commit and before its response. This is a macro because the
 /// futures of async closures that borrow a connection cannot be proven `Send`.
@@ -30,21 +30,36 @@ macro_rules! retry_on_outage {
 }
 pub(crate) use retry_on_outage;
 
-/// An error that may only mean that Postgres is unreachable.
+/// One short transaction: an operation in it, then its commit. After an error it is rolled back.
+macro_rules! in_transaction {
+    ($database:expr, $tx:ident => $operation:expr) => {
+        async {
+            let mut $tx = $database.begin().await?;
+            let result = $operation.await;
+            if result.is_ok() {
+                $tx.commit().await?;
+            }
+            result
+        }
+    };
+}
+pub(crate) use in_transaction;
+
+/// An error that may only mean that Postgres is unreachable, or that a concurrent transaction caused a conflict.
 pub(crate) trait OutageError {
-    /// The reason if Postgres is unreachable, `None` for any other error.
+    /// The reason in these cases, `None` for any other error.
     fn outage(&self) -> Option<String>;
 }
 
 impl OutageError for RunsError {
     fn outage(&self) -> Option<String> {
-        self.is_unavailable().then(|| self.to_string())
+        self.must_be_repeated().then(|| self.to_string())
     }
 }
 
 impl OutageError for Interruption {
     fn outage(&self) -> Option<String> {
-        if let Self::DatabaseUnavailable(reason) = self { Some(reason.clone()) } else { None }
+        if let Self::DatabaseRetry(reason) = self { Some(reason.clone()) } else { None }
     }
 }
 
@@ -63,7 +78,7 @@ impl Backoff {
         tracing::warn!(
             error = reason,
             retry_in_ms = u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX),
-            "database unavailable, retrying"
+            "the database did not execute the transaction, repeating it"
         );
         tokio::time::sleep(self.delay).await;
         self.delay = (2 * self.delay).min(MAX_DELAY);

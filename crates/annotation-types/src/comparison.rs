@@ -36,6 +36,12 @@ pub fn comparable_lowercase(text: &str) -> String {
     }
 }
 
+/// The values without empty and repeated ones; the first occurrence stays.
+pub(crate) fn distinct(values: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    values.into_iter().filter(|value| !value.is_empty() && seen.insert(value.clone())).collect()
+}
+
 /// Whether two lists hold the same values, compared as sets.
 #[must_use]
 pub fn same_values(one: &[String], other: &[String]) -> bool {
@@ -70,6 +76,12 @@ pub const fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{0}'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}'
         | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// Whether a text shows nothing: white space and invisible characters only.
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(|character| character.is_whitespace() || is_invisible(character))
 }
 
 /// What a reader sees of a text: `comparable`, without invisible characters.
@@ -169,6 +181,12 @@ mod tests {
         assert!(same_values(&values(&["é"]), &values(&["e\u{301}", "é"])));
         assert!(!same_values(&values(&["a"]), &values(&["a", "b"])));
         assert!(same_values(&[], &[]) && !same_values(&[], &values(&["a"])));
+    }
+
+    #[test]
+    fn a_text_of_white_space_and_invisible_characters_is_blank() {
+        assert!(["", " \n", "\u{feff}", "\u{200b}\u{a0}\u{ad}", "\u{200f}"].into_iter().all(is_blank));
+        assert!(!is_blank(".") && !is_blank("\u{feff}a"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! "No value" is shown as [`NO_VALUE`]. No label has this form, because a label that could be mistaken is shown in quotation marks.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use unicode_normalization::UnicodeNormalization as _;
@@ -69,16 +70,11 @@ pub fn look_alike_key(label: &str) -> String {
 /// Groups of labels that look alike, sorted; each has at least two labels.
 #[must_use]
 pub fn look_alike_groups<'l>(labels: impl IntoIterator<Item = &'l str>) -> Vec<Vec<&'l str>> {
-    let mut groups = std::collections::BTreeMap::<String, Vec<&str>>::new();
+    let mut groups = BTreeMap::<String, BTreeSet<&str>>::new();
     for label in labels {
-        let group = groups.entry(look_alike_key(label)).or_default();
-        if !group.contains(&label) {
-            group.push(label);
-        }
+        groups.entry(look_alike_key(label)).or_default().insert(label);
     }
-    let mut groups: Vec<Vec<&str>> = groups.into_values().filter(|group| group.len() > 1).collect();
-    groups.iter_mut().for_each(|group| group.sort_unstable());
-    groups
+    groups.into_values().filter(|group| group.len() > 1).map(|group| group.into_iter().collect()).collect()
 }
 
 fn push_escaped(shown: &mut String, character: char) {
@@ -142,7 +138,7 @@ mod tests {
             "\u{1b}[31mred",
             "a | b",
         ];
-        let shown: std::collections::BTreeSet<String> = labels.iter().map(|label| display_label(label).into_owned()).collect();
+        let shown: BTreeSet<String> = labels.iter().map(|label| display_label(label).into_owned()).collect();
         assert_eq!(shown.len(), labels.len(), "{shown:?}");
         assert!(shown.iter().all(|label| !label.chars().any(is_unprintable)));
         assert_eq!(display_label("Ye\u{200b}s"), "\"Ye\\u{200b}s\"");

@@ -1,11 +1,11 @@
 //! Normalization of values: maps spellings of one value to a canonical form, for fields that hold categories as free text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::comparison::{canonical, canonical_label, comparable, comparable_lowercase};
+use crate::comparison::{canonical, canonical_label, comparable, comparable_lowercase, distinct};
 use crate::field_kind::FieldKind;
 
 /// Maximum number of aliases of one field.
@@ -75,15 +75,14 @@ impl Normalization {
         if self.aliases.len() > MAX_ALIASES {
             return Err(format!("there are {} aliases; at most {MAX_ALIASES} are allowed", self.aliases.len()));
         }
+        let allowed: Option<HashSet<_>> = allowed.map(|allowed| allowed.iter().map(|value| comparable(value)).collect());
         for (alias, value) in &self.aliases {
             if [alias, value].iter().any(|text| text.trim().is_empty() || text.trim() != text.as_str() || text.contains('\0')) {
                 return Err(format!(
                     "alias {alias:?} of {value:?}: both must be non-empty, without surrounding white space and NUL characters"
                 ));
             }
-            if let Some(allowed) = allowed
-                && !allowed.iter().any(|allowed| comparable(allowed) == comparable(value))
-            {
+            if allowed.as_ref().is_some_and(|allowed| !allowed.contains(&comparable(value))) {
                 return Err(format!("alias {alias:?} maps to {value:?}, which is not an allowed value"));
             }
         }
@@ -107,13 +106,15 @@ impl Normalizer {
     #[must_use]
     pub fn new(normalization: &Normalization, allowed: Option<&[String]>) -> Self {
         let mut normalizer = Self { case: normalization.case, spaces: normalization.spaces, labels: false, canonical: BTreeMap::new() };
+        let mut spellings = HashMap::new();
         for value in allowed.unwrap_or_default() {
             normalizer.canonical.insert(normalizer.key(value), canonical(value).into_owned());
+            spellings.entry(comparable(value)).or_insert(value);
         }
         for (alias, value) in &normalization.aliases {
             // an allowed value keeps its own spelling
-            let spelling = allowed.unwrap_or_default().iter().find(|allowed| comparable(allowed) == comparable(value));
-            normalizer.canonical.insert(normalizer.key(alias), canonical(spelling.unwrap_or(value)).into_owned());
+            let spelling = spellings.get(&comparable(value)).copied().unwrap_or(value);
+            normalizer.canonical.insert(normalizer.key(alias), canonical(spelling).into_owned());
         }
         normalizer
     }
@@ -157,14 +158,8 @@ impl Normalizer {
     /// Normalizes values and removes duplicates; the first occurrence stays.
     #[must_use]
     pub fn apply(&self, values: &[String]) -> Vec<String> {
-        let mut normal: Vec<String> = Vec::with_capacity(values.len());
-        for value in values {
-            let value = self.canonical.get(&self.key(value)).cloned().unwrap_or_else(|| self.other(value));
-            if !value.is_empty() && !normal.contains(&value) {
-                normal.push(value);
-            }
-        }
-        normal
+        let normal = values.iter().map(|value| self.canonical.get(&self.key(value)).cloned().unwrap_or_else(|| self.other(value)));
+        distinct(normal)
     }
 }
 

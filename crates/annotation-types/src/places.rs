@@ -1,7 +1,8 @@
 //! Resolves the places of one annotation: finds the reading of their offsets, and the spans of the document that they mean.
 //!
-//! The text that a tool stores beside a place is evidence. A reading that explains all these texts also applies to places without one;
-//! without evidence, a place is only taken if every plausible reading finds the same span.
+//! A tool counts all places of an annotation alike. The text that it stores beside a place is evidence: the reading that explains the most
+//! of these texts is that of the tool, and applies to places without text, too. Without evidence, a place is only taken if every plausible
+//! reading finds the same span.
 
 use crate::comparison::same_on_screen;
 use crate::reading::Reading;
@@ -29,6 +30,8 @@ pub enum BadPlace {
     Ambiguous,
     /// It has no text, and no place of the annotation matches its own.
     Unverified,
+    /// Its text is that of the document only in another reading than that of the other places.
+    OtherReading,
 }
 
 /// How well a span matches the text of its place.
@@ -52,27 +55,45 @@ pub fn resolve_places(text: &IndexedText<'_>, places: &[Place<'_>]) -> Vec<Resul
     if let Some(spans) = stored {
         return spans.into_iter().map(Ok).collect();
     }
-    let texts = places.iter().filter(|place| has_text(place)).count();
-    let score = |reading| Candidate { reading, score: score(text, places, reading) };
-    let mut candidates: Vec<Candidate> = Reading::plausible(text.ambiguities()).into_iter().map(score).collect();
-    if texts > 0 && candidates.iter().all(|candidate| candidate.score.0 < texts) {
-        candidates.extend(Reading::unusual(text.ambiguities()).into_iter().map(score));
-    }
-    // stable, so that of equal readings the more plausible one is first
-    candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.score));
-    let best = candidates.first().map_or((0, 0), |candidate| candidate.score);
-    let unverified = texts > 0 && best.0 == 0;
-    let explaining: Vec<Reading> =
-        candidates.iter().filter(|candidate| candidate.score == best).map(|candidate| candidate.reading).collect();
-    let consistent = consistent_readings(text, places, &explaining);
-    let resolve = |place: &Place<'_>| match place.text.filter(|_| has_text(place)) {
-        Some(_) => {
-            candidates.iter().find_map(|candidate| matching_span(text, *place, candidate.reading)).ok_or_else(|| why_bad(text, *place))
+    let readings = explaining_readings(text, places);
+    let without_text = consistent_readings(text, places, &readings.best);
+    let resolve = |place: &Place<'_>| {
+        if has_text(place) {
+            resolve_with_text(text, *place, &readings)
+        } else if readings.explain_nothing {
+            Err(BadPlace::Unverified)
+        } else {
+            resolve_without_text(text, *place, &without_text)
         }
-        None if unverified => Err(BadPlace::Unverified),
-        None => resolve_without_text(text, *place, &consistent),
     };
     places.iter().map(resolve).collect()
+}
+
+/// The readings of an annotation.
+struct Readings {
+    /// Those that explain the most texts, most plausible first.
+    best: Vec<Reading>,
+    /// All others that were considered.
+    others: Vec<Reading>,
+    /// Whether there are texts, and none of them is explained.
+    explain_nothing: bool,
+}
+
+/// Finds the readings that explain the most texts. An unusual reading counts only if it explains more of them than every plausible one.
+fn explaining_readings(text: &IndexedText<'_>, places: &[Place<'_>]) -> Readings {
+    let texts = places.iter().filter(|place| has_text(place)).count();
+    let scored = |reading| Candidate { reading, score: score(text, places, reading) };
+    let best_score = |candidates: &[Candidate]| candidates.iter().map(|candidate| candidate.score).max().unwrap_or_default();
+    let mut candidates: Vec<Candidate> = Reading::plausible(text.ambiguities()).into_iter().map(scored).collect();
+    let plausible = best_score(&candidates);
+    if plausible.0 < texts {
+        let unusual = Reading::unusual(text.ambiguities()).into_iter().map(scored);
+        candidates.extend(unusual.filter(|candidate| candidate.score.0 > plausible.0));
+    }
+    let score = best_score(&candidates);
+    let (best, others): (Vec<Candidate>, Vec<Candidate>) = candidates.into_iter().partition(|candidate| candidate.score == score);
+    let readings = |candidates: Vec<Candidate>| candidates.into_iter().map(|candidate| candidate.reading).collect();
+    Readings { best: readings(best), others: readings(others), explain_nothing: texts > 0 && score.0 == 0 }
 }
 
 fn has_text(place: &Place<'_>) -> bool {
@@ -129,8 +150,19 @@ fn resolve_without_text(text: &IndexedText<'_>, place: Place<'_>, readings: &[Re
     if ranges.all(|range| range == first) { Ok(span(text, first)) } else { Err(BadPlace::Ambiguous) }
 }
 
-fn why_bad(text: &IndexedText<'_>, place: Place<'_>) -> BadPlace {
-    if range_of(text, place, Reading::STORED).is_none() { BadPlace::Outside } else { BadPlace::OtherText }
+/// Resolves a place by the readings of its annotation. If several explain equally many texts, but not the same ones, it is unknown which of
+/// them the tool used.
+fn resolve_with_text(text: &IndexedText<'_>, place: Place<'_>, readings: &Readings) -> Result<Span, BadPlace> {
+    let found: Vec<Option<Span>> = readings.best.iter().map(|reading| matching_span(text, place, *reading)).collect();
+    if found.iter().all(Option::is_some) {
+        return found.into_iter().flatten().next().ok_or(BadPlace::OtherText);
+    }
+    let is_explained = found.iter().any(Option::is_some) || readings.others.iter().any(|reading| matches(text, place, *reading).is_some());
+    Err(match is_explained {
+        true => BadPlace::OtherReading,
+        false if range_of(text, place, Reading::STORED).is_none() => BadPlace::Outside,
+        false => BadPlace::OtherText,
+    })
 }
 
 #[cfg(test)]
@@ -192,6 +224,34 @@ mod tests {
         assert_eq!(resolve("two\nlines", &[(4, 9, None)]), [at(4, 9, "lines")], "nothing to confuse");
         // counted in code points, it would be beyond the end
         assert_eq!(resolve("😀😀 law", &[(5, 8, None)]), [at(3, 6, "law")]);
+    }
+
+    #[test]
+    fn one_reading_holds_for_all_places_of_an_annotation() {
+        // 16..29 counts \r\n as one, 38..48 as two: of two that contradict each other, neither is certain
+        let places = [(16, 29, Some("Harbour Board")), (38, 48, Some("nine years")), (0, 5, Some("LEASE")), (0, 5, None), (31, 35, None)];
+        assert_eq!(
+            resolve(WINDOWS, &places),
+            [Err(BadPlace::OtherReading), Err(BadPlace::OtherReading), at(0, 5, "LEASE"), at(0, 5, "LEASE"), Err(BadPlace::Ambiguous)]
+        );
+        // a third place decides
+        let places = [(16, 29, Some("Harbour Board")), (38, 48, Some("nine years")), (6, 14, Some("Landlord")), (30, 34, None)];
+        assert_eq!(
+            resolve(WINDOWS, &places),
+            [at(17, 30, "Harbour Board"), Err(BadPlace::OtherReading), at(7, 15, "Landlord"), at(32, 36, "Term")]
+        );
+        // code points of a script beside UTF-16 units of a browser
+        let places = [(3, 6, Some("law")), (10, 15, Some("Texas")), (12, 17, Some("Texas"))];
+        let found = resolve("😀😀 law of Texas 😀", &places);
+        assert_eq!(found, [at(3, 6, "law"), at(10, 15, "Texas"), Err(BadPlace::OtherReading)]);
+    }
+
+    #[test]
+    fn an_unusual_reading_needs_evidence() {
+        // both explain the first place; that `\n` counts as two explains nothing more
+        let places = [(0, 5, Some("LEASE")), (7, 11, Some("x")), (6, 14, None)];
+        let unix = WINDOWS.replace("\r\n", "\n");
+        assert_eq!(resolve(&unix, &places), [at(0, 5, "LEASE"), Err(BadPlace::OtherText), at(6, 14, "Landlord")]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! The crate `dataset` turns reviews into examples of a snapshot; the crate `runs` owns runs and models.
 
 mod array_literal;
+mod clock;
 pub mod documents;
 pub mod erasure;
 mod error;
@@ -18,6 +19,7 @@ mod splits;
 mod state_sql;
 
 pub use aprendiz_annotation_types::{Case, Normalization, ReviewStatus};
+pub use clock::read_clock;
 pub use error::AnnotationsError;
 pub use fields::{NormalizedValues, normalize_values};
 pub use history::{AsOf, FieldHistory, HistoryEvent, HistoryPrediction, HistoryText, as_of, history};

@@ -1,15 +1,48 @@
 //! Object keys. The key of a file of a run contains the run and the attempt that writes it, so that two attempts never write the same
-//! object. The key of an uploaded import file contains the id of the import.
+//! object. The key of an uploaded import file contains the id of the import. All keys are made here.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-/// Top-level prefixes of the keys that attempts of runs write. Import files are below `imports/`.
-pub const ATTEMPT_PREFIXES: [&str; 4] = ["checkpoints/", "datasets/", "embeddings/", "models/"];
+/// Top-level prefixes of all keys.
+pub const KEY_PREFIXES: [&str; 5] = ["checkpoints/", "datasets/", "embeddings/", IMPORT_PREFIX, "models/"];
 
-/// Top-level prefix of the uploaded files of background imports. Their rows in the database decide when they are deleted.
+/// Top-level prefix of the uploaded files of background imports.
 const IMPORT_PREFIX: &str = "imports/";
+/// Top-level prefix of the objects with which the store is probed. They are deleted at once.
+const PROBE_PREFIX: &str = "probes/";
+
+/// Who writes an object, as its key says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyOwner {
+    /// An attempt of a run.
+    Attempt {
+        /// The run.
+        run_id: Uuid,
+        /// Number of the attempt.
+        number: i32,
+    },
+    /// The upload of a background import.
+    Import(Uuid),
+}
+
+/// Keys of single objects.
+#[derive(Debug, Clone, Copy)]
+pub struct ObjectKey;
+
+impl ObjectKey {
+    /// Key of the uploaded file of a background import.
+    #[must_use]
+    pub fn import(import_id: Uuid) -> String {
+        format!("{IMPORT_PREFIX}{import_id}")
+    }
+
+    /// Key of an object that probes the store.
+    pub(crate) fn probe(id: Uuid, name: &str) -> String {
+        format!("{PROBE_PREFIX}{id}/{name}")
+    }
+}
 
 /// An unsafe path that cannot be part of a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,16 +106,13 @@ impl fmt::Display for ObjectPrefix {
     }
 }
 
-/// Key of the uploaded file of a background import.
+/// Parses who writes an object from its key. `None` for keys that Aprendiz does not make.
 #[must_use]
-pub fn import_key(import_id: Uuid) -> String {
-    format!("{IMPORT_PREFIX}{import_id}")
-}
-
-/// Parses the run ID and the attempt number from an object key. `None` for keys that no attempt writes.
-#[must_use]
-pub fn parse_writer(key: &str) -> Option<(Uuid, i32)> {
-    if !ATTEMPT_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
+pub fn parse_owner(key: &str) -> Option<KeyOwner> {
+    if let Some(import_id) = key.strip_prefix(IMPORT_PREFIX) {
+        return Uuid::try_parse(import_id).ok().map(KeyOwner::Import);
+    }
+    if !KEY_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
         return None;
     }
     // a model may be named `run-1`, so the run is the segment directly before the attempt
@@ -90,7 +120,7 @@ pub fn parse_writer(key: &str) -> Option<(Uuid, i32)> {
     segments.windows(2).find_map(|pair| {
         let run_id = Uuid::try_parse(pair[0].strip_prefix("run-")?).ok()?;
         let number = pair[1].strip_prefix("attempt-")?.parse().ok().filter(|number| *number >= 1)?;
-        Some((run_id, number))
+        Some(KeyOwner::Attempt { run_id, number })
     })
 }
 
@@ -115,28 +145,44 @@ mod tests {
     }
 
     #[test]
-    fn the_key_of_an_import_file_contains_the_import() {
-        assert_eq!(import_key(Uuid::nil()), "imports/00000000-0000-0000-0000-000000000000");
+    fn the_owner_is_parsed_from_the_key() {
+        let run_id = Uuid::from_u128(7);
+        let owner = Some(KeyOwner::Attempt { run_id, number: 3 });
+        for prefix in [
+            ObjectPrefix::dataset(Uuid::nil(), run_id, 3),
+            ObjectPrefix::model("contracts", run_id, 3),
+            ObjectPrefix::embeddings("5f", run_id, 3),
+            ObjectPrefix::checkpoints(run_id, 3),
+        ] {
+            assert_eq!(parse_owner(&prefix.file("data/x.parquet").unwrap()), owner);
+        }
+        let ambiguous = ObjectPrefix::model(&format!("run-{}", Uuid::nil()), run_id, 3).file("config.json").unwrap();
+        assert_eq!(parse_owner(&ambiguous), owner);
+        assert_eq!(parse_owner(&ObjectKey::import(run_id)), Some(KeyOwner::Import(run_id)));
+        for foreign in [
+            "models/x/config.json".to_owned(),
+            "imports/readme.txt".to_owned(),
+            format!("models/x/run-{run_id}/config.json"),
+            format!("models/x/run-{run_id}/attempt-0/config.json"),
+            format!("backups/run-{run_id}/attempt-1/config.json"),
+            ObjectKey::probe(run_id, "object"),
+        ] {
+            assert_eq!(parse_owner(&foreign), None, "{foreign}");
+        }
     }
 
     #[test]
-    fn writer_is_parsed_from_the_key() {
-        let run = Uuid::from_u128(7);
-        for prefix in
-            [ObjectPrefix::dataset(Uuid::nil(), run, 3), ObjectPrefix::model("contracts", run, 3), ObjectPrefix::embeddings("5f", run, 3)]
-        {
-            assert_eq!(parse_writer(&prefix.file("data/x.parquet").unwrap()), Some((run, 3)));
-        }
-        let ambiguous = ObjectPrefix::model(&format!("run-{}", Uuid::nil()), run, 3).file("config.json").unwrap();
-        assert_eq!(parse_writer(&ambiguous), Some((run, 3)));
-        for foreign in [
-            "models/x/config.json".to_owned(),
-            format!("models/x/run-{run}/config.json"),
-            format!("models/x/run-{run}/attempt-0/config.json"),
-            format!("backups/run-{run}/attempt-1/config.json"),
-            import_key(run),
-        ] {
-            assert_eq!(parse_writer(&foreign), None, "{foreign}");
+    fn every_key_is_below_a_listed_prefix() {
+        let id = Uuid::nil();
+        let prefixes = [
+            ObjectPrefix::dataset(id, id, 1),
+            ObjectPrefix::model("m", id, 1),
+            ObjectPrefix::checkpoints(id, 1),
+            ObjectPrefix::embeddings("5f", id, 1),
+            ObjectPrefix::stored(&ObjectKey::import(id)),
+        ];
+        for prefix in prefixes {
+            assert!(KEY_PREFIXES.iter().any(|listed| prefix.as_str().starts_with(listed)), "{prefix}");
         }
     }
 

@@ -2,10 +2,16 @@
 
 use std::time::SystemTime;
 
-use aws_sdk_s3::error::ProvideErrorMetadata as _;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_s3::operation::abort_multipart_upload::AbortMultipartUploadError;
 
 use crate::error::StoreError;
+use crate::permission::Permission;
 use crate::store::Store;
+
+/// Uploads per listing; S3 returns at most this many.
+const MAX_UPLOADS: i32 = 1_000;
 
 /// A multipart upload that was neither completed nor aborted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,20 +25,31 @@ pub struct IncompleteUpload {
 }
 
 impl Store {
-    /// Aborts a multipart upload. Returns `false` if the server rejects the request, usually because the upload has already ended;
-    /// the error code for that differs between servers.
+    /// Aborts all incomplete uploads of an object, recorded or not. Does nothing if the server cannot list them.
     ///
     /// # Errors
-    /// S3 is unavailable.
+    /// S3 is unavailable, or rejects a request.
+    pub async fn abort_uploads_of(&self, key: &str) -> Result<(), StoreError> {
+        let uploads = self.incomplete_uploads(key, MAX_UPLOADS).await?.unwrap_or_default();
+        for upload in uploads.iter().filter(|upload| upload.key == key) {
+            self.abort_upload(key, &upload.upload_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Aborts a multipart upload. Returns `false` if the upload has already ended.
+    ///
+    /// # Errors
+    /// S3 is unavailable, or rejects the request for another reason.
     pub async fn abort_upload(&self, key: &str, upload_id: &str) -> Result<bool, StoreError> {
         let aborted = self.client.abort_multipart_upload().bucket(&self.bucket).key(self.full_key(key)).upload_id(upload_id).send().await;
         match aborted {
             Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some() && error.code() != Some("NoSuchBucket") && !is_overloaded(&error) => {
-                tracing::debug!(object.key = key, cause = error.code(), "multipart upload not aborted");
+            Err(error) if has_ended(&error) => {
+                tracing::debug!(object.key = key, cause = error.code(), "multipart upload has already ended");
                 Ok(false)
             }
-            Err(error) => Err(StoreError::from_sdk(&self.bucket, format!("aborting an upload of `{key}`"), &error)),
+            Err(error) => Err(self.operation(Permission::AbortMultipartUpload, format!("aborting an upload of `{key}`")).failed(&error)),
         }
     }
 
@@ -48,7 +65,10 @@ impl Store {
             Err(error) if error.raw_response().is_some_and(|response| matches!(response.status().as_u16(), 405 | 501)) => {
                 return Ok(None);
             }
-            Err(error) => return Err(StoreError::from_sdk(&self.bucket, format!("listing uploads below `{prefix}`"), &error)),
+            Err(error) => {
+                let listing = self.operation(Permission::ListBucketMultipartUploads, format!("listing uploads below `{prefix}`"));
+                return Err(listing.failed(&error));
+            }
         };
         let uploads = page.uploads().iter().filter_map(|upload| {
             let key = self.strip_key_prefix(upload.key()?)?.to_owned();
@@ -59,10 +79,9 @@ impl Store {
     }
 }
 
-/// Whether the server asks for a later retry.
-fn is_overloaded<E, R>(error: &aws_sdk_s3::error::SdkError<E, R>) -> bool
-where
-    E: aws_sdk_s3::error::ProvideErrorMetadata,
-{
-    matches!(error.code(), Some("SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout"))
+/// Whether an abort failed because the upload does not exist any more: `NoSuchUpload`, or another code on some servers.
+fn has_ended(error: &SdkError<AbortMultipartUploadError, HttpResponse>) -> bool {
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let is_temporary = matches!(error.code(), Some("NoSuchBucket" | "RequestTimeout" | "IncompleteBody"));
+    error.as_service_error().is_some() && matches!(status, Some(400 | 404)) && !is_temporary
 }

@@ -1,34 +1,19 @@
 //! Connection to a bucket, and downloads.
 
 use std::path::Path;
-use std::time::Duration;
 
-use aws_config::BehaviorVersion;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::client;
 use crate::error::StoreError;
+use crate::permission::Permission;
+use crate::refusal::{Operation, chain};
+use crate::settings::StoreConfig;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Attempts per request, including the first one.
-const MAX_ATTEMPTS: u32 = 4;
 const BUFFER_BYTES: usize = 256 * 1024;
-
-/// Bucket settings. Endpoint, region and credentials come from the variables of the AWS SDK (`AWS_*`, `AWS_ENDPOINT_URL_S3`).
-#[derive(Debug, Clone)]
-pub struct StoreConfig {
-    /// Name of an existing bucket.
-    pub bucket: String,
-    /// Prefix of every key, such as `team-a/`; empty = none.
-    pub key_prefix: String,
-    /// Timeout until the first byte of a response; a request is sent at most four times. A low value fails large parts on
-    /// a slow store; a high value delays the detection of a hanging store.
-    pub timeout: Duration,
-}
 
 /// A bucket with its client. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -63,19 +48,19 @@ impl std::fmt::Debug for Object {
 
 impl Store {
     /// Creates a client without sending a request (see [`Store::check`]).
-    pub async fn connect(config: &StoreConfig) -> Self {
-        // ring is the only crypto provider of the process
-        let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(config.timeout).build();
-        let shared = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
-            .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
-            .timeout_config(timeouts)
-            .load()
-            .await;
-        // most S3-compatible servers do not support virtual-hosted-style requests
-        let s3 = aws_sdk_s3::config::Builder::from(&shared).force_path_style(true).build();
-        Self { client: Client::from_conf(s3), bucket: config.bucket.clone(), key_prefix: config.key_prefix.clone() }
+    ///
+    /// # Errors
+    /// [`StoreError::Setting`] if a setting cannot be used.
+    pub async fn connect(config: &StoreConfig) -> Result<Self, StoreError> {
+        Ok(Self::new(config, client::create(config).await?))
+    }
+
+    pub(crate) fn new(config: &StoreConfig, client: Client) -> Self {
+        Self { client, bucket: config.bucket.clone(), key_prefix: config.key_prefix.clone() }
+    }
+
+    pub(crate) fn operation(&self, permission: Permission, text: String) -> Operation<'_> {
+        Operation { bucket: &self.bucket, key_prefix: &self.key_prefix, permission, text }
     }
 
     pub(crate) fn full_key(&self, key: &str) -> String {
@@ -98,8 +83,14 @@ impl Store {
     /// # Errors
     /// The message names the bucket and the fix.
     pub async fn check(&self) -> Result<(), StoreError> {
-        self.client.head_bucket().bucket(&self.bucket).send().await.map_err(|error| StoreError::from_head_bucket(&self.bucket, &error))?;
-        Ok(())
+        let checking = || self.operation(Permission::ListBucket, format!("access to bucket `{}`", self.bucket));
+        let Err(error) = self.client.head_bucket().bucket(&self.bucket).send().await else { return Ok(()) };
+        if error.raw_response().is_none_or(|response| response.status().as_u16() == 404) {
+            return Err(checking().failed(&error));
+        }
+        // the answer to a HEAD request has no body, so the store could not say why it refuses
+        let listed = self.client.list_objects_v2().bucket(&self.bucket).prefix(&self.key_prefix).max_keys(1).send().await;
+        listed.map(drop).map_err(|error| checking().failed(&error))
     }
 
     /// Opens an object for reading.
@@ -111,15 +102,12 @@ impl Store {
             Some(last) => format!("bytes={}-{last}", range.first),
             None => format!("bytes={}-", range.first),
         });
-        let output = self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(self.full_key(key))
-            .set_range(range)
-            .send()
-            .await
-            .map_err(|error| StoreError::from_get(&self.bucket, key, &error))?;
+        let output = self.client.get_object().bucket(&self.bucket).key(self.full_key(key)).set_range(range).send().await.map_err(
+            |error| match error.as_service_error() {
+                Some(GetObjectError::NoSuchKey(_)) => StoreError::MissingObject(key.to_owned()),
+                _ => self.operation(Permission::GetObject, format!("reading `{key}`")).failed(&error),
+            },
+        )?;
         let bytes = u64::try_from(output.content_length().unwrap_or_default()).unwrap_or_default();
         Ok(Object { reader: Box::new(output.body.into_async_read()), bytes })
     }
@@ -146,7 +134,7 @@ impl Store {
                 .reader
                 .read(&mut buffer)
                 .await
-                .map_err(|error| StoreError::Unavailable { operation: format!("reading `{key}`"), cause: error.to_string() })?;
+                .map_err(|error| StoreError::Unavailable { operation: format!("reading `{key}`"), cause: chain(&error) })?;
             if read == 0 {
                 break;
             }

@@ -3,13 +3,17 @@
 use std::path::Path;
 
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 
+use crate::client;
 use crate::error::StoreError;
+use crate::permission::Permission;
 use crate::store::Store;
 
 /// Part size of multipart uploads. S3 allows 10,000 parts, which limits a file to 156 GiB.
@@ -74,8 +78,7 @@ impl Upload<'_> {
 
 async fn abort_or_warn(store: &Store, key: &str, upload_id: &str) {
     match store.abort_upload(key, upload_id).await {
-        Ok(true) => {}
-        Ok(false) => tracing::warn!(object.key = key, "incomplete upload not aborted: rejected by the server"),
+        Ok(_) => {}
         Err(error) => tracing::warn!(object.key = key, %error, "incomplete upload not aborted"),
     }
 }
@@ -95,36 +98,47 @@ impl Store {
     /// The file cannot be read, or S3 rejects the request.
     pub async fn begin_upload<'a>(&'a self, key: &'a str, path: &'a Path) -> Result<Upload<'a>, StoreError> {
         let file = File::open(path).await.map_err(|error| StoreError::file(path, error))?;
-        self.begin(key, file, path).await
+        self.begin_file_upload(key, file, path).await
     }
 
-    /// Uploads the rest of an open file, which needs no name. One part at a time is held in memory.
+    /// Like [`Store::begin_upload`], for an open file at its start, which may have no name; `path` stands for it in errors.
     ///
     /// # Errors
-    /// As [`Store::upload`].
-    pub async fn upload_file(&self, key: &str, file: std::fs::File) -> Result<Uploaded, StoreError> {
-        self.begin(key, File::from_std(file), Path::new("(temporary file)")).await?.finish().await
-    }
-
-    async fn begin<'a>(&'a self, key: &'a str, mut file: File, path: &'a Path) -> Result<Upload<'a>, StoreError> {
+    /// The file cannot be read, or S3 rejects the request.
+    pub async fn begin_file_upload<'a>(&'a self, key: &'a str, mut file: File, path: &'a Path) -> Result<Upload<'a>, StoreError> {
         let mut hash = Sha256::new();
         let first = read_part(&mut file, path, &mut hash).await?;
         if first.len() < PART_BYTES {
             return Ok(Upload { store: self, key, path, file, hash, first, upload_id: None });
         }
+        let upload_id = Some(self.create_multipart_upload(key).await?);
+        Ok(Upload { store: self, key, path, file, hash, first, upload_id })
+    }
+
+    /// Starts a multipart upload and returns its ID.
+    pub(crate) async fn create_multipart_upload(&self, key: &str) -> Result<String, StoreError> {
+        let starting = || format!("starting the upload of `{key}`");
+        // Amazon accepts checksums of parts only if the upload announces their algorithm
+        let algorithm = client::sends_checksums(&self.client).then_some(ChecksumAlgorithm::Crc32);
         let created = self
             .client
             .create_multipart_upload()
             .bucket(&self.bucket)
             .key(self.full_key(key))
+            .set_checksum_algorithm(algorithm)
             .send()
             .await
-            .map_err(|error| StoreError::from_sdk(&self.bucket, format!("starting the upload of `{key}`"), &error))?;
-        let upload_id = Some(created.upload_id().unwrap_or_default().to_owned());
-        Ok(Upload { store: self, key, path, file, hash, first, upload_id })
+            .map_err(|error| self.operation(Permission::PutObject, starting()).failed(&error))?;
+        match created.upload_id() {
+            Some(id) if !id.is_empty() => Ok(id.to_owned()),
+            _ => Err(StoreError::Rejected {
+                operation: starting(),
+                reason: "the answer has no upload id: check that AWS_ENDPOINT_URL_S3 is an S3 server".to_owned(),
+            }),
+        }
     }
 
-    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {
+    pub(crate) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {
         self.client
             .put_object()
             .bucket(&self.bucket)
@@ -132,7 +146,7 @@ impl Store {
             .body(ByteStream::from(bytes))
             .send()
             .await
-            .map_err(|error| StoreError::from_sdk(&self.bucket, format!("writing `{key}`"), &error))?;
+            .map_err(|error| self.operation(Permission::PutObject, format!("writing `{key}`")).failed(&error))?;
         Ok(())
     }
 
@@ -151,18 +165,7 @@ impl Store {
         for number in 1.. {
             bytes += part.len() as u64;
             let is_full = part.len() == PART_BYTES;
-            let sent = self
-                .client
-                .upload_part()
-                .bucket(&self.bucket)
-                .key(self.full_key(key))
-                .upload_id(upload_id)
-                .part_number(number)
-                .body(ByteStream::from(part))
-                .send()
-                .await
-                .map_err(|error| StoreError::from_sdk(&self.bucket, format!("writing part {number} of `{key}`"), &error))?;
-            parts.push(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag().map(ToOwned::to_owned)).build());
+            parts.push(self.upload_part(key, upload_id, number, part).await?);
             if !is_full {
                 break;
             }
@@ -171,6 +174,30 @@ impl Store {
                 break;
             }
         }
+        self.complete_multipart_upload(key, upload_id, parts).await?;
+        Ok(bytes)
+    }
+
+    pub(crate) async fn upload_part(&self, key: &str, upload_id: &str, number: i32, part: Bytes) -> Result<CompletedPart, StoreError> {
+        // computed here: not every store repeats the checksum in its answer, and completing the upload must name it
+        let checksum = client::sends_checksums(&self.client).then(|| BASE64_STANDARD.encode(crc32fast::hash(&part).to_be_bytes()));
+        let sent = self
+            .client
+            .upload_part()
+            .bucket(&self.bucket)
+            .key(self.full_key(key))
+            .upload_id(upload_id)
+            .part_number(number)
+            .set_checksum_crc32(checksum.clone())
+            .body(ByteStream::from(part))
+            .send()
+            .await
+            .map_err(|error| self.operation(Permission::PutObject, format!("writing part {number} of `{key}`")).failed(&error))?;
+        let e_tag = sent.e_tag().map(ToOwned::to_owned);
+        Ok(CompletedPart::builder().part_number(number).set_e_tag(e_tag).set_checksum_crc32(checksum).build())
+    }
+
+    pub(crate) async fn complete_multipart_upload(&self, key: &str, upload_id: &str, parts: Vec<CompletedPart>) -> Result<(), StoreError> {
         self.client
             .complete_multipart_upload()
             .bucket(&self.bucket)
@@ -179,8 +206,8 @@ impl Store {
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
             .send()
             .await
-            .map_err(|error| StoreError::from_sdk(&self.bucket, format!("finishing the upload of `{key}`"), &error))?;
-        Ok(bytes)
+            .map_err(|error| self.operation(Permission::PutObject, format!("finishing the upload of `{key}`")).failed(&error))?;
+        Ok(())
     }
 }
 

@@ -2,20 +2,27 @@
 
 use std::fmt;
 use std::str::FromStr as _;
+use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use aprendiz_db::{Database, ServerFacts, Session, shares_sessions};
 use secrecy::ExposeSecret as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection, Row as _};
 
-use crate::variables::Environment;
+use crate::variables::{Environment, PERCENT_ENCODING};
+
+const URL: &str = "DATABASE_URL";
+const DIRECT_URL: &str = "APRENDIZ_DATABASE_DIRECT_URL";
 
 /// Postgres connection settings. `Debug` does not show the password.
 #[derive(Clone)]
 pub struct DatabaseConfig {
     /// Address and credentials, from `DATABASE_URL` or the `PG*` variables.
     pub options: PgConnectOptions,
-    /// `APRENDIZ_DATABASE_CONNECTIONS`, default 16: maximum number of connections per process. A low value makes requests queue for a
+    /// `APRENDIZ_DATABASE_DIRECT_URL`, default none: the same database without the pooler in transaction mode to which `DATABASE_URL`
+    /// leads. Without it, everything uses `DATABASE_URL`.
+    pub direct: Option<PgConnectOptions>,
+    /// `APRENDIZ_DATABASE_CONNECTIONS`, default 16, 2 to 1000: maximum number of connections per process. A low value makes requests queue for a
     /// connection; a high value can exhaust `max_connections` of Postgres.
     pub connections: u32,
 }
@@ -31,33 +38,76 @@ impl DatabaseConfig {
     /// Database name, host and port, without credentials.
     #[must_use]
     pub fn location(&self) -> String {
-        let options = &self.options;
-        format!("`{}` at {}:{}", options.get_database().unwrap_or("(default)"), options.get_host(), options.get_port())
+        describe(&self.options)
     }
 
-    /// Options of the connection pool of this process.
-    ///
-    /// A caller that is cancelled while it waits for the answer to `BEGIN` returns its connection with an open transaction that sqlx
-    /// 0.9 does not know of. The next caller would write into that transaction, and what it wrote would be rolled back later. So a
-    /// connection is asked before it is used again whether it is in a transaction, and closed if it is.
+    /// Sessions with Postgres itself.
     #[must_use]
-    pub fn pool_options(&self) -> PgPoolOptions {
-        PgPoolOptions::new()
-            .max_connections(self.connections)
-            // this question also shows that the connection is alive
-            .test_before_acquire(false)
-            .before_acquire(|conn, _| Box::pin(async { Ok(is_outside_transactions(conn).await.unwrap_or(false)) }))
+    pub fn session(&self, application_name: &str) -> Session {
+        Session::new(self.direct.clone().unwrap_or_else(|| self.options.clone())).named(application_name)
+    }
+
+    /// The database as this process uses it, with the settings of `session` in every transaction. It connects when first used.
+    #[must_use]
+    pub fn open(&self, application_name: &str, session: Session, acquire_timeout: Duration) -> Database {
+        let pool = PgPoolOptions::new().max_connections(self.connections).acquire_timeout(acquire_timeout);
+        match self.direct {
+            Some(_) => Database::behind_pooler(self.options.clone().application_name(application_name), session, pool),
+            None => Database::direct(session, pool),
+        }
+    }
+
+    /// Connects, and refuses a configuration that cannot work.
+    ///
+    /// # Errors
+    /// The database cannot be reached or is read-only, or a session is needed where a pooler in transaction mode gives none.
+    pub async fn check(&self) -> Result<()> {
+        let unreachable = |variable: &str, options: &PgConnectOptions| {
+            format!("cannot connect to database {}: check {variable}, and that Postgres is running", describe(options))
+        };
+        let (variable, options) = self.direct.as_ref().map_or(("DATABASE_URL (or PG*)", &self.options), |direct| (DIRECT_URL, direct));
+        let session = self.session("aprendiz check");
+        let facts = ServerFacts::read(&session).await.with_context(|| unreachable(variable, options))?;
+        let is_pooler = shares_sessions(&session).await.with_context(|| unreachable(variable, options))?;
+        match &self.direct {
+            None => ensure!(
+                !is_pooler,
+                "{URL} leads to a pooler in transaction mode (such as PgBouncer with pool_mode = transaction): set {DIRECT_URL} to an address \
+                 of the same database without this pooler; sessions are needed for LISTEN, locks and long statements"
+            ),
+            Some(_) => {
+                ensure!(
+                    !is_pooler,
+                    "{DIRECT_URL} leads to a pooler in transaction mode: set it to an address of Postgres itself, or of a pooler in session mode"
+                );
+                let pooler =
+                    ServerFacts::read(&Session::new(self.options.clone())).await.with_context(|| unreachable(URL, &self.options))?;
+                ensure!(
+                    pooler.is_same_database(&facts),
+                    "{URL} and {DIRECT_URL} lead to different databases (`{}` and `{}`): set both to the same database of the same server",
+                    pooler.database,
+                    facts.database
+                );
+            }
+        }
+        ensure!(
+            !facts.read_only,
+            "database `{}` is read-only: it is a standby, or default_transaction_read_only is on for the database or the role; use the \
+             primary, or turn the setting off",
+            facts.database
+        );
+        Ok(())
     }
 }
 
 impl<F: Fn(&str) -> Option<String>> Environment<F> {
-    /// Reads `DATABASE_URL` or `PG*`, and `APRENDIZ_DATABASE_CONNECTIONS`.
+    /// Reads `DATABASE_URL` or `PG*`, `APRENDIZ_DATABASE_DIRECT_URL` and `APRENDIZ_DATABASE_CONNECTIONS`.
     ///
     /// # Errors
     /// A variable is missing or invalid. The message names it and never shows the URL.
     pub fn database(&self) -> Result<DatabaseConfig> {
-        let options = match self.secret("DATABASE_URL")? {
-            Some(url) => parse_url(url.expose_secret())?,
+        let options = match self.secret(URL)? {
+            Some(url) => parse_url(URL, url.expose_secret())?,
             None if ["PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER"].iter().any(|name| self.text(name).is_some()) => {
                 let options = PgConnectOptions::new();
                 // a URL carries its own password; sqlx does not know PGPASSWORD_FILE
@@ -70,26 +120,32 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
                 "DATABASE_URL is not set: expected postgres://user:password@host:port/database, or the PG* variables (PGHOST, PGDATABASE, PGUSER ...)"
             ),
         };
-        let connections = self.parsed("APRENDIZ_DATABASE_CONNECTIONS", 16, "an integer of at least 2")?;
-        if connections < 2 {
-            bail!("APRENDIZ_DATABASE_CONNECTIONS is {connections}: expected an integer of at least 2");
-        }
-        Ok(DatabaseConfig { options, connections })
+        let direct = self.secret(DIRECT_URL)?.map(|url| parse_url(DIRECT_URL, url.expose_secret())).transpose()?;
+        Ok(DatabaseConfig { options, direct, connections: self.database_connections()? })
+    }
+
+    /// Reads `APRENDIZ_DATABASE_CONNECTIONS`, of which other limits are parts.
+    ///
+    /// # Errors
+    /// The number is not within its range.
+    pub fn database_connections(&self) -> Result<u32> {
+        self.number("APRENDIZ_DATABASE_CONNECTIONS", 16, 2..=1_000)
     }
 }
 
-/// Within a transaction, `now()` is the time at which it began; outside, that of the statement. Only the simple protocol, which is that
-/// of `raw_sql`, sends the statement in one message with one time.
-async fn is_outside_transactions(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(conn).await?.try_get(0)
+/// Database name, host and port, without credentials.
+fn describe(options: &PgConnectOptions) -> String {
+    format!("`{}` at {}:{}", options.get_database().unwrap_or("(default)"), options.get_host(), options.get_port())
 }
 
-fn parse_url(url: &str) -> Result<PgConnectOptions> {
+fn parse_url(variable: &str, url: &str) -> Result<PgConnectOptions> {
     // sqlx accepts any scheme
     let is_postgres = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
     // the URL may contain a password: show neither the URL nor the parse error
     is_postgres.then(|| PgConnectOptions::from_str(url).ok()).flatten().ok_or_else(|| {
-        anyhow!("DATABASE_URL is invalid (value hidden, it may contain a password): expected postgres://user:password@host:port/database")
+        anyhow!(
+            "{variable} is invalid (value hidden, it may contain a password): expected postgres://user:password@host:port/database; {PERCENT_ENCODING}"
+        )
     })
 }
 
@@ -123,6 +179,17 @@ mod tests {
         std::fs::write(&file, "offile\n").unwrap();
         let pairs = [("PGHOST", "host"), ("PGPASSWORD_FILE", file.to_str().unwrap())];
         assert_eq!(password(&pairs).as_deref(), Some("offile"));
+    }
+
+    #[test]
+    fn an_invalid_direct_url_is_named_and_not_shown() {
+        let environment = Environment::from_fn(|name: &str| match name {
+            "DATABASE_URL" => Some("postgres://me:hunter2@host/db".to_owned()),
+            "APRENDIZ_DATABASE_DIRECT_URL" => Some("http://me:hunter2@host/db".to_owned()),
+            _ => None,
+        });
+        let error = environment.database().unwrap_err().to_string();
+        assert!(error.contains("APRENDIZ_DATABASE_DIRECT_URL is invalid") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

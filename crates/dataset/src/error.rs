@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
+use uuid::Uuid;
 
 /// Error of a dataset operation, with a stable code and whether a retry may succeed.
 #[derive(Debug, thiserror::Error)]
@@ -20,15 +21,21 @@ pub enum DatasetError {
     /// The next build does not include the documents.
     #[error("documents were erased while the snapshot was being built: {documents}; the next attempt builds a snapshot without them")]
     Erased { documents: String },
+    /// The files of a recorded snapshot are missing, and a build from the events yields other rows.
+    #[error(
+        "snapshot {id} cannot be rebuilt: the events yield the canonical hash {rebuilt} and not the recorded {recorded}; restore its files in \
+         the bucket, or see what differs: aprendiz dataset verify {id}"
+    )]
+    SnapshotChanged { id: Uuid, recorded: String, rebuilt: String },
     #[error("the build was cancelled")]
     Cancelled,
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("cannot read {column} of {table} {id}")]
+    #[error("cannot read {column} of {table} {id}: {source}")]
     BrokenRow { table: &'static str, column: &'static str, id: String, source: serde_json::Error },
-    #[error("cannot write {path}")]
+    #[error("cannot write {path}: {source}")]
     Io { path: PathBuf, source: std::io::Error },
-    #[error("cannot write Parquet file {path}")]
+    #[error("cannot write Parquet file {path}: {source}")]
     Parquet { path: PathBuf, source: ParquetError },
 }
 
@@ -41,6 +48,7 @@ impl DatasetError {
             Self::NoExamples { .. } => "no_examples",
             Self::SplitLeak { .. } => "split_leak",
             Self::Erased { .. } => "dataset_erased",
+            Self::SnapshotChanged { .. } => "snapshot_changed",
             Self::Cancelled => "cancelled",
             Self::Database(_) => "database",
             Self::BrokenRow { .. } => "broken_row",
@@ -57,6 +65,7 @@ impl DatasetError {
             | Self::UnknownDocuments { .. }
             | Self::NoExamples { .. }
             | Self::SplitLeak { .. }
+            | Self::SnapshotChanged { .. }
             | Self::Cancelled
             | Self::BrokenRow { .. } => false,
         }
@@ -90,6 +99,16 @@ mod tests {
         let error = DatasetError::from(sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()));
         assert!(error.is_retryable());
         assert_eq!(error.code(), "database");
+    }
+
+    #[test]
+    fn the_text_of_an_error_contains_its_cause() {
+        let full = || std::io::Error::from_raw_os_error(28);
+        let path = Path::new("/scratch/jsonl/train.jsonl");
+        let text = DatasetError::io(path)(full()).to_string();
+        assert_eq!(text, "cannot write /scratch/jsonl/train.jsonl: No space left on device (os error 28)");
+        let parquet = DatasetError::parquet(path)(ParquetError::External(Box::new(full())));
+        assert!(parquet.to_string().contains("No space left on device"), "{parquet}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Dataset snapshots: reviewed annotations in Postgres, written to a directory of Parquet and JSONL files.
 //!
 //! The crate selects examples (`Selection`), names a snapshot by its content (`snapshot_key`), writes its files (`build`) and keeps its
-//! row in `datasets` (`record`, `find_by_key`, `get`). It uploads nothing, trains nothing and assigns no split; it knows neither object
+//! row in `datasets` (`record`, `restore`, `find_by_key`, `get`). It uploads nothing, trains nothing and assigns no split; it knows neither object
 //! storage nor models.
 
 mod annotation_parquet;
@@ -17,10 +17,10 @@ mod store;
 pub use annotation_parquet::AnnotationParquetWriter;
 pub use build::{BuildProgress, FileEntry, Format, RehashResult, Snapshot, build, rehash};
 pub use error::DatasetError;
-pub use read::{ReviewedPrediction, reviewed_predictions};
+pub use read::{ReviewedPredictions, reviewed_predictions};
 pub use selection::{
     BUILDER_VERSION, ExcludedField, ExclusionReason, PairSide, PairsRequest, Selection, SelectionRequest, Watermark, snapshot_key,
     watermark,
 };
 pub use split::Split;
-pub use store::{Dataset, NewDataset, find_by_key, get, record};
+pub use store::{Dataset, NewDataset, ensure_same, find_by_key, get, record, restore};

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use sqlx::postgres::{PgAdvisoryLock, PgConnectOptions};
-use sqlx::{Connection as _, Either, PgConnection};
+use sqlx::postgres::PgAdvisoryLock;
+use sqlx::{Either, PgConnection};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::advisory_lock::LeaderLock;
 use crate::backoff::Backoff;
+use crate::session::Session;
 use crate::warn_once::WarnOnce;
 
 /// A task that one process at a time executes.
@@ -33,7 +34,7 @@ pub trait LeaderTask {
 /// How a task is executed. Not `Debug`, because the session contains the password.
 pub struct LeaderOptions {
     /// Session of the task. A timeout of idle sessions should be set, so that a process that hangs loses the lock.
-    pub session: PgConnectOptions,
+    pub session: Session,
     /// The lock that elects the leader.
     pub lock: LeaderLock,
     /// Pause between rounds, and between attempts to become the leader.
@@ -84,7 +85,7 @@ async fn lead_until_failure<T: LeaderTask>(
     warned: &mut WarnOnce,
 ) -> LeaderError<T::Error> {
     let lock = PgAdvisoryLock::new(options.lock.name());
-    let mut conn = match PgConnection::connect_with(&options.session).await {
+    let mut conn = match options.session.connect().await {
         Ok(conn) => conn,
         Err(error) => return error.into(),
     };
@@ -125,6 +126,7 @@ fn recover<T: LeaderTask>(task: &mut T, backoff: &mut Backoff, warned: &mut Warn
 #[cfg(test)]
 mod tests {
     use aprendiz_test_support::TestDatabase;
+    use sqlx::Connection as _;
     use tokio::sync::mpsc;
     use tokio::task::JoinHandle;
 
@@ -175,7 +177,7 @@ mod tests {
 
     fn start(database: &TestDatabase, mut task: Recorder) -> (CancellationToken, JoinHandle<()>) {
         let options = LeaderOptions {
-            session: database.url().parse().unwrap(),
+            session: Session::new(database.url().parse().unwrap()),
             lock: LeaderLock::Sweeper,
             interval: Duration::from_millis(10),
             max_backoff: Duration::from_millis(20),

@@ -70,7 +70,7 @@ def tokenizer(vocab, lowercase=True, strip_accents=None, handle_chinese_chars=Tr
 
 
 def model(name, *, vocab=None, tokens=None, rename=lambda name: name, extra=None, dtype=torch.float32, shards=1, folder="", bare=False,
-          normalize=True, bert=None, prompts=None, pooling=None, tokenizer_config=None, config=None):
+          normalize=True, bert=None, prompts=None, pooling=None, tokenizer_config=None, config=None, word_list=False):
     """Writes a model and the vectors of sentence-transformers."""
     torch.manual_seed(sum(name.encode()))
     vocab = vocab or vocabulary()
@@ -102,7 +102,11 @@ def model(name, *, vocab=None, tokens=None, rename=lambda name: name, extra=None
                  "type_vocab_size": 2, "layer_norm_eps": 1e-12, "hidden_act": "gelu", "pad_token_id": 0}
     described.update(config or {})
     write(place / "config.json", {key: value for key, value in described.items() if value is not None})
-    write(place / "tokenizer.json", tokens)
+    if word_list:
+        tokens_by_id = {number: token for token, number in vocab.items()}
+        (place / "vocab.txt").write_text("".join(tokens_by_id.get(number, f"[unused{number}]") + "\n" for number in range(rows)))
+    else:
+        write(place / "tokenizer.json", tokens)
     normalizer = tokens["normalizer"]
     settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": normalizer["lowercase"], "strip_accents": normalizer["strip_accents"],
                 "tokenize_chinese_chars": normalizer["handle_chinese_chars"]}
@@ -159,3 +163,9 @@ model("newer-layout", bert={"transformer_task": "feature-extraction", "module_ou
 model("holes", vocab=(holes := vocabulary(holes=(9, 10, 40))), tokens=tokenizer(holes), tokenizer_config={})
 model("shared-ids", vocab=(shared := vocabulary(shared=[("the", "of"), ("unknown", "law")])), tokens=tokenizer(shared), tokenizer_config={})
 model("added-token", tokens=tokenizer(vocabulary(), added=[("unknown!", len(vocabulary()))]), tokenizer_config={})
+model("prompt-left-out", bert={"max_seq_length": 14}, tokenizer_config={},
+      prompts={"prompts": {"query": "Law, query: "}, "default_prompt_name": "query"},
+      pooling={"word_embedding_dimension": SIZE, "pooling_mode_mean_tokens": True, "include_prompt": False})
+model("word-list", word_list=True, tokenizer_config={})
+model("word-list-cased", word_list=True, tokens=cased(), tokenizer_config={"model_max_length": 12})
+model("word-list-without-settings", word_list=True, bare=True)

@@ -101,7 +101,17 @@ impl Encoder {
     /// A batch of tokenized texts.
     #[must_use]
     pub fn batch<T: AsRef<[u32]>>(&self, texts: &[T]) -> Batch {
-        Batch::new(texts, self.tokenizer.pad())
+        Batch::new(texts, self.tokenizer.pad()).leave_out(self.left_out())
+    }
+
+    /// Number of tokens at the start of every text that do not count in its mean: as in sentence-transformers, those of the default prompt
+    /// and the special tokens before it, if prompts are not included.
+    fn left_out(&self) -> usize {
+        match self.modules.prompts.default_text() {
+            "" => 0,
+            _ if self.modules.include_prompt => 0,
+            prompt => self.tokenizer.length_before_end(prompt, self.modules.max_length),
+        }
     }
 
     /// Vectors `[b, h]` of the texts of a batch, by mean pooling. `model` must have the shape of this encoder's network.
@@ -126,12 +136,13 @@ impl Encoder {
     #[must_use]
     pub fn forward_plain(&self, model: &Bert, batch: &Batch, device: &Device) -> Tensor<2> {
         let mask = batch.mask(device);
-        let hidden = model.forward(batch.ids(device), mask.clone());
+        let hidden = model.forward(batch.ids(device), mask);
         let [rows, width, size] = hidden.dims();
-        let mean = match mask {
+        let mean = match batch.pooling_mask(device) {
             None => hidden.sum_dim(1).reshape([rows, size]) / width as f32,
             Some(mask) => {
-                let lengths = mask.clone().sum_dim(1);
+                // a text that is truncated within the prompt has no tokens that count
+                let lengths = mask.clone().sum_dim(1).clamp_min(1.0);
                 (hidden * mask.reshape([rows, width, 1])).sum_dim(1).reshape([rows, size]) / lengths
             }
         };

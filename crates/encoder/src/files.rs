@@ -21,6 +21,16 @@ pub(crate) const PROMPTS_FILE: &str = "config_sentence_transformers.json";
 /// Settings of the tokenizer of transformers.
 pub(crate) const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
 
+/// The word list of BERT, from which the tokenizer of older models is built.
+pub const WORD_LIST_FILE: &str = "vocab.txt";
+
+/// Special tokens of such a tokenizer.
+pub const SPECIAL_TOKENS_FILE: &str = "special_tokens_map.json";
+
+/// Files of tokenizers of other kinds.
+pub(crate) const OTHER_TOKENIZER_FILES: [&str; 6] =
+    ["sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "merges.txt", "vocab.json", "bpe.codes"];
+
 /// Tokens that a tokenizer of older versions has beside its vocabulary.
 pub(crate) const ADDED_TOKENS_FILE: &str = "added_tokens.json";
 
@@ -41,8 +51,18 @@ pub(crate) const TRANSFORMER_CONFIG_FILES: [&str; 7] = [
 /// Whether a file of a model directory, or of the folder of one of its modules, may be read.
 #[must_use]
 pub fn is_model_file(name: &str) -> bool {
-    let others =
-        [CONFIG_FILE, TOKENIZER_FILE, INDEX_FILE, MODULES_FILE, PROMPTS_FILE, TOKENIZER_CONFIG_FILE, ADDED_TOKENS_FILE, ADAPTER_FILE];
+    let others = [
+        CONFIG_FILE,
+        TOKENIZER_FILE,
+        INDEX_FILE,
+        MODULES_FILE,
+        PROMPTS_FILE,
+        TOKENIZER_CONFIG_FILE,
+        WORD_LIST_FILE,
+        SPECIAL_TOKENS_FILE,
+        ADDED_TOKENS_FILE,
+        ADAPTER_FILE,
+    ];
     others.contains(&name) || TRANSFORMER_CONFIG_FILES.contains(&name) || is_weights_file(name)
 }
 

@@ -21,7 +21,7 @@ pub use base_model::{BaseModel, BaseModelCaches, has_weights, hub_name};
 pub use embedding_cache::{EmbeddingCache, embeddings_fingerprint};
 pub use encoder::Encoder;
 pub use error::EncoderError;
-pub use files::{CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, is_model_file, is_weights_file};
+pub use files::{CONFIG_FILE, SPECIAL_TOKENS_FILE, TOKENIZER_FILE, WEIGHTS_FILE, WORD_LIST_FILE, is_model_file, is_weights_file};
 pub use model::{
     batch::Batch,
     bert::{Bert, TokenRows},

@@ -56,8 +56,17 @@ fn gradients(model: &Bert, gradients: &mut Gradients) -> BTreeMap<String, Vec<f3
 fn vectors_and_gradients_equal_those_of_plain_operations() {
     let dir = tempfile::tempdir().unwrap();
     write_random(dir.path(), 5).unwrap();
+    check(dir.path());
+    // a prompt whose tokens do not count in the mean
+    let prompts = r#"{"prompts": {"query": "the laws of: "}, "default_prompt_name": "query"}"#;
+    std::fs::write(dir.path().join("config_sentence_transformers.json"), prompts).unwrap();
+    std::fs::write(dir.path().join("1_Pooling/config.json"), r#"{"pooling_mode_mean_tokens": true, "include_prompt": false}"#).unwrap();
+    check(dir.path());
+}
+
+fn check(dir: &std::path::Path) {
     let device = Device::flex().autodiff();
-    let encoder = Encoder::load(dir.path(), &device).unwrap();
+    let encoder = Encoder::load(dir, &device).unwrap();
     let tokens: Vec<Vec<u32>> = texts().iter().map(|text| encoder.tokens(text)).collect();
     let batch = encoder.batch(&tokens);
 

@@ -130,9 +130,13 @@ fn every_variant_of_published_models_gives_the_vectors_of_sentence_transformers(
         ("newer-layout", &[]),
         ("old-names-in-f16-shards", &["`classifier` (1), `cls` (2), `dropout` (1)", "F16 and used as F32"]),
         ("old-names-without-prefix", &["`classifier` (1), `cls` (2), `dropout` (1)"]),
+        ("prompt-left-out", &["\"Law, query: \"", "do not count in the mean"]),
         ("prompt-of-old-layout", &["\"fee: \""]),
         ("prompts-without-default", &["none of the prompts (query)"]),
         ("shared-ids", &["`law` and `unknown`", "`of` and `the`"]),
+        ("word-list", &["a WordPiece tokenizer is built from vocab.txt"]),
+        ("word-list-cased", &["a WordPiece tokenizer is built from vocab.txt"]),
+        ("word-list-without-settings", &["no modules.json", "a WordPiece tokenizer is built from vocab.txt"]),
     ];
     let mut names: Vec<String> =
         fs::read_dir(fixtures().join("variants")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -302,7 +306,7 @@ fn every_file_that_changes_vectors_changes_the_hash() {
 #[test]
 fn what_is_not_understood_is_rejected_by_file_and_name_before_the_weights_are_read() {
     type Change = fn(&Path);
-    let cases: [(&str, Change, &str); 15] = [
+    let cases: [(&str, Change, &str); 18] = [
         ("old-names-in-f16-shards", |dir| fs::remove_file(dir.join("model-00002-of-00003.safetensors")).unwrap(), "model-00002-of-00003"),
         (
             "old-names-in-f16-shards",
@@ -320,7 +324,27 @@ fn what_is_not_understood_is_rejected_by_file_and_name_before_the_weights_are_re
         ),
         ("cased", |dir| fs::write(dir.join("adapter_config.json"), "{}").unwrap(), "adapter_config.json: adapters are not supported"),
         ("cased", |dir| fs::write(dir.join("added_tokens.json"), r#"{"[NEW]": 90}"#).unwrap(), "added_tokens.json: adds the token `[NEW]`"),
-        ("cased", |dir| fs::remove_file(dir.join("tokenizer.json")).unwrap(), "tokenizer.json: is missing: write it with"),
+        (
+            "cased",
+            |dir| fs::remove_file(dir.join("tokenizer.json")).unwrap(),
+            "tokenizer.json: is missing, and so is vocab.txt: write it with",
+        ),
+        (
+            "cased",
+            |dir| {
+                fs::remove_file(dir.join("tokenizer.json")).unwrap();
+                fs::write(dir.join("sentencepiece.bpe.model"), "").unwrap();
+            },
+            "sentencepiece.bpe.model belongs to a tokenizer that is not WordPiece",
+        ),
+        (
+            "word-list",
+            |dir| {
+                change_json(&dir.join("tokenizer_config.json"), |settings| settings["tokenizer_class"] = json!("BertJapaneseTokenizer"));
+            },
+            "vocab.txt: belongs to the tokenizer_class \"BertJapaneseTokenizer\"",
+        ),
+        ("word-list", |dir| fs::write(dir.join("vocab.txt"), "[PAD]\n[UNK]\n[CLS]\nlaw\n").unwrap(), "vocab.txt: has no token `[SEP]`"),
         ("cased", |dir| fs::remove_file(dir.join("config.json")).unwrap(), "config.json: is missing"),
         (
             "cased",

@@ -19,6 +19,9 @@ pub struct ClassReport {
     pub support: u64,
 }
 
+/// Maximum number of classes of a confusion matrix, whose size grows with the square of the classes.
+pub const MAX_CONFUSION_CLASSES: usize = 500;
+
 /// A confusion matrix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Confusion {
@@ -28,56 +31,85 @@ pub struct Confusion {
     pub counts: Vec<Vec<u64>>,
 }
 
+/// Number of examples with one accepted and one predicted class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cell<'a> {
+    /// The accepted value; `None` is `∅`.
+    pub gold: Option<&'a str>,
+    /// The predicted value; `None` is `∅`.
+    pub predicted: Option<&'a str>,
+    /// Number of examples.
+    pub examples: u64,
+}
+
+impl<'a> From<&'a ScoredExample> for Cell<'a> {
+    fn from(example: &'a ScoredExample) -> Self {
+        Self { gold: example.gold.as_deref(), predicted: example.predicted.as_deref(), examples: 1 }
+    }
+}
+
 /// Fraction of correct predictions. Higher is better.
 #[must_use]
 pub fn accuracy(examples: &[ScoredExample]) -> Option<f64> {
-    ratio(count_correct(examples), examples.len() as u64)
+    ratio(examples.iter().filter(|example| example.is_correct()).count() as u64, examples.len() as u64)
 }
 
-fn count_correct(examples: &[ScoredExample]) -> u64 {
-    examples.iter().filter(|example| example.is_correct()).count() as u64
-}
-
-/// The confusion matrix of all occurring classes.
+/// The confusion matrix of all occurring classes; `None` above [`MAX_CONFUSION_CLASSES`] classes.
 #[must_use]
-pub fn confusion(examples: &[ScoredExample]) -> Confusion {
-    let mut labels: Vec<Label> = examples.iter().flat_map(|example| [example.gold.clone(), example.predicted.clone()]).collect();
-    labels.sort_by(label_order);
-    labels.dedup();
-
+pub fn confusion(cells: &[Cell<'_>]) -> Option<Confusion> {
+    let labels = occurring_labels(cells);
+    if labels.len() > MAX_CONFUSION_CLASSES {
+        return None;
+    }
     let mut counts = vec![vec![0; labels.len()]; labels.len()];
-    for example in examples {
-        if let (Some(row), Some(column)) = (position(&labels, &example.gold), position(&labels, &example.predicted)) {
-            counts[row][column] += 1;
+    for cell in cells {
+        if let (Some(row), Some(column)) = (position(&labels, cell.gold), position(&labels, cell.predicted)) {
+            counts[row][column] += cell.examples;
         }
     }
-    Confusion { labels, counts }
+    Some(Confusion { labels: labels.into_iter().map(|label| label.map(ToOwned::to_owned)).collect(), counts })
 }
 
-fn position(labels: &[Label], label: &Label) -> Option<usize> {
-    labels.binary_search_by(|other| label_order(other, label)).ok()
+/// The classes that occur as an accepted or predicted value, sorted, with `∅` last.
+fn occurring_labels<'a>(cells: &[Cell<'a>]) -> Vec<Option<&'a str>> {
+    let mut labels: Vec<Option<&str>> = cells.iter().flat_map(|cell| [cell.gold, cell.predicted]).collect();
+    labels.sort_unstable_by(label_order);
+    labels.dedup();
+    labels
 }
 
-/// Precision, recall, F1 and support per class, in the order of the confusion matrix.
+fn position(labels: &[Option<&str>], label: Option<&str>) -> Option<usize> {
+    labels.binary_search_by(|other| label_order(other, &label)).ok()
+}
+
+/// Counts of one class.
+#[derive(Clone, Copy, Default)]
+struct ClassCounts {
+    support: u64,
+    predicted: u64,
+    true_positives: u64,
+}
+
+/// Precision, recall, F1 and support per class, sorted, with `∅` last.
 #[must_use]
-pub fn class_reports(confusion: &Confusion) -> Vec<ClassReport> {
-    confusion
-        .labels
-        .iter()
-        .enumerate()
-        .map(|(class, label)| {
-            let true_positives = confusion.counts[class][class];
-            let support: u64 = confusion.counts[class].iter().sum();
-            let predicted: u64 = confusion.counts.iter().map(|row| row[class]).sum();
-            ClassReport {
-                label: label.clone(),
-                precision: ratio(true_positives, predicted).unwrap_or(0.0),
-                recall: ratio(true_positives, support).unwrap_or(0.0),
-                f1: ratio(2 * true_positives, support + predicted).unwrap_or(0.0),
-                support,
-            }
-        })
-        .collect()
+pub fn class_reports(cells: &[Cell<'_>]) -> Vec<ClassReport> {
+    let labels = occurring_labels(cells);
+    let mut counts = vec![ClassCounts::default(); labels.len()];
+    for cell in cells {
+        if let (Some(gold), Some(predicted)) = (position(&labels, cell.gold), position(&labels, cell.predicted)) {
+            counts[gold].support += cell.examples;
+            counts[predicted].predicted += cell.examples;
+            counts[gold].true_positives += if gold == predicted { cell.examples } else { 0 };
+        }
+    }
+    let report = |(label, counts): (Option<&str>, ClassCounts)| ClassReport {
+        label: label.map(ToOwned::to_owned),
+        precision: ratio(counts.true_positives, counts.predicted).unwrap_or(0.0),
+        recall: ratio(counts.true_positives, counts.support).unwrap_or(0.0),
+        f1: ratio(2 * counts.true_positives, counts.support + counts.predicted).unwrap_or(0.0),
+        support: counts.support,
+    };
+    labels.into_iter().zip(counts).map(report).collect()
 }
 
 /// Unweighted mean of the F1 scores of all occurring classes. Higher is better.
@@ -111,6 +143,20 @@ mod tests {
         ]
     }
 
+    fn cells(examples: &[ScoredExample]) -> Vec<Cell<'_>> {
+        examples.iter().map(Cell::from).collect()
+    }
+
+    #[test]
+    fn many_classes_have_metrics_but_no_matrix() {
+        let texts: Vec<String> = (0..=MAX_CONFUSION_CLASSES).map(|class| format!("{class:03}")).collect();
+        let cells: Vec<Cell<'_>> = texts.iter().map(|text| Cell { gold: Some(text), predicted: Some(text), examples: 2 }).collect();
+        assert_eq!(confusion(&cells), None);
+        assert_eq!(confusion(&cells[1..]).unwrap().labels.len(), MAX_CONFUSION_CLASSES);
+        let classes = class_reports(&cells);
+        assert_eq!((classes.len(), classes[0].support, macro_f1(&classes)), (MAX_CONFUSION_CLASSES + 1, 2, Some(1.0)));
+    }
+
     #[test]
     fn accuracy_is_the_fraction_of_correct_predictions() {
         assert_eq!(accuracy(&examples()), Some(4.0 / 6.0));
@@ -119,14 +165,14 @@ mod tests {
 
     #[test]
     fn confusion_rows_are_gold_labels_with_no_value_last() {
-        let confusion = confusion(&examples());
+        let confusion = confusion(&cells(&examples())).unwrap();
         assert_eq!(confusion.labels, vec![Some("a".into()), Some("b".into()), Some("c".into()), None]);
         assert_eq!(confusion.counts, vec![vec![2, 1, 0, 0], vec![0, 1, 1, 0], vec![0, 0, 0, 0], vec![0, 0, 0, 1]]);
     }
 
     #[test]
     fn per_class_metrics_match_hand_computed_values() {
-        let classes = class_reports(&confusion(&examples()));
+        let classes = class_reports(&cells(&examples()));
         // a: precision 2/2, recall 2/3, f1 = 2*2/(3+2)
         assert_eq!((classes[0].precision, classes[0].recall, classes[0].f1), (1.0, 2.0 / 3.0, 0.8));
         // b: precision 1/2, recall 1/2
@@ -138,7 +184,7 @@ mod tests {
 
     #[test]
     fn macro_f1_includes_classes_that_were_only_predicted() {
-        let classes = class_reports(&confusion(&examples()));
+        let classes = class_reports(&cells(&examples()));
         assert_eq!(macro_f1(&classes), Some((0.8 + 0.5 + 0.0 + 1.0) / 4.0));
         assert_eq!(weighted_f1(&classes), Some((0.8 * 3.0 + 0.5 * 2.0 + 1.0) / 6.0));
         assert_eq!((macro_f1(&[]), weighted_f1(&[])), (None, None));

@@ -44,7 +44,7 @@ pub fn count_groups(examples: &[ScoredExample]) -> u64 {
 }
 
 /// Label order of all results of this crate: by text, with `∅` last.
-pub(crate) fn label_order(a: &Label, b: &Label) -> std::cmp::Ordering {
+pub(crate) fn label_order(a: &Option<&str>, b: &Option<&str>) -> std::cmp::Ordering {
     match (a, b) {
         (None, None) => std::cmp::Ordering::Equal,
         (None, Some(_)) => std::cmp::Ordering::Greater,

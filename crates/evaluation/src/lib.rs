@@ -5,6 +5,7 @@
 
 mod calibration;
 mod classes;
+mod confusion_counts;
 mod coverage;
 mod example;
 mod interval;
@@ -14,7 +15,8 @@ mod report;
 mod threshold;
 
 pub use calibration::{ECE_BINS, ece, log_loss};
-pub use classes::{ClassReport, Confusion, accuracy, class_reports, confusion, macro_f1, weighted_f1};
+pub use classes::{Cell, ClassReport, Confusion, MAX_CONFUSION_CLASSES, accuracy, class_reports, confusion, macro_f1, weighted_f1};
+pub use confusion_counts::ConfusionCounts;
 pub use coverage::{CurvePoint, Selective, coverage_curve, selective};
 pub use example::{Label, ScoredExample, count_groups};
 pub use interval::{Interval, clopper_pearson_lower, wilson};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     calibration::{ECE_BINS, ece, log_loss},
-    classes::{ClassReport, Confusion, accuracy, class_reports, confusion, macro_f1, weighted_f1},
+    classes::{Cell, ClassReport, Confusion, accuracy, class_reports, confusion, macro_f1, weighted_f1},
     coverage::{CurvePoint, coverage_curve, selective},
     example::{Label, ScoredExample, count_groups, ratio},
     interval::{Interval, wilson_of_proportion},
@@ -45,8 +45,8 @@ pub struct FieldReport {
     pub weighted_f1: Option<f64>,
     /// Metrics per class, sorted, with `∅` last.
     pub classes: Vec<ClassReport>,
-    /// Confusion matrix.
-    pub confusion: Confusion,
+    /// Confusion matrix; `None` above [`MAX_CONFUSION_CLASSES`](crate::MAX_CONFUSION_CLASSES) classes.
+    pub confusion: Option<Confusion>,
     /// The class that the baseline always predicts.
     pub majority: Option<MajorityLabel>,
     /// Accuracy of always predicting the majority class of train on these examples.
@@ -110,8 +110,8 @@ pub enum Details {
 pub fn report(field: &str, examples: &[ScoredExample], options: &ReportOptions) -> FieldReport {
     let (n, total) = (count_groups(examples), examples.len() as u64);
     let accuracy = accuracy(examples);
-    let confusion = confusion(examples);
-    let classes = class_reports(&confusion);
+    let cells: Vec<Cell<'_>> = examples.iter().map(Cell::from).collect();
+    let classes = class_reports(&cells);
     // without a threshold nothing is answered: the coverage is 0, not undefined
     let at_threshold = selective(examples, options.threshold.unwrap_or(f64::INFINITY));
     let count_label = |label: &Label| examples.iter().filter(|example| example.gold == *label).count() as u64;
@@ -125,7 +125,7 @@ pub fn report(field: &str, examples: &[ScoredExample], options: &ReportOptions) 
         macro_f1: macro_f1(&classes),
         weighted_f1: weighted_f1(&classes),
         classes,
-        confusion,
+        confusion: confusion(&cells),
         majority_baseline: options.majority.as_ref().and_then(|label| ratio(count_label(label), total)),
         majority: options.majority.clone().map(|label| MajorityLabel { label }),
         threshold: options.threshold,
@@ -161,7 +161,7 @@ impl FieldReport {
             number("ece", self.ece, self.ece.and(Some(Details::Bins(ECE_BINS)))),
             number("log_loss", self.log_loss, None),
             details("per_class", Details::Classes(self.classes.clone())),
-            details("confusion", Details::Confusion(self.confusion.clone())),
+            details("confusion", self.confusion.clone().map_or(Details::Undefined("more than 500 classes"), Details::Confusion)),
             details("coverage_curve", Details::Curve(self.coverage_curve.clone())),
         ]
     }

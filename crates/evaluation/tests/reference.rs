@@ -44,7 +44,7 @@ fn averages_and_confusion_match_scikit_learn() {
     assert!(close(report.macro_f1.unwrap(), reference.macro_f1));
     assert!(close(report.weighted_f1.unwrap(), reference.weighted_f1));
     assert!(close(report.log_loss.unwrap(), reference.log_loss));
-    assert_eq!(report.confusion.counts, reference.confusion);
+    assert_eq!(report.confusion.unwrap().counts, reference.confusion);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aprendiz_annotation_types::{FieldNames, Normalizer};
+use aprendiz_annotation_types::{Clock, FieldNames, Normalizer};
 
 /// How to read a file.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct ReadOptions {
     pub normalizers: Arc<BTreeMap<String, Normalizer>>,
     /// Known fields, which labels and controls with another spelling belong to.
     pub field_names: Arc<FieldNames>,
+    /// Rejects times in the future. Default: no clock, for files that are only inspected.
+    pub clock: Option<Clock>,
 }
 
 /// How the `ground_truth` flag of annotations is used.
@@ -54,6 +56,7 @@ impl Default for ReadOptions {
             limits: ReadLimits::default(),
             normalizers: Arc::default(),
             field_names: Arc::default(),
+            clock: None,
         }
     }
 }

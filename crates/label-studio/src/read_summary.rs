@@ -46,6 +46,8 @@ pub struct IgnoredCounts {
     pub not_ground_truth: u64,
     /// JSON_MIN tasks without a project.
     pub json_min_without_project: u64,
+    /// Tasks with neither annotations nor predictions, not even empty ones.
+    pub without_results: u64,
     /// Tasks whose unknown keys were dropped because `data` already has a key `task`.
     pub displaced_keys: u64,
 }

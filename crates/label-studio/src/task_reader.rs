@@ -82,25 +82,27 @@ impl<'r> TaskReader<'r> {
                     json: None,
                 }),
             };
+            let parsed = match (parsed, std::str::from_utf8(element)) {
+                (Err(task), Ok(raw)) => match serde_json::from_str::<IgnoredAny>(raw) {
+                    Ok(_) => Err(task),
+                    Err(error) => {
+                        let Some(parsed) = read_malformed(&mut self.parser, task_index, raw, &error) else {
+                            // the end of a task whose brackets do not match is unknown, and so is all that follows
+                            let (bytes, offset) = (element.len(), error_offset(&error, element));
+                            return Err(self.elements.malformed(bytes, error, offset));
+                        };
+                        parsed
+                    }
+                },
+                (parsed, _) => parsed,
+            };
             match parsed {
                 Ok(task) => {
                     if let Some(task) = self.merge_json_min(task_index, task) {
                         return Ok(Some(task));
                     }
                 }
-                Err(mut task) => {
-                    if let Ok(raw) = std::str::from_utf8(element)
-                        && let Err(error) = serde_json::from_str::<IgnoredAny>(raw)
-                    {
-                        let Some(explained) = explain_malformed(self.parser.options(), task_index, raw, &error) else {
-                            // the end of a task whose brackets do not match is unknown, and so is all that follows
-                            let (bytes, offset) = (element.len(), error_offset(&error, element));
-                            return Err(self.elements.malformed(bytes, error, offset));
-                        };
-                        task = explained;
-                    }
-                    quarantine(&mut self.summary, &mut self.kept_bytes, self.limit, task, element);
-                }
+                Err(task) => quarantine(&mut self.summary, &mut self.kept_bytes, self.limit, task, element),
             }
         }
         Ok(self.pending.take())
@@ -146,10 +148,22 @@ impl<'r> TaskReader<'r> {
     }
 }
 
-/// Explains a task that is no valid JSON, with all other reasons to quarantine it. `None` if its brackets do not match.
-fn explain_malformed(options: &ReadOptions, task_index: u64, raw: &str, error: &serde_json::Error) -> Option<QuarantinedTask> {
+/// Reads a task that is no valid JSON but has one meaning; of any other, explains all reasons to quarantine it. `None` if its brackets do not
+/// match.
+fn read_malformed(
+    parser: &mut Parser<'_>,
+    task_index: u64,
+    raw: &str,
+    error: &serde_json::Error,
+) -> Option<Result<ParsedTask, QuarantinedTask>> {
     let stop = error_offset(error, raw.as_bytes());
     let diagnosis = diagnose(raw, stop)?;
+    if let Some(repairs) = diagnosis.repairs()
+        && let Ok(task) = parser.parse(task_index, &diagnosis.repaired)
+    {
+        parser.note_repairs(&task, &repairs);
+        return Some(Ok(task));
+    }
     let mut problems = Problems::default();
     diagnosis.reasons().for_each(|reason| problems.reject(reason));
     if problems.reason().is_none() {
@@ -157,7 +171,7 @@ fn explain_malformed(options: &ReadOptions, task_index: u64, raw: &str, error: &
     }
     // with a parser of its own, because nothing of this task counts
     let mut task_id = diagnosis.id.and_then(|id| parse_id_only(&format!("{{\"id\":{id}}}")));
-    match Parser::new(options).parse(task_index, &diagnosis.repaired) {
+    match Parser::new(parser.options()).parse(task_index, &diagnosis.repaired) {
         Ok(task) => task_id = Some(truncate_printable(&task.task_id, MAX_ID_CHARS)),
         Err(task) if serde_json::from_str::<IgnoredAny>(&diagnosis.repaired).is_ok() => {
             task_id = task.task_id;
@@ -165,7 +179,7 @@ fn explain_malformed(options: &ReadOptions, task_index: u64, raw: &str, error: &
         }
         Err(_) => {}
     }
-    Some(QuarantinedTask { task_index, task_id, reason: problems.reason()?, json: None })
+    problems.reason().map(|reason| Err(QuarantinedTask { task_index, task_id, reason, json: None }))
 }
 
 /// Counts a quarantined task, and keeps it with its JSON within the limits.

@@ -94,6 +94,15 @@ impl Columns {
         self.document_id.is_some() || self.task_id.is_some() || self.file_name.is_some() || self.text.is_some()
     }
 
+    /// Other columns that look like those of a field: `Law gold`, `law.pred`.
+    pub(crate) fn lookalikes(&self) -> Vec<String> {
+        let looks_alike = |name: &str| {
+            let name = name.to_lowercase();
+            ["gold", "pred"].iter().any(|suffix| name.strip_suffix(suffix).is_some_and(|rest| rest.ends_with([' ', '-', '.', ':', '/'])))
+        };
+        self.others.iter().map(|(_, name)| name).filter(|name| looks_alike(name)).cloned().collect()
+    }
+
     fn add(&mut self, field: &str, prefix: &str, part: Part, index: usize) -> Result<(), usize> {
         let position = match self.fields.iter().position(|columns| columns.field == field) {
             Some(position) => position,
@@ -149,6 +158,12 @@ mod tests {
         assert_eq!(names, ["governing-law", "numero", "parties"]);
         assert_eq!((found.fields[0].predicted, found.fields[0].gold, found.fields[0].status), (Some(1), Some(2), None));
         assert_eq!((found.file_name, found.others.len()), (Some(0), 1));
+    }
+
+    #[test]
+    fn columns_that_look_like_those_of_a_field_are_named() {
+        let found = columns(&["task_id", "Law_gold", "Law pred", "party.gold", "goldsmith", "order status"], &[]).unwrap();
+        assert_eq!(found.lookalikes(), ["Law pred", "party.gold"]);
     }
 
     #[test]

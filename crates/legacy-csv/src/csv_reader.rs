@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io::{self, Cursor, Read};
 use std::rc::Rc;
 
+use aprendiz_annotation_types::is_invisible;
 use csv::{ByteRecord, ReaderBuilder};
 
 use crate::encoding::{looks_like_utf16, looks_like_windows_1252};
@@ -109,7 +110,8 @@ impl<'r> CsvReader<'r> {
         }
         let name = |bytes: &[u8]| match std::str::from_utf8(bytes) {
             Ok(name) if name.contains('\0') => Err(ReadError::NotText { what: "the file contains NUL characters".to_owned() }),
-            Ok(name) => Ok(name.trim().to_owned()),
+            // a mark of another file, or a direction mark, is no part of a name
+            Ok(name) => Ok(name.trim_matches(|character: char| character.is_whitespace() || is_invisible(character)).to_owned()),
             Err(_) => {
                 let guess = if looks_like_windows_1252(bytes) { WINDOWS_1252 } else { "" };
                 Err(ReadError::NotText { what: format!("the header is not UTF-8{guess}") })
@@ -118,14 +120,38 @@ impl<'r> CsvReader<'r> {
         self.record.iter().map(name).collect()
     }
 
-    /// Returns the next non-empty row, or `None` at the end.
+    /// Returns the next row with anything in it, or `None` at the end. Spreadsheets write rows of delimiters for rows that were cleared.
     pub(crate) fn next(&mut self) -> Result<Option<&ByteRecord>, ReadError> {
-        self.row += 1;
-        if !self.read(MAX_ROW_BYTES)? {
-            return Ok(None);
+        loop {
+            self.row += 1;
+            if !self.read(MAX_ROW_BYTES)? {
+                return Ok(None);
+            }
+            if !self.record.as_slice().iter().all(u8::is_ascii_whitespace) {
+                break;
+            }
         }
         self.check_encoding()?;
         Ok(Some(&self.record))
+    }
+
+    /// The row read last.
+    pub(crate) const fn record(&self) -> &ByteRecord {
+        &self.record
+    }
+
+    /// Number of the row read last, from 1.
+    pub(crate) const fn row(&self) -> u64 {
+        self.row
+    }
+
+    /// Whether the row read last is the header again, as in files that were appended to one another.
+    pub(crate) fn repeats_header(&self) -> bool {
+        let is_same = |(cell, name): (&[u8], &String)| {
+            let cell = std::str::from_utf8(cell).unwrap_or_default();
+            cell.trim_matches(|character: char| character.is_whitespace() || is_invisible(character)) == name
+        };
+        self.record.len() == self.header.len() && self.record.iter().zip(&self.header).all(is_same)
     }
 
     /// Fails if the file has another encoding. In a file that is UTF-8 otherwise, only the row is broken.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use aprendiz_annotation_types::{
-    IdReading, MAX_ID_CHARS, Normalizer, QuarantinedTask, UNUSABLE_NAME, describe_address, parse_time, read_id, truncate_printable,
+    HTML_TEXT, IdReading, MAX_ID_CHARS, Normalizer, QuarantinedTask, UNUSABLE_NAME, describe_address, has_mojibake, is_html, parse_time,
+    read_id, truncate_printable,
 };
 use chrono::{DateTime, Utc};
 use csv::ByteRecord;
@@ -84,6 +85,12 @@ pub struct ReadSummary {
     pub first_restored_id: Option<(String, String)>,
     /// Rows whose text is only an address; it was not read.
     pub address_texts: u64,
+    /// Rows whose text is HTML.
+    pub html_texts: u64,
+    /// Rows with characters of a wrong encoding.
+    pub mojibake_rows: u64,
+    /// Columns that look like those of a field but are kept as metadata.
+    pub lookalike_columns: Vec<String>,
     /// Field columns that were left out because they cannot name a field.
     pub unusable_columns: Vec<String>,
     /// A warning about cells with words for missing values.
@@ -160,8 +167,9 @@ impl<'r> ReviewFileReader<'r> {
             return Err(ReadError::BadHeader { reason });
         }
         let prefixes = columns.fields.iter().map(|columns| (columns.field.clone(), columns.prefix.clone())).collect();
-        let unusable_columns = columns.unusable.clone();
-        let summary = ReadSummary { delimiter: reader.delimiter, columns: prefixes, unusable_columns, ..ReadSummary::default() };
+        let (unusable_columns, lookalike_columns) = (columns.unusable.clone(), columns.lookalikes());
+        let summary =
+            ReadSummary { delimiter: reader.delimiter, columns: prefixes, unusable_columns, lookalike_columns, ..ReadSummary::default() };
         let rules = FieldRules::new(&columns, known);
         Ok(Self { reader, columns, rules, missing: MissingWords::default(), summary })
     }
@@ -172,9 +180,13 @@ impl<'r> ReviewFileReader<'r> {
     /// If the file as a whole is invalid or cannot be read.
     #[expect(clippy::should_implement_trait, reason = "fallible, as `next` of other readers here")]
     pub fn next(&mut self) -> Result<Option<ReviewRow>, ReadError> {
-        while let Some(record) = self.reader.next()? {
+        while self.reader.next()?.is_some() {
             self.summary.rows += 1;
-            let number = self.summary.rows;
+            let (number, record) = (self.reader.row(), self.reader.record());
+            if self.reader.repeats_header() {
+                self.quarantine(number, "it repeats the header: the file consists of several files");
+                continue;
+            }
             match parse_row(number, record, &self.columns, &self.rules, &mut self.missing, &mut self.summary) {
                 Ok(row) => return Ok(Some(row)),
                 Err(reason) => self.quarantine(number, &reason),
@@ -219,6 +231,7 @@ fn parse_row(
     if cells.iter().any(|cell| cell.contains('\0')) {
         return Err("it contains a NUL character, which the database cannot store".to_owned());
     }
+    summary.mojibake_rows += u64::from(cells.iter().any(|cell| has_mojibake(cell)));
     let read = cells.iter().zip(&rules.allowed).map(|(cell, allowed)| missing.read(cell, *allowed)).collect();
     let text = RowText { cells: read, written: cells };
     let row = identify(number, &text, columns, summary)?;
@@ -276,6 +289,7 @@ fn identify(number: u64, row: &RowText<'_>, columns: &Columns, summary: &mut Rea
     summary.address_texts += u64::from(address.is_some());
     // the row may still be about a document that exists
     let text = text.filter(|_| address.is_none());
+    summary.html_texts += u64::from(text.is_some_and(is_html));
     if document_id.is_none() && task_id.is_none() && file_name.is_none() && text.is_none() {
         return Err(match address {
             Some(kind) => format!("its text is only an address ({kind}), not the text of a document: fill the column with the texts"),
@@ -348,6 +362,22 @@ impl ReadSummary {
                  create documents",
                 self.address_texts
             ));
+        }
+        if self.mojibake_rows > 0 {
+            warnings.push(format!(
+                "{} rows have characters such as `Ã£`, as if UTF-8 had been read as Windows-1252: they are kept as they are; if the original is \
+                 right, export it again as UTF-8",
+                self.mojibake_rows
+            ));
+        }
+        if !self.lookalike_columns.is_empty() {
+            warnings.push(format!(
+                "columns `{}` were kept as metadata: the columns of a field end with _pred, _gold or _status",
+                self.lookalike_columns.join("`, `")
+            ));
+        }
+        if self.html_texts > 0 {
+            warnings.push(format!("{} rows: {HTML_TEXT}", self.html_texts));
         }
         if !self.unusable_columns.is_empty() {
             warnings.push(format!("columns `{}` were left out: {UNUSABLE_NAME}", self.unusable_columns.join("`, `")));

@@ -61,8 +61,13 @@ pub fn score(input: impl Read, max_bytes: u64) -> Result<LegacyCsvScore, ReadErr
     let mut fields: Vec<FieldScore> = vec![FieldScore::default(); columns.fields.len()];
     let (mut count, mut unreadable) = (0, 0);
     let delimiter = csv.delimiter;
-    while let Some(record) = csv.next()? {
+    while csv.next()?.is_some() {
         count += 1;
+        let record = csv.record();
+        if csv.repeats_header() {
+            unreadable += 1;
+            continue;
+        }
         let cell =
             |column: Option<usize>| column.map_or(Some(""), |column| record.get(column).and_then(|bytes| std::str::from_utf8(bytes).ok()));
         let cells: Option<Vec<[&str; 3]>> =
@@ -162,6 +167,7 @@ mod tests {
         file.extend(b"\n\"never closed,");
         file.extend(b"x\n".repeat(1000));
         let score = score(&file[..], 1 << 30).unwrap();
-        assert_eq!((score.rows, score.unreadable), (5, 3));
+        // a row of delimiters only is none
+        assert_eq!((score.rows, score.unreadable), (4, 2));
     }
 }

@@ -6,13 +6,18 @@
 mod apalis_compat;
 mod config;
 mod connection;
+mod diagnosis;
 mod error;
+mod fault;
+mod health;
 mod listener;
 mod message;
 mod publisher;
 
-pub use config::QueueConfig;
+pub use config::{ClientCertificate, QueueConfig, RedisUrlError};
+pub use diagnosis::{Diagnosis, QueueUse, diagnose};
 pub use error::QueueError;
+pub use fault::RedisFault;
 pub use listener::{QueueNotification, listen};
 pub use message::RunMessage;
 pub use publisher::Publisher;

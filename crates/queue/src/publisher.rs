@@ -10,6 +10,7 @@ use crate::apalis_compat::{self, queue_keys};
 use crate::config::QueueConfig;
 use crate::connection::connect;
 use crate::error::QueueError;
+use crate::health;
 use crate::message::RunMessage;
 
 /// Publishes messages and wakes the workers.
@@ -17,12 +18,12 @@ pub struct Publisher {
     storage: RedisStorage<String>,
     conn: ConnectionManager,
     keys: Config,
-    wake_channel: String,
+    config: QueueConfig,
 }
 
 impl std::fmt::Debug for Publisher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Publisher").field("wake_channel", &self.wake_channel).finish_non_exhaustive()
+        f.debug_struct("Publisher").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -35,7 +36,7 @@ impl Publisher {
         let conn = connect(config).await?;
         let keys = queue_keys(config);
         let storage = RedisStorage::new(conn.clone()).with_config(keys.clone());
-        Ok(Self { storage, conn, keys, wake_channel: config.wake_channel() })
+        Ok(Self { storage, conn, keys, config: config.clone() })
     }
 
     /// Publishes one message per run and wakes every listening worker.
@@ -50,7 +51,7 @@ impl Publisher {
         let tasks: Vec<_> = run_ids.iter().map(|id| Ok(TaskBuilder::new(RunMessage::new(*id).encode().into_bytes()).build())).collect();
         let mut tasks = stream::iter(tasks);
         self.storage.send_all(&mut tasks).await.map_err(|error| QueueError::Apalis(error.to_string()))?;
-        redis::cmd("PUBLISH").arg(&self.wake_channel).arg(run_ids.len()).query_async::<i64>(&mut self.conn).await?;
+        redis::cmd("PUBLISH").arg(self.config.wake_channel()).arg(run_ids.len()).query_async::<i64>(&mut self.conn).await?;
         Ok(())
     }
 
@@ -70,11 +71,11 @@ impl Publisher {
         apalis_compat::prune_finished(&mut self.conn, &self.keys).await
     }
 
-    /// Checks that Redis answers.
+    /// Checks that Redis accepts what the relay does: a script that writes, and a publication. Wakes no worker.
     ///
     /// # Errors
-    /// When it does not.
-    pub async fn ping(&mut self) -> Result<(), QueueError> {
-        Ok(redis::cmd("PING").exec_async(&mut self.conn).await?)
+    /// When it does not, for example because it is full or a replica. Such a Redis still answers [`Publisher::depth`].
+    pub async fn check(&mut self) -> Result<(), QueueError> {
+        health::check(&mut self.conn, &self.config).await
     }
 }

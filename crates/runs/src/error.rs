@@ -42,6 +42,9 @@ pub enum RunsError {
     /// A document in the snapshot was erased: nothing may be derived from it any more. The next attempt builds a snapshot without it.
     #[error("dataset snapshot {0} was invalidated because a document in it was erased")]
     DatasetErased(DatasetId),
+    /// The operating system provides no random bytes, so no secret can be made.
+    #[error("the operating system provides no random bytes: {0}")]
+    NoRandomBytes(String),
     /// A row violates a rule of this crate.
     #[error("invalid row in {table}, id {id}: {what}")]
     BrokenRow {
@@ -61,9 +64,9 @@ impl RunsError {
         matches!(self, Self::Database(_) | Self::DatasetErased(_))
     }
 
-    /// Whether Postgres is temporarily unavailable, so that the same statement may succeed in a moment.
+    /// Whether the same transaction should be repeated: Postgres is temporarily unavailable, or a concurrent transaction caused a conflict.
     #[must_use]
-    pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Database(error) if aprendiz_db::is_unavailable(error))
+    pub fn must_be_repeated(&self) -> bool {
+        matches!(self, Self::Database(error) if aprendiz_db::retry_reason(error).is_some())
     }
 }

@@ -6,6 +6,7 @@
 //! Documents and annotations are in `annotations`, the content of snapshots in `dataset`, Redis in `queue`.
 
 mod access;
+mod background_tasks;
 mod error;
 mod ids;
 mod objects;
@@ -17,7 +18,7 @@ mod workers;
 pub use access::api_keys::{ApiKey, NewApiKey, authenticate, create_api_key, list_api_keys, revoke_api_key};
 pub use access::audit::{AuditEntry, AuditFilter, list_audit, record_audit};
 pub use access::role::Role;
-pub use aprendiz_db::is_unavailable;
+pub use background_tasks::{BackgroundTask, TaskReport, TaskStatus, list_background_tasks, report_task};
 pub use error::RunsError;
 pub use ids::{DatasetId, ModelVersionId, RunId, WorkerId};
 pub use objects::confirm::{confirm_object, publish_objects};

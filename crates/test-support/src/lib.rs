@@ -8,5 +8,8 @@ mod services;
 mod wait;
 
 pub use sample::{Extent, write_contracts};
-pub use services::{Api, FaultProxy, Process, Server, TestBucket, TestDatabase, TestEnv, TestPostgres, TestRedis};
+pub use services::{
+    Api, FaultProxy, ObjectServer, PoolMode, Process, Server, TestBucket, TestDatabase, TestEnv, TestNginx, TestPooler, TestPostgres,
+    TestRedis,
+};
 pub use wait::wait_until;

@@ -14,6 +14,7 @@ mod protocol;
 mod random;
 mod run;
 mod tensor;
+mod text_groups;
 mod thread_pool;
 
 pub use backend::{cpu_kernel, device};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use aprendiz_test_support::{Api, FaultProxy, Process, Server, TestEnv};
+use aprendiz_test_support::{Api, FaultProxy, PoolMode, Process, Server, TestEnv, TestPooler};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -12,11 +12,14 @@ use uuid::Uuid;
 use crate::schedule::{Fault, SERVERS, WORKERS, Work};
 
 const LEASE_SECONDS: &str = "3";
+/// Fewer than the connections of all processes.
+const POOLER_SESSIONS: u32 = 12;
 
 /// An installation. Its fields are dropped in order: processes before the services they use.
 pub(crate) struct Installation {
     workers: Vec<Process>,
     servers: Vec<Option<Server>>,
+    pooler: Option<TestPooler>,
     database: FaultProxy,
     bucket: FaultProxy,
     pub(crate) env: TestEnv,
@@ -24,11 +27,17 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    pub(crate) async fn start() -> Self {
+    /// Starts everything, with PgBouncer in front of the proxied PostgreSQL if requested.
+    pub(crate) async fn start(with_pooler: bool) -> Self {
         let env = TestEnv::start().await;
         let database = FaultProxy::start(server_address(env.database.url()));
+        let pooler = if with_pooler {
+            Some(TestPooler::start(&proxied_url(&env, &database), PoolMode::Transaction, POOLER_SESSIONS).await)
+        } else {
+            None
+        };
         let bucket = FaultProxy::start(&env.bucket.address());
-        let mut installation = Self { workers: Vec::new(), servers: Vec::new(), database, bucket, env, workers_started: 0 };
+        let mut installation = Self { workers: Vec::new(), servers: Vec::new(), pooler, database, bucket, env, workers_started: 0 };
         for _ in 0..SERVERS {
             let server = installation.start_server().await;
             installation.servers.push(Some(server));
@@ -45,11 +54,13 @@ impl Installation {
     }
 
     /// Environment of workers and servers: short times, and PostgreSQL and the bucket behind proxies.
-    fn variables(&self) -> [(&'static str, String); 9] {
-        let url = self.env.database.url();
-        let url = url.replacen(server_address(url), &self.database.address(), 1);
-        [
-            ("DATABASE_URL", url),
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let url = proxied_url(&self.env, &self.database);
+        let mut variables = match &self.pooler {
+            Some(pooler) => vec![("DATABASE_URL", pooler.url().to_owned()), ("APRENDIZ_DATABASE_DIRECT_URL", url)],
+            None => vec![("DATABASE_URL", url)],
+        };
+        variables.extend([
             ("AWS_ENDPOINT_URL_S3", format!("http://{}", self.bucket.address())),
             ("APRENDIZ_LEASE_SECONDS", LEASE_SECONDS.to_owned()),
             ("APRENDIZ_GRACE_SECONDS", "2".to_owned()),
@@ -58,7 +69,8 @@ impl Installation {
             ("APRENDIZ_SWEEP_EVERY_SECONDS", "1".to_owned()),
             ("APRENDIZ_SWEEP_AFTER_SECONDS", "20".to_owned()),
             ("APRENDIZ_CHECKPOINT_KEEP_SECONDS", "20".to_owned()),
-        ]
+        ]);
+        variables
     }
 
     fn start_worker(&mut self) -> Process {
@@ -197,6 +209,12 @@ impl Installation {
     pub(crate) fn logs(&self) -> &std::path::Path {
         self.env.folder()
     }
+}
+
+/// URL of the database through the proxy.
+fn proxied_url(env: &TestEnv, proxy: &FaultProxy) -> String {
+    let url = env.database.url();
+    url.replacen(server_address(url), &proxy.address(), 1)
 }
 
 /// HOST:PORT of a URL with a password.

@@ -36,6 +36,9 @@ struct Arguments {
     /// Seed of the schedule
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Put PgBouncer in transaction mode in front of PostgreSQL
+    #[arg(long)]
+    pooler: bool,
     /// Print the schedule and exit
     #[arg(long)]
     plan: bool,
@@ -51,7 +54,8 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("chaos: {error:#}");
-            eprintln!("reproduce with: ./dev chaos --minutes {} --seed {}", arguments.minutes, arguments.seed);
+            let pooler = if arguments.pooler { " --pooler" } else { "" };
+            eprintln!("reproduce with: ./dev chaos --minutes {} --seed {}{pooler}", arguments.minutes, arguments.seed);
             ExitCode::FAILURE
         }
     }
@@ -66,7 +70,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
         }
         return Ok(());
     }
-    let mut installation = Installation::start().await;
+    let mut installation = Installation::start(arguments.pooler).await;
     let mut export = Vec::new();
     write_contracts(Extent::Documents(DOCUMENTS), 7, &mut export).context("cannot generate the sample")?;
     installation.import(export).await?;

@@ -7,7 +7,6 @@ use aprendiz_annotations::{NormalizedValues, normalize_values};
 use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::State;
-use sqlx::Acquire as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -27,7 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     responses((status = 200, description = "All fields", body = Page<Field>)),
 )]
 async fn list(State(state): State<AppState>, _: Viewer) -> Result<Json<Page<Field>>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     Ok(Json(Page { items: list_fields(&mut conn).await?, next_cursor: None }))
 }
 
@@ -37,7 +36,7 @@ async fn list(State(state): State<AppState>, _: Viewer) -> Result<Json<Page<Fiel
     responses((status = 200, description = "The field", body = Field), (status = 404, description = "Field not found", body = Problem)),
 )]
 async fn show(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<String>) -> Result<Json<Field>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     get(&mut conn, &name).await?.map(Json).ok_or_else(|| field_not_found(&name))
 }
 
@@ -50,7 +49,7 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<S
     ),
 )]
 async fn history(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<String>) -> Result<Json<Page<FieldVersion>>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let items = list_field_versions(&mut conn, &name).await?;
     if items.is_empty() && get(&mut conn, &name).await?.is_none() {
         return Err(field_not_found(&name));
@@ -73,8 +72,7 @@ async fn put(
     ApiPath(name): ApiPath<String>,
     body: JsonBody<FieldDefinition>,
 ) -> Result<Json<Field>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
-    let mut tx = conn.begin().await?;
+    let mut tx = state.database.begin().await?;
     let field = declare(&mut tx, &name, &body.value, &actor.0).await?;
     let definition = serde_json::to_value(&body.value).map_err(ApiError::internal)?;
     record_audit(&mut tx, &actor.0, "field.declare", &name, &definition).await?;
@@ -99,8 +97,7 @@ async fn normalize(
     Reviewer(actor): Reviewer,
     ApiPath(name): ApiPath<String>,
 ) -> Result<Json<NormalizedValues>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
-    let mut tx = conn.begin().await?;
+    let mut tx = state.database.begin_long().await?;
     if get(&mut tx, &name).await?.is_none() {
         return Err(field_not_found(&name));
     }

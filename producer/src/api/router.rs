@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
@@ -9,6 +10,7 @@ use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::classify::ServerErrorsFailureClass;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::trace::TraceLayer;
 use tracing::{Span, info_span};
@@ -18,7 +20,7 @@ use utoipa_axum::routes;
 use crate::api::annotations::export::POSITION_HEADER;
 use crate::api::http::error::ApiError;
 use crate::api::http::slots::RequestClass;
-use crate::api::http::{auth, limits};
+use crate::api::http::{auth, limits, nul};
 use crate::api::operations::metrics::record_request;
 use crate::api::state::AppState;
 use crate::api::{
@@ -103,10 +105,11 @@ pub(crate) fn router(state: AppState) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(nul::reject_nul_in_uri))
         .layer(middleware::map_response(limits::nosniff))
         .layer(CatchPanicLayer::custom(respond_to_panic))
         .layer(middleware::from_fn(record_request))
-        .layer(TraceLayer::new_for_http().make_span_with(request_span));
+        .layer(TraceLayer::new_for_http().make_span_with(request_span).on_failure(log_failure));
     match cors {
         Some(cors) => router.layer(cors).with_state(state),
         None => router.with_state(state),
@@ -117,6 +120,13 @@ pub(crate) fn router(state: AppState) -> Router {
 fn request_span(request: &Request) -> Span {
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str);
     info_span!("request", http.method = %request.method(), http.route = route)
+}
+
+/// Logs a response that ends early. An error status is logged where the error is made, with its cause.
+fn log_failure(failure: ServerErrorsFailureClass, _latency: Duration, _span: &Span) {
+    if let ServerErrorsFailureClass::Error(error) = failure {
+        tracing::error!(error, "the response ended early");
+    }
 }
 
 fn respond_to_panic(panic: Box<dyn Any + Send + 'static>) -> Response {

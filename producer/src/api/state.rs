@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use aprendiz_artifacts::Store;
+use aprendiz_db::Database;
 use aprendiz_queue::QueueConfig;
 use metrics_exporter_prometheus::PrometheusHandle;
-use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::http::compute::Compute;
@@ -19,11 +20,12 @@ use crate::api::runs::event_hub::EventHub;
 use crate::config::ApiConfig;
 use crate::limits::auth_failures::AuthFailures;
 use crate::limits::quota::Quota;
+use crate::server::task_health::TaskHealth;
 
 /// Shared state; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct AppState {
-    pub(crate) pool: PgPool,
+    pub(crate) database: Database,
     pub(crate) store: Store,
     pub(crate) config: Arc<ApiConfig>,
     pub(crate) events: EventHub,
@@ -45,6 +47,10 @@ pub(crate) struct AppState {
     pub(crate) import_turns: Arc<Semaphore>,
     /// Notified when an import is enqueued, so that the import worker starts without waiting for its next poll.
     pub(crate) imports: Arc<Notify>,
+    /// Health of the background tasks of this process.
+    pub(crate) task_health: Arc<[TaskHealth]>,
+    /// When this process started.
+    pub(crate) started_at: Instant,
     /// Cancelled at shutdown; ends streams that would otherwise stay open.
     pub(crate) shutdown: CancellationToken,
     /// Background tasks of this process by name. They run until shutdown; one that ends earlier has failed.
@@ -54,7 +60,7 @@ pub(crate) struct AppState {
 impl AppState {
     #[expect(clippy::too_many_arguments, reason = "the parts of the server are assembled here, once")]
     pub(crate) fn new(
-        pool: PgPool,
+        database: Database,
         store: Store,
         queue: QueueConfig,
         config: ApiConfig,
@@ -64,7 +70,7 @@ impl AppState {
         background_tasks: Vec<(&'static str, AbortHandle)>,
     ) -> Self {
         Self {
-            pool,
+            database,
             models: Arc::new(ModelCache::new(store.clone(), config.model_cache_dir.clone(), config.model_cache_size)),
             store,
             slots: Arc::new(Slots::new(&config.clients, config.max_requests, config.max_import_bytes)),
@@ -73,6 +79,8 @@ impl AppState {
             verifications: Quota::new(1, 1),
             import_turns: Arc::new(Semaphore::new(config.clients.concurrent_imports)),
             imports: Arc::default(),
+            task_health: Arc::default(),
+            started_at: Instant::now(),
             config: Arc::new(config),
             events,
             redis: Arc::new(RedisProbe::new(queue)),

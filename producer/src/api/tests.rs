@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use aprendiz_db::{Database, Session};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::operations::metrics_snapshot::render_metrics;
+use super::operations::redis_probe::RedisStatus;
 use super::router::open_api;
 use super::{AppState, EventHub, router};
 use crate::config::ApiConfig;
@@ -20,13 +22,14 @@ use crate::config::ApiConfig;
 /// A service with an unreachable database: its responses do not depend on the database.
 async fn service() -> Router {
     let options = PgConnectOptions::new().host("127.0.0.1").port(1).username("unused");
-    let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100)).connect_lazy_with(options);
-    let store = aprendiz_artifacts::StoreConfig { bucket: "none".to_owned(), key_prefix: String::new(), timeout: Duration::from_secs(1) };
-    let store = aprendiz_artifacts::Store::connect(&store).await;
-    let queue = aprendiz_queue::QueueConfig { redis_url: SecretString::from("redis://127.0.0.1:1"), prefix: "test".to_owned() };
+    let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100));
+    let database = Database::direct(Session::new(options), pool);
+    let store = aprendiz_artifacts::StoreConfig { timeout: Duration::from_secs(1), ..aprendiz_artifacts::StoreConfig::new("none") };
+    let store = aprendiz_artifacts::Store::connect(&store).await.expect("the settings are valid");
+    let queue = aprendiz_queue::QueueConfig::new(&SecretString::from("redis://127.0.0.1:1"), "test", None).unwrap();
     let config = ApiConfig::for_tests();
     router(AppState::new(
-        pool,
+        database,
         store,
         queue,
         config,
@@ -221,7 +224,16 @@ async fn metrics_are_served_while_database_and_redis_are_unavailable() {
 async fn every_metric_is_documented_and_every_documented_one_exists() {
     let service = service().await;
     scrape(&service).await;
-    let page = scrape(&service).await + &render_metrics(Some(&aprendiz_runs::InstallationStats::default()), Some(0));
+    let task = aprendiz_runs::TaskStatus {
+        name: "relay".to_owned(),
+        overdue_after_seconds: 30.0,
+        success_age_seconds: Some(1.0),
+        failure_age_seconds: None,
+        error: None,
+    };
+    let stats = aprendiz_runs::InstallationStats { background_tasks: vec![task], ..Default::default() };
+    let redis = RedisStatus { depth: Some(0), fault: None };
+    let page = scrape(&service).await + &render_metrics(Some(&stats), redis);
     let exposed: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let documented: BTreeSet<&str> = include_str!("../../../docs/API.md")
         .lines()

@@ -43,7 +43,7 @@ struct ListQuery {
 async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuery<ListQuery>) -> Result<Json<Page<WorkerInfo>>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_cursor).transpose()?.map(|(at, id)| (at, WorkerId(id)));
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let workers = list_workers(&mut conn, WorkerFilter { all: query.all, after }, limit + 1).await?;
     Ok(Json(Page::from_items(workers, limit, |worker| encode_cursor(worker.started_at, worker.id.0))))
 }
@@ -57,7 +57,7 @@ async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
     ),
 )]
 async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<WorkerId>) -> Result<Json<WorkerInfo>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     Ok(Json(get_worker(&mut conn, id).await?))
 }
 
@@ -67,13 +67,13 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Wor
 struct DrainRequest {
     /// Releases active runs after a checkpoint instead of finishing them.
     #[serde(default)]
-    hand_back: bool,
+    release_runs: bool,
 }
 
 /// Drains a worker
 ///
-/// The worker claims no more runs and exits once its active runs have finished. With `hand_back` it releases them after a checkpoint, which
-/// does not count as an attempt. Repeating the request has no effect, except that `hand_back` can be added.
+/// The worker claims no more runs and exits once its active runs have finished. With `release_runs` it releases them after a checkpoint, which
+/// does not count as an attempt. Repeating the request has no effect, except that `release_runs` can be added.
 #[utoipa::path(
     post, path = "/v1/workers/{id}/drain", tag = "operations", security(("api_key" = ["operator"])), params(("id" = WorkerId, Path)),
     request_body(content = Option<DrainRequest>, description = "Optional"),
@@ -89,7 +89,9 @@ async fn drain(
     ApiPath(id): ApiPath<WorkerId>,
     body: OptionalJsonBody<DrainRequest>,
 ) -> Result<(StatusCode, Json<WorkerInfo>), ApiError> {
-    let DrainRequest { hand_back } = body.value;
-    let mut conn = state.pool.acquire().await?;
-    Ok((StatusCode::ACCEPTED, Json(request_drain(&mut conn, id, hand_back, &actor.0).await?)))
+    let DrainRequest { release_runs } = body.value;
+    let mut tx = state.database.begin().await?;
+    let worker = request_drain(&mut tx, id, release_runs, &actor.0).await?;
+    tx.commit().await?;
+    Ok((StatusCode::ACCEPTED, Json(worker)))
 }

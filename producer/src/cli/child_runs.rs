@@ -12,7 +12,7 @@ use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::legacy_csv;
 use crate::cli::run::{parse_param, print_created_run};
-use crate::cli::terminal::Output;
+use crate::cli::terminal::{Output, print_message};
 
 /// Arguments of `aprendiz ingest`.
 #[derive(Debug, Args)]
@@ -95,7 +95,7 @@ pub(crate) async fn ingest(client: &Client, args: &IngestArgs, output: Output) -
         (Some(file), Some(id)) => {
             let report = legacy_csv::import(client, file, args.project.as_deref(), args.reviewed_at).await?;
             // standard output is reserved for the run
-            eprintln!("{}", legacy_csv::report_text(&report));
+            print_message(&legacy_csv::report_text(&report));
             create_child(client, &child(id), output).await
         }
         (None, Some(id)) => create_child(client, &child(id), output).await,

@@ -37,9 +37,9 @@ pub(crate) struct EmbedArgs {
     /// Batch size
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
     batch: u16,
-    /// Maximum number of tokens per text; longer texts are truncated (default: limit of the model)
-    #[arg(long, value_name = "N")]
-    max_length: Option<usize>,
+    /// Maximum number of tokens per text, at most that of the model; longer texts are truncated (default: limit of the model)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(3..))]
+    max_length: Option<u16>,
     /// Read one text per line instead of JSON lines
     #[arg(long)]
     plain: bool,

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::cli::terminal::print_message;
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum CliError {
@@ -13,14 +15,16 @@ pub(crate) enum CliError {
     Refused(String),
     /// The awaited run failed or was cancelled. The outcome is already printed.
     RunEnded,
-    /// The API cannot be reached.
+    /// The API cannot be reached, a proxy does not reach it, or a response was cut off.
     Unreachable(String),
+    /// The API cannot serve the request at the moment (503), or not for this API key or address (429).
+    Unavailable(String),
 }
 
 impl CliError {
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::Unavailable(_) => 1,
             Self::Usage(_) => 2,
             Self::Refused(_) => 3,
             Self::RunEnded => 4,
@@ -28,11 +32,26 @@ impl CliError {
         })
     }
 
+    /// The error of a response that ended too early. `what` names it.
+    pub(crate) fn cut_off(what: &str) -> Self {
+        Self::Unreachable(format!(
+            "{what} was cut off: the response ended without its end mark, so it is not complete; try again (behind a proxy, see \
+             docs/PROXIES.md; a server of an older version sends no end mark)"
+        ))
+    }
+
+    /// Whether another attempt may succeed.
+    pub(crate) const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Unavailable(_))
+    }
+
     /// Prints the error to standard error.
     pub(crate) fn print(&self) {
         match self {
-            Self::Failed(error) => eprintln!("error: {}", format_chain(error)),
-            Self::Usage(text) | Self::Refused(text) | Self::Unreachable(text) => eprintln!("error: {text}"),
+            Self::Failed(error) => print_message(&format!("error: {}", format_chain(error))),
+            Self::Usage(text) | Self::Refused(text) | Self::Unreachable(text) | Self::Unavailable(text) => {
+                print_message(&format!("error: {text}"))
+            }
             Self::RunEnded => {}
         }
     }

@@ -6,8 +6,8 @@ use clap::Args;
 use sqlx::PgConnection;
 
 use crate::cli::error::CliError;
-use crate::cli::terminal::print_line;
-use crate::database::{MIGRATOR, connect_one};
+use crate::cli::terminal::print_text;
+use crate::database::{MIGRATOR, connect_one, require_migratable};
 
 /// Arguments of `aprendiz migrate`.
 #[derive(Debug, Args)]
@@ -35,15 +35,16 @@ pub(crate) async fn run(args: &MigrateArgs) -> Result<(), CliError> {
     let versions: Vec<i64> =
         MIGRATOR.iter().filter(|migration| !migration.migration_type.is_down_migration()).map(|migration| migration.version).collect();
     let count = versions.len();
+    require_migratable(&mut conn).await.with_context(|| format!("cannot migrate the database {location}"))?;
     if !reverting {
         MIGRATOR.run(&mut conn).await.with_context(|| format!("cannot migrate the database {location}"))?;
-        print_line(&format!("database {location}: all {count} migrations applied"))?;
+        print_text(&format!("database {location}: all {count} migrations applied"))?;
         return Ok(());
     }
     let target = if args.revert_all { 0 } else { target_version(&mut conn, args.down.unwrap_or(1)).await? };
     MIGRATOR.undo(&mut conn, target).await.with_context(|| format!("cannot revert migrations of the database {location}"))?;
     let kept = versions.iter().filter(|version| **version <= target).count();
-    print_line(&format!("database {location}: {kept} of {count} migrations remain applied"))?;
+    print_text(&format!("database {location}: {kept} of {count} migrations remain applied"))?;
     Ok(())
 }
 

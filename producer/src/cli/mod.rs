@@ -67,7 +67,7 @@ Exit codes:
   2  invalid usage
   3  the API rejected the request, or the resource was not found
   4  the watched run failed or was cancelled
-  5  the API cannot be reached";
+  5  the API cannot be reached, or a response was cut off";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -139,6 +139,9 @@ Environment variables:
   APRENDIZ_BUCKET                          S3 bucket for datasets and models (required)
   AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
                                            S3 endpoint and credentials
+  AWS_CA_BUNDLE                            PEM file of the certificate authorities of S3 (default: system)
+  AWS_REQUEST_CHECKSUM_CALCULATION, AWS_RESPONSE_CHECKSUM_VALIDATION
+                                           when_supported (default), or when_required for S3 servers without checksums
   APRENDIZ_LISTEN                          listen address (default: 127.0.0.1:8080)
   APRENDIZ_CORS_ORIGINS                    allowed origins of web pages, comma-separated (default: none)
   APRENDIZ_DEFAULT_MODEL                   model name of POST /training-runs (default: default)
@@ -151,6 +154,8 @@ Environment variables:
   APRENDIZ_DATABASE_CONNECTIONS            maximum number of database connections (default: 16)
   APRENDIZ_QUEUE_PREFIX                    prefix of Redis keys (default: aprendiz)
   APRENDIZ_BUCKET_PREFIX                   prefix of object keys (default: none)
+  APRENDIZ_BUCKET_ADDRESSING               path (host/bucket) or virtual (bucket.host)
+                                           (default: path with a custom endpoint, otherwise virtual)
   APRENDIZ_MODEL_CACHE_DIR                 directory for downloaded models (default: user cache directory)
   APRENDIZ_MODEL_CACHE_SIZE                maximum number of models in memory (default: 4)
   APRENDIZ_SWEEP_AFTER_SECONDS             minimum age of orphaned objects to delete (default: 86400)

@@ -29,13 +29,15 @@ struct Stats {
     deferred: i64,
     next_due_at: Option<DateTime<Utc>>,
     oldest_runnable_seconds: Option<f64>,
-    unannounced: i64,
+    unpublished: i64,
     workers: Workers,
     slots: Slots,
     attempts_last_hour: Value,
     wait: Option<Times>,
     duration: Option<Times>,
     redis: Redis,
+    #[serde(default)]
+    background_tasks: Vec<Task>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -61,7 +63,16 @@ struct Times {
 #[derive(Debug, Deserialize)]
 struct Redis {
     reachable: bool,
+    error: Option<String>,
     depth: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Task {
+    name: String,
+    overdue_after_seconds: f64,
+    success_age_seconds: Option<f64>,
+    error: Option<String>,
 }
 
 pub(crate) async fn run(client: &Client, command: &QueueCommand, output: Output) -> Result<(), CliError> {
@@ -75,10 +86,12 @@ pub(crate) async fn run(client: &Client, command: &QueueCommand, output: Output)
 fn render(stats: &Stats) -> String {
     let oldest = stats.oldest_runnable_seconds.map(|seconds| format!(", oldest waiting for {seconds:.0} s")).unwrap_or_default();
     let next = stats.next_due_at.map(|at| format!(", next due at {}", format_time(at))).unwrap_or_default();
-    let redis = match (stats.redis.reachable, stats.redis.depth) {
-        (true, Some(depth)) => format!("reachable, {depth} messages queued"),
+    let redis = match (&stats.redis.error, stats.redis.depth) {
+        (Some(error), _) => format!("unusable: {error}; workers poll the database"),
+        (None, Some(depth)) if stats.redis.reachable => format!("works, {depth} messages queued"),
         _ => "unreachable: workers poll the database".to_owned(),
     };
+    let tasks: Vec<String> = stats.background_tasks.iter().map(task).collect();
     let workers = &stats.workers;
     let times = |times: &Option<Times>| match times {
         Some(times) => {
@@ -91,19 +104,31 @@ fn render(stats: &Stats) -> String {
         ("runs", counts(&stats.runs, &["queued", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"])),
         ("runnable", format!("{}{oldest}", bounded(stats.runnable))),
         ("deferred", format!("{}{next}", bounded(stats.deferred))),
-        ("unpublished", bounded(stats.unannounced)),
+        ("unpublished", bounded(stats.unpublished)),
         ("redis", redis),
         ("workers", format!("{} alive, {} listening, {} draining", workers.alive, workers.listening, workers.draining)),
         ("slots", format!("{} of {} busy", stats.slots.busy, stats.slots.total)),
         ("last hour", counts(&stats.attempts_last_hour, &["succeeded", "failed", "cancelled", "released", "lost"])),
         ("wait", times(&stats.wait)),
         ("duration", times(&stats.duration)),
+        ("tasks", if tasks.is_empty() { "not reported".to_owned() } else { tasks.join(", ") }),
     ];
     let mut text = String::new();
     for (name, value) in facts {
         let _ = writeln!(text, "{name:<12} {value}");
     }
     text
+}
+
+/// When a background task last succeeded, and its error if it is overdue.
+fn task(task: &Task) -> String {
+    let Task { name, overdue_after_seconds: limit, success_age_seconds, error } = task;
+    let error = error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    match success_age_seconds {
+        Some(age) if age <= limit => format!("{name} {age:.0} s ago"),
+        Some(age) => format!("{name} OVERDUE, last success {age:.0} s ago{error}"),
+        None => format!("{name} OVERDUE, no success yet{error}"),
+    }
 }
 
 /// A count, marked if the API may have stopped counting.
@@ -130,10 +155,13 @@ mod tests {
     fn statistics_are_rendered_as_lines() {
         let stats = Stats::deserialize(json!({
             "at": "2026-11-21T12:00:00Z", "runs": { "queued": 3, "running": 0, "failed": 2 }, "runnable": 2, "deferred": 1,
-            "next_due_at": "2026-11-21T13:00:00Z", "oldest_runnable_seconds": 12.3, "unannounced": 2,
+            "next_due_at": "2026-11-21T13:00:00Z", "oldest_runnable_seconds": 12.3, "unpublished": 2,
             "workers": { "alive": 2, "listening": 1, "draining": 0 }, "slots": { "total": 4, "busy": 1 },
             "attempts_last_hour": { "lost": 0 }, "wait": { "median_seconds": 0.04, "p90_seconds": 1.25, "runs": 9 }, "duration": null,
-            "redis": { "reachable": false, "depth": null }
+            "redis": { "reachable": true, "error": "Redis is full", "depth": 4 }, "background_tasks": [
+                { "name": "reaper", "overdue_after_seconds": 30.0, "success_age_seconds": 41.2, "failure_age_seconds": 1.0, "error": "refused" },
+                { "name": "relay", "overdue_after_seconds": 30.0, "success_age_seconds": 1.2, "failure_age_seconds": null, "error": null }
+            ]
         }))
         .unwrap();
         let text = render(&stats);
@@ -141,7 +169,8 @@ mod tests {
             "runs         3 queued, 2 failed",
             "runnable     2, oldest waiting for 12 s",
             "deferred     1, next due at 2026-11-21 13:00:00 UTC",
-            "redis        unreachable: workers poll the database",
+            "redis        unusable: Redis is full; workers poll the database",
+            "tasks        reaper OVERDUE, last success 41 s ago (refused), relay 1 s ago",
             "workers      2 alive, 1 listening, 0 draining",
             "slots        1 of 4 busy",
             "last hour    none",

@@ -38,14 +38,14 @@ pub(crate) enum WorkerCommand {
 #[command(after_help = "\
 Examples:
   aprendiz worker drain 01a1fd04 --wait          let it finish its runs, and wait until it exits
-  aprendiz worker drain gpu-host-2 --hand-back   drain all workers of a host; other workers resume their runs from a checkpoint")]
+  aprendiz worker drain gpu-host-2 --release-runs drain all workers of a host; other workers resume their runs from a checkpoint")]
 pub(crate) struct DrainArgs {
     /// Worker ID, unique ID prefix, or host name (selects all workers on that host)
     #[arg(value_name = "ID|HOST")]
     target: String,
     /// Release runs with a checkpoint instead of finishing them
     #[arg(long)]
-    hand_back: bool,
+    release_runs: bool,
     /// Wait until the workers have exited
     #[arg(long)]
     wait: bool,
@@ -153,7 +153,7 @@ async fn drain(client: &Client, args: &DrainArgs, output: Output) -> Result<(), 
     let mut drained = Vec::new();
     for id in &ids {
         let request = client.request(Method::POST, &["v1", "workers", &id.to_string(), "drain"]);
-        drained.push(client.json::<Value>(request.json(&json!({ "hand_back": args.hand_back }))).await?);
+        drained.push(client.json::<Value>(request.json(&json!({ "release_runs": args.release_runs }))).await?);
     }
     if args.wait {
         for worker in &mut drained {
@@ -167,7 +167,7 @@ async fn drain(client: &Client, args: &DrainArgs, output: Output) -> Result<(), 
             0 => format!("worker {} on {} is draining: no runs, exits immediately", worker.id, worker.host),
             runs => {
                 let count = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
-                let action = if args.hand_back { "releases" } else { "finishes" };
+                let action = if args.release_runs { "releases" } else { "finishes" };
                 format!("worker {} on {} is draining: {action} {count}, then exits", worker.id, worker.host)
             }
         });
@@ -217,7 +217,7 @@ async fn wait_until_stopped(client: &Client, mut worker: Value) -> Result<Value,
             )));
         }
         sleep(POLL_INTERVAL).await;
-        worker = client.get(&["v1", "workers", &seen.id.to_string()]).await?;
+        worker = client.get_with_retry(&["v1", "workers", &seen.id.to_string()]).await?;
     }
 }
 

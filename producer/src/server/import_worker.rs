@@ -3,6 +3,7 @@
 //! The file is in the bucket, and the import is one transaction. A producer that dies leaves nothing behind: its lease expires, and another
 //! producer starts over from the stored file.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,18 +13,18 @@ use aprendiz_annotations::import::{
     release_import, renew_import,
 };
 use aprendiz_artifacts::{Store, StoreError};
-use aprendiz_db::WarnOnce;
-use aprendiz_runs::record_audit;
-use futures::StreamExt as _;
+use aprendiz_db::{Database, RetryReason, WarnOnce, missing_privilege, retry_reason};
+use aprendiz_runs::{RunsError, record_audit};
+use futures::{FutureExt as _, StreamExt as _};
 use serde_json::json;
-use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::api::BodyReader;
+use crate::server::body_reader::BodyReader;
+use crate::server::task_health::TaskHealth;
 
 /// Lease of an import. An import worker without renewals for this time counts as dead.
 const LEASE_DURATION: Duration = Duration::from_secs(30);
@@ -49,33 +50,64 @@ pub(crate) struct ImportWorkerConfig {
 
 /// Why an attempt failed.
 enum Failure {
-    /// The file is invalid: a retry would fail in the same way.
-    InvalidFile { code: String, text: String },
+    /// A retry would fail in the same way: the file or its options are invalid, or the database or the object store refuses it to this server.
+    Permanent { code: String, text: String },
     /// The server failed, or a service was unavailable: the import is retried.
     Server { code: &'static str, text: String },
+    /// Postgres aborted the import because of a concurrent transaction: it is repeated, and the attempt does not count.
+    Conflict(sqlx::Error),
     /// Another import worker has taken over.
     LeaseLost,
 }
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        Self::Server { code: "database", text: error.to_string() }
+        match retry_reason(&error) {
+            Some(RetryReason::Conflict) => return Self::Conflict(error),
+            Some(RetryReason::Unavailable) => return Self::Server { code: "database", text: error.to_string() },
+            None => {}
+        }
+        match missing_privilege(&error) {
+            Some(text) => Self::Permanent { code: "database_privilege".to_owned(), text },
+            None => Self::Server { code: "database", text: error.to_string() },
+        }
+    }
+}
+
+impl From<RunsError> for Failure {
+    fn from(error: RunsError) -> Self {
+        match error {
+            RunsError::Database(error) => error.into(),
+            other => Self::Server { code: "database", text: other.to_string() },
+        }
     }
 }
 
 /// Runs until shutdown. `wake` is notified when this process enqueues an import.
-pub(crate) async fn run(pool: PgPool, store: Store, config: ImportWorkerConfig, wake: Arc<Notify>, shutdown: CancellationToken) {
+pub(crate) async fn run(
+    database: Database,
+    store: Store,
+    config: ImportWorkerConfig,
+    wake: Arc<Notify>,
+    health: TaskHealth,
+    shutdown: CancellationToken,
+) {
     let mut warned = WarnOnce::default();
     while !shutdown.is_cancelled() {
-        match claim(&pool).await {
-            Ok(Some(claimed)) => execute(&pool, &store, config, &claimed, &shutdown).await,
+        match claim(&database).await {
+            Ok(Some(claimed)) => {
+                health.succeeded();
+                execute(&database, &store, config, &claimed, &health, &shutdown).await;
+            }
             Ok(None) => {
+                health.succeeded();
                 if warned.clear() {
                     info!("import worker has recovered");
                 }
                 shutdown.run_until_cancelled(timeout(POLL_INTERVAL, wake.notified())).await;
             }
             Err(error) => {
+                health.failed(&error);
                 if warned.is_new(&error) {
                     warn!(%error, "import worker cannot claim imports; they wait until it recovers");
                 }
@@ -85,21 +117,33 @@ pub(crate) async fn run(pool: PgPool, store: Store, config: ImportWorkerConfig, 
     }
 }
 
-async fn claim(pool: &PgPool) -> Result<Option<ClaimedImport>, sqlx::Error> {
-    let mut conn = pool.acquire().await?;
-    claim_import(&mut conn, LEASE_DURATION).await
+async fn claim(database: &Database) -> Result<Option<ClaimedImport>, sqlx::Error> {
+    let mut tx = database.begin().await?;
+    let claimed = claim_import(&mut tx, LEASE_DURATION).await?;
+    tx.commit().await?;
+    Ok(claimed)
 }
 
-async fn execute(pool: &PgPool, store: &Store, config: ImportWorkerConfig, claimed: &ClaimedImport, shutdown: &CancellationToken) {
+async fn execute(
+    database: &Database,
+    store: &Store,
+    config: ImportWorkerConfig,
+    claimed: &ClaimedImport,
+    health: &TaskHealth,
+    shutdown: &CancellationToken,
+) {
     let progress = Arc::new(Mutex::new(Progress { stage: Stage::Reading, bytes_read: 0, tasks: 0 }));
     info!(import.id = %claimed.id, import.attempt = claimed.attempt, import.bytes = claimed.bytes, "import started");
     // dropping the import rolls its transaction back
     let outcome = tokio::select! {
-        outcome = import(pool, store, config, claimed, Arc::clone(&progress)) => outcome,
-        failure = renew_lease(pool, claimed, &progress) => Err(failure),
+        outcome = AssertUnwindSafe(import(database, store, config, claimed, Arc::clone(&progress))).catch_unwind() => {
+            // the panic hook has logged the location
+            let text = "the server panicked while it imported the file".to_owned();
+            outcome.unwrap_or(Err(Failure::Server { code: "server_panicked", text }))
+        }
+        failure = renew_lease(database, claimed, &progress, health) => Err(failure),
         () = shutdown.cancelled() => {
-            let released = async { release_import(&mut *pool.acquire().await?, claimed.id, claimed.attempt, false).await }.await;
-            if let Err(error) = released {
+            if let Err(error) = release(database, claimed, false).await {
                 warn!(import.id = %claimed.id, %error, "cannot release import; its lease will expire");
             }
             return;
@@ -113,19 +157,25 @@ async fn execute(pool: &PgPool, store: &Store, config: ImportWorkerConfig, claim
             warn!(import.id = %claimed.id, "lost the lease of an import; another import worker has taken over");
             return;
         }
-        Failure::InvalidFile { code, text } => {
+        Failure::Permanent { code, text } => {
             info!(import.id = %claimed.id, error.code = code, error = text, "import failed");
-            fail(pool, claimed, &code, &text).await
+            fail(database, claimed, &code, &text).await
+        }
+        Failure::Conflict(error) => {
+            warn!(import.id = %claimed.id, %error, "import aborted by a conflict with another transaction; repeating it");
+            shutdown.run_until_cancelled(sleep(RETRY_DELAY)).await;
+            release(database, claimed, false).await
         }
         Failure::Server { code, text } => {
             warn!(import.id = %claimed.id, error.code = code, error = text, "import interrupted");
             shutdown.run_until_cancelled(sleep(RETRY_DELAY * claimed.attempt.unsigned_abs())).await;
             if claimed.attempt >= MAX_ATTEMPTS {
-                let text =
-                    format!("{MAX_ATTEMPTS} attempts failed; nothing was imported: check the log of the server, then send the file again");
-                fail(pool, claimed, code, &text).await
+                let text = format!(
+                    "nothing was imported: {MAX_ATTEMPTS} attempts failed, the last one with `{text}`: remove the cause, then send the file again"
+                );
+                fail(database, claimed, code, &text).await
             } else {
-                async { release_import(&mut *pool.acquire().await?, claimed.id, claimed.attempt, true).await }.await
+                release(database, claimed, true).await
             }
         }
     };
@@ -134,23 +184,33 @@ async fn execute(pool: &PgPool, store: &Store, config: ImportWorkerConfig, claim
     }
 }
 
-async fn fail(pool: &PgPool, claimed: &ClaimedImport, code: &str, text: &str) -> Result<(), sqlx::Error> {
-    let mut conn = pool.acquire().await?;
-    fail_import(&mut conn, claimed.id, claimed.attempt, code, text).await.map(drop)
+async fn release(database: &Database, claimed: &ClaimedImport, costs_attempt: bool) -> Result<(), sqlx::Error> {
+    let mut tx = database.begin().await?;
+    release_import(&mut tx, claimed.id, claimed.attempt, costs_attempt).await?;
+    tx.commit().await
+}
+
+async fn fail(database: &Database, claimed: &ClaimedImport, code: &str, text: &str) -> Result<(), sqlx::Error> {
+    let mut tx = database.begin().await?;
+    fail_import(&mut tx, claimed.id, claimed.attempt, code, text).await?;
+    tx.commit().await
 }
 
 /// Renews the lease; returns once it is lost. Errors of Postgres are only logged, because the import itself fails on them.
-async fn renew_lease(pool: &PgPool, claimed: &ClaimedImport, progress: &Mutex<Progress>) -> Failure {
+async fn renew_lease(database: &Database, claimed: &ClaimedImport, progress: &Mutex<Progress>, health: &TaskHealth) -> Failure {
     loop {
         sleep(LEASE_RENEWAL_INTERVAL).await;
         let Progress { stage, bytes_read, tasks } = *progress.lock().unwrap_or_else(PoisonError::into_inner);
         let to_i64 = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let renewed = async {
-            let mut conn = pool.acquire().await?;
-            renew_import(&mut conn, claimed.id, claimed.attempt, LEASE_DURATION, stage, to_i64(bytes_read), to_i64(tasks)).await
+            let mut tx = database.begin().await?;
+            let renewed =
+                renew_import(&mut tx, claimed.id, claimed.attempt, LEASE_DURATION, stage, to_i64(bytes_read), to_i64(tasks)).await?;
+            tx.commit().await?;
+            Ok::<bool, sqlx::Error>(renewed)
         };
         match renewed.await {
-            Ok(true) => {}
+            Ok(true) => health.succeeded(),
             Ok(false) => return Failure::LeaseLost,
             Err(error) => warn!(import.id = %claimed.id, %error, "cannot renew the lease of an import"),
         }
@@ -158,25 +218,31 @@ async fn renew_lease(pool: &PgPool, claimed: &ClaimedImport, progress: &Mutex<Pr
 }
 
 async fn import(
-    pool: &PgPool,
+    database: &Database,
     store: &Store,
     config: ImportWorkerConfig,
     claimed: &ClaimedImport,
     progress: Arc<Mutex<Progress>>,
 ) -> Result<(), Failure> {
+    let stored = claimed.options().map_err(|text| Failure::Permanent { code: "unknown_options".to_owned(), text })?;
     let object = store.get(&claimed.object_key, None).await.map_err(|error| match error {
-        StoreError::MissingObject(_) => Failure::InvalidFile {
+        StoreError::MissingObject(_) => Failure::Permanent {
             code: "file_gone".to_owned(),
             text: "the stored file was deleted, because it waited too long; nothing was imported: send it again".to_owned(),
         },
+        // like an invalid file, it would fail in the same way again
+        error @ (StoreError::Rejected { .. } | StoreError::Setting { .. }) => Failure::Permanent {
+            code: "object_store_rejected".to_owned(),
+            text: format!("nothing was imported: {error}; `aprendiz doctor` checks the object store; then send the file again"),
+        },
         other => Failure::Server { code: "object_store", text: other.to_string() },
     })?;
-    let mut options = claimed.options.clone().into_options(&claimed.actor);
+    let mut options = stored.into_options(&claimed.actor);
     options.import_id = Some(claimed.id);
     options.ratios = config.ratios;
     options.limits = ImportLimits { total_bytes: config.total_bytes, ..options.limits };
 
-    let mut tx = pool.begin().await?;
+    let mut tx = database.begin_long().await?;
     let (sender, receiver) = mpsc::channel(READ_AHEAD_CHUNKS);
     let mut chunks = ReaderStream::with_capacity(object.reader, CHUNK_BYTES);
     let read = async move {
@@ -192,12 +258,10 @@ async fn import(
     let report = imported.map_err(|error| match error {
         ImportError::Database(error) => error.into(),
         ImportError::File(ReadError::Io { .. }) => Failure::Server { code: "object_store", text: error.to_string() },
-        other => Failure::InvalidFile { code: other.code().to_owned(), text: other.to_string() },
+        other => Failure::Permanent { code: other.code().to_owned(), text: other.to_string() },
     })?;
     let details = json!({ "tasks": report.tasks, "documents_created": report.documents_created, "events_created": report.events_created });
-    record_audit(&mut tx, &claimed.actor, "import.create", &claimed.id.to_string(), &details)
-        .await
-        .map_err(|error| Failure::Server { code: "database", text: error.to_string() })?;
+    record_audit(&mut tx, &claimed.actor, "import.create", &claimed.id.to_string(), &details).await?;
     if !finish_import(&mut tx, claimed.id, claimed.attempt).await? {
         return Err(Failure::LeaseLost);
     }

@@ -1,5 +1,6 @@
 //! The server process: the API together with its background tasks.
 
+mod body_reader;
 mod import_worker;
 pub(crate) mod metrics;
 mod orphan_scanner;
@@ -8,5 +9,6 @@ mod relay;
 mod serve;
 mod sweep_error;
 mod sweeper;
+pub(crate) mod task_health;
 
 pub(crate) use self::serve::{ServeOptions, run};

@@ -1,13 +1,13 @@
-//! Orphan scanner: lists the bucket, a few keys per round, and deletes objects without a row whose attempt has ended. Such objects arrived
-//! after their row was swept, or belong to multipart uploads that were never recorded.
+//! Orphan scanner: lists the bucket, a few keys per round, and deletes objects without a row whose attempt or import has ended. Such objects
+//! arrived after their row was swept, or belong to multipart uploads that were never recorded.
 //!
-//! Objects of a run or attempt that this database does not know are left alone: the bucket may be shared with another installation, and a
-//! database restored from a backup must not delete the models made since. Files of imports are not listed: the sweeper deletes them by
-//! their rows, once the import has ended.
+//! Objects of a run, attempt or import that this database does not know are left alone: the bucket may be shared with another installation,
+//! and a database restored from a backup must not delete the models made since.
 
 use std::time::{Duration, SystemTime};
 
-use aprendiz_artifacts::{ATTEMPT_PREFIXES, Store, parse_writer};
+use aprendiz_annotations::import::{StoredFile, find_stored_files};
+use aprendiz_artifacts::{KEY_PREFIXES, KeyOwner, Store, parse_owner};
 use aprendiz_runs::{Reference, find_references};
 use sqlx::PgConnection;
 use tokio::time::Instant;
@@ -28,7 +28,7 @@ pub(super) struct OrphanScanner {
     /// Index of the prefix and the last key checked below it; `None` between two scans.
     cursor: Option<(usize, Option<String>)>,
     started: Option<Instant>,
-    /// Number of keys in this scan whose run is not in the database.
+    /// Number of keys in this scan whose run or import is not in the database.
     unknown: u64,
     has_warned: bool,
 }
@@ -47,10 +47,10 @@ impl OrphanScanner {
         };
         let mut remaining = MAX_KEYS;
         let mut deleted = 0;
-        while remaining > 0 && prefix < ATTEMPT_PREFIXES.len() {
+        while remaining > 0 && prefix < KEY_PREFIXES.len() {
             // after a failure the next round resumes here
             self.cursor = Some((prefix, after.clone()));
-            let page = store.list(ATTEMPT_PREFIXES[prefix], after.as_deref(), remaining).await?;
+            let page = store.list(KEY_PREFIXES[prefix], after.as_deref(), remaining).await?;
             remaining -= i32::try_from(page.objects.len()).unwrap_or(remaining);
             let last = page.objects.last().map(|object| object.key.clone());
             let old = page.objects.into_iter().filter(|object| is_old(object.modified_at, older_than)).map(|object| object.key);
@@ -62,36 +62,41 @@ impl OrphanScanner {
             if page.more && last.is_some() {
                 after = last;
             } else {
-                self.abort_uploads(conn, store, ATTEMPT_PREFIXES[prefix], older_than).await?;
+                self.abort_uploads(conn, store, KEY_PREFIXES[prefix], older_than).await?;
                 (prefix, after) = (prefix + 1, None);
             }
         }
         if deleted > 0 {
             info!(objects = deleted, "deleted orphaned objects");
         }
-        self.cursor = (prefix < ATTEMPT_PREFIXES.len()).then_some((prefix, after));
+        self.cursor = (prefix < KEY_PREFIXES.len()).then_some((prefix, after));
         if self.cursor.is_none() && self.unknown > 0 && !std::mem::replace(&mut self.has_warned, true) {
             warn!(
                 objects = self.unknown,
-                "bucket contains objects of unknown runs; they are kept, because the bucket may be shared or the database restored"
+                "bucket contains objects of unknown runs or imports; they are kept, because the bucket may be shared or the database restored"
             );
         }
         Ok(())
     }
 
-    /// The keys that nothing can reference any more. Counts those of unknown runs.
+    /// The keys that nothing can reference any more. Counts those of unknown runs and imports.
     async fn unreferenced(&mut self, conn: &mut PgConnection, keys: Vec<String>) -> Result<Vec<String>, SweepError> {
-        let mut with_writer: Vec<(String, Uuid, i32)> = Vec::with_capacity(keys.len());
+        let mut of_attempts: Vec<(String, Uuid, i32)> = Vec::with_capacity(keys.len());
+        let mut of_imports: Vec<(Uuid, String)> = Vec::new();
         for key in keys {
-            match parse_writer(&key) {
-                Some((run_id, number)) => with_writer.push((key, run_id, number)),
+            match parse_owner(&key) {
+                Some(KeyOwner::Attempt { run_id, number }) => of_attempts.push((key, run_id, number)),
+                Some(KeyOwner::Import(import_id)) => of_imports.push((import_id, key)),
                 None => self.unknown += 1,
             }
         }
-        let references = find_references(conn, &with_writer).await?;
+        let references = find_references(conn, &of_attempts).await?;
+        let files = find_stored_files(conn, &of_imports).await?;
         self.unknown += references.iter().filter(|reference| **reference == Reference::Unknown).count() as u64;
-        let unreferenced = with_writer.into_iter().zip(references).filter(|(_, reference)| *reference == Reference::None);
-        Ok(unreferenced.map(|((key, ..), _)| key).collect())
+        self.unknown += files.iter().filter(|file| **file == StoredFile::Unknown).count() as u64;
+        let of_attempts = of_attempts.into_iter().zip(references).filter(|(_, reference)| *reference == Reference::None);
+        let of_imports = of_imports.into_iter().zip(files).filter(|(_, file)| *file == StoredFile::Unneeded);
+        Ok(of_attempts.map(|((key, ..), _)| key).chain(of_imports.map(|((_, key), _)| key)).collect())
     }
 
     /// Aborts unrecorded multipart uploads below a prefix.

@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use aprendiz_db::{LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
+use aprendiz_db::{Database, LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
 use aprendiz_runs::{RunsError, reap_expired_leases, republish_unclaimed};
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::database::background_session;
 use crate::server::metrics::REAPED_ATTEMPTS;
+use crate::server::task_health::TaskHealth;
 
 const REAP_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum silence of a session. A reaper that hangs longer loses its session, and another one takes over.
@@ -23,32 +23,38 @@ const BATCH_SIZE: i64 = 100;
 const REPUBLISH_DELAY: Duration = Duration::from_secs(60);
 
 /// Runs until shutdown.
-pub(crate) async fn run(database: PgConnectOptions, shutdown: CancellationToken) {
+pub(crate) async fn run(database: Database, health: TaskHealth, shutdown: CancellationToken) {
     let options = LeaderOptions {
-        session: background_session(database, "aprendiz-reaper", Some(SESSION_TIMEOUT)),
+        session: background_session(&database, "aprendiz-reaper", Some(SESSION_TIMEOUT)),
         lock: LeaderLock::Reaper,
         interval: REAP_INTERVAL,
         max_backoff: MAX_BACKOFF,
         // a statement without a response must not keep the lock
         round_timeout: Some(SESSION_TIMEOUT),
     };
-    run_as_leader(&options, &mut Reaper, &shutdown).await;
+    run_as_leader(&options, &mut Reaper { health }, &shutdown).await;
 }
 
-struct Reaper;
+struct Reaper {
+    health: TaskHealth,
+}
 
 impl LeaderTask for Reaper {
     type Error = RunsError;
 
     async fn round(&mut self, conn: &mut PgConnection) -> Result<(), RunsError> {
-        reap(conn).await
+        reap(conn).await?;
+        self.health.succeeded();
+        Ok(())
     }
 
     fn on_failure(&mut self, error: &LeaderError<RunsError>) {
+        self.health.failed(error);
         warn!(%error, "reaper failed; expired leases are not reclaimed until it recovers");
     }
 
     fn on_recovery(&mut self) {
+        self.health.recovered();
         info!("reaper has recovered");
     }
 }

@@ -7,10 +7,9 @@ use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
-use aprendiz_db::{Backoff, WarnOnce};
+use aprendiz_db::{Backoff, Database, Session, WarnOnce};
 use aprendiz_queue::{Publisher, QueueConfig, QueueError};
 use aprendiz_runs::{RunId, RunsError, due_outbox_entries, mark_published, next_due_in};
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +18,7 @@ use uuid::Uuid;
 
 use crate::database::background_session;
 use crate::server::metrics::{RELAY_ERRORS, WAKEUPS_PUBLISHED};
+use crate::server::task_health::TaskHealth;
 
 const NOTIFY_CHANNEL: &str = "aprendiz_outbox";
 /// Maximum number of wake-ups per transaction.
@@ -29,6 +29,8 @@ const MAX_DEPTH: u64 = 1_000;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const MIN_BACKOFF: Duration = Duration::from_millis(250);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
+/// Whether Redis accepts writes is checked once in this many idle polls. Every batch checks it as well.
+const CHECK_INTERVAL_POLLS: u32 = 10;
 /// Remains of finished messages in Redis are pruned once in this many idle polls.
 const PRUNE_INTERVAL_POLLS: u32 = 60;
 
@@ -42,20 +44,31 @@ enum RelayError {
     Queue(#[from] QueueError),
 }
 
+impl RelayError {
+    /// The cause in words that stay the same while it lasts.
+    fn cause(&self) -> String {
+        match self {
+            Self::Queue(error) => error.cause(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// Runs until shutdown.
-pub(crate) async fn run(database: PgConnectOptions, queue: QueueConfig, shutdown: CancellationToken) {
+pub(crate) async fn run(database: Database, queue: QueueConfig, health: TaskHealth, shutdown: CancellationToken) {
     // a commit that a crash of Postgres loses only publishes a wake-up twice, which is harmless: commits need not wait for the disk
-    let options = background_session(database, "aprendiz-relay", None).options([("synchronous_commit", "off")]);
+    let session = background_session(&database, "aprendiz-relay", None).set("synchronous_commit", "off");
     let mut backoff = Backoff::new(MIN_BACKOFF, MAX_BACKOFF);
     let mut warned = WarnOnce::default();
     while !shutdown.is_cancelled() {
-        let mut relay = Relay { options: &options, queue: &queue, warned: &mut warned, backoff: &mut backoff };
+        let mut relay = Relay { session: &session, queue: &queue, health: &health, warned: &mut warned, backoff: &mut backoff };
         let Some(outcome) = shutdown.run_until_cancelled(relay.work()).await else {
             return;
         };
         let Err(error) = outcome;
         metrics::counter!(RELAY_ERRORS).increment(1);
-        if warned.is_new(&error) {
+        health.failed(&error);
+        if warned.is_new(&error.cause()) {
             warn!(%error, "relay cannot publish wake-ups; runs wait in the database until it recovers");
         }
         shutdown.run_until_cancelled(sleep(backoff.next_delay())).await;
@@ -64,8 +77,9 @@ pub(crate) async fn run(database: PgConnectOptions, queue: QueueConfig, shutdown
 
 /// State of the relay between two failures.
 struct Relay<'a> {
-    options: &'a PgConnectOptions,
+    session: &'a Session,
     queue: &'a QueueConfig,
+    health: &'a TaskHealth,
     warned: &'a mut WarnOnce,
     backoff: &'a mut Backoff,
 }
@@ -73,16 +87,16 @@ struct Relay<'a> {
 impl Relay<'_> {
     /// Publishes wake-ups until an error occurs.
     async fn work(&mut self) -> Result<Infallible, RelayError> {
-        let mut listener = PgListener::connect_with(&self.pool().await?).await?;
-        listener.eager_reconnect(false);
-        listener.listen(NOTIFY_CHANNEL).await?;
-        let mut outbox = PgConnection::connect_with(self.options).await?;
-        let mut marks = PgConnection::connect_with(self.options).await?;
+        let mut listener = self.session.listen(NOTIFY_CHANNEL).await?;
+        let mut outbox = self.session.connect().await?;
+        let mut marks = self.session.connect().await?;
         let mut publisher = Publisher::connect(self.queue).await?;
+        // with an empty outbox nothing else would be written: without this, every attempt would look like a recovery
+        publisher.check().await?;
         let mut idle_polls = 0;
         loop {
             let progress = publish_batch(&mut outbox, &mut marks, &mut publisher).await?;
-            self.recovered();
+            self.succeeded();
             if progress == BatchProgress::MoreDue {
                 continue;
             }
@@ -95,6 +109,9 @@ impl Relay<'_> {
                 Ok(Err(error)) => return Err(error.into()),
                 Err(_) => {
                     idle_polls += 1;
+                    if idle_polls % CHECK_INTERVAL_POLLS == 0 {
+                        publisher.check().await?;
+                    }
                     if idle_polls % PRUNE_INTERVAL_POLLS == 0 {
                         publisher.prune().await?;
                     }
@@ -103,12 +120,8 @@ impl Relay<'_> {
         }
     }
 
-    /// `PgListener` requires a pool; it holds the only connection of this one.
-    async fn pool(&self) -> Result<PgPool, sqlx::Error> {
-        PgPoolOptions::new().max_connections(1).connect_with(self.options.clone()).await
-    }
-
-    fn recovered(&mut self) {
+    fn succeeded(&mut self) {
+        self.health.succeeded();
         self.backoff.reset();
         if self.warned.clear() {
             info!("relay has recovered");

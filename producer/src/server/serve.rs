@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use aprendiz_artifacts::Store;
+use aprendiz_runs::BackgroundTask;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,10 +20,15 @@ use crate::config::ServerConfig;
 use crate::connection::{self, ConnectionLimits};
 use crate::database;
 use crate::server::import_worker::{self, ImportWorkerConfig};
+use crate::server::task_health::{self, TaskHealth};
 use crate::server::{metrics, reaper, relay, sweeper};
 
 /// Time that in-flight requests get at shutdown.
 const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(10);
+
+/// Time without a successful round after which relay, reaper and import worker count as overdue. Their rounds are at most 2 s apart; after
+/// a failure, at most 30 s.
+const OVERDUE_AFTER: Duration = Duration::from_secs(30);
 
 /// Optional background tasks of this process.
 #[derive(Debug, Clone, Copy)]
@@ -33,10 +39,12 @@ pub(crate) struct ServeOptions {
 
 /// Serves until SIGTERM or Ctrl-C.
 pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<()> {
-    let pool = database::connect(&config.database).await?;
-    database::require_current_schema(&pool).await.with_context(|| format!("database {}", config.database.location()))?;
-    let store = Store::connect(&config.store).await;
-    store.check().await?;
+    // uploads and models are stored without access for other users
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let database = database::connect(&config.database).await?;
+    database::require_usable(&mut *database.read().await?).await.with_context(|| format!("database {}", config.database.location()))?;
+    let store = Store::connect(&config.store).await?;
+    store.check().await.context("cannot use the object store: `aprendiz doctor` checks it")?;
     let listener =
         TcpListener::bind(config.api.listen).await.with_context(|| format!("APRENDIZ_LISTEN: cannot listen on {}", config.api.listen))?;
     warn_if_exposed(config.api.listen);
@@ -45,29 +53,50 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
     let tasks = TaskTracker::new();
     let events = EventHub::new();
     let mut background_tasks = Vec::new();
-    let hub = tasks.spawn(events.clone().run(pool.clone(), shutdown.clone()));
+    let hub = tasks.spawn(events.clone().run(database.session("aprendiz-events"), shutdown.clone()));
     background_tasks.push(("events", hub.abort_handle()));
+    let changed = Arc::new(Notify::new());
+    let mut healths = Vec::new();
+    let mut health = |task, overdue_after| {
+        let health = TaskHealth::new(task, overdue_after, &changed);
+        healths.push(health.clone());
+        health
+    };
     if options.relay {
-        let (database, queue, stop) = (config.database.options.clone(), config.queue.clone(), shutdown.clone());
+        let health = health(BackgroundTask::Relay, OVERDUE_AFTER);
+        let (database, queue, stop) = (database.clone(), config.queue.clone(), shutdown.clone());
         // runs on its own thread, so that publishing never waits for the work of the API
-        let relay = tasks.spawn_blocking(move || Handle::current().block_on(relay::run(database, queue, stop)));
+        let relay = tasks.spawn_blocking(move || Handle::current().block_on(relay::run(database, queue, health, stop)));
         background_tasks.push(("relay", relay.abort_handle()));
     }
     if options.reaper {
-        let reaper = tasks.spawn(reaper::run(config.database.options.clone(), shutdown.clone()));
+        let (reaper_health, sweeper_health) =
+            (health(BackgroundTask::Reaper, OVERDUE_AFTER), health(BackgroundTask::Sweeper, sweeper::overdue_after(&config.sweep)));
+        let reaper = tasks.spawn(reaper::run(database.clone(), reaper_health, shutdown.clone()));
         background_tasks.push(("reaper", reaper.abort_handle()));
-        let sweeper = tasks.spawn(sweeper::run(config.database.options.clone(), store.clone(), config.sweep, shutdown.clone()));
+        let sweeper = tasks.spawn(sweeper::run(database.clone(), store.clone(), config.sweep, sweeper_health, shutdown.clone()));
         background_tasks.push(("sweeper", sweeper.abort_handle()));
     }
     let recorder = metrics::install();
     background_tasks.push(("metrics", tasks.spawn(metrics::run_upkeep(recorder.clone(), shutdown.clone())).abort_handle()));
     let imports = Arc::new(Notify::new());
     let import_config = ImportWorkerConfig { ratios: config.api.split_ratios, total_bytes: config.api.max_import_decompressed_bytes };
-    let import_worker = tasks.spawn(import_worker::run(pool.clone(), store.clone(), import_config, Arc::clone(&imports), shutdown.clone()));
+    let import_health = health(BackgroundTask::ImportWorker, OVERDUE_AFTER);
+    let import_worker = tasks.spawn(import_worker::run(
+        database.clone(),
+        store.clone(),
+        import_config,
+        Arc::clone(&imports),
+        import_health,
+        shutdown.clone(),
+    ));
     background_tasks.push(("import_worker", import_worker.abort_handle()));
+    let reports = tasks.spawn(task_health::report(database.clone(), healths.clone(), changed, shutdown.clone()));
+    background_tasks.push(("task_reports", reports.abort_handle()));
     let connection_limits = ConnectionLimits::new(&config.api.clients);
-    let mut state = AppState::new(pool.clone(), store, config.queue, config.api, events, recorder, shutdown.clone(), background_tasks);
+    let mut state = AppState::new(database.clone(), store, config.queue, config.api, events, recorder, shutdown.clone(), background_tasks);
     state.imports = imports;
+    state.task_health = healths.into();
 
     tokio::spawn(stop_on_signal(shutdown.clone())?);
     info!(address = %listener.local_addr()?, relay = options.relay, reaper = options.reaper, "serving");
@@ -80,7 +109,7 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
     shutdown.cancel();
     tasks.close();
     tasks.wait().await;
-    pool.close().await;
+    database.close().await;
     info!("stopped");
     Ok(())
 }

@@ -10,4 +10,6 @@ pub(super) enum SweepError {
     Runs(#[from] RunsError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
 }

@@ -5,10 +5,9 @@
 use std::time::Duration;
 
 use aprendiz_artifacts::{Store, StoreError};
-use aprendiz_db::{LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
+use aprendiz_db::{Database, LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
 use aprendiz_runs::{PendingDeletion, delete_object_row, discard_ended_checkpoints, list_pending_deletions, mark_abandoned_objects};
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -17,6 +16,7 @@ use crate::database::background_session;
 use crate::server::metrics::SWEPT_OBJECTS;
 use crate::server::orphan_scanner::OrphanScanner;
 use crate::server::sweep_error::SweepError;
+use crate::server::task_health::TaskHealth;
 
 /// Maximum number of objects marked and deleted per round.
 const ROUND_SIZE: i64 = 1_000;
@@ -25,17 +25,22 @@ const PAGE_SIZE: i64 = 100;
 /// Maximum silence of a session beyond the sweep interval. A sweeper that hangs longer loses its session.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// Time without a successful round after which the sweeper counts as overdue: several rounds, one of which may delete many objects.
+pub(crate) fn overdue_after(config: &SweepConfig) -> Duration {
+    config.every * 5 + SESSION_TIMEOUT
+}
+
 /// Runs until shutdown.
-pub(crate) async fn run(database: PgConnectOptions, store: Store, config: SweepConfig, shutdown: CancellationToken) {
+pub(crate) async fn run(database: Database, store: Store, config: SweepConfig, health: TaskHealth, shutdown: CancellationToken) {
     let options = LeaderOptions {
         // the session is idle during deletions in the bucket
-        session: background_session(database, "aprendiz-sweeper", Some(config.every + SESSION_TIMEOUT)),
+        session: background_session(&database, "aprendiz-sweeper", Some(config.every + SESSION_TIMEOUT)),
         lock: LeaderLock::Sweeper,
         interval: config.every,
         max_backoff: config.every,
         round_timeout: None,
     };
-    let mut sweeper = Sweeper { store, config, scanner: OrphanScanner::default() };
+    let mut sweeper = Sweeper { store, config, scanner: OrphanScanner::default(), health };
     run_as_leader(&options, &mut sweeper, &shutdown).await;
 }
 
@@ -43,6 +48,7 @@ struct Sweeper {
     store: Store,
     config: SweepConfig,
     scanner: OrphanScanner,
+    health: TaskHealth,
 }
 
 impl LeaderTask for Sweeper {
@@ -50,14 +56,18 @@ impl LeaderTask for Sweeper {
 
     async fn round(&mut self, conn: &mut PgConnection) -> Result<(), SweepError> {
         sweep(conn, &self.store, &self.config).await?;
-        self.scanner.advance(conn, &self.store, self.config.after).await
+        self.scanner.advance(conn, &self.store, self.config.after).await?;
+        self.health.succeeded();
+        Ok(())
     }
 
     fn on_failure(&mut self, error: &LeaderError<SweepError>) {
+        self.health.failed(error);
         warn!(%error, "sweeper failed; unreferenced objects stay in the bucket until it recovers");
     }
 
     fn on_recovery(&mut self) {
+        self.health.recovered();
         info!("sweeper has recovered");
     }
 }
@@ -80,7 +90,7 @@ async fn sweep(conn: &mut PgConnection, store: &Store, config: &SweepConfig) -> 
 /// does not block the others.
 async fn delete_marked(conn: &mut PgConnection, store: &Store) -> Result<u64, SweepError> {
     let mut after = String::new();
-    let mut deleted = 0;
+    let (mut deleted, mut failed) = (0, 0_u64);
     for _ in 0..ROUND_SIZE / PAGE_SIZE {
         let page = list_pending_deletions(conn, &after, PAGE_SIZE).await?;
         let Some(last) = page.last() else {
@@ -91,7 +101,11 @@ async fn delete_marked(conn: &mut PgConnection, store: &Store) -> Result<u64, Sw
             if let Err(error) = delete_bytes(store, &object).await {
                 // distinguishes a failure of this object from an unavailable store
                 store.check().await?;
-                warn!(object.key, %error, "cannot delete object; retrying in the next round");
+                // one warning per round: a missing permission fails every object
+                if failed == 0 {
+                    warn!(object.key, %error, "cannot delete object; retrying in the next round");
+                }
+                failed += 1;
                 continue;
             }
             if delete_object_row(conn, &object.key).await? {
@@ -99,6 +113,9 @@ async fn delete_marked(conn: &mut PgConnection, store: &Store) -> Result<u64, Sw
                 deleted += 1;
             }
         }
+    }
+    if failed > 1 {
+        warn!(objects = failed, "cannot delete objects; retrying in the next round");
     }
     Ok(deleted)
 }
@@ -109,5 +126,10 @@ async fn delete_bytes(store: &Store, object: &PendingDeletion) -> Result<(), Sto
     {
         debug!(object.key, "multipart upload has already ended");
     }
-    store.delete(&object.key).await
+    store.delete(&object.key).await?;
+    if !object.is_written {
+        // a process that dies between the start of an upload and its record leaves one that no row names
+        store.abort_uploads_of(&object.key).await?;
+    }
+    Ok(())
 }

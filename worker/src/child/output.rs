@@ -75,7 +75,8 @@ pub(super) async fn read_tail(mut stderr: impl AsyncRead + Unpin) -> String {
         let excess = tail.len().saturating_sub(STDERR_TAIL_BYTES);
         tail.drain(..excess);
     }
-    String::from_utf8_lossy(&tail).trim().to_owned()
+    // the database cannot store NUL
+    String::from_utf8_lossy(&tail).replace('\0', "").trim().to_owned()
 }
 
 /// Limits the lines per second.

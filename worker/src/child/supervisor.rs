@@ -6,6 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use aprendiz_training::{EmbeddingUse, EncoderReport, Event, TrainingSummary};
+use rustix::process::Signal;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -117,13 +118,35 @@ fn conclude(final_event: Option<Event>, status: ExitStatus, stderr_tail: &str) -
         }
         (_, Some(signal)) => Err(Interruption::retryable(
             "child_killed",
-            format!("the training process was killed by signal {signal}; signal 9 often means that the host ran out of memory"),
+            format!("the training process was ended by signal {signal}{}{}", signal_meaning(signal), last_output(stderr_tail)),
         )),
         (_, None) => Err(Interruption::retryable(
             "child_failed",
-            format!("the training process exited before it was done ({status}): {stderr_tail}"),
+            format!("the training process exited before it was done ({status}){}", last_output(stderr_tail)),
         )),
     }
+}
+
+/// Name and usual cause of a signal that ends a process.
+fn signal_meaning(signal: i32) -> &'static str {
+    match Signal::from_named_raw(signal) {
+        Some(Signal::ABORT) => " (SIGABRT): it aborted itself, which happens when an allocation fails or an assertion does not hold",
+        Some(Signal::KILL) => " (SIGKILL), which often means that the host ran out of memory",
+        Some(Signal::SEGV) => " (SIGSEGV): it accessed invalid memory, which is a bug or defective memory",
+        Some(Signal::BUS) => " (SIGBUS): a mapped file could not be read, for example because it was truncated or the disk is full",
+        Some(Signal::ILL) => " (SIGILL): this CPU lacks an instruction that the program uses",
+        Some(Signal::FPE) => " (SIGFPE): an invalid arithmetic operation, which is a bug",
+        Some(Signal::TERM) => " (SIGTERM): a user or a service of the host terminated it",
+        Some(Signal::INT) => " (SIGINT): a user of the host interrupted it",
+        Some(Signal::XCPU) => " (SIGXCPU): it exceeded the limit of CPU time (ulimit -t)",
+        Some(Signal::XFSZ) => " (SIGXFSZ): it exceeded the limit of file sizes (ulimit -f)",
+        Some(Signal::SYS) => " (SIGSYS): a security policy forbids a system call that it needs",
+        _ => "",
+    }
+}
+
+fn last_output(stderr_tail: &str) -> String {
+    if stderr_tail.is_empty() { String::new() } else { format!("; its last output: {stderr_tail}") }
 }
 
 #[cfg(test)]
@@ -135,6 +158,21 @@ mod tests {
             Err(Interruption::Failed(failure)) => (failure.code, failure.retryable),
             other => panic!("expected a failure, got {other:?}"),
         }
+    }
+
+    #[test]
+    fn the_text_has_the_meaning_of_the_signal_and_the_last_output() {
+        let text = |status, stderr_tail| match conclude(None, ExitStatus::from_raw(status), stderr_tail) {
+            Err(Interruption::Failed(failure)) => failure.text,
+            other => panic!("expected a failure, got {other:?}"),
+        };
+        let aborted = text(6, "memory allocation of 30452417 bytes failed");
+        assert!(aborted.contains("signal 6 (SIGABRT)") && !aborted.contains("signal 9"), "{aborted}");
+        assert!(aborted.ends_with("; its last output: memory allocation of 30452417 bytes failed"), "{aborted}");
+        assert!(text(9, "").ends_with("signal 9 (SIGKILL), which often means that the host ran out of memory"));
+        assert!(text(7, "").contains("SIGBUS") && text(11, "").contains("SIGSEGV"));
+        assert_eq!(text(40, ""), "the training process was ended by signal 40");
+        assert!(text(101 << 8, "thread 'main' panicked").ends_with("; its last output: thread 'main' panicked"));
     }
 
     #[test]

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aprendiz_artifacts::{ObjectPrefix, StoreError};
-use aprendiz_runs::{AttemptId, Checkpoint, NewCheckpoint, RunsError, list_checkpoints, record_checkpoint, record_resume};
+use aprendiz_runs::{AttemptId, Checkpoint, NewCheckpoint, list_checkpoints, record_checkpoint, record_resume};
 use tokio::sync::watch;
 
 use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::objects::upload_files;
-use crate::retry::retry_on_outage;
+use crate::retry::{in_transaction, retry_on_outage};
 use crate::scratch::Scratch;
 
 /// Checkpoints kept per run: one to resume from, and one in case it is damaged.
@@ -48,9 +48,9 @@ impl<'a> Checkpoints<'a> {
 
     /// Downloads the latest intact checkpoint of earlier attempts with the same fingerprint.
     pub(crate) async fn download(&mut self, scratch: &Scratch) -> Result<Option<PathBuf>, Interruption> {
-        let candidates = retry_on_outage!(async {
-            list_checkpoints(&mut *self.deps.pool.acquire().await?, self.attempt.run_id, &self.fingerprint).await
-        })?;
+        let database = &self.deps.database;
+        let candidates =
+            retry_on_outage!(async { list_checkpoints(&mut *database.read().await?, self.attempt.run_id, &self.fingerprint).await })?;
         for checkpoint in candidates {
             let path = scratch.resume();
             match self.deps.store.download(&checkpoint.object_key, &path, &checkpoint.sha256).await {
@@ -98,10 +98,10 @@ impl<'a> Checkpoints<'a> {
         Ok(())
     }
 
-    /// Records once which step training resumed from.
+    /// Records once which step training resumed from. May be dropped at any await and called again.
     pub(crate) async fn record_resume(&self, step: Option<u64>) -> Result<(), Interruption> {
         let (Some(step), Some(source)) = (step, &self.source) else { return Ok(()) };
-        if self.resume_recorded.swap(true, Ordering::Relaxed) {
+        if self.resume_recorded.load(Ordering::Relaxed) {
             return Ok(());
         }
         let mut note = format!("training resumes from step {step}, a checkpoint of attempt {}", source.attempt_number);
@@ -113,16 +113,11 @@ impl<'a> Checkpoints<'a> {
                 aprendiz_training::cpu_kernel()
             );
         }
+        retry_on_outage!(in_transaction!(self.deps.database, tx => record_resume(&mut tx, self.attempt, to_signed(step), &note)))?;
+        // only now, because this future is dropped when the training ends first
+        self.resume_recorded.store(true, Ordering::Relaxed);
         tracing::info!(checkpoint.step = step, "{note}");
-        match record_resume(&mut *self.deps.pool.acquire().await?, self.attempt, to_signed(step), &note).await {
-            Err(error @ RunsError::LeaseLost { .. }) => Err(error.into()),
-            Err(error) => {
-                self.resume_recorded.store(false, Ordering::Relaxed);
-                tracing::warn!(%error, "cannot record that training resumes");
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
+        Ok(())
     }
 
     async fn upload(&self, checkpoint: &LocalCheckpoint) -> Result<(), Interruption> {
@@ -136,9 +131,8 @@ impl<'a> Checkpoints<'a> {
             fingerprint: &self.fingerprint,
             cpu_kernel: aprendiz_training::cpu_kernel(),
         };
-        retry_on_outage!(async {
-            record_checkpoint(&mut *self.deps.pool.acquire().await?, self.attempt, &new, CHECKPOINT_RETENTION).await
-        })?;
+        let database = &self.deps.database;
+        retry_on_outage!(in_transaction!(database, tx => record_checkpoint(&mut tx, self.attempt, &new, CHECKPOINT_RETENTION)))?;
         tracing::debug!(checkpoint.step, "checkpoint uploaded");
         Ok(())
     }

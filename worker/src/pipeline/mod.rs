@@ -8,7 +8,9 @@ mod objects;
 mod phases;
 mod progress;
 mod publish;
+mod run_log;
 mod selection;
+mod snapshot_files;
 mod train;
 mod upload;
 
@@ -29,7 +31,7 @@ use crate::scratch::Scratch;
 pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationToken) -> Result<(), Interruption> {
     let attempt = claim.attempt;
     let spec = claim.run.validated_spec()?;
-    let mut phases = Phases::new(&deps.pool, attempt);
+    let mut phases = Phases::new(&deps.database, attempt);
 
     let (params, base_model) = match spec.kind() {
         KindSpec::Train { params, base_model } => (params, base_model),
@@ -37,7 +39,7 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
             phases.enter(RunPhase::Evaluate).await?;
             let metrics = evaluate::extractor::evaluate(deps, &claim.run, &spec).await?;
             phases.enter(RunPhase::Publish).await?;
-            return publish::publish_metrics(&deps.pool, attempt, &metrics).await;
+            return publish::publish_metrics(&deps.database, attempt, &metrics).await;
         }
     };
 
@@ -54,7 +56,7 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
     let building = dataset::ensure_dataset(deps, &claim, &spec, &scratch);
     let dataset = shutting_down.run_until_cancelled(building).await.ok_or(Interruption::ShuttingDown)??;
     if claim.run.dataset_only {
-        return publish::publish_metrics(&deps.pool, attempt, &[]).await;
+        return publish::publish_metrics(&deps.database, attempt, &[]).await;
     }
 
     phases.enter(RunPhase::Train).await?;
@@ -69,5 +71,5 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
     let upload = upload::upload(deps, attempt, &claim.run, &scratch).await?;
 
     phases.enter(RunPhase::Publish).await?;
-    publish::publish(&deps.pool, attempt, &claim.run, &dataset, &upload, evaluation).await
+    publish::publish(&deps.database, attempt, &claim.run, &dataset, &upload, evaluation).await
 }

@@ -2,33 +2,35 @@
 
 use std::time::Duration;
 
+use aprendiz_db::Database;
 use aprendiz_runs::{AttemptId, RunPhase, enter_phase};
 use aprendiz_test_gate::Point;
-use sqlx::PgPool;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::interruption::Interruption;
-use crate::retry::retry_on_outage;
+use crate::retry::{in_transaction, retry_on_outage};
 
 /// How often a worker that a test holds looks whether it may go on; no other build has a gate.
 const GATE_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The phases of one attempt.
 pub(crate) struct Phases<'a> {
-    pool: &'a PgPool,
+    database: &'a Database,
     attempt: AttemptId,
     current: Option<(RunPhase, Instant)>,
 }
 
 impl<'a> Phases<'a> {
-    pub(crate) const fn new(pool: &'a PgPool, attempt: AttemptId) -> Self {
-        Self { pool, attempt, current: None }
+    pub(crate) const fn new(database: &'a Database, attempt: AttemptId) -> Self {
+        Self { database, attempt, current: None }
     }
 
     /// Ends the current phase and enters the given one.
     pub(crate) async fn enter(&mut self, phase: RunPhase) -> Result<(), Interruption> {
         self.record_duration();
-        retry_on_outage!(async { enter_phase(&mut *self.pool.acquire().await?, self.attempt, phase).await })?;
+        let event = Uuid::now_v7();
+        retry_on_outage!(in_transaction!(self.database, tx => enter_phase(&mut tx, self.attempt, event, phase)))?;
         self.current = Some((phase, Instant::now()));
         if let Some(held) = aprendiz_test_gate::stop_at(Point::Phase(phase.as_str())) {
             while held.is_closed() {

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use aprendiz_db::Database;
 use aprendiz_runs::{AttemptId, EventKind, RunsError, record_progress};
 use aprendiz_training::Event;
 use serde_json::Value;
-use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::interruption::Interruption;
+use crate::retry::in_transaction;
 
 /// Minimum time between two writes.
 const MIN_WRITE_INTERVAL: Duration = Duration::from_millis(500);
@@ -32,7 +33,7 @@ pub(crate) fn report(event: &Event, progress: &watch::Sender<Value>) {
 ///
 /// Progress that cannot be written is dropped: it must not delay the work.
 pub(crate) async fn report_progress(
-    pool: &PgPool,
+    database: &Database,
     attempt: AttemptId,
     mut latest: watch::Receiver<Value>,
     event: Option<EventKind>,
@@ -44,7 +45,7 @@ pub(crate) async fn report_progress(
             std::future::pending::<()>().await;
         }
         let progress = latest.borrow_and_update().clone();
-        match write(pool, attempt, &progress, event).await {
+        match write(database, attempt, &progress, event).await {
             Err(RunsError::LeaseLost { .. }) => return Interruption::LeaseLost,
             Err(error) => tracing::debug!(%error, "cannot write progress"),
             Ok(()) => {}
@@ -53,7 +54,6 @@ pub(crate) async fn report_progress(
     }
 }
 
-async fn write(pool: &PgPool, attempt: AttemptId, progress: &Value, event: Option<EventKind>) -> Result<(), RunsError> {
-    let mut conn = pool.acquire().await?;
-    record_progress(&mut conn, attempt, progress, event).await
+async fn write(database: &Database, attempt: AttemptId, progress: &Value, event: Option<EventKind>) -> Result<(), RunsError> {
+    in_transaction!(database, tx => record_progress(&mut tx, attempt, progress, event)).await
 }

@@ -1,8 +1,8 @@
 //! Phase `publish`: records metrics, model version and final status in one transaction.
 
 use aprendiz_dataset::Dataset;
+use aprendiz_db::Database;
 use aprendiz_runs::{AttemptId, DatasetId, NewMetric, NewModelVersion, RunsError, TrainingRun};
-use sqlx::PgPool;
 
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::Evaluation;
@@ -11,7 +11,7 @@ use crate::retry::retry_on_outage;
 
 /// Publishes the model version and completes the run.
 pub(crate) async fn publish(
-    pool: &PgPool,
+    database: &Database,
     attempt: AttemptId,
     run: &TrainingRun,
     dataset: &Dataset,
@@ -27,36 +27,38 @@ pub(crate) async fn publish(
         card: &evaluation.card,
         object_keys: &upload.object_keys,
     };
-    let number = complete(pool, attempt, Some(&version), &evaluation.metrics).await?;
+    let number = complete(database, attempt, Some(&version), &evaluation.metrics).await?;
     tracing::info!(model.name = run.model, model.number = number, "model version published");
     Ok(())
 }
 
 /// Completes a run that trains no model.
-pub(crate) async fn publish_metrics(pool: &PgPool, attempt: AttemptId, metrics: &[NewMetric]) -> Result<(), Interruption> {
-    complete(pool, attempt, None, metrics).await?;
+pub(crate) async fn publish_metrics(database: &Database, attempt: AttemptId, metrics: &[NewMetric]) -> Result<(), Interruption> {
+    complete(database, attempt, None, metrics).await?;
     Ok(())
 }
 
 async fn complete(
-    pool: &PgPool,
+    database: &Database,
     attempt: AttemptId,
     version: Option<&NewModelVersion<'_>>,
     metrics: &[NewMetric],
 ) -> Result<Option<i32>, RunsError> {
-    retry_on_outage!(complete_once(pool, attempt, version, metrics))
+    retry_on_outage!(complete_once(database, attempt, version, metrics))
 }
 
 /// A cut connection may hide that the run has succeeded already; the retry then finds the lease gone.
 async fn complete_once(
-    pool: &PgPool,
+    database: &Database,
     attempt: AttemptId,
     version: Option<&NewModelVersion<'_>>,
     metrics: &[NewMetric],
 ) -> Result<Option<i32>, RunsError> {
-    let mut conn = pool.acquire().await?;
-    match aprendiz_runs::publish(&mut conn, attempt, version, metrics).await {
-        Err(RunsError::LeaseLost { .. }) if aprendiz_runs::has_succeeded(&mut conn, attempt).await? => Ok(None),
-        published => published,
-    }
+    let mut tx = database.begin().await?;
+    let number = match aprendiz_runs::publish(&mut tx, attempt, version, metrics).await {
+        Err(RunsError::LeaseLost { .. }) if aprendiz_runs::has_succeeded(&mut tx, attempt).await? => None,
+        published => published?,
+    };
+    tx.commit().await?;
+    Ok(number)
 }

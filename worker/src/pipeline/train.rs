@@ -53,10 +53,14 @@ pub(crate) async fn train(
         let mut uploading = std::pin::pin!(checkpoints.upload_checkpoints(latest_checkpoint));
         let mut child = std::pin::pin!(child);
         let outcome = tokio::select! {
-            outcome = &mut child => outcome?,
+            outcome = &mut child => outcome,
             Err(interruption) = &mut uploading => return Err(interruption),
         };
-        match outcome {
+        if let Err(Interruption::Failed(_)) = &outcome {
+            // the next attempt resumes from the last checkpoint of a killed process
+            uploading.as_mut().await?;
+        }
+        match outcome? {
             ChildOutcome::Trained(summary) => {
                 checkpoints.record_resume(summary.resumed_from_step).await?;
                 Ok(summary)
@@ -72,7 +76,7 @@ pub(crate) async fn train(
     };
     tokio::select! {
         summary = work => summary,
-        interruption = report_progress(&deps.pool, attempt, latest_progress, Some(EventKind::Metric)) => Err(interruption),
+        interruption = report_progress(&deps.database, attempt, latest_progress, Some(EventKind::Metric)) => Err(interruption),
     }
 }
 

@@ -6,6 +6,7 @@ use aprendiz_runs::{AttemptId, TrainingRun};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::blocking::run_blocking;
 use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::objects::upload_files;
@@ -23,9 +24,7 @@ pub(crate) struct UploadedModel {
 pub(crate) async fn upload(deps: &Deps, attempt: AttemptId, run: &TrainingRun, scratch: &Scratch) -> Result<UploadedModel, Interruption> {
     let folder = scratch.model();
     let model_dir = folder.clone();
-    let manifest = tokio::task::spawn_blocking(move || manifest::write(&model_dir))
-        .await
-        .map_err(|error| Interruption::retryable("upload_failed", error.to_string()))??;
+    let manifest = run_blocking(move || manifest::write(&model_dir)).await?;
     let prefix = ObjectPrefix::model(&run.model, attempt.run_id.0, attempt.number);
     let mut paths: Vec<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
     paths.push(MANIFEST_FILE);

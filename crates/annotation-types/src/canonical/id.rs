@@ -1,5 +1,7 @@
 //! Ids that passed through a spreadsheet or a data frame.
 
+use crate::comparison::is_invisible;
+
 /// How an id was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdReading {
@@ -15,10 +17,19 @@ pub enum IdReading {
 const MAX_EXACT: u64 = 1 << 53;
 
 /// Reads an id: `1301.0` is 1301, `'1402` and `="1403"` are marks of spreadsheets for text. `1,401E+03` has all digits of 1401, but
-/// `1.30E+03` lacks the last one.
+/// `1.30E+03` lacks the last one. Invisible characters around an id, such as the byte-order mark of a file that was appended to another, do
+/// not belong to it.
 #[must_use]
 pub fn read_id(text: &str) -> IdReading {
     let text = text.trim();
+    let visible = text.trim_matches(|character: char| character.is_whitespace() || is_invisible(character));
+    match read_visible_id(visible) {
+        IdReading::AsWritten if visible != text => IdReading::Restored(visible.to_owned()),
+        reading => reading,
+    }
+}
+
+fn read_visible_id(text: &str) -> IdReading {
     if let Some(inner) = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')) {
         return IdReading::Restored(inner.trim().to_owned());
     }
@@ -78,6 +89,10 @@ mod tests {
             ("1,401E+03", "1401"),
             ("1.304e3", "1304"),
             ("1.304000e+03", "1304"),
+            ("\u{feff}1402", "1402"),
+            ("1402\u{200b}", "1402"),
+            ("\u{202a}A-7\u{202c}", "A-7"),
+            ("\u{feff}1301.0", "1301"),
         ] {
             assert_eq!(read_id(text), IdReading::Restored(id.to_owned()), "{text}");
         }

@@ -10,7 +10,7 @@ pub use date::canonical_date;
 pub use id::{IdReading, read_id};
 pub use number::{canonical_number, is_plain_number};
 
-use crate::comparison::{canonical as canonical_text, comparable};
+use crate::comparison::{canonical as canonical_text, comparable, distinct};
 use crate::field_kind::FieldKind;
 
 /// Returns the canonical form of a value of this kind. A value that is not of this kind is taken as a text, so no value is lost.
@@ -28,14 +28,7 @@ pub fn canonical_value(kind: FieldKind, value: &str) -> String {
 /// Returns the canonical forms of values, without empty and repeated ones; the first occurrence stays.
 #[must_use]
 pub fn canonical_values(kind: FieldKind, values: &[String]) -> Vec<String> {
-    let mut canonical: Vec<String> = Vec::with_capacity(values.len());
-    for value in values {
-        let value = canonical_value(kind, value);
-        if !value.is_empty() && !canonical.contains(&value) {
-            canonical.push(value);
-        }
-    }
-    canonical
+    distinct(values.iter().map(|value| canonical_value(kind, value)))
 }
 
 /// Whether two values of a field of unknown kind are equal: as texts, or as plain numbers.

@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::documents::metadata::Metadata;
 use crate::splits::Split;
 
 /// A document without its text.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Document {
     /// Id in this installation.
     pub id: Uuid,
@@ -26,7 +26,8 @@ pub struct Document {
     /// SHA-256 of the latest text, lower-case hex.
     pub checksum: String,
     /// Other keys of the task; never used as features.
-    pub metadata: Value,
+    #[schema(value_type = Object)]
+    pub metadata: Metadata,
     /// Split of the document; missing until one is assigned.
     pub split: Option<Split>,
     /// Time of the first import.
@@ -36,7 +37,7 @@ pub struct Document {
 }
 
 /// A document with its latest text.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct DocumentText {
     /// The document.
     #[serde(flatten)]

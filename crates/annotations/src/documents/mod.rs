@@ -2,8 +2,10 @@
 
 mod annotation;
 mod document;
+mod metadata;
 mod read;
 
 pub use annotation::{Annotation, list_annotations};
 pub use document::{Document, DocumentCursor, DocumentFilter, DocumentText};
+pub use metadata::Metadata;
 pub use read::{get, list, unknown_ids};

@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::documents::document::{Document, DocumentCursor, DocumentFilter, DocumentText};
+use crate::documents::metadata::Metadata;
 use crate::error::AnnotationsError;
 use crate::splits::Split;
 
@@ -20,7 +21,7 @@ pub async fn list(
     let documents = sqlx::query_as!(
         Document,
         r#"
-        SELECT d.id, d.source, d.project, d.task_id, d.file_name, d.content_type, d.checksum, d.metadata,
+        SELECT d.id, d.source, d.project, d.task_id, d.file_name, d.content_type, d.checksum, d.metadata AS "metadata: Metadata",
                (SELECT s.split FROM document_splits s WHERE s.document_id = d.id ORDER BY s.version DESC LIMIT 1) AS "split: Split",
                d.created_at, d.updated_at
         FROM documents d
@@ -50,7 +51,7 @@ pub async fn list(
 pub async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Option<DocumentText>, AnnotationsError> {
     let row = sqlx::query!(
         r#"
-        SELECT d.id, d.source, d.project, d.task_id, d.file_name, d.content_type, d.checksum, d.metadata,
+        SELECT d.id, d.source, d.project, d.task_id, d.file_name, d.content_type, d.checksum, d.metadata AS "metadata: Metadata",
                (SELECT s.split FROM document_splits s WHERE s.document_id = d.id ORDER BY s.version DESC LIMIT 1) AS "split: Split",
                d.created_at, d.updated_at, t.text, t.version
         FROM documents d

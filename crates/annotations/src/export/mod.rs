@@ -18,6 +18,6 @@ pub use cursor::ExportCursor;
 pub use field_types::{FieldType, field_types};
 pub use label_studio::{TaskParts, write_task};
 pub use reader::ExportReader;
-pub use row::{ExportedAnnotation, write_line};
+pub use row::{ExportEnd, ExportedAnnotation, read_end_line, write_end_line, write_line};
 pub use selection::ExportSelection;
 pub use types::{ExportedDocument, ExportedEvent, ExportedField, ExportedPrediction};

@@ -1,7 +1,9 @@
 //! Export rows: one field of one document, with its state as of the position and its history.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::export::types::{ExportedDocument, ExportedEvent, ExportedField, ExportedPrediction};
@@ -80,6 +82,38 @@ pub fn write_line(annotation: &ExportedAnnotation<'_>, to: &mut Vec<u8>) {
     to.push(b'\n');
 }
 
+/// Appends the line that ends an export. The framing of HTTP does not show the end behind every proxy, so the content must: without this
+/// line an export is not complete.
+///
+/// # Panics
+/// Never: a number is plain data.
+pub fn write_end_line(end: ExportEnd, to: &mut Vec<u8>) {
+    serde_json::to_writer(&mut *to, &EndLine { end }).expect("a number is plain data");
+    to.push(b'\n');
+}
+
+/// Reads the line that ends an export; `None` for a row.
+#[must_use]
+pub fn read_end_line(line: &[u8]) -> Option<ExportEnd> {
+    // cheap for rows, which start with another key
+    let line: EndLine = line.starts_with(br#"{"end":"#).then(|| serde_json::from_slice(line).ok()).flatten()?;
+    Some(line.end)
+}
+
+/// What the last line of an export says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportEnd {
+    /// Number of rows before it in the same response.
+    pub rows: u64,
+    /// Position of the export.
+    pub position: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EndLine {
+    end: ExportEnd,
+}
+
 /// Same rule as `state_sql.rs`, for the state as of a position. Values are compared as sets.
 fn derive_status(predicted: Option<&[String]>, accepted: Option<&[String]>) -> ReviewStatus {
     let predicted = predicted.unwrap_or_default();
@@ -88,11 +122,7 @@ fn derive_status(predicted: Option<&[String]>, accepted: Option<&[String]>) -> R
         Some([]) if predicted.is_empty() => ReviewStatus::Missing,
         Some([]) => ReviewStatus::Rejected,
         Some(_) if predicted.is_empty() => ReviewStatus::New,
-        Some(accepted)
-            if accepted.iter().all(|value| predicted.contains(value)) && predicted.iter().all(|value| accepted.contains(value)) =>
-        {
-            ReviewStatus::Ok
-        }
+        Some(accepted) if accepted.iter().collect::<HashSet<_>>() == predicted.iter().collect() => ReviewStatus::Ok,
         Some(_) => ReviewStatus::Corrected,
     }
 }
@@ -100,6 +130,20 @@ fn derive_status(predicted: Option<&[String]>, accepted: Option<&[String]>) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_line_differs_from_every_row() {
+        let end = ExportEnd { rows: 7, position: 40 };
+        let mut line = Vec::new();
+        write_end_line(end, &mut line);
+        assert_eq!(line, b"{\"end\":{\"rows\":7,\"position\":40}}\n");
+        assert_eq!(read_end_line(line.trim_ascii_end()), Some(end));
+        for other in
+            [&b"{\"document_id\":\"a\",\"end\":{\"rows\":7,\"position\":40}}"[..], b"{\"end\":{\"rows\":7,\"pos", b"{\"end\":1}", b""]
+        {
+            assert_eq!(read_end_line(other), None, "{}", String::from_utf8_lossy(other));
+        }
+    }
 
     #[test]
     fn the_status_follows_from_both_values() {

@@ -1,9 +1,14 @@
 //! Types of fields and of their definitions.
 
+use std::collections::HashSet;
+
 use aprendiz_annotation_types::{Cardinality, FieldKind, Normalization, canonical, comparable, is_valid_field_name};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+/// Maximum number of allowed values of one field.
+const MAX_ALLOWED_VALUES: usize = 10_000;
 
 /// A field with its current definition.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -75,25 +80,30 @@ impl FieldDefinition {
         if !is_valid_field_name(name) {
             return Err("a name has 1 to 100 letters, digits or `_.:-` and starts with a letter, a digit or `_`".to_owned());
         }
-        if let Some(normalization) = &self.normalization {
-            normalization.check(self.allowed_values.as_deref())?;
+        if let Some(allowed) = &self.allowed_values {
+            check_allowed_values(allowed)?;
         }
-        let Some(allowed) = &self.allowed_values else {
-            return Ok(());
-        };
-        if allowed.is_empty() {
-            return Err("allowed_values is empty: omit it if the values are unknown".to_owned());
-        }
-        for (index, value) in allowed.iter().enumerate() {
-            if value.trim() != value || value.is_empty() || value.contains('\0') {
-                return Err(format!("allowed value {value:?} is empty, has leading or trailing blanks, or contains a NUL character"));
-            }
-            if allowed[..index].iter().any(|other| comparable(other) == comparable(value)) {
-                return Err(format!("allowed value {value:?} is listed twice"));
-            }
-        }
-        Ok(())
+        self.normalization.as_ref().map_or(Ok(()), |normalization| normalization.check(self.allowed_values.as_deref()))
     }
+}
+
+fn check_allowed_values(allowed: &[String]) -> Result<(), String> {
+    if allowed.is_empty() {
+        return Err("allowed_values is empty: omit it if the values are unknown".to_owned());
+    }
+    if allowed.len() > MAX_ALLOWED_VALUES {
+        return Err(format!("there are {} allowed values; at most {MAX_ALLOWED_VALUES} are possible", allowed.len()));
+    }
+    let mut seen = HashSet::with_capacity(allowed.len());
+    for value in allowed {
+        if value.trim() != value || value.is_empty() || value.contains('\0') {
+            return Err(format!("allowed value {value:?} is empty, has leading or trailing blanks, or contains a NUL character"));
+        }
+        if !seen.insert(comparable(value)) {
+            return Err(format!("allowed value {value:?} is listed twice"));
+        }
+    }
+    Ok(())
 }
 
 impl FieldDefinition {
@@ -123,6 +133,10 @@ mod tests {
         };
         assert!(with(&["a", "b"]).validate("law").is_ok());
         assert!(with(&[]).validate("law").unwrap_err().contains("empty"));
+        let many: Vec<String> = (0..=MAX_ALLOWED_VALUES).map(|number| number.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert!(with(&many).validate("law").unwrap_err().contains("10001 allowed values; at most 10000"));
+        assert!(with(&many[1..]).validate("law").is_ok());
         assert!(with(&["a", "a"]).validate("law").unwrap_err().contains("twice"));
         assert!(with(&["Goiás", "Goia\u{301}s"]).validate("law").unwrap_err().contains("twice"));
         assert_eq!(with(&["Goia\u{301}s"]).canonical(), with(&["Goiás"]));

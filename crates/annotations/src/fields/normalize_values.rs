@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aprendiz_annotation_types::{FieldKind, Normalization, Normalizer, canonical_values};
 use aprendiz_db::AdvisoryLock;
+use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection};
 use utoipa::ToSchema;
@@ -107,7 +108,7 @@ pub async fn normalize_values(conn: &mut PgConnection, field: &str, actor: &str)
 
 /// Returns the distinct stored values that change, old and new, as array literals.
 async fn changed_values(conn: &mut PgConnection, field: &str, form: &CanonicalForm) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
-    let stored = sqlx::query_scalar!(
+    let mut stored = sqlx::query_scalar!(
         r#"
         SELECT accepted_value AS "value!" FROM annotations WHERE field = $1 AND cardinality(accepted_value) > 0
         UNION
@@ -115,10 +116,9 @@ async fn changed_values(conn: &mut PgConnection, field: &str, form: &CanonicalFo
         "#,
         field
     )
-    .fetch_all(conn)
-    .await?;
+    .fetch(conn);
     let (mut old, mut new) = (Vec::new(), Vec::new());
-    for value in stored {
+    while let Some(value) = stored.try_next().await? {
         let normal = form.apply(&value);
         if normal != value {
             old.push(array_literal(&value));

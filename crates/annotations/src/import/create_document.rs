@@ -1,5 +1,6 @@
 //! Creates a single document like an import does: the same checks, near-duplicates, splits and versions.
 
+use aprendiz_annotation_types::{HTML_TEXT, MOJIBAKE_TEXT, has_mojibake, is_html};
 use aprendiz_db::AdvisoryLock;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -12,12 +13,14 @@ use crate::near_duplicates;
 use crate::splits::SplitRatios;
 
 /// Result of [`create_document`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatedDocument {
     /// Id of the document.
     pub id: Uuid,
     /// Whether it is new; otherwise it already existed with the same content.
     pub created: bool,
+    /// What an import would note about the document.
+    pub warnings: Vec<String>,
 }
 
 /// Creates a document, unless it already exists with the same text, file name and metadata.
@@ -29,9 +32,16 @@ pub struct CreatedDocument {
 pub async fn create_document(conn: &mut PgConnection, new: NewDocument, ratios: SplitRatios) -> Result<CreatedDocument, ImportError> {
     let source = new.source.clone();
     let document = new.validate()?;
+    let found = [(is_html(&document.text), HTML_TEXT), (has_mojibake(&document.text), MOJIBAKE_TEXT)];
+    let warnings: Vec<String> = found.into_iter().filter(|(applies, _)| *applies).map(|(_, warning)| warning.to_owned()).collect();
     let name = format!("{source}/{}/{}", document.project, document.task_id);
-    let mut batch = Batch::default();
-    batch.push_document(0, &document, ratios);
+    // on a thread of its own: the sketch of a long text takes a while
+    let staging = tokio::task::spawn_blocking(move || {
+        let mut batch = Batch::default();
+        batch.push_document(0, &document, ratios);
+        batch
+    });
+    let batch = staging.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
 
     let mut transaction = conn.begin().await?;
     let conn = &mut *transaction;
@@ -50,7 +60,7 @@ pub async fn create_document(conn: &mut PgConnection, new: NewDocument, ratios: 
             return Err(ImportError::DocumentExists { document: name, id });
         }
         transaction.rollback().await?;
-        return Ok(CreatedDocument { id, created: false });
+        return Ok(CreatedDocument { id, created: false, warnings });
     }
     documents::upsert(conn, &source).await?;
     splits::find_near_duplicates(conn, ratios).await?;
@@ -62,5 +72,5 @@ pub async fn create_document(conn: &mut PgConnection, new: NewDocument, ratios: 
     near_duplicates::drop(conn).await?;
     staging::drop(conn).await?;
     transaction.commit().await?;
-    Ok(CreatedDocument { id, created: true })
+    Ok(CreatedDocument { id, created: true, warnings })
 }

@@ -1,6 +1,6 @@
 //! The importer of Label Studio files: connects the reading thread with the writing transaction.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,10 +11,12 @@ use tokio::sync::mpsc;
 use tracing::info;
 use uuid::Uuid;
 
+use crate::clock::read_clock;
 use crate::fields::{load_field_names, load_normalizers};
 use crate::import::error::ImportError;
 use crate::import::merge::{ParsedImport, merge};
 use crate::import::options::ImportOptions;
+use crate::import::reader_thread;
 use crate::import::report::{ImportReport, Progress, Stage};
 use crate::import::staging::{self, Batch, read_batches};
 
@@ -57,7 +59,8 @@ async fn import(
     let import_id = options.import_id.unwrap_or_else(Uuid::now_v7);
     let mut transaction = conn.begin().await?;
     let normalizers = load_normalizers(&mut transaction).await?;
-    let read_options = options.read_options(normalizers, load_field_names(&mut transaction).await?);
+    let field_names = load_field_names(&mut transaction).await?;
+    let read_options = options.read_options(normalizers, field_names, read_clock(&mut transaction).await?);
     staging::create(&mut transaction).await?;
 
     let bytes_read = Arc::new(AtomicU64::new(0));
@@ -73,8 +76,7 @@ async fn import(
         on_progress(Progress { stage: Stage::Reading, bytes_read: bytes_read.load(Ordering::Relaxed), tasks });
     }
     let bytes = || bytes_read.load(Ordering::Relaxed);
-    // a panic of the reader or the parser: the file was not read to its end, so nothing may be stored
-    let summary = reading.await.map_err(|error| ReadError::Io { bytes_read: bytes(), source: io::Error::other(error) })??;
+    let summary = reader_thread::join(reading).await.map_err(|source| ReadError::Io { bytes_read: bytes(), source })??;
 
     on_progress(Progress { stage: Stage::Storing, bytes_read: bytes(), tasks: tasks.max(summary.tasks) });
     let parsed = ParsedImport { import_id, started_at, bytes: bytes(), summary };

@@ -16,6 +16,7 @@ mod new_document;
 mod options;
 mod quarantine;
 mod queue;
+mod reader_thread;
 mod report;
 mod staging;
 mod storable;
@@ -29,7 +30,7 @@ pub use new_document::NewDocument;
 pub use options::{ImportLimits, ImportOptions};
 pub use quarantine::{QuarantineEntry, quarantined_file, quarantined_tasks};
 pub use queue::{
-    ClaimedImport, ImportState, ImportStatus, StoredOptions, claim_import, declare_import_object, fail_import, finish_import, import_state,
-    list_imports, release_import, renew_import, request_import,
+    ClaimedImport, ImportState, ImportStatus, StoredFile, StoredOptions, claim_import, declare_import_object, fail_import,
+    find_stored_files, finish_import, import_state, list_imports, record_import_upload, release_import, renew_import, request_import,
 };
 pub use report::{ImportReport, NewField, Progress, Stage, StatusCounts};

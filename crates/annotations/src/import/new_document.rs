@@ -1,8 +1,9 @@
 //! A single document to be imported, and its validation.
 
-use aprendiz_annotation_types::{MAX_ID_CHARS, describe_address};
-use serde_json::{Map, Value};
+use aprendiz_annotation_types::{MAX_ID_CHARS, describe_address, is_blank, is_missing_word};
+use serde_json::Value;
 
+use crate::documents::Metadata;
 use crate::import::error::ImportError;
 use crate::import::staging::StagedDocument;
 
@@ -24,7 +25,7 @@ pub struct NewDocument {
     /// Original file name; never a feature.
     pub file_name: Option<String>,
     /// Other properties; never features.
-    pub metadata: Map<String, Value>,
+    pub metadata: Metadata,
     /// The text; not empty, at most 10 MiB.
     pub text: String,
 }
@@ -47,8 +48,11 @@ impl NewDocument {
         {
             return invalid("file_name", format!("use 1 to {MAX_FILE_NAME_CHARS} characters without NUL, or omit it"));
         }
-        if self.text.trim().is_empty() {
+        if is_blank(&self.text) {
             return invalid("text", "it is empty".to_owned());
+        }
+        if is_missing_word(&self.text) {
+            return invalid("text", format!("it is `{}`, a word for a missing value: send the text itself", self.text.trim()));
         }
         if let Some(kind) = describe_address(&self.text) {
             return invalid("text", format!("it is only an address ({kind}), not the text of a document: send the text itself"));
@@ -59,13 +63,17 @@ impl NewDocument {
         if self.text.contains('\0') {
             return invalid("text", "it contains a NUL character, which the database cannot store".to_owned());
         }
-        let metadata = Value::Object(self.metadata);
-        if contains_nul(&metadata) {
-            return invalid("metadata", "it contains a NUL character, which the database cannot store".to_owned());
-        }
-        let metadata = metadata.to_string();
+        let metadata = self.metadata.get().to_owned();
         if metadata.len() > MAX_METADATA_BYTES {
             return invalid("metadata", format!("it has {} bytes; at most {MAX_METADATA_BYTES} are allowed", metadata.len()));
+        }
+        // parsed only to check it: the text keeps the digits of all numbers
+        match serde_json::from_str::<Value>(&metadata) {
+            Ok(parsed) if contains_nul(&parsed) => {
+                return invalid("metadata", "it contains a NUL character, which the database cannot store".to_owned());
+            }
+            Ok(_) => {}
+            Err(error) => return invalid("metadata", error.to_string()),
         }
         Ok(StagedDocument { project: self.project, task_id: self.task_id, file_name: self.file_name, metadata, text: self.text })
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aprendiz_annotation_types::{FieldNames, Normalizer};
+use aprendiz_annotation_types::{Clock, FieldNames, Normalizer};
 use aprendiz_label_studio::{GroundTruth, ReadLimits, ReadOptions};
 use uuid::Uuid;
 
@@ -69,7 +69,7 @@ impl ImportOptions {
     }
 
     /// The part of the options that concerns reading.
-    pub(super) fn read_options(&self, normalizers: BTreeMap<String, Normalizer>, field_names: FieldNames) -> ReadOptions {
+    pub(super) fn read_options(&self, normalizers: BTreeMap<String, Normalizer>, field_names: FieldNames, clock: Clock) -> ReadOptions {
         ReadOptions {
             project: self.project.clone(),
             text_key: self.text_key.clone(),
@@ -82,6 +82,7 @@ impl ImportOptions {
             },
             normalizers: Arc::new(normalizers),
             field_names: Arc::new(field_names),
+            clock: Some(clock),
         }
     }
 }

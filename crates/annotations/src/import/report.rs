@@ -117,7 +117,7 @@ pub struct ImportReport {
     pub drafts_ignored: u64,
     /// Reviews retracted or changed because their annotations are no longer in the file; only with `mirror`.
     #[serde(default)]
-    pub reviews_withdrawn: u64,
+    pub reviews_retracted: u64,
     /// Inconsistencies that did not prevent the import.
     pub warnings: Vec<String>,
     /// When reading began.

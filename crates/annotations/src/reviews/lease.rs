@@ -35,7 +35,28 @@ pub async fn acquire_lease(
     let conn = &mut *transaction;
     lock_document(conn, document).await?;
     check_document(conn, document).await?;
-    let acquired = sqlx::query_as!(
+    let lease = loop {
+        if let Some(lease) = try_acquire(conn, document, reviewer, actor, duration).await? {
+            break lease;
+        }
+        // a lease that has ended since the statement above is free
+        if let Some(held) = read(conn, document).await? {
+            return Err(ReviewError::Leased(Box::new(held)));
+        }
+    };
+    transaction.commit().await?;
+    Ok(lease)
+}
+
+/// Acquires or renews the lease, unless another reviewer holds it.
+async fn try_acquire(
+    conn: &mut PgConnection,
+    document: Uuid,
+    reviewer: &str,
+    actor: &str,
+    duration: Duration,
+) -> Result<Option<ReviewLease>, sqlx::Error> {
+    sqlx::query_as!(
         ReviewLease,
         r#"
         INSERT INTO review_leases AS l (document_id, reviewer, actor, acquired_at, expires_at)
@@ -54,15 +75,8 @@ pub async fn acquire_lease(
         actor,
         duration.as_secs_f64(),
     )
-    .fetch_optional(&mut *conn)
-    .await?;
-    let Some(lease) = acquired else {
-        // it may have expired since the statement above; a retry then succeeds
-        let held = read(conn, document).await?.ok_or(sqlx::Error::RowNotFound)?;
-        return Err(ReviewError::Leased(Box::new(held)));
-    };
-    transaction.commit().await?;
-    Ok(lease)
+    .fetch_optional(conn)
+    .await
 }
 
 /// Releases a lease. Returns `false` if there was no unexpired lease.

@@ -10,6 +10,7 @@ use sqlx::{Connection, PgConnection, Row};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::clock::read_clock;
 use crate::documents::Annotation;
 use crate::reviews::definition::load_definition;
 use crate::reviews::duplicate::{Duplicate, find_duplicate};
@@ -75,7 +76,8 @@ pub async fn record_review(conn: &mut PgConnection, mut new: NewReview) -> Resul
                 return Err(ReviewError::NothingToUndo { document: new.document_id, field: new.field });
             }
             check_status(conn, &new).await?;
-            (write_event(conn, &new, spans.as_ref()).await?, true)
+            let seen = current.as_ref().and_then(|current| current.occurred_at);
+            (write_event(conn, &new, spans.as_ref(), seen).await?, true)
         }
     };
     let annotation = read_state(conn, new.document_id, &new.field).await?.ok_or(sqlx::Error::RowNotFound)?;
@@ -94,14 +96,7 @@ async fn check_time(conn: &mut PgConnection, occurred_at: &mut Option<DateTime<U
     }
     // the resolution of the database, so that later comparisons are exact
     *occurred_at = DateTime::from_timestamp_micros(at.timestamp_micros());
-    let ahead =
-        sqlx::query_scalar!(r#"SELECT $1::timestamptz > clock_timestamp() + interval '5 minutes' AS "ahead!""#, at).fetch_one(conn).await?;
-    if ahead {
-        let reason = "is more than 5 minutes ahead of the clock of the database: correct the clock, or omit the time";
-        Err(invalid("occurred_at", reason))
-    } else {
-        Ok(())
-    }
+    read_clock(conn).await?.check(at).map_err(|reason| invalid("occurred_at", format!("{reason}; correct the clock, or omit the time")))
 }
 
 async fn latest_text(conn: &mut PgConnection, document: Uuid) -> Result<String, sqlx::Error> {
@@ -144,8 +139,14 @@ async fn check_status(conn: &mut PgConnection, new: &NewReview) -> Result<(), Re
     if stated == actual { Ok(()) } else { Err(ReviewError::StatusContradicts { stated, actual }) }
 }
 
-/// Writes the event and derives the state. Returns the position of the event.
-async fn write_event(conn: &mut PgConnection, new: &NewReview, spans: Option<&Value>) -> Result<i64, ReviewError> {
+/// Writes the event and derives the state. Returns the position of the event. Without a time of its own the review is later than the
+/// state that it changes, even if another clock was fast when that was written.
+async fn write_event(
+    conn: &mut PgConnection,
+    new: &NewReview,
+    spans: Option<&Value>,
+    seen: Option<DateTime<Utc>>,
+) -> Result<i64, ReviewError> {
     // takes the position lock in a statement of its own: the following statements see everything committed before it was granted
     let position = sqlx::query_scalar!(r#"SELECT next_position() AS "position!""#).fetch_one(&mut *conn).await?;
     check_document(conn, new.document_id).await?;
@@ -163,7 +164,9 @@ async fn write_event(conn: &mut PgConnection, new: &NewReview, spans: Option<&Va
              (position, document_id, field, value, review_status, spans, note, reviewer, actor, source, source_ref, occurred_at)
          SELECT $1, $2, $3, coalesce(accepted, '{}'), ",
         status!(),
-        ", $6, $7, $8, $9, $10, $11, coalesce($12, clock_timestamp())
+        ", $6, $7, $8, $9, $10, $11,
+             -- greatest ignores NULL
+             coalesce($12, greatest(clock_timestamp(), $13 + interval '1 microsecond'))
          FROM (SELECT CASE WHEN NOT $5 THEN $4::text[] END AS accepted, ",
         latest_prediction!("x.value", "$2", "$3"),
         " AS predicted) both_values"
@@ -180,6 +183,7 @@ async fn write_event(conn: &mut PgConnection, new: &NewReview, spans: Option<&Va
     .bind(&new.source)
     .bind(source_ref)
     .bind(new.occurred_at)
+    .bind(seen)
     .execute(&mut *conn)
     .await?;
     sqlx::query(derive_states!("SELECT $1::uuid AS document_id, $2::text AS field"))

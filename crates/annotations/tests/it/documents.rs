@@ -55,6 +55,33 @@ async fn a_document_has_its_latest_text_and_its_annotations() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn numbers_in_metadata_keep_all_digits_and_never_hide_a_document() {
+    with_database(|pool| async move {
+        let mut full = task(1);
+        full["data"]["largest"] = json!(f64::MAX);
+        full["data"]["smallest"] = json!(f64::from_bits(1));
+        import(&pool, file(&[full])).await.unwrap();
+        let too_large = format!("[{{\"id\": 2, \"project\": 1, \"data\": {{\"text\": \"t\", \"n\": {}}}}}]", "7".repeat(400));
+        let report = import(&pool, too_large.into_bytes()).await.unwrap();
+        assert_eq!((report.quarantined, report.quarantined_tasks[0].task_id.as_deref()), (1, Some("2")));
+
+        let mut conn = pool.acquire().await.unwrap();
+        let listed = documents::list(&mut conn, &DocumentFilter::default(), None, 10).await.unwrap();
+        let metadata: serde_json::Value = serde_json::from_str(listed[0].metadata.get()).unwrap();
+        assert_eq!((metadata["largest"].as_f64(), metadata["smallest"].as_f64()), (Some(f64::MAX), Some(f64::from_bits(1))));
+
+        // PostgreSQL holds numbers that no program reads as a number
+        let digits = "7".repeat(400);
+        let statement = "UPDATE documents SET metadata = jsonb_build_object('n', $1::text::numeric)";
+        sqlx::query(statement).bind(&digits).execute(&pool).await.unwrap();
+        let shown = documents::get(&mut conn, listed[0].id).await.unwrap().unwrap();
+        assert_eq!(shown.document.metadata.get(), format!("{{\"n\": {digits}}}"));
+        assert!(serde_json::to_string(&shown).unwrap().contains(&digits));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fields_count_their_reviews_and_can_be_declared() {
     with_database(|pool| async move {
         let mut predicted = task(3);

@@ -395,7 +395,7 @@ async fn mirroring_an_aprendiz_export_retracts_nothing() {
         let mut options = ImportOptions::new("test");
         options.mirror = true;
         let report = import_with(&pool, export_tasks(&pool, TaskParts::Everything).await, &options).await.unwrap();
-        assert_eq!((report.reviews_withdrawn, report.events_created), (0, 0));
+        assert_eq!((report.reviews_retracted, report.events_created), (0, 0));
         assert!(report.warnings.iter().any(|warning| warning.contains("nothing was retracted")), "{:?}", report.warnings);
         assert!(exportable_rows(&pool).await == before);
     })

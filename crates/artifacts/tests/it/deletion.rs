@@ -1,6 +1,7 @@
 //! Deletion, listing and aborted uploads.
 
-use aprendiz_artifacts::{ListedObject, StoreError};
+use aprendiz_artifacts::{ListedObject, Store, StoreConfig, StoreError};
+use aprendiz_test_support::{FaultProxy, ObjectServer};
 
 use crate::fixture::{Fixture, PART_BYTES, bytes, sha256, store};
 
@@ -87,7 +88,34 @@ async fn aborted_uploads_accept_no_parts() {
 }
 
 #[tokio::test]
+async fn uploads_that_no_row_names_are_found_by_their_key_and_aborted() {
+    let server = ObjectServer::start(&[]).await;
+    let config =
+        StoreConfig { endpoint: Some(server.endpoint()), key_prefix: "team-a/".to_owned(), ..StoreConfig::new(ObjectServer::BUCKET) };
+    let store = Store::connect(&config).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large");
+    std::fs::write(&path, bytes(PART_BYTES)).unwrap();
+    let begun = store.begin_upload("imports/a", &path).await.unwrap();
+    let other = store.begin_upload("imports/ab", &path).await.unwrap();
+    let listed = store.incomplete_uploads("imports/", 100).await.unwrap().unwrap();
+    assert_eq!(listed.iter().map(|upload| upload.key.as_str()).collect::<Vec<_>>(), ["imports/a", "imports/ab"]);
+    assert!(listed.iter().all(|upload| upload.initiated_at.is_some()));
+
+    store.abort_uploads_of("imports/a").await.unwrap();
+    let listed = store.incomplete_uploads("imports/", 100).await.unwrap().unwrap();
+    assert_eq!(listed.iter().map(|upload| upload.key.as_str()).collect::<Vec<_>>(), ["imports/ab"]);
+    assert!(begun.finish().await.is_err());
+    other.finish().await.unwrap();
+}
+
+#[tokio::test]
 async fn servers_without_upload_listing_return_none() {
     let fixture = Fixture::new().await;
-    assert_eq!(fixture.store.incomplete_uploads("models/", 100).await.unwrap(), None);
+    let proxy = FaultProxy::start(&fixture.bucket.address());
+    proxy.answer("HTTP/1.1 501 Not Implemented\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    let config = StoreConfig { endpoint: Some(format!("http://{}", proxy.address())), ..StoreConfig::new(fixture.bucket.name()) };
+    let store = Store::connect(&config).await.unwrap();
+    assert_eq!(store.incomplete_uploads("models/", 100).await.unwrap(), None);
+    store.abort_uploads_of("models/a").await.unwrap();
 }

@@ -1,7 +1,6 @@
 //! Test fixture: a temporary bucket and a temporary directory.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use aprendiz_artifacts::{Object, ObjectRange, Store, StoreConfig};
 use aprendiz_test_support::TestBucket;
@@ -55,7 +54,7 @@ impl Fixture {
 
 /// A store with the credentials from the environment.
 pub(crate) async fn store(bucket: &str, key_prefix: &str) -> Store {
-    Store::connect(&StoreConfig { bucket: bucket.to_owned(), key_prefix: key_prefix.to_owned(), timeout: Duration::from_secs(30) }).await
+    Store::connect(&StoreConfig { key_prefix: key_prefix.to_owned(), ..StoreConfig::new(bucket) }).await.unwrap()
 }
 
 /// Test data in which no two blocks are equal.

@@ -4,12 +4,10 @@
 //! without a worker; used by `deploy/bench/dataset.sh`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Instant;
 
 use aprendiz_dataset::{DatasetError, Format, PairsRequest, Selection, SelectionRequest, build};
-use sqlx::ConnectOptions;
-use sqlx::postgres::PgConnectOptions;
+use aprendiz_db::Session;
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
@@ -21,7 +19,7 @@ async fn main() -> Result<(), DatasetError> {
     let mut arguments = arguments.into_iter();
     let dir: PathBuf = arguments.next().expect("usage: aprendiz-snapshot DIR [--parquet-only] [--pairs] [FIELD...]").into();
     let url = std::env::var("DATABASE_URL").expect("DATABASE_URL must be set");
-    let database = PgConnectOptions::from_str(&url)?;
+    let database = Session::new(url.parse()?);
     let mut conn = database.connect().await?;
     let position: i64 = sqlx::query_scalar("SELECT last_value FROM positions").fetch_one(&mut conn).await?;
     let request = SelectionRequest { fields: arguments.collect(), min_support: 2, pairs, position, ..SelectionRequest::default() };

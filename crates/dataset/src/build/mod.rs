@@ -14,8 +14,8 @@ mod writer;
 
 use std::path::Path;
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection};
+use aprendiz_db::Session;
+use sqlx::PgConnection;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -53,7 +53,7 @@ pub struct BuildProgress {
 /// # Errors
 /// [`DatasetError::SplitLeak`], [`DatasetError::NoExamples`], [`DatasetError::Cancelled`], and errors of the database and of writing files.
 pub async fn build(
-    database: &PgConnectOptions,
+    database: &Session,
     selection: &Selection,
     formats: &[Format],
     dir: &Path,
@@ -67,7 +67,7 @@ pub async fn build(
 }
 
 async fn build_uncancelled(
-    database: &PgConnectOptions,
+    database: &Session,
     selection: &Selection,
     formats: &[Format],
     dir: &Path,
@@ -120,7 +120,7 @@ async fn build_uncancelled(
 }
 
 /// Fails if the splits of the selection leak into each other.
-async fn index_and_check_leakage(database: PgConnectOptions, selection: Selection) -> Result<(), DatasetError> {
+async fn index_and_check_leakage(database: Session, selection: Selection) -> Result<(), DatasetError> {
     let mut conn = database.connect().await?;
     // texts written without the importer have no sketch and would be missed
     aprendiz_annotations::near_duplicates::backfill_sketches(&mut conn).await?;

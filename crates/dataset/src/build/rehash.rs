@@ -1,7 +1,6 @@
 //! Recomputes the canonical hash of a selection without writing files.
 
-use sqlx::ConnectOptions;
-use sqlx::postgres::PgConnectOptions;
+use aprendiz_db::Session;
 use tokio::sync::watch;
 
 use crate::build::stream::stream_examples;
@@ -23,7 +22,7 @@ pub struct RehashResult {
 /// Reads the selection from the events again and hashes it. Later edits do not change the result.
 ///
 /// Dropping the future closes its connections.
-pub async fn rehash(database: &PgConnectOptions, selection: &Selection) -> Result<RehashResult, DatasetError> {
+pub async fn rehash(database: &Session, selection: &Selection) -> Result<RehashResult, DatasetError> {
     let mut conn = database.connect().await?;
     let effective_position = watermark(&mut conn, selection).await?.position;
     let (readers, examples) = read::start_readers(conn, database, selection).await?;

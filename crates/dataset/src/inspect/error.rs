@@ -24,7 +24,7 @@ pub enum InspectError {
         at: DateTime<Utc>,
     },
     /// A column of `datasets` has an unexpected form.
-    #[error("cannot read {column} of dataset {id}")]
+    #[error("cannot read {column} of dataset {id}: {source}")]
     BrokenRow {
         /// Name of the column.
         column: &'static str,

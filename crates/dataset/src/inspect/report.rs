@@ -1,6 +1,6 @@
 //! Report on the content of a snapshot and the quality of its labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use aprendiz_annotation_types::look_alike_groups;
 use serde::{Deserialize, Serialize};
@@ -106,11 +106,11 @@ pub async fn report(conn: &mut PgConnection, id: Uuid) -> Result<DatasetReport, 
 
 fn field_report(counts: RecordedField, min_support: u32) -> FieldReport {
     let RecordedField { reviewed, several_values, labels, excluded } = counts;
-    let is_excluded = |label: &Option<String>| excluded.iter().any(|excluded| excluded.label == *label);
+    let excluded: HashSet<&Option<String>> = excluded.iter().map(|excluded| &excluded.label).collect();
     let mut labels: Vec<LabelCount> = labels
         .into_iter()
         .map(|label| LabelCount {
-            rare: label.count.total() < i64::from(min_support) || is_excluded(&label.label),
+            rare: label.count.total() < i64::from(min_support) || excluded.contains(&label.label),
             label: label.label,
             train: label.count.train,
             validation: label.count.validation,

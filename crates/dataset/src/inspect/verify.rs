@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use aprendiz_annotations::erasure::{ErasedText, text_hashes};
+use aprendiz_db::Session;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection};
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -82,7 +82,7 @@ pub struct ErasureInSnapshot {
 ///
 /// # Errors
 /// [`InspectError::UnknownDataset`], and the errors of reading rows.
-pub async fn verify(database: &PgConnectOptions, id: Uuid) -> Result<Verification, InspectError> {
+pub async fn verify(database: &Session, id: Uuid) -> Result<Verification, InspectError> {
     let mut conn = database.connect().await?;
     let record = load_snapshot(&mut conn, id).await?;
     let verification = |verdict, differences, erased| Verification {

@@ -36,7 +36,6 @@ pub(crate) enum SplitAssignment {
     Assigned { split: Split, group: String },
 }
 
-/// One combination of versions of text, details and split of a document.
 struct DocumentRow {
     id: Uuid,
     source: String,
@@ -44,9 +43,6 @@ struct DocumentRow {
     task_id: String,
     file_name: Option<String>,
     metadata: Option<String>,
-    text_version: i32,
-    details_version: Option<i32>,
-    split_version: Option<i32>,
     excluded: Option<String>,
     split: Option<Split>,
     group_key: Option<String>,
@@ -60,43 +56,47 @@ pub(super) async fn read_documents(mut conn: PgConnection, selection: Selection,
 }
 
 async fn send_documents(conn: &mut PgConnection, selection: &Selection, sender: &mut Sender<Document>) -> Result<(), ReadInterruption> {
-    // Reads every version up to the position; the rows of a document are adjacent, and the latest is kept here. A join that selects the
-    // latest version would be a nested loop over all documents.
+    // One scan of each table, and the latest version of each document by a window: a join that selects the latest version would be a
+    // nested loop over all documents. Texts and metadata of older versions are not read from their storage.
     let mut rows = sqlx::query_as!(
         DocumentRow,
         r#"
-        SELECT d.id,
-               d.source,
-               d.project,
-               d.task_id,
-               c.file_name AS "file_name?",
-               c.metadata::text AS metadata,
-               t.version AS text_version,
-               c.version AS "details_version?",
-               s.version AS "split_version?",
-               CASE WHEN s.split = 'excluded' THEN s.reason END AS excluded,
-               nullif(s.split, 'excluded') AS "split: Split",
-               s.group_key AS "group_key?",
+        SELECT v.id AS "id!",
+               v.source AS "source!",
+               v.project AS "project!",
+               v.task_id AS "task_id!",
+               v.file_name AS "file_name?",
+               v.metadata::text AS metadata,
+               CASE WHEN v.split = 'excluded' THEN v.reason END AS excluded,
+               nullif(v.split, 'excluded') AS "split: Split",
+               v.group_key AS "group_key?",
                -- do not fetch texts that cannot become examples
-               CASE WHEN s.split <> 'excluded' AND (
+               CASE WHEN v.split <> 'excluded' AND (
                         r.document_id IS NOT NULL
-                        OR (NOT $6 AND EXISTS (SELECT FROM annotation_events e WHERE e.document_id = d.id AND e.field = ANY($5)))
-                    ) THEN t.text END AS text
-        FROM documents d
-        JOIN document_texts t ON t.document_id = d.id AND t.position <= $1
-        LEFT JOIN document_details c ON c.document_id = d.id AND c.position <= $1
-        LEFT JOIN document_splits s ON s.document_id = d.id AND s.position <= $1
+                        OR (NOT $6 AND EXISTS (SELECT FROM annotation_events e WHERE e.document_id = v.id AND e.field = ANY($5)))
+                    ) THEN v.text END AS text
+        FROM (
+            SELECT d.id, d.source, d.project, d.task_id, c.file_name, c.metadata, s.split, s.reason, s.group_key, t.text,
+                   row_number() OVER (
+                       PARTITION BY d.id ORDER BY t.version DESC, c.version DESC NULLS LAST, s.version DESC NULLS LAST
+                   ) AS newest
+            FROM documents d
+            JOIN document_texts t ON t.document_id = d.id AND t.position <= $1
+            LEFT JOIN document_details c ON c.document_id = d.id AND c.position <= $1
+            LEFT JOIN document_splits s ON s.document_id = d.id AND s.position <= $1
+            WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
+              AND ($3::text IS NULL OR d.source = $3)
+              AND ($4::text IS NULL OR d.project = $4)
+              AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id)
+        ) v
         LEFT JOIN (
             -- one index scan if all documents are selected; otherwise the EXISTS above looks up each document
             SELECT DISTINCT document_id
             FROM annotation_events
             WHERE $6 AND field = ANY($5)
-        ) r ON r.document_id = d.id
-        WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
-          AND ($3::text IS NULL OR d.source = $3)
-          AND ($4::text IS NULL OR d.project = $4)
-          AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id)
-        ORDER BY d.id
+        ) r ON r.document_id = v.id
+        WHERE v.newest = 1
+        ORDER BY v.id
         "#,
         selection.position,
         selection.documents.as_deref(),
@@ -106,23 +106,8 @@ async fn send_documents(conn: &mut PgConnection, selection: &Selection, sender: 
         selection.includes_all_documents(),
     )
     .fetch(conn);
-    let mut latest: Option<DocumentRow> = None;
     while let Some(row) = rows.try_next().await? {
-        match &mut latest {
-            Some(latest) if latest.id == row.id => {
-                if row.versions() > latest.versions() {
-                    *latest = row;
-                }
-            }
-            latest => {
-                if let Some(complete) = latest.replace(row) {
-                    send(complete, sender).await?;
-                }
-            }
-        }
-    }
-    if let Some(complete) = latest {
-        send(complete, sender).await?;
+        send(row, sender).await?;
     }
     Ok(())
 }
@@ -130,13 +115,6 @@ async fn send_documents(conn: &mut PgConnection, selection: &Selection, sender: 
 async fn send(row: DocumentRow, sender: &mut Sender<Document>) -> Result<(), ReadInterruption> {
     let bytes = row.text.as_ref().map_or(0, String::len) + row.metadata.as_ref().map_or(0, String::len);
     Ok(sender.push(row.try_into()?, bytes).await?)
-}
-
-impl DocumentRow {
-    /// The rows of a document hold all combinations of versions, so the greatest one holds the latest of each.
-    const fn versions(&self) -> (i32, Option<i32>, Option<i32>) {
-        (self.text_version, self.details_version, self.split_version)
-    }
 }
 
 impl TryFrom<DocumentRow> for Document {

@@ -11,13 +11,13 @@ mod examples;
 mod predictions;
 mod reviews;
 
+use aprendiz_db::Session;
 #[cfg(test)]
 pub(crate) use example::fixtures;
 pub(crate) use example::{Example, ReviewedField};
 pub(crate) use examples::{Examples, Row};
-pub use predictions::{ReviewedPrediction, reviewed_predictions};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection};
+pub use predictions::{ReviewedPredictions, reviewed_predictions};
+use sqlx::PgConnection;
 use tokio::task::JoinSet;
 
 use crate::error::DatasetError;
@@ -29,7 +29,7 @@ pub(crate) struct Readers(JoinSet<()>);
 /// Starts the readers on two connections: `conn` reads the documents, a new one reads the reviews.
 pub(crate) async fn start_readers(
     conn: PgConnection,
-    database: &PgConnectOptions,
+    database: &Session,
     selection: &Selection,
 ) -> Result<(Readers, Examples), DatasetError> {
     let reviews_conn = database.connect().await?;

@@ -8,53 +8,61 @@ use sqlx::PgConnection;
 
 use crate::selection::Selection;
 
-/// One reviewed field of one document, with its newest stored prediction.
+/// Documents of one field that have the same accepted value and the same newest prediction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReviewedPrediction {
+pub struct ReviewedPredictions {
     pub field: String,
     /// Latest accepted value as of the selection's position; empty means "no value".
     pub accepted: Vec<String>,
     /// Newest prediction of any extractor version; `None` and empty both mean that nothing was found.
     pub predicted: Option<Vec<String>>,
-    /// The group of near-duplicates that the document belongs to; `None` if it has no split.
-    pub group: Option<String>,
+    /// Number of documents.
+    pub documents: i64,
+    /// Number of groups of near-duplicates whose first document is in this row. Each group of a field is in exactly one of its rows; a
+    /// document without a group is a group of its own.
+    pub groups: i64,
 }
 
-/// Streams the reviewed fields of the selected documents, ordered by field. Excluded documents are included, because nothing is trained
-/// on them.
+/// Streams counts of the reviewed fields of the selected documents, ordered by field. Excluded documents are included, because nothing
+/// is trained on them. The database counts, so that a caller needs memory for one row only.
 ///
 /// Predictions have no position: the newest stored one is used, regardless of the selection's position.
 pub fn reviewed_predictions<'a>(
     conn: &'a mut PgConnection,
     selection: &'a Selection,
-) -> impl Stream<Item = Result<ReviewedPrediction, sqlx::Error>> + Send + 'a {
+) -> impl Stream<Item = Result<ReviewedPredictions, sqlx::Error>> + Send + 'a {
     sqlx::query_as!(
-        ReviewedPrediction,
+        ReviewedPredictions,
         r#"
-        SELECT e.field, e.value AS accepted, x.value AS "predicted?", s.group_key AS "group?"
+        SELECT field, accepted, predicted AS "predicted?", count(*) AS "documents!", count(*) FILTER (WHERE is_first) AS "groups!"
         FROM (
-            SELECT DISTINCT ON (document_id, field) document_id, field, value, review_status
-            FROM annotation_events
-            WHERE position <= $1 AND field = ANY($5) AND ($2::uuid[] IS NULL OR document_id = ANY($2))
-            ORDER BY document_id, field, occurred_at DESC, octet_length(source_ref) DESC, source_ref COLLATE "C" DESC, source COLLATE "C" DESC
-        ) e
-        JOIN documents d ON d.id = e.document_id
-        LEFT JOIN LATERAL (
-            SELECT value FROM extractions
-            WHERE document_id = e.document_id AND field = e.field
-            ORDER BY predicted_at DESC, extractor_version DESC
-            LIMIT 1
-        ) x ON true
-        LEFT JOIN LATERAL (
-            SELECT group_key FROM document_splits
-            WHERE document_id = e.document_id AND position <= $1
-            ORDER BY version DESC
-            LIMIT 1
-        ) s ON true
-        WHERE e.review_status <> 'UNREVIEWED'
-            AND ($3::text IS NULL OR d.source = $3)
-            AND ($4::text IS NULL OR d.project = $4)
-        ORDER BY e.field COLLATE "C"
+            SELECT e.field, e.value AS accepted, x.value AS predicted,
+                s.group_key IS NULL OR row_number() OVER (PARTITION BY e.field, s.group_key ORDER BY e.document_id) = 1 AS is_first
+            FROM (
+                SELECT DISTINCT ON (document_id, field) document_id, field, value, review_status
+                FROM annotation_events
+                WHERE position <= $1 AND field = ANY($5) AND ($2::uuid[] IS NULL OR document_id = ANY($2))
+                ORDER BY document_id, field, occurred_at DESC, octet_length(source_ref) DESC, source_ref COLLATE "C" DESC, source COLLATE "C" DESC
+            ) e
+            JOIN documents d ON d.id = e.document_id
+            LEFT JOIN LATERAL (
+                SELECT value FROM extractions
+                WHERE document_id = e.document_id AND field = e.field
+                ORDER BY predicted_at DESC, extractor_version DESC
+                LIMIT 1
+            ) x ON true
+            LEFT JOIN LATERAL (
+                SELECT group_key FROM document_splits
+                WHERE document_id = e.document_id AND position <= $1
+                ORDER BY version DESC
+                LIMIT 1
+            ) s ON true
+            WHERE e.review_status <> 'UNREVIEWED'
+                AND ($3::text IS NULL OR d.source = $3)
+                AND ($4::text IS NULL OR d.project = $4)
+        ) reviewed
+        GROUP BY field, accepted, predicted
+        ORDER BY field COLLATE "C"
         "#,
         selection.position,
         selection.documents.as_deref(),
@@ -65,7 +73,7 @@ pub fn reviewed_predictions<'a>(
     .fetch(conn)
 }
 
-impl ReviewedPrediction {
+impl ReviewedPredictions {
     /// The accepted value as a single label, with several values sorted and joined; `None` means "no value".
     #[must_use]
     pub fn accepted_label(&self) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Reads the latest review of every field of every document as of the position.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use aprendiz_annotation_types::{canonical, canonical_label};
 use chrono::{DateTime, Utc};
@@ -119,12 +120,6 @@ fn stored_values(values: Vec<String>, are_labels: bool) -> Vec<String> {
     if values.iter().all(|value| form(value) == *value) {
         return values;
     }
-    let mut stored: Vec<String> = Vec::with_capacity(values.len());
-    for value in values {
-        let value = form(&value).into_owned();
-        if !stored.contains(&value) {
-            stored.push(value);
-        }
-    }
-    stored
+    let mut seen = HashSet::new();
+    values.iter().map(|value| form(value).into_owned()).filter(|value| seen.insert(value.clone())).collect()
 }

@@ -29,18 +29,7 @@ pub struct NewDataset<'a> {
 /// [`DatasetError::Erased`] if a document of the selection was erased since the watermark was computed.
 pub async fn record(conn: &mut PgConnection, new: NewDataset<'_>) -> Result<Dataset, DatasetError> {
     let NewDataset { id, selection, snapshot, object_prefix } = new;
-    let erased = erased_since(
-        conn,
-        snapshot.watermark.erasures,
-        selection.documents.as_deref(),
-        selection.source.as_deref(),
-        selection.project.as_deref(),
-    )
-    .await?;
-    if !erased.is_empty() {
-        let documents = erased.iter().map(Uuid::to_string).collect::<Vec<_>>().join(", ");
-        return Err(DatasetError::Erased { documents });
-    }
+    refuse_erased(conn, selection, snapshot).await?;
     let key = snapshot_key(selection, snapshot.watermark);
     sqlx::query!(
         r#"
@@ -62,4 +51,21 @@ pub async fn record(conn: &mut PgConnection, new: NewDataset<'_>) -> Result<Data
     .execute(&mut *conn)
     .await?;
     find_by_key(conn, &key).await?.ok_or(DatasetError::Database(sqlx::Error::RowNotFound))
+}
+
+/// Fails if a document of the selection was erased since the watermark of the snapshot, and blocks erasures until the transaction ends.
+pub(super) async fn refuse_erased(conn: &mut PgConnection, selection: &Selection, snapshot: &Snapshot) -> Result<(), DatasetError> {
+    let erased = erased_since(
+        conn,
+        snapshot.watermark.erasures,
+        selection.documents.as_deref(),
+        selection.source.as_deref(),
+        selection.project.as_deref(),
+    )
+    .await?;
+    if erased.is_empty() {
+        return Ok(());
+    }
+    let documents = erased.iter().map(Uuid::to_string).collect::<Vec<_>>().join(", ");
+    Err(DatasetError::Erased { documents })
 }

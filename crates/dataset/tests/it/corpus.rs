@@ -1,16 +1,16 @@
 //! Test fixture: writes documents and reviews to the database, with defaults for whatever a test does not specify.
 
 use aprendiz_dataset::{DatasetError, Format, Selection, SelectionRequest, Snapshot, build};
+use aprendiz_db::Session;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub(crate) struct Corpus {
     pub(crate) conn: PgConnection,
-    pub(crate) database: PgConnectOptions,
+    pub(crate) database: Session,
     documents: u32,
     reviews: u32,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Built {
 }
 
 impl Corpus {
-    pub(crate) fn new(conn: PgConnection, database: PgConnectOptions) -> Self {
+    pub(crate) fn new(conn: PgConnection, database: Session) -> Self {
         Self { conn, database, documents: 0, reviews: 0 }
     }
 

@@ -10,6 +10,7 @@ mod inspect;
 mod labels;
 mod latest_value;
 mod pairs;
+mod predictions;
 mod selection;
 mod store;
 mod test_database;

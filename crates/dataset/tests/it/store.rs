@@ -1,6 +1,6 @@
 //! Records and finds rows of the table `datasets`.
 
-use aprendiz_dataset::{NewDataset, find_by_key, get, record, snapshot_key};
+use aprendiz_dataset::{DatasetError, NewDataset, find_by_key, get, record, restore, snapshot_key};
 use uuid::Uuid;
 
 use crate::test_database::with_corpus;
@@ -29,5 +29,36 @@ fn the_first_recorded_snapshot_of_a_key_wins() {
         assert_eq!(found.counts, built.snapshot.counts);
         assert_eq!(get(&mut corpus.conn, first).await.unwrap().unwrap().key, key);
         assert!(get(&mut corpus.conn, second).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn rebuilt_files_replace_those_that_the_builder_missed_and_no_others() {
+    with_corpus(async |corpus| {
+        corpus.categorical("law").await;
+        let document = corpus.document("train", "a").await;
+        corpus.review(document, "law", Some("Utah")).await;
+        let built = corpus.build(&["law"]).await;
+        let new =
+            NewDataset { id: Uuid::from_u128(1), selection: &built.selection, snapshot: &built.snapshot, object_prefix: "datasets/1" };
+        let missed = record(&mut corpus.conn, new).await.unwrap();
+
+        let keys = ["datasets/2/manifest.json".to_owned()];
+        let restored = restore(&mut corpus.conn, &missed, &built.snapshot, "datasets/2", &keys).await.unwrap();
+        assert_eq!((restored.id, restored.object_prefix.as_str()), (missed.id, "datasets/2"));
+        assert_eq!(restored.canonical_hash, missed.canonical_hash);
+        // a second builder that missed the same files is too late
+        let late = restore(&mut corpus.conn, &missed, &built.snapshot, "datasets/3", &keys).await.unwrap();
+        assert_eq!(late.object_prefix, "datasets/2");
+
+        let mut other = built.snapshot.clone();
+        other.canonical_hash = "0".repeat(64);
+        let error = restore(&mut corpus.conn, &restored, &other, "datasets/4", &keys).await.unwrap_err();
+        assert!(matches!(&error, DatasetError::SnapshotChanged { .. }) && !error.is_retryable(), "{error}");
+        let mut later = built.snapshot.clone();
+        later.watermark.erasures += 1;
+        let error = restore(&mut corpus.conn, &restored, &later, "datasets/4", &keys).await.unwrap_err();
+        assert!(matches!(&error, DatasetError::Erased { .. }) && error.is_retryable(), "{error}");
+        assert_eq!(get(&mut corpus.conn, missed.id).await.unwrap().unwrap().object_prefix, "datasets/2");
     });
 }

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::str::FromStr;
 
+use aprendiz_db::Session;
 use futures::FutureExt;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
@@ -19,7 +20,7 @@ pub(crate) fn with_corpus(test: impl AsyncFnOnce(&mut Corpus)) {
         let mut admin = server.connect().await.expect("DATABASE_URL can be reached: run ./dev test, which starts the services");
         admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0"))).await.unwrap();
         let outcome = AssertUnwindSafe(async {
-            let database = server.clone().database(&name);
+            let database = Session::new(server.clone().database(&name));
             let mut conn = database.connect().await.unwrap();
             sqlx::migrate!("../../migrations").run(&mut conn).await.unwrap();
             test(&mut Corpus::new(conn, database)).await;

@@ -250,9 +250,10 @@ impl Backward<Flex, 1> for MeanBackward {
         let size = gradients.len() / packed.ends.len();
         let mut out = Vec::with_capacity(packed.tokens() * size);
         for (text, gradient) in gradients.chunks_exact(size).enumerate() {
-            let length = packed.text(text).len();
-            let gradient: Vec<f32> = gradient.iter().map(|value| value / length as f32).collect();
-            out.extend(gradient.repeat(length));
+            let (all, pooled) = (packed.text(text).len(), packed.pooled(text).len());
+            out.resize(out.len() + (all - pooled) * size, 0.0);
+            let gradient: Vec<f32> = gradient.iter().map(|value| value / pooled as f32).collect();
+            out.extend(gradient.repeat(pooled));
         }
         gradient_store.register::<Flex>(parent.id, tensor(out, size));
     }
@@ -286,10 +287,10 @@ fn mean(hidden: &FlexTensor, packed: &PackedBatch) -> FlexTensor {
     let size = values(hidden).len() / packed.tokens();
     let mut out = vec![0.0; packed.ends.len() * size];
     for (text, out) in out.chunks_exact_mut(size).enumerate() {
-        let text = packed.text(text);
+        let text = packed.pooled(text);
         kernels::add_rows(out, &values(hidden)[text.start * size..text.end * size]);
         for value in out {
-            *value /= text.len() as f32;
+            *value /= text.len().max(1) as f32;
         }
     }
     tensor(out, size)

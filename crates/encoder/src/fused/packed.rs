@@ -27,13 +27,15 @@ pub(crate) struct PackedBatch {
     pub(super) id_indices: Vec<u32>,
     /// End of each text, in tokens.
     pub(super) ends: Vec<usize>,
+    /// Number of tokens at the start of each text that do not count in its mean.
+    left_out: usize,
     /// The parts. They depend only on the lengths of the texts, never on the machine, so that sums over parts are reproducible.
     pub(super) parts: Vec<Part>,
 }
 
 impl PackedBatch {
-    /// Packs texts of `lengths` with the token ids `ids`.
-    pub(crate) fn new(ids: &[u32], lengths: impl Iterator<Item = usize>) -> Self {
+    /// Packs texts of `lengths` with the token ids `ids`. The first `left_out` tokens of each text do not count in its mean.
+    pub(crate) fn new(ids: &[u32], lengths: impl Iterator<Item = usize>, left_out: usize) -> Self {
         let mut unique_ids = ids.to_vec();
         unique_ids.sort_unstable();
         unique_ids.dedup();
@@ -46,7 +48,7 @@ impl PackedBatch {
             })
             .collect();
         let parts = split_into_parts(&ends);
-        Self { unique_ids, id_indices, ends, parts }
+        Self { unique_ids, id_indices, ends, left_out, parts }
     }
 
     pub(super) fn tokens(&self) -> usize {
@@ -57,6 +59,12 @@ impl PackedBatch {
     pub(super) fn text(&self, text: usize) -> Range<usize> {
         let start = if text == 0 { 0 } else { self.ends[text - 1] };
         start..self.ends[text]
+    }
+
+    /// Range of the tokens of a text that count in its mean.
+    pub(super) fn pooled(&self, text: usize) -> Range<usize> {
+        let Range { start, end } = self.text(text);
+        (start + self.left_out).min(end)..end
     }
 
     /// Splits the rows of all tokens, of `size` values each, into those of the parts.
@@ -102,7 +110,7 @@ mod tests {
 
     fn parts(lengths: &[usize]) -> Vec<Part> {
         let ids = vec![7; lengths.iter().sum()];
-        PackedBatch::new(&ids, lengths.iter().copied()).parts
+        PackedBatch::new(&ids, lengths.iter().copied(), 0).parts
     }
 
     #[test]
@@ -128,9 +136,10 @@ mod tests {
 
     #[test]
     fn token_ids_are_listed_once() {
-        let packed = PackedBatch::new(&[5, 3, 5, 9, 3], [2, 3].into_iter());
+        let packed = PackedBatch::new(&[5, 3, 5, 9, 3], [2, 3].into_iter(), 2);
         assert_eq!(packed.unique_ids, [3, 5, 9]);
         assert_eq!(packed.id_indices, [1, 0, 1, 2, 0]);
         assert_eq!((packed.text(0), packed.text(1)), (0..2, 2..5));
+        assert_eq!((packed.pooled(0), packed.pooled(1)), (2..2, 4..5));
     }
 }

@@ -12,6 +12,8 @@ pub struct Batch {
     ids: Vec<u32>,
     lengths: Vec<usize>,
     pad: u32,
+    /// Number of tokens at the start of each text that do not count in its mean.
+    left_out: usize,
 }
 
 impl Batch {
@@ -19,7 +21,12 @@ impl Batch {
     #[must_use]
     pub fn new<T: AsRef<[u32]>>(texts: &[T], pad: u32) -> Self {
         let texts = || texts.iter().map(AsRef::as_ref);
-        Self { ids: texts().flatten().copied().collect(), lengths: texts().map(<[u32]>::len).collect(), pad }
+        Self { ids: texts().flatten().copied().collect(), lengths: texts().map(<[u32]>::len).collect(), pad, left_out: 0 }
+    }
+
+    /// Leaves the first tokens of each text out of its mean.
+    pub(crate) fn leave_out(self, tokens: usize) -> Self {
+        Self { left_out: tokens, ..self }
     }
 
     /// Number of texts.
@@ -35,7 +42,7 @@ impl Batch {
     }
 
     pub(crate) fn packed(&self) -> Arc<PackedBatch> {
-        Arc::new(PackedBatch::new(&self.ids, self.lengths.iter().copied()))
+        Arc::new(PackedBatch::new(&self.ids, self.lengths.iter().copied(), self.left_out))
     }
 
     /// Token ids as a padded matrix.
@@ -54,11 +61,21 @@ impl Batch {
 
     /// 1 for tokens, 0 for padding; `None` if there is no padding.
     pub(crate) fn mask(&self, device: &Device) -> Option<Tensor<2>> {
+        self.mask_from(0, device)
+    }
+
+    /// 1 for tokens that count in the mean, 0 for others; `None` if all count.
+    pub(crate) fn pooling_mask(&self, device: &Device) -> Option<Tensor<2>> {
+        self.mask_from(self.left_out, device)
+    }
+
+    fn mask_from(&self, start: usize, device: &Device) -> Option<Tensor<2>> {
         let max_length = self.max_length();
-        if self.lengths.iter().all(|length| *length == max_length) {
+        if start == 0 && self.lengths.iter().all(|length| *length == max_length) {
             return None;
         }
-        let mask = self.lengths.iter().flat_map(|length| (0..max_length).map(move |position| if position < *length { 1.0 } else { 0.0 }));
+        let is_counted = |length: usize| move |position: usize| if (start..length).contains(&position) { 1.0 } else { 0.0 };
+        let mask = self.lengths.iter().flat_map(|length| (0..max_length).map(is_counted(*length)));
         Some(Tensor::from_data(TensorData::new(mask.collect::<Vec<f32>>(), [self.rows(), max_length]), device))
     }
 }

@@ -5,9 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::{Map, Value};
+
 use crate::{
     error::EncoderError,
-    files::{ADAPTER_FILE, ADDED_TOKENS_FILE, CONFIG_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE},
+    files::{
+        ADAPTER_FILE, ADDED_TOKENS_FILE, CONFIG_FILE, OTHER_TOKENIZER_FILES, SPECIAL_TOKENS_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
+        WORD_LIST_FILE,
+    },
     model::{
         config::BertConfig,
         modules::{ModuleList, Modules},
@@ -54,10 +59,14 @@ impl ModelDirectory {
         let (config, mut notes) = BertConfig::parse(object).map_err(|reason| reader.reject(&config_name, reason))?;
 
         let transformer = TransformerModule::read(&mut reader, &folder, list.is_bare, config.max_position_embeddings)?;
-        let tokenizer_name = join(&folder, TOKENIZER_FILE);
-        let advice = "write it with `AutoTokenizer.from_pretrained(DIRECTORY).save_pretrained(DIRECTORY)` of transformers";
-        let tokenizer_text = reader.find_text(&tokenizer_name)?;
-        let tokenizer_text = tokenizer_text.ok_or_else(|| missing(&reader, &tokenizer_name, advice))?;
+        let mut tokenizer_name = join(&folder, TOKENIZER_FILE);
+        let tokenizer_text = if let Some(text) = reader.find_text(&tokenizer_name)? {
+            text
+        } else {
+            tokenizer_name = join(&folder, WORD_LIST_FILE);
+            notes.push(format!("there is no {TOKENIZER_FILE}: a WordPiece tokenizer is built from {WORD_LIST_FILE}, as transformers does"));
+            build_tokenizer(&mut reader, &folder, &transformer.tokenizer_config)?
+        };
         let mut tokenizer =
             Tokenizer::parse(&tokenizer_text, transformer.lowercase).map_err(|reason| reader.reject(&tokenizer_name, reason))?;
         tokenizer.check_ids(config.vocab_size).map_err(|reason| reader.reject(&tokenizer_name, reason))?;
@@ -92,4 +101,24 @@ impl ModelDirectory {
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, PathBuf)> {
         self.files.iter().map(|name| (name.as_str(), self.root.join(name)))
     }
+}
+
+/// Builds the `tokenizer.json` of a directory that has only `vocab.txt`.
+fn build_tokenizer(reader: &mut DirectoryReader, folder: &str, settings: &Map<String, Value>) -> Result<String, EncoderError> {
+    let name = join(folder, TOKENIZER_FILE);
+    let Some(list) = reader.find_text(&join(folder, WORD_LIST_FILE))? else {
+        let other = OTHER_TOKENIZER_FILES.iter().find(|file| reader.exists(&join(folder, file)));
+        let reason = match other {
+            Some(file) => format!("is missing, and {file} belongs to a tokenizer that is not WordPiece, which is not supported"),
+            None => {
+                "is missing, and so is vocab.txt: write it with `AutoTokenizer.from_pretrained(DIRECTORY).save_pretrained(DIRECTORY)` of \
+                     transformers"
+                    .to_owned()
+            }
+        };
+        return Err(reader.reject(&name, reason));
+    };
+    let mut all = reader.find_object(&join(folder, SPECIAL_TOKENS_FILE))?.unwrap_or_default();
+    all.extend(settings.clone());
+    Tokenizer::build_file(&list, &all).map_err(|reason| reader.reject(&join(folder, WORD_LIST_FILE), reason))
 }

@@ -92,11 +92,10 @@ impl ModuleList {
             Some(config) => Prompts::parse(&config).map_err(|reason| reader.reject(PROMPTS_FILE, reason))?,
             None => Prompts::default(),
         };
+        let mut notes = prompts.notes();
         if !pooling.include_prompt && !prompts.default_text().is_empty() {
-            let reason = "has a default prompt, and the Pooling module does not include prompts, which is not supported";
-            return Err(reader.reject(PROMPTS_FILE, reason));
+            notes.push("the tokens of the default prompt do not count in the mean of a text, because include_prompt is false".to_owned());
         }
-        let notes = prompts.notes();
         Ok(Self { folder, is_bare: false, normalize, pooling, prompts, notes })
     }
 
@@ -291,10 +290,11 @@ mod tests {
     }
 
     #[test]
-    fn a_default_prompt_that_pooling_leaves_out_is_rejected() {
+    fn a_default_prompt_that_pooling_leaves_out_is_noted() {
         let dir = directory(&modules(PREFIX), &json!({"pooling_mode_mean_tokens": true, "include_prompt": false}));
         assert!(!read(&dir, 512).unwrap().0.include_prompt);
         write(&dir, "config_sentence_transformers.json", &json!({"prompts": {"q": "query: "}, "default_prompt_name": "q"}));
-        assert!(read(&dir, 512).unwrap_err().to_string().contains("does not include prompts"));
+        let (modules, notes) = read(&dir, 512).unwrap();
+        assert!(!modules.include_prompt && notes.iter().any(|note| note.contains("do not count in the mean")), "{notes:?}");
     }
 }

@@ -65,6 +65,8 @@ pub(crate) fn parse_element(entries: &Entries<'_>) -> Result<JsonMinElement, Str
     let mut items = Vec::new();
     for (name, value) in &entries[id + 1..end] {
         match parse(value)? {
+            // as if the control had no answer
+            Value::Null => {}
             Value::Array(values) => items.extend(values.into_iter().map(|value| item(name, value))),
             value => items.push(item(name, value)),
         }
@@ -91,18 +93,18 @@ pub(crate) fn parse_element(entries: &Entries<'_>) -> Result<JsonMinElement, Str
 fn item(name: &str, value: Value) -> ResultItem {
     let single = |key: &str, value: Value| Map::from_iter([(key.to_owned(), value)]);
     let (control, value) = match value {
-        Value::String(text) => ("textarea", single("text", Value::String(text))),
-        Value::Number(number) => ("number", single("number", Value::Number(number))),
+        Value::String(text) => (Some("textarea"), single("text", Value::String(text))),
+        Value::Number(number) => (Some("number"), single("number", Value::Number(number))),
         Value::Object(value) => {
             // labels first: a labelled span also has a text
             let control =
                 ["labels", "choices", "taxonomy", "number", "rating", "datetime"].into_iter().find(|key| value.contains_key(*key));
             let control = control.or_else(|| value.contains_key("text").then_some("textarea"));
-            (control.unwrap_or("(unknown, in JSON_MIN)"), value)
+            (Some(control.unwrap_or("(unknown, in JSON_MIN)")), value)
         }
-        other => ("(unknown, in JSON_MIN)", single("value", other)),
+        other => (None, single("value", other)),
     };
-    ResultItem { control: Some(control.to_owned()), from_name: Some(name.to_owned()), value: Some(value), ..ResultItem::default() }
+    ResultItem { control: control.map(str::to_owned), from_name: Some(name.to_owned()), value: Some(value), ..ResultItem::default() }
 }
 
 #[cfg(test)]

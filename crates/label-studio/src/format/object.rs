@@ -21,8 +21,8 @@ pub(crate) fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> 
     map.next_value::<IgnoredAny>().map(|_| ())
 }
 
-/// Defines an object whose keys are all optional. A value of an unexpected type is left out and its key is kept in `malformed`, so that it
-/// costs only itself. `unused` keys are written by Label Studio, ignored here and not reported as unknown.
+/// Defines an object whose keys are all optional. A value of an unexpected type, or of a key that occurs twice, is left out and its key
+/// is kept in `malformed`, so that it costs only itself. `unused` keys are written by Label Studio, ignored here and not reported as unknown.
 macro_rules! object {
     ($(#[$doc:meta])* $name:ident ($expecting:literal) { $($(#[$key_doc:meta])* $key:literal => $field:ident: $value:ty,)+ } unused { $($unused:literal,)+ }) => {
         $(#[$doc])*
@@ -31,7 +31,7 @@ macro_rules! object {
             $($(#[$key_doc])* pub(crate) $field: Option<$value>,)+
             /// Names of unknown keys.
             pub(crate) unknown: Vec<String>,
-            /// Known keys whose value has another type.
+            /// Known keys whose value has another type, or that occur twice.
             pub(crate) malformed: Vec<&'static str>,
         }
 
@@ -51,8 +51,11 @@ macro_rules! object {
                         while let Some(crate::format::object::Key(key)) = map.next_key()? {
                             match &*key {
                                 $($key => {
-                                    if object.$field.is_some() || object.malformed.contains(&$key) {
-                                        return Err(<A::Error as serde::de::Error>::duplicate_field($key));
+                                    // of a repeated key, neither value is certain
+                                    if object.$field.take().is_some() || object.malformed.contains(&$key) {
+                                        crate::format::object::skip(&mut map)?;
+                                        object.malformed.push($key);
+                                        continue;
                                     }
                                     match <$value as crate::format::lenient::Lenient>::next(&mut map)? {
                                         Ok(value) => object.$field = value,

@@ -38,8 +38,9 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_key_and_a_list_instead_of_an_object_are_rejected() {
-        assert!(serde_json::from_str::<ResultItem>(r#"{"type":"choices","type":"labels"}"#).is_err());
+    fn a_repeated_key_is_left_out_and_a_list_instead_of_an_object_is_rejected() {
+        let item: ResultItem = serde_json::from_str(r#"{"type":"choices","type":"labels","from_name":"law","type":"choices"}"#).unwrap();
+        assert_eq!((item.control, item.from_name.as_deref(), item.malformed.contains(&"type")), (None, Some("law"), true));
         assert!(serde_json::from_str::<ResultItem>(r#"["1","choices"]"#).is_err());
     }
 }

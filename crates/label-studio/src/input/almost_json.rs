@@ -1,7 +1,8 @@
-//! Explains why a task is no valid JSON, key by key, and repairs it far enough to find its id and further reasons.
+//! Explains why a task is no valid JSON, key by key, and repairs it.
 //!
-//! Other programs write literals of their language (`NaN`, `None`), raw control characters or halves of characters. As long as brackets
-//! match, they cost only their task.
+//! Other programs write literals of their language (`NaN`, `None`) and raw control characters. These have one meaning in JSON, and the task
+//! is read with it. Numbers with leading zeros, halves of characters and the like have not: as long as brackets match, they cost only their
+//! task, and the repaired task serves to find its id and further reasons.
 
 use std::fmt::Write as _;
 
@@ -16,6 +17,8 @@ const MAX_SHOWN_CHARS: usize = 40;
 #[derive(Debug)]
 struct Fault {
     reason: String,
+    /// Whether what replaces it means the same.
+    is_repaired: bool,
     /// The first keys where it stands.
     paths: Vec<String>,
     /// Number of further places.
@@ -36,25 +39,36 @@ pub(crate) struct Diagnosis<'t> {
     pub(crate) repaired: String,
 }
 
+impl Fault {
+    /// The keys.
+    fn place(&self) -> String {
+        let mut place = self.paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+        if self.more > 0 {
+            // writing to a string does not fail
+            let _ = write!(place, " and {} more", self.more);
+        }
+        place
+    }
+}
+
 impl Diagnosis<'_> {
     /// One reason per kind of fault, naming the keys.
     pub(crate) fn reasons(&self) -> impl Iterator<Item = String> {
-        let named = self.faults.iter().map(|fault| {
-            let mut reason = fault.paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
-            if fault.more > 0 {
-                // writing to a string does not fail
-                let _ = write!(reason, " and {} more", fault.more);
-            }
-            format!("{reason}: {}", fault.reason)
-        });
+        let named = self.faults.iter().map(|fault| format!("{}: {}", fault.place(), fault.reason));
         named.chain((self.more > 0).then(|| format!("{} more values are not JSON", self.more)))
     }
 
-    fn add(&mut self, reason: String, open: &[Container<'_>]) {
+    /// The reasons and their keys, if the repaired task means the same as the task.
+    pub(crate) fn repairs(&self) -> Option<Vec<(&str, String)>> {
+        let is_repaired = self.more == 0 && !self.faults.is_empty() && self.faults.iter().all(|fault| fault.is_repaired);
+        is_repaired.then(|| self.faults.iter().map(|fault| (fault.reason.as_str(), fault.place())).collect())
+    }
+
+    fn add(&mut self, (reason, is_repaired): (String, bool), open: &[Container<'_>]) {
         match self.faults.iter().position(|known| known.reason == reason) {
             Some(index) if self.faults[index].paths.len() < MAX_PATHS => self.faults[index].paths.push(path(open)),
             Some(index) => self.faults[index].more += 1,
-            None if self.faults.len() < MAX_FAULTS => self.faults.push(Fault { reason, paths: vec![path(open)], more: 0 }),
+            None if self.faults.len() < MAX_FAULTS => self.faults.push(Fault { reason, is_repaired, paths: vec![path(open)], more: 0 }),
             None => self.more += 1,
         }
     }
@@ -165,31 +179,31 @@ fn end_of_string(bytes: &[u8], mut index: usize) -> Option<usize> {
     }
 }
 
-/// Explains a word that is no JSON, and what replaces it.
-fn check_word(word: &str) -> Option<(String, &'static str)> {
+/// Explains a word that is no JSON, and what replaces it. The explanation has whether the replacement means the same.
+fn check_word(word: &str) -> Option<((String, bool), &'static str)> {
     if serde_json::from_str::<serde::de::IgnoredAny>(word).is_ok() {
         return None;
     }
     let shown: String = word.chars().take(MAX_SHOWN_CHARS).collect();
     let name = word.trim_start_matches(['-', '+']).to_ascii_lowercase();
     Some(match name.as_str() {
-        "nan" | "infinity" | "inf" | "none" | "undefined" | "null" | "nil" => (format!("{shown} is not JSON: write null"), "null"),
-        "true" => (format!("{shown} is not JSON: write true"), "true"),
-        "false" => (format!("{shown} is not JSON: write false"), "false"),
+        "nan" | "infinity" | "inf" | "none" | "undefined" | "null" | "nil" => ((format!("{shown} is not JSON: write null"), true), "null"),
+        "true" => ((format!("{shown} is not JSON: write true"), true), "true"),
+        "false" => ((format!("{shown} is not JSON: write false"), true), "false"),
         _ if name.starts_with(|first: char| first.is_ascii_digit() || first == '.') => {
-            (format!("{shown} is not a JSON number: write it without leading zeros and signs, or in quotes"), "null")
+            ((format!("{shown} is not a JSON number: write it without leading zeros and signs, or in quotes"), false), "null")
         }
-        _ => (format!("{shown} is not JSON: put text into quotes"), "null"),
+        _ => ((format!("{shown} is not JSON: put text into quotes"), false), "null"),
     })
 }
 
-/// Copies the content of a string with what is no JSON replaced, and explains the first such part.
-fn repair_string(content: &str, repaired: &mut String) -> Option<String> {
-    let mut fault = None;
+/// Copies the content of a string with what is no JSON replaced, and explains the first such part that cannot be repaired, or else the first.
+fn repair_string(content: &str, repaired: &mut String) -> Option<(String, bool)> {
+    let (mut fault, mut repairable) = (None, None);
     let mut characters = content.char_indices();
     while let Some((index, character)) = characters.next() {
         if character < ' ' {
-            fault.get_or_insert_with(|| {
+            repairable.get_or_insert_with(|| {
                 let name = match character {
                     '\n' | '\r' => "a line break",
                     '\t' => "a tab",
@@ -225,7 +239,7 @@ fn repair_string(content: &str, repaired: &mut String) -> Option<String> {
             }
         }
     }
-    fault
+    fault.map(|fault| (fault, false)).or_else(|| repairable.map(|fault| (fault, true)))
 }
 
 /// The bytes of a `\u` escape sequence, which may be two for one character.
@@ -288,6 +302,21 @@ mod tests {
             let reasons: Vec<String> = diagnosis.reasons().collect();
             assert!(reasons.len() == 1 && reasons[0].starts_with(reason), "{text}: {reasons:?}");
             assert!(serde_json::from_str::<serde_json::Value>(&diagnosis.repaired).is_ok(), "{}", diagnosis.repaired);
+        }
+    }
+
+    #[test]
+    fn only_what_has_one_meaning_is_repaired() {
+        for (text, repaired) in [
+            (r#"{"a":NaN,"b":[-Infinity,None,True,False]}"#, r#"{"a":null,"b":[null,null,true,false]}"#),
+            ("{\"a\":\"x\ty\nz\"}", r#"{"a":"x\u0009y\u000az"}"#),
+        ] {
+            let diagnosis = diagnose(text, 0).unwrap();
+            assert!(diagnosis.repairs().is_some_and(|repairs| !repairs.is_empty()), "{text}");
+            assert_eq!(diagnosis.repaired, repaired);
+        }
+        for text in [r#"{"a":NaN,"b":007}"#, r#"{"a":yes}"#, r#"{"a":"\x41"}"#, "{\"a\":\"\n\\ud83d\"}", r#"{"a":1}"#] {
+            assert!(diagnose(text, 0).unwrap().repairs().is_none(), "{text}");
         }
     }
 

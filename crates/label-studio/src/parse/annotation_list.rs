@@ -1,7 +1,9 @@
 //! The list of annotations of a task, each parsed on its own.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::format::task::BoundedList;
@@ -37,8 +39,13 @@ impl Parser<'_> {
     pub(super) fn parse_annotations(&mut self, list: Option<BoundedList<'_>>) -> Result<Vec<ListedAnnotation>, String> {
         let items = list_items("annotations", list)?;
         let mut annotations = Vec::with_capacity(items.len());
+        let mut seen = HashSet::with_capacity(items.len());
         for (index, raw) in items.into_iter().enumerate() {
             check_bytes("an annotation", raw)?;
+            if raw.get() != "null" && !seen.insert(raw.get()) {
+                self.problems.note("an annotation is listed twice", format!("index {index}"));
+                continue;
+            }
             annotations.extend(ListedAnnotation::parse(index, raw.get(), &mut self.problems));
         }
         Ok(annotations)
@@ -48,11 +55,26 @@ impl Parser<'_> {
     pub(super) fn note_lookalikes(&mut self, others: &[(Cow<'_, str>, &RawValue)]) {
         for (key, value) in others {
             let is_filled = value.get().starts_with(['{', '[']) && value.get().len() > 2;
-            if is_filled && LOOKALIKES.iter().any(|name| key.eq_ignore_ascii_case(name)) {
+            if is_filled && (LOOKALIKES.iter().any(|name| key.eq_ignore_ascii_case(name)) || holds_results(value)) {
                 let reason =
                     format!("the key `{key}` of the task is not read: rename it to `annotations` (or `predictions`) if it holds them");
                 self.problems.note(reason, "in general");
             }
         }
     }
+}
+
+/// Whether a value is an object with a result, or a list of such objects, as annotations and predictions are.
+fn holds_results(value: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct WithResult<'a> {
+        #[serde(borrow)]
+        result: &'a RawValue,
+    }
+    if !value.get().contains("\"result\"") {
+        return false;
+    }
+    let is_result =
+        |item: &RawValue| serde_json::from_str::<WithResult<'_>>(item.get()).is_ok_and(|item| item.result.get().starts_with('['));
+    is_result(value) || serde_json::from_str::<Vec<&RawValue>>(value.get()).is_ok_and(|items| items.into_iter().any(is_result))
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
-use aprendiz_annotation_types::{FieldKind, ReviewStatus, Span, canonical, comparable, is_iso_date, is_plain_number};
+use aprendiz_annotation_types::{FieldKind, ReviewStatus, Span, canonical, canonical_date, comparable, is_iso_date, is_plain_number};
 
 use crate::format::controls::ValueKind;
 
@@ -51,9 +51,14 @@ impl FieldValue {
             ValueKind::Number => Some(FieldKind::Number),
             ValueKind::Free if !self.has_control => Some(FieldKind::Text),
             ValueKind::Free if self.values.is_empty() => None,
-            ValueKind::Free if self.values.iter().all(|value| is_iso_date(value)) => Some(FieldKind::Date),
+            ValueKind::Free if self.values.iter().all(|value| is_date(value)) => Some(FieldKind::Date),
             ValueKind::Free if self.values.iter().all(|value| is_plain_number(value)) => Some(FieldKind::Number),
             ValueKind::Free => Some(FieldKind::Text),
         }
     }
+}
+
+/// Whether a value is certainly a date: `YYYY-MM-DD`, also with the time of midnight that data frames and spreadsheets add.
+fn is_date(value: &str) -> bool {
+    value.get(..10).is_some_and(is_iso_date) && canonical_date(value).is_some()
 }

@@ -12,6 +12,8 @@ use crate::parse::field_value::{FieldValue, FieldValues};
 use crate::parse::places::{Places, SpanCheck};
 use crate::parse::result_notes::{ResultNotes, field_name};
 
+/// Shown as the type of an item without one.
+const NO_TYPE: &str = "(no type)";
 /// Maximum number of values of one control.
 const MAX_VALUES: usize = 1_000;
 
@@ -22,9 +24,12 @@ pub(crate) fn collect(result: &Items, text: &IndexedText<'_>, check: SpanCheck, 
     notes.empty_entries(result.empty);
     let places = Places::resolve(items, text, check);
     for (index, item) in items.iter().enumerate() {
-        let control = item.control.as_deref().unwrap_or("(no type)");
+        let control = item.control.as_deref().unwrap_or(NO_TYPE);
         let Some(kind) = Control::from_type(control) else {
             notes.unknown_controls.push(control.to_owned());
+            if item.control.is_none() {
+                notes.reject_untyped(item);
+            }
             continue;
         };
         match collect_item(&mut fields, item, control, kind, places.of_item(index), notes) {

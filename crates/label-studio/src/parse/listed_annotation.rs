@@ -49,9 +49,10 @@ impl ListedAnnotation {
         let mut faults: Vec<String> = self.error.iter().cloned().collect();
         for key in &self.annotation.malformed {
             faults.push(match *key {
-                "result" => "`result` is not a list".to_owned(),
-                "was_cancelled" | "skipped" => format!("`{key}` is neither true nor false"),
+                "result" => "`result` is not a list, or occurs twice".to_owned(),
+                "was_cancelled" | "skipped" => format!("`{key}` is neither true nor false, or occurs twice"),
                 "aprendiz" => "`aprendiz` is not a review extension as Aprendiz writes it".to_owned(),
+                "id" | "created_at" | "updated_at" => format!("`{key}` occurs twice"),
                 _ => continue,
             });
         }

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
-use aprendiz_annotation_types::{FieldNames, IndexedText, QuarantinedTask, ReasonGroups, describe_address, is_html, truncate_printable};
+use aprendiz_annotation_types::{
+    FieldNames, HTML_TEXT, IndexedText, MOJIBAKE_TEXT, QuarantinedTask, ReasonGroups, describe_address, has_mojibake, is_blank, is_html,
+    is_missing_word, truncate_printable,
+};
 use serde_json::value::RawValue;
 
 use crate::format::annotation::Annotation;
@@ -97,6 +100,13 @@ impl<'o> Parser<'o> {
         }
     }
 
+    /// Notes what was no JSON in a task that was read nevertheless: reasons and keys.
+    pub(crate) fn note_repairs(&mut self, task: &ParsedTask, repairs: &[(&str, String)]) {
+        for (reason, place) in repairs {
+            self.findings.notes.add(&format!("the task was read nevertheless: {reason}"), || format!("task {}, {place}", task.task_id));
+        }
+    }
+
     /// Returns `None`, or an error, if the task is quarantined; further reasons are in `problems`.
     fn parse_task(&mut self, raw: &str) -> Result<Option<ParsedTask>, String> {
         if has_nul(raw) {
@@ -124,6 +134,8 @@ impl<'o> Parser<'o> {
                 self.problems.require(project).map(|project| project.unwrap_or_else(|| "0".to_owned()))
             }
         };
+        let has_results = task.annotations.is_some() || task.completions.is_some() || task.predictions.is_some() || task.drafts.is_some();
+        self.findings.ignored.without_results += u64::from(!has_results);
         for key in ["data", "annotations", "predictions", "completions"].into_iter().filter(|key| task.malformed.contains(key)) {
             match key {
                 "data" => self.problems.reject("`data` is not an object"),
@@ -148,10 +160,12 @@ impl<'o> Parser<'o> {
         }
         let mut data = self.parse_metadata(&data, "data.");
         let mut file_name = take_file_name(&mut data, parse_small_value(task.file_upload)?.as_ref());
-        let task_time = parse_small_value(task.created_at).and_then(|time| first_time([time.as_ref(), None])).unwrap_or_else(|reason| {
-            self.problems.note(format!("`created_at` of the task was left out: {reason}"), "in general");
-            None
-        });
+        let task_time = parse_small_value(task.created_at)
+            .and_then(|time| first_time([time.as_ref(), None], self.options.clock))
+            .unwrap_or_else(|reason| {
+                self.problems.note(format!("`created_at` of the task was left out: {reason}"), "in general");
+                None
+            });
         // without a text the other parts are still checked, so that all reasons are given at once
         let indexed = IndexedText::new(text.as_deref().unwrap_or_default());
         let predictions = self.parse_predictions(list_items("predictions", task.predictions)?, task_time, &indexed);
@@ -161,13 +175,16 @@ impl<'o> Parser<'o> {
             let items = listed.annotation.result.as_ref().map_or(&[][..], |result| &result.items);
             self.findings.unknown_keys.count_all("annotations[].", &listed.annotation.unknown, items);
         }
-        let review_events = take_review_events(&mut annotations, &indexed, &mut self.problems);
+        let review_events = take_review_events(&mut annotations, &indexed, self.options.clock, &mut self.problems);
         let reviews = self.parse_reviews(annotations, &predictions, &indexed);
         self.findings.ignored.drafts += task.drafts.map_or(0, |drafts| drafts.total as u64);
         if !task.others.is_empty() && data.contains_key("task") {
             self.findings.ignored.displaced_keys += 1;
         }
         self.note_lookalikes(&task.others);
+        if task.meta.is_some_and(|meta| meta.get() != "null" && !meta.get().starts_with('{')) {
+            self.problems.note("`meta` is not an object and was left out", "in general");
+        }
         let extension = parse_extension(task.aprendiz)?;
         let others = self.parse_metadata(&task.others, "");
         let mut metadata = build_metadata(data, task.meta, &others)?;
@@ -288,8 +305,11 @@ impl<'o> Parser<'o> {
             Some(value) => return Err(describe_other_text(key, value)),
             None => return Err(format!("the task has no text at `data.{key}`: set the text key of the import")),
         };
-        if text.trim().is_empty() {
+        if is_blank(&text) {
             return Err("the text is empty".to_owned());
+        }
+        if is_missing_word(&text) {
+            return Err(format!("the text is `{}`, a word for a missing value: export it again with the texts", text.trim()));
         }
         if let Some(kind) = describe_address(&text) {
             return Err(format!(
@@ -297,12 +317,11 @@ impl<'o> Parser<'o> {
                  `valueType=\"text\"` or `saveTextResult=\"yes\"`), or set the text key of the import to the key that holds the text"
             ));
         }
+        if has_mojibake(&text) {
+            self.problems.note(MOJIBAKE_TEXT, "its text");
+        }
         if is_html(&text) {
-            self.problems.note(
-                "the text is HTML: its tags become features of models, and places in it are not read; only near-duplicates are found by the \
-                 rendered text; import the plain text instead",
-                "its text",
-            );
+            self.problems.note(HTML_TEXT, "its text");
         }
         let limit = self.options.limits.text_bytes;
         if text.len() > limit {

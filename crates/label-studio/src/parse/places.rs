@@ -164,6 +164,10 @@ fn describe(place: Place<'_>, bad: BadPlace) -> String {
             "the text of the place {start}..{end} is not that of the document at these offsets, however they are counted (code points, UTF-16 \
              units, line ends, byte-order mark), and the place was left out: label it again, or correct its offsets"
         ),
+        BadPlace::OtherReading => format!(
+            "the text of the place {start}..{end} is that of the document only if its offsets are counted in another way than those of other \
+             places of the annotation, and the place was left out: label it again, or correct the offsets of the places"
+        ),
         BadPlace::Ambiguous => format!(
             "the place {start}..{end} has no `text`, and its offsets can be counted in several ways because the document has Windows line ends \
              (\\r\\n), characters of two UTF-16 units or a byte-order mark; it was left out: add the `text` of the place"

@@ -15,7 +15,7 @@ use crate::parse::scalars::parse_id;
 use crate::parse::times::first_time;
 use crate::parsed_task::ParsedPrediction;
 
-/// Order of the predictions of a task: time, then id as a number, then id.
+/// Order of the predictions of a task: time, then id as a number, then id. If all are equal, version and values decide.
 type PredictionOrder = (DateTime<Utc>, Option<u64>, String);
 
 impl Parser<'_> {
@@ -42,7 +42,13 @@ impl Parser<'_> {
                 Err(reason) => self.problems.note(format!("a prediction was left out: {reason}"), name),
             }
         }
-        ordered.sort_by(|(left, _), (right, _)| left.cmp(right));
+        // predictions without ids and times: their place in the file must not decide
+        ordered.sort_by(|(left, one), (right, other)| {
+            left.cmp(right).then_with(|| {
+                let key = |prediction: &ParsedPrediction| (prediction.extractor_version.clone(), format!("{:?}", prediction.values));
+                key(one).cmp(&key(other))
+            })
+        });
         let mut predictions: Vec<ParsedPrediction> = ordered.into_iter().map(|(_, prediction)| prediction).collect();
         // the table does not store ids: of predictions with equal times, the one with the greater id must remain the later one
         for index in 1..predictions.len() {
@@ -68,7 +74,7 @@ impl Parser<'_> {
             *name = format!("prediction {id}");
         }
         if prediction.malformed.contains(&"result") {
-            return Err("`result` is not a list".to_owned());
+            return Err("`result` is not a list, or occurs twice".to_owned());
         }
         for key in &prediction.malformed {
             self.problems.note(format!("`{key}` of a prediction has another type than expected and was left out"), name.as_str());
@@ -76,7 +82,7 @@ impl Parser<'_> {
         let mut result = prediction.result.take().unwrap_or_default();
         self.findings.unknown_keys.count_all("predictions[].", &prediction.unknown, &result.items);
         self.canonicalize_items(&mut result.items);
-        let time = first_time([prediction.updated_at.as_ref(), prediction.created_at.as_ref()])?;
+        let time = first_time([prediction.updated_at.as_ref(), prediction.created_at.as_ref()], self.options.clock)?;
         // hand-made files have no times: a fixed one keeps a repeated import a no-op
         let predicted_at = time.or(task_time).unwrap_or(DateTime::UNIX_EPOCH);
         let extractor_version = prediction.model_version.unwrap_or_else(|| "unknown".to_owned());

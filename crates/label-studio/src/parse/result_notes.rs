@@ -48,6 +48,17 @@ impl ResultNotes {
         self.left_out.push((reason, names.into_iter().next()));
     }
 
+    /// Notes an answer whose control is unknown: it is not "no value". An item without a value, such as a relation, is no answer.
+    pub(super) fn reject_untyped(&mut self, item: &ResultItem) {
+        if let (Some(name), Some(_)) = (&item.from_name, &item.value) {
+            let field = field_name(name).to_owned();
+            if is_valid_field_name(&field) {
+                self.unreadable.insert(field.clone());
+            }
+            self.left_out.push((format!("the item of `{name}` has no `type` that says how to read its value"), Some(field)));
+        }
+    }
+
     /// Notes a labelled span that was left out because of its place. The label names its fields.
     pub(super) fn unplaced(&mut self, reason: &str, labels: &[String]) {
         self.unplaced.extend(labels.iter().filter(|name| is_valid_field_name(name)).cloned());

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use aprendiz_annotation_types::{FieldKind, IndexedText, ReviewStatus};
+use aprendiz_annotation_types::{Clock, FieldKind, IndexedText, ReviewStatus};
 use chrono::{DateTime, Utc};
 
 use crate::format::annotation::Annotation;
@@ -45,6 +45,7 @@ pub struct ReviewEvent {
 pub(super) fn take_review_events(
     annotations: &mut Vec<ListedAnnotation>,
     text: &IndexedText<'_>,
+    clock: Option<Clock>,
     problems: &mut Problems,
 ) -> Vec<ReviewEvent> {
     let mut all = Vec::new();
@@ -58,7 +59,7 @@ pub(super) fn take_review_events(
         };
         let events = match faults.into_iter().next() {
             Some(fault) => Err(fault),
-            None => parse_events(annotation, text),
+            None => parse_events(annotation, text, clock),
         };
         for event in problems.require(events.map_err(|reason| format!("{name}: {reason}"))).unwrap_or_default() {
             let key = (event.source.clone(), event.source_ref.clone(), event.occurred_at, event.field.clone());
@@ -71,12 +72,12 @@ pub(super) fn take_review_events(
     all
 }
 
-fn parse_events(annotation: Annotation, text: &IndexedText<'_>) -> Result<Vec<ReviewEvent>, String> {
+fn parse_events(annotation: Annotation, text: &IndexedText<'_>, clock: Option<Clock>) -> Result<Vec<ReviewEvent>, String> {
     let Some(extension) = annotation.aprendiz else {
         return Ok(Vec::new());
     };
     extension.check()?;
-    let occurred_at = review_time(annotation.updated_at.as_ref(), annotation.created_at.as_ref())?;
+    let occurred_at = review_time(annotation.updated_at.as_ref(), annotation.created_at.as_ref(), clock)?;
     let reviewer = parse_reviewer(annotation.completed_by.as_ref())?;
     let mut notes = ResultNotes::default();
     // spans are accepted as they are: the text may have changed after the review

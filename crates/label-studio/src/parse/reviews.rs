@@ -94,8 +94,9 @@ impl Parser<'_> {
             }
         };
         let source_ref = id.map(|id| format!("annotation:{id}"));
-        let occurred_at =
-            review_time(annotation.updated_at.as_ref(), annotation.created_at.as_ref()).map_err(|reason| reasons.push(reason)).ok();
+        let occurred_at = review_time(annotation.updated_at.as_ref(), annotation.created_at.as_ref(), self.options.clock)
+            .map_err(|reason| reasons.push(reason))
+            .ok();
         if annotation.malformed.contains(&"ground_truth") {
             self.problems.note("`ground_truth` is neither true nor false", name.as_str());
         }

@@ -201,7 +201,7 @@ pub fn write_task(document: &TaskDocument<'_>, parts: TaskParts, output: &mut Ve
 /// Builds `data` and `meta`, and the exact details if the two cannot represent them.
 fn data_json<'d>(document: &TaskDocument<'d>) -> (RawObject, Box<RawValue>, Option<DetailsJson<'d>>) {
     // values stay JSON text, so that numbers keep all digits
-    let mut data: RawObject = serde_json::from_str(document.metadata.get()).unwrap_or_default();
+    let mut data: RawObject = serde_json::from_str(document.metadata.get()).expect("metadata is a JSON object");
     let has_file_name = |key: &str| data.get(key).is_some_and(|raw| raw.get().starts_with('"') && raw.get() != "\"\"");
     let is_lossless = !data.contains_key(TEXT)
         && match document.file_name {

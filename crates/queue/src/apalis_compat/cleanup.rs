@@ -67,6 +67,24 @@ pub(crate) async fn reclaim_entries(conn: &mut ConnectionManager, keys: &Config,
     Ok(ReclaimedEntries { entries: ids.len(), without_data: ids.len() - with_data })
 }
 
+/// Removes a whole queue. No worker may use it.
+pub(crate) async fn remove_queue(conn: &mut ConnectionManager, keys: &Config) -> Result<(), QueueError> {
+    let ids: Vec<String> = redis::cmd("ZRANGEBYSCORE").arg(keys.scheduled_jobs_set()).arg("-inf").arg("+inf").query_async(conn).await?;
+    let active: Vec<String> = redis::cmd("LRANGE").arg(keys.active_jobs_list()).arg(0).arg(-1).query_async(conn).await?;
+    redis::cmd("DEL")
+        .arg(keys.workers_set())
+        .arg(keys.scheduled_jobs_set())
+        .arg(keys.active_jobs_list())
+        .arg(keys.signal_list())
+        .arg(keys.job_data_hash())
+        .arg(keys.done_jobs_set())
+        .arg(keys.dead_jobs_set())
+        .arg(meta_keys(keys, &[ids, active].concat()))
+        .exec_async(conn)
+        .await?;
+    Ok(())
+}
+
 fn meta_keys(keys: &Config, ids: &[String]) -> Vec<String> {
     ids.iter().map(|id| format!("{}:{id}", keys.job_meta_hash())).collect()
 }

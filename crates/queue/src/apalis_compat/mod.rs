@@ -4,18 +4,21 @@
 //! - [`depth`]: apalis stops for good near 8,000 entries that no worker has fetched, so the relay pauses long before.
 //! - [`prune_finished`]: apalis keeps the data of finished entries for ever.
 //! - [`reclaim_entries`]: an entry without data fails every worker that fetches it, and apalis hands it on from one to the next.
+//! - [`ScopedConnection`]: apalis writes a key outside of the prefix, and one for each worker that it never removes.
 //! - [`unique_worker_name`]: two workers of one name steal each other's registration, and a restart under the old name is refused.
 //! - Every message gets a new task id: apalis silently drops an id that it has finished before.
 
 mod cleanup;
 mod codec;
+mod registration;
 
 use apalis_redis::Config;
 use redis::aio::ConnectionManager;
 use uuid::Uuid;
 
-pub(crate) use cleanup::{ReclaimedEntries, prune_finished, reclaim_entries};
+pub(crate) use cleanup::{ReclaimedEntries, prune_finished, reclaim_entries, remove_queue};
 pub(crate) use codec::RawText;
+pub(crate) use registration::ScopedConnection;
 
 use crate::config::QueueConfig;
 use crate::error::QueueError;
@@ -27,7 +30,7 @@ pub(crate) fn queue_keys(config: &QueueConfig) -> Config {
 
 /// A worker name that was never used before.
 pub(crate) fn unique_worker_name(config: &QueueConfig) -> String {
-    format!("{}-{}", config.prefix, Uuid::new_v4())
+    format!("{}-{}", config.prefix(), Uuid::new_v4())
 }
 
 /// Counts the entries that no worker has fetched yet.

@@ -46,3 +46,24 @@ async fn pruning_an_empty_queue_removes_nothing() {
     let mut publisher = Publisher::connect(&config(&redis)).await.unwrap();
     assert_eq!((publisher.prune().await.unwrap(), publisher.depth().await.unwrap()), (0, 0));
 }
+
+#[tokio::test]
+async fn workers_leave_no_keys_and_every_key_has_the_prefix() {
+    let redis = TestRedis::start().await;
+    let mut conn = connection(&redis).await;
+    let mut publisher = Publisher::connect(&config(&redis)).await.unwrap();
+    for _ in 0..3 {
+        let mut listener = Listener::start(&redis);
+        let run = ids(1);
+        publisher.publish(&run).await.unwrap();
+        assert_eq!(listener.message().await, run[0]);
+        let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut conn).await.unwrap();
+        assert!(keys.iter().all(|key| key.starts_with("test:")), "{keys:?}");
+        listener.stop().await;
+    }
+    publisher.prune().await.unwrap();
+    let mut keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut conn).await.unwrap();
+    // what a health check wrote expires; the entries of a worker that stops before it acknowledges them are removed with it
+    keys.retain(|key| key != "test:probe" && key != "test:runs:signal");
+    assert_eq!(keys, [""; 0]);
+}

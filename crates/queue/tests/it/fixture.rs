@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aprendiz_queue::{Publisher, QueueConfig, QueueNotification, listen};
+use aprendiz_queue::{Publisher, QueueConfig, QueueNotification, RedisFault, listen};
 use aprendiz_test_support::{TestRedis, wait_until};
 use redis::aio::MultiplexedConnection;
 use tokio::sync::mpsc;
@@ -15,7 +15,12 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Configuration with the key prefix `test`.
 pub(crate) fn config(redis: &TestRedis) -> QueueConfig {
-    QueueConfig { redis_url: redis.url().into(), prefix: "test".to_owned() }
+    config_for(&redis.url())
+}
+
+/// Configuration with another URL.
+pub(crate) fn config_for(url: &str) -> QueueConfig {
+    QueueConfig::new(&url.into(), "test", None).unwrap()
 }
 
 /// A plain connection, for commands that the crate does not offer.
@@ -42,7 +47,11 @@ pub(crate) struct Listener {
 
 impl Listener {
     pub(crate) fn start(redis: &TestRedis) -> Self {
-        let (config, shutdown) = (config(redis), CancellationToken::new());
+        Self::start_with(config(redis))
+    }
+
+    pub(crate) fn start_with(config: QueueConfig) -> Self {
+        let shutdown = CancellationToken::new();
         let (sender, notifications) = mpsc::unbounded_channel();
         let token = shutdown.clone();
         let task = tokio::spawn(async move {
@@ -89,6 +98,20 @@ impl Listener {
     /// The next wake-up.
     pub(crate) async fn wakeup(&mut self) {
         self.receive("a wake-up", |notification| matches!(notification, QueueNotification::Wakeup).then_some(())).await;
+    }
+
+    /// Waits until the listener is connected.
+    pub(crate) async fn connected(&mut self) {
+        self.receive("a connection", |notification| matches!(notification, QueueNotification::Connected).then_some(())).await;
+    }
+
+    /// The reason for which the listener is disconnected next.
+    pub(crate) async fn disconnected(&mut self) -> RedisFault {
+        self.receive(
+            "a disconnection",
+            |notification| if let QueueNotification::Disconnected(fault) = notification { Some(*fault) } else { None },
+        )
+        .await
     }
 
     /// The notifications received but not yet read.

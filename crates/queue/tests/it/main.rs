@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod acl;
 mod cleanup;
 mod fixture;
+mod health;
 mod malformed;
 mod outage;
 mod publishing;

@@ -21,12 +21,12 @@ async fn the_listener_reconnects_to_a_redis_that_lost_everything() {
 
     for run in &runs[1..] {
         redis.stop();
-        assert!(publisher.ping().await.is_err());
+        assert!(publisher.check().await.is_err());
         redis.resume().await;
         publish(&mut publisher, &[*run]).await;
         assert_eq!(listener.message().await, *run);
         subscribed(&redis, 1).await;
-        publisher.ping().await.unwrap();
+        publisher.check().await.unwrap();
     }
     listener.stop().await;
 }
@@ -65,14 +65,4 @@ async fn a_listener_without_redis_stops_when_asked() {
     // the listener has tried by now: this attempt comes later and fails
     assert!(Publisher::connect(&config(&redis)).await.is_err());
     listener.stop().await;
-}
-
-#[tokio::test]
-async fn a_wrong_address_never_shows_its_password() {
-    let redis = TestRedis::absent();
-    let mut wrong = config(&redis);
-    wrong.redis_url = "http://:hunter2@localhost".into();
-    let error = Publisher::connect(&wrong).await.unwrap_err();
-    assert!(matches!(error, QueueError::Url), "{error}");
-    assert!(!format!("{error} {error:?} {wrong:?}").contains("hunter2"));
 }

@@ -113,7 +113,7 @@ async fn the_queue_of_another_prefix_is_not_received() {
     let redis = TestRedis::start().await;
     let mut listener = Listener::start(&redis);
     subscribed(&redis, 1).await;
-    let mut other = Publisher::connect(&aprendiz_queue::QueueConfig { prefix: "other".to_owned(), ..config(&redis) }).await.unwrap();
+    let mut other = Publisher::connect(&config(&redis).with_prefix("other")).await.unwrap();
     other.publish(&ids(1)).await.unwrap();
     let mut publisher = Publisher::connect(&config(&redis)).await.unwrap();
     let run = ids(1);

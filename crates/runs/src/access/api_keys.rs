@@ -53,10 +53,10 @@ fn hash(secret: &str) -> String {
 /// Creates a key with a secret of 256 random bits.
 ///
 /// # Errors
-/// When Postgres does not answer, or the system provides no random bytes.
+/// When Postgres does not answer; [`RunsError::NoRandomBytes`].
 pub async fn create_api_key(conn: &mut PgConnection, name: &str, role: Role, actor: &str) -> Result<NewApiKey, RunsError> {
     let mut bytes = [0u8; 32];
-    getrandom::fill(&mut bytes).map_err(|error| RunsError::Database(sqlx::Error::Io(std::io::Error::other(error.to_string()))))?;
+    getrandom::fill(&mut bytes).map_err(|error| RunsError::NoRandomBytes(error.to_string()))?;
     let key = NewApiKey { id: Uuid::now_v7(), secret: format!("{PREFIX}{}", hex::encode(bytes)) };
     let mut tx = conn.begin().await?;
     sqlx::query!(

@@ -17,6 +17,8 @@ pub struct PendingDeletion {
     pub key: String,
     /// Its multipart upload, if one was started and is not known to have ended.
     pub upload_id: Option<String>,
+    /// Whether its bytes were written completely. If not, an upload may have been started that is not recorded.
+    pub is_written: bool,
 }
 
 /// Marks objects for deletion that have been `pending` for longer than `older_than` and whose attempt has ended. Returns how many.
@@ -61,7 +63,13 @@ pub async fn mark_abandoned_objects(conn: &mut PgConnection, older_than: Duratio
 pub async fn list_pending_deletions(conn: &mut PgConnection, after: &str, limit: i64) -> Result<Vec<PendingDeletion>, RunsError> {
     let objects = sqlx::query_as!(
         PendingDeletion,
-        "SELECT key, upload_id FROM objects WHERE state = 'deleting' AND key > $1 ORDER BY key LIMIT $2",
+        r#"
+        SELECT key, upload_id, sha256 IS NOT NULL AS "is_written!"
+        FROM objects
+        WHERE state = 'deleting' AND key > $1
+        ORDER BY key
+        LIMIT $2
+        "#,
         after,
         limit
     )

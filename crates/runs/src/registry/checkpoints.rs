@@ -100,21 +100,24 @@ pub async fn list_checkpoints(conn: &mut PgConnection, run_id: RunId, fingerprin
     Ok(checkpoints)
 }
 
-/// Records that the attempt resumes from a step of an earlier one.
+/// Records that the attempt resumes from a step of an earlier one. Repeating the call changes nothing.
 ///
 /// # Errors
 /// [`RunsError::LeaseLost`].
 pub async fn record_resume(conn: &mut PgConnection, attempt: AttemptId, step: i64, note: &str) -> Result<(), RunsError> {
     let mut tx = conn.begin().await?;
     lock_attempt(&mut tx, attempt).await?;
-    sqlx::query!(
-        "UPDATE attempts SET resumed_from_step = $3 WHERE run_id = $1 AND number = $2",
+    let recorded = sqlx::query!(
+        "UPDATE attempts SET resumed_from_step = $3 WHERE run_id = $1 AND number = $2 AND resumed_from_step IS DISTINCT FROM $3",
         attempt.run_id as RunId,
         attempt.number,
         step
     )
     .execute(&mut *tx)
     .await?;
+    if recorded.rows_affected() == 0 {
+        return Ok(());
+    }
     append(&mut tx, attempt.run_id, Some(attempt.number), EventKind::Log, &json!({ "text": note, "resumed_from_step": step })).await?;
     tx.commit().await?;
     Ok(())

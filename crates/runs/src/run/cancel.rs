@@ -1,5 +1,6 @@
 //! Cancellation: the request, and the end of a cancelled run.
 
+use aprendiz_db::ensure_one_row;
 use serde_json::json;
 use sqlx::{Acquire as _, PgConnection};
 
@@ -10,6 +11,7 @@ use crate::run::attempt::AttemptId;
 use crate::run::attempt_end::end_attempt;
 use crate::run::event::append;
 use crate::run::lease::lock_attempt;
+use crate::run::outbox::clear_outbox;
 use crate::run::status::{AttemptStatus, EventKind, RunStatus};
 use crate::run::training_run::{TrainingRun, get_run, lock_run};
 
@@ -30,7 +32,7 @@ pub async fn cancel_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Resu
         }
     };
     // the error of an earlier attempt stays with that attempt: this run ends because of the request
-    sqlx::query!(
+    let requested = sqlx::query!(
         r#"
         UPDATE training_runs
         SET cancel_requested_at = clock_timestamp(),
@@ -38,17 +40,20 @@ pub async fn cancel_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Resu
             error_code = NULL,
             error_text = NULL,
             finished_at = CASE WHEN $3 THEN clock_timestamp() END
-        WHERE id = $1
+        WHERE id = $1 AND status = $4
         "#,
         id as RunId,
         next as RunStatus,
-        next.is_final()
+        next.is_final(),
+        status as RunStatus
     )
     .execute(&mut *tx)
     .await?;
+    ensure_one_row(&requested, || RunsError::UnknownRun(id))?;
     append(&mut tx, id, None, EventKind::State, &json!({ "status": next, "by": actor })).await?;
     if next.is_final() {
         append(&mut tx, id, None, EventKind::End, &json!({ "status": next })).await?;
+        clear_outbox(&mut tx, id).await?;
     }
     record_audit(&mut tx, actor, "training_run.cancel", &id.to_string(), &json!({})).await?;
     let run = get_run(&mut tx, id).await?;
@@ -83,16 +88,18 @@ pub(crate) async fn end_cancelled(conn: &mut PgConnection, attempt: AttemptId) -
 
 /// Ends the run as cancelled. The caller holds the run's row lock and has ended the attempt.
 pub(crate) async fn end_cancelled_run(conn: &mut PgConnection, attempt: AttemptId) -> Result<(), RunsError> {
-    sqlx::query!(
+    let cancelled = sqlx::query!(
         r#"
         UPDATE training_runs
         SET status = 'cancelled', phase = NULL, progress = NULL, finished_at = clock_timestamp()
-        WHERE id = $1 AND status = 'cancelling'
+        WHERE id = $1 AND attempt_number = $2 AND status = 'cancelling'
         "#,
-        attempt.run_id as RunId
+        attempt.run_id as RunId,
+        attempt.number
     )
     .execute(&mut *conn)
     .await?;
+    ensure_one_row(&cancelled, || attempt.lease_lost())?;
     append(conn, attempt.run_id, Some(attempt.number), EventKind::State, &json!({ "status": "cancelled" })).await?;
     append(conn, attempt.run_id, Some(attempt.number), EventKind::End, &json!({ "status": "cancelled" })).await
 }

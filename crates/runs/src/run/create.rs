@@ -83,8 +83,9 @@ pub async fn create_run(conn: &mut PgConnection, request: CreateRun<'_>) -> Resu
     sqlx::query!(
         r#"
         INSERT INTO training_runs
-            (id, kind, model, spec, position, priority, run_after, max_attempts, dataset_only, created_by, parent_run_id, trace_parent)
-        VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, clock_timestamp()), $8, $9, $10, $11, $12)
+            (id, kind, model, spec, position, priority, scheduled_for, run_after, max_attempts, dataset_only, created_by, parent_run_id,
+             trace_parent)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($7, clock_timestamp()), $8, $9, $10, $11, $12)
         "#,
         id as RunId,
         spec.kind as RunKind,

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use aprendiz_db::ensure_one_row;
 use serde_json::json;
 use sqlx::{Acquire as _, PgConnection};
 
@@ -75,8 +76,13 @@ pub async fn begin_dataset_build(conn: &mut PgConnection, attempt: AttemptId, da
 async fn await_build(conn: &mut PgConnection, attempt: AttemptId, dataset_key: &str, builder: RunId) -> Result<(), RunsError> {
     let reason = json!({ "status": "queued", "attempt": "released", "awaits": "dataset", "built_by": builder });
     requeue_released(conn, attempt, RECHECK_INTERVAL, &reason).await?;
-    sqlx::query!("UPDATE training_runs SET awaited_dataset_key = $2 WHERE id = $1", attempt.run_id as RunId, dataset_key)
-        .execute(conn)
-        .await?;
-    Ok(())
+    let waits = sqlx::query!(
+        "UPDATE training_runs SET awaited_dataset_key = $3 WHERE id = $1 AND attempt_number = $2 AND status = 'queued'",
+        attempt.run_id as RunId,
+        attempt.number,
+        dataset_key
+    )
+    .execute(conn)
+    .await?;
+    ensure_one_row(&waits, || attempt.lease_lost())
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use aprendiz_db::ensure_one_row;
 use serde_json::json;
 use sqlx::{Acquire as _, PgConnection};
 
@@ -82,20 +83,22 @@ async fn retry_or_fail(conn: &mut PgConnection, attempt: AttemptId, failure: &Fa
     let quarantined = budget.kills >= 2;
     if failure.retryable && !quarantined && budget.attempts_used < budget.max_attempts {
         let delay = retry_delay(budget.attempts_used, jitter);
-        sqlx::query!(
+        let retrying = sqlx::query!(
             r#"
             UPDATE training_runs
             SET status = 'retrying', phase = NULL, progress = NULL, error_code = $2, error_text = $3,
                 run_after = clock_timestamp() + make_interval(secs => $4)
-            WHERE id = $1
+            WHERE id = $1 AND attempt_number = $5 AND status = 'running'
             "#,
             attempt.run_id as RunId,
             failure.code,
             failure.text,
-            delay.as_secs_f64()
+            delay.as_secs_f64(),
+            attempt.number
         )
         .execute(&mut *conn)
         .await?;
+        ensure_one_row(&retrying, || attempt.lease_lost())?;
         let payload = json!({ "status": "retrying", "code": failure.code, "text": failure.text, "seconds": delay.as_secs_f64() });
         append(conn, attempt.run_id, Some(attempt.number), EventKind::State, &payload).await?;
         enqueue_outbox(conn, attempt.run_id).await?;
@@ -106,20 +109,22 @@ async fn retry_or_fail(conn: &mut PgConnection, attempt: AttemptId, failure: &Fa
     Ok(FailureOutcome::Failed)
 }
 
-/// Fails the run for good. The caller holds the run's row lock.
+/// Fails the run for good. The caller holds the run's row lock and has ended the attempt.
 pub(crate) async fn fail_run(conn: &mut PgConnection, attempt: AttemptId, code: &str, text: &str) -> Result<(), RunsError> {
-    sqlx::query!(
+    let failed = sqlx::query!(
         r#"
         UPDATE training_runs
         SET status = 'failed', phase = NULL, progress = NULL, error_code = $2, error_text = $3, finished_at = clock_timestamp()
-        WHERE id = $1
+        WHERE id = $1 AND attempt_number = $4 AND status = 'running'
         "#,
         attempt.run_id as RunId,
         code,
-        text
+        text,
+        attempt.number
     )
     .execute(&mut *conn)
     .await?;
+    ensure_one_row(&failed, || attempt.lease_lost())?;
     let payload = json!({ "status": "failed", "code": code, "text": text });
     append(conn, attempt.run_id, Some(attempt.number), EventKind::State, &payload).await?;
     append(conn, attempt.run_id, Some(attempt.number), EventKind::End, &payload).await

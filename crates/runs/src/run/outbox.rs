@@ -10,6 +10,7 @@
 
 use std::time::Duration;
 
+use aprendiz_db::ensure_one_row;
 use sqlx::PgConnection;
 
 use crate::error::RunsError;
@@ -17,7 +18,17 @@ use crate::ids::RunId;
 
 /// Adds the run to the outbox, due at its `run_after`. Called inside the transaction that makes the run claimable.
 pub(crate) async fn enqueue_outbox(conn: &mut PgConnection, run_id: RunId) -> Result<(), RunsError> {
-    sqlx::query!("INSERT INTO outbox (run_id, due_at) SELECT id, run_after FROM training_runs WHERE id = $1", run_id as RunId)
+    let enqueued =
+        sqlx::query!("INSERT INTO outbox (run_id, due_at) SELECT id, run_after FROM training_runs WHERE id = $1", run_id as RunId)
+            .execute(conn)
+            .await?;
+    ensure_one_row(&enqueued, || RunsError::UnknownRun(run_id))
+}
+
+/// Deletes the entries of a run that no longer waits. Called inside the transaction that ends it. An entry that a relay is publishing is
+/// skipped, because the relay deletes it; waiting for the relay would make this transaction depend on Redis.
+pub(crate) async fn clear_outbox(conn: &mut PgConnection, run_id: RunId) -> Result<(), RunsError> {
+    sqlx::query!("DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE run_id = $1 FOR UPDATE SKIP LOCKED)", run_id as RunId)
         .execute(conn)
         .await?;
     Ok(())
@@ -86,7 +97,7 @@ async fn take(conn: &mut PgConnection, limit: i64) -> Result<Vec<(i64, RunId, bo
 pub async fn mark_published(conn: &mut PgConnection, outbox_ids: &[i64], run_ids: &[RunId]) -> Result<(), RunsError> {
     sqlx::query!("DELETE FROM outbox WHERE id = ANY($1)", outbox_ids).execute(&mut *conn).await?;
     let run_ids: Vec<uuid::Uuid> = run_ids.iter().map(|id| id.0).collect();
-    sqlx::query!("UPDATE training_runs SET announced_at = clock_timestamp() WHERE id = ANY($1)", &run_ids).execute(conn).await?;
+    sqlx::query!("UPDATE training_runs SET wakeup_published_at = clock_timestamp() WHERE id = ANY($1)", &run_ids).execute(conn).await?;
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aprendiz_db::ensure_one_row;
+use serde_json::json;
 use sqlx::{Acquire as _, PgConnection};
 
 use crate::error::RunsError;
@@ -70,14 +72,19 @@ pub async fn reap_expired_leases(conn: &mut PgConnection, limit: i64) -> Result<
 }
 
 async fn requeue(conn: &mut PgConnection, attempt: AttemptId) -> Result<(), RunsError> {
-    sqlx::query!(
-        "UPDATE training_runs SET status = 'queued', phase = NULL, progress = NULL, run_after = clock_timestamp() WHERE id = $1",
-        attempt.run_id as RunId
+    let queued = sqlx::query!(
+        r#"
+        UPDATE training_runs
+        SET status = 'queued', phase = NULL, progress = NULL, run_after = clock_timestamp()
+        WHERE id = $1 AND attempt_number = $2 AND status = 'running'
+        "#,
+        attempt.run_id as RunId,
+        attempt.number
     )
     .execute(&mut *conn)
     .await?;
-    append(conn, attempt.run_id, Some(attempt.number), EventKind::State, &serde_json::json!({ "status": "queued", "attempt": "lost" }))
-        .await?;
+    ensure_one_row(&queued, || attempt.lease_lost())?;
+    append(conn, attempt.run_id, Some(attempt.number), EventKind::State, &json!({ "status": "queued", "attempt": "lost" })).await?;
     enqueue_outbox(conn, attempt.run_id).await
 }
 
@@ -96,11 +103,11 @@ pub async fn republish_unclaimed(conn: &mut PgConnection, longer_than: Duration,
         FROM training_runs r
         WHERE r.status IN ('queued', 'retrying')
             -- the expression of the index training_runs_unclaimed
-            AND greatest(r.announced_at, r.created_at, r.run_after) < statement_timestamp() - make_interval(secs => $1)
+            AND greatest(r.wakeup_published_at, r.created_at, r.run_after) < statement_timestamp() - make_interval(secs => $1)
             AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = r.id)
             -- min() instead of EXISTS, which may be planned as a scan of all entries for a later time
             AND coalesce((SELECT min(o.due_at) FROM outbox o) > statement_timestamp(), true)
-        ORDER BY greatest(r.announced_at, r.created_at, r.run_after)
+        ORDER BY greatest(r.wakeup_published_at, r.created_at, r.run_after)
         LIMIT $2
         "#,
         longer_than.as_secs_f64(),

@@ -1,7 +1,8 @@
-//! Release of an attempt: the run is handed back unfinished and the attempt does not count.
+//! Release of an attempt: the run returns to the queue unfinished and the attempt does not count.
 
 use std::time::Duration;
 
+use aprendiz_db::ensure_one_row;
 use serde_json::{Value, json};
 use sqlx::{Acquire as _, PgConnection};
 
@@ -15,7 +16,7 @@ use crate::run::lease::lock_attempt;
 use crate::run::outbox::enqueue_outbox;
 use crate::run::status::{AttemptStatus, EventKind, RunStatus};
 
-/// Hands a run back unfinished, for example at shutdown. The attempt does not count, and the run is queued again.
+/// Releases an unfinished run, for example at shutdown. The attempt does not count, and the run is queued again.
 ///
 /// # Errors
 /// [`RunsError::LeaseLost`].
@@ -34,18 +35,20 @@ pub async fn release_attempt(conn: &mut PgConnection, attempt: AttemptId) -> Res
 /// that cancellation was not requested.
 pub(crate) async fn requeue_released(conn: &mut PgConnection, attempt: AttemptId, delay: Duration, event: &Value) -> Result<(), RunsError> {
     end_attempt(conn, attempt, AttemptStatus::Released, None).await?;
-    sqlx::query!(
+    let queued = sqlx::query!(
         r#"
         UPDATE training_runs
         SET status = 'queued', phase = NULL, progress = NULL, attempts_used = greatest(attempts_used - 1, 0),
             run_after = CASE WHEN $2::float8 > 0 THEN clock_timestamp() + make_interval(secs => $2) ELSE run_after END
-        WHERE id = $1
+        WHERE id = $1 AND attempt_number = $3 AND status = 'running'
         "#,
         attempt.run_id as RunId,
-        delay.as_secs_f64()
+        delay.as_secs_f64(),
+        attempt.number
     )
     .execute(&mut *conn)
     .await?;
+    ensure_one_row(&queued, || attempt.lease_lost())?;
     append(conn, attempt.run_id, Some(attempt.number), EventKind::State, event).await?;
     enqueue_outbox(conn, attempt.run_id).await
 }

@@ -69,7 +69,7 @@ pub struct TrainingRun {
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When its latest wake-up was published in Redis.
-    pub announced_at: Option<DateTime<Utc>>,
+    pub wakeup_published_at: Option<DateTime<Utc>>,
     /// When it was first claimed.
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
@@ -142,7 +142,7 @@ async fn select(conn: &mut PgConnection, id: Option<RunId>, filter: &RunFilter, 
             (SELECT nullif(count(*), 0) FROM training_run_documents d WHERE d.run_id = r.id) AS chosen_documents,
             r.error_code, r.error_text, r.created_by, r.parent_run_id AS "parent_run_id: RunId",
             (SELECT v.number FROM model_versions v WHERE v.run_id = r.id) AS model_version,
-            r.trace_parent, r.created_at, r.announced_at, r.started_at, r.finished_at
+            r.trace_parent, r.created_at, r.wakeup_published_at, r.started_at, r.finished_at
         FROM training_runs r
         WHERE ($1::uuid IS NULL OR r.id = $1)
             AND ($2::run_status IS NULL OR r.status = $2)

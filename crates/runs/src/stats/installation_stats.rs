@@ -2,6 +2,7 @@
 
 use sqlx::PgConnection;
 
+use crate::background_tasks::{TaskStatus, list_background_tasks};
 use crate::error::RunsError;
 use crate::run::status::{AttemptStatus, RunStatus};
 
@@ -28,6 +29,8 @@ pub struct InstallationStats {
     pub attempts: Vec<(AttemptStatus, i64)>,
     /// Age in seconds of the oldest heartbeat of a running attempt; `None` if none is running.
     pub heartbeat_seconds: Option<f64>,
+    /// The background tasks of the servers.
+    pub background_tasks: Vec<TaskStatus>,
 }
 
 /// Reads the statistics. Scans whole tables: call it at intervals.
@@ -75,9 +78,10 @@ pub async fn read_installation_stats(conn: &mut PgConnection) -> Result<Installa
         FROM present
         "#
     )
-    .fetch_one(conn)
+    .fetch_one(&mut *conn)
     .await?;
     Ok(InstallationStats {
+        background_tasks: list_background_tasks(conn).await?,
         oldest_runnable_seconds: runs.iter().filter_map(|row| row.oldest).reduce(f64::max),
         runs: runs.iter().map(|row| (row.status, row.runs)).collect(),
         outbox_waiting: others.outbox,

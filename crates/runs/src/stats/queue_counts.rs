@@ -85,14 +85,14 @@ pub struct QueueStats {
     /// Age in seconds of the oldest claimable run; null if there is none.
     pub oldest_runnable_seconds: Option<f64>,
     /// Due wake-ups that are not published in Redis yet, counted up to 100,000.
-    pub unannounced: i64,
+    pub unpublished: i64,
     /// Workers.
     pub workers: WorkerCounts,
     /// Worker slots.
     pub slots: SlotCounts,
     /// Attempts that ended within the last hour.
     pub attempts_last_hour: AttemptCounts,
-    /// Waiting time from creation, or from `run_after` of the spec, to the first claim. Covers the newest 2,000 runs that ended
+    /// Waiting time from creation, or from the requested start, to the first claim. Covers the newest 2,000 runs that ended
     /// within the last 24 hours.
     pub wait: Option<DurationQuantiles>,
     /// Time from the first claim to the end, of the same runs.

@@ -36,7 +36,7 @@ pub async fn queue_stats(conn: &mut PgConnection) -> Result<QueueStats, RunsErro
             (SELECT extract(epoch FROM $1 - min(run_after))::float8
              FROM training_runs
              WHERE status IN ('queued', 'retrying') AND run_after <= $1) AS oldest_runnable_seconds,
-            (SELECT count(*) FROM (SELECT FROM outbox WHERE due_at <= $1 LIMIT $2) AS due) AS "unannounced!"
+            (SELECT count(*) FROM (SELECT FROM outbox WHERE due_at <= $1 LIMIT $2) AS due) AS "unpublished!"
         "#,
         at,
         MAX_COUNT
@@ -54,7 +54,7 @@ pub async fn queue_stats(conn: &mut PgConnection) -> Result<QueueStats, RunsErro
         deferred: due.deferred,
         next_due_at: due.next_due_at,
         oldest_runnable_seconds: due.oldest_runnable_seconds,
-        unannounced: due.unannounced,
+        unpublished: due.unpublished,
         workers,
         slots,
         attempts_last_hour,
@@ -142,10 +142,10 @@ async fn durations(
     let row = sqlx::query!(
         r#"
         WITH ended AS (
-            SELECT r.created_at, r.started_at, r.finished_at, r.spec
+            SELECT r.created_at, r.scheduled_for, r.started_at, r.finished_at
             FROM unnest(ARRAY['succeeded', 'failed', 'cancelled']::run_status[]) AS final (status)
             CROSS JOIN LATERAL (
-                SELECT created_at, started_at, finished_at, spec
+                SELECT created_at, scheduled_for, started_at, finished_at
                 FROM training_runs
                 WHERE status = final.status AND finished_at >= $1::timestamptz - interval '24 hours' AND started_at IS NOT NULL
                 ORDER BY finished_at DESC
@@ -155,8 +155,8 @@ async fn durations(
             LIMIT $2
         ), measured AS (
             SELECT
-                extract(epoch FROM greatest(started_at - greatest(created_at, (spec ->> 'run_after')::timestamptz), interval '0'))::float8
-                    AS waited,
+                -- greatest ignores NULL
+                extract(epoch FROM greatest(started_at - greatest(created_at, scheduled_for), interval '0'))::float8 AS waited,
                 extract(epoch FROM finished_at - started_at)::float8 AS took
             FROM ended
         )

@@ -93,8 +93,8 @@ pub struct WorkerInfo {
     pub drain_requested_at: Option<DateTime<Utc>>,
     /// Who requested it.
     pub drain_requested_by: Option<String>,
-    /// Whether it hands its running runs back instead of finishing them.
-    pub drain_hand_back: bool,
+    /// Whether it releases its running runs instead of finishing them.
+    pub drain_release_runs: bool,
     /// Runs it is executing.
     pub runs: Vec<CurrentRun>,
 }
@@ -131,7 +131,7 @@ async fn select(conn: &mut PgConnection, id: Option<WorkerId>, filter: WorkerFil
         r#"
         SELECT w.id AS "id: WorkerId", w.host, w.pid, w.version, w.slots, w.kinds AS "kinds: Vec<RunKind>", w.backend, w.cpu_kernel,
             w.memory_bytes, w.listening, w.started_at, w.heartbeat_at, w.stopped_at, w.drain_requested_at, w.drain_requested_by,
-            w.drain_hand_back, w.heartbeat_at < clock_timestamp() - make_interval(secs => $6) AS "is_silent!"
+            w.drain_release_runs, w.heartbeat_at < clock_timestamp() - make_interval(secs => $6) AS "is_silent!"
         FROM workers w
         WHERE ($1::uuid IS NULL OR w.id = $1)
             AND ($2 OR (w.stopped_at IS NULL AND w.heartbeat_at >= clock_timestamp() - make_interval(secs => $7)))
@@ -183,7 +183,7 @@ async fn select(conn: &mut PgConnection, id: Option<WorkerId>, filter: WorkerFil
             state,
             drain_requested_at: row.drain_requested_at,
             drain_requested_by: row.drain_requested_by,
-            drain_hand_back: row.drain_hand_back,
+            drain_release_runs: row.drain_release_runs,
             runs,
         }
     });

@@ -36,8 +36,8 @@ pub enum WorkerCommand {
     Continue,
     /// Claim no more runs, finish the running ones, then exit.
     Drain,
-    /// Claim no more runs, hand the running ones back, then exit.
-    HandBack,
+    /// Claim no more runs, release the running ones, then exit.
+    ReleaseRuns,
 }
 
 /// Registers a worker.
@@ -75,7 +75,7 @@ pub async fn heartbeat_worker(conn: &mut PgConnection, id: WorkerId, listening: 
         UPDATE workers
         SET heartbeat_at = clock_timestamp(), listening = $2
         WHERE id = $1
-        RETURNING drain_requested_at IS NOT NULL AS "drain!", drain_hand_back
+        RETURNING drain_requested_at IS NOT NULL AS "drain!", drain_release_runs
         "#,
         id as WorkerId,
         listening
@@ -83,7 +83,7 @@ pub async fn heartbeat_worker(conn: &mut PgConnection, id: WorkerId, listening: 
     .fetch_one(conn)
     .await?;
     Ok(match request {
-        request if request.drain && request.drain_hand_back => WorkerCommand::HandBack,
+        request if request.drain && request.drain_release_runs => WorkerCommand::ReleaseRuns,
         request if request.drain => WorkerCommand::Drain,
         _ => WorkerCommand::Continue,
     })

@@ -22,7 +22,7 @@ fn metric(field: Option<&str>, name: &str, value: Option<f64>) -> NewMetric {
 async fn publishing_writes_version_objects_and_final_status() {
     let fixture = Fixture::new().await;
     let attempt = fixture.running().await;
-    enter_phase(&mut *fixture.conn().await, attempt, RunPhase::Publish).await.unwrap();
+    enter_phase(&mut *fixture.conn().await, attempt, uuid::Uuid::now_v7(), RunPhase::Publish).await.unwrap();
     let trained = fixture.trained(attempt, &[]).await;
     let number = publish(&mut *fixture.conn().await, attempt, Some(&trained.version()), &[]).await.unwrap();
     assert_eq!(number, Some(1));

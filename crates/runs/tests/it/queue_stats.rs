@@ -10,7 +10,7 @@ use crate::fixture::{Fixture, failure};
 async fn an_empty_queue_has_no_durations() {
     let fixture = Fixture::new().await;
     let stats = queue_stats(&mut *fixture.conn().await).await.unwrap();
-    assert_eq!((stats.runs, stats.runnable, stats.deferred, stats.unannounced), (RunCounts::default(), 0, 0, 0));
+    assert_eq!((stats.runs, stats.runnable, stats.deferred, stats.unpublished), (RunCounts::default(), 0, 0, 0));
     assert!(stats.next_due_at.is_none() && stats.oldest_runnable_seconds.is_none() && stats.wait.is_none() && stats.duration.is_none());
     assert_eq!((stats.workers, stats.slots), (WorkerCounts::default(), SlotCounts::default()));
 }
@@ -18,7 +18,7 @@ async fn an_empty_queue_has_no_durations() {
 #[tokio::test]
 async fn every_count_is_correct() {
     let fixture = Fixture::new().await;
-    // one run per outcome, and one handed back
+    // one run per outcome, and one released
     let succeeded = fixture.running().await;
     fixture.publish(succeeded).await;
     let failed = fixture.running().await;
@@ -52,7 +52,7 @@ async fn every_count_is_correct() {
 
     let stats = queue_stats(&mut *fixture.conn().await).await.unwrap();
     assert_eq!(stats.runs, RunCounts { queued: 2, running: 1, retrying: 1, cancelling: 1, succeeded: 1, failed: 1, cancelled: 1 });
-    assert_eq!((stats.runnable, stats.deferred, stats.unannounced), (1, 2, 1));
+    assert_eq!((stats.runnable, stats.deferred, stats.unpublished), (1, 2, 1));
     let retry_at = fixture.run(retrying.run_id).await.run_after;
     assert_eq!(stats.next_due_at, Some(retry_at));
     assert!((90.0..150.0).contains(&stats.oldest_runnable_seconds.unwrap()), "{stats:?}");
@@ -65,7 +65,7 @@ async fn every_count_is_correct() {
 #[tokio::test]
 async fn durations_cover_the_last_day_and_exclude_scheduled_waiting() {
     let fixture = Fixture::new().await;
-    // created, run_after of the spec, started, finished: seconds ago
+    // created, scheduled for, started, finished: seconds ago
     for (created, after, started, finished) in
         [(100, 100, 90, 70), (100, 50, 48, 47), (100, 100, 60, 30), (200_000, 200_000, 199_000, 100_000)]
     {
@@ -73,7 +73,7 @@ async fn durations_cover_the_last_day_and_exclude_scheduled_waiting() {
         let sql = format!(
             "UPDATE training_runs SET created_at = now() - interval '{created} s', started_at = now() - interval '{started} s',
                 finished_at = now() - interval '{finished} s', status = 'failed', error_code = 'io', error_text = 'x',
-                spec = spec || jsonb_build_object('run_after', now() - interval '{after} s')
+                scheduled_for = now() - interval '{after} s'
              WHERE id = '{id}'"
         );
         fixture.execute(&sql).await.unwrap();
@@ -83,4 +83,17 @@ async fn durations_cover_the_last_day_and_exclude_scheduled_waiting() {
     // waits of 10, 2 and 40 s; durations of 20, 1 and 30 s
     assert_eq!((wait.median_seconds, wait.p90_seconds, wait.runs), (10.0, 34.0, 3));
     assert_eq!((duration.median_seconds, duration.p90_seconds), (20.0, 28.0));
+}
+
+#[tokio::test]
+async fn durations_do_not_read_times_in_the_text_of_a_spec() {
+    let fixture = Fixture::new().await;
+    let id = fixture.create_run().await;
+    let sql = format!(
+        "UPDATE training_runs SET started_at = created_at, finished_at = now(), status = 'failed', error_code = 'io', error_text = 'x',
+            spec = spec || '{{\"run_after\": \"-0001-01-01T00:00:00Z\"}}'
+         WHERE id = '{id}'"
+    );
+    fixture.execute(&sql).await.unwrap();
+    assert_eq!(queue_stats(&mut *fixture.conn().await).await.unwrap().wait.unwrap().runs, 1);
 }

@@ -91,8 +91,8 @@ async fn the_next_round_continues_after_a_crash() {
     assert_eq!(mark_abandoned(&fixture).await, 2);
 
     // the bytes of the first are deleted but not its row: both are listed again, also page by page
-    let first = PendingDeletion { key: trained.object_keys[0].clone(), upload_id: Some("upload-1".to_owned()) };
-    let second = PendingDeletion { key: trained.object_keys[1].clone(), upload_id: None };
+    let first = PendingDeletion { key: trained.object_keys[0].clone(), upload_id: Some("upload-1".to_owned()), is_written: true };
+    let second = PendingDeletion { key: trained.object_keys[1].clone(), upload_id: None, is_written: true };
     for _ in 0..2 {
         assert_eq!(list_pending_deletions(&mut conn, "", 100).await.unwrap(), [first.clone(), second.clone()]);
         assert_eq!(list_pending_deletions(&mut conn, "", 1).await.unwrap(), std::slice::from_ref(&first));

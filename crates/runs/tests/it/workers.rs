@@ -71,22 +71,25 @@ async fn pages_have_no_gaps_or_duplicates() {
 }
 
 #[tokio::test]
-async fn a_drain_request_is_idempotent_and_hand_back_can_be_added() {
+async fn a_drain_request_is_idempotent_and_release_runs_can_be_added() {
     let fixture = Fixture::new().await;
     let id = fixture.worker().await;
     let conn = &mut *fixture.conn().await;
     let worker = request_drain(conn, id, false, "ana").await.unwrap();
-    assert_eq!((worker.state, worker.drain_requested_by.as_deref(), worker.drain_hand_back), (WorkerState::Draining, Some("ana"), false));
+    assert_eq!(
+        (worker.state, worker.drain_requested_by.as_deref(), worker.drain_release_runs),
+        (WorkerState::Draining, Some("ana"), false)
+    );
 
     let before = fixture.rows().await;
     request_drain(conn, id, false, "bela").await.unwrap();
     assert_eq!(fixture.rows().await, before, "repeating the request changes nothing");
 
     let stronger = request_drain(conn, id, true, "bela").await.unwrap();
-    assert!(stronger.drain_hand_back);
+    assert!(stronger.drain_release_runs);
     assert_eq!((stronger.drain_requested_at, stronger.drain_requested_by), (worker.drain_requested_at, worker.drain_requested_by));
     let before = fixture.rows().await;
-    assert!(request_drain(conn, id, false, "ana").await.unwrap().drain_hand_back, "hand_back is not removed again");
+    assert!(request_drain(conn, id, false, "ana").await.unwrap().drain_release_runs, "release_runs is not removed again");
     assert_eq!(fixture.rows().await, before);
     assert_eq!(fixture.number("SELECT count(*) FROM audit_log WHERE action = 'worker.drain'").await, 2);
 }

@@ -11,6 +11,7 @@ use super::allocation::free_port;
 use super::api::Api;
 use super::bucket::TestBucket;
 use super::database::TestDatabase;
+use super::pooler::{PoolMode, TestPooler};
 use super::postgres::TestPostgres;
 use super::process::Process;
 use super::redis::TestRedis;
@@ -30,6 +31,8 @@ pub struct TestEnv {
     pub database: TestDatabase,
     /// The server of the database, if it is dedicated to the test; stopped after the database is dropped.
     pub postgres: Option<TestPostgres>,
+    /// The pooler to which `DATABASE_URL` leads, if there is one.
+    pub pooler: Option<TestPooler>,
     /// The Redis, which tests can empty, stop and resume.
     pub redis: TestRedis,
     /// The bucket.
@@ -54,6 +57,14 @@ impl TestEnv {
         Self::assemble(database, Some(postgres), TestRedis::start().await).await
     }
 
+    /// Like [`TestEnv::start`], with a pooler in transaction mode in front of the database. All processes use it, and have the URL of the
+    /// database itself for what needs a session.
+    pub async fn with_pooler(sessions: u32) -> Self {
+        let mut env = Self::start().await;
+        env.pooler = Some(TestPooler::start(env.database.url(), PoolMode::Transaction, sessions).await);
+        env
+    }
+
     async fn assemble(database: TestDatabase, postgres: Option<TestPostgres>, redis: TestRedis) -> Self {
         let logs = tempfile::tempdir().expect("a temporary folder can be created");
         // trainings that are over at once, or take long: no test may depend on it
@@ -61,7 +72,7 @@ impl TestEnv {
             assert!(["instant", "slow"].contains(&pace.as_str()), "APRENDIZ_TEST_PACE is `{pace}`: expected instant or slow");
             std::fs::write(logs.path().join("pace"), pace).expect("a temporary folder can be written");
         }
-        Self { database, postgres, redis, bucket: TestBucket::create().await, logs }
+        Self { database, postgres, pooler: None, redis, bucket: TestBucket::create().await, logs }
     }
 
     /// A connection pool of the database.
@@ -78,7 +89,8 @@ impl TestEnv {
     pub fn command(&self, binary: &str) -> Command {
         let mut command = Command::new(binary_path(binary));
         command
-            .env("DATABASE_URL", self.database.url())
+            .env("DATABASE_URL", self.pooler.as_ref().map_or(self.database.url(), TestPooler::url))
+            .env_remove("APRENDIZ_DATABASE_DIRECT_URL")
             .env("REDIS_URL", self.redis.url())
             .env("APRENDIZ_BUCKET", self.bucket.name())
             .env("APRENDIZ_MODEL_CACHE_DIR", self.folder().join("models"))
@@ -88,6 +100,9 @@ impl TestEnv {
             .env_remove("APRENDIZ_URL")
             .env_remove("APRENDIZ_API_KEY")
             .env_remove("APRENDIZ_LISTEN");
+        if self.pooler.is_some() {
+            command.env("APRENDIZ_DATABASE_DIRECT_URL", self.database.url());
+        }
         command
     }
 
@@ -172,7 +187,7 @@ fn json_output(output: &Output) -> Value {
 
 /// Path of a binary. Tests are in `target/<profile>/deps`, binaries in the folder above; Cargo sets variables only for binaries of the
 /// test's own package.
-fn binary_path(binary: &str) -> PathBuf {
+pub(super) fn binary_path(binary: &str) -> PathBuf {
     let own = std::env::current_exe().expect("the path of the test program is known");
     let folders = own.ancestors().skip(1).take(2).map(|folder| folder.join(binary)).collect::<Vec<_>>();
     let path = folders.iter().find(|path| path.exists()).unwrap_or(&folders[1]).clone();

@@ -35,10 +35,7 @@ impl TestPostgres {
         let password = unique();
         let secret = folder.path().join("password");
         std::fs::write(&secret, &password).expect("a file can be written");
-        let owner = command("chown", &["-R", user(), &folder.path().to_string_lossy()]);
-        if is_root() {
-            run(owner);
-        }
+        give_to_postgres(folder.path());
         let data = folder.path().join("data");
         let mut initdb = as_postgres("initdb");
         initdb.args(["-U", "aprendiz", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]);
@@ -98,15 +95,25 @@ impl TestPostgres {
     }
 }
 
-/// A command as user `postgres`, because PostgreSQL refuses to run as root.
 fn as_postgres(program: &str) -> Command {
-    let program = programs().join(program);
+    command_of_postgres(&programs().join(program))
+}
+
+/// A command as user `postgres`, because PostgreSQL and PgBouncer refuse to run as root.
+pub(super) fn command_of_postgres(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
     command.args(["--reuid", user(), "--regid", user(), "--clear-groups"]).arg(program).current_dir("/");
     command
+}
+
+/// Makes this user the owner of a folder.
+pub(super) fn give_to_postgres(folder: &Path) {
+    if is_root() {
+        run(command("chown", &["-R", user(), &folder.to_string_lossy()]));
+    }
 }
 
 fn is_root() -> bool {

@@ -27,8 +27,11 @@ pub struct EmbeddingUse {
 /// Metrics of an encoder and of its base model on the test split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EncoderReport {
-    /// Scored pairs of all fields.
+    /// Scored pairs of all fields; pairs that differ only in near-duplicates count once.
     pub pairs: u64,
+    /// Pairs that were left out, because they differ from a scored one only in near-duplicates.
+    #[serde(default)]
+    pub copies: u64,
     /// Metrics of the base model; `None` if they are undefined.
     pub base: Option<PairMetrics>,
     /// Metrics of the encoder; `None` if they are undefined.
@@ -44,6 +47,9 @@ pub struct EncoderFieldReport {
     pub field: String,
     /// Its scored pairs.
     pub pairs: u64,
+    /// Its pairs that were left out as copies.
+    #[serde(default)]
+    pub copies: u64,
     /// Metrics of the base model; `None` if they are undefined.
     pub base: Option<PairMetrics>,
     /// Metrics of the encoder; `None` if they are undefined.
@@ -58,9 +64,12 @@ pub struct KnnMetrics {
     /// Labelled train documents in the index.
     #[serde(rename = "known")]
     pub index: u64,
-    /// Labelled test documents that were classified.
+    /// Labelled test documents that were classified, copies included.
     #[serde(rename = "asked")]
     pub queries: u64,
+    /// Groups of near-duplicates among them; each counts once in the accuracies.
+    #[serde(default)]
+    pub groups: u64,
     /// Accuracy with vectors of the base model.
     pub base: f64,
     /// Accuracy with vectors of the encoder.

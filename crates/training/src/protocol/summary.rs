@@ -86,8 +86,11 @@ pub struct EncoderSummary {
     pub pairs: u64,
     /// Distinct texts in the training pairs.
     pub texts: u64,
-    /// Validation pairs.
+    /// Validation pairs; pairs that differ only in near-duplicates count once.
     pub validation_pairs: u64,
+    /// Validation pairs that were left out as copies.
+    #[serde(default)]
+    pub validation_copies: u64,
     /// Completed epochs.
     pub epochs: u64,
     /// Epoch whose weights were kept, from 1; `None` if validation could not select one.

@@ -28,6 +28,22 @@ pub(crate) struct Config {
     /// Bucket to create at start unless it exists; may be repeated
     #[arg(long, value_name = "NAME", value_parser = bucket_name)]
     pub(crate) bucket: Vec<String>,
+
+    /// Operation to deny, such as AbortMultipartUpload; may be repeated
+    #[arg(long, value_name = "OPERATION")]
+    pub(crate) deny: Vec<String>,
+
+    /// Answer 501 to every header of a checksum, as older stores do
+    #[arg(long)]
+    pub(crate) reject_checksums: bool,
+
+    /// Base domain of requests that name the bucket in the host, such as s3.test
+    #[arg(long, value_name = "HOST")]
+    pub(crate) domain: Option<String>,
+
+    /// Refuse requests that name the bucket in the path
+    #[arg(long, requires = "domain")]
+    pub(crate) virtual_only: bool,
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {

@@ -1,9 +1,13 @@
 //! S3-compatible server over a folder, for development and tests: it keeps objects as plain files, checks signatures of
-//! one key pair, and listens on the loopback interface only. Not for production: a conditional put is not atomic, a put
-//! with a wrong checksum is answered with an error but kept, and unfinished multipart uploads cannot be listed.
+//! one key pair and the checksums of bodies and parts, and listens on the loopback interface only. Flags make it as strict as other stores.
+//! Not for production: bodies are held in memory, a conditional put is not atomic, and a restart forgets the list of unfinished uploads.
 
+mod access;
+mod checksum;
 mod config;
 mod server;
+mod store;
+mod uploads;
 
 use std::io::IsTerminal;
 

@@ -7,6 +7,7 @@ use anyhow::Context;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use s3s::auth::SimpleAuth;
+use s3s::host::SingleDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::net::{TcpListener, TcpStream};
@@ -14,7 +15,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::access::Access;
 use crate::config::Config;
+use crate::store::Store;
 
 /// How long open requests may go on after the signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -27,15 +30,13 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     }
     std::fs::create_dir_all(&config.root).with_context(|| format!("cannot create {}", config.root.display()))?;
     let files = FileSystem::new(&config.root).map_err(|error| anyhow::anyhow!("cannot open {}: {error:?}", config.root.display()))?;
-    let mut builder = S3ServiceBuilder::new(files);
-    builder.set_auth(SimpleAuth::from_single(config.access_key, config.secret_key));
-    let service = builder.build();
 
     // before the address is printed, because the caller may send the signal as soon as it has the address
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let listener = TcpListener::bind(config.address).await.with_context(|| format!("cannot listen on {}", config.address))?;
     let mut stdout = std::io::stdout();
+    let service = service(config, files, listener.local_addr()?.port())?;
     writeln!(stdout, "listening on http://{}", listener.local_addr()?)?;
     stdout.flush()?;
 
@@ -59,6 +60,22 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         tracing::warn!("requests were still open after {GRACE:?}");
     }
     Ok(())
+}
+
+/// The S3 service. Clients name the port in the `Host` header, so the base domain includes it.
+fn service(config: Config, files: FileSystem, port: u16) -> anyhow::Result<S3Service> {
+    let domain = config.domain.map(|domain| format!("{domain}:{port}"));
+    let mut builder = S3ServiceBuilder::new(Store::new(files));
+    builder.set_auth(SimpleAuth::from_single(config.access_key, config.secret_key));
+    if let Some(domain) = &domain {
+        builder.set_host(SingleDomain::new(domain).with_context(|| format!("--domain: `{domain}` is not a domain"))?);
+    }
+    builder.set_access(Access {
+        deny: config.deny,
+        reject_checksums: config.reject_checksums,
+        virtual_only: domain.filter(|_| config.virtual_only),
+    });
+    Ok(builder.build())
 }
 
 /// One connection, to its end or, once the server stops, to the end of the request under way.

@@ -100,13 +100,17 @@ async fn a_multipart_upload_becomes_one_object_and_an_aborted_one_none() {
     let server = Server::start();
     let client = server.client("secret");
     let first = vec![b'a'; 5 * 1024 * 1024];
-    let upload = client.create_multipart_upload().bucket(BUCKET).key("big").send().await.unwrap();
+    let upload = client.create_multipart_upload().bucket(BUCKET).key("big").checksum_algorithm(ChecksumAlgorithm::Crc32);
+    let upload = upload.send().await.unwrap();
     let id = upload.upload_id().expect("an upload id");
     let mut parts = Vec::new();
     for (number, body) in [(1, first.clone()), (2, b"tail".to_vec())] {
         let part = client.upload_part().bucket(BUCKET).key("big").upload_id(id).part_number(number);
         let done = part.body(ByteStream::from(body)).send().await.unwrap();
-        parts.push(CompletedPart::builder().part_number(number).set_e_tag(done.e_tag().map(str::to_owned)).build());
+        let checksum = done.checksum_crc32().map(str::to_owned);
+        assert!(checksum.is_some(), "the answer repeats the checksum");
+        let part = CompletedPart::builder().part_number(number).set_e_tag(done.e_tag().map(str::to_owned));
+        parts.push(part.set_checksum_crc32(checksum).build());
     }
     let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
     client.complete_multipart_upload().bucket(BUCKET).key("big").upload_id(id).multipart_upload(parts).send().await.unwrap();
@@ -117,6 +121,44 @@ async fn a_multipart_upload_becomes_one_object_and_an_aborted_one_none() {
     let id = upload.upload_id().expect("an upload id");
     client.abort_multipart_upload().bucket(BUCKET).key("never").upload_id(id).send().await.unwrap();
     assert!(client.head_object().bucket(BUCKET).key("never").send().await.is_err());
+    let again = client.abort_multipart_upload().bucket(BUCKET).key("never").upload_id(id).send().await.unwrap_err();
+    assert_eq!(again.into_service_error().code(), Some("NoSuchUpload"));
+}
+
+#[tokio::test]
+async fn parts_are_refused_as_amazon_refuses_them() {
+    let server = Server::start();
+    let client = server.client("secret");
+    let begin = async |algorithm: Option<ChecksumAlgorithm>| {
+        let upload = client.create_multipart_upload().bucket(BUCKET).key("big").set_checksum_algorithm(algorithm).send().await.unwrap();
+        upload.upload_id().expect("an upload id").to_owned()
+    };
+    let part =
+        |id: &str| client.upload_part().bucket(BUCKET).key("big").upload_id(id).part_number(1).body(ByteStream::from_static(b"part"));
+    let complete = async |id: &str, part: CompletedPart| {
+        let parts = CompletedMultipartUpload::builder().parts(part).build();
+        let completed = client.complete_multipart_upload().bucket(BUCKET).key("big").upload_id(id).multipart_upload(parts).send().await;
+        completed.map(drop).map_err(|error| error.into_service_error().code().unwrap_or_default().to_owned())
+    };
+
+    // the client adds CRC32, which was not announced
+    let unannounced = begin(None).await;
+    let refused = part(&unannounced).send().await.unwrap_err().into_service_error();
+    assert_eq!(refused.code(), Some("InvalidRequest"));
+    assert!(refused.message().unwrap_or_default().contains("expected checksum Type: null"), "{refused}");
+
+    let announced = begin(Some(ChecksumAlgorithm::Crc32)).await;
+    let wrong = part(&announced).checksum_crc32("AAAAAA==").send().await.unwrap_err();
+    assert_eq!(wrong.into_service_error().code(), Some("BadDigest"));
+    let sent = part(&announced).send().await.unwrap();
+    let named = || CompletedPart::builder().part_number(1).set_e_tag(sent.e_tag().map(str::to_owned));
+    assert_eq!(complete(&announced, named().build()).await, Err("InvalidRequest".to_owned()));
+    assert_eq!(complete(&announced, named().checksum_crc32("AAAAAA==").build()).await, Err("InvalidPart".to_owned()));
+    let checksum = sent.checksum_crc32().map(str::to_owned);
+    assert_eq!(complete(&announced, named().set_checksum_crc32(checksum).build()).await, Ok(()));
+
+    let listed = client.list_multipart_uploads().bucket(BUCKET).prefix("b").send().await.unwrap();
+    assert_eq!(listed.uploads().iter().filter_map(|upload| upload.upload_id()).collect::<Vec<_>>(), [unannounced]);
 }
 
 #[tokio::test]
@@ -128,6 +170,7 @@ async fn a_wrong_checksum_is_refused() {
     let wrong = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=";
     let refused = put.checksum_sha256(wrong).body(ByteStream::from_static(b"not that")).send().await.unwrap_err();
     assert_eq!(refused.into_service_error().code(), Some("BadDigest"));
+    assert!(client.head_object().bucket(BUCKET).key("sum").send().await.is_err(), "nothing is kept");
 }
 
 #[tokio::test]

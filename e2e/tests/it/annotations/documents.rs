@@ -8,6 +8,28 @@ use crate::fixture::exports::{reviewed, unreviewed};
 use crate::fixture::{TestApp, expect_json, parse_id, text};
 
 #[tokio::test]
+async fn metadata_keeps_all_digits_and_html_is_reported() {
+    let app = TestApp::start().await;
+    let metadata = r#"{"nfe": 35230212345678901234550010000000011000000019, "max": 1.7976931348623157e308, "pi": 3.14159265358979323846}"#;
+    let body = format!(r#"{{"project":"p","task_id":"1","text":"<p>a <b>contract</b> of few words</p>","metadata":{metadata}}}"#);
+    let create = || app.api().post("/v1/documents").header(header::CONTENT_TYPE, "application/json").body(body.clone());
+    let created = create().send().await.unwrap();
+    assert_eq!(created.status(), 201);
+    let location = created.headers()[header::LOCATION].to_str().unwrap().to_owned();
+    let created = created.text().await.unwrap();
+    assert!(created.contains("the text is HTML"), "{created}");
+    let shown = app.api().get(&location).send().await.unwrap().text().await.unwrap();
+    let listed = app.api().get("/v1/documents").send().await.unwrap().text().await.unwrap();
+    for text in [&created, &shown, &listed] {
+        for digits in ["35230212345678901234550010000000011000000019", "3.14159265358979323846", "\"max\": 17976931348623157000"] {
+            assert!(text.contains(digits), "{digits}: {text}");
+        }
+    }
+    assert_eq!(expect_json(create(), 200).await["warnings"].as_array().unwrap().len(), 1, "the same request again changes nothing");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_single_document_is_created_once() {
     let app = TestApp::start().await;
     let body =
@@ -43,6 +65,7 @@ async fn a_single_document_is_created_once() {
         assert!(problem["code"] == "invalid_document" && text(&problem["detail"]).starts_with(key), "{problem}");
     }
     assert_eq!(expect_json(create(&with("words", json!(1))), 422).await["code"], "invalid_body");
+    assert_eq!(expect_json(create(&with("metadata", json!([1]))), 422).await["code"], "invalid_body");
     let twin = expect_json(create(&with("task_id", json!("2"))), 201).await;
     assert_eq!(twin["split"], document["split"], "equal texts share a split");
     assert_eq!(app.count("SELECT count(*) FROM document_details").await, 2);

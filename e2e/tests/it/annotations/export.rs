@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::fixture::exports::{contracts, reviewed};
-use crate::fixture::{TestApp, expect_json, get_bytes, parse_json_lines, text};
+use crate::fixture::{TestApp, expect_json, get_bytes, parse_exported_rows, parse_json_lines, text};
 
 #[tokio::test]
 async fn an_export_reports_its_position_and_resumes_after_any_row() {
@@ -12,7 +12,7 @@ async fn an_export_reports_its_position_and_resumes_after_any_row() {
     assert_eq!(whole.headers()["content-type"], "application/x-ndjson");
     assert!(whole.headers()["content-disposition"].to_str().unwrap().contains("annotations.jsonl"));
     let position = whole.headers()["aprendiz-position"].to_str().unwrap().to_owned();
-    let whole = parse_json_lines(&whole.bytes().await.unwrap());
+    let whole = parse_exported_rows(&whole.bytes().await.unwrap());
     let annotations = app.count("SELECT count(*) FROM annotations").await;
     assert_eq!(i64::try_from(whole.len()).unwrap(), annotations);
     let statuses: i64 = app.count("SELECT count(*) FROM annotations WHERE review_status = 'CORRECTED'").await;
@@ -26,16 +26,19 @@ async fn an_export_reports_its_position_and_resumes_after_any_row() {
     let review = app.api().request(reqwest::Method::PUT, &path).header("if-match", format!("\"{version}\"")).json(&json!({ "value": [] }));
     expect_json(review, 200).await;
     let rest = get_bytes(&app.api(), &format!("/v1/annotations/export?as_of={position}&after={document}/{field}")).await;
-    assert!(parse_json_lines(&rest) == whole[whole.len() / 2 + 1..]);
-    let first = parse_json_lines(&get_bytes(&app.api(), &format!("/v1/annotations/export?as_of={position}&limit=7")).await);
+    assert!(parse_exported_rows(&rest) == whole[whole.len() / 2 + 1..]);
+    let first = parse_exported_rows(&get_bytes(&app.api(), &format!("/v1/annotations/export?as_of={position}&limit=7")).await);
     assert!(first == whole[..7]);
-    let of_field = parse_json_lines(&get_bytes(&app.api(), "/v1/annotations/export?fields=contract_type").await);
+    let of_field = parse_exported_rows(&get_bytes(&app.api(), "/v1/annotations/export?fields=contract_type").await);
     assert!(!of_field.is_empty() && of_field.iter().all(|row| row["field"] == "contract_type"));
 
     for (query, code) in [
         ("fields=unheard", "unknown_field"),
         ("after=here", "invalid_query"),
         ("as_of=soon", "invalid_query"),
+        ("as_of=-4800-01-01T00:00:00Z", "invalid_query"),
+        ("as_of=1763715600", "invalid_query"),
+        ("as_of=9999-12-31T23:59:59Z", "future_time"),
         ("format=xml", "invalid_query"),
         ("colour=red", "invalid_query"),
     ] {

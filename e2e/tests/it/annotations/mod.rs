@@ -4,3 +4,4 @@ mod documents;
 mod export;
 mod review_queue;
 mod reviews;
+mod unusual_content;

@@ -101,7 +101,7 @@ async fn a_review_of_another_version_is_rejected_with_the_current_one() {
     assert!(unnamed["code"] == "precondition_required" && text(&unnamed["detail"]).contains("\"1\""), "{unnamed}");
     assert_eq!(expect_json(test.app.api().request(Method::DELETE, &test.path("size")), 428).await["code"], "precondition_required");
     assert_eq!(expect_json(test.delete("size", 7), 412).await["current"]["version"], 1);
-    for bad in ["1", "W/\"1\"", "*"] {
+    for bad in ["1", "W/1", "*"] {
         let request = test.put("size", None, &json!({ "value": ["M"] })).header(header::IF_MATCH, bad);
         assert_eq!(expect_json(request, 400).await["code"], "invalid_precondition", "{bad}");
     }
@@ -125,7 +125,7 @@ async fn an_invalid_value_is_rejected_with_the_reason() {
         ("size", json!({ "value": [" "] }), "invalid_review", "empty"),
         ("signed", json!({ "value": ["1.2.2020"] }), "invalid_review", "YYYY-MM-DD"),
         ("pages", json!({ "value": ["three"] }), "invalid_review", "decimal number"),
-        ("size", json!({ "value": ["M"], "occurred_at": far }), "invalid_review", "ahead of the clock"),
+        ("size", json!({ "value": ["M"], "occurred_at": far }), "invalid_review", "in the future"),
         ("size", json!({ "value": ["M"], "note": "x".repeat(10_001) }), "invalid_review", "note: "),
         ("size", json!({ "value": ["M"], "spans": [{ "start": 0, "end": 999_999 }] }), "invalid_review", "not a span"),
         ("size", json!({ "value": ["M"], "spans": [{ "start": 0, "end": 2, "text": "no" }] }), "invalid_review", "code points"),

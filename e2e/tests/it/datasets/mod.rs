@@ -1,4 +1,5 @@
-//! Dataset snapshots: shared builds, verification, lineage, erasure.
+//! Dataset snapshots: shared builds, rebuilt files, verification, lineage, erasure.
 
 mod inspection;
+mod rebuilt_snapshots;
 mod shared_snapshots;

@@ -1,11 +1,13 @@
 //! Real faults of every service and process. `./dev faults` runs the ignored ones too, which take minutes or need root.
 
 mod clients;
+mod memory;
 mod network;
 mod object_store;
 mod postgres;
 mod redis;
 mod servers;
+mod sessions;
 mod workers;
 
 use uuid::Uuid;

@@ -73,6 +73,8 @@ async fn a_worker_without_connections_is_replaced_and_changes_nothing_when_it_re
     assert_eq!(app.attempt_statuses(id).await, ["lost", "succeeded"]);
     // the worker has killed its child, because it knows that its lease has expired
     child.wait_for_exit().await;
+    // and says so while it cannot reach any service
+    app.wait_for_log(&worker, "the lease has expired").await;
     drop(hold);
     let before = app.run_tables().await;
     proxies.all().into_iter().for_each(FaultProxy::pass);

@@ -14,6 +14,9 @@ const SLOW_DOWN: &str = "HTTP/1.1 503 Slow Down\r\ncontent-type: application/xml
 const NO_BUCKET: &str = "HTTP/1.1 404 Not Found\r\ncontent-type: application/xml\r\nconnection: close\r\ncontent-length: 113\r\n\r\n\
     <?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>NoSuchBucket</Code><Message>no such bucket</Message></Error>  ";
 
+const REJECTED: &str = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/xml\r\nconnection: close\r\ncontent-length: 116\r\n\r\n\
+    <?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>InvalidRequest</Code><Message>no such feature</Message></Error>  ";
+
 /// Starts a worker that reaches the bucket through a proxy.
 fn worker_behind(app: &TestApp, proxy: &FaultProxy, name: &str) -> Process {
     let endpoint = format!("http://{}", proxy.address());
@@ -64,6 +67,39 @@ async fn a_temporarily_missing_bucket_costs_an_attempt() {
 #[tokio::test]
 async fn a_hanging_bucket_costs_an_attempt() {
     check_upload_is_retried(FaultProxy::stall).await;
+}
+
+#[tokio::test]
+async fn a_rejected_request_is_not_retried_and_the_answer_is_one_line() {
+    let app = TestApp::with_import(contracts()).await;
+    let proxy = FaultProxy::start(&app.env.bucket.address());
+    let hold = Hold::at(&app, Point::Phase("upload"));
+    let worker = worker_behind(&app, &proxy, "worker-1");
+    let id = app.create_run(&run_with_many_attempts()).await;
+    hold.wait_until_reached().await;
+    proxy.answer(REJECTED);
+    drop(hold);
+    let (code, error) = app.wait_for_failure(id).await;
+    assert_eq!(code, "object_store_rejected");
+    assert!(error.ends_with(": 400 InvalidRequest: no such feature") && !error.contains(['{', '\n']), "{error}");
+    assert_eq!(app.attempt_statuses(id).await, ["failed"]);
+    let explanation = app.api().json(&format!("/v1/training-runs/{id}/explain")).await;
+    assert!(explanation.to_string().contains("aprendiz doctor"), "{explanation}");
+
+    // the same for a background import: neither 503 nor "try again"
+    let endpoint = format!("http://{}", proxy.address());
+    proxy.pass();
+    let server = app.env.serve_with(&[], &[("AWS_ENDPOINT_URL_S3", &endpoint)]).await;
+    proxy.answer(REJECTED);
+    let response = server.api().post("/v1/imports?background=true").body(contracts()).send().await.unwrap();
+    assert_eq!(response.status().as_u16(), 500);
+    let problem: Value = response.json().await.unwrap();
+    assert_eq!(problem["code"], "object_store_rejected", "{problem}");
+    proxy.pass();
+    app.cli(&["run", "retry", &id.to_string()]);
+    app.wait_for_success(id).await;
+    drop((server, worker));
+    app.finish().await;
 }
 
 /// Starts a run whose snapshot exists, and injects a fault into its download. The run must be retried, and succeed after the fault.

@@ -66,7 +66,7 @@ async fn a_full_redis_delays_wake_ups_until_there_is_room() {
     wait_for_relay_error(&app, "OOM").await;
     assert_eq!(app.run(id).await["status"], "queued");
     redis(&app, "CONFIG SET maxmemory 0").await;
-    wait_until("the wake-up", TIMEOUT, async || app.run(id).await["announced_at"].is_string().then_some(())).await;
+    wait_until("the wake-up", TIMEOUT, async || app.run(id).await["wakeup_published_at"].is_string().then_some(())).await;
     let worker = app.env.worker("worker-1", &[]);
     app.wait_for_success(id).await;
     drop(worker);
@@ -100,11 +100,63 @@ async fn a_read_only_redis_replica_is_reported_and_retried() {
     let id = app.create_run(&evaluation_spec()).await;
     wait_for_relay_error(&app, "read only").await;
     redis(&app, "REPLICAOF NO ONE").await;
-    wait_until("the wake-up", TIMEOUT, async || app.run(id).await["announced_at"].is_string().then_some(())).await;
+    wait_until("the wake-up", TIMEOUT, async || app.run(id).await["wakeup_published_at"].is_string().then_some(())).await;
     let worker = app.env.worker("worker-1", &[]);
     app.wait_for_success(id).await;
     drop(worker);
     app.finish().await;
+}
+
+/// Redis answers reads but rejects writes: server and worker report the reason, each warns once, runs start by polling, and all recovers.
+async fn check_rejected_writes(break_redis: impl AsyncFnOnce(&TestApp), repair: &str, code: &str) {
+    let app = TestApp::with_import(contracts()).await;
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let worker = app.env.worker("worker-1", &[("APRENDIZ_PROBE_LISTEN", &address), ("APRENDIZ_POLL_SECONDS", "1")]);
+    let worker_url: &str = &format!("http://{address}/readyz");
+    let page = async |url: &str| reqwest::get(url).await.ok()?.text().await.ok();
+    let server_url: &str = &format!("{}/readyz", app.server.url());
+    let metrics_url: &str = &format!("{}/metrics", app.server.url());
+    let wait_for = async |url: &str, needle: &str| {
+        wait_until(&format!("{needle} at {url}"), TIMEOUT, async || page(url).await.filter(|page| page.contains(needle))).await
+    };
+    wait_for(worker_url, "\"status\":\"ok\"").await;
+    break_redis(&app).await;
+    for url in [worker_url, server_url] {
+        let health = wait_for(url, code).await;
+        assert!(health.contains("\"status\":\"degraded\""), "{health}");
+    }
+    wait_for(metrics_url, "aprendiz_up{service=\"redis\"} 0\n").await;
+    let queue = app.api().json("/v1/queue").await;
+    assert!(queue["redis"]["error"].as_str().is_some_and(|error| error.contains(code)), "{queue}");
+    let id = app.create_run(&evaluation_spec()).await;
+    app.wait_for_success(id).await;
+    // the outbox is empty again, and the relay has tried several times
+    let attempts = |page: &str| page.lines().find_map(|line| line.strip_prefix("aprendiz_relay_errors_total ")?.parse::<u32>().ok());
+    wait_until("further attempts", TIMEOUT, async || attempts(&page(metrics_url).await?).filter(|attempts| *attempts >= 4)).await;
+    let lines = |log: &str, needle: &str| log.lines().filter(|line| line.contains(needle)).count();
+    let (server_log, worker_log) = (app.server.process.log(), worker.log());
+    assert_eq!(lines(&server_log, "relay cannot publish wake-ups"), 1, "{server_log}");
+    assert_eq!(lines(&server_log, "relay has recovered"), 0, "{server_log}");
+    assert_eq!(lines(&worker_log, "queue unavailable"), 1, "{worker_log}");
+    assert_eq!(lines(&worker_log, "listening for wake-ups"), 1, "{worker_log}");
+    assert_eq!((lines(&worker_log, " ERROR "), lines(&worker_log, " WARN ")), (0, 1), "{worker_log}");
+
+    redis(&app, repair).await;
+    wait_for(worker_url, "\"status\":\"ok\"").await;
+    wait_for(server_url, "\"status\":\"ok\"").await;
+    drop(worker);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_full_redis_is_reported_everywhere_with_one_warning() {
+    check_rejected_writes(async |app| redis(app, "CONFIG SET maxmemory 1").await, "CONFIG SET maxmemory 0", "OOM").await;
+}
+
+#[tokio::test]
+async fn a_redis_that_cannot_save_is_reported_everywhere_with_one_warning() {
+    check_rejected_writes(async |app| app.env.redis.fail_snapshots().await, "CONFIG SET save \"\"", "MISCONF").await;
 }
 
 #[tokio::test]

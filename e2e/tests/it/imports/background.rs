@@ -51,6 +51,24 @@ async fn a_stored_file_is_imported_in_the_background() {
 }
 
 #[tokio::test]
+async fn an_import_with_options_of_a_newer_server_fails_and_names_them() {
+    let app = TestApp::start().await;
+    // a newer server stores an option that this one does not know
+    app.execute(
+        r#"CREATE FUNCTION newer() RETURNS trigger LANGUAGE plpgsql AS
+               $$ BEGIN NEW.options = NEW.options || '{"dedupe": true}'; RETURN NEW; END $$;
+           CREATE TRIGGER newer BEFORE INSERT ON import_requests FOR EACH ROW EXECUTE FUNCTION newer()"#,
+    )
+    .await;
+    let stored = expect_json(app.api().post("/v1/imports?background=true&project=9").body(unreviewed(2)), 202).await;
+    let state = wait_for_import(&app, &text(&stored["id"])).await;
+    assert_eq!((&state["status"], &state["error_code"]), (&json!("failed"), &json!("unknown_options")), "{state}");
+    assert!(text(&state["error"]).contains("`dedupe`"), "{state}");
+    assert_eq!(app.count("SELECT count(*) FROM documents").await, 0);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn quarantined_tasks_are_listed_downloaded_and_retried() {
     let app = TestApp::start().await;
     let export = json!([{ "id": 1, "data": { "body": "The law of Texas." } }, { "id": 2, "data": { "text": "Another." } }]);

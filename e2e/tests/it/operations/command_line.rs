@@ -97,10 +97,10 @@ async fn workers_are_drained_by_prefix_and_by_host_and_awaited() {
     let prefix = alone.to_string()[..13].to_owned();
     let drained = app.cli(&["worker", "drain", &prefix]);
     assert_eq!((&drained[0]["id"], &drained[0]["state"]), (&json!(alone), &json!("draining")), "{drained}");
-    let drained = app.cli(&["worker", "drain", "pair", "--hand-back"]);
+    let drained = app.cli(&["worker", "drain", "pair", "--release-runs"]);
     let ids: Vec<Value> = drained.as_array().unwrap().iter().map(|worker| worker["id"].clone()).collect();
     assert!(ids.len() == 2 && ids.contains(&json!(first)) && ids.contains(&json!(second)), "{drained}");
-    assert!(drained.as_array().unwrap().iter().all(|worker| worker["drain_hand_back"] == true), "{drained}");
+    assert!(drained.as_array().unwrap().iter().all(|worker| worker["drain_release_runs"] == true), "{drained}");
 
     app.execute(&format!("UPDATE workers SET stopped_at = now() WHERE id = '{alone}'")).await;
     let problem = expect_json(app.api().post(&format!("/v1/workers/{alone}/drain")), 409).await;

@@ -2,7 +2,12 @@
 
 mod api_keys;
 mod audit;
+mod background_tasks;
 mod command_line;
+mod doctor;
+mod doctor_object_store;
 mod legacy_interface;
+mod nul_characters;
+mod proxies;
 mod startup;
 mod sweeper;

@@ -42,8 +42,98 @@ async fn a_missing_bucket_is_reported() {
 async fn a_missing_or_invalid_variable_is_reported() {
     let env = TestEnv::with_redis(TestRedis::absent()).await;
     check_start_fails(&env, "REDIS_URL", &format!("http://:{PASSWORD}@127.0.0.1"), &["REDIS_URL"]);
+    // a # ends the host for the parser of URLs
+    check_start_fails(&env, "REDIS_URL", &format!("redis://:{PASSWORD}#{PASSWORD}@127.0.0.1"), &["REDIS_URL", "# as %23"]);
     check_start_fails(&env, "APRENDIZ_BUCKET", "", &["APRENDIZ_BUCKET"]);
+    check_start_fails(&env, "APRENDIZ_BUCKET_ADDRESSING", "host", &["APRENDIZ_BUCKET_ADDRESSING", "path or virtual"]);
+    check_start_fails(&env, "AWS_CA_BUNDLE", "/no/such/file.pem", &["AWS_CA_BUNDLE", "/no/such/file.pem"]);
     check_start_fails(&env, "APRENDIZ_DATABASE_CONNECTIONS", "many", &["APRENDIZ_DATABASE_CONNECTIONS", "many"]);
+}
+
+#[tokio::test]
+async fn the_rights_that_a_role_lacks_are_named_with_their_grants() {
+    let env = TestEnv::with_redis(TestRedis::absent()).await;
+    let role = NarrowRole::create(&env).await;
+    // migrated by another role
+    let output = role.run(&env, &["serve"]);
+    for grant in [
+        "GRANT TEMPORARY ON DATABASE",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES",
+        "GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES",
+    ] {
+        assert!(output.contains(grant) && output.contains(&role.name), "{grant}: {output}");
+    }
+    let output = role.run(&env, &["doctor"]);
+    assert!(output.contains("lacks SELECT, INSERT, UPDATE, DELETE on `annotation_events`"), "{output}");
+    let output = role.run(&env, &["migrate"]);
+    assert!(output.contains("GRANT CREATE ON SCHEMA public") && output.contains("AUTHORIZATION"), "{output}");
+    // with these rights it serves, imports and trains
+    let grants = format!(
+        "GRANT TEMPORARY ON DATABASE {database} TO {name};
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name};
+         GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {name}",
+        database = role.database,
+        name = role.name
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(grants)).execute(env.pool()).await.unwrap();
+    let output = role.run(&env, &["doctor"]);
+    assert!(output.contains("all migrations are applied") && !output.contains("GRANT"), "{output}");
+    role.drop(&env).await;
+}
+
+#[tokio::test]
+async fn a_database_without_utf8_is_refused() {
+    let env = TestEnv::with_redis(TestRedis::absent()).await;
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let name = format!("{}_{}", database_name(env.database.url()), encoding.to_lowercase());
+        let create = format!("CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(env.pool()).await.unwrap();
+        let url = env.database.url().replace(&database_name(env.database.url()), &name);
+        for command in ["migrate", "doctor"] {
+            let output = env.command("aprendiz").arg(command).env("DATABASE_URL", &url).output().unwrap();
+            let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert!(!output.status.success() && text.contains(&format!("encoding {encoding}, and only UTF8")), "{command}: {text}");
+        }
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(env.pool()).await.unwrap();
+    }
+}
+
+/// A role without rights on the tables of the test's database.
+struct NarrowRole {
+    name: String,
+    database: String,
+    url: String,
+}
+
+impl NarrowRole {
+    async fn create(env: &TestEnv) -> Self {
+        let database = database_name(env.database.url());
+        let name = format!("narrow_{database}");
+        let create = format!(
+            "CREATE ROLE {name} LOGIN PASSWORD 'narrow'; REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC;
+             REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(env.pool()).await.unwrap();
+        let (_, address) = env.database.url().rsplit_once('@').expect("the URL has a user");
+        Self { url: format!("postgres://{name}:narrow@{address}"), name, database }
+    }
+
+    /// Output of a command that runs as this role.
+    fn run(&self, env: &TestEnv, arguments: &[&str]) -> String {
+        let mut command = env.command("aprendiz");
+        let output = command.args(arguments).env("DATABASE_URL", &self.url).env("APRENDIZ_LISTEN", "127.0.0.1:0").output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    }
+
+    async fn drop(self, env: &TestEnv) {
+        let drop = format!("DROP OWNED BY {name}; DROP ROLE {name}", name = self.name);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(env.pool()).await.unwrap();
+    }
+}
+
+fn database_name(url: &str) -> String {
+    let (_, name) = url.rsplit_once('/').expect("the URL has a database");
+    name.split('?').next().unwrap_or(name).to_owned()
 }
 
 /// Starts the server and a worker with one variable changed. Both must fail, and their output must contain these texts.

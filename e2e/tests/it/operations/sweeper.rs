@@ -1,6 +1,7 @@
 //! The sweeper deletes unused objects from the bucket, and never an object in use.
 
 use aprendiz_test_support::wait_until;
+use aws_sdk_s3::types::ChecksumAlgorithm;
 use uuid::Uuid;
 
 use crate::fixture::exports::contracts;
@@ -50,7 +51,8 @@ async fn only_pending_objects_of_dead_attempts_are_deleted() {
     let old = create_pending(&app, run, 1, 2).await;
     let young = create_pending(&app, run, 1, 0).await;
     let running = create_pending(&app, run, 2, 2).await;
-    let upload = app.env.bucket.client().create_multipart_upload().bucket(app.env.bucket.name()).key(&old).send().await.unwrap();
+    let upload = app.env.bucket.client().create_multipart_upload().bucket(app.env.bucket.name()).key(&old);
+    let upload = upload.checksum_algorithm(ChecksumAlgorithm::Crc32).send().await.unwrap();
     let upload_id = upload.upload_id().unwrap();
     app.execute(&format!("UPDATE objects SET upload_id = '{upload_id}' WHERE key = '{old}'")).await;
 

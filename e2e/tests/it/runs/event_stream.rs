@@ -23,6 +23,7 @@ async fn read_events(api: &Api, run: Uuid, after: Option<i64>, max: usize) -> Ve
     }
     let mut answer = request.send().await.expect("the API answers");
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    assert_eq!(answer.headers()["cache-control"], "no-cache, no-transform");
     let (mut bytes, mut events) = (Vec::new(), Vec::new());
     while events.len() < max
         && let Some(chunk) = answer.chunk().await.expect("the stream is complete")

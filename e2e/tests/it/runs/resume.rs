@@ -1,7 +1,7 @@
 //! Checkpoints: an interrupted training resumes on another worker and produces the same bytes.
 
 use aprendiz_test_gate::Point;
-use aprendiz_test_support::FaultProxy;
+use aprendiz_test_support::{FaultProxy, wait_until};
 
 use crate::fixture::checkpoints::{EVERY_STEP, model_hashes, resumed_steps, stored_steps, wait_until_stored};
 use crate::fixture::exports::contracts;
@@ -126,6 +126,35 @@ async fn a_failed_checkpoint_upload_is_a_warning_and_does_not_fail_the_training(
     assert_eq!(app.attempt_statuses(id).await, ["succeeded"]);
     // and the model can be downloaded
     assert!(!get_bytes(&app.api(), &format!("/v1/training-runs/{id}/model?file=model.safetensors")).await.is_empty());
+    drop(worker);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_last_checkpoint_of_a_killed_child_is_uploaded_before_its_attempt_ends() {
+    let app = TestApp::with_import(contracts()).await;
+    let proxy = FaultProxy::start(&app.env.bucket.address());
+    let endpoint = format!("http://{}", proxy.address());
+    let hold = Hold::at(&app, Point::AfterCheckpoint(2));
+    let worker = app.env.worker("worker-1", &[EVERY_STEP, &[("AWS_ENDPOINT_URL_S3", &endpoint)]].concat());
+    let id = app.create_run(&training_spec()).await;
+    hold.wait_until_reached().await;
+    wait_until_stored(&app, id, 2).await;
+    // the upload of the next one has begun when the child dies
+    proxy.stall();
+    hold.move_to(Point::AfterCheckpoint(3));
+    let child = hold.wait_until_reached().await;
+    let pending = "SELECT count(*) FROM objects WHERE state = 'pending' AND key LIKE 'checkpoints/%'";
+    wait_until("an upload", TIMEOUT, async || (app.count(pending).await == 1).then_some(())).await;
+    child.kill();
+    child.wait_for_exit().await;
+    proxy.pass();
+    drop(hold);
+    wait_until("the retry", TIMEOUT, async || (app.run(id).await["status"] == "retrying").then_some(())).await;
+    app.end_retry_delays().await;
+    app.wait_for_success(id).await;
+    assert_eq!(resumed_steps(&app, id).await, [None, Some(3)]);
+    assert_eq!(app.attempt_statuses(id).await, ["failed", "succeeded"]);
     drop(worker);
     app.finish().await;
 }

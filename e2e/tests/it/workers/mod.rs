@@ -3,3 +3,4 @@
 mod concurrent_workers;
 mod supervision;
 mod wake_ups;
+mod work_files;

@@ -89,11 +89,11 @@ async fn a_drained_worker_finishes_its_run_and_claims_no_other() {
 }
 
 #[tokio::test]
-async fn a_worker_drained_with_hand_back_releases_its_run_with_a_checkpoint() {
+async fn a_worker_drained_with_release_runs_releases_its_run_with_a_checkpoint() {
     let app = TestApp::with_import(contracts()).await;
     let HeldTraining { id, mut worker, hold, .. } = HeldTraining::start(&app, &[("APRENDIZ_GRACE_SECONDS", "3600")]).await;
     let drained = worker_id(&app).await;
-    expect_json(app.api().post(&format!("/v1/workers/{drained}/drain")).json(&json!({ "hand_back": true })), 202).await;
+    expect_json(app.api().post(&format!("/v1/workers/{drained}/drain")).json(&json!({ "release_runs": true })), 202).await;
     app.wait_for_log(&worker, "drain requested by an operator").await;
     drop(hold);
     assert!(worker.wait(TIMEOUT).await.success());

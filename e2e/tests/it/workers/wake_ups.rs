@@ -72,7 +72,7 @@ async fn a_lost_wake_up_is_published_again() {
 
     // moves the times back, as if the minute had passed after which the reaper publishes again
     let earlier = "UPDATE training_runs SET created_at = created_at - interval '2 minutes', run_after = run_after - interval '2 minutes',
-        announced_at = announced_at - interval '2 minutes'";
+        wakeup_published_at = wakeup_published_at - interval '2 minutes'";
     sqlx::raw_sql(earlier).execute(app.pool()).await.unwrap();
     wait_until("a second wake-up", TIMEOUT, async || (entries().await? == ":1\r\n").then_some(())).await;
     assert_eq!(app.run(id).await["status"], "queued");
@@ -122,7 +122,7 @@ async fn runs_start_by_priority_and_not_before_their_time() {
     let order: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM training_runs ORDER BY started_at").fetch_all(app.pool()).await.unwrap();
     assert_eq!(order, [ids[1], ids[0], ids[2], late]);
     let (early, published_early): (i64, i64) = sqlx::query_as(
-        "SELECT count(*) FILTER (WHERE started_at < run_after), count(*) FILTER (WHERE announced_at < run_after) FROM training_runs",
+        "SELECT count(*) FILTER (WHERE started_at < run_after), count(*) FILTER (WHERE wakeup_published_at < run_after) FROM training_runs",
     )
     .fetch_one(app.pool())
     .await
@@ -151,7 +151,6 @@ async fn wait_for_a_wake_up(app: &TestApp) {
 
 /// Whether the wake-up was published before the run started.
 async fn started_after_its_wake_up(app: &TestApp, id: Uuid) -> bool {
-    let sql =
-        "SELECT coalesce(a.started_at >= r.announced_at, false) FROM training_runs r JOIN attempts a ON a.run_id = r.id WHERE r.id = $1";
+    let sql = "SELECT coalesce(a.started_at >= r.wakeup_published_at, false) FROM training_runs r JOIN attempts a ON a.run_id = r.id WHERE r.id = $1";
     sqlx::query_scalar(sql).bind(id).fetch_one(app.pool()).await.unwrap()
 }

@@ -41,12 +41,12 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 enum ExportFormat {
-    /// One JSON object per line: a field of a document with its state and its history.
+    /// One JSON object per line: a field of a document with its state and its history. The last line is `{"end": {"rows", "position"}}`.
     #[default]
     Jsonl,
     /// The same rows as Parquet (zstd).
     Parquet,
-    /// Tasks with annotations and predictions, for Label Studio and for `POST /v1/imports`.
+    /// Tasks with annotations and predictions, for Label Studio and for `POST /v1/imports`. The last line is `]`.
     LabelStudio,
     /// Tasks with predictions only, for pre-annotation.
     LabelStudioPredictions,
@@ -79,6 +79,9 @@ struct ExportQuery {
 ///
 /// Rows are ordered by document id, then by field. The header `Aprendiz-Position` holds the position of the export. To resume an
 /// interrupted export, send that position as `as_of` and the last received row as `after`. Erased documents are excluded.
+///
+/// Check the end: behind a proxy, a response that was cut off can look complete. JSON lines end with the line `{"end": {"rows": 7,
+/// "position": 40}}`, tasks with a line `]`, Parquet with its footer.
 #[utoipa::path(
     get, path = "/v1/annotations/export", tag = "documents", security(("api_key" = ["viewer"])), params(ExportQuery),
     responses(
@@ -109,7 +112,7 @@ async fn export(_: Viewer, database: DedicatedConnections, ApiQuery(query): ApiQ
         with_texts: tasks,
     };
     let encoder = match format {
-        ExportFormat::Jsonl => Encoder::lines(query.limit),
+        ExportFormat::Jsonl => Encoder::lines(query.limit, position),
         ExportFormat::Parquet => Encoder::parquet(query.limit).map_err(ApiError::internal)?,
         ExportFormat::LabelStudio => Encoder::tasks(field_types(&mut conn).await?, TaskParts::Everything, query.limit),
         ExportFormat::LabelStudioPredictions => Encoder::tasks(field_types(&mut conn).await?, TaskParts::Predictions, query.limit),

@@ -1,9 +1,12 @@
 //! Encodes exported documents as JSON Lines, Parquet or Label Studio tasks.
+//!
+//! Each format ends with a mark, because the framing of HTTP does not show behind every proxy that a response was cut off: a line of its
+//! own, the footer of Parquet, or a line with the closing bracket, which no task contains.
 
 use std::collections::HashMap;
 use std::io;
 
-use aprendiz_annotations::export::{ExportedDocument, FieldType, TaskParts, write_line, write_task};
+use aprendiz_annotations::export::{ExportEnd, ExportedDocument, FieldType, TaskParts, write_end_line, write_line, write_task};
 use aprendiz_dataset::AnnotationParquetWriter;
 
 /// Encodes up to `remaining` rows.
@@ -13,14 +16,14 @@ pub(super) struct Encoder {
 }
 
 enum Format {
-    Lines,
+    Lines { end: ExportEnd },
     Parquet(Box<AnnotationParquetWriter>),
     Tasks { field_types: HashMap<String, FieldType>, parts: TaskParts, has_tasks: bool },
 }
 
 impl Encoder {
-    pub(super) fn lines(limit: Option<u64>) -> Self {
-        Self { format: Format::Lines, remaining: limit.unwrap_or(u64::MAX) }
+    pub(super) fn lines(limit: Option<u64>, position: i64) -> Self {
+        Self { format: Format::Lines { end: ExportEnd { rows: 0, position } }, remaining: limit.unwrap_or(u64::MAX) }
     }
 
     pub(super) fn parquet(limit: Option<u64>) -> io::Result<Self> {
@@ -42,12 +45,13 @@ impl Encoder {
         let mut bytes = Vec::new();
         for document in documents {
             match &mut self.format {
-                Format::Lines => {
+                Format::Lines { end } => {
                     for row in document.annotations() {
                         if self.remaining == 0 {
                             break;
                         }
                         write_line(&row, &mut bytes);
+                        end.rows += 1;
                         self.remaining -= 1;
                     }
                 }
@@ -65,7 +69,7 @@ impl Encoder {
                         break;
                     }
                     let before = bytes.len();
-                    bytes.extend_from_slice(if *has_tasks { b",\n" } else { b"[" });
+                    bytes.extend_from_slice(if *has_tasks { b",\n" } else { b"[\n" });
                     if write_task(document, field_types, *parts, &mut bytes) {
                         *has_tasks = true;
                         self.remaining -= 1;
@@ -84,9 +88,13 @@ impl Encoder {
     /// Returns the remaining bytes.
     pub(super) fn finish(self) -> io::Result<Vec<u8>> {
         match self.format {
-            Format::Lines => Ok(Vec::new()),
+            Format::Lines { end } => {
+                let mut bytes = Vec::new();
+                write_end_line(end, &mut bytes);
+                Ok(bytes)
+            }
             Format::Parquet(rows) => rows.finish().map_err(io::Error::other),
-            Format::Tasks { has_tasks, .. } => Ok(if has_tasks { b"]\n".to_vec() } else { b"[]\n".to_vec() }),
+            Format::Tasks { has_tasks, .. } => Ok(if has_tasks { b"\n]\n".to_vec() } else { b"[\n]\n".to_vec() }),
         }
     }
 }

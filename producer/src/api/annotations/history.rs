@@ -44,7 +44,7 @@ async fn history(
     ApiQuery(query): ApiQuery<HistoryQuery>,
 ) -> Result<Json<FieldHistory>, ApiError> {
     let as_of = query.as_of.as_deref().map(AsOf::parse).transpose()?;
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let position = match as_of {
         None => None,
         Some(as_of) => Some(as_of.position(&mut conn).await?),

@@ -12,7 +12,6 @@ use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::Acquire as _;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -65,7 +64,7 @@ struct ReviewRequest {
     ),
 )]
 async fn show(State(state): State<AppState>, _: Viewer, ApiPath((id, field)): ApiPath<(Uuid, String)>) -> Result<Response, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let annotation = match current_state(&mut conn, id, &field).await? {
         Some(annotation) => annotation,
         None => Annotation {
@@ -176,8 +175,7 @@ async fn record(state: &AppState, headers: &HeaderMap, mut new: NewReview, actio
     // prefixed by the actor, because two clients may choose the same key
     new.source_ref = idempotency_key(headers)?.map(|key| format!("key/{}/{key}", new.actor));
     let (actor, subject) = (new.actor.clone(), format!("{}/{}", new.document_id, new.field));
-    let mut conn = state.pool.acquire().await?;
-    let mut tx = conn.begin().await?;
+    let mut tx = state.database.begin().await?;
     let reviewed = record_review(&mut tx, new).await.map_err(|error| match (error, expected) {
         (error @ ReviewError::Stale { .. }, None) => ApiError::precondition_required(error),
         (error, _) => error.into(),

@@ -72,7 +72,7 @@ async fn file(
     headers: HeaderMap,
     ApiPath((id, path)): ApiPath<(DatasetId, String)>,
 ) -> Result<Response, ApiError> {
-    let dataset = find_available_dataset(&mut *state.pool.acquire().await?, id).await?;
+    let dataset = find_available_dataset(&mut *state.database.read().await?, id).await?;
     let files = dataset_files(&dataset)?;
     let file = find(&files, &path)?;
     send(&state.store, &method, &headers, file, content_below(&dataset.object_prefix, file)?).await
@@ -108,7 +108,7 @@ pub(in crate::api) async fn send_run_dataset(
     query: &DatasetQuery,
 ) -> Result<Response, ApiError> {
     let dataset = {
-        let mut conn = state.pool.acquire().await?;
+        let mut conn = state.database.read().await?;
         let run = get_run(&mut conn, id).await?;
         let dataset_id = run.dataset_id.ok_or_else(|| {
             ApiError::conflict(

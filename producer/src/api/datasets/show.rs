@@ -25,7 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     ),
 )]
 async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<DatasetId>) -> Result<Json<DatasetRecord>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     Ok(Json(find_dataset(&mut conn, id).await?))
 }
 

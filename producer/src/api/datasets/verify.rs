@@ -90,9 +90,9 @@ async fn verify(
     let _turn = turn.map_err(|exhausted| exhausted_error("verifications", "verifications", exhausted))?;
     let _connections = database.reserve(CONNECTIONS).await?;
     // dropping this future drops its connections, so a disconnected client cancels it; only shutdown must be handled here
-    let rows = state.shutdown.run_until_cancelled(verify_rows(database.options(), id)).await;
+    let rows = state.shutdown.run_until_cancelled(verify_rows(database.session(), id)).await;
     let rows = rows.ok_or_else(|| ApiError::service_unavailable("server", anyhow::anyhow!("the server is shutting down")))??;
-    let dataset = get_dataset(&mut *state.pool.acquire().await?, DatasetId(id)).await?;
+    let dataset = get_dataset(&mut *state.database.read().await?, DatasetId(id)).await?;
     let dataset = dataset.ok_or_else(|| ApiError::not_found(format!("dataset snapshot {id} not found")))?;
     let mut files = None;
     if query.files && rows.verdict != Verdict::Erased {

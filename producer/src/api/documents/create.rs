@@ -1,15 +1,14 @@
 //! Creates a single document.
 
-use aprendiz_annotations::documents::{DocumentText, get};
+use aprendiz_annotations::documents::{DocumentText, Metadata, get};
 use aprendiz_annotations::import::{NewDocument, create_document};
 use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use sqlx::Acquire as _;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -45,7 +44,18 @@ struct DocumentRequest {
     /// Additional properties; never used as features.
     #[serde(default)]
     #[schema(value_type = Object)]
-    metadata: Map<String, Value>,
+    metadata: Metadata,
+}
+
+/// The created document.
+#[derive(Debug, Serialize, ToSchema)]
+struct DocumentResponse {
+    /// The document.
+    #[serde(flatten)]
+    document: DocumentText,
+    /// What an import would note about it, for example that its text is HTML; missing if there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 fn default_source() -> String {
@@ -59,8 +69,8 @@ fn default_source() -> String {
 #[utoipa::path(
     post, path = "/v1/documents", tag = "documents", security(("api_key" = ["reviewer"])), request_body = DocumentRequest,
     responses(
-        (status = 201, description = "Created; Location holds the URL", body = DocumentText, headers(("Location" = String))),
-        (status = 200, description = "Exists with the same content", body = DocumentText, headers(("Location" = String))),
+        (status = 201, description = "Created; Location holds the URL", body = DocumentResponse, headers(("Location" = String))),
+        (status = 200, description = "Exists with the same content", body = DocumentResponse, headers(("Location" = String))),
         (status = 409, description = "Exists with different content", body = Problem),
         (status = 410, description = "The document was erased", body = Problem),
         (status = 422, description = "Invalid document", body = Problem),
@@ -69,8 +79,7 @@ fn default_source() -> String {
 async fn create(State(state): State<AppState>, Reviewer(actor): Reviewer, body: JsonBody<DocumentRequest>) -> Result<Response, ApiError> {
     let DocumentRequest { source, project, task_id, text, file_name, metadata } = body.value;
     let new = NewDocument { source, project, task_id, file_name, metadata, text };
-    let mut conn = state.pool.acquire().await?;
-    let mut tx = conn.begin().await?;
+    let mut tx = state.database.begin().await?;
     let created = create_document(&mut tx, new, state.config.split_ratios).await?;
     let document = get(&mut tx, created.id).await?.ok_or(sqlx::Error::RowNotFound)?;
     if created.created {
@@ -80,7 +89,7 @@ async fn create(State(state): State<AppState>, Reviewer(actor): Reviewer, body: 
     }
     tx.commit().await?;
     let status = if created.created { StatusCode::CREATED } else { StatusCode::OK };
-    let mut response = (status, Json(document)).into_response();
+    let mut response = (status, Json(DocumentResponse { document, warnings: created.warnings })).into_response();
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/documents/{}", created.id)) {
         response.headers_mut().insert(header::LOCATION, location);
     }

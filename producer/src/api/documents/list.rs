@@ -46,7 +46,7 @@ async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_cursor).transpose()?.map(|(created_at, id)| DocumentCursor { created_at, id });
     let filter = DocumentFilter { source: query.source, project: query.project, task_id: query.task_id };
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let documents = list_documents(&mut conn, &filter, after, limit + 1).await?;
     Ok(Json(Page::from_items(documents, limit, |document| encode_cursor(document.created_at, document.id))))
 }
@@ -61,7 +61,7 @@ async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
     ),
 )]
 async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DocumentText>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     reject_erased(&mut conn, id).await?;
     get(&mut conn, id).await?.map(Json).ok_or_else(|| document_not_found(id))
 }
@@ -76,7 +76,7 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uui
     ),
 )]
 async fn annotations(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<Page<Annotation>>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     reject_erased(&mut conn, id).await?;
     let items = list_annotations(&mut conn, id).await?;
     if items.is_empty() && get(&mut conn, id).await?.is_none() {

@@ -33,7 +33,7 @@ pub(super) fn untimed_routes() -> OpenApiRouter<AppState> {
     ),
 )]
 async fn explain(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<SplitExplanation>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     explain_split(&mut conn, id).await?.map(Json).ok_or_else(|| document_not_found(id))
 }
 
@@ -46,9 +46,10 @@ async fn explain(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<
     responses((status = 200, description = "Numbers of indexed texts and excluded documents", body = IndexReport)),
 )]
 async fn index(State(state): State<AppState>, Operator(actor): Operator) -> Result<Json<IndexReport>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
-    let report = backfill_index(&mut conn).await?;
+    let mut tx = state.database.begin_long().await?;
+    let report = backfill_index(&mut tx).await?;
     let details = json!({ "texts_indexed": report.texts_indexed, "documents_excluded": report.documents_excluded });
-    record_audit(&mut conn, &actor.0, "document.index", "all", &details).await?;
+    record_audit(&mut tx, &actor.0, "document.index", "all", &details).await?;
+    tx.commit().await?;
     Ok(Json(report))
 }

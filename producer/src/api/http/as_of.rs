@@ -1,6 +1,7 @@
 //! The query parameter `as_of`: a position, or a time that is resolved to one.
 
 use aprendiz_annotation_types::parse_time;
+use aprendiz_annotations::read_clock;
 use aprendiz_runs::resolve_position;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
@@ -33,10 +34,28 @@ impl AsOf {
     /// The position; events above it are ignored.
     pub(crate) async fn position(self, conn: &mut PgConnection) -> Result<i64, ApiError> {
         match self {
-            Self::Position(position) => Ok(position),
-            Self::Time(time) => Ok(resolve_position(conn, Some(time)).await?),
+            Self::Position(position) => {
+                let latest = resolve_position(conn, None).await?;
+                if position > latest {
+                    let detail = format!(
+                        "as_of is position {position}, but the latest position is {latest}: a time is written like 2026-11-21T08:00:00Z"
+                    );
+                    return Err(ApiError::unprocessable("invalid_query", detail));
+                }
+                Ok(position)
+            }
+            Self::Time(time) => {
+                check_as_of(conn, time).await?;
+                Ok(resolve_position(conn, Some(time)).await?)
+            }
         }
     }
+}
+
+/// Rejects an `as_of` in the future: what will be written until then is not known.
+pub(crate) async fn check_as_of(conn: &mut PgConnection, time: DateTime<Utc>) -> Result<(), ApiError> {
+    let clock = read_clock(conn).await?;
+    clock.check(time).map_err(|reason| ApiError::unprocessable("future_time", format!("as_of: {reason}")))
 }
 
 #[cfg(test)]

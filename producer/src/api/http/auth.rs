@@ -66,7 +66,7 @@ async fn actor_with_role(parts: &Parts, state: &AppState, needed: Role) -> Resul
     if let Some(address) = address {
         state.auth_failures.check(address, secret).map_err(ApiError::too_many_auth_failures)?;
     }
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let Some(key) = authenticate(&mut conn, secret).await? else {
         if let Some(address) = address {
             state.auth_failures.record_failure(address, secret);

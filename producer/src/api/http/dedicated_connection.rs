@@ -7,10 +7,10 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aprendiz_db::Session;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 
 use crate::api::http::admission::{Admission, exhausted_error};
 use crate::api::http::error::ApiError;
@@ -25,7 +25,7 @@ pub(crate) struct DedicatedConnections {
     quota: Arc<Quota>,
     key: Option<KeyId>,
     wait: Duration,
-    options: PgConnectOptions,
+    session: Session,
 }
 
 /// A dedicated connection, together with its place among them.
@@ -38,18 +38,18 @@ impl DedicatedConnections {
     /// Opens a connection. Waits for a free place for a limited time.
     pub(crate) async fn connect(&self) -> Result<DedicatedConnection, ApiError> {
         let share = self.reserve(1).await?;
-        Ok(DedicatedConnection { connection: PgConnection::connect_with(&self.options).await?, _share: share })
+        Ok(DedicatedConnection { connection: self.session.connect().await?, _share: share })
     }
 
-    /// Reserves places for connections that the caller opens with [`DedicatedConnections::options`].
+    /// Reserves places for connections that the caller opens with [`DedicatedConnections::session`].
     pub(crate) async fn reserve(&self, count: u64) -> Result<Share, ApiError> {
         let reserved = self.quota.take(self.key, count, self.wait).await;
         reserved.map_err(|exhausted| exhausted_error("dedicated_connections", "long reads of the database", exhausted))
     }
 
-    /// Connect options under which Postgres cancels a running statement once the connection is dropped.
-    pub(crate) const fn options(&self) -> &PgConnectOptions {
-        &self.options
+    /// A session in which Postgres cancels a running statement once the connection is dropped.
+    pub(crate) const fn session(&self) -> &Session {
+        &self.session
     }
 }
 
@@ -60,12 +60,13 @@ impl FromRequestParts<AppState> for DedicatedConnections {
         let admission = Admission::from_extensions(&parts.extensions)?;
         let limits = &state.config.clients;
         let milliseconds = |duration: Duration| duration.as_millis().to_string();
-        let options = (*state.pool.connect_options()).clone().application_name("aprendiz inspect").options([
-            ("client_connection_check_interval", "500ms".to_owned()),
-            ("statement_timeout", milliseconds(limits.statement_timeout)),
-            ("idle_in_transaction_session_timeout", milliseconds(TRANSACTION_IDLE_TIMEOUT)),
-        ]);
-        Ok(Self { quota: Arc::clone(&state.slots.dedicated), key: admission.key(), wait: limits.admission_wait, options })
+        let session = state
+            .database
+            .session("aprendiz inspect")
+            .set("client_connection_check_interval", "500ms")
+            .set("statement_timeout", milliseconds(limits.statement_timeout))
+            .set("idle_in_transaction_session_timeout", milliseconds(TRANSACTION_IDLE_TIMEOUT));
+        Ok(Self { quota: Arc::clone(&state.slots.dedicated), key: admission.key(), wait: limits.admission_wait, session })
     }
 }
 

@@ -14,7 +14,7 @@ use aprendiz_annotations::reviews::ReviewError;
 use aprendiz_artifacts::StoreError;
 use aprendiz_dataset::DatasetError;
 use aprendiz_dataset::inspect::InspectError;
-use aprendiz_db::is_unavailable;
+use aprendiz_db::{RetryReason, missing_privilege, retry_reason};
 use aprendiz_inference::ModelError;
 use aprendiz_run_spec::SpecError;
 use aprendiz_runs::RunsError;
@@ -22,8 +22,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
-use tracing::{error, warn};
+use tracing::error;
 use utoipa::ToSchema;
+
+use crate::api::http::rejection_log;
 
 /// `Retry-After` of a 503 or 429 response, unless it has its own.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
@@ -112,6 +114,12 @@ impl ApiError {
         Self { source: Some(source.into()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("{service}_unavailable"), detail) }
     }
 
+    /// Postgres aborted the transaction of the request because of another one; nothing was changed.
+    fn conflicting_transaction(source: sqlx::Error) -> Self {
+        let detail = "a concurrent request changed the same rows, and nothing was changed by this one: try again";
+        Self { source: Some(source.into()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_conflict", detail) }
+    }
+
     /// A server error.
     pub(crate) fn internal(source: impl Into<anyhow::Error>) -> Self {
         let detail = "internal server error; see the log of the server";
@@ -123,7 +131,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let Self { status, code, detail, current, retry_after, source } = self;
         match source {
-            Some(source) if status == StatusCode::SERVICE_UNAVAILABLE => warn!(error = format!("{source:#}"), "request rejected: {detail}"),
+            source if status == StatusCode::SERVICE_UNAVAILABLE => rejection_log::warn(&code, &detail, source.as_ref()),
             Some(source) => error!(error = format!("{source:#}"), "request failed"),
             None => {}
         }
@@ -154,13 +162,20 @@ impl IntoResponse for ApiError {
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        if is_unavailable(&error) {
-            Self::service_unavailable("database", error)
-        } else if is_statement_timeout(&error) {
+        match retry_reason(&error) {
+            Some(RetryReason::Unavailable) => return Self::service_unavailable("database", error),
+            Some(RetryReason::Conflict) => return Self::conflicting_transaction(error),
+            None => {}
+        }
+        if is_statement_timeout(&error) {
             let detail = "a statement took longer than APRENDIZ_STATEMENT_TIMEOUT_SECONDS: try again when the database has less to do";
-            Self { source: Some(error.into()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", detail) }
-        } else {
-            Self::internal(error)
+            return Self { source: Some(error.into()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", detail) };
+        }
+        match missing_privilege(&error) {
+            Some(detail) => {
+                Self { source: Some(error.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "database_privilege", detail) }
+            }
+            None => Self::internal(error),
         }
     }
 }
@@ -180,7 +195,7 @@ impl From<RunsError> for ApiError {
             RunsError::WrongState { .. } => Self::conflict("wrong_state", error.to_string()),
             RunsError::IdempotencyMismatch(_) => Self::unprocessable("idempotency_mismatch", error.to_string()),
             RunsError::DatasetErased(_) => Self::new(StatusCode::GONE, "dataset_erased", error.to_string()),
-            RunsError::LeaseLost { .. } | RunsError::BrokenRow { .. } => Self::internal(error),
+            RunsError::LeaseLost { .. } | RunsError::BrokenRow { .. } | RunsError::NoRandomBytes(_) => Self::internal(error),
         }
     }
 }
@@ -258,6 +273,7 @@ impl From<LegacyCsvError> for ApiError {
             LegacyCsvError::Database(error) => error.into(),
             LegacyCsvError::Import(error) => error.into(),
             LegacyCsvError::File(legacy_csv::ReadError::Io(_)) => Self::internal(error),
+            LegacyCsvError::FutureReviews { .. } => Self::unprocessable(error.code(), error.to_string()),
             LegacyCsvError::File(ref file_error) => Self::new(legacy_csv_status(file_error), error.code(), error.to_string()),
         }
     }
@@ -285,8 +301,20 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             // a row records the object and its hash, so a retry cannot help
-            StoreError::MissingObject(_) | StoreError::ChecksumMismatch { .. } | StoreError::File { .. } => Self::internal(error),
-            _ => Self::service_unavailable("object_store", error),
+            StoreError::MissingObject(_) => {
+                let detail = "the file is missing from the object store: the next run on the same data rebuilds the files of a snapshot; \
+                    other files must be restored";
+                let missing = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "object_missing", detail);
+                Self { source: Some(error.into()), ..missing }
+            }
+            StoreError::ChecksumMismatch { .. } | StoreError::File { .. } => Self::internal(error),
+            StoreError::Rejected { .. } | StoreError::Setting { .. } => {
+                let detail = "the object store rejects a request of this server, and a retry will not help: ask the operator to run \
+                    `aprendiz doctor`; the log of the server has the answer of the store";
+                let rejected = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "object_store_rejected", detail);
+                Self { source: Some(error.into()), ..rejected }
+            }
+            StoreError::MissingBucket(_) | StoreError::Unavailable { .. } => Self::service_unavailable("object_store", error),
         }
     }
 }

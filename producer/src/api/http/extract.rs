@@ -10,11 +10,12 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::api::http::error::ApiError;
+use crate::api::http::nul::reject_nul_in_json;
 use crate::api::http::request_body::read_to_memory;
 use crate::api::state::AppState;
 
-/// Bodies above this size are parsed outside the async threads.
-const LARGE_BODY_BYTES: usize = 256 * 1024;
+/// Size in bytes above which a body is parsed outside the async threads: parsing a large one would delay all other requests.
+const MAX_INLINE_BYTES: usize = 64 << 10;
 
 /// A JSON body. Unknown keys are rejected if the type is declared with `deny_unknown_fields`.
 pub(crate) struct JsonBody<T> {
@@ -27,7 +28,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for JsonBody<T>
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
-        let (value, sha256) = parse_and_hash(read_to_memory(request, state).await?, state).await?;
+        let (value, sha256) = parse(read_to_memory(request, state).await?, state).await?;
         Ok(Self { value, sha256 })
     }
 }
@@ -45,29 +46,44 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for OptionalJso
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         let body = read_to_memory(request, state).await?;
         if body.trim_ascii().is_empty() {
-            return Ok(Self { value: parse(b"{}")?, sha256: hash(&body) });
+            return Ok(Self { value: parse_inline(b"{}")?, sha256: hash(&body) });
         }
-        let (value, sha256) = parse_and_hash(body, state).await?;
+        let (value, sha256) = parse(body, state).await?;
         Ok(Self { value, sha256 })
     }
 }
 
-async fn parse_and_hash<T: DeserializeOwned + Send + 'static>(body: Bytes, state: &AppState) -> Result<(T, String), ApiError> {
-    if body.len() <= LARGE_BODY_BYTES {
-        return Ok((parse(&body)?, hash(&body)));
+/// Parses and hashes a body.
+async fn parse<T: DeserializeOwned + Send + 'static>(body: Bytes, state: &AppState) -> Result<(T, String), ApiError> {
+    let parse = |body: &[u8]| Ok((parse_inline(body)?, hash(body)));
+    if body.len() <= MAX_INLINE_BYTES {
+        return parse(&body);
     }
-    state.compute.run(move || Ok((parse(&body)?, hash(&body)))).await?
+    state.compute.run(move || parse(&body)).await?
 }
 
 fn hash(body: &[u8]) -> String {
     hex::encode(Sha256::digest(body))
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => ApiError::unprocessable("invalid_body", error.to_string()),
+fn parse_inline<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    reject_nul_in_json(body)?;
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let key = error.path().to_string();
+        (key, error.into_inner())
+    });
+    let parsed = parsed.and_then(|value| json.end().map(|()| value).map_err(|error| (String::new(), error)));
+    parsed.map_err(|(key, error)| match error.classify() {
+        serde_json::error::Category::Data => ApiError::unprocessable("invalid_body", name_key(&key, error.to_string())),
         _ => ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not valid JSON: {error}")),
     })
+}
+
+/// Adds the key of a value to the error about it, unless the error names it already.
+fn name_key(key: &str, error: String) -> String {
+    let last = key.rsplit('.').next().unwrap_or_default();
+    if last.is_empty() || error.contains(&format!("`{last}`")) { error } else { format!("{key}: {error}") }
 }
 
 /// Query parameters.
@@ -98,11 +114,15 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiPath
     }
 }
 
-/// The innermost cause of an error, which names the parameter.
+/// The innermost cause of an error, with the parameter that the error around it names.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut error = error;
+    let (mut error, mut around) = (error, String::new());
     while let Some(source) = error.source() {
+        around = error.to_string();
         error = source;
+    }
+    if let Some(key) = around.strip_suffix(&format!(": {error}")).filter(|key| !key.contains(' ')) {
+        return name_key(key, error.to_string());
     }
     struct Lower<'a>(&'a dyn fmt::Display);
     impl fmt::Display for Lower<'_> {

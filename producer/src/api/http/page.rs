@@ -1,6 +1,6 @@
 //! Pagination of lists: a page of items and an opaque cursor to the next page.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
@@ -53,7 +53,8 @@ pub(crate) fn decode_cursor(cursor: &str) -> Result<(DateTime<Utc>, Uuid), ApiEr
         let mut bytes = [0; 24];
         hex::decode_to_slice(cursor, &mut bytes).ok()?;
         let (at, id) = bytes.split_first_chunk::<8>()?;
-        Some((DateTime::from_timestamp_micros(i64::from_be_bytes(*at))?, Uuid::from_slice(id).ok()?))
+        let at = DateTime::from_timestamp_micros(i64::from_be_bytes(*at)).filter(|at| (1..=9999).contains(&at.year()))?;
+        Some((at, Uuid::from_slice(id).ok()?))
     };
     position().ok_or_else(invalid_cursor)
 }
@@ -96,6 +97,10 @@ mod tests {
         assert_eq!(decode_cursor(&encode_cursor(at, id)).unwrap(), (at, id));
         assert!(decode_cursor("zz").is_err());
         assert!(decode_cursor("").is_err());
+        // times that the database does not know
+        for micros in [i64::MIN, -210_866_803_200_000_001, i64::MAX] {
+            assert!(decode_cursor(&hex::encode([&micros.to_be_bytes()[..], id.as_bytes()].concat())).is_err(), "{micros}");
+        }
         assert_eq!(decode_number_cursor(&encode_number_cursor(1_234_567)).unwrap(), 1_234_567);
         assert!(decode_number_cursor("zz").is_err());
     }

@@ -14,13 +14,20 @@ pub(crate) fn expected_version(headers: &HeaderMap) -> Result<Option<Expected>, 
         (None, Some(tag)) if tag.as_bytes() == b"*" => Ok(Some(Expected::Nothing)),
         (None, Some(_)) => Err(invalid("If-None-Match supports only *; send a version in If-Match")),
         (Some(tag), None) => {
-            let version = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+            let version = tag.to_str().ok().and_then(parse_version);
             version
                 .filter(|version| *version >= 0)
                 .map(|version| Some(Expected::Version(version)))
                 .ok_or_else(|| invalid("If-Match must be a single ETag of this field, such as \"3\""))
         }
     }
+}
+
+/// Parses the ETag of a field. A weak one counts as well: a proxy that compresses the body makes the ETag weak, because the bytes are
+/// others. The version is that of the annotation, whatever the bytes, so the strong comparison of RFC 9110 would only lock out browsers
+/// behind such a proxy.
+fn parse_version(tag: &str) -> Option<i32> {
+    tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }
 
 #[cfg(test)]
@@ -38,12 +45,13 @@ mod tests {
         assert_eq!(parse(&[]).unwrap(), None);
         assert_eq!(parse(&[(header::IF_MATCH, "\"3\"")]).unwrap(), Some(Expected::Version(3)));
         assert_eq!(parse(&[(header::IF_MATCH, "\"0\"")]).unwrap(), Some(Expected::Version(0)));
+        assert_eq!(parse(&[(header::IF_MATCH, "W/\"3\"")]).unwrap(), Some(Expected::Version(3)));
         assert_eq!(parse(&[(header::IF_NONE_MATCH, "*")]).unwrap(), Some(Expected::Nothing));
     }
 
     #[test]
     fn a_header_without_a_valid_version_is_rejected_and_not_ignored() {
-        for bad in ["3", "W/\"3\"", "*", "\"3\", \"4\"", "\"-1\"", "\"99999999999\"", ""] {
+        for bad in ["3", "W/3", "w/\"3\"", "W/W/\"3\"", "*", "\"3\", \"4\"", "\"-1\"", "\"99999999999\"", ""] {
             assert!(parse(&[(header::IF_MATCH, bad)]).is_err(), "{bad}");
         }
         assert!(parse(&[(header::IF_NONE_MATCH, "\"3\"")]).is_err());

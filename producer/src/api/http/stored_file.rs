@@ -72,11 +72,11 @@ pub(crate) async fn send(
     content: Content,
 ) -> Result<Response, ApiError> {
     let etag = format!("\"{}\"", file.sha256);
-    if matches_etag(headers, header::IF_NONE_MATCH, &etag) {
+    if matches_etag(headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, file_headers(file, &etag)).into_response());
     }
     // with a stale `If-Range` the whole file is sent: a range of this version does not fit the client's part
-    let range_applies = !headers.contains_key(header::IF_RANGE) || matches_etag(headers, header::IF_RANGE, &etag);
+    let range_applies = headers.get(header::IF_RANGE).is_none_or(|listed| is_strong_match(listed, &etag));
     let range = headers.get(header::RANGE).filter(|_| range_applies).and_then(|value| value.to_str().ok());
     let (status, first, length) = match parse_range(range, file.bytes) {
         RangeRequest::Full => (StatusCode::OK, 0, file.bytes),
@@ -136,9 +136,15 @@ pub(crate) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-fn matches_etag(headers: &HeaderMap, name: HeaderName, etag: &str) -> bool {
-    let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+/// Whether `If-None-Match` lists the ETag, also as a weak one: a compressed file is the same file.
+fn matches_etag(headers: &HeaderMap, etag: &str) -> bool {
+    let value = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(',').map(str::trim).any(|listed| listed == etag || listed == "*" || listed.strip_prefix("W/") == Some(etag))
+}
+
+/// Whether an `If-Range` names exactly these bytes. A weak ETag is that of a compressed file, and a range of this one does not fit it.
+fn is_strong_match(listed: &HeaderValue, etag: &str) -> bool {
+    listed.as_bytes() == etag.as_bytes()
 }
 
 fn content_type(path: &str) -> &'static str {
@@ -169,8 +175,13 @@ mod tests {
     fn an_etag_is_found_in_a_list() {
         let mut headers = HeaderMap::new();
         headers.insert(header::IF_NONE_MATCH, "\"a\", W/\"b\"".parse().unwrap());
-        assert!(matches_etag(&headers, header::IF_NONE_MATCH, "\"a\"") && matches_etag(&headers, header::IF_NONE_MATCH, "\"b\""));
-        assert!(!matches_etag(&headers, header::IF_NONE_MATCH, "\"c\"") && !matches_etag(&headers, header::IF_RANGE, "\"a\""));
+        assert!(matches_etag(&headers, "\"a\"") && matches_etag(&headers, "\"b\"") && !matches_etag(&headers, "\"c\""));
+    }
+
+    #[test]
+    fn a_part_of_a_compressed_file_is_not_continued_with_uncompressed_bytes() {
+        let is_match = |listed: &'static str| is_strong_match(&HeaderValue::from_static(listed), "\"a\"");
+        assert!(is_match("\"a\"") && !is_match("W/\"a\"") && !is_match("*") && !is_match("\"b\""));
     }
 
     #[test]

@@ -2,10 +2,13 @@
 //!
 //! The file is imported in one transaction: a client that disconnects or an invalid file leaves nothing behind.
 
+use std::path::Path;
+
 use aprendiz_annotations::import::{
-    ImportLimits, ImportReport, ImportState, StoredOptions, declare_import_object, import_label_studio, import_state, request_import,
+    ImportLimits, ImportReport, ImportState, StoredOptions, declare_import_object, import_label_studio, import_state, record_import_upload,
+    request_import,
 };
-use aprendiz_artifacts::import_key;
+use aprendiz_artifacts::{ObjectKey, Uploaded};
 use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::body::Body;
@@ -14,7 +17,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::Acquire as _;
 use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 use utoipa_axum::router::OpenApiRouter;
@@ -26,7 +28,7 @@ use crate::api::http::auth::Reviewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiQuery;
 use crate::api::imports::options::{GroundTruth, ImportQuery};
-use crate::api::imports::spool::{SpooledFile, spool};
+use crate::api::imports::spool::{SPOOL_NAME, SpooledFile, spool};
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -90,8 +92,7 @@ async fn create(
     options.limits = ImportLimits { total_bytes: state.config.max_import_decompressed_bytes, ..options.limits };
 
     let _turn = wait_for_turn(&state).await?;
-    let mut conn = state.pool.acquire().await?;
-    let mut tx = conn.begin().await?;
+    let mut tx = state.database.begin_long().await?;
     let report = import_label_studio(&mut tx, spooled.into_reader(), &options, |_| {}).await?;
     let details = json!({ "tasks": report.tasks, "documents_created": report.documents_created, "events_created": report.events_created });
     record_audit(&mut tx, &actor.0, "import.create", &report.import_id.to_string(), &details).await?;
@@ -110,13 +111,9 @@ pub(super) async fn wait_for_turn(state: &AppState) -> Result<SemaphorePermit<'_
 /// Stores the file, then enqueues its import. If enqueuing fails, the sweeper deletes the file after a day.
 async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, spooled: SpooledFile) -> Result<Response, ApiError> {
     let id = Uuid::now_v7();
-    let key = import_key(id);
-    let mut conn = state.pool.acquire().await?;
-    declare_import_object(&mut conn, &key).await?;
-    drop(conn);
-    let uploaded = state.store.upload_file(&key, spooled.handle()?).await?;
-    drop(spooled);
-    let mut tx = state.pool.begin().await?;
+    let key = ObjectKey::import(id);
+    let uploaded = store_file(state, &key, spooled).await?;
+    let mut tx = state.database.begin().await?;
     let bytes = i64::try_from(uploaded.bytes).map_err(ApiError::internal)?;
     if !request_import(&mut tx, id, &key, bytes, &uploaded.sha256, actor, options).await? {
         return Err(ApiError::internal(anyhow::anyhow!("object {key} was swept before its import was enqueued")));
@@ -130,4 +127,31 @@ async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, 
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+/// Uploads the file; the row of its object, and the ID of a multipart upload, are recorded before its first byte.
+async fn store_file(state: &AppState, key: &str, spooled: SpooledFile) -> Result<Uploaded, ApiError> {
+    let mut tx = state.database.begin().await?;
+    declare_import_object(&mut tx, key).await?;
+    tx.commit().await?;
+    let upload = state.store.begin_file_upload(key, spooled.handle()?, Path::new(SPOOL_NAME)).await?;
+    if let Some(upload_id) = upload.id() {
+        let recorded = async {
+            let mut tx = state.database.begin().await?;
+            let is_declared = record_import_upload(&mut tx, key, upload_id).await?;
+            tx.commit().await.map(|()| is_declared)
+        };
+        match recorded.await {
+            Ok(true) => {}
+            Ok(false) => {
+                upload.abort().await;
+                return Err(ApiError::internal(anyhow::anyhow!("object {key} was swept before its upload began")));
+            }
+            Err(error) => {
+                upload.abort().await;
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(upload.finish().await?)
 }

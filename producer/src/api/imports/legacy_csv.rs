@@ -1,7 +1,6 @@
 //! Imports or scores legacy review files.
 
 use aprendiz_annotation_types::deserialize_time;
-
 use aprendiz_annotations::import::legacy_csv::{LegacyCsvOptions, LegacyCsvReport, LegacyCsvScore, import_legacy_csv, score as score_file};
 use aprendiz_runs::record_audit;
 use axum::Json;
@@ -11,7 +10,6 @@ use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::Acquire as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -71,13 +69,9 @@ async fn create(
         ratios: state.config.split_ratios,
         max_bytes: state.config.max_import_bytes,
     };
-    if options.reviewed_at > Utc::now() + chrono::TimeDelta::minutes(5) {
-        return Err(ApiError::unprocessable("invalid_query", "reviewed_at lies in the future: these reviews would override later ones"));
-    }
     let spooled = spool(&state, &admission, body).await?;
     let _turn = wait_for_turn(&state).await?;
-    let mut conn = state.pool.acquire().await?;
-    let mut tx = conn.begin().await?;
+    let mut tx = state.database.begin_long().await?;
     let report = import_legacy_csv(&mut tx, spooled.into_reader(), &options).await?;
     let details = json!({ "rows": report.rows, "documents_created": report.documents_created, "events_created": report.events_created });
     record_audit(&mut tx, &actor.0, "import.legacy_csv", &report.import_id.to_string(), &details).await?;

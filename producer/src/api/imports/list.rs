@@ -35,7 +35,7 @@ struct ListQuery {
 async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuery<ListQuery>) -> Result<Json<Page<ImportState>>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let before = query.cursor.as_deref().map(decode_cursor).transpose()?;
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let imports = list_imports(&mut conn, before, limit + 1).await?;
     Ok(Json(Page::from_items(imports, limit, |import| encode_cursor(import.created_at, import.id))))
 }

@@ -48,7 +48,7 @@ async fn list(
 ) -> Result<Json<Page<QuarantineEntry>>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_number_cursor).transpose()?.unwrap_or(-1);
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let tasks = quarantined_tasks(&mut conn, id, after, limit + 1).await?;
     if tasks.is_empty() && import_state(&mut conn, id).await?.is_none() {
         return Err(import_not_found(id));
@@ -67,7 +67,7 @@ async fn list(
     ),
 )]
 async fn download(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Response, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     if import_state(&mut conn, id).await?.is_none() {
         return Err(import_not_found(id));
     }

@@ -10,7 +10,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::json;
-use sqlx::Acquire as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -48,8 +47,7 @@ async fn retry(
 ) -> Result<(StatusCode, Json<ImportReport>), ApiError> {
     let stored: StoredOptions = query.into_options()?;
     let _turn = wait_for_turn(&state).await?;
-    let mut conn = state.pool.acquire().await?;
-    let mut tx = conn.begin().await?;
+    let mut tx = state.database.begin_long().await?;
     let import = import_state(&mut tx, id).await?.ok_or_else(|| import_not_found(id))?;
     if import.status != ImportStatus::Succeeded {
         return Err(ApiError::conflict("wrong_state", format!("import {id} has not succeeded and has no quarantined tasks")));

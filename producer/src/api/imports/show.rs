@@ -25,7 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     ),
 )]
 async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<ImportState>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     import_state(&mut conn, id).await?.map(Json).ok_or_else(|| import_not_found(id))
 }
 

@@ -16,6 +16,9 @@ use crate::api::http::request_body::{pace, upload_error};
 use crate::api::state::AppState;
 use crate::limits::quota::Share;
 
+/// What errors call a received file, which has no name.
+pub(super) const SPOOL_NAME: &str = "(uploaded file in the temporary folder)";
+
 /// A received file. It has no name, so nothing remains of it when the process is killed.
 pub(super) struct SpooledFile {
     file: File,
@@ -29,9 +32,9 @@ impl SpooledFile {
         SpoolReader { file: self.file, _share: self.share }
     }
 
-    /// A handle for an upload to the bucket; `self` must be kept meanwhile.
-    pub(super) fn handle(&self) -> Result<File, ApiError> {
-        self.file.try_clone().map_err(ApiError::internal)
+    /// The file, from its beginning, for an upload to the bucket; `self` must be kept meanwhile.
+    pub(super) fn handle(&self) -> Result<tokio::fs::File, ApiError> {
+        Ok(tokio::fs::File::from_std(self.file.try_clone().map_err(ApiError::internal)?))
     }
 }
 

@@ -108,7 +108,7 @@ async fn jobs(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
     let Some(id) = query.resource_id else {
         return list_latest(&state).await;
     };
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     match get_run(&mut conn, id).await {
         Ok(run) => Ok(Json(vec![run.into()])),
         Err(aprendiz_runs::RunsError::UnknownRun(_)) => Ok(Json(Vec::new())),
@@ -117,7 +117,7 @@ async fn jobs(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
 }
 
 async fn list_latest(state: &AppState) -> Result<Json<Vec<Job>>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let runs = list_runs(&mut conn, &RunFilter::default(), MAX_LISTED).await?;
     Ok(Json(runs.into_iter().map(Job::from).collect()))
 }
@@ -128,6 +128,6 @@ async fn list_latest(state: &AppState) -> Result<Json<Vec<Job>>, ApiError> {
     responses((status = 200, description = "The job", body = Job), (status = 404, description = "Job not found", body = Problem)),
 )]
 async fn job(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<RunId>) -> Result<Json<Job>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     Ok(Json(get_run(&mut conn, id).await?.into()))
 }

@@ -72,8 +72,8 @@ async fn create(
             format!("triggered_by must be at most {MAX_TRIGGERED_BY_LEN} bytes without control characters"),
         ));
     }
-    let mut conn = state.pool.acquire().await?;
-    let spec = validate_spec(&mut conn, spec).await?;
+    let mut tx = state.database.begin().await?;
+    let spec = validate_spec(&mut tx, spec).await?;
     let request = CreateRun {
         spec,
         actor: &actor.0,
@@ -84,7 +84,8 @@ async fn create(
         position: None,
         trace_parent: trace_parent(&headers),
     };
-    let run = create_run(&mut conn, request).await?.run;
+    let run = create_run(&mut tx, request).await?.run;
+    tx.commit().await?;
     let mut response = (StatusCode::ACCEPTED, Json(TrainResponse { job_id: run.id, status: run.status })).into_response();
     if let Ok(location) = HeaderValue::from_str(&format!("/jobs/{}", run.id)) {
         response.headers_mut().insert(header::LOCATION, location);

@@ -41,7 +41,7 @@ async fn file(
     headers: HeaderMap,
     ApiPath((name, number, path)): ApiPath<(String, i32, String)>,
 ) -> Result<Response, ApiError> {
-    let version = find_model_version(&mut *state.pool.acquire().await?, &name, Some(number)).await?;
+    let version = find_model_version(&mut *state.database.read().await?, &name, Some(number)).await?;
     send_model_file(&state, &method, &headers, &version, &path).await
 }
 
@@ -82,7 +82,7 @@ pub(in crate::api) async fn send_run_model(
     query: &ModelQuery,
 ) -> Result<Response, ApiError> {
     let version = {
-        let mut conn = state.pool.acquire().await?;
+        let mut conn = state.database.read().await?;
         let run = get_run(&mut conn, id).await?;
         find_version_by_run(&mut conn, id).await?.ok_or_else(|| {
             ApiError::conflict("model_not_published", format!("run {id} ({}) is {} and has not published a model", run.kind, run.status))

@@ -24,7 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     responses((status = 200, description = "All models", body = Page<ModelSummary>)),
 )]
 async fn list(State(state): State<AppState>, _: Viewer) -> Result<Json<Page<ModelSummary>>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     Ok(Json(Page { items: list_models(&mut conn).await?, next_cursor: None }))
 }
 
@@ -54,7 +54,7 @@ async fn versions(
     ApiQuery(query): ApiQuery<VersionsQuery>,
 ) -> Result<Json<Page<ModelVersion>>, ApiError> {
     let limit = checked_limit(query.limit)?;
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let versions = list_versions(&mut conn, &name, query.cursor, limit + 1).await?;
     if versions.is_empty() {
         find_model_version(&mut conn, &name, None).await?;
@@ -76,6 +76,6 @@ async fn version(
     _: Viewer,
     ApiPath((name, number)): ApiPath<(String, i32)>,
 ) -> Result<Json<ModelVersion>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     Ok(Json(find_model_version(&mut conn, &name, Some(number)).await?))
 }

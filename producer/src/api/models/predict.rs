@@ -112,7 +112,7 @@ async fn predict(
         }
         _ => return Err(ApiError::unprocessable("invalid_body", "exactly one of `text` and `texts` is required")),
     };
-    let version = find_model_version(&mut *state.pool.acquire().await?, &name, number).await?;
+    let version = find_model_version(&mut *state.database.read().await?, &name, number).await?;
     if is_encoder(&version.card) {
         let detail = format!(
             "model `{name}` version {} is an encoder and makes no predictions: use `aprendiz embed` for embeddings",

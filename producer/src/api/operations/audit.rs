@@ -47,7 +47,7 @@ async fn list(State(state): State<AppState>, _: Admin, ApiQuery(query): ApiQuery
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_number_cursor).transpose()?;
     let filter = AuditFilter { actor: query.actor, action: query.action, subject: query.subject, since: query.since, after };
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let entries = list_audit(&mut conn, &filter, limit + 1).await?;
     Ok(Json(Page::from_items(entries, limit, |entry| encode_number_cursor(entry.id))))
 }

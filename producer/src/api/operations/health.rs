@@ -12,6 +12,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::http::slots::{RequestClass, Slots};
+use crate::api::operations::check::{Check, HealthState};
+use crate::api::operations::task_checks::task_checks;
 use crate::api::state::AppState;
 use crate::database::schema_state;
 
@@ -19,29 +21,6 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(health))
-}
-
-/// State of a component.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum HealthState {
-    /// Works.
-    Ok,
-    /// Unavailable; the API works without it, but new runs wait.
-    Degraded,
-    /// Does not work.
-    Failed,
-}
-
-/// Result of the check of one component.
-#[derive(Debug, Serialize, ToSchema)]
-struct Check {
-    /// Name of the component.
-    name: &'static str,
-    /// State of the component.
-    state: HealthState,
-    /// Explanation, unless the state is `ok`.
-    detail: Option<String>,
 }
 
 /// Health of the server.
@@ -89,7 +68,7 @@ async fn healthz(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
     Health::from_checks(checks.collect())
 }
 
-/// Readiness: database, migrations, bucket, and free slots for requests; an unavailable Redis only degrades the server
+/// Readiness: database, migrations, bucket, and free slots for requests. Redis and the background tasks only degrade the server
 #[utoipa::path(
     get, path = "/readyz", tag = "probes", security(()),
     responses(
@@ -114,8 +93,10 @@ async fn health(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
 }
 
 async fn ready_checks(state: &AppState) -> Vec<Check> {
-    let (database, bucket, redis) = tokio::join!(database(state), bucket(state), redis(state));
-    vec![database, bucket, redis, requests(state)]
+    let (database, bucket, redis, tasks) = tokio::join!(database(state), bucket(state), redis(state), task_checks(state));
+    let mut checks = vec![database, bucket, redis, requests(state)];
+    checks.extend(tasks);
+    checks
 }
 
 /// Whether requests are admitted: the probes themselves always are.
@@ -135,7 +116,7 @@ fn requests(state: &AppState) -> Check {
 
 async fn database(state: &AppState) -> Check {
     let read_schema = async {
-        let mut conn = state.pool.acquire().await?;
+        let mut conn = state.database.read().await?;
         schema_state(&mut conn).await
     };
     let outcome = match timeout(PROBE_TIMEOUT, read_schema).await {
@@ -152,18 +133,19 @@ async fn bucket(state: &AppState) -> Check {
     let outcome = match timeout(PROBE_TIMEOUT, state.store.check()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(aprendiz_artifacts::StoreError::MissingBucket(name))) => Err(format!("bucket `{name}` does not exist")),
-        Ok(Err(_)) => Err("no response, or access denied".to_owned()),
+        // the answer of the store names the bucket and the key ID, so it is not returned
+        Ok(Err(aprendiz_artifacts::StoreError::Rejected { .. })) => {
+            Err("the object store rejects requests: `aprendiz doctor` shows why".to_owned())
+        }
+        Ok(Err(_)) => Err("no response".to_owned()),
         Err(_) => Err(format!("no response within {} s", PROBE_TIMEOUT.as_secs())),
     };
     Check { name: "bucket", state: if outcome.is_ok() { HealthState::Ok } else { HealthState::Failed }, detail: outcome.err() }
 }
 
 async fn redis(state: &AppState) -> Check {
-    match state.redis.depth().await {
-        Ok(_) => Check { name: "redis", state: HealthState::Ok, detail: None },
-        Err(_) => {
-            let detail = "no response: new runs wait in the database until Redis is available".to_owned();
-            Check { name: "redis", state: HealthState::Degraded, detail: Some(detail) }
-        }
+    match state.redis.status().await.fault {
+        None => Check::ok("redis"),
+        Some(fault) => Check::degraded("redis", format!("{fault}: runs start only when workers poll; {}", state.redis.advice(fault))),
     }
 }

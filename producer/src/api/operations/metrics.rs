@@ -23,15 +23,15 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain")),
 )]
 async fn metrics(State(state): State<AppState>) -> Response {
-    let idle = state.pool.num_idle();
-    let used = (state.pool.size() as usize).saturating_sub(idle);
+    let (all, idle) = state.database.connections();
+    let used = all.saturating_sub(idle);
     gauge!(CONNECTIONS, "state" => "used").set(used as f64);
     gauge!(CONNECTIONS, "state" => "idle").set(idle as f64);
     gauge!(CONNECTIONS, "state" => "dedicated").set(state.slots.dedicated.used() as f64);
     for class in Slots::CLASSES {
         gauge!(SLOTS, "class" => class.label()).set(state.slots.by_class(class).used() as f64);
     }
-    let installation = state.metrics.render(&state.pool, &state.redis).await;
+    let installation = state.metrics.render(&state.database, &state.redis).await;
     let page = state.recorder.render() + &installation;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response()
 }

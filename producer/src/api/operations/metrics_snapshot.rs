@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use aprendiz_runs::{AttemptStatus, InstallationStats, RunStatus, read_installation_stats};
+use aprendiz_db::Database;
+use aprendiz_runs::{AttemptStatus, BackgroundTask, InstallationStats, RunStatus, TaskStatus, read_installation_stats};
 use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use sqlx::PgPool;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::api::operations::redis_probe::RedisProbe;
+use crate::api::operations::redis_probe::{RedisProbe, RedisStatus};
 
 /// Timeout of a reading, below the default scrape timeout of Prometheus.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,6 +28,8 @@ const OUTBOX: &str = "aprendiz_outbox_waiting";
 const WORKERS: &str = "aprendiz_workers";
 const SLOTS: &str = "aprendiz_slots";
 const ATTEMPTS: &str = "aprendiz_attempts_total";
+const TASK_AGE: &str = "aprendiz_background_task_success_age_seconds";
+const TASK_OVERDUE: &str = "aprendiz_background_task_overdue";
 const HEARTBEAT_AGE: &str = "aprendiz_attempt_heartbeat_age_seconds";
 
 const STATUSES: [RunStatus; 7] = [
@@ -50,7 +52,7 @@ pub(crate) struct MetricsSnapshot {
 
 impl MetricsSnapshot {
     /// Returns the metrics of the installation in Prometheus text format. Concurrent scrapes share one reading.
-    pub(super) async fn render(&self, pool: &PgPool, redis: &RedisProbe) -> String {
+    pub(super) async fn render(&self, database: &Database, redis: &RedisProbe) -> String {
         let mut last = self.last.lock().await;
         if let Some((expires_at, text)) = &*last
             && Instant::now() < *expires_at
@@ -58,14 +60,14 @@ impl MetricsSnapshot {
             return text.clone();
         }
         let read = async {
-            let mut conn = pool.acquire().await.ok()?;
+            let mut conn = database.read().await.ok()?;
             let started = Instant::now();
             let stats = read_installation_stats(&mut conn).await.ok()?;
             Some((stats, started.elapsed()))
         };
-        let (read, depth) = tokio::join!(timeout(READ_TIMEOUT, read), redis.depth());
+        let (read, redis) = tokio::join!(timeout(READ_TIMEOUT, read), redis.status());
         let (stats, elapsed) = read.ok().flatten().unzip();
-        let text = render_metrics(stats.as_ref(), depth.ok());
+        let text = render_metrics(stats.as_ref(), redis);
         // a failed reading is cached for the minimum time only, because the service may be available again
         let cache_time = MIN_CACHE_TIME.max(elapsed.unwrap_or_default() * CACHE_TIME_FACTOR);
         *last = Some((Instant::now() + cache_time, text.clone()));
@@ -74,13 +76,13 @@ impl MetricsSnapshot {
 }
 
 /// Renders the metrics in Prometheus text format; `None` stands for an unavailable service.
-pub(in crate::api) fn render_metrics(stats: Option<&InstallationStats>, depth: Option<u64>) -> String {
+pub(in crate::api) fn render_metrics(stats: Option<&InstallationStats>, redis: RedisStatus) -> String {
     let recorder = PrometheusBuilder::new().build_recorder();
     with_local_recorder(&recorder, || {
         describe();
         gauge!(UP, "service" => "database").set(f64::from(u8::from(stats.is_some())));
-        gauge!(UP, "service" => "redis").set(f64::from(u8::from(depth.is_some())));
-        if let Some(depth) = depth {
+        gauge!(UP, "service" => "redis").set(f64::from(u8::from(redis.fault.is_none())));
+        if let Some(depth) = redis.depth {
             gauge!(QUEUE_DEPTH).set(depth as f64);
         }
         if let Some(stats) = stats {
@@ -91,7 +93,7 @@ pub(in crate::api) fn render_metrics(stats: Option<&InstallationStats>, depth: O
 }
 
 fn describe() {
-    describe_gauge!(UP, "Whether a service that the server depends on responded; 1 if so, 0 if not");
+    describe_gauge!(UP, "Whether a service that the server depends on works; 1 if so, 0 if not. Redis must accept writes");
     describe_gauge!(QUEUE_DEPTH, "Wake-ups in Redis that no worker has fetched yet");
     describe_gauge!(RUNS, "Training runs by status");
     describe_gauge!(OLDEST_RUNNABLE, "Age in seconds of the oldest claimable run; 0 if there is none");
@@ -99,6 +101,8 @@ fn describe() {
     describe_gauge!(WORKERS, "Worker processes that have not stopped, by state; silent workers sent no heartbeat for 30 seconds");
     describe_gauge!(SLOTS, "Training slots of alive workers: busy ones, and free ones of workers that claim runs");
     describe_counter!(ATTEMPTS, "Ended attempts by outcome");
+    describe_gauge!(TASK_AGE, "Time in seconds since a background task last succeeded on any server; missing if it never did");
+    describe_gauge!(TASK_OVERDUE, "1 if a background task has not succeeded on any server for several intervals, 0 otherwise");
     describe_gauge!(HEARTBEAT_AGE, "Largest time in seconds since the last heartbeat of a running attempt; 0 if none is running");
 }
 
@@ -120,16 +124,27 @@ fn record(stats: &InstallationStats) {
         let attempts = stats.attempts.iter().find(|(found, _)| *found == outcome).map_or(0, |(_, attempts)| *attempts);
         counter!(ATTEMPTS, "outcome" => outcome.as_str()).absolute(u64::try_from(attempts).unwrap_or_default());
     }
+    for task in BackgroundTask::ALL {
+        let status = stats.background_tasks.iter().find(|status| status.name == task.as_str());
+        gauge!(TASK_OVERDUE, "task" => task.as_str()).set(f64::from(u8::from(status.is_none_or(TaskStatus::is_overdue))));
+        if let Some(age) = status.and_then(|status| status.success_age_seconds) {
+            gauge!(TASK_AGE, "task" => task.as_str()).set(age);
+        }
+    }
     gauge!(HEARTBEAT_AGE).set(stats.heartbeat_seconds.unwrap_or_default());
 }
 
 #[cfg(test)]
 mod tests {
+    use aprendiz_queue::RedisFault;
+
     use super::*;
 
     #[test]
     fn metrics_of_an_unavailable_database_are_omitted() {
-        let text = render_metrics(None, None);
+        let full = RedisStatus { depth: Some(7), fault: Some(RedisFault::Full) };
+        let text = render_metrics(None, full);
+        assert!(text.contains("aprendiz_up{service=\"redis\"} 0\n") && text.contains("aprendiz_redis_queue_depth 7\n"), "{text}");
         assert!(text.contains("aprendiz_up{service=\"database\"} 0\n"), "{text}");
         assert!(!text.contains("aprendiz_runs"), "{text}");
     }
@@ -137,7 +152,7 @@ mod tests {
     #[test]
     fn a_status_without_runs_is_reported_as_zero() {
         let stats = InstallationStats { runs: vec![(RunStatus::Queued, 1_000_000)], ..InstallationStats::default() };
-        let text = render_metrics(Some(&stats), Some(3));
+        let text = render_metrics(Some(&stats), RedisStatus { depth: Some(3), fault: None });
         assert!(text.contains("aprendiz_runs{status=\"queued\"} 1000000\n"), "{text}");
         assert!(text.contains("aprendiz_runs{status=\"failed\"} 0\n"), "{text}");
         assert!(text.contains("aprendiz_redis_queue_depth 3\n"), "{text}");

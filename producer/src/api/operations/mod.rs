@@ -1,11 +1,13 @@
 //! Endpoints for operators: queue, audit log, health probes, metrics.
 
 mod audit;
+mod check;
 mod health;
 pub(super) mod metrics;
 pub(super) mod metrics_snapshot;
 mod queue;
 pub(super) mod redis_probe;
+mod task_checks;
 
 use utoipa_axum::router::OpenApiRouter;
 

@@ -1,6 +1,6 @@
 //! Statistics of the queue.
 
-use aprendiz_runs::{QueueStats, queue_stats};
+use aprendiz_runs::{QueueStats, RunsError, TaskStatus, list_background_tasks, queue_stats};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -19,8 +19,10 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// State of Redis. Redis only wakes workers; waiting runs are stored in Postgres.
 #[derive(Debug, Serialize, ToSchema)]
 struct RedisStats {
-    /// Whether Redis responds.
+    /// Whether Redis responds. It may be unusable nevertheless, for example because it is full.
     reachable: bool,
+    /// Why Redis cannot be used, so that runs start only when workers poll; null if it works.
+    error: Option<String>,
     /// Wake-ups in Redis that no worker has fetched yet.
     depth: Option<u64>,
 }
@@ -32,6 +34,8 @@ struct QueueReport {
     stats: QueueStats,
     /// State of Redis.
     redis: RedisStats,
+    /// The background tasks of all servers: when each last succeeded.
+    background_tasks: Vec<TaskStatus>,
 }
 
 /// Shows statistics of the queue
@@ -43,8 +47,13 @@ struct QueueReport {
     responses((status = 200, description = "The statistics", body = QueueReport)),
 )]
 async fn show(State(state): State<AppState>, _: Viewer) -> Result<Json<QueueReport>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
-    let (stats, depth) = tokio::join!(queue_stats(&mut conn), state.redis.depth());
-    let depth = depth.ok();
-    Ok(Json(QueueReport { stats: stats?, redis: RedisStats { reachable: depth.is_some(), depth } }))
+    let read = async {
+        let mut snapshot = state.database.snapshot().await?;
+        Ok::<_, RunsError>((queue_stats(&mut snapshot).await?, list_background_tasks(&mut snapshot).await?))
+    };
+    let (read, redis) = tokio::join!(read, state.redis.status());
+    let (stats, background_tasks) = read?;
+    let error = redis.fault.map(|fault| fault.to_string());
+    let redis = RedisStats { reachable: redis.depth.is_some(), error, depth: redis.depth };
+    Ok(Json(QueueReport { stats, redis, background_tasks }))
 }

@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::Acquire as _;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -85,8 +84,7 @@ async fn accept(
         limit: request.limit.unwrap_or(MAX_ACCEPTED),
         dry_run: request.dry_run,
     };
-    let mut conn = state.pool.acquire().await?;
-    let mut tx = conn.begin().await?;
+    let mut tx = state.database.begin().await?;
     let accepted = accept_predictions(&mut tx, &acceptance).await?;
     if !acceptance.dry_run {
         let details = json!({

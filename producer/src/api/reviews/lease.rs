@@ -1,7 +1,5 @@
 //! Review leases: show, acquire or renew, release.
 
-use std::time::Duration;
-
 use aprendiz_annotations::reviews::{ReviewLease, acquire_lease, current_lease, release_lease};
 use aprendiz_runs::record_audit;
 use axum::Json;
@@ -10,7 +8,7 @@ use axum::http::StatusCode;
 use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::Acquire as _;
+use std::time::Duration;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -51,7 +49,7 @@ struct LeaseRequest {
     ),
 )]
 async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<ReviewLease>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     reject_erased(&mut conn, id).await?;
     let not_leased = || ApiError::new(StatusCode::NOT_FOUND, "not_leased", format!("document {id} is not leased"));
     current_lease(&mut conn, id).await?.map(Json).ok_or_else(not_leased)
@@ -80,8 +78,7 @@ async fn acquire(
 ) -> Result<Json<ReviewLease>, ApiError> {
     let reviewer = request.reviewer.unwrap_or_else(|| actor.0.clone());
     let duration = Duration::from_secs(request.seconds.unwrap_or(DEFAULT_LEASE_SECONDS));
-    let mut conn = state.pool.acquire().await?;
-    let mut tx = conn.begin().await?;
+    let mut tx = state.database.begin().await?;
     let lease = acquire_lease(&mut tx, id, &reviewer, &actor.0, duration).await?;
     // only a new lease is audited, not a renewal
     let is_new = TimeDelta::from_std(duration).is_ok_and(|duration| lease.expires_at - lease.acquired_at <= duration);
@@ -119,8 +116,7 @@ async fn release(
     ApiQuery(query): ApiQuery<ReleaseQuery>,
 ) -> Result<StatusCode, ApiError> {
     let reviewer = query.reviewer.unwrap_or_else(|| actor.0.clone());
-    let mut conn = state.pool.acquire().await?;
-    let mut tx = conn.begin().await?;
+    let mut tx = state.database.begin().await?;
     if release_lease(&mut tx, id, &reviewer).await? {
         record_audit(&mut tx, &actor.0, "document.release", &id.to_string(), &json!({ "reviewer": reviewer })).await?;
     }

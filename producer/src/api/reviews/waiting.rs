@@ -82,7 +82,7 @@ async fn list(
         below_confidence: query.below_confidence,
         free_for: query.free_for,
     };
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let fields = list_waiting(&mut conn, &filter, order, after.as_ref().map(|after| &after.after), limit + 1).await?;
     Ok(Json(Page::from_items(fields, limit, |field| encode_json_cursor(&Cursor { order, after: field.cursor() }))))
 }

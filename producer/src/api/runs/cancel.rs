@@ -30,6 +30,8 @@ async fn cancel(
     Operator(actor): Operator,
     ApiPath(id): ApiPath<RunId>,
 ) -> Result<Json<TrainingRun>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
-    Ok(Json(cancel_run(&mut conn, id, &actor.0).await?))
+    let mut tx = state.database.begin().await?;
+    let run = cancel_run(&mut tx, id, &actor.0).await?;
+    tx.commit().await?;
+    Ok(Json(run))
 }

@@ -147,19 +147,19 @@ async fn create_child_run(
     request: RunRequest<'_>,
 ) -> Result<Response, ApiError> {
     let RunRequest { fresh_data, body_sha256 } = request;
-    let mut conn = state.pool.acquire().await?;
-    let parent = get_run(&mut conn, parent_id).await?;
+    let mut tx = state.database.begin().await?;
+    let parent = get_run(&mut tx, parent_id).await?;
     let fresh = if fresh_data { "fresh" } else { "" };
     let request_sha256 = hex::encode(Sha256::digest(format!("{} {parent_id} {body_sha256}{fresh}", child.name()).trim_end()));
     let dataset_only = child == ChildRunRequest::Ingest;
     // the other children name only what their parent names
     let may_name_unknown = matches!(child, ChildRunRequest::Encoder(_));
     let mut spec = child.spec(parent.run_spec()?)?;
-    spec.data.documents = list_run_documents(&mut conn, parent_id).await?;
+    spec.data.documents = list_run_documents(&mut tx, parent_id).await?;
     if fresh_data {
         spec.data.as_of = None;
     }
-    let spec = if may_name_unknown { validate_spec(&mut conn, spec).await? } else { spec.validate()? };
+    let spec = if may_name_unknown { validate_spec(&mut tx, spec).await? } else { spec.validate()? };
     let run = CreateRun {
         spec,
         actor: &actor.0,
@@ -170,7 +170,9 @@ async fn create_child_run(
         position: (!fresh_data).then_some(parent.position),
         trace_parent: trace_parent(headers),
     };
-    Ok(accepted(create_run(&mut conn, run).await?))
+    let created = create_run(&mut tx, run).await?;
+    tx.commit().await?;
+    Ok(accepted(created))
 }
 
 impl ChildRunRequest {

@@ -66,12 +66,12 @@ async fn clone(
     ApiPath(id): ApiPath<RunId>,
     body: OptionalJsonBody<CloneRequest>,
 ) -> Result<Response, ApiError> {
-    let mut conn = state.pool.acquire().await?;
-    let original = get_run(&mut conn, id).await?;
+    let mut tx = state.database.begin().await?;
+    let original = get_run(&mut tx, id).await?;
     let CloneRequest { changes, same_data } = body.value;
-    let documents = list_run_documents(&mut conn, id).await?;
+    let documents = list_run_documents(&mut tx, id).await?;
     let spec = patch_spec(original.spec, documents, &Value::Object(changes), same_data)?;
-    let spec = validate_spec(&mut conn, spec).await?;
+    let spec = validate_spec(&mut tx, spec).await?;
     let request_sha256 = hex::encode(Sha256::digest(format!("clone {id} {}", body.sha256)));
     let request = CreateRun {
         spec,
@@ -83,7 +83,9 @@ async fn clone(
         position: same_data.then_some(original.position),
         trace_parent: trace_parent(&headers),
     };
-    Ok(accepted(aprendiz_runs::clone_run(&mut conn, id, request).await?))
+    let created = aprendiz_runs::clone_run(&mut tx, id, request).await?;
+    tx.commit().await?;
+    Ok(accepted(created))
 }
 
 /// Applies `changes` to the spec of the original run. `run_after` is reset, and without `same_data` also `as_of`; `changes` may set

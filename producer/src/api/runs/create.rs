@@ -41,8 +41,8 @@ async fn create(
     headers: HeaderMap,
     body: JsonBody<RunSpec>,
 ) -> Result<Response, ApiError> {
-    let mut conn = state.pool.acquire().await?;
-    let spec = validate_spec(&mut conn, body.value).await?;
+    let mut tx = state.database.begin().await?;
+    let spec = validate_spec(&mut tx, body.value).await?;
     let request = CreateRun {
         spec,
         actor: &actor.0,
@@ -53,7 +53,9 @@ async fn create(
         position: None,
         trace_parent: trace_parent(&headers),
     };
-    Ok(accepted(create_run(&mut conn, request).await?))
+    let created = create_run(&mut tx, request).await?;
+    tx.commit().await?;
+    Ok(accepted(created))
 }
 
 /// The response to a request that created a run, or that repeats such a request.

@@ -4,9 +4,8 @@
 
 use std::time::Duration;
 
+use aprendiz_db::Session;
 use aprendiz_runs::RunId;
-use sqlx::PgPool;
-use sqlx::postgres::PgListener;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -31,18 +30,17 @@ impl EventHub {
     }
 
     /// Listens until shutdown and reconnects after each failure.
-    pub(crate) async fn run(self, pool: PgPool, shutdown: CancellationToken) {
+    pub(crate) async fn run(self, session: Session, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
-            if let Some(Err(error)) = shutdown.run_until_cancelled(self.listen(&pool)).await {
+            if let Some(Err(error)) = shutdown.run_until_cancelled(self.listen(&session)).await {
                 warn!(%error, "lost the LISTEN connection; event streams fall back to polling");
                 shutdown.run_until_cancelled(tokio::time::sleep(RECONNECT_DELAY)).await;
             }
         }
     }
 
-    async fn listen(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(pool).await?;
-        listener.listen(NOTIFY_CHANNEL).await?;
+    async fn listen(&self, session: &Session) -> Result<(), sqlx::Error> {
+        let mut listener = session.listen(NOTIFY_CHANNEL).await?;
         loop {
             let notification = listener.recv().await?;
             if let Ok(run_id) = notification.payload().parse() {

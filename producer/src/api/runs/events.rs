@@ -6,7 +6,7 @@ use std::time::Duration;
 use aprendiz_runs::{EventKind, RunEvent, RunId, TrainingRun, events_after, get_run};
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures::Stream;
@@ -22,6 +22,7 @@ use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::page::Page;
+use crate::api::http::stored_file::insert;
 use crate::api::runs::event_hub::Wakeups;
 use crate::api::state::AppState;
 
@@ -85,7 +86,7 @@ async fn events(
 ) -> Result<Response, ApiError> {
     // subscribe before the first read, so that no event is missed in between
     let wakeups = state.events.subscribe();
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     get_run(&mut conn, id).await?;
     let after = match query.after {
         Some(after) => after,
@@ -100,8 +101,9 @@ async fn events(
     let follower = Follower { state, id, after, wakeups };
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE_INTERVAL).text("keep-alive");
     let mut response = Sse::new(follower.into_stream()).keep_alive(keep_alive).into_response();
-    // disables buffering in nginx, which would delay events
-    response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+    // a proxy that buffers or compresses would delay events
+    insert(response.headers_mut(), HeaderName::from_static("x-accel-buffering"), "no");
+    insert(response.headers_mut(), header::CACHE_CONTROL, "no-cache, no-transform");
     Ok(response)
 }
 
@@ -154,7 +156,7 @@ impl Follower {
     /// The next events, and whether they are the last ones. Returns `None` at shutdown.
     async fn next_batch(&mut self) -> Result<Option<(Vec<RunEvent>, bool)>, aprendiz_runs::RunsError> {
         loop {
-            let mut conn = self.state.pool.acquire().await?;
+            let mut conn = self.state.database.read().await?;
             // read the run first: the events written before it ended are then in this batch or an earlier one
             let run: TrainingRun = get_run(&mut conn, self.id).await?;
             let events = events_after(&mut conn, self.id, self.after, BATCH).await?;

@@ -27,11 +27,11 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     ),
 )]
 async fn explain(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<RunId>) -> Result<Json<Explanation>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let status = get_run(&mut *state.database.read().await?, id).await?.status;
     // only waiting runs depend on Redis, and an unreachable Redis delays the response until the probe times out
-    let redis_answers = match get_run(&mut conn, id).await?.status {
-        RunStatus::Queued | RunStatus::Retrying => Some(state.redis.depth().await.is_ok()),
+    let redis_error = match status {
+        RunStatus::Queued | RunStatus::Retrying => state.redis.status().await.fault.map(|fault| fault.to_string()),
         _ => None,
     };
-    Ok(Json(render_explanation(&load_run_facts(&mut conn, id, redis_answers).await?)))
+    Ok(Json(render_explanation(&load_run_facts(&mut *state.database.snapshot().await?, id, redis_error).await?)))
 }

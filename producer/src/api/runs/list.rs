@@ -45,7 +45,7 @@ async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_cursor).transpose()?.map(|(at, id)| (at, RunId(id)));
     let filter = RunFilter { status: query.status, kind: query.kind, model: query.model, parent: query.parent, after };
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     let runs = list_runs(&mut conn, &filter, limit + 1).await?;
     Ok(Json(Page::from_items(runs, limit, |run| encode_cursor(run.created_at, run.id.0))))
 }

@@ -34,8 +34,9 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     ),
 )]
 async fn retry(State(state): State<AppState>, Operator(actor): Operator, ApiPath(id): ApiPath<RunId>) -> Result<Response, ApiError> {
-    let mut conn = state.pool.acquire().await?;
-    let run = retry_run(&mut conn, id, &actor.0).await?;
+    let mut tx = state.database.begin().await?;
+    let run = retry_run(&mut tx, id, &actor.0).await?;
+    tx.commit().await?;
     Ok((StatusCode::ACCEPTED, Json(run)).into_response())
 }
 
@@ -104,6 +105,8 @@ async fn retry_many(
         RetriableStatus::Cancelled => RunStatus::Cancelled,
     };
     let filter = RetryFilter { status, error_code, model, kind, since, until };
-    let mut conn = state.pool.acquire().await?;
-    Ok(Json(retry_runs(&mut conn, &filter, limit, dry_run, &actor.0).await?))
+    let mut tx = state.database.begin().await?;
+    let retried = retry_runs(&mut tx, &filter, limit, dry_run, &actor.0).await?;
+    tx.commit().await?;
+    Ok(Json(retried))
 }

@@ -22,7 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     responses((status = 200, description = "The run", body = TrainingRun), (status = 404, description = "Run not found", body = Problem)),
 )]
 async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<RunId>) -> Result<Json<TrainingRun>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     Ok(Json(get_run(&mut conn, id).await?))
 }
 
@@ -32,7 +32,7 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Run
     responses((status = 200, description = "All attempts", body = Page<Attempt>)),
 )]
 async fn attempts(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<RunId>) -> Result<Json<Page<Attempt>>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     get_run(&mut conn, id).await?;
     Ok(Json(Page { items: list_attempts(&mut conn, id).await?, next_cursor: None }))
 }
@@ -43,7 +43,7 @@ async fn attempts(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath
     responses((status = 200, description = "All metrics", body = Page<Metric>)),
 )]
 async fn metrics(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<RunId>) -> Result<Json<Page<Metric>>, ApiError> {
-    let mut conn = state.pool.acquire().await?;
+    let mut conn = state.database.read().await?;
     get_run(&mut conn, id).await?;
     Ok(Json(Page { items: list_metrics(&mut conn, id).await?, next_cursor: None }))
 }

@@ -5,6 +5,7 @@ use aprendiz_runs::find_version;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::api::http::as_of::check_as_of;
 use crate::api::http::error::ApiError;
 use crate::api::models::version::is_encoder;
 
@@ -19,6 +20,9 @@ pub(in crate::api) async fn validate_spec(conn: &mut PgConnection, spec: RunSpec
         if let Some(BaseModelName::Version(model, number)) = base_model {
             check_base_model(conn, model, *number).await?;
         }
+    }
+    if let Some(as_of) = spec.data().as_of {
+        check_as_of(conn, as_of).await?;
     }
     if !spec.data().fields.is_empty() {
         check_fields(conn, &spec.data().fields).await?;

@@ -2,6 +2,8 @@
 
 mod accept;
 mod export;
+mod export_args;
+mod export_download;
 mod waiting;
 
 use clap::Subcommand;
@@ -14,7 +16,7 @@ use crate::cli::terminal::Output;
 #[derive(Debug, Subcommand)]
 pub(crate) enum AnnotationsCommand {
     /// Export annotations with their history, or Label Studio tasks
-    Export(export::ExportArgs),
+    Export(export_args::ExportArgs),
     /// List document fields that are waiting for review
     Waiting(waiting::WaitingArgs),
     /// Accept predictions with a minimum confidence; each becomes a review

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use aprendiz_annotations::documents::Metadata;
 use clap::Args;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
@@ -36,9 +39,20 @@ pub(crate) struct CreateArgs {
     metadata: Option<String>,
 }
 
+/// The request, with the metadata as JSON text, which keeps all digits.
+#[derive(Debug, Serialize)]
+struct Body<'a> {
+    source: &'a str,
+    project: &'a str,
+    task_id: &'a str,
+    text: &'a str,
+    metadata: Metadata,
+    file_name: Option<String>,
+}
+
 pub(super) async fn run(client: &Client, args: &CreateArgs, output: Output) -> Result<(), CliError> {
-    let metadata: Value = match &args.metadata {
-        None => json!({}),
+    let metadata: Metadata = match &args.metadata {
+        None => Metadata::default(),
         Some(metadata) => serde_json::from_str(metadata)
             .map_err(|error| CliError::Usage(format!("invalid --metadata, expected a JSON object: {error}")))?,
     };
@@ -46,21 +60,32 @@ pub(super) async fn run(client: &Client, args: &CreateArgs, output: Output) -> R
     let text = if is_stdin { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(&args.file) };
     let text = text.with_context(|| format!("cannot read {} as UTF-8 text", args.file.display()))?;
     let default_name = || if is_stdin { None } else { args.file.file_name().map(|name| name.to_string_lossy().into_owned()) };
-    let body = json!({
-        "source": args.source, "project": args.project, "task_id": args.task, "text": text, "metadata": metadata,
-        "file_name": args.file_name.clone().or_else(default_name),
-    });
-    let document: Value = client.json(client.upload(&["v1", "documents"]).json(&body)).await?;
-    output.print(&document, || {
+    let body = Body {
+        source: &args.source,
+        project: &args.project,
+        task_id: &args.task,
+        text: &text,
+        metadata,
+        file_name: args.file_name.clone().or_else(default_name),
+    };
+    // as JSON it is printed as it came, with all digits of the metadata
+    let response: Box<RawValue> = client.json(client.upload(&["v1", "documents"]).json(&body)).await?;
+    let document: Value = serde_json::from_str(response.get()).context("unexpected response")?;
+    output.print(&response, || {
         let string = |key: &str| document[key].as_str().unwrap_or("-").to_owned();
-        format!(
+        let mut shown = format!(
             "{}\n\ncreated {}/{}/{} in the {} split",
             string("id"),
             string("source"),
             string("project"),
             string("task_id"),
             string("split")
-        )
+        );
+        for warning in document["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            shown.push_str("\nwarning: ");
+            shown.push_str(warning);
+        }
+        shown
     })?;
     Ok(())
 }

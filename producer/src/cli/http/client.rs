@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use crate::cli::error::CliError;
 use crate::cli::http::decode::VERSION_HINT;
+use crate::cli::http::proxy_answer::explain;
+use crate::cli::http::retry::Retry;
 use crate::config::ClientArgs;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -96,7 +98,23 @@ impl Client {
         let response = self.send(request).await?;
         let url = response.url().clone();
         let body = response.bytes().await.map_err(|error| self.connection_error(&error))?;
-        Ok(serde_json::from_slice(&body).with_context(|| format!("unexpected response from {url}: {VERSION_HINT}"))?)
+        serde_json::from_slice(&body).map_err(|error| {
+            if error.is_eof() && !body.is_empty() {
+                return CliError::cut_off(&format!("the response of {url}"));
+            }
+            CliError::Failed(anyhow::Error::new(error).context(format!("unexpected response from {url}: {VERSION_HINT}")))
+        })
+    }
+
+    /// Like [`Client::get`]; repeats the request while the API cannot be reached, for commands that wait for something.
+    pub(crate) async fn get_with_retry(&self, path: &[&str]) -> Result<Value, CliError> {
+        let mut retry = Retry::default();
+        loop {
+            match self.get(path).await {
+                Ok(value) => return Ok(value),
+                Err(error) => retry.pause(error).await?,
+            }
+        }
     }
 
     pub(crate) async fn get(&self, path: &[&str]) -> Result<Value, CliError> {
@@ -139,8 +157,12 @@ impl Client {
                     .to_owned()
             }
             (Some(problem), _) => format!("{} ({})", problem.detail, problem.code),
-            (None, _) => format!("unexpected response {status} from {}, which may not be an Aprendiz server: check --url", self.base),
+            (None, _) => return explain(status, &self.base),
         };
-        if status.is_server_error() { CliError::Failed(anyhow::anyhow!(text)) } else { CliError::Refused(text) }
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => CliError::Unavailable(text),
+            _ if status.is_server_error() => CliError::Failed(anyhow::anyhow!(text)),
+            _ => CliError::Refused(text),
+        }
     }
 }

@@ -1,20 +1,21 @@
 //! Downloads of dataset and model files: each file is verified against its hash, and a different local file is never overwritten.
 
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use aprendiz_artifacts::check_relative_path;
 use futures::StreamExt as _;
 use indicatif::ProgressBar;
-use reqwest::Method;
+use reqwest::{Method, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::cli::error::CliError;
 use crate::cli::http::client::Client;
-use crate::cli::terminal::byte_bar;
+use crate::cli::http::retry::Retry;
+use crate::cli::terminal::{byte_bar, escape_lines};
 
 /// A file to download.
 #[derive(Debug, Clone, Deserialize)]
@@ -51,7 +52,7 @@ pub(crate) async fn download(client: &Client, base: &[&str], files: &[RemoteFile
     let missing = || files.iter().zip(&local).filter(|(_, local)| !local.was_there);
     let bar = byte_bar(Some(missing().filter_map(|(file, _)| file.bytes).sum()));
     for (file, local) in missing() {
-        bar.set_message(file.path.clone());
+        bar.set_message(escape_lines(&file.path));
         fetch(client, base, file, &local.path, &bar).await?;
     }
     bar.finish_and_clear();
@@ -88,18 +89,22 @@ impl std::io::Write for HashWriter<'_> {
 async fn fetch(client: &Client, base: &[&str], file: &RemoteFile, target: &Path, bar: &ProgressBar) -> Result<(), CliError> {
     let mut path: Vec<&str> = base.to_vec();
     path.extend(file.path.split('/'));
-    let mut stream = client.send(client.request(Method::GET, &path)).await?.bytes_stream();
     let directory = target.parent().context("a file path has a parent directory")?;
     std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    let mut staged = create_staged(directory)?;
-    let mut hash = Sha256::new();
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| client.connection_error(&error))?;
-        hash.update(&chunk);
-        // blocking is acceptable: local disks are much faster than the network
-        staged.write_all(&chunk).with_context(|| format!("cannot write to {}", directory.display()))?;
-        bar.inc(chunk.len() as u64);
+    let mut partial = PartialFile { staged: create_staged(directory)?, hash: Sha256::new(), bytes: 0 };
+    let mut retry = Retry::default();
+    loop {
+        let before = partial.bytes;
+        let Err(error) = partial.receive(client, &path, file, bar).await else { break };
+        if partial.bytes == 0 {
+            return Err(error);
+        }
+        if partial.bytes > before {
+            retry.reset();
+        }
+        retry.pause(error).await?;
     }
+    let PartialFile { staged, hash, .. } = partial;
     let found = hex::encode(hash.finalize());
     if found != file.sha256 {
         return Err(CliError::Failed(anyhow!(
@@ -110,6 +115,41 @@ async fn fetch(client: &Client, base: &[&str], file: &RemoteFile, target: &Path,
     }
     persist(staged, target)?;
     Ok(())
+}
+
+/// The part of a file that has arrived.
+struct PartialFile {
+    staged: NamedTempFile,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl PartialFile {
+    /// Receives the rest of the file, or all of it again if the server does not send a part.
+    async fn receive(&mut self, client: &Client, path: &[&str], file: &RemoteFile, bar: &ProgressBar) -> Result<(), CliError> {
+        let mut request = client.request(Method::GET, path);
+        if self.bytes > 0 {
+            let range = format!("bytes={}-", self.bytes);
+            request = request.header(header::RANGE, range).header(header::IF_RANGE, format!("\"{}\"", file.sha256));
+        }
+        let response = client.send(request).await?;
+        if self.bytes > 0 && response.status() != StatusCode::PARTIAL_CONTENT {
+            self.staged.as_file().set_len(0)?;
+            self.staged.rewind()?;
+            bar.set_position(bar.position().saturating_sub(self.bytes));
+            (self.hash, self.bytes) = (Sha256::new(), 0);
+        }
+        let mut stream = response.bytes_stream();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|error| client.connection_error(&error))?;
+            self.hash.update(&chunk);
+            // blocking is acceptable: local disks are much faster than the network
+            self.staged.write_all(&chunk).context("cannot write a temporary file beside the target")?;
+            self.bytes += chunk.len() as u64;
+            bar.inc(chunk.len() as u64);
+        }
+        if file.bytes.is_some_and(|bytes| self.bytes < bytes) { Err(CliError::cut_off(&file.path)) } else { Ok(()) }
+    }
 }
 
 /// Creates a temporary file in the directory of its target, to be renamed once it is complete.
@@ -141,7 +181,10 @@ pub(crate) fn summary(files: &[LocalFile], dir: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+    use crate::config::ClientArgs;
 
     #[tokio::test]
     async fn different_files_are_never_overwritten() {
@@ -151,5 +194,69 @@ mod tests {
         assert!(reject_different(file.path(), &hex::encode(Sha256::digest("remote"))).await.is_err());
         assert!(persist(NamedTempFile::new_in(file.path().parent().unwrap()).unwrap(), file.path()).is_err());
         assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "local");
+    }
+
+    const CONTENT: &str = "0123456789abcdef";
+
+    /// Answers one request after the other with these bytes, closing the connection after each. Returns the URL, and the requests.
+    async fn serve(answers: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            let mut requests = Vec::new();
+            for answer in answers {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    connection.read_buf(&mut request).await.unwrap();
+                }
+                connection.write_all(answer.as_bytes()).await.unwrap();
+                requests.push(String::from_utf8(request).unwrap().to_lowercase());
+            }
+            requests
+        });
+        (url, serving)
+    }
+
+    async fn fetch_from(url: String, target: &Path) -> Result<(), CliError> {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let client = Client::new(&ClientArgs { url, api_key: None, api_key_file: None }).unwrap_or_else(|_| panic!("a valid URL"));
+        let sha256 = hex::encode(Sha256::digest(CONTENT));
+        let file = RemoteFile { path: "file".to_owned(), bytes: Some(CONTENT.len() as u64), sha256 };
+        fetch(&client, &["files"], &file, target, &ProgressBar::hidden()).await
+    }
+
+    #[tokio::test]
+    async fn a_download_that_breaks_off_continues_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("file");
+        let (url, requests) = serve(vec![
+            // announces more than it sends; then a proxy does not reach the server; then the rest, which a proxy ends too early
+            format!("HTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n{}", &CONTENT[..4]),
+            "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n".to_owned(),
+            format!("HTTP/1.1 206 Partial Content\r\nconnection: close\r\n\r\n{}", &CONTENT[4..10]),
+            format!("HTTP/1.1 206 Partial Content\r\ncontent-length: 6\r\n\r\n{}", &CONTENT[10..]),
+        ])
+        .await;
+        assert!(fetch_from(url, &target).await.is_ok());
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), CONTENT);
+        let requests = requests.await.unwrap();
+        assert!(!requests[0].contains("range:"), "{}", requests[0]);
+        assert!(requests[1].contains("range: bytes=4-") && requests[3].contains("range: bytes=10-"), "{requests:?}");
+        assert!(requests[3].contains(&format!("if-range: \"{}\"", hex::encode(Sha256::digest(CONTENT)))), "{requests:?}");
+    }
+
+    #[tokio::test]
+    async fn a_download_starts_again_if_the_server_sends_the_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("file");
+        let (url, requests) = serve(vec![
+            format!("HTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n{}", &CONTENT[..4]),
+            format!("HTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n{CONTENT}"),
+        ])
+        .await;
+        assert!(fetch_from(url, &target).await.is_ok());
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), CONTENT);
+        requests.await.unwrap();
     }
 }

@@ -16,7 +16,7 @@ pub(super) async fn follow(client: &Client, import: &Value) -> Result<Value, Cli
     let id = import["id"].as_str().context("an import in the API response has no id")?.to_owned();
     let bar = byte_bar(import["bytes"].as_u64());
     loop {
-        let mut import = client.get(&["v1", "imports", &id]).await?;
+        let mut import = client.get_with_retry(&["v1", "imports", &id]).await?;
         bar.set_position(import["bytes_read"].as_u64().unwrap_or_default());
         if import["stage"] == "storing" {
             bar.set_message("storing");

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::cell::cell;
 use crate::cli::error::CliError;
-use crate::cli::http::{Client, fetch_items};
+use crate::cli::http::{Client, Tail, fetch_items};
 use crate::cli::terminal::{Output, human_bytes, table};
 
 #[derive(Debug, Args)]
@@ -35,6 +35,11 @@ pub(super) async fn run(client: &Client, args: &QuarantineArgs, output: Output) 
 async fn write_tasks(client: &Client, id: &str, file: &Path, output: Output) -> Result<(), CliError> {
     let response = client.send(client.long_request(Method::GET, &["v1", "imports", id, "quarantine", "tasks"])).await?;
     let bytes = response.bytes().await.map_err(|error| client.connection_error(&error))?;
+    let mut tail = Tail::default();
+    tail.push(&bytes);
+    if !tail.ends_task_file() {
+        return Err(CliError::cut_off("the file"));
+    }
     tokio::fs::write(file, &bytes).await.with_context(|| format!("cannot write {}", file.display()))?;
     output.print(&Value::from(bytes.len()), || {
         format!(

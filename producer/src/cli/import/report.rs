@@ -29,7 +29,7 @@ struct Report {
     quarantined_tasks: Vec<QuarantinedTask>,
     import_id: String,
     #[serde(default)]
-    reviews_withdrawn: u64,
+    reviews_retracted: u64,
     #[serde(default)]
     unknown_controls: BTreeMap<String, u64>,
     #[serde(default)]
@@ -110,8 +110,8 @@ fn render(report: &Report) -> String {
         ));
     }
     lines.extend(report.renamed_fields.iter().map(|(name, field)| format!("field: `{}` is stored as {field}", escape_unprintable(name))));
-    if report.reviews_withdrawn > 0 {
-        lines.push(format!("retracted: {} reviews whose annotations are no longer in the file", report.reviews_withdrawn));
+    if report.reviews_retracted > 0 {
+        lines.push(format!("retracted: {} reviews whose annotations are no longer in the file", report.reviews_retracted));
     }
     lines.extend(report.unknown_controls.iter().map(|(control, items)| format!("ignored: {items} results of control type {control}")));
     lines.extend(report.unknown_keys.iter().map(|(key, times)| format!("ignored: key {key} ({times} occurrences)")));

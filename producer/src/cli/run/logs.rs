@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, decode};
 use crate::cli::run::progress::describe_event;
-use crate::cli::terminal::{Output, print_line};
+use crate::cli::terminal::{Output, print_json_line, print_text};
 
 /// Arguments of `aprendiz run logs`.
 #[derive(Debug, Args)]
@@ -41,11 +41,11 @@ pub(crate) async fn run(client: &Client, args: &LogsArgs, output: Output) -> Res
             let event: Event = decode(item, "event")?;
             after = event.sequence;
             match output {
-                Output::Json => print_line(&item.to_string())?,
+                Output::Json => print_json_line(&item.to_string())?,
                 Output::Text => {
                     let attempt = event.attempt_number.map(|number| format!("#{number} ")).unwrap_or_default();
                     let at = event.occurred_at.format("%Y-%m-%d %H:%M:%S%.3f");
-                    print_line(&format!("{at}  {attempt}{:<10} {}", event.kind, describe_event(&event.kind, &event.payload)))?;
+                    print_text(&format!("{at}  {attempt}{:<10} {}", event.kind, describe_event(&event.kind, &event.payload)))?;
                 }
             }
         }

@@ -17,6 +17,10 @@ pub(super) fn metric_warnings(metrics: &[Metric]) -> Vec<String> {
                 .to_owned(),
         );
     }
+    let copies = test.iter().find(|metric| metric.field.is_none() && metric.name == "pair_copies").and_then(|metric| metric.value);
+    if let Some(copies) = copies.filter(|copies| *copies > 0.0) {
+        warnings.push(format!("{copies:.0} more test pairs differ from others only in near-duplicates, and were left out"));
+    }
     let value = |field: &str, name: &str| {
         test.iter().find(|metric| metric.field.as_deref() == Some(field) && metric.name == name).and_then(|metric| metric.value)
     };

@@ -13,7 +13,7 @@ use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::run::created::print_created_run;
 use crate::cli::run::view::RunView;
-use crate::cli::terminal::{Output, confirm, print_line};
+use crate::cli::terminal::{Output, confirm, print_message, print_text};
 use crate::cli::time_argument::TimeArgument;
 
 /// Runs retried by one request: the maximum of the API.
@@ -95,7 +95,7 @@ async fn retry_by_ids(client: &Client, ids: &[Uuid], output: Output) -> Result<(
         match retry_one(client, *id).await {
             Ok(run) => runs.push(run),
             Err(CliError::Refused(text)) => {
-                eprintln!("{text}");
+                print_message(&text);
                 rejected += 1;
             }
             Err(error) => return Err(error),
@@ -132,15 +132,15 @@ async fn retry_by_filter(client: &Client, args: &RetryArgs, status: &str, output
                 break;
             }
             if output == Output::Text {
-                eprintln!("{} requeued so far", count_runs(retried.len() as i64));
+                print_message(&format!("{} requeued so far", count_runs(retried.len() as i64)));
             }
         }
     }
     if output == Output::Text {
         for id in &retried {
-            print_line(&id.to_string())?;
+            print_text(&id.to_string())?;
         }
-        eprintln!("{} requeued", count_runs(retried.len() as i64));
+        print_message(&format!("{} requeued", count_runs(retried.len() as i64)));
         return Ok(());
     }
     output.print(&json!({ "matched": preview.matched, "retried": retried }), String::new)?;

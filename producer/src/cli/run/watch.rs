@@ -14,16 +14,14 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::cli::error::CliError;
-use crate::cli::http::Client;
+use crate::cli::http::{Client, Retry};
 use crate::cli::run::get;
 use crate::cli::run::progress::{RunProgress, describe_event};
 use crate::cli::run::view::RunView;
-use crate::cli::terminal::{Output, TICK_INTERVAL, print_line, style_bar};
+use crate::cli::terminal::{Output, TICK_INTERVAL, escape_lines, print_message, print_text, style_bar};
 
-const MIN_BACKOFF: Duration = Duration::from_millis(250);
-const MAX_BACKOFF: Duration = Duration::from_secs(5);
-/// Consecutive failures before the command gives up. Enough to survive a restart of the API.
-const MAX_FAILURES: u32 = 20;
+/// Pause after a stream that ended before the run.
+const RECONNECT_DELAY: Duration = Duration::from_millis(500);
 /// Resolution of the progress bar.
 const BAR_STEPS: u64 = 1_000;
 
@@ -31,33 +29,25 @@ const BAR_STEPS: u64 = 1_000;
 pub(crate) async fn watch(client: &Client, id: Uuid, output: Output) -> Result<(), CliError> {
     let mut screen = Screen::new(output);
     let mut last_id = String::new();
-    let mut failures = 0;
-    let mut backoff = MIN_BACKOFF;
+    let mut retry = Retry::default();
     loop {
         let previous_id = last_id.clone();
         let outcome = follow(client, id, &mut last_id, &mut screen).await;
         if last_id != previous_id {
-            (failures, backoff) = (0, MIN_BACKOFF);
+            retry.reset();
         }
-        match outcome {
-            Ok(()) => {
-                // the stream also ends if the server shuts down
-                let run = client.get(&["v1", "training-runs", &id.to_string()]).await;
-                match run {
-                    Ok(run) if RunView::parse(&run)?.has_ended() => {
-                        screen.finish();
-                        return print_outcome(client, &RunView::parse(&run)?, output).await;
-                    }
-                    Ok(_) | Err(CliError::Unreachable(_)) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            Err(CliError::Unreachable(_)) if failures < MAX_FAILURES => {}
-            Err(error) => return Err(error),
+        if let Err(error) = outcome {
+            retry.pause(error).await?;
+            continue;
         }
-        failures += 1;
-        sleep(backoff).await;
-        backoff = (backoff * 2).min(MAX_BACKOFF);
+        // the stream also ends if the server shuts down, and many proxies limit its duration: that is no failure
+        let run = RunView::parse(&client.get_with_retry(&["v1", "training-runs", &id.to_string()]).await?)?;
+        retry.reset();
+        if run.has_ended() {
+            screen.finish();
+            return print_outcome(client, &run, output).await;
+        }
+        sleep(RECONNECT_DELAY).await;
     }
 }
 
@@ -85,7 +75,7 @@ async fn print_outcome(client: &Client, run: &RunView, output: Output) -> Result
     if run.status == "succeeded" {
         return Ok(());
     }
-    eprintln!("run {} {}", run.id, run.outcome());
+    print_message(&format!("run {} {}", run.id, run.outcome()));
     Err(CliError::RunEnded)
 }
 
@@ -127,18 +117,18 @@ impl Screen {
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a fraction of a thousand steps")]
                 bar.set_position((fraction.clamp(0.0, 1.0) * BAR_STEPS as f64) as u64);
             }
-            bar.set_message(self.progress.line());
+            bar.set_message(escape_lines(&self.progress.line()));
             if event.event == "log" {
-                bar.println(describe_event(&event.event, &data.payload));
+                bar.println(escape_lines(&describe_event(&event.event, &data.payload)));
             }
             return Ok(());
         }
         let line = format!("{:<10} {}", event.event, describe_event(&event.event, &data.payload));
         if line != self.last_line && event.event != "end" {
             if self.quiet {
-                eprintln!("{line}")
+                print_message(&line);
             } else {
-                print_line(&line)?
+                print_text(&line)?;
             }
             self.last_line = line;
         }

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use aprendiz_encoder::{BaseModel, has_weights};
 
+use crate::blocking::run_blocking;
 use crate::config::HubConfig;
+use crate::file_access::{create_shared_folder, share};
 use crate::interruption::Interruption;
 use crate::pipeline::base_model::hub_client::{HubClient, cannot_store};
 use crate::scratch::is_older_than;
@@ -34,30 +36,52 @@ pub(super) struct Downloaded {
 pub(super) async fn download(hub: &HubConfig, owner: &str, name: &str, folder: &Path) -> Result<Option<Downloaded>, Interruption> {
     let client = HubClient::new(hub, format!("{owner}/{name}"))?;
     let destination = folder.join(owner).join(name);
-    if has_weights(&destination) {
-        return Ok(None);
-    }
-    // neither replace a folder that is not a model, nor nest a model in another one
-    if destination.exists() || has_weights(&folder.join(owner)) {
-        return Err(client.unknown(&format!("`{}` is in the way and is not a model: remove it", destination.display())));
+    match run_blocking({
+        let (destination, owner) = (destination.clone(), folder.join(owner));
+        move || occupant(&destination, &owner)
+    })
+    .await
+    {
+        Occupant::None => {}
+        Occupant::Model => return Ok(None),
+        Occupant::Other => return Err(client.unknown(&format!("`{}` is in the way and is not a model: remove it", destination.display()))),
     }
     let info = client.model_info().await?;
-    let incoming = create_download_folder(folder).map_err(|error| cannot_store(folder, &error))?;
+    let parent = folder.to_owned();
+    let incoming = run_blocking(move || create_download_folder(&parent)).await.map_err(|error| cannot_store(folder, &error))?;
     let mut bytes = 0;
     for file in &info.files {
         bytes += client.download(&info.commit, file, &incoming.path().join(&file.path), MAX_MODEL_BYTES - bytes).await?;
     }
     let dir = incoming.path().to_owned();
     let full_name = client.model().to_owned();
-    let checked = tokio::task::spawn_blocking(move || BaseModel::check(&dir, &full_name)).await;
-    checked.map_err(|error| client.unavailable(&error.to_string()))??;
-    install(incoming, &destination).map_err(|error| cannot_store(&destination, &error))?;
+    run_blocking(move || BaseModel::check(&dir, &full_name)).await?;
+    let target = destination.clone();
+    run_blocking(move || install(incoming, &target)).await.map_err(|error| cannot_store(&destination, &error))?;
     Ok(Some(Downloaded { commit: info.commit, bytes }))
+}
+
+/// What stands where a model shall be installed.
+enum Occupant {
+    None,
+    Model,
+    Other,
+}
+
+/// A folder that is not a model is not replaced, and no model is nested in another one.
+fn occupant(destination: &Path, owner: &Path) -> Occupant {
+    if has_weights(destination) {
+        Occupant::Model
+    } else if destination.exists() || has_weights(owner) {
+        Occupant::Other
+    } else {
+        Occupant::None
+    }
 }
 
 /// Creates a folder for a download and removes stale ones.
 fn create_download_folder(folder: &Path) -> std::io::Result<tempfile::TempDir> {
-    std::fs::create_dir_all(folder)?;
+    create_shared_folder(folder)?;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(DOWNLOAD_PREFIX) && is_older_than(&entry, STALE_DOWNLOAD_AGE) {
@@ -71,10 +95,10 @@ fn create_download_folder(folder: &Path) -> std::io::Result<tempfile::TempDir> {
 /// Moves a complete download to its destination. If another worker finished the same download first, its copy stays.
 fn install(incoming: tempfile::TempDir, destination: &Path) -> std::io::Result<()> {
     if let Some(parent) = destination.parent() {
-        std::fs::create_dir_all(parent)?;
+        create_shared_folder(parent)?;
     }
     // workers of other users may read it
-    std::fs::set_permissions(incoming.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    share(incoming.path())?;
     match std::fs::rename(incoming.path(), destination) {
         Err(_) if has_weights(destination) => Ok(()),
         Ok(()) => {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use aprendiz_artifacts::check_relative_path;
-use aprendiz_encoder::{CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, is_model_file, is_weights_file};
+use aprendiz_encoder::{CONFIG_FILE, SPECIAL_TOKENS_FILE, TOKENIZER_FILE, WEIGHTS_FILE, WORD_LIST_FILE, is_model_file, is_weights_file};
 use reqwest::{Client, Response, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
@@ -84,8 +84,15 @@ impl<'a> HubClient<'a> {
             !is_weights_file(&file.path) || !whole.iter().any(|whole| *whole != file.path && folder(whole) == folder(&file.path))
         });
         // in older models, the files of the network are in a folder
-        let has = |name: &str| info.files.iter().any(|file| file.path == name || file.path.ends_with(&format!("/{name}")));
-        if let Some(missing) = [CONFIG_FILE, TOKENIZER_FILE].iter().find(|required| !has(required)) {
+        let is = |path: &str, name: &str| path == name || path.ends_with(&format!("/{name}"));
+        let has = |name: &str| info.files.iter().any(|file| is(&file.path, name));
+        // older models have a word list instead, which is not read beside a tokenizer
+        let tokenizer = if has(TOKENIZER_FILE) || !has(WORD_LIST_FILE) { TOKENIZER_FILE } else { WORD_LIST_FILE };
+        let missing = [CONFIG_FILE, tokenizer].into_iter().find(|required| !has(required));
+        if tokenizer == TOKENIZER_FILE {
+            info.files.retain(|file| ![WORD_LIST_FILE, SPECIAL_TOKENS_FILE].iter().any(|name| is(&file.path, name)));
+        }
+        if let Some(missing) = missing {
             return Err(self.unknown(&format!("it has no {missing}, which encoders require")));
         }
         let mut weights = info.files.iter().filter(|file| is_weights_file(&file.path)).peekable();
@@ -206,6 +213,8 @@ mod tests {
             "tokenizer.json",
             "tokenizer_config.json",
             "added_tokens.json",
+            "vocab.txt",
+            "special_tokens_map.json",
             "model.safetensors",
             "model.safetensors.index.json",
             "model-00001-of-00002.safetensors",

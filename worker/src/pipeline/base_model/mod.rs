@@ -5,15 +5,17 @@ mod hub_client;
 
 use std::path::Path;
 
-use aprendiz_artifacts::{ObjectPrefix, parse_writer};
+use aprendiz_artifacts::{KeyOwner, ObjectPrefix, parse_owner};
 use aprendiz_encoder::{BaseModel, BaseModelCaches, EncoderError};
 use aprendiz_inference::manifest::ManifestFile;
 use aprendiz_run_spec::{BaseModelName, RunKind};
-use aprendiz_runs::{AttemptId, EventKind, ModelVersion, RunId, find_version, find_version_by_run, record_attempt_event};
+use aprendiz_runs::{AttemptId, ModelVersion, RunId, find_version, find_version_by_run};
 use serde_json::{Value, json};
 
+use crate::blocking::run_blocking;
 use crate::deps::Deps;
 use crate::interruption::Interruption;
+use crate::pipeline::run_log::record_log;
 use crate::retry::retry_on_outage;
 use crate::scratch::Scratch;
 
@@ -46,7 +48,7 @@ pub(crate) async fn ensure_base_model(
     let version = match name {
         BaseModelName::Hub(_) | BaseModelName::Directory(_) => None,
         BaseModelName::Version(model, number) => {
-            let found = retry_on_outage!(async { find_version(&mut *deps.pool.acquire().await?, model.as_str(), Some(*number)).await })?;
+            let found = retry_on_outage!(async { find_version(&mut *deps.database.read().await?, model.as_str(), Some(*number)).await })?;
             Some(found.ok_or_else(|| unknown_base_model(format!("base model `{name}` does not exist: no such version is published")))?)
         }
         BaseModelName::Bucket { bucket, prefix } => Some(find_version_at(deps, bucket, prefix).await?),
@@ -59,26 +61,21 @@ pub(crate) async fn ensure_base_model(
         (BaseModelName::Directory(path), None) => (allowed_directory(deps, path)?, BaseModelCaches::default()),
         (name, None) => (name.to_string(), deps.config.base_models.clone()),
     };
-    let model = match find(path.clone(), caches.clone()).await? {
-        Err(EncoderError::UnknownBaseModel { .. }) if download_from_hub(deps, attempt, name).await? => find(path, caches).await?,
+    let model = match find(path.clone(), caches.clone()).await {
+        Err(EncoderError::UnknownBaseModel { .. }) if download_from_hub(deps, attempt, name).await? => find(path, caches).await,
         found => found,
     }?;
     let base = BaseModelRef { name: name.clone(), model, version: version.map(|version| (version.model, version.number)) };
     let event = json!({ "text": format!("starts from {}, sha256 {}", base.name, base.model.hash), "base_model": base.card() });
-    record_log(deps, attempt, &event).await?;
+    record_log(&deps.database, attempt, &event).await?;
     for note in &base.model.notes {
-        record_log(deps, attempt, &json!({ "text": format!("base model {}: {note}", base.name) })).await?;
+        record_log(&deps.database, attempt, &json!({ "text": format!("base model {}: {note}", base.name) })).await?;
     }
     Ok(base)
 }
 
-async fn record_log(deps: &Deps, attempt: AttemptId, event: &Value) -> Result<(), Interruption> {
-    Ok(retry_on_outage!(async { record_attempt_event(&mut *deps.pool.acquire().await?, attempt, EventKind::Log, event).await })?)
-}
-
-async fn find(path: String, caches: BaseModelCaches) -> Result<Result<BaseModel, EncoderError>, Interruption> {
-    let found = tokio::task::spawn_blocking(move || BaseModel::find(&path, &caches)).await;
-    found.map_err(|error| Interruption::retryable("scratch_unusable", error.to_string()))
+async fn find(path: String, caches: BaseModelCaches) -> Result<BaseModel, EncoderError> {
+    run_blocking(move || BaseModel::find(&path, &caches)).await
 }
 
 /// Downloads a model that no folder of this host contains, if a hub and a folder for base models are configured. Returns whether the model
@@ -91,7 +88,7 @@ async fn download_from_hub(deps: &Deps, attempt: AttemptId, name: &BaseModelName
     tracing::info!(base_model = name.as_str(), hub.endpoint, "downloading a base model");
     let Some(downloaded) = hub::download(hub, owner, model, folder).await? else { return Ok(true) };
     let text = format!("downloaded {owner}/{model} at commit {} from {}: {} bytes", downloaded.commit, hub.endpoint, downloaded.bytes);
-    record_log(deps, attempt, &json!({ "text": text })).await?;
+    record_log(&deps.database, attempt, &json!({ "text": text })).await?;
     Ok(true)
 }
 
@@ -107,8 +104,8 @@ async fn find_version_at(deps: &Deps, bucket: &str, prefix: &str) -> Result<Mode
             "base model `{url}` is not a published version: use the `object_prefix` of a version, or name it as models:/NAME/NUMBER"
         ))
     };
-    let (run_id, _) = parse_writer(&format!("{prefix}/")).ok_or_else(not_published)?;
-    let found = retry_on_outage!(async { find_version_by_run(&mut *deps.pool.acquire().await?, RunId(run_id)).await })?;
+    let Some(KeyOwner::Attempt { run_id, .. }) = parse_owner(&format!("{prefix}/")) else { return Err(not_published()) };
+    let found = retry_on_outage!(async { find_version_by_run(&mut *deps.database.read().await?, RunId(run_id)).await })?;
     found.filter(|version| version.object_prefix == prefix).ok_or_else(not_published)
 }
 

@@ -1,13 +1,10 @@
 //! Evaluates the stored predictions of the extractor against reviewed values (run kind `evaluate`).
 
-use std::collections::BTreeMap;
-
 use aprendiz_dataset::reviewed_predictions;
-use aprendiz_evaluation::{ReportOptions, ScoredExample, report};
+use aprendiz_evaluation::ConfusionCounts;
 use aprendiz_run_spec::ValidatedSpec;
 use aprendiz_runs::{NewMetric, TrainingRun};
 use futures::TryStreamExt as _;
-use sqlx::{Connection as _, PgConnection};
 
 use crate::deps::Deps;
 use crate::interruption::Interruption;
@@ -16,10 +13,6 @@ use crate::pipeline::selection::resolve_selection;
 use crate::retry::retry_on_outage;
 
 const SPLIT: &str = "reviewed";
-/// Metrics per class are meaningless for a free-text field.
-const MAX_CLASSES: usize = 500;
-/// Metrics that need no confidence.
-const REPORTED_METRICS: [&str; 7] = ["n", "examples", "accuracy", "macro_f1", "weighted_f1", "per_class", "confusion"];
 
 /// Metrics of the stored predictions, per field and over all fields.
 pub(crate) async fn evaluate(deps: &Deps, run: &TrainingRun, spec: &ValidatedSpec) -> Result<Vec<NewMetric>, Interruption> {
@@ -28,52 +21,47 @@ pub(crate) async fn evaluate(deps: &Deps, run: &TrainingRun, spec: &ValidatedSpe
 
 async fn evaluate_once(deps: &Deps, run: &TrainingRun, spec: &ValidatedSpec) -> Result<Vec<NewMetric>, Interruption> {
     // a dedicated connection: if dropped while it receives a result, it must not return to the pool
-    let mut conn = PgConnection::connect_with(&deps.dedicated_connection("aprendiz-worker evaluate")).await?;
+    let mut conn = deps.dedicated_session("aprendiz-worker evaluate").connect().await?;
     let selection = resolve_selection(&mut conn, run, spec).await?;
-    let mut fields: BTreeMap<String, Vec<ScoredExample>> = BTreeMap::new();
+    let mut all = ConfusionCounts::default();
+    let mut metrics = Vec::new();
+    let mut current: Option<(String, ConfusionCounts)> = None;
+    // the rows arrive ordered by field: only the counts of one field are in memory
     let mut reviewed = std::pin::pin!(reviewed_predictions(&mut conn, &selection));
     while let Some(row) = reviewed.try_next().await? {
-        let example = ScoredExample {
-            gold: row.accepted_label(),
-            predicted: row.predicted_label(),
-            confidence: 1.0,
-            gold_probability: None,
-            // copies count once in each field
-            group: row.group.as_ref().map(|group| format!("{}/{group}", row.field)),
-            never_answered: false,
-        };
-        fields.entry(row.field).or_default().push(example);
+        if current.as_ref().is_none_or(|(field, _)| *field != row.field) {
+            if let Some((field, counts)) = current.take() {
+                all.add_totals(&counts);
+                metrics.extend(field_metrics(Some(&field), &counts));
+            }
+            current = Some((row.field.clone(), ConfusionCounts::default()));
+        }
+        if let Some((_, counts)) = &mut current {
+            counts.add(row.accepted_label(), row.predicted_label(), row.documents.unsigned_abs(), row.groups.unsigned_abs());
+        }
     }
-    if fields.is_empty() {
+    let Some((field, counts)) = current else {
         let text = format!(
             "no reviewed values of {} up to position {}: import reviewed annotations or name other fields",
             selection.fields.join(", "),
             selection.position
         );
         return Err(Interruption::permanent("no_examples", text));
-    }
-    let all: Vec<ScoredExample> = fields.values().flatten().cloned().collect();
-    let mut metrics = field_metrics(None, &all);
-    for (field, examples) in &fields {
-        metrics.extend(field_metrics(Some(field), examples));
-    }
+    };
+    all.add_totals(&counts);
+    metrics.extend(field_metrics(Some(&field), &counts));
+    metrics.splice(0..0, field_metrics(None, &all));
     Ok(metrics)
 }
 
 /// Metrics of one field, or of all fields together.
-fn field_metrics(field: Option<&str>, examples: &[ScoredExample]) -> Vec<NewMetric> {
-    let report = report(field.unwrap_or_default(), examples, &ReportOptions::default());
-    let by_class = field.is_some() && report.classes.len() <= MAX_CLASSES;
-    let mut metrics = metrics_from_rows(SPLIT, field, report.rows());
-    metrics.retain(|metric| {
-        REPORTED_METRICS.contains(&metric.name.as_str()) && (by_class || matches!(metric.name.as_str(), "n" | "examples" | "accuracy"))
-    });
-    let predicted = examples.iter().filter(|example| example.predicted.is_some()).count();
+fn field_metrics(field: Option<&str>, counts: &ConfusionCounts) -> Vec<NewMetric> {
+    let mut metrics = metrics_from_rows(SPLIT, field, counts.rows());
     metrics.push(NewMetric {
         split: SPLIT,
         field: field.map(ToOwned::to_owned),
         name: "prediction_coverage".to_owned(),
-        value: Some(predicted as f64 / examples.len() as f64),
+        value: counts.prediction_coverage(),
         details: None,
     });
     metrics
@@ -85,16 +73,11 @@ mod tests {
 
     #[test]
     fn coverage_is_the_fraction_of_documents_with_a_prediction() {
-        let example = |gold: Option<&str>, predicted: Option<&str>| ScoredExample {
-            gold: gold.map(ToOwned::to_owned),
-            predicted: predicted.map(ToOwned::to_owned),
-            confidence: 1.0,
-            gold_probability: None,
-            group: None,
-            never_answered: false,
-        };
-        let examples = [example(Some("a"), Some("a")), example(Some("a"), None), example(None, None), example(None, Some("b"))];
-        let metrics = field_metrics(Some("f"), &examples);
+        let mut counts = ConfusionCounts::default();
+        for (gold, predicted) in [(Some("a"), Some("a")), (Some("a"), None), (None, None), (None, Some("b"))] {
+            counts.add(gold.map(ToOwned::to_owned), predicted.map(ToOwned::to_owned), 1, 1);
+        }
+        let metrics = field_metrics(Some("f"), &counts);
         let value = |name: &str| metrics.iter().find(|metric| metric.name == name).and_then(|metric| metric.value);
         assert_eq!(value("prediction_coverage"), Some(0.5));
         // predicting no value is correct if the document has none

@@ -10,6 +10,14 @@ pub enum LegacyCsvError {
     /// The file is invalid or cannot be read.
     #[error("nothing was imported: {0}")]
     File(#[from] ReadError),
+    /// The time of reviews without their own lies in the future.
+    #[error(
+        "nothing was imported: reviewed_at {reason}; these reviews would override later ones: set reviewed_at, and correct the clock that wrote it"
+    )]
+    FutureReviews {
+        /// The time, and the way out.
+        reason: String,
+    },
     /// A document cannot be imported.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -24,6 +32,7 @@ impl LegacyCsvError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::File(error) => error.code(),
+            Self::FutureReviews { .. } => "invalid_query",
             Self::Import(error) => error.code(),
             Self::Database(_) => "database",
         }

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use aprendiz_annotation_types::Clock;
 use aprendiz_legacy_csv::{KnownFields, ReadError, ReadSummary, ReviewFileReader, ReviewRow, RowDocument};
 use chrono::Utc;
 use sqlx::{Connection, PgConnection};
@@ -10,6 +11,8 @@ use tokio::sync::mpsc;
 use tracing::info;
 use uuid::Uuid;
 
+use crate::clock::read_clock;
+use crate::documents::Metadata;
 use crate::fields::{load_field_names, load_normalizers};
 use crate::import::error::ImportError;
 use crate::import::legacy_csv::error::LegacyCsvError;
@@ -19,6 +22,7 @@ use crate::import::legacy_csv::report::LegacyCsvReport;
 use crate::import::legacy_csv::source::SOURCE;
 use crate::import::legacy_csv::staging::{self, CellColumns, RowColumns};
 use crate::import::new_document::NewDocument;
+use crate::import::reader_thread;
 use crate::import::staging::Batch;
 
 /// Project of new documents if neither the file nor the options name one.
@@ -54,20 +58,23 @@ where
     let input: Box<dyn Read + Send> = Box::new(input);
     let mut transaction = conn.begin().await?;
     let conn = &mut *transaction;
+    let clock = read_clock(conn).await?;
+    if let Err(reason) = clock.check(options.reviewed_at) {
+        return Err(LegacyCsvError::FutureReviews { reason });
+    }
     let known = load_known_fields(conn).await?;
     crate::import::staging::create(conn).await?;
     staging::create(conn).await?;
     let (sender, mut chunks) = mpsc::channel::<Chunk>(CHUNK_QUEUE_CAPACITY);
     let reading = tokio::task::spawn_blocking({
         let options = options.clone();
-        move || read_chunks(input, &options, &known, &mut |chunk| sender.blocking_send(chunk).is_ok())
+        move || read_chunks(input, &options, &known, clock, &mut |chunk| sender.blocking_send(chunk).is_ok())
     });
     while let Some(chunk) = chunks.recv().await {
         staging::insert(conn, &chunk.rows, &chunk.cells).await?;
         crate::import::staging::insert(conn, &chunk.documents).await?;
     }
-    // a panic of the reader: the file was not read to its end, so nothing may be stored
-    let summary = reading.await.map_err(|error| ReadError::Io(std::io::Error::other(error)))??;
+    let summary = reader_thread::join(reading).await.map_err(ReadError::Io)??;
     let report = merge(conn, options, StagedImport { import_id: Uuid::now_v7(), started_at, summary }).await?;
     staging::drop(conn).await?;
     crate::import::staging::drop(conn).await?;
@@ -91,13 +98,14 @@ fn read_chunks(
     input: Box<dyn Read + Send>,
     options: &LegacyCsvOptions,
     known: &KnownFields,
+    clock: Clock,
     emit: &mut dyn FnMut(Chunk) -> bool,
 ) -> Result<ReadSummary, ReadError> {
     let mut reader = ReviewFileReader::open(input, options.max_bytes, known)?;
     let mut chunk = Chunk::default();
     while let Some(row) = reader.next()? {
         let number = row.number;
-        if let Err(reason) = chunk.push(row, options) {
+        if let Err(reason) = chunk.push(row, options, clock) {
             reader.quarantine(number, &reason);
         }
         if (chunk.rows.row.len() >= CHUNK_ROWS || chunk.text_bytes >= CHUNK_TEXT_BYTES) && !emit(std::mem::take(&mut chunk)) {
@@ -110,7 +118,12 @@ fn read_chunks(
 
 impl Chunk {
     /// Adds a row, or returns why it is quarantined.
-    fn push(&mut self, row: ReviewRow, options: &LegacyCsvOptions) -> Result<(), String> {
+    fn push(&mut self, row: ReviewRow, options: &LegacyCsvOptions, clock: Clock) -> Result<(), String> {
+        if let Some(time) = row.reviewed_at {
+            clock
+                .check(time)
+                .map_err(|reason| format!("the time of its reviews {reason}; correct the time, and the clock that wrote it"))?;
+        }
         let index = i64::try_from(row.number).expect("a file has fewer than 2^63 rows");
         let project = options.project.clone().or(row.project);
         let has_text = row.document.is_some();
@@ -120,7 +133,7 @@ impl Chunk {
                 project: project.clone().unwrap_or_else(|| DEFAULT_PROJECT.to_owned()),
                 task_id,
                 file_name: row.file_name.clone(),
-                metadata: metadata.into_iter().map(|(name, value)| (name, value.into())).collect(),
+                metadata: Metadata::from_entries(&metadata).map_err(|error| error.to_string())?,
                 text,
             };
             let document = new.validate().map_err(|error| match error {

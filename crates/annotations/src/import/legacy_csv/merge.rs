@@ -79,6 +79,19 @@ pub(super) async fn merge(
     let new_fields = create_fields(conn).await?;
     canonical_values::canonicalize_cells(conn).await?;
     let similar = suspicious_values::similar_fields(conn, read.columns.keys().map(String::as_str)).await?;
+    let contradicting = count(
+        conn,
+        "SELECT count(*)
+         FROM (
+             SELECT FROM csv_cells c
+             JOIN csv_rows r USING (row)
+             WHERE r.document_id IS NOT NULL AND c.accepted IS NOT NULL
+             GROUP BY r.document_id, c.field, r.reviewed_at
+             HAVING count(DISTINCT comparable_values(c.accepted)) > 1
+         ) several",
+    )
+    .await?;
+    let suspicious = suspicious_values::suspicious_cells(conn).await?;
     let predictions_stored = stage_reviews(conn, options.reviewed_at).await?;
     let changed = review_events::lock_states(conn).await?;
     AdvisoryLock::Positions.lock(conn).await?;
@@ -112,9 +125,10 @@ pub(super) async fn merge(
         quarantined_rows: read.quarantined_rows.iter().take(MAX_LISTED_ROWS).cloned().collect(),
         fields: summary::count_statuses(conn).await?,
         new_fields,
-        warnings: warnings(&read, other_texts)
+        warnings: warnings(&read, other_texts, contradicting)
             .into_iter()
             .chain(similar)
+            .chain(suspicious)
             .chain(copies)
             .chain(changed.map(|changed| changed.to_string()))
             .collect(),
@@ -261,13 +275,14 @@ async fn reject_erased(conn: &mut PgConnection) -> Result<(), LegacyCsvError> {
     erased.map_or(Ok(()), |document| Err(ImportError::Erased { document }.into()))
 }
 
-fn warnings(read: &ReadSummary, other_texts: u64) -> Vec<String> {
+fn warnings(read: &ReadSummary, other_texts: u64, contradicting: u64) -> Vec<String> {
     let mut warnings = read.warnings();
     let counted = [
         (
             read.contradictions,
             "cells have a status that contradicts their values: the values decided, unless the status means \"no value\"",
         ),
+        (contradicting, "fields of documents have different values in several rows of the same time: the last of these rows counts"),
         (other_texts, "rows have another text than their document: the text of the document was kept"),
         (read.missing_values, "cells have a status that implies a value but are empty: they count as unreviewed"),
     ]

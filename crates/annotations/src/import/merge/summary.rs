@@ -56,6 +56,13 @@ pub(super) async fn record(
             warnings.push(format!("{count} {description}"));
         }
     }
+    if ignored.without_results == tasks && tasks > 0 {
+        warnings.push(
+            "no task of the file has annotations or predictions, not even empty ones: only the documents were imported; export the project as \
+             JSON if it has annotations"
+                .to_owned(),
+        );
+    }
     for (name, unusable) in &unusable_names {
         let task = unusable.first_task.as_deref().unwrap_or("-");
         warnings.push(format!(
@@ -84,7 +91,7 @@ pub(super) async fn record(
         unknown_keys,
         annotations_cancelled: ignored.cancelled,
         drafts_ignored: ignored.drafts,
-        reviews_withdrawn: merged.reviews_retracted,
+        reviews_retracted: merged.reviews_retracted,
         warnings,
         started_at: parsed.started_at,
     };

@@ -33,30 +33,57 @@ pub(in crate::import) async fn similar_fields<'f>(
     Ok(warnings.collect())
 }
 
-/// Warns about labels that look alike, and about values that look like words for a missing value.
+/// The query of the distinct values of a file, and whether they are reviewed.
+macro_rules! distinct_values {
+    ($values:literal) => {
+        concat!(
+            "SELECT s.field, k.kind = 'categorical' AS is_label, s.value, s.is_reviewed
+             FROM (SELECT a.field, v.value, bool_or(a.is_reviewed) AS is_reviewed ",
+            $values,
+            " WHERE length(v.value) <= 200 GROUP BY a.field, v.value) s
+             JOIN (SELECT name AS field, kind FROM fields) k USING (field)
+             WHERE k.kind = 'categorical' OR length(s.value) <= 16
+             ORDER BY s.field, s.value COLLATE \"C\"
+             LIMIT $1"
+        )
+    };
+}
+
+/// Warns about labels that look alike, and about values that look like words for a missing value, of a Label Studio file.
 pub(super) async fn suspicious_values(conn: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT s.field, k.kind = 'categorical' AS is_label, s.value
-         FROM (
-             SELECT DISTINCT a.field, v.value
-             FROM staged_values a
-             JOIN targets USING (task_index)
-             CROSS JOIN LATERAL unnest(a.value) AS v (value)
-             WHERE length(v.value) <= 200
-         ) s
-         JOIN (SELECT name AS field, kind FROM fields) k USING (field)
-         WHERE k.kind = 'categorical' OR length(s.value) <= 16
-         ORDER BY s.field, s.value COLLATE \"C\"
-         LIMIT $1",
-    )
-    .bind(MAX_VALUES)
-    .fetch_all(conn)
-    .await?;
+    let values = distinct_values!(
+        "FROM (
+             SELECT task_index, field, value, true AS is_reviewed FROM staged_values
+             UNION ALL
+             SELECT task_index, field, value, false FROM staged_predictions
+         ) a
+         JOIN targets USING (task_index)
+         CROSS JOIN LATERAL unnest(a.value) AS v (value)"
+    );
+    describe_values(conn, values).await
+}
+
+/// The same for a legacy review file.
+pub(in crate::import) async fn suspicious_cells(conn: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    let values = distinct_values!(
+        "FROM (
+             SELECT row, field, accepted AS value, true AS is_reviewed FROM csv_cells
+             UNION ALL
+             SELECT row, field, predicted, false FROM csv_cells
+         ) a
+         JOIN csv_rows r ON r.row = a.row AND r.document_id IS NOT NULL
+         CROSS JOIN LATERAL unnest(a.value) AS v (value)"
+    );
+    describe_values(conn, values).await
+}
+
+async fn describe_values(conn: &mut PgConnection, query: &'static str) -> Result<Vec<String>, sqlx::Error> {
+    let rows = sqlx::query(query).bind(MAX_VALUES).fetch_all(conn).await?;
     let mut labels: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut words: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in &rows {
         let (field, value): (String, String) = (row.try_get("field")?, row.try_get("value")?);
-        if resembles_missing_word(&value) {
+        if row.try_get("is_reviewed")? && resembles_missing_word(&value) {
             words.entry(field.clone()).or_default().push(value.clone());
         }
         if row.try_get("is_label")? {
@@ -72,7 +99,15 @@ pub(super) async fn suspicious_values(conn: &mut PgConnection) -> Result<Vec<Str
             ));
         }
     }
+    let more = warnings.len().saturating_sub(MAX_WARNINGS);
     warnings.truncate(MAX_WARNINGS);
+    if more > 0 {
+        warnings.push(format!("{more} more groups of labels look alike"));
+    }
+    let more = words.len().saturating_sub(MAX_WARNINGS);
+    if more > 0 {
+        warnings.push(format!("{more} more fields than those listed have values that look like words for a missing value"));
+    }
     for (field, words) in words.into_iter().take(MAX_WARNINGS) {
         let listed = list(words.iter().map(String::as_str).collect());
         warnings.push(format!(

@@ -54,8 +54,7 @@ pub async fn claim_import(conn: &mut PgConnection, lease: Duration) -> Result<Op
         object_key: row.object_key,
         bytes: row.bytes,
         actor: row.actor,
-        // written by `request_import` only; a newer version may know more options
-        options: serde_json::from_value(row.options).unwrap_or_default(),
+        options: row.options,
     }))
 }
 

@@ -66,3 +66,43 @@ pub async fn list_imports(
     .fetch_all(conn)
     .await
 }
+
+/// Whether the stored file of an import is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoredFile {
+    /// Its row exists, which decides, or its import has not ended.
+    Needed,
+    /// It has no row and its import has ended.
+    Unneeded,
+    /// This database does not know the import: the file may belong to another database.
+    Unknown,
+}
+
+/// Finds out whether files in the bucket are needed, given as import and key; in the order given.
+///
+/// The bucket must have been listed before this call: the row of an object is older than its first byte.
+///
+/// # Errors
+/// If Postgres is unavailable.
+pub async fn find_stored_files(conn: &mut PgConnection, files: &[(Uuid, String)]) -> Result<Vec<StoredFile>, sqlx::Error> {
+    let (ids, keys): (Vec<Uuid>, Vec<String>) = files.iter().cloned().unzip();
+    let rows = sqlx::query!(
+        r#"
+        SELECT EXISTS (SELECT FROM objects o WHERE o.key = listed.key) AS "has_row!", r.finished_at IS NOT NULL AS "has_ended!",
+               r.id IS NOT NULL AS "is_known!"
+        FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS listed (id, key, ordinal)
+        LEFT JOIN import_requests r ON r.id = listed.id
+        ORDER BY listed.ordinal
+        "#,
+        &ids,
+        &keys
+    )
+    .fetch_all(conn)
+    .await?;
+    let files = rows.into_iter().map(|row| match (row.has_row, row.is_known, row.has_ended) {
+        (true, ..) | (false, true, false) => StoredFile::Needed,
+        (false, true, true) => StoredFile::Unneeded,
+        (false, false, _) => StoredFile::Unknown,
+    });
+    Ok(files.collect())
+}

@@ -14,6 +14,19 @@ pub async fn declare_import_object(conn: &mut PgConnection, object_key: &str) ->
     Ok(())
 }
 
+/// Records the multipart upload of the declared object, before its first part is sent: the sweeper aborts it if the process dies. Returns
+/// `false` if the object no longer exists.
+///
+/// # Errors
+/// If Postgres is unavailable.
+pub async fn record_import_upload(conn: &mut PgConnection, object_key: &str, upload_id: &str) -> Result<bool, sqlx::Error> {
+    let recorded = sqlx::query!("UPDATE objects SET upload_id = $2 WHERE key = $1 AND state = 'pending'", object_key, upload_id)
+        .execute(conn)
+        .await?
+        .rows_affected();
+    Ok(recorded == 1)
+}
+
 /// Requests an import whose file is stored. Returns `false` if the object no longer exists.
 ///
 /// # Errors
@@ -27,10 +40,15 @@ pub async fn request_import(
     actor: &str,
     options: &StoredOptions,
 ) -> Result<bool, sqlx::Error> {
-    let stored = sqlx::query!("UPDATE objects SET sha256 = $2, bytes = $3 WHERE key = $1 AND state = 'pending'", object_key, sha256, bytes)
-        .execute(&mut *conn)
-        .await?
-        .rows_affected();
+    let stored = sqlx::query!(
+        "UPDATE objects SET sha256 = $2, bytes = $3, upload_id = NULL WHERE key = $1 AND state = 'pending'",
+        object_key,
+        sha256,
+        bytes
+    )
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
     if stored == 0 {
         return Ok(false);
     }

@@ -3,6 +3,7 @@
 use aprendiz_label_studio::GroundTruth;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -94,7 +95,7 @@ pub struct ImportState {
     pub finished_at: Option<DateTime<Utc>>,
     /// The report, if it succeeded.
     #[schema(value_type = Option<ImportReport>)]
-    pub report: Option<serde_json::Value>,
+    pub report: Option<Value>,
 }
 
 /// An import claimed by an importer.
@@ -110,6 +111,32 @@ pub struct ClaimedImport {
     pub bytes: i64,
     /// Who requested it.
     pub actor: String,
-    /// Its options.
-    pub options: StoredOptions,
+    /// Its options as stored; [`ClaimedImport::options`] parses them.
+    pub(super) options: Value,
+}
+
+impl ClaimedImport {
+    /// Parses the options.
+    ///
+    /// # Errors
+    /// With a message for people if a newer version of Aprendiz stored options that this one does not know. The import must not run
+    /// without them, because its tasks could be stored in another project or with another text.
+    pub fn options(&self) -> Result<StoredOptions, String> {
+        StoredOptions::deserialize(&self.options).map_err(|error| {
+            let known = serde_json::to_value(StoredOptions::default()).unwrap_or_default();
+            let unknown: Vec<String> = self
+                .options
+                .as_object()
+                .into_iter()
+                .flat_map(|options| options.keys())
+                .filter(|name| known.get(name.as_str()).is_none())
+                .map(|name| format!("`{name}`"))
+                .collect();
+            let reason = if unknown.is_empty() { error.to_string() } else { format!("unknown {}", unknown.join(", ")) };
+            format!(
+                "nothing was imported: a newer version of Aprendiz stored options of the import that this version cannot read ({reason}): \
+                 send the file again when all servers run the newer version"
+            )
+        })
+    }
 }

@@ -38,7 +38,8 @@ async fn an_importer_is_fenced_after_its_lease_expired() {
         let id = requested(&pool).await;
         let mut conn = pool.acquire().await.unwrap();
         let first = claim_import(&mut conn, LEASE).await.unwrap().unwrap();
-        assert_eq!((first.id, first.attempt, first.options.project.as_deref(), first.options.mirror), (id, 1, Some("7"), true));
+        let options = first.options().unwrap();
+        assert_eq!((first.id, first.attempt, options.project.as_deref(), options.mirror), (id, 1, Some("7"), true));
         assert!(claim_import(&mut conn, LEASE).await.unwrap().is_none(), "it is claimed");
         assert!(renew_import(&mut conn, id, 1, LEASE, Stage::Storing, 100, 3).await.unwrap());
         let state = import_state(&mut conn, id).await.unwrap().unwrap();
@@ -53,6 +54,19 @@ async fn an_importer_is_fenced_after_its_lease_expired() {
         assert!(finish_import(&mut conn, id, 2).await.unwrap());
         assert_eq!(import_state(&mut conn, id).await.unwrap().unwrap().status, ImportStatus::Succeeded);
         assert_eq!(count(&pool, "SELECT count(*) FROM objects WHERE state = 'deleting'").await, 1, "the file is no longer needed");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn options_of_a_newer_version_are_named_and_never_dropped() {
+    with_database(|pool| async move {
+        requested(&pool).await;
+        let newer = r#"UPDATE import_requests SET options = options || '{"dedupe": true, "keep": [1]}'"#;
+        sqlx::query(newer).execute(&pool).await.unwrap();
+        let claimed = claim_import(&mut pool.acquire().await.unwrap(), LEASE).await.unwrap().unwrap();
+        let reason = claimed.options().unwrap_err();
+        assert!(reason.contains("unknown `dedupe`, `keep`"), "{reason}");
     })
     .await;
 }

@@ -1,16 +1,15 @@
 //! Sequential commands: the model predicts the content of the database at every position.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 use aprendiz_annotations::import::ImportError;
 use aprendiz_annotations::reviews::{NewReview, ReviewError};
 use aprendiz_dataset::ExclusionReason;
+use aprendiz_db::Session;
 use aprendiz_test_support::TestDatabase;
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 
 use super::command::{Command, Form, command, text};
@@ -30,7 +29,7 @@ fn the_database_agrees_with_the_model_at_every_position() {
         let conn = PgConnection::connect(database.url()).await.unwrap();
         (database, conn)
     });
-    let options = PgConnectOptions::from_str(database.url()).unwrap();
+    let options = Session::new(database.url().parse().unwrap());
     let (mut runner, seed) = runner(CASES);
     let conn = std::cell::RefCell::new(conn);
     let histories = (prop::collection::vec(command(), 1..=MAX_COMMANDS), 0..MAX_COMMANDS, [any::<u16>(); COMPARED_POSITIONS]);
@@ -44,7 +43,7 @@ fn the_database_agrees_with_the_model_at_every_position() {
 }
 
 async fn case(
-    database: &PgConnectOptions,
+    database: &Session,
     conn: &mut PgConnection,
     commands: &[Command],
     snapshot_after: usize,
@@ -89,7 +88,7 @@ struct History<'a> {
     written: Vec<(NewReview, i64)>,
     /// Times, with the newest position at each.
     moments: Vec<(DateTime<Utc>, i64)>,
-    database: &'a PgConnectOptions,
+    database: &'a Session,
     conn: &'a mut PgConnection,
 }
 

@@ -8,11 +8,11 @@ use aprendiz_annotations::import::{
 };
 use aprendiz_annotations::reviews::{Expected, NewReview, RecordedReview, ReviewError, current_state, record_review};
 use aprendiz_annotations::{AsOf, SplitRatios, as_of};
-use aprendiz_dataset::{DatasetError, Format, ReviewedPrediction, Selection, SelectionRequest, build, reviewed_predictions};
+use aprendiz_dataset::{DatasetError, Format, ReviewedPredictions, Selection, SelectionRequest, build, reviewed_predictions};
+use aprendiz_db::Session;
 use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -87,7 +87,7 @@ fn task_json(task: &Task) -> Value {
 }
 
 pub(super) async fn create(conn: &mut PgConnection, document: usize, wording: u8, title: u8) -> Result<CreatedDocument, ImportError> {
-    let Value::Object(metadata) = json!({ "title": title }) else { unreachable!("an object") };
+    let metadata = serde_json::from_value(json!({ "title": title })).unwrap();
     let new = NewDocument {
         source: SOURCE.to_owned(),
         project: PROJECT.to_owned(),
@@ -168,14 +168,18 @@ pub(super) async fn selection(conn: &mut PgConnection, position: i64) -> Selecti
 
 /// Reviewed fields as of a position, in any order.
 pub(super) async fn scored(conn: &mut PgConnection, selection: &Selection) -> Vec<(String, Vec<String>, Option<Vec<String>>)> {
-    let rows: Vec<ReviewedPrediction> = reviewed_predictions(conn, selection).try_collect().await.unwrap();
-    let mut rows: Vec<_> = rows.into_iter().map(|row| (row.field, row.accepted, row.predicted)).collect();
+    let rows: Vec<ReviewedPredictions> = reviewed_predictions(conn, selection).try_collect().await.unwrap();
+    let documents = |row: ReviewedPredictions| {
+        let count = usize::try_from(row.documents).unwrap();
+        std::iter::repeat_n((row.field, row.accepted, row.predicted), count)
+    };
+    let mut rows: Vec<_> = rows.into_iter().flat_map(documents).collect();
     rows.sort();
     rows
 }
 
 /// Builds a snapshot. Returns its canonical hash and its examples by task id, or `None` if there are no examples.
-pub(super) async fn snapshot(database: &PgConnectOptions, selection: &Selection) -> Option<(String, BTreeMap<String, Value>)> {
+pub(super) async fn snapshot(database: &Session, selection: &Selection) -> Option<(String, BTreeMap<String, Value>)> {
     let dir = tempfile::tempdir().unwrap();
     let built = match build(database, selection, &[Format::Jsonl], dir.path(), &mut |_| {}, &CancellationToken::new()).await {
         Ok(built) => built,

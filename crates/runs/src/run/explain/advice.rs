@@ -33,8 +33,16 @@ const ADVICE: &[(&[&str], &str)] = &[
         &["object_missing"],
         "restore the object named in the error text and check the lifecycle rules of the bucket, then: aprendiz run retry ID",
     ),
+    (
+        &["snapshot_changed"],
+        "restore the files of the snapshot in the bucket, or find the rows that were changed outside Aprendiz (aprendiz dataset verify ID)",
+    ),
     (&["object_damaged"], "check the storage: the hash of an object does not match its row; then: aprendiz run retry ID"),
     (&["object_store"], "check S3, the bucket and the credentials (aprendiz doctor), then: aprendiz run retry ID"),
+    (
+        &["object_store_rejected"],
+        "change what the answer of S3 in the error text names (aprendiz doctor checks every permission), then: aprendiz run retry ID",
+    ),
     (&["database"], "check PostgreSQL (aprendiz doctor), then: aprendiz run retry ID"),
     (
         &["scratch_unusable", "snapshot_io", "io", "upload_failed"],

@@ -4,6 +4,8 @@ use aprendiz_run_spec::RunKind;
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
 
+use super::format::seconds;
+use crate::background_tasks::{BackgroundTask, TaskStatus, list_background_tasks};
 use crate::error::RunsError;
 use crate::ids::RunId;
 use crate::run::status::{AttemptStatus, RunStatus};
@@ -32,8 +34,10 @@ pub struct RunFacts {
     pub wakeup_due_at: Option<DateTime<Utc>>,
     /// While it waits: the workers.
     pub workers: WorkerFacts,
-    /// While it waits: whether Redis answers; `None` = not checked.
-    pub redis_answers: Option<bool>,
+    /// While it waits: why Redis cannot be used; `None` if it works, or was not checked.
+    pub redis_error: Option<String>,
+    /// Background tasks without a success for too long.
+    pub overdue_tasks: Vec<TaskStatus>,
     /// While it waits for a dataset build: the run that builds.
     pub awaited_run: Option<RunId>,
     /// While it runs: when its phase started.
@@ -44,6 +48,19 @@ pub struct RunFacts {
     pub cancelled_by: Option<String>,
     /// Main metrics over all fields of a succeeded run: split, name, value.
     pub headline: Vec<(String, String, f64)>,
+}
+
+impl RunFacts {
+    /// Describes a task if it is overdue.
+    pub(super) fn overdue(&self, task: BackgroundTask) -> Option<String> {
+        let status = self.overdue_tasks.iter().find(|status| status.name == task.as_str())?;
+        let age = match status.success_age_seconds {
+            Some(age) => format!("has had no successful round for {}", seconds(age)),
+            None => "has never had a successful round".to_owned(),
+        };
+        let error = status.current_error().map(|error| format!(" ({error})")).unwrap_or_default();
+        Some(format!("the {} of aprendiz serve {age}{error}", task.as_str()))
+    }
 }
 
 /// One attempt.
@@ -86,11 +103,11 @@ pub struct WorkerFacts {
     pub busy: i64,
 }
 
-/// Loads the facts about a run. The caller provides `redis_answers`.
+/// Loads the facts about a run. The caller provides `redis_error`.
 ///
 /// # Errors
 /// [`RunsError::UnknownRun`].
-pub async fn load_run_facts(conn: &mut PgConnection, id: RunId, redis_answers: Option<bool>) -> Result<RunFacts, RunsError> {
+pub async fn load_run_facts(conn: &mut PgConnection, id: RunId, redis_error: Option<String>) -> Result<RunFacts, RunsError> {
     // one snapshot, so that the explanation does not contradict itself
     let mut tx = conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
     let run = get_run(&mut tx, id).await?;
@@ -112,7 +129,8 @@ pub async fn load_run_facts(conn: &mut PgConnection, id: RunId, redis_answers: O
         ahead: 0,
         wakeup_due_at: None,
         workers: WorkerFacts::default(),
-        redis_answers,
+        redis_error,
+        overdue_tasks: list_background_tasks(&mut tx).await?.into_iter().filter(TaskStatus::is_overdue).collect(),
         awaited_run: None,
         phase_since: None,
         checkpoint_step: row.checkpoint_step,

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::facts::{AttemptFacts, RunFacts};
 use super::format::{duration, seconds, timestamp};
 use super::sections::{Explanation, command, history};
+use crate::background_tasks::BackgroundTask;
 use crate::run::status::{AttemptStatus, RunPhase};
 
 /// Minimum fraction of a phase from which the remaining time is estimated.
@@ -21,7 +22,10 @@ pub(super) fn running(facts: &RunFacts) -> Explanation {
     let mut lines = details(facts, attempt);
     lines.extend(earlier_attempts(facts));
     let next_steps = if has_expired(facts, attempt) {
-        vec!["nothing: the reaper of aprendiz serve takes the run back within seconds, and another worker resumes it".to_owned()]
+        vec![match facts.overdue(BackgroundTask::Reaper) {
+            Some(overdue) => format!("{overdue}, so the run is not taken back: check the log of aprendiz serve, and run aprendiz doctor"),
+            None => "nothing: the reaper of aprendiz serve takes the run back within seconds, and another worker resumes it".to_owned(),
+        }]
     } else {
         vec![format!("nothing; to follow it: {}", command(facts, "watch"))]
     };
@@ -34,7 +38,10 @@ pub(super) fn cancelling(facts: &RunFacts) -> Explanation {
     let ago = facts.run.cancel_requested_at.map(|at| format!(" {} ago", duration(facts.now - at))).unwrap_or_default();
     let by = facts.cancelled_by.as_ref().map(|actor| format!(" by {actor}")).unwrap_or_default();
     let expired = has_expired(facts, attempt);
-    let outcome = if expired {
+    let overdue = facts.overdue(BackgroundTask::Reaper);
+    let outcome = if let (true, Some(overdue)) = (expired, &overdue) {
+        format!("the worker on {host} is lost, and the run is not ended, because {overdue}")
+    } else if expired {
         format!("the worker on {host} is lost, and the reaper ends the run within seconds")
     } else {
         format!("the worker on {host} stops it within seconds")
@@ -43,7 +50,10 @@ pub(super) fn cancelling(facts: &RunFacts) -> Explanation {
     lines.extend(earlier_attempts(facts));
     let mut next_steps = Vec::new();
     if expired {
-        next_steps.push("if this persists, check that a reaper is running (aprendiz serve without --no-reaper)".to_owned());
+        next_steps.push(match overdue {
+            Some(_) => "check the log of aprendiz serve, and run aprendiz doctor".to_owned(),
+            None => "if this persists, check that a reaper is running (aprendiz serve without --no-reaper)".to_owned(),
+        });
     } else if let Some(attempt) = attempt {
         next_steps.push(format!("nothing: it ends at the latest when its lease expires, at {}", timestamp(attempt.lease_expires_at)));
     }

@@ -51,7 +51,7 @@ fn line(facts: &RunFacts, attempt: &AttemptFacts) -> String {
         AttemptStatus::Succeeded => format!("succeeded after {elapsed}"),
         AttemptStatus::Cancelled => format!("cancelled after {elapsed}"),
         AttemptStatus::Released => {
-            format!("handed back after {elapsed}: its worker shut down, or another run is building its snapshot (does not count)")
+            format!("released after {elapsed}: its worker shut down, or another run is building its snapshot (does not count)")
         }
         AttemptStatus::Lost => format!("lost after {elapsed}: its worker stopped renewing the lease"),
         AttemptStatus::Failed => {

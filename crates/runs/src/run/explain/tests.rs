@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::facts::{AttemptFacts, RunFacts, WorkerFacts};
 use super::render::render_explanation;
 use super::sections::Explanation;
+use crate::background_tasks::TaskStatus;
 use crate::ids::RunId;
 use crate::run::status::{AttemptStatus, RunPhase, RunStatus};
 use crate::run::training_run::TrainingRun;
@@ -47,7 +48,7 @@ fn facts(status: RunStatus) -> RunFacts {
         model_version: None,
         trace_parent: None,
         created_at: ago(60),
-        announced_at: Some(ago(59)),
+        wakeup_published_at: Some(ago(59)),
         started_at: None,
         finished_at: status.is_final().then(|| ago(10)),
     };
@@ -59,7 +60,8 @@ fn facts(status: RunStatus) -> RunFacts {
         ahead: 0,
         wakeup_due_at: None,
         workers: WorkerFacts { alive: 1, able: 1, draining: 0, listening: 1, slots: 1, busy: 0 },
-        redis_answers: Some(true),
+        redis_error: None,
+        overdue_tasks: Vec::new(),
         awaited_run: None,
         phase_since: None,
         checkpoint_step: None,
@@ -136,12 +138,11 @@ fn a_waiting_run_is_explained_by_what_it_waits_for() {
         ("waiting: 1 run with higher priority or an earlier creation time is ahead of it", |facts| facts.ahead = 1),
         ("waiting: 12 runs with higher priority or an earlier creation time are ahead of it", |facts| facts.ahead = 12),
         ("waiting: more than 10000 runs with higher priority or an earlier creation time are ahead of it", |facts| facts.ahead = 10_000),
-        (
-            "1 worker is alive, but no worker receives wake-ups because Redis does not answer: workers poll for runs every few seconds",
-            |facts| (facts.workers.listening, facts.redis_answers) = (0, Some(false)),
-        ),
-        ("its wake-up is not published because Redis does not answer: idle workers poll for runs every few seconds", |facts| {
-            (facts.wakeup_due_at, facts.redis_answers) = (Some(ago(60)), Some(false))
+        ("1 worker is alive, but no worker receives wake-ups because Redis is full: workers poll for runs every few seconds", |facts| {
+            (facts.workers.listening, facts.redis_error) = (0, Some("Redis is full".to_owned()))
+        }),
+        ("its wake-up is not published because Redis is full: idle workers poll for runs every few seconds", |facts| {
+            (facts.wakeup_due_at, facts.redis_error) = (Some(ago(60)), Some("Redis is full".to_owned()));
         }),
         ("an idle worker is about to be woken", |facts| facts.wakeup_due_at = Some(ago(60))),
         ("a slot is free and the wake-up was published: a worker should claim it within seconds", |_| {}),
@@ -150,6 +151,36 @@ fn a_waiting_run_is_explained_by_what_it_waits_for() {
         let explanation = with(RunStatus::Queued, change);
         assert_eq!(explanation.summary, summary);
         assert!(!explanation.next_steps.is_empty(), "{explanation:#?}");
+    }
+}
+
+fn overdue(name: &str) -> Vec<TaskStatus> {
+    vec![TaskStatus {
+        name: name.to_owned(),
+        overdue_after_seconds: 30.0,
+        success_age_seconds: Some(90.0),
+        failure_age_seconds: Some(1.0),
+        error: Some("unsupported startup parameter: options".to_owned()),
+    }]
+}
+
+#[test]
+fn an_overdue_task_is_the_reason_why_a_run_does_not_move() {
+    let explanation = with(RunStatus::Queued, |facts| {
+        facts.wakeup_due_at = Some(ago(60));
+        facts.overdue_tasks = overdue("relay");
+    });
+    let reason = "has had no successful round for 1 min 30 s (unsupported startup parameter: options)";
+    assert!(explanation.summary.contains(&format!("the relay of aprendiz serve {reason}")), "{explanation:#?}");
+    for status in [RunStatus::Running, RunStatus::Cancelling] {
+        let explanation = with(status, |facts| {
+            facts.attempts = vec![attempt(1, AttemptStatus::Running)];
+            facts.run.attempt_number = 1;
+            facts.attempts[0].lease_expires_at = ago(1);
+            facts.overdue_tasks = overdue("reaper");
+        });
+        let texts = format!("{explanation:?}");
+        assert!(texts.contains(&format!("the reaper of aprendiz serve {reason}")) && texts.contains("aprendiz doctor"), "{texts}");
     }
 }
 
@@ -173,7 +204,7 @@ fn the_explanation_of_a_requeued_run_lists_its_attempts() {
         facts.run.attempt_number = 2;
         facts.attempts = vec![attempt(1, AttemptStatus::Released), attempt(2, AttemptStatus::Lost)];
     });
-    assert_contains(&explanation, &["attempt 1 on host-1: handed back after 20 s", "attempt 2 on host-2: lost after 20 s"]);
+    assert_contains(&explanation, &["attempt 1 on host-1: released after 20 s", "attempt 2 on host-2: lost after 20 s"]);
 }
 
 #[test]
@@ -361,7 +392,7 @@ fn every_status_has_an_explanation() {
         RunStatus::Cancelled,
     ] {
         // rows in which every optional value is absent
-        let explanation = with(status, |facts| facts.redis_answers = None);
+        let explanation = with(status, |_| {});
         assert!(explanation.status == status && !explanation.summary.is_empty() && !explanation.next_steps.is_empty(), "{explanation:#?}");
     }
 }

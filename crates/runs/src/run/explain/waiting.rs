@@ -3,6 +3,7 @@
 use super::facts::{MAX_AHEAD, RunFacts};
 use super::format::{count, duration, timestamp};
 use super::sections::{Explanation, command, history, next_step};
+use crate::background_tasks::BackgroundTask;
 use crate::run::fail::{CHILD_KILLED, TRAINING_PROCESS_KILLED};
 
 const START_WORKER: &str = "start a worker: aprendiz-worker (aprendiz worker list --all also shows stopped workers)";
@@ -112,14 +113,18 @@ fn obstacle(facts: &RunFacts) -> Obstacle {
         return obstacle(summary, ADD_WORKERS);
     }
     if workers.listening == 0 {
-        let redis = if facts.redis_answers == Some(false) { " because Redis does not answer" } else { "" };
+        let redis = facts.redis_error.as_ref().map(|error| format!(" because {error}")).unwrap_or_default();
         let summary = format!("{}, but no worker receives wake-ups{redis}: workers poll for runs every few seconds", alive(workers.able));
         return obstacle(summary, "nothing: it starts at the next poll; to check Redis: aprendiz doctor");
     }
     if facts.wakeup_due_at.is_some() {
-        if facts.redis_answers == Some(false) {
-            let summary = "its wake-up is not published because Redis does not answer: idle workers poll for runs every few seconds";
-            return obstacle(summary.to_owned(), "nothing: it starts at the next poll; to check Redis: aprendiz doctor");
+        if let Some(error) = &facts.redis_error {
+            let summary = format!("its wake-up is not published because {error}: idle workers poll for runs every few seconds");
+            return obstacle(summary, "nothing: it starts at the next poll; to check Redis: aprendiz doctor");
+        }
+        if let Some(overdue) = facts.overdue(BackgroundTask::Relay) {
+            let summary = format!("its wake-up is not published, because {overdue}: idle workers poll for runs every few seconds");
+            return obstacle(summary, "check the log of aprendiz serve, and run aprendiz doctor; the run starts at the next poll");
         }
         return obstacle(
             "an idle worker is about to be woken".to_owned(),
@@ -156,7 +161,7 @@ fn queue_position(facts: &RunFacts) -> Vec<String> {
 }
 
 fn wakeup(facts: &RunFacts) -> Option<String> {
-    match (facts.wakeup_due_at, facts.run.announced_at) {
+    match (facts.wakeup_due_at, facts.run.wakeup_published_at) {
         (Some(due), _) if due > facts.now => Some(format!("its wake-up will be published at {}", timestamp(due))),
         (Some(due), _) => Some(format!("its wake-up is not published yet; it was due {} ago", duration(facts.now - due))),
         (None, Some(at)) => Some(format!("its wake-up was published {} ago", duration(facts.now - at))),

@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use crate::error::RunsError;
 use crate::ids::RunId;
-use crate::run::outbox::enqueue_outbox;
 use crate::run::status::RunStatus;
 use crate::run::training_run::{TrainingRun, get_run, lock_run};
 
@@ -29,7 +28,7 @@ pub async fn retry_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Resul
 /// unchanged. Returns the requeued runs. The caller has begun a transaction.
 pub(super) async fn requeue_manually(conn: &mut PgConnection, ids: &[RunId], actor: &str) -> Result<Vec<RunId>, RunsError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    // one statement for any number of runs: events and audit entries are written with the change
+    // one statement for any number of runs: events, outbox and audit entries are written with the change
     let requeued = sqlx::query!(
         r#"
         WITH requeued AS (
@@ -46,10 +45,13 @@ pub(super) async fn requeue_manually(conn: &mut PgConnection, ids: &[RunId], act
                 finished_at = NULL,
                 last_event_sequence = last_event_sequence + 1
             WHERE id = ANY($1) AND status IN ('failed', 'cancelled')
-            RETURNING id, last_event_sequence
+            RETURNING id, last_event_sequence, run_after
         ), events AS (
             INSERT INTO run_events (run_id, sequence, kind, payload)
             SELECT id, last_event_sequence, 'state', jsonb_build_object('status', 'queued', 'by', $2::text) FROM requeued
+        ), published AS (
+            INSERT INTO outbox (run_id, due_at)
+            SELECT id, run_after FROM requeued
         ), audited AS (
             INSERT INTO audit_log (actor, action, subject)
             SELECT $2, 'training_run.retry', id::text FROM requeued
@@ -59,11 +61,7 @@ pub(super) async fn requeue_manually(conn: &mut PgConnection, ids: &[RunId], act
         &ids,
         actor
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(conn)
     .await?;
-    let requeued: Vec<RunId> = requeued.into_iter().map(|row| row.id).collect();
-    for id in &requeued {
-        enqueue_outbox(conn, *id).await?;
-    }
-    Ok(requeued)
+    Ok(requeued.into_iter().map(|row| row.id).collect())
 }

@@ -22,7 +22,7 @@ async fn claim_again(fixture: &Fixture, attempt: AttemptId) -> AttemptId {
 async fn a_retryable_failure_is_retried_until_the_attempts_are_used_up() {
     let fixture = Fixture::new().await;
     let mut attempt = fixture.running().await;
-    enter_phase(&mut *fixture.conn().await, attempt, RunPhase::Train).await.unwrap();
+    enter_phase(&mut *fixture.conn().await, attempt, uuid::Uuid::now_v7(), RunPhase::Train).await.unwrap();
     for (number, seconds) in [(1, 5), (2, 10)] {
         fixture.relay().await;
         let requested = Utc::now();
@@ -167,7 +167,7 @@ async fn outbox_entries_are_due_with_the_run_and_deleted_once_published() {
     relay.commit().await.unwrap();
     second.rollback().await.unwrap();
     assert_eq!(fixture.number("SELECT count(*) FROM outbox").await, 0);
-    assert!(fixture.run(urgent).await.announced_at.is_some());
+    assert!(fixture.run(urgent).await.wakeup_published_at.is_some());
 
     fail(&fixture, attempt, "database_away", true).await;
     assert_eq!(due_outbox_entries(&mut *fixture.conn().await, 10).await.unwrap(), []);

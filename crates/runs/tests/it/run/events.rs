@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aprendiz_runs::{EventKind, RunPhase, enter_phase, events_after, record_attempt_event, record_progress};
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
+use uuid::Uuid;
 
 use crate::fixture::{Fixture, TIMEOUT};
 
@@ -14,13 +15,13 @@ async fn the_latest_progress_is_stored_until_the_next_phase() {
     let fixture = Fixture::new().await;
     let attempt = fixture.running().await;
     let conn = &mut *fixture.conn().await;
-    enter_phase(conn, attempt, RunPhase::Train).await.unwrap();
+    enter_phase(conn, attempt, Uuid::now_v7(), RunPhase::Train).await.unwrap();
     record_progress(conn, attempt, &json!({ "step": 1 }), None).await.unwrap();
     record_progress(conn, attempt, &json!({ "step": 2, "loss": 0.5 }), Some(EventKind::Metric)).await.unwrap();
     let run = fixture.run(attempt.run_id).await;
     assert_eq!((run.phase, run.progress), (Some(RunPhase::Train), Some(json!({ "step": 2, "loss": 0.5 }))));
 
-    enter_phase(conn, attempt, RunPhase::Evaluate).await.unwrap();
+    enter_phase(conn, attempt, Uuid::now_v7(), RunPhase::Evaluate).await.unwrap();
     let run = fixture.run(attempt.run_id).await;
     assert_eq!((run.phase, run.progress), (Some(RunPhase::Evaluate), None));
     let kinds: Vec<EventKind> = fixture.events(attempt.run_id).await.iter().map(|event| event.kind).collect();
@@ -32,7 +33,9 @@ async fn a_reader_continues_after_its_last_event() {
     let fixture = Fixture::new().await;
     let attempt = fixture.running().await;
     for step in 0..5 {
-        record_attempt_event(&mut *fixture.conn().await, attempt, EventKind::Metric, &json!({ "step": step })).await.unwrap();
+        record_attempt_event(&mut *fixture.conn().await, attempt, Uuid::now_v7(), EventKind::Metric, &json!({ "step": step }))
+            .await
+            .unwrap();
     }
     let page = events_after(&mut *fixture.conn().await, attempt.run_id, 2, 2).await.unwrap();
     assert_eq!(page.iter().map(|event| event.sequence).collect::<Vec<_>>(), [3, 4]);
@@ -58,7 +61,7 @@ async fn concurrent_writers_leave_no_gap_in_the_sequence() {
                 for number in 0..EACH {
                     let payload = json!({ "writer": writer, "number": number });
                     if number % 2 == 0 {
-                        record_attempt_event(&mut conn, attempt, EventKind::Log, &payload).await.unwrap();
+                        record_attempt_event(&mut conn, attempt, Uuid::now_v7(), EventKind::Log, &payload).await.unwrap();
                     } else {
                         record_progress(&mut conn, attempt, &payload, Some(EventKind::Log)).await.unwrap();
                     }
@@ -92,4 +95,23 @@ async fn concurrent_writers_leave_no_gap_in_the_sequence() {
             seen.iter().filter(|event| event["writer"] == writer).map(|event| event["number"].as_u64().unwrap()).collect();
         assert!(numbers.is_sorted(), "each writer's events keep their order");
     }
+}
+
+#[tokio::test]
+async fn a_repeated_event_is_appended_once() {
+    let fixture = Fixture::new().await;
+    let attempt = fixture.running().await;
+    let conn = &mut *fixture.conn().await;
+    let before = fixture.events(attempt.run_id).await.len();
+    let (log, phase) = (Uuid::now_v7(), Uuid::now_v7());
+    for _ in 0..2 {
+        // as a writer does that did not receive the answer of its commit
+        record_attempt_event(conn, attempt, log, EventKind::Log, &json!({ "text": "working" })).await.unwrap();
+        enter_phase(conn, attempt, phase, RunPhase::Train).await.unwrap();
+    }
+    // another event may have the same payload
+    record_attempt_event(conn, attempt, Uuid::now_v7(), EventKind::Log, &json!({ "text": "working" })).await.unwrap();
+    let events = fixture.events(attempt.run_id).await;
+    let kinds: Vec<EventKind> = events[before..].iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [EventKind::Log, EventKind::Phase, EventKind::Log]);
 }

@@ -8,7 +8,7 @@ use aprendiz_runs::{
 use crate::fixture::{Fixture, failure};
 
 async fn facts(fixture: &Fixture, id: RunId) -> RunFacts {
-    load_run_facts(&mut *fixture.conn().await, id, Some(true)).await.unwrap()
+    load_run_facts(&mut *fixture.conn().await, id, None).await.unwrap()
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn a_running_run_has_its_phase_and_earlier_attempts() {
     let second = fixture.claim_run(first.run_id).await;
     let claimed = facts(&fixture, second.run_id).await;
     assert!(claimed.phase_since.is_some(), "the first phase starts with the claim");
-    enter_phase(&mut *fixture.conn().await, second, RunPhase::Train).await.unwrap();
+    enter_phase(&mut *fixture.conn().await, second, uuid::Uuid::now_v7(), RunPhase::Train).await.unwrap();
     let training = facts(&fixture, second.run_id).await;
     assert!(training.phase_since > claimed.phase_since);
     assert_eq!(training.attempts.iter().map(|attempt| attempt.status).collect::<Vec<_>>(), [AttemptStatus::Failed, AttemptStatus::Running]);

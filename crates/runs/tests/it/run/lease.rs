@@ -17,8 +17,8 @@ async fn assert_fenced(fixture: &Fixture, stale: AttemptId, trained: &Trained) {
         ("lock_attempt", lock_attempt(conn, stale).await.map(drop)),
         ("renew_lease", renew_lease(conn, stale, LEASE).await),
         ("cancel_was_requested", cancel_was_requested(conn, stale).await.map(drop)),
-        ("record_attempt_event", record_attempt_event(conn, stale, EventKind::Log, &json!({ "text": "late" })).await),
-        ("enter_phase", enter_phase(conn, stale, RunPhase::Upload).await),
+        ("record_attempt_event", record_attempt_event(conn, stale, uuid::Uuid::now_v7(), EventKind::Log, &json!({ "text": "late" })).await),
+        ("enter_phase", enter_phase(conn, stale, uuid::Uuid::now_v7(), RunPhase::Upload).await),
         ("record_progress", record_progress(conn, stale, &json!({ "step": 9 }), Some(EventKind::Metric)).await),
         ("publish", publish(conn, stale, Some(&trained.version()), &[metric]).await.map(drop)),
         ("publish without a model", publish(conn, stale, None, &[]).await.map(drop)),
@@ -50,7 +50,7 @@ async fn an_attempt_is_fenced_after_the_run_was_reaped_and_reclaimed() {
     assert_eq!(owner.number, stale.number + 1);
     assert_fenced(&fixture, stale, &trained).await;
 
-    enter_phase(&mut *fixture.conn().await, owner, RunPhase::Train).await.unwrap();
+    enter_phase(&mut *fixture.conn().await, owner, uuid::Uuid::now_v7(), RunPhase::Train).await.unwrap();
     assert_eq!(fixture.publish(owner).await, 1);
     assert_fenced(&fixture, stale, &trained).await;
 }
@@ -101,7 +101,8 @@ async fn an_event_of_an_attempt_waits_for_the_reaper_that_holds_the_run() {
     assert_eq!(reap_expired_leases(&mut reaper, 10).await.unwrap().requeued, 1);
     let (before, pool) = (fixture.events(stale.run_id).await.len(), fixture.pool().clone());
     let late = tokio::spawn(async move {
-        record_attempt_event(&mut pool.acquire().await.unwrap(), stale, EventKind::Log, &json!({ "text": "late" })).await
+        record_attempt_event(&mut pool.acquire().await.unwrap(), stale, uuid::Uuid::now_v7(), EventKind::Log, &json!({ "text": "late" }))
+            .await
     });
     fixture.wait_for_blocked_statement().await;
     reaper.commit().await.unwrap();
@@ -120,7 +121,10 @@ async fn no_event_of_an_attempt_follows_the_event_of_its_loss() {
         let writing = tokio::spawn(async move {
             let mut written = 0;
             // until the fence rejects it
-            while record_attempt_event(&mut writer, attempt, EventKind::Log, &json!({ "text": "working" })).await.is_ok() {
+            while record_attempt_event(&mut writer, attempt, uuid::Uuid::now_v7(), EventKind::Log, &json!({ "text": "working" }))
+                .await
+                .is_ok()
+            {
                 written += 1;
             }
             written

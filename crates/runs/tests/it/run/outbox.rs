@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aprendiz_runs::{RunId, cancel_run, due_outbox_entries, mark_published, next_due_in};
+use aprendiz_runs::{RunId, cancel_run, due_outbox_entries, mark_published, next_due_in, retry_run};
 use tokio::sync::Barrier;
 
 use crate::fixture::{Fixture, TIMEOUT};
@@ -29,10 +29,18 @@ async fn entries_are_read_by_due_time_and_not_by_priority() {
 #[tokio::test]
 async fn entries_of_runs_that_no_longer_wait_are_deleted_even_in_whole_batches() {
     let fixture = Fixture::new().await;
+    let mut ids = Vec::new();
     for _ in 0..5 {
-        let id = fixture.create_run().await;
+        ids.push(fixture.create_run().await);
+    }
+    // a relay was publishing the entries while the runs were cancelled, and its transaction was rolled back
+    let mut relay = fixture.pool().begin().await.unwrap();
+    assert_eq!(due_outbox_entries(&mut relay, 10).await.unwrap().len(), 5);
+    for id in ids {
         cancel_run(&mut *fixture.conn().await, id, "ana").await.unwrap();
     }
+    relay.rollback().await.unwrap();
+    assert_eq!(fixture.number("SELECT count(*) FROM outbox").await, 5);
     let waiting = fixture.create_run().await;
     assert_eq!(due(&fixture, 2).await, [waiting]);
     assert_eq!(fixture.number("SELECT count(*) FROM outbox").await, 1);
@@ -43,11 +51,22 @@ async fn entries_that_are_not_due_are_not_read() {
     let fixture = Fixture::new().await;
     let id = fixture.create_run().await;
     fixture.execute("UPDATE outbox SET due_at = clock_timestamp() + interval '1 hour'").await.unwrap();
-    cancel_run(&mut *fixture.conn().await, id, "ana").await.unwrap();
     assert_eq!(due(&fixture, 10).await, []);
     assert_eq!(fixture.outbox_entries(id).await, 1, "it is published when it is due");
     let seconds = next_due_in(&mut *fixture.conn().await).await.unwrap().unwrap().as_secs();
     assert!((3500..=3600).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test]
+async fn a_cancelled_run_has_no_entry() {
+    let fixture = Fixture::new().await;
+    let in_73_years = "2099-01-01T00:00:00Z".parse().unwrap();
+    let id = fixture.create_run_with(|spec| spec.run_after = Some(in_73_years)).await;
+    assert_eq!(fixture.outbox_entries(id).await, 1);
+    cancel_run(&mut *fixture.conn().await, id, "ana").await.unwrap();
+    assert_eq!(fixture.outbox_entries(id).await, 0);
+    retry_run(&mut *fixture.conn().await, id, "ana").await.unwrap();
+    assert_eq!(due(&fixture, 10).await, [id], "a retry starts at once");
 }
 
 #[tokio::test]

@@ -135,7 +135,7 @@ async fn an_unclaimed_run_is_published_again_once() {
 
     // the relay has published it: a worker has an hour to claim it
     fixture.relay().await;
-    fixture.execute(&format!("UPDATE training_runs SET announced_at = clock_timestamp() WHERE id = '{unclaimed}'")).await.unwrap();
+    fixture.execute(&format!("UPDATE training_runs SET wakeup_published_at = clock_timestamp() WHERE id = '{unclaimed}'")).await.unwrap();
     assert_eq!(republish_unclaimed(&mut *fixture.conn().await, HOUR, 10).await.unwrap(), 0);
 }
 

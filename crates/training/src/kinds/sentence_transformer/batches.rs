@@ -36,6 +36,7 @@ mod tests {
             pairs: (0..pairs).map(pair).collect(),
             fields: Vec::new(),
             classes: TextClasses::default(),
+            keys: Vec::new(),
         }
     }
 

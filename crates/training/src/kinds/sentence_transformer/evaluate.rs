@@ -1,7 +1,7 @@
 //! Evaluates an encoder and its base model on the test split.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs::File,
     io::{BufWriter, Write},
     path::Path,
@@ -30,6 +30,7 @@ use crate::{
         progress::{Event, LogLevel, Progress, Stage},
         reporter::Reporter,
     },
+    text_groups::TextGroups,
     thread_pool::run_in_pool,
 };
 
@@ -59,6 +60,8 @@ pub fn evaluate(
 
 /// Results of one model.
 struct Scores {
+    /// Number of pairs left out as copies, by field of the pairs.
+    copies: HashMap<u32, u64>,
     cosines: Vec<f64>,
     knn: BTreeMap<String, KnnResult>,
 }
@@ -71,6 +74,8 @@ struct Evaluation<'a, 'b> {
     labels: Labels,
     index: Sample,
     queries: Sample,
+    /// Groups of near-duplicates of the test split.
+    groups: TextGroups,
     started: Instant,
     /// Texts encoded so far, by both models.
     encoded: usize,
@@ -86,6 +91,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
             labels: Labels::read(&job.labels)?,
             index: Sample::new(&job.index, job.max_documents)?,
             queries: Sample::new(&job.queries, job.max_documents)?,
+            groups: TextGroups::read(&job.queries)?,
             started: Instant::now(),
             encoded: 0,
         })
@@ -128,6 +134,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
 
     fn score(&mut self, encoder: &Encoder, encode: &mut Encode<'_>) -> Result<Option<(PairSet, Scores)>, TrainingError> {
         let mut pairs = PairSet::read(&self.job.pairs, "test", encoder, &self.job.work)?;
+        let copies = pairs.leave_out_copies(&self.groups);
         pairs.limit(MAX_TEST_PAIRS);
         // both models encode all texts
         let all = 2 * (pairs.texts.len() + self.index.len() + self.queries.len()).max(1);
@@ -141,7 +148,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
         let Some(index) = knn::encode(&job.index, index, encoder, encode, &mut go_on)? else { return Ok(None) };
         let Some(queries) = knn::encode(&job.queries, queries, encoder, encode, &mut go_on)? else { return Ok(None) };
         let knn = knn::classify(&index, &queries, &self.labels);
-        Ok(Some((pairs, Scores { cosines, knn })))
+        Ok(Some((pairs, Scores { copies, cosines, knn })))
     }
 
     fn go_on(&mut self, encoded: usize, all: usize) -> bool {
@@ -169,14 +176,17 @@ impl<'a, 'b> Evaluation<'a, 'b> {
         };
         let field = |field: &String| {
             let knn = base.knn.get(field).zip(trained.knn.get(field));
+            let number = pairs.fields.iter().position(|known| known == field).and_then(|number| u32::try_from(number).ok());
             EncoderFieldReport {
                 field: field.clone(),
                 pairs: pairs.pairs.iter().filter(|pair| pairs.fields[pair.field as usize] == *field).count() as u64,
+                copies: number.and_then(|number| trained.copies.get(&number)).copied().unwrap_or_default(),
                 base: metrics(base, Some(field)),
                 trained: metrics(trained, Some(field)),
                 neighbours: knn.map(|(base, trained)| KnnMetrics {
                     index: trained.index,
                     queries: trained.queries,
+                    groups: trained.groups,
                     base: base.accuracy,
                     trained: trained.accuracy,
                     majority: trained.majority,
@@ -185,6 +195,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
         };
         EncoderReport {
             pairs: pairs.pairs.len() as u64,
+            copies: trained.copies.values().sum(),
             base: metrics(base, None),
             trained: metrics(trained, None),
             fields: self.labels.fields.keys().map(field).collect(),

@@ -13,6 +13,7 @@ use crate::{
     error::TrainingError,
     kinds::sentence_transformer::{pair::Pair, pairs::PairSet, text_classes::TextClasses, token_file::TokenWriter},
     random::Random,
+    text_groups::key,
 };
 
 /// Maximum number of draws per negative pair.
@@ -69,8 +70,10 @@ pub(super) fn sample_pairs(
             pairs.push(Pair { a: text_indices[&a], b: text_indices[&b], label, class, field: field as u32, number });
         }
     }
+    // two documents of a group are one piece of evidence
+    let keys = sampled.iter().map(|document| key(&documents[*document].group)).collect();
     let classes = text_classes(&fields, labels, &documents, &text_indices);
-    Ok(PairSet { texts: texts.finish()?, pairs, fields: labels.fields.keys().cloned().collect(), classes })
+    Ok(PairSet { texts: texts.finish()?, pairs, fields: labels.fields.keys().cloned().collect(), classes, keys })
 }
 
 /// The classes of the sampled documents in every field, also in fields for which they are not sampled.

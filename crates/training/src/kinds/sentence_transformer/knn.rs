@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use aprendiz_encoder::Encoder;
-use aprendiz_evaluation::{Label, knn_accuracy};
+use aprendiz_evaluation::{Label, knn_classify};
 use rayon::prelude::*;
 
 use crate::{
@@ -22,9 +22,11 @@ pub(super) struct KnnResult {
     pub(super) index: u64,
     /// Labelled documents that were classified.
     pub(super) queries: u64,
-    /// Fraction of the queries for which the majority class of the nearest neighbours is correct.
+    /// Groups of near-duplicates among them.
+    pub(super) groups: u64,
+    /// Fraction of the groups for which the majority class of the nearest neighbours is correct.
     pub(super) accuracy: f64,
-    /// Fraction of the queries that have the most frequent class of the index.
+    /// Fraction of the groups that have the most frequent class of the index.
     pub(super) majority: f64,
 }
 
@@ -98,16 +100,18 @@ pub(super) fn encode(
 pub(super) fn classify(index: &Documents, queries: &Documents, labels: &Labels) -> BTreeMap<String, KnnResult> {
     let fields: Vec<&String> = labels.fields.keys().collect();
     let classify_field = |field: &&String| {
-        let (index, queries) = (index.classes(field, labels), queries.classes(field, labels));
-        let accuracy = knn_accuracy(&index, &queries, NEIGHBOURS)?;
+        let (groups, queries) = (queries.groups(field, labels), queries.classes(field, labels));
+        let index = index.classes(field, labels);
+        if index.is_empty() || queries.is_empty() {
+            return None;
+        }
+        let vectors: Vec<&[f32]> = queries.iter().map(|(vector, _)| *vector).collect();
+        let predicted = knn_classify(&index, &vectors, NEIGHBOURS);
+        let correct = predicted.iter().zip(&queries).map(|(predicted, (_, class))| predicted.as_ref() == Some(*class));
+        let (accuracy, count) = mean_by_group(groups.iter().copied().zip(correct));
         let majority = majority_class(&index);
-        let correct = queries.iter().filter(|(_, class)| Some(*class) == majority).count();
-        let result = KnnResult {
-            index: index.len() as u64,
-            queries: queries.len() as u64,
-            accuracy,
-            majority: correct as f64 / queries.len() as f64,
-        };
+        let (majority, _) = mean_by_group(groups.iter().copied().zip(queries.iter().map(|(_, class)| Some(*class) == majority)));
+        let result = KnnResult { index: index.len() as u64, queries: queries.len() as u64, groups: count, accuracy, majority };
         Some(((*field).clone(), result))
     };
     fields.par_iter().filter_map(classify_field).collect()
@@ -116,15 +120,35 @@ pub(super) fn classify(index: &Documents, queries: &Documents, labels: &Labels) 
 impl Documents {
     /// The documents that have a class of the field: vectors and classes.
     fn classes(&self, field: &str, labels: &Labels) -> Vec<(&[f32], &Label)> {
-        let learned = &labels.fields[field].labels;
-        self.0
-            .iter()
-            .filter_map(|(example, vector)| match example.values.get(field) {
-                Some(Value::Class(class)) if learned.contains(class) => Some((vector.as_slice(), class)),
-                _ => None,
-            })
-            .collect()
+        self.labelled(field, labels).map(|(_, vector, class)| (vector, class)).collect()
     }
+
+    /// The groups of these documents.
+    fn groups(&self, field: &str, labels: &Labels) -> Vec<&str> {
+        self.labelled(field, labels).map(|(example, ..)| example.group.as_str()).collect()
+    }
+
+    fn labelled<'a>(&'a self, field: &str, labels: &Labels) -> impl Iterator<Item = (&'a Example, &'a [f32], &'a Label)> {
+        let learned = &labels.fields[field].labels;
+        let field = field.to_owned();
+        self.0.iter().filter_map(move |(example, vector)| match example.values.get(&field) {
+            Some(Value::Class(class)) if learned.contains(class) => Some((example, vector.as_slice(), class)),
+            _ => None,
+        })
+    }
+}
+
+/// The mean over groups of the fraction that is true in each, and the number of groups: copies of a document count once.
+fn mean_by_group<'a>(values: impl Iterator<Item = (&'a str, bool)>) -> (f64, u64) {
+    let mut groups: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for (group, value) in values {
+        let (correct, all) = groups.entry(group).or_default();
+        *correct += u64::from(value);
+        *all += 1;
+    }
+    let count = groups.len() as u64;
+    let sum: f64 = groups.into_values().map(|(correct, all)| correct as f64 / all as f64).sum();
+    (sum / count.max(1) as f64, count)
 }
 
 /// The most frequent class; the first by name in case of a tie.
@@ -147,6 +171,14 @@ mod tests {
         assert_eq!(sampled(3, 5), [0, 1, 2]);
         assert_eq!(sampled(10, 5), [1, 3, 5, 7, 9]);
         assert_eq!(sampled(1000, 7).len(), 7);
+    }
+
+    #[test]
+    fn copies_of_a_document_count_once() {
+        let copied = [("g", true), ("g", true), ("g", true), ("h", false)];
+        assert_eq!(mean_by_group(copied.into_iter()), (0.5, 2));
+        assert_eq!(mean_by_group([("g", true), ("g", false), ("h", true), ("i", true)].into_iter()), (2.5 / 3.0, 3));
+        assert_eq!(mean_by_group(std::iter::empty()), (0.0, 0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Tokenized pairs of texts.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::File,
     io::{BufRead, BufReader},
     path::Path,
@@ -9,7 +9,6 @@ use std::{
 
 use aprendiz_encoder::Encoder;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use crate::{
     error::TrainingError,
@@ -20,6 +19,7 @@ use crate::{
         token_file::{TokenFile, TokenWriter},
     },
     random::Random,
+    text_groups::{Key, TextGroups, key},
 };
 
 /// Pairs and their distinct texts. A pair takes a few dozen bytes of memory and a text eight: the tokens are in a file.
@@ -29,6 +29,8 @@ pub(super) struct PairSet {
     pub(super) pairs: Vec<Pair>,
     pub(super) fields: Vec<String>,
     pub(super) classes: TextClasses,
+    /// Identifies each text.
+    pub(super) keys: Vec<Key>,
 }
 
 /// A line of a pairs file.
@@ -48,7 +50,8 @@ impl PairSet {
     /// class.
     pub(super) fn read(path: &Path, split: &str, encoder: &Encoder, folder: &Path) -> Result<Self, TrainingError> {
         let mut texts = TokenWriter::create(folder, split)?;
-        let mut text_indices: HashMap<[u8; 16], u32> = HashMap::new();
+        let mut text_indices: HashMap<Key, u32> = HashMap::new();
+        let mut keys = Vec::new();
         let mut fields: Vec<String> = Vec::new();
         let mut pairs = Vec::new();
         let lines = BufReader::new(File::open(path).map_err(TrainingError::io(path))?).lines();
@@ -65,9 +68,12 @@ impl PairSet {
             if line.split.as_deref().unwrap_or("train") != split {
                 continue;
             }
-            let mut index = |text: &str| match text_indices.entry(text_key(text)) {
+            let mut index = |text: &str| match text_indices.entry(key(text)) {
                 std::collections::hash_map::Entry::Occupied(found) => Ok(*found.get()),
-                std::collections::hash_map::Entry::Vacant(vacant) => texts.push(&encoder.tokens(text)).map(|index| *vacant.insert(index)),
+                std::collections::hash_map::Entry::Vacant(vacant) => {
+                    keys.push(*vacant.key());
+                    texts.push(&encoder.tokens(text)).map(|index| *vacant.insert(index))
+                }
             };
             let (a, b) = (index(&line.text_a)?, index(&line.text_b)?);
             let field = fields.iter().position(|field| *field == line.field).unwrap_or_else(|| {
@@ -77,7 +83,7 @@ impl PairSet {
             let number = u32::try_from(number + 1).map_err(|_| reject("too many pairs".to_owned()))?;
             pairs.push(Pair { a, b, label: line.label, class: None, field: field as u32, number });
         }
-        let mut set = Self { texts: texts.finish()?, pairs, fields, classes: TextClasses::default() };
+        let mut set = Self { texts: texts.finish()?, pairs, fields, classes: TextClasses::default(), keys };
         set.find_classes();
         Ok(set)
     }
@@ -94,6 +100,20 @@ impl PairSet {
             self.pairs.truncate(max);
             self.pairs.sort_by_key(|pair| pair.number);
         }
+    }
+
+    /// Keeps the first of pairs that differ only in near-duplicates: they are one piece of evidence. Returns the number of pairs left out, by
+    /// field.
+    pub(super) fn leave_out_copies(&mut self, groups: &TextGroups) -> HashMap<u32, u64> {
+        let (mut seen, mut copies) = (HashSet::new(), HashMap::new());
+        let group = |text: u32| groups.of(self.keys[text as usize]);
+        self.pairs.retain(|pair| {
+            let (a, b) = (group(pair.a), group(pair.b));
+            let is_first = seen.insert((pair.field, pair.label.to_bits(), a.min(b), a.max(b)));
+            *copies.entry(pair.field).or_default() += u64::from(!is_first);
+            is_first
+        });
+        copies
     }
 
     /// Whether there are both positive and negative pairs.
@@ -114,12 +134,6 @@ impl PairSet {
             }
         }
     }
-}
-
-/// The first half of the SHA-256 of a text: collisions are not to be expected.
-fn text_key(text: &str) -> [u8; 16] {
-    let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-    *hash.first_chunk().expect("a hash has 32 bytes")
 }
 
 #[cfg(test)]
@@ -156,11 +170,39 @@ mod tests {
     }
 
     #[test]
+    fn pairs_of_copies_are_one_piece_of_evidence() {
+        let dir = tempfile::tempdir().unwrap();
+        let documents = dir.path().join("test.jsonl");
+        let document =
+            |id: &str, group: &str, text: &str| format!("{}\n", serde_json::json!({"document_id": id, "group": group, "text": text}));
+        let lines = [("1", "g", "one"), ("2", "g", "one, copied"), ("3", "h", "two")].map(|(id, group, text)| document(id, group, text));
+        std::fs::write(&documents, lines.concat()).unwrap();
+        let groups = TextGroups::read(&documents).unwrap();
+        let texts = TokenWriter::create(dir.path(), "x").unwrap().finish().unwrap();
+        let keys = ["Malta", "one", "one, copied", "two"].map(key).to_vec();
+        let pair = |a, b, label, field, number| Pair { a, b, label, class: None, field, number };
+        let pairs = vec![
+            pair(0, 1, 1.0, 0, 1),
+            pair(0, 2, 1.0, 0, 2),
+            pair(2, 0, 1.0, 0, 3),
+            pair(0, 2, 0.0, 0, 4),
+            pair(0, 2, 1.0, 1, 5),
+            pair(1, 3, 1.0, 0, 6),
+            pair(3, 2, 1.0, 0, 7),
+        ];
+        let mut set = PairSet { texts, pairs, fields: Vec::new(), classes: TextClasses::default(), keys };
+        let copies = set.leave_out_copies(&groups);
+        assert_eq!(set.pairs.iter().map(|pair| pair.number).collect::<Vec<_>>(), [1, 4, 5, 6]);
+        assert_eq!((copies[&0], copies[&1]), (3, 0));
+    }
+
+    #[test]
     fn a_limit_keeps_positive_and_negative_pairs() {
         let dir = tempfile::tempdir().unwrap();
         let pair = |number: u32| Pair { a: 0, b: 0, label: (number % 2) as f32, class: None, field: 0, number };
         let texts = TokenWriter::create(dir.path(), "x").unwrap().finish().unwrap();
-        let mut set = PairSet { texts, pairs: (1..=1000).map(pair).collect(), fields: Vec::new(), classes: TextClasses::default() };
+        let mut set =
+            PairSet { texts, pairs: (1..=1000).map(pair).collect(), fields: Vec::new(), classes: TextClasses::default(), keys: Vec::new() };
         set.limit(100);
         let positive = set.pairs.iter().filter(|pair| pair.is_positive()).count();
         assert!(set.pairs.len() == 100 && (30..70).contains(&positive) && set.pairs.is_sorted_by_key(|pair| pair.number));

@@ -33,6 +33,7 @@ use crate::{
         summary::{EncoderSummary, TrainingSummary},
     },
     tensor::tensor_to_vec,
+    text_groups::TextGroups,
 };
 
 /// Fraction of a run after which the pairs are tokenized, for progress reports.
@@ -96,6 +97,8 @@ pub(crate) fn train(
         training_state.reporter.log(LogLevel::Warn, message);
     }
     let mut validation = pairs(job, params, "validation", &encoder)?;
+    let groups = if job.validation.exists() { TextGroups::read(&job.validation)? } else { TextGroups::default() };
+    let validation_copies = validation.leave_out_copies(&groups).into_values().sum();
     validation.limit(MAX_VALIDATION_PAIRS);
     let has_both_labels = validation.has_both_labels();
     if !has_both_labels {
@@ -130,6 +133,7 @@ pub(crate) fn train(
         pairs: train.pairs.len() as u64,
         texts: train.texts.len() as u64,
         validation_pairs: validation.pairs.len() as u64,
+        validation_copies,
         epochs: state.epoch as u64,
         best_epoch: state.best.as_ref().map(|best| best.epoch as u64),
         base: state.base,

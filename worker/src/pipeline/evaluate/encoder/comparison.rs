@@ -69,9 +69,9 @@ mod tests {
 
     fn report(base: f64, trained: f64) -> EncoderReport {
         let metrics = |average_precision| Some(PairMetrics { average_precision, spearman: 0.5 });
-        let neighbours = Some(KnnMetrics { index: 4, queries: 2, base: 1.0, trained: 0.5, majority: 0.5 });
-        let field = EncoderFieldReport { field: "law".to_owned(), pairs: 2, base: None, trained: None, neighbours };
-        EncoderReport { pairs: 2, base: metrics(base), trained: metrics(trained), fields: vec![field] }
+        let neighbours = Some(KnnMetrics { index: 4, queries: 2, groups: 2, base: 1.0, trained: 0.5, majority: 0.5 });
+        let field = EncoderFieldReport { field: "law".to_owned(), pairs: 2, copies: 0, base: None, trained: None, neighbours };
+        EncoderReport { pairs: 2, copies: 0, base: metrics(base), trained: metrics(trained), fields: vec![field] }
     }
 
     #[test]
@@ -82,7 +82,7 @@ mod tests {
         assert!(text.contains("WORSE") && text.contains("0.7000") && text.contains("0.8000"), "{text}");
         assert_eq!(worse_fields(&worse), ["law"]);
         assert_eq!(Comparison::from_report(&report(0.7, 0.8)), Comparison::Better);
-        let empty = EncoderReport { pairs: 0, base: None, trained: None, fields: Vec::new() };
+        let empty = EncoderReport { pairs: 0, copies: 0, base: None, trained: None, fields: Vec::new() };
         assert!(Comparison::from_report(&empty).describe(&empty).starts_with("nothing was measured"));
         assert_eq!(Comparison::from_report(&EncoderReport { base: None, ..report(0.7, 0.8) }), Comparison::Unknown);
     }

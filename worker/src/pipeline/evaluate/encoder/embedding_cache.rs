@@ -16,11 +16,12 @@ use aprendiz_runs::{AttemptId, DatasetId, EmbeddingFile, EmbeddingLimits, NewEmb
 use aprendiz_training::{EmbeddingFiles, EmbeddingUse};
 use sha2::{Digest as _, Sha256};
 
+use crate::blocking::run_blocking;
 use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::base_model::BaseModelRef;
 use crate::pipeline::objects::upload_files;
-use crate::retry::retry_on_outage;
+use crate::retry::{in_transaction, retry_on_outage};
 use crate::scratch::{Scratch, is_older_than};
 
 /// Files per base model. Each is an object to download; most come from a run with a few new documents.
@@ -58,7 +59,7 @@ impl EmbeddingCache {
         };
         if deps.config.embeddings.max_bytes == 0 {
             // files from before the cache was disabled may belong to documents that have been erased since
-            let _ = fs::remove_dir_all(folder);
+            let _ = tokio::fs::remove_dir_all(folder).await;
             return None;
         }
         // on other backends, the last bits of an embedding can depend on the batch
@@ -107,7 +108,7 @@ impl EmbeddingCache {
         let object_keys = if usage.computed > 0 { upload_files(deps, attempt, &prefix, folder, &[NEW_FILE]).await? } else { Vec::new() };
         let new = object_keys.first().map(|object_key| NewEmbeddingFile { object_key, encoder: &self.encoder, dataset });
         let limits = EmbeddingLimits { bytes: i64::try_from(deps.config.embeddings.max_bytes).unwrap_or(i64::MAX), files: MAX_FILES };
-        Ok(retry_on_outage!(async { record_embeddings(&mut *deps.pool.acquire().await?, attempt, &used, new.as_ref(), limits).await })?)
+        Ok(retry_on_outage!(in_transaction!(deps.database, tx => record_embeddings(&mut tx, attempt, &used, new.as_ref(), limits)))?)
     }
 }
 
@@ -125,10 +126,15 @@ async fn download_files(
     folder: &Path,
 ) -> Result<(String, Vec<(PathBuf, String)>), String> {
     let encoder = aprendiz_encoder::embeddings_fingerprint(&base.model, aprendiz_training::cpu_kernel());
-    let listed = async { list_embedding_files(&mut *deps.pool.acquire().await?).await };
+    let listed = async { list_embedding_files(&mut *deps.database.read().await?).await };
     let listed = listed.await.map_err(|error| error.to_string())?;
     let failed = |error: io::Error| format!("folder {}: {error}", folder.display());
-    prune(folder, &listed).map_err(failed)?;
+    let listed = run_blocking({
+        let folder = folder.to_owned();
+        move || prune(&folder, &listed).map(|()| listed)
+    })
+    .await
+    .map_err(failed)?;
     let mut files = Vec::new();
     for file in listed.into_iter().filter(|file| file.encoder == encoder) {
         let path = folder.join(format!("{}{FILE_SUFFIX}", file.sha256));
@@ -136,9 +142,13 @@ async fn download_files(
             // a name of this attempt, because others may be downloading the same file
             let incoming = folder.join(format!("{}.run-{}-{}", file.sha256, attempt.run_id, attempt.number));
             let downloaded = deps.store.download(&file.object_key, &incoming, &file.sha256).await.map_err(|error| error.to_string());
-            if let Err(reason) = downloaded.and_then(|_| fs::rename(&incoming, &path).map_err(failed)) {
+            let installed = match downloaded {
+                Ok(_) => tokio::fs::rename(&incoming, &path).await.map_err(failed),
+                Err(reason) => Err(reason),
+            };
+            if let Err(reason) = installed {
                 for partial in [incoming.with_added_extension("part"), incoming] {
-                    let _ = fs::remove_file(partial);
+                    let _ = tokio::fs::remove_file(partial).await;
                 }
                 tracing::warn!(object.key = file.object_key, reason, "cannot download cached embeddings, computing them again");
                 continue;
@@ -175,8 +185,7 @@ fn prune(folder: &Path, listed: &[EmbeddingFile]) -> io::Result<()> {
 
 /// Whether the file exists and has the hash: a corrupted file would change metrics silently.
 async fn is_complete(path: PathBuf, sha256: String) -> bool {
-    let hash = tokio::task::spawn_blocking(move || hash_file(&path)).await;
-    hash.is_ok_and(|hash| hash.is_ok_and(|(_, hash)| hash == sha256))
+    run_blocking(move || hash_file(&path)).await.is_ok_and(|(_, hash)| hash == sha256)
 }
 
 #[cfg(test)]

@@ -6,14 +6,16 @@ use serde_json::json;
 
 /// Metrics of the test split, and of the validation split if training reported them.
 pub(super) fn encoder_metrics(report: &EncoderReport, validation: Option<&EncoderSummary>) -> Vec<NewMetric> {
-    let mut metrics = vec![count("test", None, "pairs", report.pairs)];
+    let mut metrics = vec![count("test", None, "pairs", report.pairs), count("test", None, "pair_copies", report.copies)];
     metrics.extend(pair_metrics("test", None, report.base, report.trained));
     for field in &report.fields {
         let name = Some(field.field.as_str());
         metrics.push(count("test", name, "pairs", field.pairs));
+        metrics.push(count("test", name, "pair_copies", field.copies));
         metrics.extend(pair_metrics("test", name, field.base, field.trained));
         if let Some(accuracy) = field.neighbours {
-            metrics.push(count("test", name, "n", accuracy.queries));
+            metrics.push(count("test", name, "n", accuracy.groups));
+            metrics.push(count("test", name, "examples", accuracy.queries));
             metrics.push(metric("test", name, "knn_accuracy", Some(accuracy.trained)));
             metrics.push(metric("test", name, "base_knn_accuracy", Some(accuracy.base)));
             metrics.push(metric("test", name, "majority_baseline", Some(accuracy.majority)));
@@ -21,6 +23,7 @@ pub(super) fn encoder_metrics(report: &EncoderReport, validation: Option<&Encode
     }
     if let Some(summary) = validation {
         metrics.push(count("validation", None, "pairs", summary.validation_pairs));
+        metrics.push(count("validation", None, "pair_copies", summary.validation_copies));
         metrics.extend(pair_metrics("validation", None, summary.base, summary.trained));
     }
     metrics

@@ -7,10 +7,9 @@ mod model_card;
 mod trained_encoder;
 
 use aprendiz_run_spec::SentenceTransformerParams;
-use aprendiz_runs::{AttemptId, DatasetId, EventKind, record_attempt_event};
+use aprendiz_runs::{AttemptId, DatasetId, EventKind};
 use aprendiz_training::{EncoderReport, EvaluationJob, TrainingJob};
 use serde_json::json;
-use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +23,7 @@ use crate::pipeline::evaluate::encoder::trained_encoder::TrainedEncoder;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::evaluate::{Evaluation, write_reports};
 use crate::pipeline::progress::{report, report_progress};
-use crate::retry::retry_on_outage;
+use crate::pipeline::run_log::record_log;
 use crate::scratch::{Scratch, write_file};
 
 /// Cosine similarities of the test pairs by both models: they make the metrics reproducible.
@@ -42,23 +41,18 @@ pub(crate) async fn evaluate(
     let report = score(deps, attempt, trained, scratch).await?;
     let comparison = Comparison::from_report(&report);
     let documents = report.fields.iter().filter_map(|field| field.neighbours).map(|accuracy| accuracy.queries).max().unwrap_or(0);
-    let text = format!("test split read once: {} pairs and {documents} documents in {} fields", report.pairs, report.fields.len());
-    record_log_event(&deps.pool, attempt, &text).await?;
+    let copies = if report.copies == 0 { String::new() } else { format!(", {} more pairs left out as copies", report.copies) };
+    let text = format!("test split read once: {} pairs{copies} and {documents} documents in {} fields", report.pairs, report.fields.len());
+    record_log(&deps.database, attempt, &json!({ "text": text })).await?;
     if matches!(comparison, Comparison::Worse | Comparison::Unknown) {
         let text = comparison.describe(&report);
         tracing::warn!(model.name = trained.run.model, "{text}");
-        record_log_event(&deps.pool, attempt, &format!("warning: {text}")).await?;
+        record_log(&deps.database, attempt, &json!({ "text": format!("warning: {text}") })).await?;
     }
     let validation = trained.summary.encoder.as_deref();
     let readme = model_card::readme(trained, comparison, &report);
     write_reports(&scratch.model(), &json!({ "test": report, "validation": validation }), &readme).await?;
     Ok(Evaluation { metrics: encoder_metrics(&report, validation), card: model_card::card(trained, comparison, &report) })
-}
-
-async fn record_log_event(pool: &PgPool, attempt: AttemptId, text: &str) -> Result<(), Interruption> {
-    let event = json!({ "text": text });
-    retry_on_outage!(async { record_attempt_event(&mut *pool.acquire().await?, attempt, EventKind::Log, &event).await })?;
-    Ok(())
 }
 
 /// Scores in a child process, because the computation is long; the process is killed when this future is dropped.
@@ -89,7 +83,7 @@ async fn score(deps: &Deps, attempt: AttemptId, trained: &TrainedEncoder<'_>, sc
     let child = supervisor::run("evaluate", &path, deps.config.child_timeout, &never, |event| report(&event, &progress));
     let outcome = tokio::select! {
         outcome = child => outcome?,
-        interruption = report_progress(&deps.pool, attempt, latest, Some(EventKind::Metric)) => return Err(interruption),
+        interruption = report_progress(&deps.database, attempt, latest, Some(EventKind::Metric)) => return Err(interruption),
     };
     match outcome {
         ChildOutcome::Evaluated(report, usage) => {

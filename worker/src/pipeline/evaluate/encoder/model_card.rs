@@ -27,7 +27,8 @@ pub(super) fn card(trained: &TrainedEncoder<'_>, comparison: Comparison, report:
         .map(|field| {
             let accuracy = field.neighbours;
             json!({
-                "field": field.field, "n": accuracy.map_or(0, |accuracy| accuracy.queries), "pairs": field.pairs,
+                "field": field.field, "n": accuracy.map_or(0, |accuracy| accuracy.groups), "examples": accuracy.map_or(0, |accuracy| accuracy.queries), "pairs": field.pairs,
+                "pair_copies": field.copies,
                 "knn_accuracy": accuracy.map(|accuracy| accuracy.trained), "base_knn_accuracy": accuracy.map(|accuracy| accuracy.base),
                 "majority_baseline": accuracy.map(|accuracy| accuracy.majority),
             })
@@ -35,7 +36,7 @@ pub(super) fn card(trained: &TrainedEncoder<'_>, comparison: Comparison, report:
         .collect();
     json!({
         "kind": run.kind, "warnings": dataset.warnings(), "verdict": comparison.as_str(), "says": comparison.describe(report), "worse_fields": worse_fields(report),
-        "base_model": base.card(), "pairs": report.pairs, "average_precision": report.trained.map(|metrics| metrics.average_precision),
+        "base_model": base.card(), "pairs": report.pairs, "pair_copies": report.copies, "average_precision": report.trained.map(|metrics| metrics.average_precision),
         "base_average_precision": report.base.map(|metrics| metrics.average_precision),
         "spearman": report.trained.map(|metrics| metrics.spearman), "base_spearman": report.base.map(|metrics| metrics.spearman),
         "fields": fields, "left_out": dataset.left_out, "dataset_hash": dataset.canonical_hash, "training": summary.encoder,
@@ -116,9 +117,22 @@ pub(super) fn readme(trained: &TrainedEncoder<'_>, comparison: Comparison, repor
         let accuracy = field.neighbours;
         let cells =
             [accuracy.map(|accuracy| accuracy.majority), accuracy.map(|accuracy| accuracy.base), accuracy.map(|accuracy| accuracy.trained)];
-        let documents = accuracy.map_or(0, |accuracy| accuracy.queries);
+        let documents = accuracy.map_or(0, |accuracy| accuracy.groups);
         let _ = writeln!(text, "| {} | {documents} | {} |", field.field, cells.map(cell).join(" | "));
     }
+    let copied = report
+        .fields
+        .iter()
+        .filter_map(|field| field.neighbours)
+        .map(|accuracy| accuracy.queries.saturating_sub(accuracy.groups))
+        .max()
+        .unwrap_or(0);
+    let _ = writeln!(
+        text,
+        "\nNear-duplicates count once: {} test pairs were left out, because they differ from others only in copies of a text, and {copied} of the \
+         test documents are copies of others.",
+        report.copies
+    );
     text.push_str(
         "\n## Usage\n\nLoad the directory with `SentenceTransformer(DIRECTORY)` of the Python package sentence-transformers, or use \
          `aprendiz embed`.\n\n## Files\n\nBesides the files of sentence-transformers: `metrics.json`, `test_pairs.jsonl` (cosine \

@@ -8,20 +8,22 @@ mod test_split;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use aprendiz_db::Database;
 use aprendiz_evaluation::{FieldReport, ReportOptions, ScoredExample, Threshold, choose_threshold, report};
 use aprendiz_inference::{Model, ThresholdDecision, set_thresholds};
-use aprendiz_runs::{AttemptId, EventKind, record_attempt_event};
+use aprendiz_runs::AttemptId;
 use aprendiz_training::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
 use serde_json::json;
-use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
 
+use crate::blocking::run_blocking;
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::linear::aggregate::aggregate_metrics;
 use crate::pipeline::evaluate::linear::findings::Findings;
 use crate::pipeline::evaluate::linear::test_split::{for_each_line, score_test_split};
 use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::evaluate::{Evaluation, metrics_from_rows, write_reports};
-use crate::retry::retry_on_outage;
+use crate::pipeline::run_log::record_log;
 use crate::scratch::Scratch;
 
 /// Predictions for all test examples: they make the metrics reproducible and test `predict`.
@@ -29,20 +31,21 @@ const PREDICTIONS_FILE: &str = "test_predictions.jsonl";
 
 /// Evaluates the trained model and writes reports and model card into its directory.
 pub(crate) async fn evaluate(
-    pool: &PgPool,
+    database: &Database,
     attempt: AttemptId,
     trained: &TrainedModel<'_>,
     scratch: &Scratch,
 ) -> Result<Evaluation, Interruption> {
     let TrainedModel { run, spec, dataset, summary, base: _ } = *trained;
     let (model, snapshot, reports, target) = (scratch.model(), scratch.snapshot(), scratch.reports(), spec.target_accuracy());
-    let scoring = tokio::task::spawn_blocking(move || score(&model, &snapshot, &reports, target));
-    let (test, validation, findings) = scoring.await.map_err(|error| Interruption::retryable("evaluation_failed", error.to_string()))??;
+    let cancelled = CancellationToken::new();
+    let _cancel_on_drop = cancelled.clone().drop_guard();
+    let scoring = run_blocking(move || score(&model, &snapshot, &reports, target, &cancelled));
+    let (test, validation, findings) = scoring.await?;
     let examples: u64 = test.iter().map(|field| field.examples).sum();
     let read = format!("test split read once: {examples} examples in {} fields", test.len());
     for text in findings.sentences.iter().map(|finding| format!("warning: {finding}")).chain([read]) {
-        let event = json!({ "text": text });
-        retry_on_outage!(async { record_attempt_event(&mut *pool.acquire().await?, attempt, EventKind::Log, &event).await })?;
+        record_log(database, attempt, &json!({ "text": text })).await?;
     }
 
     let mut metrics = aggregate_metrics("test", &test);
@@ -64,8 +67,9 @@ fn score(
     snapshot: &Path,
     reports: &Path,
     target: f64,
+    cancelled: &CancellationToken,
 ) -> Result<(Vec<FieldReport>, Vec<FieldReport>, Findings), Interruption> {
-    let mut out_of_fold = read_scores(&reports.join(OUT_OF_FOLD_FILE))?;
+    let mut out_of_fold = read_scores(&reports.join(OUT_OF_FOLD_FILE), cancelled)?;
     let unpublished = Model::load_unpublished(model_dir)?;
     let decisions = unpublished.config().fields.iter().map(|field| {
         let examples = out_of_fold.remove(&field.name).unwrap_or_default();
@@ -77,17 +81,17 @@ fn score(
     });
     set_thresholds(model_dir, &decisions.collect())?;
     let model = Model::load_unpublished(model_dir)?;
-    let validation = read_scores(&reports.join(VALIDATION_FILE))?;
-    let test = score_test_split(&model, snapshot, &model_dir.join(PREDICTIONS_FILE))?;
+    let validation = read_scores(&reports.join(VALIDATION_FILE), cancelled)?;
+    let test = score_test_split(&model, snapshot, &model_dir.join(PREDICTIONS_FILE), cancelled)?;
     let test = field_reports(&model, test);
     let findings = Findings::new(model.config(), &test);
     Ok((test, field_reports(&model, validation), findings))
 }
 
 /// Reads scores written by the training process, by field.
-fn read_scores(path: &Path) -> Result<BTreeMap<String, Vec<ScoredExample>>, Interruption> {
+fn read_scores(path: &Path, cancelled: &CancellationToken) -> Result<BTreeMap<String, Vec<ScoredExample>>, Interruption> {
     let mut fields: BTreeMap<String, Vec<ScoredExample>> = BTreeMap::new();
-    for_each_line(path, |row: ReportRow| {
+    for_each_line(path, cancelled, |row: ReportRow| {
         fields.entry(row.field.clone()).or_default().push(row.into());
         Ok(())
     })?;

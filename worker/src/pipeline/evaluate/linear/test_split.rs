@@ -10,6 +10,7 @@ use aprendiz_inference::{FieldPrediction, Model, NgramCounter};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::interruption::Interruption;
 
@@ -45,6 +46,7 @@ pub(super) fn score_test_split(
     model: &Model,
     snapshot: &Path,
     predictions: &Path,
+    cancelled: &CancellationToken,
 ) -> Result<BTreeMap<String, Vec<ScoredExample>>, Interruption> {
     let path = snapshot.join("labels.json");
     let text = std::fs::read(&path).map_err(|error| Interruption::scratch(&path, &error))?;
@@ -53,7 +55,7 @@ pub(super) fn score_test_split(
     let mut out = BufWriter::new(file);
     let mut counter = NgramCounter::new();
     let mut fields: BTreeMap<String, Vec<ScoredExample>> = BTreeMap::new();
-    for_each_line(&snapshot.join("jsonl/test.jsonl"), |example: TestExample| {
+    for_each_line(&snapshot.join("jsonl/test.jsonl"), cancelled, |example: TestExample| {
         for prediction in model.predict_with(&mut counter, &example.text) {
             let Some(gold) = gold_label(&example, &labels, &prediction.field) else {
                 continue;
@@ -94,13 +96,17 @@ fn scored_example(gold: Option<String>, group: Option<String>, prediction: &Fiel
     }
 }
 
-/// Parses each line of a JSON Lines file.
+/// Parses each line of a JSON Lines file, until the attempt has been cancelled, because its result is not used.
 pub(super) fn for_each_line<T: DeserializeOwned>(
     path: &Path,
+    cancelled: &CancellationToken,
     mut visit: impl FnMut(T) -> Result<(), Interruption>,
 ) -> Result<(), Interruption> {
     let file = File::open(path).map_err(|error| Interruption::scratch(path, &error))?;
     for line in BufReader::new(file).lines() {
+        if cancelled.is_cancelled() {
+            return Err(Interruption::LeaseLost);
+        }
         let line = line.map_err(|error| Interruption::scratch(path, &error))?;
         visit(serde_json::from_str(&line).map_err(Interruption::broken_state)?)?;
     }

@@ -20,7 +20,7 @@ pub(crate) enum Command {
         step: Step,
     },
     Reap,
-    Reannounce,
+    Republish,
     Relay(Crash),
     /// Minutes pass.
     Advance(i64),
@@ -120,7 +120,7 @@ fn command() -> impl Strategy<Value = Command> {
         12 => (0..WORKERS, prop::bool::weighted(0.15)).prop_map(|(worker, evaluate_only)| Command::Claim { worker, evaluate_only }),
         40 => (run_pick(), attempt_pick(), step()).prop_map(|(run, attempt, step)| Command::Work { run, attempt, step }),
         4 => Just(Command::Reap),
-        2 => Just(Command::Reannounce),
+        2 => Just(Command::Republish),
         5 => prop_oneof![3 => Just(Crash::Never), 1 => Just(Crash::BeforeMarking), 1 => Just(Crash::AfterMarking)].prop_map(Command::Relay),
         6 => prop_oneof![3 => Just(20), 3 => Just(70), 1 => Just(1_500)].prop_map(Command::Advance),
     ]

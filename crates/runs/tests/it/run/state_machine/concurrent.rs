@@ -37,7 +37,7 @@ enum Command {
     Work { attempt: usize, step: Step },
     MakeDue(usize),
     Reap,
-    Reannounce,
+    Republish,
     Relay,
 }
 
@@ -50,7 +50,7 @@ fn command() -> impl Strategy<Value = Command> {
         40 => (0..4usize, step()).prop_map(|(attempt, step)| Command::Work { attempt, step }),
         4 => (0..8usize).prop_map(Command::MakeDue),
         5 => Just(Command::Reap),
-        3 => Just(Command::Reannounce),
+        3 => Just(Command::Republish),
         5 => Just(Command::Relay),
     ]
 }
@@ -228,7 +228,7 @@ impl Task {
                 sqlx::query(sql).bind(id).execute(&mut self.conn).await.map_err(RunsError::from)?;
             }
             Command::Reap => drop(reap_expired_leases(&mut self.conn, 100).await?),
-            Command::Reannounce => drop(republish_unclaimed(&mut self.conn, Duration::ZERO, 100).await?),
+            Command::Republish => drop(republish_unclaimed(&mut self.conn, Duration::ZERO, 100).await?),
             Command::Relay => self.relay().await?,
         }
         Ok(())

@@ -88,7 +88,7 @@ WHERE o.state = 'live' AND o.dataset_id IS NULL
     AND NOT EXISTS (SELECT FROM attempts x WHERE x.run_id = o.run_id AND x.number = o.attempt_number AND x.status = 'succeeded')
 UNION ALL
 SELECT 'a waiting run is never forgotten', r.id FROM r
-WHERE is_waiting AND announced_at IS NULL AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = r.id)
+WHERE is_waiting AND wakeup_published_at IS NULL AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = r.id)
 UNION ALL
 SELECT 'two killed children put the run in quarantine', r.id FROM r
 WHERE is_waiting AND (SELECT count(*) FROM attempts x WHERE x.run_id = r.id AND x.number >= r.first_attempt AND x.error_code = 'child_killed') >= 2

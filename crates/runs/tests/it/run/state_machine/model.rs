@@ -73,7 +73,7 @@ pub(crate) struct ModelRun {
     max_attempts: i32,
     run_after: i64,
     /// When it was last published, or else created.
-    announced_at: i64,
+    wakeup_published_at: i64,
     pub(crate) status: RunStatus,
     pub(crate) phase: Option<RunPhase>,
     pub(crate) attempts_used: i32,
@@ -83,7 +83,7 @@ pub(crate) struct ModelRun {
     pub(crate) has_dataset: bool,
     pub(crate) has_version: bool,
     /// It became claimable and was not published since.
-    pub(crate) needs_announcement: bool,
+    pub(crate) needs_wakeup: bool,
 }
 
 impl ModelRun {
@@ -99,7 +99,7 @@ impl ModelRun {
         self.status = status;
         self.phase = None;
         self.run_after = run_after;
-        self.needs_announcement = true;
+        self.needs_wakeup = true;
     }
 
     /// Only objects that the attempt declared report its end; others are unknown.
@@ -167,7 +167,7 @@ impl Model {
             priority: new.priority,
             max_attempts: new.max_attempts,
             run_after: self.now + if new.delayed { DELAY } else { 0 },
-            announced_at: self.now,
+            wakeup_published_at: self.now,
             status: RunStatus::Queued,
             phase: None,
             attempts_used: 0,
@@ -176,7 +176,7 @@ impl Model {
             attempts: Vec::new(),
             has_dataset: false,
             has_version: false,
-            needs_announcement: true,
+            needs_wakeup: true,
         });
         (Outcome::Done, None)
     }
@@ -251,13 +251,13 @@ impl Model {
     /// Whether the run must be in the next batch of a relay.
     pub(crate) fn is_due(&self, run: usize) -> bool {
         let run = &self.runs[run];
-        run.waits() && run.needs_announcement && run.run_after <= self.now
+        run.waits() && run.needs_wakeup && run.run_after <= self.now
     }
 
     /// Records the publication of a run; with `in_redis` its outbox entry is deleted.
     pub(crate) fn mark_published(&mut self, run: usize, in_redis: bool) {
-        self.runs[run].announced_at = self.now;
-        self.runs[run].needs_announcement &= !in_redis;
+        self.runs[run].wakeup_published_at = self.now;
+        self.runs[run].needs_wakeup &= !in_redis;
     }
 
     /// Publishes long unclaimed runs without an outbox entry again. Returns how many.
@@ -265,8 +265,8 @@ impl Model {
         let overdue = self.now - UNCLAIMED;
         let mut again = 0;
         for (run, in_outbox) in self.runs.iter_mut().zip(in_outbox) {
-            if run.waits() && run.run_after < overdue && run.announced_at < overdue && !in_outbox {
-                run.needs_announcement = true;
+            if run.waits() && run.run_after < overdue && run.wakeup_published_at < overdue && !in_outbox {
+                run.needs_wakeup = true;
                 again += 1;
             }
         }

@@ -105,7 +105,7 @@ impl World<'_> {
                 same("reaped", expected, (reaped.requeued, reaped.failed, reaped.cancelled))?;
                 Ok(if expected == (0, 0, 0) { Outcome::Nothing } else { Outcome::Done })
             }
-            Command::Reannounce => {
+            Command::Republish => {
                 let expected = if self.system.has_due_wakeup().await { 0 } else { self.model.republish(&self.in_outbox) };
                 same("published again", expected, self.system.republish().await.map_err(|error| error.to_string())?)?;
                 Ok(if expected == 0 { Outcome::Nothing } else { Outcome::Done })
@@ -167,8 +167,8 @@ impl World<'_> {
             same(&run("dataset"), model.has_dataset, seen.has_dataset)?;
             same(&run("version"), model.has_version, seen.has_version)?;
             same(&run("attempts"), model.attempts.iter().map(|attempt| attempt.status).collect::<Vec<_>>(), seen.attempts.clone())?;
-            if model.waits() && model.needs_announcement && !seen.in_outbox {
-                return Err(format!("run {index} waits unannounced and is not in the outbox"));
+            if model.waits() && model.needs_wakeup && !seen.in_outbox {
+                return Err(format!("run {index} waits unpublished and is not in the outbox"));
             }
         }
         self.in_outbox = seen.iter().map(|run| run.in_outbox).collect();
@@ -182,7 +182,7 @@ impl World<'_> {
         // as if Redis lost every wake-up
         self.execute(&Command::Relay(Crash::Never)).await?;
         self.execute(&Command::Advance(1_500)).await?;
-        self.execute(&Command::Reannounce).await?;
+        self.execute(&Command::Republish).await?;
         if let Some(run) = (0..self.ids.len()).find(|run| self.model.runs[*run].waits() && !self.in_outbox[*run]) {
             return Err(format!("run {run} waits without a pending wake-up"));
         }

@@ -75,11 +75,11 @@ pub(crate) async fn work(
     match step {
         Step::Renew => renew_lease(conn, attempt, minutes(LEASE)).await,
         Step::AskForCancellation => cancel_was_requested(conn, attempt).await.map(drop),
-        Step::EnterPhase(phase) => enter_phase(conn, attempt, *phase).await,
+        Step::EnterPhase(phase) => enter_phase(conn, attempt, uuid::Uuid::now_v7(), *phase).await,
         Step::Progress { with_event } => {
             record_progress(conn, attempt, &json!({ "step": 1 }), with_event.then_some(EventKind::Metric)).await
         }
-        Step::Event => record_attempt_event(conn, attempt, EventKind::Log, &json!({ "text": "working" })).await,
+        Step::Event => record_attempt_event(conn, attempt, uuid::Uuid::now_v7(), EventKind::Log, &json!({ "text": "working" })).await,
         Step::UseDataset => {
             let mut tx = conn.begin().await?;
             lock_attempt(&mut tx, attempt).await?;
@@ -226,7 +226,7 @@ impl System {
     /// Lets time pass: every time of every row moves into the past.
     pub(crate) async fn advance(&mut self, minutes: i64) {
         let moved: &[(&str, &[&str])] = &[
-            ("training_runs", &["created_at", "run_after", "announced_at", "started_at", "finished_at", "cancel_requested_at"]),
+            ("training_runs", &["created_at", "run_after", "wakeup_published_at", "started_at", "finished_at", "cancel_requested_at"]),
             ("attempts", &["lease_expires_at", "heartbeat_at", "started_at", "finished_at"]),
             ("outbox", &["created_at", "due_at"]),
             ("objects", &["created_at", "live_at"]),

@@ -1,0 +1,5 @@
+//! Legacy review files.
+
+pub(crate) mod legacy_csv;
+mod spreadsheets;
+mod suspicious_values;

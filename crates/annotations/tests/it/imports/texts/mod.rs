@@ -1,0 +1,5 @@
+//! Texts of documents, and copies of them.
+
+mod addresses;
+mod evidence;
+mod html;

@@ -1,0 +1,57 @@
+//! Counts of stored predictions by accepted and predicted value.
+
+use aprendiz_dataset::{Selection, reviewed_predictions};
+use futures::TryStreamExt as _;
+use uuid::Uuid;
+
+use crate::corpus::{Corpus, day};
+use crate::test_database::with_corpus;
+
+async fn predict(corpus: &mut Corpus, document: Uuid, field: &str, version: &str, value: &[&str]) {
+    sqlx::query("INSERT INTO extractions (document_id, field, extractor_version, value, predicted_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(document)
+        .bind(field)
+        .bind(version)
+        .bind(value)
+        .bind(day(version.len().try_into().unwrap()))
+        .execute(&mut corpus.conn)
+        .await
+        .unwrap();
+}
+
+#[test]
+fn equal_pairs_are_counted_and_a_group_of_near_duplicates_counts_once_in_each_field() {
+    with_corpus(async |corpus| {
+        corpus.categorical("law").await;
+        corpus.categorical("type").await;
+        let mut documents = Vec::new();
+        for number in 0..5 {
+            documents.push(corpus.document("train", &format!("text {number}")).await);
+        }
+        // the first three documents are copies; the values of one differ
+        for document in &documents[..3] {
+            corpus.split(*document, 2, "copies", "train").await;
+        }
+        for (index, document) in documents.iter().enumerate() {
+            corpus.review(*document, "law", Some(if index == 2 { "Utah" } else { "Texas" })).await;
+            predict(corpus, *document, "law", "1", &["Ohio"]).await;
+            predict(corpus, *document, "law", "22", &["Texas"]).await;
+        }
+        corpus.review(documents[0], "type", None).await;
+        corpus.review(documents[1], "type", None).await;
+
+        let request = corpus.request(&["type", "law"]).await;
+        let selection = Selection::resolve(&mut corpus.conn, request).await.unwrap();
+        let rows: Vec<_> = reviewed_predictions(&mut corpus.conn, &selection).try_collect().await.unwrap();
+        let fields: Vec<&str> = rows.iter().map(|row| row.field.as_str()).collect();
+        assert_eq!(fields, ["law", "law", "type"]);
+        let mut law: Vec<_> =
+            rows[..2].iter().map(|row| (row.accepted_label(), row.predicted_label(), row.documents, row.groups)).collect();
+        law.sort();
+        let label = |text: &str| Some(text.to_owned());
+        // the first document of the group is in the row of its value
+        assert_eq!(law, [(label("Texas"), label("Texas"), 4, 3), (label("Utah"), label("Texas"), 1, 0)]);
+        let kind = &rows[2];
+        assert_eq!((kind.accepted_label(), kind.predicted_label(), kind.documents, kind.groups), (None, None, 2, 1));
+    });
+}

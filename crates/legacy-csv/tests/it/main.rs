@@ -1,0 +1,8 @@
+//! Reads review files as spreadsheets, data frames and people write them.
+
+#![expect(clippy::unwrap_used, reason = "a failed step of a test should stop it there")]
+
+mod cells;
+mod ids;
+mod reading;
+mod whole_files;

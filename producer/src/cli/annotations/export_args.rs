@@ -1,0 +1,66 @@
+//! Arguments of `aprendiz annotations export`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Arguments of `aprendiz annotations export`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aprendiz annotations export --to annotations.jsonl                    all fields of all documents, with history
+  aprendiz annotations export --format parquet --to annotations.parquet
+  aprendiz annotations export --format label-studio --project 7 --to tasks.json
+  aprendiz annotations export --fields governing_law | jq .accepted_value
+
+The Label Studio formats export documents of the source label-studio unless --source is set.")]
+pub(crate) struct ExportArgs {
+    /// File format
+    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+    pub(super) format: Format,
+    /// Output file, which must not exist; `-` for standard output
+    #[arg(long, value_name = "FILE|-", default_value = "-")]
+    pub(super) to: PathBuf,
+    /// Filter by document source
+    #[arg(long)]
+    pub(super) source: Option<String>,
+    /// Filter by project
+    #[arg(long)]
+    pub(super) project: Option<String>,
+    /// Fields to export, comma-separated (default: all)
+    #[arg(long)]
+    pub(super) fields: Option<String>,
+    /// Export the state at a position or time, such as 2026-11-21T08:00:00Z
+    #[arg(long, value_name = "POSITION|TIME")]
+    pub(super) as_of: Option<String>,
+    /// Resume after this row of an earlier export: DOCUMENT_ID/FIELD, or DOCUMENT_ID for tasks
+    #[arg(long, value_name = "ROW", requires = "as_of")]
+    pub(super) after: Option<String>,
+    /// Maximum number of rows or tasks
+    #[arg(long)]
+    pub(super) limit: Option<u64>,
+}
+
+/// File format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// JSON lines: one line per document field, with its history
+    Jsonl,
+    /// Parquet: one row per document field, with its history
+    Parquet,
+    /// Label Studio tasks with annotations and predictions
+    LabelStudio,
+    /// Label Studio tasks with predictions only, for pre-annotation
+    LabelStudioPredictions,
+}
+
+impl Format {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Parquet => "parquet",
+            Self::LabelStudio => "label-studio",
+            Self::LabelStudioPredictions => "label-studio-predictions",
+        }
+    }
+}
