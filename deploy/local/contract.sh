@@ -72,6 +72,8 @@ contract_start() {
     export DATABASE_URL=${DATABASE_URL%/*}/$contract_database
     export APRENDIZ_LISTEN=127.0.0.1:$CONTRACT_PORT APRENDIZ_URL=http://127.0.0.1:$CONTRACT_PORT
     export APRENDIZ_BUCKET_PREFIX=contract/ APRENDIZ_QUEUE_PREFIX=contract
+    # the generated requests try many unknown keys
+    export APRENDIZ_MAX_AUTH_FAILURES_PER_MINUTE=0
     "$bin/aprendiz" migrate >"$logs/contract-migrate.log" || { show_log "$logs/contract-migrate.log"; die "migrate failed"; }
     start_process contract-serve "$bin/aprendiz" serve
     start_process contract-worker "$bin/aprendiz-worker"

@@ -14,12 +14,12 @@ use axum::http::HeaderValue;
 use clap::Args;
 use secrecy::SecretString;
 
+use crate::limits::settings::{ClientLimits, MAX_BYTES};
+
 /// A day, in seconds.
 const DAY: f64 = 86_400.0;
 /// Ten years, in seconds: the limit of how long something is kept.
 const MAX_RETENTION: f64 = 3_650.0 * DAY;
-/// A pebibyte: the limit of the size limits.
-const MAX_BYTES: u64 = 1 << 50;
 
 /// Configuration of `aprendiz serve`.
 pub(crate) struct ServerConfig {
@@ -57,7 +57,8 @@ pub(crate) struct ApiConfig {
     pub(crate) max_import_decompressed_bytes: u64,
     /// `APRENDIZ_REQUEST_TIMEOUT_SECONDS`, default 30, 1 to 3600: request timeout; imports, downloads and event streams have none.
     pub(crate) request_timeout: Duration,
-    /// `APRENDIZ_MAX_REQUESTS`, default 256, 1 to 100000: maximum number of concurrent requests; further ones are rejected with 503.
+    /// `APRENDIZ_MAX_REQUESTS`, default 256, 1 to 100000: maximum number of ordinary requests that are handled at the same time; further
+    /// ones are rejected with 503.
     pub(crate) max_requests: usize,
     /// `APRENDIZ_SPLIT_RATIOS`, default `0.7,0.15,0.15`: fractions of train, validation and test for new documents. Existing documents keep
     /// their split.
@@ -66,6 +67,8 @@ pub(crate) struct ApiConfig {
     pub(crate) model_cache_dir: PathBuf,
     /// `APRENDIZ_MODEL_CACHE_SIZE`, default 4, 1 to 1000: number of models kept in memory for predictions.
     pub(crate) model_cache_size: usize,
+    /// Limits on clients that are slow or many.
+    pub(crate) clients: ClientLimits,
 }
 
 /// URL and API key; flags of every command that is a client of the API.
@@ -123,18 +126,20 @@ impl SweepConfig {
 impl ApiConfig {
     fn read<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Self> {
         let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let max_import_bytes = env.number("APRENDIZ_MAX_IMPORT_BYTES", 4 << 30, 1..=MAX_BYTES)?;
         let default_model = env.text("APRENDIZ_DEFAULT_MODEL").unwrap_or_else(|| "default".to_owned());
         Ok(Self {
             listen: env.address("APRENDIZ_LISTEN")?.unwrap_or(listen),
             cors_origins: origins(env)?,
             default_model: ModelName::try_from(default_model).map_err(|error| anyhow!("APRENDIZ_DEFAULT_MODEL: {error}"))?,
-            max_import_bytes: env.number("APRENDIZ_MAX_IMPORT_BYTES", 4 << 30, 1..=MAX_BYTES)?,
+            max_import_bytes,
             max_import_decompressed_bytes: env.number("APRENDIZ_MAX_IMPORT_DECOMPRESSED_BYTES", 64 << 30, 1..=MAX_BYTES)?,
             request_timeout: env.seconds("APRENDIZ_REQUEST_TIMEOUT_SECONDS", 30.0, 1.0..=3600.0)?,
             max_requests: env.number("APRENDIZ_MAX_REQUESTS", 256, 1..=100_000)?,
             split_ratios: ratios(env)?,
             model_cache_dir: cache_dir(env),
             model_cache_size: env.number("APRENDIZ_MODEL_CACHE_SIZE", 4, 1..=1_000)?,
+            clients: ClientLimits::read(env, max_import_bytes)?,
         })
     }
 }

@@ -3,7 +3,9 @@
 mod api;
 mod cli;
 mod config;
+mod connection;
 mod database;
+mod limits;
 mod server;
 
 use std::process::ExitCode;

@@ -121,8 +121,15 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             ),
         };
         let direct = self.secret(DIRECT_URL)?.map(|url| parse_url(DIRECT_URL, url.expose_secret())).transpose()?;
-        let connections = self.number("APRENDIZ_DATABASE_CONNECTIONS", 16, 2..=1_000)?;
-        Ok(DatabaseConfig { options, direct, connections })
+        Ok(DatabaseConfig { options, direct, connections: self.database_connections()? })
+    }
+
+    /// Reads `APRENDIZ_DATABASE_CONNECTIONS`, of which other limits are parts.
+    ///
+    /// # Errors
+    /// The number is not within its range.
+    pub fn database_connections(&self) -> Result<u32> {
+        self.number("APRENDIZ_DATABASE_CONNECTIONS", 16, 2..=1_000)
     }
 }
 

@@ -67,6 +67,14 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         self.bounded(name, default, range, "a whole number")
     }
 
+    /// The number with or without decimals in a variable, or the default if the variable is not set.
+    ///
+    /// # Errors
+    /// As [`Self::number`].
+    pub fn decimal(&self, name: &str, default: f64, range: RangeInclusive<f64>) -> Result<f64> {
+        self.bounded(name, default, range, "a number")
+    }
+
     /// The duration in a variable, in seconds with or without decimals, or the default if the variable is not set.
     ///
     /// # Errors

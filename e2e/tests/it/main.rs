@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 mod annotations;
+mod clients;
 mod datasets;
 mod faults;
 mod fixture;

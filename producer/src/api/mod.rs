@@ -16,7 +16,6 @@ mod runs;
 mod state;
 mod workers;
 
-pub(crate) use self::http::body_reader::BodyReader;
 pub(crate) use self::router::router;
 pub(crate) use self::runs::event_hub::EventHub;
 pub(crate) use self::state::AppState;

@@ -19,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api::annotations::export::POSITION_HEADER;
 use crate::api::http::error::ApiError;
 use crate::api::http::operation::routes;
+use crate::api::http::slots::RequestClass;
 use crate::api::http::{auth, limits, nul};
 use crate::api::operations::metrics::record_request;
 use crate::api::state::AppState;
@@ -34,12 +35,9 @@ static OPENAPI_JSON: LazyLock<String> = LazyLock::new(|| open_api().to_json().un
 
 /// Every route of the API. All of them are declared with `routes!`, so the OpenAPI document is complete.
 ///
-/// `timed` wraps the routes that have a request timeout, `limited` all routes except the probes.
-fn all_routes(
-    timed: impl FnOnce(OpenApiRouter<AppState>) -> OpenApiRouter<AppState>,
-    limited: impl FnOnce(OpenApiRouter<AppState>) -> OpenApiRouter<AppState>,
-) -> OpenApiRouter<AppState> {
-    let with_timeout = OpenApiRouter::new()
+/// `admit` wraps all routes except the probes, by their class.
+fn all_routes(admit: impl Fn(RequestClass, OpenApiRouter<AppState>) -> OpenApiRouter<AppState>) -> OpenApiRouter<AppState> {
+    let ordinary = OpenApiRouter::new()
         .merge(training_runs::routes())
         .merge(workers::routes())
         .merge(operations::routes())
@@ -51,23 +49,26 @@ fn all_routes(
         .merge(annotations::routes())
         .merge(reviews::routes())
         .merge(legacy::routes());
-    let without_timeout = OpenApiRouter::new()
-        .merge(training_runs::untimed_routes())
-        .merge(imports::untimed_routes())
+    let long_reads = OpenApiRouter::new()
         .merge(annotations::untimed_routes())
         .merge(documents::untimed_routes())
         .merge(datasets::untimed_routes())
         .merge(models::untimed_routes())
         .merge(legacy::untimed_routes());
+    let admitted = |class, routes| admit(class, limits::describe(class, routes));
     let probes = operations::probes().routes(routes!(document));
     OpenApiRouter::with_openapi(openapi::base())
-        .merge(limited(limits::describe_concurrency_limit(timed(limits::describe_timeout(with_timeout)).merge(without_timeout))))
+        .merge(admitted(RequestClass::Ordinary, ordinary))
+        .merge(admitted(RequestClass::Prediction, models::prediction_routes()))
+        .merge(admitted(RequestClass::Upload, imports::untimed_routes()))
+        .merge(admitted(RequestClass::LongRead, long_reads))
+        .merge(admitted(RequestClass::EventStream, training_runs::untimed_routes()))
         .merge(probes)
 }
 
 /// The OpenAPI document of all routes.
 pub(super) fn open_api() -> utoipa::openapi::OpenApi {
-    let mut document = all_routes(|routes| routes, |routes| routes).into_openapi();
+    let mut document = all_routes(|_, routes| routes).into_openapi();
     nul::describe(&mut document);
     openapi::complete(&mut document);
     document
@@ -84,10 +85,13 @@ async fn document() -> Response {
 
 /// The HTTP service.
 pub(crate) fn router(state: AppState) -> Router {
-    let timed = |routes: OpenApiRouter<AppState>| routes.layer(middleware::from_fn_with_state(state.clone(), limits::request_timeout));
-    let limited = |routes: OpenApiRouter<AppState>| routes.layer(middleware::from_fn_with_state(state.clone(), limits::limit_concurrency));
+    let admit = |class: RequestClass, routes: OpenApiRouter<AppState>| {
+        let routes =
+            if class.has_timeout() { routes.layer(middleware::from_fn_with_state(state.clone(), limits::request_timeout)) } else { routes };
+        routes.layer(middleware::from_fn_with_state((state.clone(), class), limits::admit))
+    };
     let cors = cors(&state.config);
-    let router = Router::from(all_routes(timed, limited))
+    let router = Router::from(all_routes(admit))
         .fallback(async || ApiError::not_found("no such route: see /openapi.json"))
         .method_not_allowed_fallback(async || {
             ApiError::new(

@@ -11,11 +11,15 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::http::compute::Compute;
+use crate::api::http::slots::Slots;
 use crate::api::models::model_cache::ModelCache;
 use crate::api::operations::metrics_snapshot::MetricsSnapshot;
 use crate::api::operations::redis_probe::RedisProbe;
 use crate::api::runs::event_hub::EventHub;
 use crate::config::ApiConfig;
+use crate::limits::auth_failures::AuthFailures;
+use crate::limits::quota::Quota;
 use crate::server::task_health::TaskHealth;
 
 /// Shared state; cheap to clone.
@@ -31,10 +35,16 @@ pub(crate) struct AppState {
     pub(crate) recorder: PrometheusHandle,
     /// Metrics of the installation, as last read from the database.
     pub(crate) metrics: Arc<MetricsSnapshot>,
-    /// One permit per request that may be handled at the same time.
-    pub(crate) admission: Arc<Semaphore>,
-    /// One permit per concurrent verification: each reads a whole snapshot.
-    pub(crate) verifications: Arc<Semaphore>,
+    /// What the requests of all clients share.
+    pub(crate) slots: Arc<Slots>,
+    /// Failed authentications by address.
+    pub(crate) auth_failures: Arc<AuthFailures>,
+    /// Runs work that takes processor time.
+    pub(crate) compute: Compute,
+    /// One verification at a time: each reads a whole snapshot.
+    pub(crate) verifications: Arc<Quota>,
+    /// One permit per import that may use a connection of the pool.
+    pub(crate) import_turns: Arc<Semaphore>,
     /// Notified when an import is enqueued, so that the import worker starts without waiting for its next poll.
     pub(crate) imports: Arc<Notify>,
     /// Health of the background tasks of this process.
@@ -63,8 +73,11 @@ impl AppState {
             database,
             models: Arc::new(ModelCache::new(store.clone(), config.model_cache_dir.clone(), config.model_cache_size)),
             store,
-            admission: Arc::new(Semaphore::new(config.max_requests)),
-            verifications: Arc::new(Semaphore::new(1)),
+            slots: Arc::new(Slots::new(&config.clients, config.max_requests, config.max_import_bytes)),
+            auth_failures: Arc::new(AuthFailures::new(config.clients.max_auth_failures)),
+            compute: Compute::new(),
+            verifications: Quota::new(1, 1),
+            import_turns: Arc::new(Semaphore::new(config.clients.concurrent_imports)),
             imports: Arc::default(),
             task_health: Arc::default(),
             started_at: Instant::now(),

@@ -17,7 +17,7 @@ pub(crate) enum CliError {
     RunEnded,
     /// The API cannot be reached, a proxy does not reach it, or a response was cut off.
     Unreachable(String),
-    /// The API cannot serve the request at the moment (503).
+    /// The API cannot serve the request at the moment (503), or not for this API key or address (429).
     Unavailable(String),
 }
 

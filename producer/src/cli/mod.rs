@@ -149,7 +149,8 @@ Environment variables:
   APRENDIZ_MAX_IMPORT_BYTES                maximum size of an upload (default: 4 GiB)
   APRENDIZ_MAX_IMPORT_DECOMPRESSED_BYTES   maximum decompressed size of an upload (default: 64 GiB)
   APRENDIZ_REQUEST_TIMEOUT_SECONDS         request timeout (default: 30)
-  APRENDIZ_MAX_REQUESTS                    maximum number of concurrent requests (default: 256)
+  APRENDIZ_MAX_REQUESTS                    maximum number of concurrent ordinary requests (default: 256)
+  APRENDIZ_TRUSTED_PROXIES                 proxies whose X-Forwarded-For is believed, comma-separated (default: none)
   APRENDIZ_DATABASE_CONNECTIONS            maximum number of database connections (default: 16)
   APRENDIZ_QUEUE_PREFIX                    prefix of Redis keys (default: aprendiz)
   APRENDIZ_BUCKET_PREFIX                   prefix of object keys (default: none)
@@ -162,6 +163,8 @@ Environment variables:
   APRENDIZ_CHECKPOINT_KEEP_SECONDS         checkpoint retention of failed and cancelled runs (default: 604800)
   APRENDIZ_LOG_FORMAT                      text or json (default: text on a terminal, otherwise json)
   RUST_LOG                                 log filter (default: info)
+
+Limits on slow clients, uploads and connections have variables of their own: docs/OPERATIONS.md.
 
 DATABASE_URL, REDIS_URL and PGPASSWORD can also be read from files: set DATABASE_URL_FILE and so on.";
 

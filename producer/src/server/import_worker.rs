@@ -23,7 +23,7 @@ use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::api::BodyReader;
+use crate::server::body_reader::BodyReader;
 use crate::server::task_health::TaskHealth;
 
 /// Lease of an import. An import worker without renewals for this time counts as dead.

@@ -15,6 +15,8 @@ pub(crate) const REAPED_ATTEMPTS: &str = "aprendiz_reaped_total";
 pub(crate) const SWEPT_OBJECTS: &str = "aprendiz_swept_objects_total";
 pub(crate) const REQUESTS: &str = "aprendiz_http_requests_total";
 pub(crate) const REQUEST_SECONDS: &str = "aprendiz_http_request_duration_seconds";
+pub(crate) const REJECTED: &str = "aprendiz_http_rejected_total";
+pub(crate) const SLOTS: &str = "aprendiz_http_slots_used";
 pub(crate) const CONNECTIONS: &str = "aprendiz_database_connections";
 
 /// Bucket bounds in seconds, from a probe up to the default request timeout.
@@ -50,11 +52,14 @@ fn describe() {
     describe_counter!(SWEPT_OBJECTS, "Unreferenced objects deleted from the bucket by this process");
     describe_counter!(REQUESTS, "HTTP requests by method, route and status");
     describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "Time until the response headers in seconds, by route");
+    describe_counter!(REJECTED, "Requests and connections rejected because a limit was reached, by limit");
+    describe_gauge!(SLOTS, "Slots in use, by class of request");
     describe_gauge!(CONNECTIONS, "Database connections of the API pool, by state");
     // initialized to 0, because a rate needs a previous value
     for name in [WAKEUPS_PUBLISHED, RELAY_ERRORS, SWEPT_OBJECTS] {
         counter!(name).absolute(0);
     }
+    counter!(REJECTED, "limit" => "requests").absolute(0);
     for outcome in ["requeued", "failed", "cancelled"] {
         counter!(REAPED_ATTEMPTS, "outcome" => outcome).absolute(0);
     }

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use crate::api::{AppState, EventHub, router};
 use crate::config::ServerConfig;
+use crate::connection::{self, ConnectionLimits};
 use crate::database;
 use crate::server::import_worker::{self, ImportWorkerConfig};
 use crate::server::task_health::{self, TaskHealth};
@@ -92,16 +93,15 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
     background_tasks.push(("import_worker", import_worker.abort_handle()));
     let reports = tasks.spawn(task_health::report(database.clone(), healths.clone(), changed, shutdown.clone()));
     background_tasks.push(("task_reports", reports.abort_handle()));
+    let connection_limits = ConnectionLimits::new(&config.api.clients);
     let mut state = AppState::new(database.clone(), store, config.queue, config.api, events, recorder, shutdown.clone(), background_tasks);
     state.imports = imports;
     state.task_health = healths.into();
 
     tokio::spawn(stop_on_signal(shutdown.clone())?);
     info!(address = %listener.local_addr()?, relay = options.relay, reaper = options.reaper, "serving");
-    let stopping = shutdown.clone();
-    let serving = axum::serve(listener, router(state)).with_graceful_shutdown(stopping.cancelled_owned()).into_future();
     tokio::select! {
-        outcome = serving => outcome.context("serving")?,
+        () = connection::serve(listener, router(state), connection_limits, shutdown.clone()) => {}
         () = async { shutdown.cancelled().await; tokio::time::sleep(SHUTDOWN_GRACE_PERIOD).await } => {
             warn!(grace_seconds = SHUTDOWN_GRACE_PERIOD.as_secs(), "aborting requests that are still in flight");
         }

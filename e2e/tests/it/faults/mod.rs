@@ -1,5 +1,6 @@
 //! Real faults of every service and process. `./dev faults` runs the ignored ones too, which take minutes or need root.
 
+mod clients;
 mod memory;
 mod network;
 mod object_store;

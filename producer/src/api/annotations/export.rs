@@ -5,7 +5,6 @@ use std::io;
 use aprendiz_annotations::export::{ExportCursor, ExportReader, ExportSelection, ExportedDocument, TaskParts, field_types};
 use aprendiz_runs::resolve_position;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -20,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api::annotations::export_encoder::Encoder;
 use crate::api::http::as_of::AsOf;
 use crate::api::http::auth::Viewer;
-use crate::api::http::dedicated_connection;
+use crate::api::http::dedicated_connection::{DedicatedConnection, DedicatedConnections};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiQuery;
 use crate::api::http::media::{Binary, JsonLines};
@@ -28,8 +27,8 @@ use crate::api::http::operation::routes;
 use crate::api::http::stored_file::{attachment, insert};
 use crate::api::state::AppState;
 
-/// Chunks read ahead of the client.
-const READ_AHEAD_CHUNKS: usize = 2;
+/// Chunks read ahead of the client. A slow client holds this many, the one being sent and the next batch in memory.
+const READ_AHEAD_CHUNKS: usize = 1;
 /// Response header with the position of the export.
 pub(in crate::api) const POSITION_HEADER: HeaderName = HeaderName::from_static("aprendiz-position");
 /// Source of documents that came from Label Studio. Importing others into Label Studio would create new tasks there.
@@ -97,11 +96,11 @@ struct ExportQuery {
         (status = 422, description = "`unknown_field`: a field does not exist; `future_time`: `as_of` is in the future", body = Problem),
     ),
 )]
-async fn export(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuery<ExportQuery>) -> Result<Response, ApiError> {
+async fn export(_: Viewer, database: DedicatedConnections, ApiQuery(query): ApiQuery<ExportQuery>) -> Result<Response, ApiError> {
     let format = query.format;
     let after = query.after.as_deref().map(parse_cursor).transpose()?;
     let as_of = query.as_of.as_deref().map(AsOf::parse).transpose()?;
-    let mut conn = dedicated_connection::connect(&state.database).await?;
+    let mut conn = database.connect().await?;
     let fields = parse_fields(&mut conn, query.fields.as_deref()).await?;
     let position = match as_of {
         Some(as_of) => as_of.position(&mut conn).await?,
@@ -174,7 +173,7 @@ async fn parse_fields(conn: &mut PgConnection, given: Option<&str>) -> Result<Ve
 
 /// Encodes and sends one batch while the next one is read.
 async fn send(
-    mut conn: PgConnection,
+    mut conn: DedicatedConnection,
     mut reader: ExportReader,
     mut documents: Vec<ExportedDocument>,
     mut encoder: Encoder,

@@ -2,14 +2,13 @@
 
 use aprendiz_dataset::inspect::{Change, DatasetDiff, changes, diff};
 use axum::Json;
-use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use crate::api::http::auth::Viewer;
-use crate::api::http::dedicated_connection;
+use crate::api::http::dedicated_connection::DedicatedConnections;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
@@ -58,14 +57,14 @@ struct DiffPage {
     ),
 )]
 async fn compare(
-    State(state): State<AppState>,
     _: Viewer,
+    database: DedicatedConnections,
     ApiPath((id, other)): ApiPath<(Uuid, Uuid)>,
     ApiQuery(query): ApiQuery<DiffQuery>,
 ) -> Result<Json<DiffPage>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
-    let mut conn = dedicated_connection::connect(&state.database).await?;
+    let mut conn = database.connect().await?;
     let summary = match after {
         None => Some(diff(&mut conn, id, other).await?),
         Some(_) => None,

@@ -2,13 +2,12 @@
 
 use aprendiz_dataset::inspect::{DatasetLineage, DatasetValue, lineage as load_lineage, load_snapshot, values};
 use axum::Json;
-use axum::extract::State;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use crate::api::http::auth::Viewer;
-use crate::api::http::dedicated_connection;
+use crate::api::http::dedicated_connection::DedicatedConnections;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
@@ -29,8 +28,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         (status = 404, description = "Snapshot not found", body = Problem),
     ),
 )]
-async fn lineage(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DatasetLineage>, ApiError> {
-    let mut conn = dedicated_connection::connect(&state.database).await?;
+async fn lineage(_: Viewer, database: DedicatedConnections, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DatasetLineage>, ApiError> {
+    let mut conn = database.connect().await?;
     Ok(Json(load_lineage(&mut conn, id).await?))
 }
 
@@ -54,14 +53,14 @@ struct EventQuery {
     ),
 )]
 async fn events(
-    State(state): State<AppState>,
     _: Viewer,
+    database: DedicatedConnections,
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(query): ApiQuery<EventQuery>,
 ) -> Result<Json<Page<DatasetValue>>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
-    let mut conn = dedicated_connection::connect(&state.database).await?;
+    let mut conn = database.connect().await?;
     let snapshot = load_snapshot(&mut conn, id).await?;
     let found = values(&mut conn, &snapshot, after.as_ref(), limit + 1).await?;
     Ok(Json(Page::from_items(found, limit, |value| encode_json_cursor(&value.cursor()))))

@@ -2,13 +2,12 @@
 
 use aprendiz_dataset::inspect::{Conflict, DatasetReport, conflicts as list_conflicts, load_snapshot, report as report_on};
 use axum::Json;
-use axum::extract::State;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use crate::api::http::auth::Viewer;
-use crate::api::http::dedicated_connection;
+use crate::api::http::dedicated_connection::DedicatedConnections;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
@@ -28,8 +27,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         (status = 410, description = "A document of the snapshot was erased", body = Problem),
     ),
 )]
-async fn report(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DatasetReport>, ApiError> {
-    let mut conn = dedicated_connection::connect(&state.database).await?;
+async fn report(_: Viewer, database: DedicatedConnections, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DatasetReport>, ApiError> {
+    let mut conn = database.connect().await?;
     Ok(Json(report_on(&mut conn, id).await?))
 }
 
@@ -55,14 +54,14 @@ struct ConflictQuery {
     ),
 )]
 async fn conflicts(
-    State(state): State<AppState>,
     _: Viewer,
+    database: DedicatedConnections,
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(query): ApiQuery<ConflictQuery>,
 ) -> Result<Json<Page<Conflict>>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
-    let mut conn = dedicated_connection::connect(&state.database).await?;
+    let mut conn = database.connect().await?;
     let snapshot = load_snapshot(&mut conn, id).await?.with_content()?;
     let found = list_conflicts(&mut conn, &snapshot, after.as_ref(), limit + 1).await?;
     Ok(Json(Page::from_items(found, limit, |conflict| encode_json_cursor(&conflict.cursor()))))

@@ -11,8 +11,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
+use crate::api::http::admission::{Admission, exhausted_error};
 use crate::api::http::auth::Viewer;
-use crate::api::http::dedicated_connection;
+use crate::api::http::dedicated_connection::DedicatedConnections;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
@@ -21,6 +22,8 @@ use crate::api::state::AppState;
 
 /// Size of a read in bytes.
 const CHUNK_BYTES: usize = 256 * 1024;
+/// Database connections of a verification, one for each of the two streams that it joins.
+const CONNECTIONS: u64 = 2;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(verify))
@@ -66,23 +69,28 @@ pub(in crate::api) enum FileState {
 
 /// Rebuilds the rows of a dataset snapshot from the events and compares them
 ///
-/// A server runs one verification at a time; further requests wait. A verification stops when the client disconnects.
+/// A server runs one verification at a time; further requests wait for a limited time. A verification stops when the client disconnects.
 #[utoipa::path(
     post, path = "/v1/datasets/{id}/verify", tag = "datasets", params(("id" = Uuid, Path), VerifyQuery),
     responses(
         (status = 200, description = "The verdict, also for a snapshot that does not match", body = FullVerification),
         (status = 404, description = "Snapshot not found", body = Problem),
+        (status = 503, description = "`overloaded`: other verifications are running; `server_unavailable`: the server stops", body = Problem),
     ),
 )]
 async fn verify(
     State(state): State<AppState>,
     _: Viewer,
+    admission: Admission,
+    database: DedicatedConnections,
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(query): ApiQuery<VerifyQuery>,
 ) -> Result<Json<FullVerification>, ApiError> {
-    let _permit = state.verifications.acquire().await.map_err(ApiError::internal)?;
+    let turn = state.verifications.take(admission.key(), 1, state.config.clients.admission_wait).await;
+    let _turn = turn.map_err(|exhausted| exhausted_error("verifications", "verifications", exhausted))?;
+    let _connections = database.reserve(CONNECTIONS).await?;
     // dropping this future drops its connections, so a disconnected client cancels it; only shutdown must be handled here
-    let rows = state.shutdown.run_until_cancelled(verify_rows(&dedicated_connection::session(&state.database), id)).await;
+    let rows = state.shutdown.run_until_cancelled(verify_rows(database.session(), id)).await;
     let rows = rows.ok_or_else(|| ApiError::service_unavailable("server", anyhow::anyhow!("the server is shutting down")))??;
     let dataset = get_dataset(&mut *state.database.read().await?, DatasetId(id)).await?;
     let dataset = dataset.ok_or_else(|| ApiError::not_found(format!("dataset snapshot {id} not found")))?;

@@ -3,7 +3,6 @@
 use aprendiz_dataset::inspect::{ErasedDocument, erase_document};
 use aprendiz_runs::record_audit;
 use axum::Json;
-use axum::extract::State;
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::Connection as _;
@@ -12,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use crate::api::http::auth::Admin;
-use crate::api::http::dedicated_connection;
+use crate::api::http::dedicated_connection::DedicatedConnections;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
@@ -46,8 +45,8 @@ struct EraseRequest {
     ),
 )]
 async fn erase(
-    State(state): State<AppState>,
     Admin(actor): Admin,
+    database: DedicatedConnections,
     ApiPath(id): ApiPath<Uuid>,
     JsonBody { value: request, .. }: JsonBody<EraseRequest>,
 ) -> Result<Json<ErasedDocument>, ApiError> {
@@ -55,7 +54,7 @@ async fn erase(
     if reason.is_empty() || reason.chars().count() > MAX_REASON_CHARS {
         return Err(ApiError::unprocessable("invalid_reason", format!("reason must have 1 to {MAX_REASON_CHARS} characters")));
     }
-    let mut conn = dedicated_connection::connect(&state.database).await?;
+    let mut conn = database.connect().await?;
     let mut tx = conn.begin().await?;
     let erased = erase_document(&mut tx, id, &actor.0, reason).await?;
     if !erased.erased_before {

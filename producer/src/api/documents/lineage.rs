@@ -2,12 +2,11 @@
 
 use aprendiz_dataset::inspect::{DocumentLineage, document_lineage};
 use axum::Json;
-use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use crate::api::http::auth::Viewer;
-use crate::api::http::dedicated_connection;
+use crate::api::http::dedicated_connection::DedicatedConnections;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiPath;
 use crate::api::http::operation::routes;
@@ -25,7 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         (status = 404, description = "Document not found", body = Problem),
     ),
 )]
-async fn lineage(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DocumentLineage>, ApiError> {
-    let mut conn = dedicated_connection::connect(&state.database).await?;
+async fn lineage(_: Viewer, database: DedicatedConnections, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DocumentLineage>, ApiError> {
+    let mut conn = database.connect().await?;
     Ok(Json(document_lineage(&mut conn, id).await?))
 }

@@ -14,7 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tracing::warn;
 
 use crate::api::http::error::ApiError;
-use crate::api::http::object::{OpenObject, open};
+use crate::api::http::stored_file::object::{OpenObject, open};
 use crate::api::http::stored_file::{Content, StoredFile, attachment, insert};
 
 /// Block size of the tar format.

@@ -3,6 +3,9 @@
 //!
 //! API keys are looked up on each request: a revoked key stops working at once.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use aprendiz_runs::{Role, authenticate};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -10,9 +13,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
 
+use crate::api::http::admission::Admission;
 use crate::api::http::error::ApiError;
 use crate::api::http::operation::{Describe, add_problem};
 use crate::api::state::AppState;
+use crate::connection::client::ClientConnection;
 
 /// Header for clients that cannot send `Authorization`.
 pub(crate) const API_KEY_HEADER: &str = "x-api-key";
@@ -31,7 +36,7 @@ macro_rules! role {
             type Rejection = ApiError;
 
             async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-                let actor = actor_with_role(&parts.headers, state, Role::$name).await?;
+                let actor = actor_with_role(parts, state, Role::$name).await?;
                 Ok(role!(@build $name actor $($actor)?))
             }
         }
@@ -75,6 +80,8 @@ fn require_role(operation: &mut Operation, role: Role) {
     if role > Role::Viewer {
         add_problem(operation, StatusCode::FORBIDDEN, &format!("`forbidden`: the API key lacks the role {role}"));
     }
+    let reason = "`too_many_auth_failures`: too many failed authentications from this address";
+    add_problem(operation, StatusCode::TOO_MANY_REQUESTS, reason);
     add_problem(
         operation,
         StatusCode::SERVICE_UNAVAILABLE,
@@ -86,15 +93,33 @@ fn require_role(operation: &mut Operation, role: Role) {
     }
 }
 
-async fn actor_with_role(headers: &HeaderMap, state: &AppState, needed: Role) -> Result<Actor, ApiError> {
-    let secret = api_key_from(headers)?;
+async fn actor_with_role(parts: &Parts, state: &AppState, needed: Role) -> Result<Actor, ApiError> {
+    let secret = api_key_from(&parts.headers)?;
+    let address = client_address(parts, state);
+    if let Some(address) = address {
+        state.auth_failures.check(address, secret).map_err(ApiError::too_many_auth_failures)?;
+    }
     let mut conn = state.database.read().await?;
-    let key = authenticate(&mut conn, secret).await?.ok_or_else(|| ApiError::unauthorized("the API key is unknown or revoked"))?;
+    let Some(key) = authenticate(&mut conn, secret).await? else {
+        if let Some(address) = address {
+            state.auth_failures.record_failure(address, secret);
+        }
+        return Err(ApiError::unauthorized("the API key is unknown or revoked"));
+    };
+    drop(conn);
+    state.auth_failures.record_success(secret);
     if key.role < needed {
         let detail = format!("this route requires the role {needed}; API key `{}` has the role {}", key.name, key.role);
         return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail));
     }
+    Admission::from_extensions(&parts.extensions)?.assign_key(key.id)?;
     Ok(Actor(key.name))
+}
+
+/// Address of the client; `None` if the request came over no connection, as in tests of the router.
+fn client_address(parts: &Parts, state: &AppState) -> Option<IpAddr> {
+    let connection = parts.extensions.get::<Arc<ClientConnection>>()?;
+    Some(state.config.clients.trusted_proxies.client_address(connection.peer().ip(), &parts.headers))
 }
 
 fn api_key_from(headers: &HeaderMap) -> Result<&str, ApiError> {

@@ -27,7 +27,7 @@ use utoipa::ToSchema;
 
 use crate::api::http::rejection_log;
 
-/// `Retry-After` of a 503 response.
+/// `Retry-After` of a 503 or 429 response, unless it has its own.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
 
 /// Body of every error response (RFC 9457).
@@ -58,13 +58,15 @@ pub(crate) struct ApiError {
     detail: String,
     /// Current state of the resource, if a precondition failed.
     current: Option<Value>,
+    /// When to try again, if that is known.
+    retry_after: Option<Duration>,
     /// Cause for the log; never sent to the client.
     source: Option<anyhow::Error>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self { status, code: code.into(), detail: detail.into(), current: None, source: None }
+        Self { status, code: code.into(), detail: detail.into(), current: None, retry_after: None, source: None }
     }
 
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
@@ -90,6 +92,22 @@ impl ApiError {
         Self { status: StatusCode::PRECONDITION_REQUIRED, code: "precondition_required".into(), detail, ..error.into() }
     }
 
+    /// The server has no room for the request.
+    pub(crate) fn overloaded(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
+    }
+
+    /// The client sends the body of its request too slowly.
+    pub(crate) fn body_timeout(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
+    }
+
+    /// An address had too many failed authentications.
+    pub(crate) fn too_many_auth_failures(delay: Duration) -> Self {
+        let detail = "too many failed authentications from this address: check the API key, and try again later";
+        Self { retry_after: Some(delay), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_auth_failures", detail) }
+    }
+
     /// A service that the server depends on does not respond.
     pub(crate) fn service_unavailable(service: &'static str, source: impl Into<anyhow::Error>) -> Self {
         let detail = format!("{service} is unavailable: try again");
@@ -111,7 +129,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self { status, code, detail, current, source } = self;
+        let Self { status, code, detail, current, retry_after, source } = self;
         match source {
             source if status == StatusCode::SERVICE_UNAVAILABLE => rejection_log::warn(&code, &detail, source.as_ref()),
             Some(source) => error!(error = format!("{source:#}"), "request failed"),
@@ -133,8 +151,10 @@ impl IntoResponse for ApiError {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_DELAY.as_secs()));
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            // rounded up: a client that returns a moment too early is refused again
+            let delay = retry_after.map_or(RETRY_DELAY, |delay| delay + Duration::from_millis(999));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(delay.as_secs()));
         }
         response
     }
@@ -147,6 +167,10 @@ impl From<sqlx::Error> for ApiError {
             Some(RetryReason::Conflict) => return Self::conflicting_transaction(error),
             None => {}
         }
+        if is_statement_timeout(&error) {
+            let detail = "a statement took longer than APRENDIZ_STATEMENT_TIMEOUT_SECONDS: try again when the database has less to do";
+            return Self { source: Some(error.into()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", detail) };
+        }
         match missing_privilege(&error) {
             Some(detail) => {
                 Self { source: Some(error.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "database_privilege", detail) }
@@ -154,6 +178,11 @@ impl From<sqlx::Error> for ApiError {
             None => Self::internal(error),
         }
     }
+}
+
+/// `query_canceled`, which Postgres also reports for `statement_timeout`.
+fn is_statement_timeout(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("57014"))
 }
 
 impl From<RunsError> for ApiError {
@@ -230,8 +259,8 @@ impl From<ImportError> for ApiError {
             ImportError::Erased { .. } => StatusCode::GONE,
             ImportError::DocumentExists { .. } => StatusCode::CONFLICT,
             ImportError::File(ReadError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-            // the input is the request body, so a failed read is the client's error
-            ImportError::File(ReadError::Io { .. }) => StatusCode::BAD_REQUEST,
+            // the file was received completely before
+            ImportError::File(ReadError::Io { .. }) => return Self::internal(error),
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, error.code(), error.to_string())
@@ -243,6 +272,7 @@ impl From<LegacyCsvError> for ApiError {
         match error {
             LegacyCsvError::Database(error) => error.into(),
             LegacyCsvError::Import(error) => error.into(),
+            LegacyCsvError::File(legacy_csv::ReadError::Io(_)) => Self::internal(error),
             LegacyCsvError::FutureReviews { .. } => Self::unprocessable(error.code(), error.to_string()),
             LegacyCsvError::File(ref file_error) => Self::new(legacy_csv_status(file_error), error.code(), error.to_string()),
         }
@@ -251,14 +281,18 @@ impl From<LegacyCsvError> for ApiError {
 
 impl From<legacy_csv::ReadError> for ApiError {
     fn from(error: legacy_csv::ReadError) -> Self {
-        Self::new(legacy_csv_status(&error), error.code(), error.to_string())
+        match error {
+            // the file was received completely before
+            legacy_csv::ReadError::Io(_) => Self::internal(error),
+            error => Self::new(legacy_csv_status(&error), error.code(), error.to_string()),
+        }
     }
 }
 
 fn legacy_csv_status(error: &legacy_csv::ReadError) -> StatusCode {
     match error {
         legacy_csv::ReadError::RowTooLong { .. } | legacy_csv::ReadError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        legacy_csv::ReadError::Io(_) => StatusCode::BAD_REQUEST,
+        legacy_csv::ReadError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
         legacy_csv::ReadError::NotText { .. } | legacy_csv::ReadError::BadHeader { .. } => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

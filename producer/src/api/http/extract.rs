@@ -3,7 +3,6 @@
 use std::fmt;
 
 use axum::body::Body;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -17,8 +16,10 @@ use utoipa::openapi::{RefOr, Required};
 use crate::api::http::error::ApiError;
 use crate::api::http::nul::reject_nul_in_json;
 use crate::api::http::operation::{Describe, add_parameter, add_problem};
+use crate::api::http::request_body::read_to_memory;
+use crate::api::state::AppState;
 
-/// Size in bytes from which a body is parsed on a thread of its own: parsing a large one would delay all other requests.
+/// Size in bytes above which a body is parsed outside the async threads: parsing a large one would delay all other requests.
 const MAX_INLINE_BYTES: usize = 64 << 10;
 
 /// A JSON body. Unknown keys are rejected if the type is declared with `deny_unknown_fields`.
@@ -28,11 +29,11 @@ pub(crate) struct JsonBody<T> {
     pub(crate) sha256: String,
 }
 
-impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for JsonBody<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let (value, sha256) = parse(read_body(request, state).await?).await?;
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        let (value, sha256) = parse(read_to_memory(request, state).await?, state).await?;
         Ok(Self { value, sha256 })
     }
 }
@@ -44,35 +45,30 @@ pub(crate) struct OptionalJsonBody<T> {
     pub(crate) sha256: String,
 }
 
-impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for OptionalJsonBody<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for OptionalJsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let body = read_body(request, state).await?;
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        let body = read_to_memory(request, state).await?;
         if body.trim_ascii().is_empty() {
-            return Ok(Self { value: parse_inline(b"{}")?, sha256: hex::encode(Sha256::digest(&body)) });
+            return Ok(Self { value: parse_inline(b"{}")?, sha256: hash(&body) });
         }
-        let (value, sha256) = parse(body).await?;
+        let (value, sha256) = parse(body, state).await?;
         Ok(Self { value, sha256 })
     }
 }
 
-async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(ref failed) if failed.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body exceeds the size limit of this route")
-        }
-        _ => ApiError::new(StatusCode::BAD_REQUEST, "read_failed", "the body could not be read completely"),
-    })
-}
-
 /// Parses and hashes a body.
-async fn parse<T: DeserializeOwned + Send + 'static>(body: Bytes) -> Result<(T, String), ApiError> {
-    let parse = |body: &[u8]| Ok((parse_inline(body)?, hex::encode(Sha256::digest(body))));
+async fn parse<T: DeserializeOwned + Send + 'static>(body: Bytes, state: &AppState) -> Result<(T, String), ApiError> {
+    let parse = |body: &[u8]| Ok((parse_inline(body)?, hash(body)));
     if body.len() <= MAX_INLINE_BYTES {
         return parse(&body);
     }
-    tokio::task::spawn_blocking(move || parse(&body)).await.map_err(ApiError::internal)?
+    state.compute.run(move || parse(&body)).await?
+}
+
+fn hash(body: &[u8]) -> String {
+    hex::encode(Sha256::digest(body))
 }
 
 fn parse_inline<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
@@ -157,6 +153,7 @@ fn require_body(operation: &mut Operation, required: Required) {
 impl Describe for Body {
     fn describe(operation: &mut Operation) {
         add_problem(operation, StatusCode::BAD_REQUEST, "`read_failed`: the body ended early");
+        add_problem(operation, StatusCode::REQUEST_TIMEOUT, "`body_timeout`: the body arrives too slowly");
         add_problem(operation, StatusCode::PAYLOAD_TOO_LARGE, "`too_large`: the body exceeds the size limit of this operation");
     }
 }

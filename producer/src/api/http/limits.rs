@@ -1,4 +1,6 @@
-//! Middleware: concurrency limit, request timeout, `nosniff`.
+//! Middleware: admission, request timeout, `nosniff`.
+
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -7,40 +9,51 @@ use axum::response::Response;
 use tokio::time::timeout;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::api::http::admission::Admission;
 use crate::api::http::error::ApiError;
 use crate::api::http::operation::{add_problem, operations_of};
+use crate::api::http::slots::RequestClass;
 use crate::api::state::AppState;
+use crate::connection::client::ClientConnection;
 
-/// Rejects a request when too many are in flight. Response bodies that are still being sent do not count.
-pub(crate) async fn limit_concurrency(State(state): State<AppState>, request: Request, next: Next) -> Result<Response, ApiError> {
-    let Ok(_permit) = state.admission.try_acquire() else {
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many concurrent requests: try again"));
-    };
-    Ok(next.run(request).await)
+/// Admits a request if its class has a free slot.
+pub(crate) async fn admit(
+    State((state, class)): State<(AppState, RequestClass)>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let admission = Admission::begin(Arc::clone(&state.slots), class)?;
+    let connection = request.extensions().get::<Arc<ClientConnection>>().cloned();
+    request.extensions_mut().insert(admission.clone());
+    let response = next.run(request).await;
+    admission.hold(response, connection)
 }
 
 /// Cancels a request that takes too long.
 pub(crate) async fn request_timeout(State(state): State<AppState>, request: Request, next: Next) -> Result<Response, ApiError> {
     let limit = state.config.request_timeout;
-    timeout(limit, next.run(request)).await.map_err(|_| {
-        let detail = format!("the request took longer than {} s: try again", limit.as_secs());
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", detail)
-    })
+    let admission = Admission::from_extensions(request.extensions())?;
+    match timeout(limit, next.run(request)).await {
+        Ok(response) => Ok(response),
+        Err(_) if admission.is_receiving() => {
+            Err(ApiError::body_timeout(format!("the body was not received within {} s", limit.as_secs())))
+        }
+        Err(_) => {
+            let detail = format!("the request took longer than {} s: try again", limit.as_secs());
+            Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", detail))
+        }
+    }
 }
 
-/// Describes the operations of routes whose concurrency is limited.
-pub(crate) fn describe_concurrency_limit(routes: OpenApiRouter<AppState>) -> OpenApiRouter<AppState> {
-    describe_unavailable(routes, "`overloaded`: too many concurrent requests")
-}
-
-/// Describes the operations of routes that have a timeout.
-pub(crate) fn describe_timeout(routes: OpenApiRouter<AppState>) -> OpenApiRouter<AppState> {
-    describe_unavailable(routes, "`timed_out`: the request took too long")
-}
-
-fn describe_unavailable(mut routes: OpenApiRouter<AppState>, reason: &str) -> OpenApiRouter<AppState> {
+/// Describes the operations of the routes of a class.
+pub(crate) fn describe(class: RequestClass, mut routes: OpenApiRouter<AppState>) -> OpenApiRouter<AppState> {
     for operation in routes.get_openapi_mut().paths.paths.values_mut().flat_map(operations_of) {
-        add_problem(operation, StatusCode::SERVICE_UNAVAILABLE, reason);
+        let reason = format!("`too_many_requests`: this API key has too many concurrent {}", class.noun());
+        add_problem(operation, StatusCode::TOO_MANY_REQUESTS, &reason);
+        add_problem(operation, StatusCode::SERVICE_UNAVAILABLE, &format!("`overloaded`: too many concurrent {}", class.noun()));
+        if class.has_timeout() {
+            add_problem(operation, StatusCode::SERVICE_UNAVAILABLE, "`timed_out`: the request took too long");
+        }
     }
     routes
 }

@@ -14,7 +14,6 @@ use utoipa::{PartialSchema, openapi};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::api::http::error::ApiError;
-use crate::api::state::AppState;
 
 /// Media type of every error response.
 pub(crate) const PROBLEM_TYPE: &str = "application/problem+json";
@@ -24,7 +23,7 @@ pub(crate) trait Describe {
     fn describe(operation: &mut Operation);
 }
 
-impl Describe for State<AppState> {
+impl<S> Describe for State<S> {
     fn describe(_: &mut Operation) {}
 }
 
@@ -74,16 +73,16 @@ described_handler!(A B C D E);
 described_handler!(A B C D E F);
 
 /// The route of a handler, with its operation described.
-pub(crate) fn described<Arguments, Handler: DescribedHandler<Arguments>>(
+pub(crate) fn described<Arguments, Handler: DescribedHandler<Arguments>, S>(
     _: Handler,
-    mut route: UtoipaMethodRouter<AppState>,
-) -> UtoipaMethodRouter<AppState> {
+    mut route: UtoipaMethodRouter<S>,
+) -> UtoipaMethodRouter<S> {
     route.1.paths.values_mut().flat_map(operations_of).for_each(Handler::describe);
     route
 }
 
 /// Several handlers of one path as one route.
-pub(crate) fn merged(mut first: UtoipaMethodRouter<AppState>, second: UtoipaMethodRouter<AppState>) -> UtoipaMethodRouter<AppState> {
+pub(crate) fn merged<S: Clone>(mut first: UtoipaMethodRouter<S>, second: UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S> {
     first.0.extend(second.0);
     first.1.merge(second.1);
     (first.0, first.1, first.2.merge(second.2))
@@ -118,16 +117,19 @@ pub(crate) fn add_problem(operation: &mut Operation, status: StatusCode, reason:
     let documented = operation.responses.responses.entry(status.as_u16().to_string());
     let response = documented.or_insert_with(|| {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-        let response = ResponseBuilder::new().content(PROBLEM_TYPE, content);
-        match status {
-            StatusCode::UNAUTHORIZED => response.header("WWW-Authenticate", text_header("`Bearer`")),
-            StatusCode::SERVICE_UNAVAILABLE => response.header("Retry-After", number_header("Seconds to wait before another attempt")),
-            _ => response,
-        }
-        .build()
-        .into()
+        ResponseBuilder::new().content(PROBLEM_TYPE, content).build().into()
     });
     let RefOr::T(response) = response else { return };
+    let header = match status {
+        StatusCode::UNAUTHORIZED => Some(("WWW-Authenticate", text_header("`Bearer`"))),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            Some(("Retry-After", number_header("Seconds to wait before another attempt")))
+        }
+        _ => None,
+    };
+    if let Some((name, header)) = header {
+        response.headers.insert(name.to_owned(), header.into());
+    }
     if response.description.is_empty() {
         reason.clone_into(&mut response.description);
     } else if !response.description.contains(reason) {

@@ -17,23 +17,23 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::fs::File;
-use tokio::sync::mpsc;
+use tokio::sync::SemaphorePermit;
+use tokio::time::timeout;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
+use crate::api::http::admission::Admission;
 use crate::api::http::auth::Reviewer;
-use crate::api::http::body_reader::BodyReader;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiQuery;
 use crate::api::http::media::Binary;
 use crate::api::http::operation::routes;
-use crate::api::imports::body::{READ_AHEAD_CHUNKS, SPOOL_NAME, spool, stream_body};
 use crate::api::imports::options::{GroundTruth, ImportQuery};
+use crate::api::imports::spool::{SPOOL_NAME, SpooledFile, spool};
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    // the body is streamed and counted against its own limit
+    // the body is spooled and counted against its own limit
     OpenApiRouter::new().routes(routes!(create)).layer(DefaultBodyLimit::disable())
 }
 
@@ -80,37 +80,41 @@ struct CreateQuery {
 async fn create(
     State(state): State<AppState>,
     Reviewer(actor): Reviewer,
+    admission: Admission,
     ApiQuery(query): ApiQuery<CreateQuery>,
     body: Body,
 ) -> Result<Response, ApiError> {
     let CreateQuery { project, text_key, file_name, mirror, ground_truth, background } = query;
     let stored = ImportQuery { project, text_key, file_name, mirror, ground_truth }.into_options()?;
+    let spooled = spool(&state, &admission, body).await?;
     if background {
-        return enqueue_import(&state, &actor.0, &stored, body).await;
+        return enqueue_import(&state, &actor.0, &stored, spooled).await;
     }
     let mut options = stored.into_options(&actor.0);
     options.ratios = state.config.split_ratios;
     options.limits = ImportLimits { total_bytes: state.config.max_import_decompressed_bytes, ..options.limits };
 
+    let _turn = wait_for_turn(&state).await?;
     let mut tx = state.database.begin_long().await?;
-    let (sender, receiver) = mpsc::channel(READ_AHEAD_CHUNKS);
-    let stream = stream_body(body.into_data_stream(), sender, state.config.max_import_bytes);
-    let import = import_label_studio(&mut tx, BodyReader::new(receiver), &options, |_| {});
-    let (imported, streamed) = tokio::join!(import, stream);
-    // an error of the body is the root cause of the import error that follows from it
-    streamed?;
-    let report = imported?;
+    let report = import_label_studio(&mut tx, spooled.into_reader(), &options, |_| {}).await?;
     let details = json!({ "tasks": report.tasks, "documents_created": report.documents_created, "events_created": report.events_created });
     record_audit(&mut tx, &actor.0, "import.create", &report.import_id.to_string(), &details).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(report)).into_response())
 }
 
+/// Waits until few enough imports use connections of the pool.
+pub(super) async fn wait_for_turn(state: &AppState) -> Result<SemaphorePermit<'_>, ApiError> {
+    match timeout(state.config.clients.upload_timeout, state.import_turns.acquire()).await {
+        Ok(turn) => turn.map_err(ApiError::internal),
+        Err(_) => Err(ApiError::overloaded("other imports take too long; nothing was imported: try again, or with background=true")),
+    }
+}
+
 /// Stores the file, then enqueues its import. If enqueuing fails, the sweeper deletes the file after a day.
-async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, body: Body) -> Result<Response, ApiError> {
+async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, spooled: SpooledFile) -> Result<Response, ApiError> {
     let id = Uuid::now_v7();
     let key = ObjectKey::import(id);
-    let spooled = spool(body, state.config.max_import_bytes).await?;
     let uploaded = store_file(state, &key, spooled).await?;
     let mut tx = state.database.begin().await?;
     let bytes = i64::try_from(uploaded.bytes).map_err(ApiError::internal)?;
@@ -129,11 +133,11 @@ async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, 
 }
 
 /// Uploads the file; the row of its object, and the ID of a multipart upload, are recorded before its first byte.
-async fn store_file(state: &AppState, key: &str, file: File) -> Result<Uploaded, ApiError> {
+async fn store_file(state: &AppState, key: &str, spooled: SpooledFile) -> Result<Uploaded, ApiError> {
     let mut tx = state.database.begin().await?;
     declare_import_object(&mut tx, key).await?;
     tx.commit().await?;
-    let upload = state.store.begin_file_upload(key, file, Path::new(SPOOL_NAME)).await?;
+    let upload = state.store.begin_file_upload(key, spooled.handle()?, Path::new(SPOOL_NAME)).await?;
     if let Some(upload_id) = upload.id() {
         let recorded = async {
             let mut tx = state.database.begin().await?;

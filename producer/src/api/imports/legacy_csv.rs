@@ -10,21 +10,20 @@ use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
-use std::io;
-use tokio::sync::mpsc;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::api::http::admission::Admission;
 use crate::api::http::auth::{Reviewer, Viewer};
-use crate::api::http::body_reader::BodyReader;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiQuery;
 use crate::api::http::operation::routes;
-use crate::api::imports::body::{READ_AHEAD_CHUNKS, stream_body};
+use crate::api::imports::create::wait_for_turn;
 use crate::api::imports::options::check_name;
+use crate::api::imports::spool::spool;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    // the body is streamed and counted against its own limit
+    // the body is spooled and counted against its own limit
     OpenApiRouter::new().routes(routes!(create)).routes(routes!(score)).layer(DefaultBodyLimit::disable())
 }
 
@@ -59,6 +58,7 @@ struct LegacyCsvQuery {
 async fn create(
     State(state): State<AppState>,
     Reviewer(actor): Reviewer,
+    admission: Admission,
     ApiQuery(query): ApiQuery<LegacyCsvQuery>,
     body: Body,
 ) -> Result<(StatusCode, Json<LegacyCsvReport>), ApiError> {
@@ -70,14 +70,10 @@ async fn create(
         ratios: state.config.split_ratios,
         max_bytes: state.config.max_import_bytes,
     };
+    let spooled = spool(&state, &admission, body).await?;
+    let _turn = wait_for_turn(&state).await?;
     let mut tx = state.database.begin_long().await?;
-    let (sender, receiver) = mpsc::channel(READ_AHEAD_CHUNKS);
-    let stream = stream_body(body.into_data_stream(), sender, state.config.max_import_bytes);
-    let import = import_legacy_csv(&mut tx, BodyReader::new(receiver), &options);
-    let (imported, streamed) = tokio::join!(import, stream);
-    // an error of the body is the root cause of the import error that follows from it
-    streamed?;
-    let report = imported?;
+    let report = import_legacy_csv(&mut tx, spooled.into_reader(), &options).await?;
     let details = json!({ "rows": report.rows, "documents_created": report.documents_created, "events_created": report.events_created });
     record_audit(&mut tx, &actor.0, "import.legacy_csv", &report.import_id.to_string(), &details).await?;
     tx.commit().await?;
@@ -96,11 +92,8 @@ async fn create(
         (status = 422, description = "Not a review file", body = Problem),
     ),
 )]
-async fn score(State(state): State<AppState>, _: Viewer, body: Body) -> Result<Json<LegacyCsvScore>, ApiError> {
+async fn score(State(state): State<AppState>, _: Viewer, admission: Admission, body: Body) -> Result<Json<LegacyCsvScore>, ApiError> {
     let limit = state.config.max_import_bytes;
-    let (sender, receiver) = mpsc::channel(READ_AHEAD_CHUNKS);
-    let scoring = tokio::task::spawn_blocking(move || score_file(BodyReader::new(receiver), limit));
-    let (scored, streamed) = tokio::join!(scoring, stream_body(body.into_data_stream(), sender, limit));
-    streamed?;
-    Ok(Json(scored.map_err(|lost| ApiError::internal(io::Error::other(lost)))??))
+    let spooled = spool(&state, &admission, body).await?;
+    Ok(Json(state.compute.run(move || score_file(spooled.into_reader(), limit)).await??))
 }

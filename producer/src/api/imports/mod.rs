@@ -1,6 +1,5 @@
 //! Endpoints for imports: create, list, show, retry.
 
-mod body;
 mod create;
 mod legacy_csv;
 mod list;
@@ -8,6 +7,7 @@ pub(super) mod options;
 mod quarantine;
 mod retry;
 mod show;
+mod spool;
 
 use utoipa_axum::router::OpenApiRouter;
 

@@ -17,6 +17,7 @@ use crate::api::http::auth::Reviewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
+use crate::api::imports::create::wait_for_turn;
 use crate::api::imports::options::ImportQuery;
 use crate::api::imports::show::import_not_found;
 use crate::api::state::AppState;
@@ -48,6 +49,7 @@ async fn retry(
     ApiQuery(query): ApiQuery<ImportQuery>,
 ) -> Result<(StatusCode, Json<ImportReport>), ApiError> {
     let stored: StoredOptions = query.into_options()?;
+    let _turn = wait_for_turn(&state).await?;
     let mut tx = state.database.begin_long().await?;
     let import = import_state(&mut tx, id).await?.ok_or_else(|| import_not_found(id))?;
     if import.status != ImportStatus::Succeeded {

@@ -11,7 +11,12 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(list::routes()).merge(predict::routes())
+    list::routes()
+}
+
+/// Predictions take processor time in proportion to the texts.
+pub(super) fn prediction_routes() -> OpenApiRouter<AppState> {
+    predict::routes()
 }
 
 /// Downloads take time in proportion to the size of the model.

@@ -1,12 +1,15 @@
 //! Predicts field values with a published model.
 
-use aprendiz_inference::{FieldPrediction, RankedLabel};
-use axum::Json;
+use aprendiz_inference::{FieldPrediction, NgramCounter, RankedLabel};
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::api::http::admission::Admission;
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
@@ -94,9 +97,10 @@ struct ClassProbability {
 async fn predict(
     State(state): State<AppState>,
     _: Viewer,
+    admission: Admission,
     ApiPath(name): ApiPath<String>,
     body: JsonBody<PredictRequest>,
-) -> Result<Json<PredictResponse>, ApiError> {
+) -> Result<Response, ApiError> {
     let PredictRequest { text, texts, number } = body.value;
     let texts = match (text, texts) {
         (Some(text), None) => vec![text],
@@ -122,9 +126,24 @@ async fn predict(
         Ok(ModelFiles { files: model_files(&version)?, manifest })
     };
     let model = state.models.get(&version, files).await?;
-    let predictions = tokio::task::spawn_blocking(move || model.predict_batch(&texts)).await.map_err(ApiError::internal)?;
-    let predictions = predictions.into_iter().map(TextPrediction::from).collect();
-    Ok(Json(PredictResponse { model: version.model, number: version.number, predictions }))
+    // cancelled when this future is dropped, after a timeout or a disconnect
+    let cancelled = CancellationToken::new();
+    let _cancel = cancelled.clone().drop_guard();
+    let computing = state.compute.run(move || {
+        // slot and memory are in use until the last text is done or dropped, even if the request is not waiting any more
+        let _shares = admission.take_shares();
+        let mut counter = NgramCounter::new();
+        let mut predictions = Vec::with_capacity(texts.len());
+        for text in texts {
+            if cancelled.is_cancelled() {
+                return Ok(Vec::new());
+            }
+            predictions.push(TextPrediction::from(model.predict_with(&mut counter, &text)));
+        }
+        serde_json::to_vec(&PredictResponse { model: version.model, number: version.number, predictions })
+    });
+    let response = computing.await?.map_err(ApiError::internal)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], response).into_response())
 }
 
 impl From<Vec<FieldPrediction>> for TextPrediction {

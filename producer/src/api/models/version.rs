@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 
 use crate::api::http::error::ApiError;
-use crate::api::http::object::open;
+use crate::api::http::stored_file::object::open;
 use crate::api::http::stored_file::{StoredFile, key_below, parse_files};
 
 /// Name of the file that lists the other files.

@@ -17,6 +17,7 @@ const DESCRIPTION: &str = "Trains, evaluates and versions models from reviewed a
     Every route except the probes and this document requires an API key, sent as `Authorization: Bearer apz_...` or `X-API-Key`. \
     The security requirement of a route names the role that it needs: viewer < reviewer < operator < admin. \
     Errors are `application/problem+json` with a stable `code`. The description of an error response names its common codes. \
+    Problems with the status 429 or 503 have `Retry-After`. \
     Times in requests may have other forms than RFC 3339. `GET` routes also answer `HEAD`.";
 
 /// The document before any route is added.

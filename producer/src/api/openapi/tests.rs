@@ -140,7 +140,7 @@ fn every_operation_documents_the_problems_of_its_extractors() {
         let role = operation["security"][0]["api_key"][0].as_str();
         assert_eq!(role.is_none(), ["/healthz", "/readyz", "/health", "/metrics", "/openapi.json"].contains(&&name[4..]), "{name}");
         if let Some(role) = role {
-            expect(&[401, 500, 503]);
+            expect(&[401, 429, 500, 503]);
             assert_eq!(found.contains(&403), role != "viewer", "{name}");
             assert_eq!(operation["security"][1]["api_key_header"][0], role, "{name}");
         }
@@ -148,7 +148,7 @@ fn every_operation_documents_the_problems_of_its_extractors() {
         expect(&[422]);
         match &operation["requestBody"]["content"] {
             Value::Null => {}
-            content => expect(if content.get("application/json").is_some() { &[400, 413, 422][..] } else { &[400, 413][..] }),
+            _ => expect(&[400, 408, 413]),
         }
         let headers = parameters(&operation, "header");
         for (header, statuses) in [
@@ -176,6 +176,8 @@ fn every_error_is_a_problem() {
                     "{name} {status}"
                 );
                 assert_eq!(response["content"].as_object().unwrap().len(), 1, "{name} {status}");
+                let is_temporary = status == "429" || status == "503";
+                assert_eq!(response["headers"]["Retry-After"].is_object(), is_temporary, "{name} {status}");
             }
         }
     }

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::http::operation::routes;
+use crate::api::http::slots::{RequestClass, Slots};
 use crate::api::operations::check::{Check, HealthState};
 use crate::api::operations::task_checks::task_checks;
 use crate::api::state::AppState;
@@ -67,7 +68,7 @@ async fn healthz(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
     Health::from_checks(checks.collect())
 }
 
-/// Readiness: database, migrations and bucket. Redis and the background tasks only degrade the server
+/// Readiness: database, migrations, bucket, and free slots for requests. Redis and the background tasks only degrade the server
 #[utoipa::path(
     get, path = "/readyz", tag = "probes",
     responses(
@@ -93,9 +94,24 @@ async fn health(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
 
 async fn ready_checks(state: &AppState) -> Vec<Check> {
     let (database, bucket, redis, tasks) = tokio::join!(database(state), bucket(state), redis(state), task_checks(state));
-    let mut checks = vec![database, bucket, redis];
+    let mut checks = vec![database, bucket, redis, requests(state)];
     checks.extend(tasks);
     checks
+}
+
+/// Whether requests are admitted: the probes themselves always are.
+fn requests(state: &AppState) -> Check {
+    let exhausted: Vec<&str> =
+        Slots::CLASSES.into_iter().filter(|class| state.slots.by_class(*class).is_exhausted()).map(RequestClass::noun).collect();
+    let health = if state.slots.by_class(RequestClass::Ordinary).is_exhausted() {
+        HealthState::Failed
+    } else if exhausted.is_empty() {
+        HealthState::Ok
+    } else {
+        HealthState::Degraded
+    };
+    let detail = (!exhausted.is_empty()).then(|| format!("overloaded: further {} are rejected", exhausted.join(", ")));
+    Check { name: "requests", state: health, detail }
 }
 
 async fn database(state: &AppState) -> Check {

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::http::operation::routes;
+use crate::api::http::slots::Slots;
 use crate::api::state::AppState;
-use crate::server::metrics::{CONNECTIONS, REQUEST_SECONDS, REQUESTS};
+use crate::server::metrics::{CONNECTIONS, REQUEST_SECONDS, REQUESTS, SLOTS};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(metrics))
@@ -26,6 +27,10 @@ async fn metrics(State(state): State<AppState>) -> Response {
     let used = all.saturating_sub(idle);
     gauge!(CONNECTIONS, "state" => "used").set(used as f64);
     gauge!(CONNECTIONS, "state" => "idle").set(idle as f64);
+    gauge!(CONNECTIONS, "state" => "dedicated").set(state.slots.dedicated.used() as f64);
+    for class in Slots::CLASSES {
+        gauge!(SLOTS, "class" => class.label()).set(state.slots.by_class(class).used() as f64);
+    }
     let installation = state.metrics.render(&state.database, &state.redis).await;
     let page = state.recorder.render() + &installation;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response()

@@ -160,7 +160,7 @@ impl Client {
             (None, _) => return explain(status, &self.base),
         };
         match status {
-            StatusCode::SERVICE_UNAVAILABLE => CliError::Unavailable(text),
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => CliError::Unavailable(text),
             _ if status.is_server_error() => CliError::Failed(anyhow::anyhow!(text)),
             _ => CliError::Refused(text),
         }

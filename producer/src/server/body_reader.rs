@@ -6,13 +6,13 @@ use bytes::{Buf as _, Bytes};
 use tokio::sync::mpsc;
 
 /// Reads the chunks of a channel. Only for threads that may block.
-pub(crate) struct BodyReader {
+pub(super) struct BodyReader {
     chunks: mpsc::Receiver<io::Result<Bytes>>,
     current: Bytes,
 }
 
 impl BodyReader {
-    pub(crate) fn new(chunks: mpsc::Receiver<io::Result<Bytes>>) -> Self {
+    pub(super) fn new(chunks: mpsc::Receiver<io::Result<Bytes>>) -> Self {
         Self { chunks, current: Bytes::new() }
     }
 }

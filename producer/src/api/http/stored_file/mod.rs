@@ -1,5 +1,8 @@
 //! Files of a dataset or model version: their entries in the database, and downloads with `ETag`, `Range` and `HEAD`.
 
+pub(crate) mod object;
+mod range;
+
 use std::convert::Infallible;
 
 use aprendiz_artifacts::{ObjectPrefix, ObjectRange, Store, check_relative_path};
@@ -17,9 +20,9 @@ use utoipa::{PartialSchema as _, ToSchema};
 
 use crate::api::http::error::ApiError;
 use crate::api::http::media::Binary;
-use crate::api::http::object::open;
 use crate::api::http::operation::{Describe, add_header, add_problem, text_header};
-use crate::api::http::range::{RangeRequest, parse_range};
+use crate::api::http::stored_file::object::open;
+use crate::api::http::stored_file::range::{RangeRequest, parse_range};
 
 /// Media types of files, by the extension of their names.
 const MEDIA_TYPES: [(&str, &str); 4] = [

@@ -1,0 +1,82 @@
+//! Clients that do not read what they have requested.
+
+use aprendiz_test_support::wait_until;
+
+use super::{check_others_are_served, count_connections, long_documents};
+use crate::fixture::raw_client::RawClient;
+use crate::fixture::{TIMEOUT, TestApp, get_bytes};
+
+const READERS: usize = 30;
+const EXPORT: &str = "/v1/annotations/export?format=label-studio";
+const INSPECTING: &str = "application_name = 'aprendiz inspect'";
+
+/// Opens readers that read no more than the head of the response; returns the statuses too.
+async fn open_readers(app: &TestApp, path: &str) -> (Vec<RawClient>, Vec<u16>) {
+    let key = app.env.create_key("viewer");
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        readers.push(RawClient::request(app, &format!("GET {path}"), &key).await);
+    }
+    let mut statuses = Vec::new();
+    for reader in &mut readers {
+        statuses.push(reader.status().await.0);
+    }
+    (readers, statuses)
+}
+
+async fn wait_for_no_connection(app: &TestApp, condition: &str) {
+    wait_until(condition, TIMEOUT, async || (count_connections(app, condition).await == 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn slow_exports_take_a_bounded_number_of_connections() {
+    let limits = [
+        ("APRENDIZ_MAX_REQUESTS", "4"),
+        ("APRENDIZ_MAX_LONG_READS", "10"),
+        ("APRENDIZ_DEDICATED_CONNECTIONS", "4"),
+        ("APRENDIZ_ADMISSION_WAIT_SECONDS", "1"),
+        ("APRENDIZ_CLIENT_IDLE_SECONDS", "600"),
+    ];
+    let app = TestApp::start_with(&[], &limits).await;
+    app.import(long_documents(5)).await;
+    let (readers, statuses) = open_readers(&app, EXPORT).await;
+    // of four connections, one key may have half
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 2, "{statuses:?}");
+    assert!(statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
+    assert_eq!(count_connections(&app, INSPECTING).await, 2);
+    wait_for_no_connection(&app, &format!("{INSPECTING} AND xact_start IS NOT NULL")).await;
+    check_others_are_served(&app).await;
+    assert!(get_bytes(&app.api(), EXPORT).await.ends_with(b"]\n"));
+    drop(readers);
+    wait_for_no_connection(&app, INSPECTING).await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_is_cut_off() {
+    let app = TestApp::start_with(&[], &[("APRENDIZ_CLIENT_IDLE_SECONDS", "2")]).await;
+    app.import(long_documents(5)).await;
+    let (readers, statuses) = open_readers(&app, EXPORT).await;
+    assert!(statuses.contains(&200), "{statuses:?}");
+    wait_for_no_connection(&app, INSPECTING).await;
+    drop(readers);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn slow_readers_of_ordinary_responses_hold_no_slots_of_others() {
+    let limits = [("APRENDIZ_MAX_REQUESTS", "4"), ("APRENDIZ_MAX_BODY_MEMORY_BYTES", "134217728"), ("APRENDIZ_CLIENT_IDLE_SECONDS", "600")];
+    let app = TestApp::start_with(&[], &limits).await;
+    app.import(long_documents(1)).await;
+    let documents = app.api().json("/v1/documents").await;
+    let path = format!("/v1/documents/{}", documents["items"][0]["id"].as_str().expect("a document"));
+    let (readers, statuses) = open_readers(&app, &path).await;
+    // half of the memory holds twelve responses of 5 MiB
+    let served = statuses.iter().filter(|status| **status == 200).count();
+    assert!((1..=12).contains(&served), "{statuses:?}");
+    assert!(statuses.iter().all(|status| [200, 429, 503].contains(status)), "{statuses:?}");
+    check_others_are_served(&app).await;
+    app.api().json(&path).await;
+    drop(readers);
+    app.finish().await;
+}

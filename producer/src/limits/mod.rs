@@ -1,0 +1,9 @@
+//! What clients may take: quotas, the pace of transfers, failed authentications, trusted proxies. Independent of the routes.
+
+pub(crate) mod auth_failures;
+pub(crate) mod held_body;
+pub(crate) mod pace;
+pub(crate) mod paced_body;
+pub(crate) mod quota;
+pub(crate) mod settings;
+pub(crate) mod trusted_proxies;
