@@ -47,7 +47,9 @@ impl Operation<'_> {
     {
         tracing::debug!(operation = self.text, error = %DisplayErrorContext(error), "request to the object store failed");
         let Some(answer) = Answer::from_error(error) else { return self.unanswered(error) };
-        if answer.code == "NoSuchBucket" || (answer.status == 404 && answer.code.is_empty() && self.permission.is_of_bucket()) {
+        if answer.code == "NoSuchBucket"
+            || (answer.status == 404 && matches!(answer.code.as_str(), "" | "NotFound") && self.permission.is_of_bucket())
+        {
             return StoreError::MissingBucket(self.bucket.to_owned());
         }
         let reason = match answer.advice(&self) {

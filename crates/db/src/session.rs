@@ -115,7 +115,7 @@ mod tests {
     async fn a_session_does_not_take_the_isolation_level_of_the_database() {
         let database = TestDatabase::create().await;
         for level in ["serializable", "repeatable read"] {
-            let name = database.url().rsplit('/').next().unwrap();
+            let name = database.url().rsplit('/').next().unwrap().split('?').next().unwrap();
             let alter = format!("ALTER DATABASE \"{name}\" SET default_transaction_isolation = '{level}'");
             sqlx::raw_sql(AssertSqlSafe(alter)).execute(database.pool()).await.unwrap();
             let session = Session::new(database.url().parse().unwrap()).set("idle_in_transaction_session_timeout", "1234");

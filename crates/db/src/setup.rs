@@ -101,6 +101,7 @@ pub const TABLES: &[&str] = &[
     "api_keys",
     "attempts",
     "audit_log",
+    "background_tasks",
     "checkpoints",
     "dataset_builds",
     "datasets",

@@ -146,10 +146,15 @@ fn an_unsupported_directory_is_rejected_with_the_file_and_the_reason() {
         let message = load_error(|dir| replace(&dir.join(file), from, to));
         assert!(message.contains(reason), "{message} instead of {reason}");
     }
-    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+    for file in ["config.json", "model.safetensors"] {
         assert!(load_error(|dir| fs::remove_file(dir.join(file)).unwrap()).contains(file));
+    }
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
         assert!(load_error(|dir| fs::write(dir.join(file), "{").unwrap()).contains(file));
     }
+    // without tokenizer.json, the vocabulary is read
+    let no_tokenizer = |dir: &Path| ["tokenizer.json", "vocab.txt"].iter().for_each(|file| fs::remove_file(dir.join(file)).unwrap());
+    assert!(load_error(no_tokenizer).contains("tokenizer.json"));
 }
 
 #[test]

@@ -96,10 +96,8 @@ fn unquote(text: &str) -> &str {
 fn link_target(text: &str) -> &str {
     let rest = text.strip_prefix('!').unwrap_or(text).trim_start_matches('[');
     match rest.split_once("](") {
-        // the brackets of a link may have been removed as quotes
-        Some((label, target)) if target.ends_with(')') && !label.contains(['\n', '[']) && !target.contains(char::is_whitespace) => {
-            target.trim_end_matches(')')
-        }
+        // the brackets around a link have been removed as quotes
+        Some((label, target)) if !label.contains(['\n', '[']) && !target.contains(char::is_whitespace) => target.trim_end_matches(')'),
         _ => text,
     }
 }

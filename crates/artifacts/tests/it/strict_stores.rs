@@ -13,12 +13,12 @@ fn config(server: &ObjectServer) -> StoreConfig {
 async fn round_trip(store: &Store) -> Result<(), StoreError> {
     let folder = tempfile::tempdir().unwrap();
     for size in [2 * PART_BYTES + 5, 1_000] {
-        let content = bytes(size);
+        let (key, content) = (format!("models/{size}"), bytes(size));
         let (source, target) = (folder.path().join("source"), folder.path().join("target"));
         std::fs::write(&source, &content).unwrap();
-        let uploaded = store.upload("models/m", &source).await?;
+        let uploaded = store.upload(&key, &source).await?;
         assert_eq!(uploaded.sha256, sha256(&content));
-        store.download("models/m", &target, &uploaded.sha256).await?;
+        store.download(&key, &target, &uploaded.sha256).await?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Statistics of the queue. Every number is read from an index and bounded, so the cost does not grow with the number of runs.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 
 use crate::error::RunsError;
 use crate::run::status::{AttemptStatus, RunStatus};
@@ -13,16 +13,14 @@ const MAX_COUNT: i64 = 100_000;
 /// Number of runs from which durations are measured.
 const DURATION_SAMPLE: i64 = 2_000;
 
-/// Reads the statistics in one snapshot of the database.
+/// Reads the statistics. The caller provides a transaction that reads one snapshot, so that the numbers are consistent.
 ///
 /// # Errors
 /// When Postgres does not answer.
 pub async fn queue_stats(conn: &mut PgConnection) -> Result<QueueStats, RunsError> {
-    // one snapshot, so that the numbers are consistent
-    let mut tx = conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
     // passed as a value: a condition with clock_timestamp(), which changes from row to row, cannot use an index
-    let at = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(&mut *tx).await?;
-    let runs = run_counts(&mut tx).await?;
+    let at = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(&mut *conn).await?;
+    let runs = run_counts(&mut *conn).await?;
     let due = sqlx::query!(
         r#"
         SELECT
@@ -41,12 +39,11 @@ pub async fn queue_stats(conn: &mut PgConnection) -> Result<QueueStats, RunsErro
         at,
         MAX_COUNT
     )
-    .fetch_one(&mut *tx)
+    .fetch_one(&mut *conn)
     .await?;
-    let (workers, slots) = worker_counts(&mut tx, at).await?;
-    let attempts_last_hour = attempt_counts(&mut tx, at).await?;
-    let (wait, duration) = durations(&mut tx, at).await?;
-    tx.commit().await?;
+    let (workers, slots) = worker_counts(&mut *conn, at).await?;
+    let attempts_last_hour = attempt_counts(&mut *conn, at).await?;
+    let (wait, duration) = durations(&mut *conn, at).await?;
     Ok(QueueStats {
         at,
         runs,

@@ -121,7 +121,7 @@ async fn an_invalid_value_is_rejected_with_the_reason() {
     for (field, body, code, message) in [
         ("size", json!({ "value": ["XL"] }), "invalid_review", "\"M\", \"L\""),
         ("size", json!({ "value": ["M", "L"] }), "invalid_review", "one value"),
-        ("size", json!({ "value": ["M\u{0}"] }), "invalid_review", "NUL"),
+        ("size", json!({ "value": ["M\u{0}"] }), "invalid_body", "NUL"),
         ("size", json!({ "value": [" "] }), "invalid_review", "empty"),
         ("signed", json!({ "value": ["1.2.2020"] }), "invalid_review", "YYYY-MM-DD"),
         ("pages", json!({ "value": ["three"] }), "invalid_review", "decimal number"),

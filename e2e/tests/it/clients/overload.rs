@@ -27,7 +27,7 @@ async fn verifications_wait_for_a_limited_time_and_hold_no_slots_of_others() {
     assert!(found.contains(&429) && found.contains(&503), "{found:?}");
     assert_eq!(expect_json(app.api().post(&path), 503).await["code"], "overloaded");
     check_others_are_served(&app).await;
-    drop(lock);
+    lock.rollback().await.unwrap();
     assert_eq!(first.await.unwrap().unwrap().status(), 404);
     assert_eq!(expect_json(viewer.post(&path), 404).await["code"], "not_found");
     app.finish().await;
@@ -50,7 +50,7 @@ async fn a_server_without_free_slots_is_not_ready() {
     let requests = checks.iter().find(|check| check["name"] == "requests").expect("the check exists");
     assert_eq!(requests["state"], "failed", "{health}");
     assert_eq!(expect_json(app.api().get("/v1/models"), 503).await["code"], "overloaded");
-    drop(lock);
+    lock.rollback().await.unwrap();
     assert_eq!(held.await.unwrap().unwrap().status(), 200);
     app.wait_for_server().await;
     app.finish().await;

@@ -31,9 +31,9 @@ async fn slow_imports_use_no_database_connection_and_leave_no_file() {
             let head = format!("POST {}", routes[number % routes.len()]);
             clients.push(RawClient::upload(&app, &head, &key, 1_000_000, b"[").await);
         }
-        // a key may have a quarter of the uploads
+        // a key may have a quarter of the uploads; before their key is known, all of them may be taken
         let statuses = take_answered(&mut clients, UPLOADS - 4).await;
-        assert!(statuses.iter().all(|status| *status == 429), "{statuses:?}");
+        assert!(statuses.iter().all(|status| [429, 503].contains(status)), "{statuses:?}");
         assert_eq!(clients.len(), 4);
         slow.append(&mut clients);
     }
@@ -59,7 +59,7 @@ async fn slow_json_bodies_hold_no_slots_of_others() {
         clients.push(RawClient::upload(&app, &format!("PUT /v1/fields/f{number}"), &key, 1000, b"{").await);
     }
     let statuses = take_answered(&mut clients, UPLOADS - 4).await;
-    assert!(statuses.iter().all(|status| *status == 429), "{statuses:?}");
+    assert!(statuses.iter().all(|status| [429, 503].contains(status)), "{statuses:?}");
     assert_eq!(clients.len(), 4);
     check_others_are_served(&app).await;
     app.finish().await;

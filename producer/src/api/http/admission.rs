@@ -1,6 +1,7 @@
 //! What one request holds of the shared slots, from its first header to the last byte of its response.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::HttpBody as _;
 use axum::extract::FromRequestParts;
@@ -18,6 +19,8 @@ use crate::limits::held_body::HeldBody;
 use crate::limits::quota::{Exhausted, KeyId, Share};
 use crate::server::metrics::REJECTED;
 
+/// Time that a request waits for a slot.
+const SLOT_WAIT: Duration = Duration::from_secs(1);
 /// Responses up to this size count for nothing once they are in the buffer of their connection.
 const SMALL_RESPONSE_BYTES: u64 = 16 * 1024;
 
@@ -43,9 +46,10 @@ struct Held {
 }
 
 impl Admission {
-    /// Takes a slot of the class.
-    pub(crate) fn begin(slots: Arc<Slots>, class: RequestClass) -> Result<Self, ApiError> {
-        let slot = slots.by_class(class).try_take(None, 1).map_err(|exhausted| class_exhausted(class, exhausted))?;
+    /// Takes a slot of the class. Waits for a moment: the slots may be taken by requests whose key turns out to have used up its part, and
+    /// they are refused as soon as they are authenticated.
+    pub(crate) async fn begin(slots: Arc<Slots>, class: RequestClass) -> Result<Self, ApiError> {
+        let slot = slots.by_class(class).take(None, 1, SLOT_WAIT).await.map_err(|exhausted| class_exhausted(class, exhausted))?;
         let held = Mutex::new(Held { slot: Some(slot), ..Held::default() });
         Ok(Self(Arc::new(Inner { slots, class, held })))
     }
@@ -208,10 +212,10 @@ mod tests {
         Arc::new(Slots::new(&ApiConfig::for_tests().clients, 2, 1 << 20))
     }
 
-    #[test]
-    fn a_slow_body_holds_no_ordinary_slot() {
+    #[tokio::test]
+    async fn a_slow_body_holds_no_ordinary_slot() {
         let slots = slots();
-        let admission = Admission::begin(Arc::clone(&slots), RequestClass::Ordinary).unwrap();
+        let admission = Admission::begin(Arc::clone(&slots), RequestClass::Ordinary).await.unwrap();
         admission.assign_key(Uuid::from_u128(1)).unwrap();
         admission.begin_receiving().unwrap();
         assert_eq!((slots.by_class(RequestClass::Ordinary).used(), slots.receiving.used()), (0, 1));
@@ -225,12 +229,12 @@ mod tests {
     #[tokio::test]
     async fn a_large_response_counts_by_its_size_and_a_stream_by_its_slot() {
         let slots = slots();
-        let ordinary = Admission::begin(Arc::clone(&slots), RequestClass::Ordinary).unwrap();
+        let ordinary = Admission::begin(Arc::clone(&slots), RequestClass::Ordinary).await.unwrap();
         let response = ordinary.hold(Response::new(Body::from(vec![0; 100_000])), None).unwrap();
         assert_eq!((slots.by_class(RequestClass::Ordinary).used(), slots.memory.used()), (0, 100_000));
         drop(response);
         assert_eq!(slots.memory.used(), 0);
-        let long = Admission::begin(Arc::clone(&slots), RequestClass::LongRead).unwrap();
+        let long = Admission::begin(Arc::clone(&slots), RequestClass::LongRead).await.unwrap();
         let response =
             long.hold(Response::new(Body::from_stream(futures::stream::pending::<Result<&str, std::io::Error>>())), None).unwrap();
         drop(long);

@@ -22,7 +22,7 @@ pub(crate) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let admission = Admission::begin(Arc::clone(&state.slots), class)?;
+    let admission = Admission::begin(Arc::clone(&state.slots), class).await?;
     let connection = request.extensions().get::<Arc<ClientConnection>>().cloned();
     request.extensions_mut().insert(admission.clone());
     let response = next.run(request).await;

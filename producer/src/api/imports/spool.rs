@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Seek as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::StatusCode;
 use futures::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
@@ -62,6 +62,14 @@ pub(super) async fn spool(state: &AppState, admission: &Admission, body: Body) -
 
 async fn receive(state: &AppState, admission: &Admission, body: Body) -> Result<SpooledFile, ApiError> {
     let limit = state.config.max_import_bytes;
+    let too_large = || {
+        let detail =
+            format!("the file is larger than {limit} bytes; nothing was imported: split the file, or raise APRENDIZ_MAX_IMPORT_BYTES");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    };
+    if body.size_hint().lower() > limit {
+        return Err(too_large());
+    }
     let share = state.slots.spool.try_take(admission.key(), 0);
     let share = share.map_err(|exhausted| exhausted_error("spool", "bytes of imports on the server", exhausted))?;
     let share = Arc::new(Mutex::new(share));
@@ -77,9 +85,7 @@ async fn receive(state: &AppState, admission: &Admission, body: Body) -> Result<
         let chunk = chunk.map_err(|error| upload_error(&error))?;
         received += chunk.len() as u64;
         if received > limit {
-            let detail =
-                format!("the file is larger than {limit} bytes; nothing was imported: split the file, or raise APRENDIZ_MAX_IMPORT_BYTES");
-            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail));
+            return Err(too_large());
         }
         writer.write_all(&chunk).await.map_err(write_error)?;
     }

@@ -1,6 +1,8 @@
 //! Commands of a history, and strategies that generate them.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::sync::LazyLock;
+
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::{DOCUMENTS, FIELDS};
@@ -67,13 +69,16 @@ pub(super) enum Form {
     Text,
 }
 
+/// When this process started, in whole seconds.
+static STARTED_AT: LazyLock<DateTime<Utc>> = LazyLock::new(|| Utc::now().trunc_subsecs(0));
+
 impl Moment {
     pub(super) fn time(self) -> DateTime<Utc> {
-        let (start, minutes) = match self {
-            Self::Early(minutes) => (1_700_000_000, minutes),
-            Self::Late(minutes) => (4_100_000_000, minutes),
-        };
-        DateTime::from_timestamp(start, 0).unwrap() + TimeDelta::minutes(minutes.into())
+        match self {
+            Self::Early(minutes) => DateTime::from_timestamp(1_700_000_000, 0).unwrap() + TimeDelta::minutes(minutes.into()),
+            // later than every review of this test, and within what imports accept
+            Self::Late(minutes) => *STARTED_AT + TimeDelta::seconds(240) + TimeDelta::milliseconds(minutes.into()),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use aprendiz_run_spec::RunKind;
 use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 
 use super::format::seconds;
 use crate::background_tasks::{BackgroundTask, TaskStatus, list_background_tasks};
@@ -103,14 +103,13 @@ pub struct WorkerFacts {
     pub busy: i64,
 }
 
-/// Loads the facts about a run. The caller provides `redis_error`.
+/// Loads the facts about a run. The caller provides `redis_error`, and a transaction that reads one snapshot, so that the explanation does
+/// not contradict itself.
 ///
 /// # Errors
 /// [`RunsError::UnknownRun`].
 pub async fn load_run_facts(conn: &mut PgConnection, id: RunId, redis_error: Option<String>) -> Result<RunFacts, RunsError> {
-    // one snapshot, so that the explanation does not contradict itself
-    let mut tx = conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-    let run = get_run(&mut tx, id).await?;
+    let run = get_run(&mut *conn, id).await?;
     let row = sqlx::query!(
         r#"
         SELECT clock_timestamp() AS "now!", r.first_attempt,
@@ -120,17 +119,17 @@ pub async fn load_run_facts(conn: &mut PgConnection, id: RunId, redis_error: Opt
         "#,
         id as RunId
     )
-    .fetch_one(&mut *tx)
+    .fetch_one(&mut *conn)
     .await?;
     let mut facts = RunFacts {
         now: row.now,
-        attempts: attempts(&mut tx, id).await?,
+        attempts: attempts(&mut *conn, id).await?,
         first_attempt: row.first_attempt,
         ahead: 0,
         wakeup_due_at: None,
         workers: WorkerFacts::default(),
         redis_error,
-        overdue_tasks: list_background_tasks(&mut tx).await?.into_iter().filter(TaskStatus::is_overdue).collect(),
+        overdue_tasks: list_background_tasks(&mut *conn).await?.into_iter().filter(TaskStatus::is_overdue).collect(),
         awaited_run: None,
         phase_since: None,
         checkpoint_step: row.checkpoint_step,
@@ -140,21 +139,20 @@ pub async fn load_run_facts(conn: &mut PgConnection, id: RunId, redis_error: Opt
     };
     match facts.run.status {
         RunStatus::Queued | RunStatus::Retrying => {
-            facts.ahead = ahead(&mut tx, &facts.run, facts.now).await?;
-            facts.workers = worker_facts(&mut tx, facts.run.kind, facts.now).await?;
-            facts.awaited_run = awaited_run(&mut tx, id).await?;
+            facts.ahead = ahead(&mut *conn, &facts.run, facts.now).await?;
+            facts.workers = worker_facts(&mut *conn, facts.run.kind, facts.now).await?;
+            facts.awaited_run = awaited_run(&mut *conn, id).await?;
             facts.wakeup_due_at =
-                sqlx::query_scalar!("SELECT min(due_at) FROM outbox WHERE run_id = $1", id as RunId).fetch_one(&mut *tx).await?;
+                sqlx::query_scalar!("SELECT min(due_at) FROM outbox WHERE run_id = $1", id as RunId).fetch_one(&mut *conn).await?;
         }
         RunStatus::Running | RunStatus::Cancelling => {
-            facts.phase_since = phase_since(&mut tx, id, facts.run.attempt_number).await?;
-            facts.cancelled_by = cancelled_by(&mut tx, &facts.run).await?;
+            facts.phase_since = phase_since(&mut *conn, id, facts.run.attempt_number).await?;
+            facts.cancelled_by = cancelled_by(&mut *conn, &facts.run).await?;
         }
-        RunStatus::Cancelled => facts.cancelled_by = cancelled_by(&mut tx, &facts.run).await?,
-        RunStatus::Succeeded => facts.headline = headline(&mut tx, id).await?,
+        RunStatus::Cancelled => facts.cancelled_by = cancelled_by(&mut *conn, &facts.run).await?,
+        RunStatus::Succeeded => facts.headline = headline(&mut *conn, id).await?,
         RunStatus::Failed => {}
     }
-    tx.commit().await?;
     Ok(facts)
 }
 

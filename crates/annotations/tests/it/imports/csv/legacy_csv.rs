@@ -209,7 +209,8 @@ async fn malformed_files_end_in_an_error_or_in_the_quarantine() {
         rows.extend(b",".repeat(1_000_000));
         rows.extend(format!("\n{},x\n1,{}\n1,good\n1,\"not closed\n1,lost\n", "i".repeat(201), "v".repeat(10_001)).into_bytes());
         let report = csv(&pool, rows).await.unwrap();
-        assert_eq!((report.rows, report.quarantined, report.events_created), (10, 8, 2), "{report:?}");
+        // a row of delimiters only is blank
+        assert_eq!((report.rows, report.quarantined, report.events_created), (9, 7, 2), "{report:?}");
         assert_eq!(state(&pool, "1", "law").await.1, Some(vec!["not closed\n1,lost".to_owned()]), "an unclosed quote swallows the rest");
     })
     .await;
