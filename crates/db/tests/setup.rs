@@ -1,7 +1,5 @@
 //! The rights of a role, against a migrated database.
 
-#![expect(clippy::unwrap_used, reason = "whatever fails here fails the test")]
-
 use aprendiz_db::{SEQUENCES, TABLES, missing_right_to_migrate, missing_rights, unusable_encoding};
 use aprendiz_test_support::TestDatabase;
 

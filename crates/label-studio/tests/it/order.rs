@@ -6,7 +6,7 @@ use crate::reading::{annotation, choices, read_tasks, reviewed, values};
 
 /// What counts of a task: the value of `law` in the review that counts, and the predicted values of the latest prediction.
 fn outcome(task: &Value) -> (Option<Vec<String>>, Option<Vec<String>>) {
-    let found = read_tasks(&[task.clone()]);
+    let found = read_tasks(std::slice::from_ref(task));
     let predicted = found.task("1").predictions.last().and_then(|prediction| prediction.values.get("law")).map(|value| value.value());
     (found.value("1", "law"), predicted)
 }
