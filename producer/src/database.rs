@@ -92,13 +92,14 @@ pub(crate) async fn require_usable(conn: &mut PgConnection) -> Result<String> {
     if let Some(problem) = unusable_encoding(conn).await? {
         bail!(problem);
     }
-    let schema = schema_state(conn).await?;
-    if !schema.is_usable() {
-        bail!(schema.describe());
-    }
+    // first, because the state of the schema is in a table too
     let missing = missing_rights(conn).await?;
     if !missing.is_empty() {
         bail!(missing.join("; "));
+    }
+    let schema = schema_state(conn).await?;
+    if !schema.is_usable() {
+        bail!(schema.describe());
     }
     Ok(schema.describe())
 }

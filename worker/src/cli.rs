@@ -20,6 +20,8 @@ Environment variables:
   AWS_REQUEST_CHECKSUM_CALCULATION, AWS_RESPONSE_CHECKSUM_VALIDATION
                                    when_supported, or when_required for S3 servers that do not know
                                    checksums (default: when_supported)
+  APRENDIZ_DATABASE_DIRECT_URL     the same database without the pooler of DATABASE_URL
+                                   (default: none)
   APRENDIZ_DATABASE_CONNECTIONS    maximum number of database connections (default: 16)
   APRENDIZ_QUEUE_PREFIX            prefix of the Redis keys and channels (default: aprendiz)
   APRENDIZ_BUCKET_PREFIX           prefix of the object keys (default: none)
@@ -54,7 +56,7 @@ Environment variables:
   APRENDIZ_LOG_FORMAT              text or json (default: text on a terminal, otherwise json)
   RUST_LOG                         log filter (default: info,sqlx=warn)
 
-DATABASE_URL, PGPASSWORD, REDIS_URL and HF_TOKEN can be read from a file named by NAME_FILE.";
+DATABASE_URL, APRENDIZ_DATABASE_DIRECT_URL, PGPASSWORD, REDIS_URL and HF_TOKEN can be read from a file named by NAME_FILE.";
 
 /// Claim training runs and execute them: build the dataset, train in a child process, evaluate, upload and publish.
 ///

@@ -69,8 +69,12 @@ pub async fn missing_rights(conn: &mut PgConnection) -> Result<Vec<String>, Erro
         return Ok(missing);
     };
     // the sequence is advanced by setval() too, which needs UPDATE
-    for (class, rights, tables) in [("TABLES", "SELECT, INSERT, UPDATE, DELETE", TABLES), ("SEQUENCES", "USAGE, SELECT, UPDATE", SEQUENCES)]
-    {
+    let classes = [
+        ("TABLES", "SELECT, INSERT, UPDATE, DELETE", TABLES),
+        ("TABLES", "SELECT", MIGRATIONS),
+        ("SEQUENCES", "USAGE, SELECT, UPDATE", SEQUENCES),
+    ];
+    for (class, rights, tables) in classes {
         let lacking: Vec<String> =
             sqlx::query_scalar(LACKING_SQL).bind(tables).bind(rights).bind(class == "SEQUENCES").fetch_all(&mut *conn).await?;
         if let Some(first) = lacking.first() {
@@ -83,13 +87,16 @@ pub async fn missing_rights(conn: &mut PgConnection) -> Result<Vec<String>, Erro
 
 /// Missing rights as "INSERT on `attempts`", in the order of the names.
 const LACKING_SQL: &str = "
-    SELECT string_agg(r.name, ', ') || ' on `' || t.name || '`'
+    SELECT string_agg(r.name, ', ' ORDER BY r.rank) || ' on `' || t.name || '`'
     FROM unnest($1::text[]) AS t (name)
-    CROSS JOIN unnest(string_to_array($2, ', ')) AS r (name)
+    CROSS JOIN unnest(string_to_array($2, ', ')) WITH ORDINALITY AS r (name, rank)
     WHERE to_regclass(t.name) IS NOT NULL
       AND NOT CASE WHEN $3 THEN has_sequence_privilege(to_regclass(t.name), r.name) ELSE has_table_privilege(to_regclass(t.name), r.name) END
     GROUP BY t.name
     ORDER BY t.name";
+
+/// The table of the applied migrations.
+const MIGRATIONS: &[&str] = &["_sqlx_migrations"];
 
 /// The sequences that statements of this product advance.
 pub const SEQUENCES: &[&str] = &["positions"];

@@ -151,6 +151,7 @@ Environment variables:
   APRENDIZ_REQUEST_TIMEOUT_SECONDS         request timeout (default: 30)
   APRENDIZ_MAX_REQUESTS                    maximum number of concurrent ordinary requests (default: 256)
   APRENDIZ_TRUSTED_PROXIES                 proxies whose X-Forwarded-For is believed, comma-separated (default: none)
+  APRENDIZ_DATABASE_DIRECT_URL             the same database without the pooler of DATABASE_URL (default: none)
   APRENDIZ_DATABASE_CONNECTIONS            maximum number of database connections (default: 16)
   APRENDIZ_QUEUE_PREFIX                    prefix of Redis keys (default: aprendiz)
   APRENDIZ_BUCKET_PREFIX                   prefix of object keys (default: none)
@@ -166,7 +167,7 @@ Environment variables:
 
 Limits on slow clients, uploads and connections have variables of their own: docs/OPERATIONS.md.
 
-DATABASE_URL, REDIS_URL and PGPASSWORD can also be read from files: set DATABASE_URL_FILE and so on.";
+DATABASE_URL, APRENDIZ_DATABASE_DIRECT_URL, REDIS_URL and PGPASSWORD can also be read from files: set DATABASE_URL_FILE and so on.";
 
 /// Runs a command and reports its failure.
 pub(crate) async fn run(cli: Cli) -> ExitCode {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::check_published_once;
 use crate::fixture::exports::{DOCUMENTS, contracts, gzip, unreviewed};
 use crate::fixture::{
-    HeldTraining, LONG_LEASE, TIMEOUT, TestApp, evaluation_spec, expect_json, get_bytes, parse_id, parse_json_lines, training_spec,
+    HeldTraining, LONG_LEASE, TIMEOUT, TestApp, evaluation_spec, expect_json, get_bytes, parse_exported_rows, parse_id, training_spec,
 };
 
 /// Fewer than the connections of one process, so that clients get each other's sessions all the time.
@@ -108,7 +108,7 @@ async fn use_everything(app: TestApp) {
         let reviewed = review(&app, *document, "reviewer").await;
         assert_eq!(reviewed, StatusCode::OK);
     }
-    let exported = parse_json_lines(&get_bytes(&app.api(), "/v1/annotations/export").await);
+    let exported = parse_exported_rows(&get_bytes(&app.api(), "/v1/annotations/export").await);
     assert_eq!(i64::try_from(exported.len()).unwrap(), app.count("SELECT count(*) FROM annotations").await);
     let erased = app.api().post(&format!("/v1/documents/{}/erase", documents[0])).json(&json!({ "reason": "requested" }));
     expect_json(erased, 200).await;

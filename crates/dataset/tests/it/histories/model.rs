@@ -56,7 +56,8 @@ impl Model {
     /// The latest event as of a position.
     pub(super) fn latest(&self, key: DocumentField, position: i64) -> Option<&Event> {
         let events = self.events.iter().filter(|event| event.key == key && event.position <= position);
-        events.max_by_key(|event| (event.at, event.position))
+        // of equal times the greater reference counts, and the order of arrival never
+        events.max_by_key(|event| (event.at, event.reference.len(), &event.reference))
     }
 
     pub(super) fn status(&self, key: DocumentField, accepted: Option<&[String]>) -> &'static str {
