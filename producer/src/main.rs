@@ -12,6 +12,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// Returns freed memory of large texts to the system, which the default allocator keeps in the arenas of many threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     // One crypto provider for every TLS connection of the process. Installing fails only if one is installed already.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row as _, SqlSafeStr as _, SqlStr, Transaction};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Postgres, Row as _, SqlSafeStr as _, SqlStr, Transaction};
 
 use crate::session::{Session, start_up};
 
@@ -176,6 +176,13 @@ fn checked(options: PgPoolOptions) -> PgPoolOptions {
         // this question also shows that the connection is alive
         .test_before_acquire(false)
         .before_acquire(|conn, _| Box::pin(async { Ok(is_outside_transactions(conn).await.unwrap_or(false)) }))
+        // otherwise every connection would keep a buffer of the size of the largest text that it has read
+        .after_release(|conn, _| {
+            Box::pin(async {
+                conn.shrink_buffers();
+                Ok(true)
+            })
+        })
 }
 
 /// Within a transaction, `now()` is the time at which it began; outside, that of the statement. Only the simple protocol, which is that

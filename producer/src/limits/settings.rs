@@ -45,7 +45,7 @@ pub(crate) struct ClientLimits {
     pub(crate) max_predictions: u64,
     /// `APRENDIZ_KEY_SHARE`, default 0.5, 0.01 to 1: the part of each of these limits that a single API key may use.
     pub(crate) key_share: f64,
-    /// `APRENDIZ_MAX_BODY_MEMORY_BYTES`, default 192 MiB, 64 MiB to 1 PiB: memory for bodies of JSON requests and responses.
+    /// `APRENDIZ_MAX_BODY_MEMORY_BYTES`, default 128 MiB, 64 MiB to 1 PiB: memory for bodies of JSON requests and responses.
     pub(crate) max_body_memory: u64,
     /// `APRENDIZ_MAX_SPOOL_BYTES`, default 16 GiB, or twice the size limit of an import, which is its minimum, to 1 PiB: total size of
     /// received imports on disk.
@@ -95,7 +95,7 @@ impl ClientLimits {
             max_event_streams: requests("APRENDIZ_MAX_EVENT_STREAMS", 2048)?,
             max_predictions: requests("APRENDIZ_MAX_PREDICTIONS", 32)?,
             key_share: env.decimal("APRENDIZ_KEY_SHARE", 0.5, 0.01..=1.0)?,
-            max_body_memory: env.number("APRENDIZ_MAX_BODY_MEMORY_BYTES", 192 << 20, LARGEST_BODY_BYTES..=MAX_BYTES)?,
+            max_body_memory: env.number("APRENDIZ_MAX_BODY_MEMORY_BYTES", 128 << 20, LARGEST_BODY_BYTES..=MAX_BYTES)?,
             max_spool,
             dedicated_connections: env.number("APRENDIZ_DEDICATED_CONNECTIONS", u64::from(pool / 2).max(2), 2..=1_000)?,
             concurrent_imports: usize::try_from(pool / 4)?.max(1),

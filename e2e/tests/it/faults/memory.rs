@@ -29,7 +29,7 @@ async fn the_evaluation_of_many_long_values_needs_little_memory() {
     )
     .await;
     let worker = app.env.worker("worker-1", &[]);
-    let spec = json!({ "model": "e", "kind": "evaluate", "data": { "fields": ["colour"], "project": "p" } });
+    let spec = json!({ "model": "e", "kind": "evaluate", "data": { "fields": ["colour"], "filter": { "project": "p" } } });
     let id = app.create_run(&spec).await;
     app.wait_for_success(id).await;
     let metrics = expect_json(app.api().get(&format!("/v1/training-runs/{id}/metrics")), 200).await;
