@@ -113,7 +113,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Readiness: database, migrations and bucket; an unavailable Redis only degrades the server */
+        /** Readiness: database, migrations, bucket, and free slots for requests. Redis and the background tasks only degrade the server */
         get: operations["get_readyz"];
         put?: never;
         post?: never;
@@ -207,6 +207,9 @@ export interface paths {
          * Exports annotations with their history, as a stream
          * @description Rows are ordered by document id, then by field. The header `Aprendiz-Position` holds the position of the export. To resume an
          *     interrupted export, send that position as `as_of` and the last received row as `after`. Erased documents are excluded.
+         *
+         *     Check the end: behind a proxy, a response that was cut off can look complete. JSON lines end with the line `{"end": {"rows": 7,
+         *     "position": 40}}`, tasks with a line `]`, Parquet with its footer.
          */
         get: operations["get_v1_annotations_export"];
         put?: never;
@@ -387,7 +390,7 @@ export interface paths {
         put?: never;
         /**
          * Rebuilds the rows of a dataset snapshot from the events and compares them
-         * @description A server runs one verification at a time; further requests wait. A verification stops when the client disconnects.
+         * @description A server runs one verification at a time; further requests wait for a limited time. A verification stops when the client disconnects.
          */
         post: operations["post_v1_datasets_id_verify"];
         delete?: never;
@@ -1264,8 +1267,8 @@ export interface paths {
         put?: never;
         /**
          * Drains a worker
-         * @description The worker claims no more runs and exits once its active runs have finished. With `hand_back` it releases them after a checkpoint, which
-         *     does not count as an attempt. Repeating the request has no effect, except that `hand_back` can be added.
+         * @description The worker claims no more runs and exits once its active runs have finished. With `release_runs` it releases them after a checkpoint, which
+         *     does not count as an attempt. Repeating the request has no effect, except that `release_runs` can be added.
          */
         post: operations["post_v1_workers_id_drain"];
         delete?: never;
@@ -1879,7 +1882,7 @@ export interface components {
              */
             id: string;
             /** @description Other keys of the task; never used as features. */
-            metadata: unknown;
+            metadata: Record<string, never>;
             /** @description Project within the source. */
             project: string;
             /** @description Source of the document, for example `label-studio`. */
@@ -1920,6 +1923,11 @@ export interface components {
             task_id: string;
             /** @description Text, at most 10 MiB. */
             text: string;
+        };
+        /** @description The created document. */
+        DocumentResponse: components["schemas"]["DocumentText"] & {
+            /** @description What an import would note about it, for example that its text is HTML; missing if there is nothing. */
+            warnings?: string[];
         };
         /** @description A snapshot that contains the document. */
         DocumentSnapshot: {
@@ -1968,7 +1976,7 @@ export interface components {
         /** @description How a worker drains. */
         DrainRequest: {
             /** @description Releases active runs after a checkpoint instead of finishing them. */
-            hand_back?: boolean;
+            release_runs?: boolean;
         };
         /** @description Label drift of every field with labels in both snapshots. */
         Drift: {
@@ -2546,7 +2554,7 @@ export interface components {
              * Format: int64
              * @description Reviews retracted or changed because their annotations are no longer in the file; only with `mirror`.
              */
-            reviews_withdrawn?: number;
+            reviews_retracted?: number;
             /**
              * Format: date-time
              * @description When reading began.
@@ -3216,6 +3224,8 @@ export interface components {
         };
         /** @description Statistics of the queue at one moment. */
         QueueReport: components["schemas"]["QueueStats"] & {
+            /** @description The background tasks of all servers: when each last succeeded. */
+            background_tasks: components["schemas"]["TaskStatus"][];
             /** @description State of Redis. */
             redis: components["schemas"]["RedisStats"];
         };
@@ -3257,7 +3267,7 @@ export interface components {
              * Format: int64
              * @description Due wake-ups that are not published in Redis yet, counted up to 100,000.
              */
-            unannounced: number;
+            unpublished: number;
             wait?: components["schemas"]["DurationQuantiles"] | null;
             /** @description Workers. */
             workers: components["schemas"]["WorkerCounts"];
@@ -3293,7 +3303,9 @@ export interface components {
              * @description Wake-ups in Redis that no worker has fetched yet.
              */
             depth?: number | null;
-            /** @description Whether Redis responds. */
+            /** @description Why Redis cannot be used, so that runs start only when workers poll; null if it works. */
+            error?: string | null;
+            /** @description Whether Redis responds. It may be unusable nevertheless, for example because it is full. */
             reachable: boolean;
         };
         /**
@@ -3678,6 +3690,28 @@ export interface components {
             /** @description Sequence number within the run, for `Last-Event-ID` */
             id: string;
         };
+        /** @description State of a task over all servers. */
+        TaskStatus: {
+            /** @description Text of the last failure. */
+            error?: string | null;
+            /**
+             * Format: double
+             * @description Seconds since a server last found the task failing; null if it never failed.
+             */
+            failure_age_seconds?: number | null;
+            /** @description Name of the task. */
+            name: string;
+            /**
+             * Format: double
+             * @description Time in seconds without a success after which the task counts as overdue.
+             */
+            overdue_after_seconds: number;
+            /**
+             * Format: double
+             * @description Seconds since the last success; null if there was none.
+             */
+            success_age_seconds?: number | null;
+        };
         /** @description Predictions for one text. */
         TextPrediction: {
             /** @description One prediction per field, ordered by name. */
@@ -3704,11 +3738,6 @@ export interface components {
         };
         /** @description A training run. */
         TrainingRun: {
-            /**
-             * Format: date-time
-             * @description When its latest wake-up was published in Redis.
-             */
-            announced_at?: string | null;
             /**
              * Format: int32
              * @description Number of the latest attempt; 0 before the first.
@@ -3792,6 +3821,11 @@ export interface components {
             started_at?: string | null;
             /** @description Status of the run. */
             status: components["schemas"]["RunStatus"];
+            /**
+             * Format: date-time
+             * @description When its latest wake-up was published in Redis.
+             */
+            wakeup_published_at?: string | null;
         };
         /**
          * @description Outcome of a verification.
@@ -3924,8 +3958,8 @@ export interface components {
             backend: string;
             /** @description CPU kernel (vector instructions) in use. */
             cpu_kernel: string;
-            /** @description Whether it hands its running runs back instead of finishing them. */
-            drain_hand_back: boolean;
+            /** @description Whether it releases its running runs instead of finishing them. */
+            drain_release_runs: boolean;
             /**
              * Format: date-time
              * @description When draining was requested.
@@ -4010,6 +4044,15 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Not ready */
             503: {
                 headers: {
@@ -4037,6 +4080,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description A background task has stopped: restart the server */
@@ -4084,7 +4136,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4093,7 +4145,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4102,7 +4165,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -4155,7 +4218,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4164,7 +4227,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4173,7 +4247,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -4204,6 +4278,15 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_openapi_json: {
@@ -4224,6 +4307,15 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_readyz: {
@@ -4242,6 +4334,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Not ready */
@@ -4284,7 +4385,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4293,7 +4414,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -4362,6 +4483,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_large`: the body exceeds the size limit of this operation */
             413: {
                 headers: {
@@ -4371,7 +4501,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Unknown documents; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_body`: the body has an unknown, missing or invalid key */
+            /** @description Unknown documents; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4380,7 +4510,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4389,7 +4530,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -4413,9 +4554,9 @@ export interface operations {
             header?: {
                 /** @description A single range of bytes, for example `bytes=0-99`; other values are ignored */
                 Range?: string;
-                /** @description ETag: the range applies only to this version of the file */
+                /** @description Strong ETag: the range applies only to this version of the file */
                 "If-Range"?: string;
-                /** @description ETag of the version that the client has */
+                /** @description ETag of the version that the client has, also a weak one */
                 "If-None-Match"?: string;
             };
             path: {
@@ -4522,7 +4663,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4531,7 +4672,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `object_missing`: the file is missing from the object store; `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4540,7 +4692,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -4562,9 +4714,9 @@ export interface operations {
             header?: {
                 /** @description A single range of bytes, for example `bytes=0-99`; other values are ignored */
                 Range?: string;
-                /** @description ETag: the range applies only to this version of the file */
+                /** @description Strong ETag: the range applies only to this version of the file */
                 "If-Range"?: string;
-                /** @description ETag of the version that the client has */
+                /** @description ETag of the version that the client has, also a weak one */
                 "If-None-Match"?: string;
             };
             path: {
@@ -4662,7 +4814,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4671,7 +4823,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `object_missing`: the file is missing from the object store; `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4680,7 +4843,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -4753,6 +4916,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_large`: the body exceeds the size limit of this operation */
             413: {
                 headers: {
@@ -4762,7 +4934,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid request; `invalid_body`: the body has an unknown, missing or invalid key */
+            /** @description Invalid request; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4771,7 +4943,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4780,7 +4963,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -4843,7 +5026,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid query; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `unknown_field`: a field does not exist; `future_time`: `as_of` is in the future; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4852,7 +5035,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4861,7 +5055,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -4922,7 +5116,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid query; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description Invalid query; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4931,7 +5125,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4940,7 +5145,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5004,7 +5209,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5013,7 +5218,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5022,7 +5238,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5075,7 +5291,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5084,7 +5300,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5093,7 +5320,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5160,7 +5387,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5169,7 +5396,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5178,7 +5416,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5248,7 +5486,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5257,7 +5495,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5266,7 +5515,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5324,7 +5573,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5333,7 +5582,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5342,7 +5602,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5361,9 +5621,9 @@ export interface operations {
             header?: {
                 /** @description A single range of bytes, for example `bytes=0-99`; other values are ignored */
                 Range?: string;
-                /** @description ETag: the range applies only to this version of the file */
+                /** @description Strong ETag: the range applies only to this version of the file */
                 "If-Range"?: string;
-                /** @description ETag of the version that the client has */
+                /** @description ETag of the version that the client has, also a weak one */
                 "If-None-Match"?: string;
             };
             path: {
@@ -5462,7 +5722,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5471,7 +5731,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `object_missing`: the file is missing from the object store; `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5480,7 +5751,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5533,7 +5804,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5542,7 +5813,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5551,7 +5833,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5613,7 +5895,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5622,7 +5904,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5631,7 +5924,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5687,7 +5980,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5696,7 +5989,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5705,7 +6009,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `overloaded`: other verifications are running; `server_unavailable`: the server stops; `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5758,7 +6062,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5767,7 +6071,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5776,7 +6091,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5809,7 +6124,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DocumentText"];
+                    "application/json": components["schemas"]["DocumentResponse"];
                 };
             };
             /** @description Created; Location holds the URL */
@@ -5819,7 +6134,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DocumentText"];
+                    "application/json": components["schemas"]["DocumentResponse"];
                 };
             };
             /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
@@ -5844,6 +6159,15 @@ export interface operations {
             };
             /** @description `forbidden`: the API key lacks the role reviewer */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5878,7 +6202,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid document; `invalid_body`: the body has an unknown, missing or invalid key */
+            /** @description Invalid document; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5887,7 +6211,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5896,7 +6231,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5947,7 +6282,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5956,7 +6311,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6018,7 +6373,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6027,7 +6382,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6036,7 +6402,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6098,7 +6464,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6107,7 +6473,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6116,7 +6493,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6180,7 +6557,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6189,7 +6566,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6198,7 +6586,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6215,7 +6603,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ETag of the state that the client has seen; "0" if there was none */
+                /** @description ETag of the state that the client has seen, also a weak one; "0" if there was none */
                 "If-Match"?: string;
                 /** @description `*`: there must be no state yet */
                 "If-None-Match"?: string;
@@ -6282,6 +6670,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The document was erased */
             410: {
                 headers: {
@@ -6309,7 +6706,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid value; `invalid_path`: a parameter in the path is invalid; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_body`: the body has an unknown, missing or invalid key */
+            /** @description Invalid value; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6336,7 +6733,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6345,7 +6753,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6365,7 +6773,7 @@ export interface operations {
                 reviewer?: string;
             };
             header?: {
-                /** @description ETag of the state that the client has seen; "0" if there was none */
+                /** @description ETag of the state that the client has seen, also a weak one; "0" if there was none */
                 "If-Match"?: string;
                 /** @description `*`: there must be no state yet */
                 "If-None-Match"?: string;
@@ -6455,7 +6863,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6482,7 +6890,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6491,7 +6910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6548,7 +6967,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `future_time`: `as_of` is in the future; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6557,7 +6976,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6566,7 +6996,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6641,6 +7071,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_large`: the body exceeds the size limit of this operation */
             413: {
                 headers: {
@@ -6650,7 +7089,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The reason is missing or too long; `invalid_path`: a parameter in the path is invalid; `invalid_body`: the body has an unknown, missing or invalid key */
+            /** @description The reason is missing or too long; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6659,7 +7098,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6668,7 +7118,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6721,7 +7171,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6730,7 +7180,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6739,7 +7200,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6801,7 +7262,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6810,7 +7271,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6819,7 +7291,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6894,6 +7366,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The document was erased */
             410: {
                 headers: {
@@ -6912,7 +7393,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid lease; `invalid_path`: a parameter in the path is invalid; `invalid_body`: the body has an unknown, missing or invalid key */
+            /** @description Invalid lease; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6930,7 +7411,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -6939,7 +7431,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6993,7 +7485,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7011,7 +7503,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7020,7 +7523,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7073,7 +7576,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7082,7 +7585,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7091,7 +7605,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7133,7 +7647,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7142,7 +7676,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7195,7 +7729,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7204,7 +7738,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7213,7 +7758,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7279,6 +7824,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_large`: the body exceeds the size limit of this operation */
             413: {
                 headers: {
@@ -7288,7 +7842,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid definition; `invalid_path`: a parameter in the path is invalid; `invalid_body`: the body has an unknown, missing or invalid key */
+            /** @description Invalid definition; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7297,7 +7851,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7306,7 +7871,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7359,7 +7924,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7368,7 +7933,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7377,7 +7953,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7439,7 +8015,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The field has no normalization; `invalid_path`: a parameter in the path is invalid */
+            /** @description The field has no normalization; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7448,7 +8024,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7457,7 +8044,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7504,7 +8091,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7513,7 +8100,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7522,7 +8120,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7613,6 +8211,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A document of the file was erased while it was imported */
             410: {
                 headers: {
@@ -7631,7 +8238,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid export; nothing was imported; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description Invalid export; nothing was imported; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7640,7 +8247,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent imports */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7649,7 +8267,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent imports */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7721,6 +8339,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A document of the file was erased while it was imported */
             410: {
                 headers: {
@@ -7739,7 +8366,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not a review file; nothing was imported; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description Not a review file; nothing was imported; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7748,7 +8375,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent imports */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7757,7 +8395,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent imports */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7813,6 +8451,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The file or one of its rows exceeds the size limit; `too_large`: the body exceeds the size limit of this operation */
             413: {
                 headers: {
@@ -7822,7 +8469,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not a review file */
+            /** @description Not a review file; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7831,7 +8478,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent imports */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7840,7 +8498,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent imports */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7893,7 +8551,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7902,7 +8560,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7911,7 +8580,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7969,7 +8638,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7978,7 +8647,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -7987,7 +8667,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8041,7 +8721,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8050,7 +8730,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8059,7 +8750,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8162,7 +8853,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The tasks are no valid file; nothing was imported; `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description The tasks are no valid file; nothing was imported; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8171,7 +8862,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent imports */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8180,7 +8882,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent imports */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8222,7 +8924,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8231,7 +8953,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8297,6 +9019,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_large`: the body exceeds the size limit of this operation */
             413: {
                 headers: {
@@ -8306,7 +9037,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid body, or the version is an encoder; `invalid_path`: a parameter in the path is invalid; `invalid_body`: the body has an unknown, missing or invalid key */
+            /** @description Invalid body, or the version is an encoder; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8315,7 +9046,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent predictions */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8324,7 +9066,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent predictions; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8382,7 +9124,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8391,7 +9133,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8400,7 +9153,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8454,7 +9207,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8463,7 +9216,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8472,7 +9236,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8491,9 +9255,9 @@ export interface operations {
             header?: {
                 /** @description A single range of bytes, for example `bytes=0-99`; other values are ignored */
                 Range?: string;
-                /** @description ETag: the range applies only to this version of the file */
+                /** @description Strong ETag: the range applies only to this version of the file */
                 "If-Range"?: string;
-                /** @description ETag of the version that the client has */
+                /** @description ETag of the version that the client has, also a weak one */
                 "If-None-Match"?: string;
             };
             path: {
@@ -8584,7 +9348,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8593,7 +9357,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `object_missing`: the file is missing from the object store; `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8602,7 +9377,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8644,7 +9419,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8653,7 +9448,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8708,7 +9503,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8717,7 +9512,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8726,7 +9532,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8796,6 +9602,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_large`: the body exceeds the size limit of this operation */
             413: {
                 headers: {
@@ -8805,7 +9620,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid spec; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_body`: the body has an unknown, missing or invalid key */
+            /** @description Invalid spec; `future_time`: `as_of` is in the future; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8814,7 +9629,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8823,7 +9649,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8887,6 +9713,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_large`: the body exceeds the size limit of this operation */
             413: {
                 headers: {
@@ -8896,7 +9731,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid filter; `invalid_body`: the body has an unknown, missing or invalid key */
+            /** @description Invalid filter; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8905,7 +9740,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8914,7 +9760,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8967,7 +9813,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8976,7 +9822,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -8985,7 +9842,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9038,7 +9895,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9047,7 +9904,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9056,7 +9924,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9127,7 +9995,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9136,7 +10004,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9145,7 +10024,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9226,6 +10105,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_large`: the body exceeds the size limit of this operation */
             413: {
                 headers: {
@@ -9235,7 +10123,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid spec after the changes; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_path`: a parameter in the path is invalid; `invalid_body`: the body has an unknown, missing or invalid key */
+            /** @description Invalid spec after the changes; `future_time`: `as_of` is in the future; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9244,7 +10132,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9253,7 +10152,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9277,9 +10176,9 @@ export interface operations {
             header?: {
                 /** @description A single range of bytes, for example `bytes=0-99`; other values are ignored */
                 Range?: string;
-                /** @description ETag: the range applies only to this version of the file */
+                /** @description Strong ETag: the range applies only to this version of the file */
                 "If-Range"?: string;
-                /** @description ETag of the version that the client has */
+                /** @description ETag of the version that the client has, also a weak one */
                 "If-None-Match"?: string;
             };
             path: {
@@ -9386,7 +10285,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9395,7 +10294,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `object_missing`: the file is missing from the object store; `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9404,7 +10314,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9474,7 +10384,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9483,7 +10393,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9492,7 +10413,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9554,7 +10475,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_last_event_id`: Last-Event-ID is not a number; `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_last_event_id`: Last-Event-ID is not a number; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9563,7 +10484,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent event streams */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9572,7 +10504,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent event streams */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9625,7 +10557,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9634,7 +10566,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9643,7 +10586,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9713,7 +10656,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9722,7 +10665,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9731,7 +10685,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9784,7 +10738,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9793,7 +10747,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9802,7 +10767,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9824,9 +10789,9 @@ export interface operations {
             header?: {
                 /** @description A single range of bytes, for example `bytes=0-99`; other values are ignored */
                 Range?: string;
-                /** @description ETag: the range applies only to this version of the file */
+                /** @description Strong ETag: the range applies only to this version of the file */
                 "If-Range"?: string;
-                /** @description ETag of the version that the client has */
+                /** @description ETag of the version that the client has, also a weak one */
                 "If-None-Match"?: string;
             };
             path: {
@@ -9924,7 +10889,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid; `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9933,7 +10898,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `object_missing`: the file is missing from the object store; `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -9942,7 +10918,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10013,7 +10989,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10022,7 +10998,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -10031,7 +11018,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10112,6 +11099,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_large`: the body exceeds the size limit of this operation */
             413: {
                 headers: {
@@ -10121,7 +11117,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid spec of the child run; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_path`: a parameter in the path is invalid; `invalid_body`: the body has an unknown, missing or invalid key */
+            /** @description Invalid spec of the child run; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10130,7 +11126,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -10139,7 +11146,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10188,7 +11195,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_query`: a query parameter is unknown or invalid */
+            /** @description `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10197,7 +11204,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -10206,7 +11224,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10259,7 +11277,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10268,7 +11286,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -10277,7 +11306,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10352,6 +11381,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The worker has already stopped */
             409: {
                 headers: {
@@ -10370,7 +11408,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_path`: a parameter in the path is invalid; `invalid_body`: the body has an unknown, missing or invalid key */
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10379,7 +11417,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal`: server error; see the log of the server */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -10388,7 +11437,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: the request took too long; `overloaded`: too many concurrent requests */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
