@@ -58,8 +58,11 @@ contract_install() {
         say "── schemathesis: not installed, because python3 has no venv (package python3-venv)"
         return 0
     fi
-    step "install schemathesis" "$contract/venv/bin/pip" install --quiet --disable-pip-version-check \
-        -r "$root/deploy/local/contract.requirements.txt"
+    say "── install schemathesis"
+    if ! "$contract/venv/bin/pip" install --quiet --disable-pip-version-check -r "$root/deploy/local/contract.requirements.txt"; then
+        rm -rf "$contract/venv"
+        warn "schemathesis: not installed, because it could not be downloaded"
+    fi
 }
 
 contract_start() {
@@ -217,7 +220,10 @@ contract_client() {
         return 0
     fi
     cd "$root/web"
-    npm ci --silent --no-audit --no-fund
+    if ! npm ci --silent --no-audit --no-fund; then
+        warn "skipped, because the packages of web/ could not be downloaded"
+        return 0
+    fi
     npx --no-install openapi-typescript "$contract/openapi.json" --output "$contract/schema.ts" >/dev/null
     if [[ $contract_update == yes ]]; then
         cp "$contract/schema.ts" src/api/schema.ts
