@@ -27,23 +27,22 @@ macro_rules! column {
                 " s
                  SET ",
                 $column,
-                " = ARRAY(
-                     SELECT u.value
+                " = (
+                     SELECT array_agg(u.value ORDER BY u.index)
                      FROM (
                          SELECT coalesce(m.canonical, v.value) AS value, min(v.index) AS index
                          FROM unnest(s.",
                 $column,
                 ") WITH ORDINALITY AS v (value, index)
-                         LEFT JOIN unnest($1::text[], $2::text[], $3::text[]) AS m (kind, written, canonical)
-                                ON m.kind = k.kind::text AND m.written = v.value
+                         LEFT JOIN canonical_forms m ON m.kind = k.kind::text AND m.written = v.value
                          GROUP BY 1
                      ) u
-                     ORDER BY u.index
                  )
                  FROM canonical_kinds k
-                 WHERE k.field = s.field AND s.",
+                 WHERE k.field = s.field
+                   AND EXISTS (SELECT FROM unnest(s.",
                 $column,
-                " && $2"
+                ") AS v (value) JOIN canonical_forms m ON m.kind = k.kind::text AND m.written = v.value)"
             ),
         )
     };
@@ -71,7 +70,10 @@ async fn canonicalize_columns(conn: &mut PgConnection, columns: &[(&'static str,
          UNION ALL
          SELECT s.field, s.kind
          FROM seen_fields s
-         WHERE s.kind IN ('number', 'date') AND NOT EXISTS (SELECT FROM fields f WHERE f.name = s.field)",
+         WHERE s.kind IN ('number', 'date') AND NOT EXISTS (SELECT FROM fields f WHERE f.name = s.field);
+         -- with an index, because a file may write thousands of numbers in another form
+         CREATE TEMPORARY TABLE canonical_forms (kind text, written text, canonical text NOT NULL, PRIMARY KEY (kind, written))
+         ON COMMIT DROP",
     )
     .execute(&mut *conn)
     .await?;
@@ -87,9 +89,17 @@ async fn canonicalize_columns(conn: &mut PgConnection, columns: &[(&'static str,
             }
         }
         if !written.is_empty() {
-            sqlx::query(*replace).bind(&kinds).bind(&written).bind(&canonical).execute(&mut *conn).await?;
+            sqlx::query("INSERT INTO canonical_forms SELECT * FROM unnest($1::text[], $2::text[], $3::text[])")
+                .bind(&kinds)
+                .bind(&written)
+                .bind(&canonical)
+                .execute(&mut *conn)
+                .await?;
+            sqlx::raw_sql("ANALYZE canonical_forms").execute(&mut *conn).await?;
+            sqlx::query(*replace).execute(&mut *conn).await?;
+            sqlx::raw_sql("TRUNCATE canonical_forms").execute(&mut *conn).await?;
         }
     }
-    sqlx::raw_sql("DROP TABLE canonical_kinds").execute(conn).await?;
+    sqlx::raw_sql("DROP TABLE canonical_kinds, canonical_forms").execute(conn).await?;
     Ok(())
 }
