@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use aprendiz_artifacts::Store;
+use aprendiz_db::{Database, missing_rights, unusable_encoding};
 use aprendiz_run_spec::RunKind;
 use aprendiz_runs::{NewWorker, RunsError, WorkerId, register_worker};
 
@@ -26,6 +27,17 @@ pub(crate) struct WorkerContext {
     pub(crate) deps: Deps,
 }
 
+/// Rejects a database whose encoding or rights this worker cannot use, before it claims a run and fails it.
+async fn require_usable(database: &Database) -> Result<()> {
+    let mut conn = database.read().await?;
+    let problems = match unusable_encoding(&mut conn).await? {
+        Some(problem) => vec![problem],
+        None => missing_rights(&mut conn).await?,
+    };
+    ensure!(problems.is_empty(), problems.join("; "));
+    Ok(())
+}
+
 impl WorkerContext {
     /// Connects to Postgres and the object store and registers the worker. Redis may be down: runs are then found by polling.
     pub(crate) async fn connect(config: WorkerConfig) -> Result<Arc<Self>> {
@@ -37,6 +49,7 @@ impl WorkerContext {
             .set("client_connection_check_interval", "2s");
         config.database.check().await?;
         let database = config.database.open(APPLICATION, session, ACQUIRE_TIMEOUT);
+        require_usable(&database).await.with_context(|| format!("database {}", config.database.location()))?;
         let store = Store::connect(&config.store).await?;
         store.check().await.context("cannot use the object store: `aprendiz doctor` checks it")?;
         prepare_scratch(&config.scratch)

@@ -6,7 +6,7 @@ use aprendiz_artifacts::Store;
 use aprendiz_db::Database;
 use aprendiz_queue::QueueConfig;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::http::compute::Compute;
 use crate::api::http::slots::Slots;
 use crate::api::models::model_cache::ModelCache;
+use crate::api::operations::check::TimedChecks;
 use crate::api::operations::metrics_snapshot::MetricsSnapshot;
 use crate::api::operations::redis_probe::RedisProbe;
 use crate::api::runs::event_hub::EventHub;
@@ -49,6 +50,8 @@ pub(crate) struct AppState {
     pub(crate) imports: Arc<Notify>,
     /// Health of the background tasks of this process.
     pub(crate) task_health: Arc<[TaskHealth]>,
+    /// The latest answer of the readiness probe.
+    pub(super) readiness: Arc<Mutex<Option<TimedChecks>>>,
     /// When this process started.
     pub(crate) started_at: Instant,
     /// Cancelled at shutdown; ends streams that would otherwise stay open.
@@ -80,6 +83,7 @@ impl AppState {
             import_turns: Arc::new(Semaphore::new(config.clients.concurrent_imports)),
             imports: Arc::default(),
             task_health: Arc::default(),
+            readiness: Arc::default(),
             started_at: Instant::now(),
             config: Arc::new(config),
             events,

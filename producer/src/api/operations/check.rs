@@ -1,6 +1,7 @@
 //! Result of the check of one component.
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 /// State of a component.
@@ -16,7 +17,7 @@ pub(in crate::api) enum HealthState {
 }
 
 /// Result of the check of one component.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct Check {
     /// Name of the component.
     pub(super) name: &'static str,
@@ -34,4 +35,11 @@ impl Check {
     pub(super) const fn degraded(name: &'static str, detail: String) -> Self {
         Self { name, state: HealthState::Degraded, detail: Some(detail) }
     }
+}
+
+/// Checks, and when they were made.
+#[derive(Debug, Clone)]
+pub(in crate::api) struct TimedChecks {
+    pub(super) at: Instant,
+    pub(super) checks: Vec<Check>,
 }

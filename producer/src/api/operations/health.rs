@@ -6,18 +6,20 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::http::operation::routes;
 use crate::api::http::slots::{RequestClass, Slots};
-use crate::api::operations::check::{Check, HealthState};
+use crate::api::operations::check::{Check, HealthState, TimedChecks};
 use crate::api::operations::task_checks::task_checks;
 use crate::api::state::AppState;
 use crate::database::schema_state;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time for which an answer of the readiness probe is given to further requests.
+const SHARED_FOR: Duration = Duration::from_millis(500);
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(health))
@@ -92,7 +94,20 @@ async fn health(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
     Health::from_checks(ready_checks(&state).await)
 }
 
+/// The checks of readiness. Parallel requests share one answer, because the probes need no key and have no limit of their own.
 async fn ready_checks(state: &AppState) -> Vec<Check> {
+    let mut last = state.readiness.lock().await;
+    if let Some(answer) = &*last
+        && answer.at.elapsed() < SHARED_FOR
+    {
+        return answer.checks.clone();
+    }
+    let checks = check_all(state).await;
+    *last = Some(TimedChecks { at: Instant::now(), checks: checks.clone() });
+    checks
+}
+
+async fn check_all(state: &AppState) -> Vec<Check> {
     let (database, bucket, redis, tasks) = tokio::join!(database(state), bucket(state), redis(state), task_checks(state));
     let mut checks = vec![database, bucket, redis, requests(state)];
     checks.extend(tasks);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aprendiz_runs::{BackgroundTask, TaskStatus, list_background_tasks};
 use tokio::time::timeout;
 
-use crate::api::operations::check::Check;
+use crate::api::operations::check::{Check, HealthState};
 use crate::api::state::AppState;
 use crate::server::task_health::TaskFailure;
 
@@ -13,14 +13,15 @@ const READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time without a success after which a task counts as overdue that neither this server nor another one has reported about.
 const DEFAULT_OVERDUE_AFTER: Duration = Duration::from_secs(60);
 
-/// One check per task; none while the database cannot be read, which has a check of its own.
+/// One check per task; a single one if they cannot be read.
 pub(super) async fn task_checks(state: &AppState) -> Vec<Check> {
     let read = async {
         let mut conn = state.database.read().await.ok()?;
         list_background_tasks(&mut conn).await.ok()
     };
     let Ok(Some(statuses)) = timeout(READ_TIMEOUT, read).await else {
-        return Vec::new();
+        let detail = "the table of the background tasks cannot be read: `aprendiz doctor` shows why".to_owned();
+        return vec![Check { name: "tasks", state: HealthState::Degraded, detail: Some(detail) }];
     };
     let users: Vec<&str> = [Some(state.database.user()), state.redis.user()].into_iter().flatten().collect();
     let uptime = state.started_at.elapsed();
