@@ -142,11 +142,20 @@ fn parse_url(variable: &str, url: &str) -> Result<PgConnectOptions> {
     // sqlx accepts any scheme
     let is_postgres = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
     // the URL may contain a password: show neither the URL nor the parse error
-    is_postgres.then(|| PgConnectOptions::from_str(url).ok()).flatten().ok_or_else(|| {
+    let is_clear = is_postgres && !has_ambiguous_credentials(url);
+    is_clear.then(|| PgConnectOptions::from_str(url).ok()).flatten().ok_or_else(|| {
         anyhow!(
             "{variable} is invalid (value hidden, it may contain a password): expected postgres://user:password@host:port/database; {PERCENT_ENCODING}"
         )
     })
+}
+
+/// Whether a special character in user name or password may have ended it early, so that its rest would be taken for the host and shown.
+fn has_ambiguous_credentials(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return true };
+    let address = rest.split('?').next().unwrap_or(rest);
+    let authority = address.split('/').next().unwrap_or(address);
+    rest.contains('#') || authority.matches('@').count() > 1 || address.matches('@').count() > authority.matches('@').count()
 }
 
 #[cfg(test)]

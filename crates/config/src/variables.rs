@@ -188,8 +188,15 @@ mod tests {
             assert!(error.contains("REDIS_URL") && error.contains("# as %23") && !error.contains("hunter2"), "{error}");
             assert!(!error.contains("s%41"), "{error}");
         }
-        let error = format!("{:?}", env(&[("DATABASE_URL", "postgres://me:pa#hunter2@host:5432/db")]).database().unwrap_err());
-        assert!(error.contains("# as %23") && !error.contains("hunter2"), "{error}");
+        for url in [
+            "postgres://me:pa#hunter2@host:5432/db",
+            "postgres://me:p@hunter2@host/db",
+            "postgres://me:p/hunter2@host/db",
+            "postgres://me:p@hunter2#@host/db",
+        ] {
+            let error = format!("{:?}", env(&[("DATABASE_URL", url)]).database().unwrap_err());
+            assert!(error.contains("# as %23") && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

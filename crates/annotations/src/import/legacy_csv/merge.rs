@@ -165,9 +165,9 @@ async fn quarantine_unidentified(conn: &mut PgConnection, read: &mut ReadSummary
         let shown = name.as_deref().unwrap_or("-");
         let reason = match matches {
             -1 => format!("document `{shown}` is permanently erased"),
-            -2 => format!(
-                "an earlier row of the file has the id `{shown}` and another text: rows about different documents need different ids"
-            ),
+            -2 => {
+                format!("another row of the file has the id `{shown}` and another text: rows about different documents need different ids")
+            }
             0 => format!("there is no document `{shown}`, and the row has no text to create it from: import its text first"),
             count => format!("{count} documents are called `{shown}`: set the project, or identify the document by document_id"),
         };

@@ -145,6 +145,19 @@ pub(super) async fn find_documents(conn: &mut PgConnection) -> Result<(), sqlx::
              FROM staged_tasks
          ) t
          WHERE t.task_index = r.row AND r.matches = 0 AND t.checksum <> t.first_checksum",
+        // the same for documents that exist: the row with their text is certain, or else the first one
+        "UPDATE csv_rows r
+         SET document_id = NULL, matches = -2
+         FROM (
+             SELECT s.task_index, s.checksum,
+                    first_value(s.checksum) OVER (
+                        PARTITION BY d.id ORDER BY s.checksum = d.checksum DESC, s.task_index
+                    ) AS certain_checksum
+             FROM staged_tasks s
+             JOIN csv_rows c ON c.row = s.task_index AND c.matches = 1
+             JOIN documents d ON d.id = c.document_id
+         ) t
+         WHERE t.task_index = r.row AND t.checksum <> t.certain_checksum",
     ] {
         sqlx::raw_sql(statement).execute(&mut *conn).await?;
     }

@@ -138,10 +138,10 @@ fn a_waiting_run_is_explained_by_what_it_waits_for() {
         ("waiting: 1 run with higher priority or an earlier creation time is ahead of it", |facts| facts.ahead = 1),
         ("waiting: 12 runs with higher priority or an earlier creation time are ahead of it", |facts| facts.ahead = 12),
         ("waiting: more than 10000 runs with higher priority or an earlier creation time are ahead of it", |facts| facts.ahead = 10_000),
-        ("1 worker is alive, but no worker receives wake-ups because Redis is full: workers poll for runs every few seconds", |facts| {
+        ("1 worker is alive, but no worker receives wake-ups because Redis is full: workers find runs by polling", |facts| {
             (facts.workers.listening, facts.redis_error) = (0, Some("Redis is full".to_owned()))
         }),
-        ("its wake-up is not published because Redis is full: idle workers poll for runs every few seconds", |facts| {
+        ("its wake-up is not published because Redis is full: idle workers find runs by polling", |facts| {
             (facts.wakeup_due_at, facts.redis_error) = (Some(ago(60)), Some("Redis is full".to_owned()));
         }),
         ("an idle worker is about to be woken", |facts| facts.wakeup_due_at = Some(ago(60))),

@@ -114,16 +114,16 @@ fn obstacle(facts: &RunFacts) -> Obstacle {
     }
     if workers.listening == 0 {
         let redis = facts.redis_error.as_ref().map(|error| format!(" because {error}")).unwrap_or_default();
-        let summary = format!("{}, but no worker receives wake-ups{redis}: workers poll for runs every few seconds", alive(workers.able));
+        let summary = format!("{}, but no worker receives wake-ups{redis}: workers find runs by polling", alive(workers.able));
         return obstacle(summary, "nothing: it starts at the next poll; to check Redis: aprendiz doctor");
     }
     if facts.wakeup_due_at.is_some() {
         if let Some(error) = &facts.redis_error {
-            let summary = format!("its wake-up is not published because {error}: idle workers poll for runs every few seconds");
+            let summary = format!("its wake-up is not published because {error}: idle workers find runs by polling");
             return obstacle(summary, "nothing: it starts at the next poll; to check Redis: aprendiz doctor");
         }
         if let Some(overdue) = facts.overdue(BackgroundTask::Relay) {
-            let summary = format!("its wake-up is not published, because {overdue}: idle workers poll for runs every few seconds");
+            let summary = format!("its wake-up is not published, because {overdue}: idle workers find runs by polling");
             return obstacle(summary, "check the log of aprendiz serve, and run aprendiz doctor; the run starts at the next poll");
         }
         return obstacle(

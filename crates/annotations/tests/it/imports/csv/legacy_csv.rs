@@ -257,3 +257,16 @@ async fn values_are_normalized_before_they_are_compared() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_with_the_text_of_another_document_is_quarantined_by_every_import() {
+    with_database(|pool| async move {
+        let file = b"id,text,Law_gold\n1,first lease,Texas\n1,another contract,Malta\n";
+        for round in 0..2 {
+            let report = csv(&pool, file.to_vec()).await.unwrap();
+            assert_eq!(report.quarantined, 1, "{round}: {report:?}");
+            assert_eq!(state(&pool, "1", "law").await.1, Some(vec!["Texas".to_owned()]), "{round}");
+        }
+    })
+    .await;
+}
