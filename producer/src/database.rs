@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use aprendiz_config::DatabaseConfig;
-use aprendiz_db::{Database, Session, missing_right_to_migrate, missing_rights, unusable_encoding};
+use aprendiz_db::{Database, Session, missing_right_to_migrate, unusable_database, unusable_encoding};
 use sqlx::PgConnection;
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 
@@ -89,13 +89,9 @@ pub(crate) async fn schema_state(conn: &mut PgConnection) -> Result<SchemaState>
 
 /// Rejects a database whose encoding, schema or rights this build cannot use, and returns a description of the schema.
 pub(crate) async fn require_usable(conn: &mut PgConnection) -> Result<String> {
-    if let Some(problem) = unusable_encoding(conn).await? {
+    // the rights first, because the state of the schema is in a table too
+    if let Some(problem) = unusable_database(conn).await? {
         bail!(problem);
-    }
-    // first, because the state of the schema is in a table too
-    let missing = missing_rights(conn).await?;
-    if !missing.is_empty() {
-        bail!(missing.join("; "));
     }
     let schema = schema_state(conn).await?;
     if !schema.is_usable() {

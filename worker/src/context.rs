@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail};
 use aprendiz_artifacts::Store;
-use aprendiz_db::{Database, missing_rights, unusable_encoding};
+use aprendiz_db::{Database, unusable_database};
 use aprendiz_run_spec::RunKind;
 use aprendiz_runs::{NewWorker, RunsError, WorkerId, register_worker};
 
@@ -29,13 +29,10 @@ pub(crate) struct WorkerContext {
 
 /// Rejects a database whose encoding or rights this worker cannot use, before it claims a run and fails it.
 async fn require_usable(database: &Database) -> Result<()> {
-    let mut conn = database.read().await?;
-    let problems = match unusable_encoding(&mut conn).await? {
-        Some(problem) => vec![problem],
-        None => missing_rights(&mut conn).await?,
-    };
-    ensure!(problems.is_empty(), problems.join("; "));
-    Ok(())
+    match unusable_database(&mut *database.read().await?).await? {
+        Some(problem) => bail!(problem),
+        None => Ok(()),
+    }
 }
 
 impl WorkerContext {

@@ -63,24 +63,22 @@ impl OutageError for Interruption {
     }
 }
 
-/// Exponential back-off between retries.
-pub(crate) struct Backoff {
-    delay: Duration,
-}
+/// Exponential back-off between retries, which logs each of them.
+pub(crate) struct Backoff(aprendiz_db::Backoff);
 
 impl Backoff {
     pub(crate) const fn new() -> Self {
-        Self { delay: MIN_DELAY }
+        Self(aprendiz_db::Backoff::new(MIN_DELAY, MAX_DELAY))
     }
 
     /// Logs the reason and waits before the next retry.
     pub(crate) async fn wait(&mut self, reason: &str) {
+        let delay = self.0.next_delay();
         tracing::warn!(
             error = reason,
-            retry_in_ms = u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX),
+            retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
             "the database did not execute the transaction, repeating it"
         );
-        tokio::time::sleep(self.delay).await;
-        self.delay = (2 * self.delay).min(MAX_DELAY);
+        tokio::time::sleep(delay).await;
     }
 }

@@ -19,6 +19,6 @@ pub use error_class::{RetryReason, is_transient, retry_reason};
 pub use leader::{LeaderError, LeaderOptions, LeaderTask, run_as_leader};
 pub use one_row::ensure_one_row;
 pub use session::Session;
-pub use setup::{SEQUENCES, TABLES, missing_privilege, missing_right_to_migrate, missing_rights, unusable_encoding};
+pub use setup::{SEQUENCES, TABLES, missing_privilege, missing_right_to_migrate, missing_rights, unusable_database, unusable_encoding};
 pub use shared_sessions::{ServerFacts, shares_sessions};
 pub use warn_once::WarnOnce;

@@ -26,6 +26,18 @@ pub async fn unusable_encoding(conn: &mut PgConnection) -> Result<Option<String>
     }))
 }
 
+/// Why the role cannot serve or train with the database: its encoding, else the rights that it lacks, joined. `None` if it can.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn unusable_database(conn: &mut PgConnection) -> Result<Option<String>, Error> {
+    if let Some(problem) = unusable_encoding(conn).await? {
+        return Ok(Some(problem));
+    }
+    let missing = missing_rights(conn).await?;
+    Ok((!missing.is_empty()).then(|| missing.join("; ")))
+}
+
 /// What the role needs to create or change the tables: one sentence with the ways out, `None` if nothing is missing.
 ///
 /// # Errors

@@ -1448,7 +1448,7 @@ export interface components {
             lost: number;
             /**
              * Format: int64
-             * @description Handed back by a worker that shut down.
+             * @description Released by a worker that shut down.
              */
             released: number;
             /**

@@ -95,7 +95,7 @@ state!(
         Failed = "failed",
         /// Cancelled on request.
         Cancelled = "cancelled",
-        /// Handed back by its worker; does not count.
+        /// Released by its worker; does not count.
         Released = "released",
         /// Lost: the worker stopped renewing the lease.
         Lost = "lost",

@@ -52,7 +52,7 @@ pub struct AttemptCounts {
     pub failed: i64,
     /// Cancelled on request.
     pub cancelled: i64,
-    /// Handed back by a worker that shut down.
+    /// Released by a worker that shut down.
     pub released: i64,
     /// Lost: the worker stopped renewing the lease.
     pub lost: i64,

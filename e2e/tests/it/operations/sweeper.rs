@@ -14,6 +14,17 @@ const SWEEP_ALL: &[(&str, &str)] = &[("APRENDIZ_SWEEP_EVERY_SECONDS", "1"), ("AP
 /// Never sweeps.
 const NO_SWEEP: &[&str] = &["--no-reaper"];
 
+/// An application that does not sweep, with a run that has published a model. No worker is left.
+async fn with_published_run() -> (TestApp, Uuid) {
+    let app = TestApp::start_with(NO_SWEEP, &[]).await;
+    app.import(contracts()).await;
+    let worker = app.env.worker("worker", &[]);
+    let run = app.create_run(&training_spec()).await;
+    app.wait_for_success(run).await;
+    drop(worker);
+    (app, run)
+}
+
 /// Creates an object whose row has been `pending` for some hours.
 async fn create_pending(app: &TestApp, run: Uuid, attempt: i32, hours: i32) -> String {
     let key = format!("models/contracts/run-{run}/attempt-{attempt}/left-{hours}");
@@ -37,14 +48,9 @@ async fn add_running_attempt(app: &TestApp, run: Uuid) {
 
 #[tokio::test]
 async fn only_pending_objects_of_dead_attempts_are_deleted() {
-    let app = TestApp::start_with(NO_SWEEP, &[]).await;
-    app.import(contracts()).await;
-    let worker = app.env.worker("worker", &[]);
-    let run = app.create_run(&training_spec()).await;
-    app.wait_for_success(run).await;
+    let (app, run) = with_published_run().await;
     objects::check(&app).await;
     let published = app.env.bucket.keys().await;
-    drop(worker);
 
     // as a worker leaves them that was killed during an upload
     add_running_attempt(&app, run).await;
@@ -92,12 +98,7 @@ async fn an_interrupted_sweep_is_completed_by_the_next_process() {
 
 #[tokio::test]
 async fn objects_without_a_row_are_deleted_only_if_their_attempt_has_ended() {
-    let app = TestApp::start_with(NO_SWEEP, &[]).await;
-    app.import(contracts()).await;
-    let worker = app.env.worker("worker", &[]);
-    let run = app.create_run(&training_spec()).await;
-    app.wait_for_success(run).await;
-    drop(worker);
+    let (app, run) = with_published_run().await;
     let mut kept = app.env.bucket.keys().await;
     add_running_attempt(&app, run).await;
 
@@ -133,12 +134,7 @@ async fn objects_without_a_row_are_deleted_only_if_their_attempt_has_ended() {
 
 #[tokio::test]
 async fn checkpoints_of_a_succeeded_run_are_deleted_at_once() {
-    let app = TestApp::start_with(NO_SWEEP, &[]).await;
-    app.import(contracts()).await;
-    let worker = app.env.worker("worker", &[]);
-    let run = app.create_run(&training_spec()).await;
-    app.wait_for_success(run).await;
-    drop(worker);
+    let (app, run) = with_published_run().await;
     let key = format!("checkpoints/run-{run}/attempt-1/step-10");
     app.put_object(&key, b"bytes").await;
     let sha256 = objects::sha256(b"bytes");
