@@ -10,6 +10,7 @@ mod coverage;
 mod example;
 mod interval;
 mod knn;
+mod paired;
 mod ranking;
 mod report;
 mod threshold;
@@ -21,6 +22,10 @@ pub use coverage::{CurvePoint, Selective, coverage_curve, selective};
 pub use example::{Label, ScoredExample, count_groups};
 pub use interval::{Interval, clopper_pearson_lower, wilson};
 pub use knn::{knn_accuracy, knn_classify};
+pub use paired::{
+    ClassDifference, ConfusionDifference, FieldGate, FieldOutcome, GateDecision, GateInput, GateMetric, GateResult, GateRules,
+    MetricDifference, PairedAnswer, PairedComparison, PairedExample, Resampling, compare, decide, mcnemar_exact,
+};
 pub use ranking::{average_precision, spearman};
 pub use report::{Details, FieldReport, MajorityLabel, MetricRow, ReportOptions, report};
 pub use threshold::{CONFIDENCE_LEVEL, Threshold, choose_threshold};

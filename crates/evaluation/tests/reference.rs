@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use aprendiz_evaluation::{ReportOptions, ScoredExample, clopper_pearson_lower, report};
+use aprendiz_evaluation::{
+    PairedAnswer, PairedExample, ReportOptions, Resampling, ScoredExample, clopper_pearson_lower, compare, mcnemar_exact, report,
+};
 use serde::Deserialize;
 
 /// Both sides compute in 64 bits; they differ in the order of summation.
@@ -18,6 +20,15 @@ struct Reference {
     confusion: Vec<Vec<u64>>,
     classes: Vec<Class>,
     clopper_pearson: Vec<(u64, u64, f64)>,
+    mcnemar: Vec<(u64, u64, f64)>,
+    improved: Averages,
+}
+
+#[derive(Deserialize)]
+struct Averages {
+    accuracy: f64,
+    macro_f1: f64,
+    weighted_f1: f64,
 }
 
 #[derive(Deserialize)]
@@ -63,5 +74,37 @@ fn exact_lower_bounds_match_scipy() {
     for (correct, n, bound) in reference().clopper_pearson {
         let actual = clopper_pearson_lower(correct, n, 0.95).unwrap();
         assert!(close(actual, bound), "{correct} of {n}: {actual} instead of {bound}");
+    }
+}
+
+#[test]
+fn p_values_match_scipy() {
+    for (wins, losses, p_value) in reference().mcnemar {
+        let actual = mcnemar_exact(wins, losses);
+        assert!(close(actual, p_value), "{wins} to {losses}: {actual} instead of {p_value}");
+    }
+}
+
+#[test]
+fn paired_metrics_of_both_sides_match_scikit_learn() {
+    let reference = reference();
+    let answer = |predicted: &Option<String>| PairedAnswer { predicted: predicted.clone(), answered: true };
+    let paired = |(number, example): (usize, &ScoredExample)| PairedExample {
+        gold: example.gold.clone(),
+        baseline: answer(&example.predicted),
+        candidate: answer(if number % 5 == 0 { &example.gold } else { &example.predicted }),
+        group: None,
+    };
+    let examples: Vec<PairedExample> = reference.examples.iter().enumerate().map(paired).collect();
+    let comparison = compare(&examples, Resampling::default());
+    let improved = &reference.improved;
+    let expected = [
+        ("accuracy", reference.accuracy, improved.accuracy),
+        ("macro_f1", reference.macro_f1, improved.macro_f1),
+        ("weighted_f1", reference.weighted_f1, improved.weighted_f1),
+    ];
+    for (name, baseline, candidate) in expected {
+        let metric = comparison.metric(name).unwrap();
+        assert!(close(metric.baseline.unwrap(), baseline) && close(metric.candidate.unwrap(), candidate), "{metric:?}");
     }
 }
