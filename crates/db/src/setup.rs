@@ -115,6 +115,7 @@ pub const SEQUENCES: &[&str] = &["positions"];
 
 /// The tables of this product. A test compares the list with a migrated database.
 pub const TABLES: &[&str] = &[
+    "alias_events",
     "annotation_events",
     "annotations",
     "api_keys",
@@ -139,11 +140,13 @@ pub const TABLES: &[&str] = &[
     "import_requests",
     "imports",
     "metrics",
+    "model_aliases",
     "model_versions",
     "models",
     "near_duplicates",
     "objects",
     "outbox",
+    "promotion_requests",
     "review_leases",
     "run_events",
     "sketch_hashes",

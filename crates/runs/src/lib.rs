@@ -25,6 +25,14 @@ pub use objects::confirm::{confirm_object, publish_objects};
 pub use objects::declare::{ObjectOwner, declare_objects, record_upload_id};
 pub use objects::references::{Reference, find_references};
 pub use objects::sweep::{PendingDeletion, delete_object_row, list_pending_deletions, mark_abandoned_objects};
+pub use registry::aliases::CHAMPION;
+pub use registry::aliases::alias::{Alias, find_alias, list_aliases};
+pub use registry::aliases::automatic::{AUTOMATIC_ACTOR, list_gates_due, record_automatic_gate};
+pub use registry::aliases::change::{Promotion, promote, remove_alias, roll_back};
+pub use registry::aliases::event::{AliasAction, AliasEvent, list_alias_events};
+pub use registry::aliases::request::{
+    KeyActor, PromotionRequest, approve_promotion, get_promotion_request, list_promotion_requests, reject_promotion, request_promotion,
+};
 pub use registry::checkpoints::{
     Checkpoint, NewCheckpoint, discard_checkpoints, discard_ended_checkpoints, list_checkpoints, record_checkpoint, record_resume,
 };
@@ -33,6 +41,8 @@ pub use registry::embeddings::{EmbeddingFile, EmbeddingLimits, NewEmbeddingFile,
 pub use registry::metrics::{Metric, NewMetric, list_metrics};
 pub use registry::models::{ModelSummary, list_models};
 pub use registry::publish::{NewModelVersion, publish};
+pub use registry::retire::retire_version;
+pub use registry::settings::{FirstVersion, ModelSettings, NewModelSettings, PromotionPolicy, get_model_settings, put_model_settings};
 pub use registry::versions::{ModelVersion, find_version, find_version_by_run, list_versions};
 pub use run::attempt::{Attempt, AttemptId, Failure, has_succeeded, list_attempts};
 pub use run::attempt_end::end_dataset_builds;

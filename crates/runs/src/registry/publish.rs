@@ -7,6 +7,7 @@ use crate::error::RunsError;
 use crate::ids::{DatasetId, ModelVersionId, RunId};
 use crate::objects::confirm::publish_objects;
 use crate::objects::declare::ObjectOwner;
+use crate::registry::aliases::change::promote_first_version;
 use crate::registry::datasets::lock_dataset;
 use crate::registry::metrics::{NewMetric, insert_metrics};
 use crate::run::attempt::AttemptId;
@@ -14,6 +15,9 @@ use crate::run::complete::complete_run;
 use crate::run::event::append;
 use crate::run::lease::lock_attempt;
 use crate::run::status::EventKind;
+
+/// Actor of the rule that makes the first version of a model champion.
+const FIRST_VERSION_ACTOR: &str = "rule first_version";
 
 /// A model version to be published. Its files are already in S3, the manifest last.
 #[derive(Debug)]
@@ -75,21 +79,24 @@ async fn insert_version(
 ) -> Result<(ModelVersionId, i32), RunsError> {
     lock_dataset(conn, version.dataset).await?;
     // the row of the model is locked until commit, so version numbers follow the order of publication
-    let number = sqlx::query_scalar!(
+    let model = sqlx::query!(
         r#"
         INSERT INTO models (name, last_number) VALUES ($1, 1)
         ON CONFLICT (name) DO UPDATE SET last_number = models.last_number + 1
-        RETURNING last_number
+        RETURNING last_number AS number, first_version = 'auto' AND last_number = 1 AS "becomes_champion!",
+            promotion = 'automatic' AND last_number > 1 AS "gate_due!"
         "#,
         version.model
     )
     .fetch_one(&mut *conn)
     .await?;
+    let number = model.number;
     let id = ModelVersionId::new_v7();
     sqlx::query!(
         r#"
-        INSERT INTO model_versions (id, model, number, run_id, attempt_number, dataset_id, object_prefix, manifest_sha256, files, card)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        INSERT INTO model_versions (id, model, number, run_id, attempt_number, dataset_id, object_prefix, manifest_sha256, files, card,
+            gate_due)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         "#,
         id as ModelVersionId,
         version.model,
@@ -100,10 +107,14 @@ async fn insert_version(
         version.object_prefix,
         version.manifest_sha256,
         version.files,
-        version.card
+        version.card,
+        model.gate_due
     )
     .execute(&mut *conn)
     .await?;
+    if model.becomes_champion {
+        promote_first_version(conn, version.model, FIRST_VERSION_ACTOR).await?;
+    }
     publish_objects(conn, attempt, version.object_keys, ObjectOwner::Model).await?;
     Ok((id, number))
 }
