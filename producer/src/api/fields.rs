@@ -73,9 +73,9 @@ async fn put(
     body: JsonBody<FieldDefinition>,
 ) -> Result<Json<Field>, ApiError> {
     let mut tx = state.database.begin().await?;
-    let field = declare(&mut tx, &name, &body.value, &actor.0).await?;
+    let field = declare(&mut tx, &name, &body.value, &actor.name).await?;
     let definition = serde_json::to_value(&body.value).map_err(ApiError::internal)?;
-    record_audit(&mut tx, &actor.0, "field.declare", &name, &definition).await?;
+    record_audit(&mut tx, &actor.name, "field.declare", &name, &definition).await?;
     tx.commit().await?;
     Ok(Json(field))
 }
@@ -101,9 +101,10 @@ async fn normalize(
     if get(&mut tx, &name).await?.is_none() {
         return Err(field_not_found(&name));
     }
-    let normalized = normalize_values(&mut tx, &name, &actor.0).await?;
+    let normalized = normalize_values(&mut tx, &name, &actor.name).await?;
     if normalized.values > 0 {
-        record_audit(&mut tx, &actor.0, "field.normalize", &name, &serde_json::to_value(normalized).map_err(ApiError::internal)?).await?;
+        record_audit(&mut tx, &actor.name, "field.normalize", &name, &serde_json::to_value(normalized).map_err(ApiError::internal)?)
+            .await?;
     }
     tx.commit().await?;
     Ok(Json(normalized))

@@ -16,6 +16,9 @@ mod runs;
 mod state;
 mod workers;
 
+pub(crate) use self::http::compute::Compute;
+pub(crate) use self::models::comparison::gate::ask_gate;
+pub(crate) use self::models::comparison::versions::ComparisonDeps;
 pub(crate) use self::router::router;
 pub(crate) use self::runs::event_hub::EventHub;
 pub(crate) use self::state::AppState;

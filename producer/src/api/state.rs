@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::http::compute::Compute;
 use crate::api::http::slots::Slots;
+use crate::api::models::comparison::versions::ComparisonDeps;
 use crate::api::models::model_cache::ModelCache;
 use crate::api::operations::check::TimedChecks;
 use crate::api::operations::metrics_snapshot::MetricsSnapshot;
@@ -93,5 +94,10 @@ impl AppState {
             shutdown,
             background_tasks: background_tasks.into(),
         }
+    }
+
+    /// What the comparison of versions needs.
+    pub(crate) fn comparison(&self) -> ComparisonDeps {
+        ComparisonDeps { database: self.database.clone(), store: self.store.clone(), compute: self.compute.clone() }
     }
 }

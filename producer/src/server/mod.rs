@@ -4,6 +4,7 @@ mod body_reader;
 mod import_worker;
 pub(crate) mod metrics;
 mod orphan_scanner;
+mod promoter;
 mod reaper;
 mod relay;
 mod serve;

@@ -85,7 +85,7 @@ async fn create(State(state): State<AppState>, Reviewer(actor): Reviewer, body: 
     if created.created {
         let stored = &document.document;
         let details = json!({ "source": stored.source, "project": stored.project, "task_id": stored.task_id, "split": stored.split });
-        record_audit(&mut tx, &actor.0, "document.create", &created.id.to_string(), &details).await?;
+        record_audit(&mut tx, &actor.name, "document.create", &created.id.to_string(), &details).await?;
     }
     tx.commit().await?;
     let status = if created.created { StatusCode::CREATED } else { StatusCode::OK };

@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
+use uuid::Uuid;
 
 use crate::api::http::admission::Admission;
 use crate::api::http::error::ApiError;
@@ -22,9 +23,16 @@ use crate::connection::client::ClientConnection;
 /// Header for clients that cannot send `Authorization`.
 pub(crate) const API_KEY_HEADER: &str = "x-api-key";
 
-/// Name of the API key of the request; recorded as the actor of its changes.
+/// The API key of the request.
 #[derive(Debug, Clone)]
-pub(crate) struct Actor(pub(crate) String);
+pub(crate) struct Actor {
+    /// Name of the key; recorded as the actor of its changes.
+    pub(crate) name: String,
+    /// Id of the key.
+    pub(crate) id: Uuid,
+    /// Role of the key.
+    pub(crate) role: Role,
+}
 
 macro_rules! role {
     ($(#[$doc:meta])* $name:ident { $($actor:ident)? }) => {
@@ -113,7 +121,7 @@ async fn actor_with_role(parts: &Parts, state: &AppState, needed: Role) -> Resul
         return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail));
     }
     Admission::from_extensions(&parts.extensions)?.assign_key(key.id)?;
-    Ok(Actor(key.name))
+    Ok(Actor { name: key.name, id: key.id, role: key.role })
 }
 
 /// Address of the client; `None` if the request came over no connection, as in tests of the router.

@@ -17,7 +17,7 @@ use aprendiz_dataset::inspect::InspectError;
 use aprendiz_db::{RetryReason, missing_privilege, retry_reason};
 use aprendiz_inference::ModelError;
 use aprendiz_run_spec::SpecError;
-use aprendiz_runs::RunsError;
+use aprendiz_runs::{Alias, RunsError};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -79,6 +79,31 @@ impl ApiError {
 
     pub(crate) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// The alias is not at the revision that the request names.
+    pub(crate) fn alias_changed(current: Option<&Alias>) -> Self {
+        let detail = match current {
+            Some(alias) => format!("the alias names version {} now, at revision {}", alias.number, alias.revision),
+            None => "there is no such alias now".to_owned(),
+        };
+        Self::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail)
+            .with_current(current.and_then(|alias| serde_json::to_value(alias).ok()))
+    }
+
+    /// What is wrong, as the client reads it.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Whether the server or one of its services is at fault, so that the same request may succeed later.
+    pub(crate) fn is_server_error(&self) -> bool {
+        self.status.is_server_error()
+    }
+
+    /// Adds the current state of the resource.
+    pub(crate) fn with_current(self, current: Option<Value>) -> Self {
+        Self { current, ..self }
     }
 
     /// The request is well-formed but its content is invalid.
@@ -193,6 +218,19 @@ impl From<RunsError> for ApiError {
             RunsError::UnknownWorker(_) => Self::new(StatusCode::NOT_FOUND, "unknown_worker", error.to_string()),
             RunsError::WorkerStopped(_) => Self::conflict("worker_stopped", error.to_string()),
             RunsError::WrongState { .. } => Self::conflict("wrong_state", error.to_string()),
+            RunsError::UnknownModel(_) | RunsError::UnknownVersion { .. } => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_model", error.to_string())
+            }
+            RunsError::NoAlias { .. } => Self::new(StatusCode::NOT_FOUND, "unknown_alias", error.to_string()),
+            RunsError::UnknownPromotionRequest(_) => Self::not_found(error.to_string()),
+            RunsError::AliasChanged { .. } | RunsError::ModelChanged { .. } => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", error.to_string())
+            }
+            RunsError::VersionRetired { .. } => Self::conflict("version_retired", error.to_string()),
+            RunsError::VersionAliased { .. } => Self::conflict("version_aliased", error.to_string()),
+            RunsError::NothingToRollBackTo { .. } => Self::conflict("no_earlier_version", error.to_string()),
+            RunsError::PromotionDecided { .. } => Self::conflict("promotion_decided", error.to_string()),
+            RunsError::OwnPromotion(_) => Self::new(StatusCode::FORBIDDEN, "own_promotion", error.to_string()),
             RunsError::IdempotencyMismatch(_) => Self::unprocessable("idempotency_mismatch", error.to_string()),
             RunsError::DatasetErased(_) => Self::new(StatusCode::GONE, "dataset_erased", error.to_string()),
             RunsError::LeaseLost { .. } | RunsError::BrokenRow { .. } | RunsError::NoRandomBytes(_) => Self::internal(error),

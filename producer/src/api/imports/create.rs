@@ -88,9 +88,9 @@ async fn create(
     let stored = ImportQuery { project, text_key, file_name, mirror, ground_truth }.into_options()?;
     let spooled = spool(&state, &admission, body).await?;
     if background {
-        return enqueue_import(&state, &actor.0, &stored, spooled).await;
+        return enqueue_import(&state, &actor.name, &stored, spooled).await;
     }
-    let mut options = stored.into_options(&actor.0);
+    let mut options = stored.into_options(&actor.name);
     options.ratios = state.config.split_ratios;
     options.limits = ImportLimits { total_bytes: state.config.max_import_decompressed_bytes, ..options.limits };
 
@@ -98,7 +98,7 @@ async fn create(
     let mut tx = state.database.begin_long().await?;
     let report = import_label_studio(&mut tx, spooled.into_reader(), &options, |_| {}).await?;
     let details = json!({ "tasks": report.tasks, "documents_created": report.documents_created, "events_created": report.events_created });
-    record_audit(&mut tx, &actor.0, "import.create", &report.import_id.to_string(), &details).await?;
+    record_audit(&mut tx, &actor.name, "import.create", &report.import_id.to_string(), &details).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(report)).into_response())
 }

@@ -63,12 +63,12 @@ async fn retry(
         ));
     }
     let file_name = stored.file_name.clone().or_else(|| Some(format!("quarantine of {id}")));
-    let mut options = StoredOptions { file_name, ..stored }.into_options(&actor.0);
+    let mut options = StoredOptions { file_name, ..stored }.into_options(&actor.name);
     options.ratios = state.config.split_ratios;
     options.limits = ImportLimits { total_bytes: state.config.max_import_decompressed_bytes, ..options.limits };
     let report = import_label_studio(&mut tx, Cursor::new(file), &options, |_| {}).await?;
     let details = json!({ "retry_of": id, "tasks": report.tasks, "events_created": report.events_created });
-    record_audit(&mut tx, &actor.0, "import.retry", &report.import_id.to_string(), &details).await?;
+    record_audit(&mut tx, &actor.name, "import.retry", &report.import_id.to_string(), &details).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(report)))
 }

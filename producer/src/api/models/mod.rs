@@ -1,9 +1,15 @@
 //! Endpoints for published models.
 
+mod aliases;
+pub(crate) mod comparison;
 pub(super) mod download;
 mod list;
 pub(super) mod model_cache;
 mod predict;
+mod promote;
+mod promotion_requests;
+mod retire;
+mod settings;
 pub(super) mod version;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -12,6 +18,12 @@ use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     list::routes()
+        .merge(settings::routes())
+        .merge(aliases::routes())
+        .merge(promote::routes())
+        .merge(promotion_requests::routes())
+        .merge(retire::routes())
+        .merge(comparison::route::routes())
 }
 
 /// Predictions take processor time in proportion to the texts.

@@ -1,8 +1,9 @@
 //! Predicts field values with a published model.
 
 use aprendiz_inference::{FieldPrediction, NgramCounter, RankedLabel};
+use aprendiz_runs::{CHAMPION, ModelVersion, find_alias};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,9 @@ use crate::api::models::version::{find_model_version, is_encoder, model_files, r
 use crate::api::state::AppState;
 
 const MAX_TEXTS: usize = 64;
+/// Listed classes per field, unless the request says otherwise.
+const DEFAULT_TOP_K: usize = 5;
+const MAX_TOP_K: usize = 1000;
 /// Size limit of a request body. Long contracts have several hundred kilobytes each.
 const MAX_BODY_BYTES: usize = 32 << 20;
 
@@ -35,8 +39,13 @@ struct PredictRequest {
     /// Several texts.
     #[schema(min_items = 1, max_items = 64)]
     texts: Option<Vec<String>>,
-    /// Version number; default: the latest version.
+    /// Version number; default: the version that `alias` names.
     number: Option<i32>,
+    /// Alias of the version; default: `champion`.
+    alias: Option<String>,
+    /// Number of listed classes per field, most probable first; default 5.
+    #[schema(minimum = 1, maximum = 1000)]
+    top_k: Option<usize>,
 }
 
 /// Predictions of a model.
@@ -71,7 +80,7 @@ struct FieldAnswer {
     confidence: f64,
     /// Whether the confidence reaches the threshold of the field. If not, the value is only a suggestion.
     answered: bool,
-    /// All classes with their probabilities, most probable first.
+    /// The most probable classes with their probabilities, at most `top_k`.
     top: Vec<ClassProbability>,
 }
 
@@ -101,7 +110,8 @@ async fn predict(
     ApiPath(name): ApiPath<String>,
     body: JsonBody<PredictRequest>,
 ) -> Result<Response, ApiError> {
-    let PredictRequest { text, texts, number } = body.value;
+    let PredictRequest { text, texts, number, alias, top_k } = body.value;
+    let top_k = checked_top_k(top_k)?;
     let texts = match (text, texts) {
         (Some(text), None) => vec![text],
         (None, Some(texts)) if (1..=MAX_TEXTS).contains(&texts.len()) => texts,
@@ -113,7 +123,7 @@ async fn predict(
         }
         _ => return Err(ApiError::unprocessable("invalid_body", "exactly one of `text` and `texts` is required")),
     };
-    let version = find_model_version(&mut *state.database.read().await?, &name, number).await?;
+    let version = answering_version(&state, &name, number, alias).await?;
     if is_encoder(&version.card) {
         let detail = format!(
             "model `{name}` version {} is an encoder and makes no predictions: use `aprendiz embed` for embeddings",
@@ -138,7 +148,7 @@ async fn predict(
             if cancelled.is_cancelled() {
                 return Ok(Vec::new());
             }
-            predictions.push(TextPrediction::from(model.predict_with(&mut counter, &text)));
+            predictions.push(TextPrediction::new(model.predict_with(&mut counter, &text), top_k));
         }
         serde_json::to_vec(&PredictResponse { model: version.model, number: version.number, predictions })
     });
@@ -146,18 +156,55 @@ async fn predict(
     Ok(([(header::CONTENT_TYPE, "application/json")], response).into_response())
 }
 
-impl From<Vec<FieldPrediction>> for TextPrediction {
-    fn from(fields: Vec<FieldPrediction>) -> Self {
-        let no_known_feature = fields.iter().any(|prediction| prediction.no_known_feature);
-        Self { no_known_feature, fields: fields.into_iter().map(FieldAnswer::from).collect() }
+/// The version that answers: the one with the number, else the one that the alias names. A retired version does not.
+async fn answering_version(state: &AppState, name: &str, number: Option<i32>, alias: Option<String>) -> Result<ModelVersion, ApiError> {
+    let mut conn = state.database.read().await?;
+    let number = match (number, alias) {
+        (Some(_), Some(_)) => return Err(ApiError::unprocessable("invalid_body", "at most one of `number` and `alias` can be given")),
+        (Some(number), None) => number,
+        (None, alias) => {
+            let alias = alias.as_deref().unwrap_or(CHAMPION);
+            let Some(found) = find_alias(&mut conn, name, alias).await? else {
+                // the error says so if the model has no version at all
+                let latest = find_model_version(&mut conn, name, None).await?;
+                let detail = format!(
+                    "model `{name}` has no alias `{alias}`, and its latest version {} does not answer unasked: promote a version, or name it as \
+                     `number`",
+                    latest.number
+                );
+                return Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_alias", detail));
+            };
+            found.number
+        }
+    };
+    let version = find_model_version(&mut conn, name, Some(number)).await?;
+    match version.retired_at {
+        Some(_) => Err(ApiError::conflict("version_retired", format!("model `{name}` version {number} is retired and answers nothing"))),
+        None => Ok(version),
     }
 }
 
-impl From<FieldPrediction> for FieldAnswer {
-    fn from(prediction: FieldPrediction) -> Self {
+fn checked_top_k(top_k: Option<usize>) -> Result<usize, ApiError> {
+    match top_k.unwrap_or(DEFAULT_TOP_K) {
+        top_k @ 1..=MAX_TOP_K => Ok(top_k),
+        other => Err(ApiError::unprocessable("invalid_body", format!("top_k is {other}: it must be between 1 and {MAX_TOP_K}"))),
+    }
+}
+
+impl TextPrediction {
+    fn new(fields: Vec<FieldPrediction>, top_k: usize) -> Self {
+        let no_known_feature = fields.iter().any(|prediction| prediction.no_known_feature);
+        Self { no_known_feature, fields: fields.into_iter().map(|field| FieldAnswer::new(field, top_k)).collect() }
+    }
+}
+
+impl FieldAnswer {
+    fn new(prediction: FieldPrediction, top_k: usize) -> Self {
         let FieldPrediction { field, value, confidence, answered, no_known_feature: _, top } = prediction;
-        let top =
-            top.into_iter().map(|RankedLabel { label, probability }| ClassProbability { value: label.into_iter().collect(), probability });
+        let top = top
+            .into_iter()
+            .take(top_k)
+            .map(|RankedLabel { label, probability }| ClassProbability { value: label.into_iter().collect(), probability });
         Self { field, value: value.into_iter().collect(), confidence, answered, top: top.collect() }
     }
 }

@@ -158,7 +158,7 @@ async fn create_child_run(
     let spec = if may_name_unknown { validate_spec(&mut tx, spec).await? } else { spec.validate()? };
     let run = CreateRun {
         spec,
-        actor: &actor.0,
+        actor: &actor.name,
         on_behalf_of: None,
         idempotency: headers.idempotency(request_sha256),
         dataset_only,

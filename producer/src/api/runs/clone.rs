@@ -71,7 +71,7 @@ async fn clone(
     let request_sha256 = hex::encode(Sha256::digest(format!("clone {id} {}", body.sha256)));
     let request = CreateRun {
         spec,
-        actor: &actor.0,
+        actor: &actor.name,
         on_behalf_of: None,
         idempotency: headers.idempotency(request_sha256),
         dataset_only: original.dataset_only,

@@ -42,7 +42,7 @@ async fn create(
     let spec = validate_spec(&mut tx, body.value).await?;
     let request = CreateRun {
         spec,
-        actor: &actor.0,
+        actor: &actor.name,
         on_behalf_of: None,
         idempotency: headers.idempotency(body.sha256),
         dataset_only: false,
