@@ -44,6 +44,18 @@ impl RunKind {
         }
     }
 
+    /// What a run of this kind does, in one sentence without a full stop.
+    #[must_use]
+    pub const fn summary(self) -> &'static str {
+        match self {
+            Self::Linear => "Trains one linear model per field on n-grams of words and characters: fast, the default",
+            Self::SentenceTransformer => "Fine-tunes a sentence encoder, which computes embeddings of texts",
+            Self::FieldClassifier => "Trains a classifier with attention over parts of the text (not implemented)",
+            Self::Auto => "Selects the best kind for each field (not implemented)",
+            Self::Evaluate => "Trains nothing: scores the stored predictions of the extractor against the reviews",
+        }
+    }
+
     pub(crate) fn implemented_names() -> String {
         Self::IMPLEMENTED.map(|kind| format!("`{kind}`")).join(", ")
     }
