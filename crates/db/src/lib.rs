@@ -1,10 +1,11 @@
 //! What all users of Postgres share: transactions and sessions, checks of encoding and rights, error classification, advisory locks, leader
-//! election, back-off.
+//! election, back-off, parts of IDs.
 
 mod advisory_lock;
 mod backoff;
 mod database;
 mod error_class;
+mod id_part;
 mod leader;
 mod one_row;
 mod session;
@@ -16,6 +17,7 @@ pub use advisory_lock::{AdvisoryLock, IDEMPOTENCY_KEY_SEED, LeaderLock};
 pub use backoff::Backoff;
 pub use database::{Database, ReadConnection};
 pub use error_class::{RetryReason, is_transient, retry_reason};
+pub use id_part::{IdMatch, IdPart, InvalidIdPart};
 pub use leader::{LeaderError, LeaderOptions, LeaderTask, run_as_leader};
 pub use one_row::ensure_one_row;
 pub use session::Session;

@@ -8,6 +8,7 @@
 mod access;
 mod background_tasks;
 mod error;
+mod find_ids;
 mod ids;
 mod objects;
 mod registry;
@@ -20,6 +21,7 @@ pub use access::audit::{AuditEntry, AuditFilter, list_audit, record_audit};
 pub use access::role::Role;
 pub use background_tasks::{BackgroundTask, TaskReport, TaskStatus, list_background_tasks, report_task};
 pub use error::RunsError;
+pub use find_ids::{find_dataset_ids, find_run_ids, find_worker_ids};
 pub use ids::{DatasetId, ModelVersionId, RunId, WorkerId};
 pub use objects::confirm::{confirm_object, publish_objects};
 pub use objects::declare::{ObjectOwner, declare_objects, record_upload_id};

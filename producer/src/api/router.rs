@@ -19,12 +19,14 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api::annotations::export::POSITION_HEADER;
 use crate::api::http::error::ApiError;
 use crate::api::http::operation::routes;
+use crate::api::http::request_id::REQUEST_ID_HEADER;
 use crate::api::http::slots::RequestClass;
-use crate::api::http::{auth, limits, nul};
+use crate::api::http::{auth, limits, nul, request_id};
 use crate::api::operations::metrics::record_request;
 use crate::api::state::AppState;
 use crate::api::{
-    annotations, datasets, documents, fields, imports, legacy, models, openapi, operations, reviews, runs as training_runs, workers,
+    annotations, datasets, documents, fields, ids, imports, keys, legacy, models, openapi, operations, reviews, runs as training_runs,
+    workers,
 };
 use crate::config::ApiConfig;
 
@@ -40,6 +42,8 @@ fn all_routes(admit: impl Fn(RequestClass, OpenApiRouter<AppState>) -> OpenApiRo
     let ordinary = OpenApiRouter::new()
         .merge(training_runs::routes())
         .merge(workers::routes())
+        .merge(ids::routes())
+        .merge(keys::routes())
         .merge(operations::routes())
         .merge(datasets::routes())
         .merge(models::routes())
@@ -105,17 +109,19 @@ pub(crate) fn router(state: AppState) -> Router {
         .layer(middleware::map_response(limits::nosniff))
         .layer(CatchPanicLayer::custom(respond_to_panic))
         .layer(middleware::from_fn(record_request))
-        .layer(TraceLayer::new_for_http().make_span_with(request_span).on_failure(log_failure));
+        .layer(TraceLayer::new_for_http().make_span_with(request_span).on_failure(log_failure))
+        .layer(middleware::from_fn(request_id::identify));
     match cors {
         Some(cors) => router.layer(cors).with_state(state),
         None => router.with_state(state),
     }
 }
 
-/// The span of a request. It holds no header and no query, because either may contain secrets.
+/// The span of a request. It holds no other header and no query, because either may contain secrets.
 fn request_span(request: &Request) -> Span {
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str);
-    info_span!("request", http.method = %request.method(), http.route = route)
+    let id = request.headers().get(REQUEST_ID_HEADER).and_then(|id| id.to_str().ok()).unwrap_or_default();
+    info_span!("request", request.id = id, http.method = %request.method(), http.route = route)
 }
 
 /// Logs a response that ends early. An error status is logged where the error is made, with its cause.
@@ -134,8 +140,15 @@ fn cors(config: &ApiConfig) -> Option<CorsLayer> {
     const CUSTOM_REQUEST_HEADERS: [&str; 4] = [auth::API_KEY_HEADER, "idempotency-key", "last-event-id", "traceparent"];
     const STANDARD_REQUEST_HEADERS: [HeaderName; 6] =
         [header::AUTHORIZATION, header::CONTENT_TYPE, header::RANGE, header::IF_NONE_MATCH, header::IF_MATCH, header::CACHE_CONTROL];
-    const RESPONSE_HEADERS: [HeaderName; 6] =
-        [header::LOCATION, header::ETAG, header::CONTENT_RANGE, header::CONTENT_DISPOSITION, header::RETRY_AFTER, POSITION_HEADER];
+    const RESPONSE_HEADERS: [HeaderName; 7] = [
+        header::LOCATION,
+        header::ETAG,
+        header::CONTENT_RANGE,
+        header::CONTENT_DISPOSITION,
+        header::RETRY_AFTER,
+        POSITION_HEADER,
+        REQUEST_ID_HEADER,
+    ];
     if config.cors_origins.is_empty() {
         return None;
     }

@@ -31,6 +31,7 @@ pub use options::{ImportLimits, ImportOptions};
 pub use quarantine::{QuarantineEntry, quarantined_file, quarantined_tasks};
 pub use queue::{
     ClaimedImport, ImportState, ImportStatus, StoredFile, StoredOptions, StoredReport, claim_import, declare_import_object, fail_import,
-    find_stored_files, finish_import, import_state, list_imports, record_import_upload, release_import, renew_import, request_import,
+    find_import_ids, find_stored_files, finish_import, import_state, list_imports, record_import_upload, release_import, renew_import,
+    request_import,
 };
 pub use report::{ImportReport, NewField, Progress, Stage, StatusCounts};

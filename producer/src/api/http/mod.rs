@@ -17,5 +17,6 @@ pub(crate) mod precondition;
 pub(crate) mod rejection_log;
 pub(crate) mod request_body;
 pub(crate) mod request_headers;
+pub(crate) mod request_id;
 pub(crate) mod slots;
 pub(crate) mod stored_file;

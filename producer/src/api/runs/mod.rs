@@ -7,6 +7,7 @@ mod create;
 pub(super) mod event_hub;
 pub(super) mod events;
 mod explain;
+mod kinds;
 mod list;
 pub(super) mod retry;
 mod show;
@@ -20,6 +21,7 @@ use crate::api::state::AppState;
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(create::routes())
+        .merge(kinds::routes())
         .merge(list::routes())
         .merge(show::routes())
         .merge(cancel::routes())

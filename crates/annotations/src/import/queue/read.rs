@@ -1,5 +1,6 @@
 //! Reading the states of imports.
 
+use aprendiz_db::{IdMatch, IdPart};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -62,6 +63,34 @@ pub async fn list_imports(
         at,
         id,
         limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Finds imports, newest first: those whose ID begins or ends with a part, if one is given.
+///
+/// # Errors
+/// If Postgres is unavailable.
+pub async fn find_import_ids(conn: &mut PgConnection, part: Option<&IdPart>, limit: i64) -> Result<Vec<IdMatch>, sqlx::Error> {
+    sqlx::query_as!(
+        IdMatch,
+        r#"
+        SELECT id AS "id!", concat_ws(' ', status, file_name) AS "label!", created_at AS "created_at!"
+        FROM (
+            SELECT coalesce(r.id, i.id) AS id, coalesce(r.status, 'succeeded') AS status,
+                   coalesce(i.file_name, r.options ->> 'file_name') AS file_name, coalesce(r.created_at, i.started_at) AS created_at
+            FROM import_requests r
+            FULL JOIN imports i ON i.id = r.id
+        ) every
+        WHERE $1::uuid IS NULL OR id BETWEEN $1 AND $2 OR right(replace(id::text, '-', ''), length($3)) = $3
+        ORDER BY created_at DESC, id DESC
+        LIMIT $4
+        "#,
+        part.map(IdPart::lowest),
+        part.map(IdPart::highest),
+        part.map(IdPart::digits),
+        limit
     )
     .fetch_all(conn)
     .await
