@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
+use crate::cli::arguments::{IdArg, IdKind, WaitArgs};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::legacy_csv;
@@ -26,10 +26,9 @@ Examples:
 pub(crate) struct IngestArgs {
     /// Training run ID
     #[arg(long, value_name = "ID")]
-    training_run: Option<Uuid>,
-    /// Watch the child run until it completes
-    #[arg(long, requires = "training_run")]
-    wait: bool,
+    training_run: Option<IdArg>,
+    #[command(flatten)]
+    wait: WaitArgs,
     /// Legacy CSV review file with the columns FIELD_pred, FIELD_gold and FIELD_status; `-` for standard input
     #[arg(long, value_name = "FILE|-")]
     legacy_csv: Option<PathBuf>,
@@ -45,14 +44,17 @@ pub(crate) struct IngestArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --training-run: creates a child run on exactly the data of the given run and prints its ID.
-With --legacy-csv: computes the scores of the legacy pipeline for the file, without importing it.")]
+With --legacy-csv: computes the scores of the legacy pipeline for the file, without importing it.
+
+Examples:
+  aprendiz eval --training-run @latest --wait
+  aprendiz eval --legacy-csv review.csv")]
 pub(crate) struct EvalArgs {
     /// Training run ID
     #[arg(long, value_name = "ID", conflicts_with = "legacy_csv")]
-    training_run: Option<Uuid>,
-    /// Watch the child run until it completes
-    #[arg(long, requires = "training_run")]
-    wait: bool,
+    training_run: Option<IdArg>,
+    #[command(flatten)]
+    wait: WaitArgs,
     /// Legacy CSV review file; `-` for standard input
     #[arg(long, value_name = "FILE|-")]
     legacy_csv: Option<PathBuf>,
@@ -70,14 +72,13 @@ Creates a child run on exactly the data of the given run and prints its ID.")]
 pub(crate) struct TrainStArgs {
     /// Training run ID
     #[arg(long, value_name = "ID")]
-    training_run: Uuid,
-    /// Watch the child run until it completes
-    #[arg(long)]
-    wait: bool,
-    /// Model name to publish the encoder under (default: model name of the run plus `-encoder`)
+    training_run: IdArg,
+    #[command(flatten)]
+    wait: WaitArgs,
+    /// Model name to publish the encoder under [default: model name of the run plus `-encoder`]
     #[arg(long)]
     model: Option<String>,
-    /// Base model to fine-tune (default: all-MiniLM-L6-v2)
+    /// Base model to fine-tune [default: all-MiniLM-L6-v2]
     #[arg(long, value_name = "NAME")]
     base_model: Option<String>,
     /// Training parameter; the value is JSON or plain text. Can be repeated
@@ -86,8 +87,8 @@ pub(crate) struct TrainStArgs {
 }
 
 pub(crate) async fn ingest(client: &Client, args: &IngestArgs, output: Output) -> Result<(), CliError> {
-    let child = |id| ChildRun { parent: id, action: "ingest", fresh_data: args.legacy_csv.is_some(), wait: args.wait };
-    match (&args.legacy_csv, args.training_run) {
+    let child = |id: &IdArg| ChildRun { parent: id.clone(), action: "ingest", fresh_data: args.legacy_csv.is_some(), wait: args.wait };
+    match (&args.legacy_csv, &args.training_run) {
         (Some(file), None) => {
             let report = legacy_csv::import(client, file, args.project.as_deref(), args.reviewed_at).await?;
             Ok(output.print(&report, || legacy_csv::report_text(&report))?)
@@ -104,13 +105,13 @@ pub(crate) async fn ingest(client: &Client, args: &IngestArgs, output: Output) -
 }
 
 pub(crate) async fn eval(client: &Client, args: &EvalArgs, output: Output) -> Result<(), CliError> {
-    match (&args.legacy_csv, args.training_run) {
+    match (&args.legacy_csv, &args.training_run) {
         (Some(file), _) => {
             let score = legacy_csv::score(client, file).await?;
             Ok(output.print(&score, || legacy_csv::score_text(&score))?)
         }
         (None, Some(id)) => {
-            create_child(client, &ChildRun { parent: id, action: "evaluation", fresh_data: false, wait: args.wait }, output).await
+            create_child(client, &ChildRun { parent: id.clone(), action: "evaluation", fresh_data: false, wait: args.wait }, output).await
         }
         (None, None) => Err(CliError::Usage("nothing to evaluate: specify --training-run ID or --legacy-csv FILE".to_owned())),
     }
@@ -118,14 +119,15 @@ pub(crate) async fn eval(client: &Client, args: &EvalArgs, output: Output) -> Re
 
 /// A child run to create.
 struct ChildRun {
-    parent: Uuid,
+    parent: IdArg,
     action: &'static str,
     fresh_data: bool,
-    wait: bool,
+    wait: WaitArgs,
 }
 
 async fn create_child(client: &Client, child: &ChildRun, output: Output) -> Result<(), CliError> {
-    let request = client.request(Method::POST, &["v1", "training-runs", &child.parent.to_string(), child.action]);
+    let parent = child.parent.resolve(client, IdKind::Run).await?.to_string();
+    let request = client.request(Method::POST, &["v1", "training-runs", &parent, child.action]);
     let request = if child.fresh_data { request.query(&[("fresh_data", "true")]) } else { request };
     let run = client.json(request).await?;
     print_created_run(client, &run, child.wait, output).await
@@ -138,7 +140,8 @@ pub(crate) async fn train_st(client: &Client, args: TrainStArgs, output: Output)
     for (key, value) in [("model", model.map(Value::from)), ("base_model", base_model.map(Value::from)), ("params", params)] {
         body.extend(value.map(|value| (key.to_owned(), value)));
     }
-    let path = ["v1", "training-runs", &training_run.to_string(), "sentence-transformer"];
+    let parent = training_run.resolve(client, IdKind::Run).await?.to_string();
+    let path = ["v1", "training-runs", &parent, "sentence-transformer"];
     let run: Value = client.json(client.request(Method::POST, &path).json(&body)).await?;
     print_created_run(client, &run, wait, output).await
 }

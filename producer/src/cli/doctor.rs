@@ -150,6 +150,6 @@ fn into_anyhow(error: CliError) -> anyhow::Error {
         CliError::Usage(text) | CliError::Refused(text) | CliError::Unreachable(text) | CliError::Unavailable(text) => {
             anyhow::anyhow!(text)
         }
-        CliError::RunEnded => anyhow::anyhow!("the run did not succeed"),
+        CliError::RunEnded | CliError::Interrupted => anyhow::anyhow!("the run did not succeed"),
     }
 }

@@ -13,11 +13,13 @@ use crate::cli::terminal::{Output, table};
 #[derive(Debug, Subcommand)]
 pub(crate) enum FieldCommand {
     /// List fields and their number of reviewed documents
+    #[command(visible_alias = "ls", after_help = "Examples:\n  aprendiz field list\n  aprendiz field list -q")]
     List,
     /// Declare the type and the allowed values of a field
     #[command(after_help = DECLARE_HELP)]
     Declare(DeclareArgs),
     /// Apply the normalization of a field to its existing values
+    #[command(after_help = "Example:\n  aprendiz field normalize governing_law")]
     Normalize {
         /// Field name
         name: String,
@@ -34,8 +36,8 @@ Examples:
 pub(crate) struct DeclareArgs {
     /// Field name
     name: String,
-    /// Type: categorical, text, date or number. Models are trained on categorical fields only
-    #[arg(long)]
+    /// Type. Models are trained on categorical fields only
+    #[arg(long, value_parser = ["categorical", "text", "date", "number"])]
     kind: String,
     /// Allow several values per document
     #[arg(long)]
@@ -43,8 +45,8 @@ pub(crate) struct DeclareArgs {
     /// Allowed value. Can be repeated
     #[arg(long = "allow", value_name = "VALUE")]
     allowed: Vec<String>,
-    /// Case of normalized values: keep, lower or upper. With lower or upper, aliases and allowed values match case-insensitively
-    #[arg(long)]
+    /// Case of normalized values [default: keep]. With lower or upper, aliases and allowed values match case-insensitively
+    #[arg(long, value_parser = ["keep", "lower", "upper"])]
     case: Option<String>,
     /// Collapse whitespace to single spaces
     #[arg(long)]

@@ -14,19 +14,22 @@ use crate::cli::error::CliError;
 use crate::cli::http::download::{LocalFile, RemoteFile, download, summary};
 use crate::cli::http::{Client, decode};
 use crate::cli::lineage;
-use crate::cli::terminal::{Output, format_minute, table};
+use crate::cli::terminal::{Output, id_cell, table, time_cell};
 
 /// Subcommands of `aprendiz model`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelCommand {
     /// List published models
+    #[command(visible_alias = "ls", after_help = "Examples:\n  aprendiz model list\n  aprendiz model list -o json")]
     List,
     /// List the versions of a model, newest first
+    #[command(after_help = "Examples:\n  aprendiz model versions contracts\n  aprendiz model versions contracts --columns version,run")]
     Versions {
         /// Model name
         name: String,
     },
     /// Show the run, the dataset snapshot and the reviewers behind a version
+    #[command(after_help = "Example:\n  aprendiz model lineage contracts 3")]
     Lineage {
         /// Model name
         name: String,
@@ -44,6 +47,9 @@ pub(crate) enum ModelCommand {
         /// Output directory (default: NAME-NUMBER)
         #[arg(short, long)]
         dir: Option<PathBuf>,
+        /// Overwrite existing files that differ
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -72,7 +78,7 @@ pub(crate) async fn run(client: &Client, command: &ModelCommand, output: Output)
         ModelCommand::List => list(client, output).await,
         ModelCommand::Versions { name } => versions(client, name, output).await,
         ModelCommand::Lineage { name, number } => lineage::print_model_lineage(client, name, *number, output).await,
-        ModelCommand::Download { name, number, dir } => fetch(client, name, *number, dir.clone(), output).await,
+        ModelCommand::Download { name, number, dir, force } => fetch(client, name, *number, dir.clone(), *force, output).await,
     }
 }
 
@@ -80,10 +86,8 @@ async fn list(client: &Client, output: Output) -> Result<(), CliError> {
     let models = client.get(&["v1", "models"]).await?["items"].take();
     let summaries: Vec<Summary> = serde_json::from_value(models.clone()).context("unexpected models in the API response")?;
     output.print(&models, || {
-        let rows: Vec<Vec<String>> = summaries
-            .into_iter()
-            .map(|model| vec![model.name, model.newest_version.to_string(), format_minute(model.published_at)])
-            .collect();
+        let rows: Vec<Vec<String>> =
+            summaries.into_iter().map(|model| vec![model.name, model.newest_version.to_string(), time_cell(model.published_at)]).collect();
         table(&["model", "newest version", "published"], &["newest version"], &rows)
     })?;
     Ok(())
@@ -96,12 +100,7 @@ async fn versions(client: &Client, name: &str, output: Output) -> Result<(), Cli
         let rows: Vec<Vec<String>> = views
             .into_iter()
             .map(|version| {
-                vec![
-                    version.number.to_string(),
-                    format_minute(version.created_at),
-                    version.run_id.to_string(),
-                    version.dataset_id.to_string(),
-                ]
+                vec![version.number.to_string(), time_cell(version.created_at), id_cell(&version.run_id), id_cell(&version.dataset_id)]
             })
             .collect();
         table(&["version", "published", "run", "dataset"], &["version"], &rows)
@@ -124,18 +123,25 @@ pub(crate) async fn find_version(client: &Client, name: &str, number: Option<i32
 }
 
 /// Downloads the files of a version. The manifest is last, so that a directory with a manifest is complete.
-pub(crate) async fn download_version(client: &Client, version: &Version, dir: &Path) -> Result<Vec<LocalFile>, CliError> {
+pub(crate) async fn download_version(client: &Client, version: &Version, dir: &Path, force: bool) -> Result<Vec<LocalFile>, CliError> {
     let mut files = version.files.clone();
     files.retain(|file| file.path != aprendiz_inference::manifest::MANIFEST_FILE);
     let sha256 = version.manifest_sha256.clone();
     files.push(RemoteFile { path: aprendiz_inference::manifest::MANIFEST_FILE.to_owned(), bytes: None, sha256 });
-    download(client, &["v1", "models", &version.model, "versions", &version.number.to_string(), "files"], &files, dir).await
+    download(client, &["v1", "models", &version.model, "versions", &version.number.to_string(), "files"], &files, dir, force).await
 }
 
-async fn fetch(client: &Client, name: &str, number: Option<i32>, dir: Option<PathBuf>, output: Output) -> Result<(), CliError> {
+async fn fetch(
+    client: &Client,
+    name: &str,
+    number: Option<i32>,
+    dir: Option<PathBuf>,
+    force: bool,
+    output: Output,
+) -> Result<(), CliError> {
     let version = find_version(client, name, number).await?;
     let dir = dir.unwrap_or_else(|| PathBuf::from(format!("{}-{}", version.model, version.number)));
-    let files = download_version(client, &version, &dir).await?;
+    let files = download_version(client, &version, &dir, force).await?;
     let Version { model, number, run_id, dataset_id, .. } = version;
     let value = json!({ "model": model, "number": number, "run_id": run_id, "dataset_id": dataset_id, "dir": dir, "files": files });
     output.print(&value, || format!("{model} version {number}: {}", summary(&files, &dir)))?;

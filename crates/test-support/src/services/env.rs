@@ -97,6 +97,10 @@ impl TestEnv {
             .env("APRENDIZ_SCRATCH", self.folder())
             .env("APRENDIZ_EMBEDDINGS", self.folder().join("embeddings"))
             .env("APRENDIZ_LOG_FORMAT", "text")
+            // not the profiles of the user who runs the tests
+            .env("XDG_CONFIG_HOME", self.folder().join("config"))
+            .env_remove("APRENDIZ_PROFILE")
+            .env_remove("APRENDIZ_API_KEY_FILE")
             .env_remove("APRENDIZ_URL")
             .env_remove("APRENDIZ_API_KEY")
             .env_remove("APRENDIZ_LISTEN");

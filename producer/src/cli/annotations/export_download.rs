@@ -183,6 +183,7 @@ mod tests {
         ExportArgs {
             format: Format::Jsonl,
             to: "-".into(),
+            force: false,
             source: None,
             project: None,
             fields: None,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::cli::document::format_value;
 use crate::cli::error::CliError;
-use crate::cli::http::{Client, fetch_items};
+use crate::cli::http::{Client, fetch_list};
 use crate::cli::terminal::{Output, table};
 
 /// Arguments of `aprendiz annotations waiting`.
@@ -36,9 +36,9 @@ pub(crate) struct WaitingArgs {
     /// Sort order
     #[arg(long, value_enum, default_value_t = Order::Document)]
     order: Order,
-    /// Maximum number of fields to list
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    limit: u32,
+    /// Maximum number of fields to list; 0 = all
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    limit: usize,
 }
 
 /// Sort order.
@@ -61,8 +61,9 @@ pub(super) async fn run(client: &Client, args: &WaitingArgs, output: Output) -> 
     if args.order == Order::Uncertain {
         query.push(("order", "uncertain".to_owned()));
     }
-    let items = fetch_items(client, &["v1", "annotations", "waiting"], &query, usize::try_from(args.limit).ok()).await?;
-    output.print(&items, || render(&items))?;
+    let listed = fetch_list(client, &["v1", "annotations", "waiting"], &query, args.limit).await?;
+    output.print(&listed.items, || render(&listed.items))?;
+    listed.print_hint();
     Ok(())
 }
 

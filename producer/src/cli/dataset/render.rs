@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use aprendiz_annotation_types::{display_optional_label, display_values};
 use serde_json::Value;
 
-use crate::cli::terminal::table;
+use crate::cli::terminal::{format_time_value, table};
 
 /// A JSON value as text: null as a dash; lists are values of a field.
 pub(crate) fn format_value(value: &Value) -> String {
@@ -94,7 +94,8 @@ pub(crate) fn verification(found: &Value) -> String {
         let _ = writeln!(text, "  {what}: recorded {recorded}, rebuilt {rebuilt}");
     }
     for erased in items(&found["erased"]) {
-        let [document, actor, at, reason] = ["document_id", "actor", "erased_at", "reason"].map(|key| format_value(&erased[key]));
+        let [document, actor, reason] = ["document_id", "actor", "reason"].map(|key| format_value(&erased[key]));
+        let at = format_time_value(&erased["erased_at"]);
         let _ = writeln!(text, "  document {document}: by {actor} at {at}: {reason}");
         for proof in items(&erased["proof"]) {
             let _ = writeln!(text, "    text {}: sha256 {}", proof["version"], format_value(&proof["sha256"]));

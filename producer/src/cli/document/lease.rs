@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use crate::cli::document::resolve::resolve_id;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::terminal::Output;
+use crate::cli::terminal::{Output, format_time_value};
 
 /// Arguments of `aprendiz document lease`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Leasing again as the same reviewer renews the lease. A lease ends with `aprendiz document release`, or when it expires."
+    after_help = "Example:\n  aprendiz document lease label-studio/7/302 --seconds 1200\n\nLeasing again as the same reviewer renews the lease. A lease ends with `aprendiz document release`, or when it expires."
 )]
 pub(crate) struct LeaseArgs {
     /// Document ID or SOURCE/PROJECT/TASK
@@ -27,6 +27,7 @@ pub(crate) struct LeaseArgs {
 
 /// Arguments of `aprendiz document release`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  aprendiz document release label-studio/7/302")]
 pub(crate) struct ReleaseArgs {
     /// Document ID or SOURCE/PROJECT/TASK
     document: String,
@@ -41,7 +42,7 @@ pub(super) async fn acquire(client: &Client, args: &LeaseArgs, output: Output) -
     let lease: Value = client.json(client.request(Method::PUT, &["v1", "documents", &id, "lease"]).json(&body)).await?;
     output.print(&lease, || {
         let string = |key: &str| lease[key].as_str().unwrap_or("-").to_owned();
-        format!("document {id} is leased to {} until {}", string("reviewer"), string("expires_at"))
+        format!("document {id} is leased to {} until {}", string("reviewer"), format_time_value(&lease["expires_at"]))
     })?;
     Ok(())
 }

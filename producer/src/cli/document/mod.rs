@@ -30,8 +30,10 @@ pub(crate) enum DocumentCommand {
         /// Document ID or SOURCE/PROJECT/TASK
         document: String,
     },
-    /// Review a field: set its value, set no value, or undo the review
+    /// Review a field: set its value, or set no value
     Annotate(annotate::AnnotateArgs),
+    /// Clear the review of a field, which makes it unreviewed
+    Clear(annotate::ClearArgs),
     /// Show the review history of a field
     History(history::HistoryArgs),
     /// Lease a document, so that only one reviewer can change it
@@ -41,6 +43,7 @@ pub(crate) enum DocumentCommand {
     /// Create a document from a text file
     Create(create::CreateArgs),
     /// Show the snapshots, runs and model versions that use a document
+    #[command(after_help = "Example:\n  aprendiz document lineage label-studio/7/302")]
     Lineage {
         /// Document ID or SOURCE/PROJECT/TASK
         document: String,
@@ -60,6 +63,7 @@ pub(crate) enum DocumentCommand {
         yes: bool,
     },
     /// Detect near-duplicates of documents that are not indexed yet, and exclude those that cross splits
+    #[command(after_help = "Example:\n  aprendiz document index")]
     Index,
 }
 
@@ -67,6 +71,7 @@ pub(crate) async fn run(client: &Client, command: &DocumentCommand, output: Outp
     match command {
         DocumentCommand::Explain { document } => explain(client, document, output).await,
         DocumentCommand::Annotate(args) => annotate::run(client, args, output).await,
+        DocumentCommand::Clear(args) => annotate::clear(client, args, output).await,
         DocumentCommand::History(args) => history::run(client, args, output).await,
         DocumentCommand::Lease(args) => lease::acquire(client, args, output).await,
         DocumentCommand::Release(args) => lease::release(client, args, output).await,

@@ -9,15 +9,21 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::cli::connection::{Connection, LOCAL_URL};
 use crate::cli::error::CliError;
 use crate::cli::http::decode::VERSION_HINT;
 use crate::cli::http::proxy_answer::explain;
 use crate::cli::http::retry::Retry;
-use crate::config::ClientArgs;
+use crate::cli::http::trace::{Trace, request_id};
+use crate::cli::rejection::{Rejection, record_rejection};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time between two reads of a response. Event streams send a keep-alive every 15 s.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How to have an API key.
+const KEY_HINT: &str = "store one with `aprendiz login`, set APRENDIZ_API_KEY or APRENDIZ_API_KEY_FILE, or give --api-key-file FILE (`aprendiz api-key create`, \
+                        on the host of the server, creates keys)";
 
 /// A client of one API server.
 pub(crate) struct Client {
@@ -36,9 +42,12 @@ struct Problem {
 }
 
 impl Client {
-    pub(crate) fn new(args: &ClientArgs) -> Result<Self, CliError> {
-        let usage = || CliError::Usage(format!("invalid --url `{}`: expected a URL such as http://127.0.0.1:8080", args.url));
-        let mut base = Url::parse(&args.url).map_err(|_| usage())?;
+    pub(crate) fn new(connection: &Connection) -> Result<Self, CliError> {
+        let usage = || {
+            let (url, from) = (&connection.url, &connection.url_from);
+            CliError::Usage(format!("invalid URL `{url}` ({from}): expected a URL such as {LOCAL_URL}"))
+        };
+        let mut base = Url::parse(&connection.url).map_err(|_| usage())?;
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(usage());
         }
@@ -49,7 +58,7 @@ impl Client {
             || reqwest::Client::builder().user_agent(concat!("aprendiz/", env!("CARGO_PKG_VERSION"))).connect_timeout(CONNECT_TIMEOUT);
         let http = builder().read_timeout(READ_TIMEOUT).build().context("cannot create an HTTP client")?;
         let http_without_timeout = builder().build().context("cannot create an HTTP client")?;
-        Ok(Self { http, http_without_timeout, base, key: args.key()? })
+        Ok(Self { http, http_without_timeout, base, key: connection.key.clone() })
     }
 
     /// Base URL of the API, for messages.
@@ -86,11 +95,20 @@ impl Client {
 
     /// Sends a request. An error response becomes a [`CliError`].
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response, CliError> {
-        let response = request.send().await.map_err(|error| self.connection_error(&error))?;
+        let response = self.execute(request).await?;
         if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
             return Ok(response);
         }
         Err(self.response_error(response).await)
+    }
+
+    async fn execute(&self, request: RequestBuilder) -> Result<Response, CliError> {
+        let (http, request) = request.build_split();
+        let request = request.map_err(|error| self.connection_error(&error))?;
+        let trace = Trace::start(&request);
+        let outcome = http.execute(request).await;
+        trace.end(&outcome);
+        outcome.map_err(|error| self.connection_error(&error))
     }
 
     /// Sends a request and decodes the JSON response.
@@ -127,7 +145,7 @@ impl Client {
 
     /// Requests a health probe. A failed probe has a JSON body too, so its status is not an error here.
     pub(crate) async fn probe(&self, path: &str) -> Result<(StatusCode, Value), CliError> {
-        let response = self.request(Method::GET, &[path]).send().await.map_err(|error| self.connection_error(&error))?;
+        let response = self.execute(self.request(Method::GET, &[path])).await?;
         let status = response.status();
         let body = response.bytes().await.map_err(|error| self.connection_error(&error))?;
         Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
@@ -149,16 +167,18 @@ impl Client {
         let status = response.status();
         let is_problem =
             response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"));
+        let request_id = request_id(&response);
         let body = response.bytes().await.unwrap_or_default();
         let problem = if is_problem { serde_json::from_slice::<Problem>(&body).ok() } else { None };
+        let code = problem.as_ref().map(|problem| problem.code.clone());
         let text = match (problem, status) {
             (Some(_), StatusCode::UNAUTHORIZED) if self.key.is_none() => {
-                "the API requires an API key: set APRENDIZ_API_KEY or APRENDIZ_API_KEY_FILE; create a key with `aprendiz api-key create`"
-                    .to_owned()
+                format!("the API at {} requires an API key: {KEY_HINT}", self.base)
             }
             (Some(problem), _) => format!("{} ({})", problem.detail, problem.code),
             (None, _) => return explain(status, &self.base),
         };
+        record_rejection(Rejection { status: status.as_u16(), code, message: text.clone(), request_id });
         match status {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => CliError::Unavailable(text),
             _ if status.is_server_error() => CliError::Failed(anyhow::anyhow!(text)),

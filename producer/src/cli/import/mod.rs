@@ -24,8 +24,10 @@ pub(crate) use self::upload::open_input;
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImportsCommand {
     /// List imports, newest first
+    #[command(visible_alias = "ls")]
     List(list::ListArgs),
     /// Show the progress or the report of an import
+    #[command(visible_alias = "get")]
     Show(show::ShowArgs),
     /// Watch a background import until it completes
     Watch(show::WatchArgs),

@@ -6,33 +6,36 @@ use serde_json::Value;
 use super::cell::cell;
 use super::follow::follow;
 use super::report::print_report;
+use crate::cli::arguments::{IdArg, IdKind};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::terminal::{Output, human_bytes};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  aprendiz imports show @latest\n  aprendiz imports show 68ecd237a2dc -o json")]
 pub(crate) struct ShowArgs {
     /// Import ID
-    id: String,
+    id: IdArg,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  aprendiz imports watch @latest")]
 pub(crate) struct WatchArgs {
     /// Import ID
-    id: String,
+    id: IdArg,
 }
 
 /// Shows the report of a completed import, else its state.
 pub(super) async fn run(client: &Client, args: &ShowArgs, output: Output) -> Result<(), CliError> {
-    let import = client.get(&["v1", "imports", &args.id]).await?;
+    let import = client.get(&["v1", "imports", &args.id.resolve(client, IdKind::Import).await?.to_string()]).await?;
     match (&import["report"], output) {
-        (report @ Value::Object(_), Output::Text) => print_report(report, output),
+        (report @ Value::Object(_), Output::Text | Output::Wide) => print_report(report, output),
         _ => Ok(output.print(&import, || render(&import))?),
     }
 }
 
 pub(super) async fn watch(client: &Client, args: &WatchArgs, output: Output) -> Result<(), CliError> {
-    let import = client.get(&["v1", "imports", &args.id]).await?;
+    let import = client.get(&["v1", "imports", &args.id.resolve(client, IdKind::Import).await?.to_string()]).await?;
     print_report(&follow(client, &import).await?, output)
 }
 

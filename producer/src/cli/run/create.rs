@@ -9,64 +9,70 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::cli::arguments::WaitArgs;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::run::created::print_created_run;
+use crate::cli::run::kinds::{kind_values, print_params};
 use crate::cli::terminal::Output;
 
 /// Arguments of `aprendiz run create`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  aprendiz run create --model contracts --watch
+  aprendiz run create --model contracts --wait
+  aprendiz run create --kind sentence-transformer --help-params
   aprendiz run create --model contracts --fields contract_type,governing_law --min-support 5
   aprendiz run create --model contracts --documents ids.txt --param l2=0.3 --param epochs=50
-  aprendiz run create --model contracts-encoder --kind sentence-transformer --param epochs=2 --watch
+  aprendiz run create --model contracts-encoder --kind sentence-transformer --param epochs=2 --wait
   aprendiz run create --spec spec.json --idempotency-key nightly-2026-11-21
 
 A spec file is the JSON body of POST /v1/training-runs; see /openapi.json for all keys. Flags override the file.")]
 pub(crate) struct CreateArgs {
     /// Model name to publish the trained version under
-    #[arg(long, required_unless_present = "spec")]
+    #[arg(long, required_unless_present_any = ["spec", "help_params"])]
     model: Option<String>,
-    /// Run kind: `linear`, `sentence-transformer`, or `evaluate` to score the stored predictions (default: linear)
-    #[arg(long)]
+    /// Run kind; `evaluate` scores the stored predictions [default: linear]
+    #[arg(long, value_parser = kind_values())]
     kind: Option<String>,
+    /// Show the parameters of the kind with their defaults, and create nothing
+    #[arg(long)]
+    help_params: bool,
     /// Base model of a sentence transformer: a Hugging Face name, models:/NAME/NUMBER, s3://BUCKET/PREFIX, or a directory on the
-    /// worker (default: all-MiniLM-L6-v2)
+    /// worker [default: all-MiniLM-L6-v2]
     #[arg(long, value_name = "NAME")]
     base_model: Option<String>,
-    /// Fields to train, comma-separated (default: all categorical fields)
+    /// Fields to train, comma-separated [default: all categorical fields]
     #[arg(long, value_delimiter = ',', value_name = "FIELD")]
     fields: Vec<String>,
-    /// Documents to train on: comma-separated IDs, or a file with one ID per line (default: all)
+    /// Documents to train on: comma-separated IDs, or a file with one ID per line [default: all]
     #[arg(long, value_name = "FILE|IDS")]
     documents: Option<String>,
-    /// Filter documents by project (default: all)
+    /// Filter documents by project [default: all]
     #[arg(long)]
     project: Option<String>,
-    /// Use the annotations as of this time, such as 2026-11-01T00:00:00Z (default: now)
+    /// Use the annotations as of this time, such as 2026-11-01T00:00:00Z [default: now]
     #[arg(long, value_name = "TIME")]
     as_of: Option<String>,
-    /// Exclude labels with fewer than N examples (default: 2)
+    /// Exclude labels with fewer than N examples [default: 2]
     #[arg(long, value_name = "N")]
     min_support: Option<u32>,
-    /// Target accuracy of predictions at or above the confidence threshold (default: 0.95)
+    /// Target accuracy of predictions at or above the confidence threshold [default: 0.95]
     #[arg(long, value_name = "RATIO")]
     target_accuracy: Option<f64>,
-    /// Random seed (default: 42)
+    /// Random seed [default: 42]
     #[arg(long)]
     seed: Option<u64>,
-    /// Priority from -100 to 100; higher priorities run first (default: 0)
+    /// Priority from -100 to 100; higher priorities run first [default: 0]
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
-    /// Do not start before this time (default: start as soon as possible)
+    /// Do not start before this time [default: start as soon as possible]
     #[arg(long, value_name = "TIME")]
     run_after: Option<String>,
-    /// Maximum number of attempts (default: 3)
+    /// Maximum number of attempts [default: 3]
     #[arg(long, value_name = "N")]
     max_attempts: Option<i32>,
-    /// Training parameter; the value is JSON or plain text. Can be repeated
+    /// Training parameter; the value is JSON or plain text. Can be repeated; `--help-params` lists them
     #[arg(long = "param", value_name = "KEY=VALUE", value_parser = parse_param)]
     params: Vec<(String, Value)>,
     /// JSON file with the complete spec; `-` for standard input
@@ -75,13 +81,15 @@ pub(crate) struct CreateArgs {
     /// Idempotency key: repeating the request with the same key returns the same run
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// Watch the run until it completes, then show its metrics
-    #[arg(long)]
-    watch: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 pub(crate) async fn run(client: &Client, args: CreateArgs, output: Output) -> Result<(), CliError> {
-    let follow = args.watch;
+    if args.help_params {
+        return print_params(args.kind.as_deref(), output);
+    }
+    let wait = args.wait;
     let key = args.idempotency_key.clone();
     let spec = build_spec(args)?;
     let mut request = client.request(Method::POST, &["v1", "training-runs"]).json(&spec);
@@ -89,7 +97,7 @@ pub(crate) async fn run(client: &Client, args: CreateArgs, output: Output) -> Re
         request = request.header("idempotency-key", key);
     }
     let run: Value = client.json(request).await?;
-    print_created_run(client, &run, follow, output).await
+    print_created_run(client, &run, wait, output).await
 }
 
 pub(crate) fn parse_param(text: &str) -> Result<(String, Value), String> {

@@ -12,7 +12,7 @@ use crate::cli::http::Client;
 use crate::cli::run::metric_warnings::metric_warnings;
 use crate::cli::run::metrics_table::{Metric, metrics_table};
 use crate::cli::run::view::RunView;
-use crate::cli::terminal::{Output, format_time, table};
+use crate::cli::terminal::{Output, format_time, table, time_cell};
 
 #[derive(Debug, Deserialize)]
 struct Attempt {
@@ -86,7 +86,7 @@ fn attempt_row(attempt: &Attempt) -> Vec<String> {
         attempt.number.to_string(),
         attempt.status.clone(),
         attempt.host.clone(),
-        format_time(attempt.started_at),
+        time_cell(attempt.started_at),
         seconds.unwrap_or_default(),
         error,
     ]

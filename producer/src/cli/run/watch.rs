@@ -13,12 +13,13 @@ use serde_json::Value;
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use crate::cli::arguments::interruptible;
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, Retry};
 use crate::cli::run::get;
 use crate::cli::run::progress::{RunProgress, describe_event};
 use crate::cli::run::view::RunView;
-use crate::cli::terminal::{Output, TICK_INTERVAL, escape_lines, print_message, print_text, style_bar};
+use crate::cli::terminal::{Output, TICK_INTERVAL, escape_lines, print_message, print_note, style_bar};
 
 /// Pause after a stream that ended before the run.
 const RECONNECT_DELAY: Duration = Duration::from_millis(500);
@@ -27,6 +28,21 @@ const BAR_STEPS: u64 = 1_000;
 
 /// Watches a run until it completes and shows its metrics. A run that did not succeed is an error.
 pub(crate) async fn watch(client: &Client, id: Uuid, output: Output) -> Result<(), CliError> {
+    let run = RunView::parse(&wait_until_ended(client, id, output).await?)?;
+    print_outcome(client, &run, output).await
+}
+
+/// Watches a run until it completes, and returns it. Ctrl-C ends the wait, and not the run.
+pub(crate) async fn wait_until_ended(client: &Client, id: Uuid, output: Output) -> Result<Value, CliError> {
+    interruptible(show_until_ended(client, id, output), || print_watch_hint(id)).await
+}
+
+/// Prints how to continue after Ctrl-C.
+pub(crate) fn print_watch_hint(id: Uuid) {
+    print_message(&format!("run {id} continues; watch it with `aprendiz run watch {id}`, stop it with `aprendiz run cancel {id}`"));
+}
+
+async fn show_until_ended(client: &Client, id: Uuid, output: Output) -> Result<Value, CliError> {
     let mut screen = Screen::new(output);
     let mut last_id = String::new();
     let mut retry = Retry::default();
@@ -41,11 +57,10 @@ pub(crate) async fn watch(client: &Client, id: Uuid, output: Output) -> Result<(
             continue;
         }
         // the stream also ends if the server shuts down, and many proxies limit its duration: that is no failure
-        let run = RunView::parse(&client.get_with_retry(&["v1", "training-runs", &id.to_string()]).await?)?;
+        let run = client.get_with_retry(&["v1", "training-runs", &id.to_string()]).await?;
         retry.reset();
-        if run.has_ended() {
-            screen.finish();
-            return print_outcome(client, &run, output).await;
+        if RunView::parse(&run)?.has_ended() {
+            return Ok(run);
         }
         sleep(RECONNECT_DELAY).await;
     }
@@ -79,12 +94,12 @@ async fn print_outcome(client: &Client, run: &RunView, output: Output) -> Result
     Err(CliError::RunEnded)
 }
 
-/// A progress bar on a terminal, otherwise one line per change. With `-o json`, standard output contains only the result.
+/// Progress on standard error: a bar on a terminal, otherwise one line per change. Standard output contains only the result.
 struct Screen {
     bar: Option<ProgressBar>,
     progress: RunProgress,
     last_line: String,
-    quiet: bool,
+    is_text: bool,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +115,7 @@ impl Screen {
             bar.enable_steady_tick(TICK_INTERVAL);
             bar
         });
-        Self { bar, progress: RunProgress::default(), last_line: String::new(), quiet: output == Output::Json }
+        Self { bar, progress: RunProgress::default(), last_line: String::new(), is_text: output.is_text() }
     }
 
     fn show(&mut self, event: &Event) -> Result<(), CliError> {
@@ -125,17 +140,19 @@ impl Screen {
         }
         let line = format!("{:<10} {}", event.event, describe_event(&event.event, &data.payload));
         if line != self.last_line && event.event != "end" {
-            if self.quiet {
-                print_message(&line);
+            if self.is_text {
+                print_note(&line);
             } else {
-                print_text(&line)?;
+                print_message(&line);
             }
             self.last_line = line;
         }
         Ok(())
     }
+}
 
-    fn finish(&mut self) {
+impl Drop for Screen {
+    fn drop(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
