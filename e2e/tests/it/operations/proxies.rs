@@ -84,7 +84,7 @@ async fn imports_exports_and_reviews_pass_through_nginx() {
     std::fs::write(path("export.json"), &export).unwrap();
     check(&site.cli(&["import", &path("export.json")]));
     assert_eq!(site.app.count("SELECT count(*) FROM documents").await, 700);
-    check(&site.cli(&["import", &path("export.json"), "--background"]));
+    check(&site.cli(&["import", &path("export.json"), "--background", "--wait"]));
 
     for (format, name) in [("jsonl", "a.jsonl"), ("parquet", "a.parquet"), ("label-studio", "a.json")] {
         check(&site.cli(&["annotations", "export", "--format", format, "--to", &path(name)]));
