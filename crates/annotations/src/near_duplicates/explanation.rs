@@ -78,7 +78,7 @@ impl SplitExplanation {
         let Some(current) = self.splits.last() else {
             return vec![format!("{name} has no split yet: its next import assigns one.")];
         };
-        let since = current.since.format("%Y-%m-%d %H:%M:%S UTC");
+        let since = current.since.format("%Y-%m-%dT%H:%M:%SZ");
         let mut sentences = vec![
             match current.split {
                 Split::Excluded => {

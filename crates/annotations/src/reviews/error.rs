@@ -54,7 +54,7 @@ pub enum ReviewError {
     /// Another reviewer holds the lease of the document.
     #[error(
         "document {} is leased by {} until {}: choose another document, or wait",
-        .0.document_id, .0.reviewer, .0.expires_at.format("%Y-%m-%d %H:%M:%S UTC")
+        .0.document_id, .0.reviewer, .0.expires_at.format("%Y-%m-%dT%H:%M:%SZ")
     )]
     Leased(Box<ReviewLease>),
     /// There is no review to undo.

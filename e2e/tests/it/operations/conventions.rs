@@ -36,8 +36,8 @@ async fn runs_are_found_by_parts_of_their_id_and_as_the_newest() {
         assert_eq!(get(&part), second.to_string(), "{part}");
     }
     assert_eq!(get("@latest:a"), first.to_string());
-    // both were made within a minute, so their first digits are equal
-    let ambiguous = run(&app, &["run", "get", &first.to_string()[..8]]);
+    // both were made within weeks of each other, so their first digits are equal
+    let ambiguous = run(&app, &["run", "get", &first.to_string()[..4]]);
     let error = stderr(&ambiguous);
     assert_eq!(ambiguous.status.code(), Some(2), "{error}");
     assert!(error.contains("ambiguous") && error.contains(&first.to_string()) && error.contains(&second.to_string()), "{error}");

@@ -125,7 +125,7 @@ fn assert_contains(explanation: &Explanation, texts: &[&str]) {
 fn a_waiting_run_is_explained_by_what_it_waits_for() {
     type Change = fn(&mut RunFacts);
     let cases: [(&str, Change); 13] = [
-        ("scheduled: not before 2025-11-21 04:45:00 UTC (in 5 min)", |facts| facts.run.run_after = ago(-300)),
+        ("scheduled: not before 2025-11-21T04:45:00Z (in 5 min)", |facts| facts.run.run_after = ago(-300)),
         ("no worker is alive", |facts| facts.workers = WorkerFacts::default()),
         ("2 workers are alive, but none supports kind `linear`", |facts| {
             facts.workers = WorkerFacts { alive: 2, ..WorkerFacts::default() };
@@ -214,7 +214,7 @@ fn the_explanation_of_a_retrying_run_has_failure_next_attempt_and_remaining_atte
         facts.run.run_after = ago(-7);
         facts.checkpoint_step = Some(40);
     });
-    assert_eq!(explanation.summary, "attempt 1 failed with `object_store`; the next attempt starts at 2025-11-21 04:40:07 UTC (in 7 s)");
+    assert_eq!(explanation.summary, "attempt 1 failed with `object_store`; the next attempt starts at 2025-11-21T04:40:07Z (in 7 s)");
     assert_contains(
         &explanation,
         &["object_store in words (object_store)", "1 attempt of 3 used, 2 left", "checkpoint of step 40", "if it keeps failing: check S3"],
@@ -241,7 +241,7 @@ fn the_explanation_of_a_running_run_has_phase_host_and_remaining_time() {
         &explanation,
         &[
             "attempt 1 (counts as 1 of 3), claimed 50 s ago",
-            "its lease expires at 2025-11-21 04:40:20 UTC",
+            "its lease expires at 2025-11-21T04:40:20Z",
             "stage fit, field law, step 12, epoch 3 of at most 20, loss 0.5000",
             "latest checkpoint: step 10",
             "aprendiz run watch",
@@ -307,7 +307,7 @@ fn the_explanation_of_a_cancelling_run_has_actor_and_outcome() {
     };
     let explanation = with(RunStatus::Cancelling, cancelling);
     assert_eq!(explanation.summary, "cancellation requested by bela 1 s ago; the worker on host-1 stops it within seconds");
-    assert_contains(&explanation, &["it ends at the latest when its lease expires, at 2025-11-21 04:40:20 UTC"]);
+    assert_contains(&explanation, &["it ends at the latest when its lease expires, at 2025-11-21T04:40:20Z"]);
     let lost = with(RunStatus::Cancelling, |facts| {
         cancelling(facts);
         facts.attempts[0].lease_expires_at = ago(1);
@@ -370,14 +370,14 @@ fn the_explanation_of_a_succeeded_run_has_result_and_location() {
 #[test]
 fn the_explanation_of_a_cancelled_run_has_actor_and_retry() {
     let explanation = with(RunStatus::Cancelled, |facts| facts.cancelled_by = Some("ana".to_owned()));
-    assert_eq!(explanation.summary, "cancelled by ana at 2025-11-21 04:39:50 UTC");
+    assert_eq!(explanation.summary, "cancelled by ana at 2025-11-21T04:39:50Z");
     assert_contains(&explanation, &["it was never started", "to run it again: aprendiz run retry 00000000-0000-0000-0000-000000000007"]);
     let begun = with(RunStatus::Cancelled, |facts| {
         facts.run.started_at = Some(ago(50));
         facts.attempts = vec![attempt(1, AttemptStatus::Cancelled)];
         facts.checkpoint_step = Some(8);
     });
-    assert_contains(&begun, &["cancelled at 2025-11-21 04:39:50 UTC", "attempt 1 on host-1: cancelled after 20 s", "checkpoint of step 8"]);
+    assert_contains(&begun, &["cancelled at 2025-11-21T04:39:50Z", "attempt 1 on host-1: cancelled after 20 s", "checkpoint of step 8"]);
 }
 
 #[test]
