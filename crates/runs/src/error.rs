@@ -45,6 +45,9 @@ pub enum RunsError {
     /// The operating system provides no random bytes, so no secret can be made.
     #[error("the operating system provides no random bytes: {0}")]
     NoRandomBytes(String),
+    /// An active API key has this name.
+    #[error("an active API key is named `{0}`: choose another name, or revoke that key first with `aprendiz api-key revoke`")]
+    KeyNameTaken(String),
     /// A row violates a rule of this crate.
     #[error("invalid row in {table}, id {id}: {what}")]
     BrokenRow {

@@ -15,7 +15,7 @@ mod run;
 mod stats;
 mod workers;
 
-pub use access::api_keys::{ApiKey, NewApiKey, authenticate, create_api_key, list_api_keys, revoke_api_key};
+pub use access::api_keys::{ApiKey, NewApiKey, authenticate, create_api_key, find_active_api_key, list_api_keys, revoke_api_key};
 pub use access::audit::{AuditEntry, AuditFilter, list_audit, record_audit};
 pub use access::role::Role;
 pub use background_tasks::{BackgroundTask, TaskReport, TaskStatus, list_background_tasks, report_task};
@@ -58,4 +58,4 @@ pub use stats::queue_counts::{AttemptCounts, DurationQuantiles, QueueStats, RunC
 pub use stats::queue_stats::queue_stats;
 pub use workers::drain::request_drain;
 pub use workers::list::{CurrentRun, WorkerFilter, WorkerInfo, WorkerState, get_worker, list_workers};
-pub use workers::session::{NewWorker, WorkerCommand, heartbeat_worker, register_worker, stop_worker};
+pub use workers::session::{NewWorker, WorkerCommand, WorkerReport, heartbeat_worker, register_worker, stop_worker};

@@ -151,13 +151,21 @@ impl TestEnv {
         Process::start(name, &mut command, self.folder())
     }
 
-    /// Creates an API key with the role.
+    /// Creates an API key with the role. It is named after the role; further keys of the role get a number, because the names of active
+    /// keys differ.
     pub fn create_key(&self, role: &str) -> String {
-        let mut command = self.command("aprendiz");
-        let output = command.args(["api-key", "create", "--name", role, "--role", role, "-o", "json"]).output();
-        let output = output.expect("aprendiz is built; ./dev test builds it");
-        let created: Value = json_output(&output);
-        created["key"].as_str().expect("the response contains the key").to_owned()
+        let names = std::iter::once(role.to_owned()).chain((2..).map(|number| format!("{role}-{number}")));
+        for name in names {
+            let mut command = self.command("aprendiz");
+            let output = command.args(["api-key", "create", "--name", &name, "--role", role, "-o", "json"]).output();
+            let output = output.expect("aprendiz is built; ./dev test builds it");
+            if output.status.code() == Some(3) {
+                continue;
+            }
+            let created: Value = json_output(&output);
+            return created["key"].as_str().expect("the response contains the key").to_owned();
+        }
+        unreachable!("the numbers do not end")
     }
 
     /// Runs a command of `aprendiz` against a server with its admin key and waits for its end.

@@ -30,6 +30,15 @@ use crate::api::http::rejection_log;
 /// `Retry-After` of a 503 or 429 response, unless it has its own.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
 
+/// The way out of an error, as a request and as a command: a client shows the one that its user can send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Hint {
+    /// For clients of the API, such as `PUT /v1/fields/law`, or a header of the next request.
+    request: String,
+    /// For the command line, such as `aprendiz field declare law --kind categorical`, or an option of the next command.
+    command: String,
+}
+
 /// Body of every error response (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
@@ -48,6 +57,9 @@ pub(crate) struct Problem {
     /// Current state of the resource, if a precondition failed or a lease is held by another reviewer.
     #[serde(skip_serializing_if = "Option::is_none")]
     current: Option<Value>,
+    /// The way out, if it differs between clients of the API and the command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<Hint>,
 }
 
 /// Error of a request.
@@ -58,6 +70,8 @@ pub(crate) struct ApiError {
     detail: String,
     /// Current state of the resource, if a precondition failed.
     current: Option<Value>,
+    /// The way out, if it differs between clients.
+    hint: Option<Hint>,
     /// When to try again, if that is known.
     retry_after: Option<Duration>,
     /// Cause for the log; never sent to the client.
@@ -66,7 +80,12 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self { status, code: code.into(), detail: detail.into(), current: None, retry_after: None, source: None }
+        Self { status, code: code.into(), detail: detail.into(), current: None, hint: None, retry_after: None, source: None }
+    }
+
+    /// Adds the way out, for clients of the API and for the command line.
+    pub(crate) fn with_hint(self, request: impl Into<String>, command: impl Into<String>) -> Self {
+        Self { hint: Some(Hint { request: request.into(), command: command.into() }), ..self }
     }
 
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
@@ -88,7 +107,7 @@ impl ApiError {
 
     /// The field has a state already, so the request must name its version in `If-Match`.
     pub(crate) fn precondition_required(error: ReviewError) -> Self {
-        let detail = format!("missing header If-Match: {error}");
+        let detail = format!("the version of the reviewed state is missing: {error}");
         Self { status: StatusCode::PRECONDITION_REQUIRED, code: "precondition_required".into(), detail, ..error.into() }
     }
 
@@ -129,7 +148,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self { status, code, detail, current, retry_after, source } = self;
+        let Self { status, code, detail, current, hint, retry_after, source } = self;
         match source {
             source if status == StatusCode::SERVICE_UNAVAILABLE => rejection_log::warn(&code, &detail, source.as_ref()),
             Some(source) => error!(error = format!("{source:#}"), "request failed"),
@@ -142,6 +161,7 @@ impl IntoResponse for ApiError {
             detail,
             code: code.into_owned(),
             current,
+            hint,
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = (status, body).into_response();
@@ -195,7 +215,10 @@ impl From<RunsError> for ApiError {
             RunsError::WrongState { .. } => Self::conflict("wrong_state", error.to_string()),
             RunsError::IdempotencyMismatch(_) => Self::unprocessable("idempotency_mismatch", error.to_string()),
             RunsError::DatasetErased(_) => Self::new(StatusCode::GONE, "dataset_erased", error.to_string()),
-            RunsError::LeaseLost { .. } | RunsError::BrokenRow { .. } | RunsError::NoRandomBytes(_) => Self::internal(error),
+            // keys are created by the command line only
+            RunsError::LeaseLost { .. } | RunsError::BrokenRow { .. } | RunsError::NoRandomBytes(_) | RunsError::KeyNameTaken(_) => {
+                Self::internal(error)
+            }
         }
     }
 }
@@ -221,7 +244,8 @@ impl From<ReviewError> for ApiError {
         match error {
             ReviewError::Database(error) => error.into(),
             ReviewError::UnknownDocument(_) => Self::new(StatusCode::NOT_FOUND, "unknown_document", detail),
-            ReviewError::UnknownField(_) => Self::new(StatusCode::NOT_FOUND, "unknown_field", detail),
+            ReviewError::UnknownField(name) => Self::new(StatusCode::NOT_FOUND, "unknown_field", detail)
+                .with_hint(format!("PUT /v1/fields/{name}"), format!("aprendiz field declare {name} --kind categorical")),
             ReviewError::Erased { .. } => Self::new(StatusCode::GONE, "document_erased", detail),
             ReviewError::Invalid { .. } => Self::unprocessable("invalid_review", detail),
             ReviewError::StatusContradicts { .. } => Self::unprocessable("status_contradicts", detail),
@@ -232,8 +256,10 @@ impl From<ReviewError> for ApiError {
             ReviewError::NothingToUndo { .. } => Self::conflict("nothing_to_undo", detail),
             ReviewError::ReferenceReused => Self::unprocessable("idempotency_mismatch", detail),
             ReviewError::Stale { current } => {
+                let version = current.as_ref().map_or(0, |current| current.version);
                 let current = current.and_then(|current| serde_json::to_value(&*current).ok());
-                Self { current, ..Self::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail) }
+                let stale = Self::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail);
+                Self { current, ..stale.with_hint(format!("If-Match: \"{version}\""), format!("--if-version {version}")) }
             }
         }
     }
