@@ -6,4 +6,5 @@ pub(crate) mod embeddings;
 pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod publish;
+mod repeated_version;
 pub(crate) mod versions;

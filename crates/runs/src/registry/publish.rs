@@ -9,6 +9,7 @@ use crate::objects::confirm::publish_objects;
 use crate::objects::declare::ObjectOwner;
 use crate::registry::datasets::lock_dataset;
 use crate::registry::metrics::{NewMetric, insert_metrics};
+use crate::registry::repeated_version::describe_repetition;
 use crate::run::attempt::AttemptId;
 use crate::run::complete::complete_run;
 use crate::run::event::append;
@@ -51,28 +52,27 @@ pub async fn publish(
         Some(version) => Some(insert_version(&mut tx, attempt, version).await?),
         None => None,
     };
-    insert_metrics(&mut tx, attempt, published.map(|(id, _)| id), metrics).await?;
-    let number = published.map(|(_, number)| number);
-    if let (Some(version), Some(number)) = (version, number) {
-        append(
-            &mut tx,
-            attempt.run_id,
-            Some(attempt.number),
-            EventKind::Log,
-            &json!({ "text": format!("published {} version {number}", version.model) }),
-        )
-        .await?;
+    insert_metrics(&mut tx, attempt, published.as_ref().map(|published| published.id), metrics).await?;
+    let number = published.as_ref().map(|published| published.number);
+    if let (Some(version), Some(published)) = (version, published) {
+        let remark = published.repetition.map(|remark| format!(": {remark}")).unwrap_or_default();
+        let text = format!("published {} version {}{remark}", version.model, published.number);
+        append(&mut tx, attempt.run_id, Some(attempt.number), EventKind::Log, &json!({ "text": text })).await?;
     }
     complete_run(&mut tx, attempt).await?;
     tx.commit().await?;
     Ok(number)
 }
 
-async fn insert_version(
-    conn: &mut PgConnection,
-    attempt: AttemptId,
-    version: &NewModelVersion<'_>,
-) -> Result<(ModelVersionId, i32), RunsError> {
+/// A version inside the transaction that publishes it.
+struct PublishedVersion {
+    id: ModelVersionId,
+    number: i32,
+    /// The earlier version that it repeats, in words.
+    repetition: Option<String>,
+}
+
+async fn insert_version(conn: &mut PgConnection, attempt: AttemptId, version: &NewModelVersion<'_>) -> Result<PublishedVersion, RunsError> {
     lock_dataset(conn, version.dataset).await?;
     // the row of the model is locked until commit, so version numbers follow the order of publication
     let number = sqlx::query_scalar!(
@@ -85,6 +85,8 @@ async fn insert_version(
     )
     .fetch_one(&mut *conn)
     .await?;
+    let repetition = describe_repetition(&mut *conn, attempt.run_id, number, version).await?;
+    let card = with_warning(version.card, repetition.as_deref());
     let id = ModelVersionId::new_v7();
     sqlx::query!(
         r#"
@@ -100,10 +102,22 @@ async fn insert_version(
         version.object_prefix,
         version.manifest_sha256,
         version.files,
-        version.card
+        card
     )
     .execute(&mut *conn)
     .await?;
     publish_objects(conn, attempt, version.object_keys, ObjectOwner::Model).await?;
-    Ok((id, number))
+    Ok(PublishedVersion { id, number, repetition })
+}
+
+/// The card with one more warning, after those about the quality of the model.
+fn with_warning(card: &Value, warning: Option<&str>) -> Value {
+    let mut card = card.clone();
+    if let (Some(card), Some(warning)) = (card.as_object_mut(), warning) {
+        let warnings = card.entry("warnings").or_insert_with(|| json!([]));
+        if let Some(warnings) = warnings.as_array_mut() {
+            warnings.push(json!(warning));
+        }
+    }
+    card
 }

@@ -63,6 +63,8 @@ pub struct TrainingRun {
     pub parent_run_id: Option<RunId>,
     /// Number of the model version it published.
     pub model_version: Option<i32>,
+    /// What a reader of the metrics must know first, such as a test split without examples or an encoder that is worse than its base model.
+    pub warnings: Vec<String>,
     /// W3C trace context of the request that created it.
     #[serde(skip)]
     pub trace_parent: Option<String>,
@@ -142,6 +144,11 @@ async fn select(conn: &mut PgConnection, id: Option<RunId>, filter: &RunFilter, 
             (SELECT nullif(count(*), 0) FROM training_run_documents d WHERE d.run_id = r.id) AS chosen_documents,
             r.error_code, r.error_text, r.created_by, r.parent_run_id AS "parent_run_id: RunId",
             (SELECT v.number FROM model_versions v WHERE v.run_id = r.id) AS model_version,
+            ARRAY(
+                SELECT jsonb_array_elements_text(v.card -> 'warnings')
+                FROM model_versions v
+                WHERE v.run_id = r.id AND jsonb_typeof(v.card -> 'warnings') = 'array'
+            ) AS "warnings!",
             r.trace_parent, r.created_at, r.wakeup_published_at, r.started_at, r.finished_at
         FROM training_runs r
         WHERE ($1::uuid IS NULL OR r.id = $1)

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use aprendiz_run_spec::RunKind;
 use aprendiz_runs::{
-    AttemptStatus, CreateRun, EventKind, NewMetric, ObjectOwner, RunPhase, RunStatus, RunsError, attach_dataset, confirm_object,
-    create_run, declare_objects, enter_phase, find_version, find_version_by_run, list_metrics, list_models, list_versions, lock_attempt,
-    publish, publish_objects,
+    AttemptStatus, CreateRun, EventKind, NewMetric, NewModelVersion, ObjectOwner, RunPhase, RunStatus, RunsError, attach_dataset,
+    confirm_object, create_run, declare_objects, enter_phase, find_version, find_version_by_run, list_metrics, list_models, list_versions,
+    lock_attempt, publish, publish_objects,
 };
 use serde_json::json;
 use sqlx::Connection as _;
@@ -37,6 +37,30 @@ async fn publishing_writes_version_objects_and_final_status() {
     assert_eq!(fixture.number("SELECT count(*) FROM objects WHERE state = 'live' AND live_at IS NOT NULL").await, 2);
     let kinds: Vec<EventKind> = fixture.events(run.id).await.iter().map(|event| event.kind).collect();
     assert!(kinds.ends_with(&[EventKind::Log, EventKind::State, EventKind::End]), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn a_version_of_the_same_data_and_spec_names_the_earlier_one() {
+    let fixture = Fixture::new().await;
+    let publish_with = async |hash: &str, weights: &str| {
+        let attempt = fixture.running().await;
+        let trained = fixture.trained(attempt, &[]).await;
+        let card = json!({ "kind": "linear", "dataset_hash": hash, "warnings": ["few documents"] });
+        let files = json!([{ "path": "model.safetensors", "bytes": 1, "sha256": weights }]);
+        let version = NewModelVersion { card: &card, files: &files, ..trained.version() };
+        publish(&mut *fixture.conn().await, attempt, Some(&version), &[]).await.unwrap();
+        fixture.run(attempt.run_id).await.warnings
+    };
+    assert_eq!(publish_with("data", "a").await, ["few documents"]);
+    let same = "same data and spec as version 1, and its weights are equal";
+    assert_eq!(publish_with("data", "a").await, ["few documents", same]);
+    assert_eq!(publish_with("data", "b").await[1], "same data and spec as version 2, but other weights");
+    assert_eq!(publish_with("other", "a").await, ["few documents"]);
+    let events: String = sqlx::query_scalar("SELECT string_agg(payload ->> 'text', '; ') FROM run_events WHERE kind = 'log'")
+        .fetch_one(fixture.pool())
+        .await
+        .unwrap();
+    assert!(events.contains(&format!("published contracts version 2: {same}")), "{events}");
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ fn facts(status: RunStatus) -> RunFacts {
         created_by: "ana".to_owned(),
         parent_run_id: None,
         model_version: None,
+        warnings: Vec::new(),
         trace_parent: None,
         created_at: ago(60),
         wakeup_published_at: Some(ago(59)),
@@ -59,7 +60,7 @@ fn facts(status: RunStatus) -> RunFacts {
         first_attempt: 1,
         ahead: 0,
         wakeup_due_at: None,
-        workers: WorkerFacts { alive: 1, able: 1, draining: 0, listening: 1, slots: 1, busy: 0 },
+        workers: WorkerFacts { alive: 1, able: 1, listening: 1, slots: 1, ..WorkerFacts::default() },
         redis_error: None,
         overdue_tasks: Vec::new(),
         awaited_run: None,
@@ -124,7 +125,7 @@ fn assert_contains(explanation: &Explanation, texts: &[&str]) {
 #[test]
 fn a_waiting_run_is_explained_by_what_it_waits_for() {
     type Change = fn(&mut RunFacts);
-    let cases: [(&str, Change); 13] = [
+    let cases: [(&str, Change); 15] = [
         ("scheduled: not before 2025-11-21 04:45:00 UTC (in 5 min)", |facts| facts.run.run_after = ago(-300)),
         ("no worker is alive", |facts| facts.workers = WorkerFacts::default()),
         ("2 workers are alive, but none supports kind `linear`", |facts| {
@@ -132,6 +133,12 @@ fn a_waiting_run_is_explained_by_what_it_waits_for() {
         }),
         ("1 worker is alive, but it is draining", |facts| {
             facts.workers = WorkerFacts { alive: 1, able: 1, draining: 1, ..WorkerFacts::default() };
+        }),
+        ("the only available worker missed its heartbeat: the last one was 6 s ago (every 3 s), so it may be lost", |facts| {
+            facts.workers = WorkerFacts { alive: 1, able: 1, late: 1, late_seconds: Some(6.2), ..WorkerFacts::default() };
+        }),
+        ("all 2 available workers missed their heartbeat: the latest one was 8 s ago (every 3 s), so they may be lost", |facts| {
+            facts.workers = WorkerFacts { alive: 2, able: 2, late: 2, late_seconds: Some(8.0), ..WorkerFacts::default() };
         }),
         ("the only worker slot is busy", |facts| facts.workers.busy = 1),
         ("all 4 worker slots are busy", |facts| (facts.workers.slots, facts.workers.busy) = (4, 4)),
@@ -293,7 +300,7 @@ fn the_explanation_of_a_later_attempt_lists_the_earlier_ones() {
     });
     assert_contains(
         &explanation,
-        &["attempt 3 (counts as 2 of 3)", "attempt 2 on host-2: lost", "attempts before attempt 2 no longer count"],
+        &["attempt 3, which counts as 2 of 3", "attempt 2 on host-2: lost", "attempts before attempt 2 no longer count"],
     );
     assert!(!explanation.facts.iter().any(|fact| fact.contains("host-1") || fact.starts_with("attempt 3 on")), "{explanation:#?}");
 }
@@ -355,6 +362,14 @@ fn the_explanation_of_a_succeeded_run_has_result_and_location() {
     });
     assert!(unmeasured.summary.ends_with("published contracts version 4, but nothing was measured"), "{}", unmeasured.summary);
     assert!(unmeasured.facts[0].starts_with("nothing was measured: the test split has no example"), "{:?}", unmeasured.facts);
+    let worse = with(RunStatus::Succeeded, |facts| {
+        facts.run.model_version = Some(4);
+        facts.run.warnings = vec!["training made the encoder worse".to_owned(), "same data and spec as version 3".to_owned()];
+        let metric = |name: &str, value| ("test".to_owned(), name.to_owned(), value);
+        facts.headline = vec![metric("pairs", 40.0), metric("average_precision", 0.816), metric("base_average_precision", 0.823)];
+    });
+    assert!(worse.summary.ends_with("but it is worse than its base model (average precision 0.8160, base model 0.8230)"), "{worse:?}");
+    assert_eq!(worse.facts[..2], ["warning: training made the encoder worse", "warning: same data and spec as version 3"]);
     let evaluated = with(RunStatus::Succeeded, |facts| {
         facts.run.kind = RunKind::Evaluate;
         facts.headline = vec![("reviewed".to_owned(), "accuracy".to_owned(), 0.8)];
