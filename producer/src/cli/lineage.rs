@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::cli::dataset::render::{format_value, items};
+use crate::cli::dataset::render::{document_name, format_value, items};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::terminal::{Output, table};
@@ -39,7 +39,7 @@ pub(crate) fn render_dataset(found: &Value) -> String {
 
 /// Renders the lineage of a document: snapshots, runs and model versions to retire.
 pub(crate) fn render_document(found: &Value) -> String {
-    let mut text = format!("document {}\n", format_value(&found["document_id"]));
+    let mut text = format!("document {}\n", document_name(found));
     let erased = &found["erased"];
     if !erased.is_null() {
         let [actor, at, reason] = ["actor", "erased_at", "reason"].map(|key| format_value(&erased[key]));

@@ -8,4 +8,4 @@ mod read;
 pub use annotation::{Annotation, list_annotations};
 pub use document::{Document, DocumentCursor, DocumentFilter, DocumentText};
 pub use metadata::Metadata;
-pub use read::{get, list, unknown_ids};
+pub use read::{document_name, get, list, unknown_ids};

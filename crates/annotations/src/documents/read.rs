@@ -105,3 +105,13 @@ pub async fn unknown_ids(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uu
     .await?;
     Ok(unknown)
 }
+
+/// Returns the name of a document, `SOURCE/PROJECT/TASK`; `None` if it does not exist. An erased document keeps its name.
+///
+/// # Errors
+/// If Postgres is unavailable.
+pub async fn document_name(conn: &mut PgConnection, id: Uuid) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT source || '/' || project || '/' || task_id AS "name!" FROM documents WHERE id = $1"#, id)
+        .fetch_optional(conn)
+        .await
+}

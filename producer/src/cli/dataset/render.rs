@@ -21,6 +21,11 @@ pub(crate) fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
+/// The name of a document as users know it, such as `label-studio/2/5`; servers of older versions send the id only.
+pub(crate) fn document_name(value: &Value) -> String {
+    value["document"].as_str().map_or_else(|| format_value(&value["document_id"]), str::to_owned)
+}
+
 fn number(value: &Value, digits: usize) -> String {
     value.as_f64().map_or_else(|| "-".to_owned(), |number| format!("{number:.digits$}"))
 }
@@ -65,7 +70,11 @@ pub(crate) fn diff(found: &Value) -> String {
         let _ = write!(text, "\n{}", table(&header, &["variation", "PSI", "Jensen-Shannon"], &drift));
     }
     let changes: Vec<Vec<String>> = items(&found["changes"])
-        .map(|change| ["document_id", "kind", "field", "old", "new"].map(|key| format_value(&change[key])).to_vec())
+        .map(|change| {
+            let mut row = vec![document_name(change)];
+            row.extend(["kind", "field", "old", "new"].map(|key| format_value(&change[key])));
+            row
+        })
         .collect();
     if !changes.is_empty() {
         let _ = write!(text, "\n{}", table(&["document", "change", "field", "from", "to"], &[], &changes));
@@ -94,7 +103,8 @@ pub(crate) fn verification(found: &Value) -> String {
         let _ = writeln!(text, "  {what}: recorded {recorded}, rebuilt {rebuilt}");
     }
     for erased in items(&found["erased"]) {
-        let [document, actor, at, reason] = ["document_id", "actor", "erased_at", "reason"].map(|key| format_value(&erased[key]));
+        let [actor, at, reason] = ["actor", "erased_at", "reason"].map(|key| format_value(&erased[key]));
+        let document = document_name(erased);
         let _ = writeln!(text, "  document {document}: by {actor} at {at}: {reason}");
         for proof in items(&erased["proof"]) {
             let _ = writeln!(text, "    text {}: sha256 {}", proof["version"], format_value(&proof["sha256"]));
@@ -152,7 +162,8 @@ pub(crate) fn report(found: &Value) -> String {
     let conflicts: Vec<Vec<String>> = items(&found["conflicts"])
         .flat_map(|conflict| {
             items(&conflict["values"]).map(|value| {
-                let examples = items(&value["examples"]).map(format_value).collect::<Vec<_>>().join(" ");
+                let names = if value["example_names"].is_array() { &value["example_names"] } else { &value["examples"] };
+                let examples = items(names).map(format_value).collect::<Vec<_>>().join(" ");
                 vec![format_value(&conflict["field"]), format_value(&value["value"]), value["documents"].to_string(), examples]
             })
         })
@@ -236,11 +247,11 @@ mod tests {
     fn changes_are_rows() {
         let found = json!({
             "summary": { "in_both": 2, "moved_split": 0, "counts": [{ "kind": "relabelled", "field": "law", "changes": 1 }], "drift": { "fields": [] } },
-            "changes": [{ "document_id": "d", "kind": "relabelled", "field": "law", "old": ["Utah"], "new": [] }],
+            "changes": [{ "document_id": "d", "document": "s/2/5", "kind": "relabelled", "field": "law", "old": ["Utah"], "new": [] }],
             "more": false,
         });
         let text = diff(&found);
         assert!(text.contains("relabelled  law        1\n"), "{text}");
-        assert!(text.ends_with("d         relabelled  law    Utah  ∅ (no value)\n"), "{text}");
+        assert!(text.ends_with("s/2/5     relabelled  law    Utah  ∅ (no value)\n"), "{text}");
     }
 }

@@ -41,7 +41,8 @@ pub(super) async fn acquire(client: &Client, args: &LeaseArgs, output: Output) -
     let lease: Value = client.json(client.request(Method::PUT, &["v1", "documents", &id, "lease"]).json(&body)).await?;
     output.print(&lease, || {
         let string = |key: &str| lease[key].as_str().unwrap_or("-").to_owned();
-        format!("document {id} is leased to {} until {}", string("reviewer"), string("expires_at"))
+        let document = lease["document"].as_str().unwrap_or(&args.document);
+        format!("document {document} is leased to {} until {}", string("reviewer"), string("expires_at"))
     })?;
     Ok(())
 }
@@ -50,6 +51,6 @@ pub(super) async fn release(client: &Client, args: &ReleaseArgs, output: Output)
     let id = resolve_id(client, &args.document).await?;
     let query: Vec<(&str, &String)> = args.reviewer.iter().map(|reviewer| ("reviewer", reviewer)).collect();
     client.send(client.request(Method::DELETE, &["v1", "documents", &id, "lease"]).query(&query)).await?;
-    output.print(&json!({ "document_id": id }), || format!("lease of document {id} released"))?;
+    output.print(&json!({ "document_id": id }), || format!("lease of document {} released", args.document))?;
     Ok(())
 }
