@@ -28,7 +28,7 @@ pub use error::ImportError;
 pub use label_studio::import_label_studio;
 pub use new_document::NewDocument;
 pub use options::{ImportLimits, ImportOptions};
-pub use quarantine::{QuarantineEntry, quarantined_file, quarantined_tasks};
+pub use quarantine::{QuarantineEntry, quarantined_file, quarantined_tasks, record_retry};
 pub use queue::{
     ClaimedImport, ImportState, ImportStatus, StoredFile, StoredOptions, StoredReport, claim_import, declare_import_object, fail_import,
     find_stored_files, finish_import, import_state, list_imports, record_import_upload, release_import, renew_import, request_import,

@@ -1,5 +1,6 @@
 //! Quarantined tasks of an import, to be inspected, repaired and imported again.
 
+use aprendiz_db::ensure_one_row;
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -38,6 +39,15 @@ pub async fn quarantined_tasks(conn: &mut PgConnection, import: Uuid, after: i64
     )
     .fetch_all(conn)
     .await
+}
+
+/// Records that an import retried the quarantined tasks of another one, in the transaction of the retry.
+///
+/// # Errors
+/// If Postgres is unavailable, or the import does not exist.
+pub async fn record_retry(conn: &mut PgConnection, import: Uuid, retry_of: Uuid) -> Result<(), sqlx::Error> {
+    let recorded = sqlx::query!("UPDATE imports SET retry_of = $2 WHERE id = $1", import, retry_of).execute(conn).await?;
+    ensure_one_row(&recorded, || sqlx::Error::RowNotFound)
 }
 
 /// Returns the kept quarantined tasks of an import as an export file, to be repaired and imported again. It has at most about 8 MiB, the

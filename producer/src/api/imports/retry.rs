@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use aprendiz_annotations::import::{
-    ImportLimits, ImportReport, ImportStatus, StoredOptions, import_label_studio, import_state, quarantined_file,
+    ImportLimits, ImportReport, ImportStatus, StoredOptions, import_label_studio, import_state, quarantined_file, record_retry,
 };
 use aprendiz_runs::record_audit;
 use axum::Json;
@@ -67,6 +67,7 @@ async fn retry(
     options.ratios = state.config.split_ratios;
     options.limits = ImportLimits { total_bytes: state.config.max_import_decompressed_bytes, ..options.limits };
     let report = import_label_studio(&mut tx, Cursor::new(file), &options, |_| {}).await?;
+    record_retry(&mut tx, report.import_id, id).await?;
     let details = json!({ "retry_of": id, "tasks": report.tasks, "events_created": report.events_created });
     record_audit(&mut tx, &actor.0, "import.retry", &report.import_id.to_string(), &details).await?;
     tx.commit().await?;

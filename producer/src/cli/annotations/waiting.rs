@@ -66,6 +66,11 @@ pub(super) async fn run(client: &Client, args: &WaitingArgs, output: Output) -> 
     Ok(())
 }
 
+/// The prediction; blank if there is none, as after an undone review.
+fn predicted(value: &Value) -> String {
+    if value.is_null() { String::new() } else { format_value(value) }
+}
+
 fn render(items: &[Value]) -> String {
     let string = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let rows: Vec<Vec<String>> = items
@@ -74,11 +79,31 @@ fn render(items: &[Value]) -> String {
             vec![
                 format!("{}/{}/{}", string(&item["source"]), string(&item["project"]), string(&item["task_id"])),
                 string(&item["field"]),
-                format_value(&item["predicted_value"]),
+                predicted(&item["predicted_value"]),
                 item["confidence"].as_f64().map(|confidence| format!("{confidence:.3}")).unwrap_or_default(),
                 string(&item["leased_by"]),
             ]
         })
         .collect();
     table(&["document", "field", "predicted", "confidence", "leased to"], &["confidence"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_field_without_a_prediction_shows_none() {
+        let item = |predicted: Value| {
+            json!({
+                "source": "label-studio", "project": "2", "task_id": "5", "field": "law", "predicted_value": predicted, "confidence": null
+            })
+        };
+        let text = render(&[item(Value::Null), item(json!([])), item(json!(["Texas"]))]);
+        let rows: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(rows[0].trim_end(), "label-studio/2/5  law", "{text}");
+        assert!(rows[1].contains('∅') && rows[2].contains("Texas"), "{text}");
+    }
 }

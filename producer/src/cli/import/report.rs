@@ -47,9 +47,22 @@ struct QuarantinedTask {
     reason: String,
 }
 
-pub(super) fn print_report(report: &Value, output: Output) -> Result<(), CliError> {
+/// Prints a stored report. `retried_by` is the import that retried its quarantined tasks.
+pub(super) fn print_report(report: &Value, retried_by: Option<&str>, output: Output) -> Result<(), CliError> {
     let view: Report = decode(report, "import report")?;
-    output.print(report, || render(&view))?;
+    output.print(report, || render(&view, retried_by))?;
+    Ok(())
+}
+
+/// Prints the report of an import that has just ended. It failed if it imported nothing, because every task is invalid.
+pub(super) fn print_new_report(report: &Value, output: Output) -> Result<(), CliError> {
+    print_report(report, None, output)?;
+    let view: Report = decode(report, "import report")?;
+    if view.tasks > 0 && view.quarantined == view.tasks {
+        let text =
+            "nothing was imported, because every task is in quarantine: check the reasons above, --text-key and the format of the file";
+        return Err(CliError::Failed(anyhow::anyhow!(text)));
+    }
     Ok(())
 }
 
@@ -77,7 +90,7 @@ fn quarantined_lines(report: &Report) -> Vec<String> {
     lines
 }
 
-fn render(report: &Report) -> String {
+fn render(report: &Report, retried_by: Option<&str>) -> String {
     let mut lines = vec![format!(
         "imported {} tasks ({}): {} documents created, {} updated, {} unchanged; {} review events created; {} tasks quarantined",
         report.tasks,
@@ -103,10 +116,20 @@ fn render(report: &Report) -> String {
         lines.push(table(&header, &STATUSES, &rows));
     }
     lines.extend(quarantined_lines(report));
-    if report.quarantined > 0 {
+    if let Some(retry) = retried_by {
+        lines.push(format!("the quarantined tasks were retried by import {retry}: aprendiz imports show {retry}"));
+    } else if report.quarantined > 0 {
         lines.push(format!(
             "to repair quarantined tasks, write them to a file, edit it and import it: aprendiz imports quarantine {} --tasks FILE",
             report.import_id
+        ));
+    }
+    // a file of JSON_MIN has one task per annotation
+    let documents = report.documents_created + report.documents_updated + report.documents_unchanged;
+    let valid = report.tasks.saturating_sub(report.quarantined);
+    if documents > 0 && documents < valid {
+        lines.push(format!(
+            "note: {valid} valid tasks are about {documents} documents: tasks with the same id are annotations of one document"
         ));
     }
     lines.extend(report.renamed_fields.iter().map(|(name, field)| format!("field: `{}` is stored as {field}", escape_unprintable(name))));
@@ -134,7 +157,7 @@ mod tests {
             "quarantine_reasons": quarantine,
             "notes": [{"reason": "a part was left out", "count": 1, "examples": ["task 7, annotation 8"]}],
         });
-        render(&serde_json::from_value(report).unwrap())
+        render(&serde_json::from_value(report).unwrap(), None)
     }
 
     #[test]
@@ -155,6 +178,22 @@ mod tests {
             assert!(text.lines().any(|shown| shown == line), "{line}: {text}");
         }
         assert_eq!(text.lines().filter(|line| line.starts_with("quarantined: ")).count(), 3, "{text}");
+    }
+
+    #[test]
+    fn a_retried_import_no_longer_asks_for_repair() {
+        let report = |quarantined: u64| -> Report {
+            serde_json::from_value(json!({
+                "bytes": 1000, "tasks": 41 + quarantined, "documents_created": 40, "documents_updated": 0, "documents_unchanged": 0,
+                "events_created": 0, "quarantined": quarantined, "import_id": "i", "fields": {}, "warnings": [], "quarantined_tasks": [],
+            }))
+            .unwrap()
+        };
+        assert!(render(&report(1), None).contains("aprendiz imports quarantine i --tasks FILE"));
+        let retried = render(&report(1), Some("j"));
+        assert!(retried.contains("retried by import j: aprendiz imports show j") && !retried.contains("to repair"), "{retried}");
+        let explained = render(&report(0), None);
+        assert!(explained.contains("41 valid tasks are about 40 documents: tasks with the same id"), "{explained}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::cell::cell;
 use super::follow::follow;
-use super::report::print_report;
+use super::report::{print_new_report, print_report};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::terminal::{Output, human_bytes};
@@ -26,14 +26,14 @@ pub(crate) struct WatchArgs {
 pub(super) async fn run(client: &Client, args: &ShowArgs, output: Output) -> Result<(), CliError> {
     let import = client.get(&["v1", "imports", &args.id]).await?;
     match (&import["report"], output) {
-        (report @ Value::Object(_), Output::Text) => print_report(report, output),
+        (report @ Value::Object(_), Output::Text) => print_report(report, import["retried_by"].as_str(), output),
         _ => Ok(output.print(&import, || render(&import))?),
     }
 }
 
 pub(super) async fn watch(client: &Client, args: &WatchArgs, output: Output) -> Result<(), CliError> {
     let import = client.get(&["v1", "imports", &args.id]).await?;
-    print_report(&follow(client, &import).await?, output)
+    print_new_report(&follow(client, &import).await?, output)
 }
 
 fn render(import: &Value) -> String {

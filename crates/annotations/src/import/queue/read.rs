@@ -20,7 +20,7 @@ pub async fn import_state(conn: &mut PgConnection, id: Uuid) -> Result<Option<Im
                coalesce(i.tasks, r.tasks) AS "tasks!", r.stage AS "stage?", coalesce(r.attempt, 1) AS "attempt!",
                r.error_code AS "error_code?", r.error AS "error?", coalesce(r.created_at, i.started_at) AS "created_at!",
                coalesce(r.started_at, i.started_at) AS "started_at?", coalesce(r.finished_at, i.finished_at) AS "finished_at?",
-               i.report AS "report?"
+               (SELECT max(retry.id::text)::uuid FROM imports retry WHERE retry.retry_of = $1) AS retried_by, i.report AS "report?"
         FROM (SELECT * FROM import_requests WHERE id = $1) r
         FULL JOIN (SELECT * FROM imports WHERE id = $1) i ON i.id = r.id
         "#,
@@ -45,7 +45,7 @@ pub async fn list_imports(
         r#"
         SELECT id AS "id!", status AS "status!: ImportStatus", file_name, actor AS "actor!", bytes AS "bytes!", bytes_read AS "bytes_read!",
                tasks AS "tasks!", stage, attempt AS "attempt!", error_code, error, created_at AS "created_at!", started_at, finished_at,
-               NULL::jsonb AS report
+               (SELECT max(retry.id::text)::uuid FROM imports retry WHERE retry.retry_of = every.id) AS retried_by, NULL::jsonb AS report
         FROM (
             SELECT coalesce(r.id, i.id) AS id, coalesce(r.status, 'succeeded') AS status,
                    coalesce(i.file_name, r.options ->> 'file_name') AS file_name, coalesce(r.actor, i.actor) AS actor,

@@ -104,6 +104,9 @@ pub struct ImportState {
     pub started_at: Option<DateTime<Utc>>,
     /// When it succeeded or failed.
     pub finished_at: Option<DateTime<Utc>>,
+    /// The latest import that retried its quarantined tasks.
+    #[serde(default)]
+    pub retried_by: Option<Uuid>,
     /// The report, if it succeeded.
     #[schema(value_type = Option<StoredReport>)]
     pub report: Option<Value>,
