@@ -9,14 +9,16 @@ use uuid::Uuid;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
-    #[error("unknown field {field:?}; known fields: {known}")]
+    #[error("unknown field `{field}`; known fields: {known}")]
     UnknownField { field: String, known: String },
     #[error("unknown documents in the selection: {documents}")]
     UnknownDocuments { documents: String },
     #[error("{message}")]
     NoExamples { message: String },
     /// Equal texts, near-duplicates or members of a group are in two splits: a model would be evaluated on its training data.
-    #[error("split leakage: {documents}; run `aprendiz document index` to exclude the later documents")]
+    #[error(
+        "split leakage: {documents}; `aprendiz document index` excludes the later ones unless it has compared them already; if it excludes none, select the documents of the run without them (`documents` of the spec)"
+    )]
     SplitLeak { documents: String },
     /// The next build does not include the documents.
     #[error("documents were erased while the snapshot was being built: {documents}; the next attempt builds a snapshot without them")]
@@ -115,7 +117,7 @@ mod tests {
     fn an_invalid_request_is_not_retryable() {
         let error = DatasetError::UnknownField { field: "colour".into(), known: "size".into() };
         assert!(!error.is_retryable());
-        assert_eq!(error.to_string(), "unknown field \"colour\"; known fields: size");
+        assert_eq!(error.to_string(), "unknown field `colour`; known fields: size");
         assert!(!DatasetError::from(sqlx::Error::RowNotFound).is_retryable());
     }
 }
