@@ -6,6 +6,7 @@ mod documents;
 mod fields;
 mod http;
 mod imports;
+mod json_error;
 mod legacy;
 mod models;
 mod openapi;
@@ -16,6 +17,8 @@ mod runs;
 mod state;
 mod workers;
 
+#[cfg(test)]
+pub(crate) use self::router::open_api;
 pub(crate) use self::router::router;
 pub(crate) use self::runs::event_hub::EventHub;
 pub(crate) use self::state::AppState;

@@ -131,7 +131,7 @@ async fn an_invalid_value_is_rejected_with_the_reason() {
         ("size", json!({ "value": ["M"], "spans": [{ "start": 0, "end": 2, "text": "no" }] }), "invalid_review", "code points"),
         ("size", json!({ "value": [], "spans": [{ "start": 0, "end": 2 }] }), "invalid_review", "require a value"),
         ("size", json!({ "value": ["M"], "status": "OK" }), "status_contradicts", "it is NEW"),
-        ("size", json!({ "value": ["M"], "status": "GOOD" }), "invalid_body", "unknown variant"),
+        ("size", json!({ "value": ["M"], "status": "GOOD" }), "invalid_body", "unknown value"),
         ("size", json!({ "value": ["M"], "colour": 1 }), "invalid_body", "colour"),
         ("size", json!({ "note": "no value" }), "invalid_body", "value"),
     ] {

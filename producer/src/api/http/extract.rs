@@ -17,6 +17,7 @@ use crate::api::http::error::ApiError;
 use crate::api::http::nul::reject_nul_in_json;
 use crate::api::http::operation::{Describe, add_parameter, add_problem};
 use crate::api::http::request_body::read_to_memory;
+use crate::api::json_error;
 use crate::api::state::AppState;
 
 /// Size in bytes above which a body is parsed outside the async threads: parsing a large one would delay all other requests.
@@ -74,15 +75,13 @@ fn hash(body: &[u8]) -> String {
 fn parse_inline<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     reject_nul_in_json(body)?;
     let mut json = serde_json::Deserializer::from_slice(body);
-    let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let key = error.path().to_string();
-        (key, error.into_inner())
-    });
-    let parsed = parsed.and_then(|value| json.end().map(|()| value).map_err(|error| (String::new(), error)));
-    let value = parsed.map_err(|(key, error)| match error.classify() {
-        serde_json::error::Category::Data => ApiError::unprocessable("invalid_body", name_key(&key, error.to_string())),
-        _ => ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not valid JSON: {error}")),
+    let not_json =
+        |error: &serde_json::Error| ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not valid JSON: {error}"));
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| match error.inner().classify() {
+        serde_json::error::Category::Data => ApiError::unprocessable("invalid_body", json_error::explain(error.path(), error.inner())),
+        _ => not_json(error.inner()),
     })?;
+    json.end().map_err(|error| not_json(&error))?;
     // serde reads an array as the values of an object, in the order of their declaration
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(ApiError::unprocessable("invalid_body", "the body must be a JSON object, not an array"));
