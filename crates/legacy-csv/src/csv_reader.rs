@@ -185,7 +185,7 @@ impl<'r> CsvReader<'r> {
                 }
             }
             csv::ErrorKind::Io(error) => ReadError::Io(error),
-            other => ReadError::Io(io::Error::other(format!("{other:?}"))),
+            _ => ReadError::Io(io::Error::other("a row cannot be read as CSV")),
         })
     }
 }
