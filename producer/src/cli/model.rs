@@ -101,12 +101,23 @@ async fn versions(client: &Client, name: &str, output: Output) -> Result<(), Cli
                     format_minute(version.created_at),
                     version.run_id.to_string(),
                     version.dataset_id.to_string(),
+                    first_warning(&version.card),
                 ]
             })
             .collect();
-        table(&["version", "published", "run", "dataset"], &["version"], &rows)
+        table(&["version", "published", "run", "dataset", "warning"], &["version"], &rows)
     })?;
     Ok(())
+}
+
+/// The most important warning of a version, and how many more there are.
+fn first_warning(card: &Value) -> String {
+    let warnings: Vec<&str> = card["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    match warnings.as_slice() {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+    }
 }
 
 async fn fetch_versions(client: &Client, name: &str, limit: u8) -> Result<Value, CliError> {

@@ -6,3 +6,4 @@ mod interruption;
 mod phases;
 mod repeated_requests;
 mod resume;
+mod waiting;

@@ -4,6 +4,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use aprendiz_run_spec::RunKind;
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -13,6 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::run::created::print_created_run;
 use crate::cli::terminal::Output;
+use crate::cli::time_argument::{DelayArgument, TimeArgument};
 
 /// Arguments of `aprendiz run create`.
 #[derive(Debug, Args)]
@@ -29,8 +32,8 @@ pub(crate) struct CreateArgs {
     /// Model name to publish the trained version under
     #[arg(long, required_unless_present = "spec")]
     model: Option<String>,
-    /// Run kind: `linear`, `sentence-transformer`, or `evaluate` to score the stored predictions (default: linear)
-    #[arg(long)]
+    /// Run kind; `evaluate` scores the stored predictions (default: linear)
+    #[arg(long, value_parser = RunKind::IMPLEMENTED.map(RunKind::as_str))]
     kind: Option<String>,
     /// Base model of a sentence transformer: a Hugging Face name, models:/NAME/NUMBER, s3://BUCKET/PREFIX, or a directory on the
     /// worker (default: all-MiniLM-L6-v2)
@@ -45,9 +48,9 @@ pub(crate) struct CreateArgs {
     /// Filter documents by project (default: all)
     #[arg(long)]
     project: Option<String>,
-    /// Use the annotations as of this time, such as 2026-11-01T00:00:00Z (default: now)
+    /// Use the annotations as of TIME: a time such as 2026-11-01T00:00:00Z, or an age such as 1h (default: now)
     #[arg(long, value_name = "TIME")]
-    as_of: Option<String>,
+    as_of: Option<TimeArgument>,
     /// Exclude labels with fewer than N examples (default: 2)
     #[arg(long, value_name = "N")]
     min_support: Option<u32>,
@@ -60,9 +63,9 @@ pub(crate) struct CreateArgs {
     /// Priority from -100 to 100; higher priorities run first (default: 0)
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
-    /// Do not start before this time (default: start as soon as possible)
+    /// Do not start before TIME: a delay such as 10m, or a time such as 2026-11-21T22:00:00Z (default: start as soon as possible)
     #[arg(long, value_name = "TIME")]
-    run_after: Option<String>,
+    run_after: Option<DelayArgument>,
     /// Maximum number of attempts (default: 3)
     #[arg(long, value_name = "N")]
     max_attempts: Option<i32>,
@@ -99,6 +102,9 @@ pub(crate) fn parse_param(text: &str) -> Result<(String, Value), String> {
 }
 
 fn build_spec(args: CreateArgs) -> Result<Value, CliError> {
+    let now = Utc::now();
+    // microseconds, the precision of the database
+    let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
     let mut spec = match &args.spec {
         Some(path) => object(read_json(path)?, "the spec")?,
         None => Map::new(),
@@ -110,7 +116,7 @@ fn build_spec(args: CreateArgs) -> Result<Value, CliError> {
     set(&mut filter, "project", args.project);
     set(&mut data, "fields", (!args.fields.is_empty()).then_some(args.fields));
     set(&mut data, "documents", args.documents.as_deref().map(parse_documents).transpose()?);
-    set(&mut data, "as_of", args.as_of);
+    set(&mut data, "as_of", args.as_of.map(|as_of| time(as_of.resolve(now))));
     set(&mut data, "min_support", args.min_support);
     set(&mut data, "filter", (!filter.is_empty()).then_some(filter));
     set(&mut spec, "model", args.model);
@@ -119,7 +125,7 @@ fn build_spec(args: CreateArgs) -> Result<Value, CliError> {
     set(&mut spec, "target_accuracy", args.target_accuracy);
     set(&mut spec, "seed", args.seed);
     set(&mut spec, "priority", args.priority);
-    set(&mut spec, "run_after", args.run_after);
+    set(&mut spec, "run_after", args.run_after.map(|delay| time(delay.resolve(now))));
     set(&mut spec, "max_attempts", args.max_attempts);
     set(&mut spec, "data", (!data.is_empty()).then_some(data));
     set(&mut spec, "params", (!params.is_empty()).then_some(params));
@@ -191,6 +197,26 @@ mod tests {
             "model": "m", "priority": -5, "params": { "l2": 0.3, "x": "y" }, "data": { "fields": ["a", "b"], "filter": { "project": "7" } }
         });
         assert_eq!(spec, expected);
+    }
+
+    #[test]
+    fn times_are_sent_as_absolute_times_and_errors_name_the_flag() {
+        let spec = parse_spec(&["--model", "m", "--as-of", "2026-11-01", "--run-after", "2030-01-02 03:04"]);
+        assert_eq!(
+            (&spec["data"]["as_of"], &spec["run_after"]),
+            (&json!("2026-11-01T00:00:00.000000Z"), &json!("2030-01-02T03:04:00.000000Z"))
+        );
+        let delayed = parse_spec(&["--model", "m", "--run-after", "10m"]);
+        let at: DateTime<Utc> = delayed["run_after"].as_str().unwrap().parse().unwrap();
+        assert!(at > Utc::now(), "{at}");
+        for (flag, value, expected) in [
+            ("--as-of", "yesterday", "expected an age such as 90s"),
+            ("--run-after", "soon", "expected a delay such as 90s"),
+            ("--kind", "bert", "linear, sentence-transformer, evaluate"),
+        ] {
+            let error = Line::try_parse_from(["create", "--model", "m", flag, value]).err().unwrap().to_string();
+            assert!(error.contains(value) && error.contains(flag) && error.contains(expected), "{error}");
+        }
     }
 
     #[test]

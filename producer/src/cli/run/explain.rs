@@ -7,12 +7,20 @@ use crate::cli::error::CliError;
 use crate::cli::http::{Client, decode};
 use crate::cli::terminal::Output;
 
+/// An explanation of the server.
 #[derive(Debug, Deserialize)]
-struct Explanation {
-    status: String,
-    summary: String,
+pub(super) struct Explanation {
+    pub(super) status: String,
+    pub(super) summary: String,
     facts: Vec<String>,
-    next_steps: Vec<String>,
+    pub(super) next_steps: Vec<String>,
+}
+
+impl Explanation {
+    /// Status and reason.
+    pub(super) fn first_line(&self) -> String {
+        format!("{}: {}", self.status, self.summary)
+    }
 }
 
 pub(crate) async fn run(client: &Client, id: Uuid, output: Output) -> Result<(), CliError> {
@@ -23,7 +31,7 @@ pub(crate) async fn run(client: &Client, id: Uuid, output: Output) -> Result<(),
 }
 
 fn render(explanation: &Explanation) -> String {
-    let mut lines = vec![format!("{}: {}", explanation.status, explanation.summary)];
+    let mut lines = vec![explanation.first_line()];
     for (title, sentences) in [("facts", &explanation.facts), ("next steps", &explanation.next_steps)] {
         if !sentences.is_empty() {
             lines.push(format!("\n{title}"));
