@@ -83,8 +83,8 @@ enum Command {
     },
     /// Apply or revert database migrations
     Migrate(migrate::MigrateArgs),
-    /// Check database, migrations, Redis, bucket and API, and suggest fixes
-    Doctor,
+    /// Check the API and its workers, or all services of a server, and suggest fixes
+    Doctor(doctor::DoctorArgs),
     /// Create, list and revoke API keys directly in the database
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
@@ -191,7 +191,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
             Ok(())
         }
         Command::Migrate(args) => migrate::run(&args).await,
-        Command::Doctor => doctor::run(&client()?, output).await,
+        Command::Doctor(args) => doctor::run(&client()?, &args, output).await,
         Command::ApiKey(command) => api_key::run(&command, output).await,
         Command::Import(args) => import::create(&client()?, &args, output).await,
         Command::Imports(command) => import::run(&client()?, &command, output).await,

@@ -1,4 +1,4 @@
-//! `aprendiz doctor`: checks every service and suggests fixes.
+//! Checks of the services that a server needs: database, sessions, Redis, bucket, background tasks, clock and disk of this host.
 
 use std::time::Duration;
 
@@ -7,12 +7,10 @@ use aprendiz_artifacts::Store;
 use aprendiz_config::Environment;
 use aprendiz_queue::diagnose;
 use aprendiz_runs::{TaskStatus, list_background_tasks};
-use serde::Serialize;
+use chrono::{DateTime, Utc};
 use tokio::time::timeout;
 
-use crate::cli::error::CliError;
-use crate::cli::http::Client;
-use crate::cli::terminal::{Output, table};
+use crate::cli::doctor::check::{Check, clock, disk};
 use crate::database::{background_session, connect, connect_one, require_usable, schema_state};
 
 /// Channel of a notification to this process.
@@ -20,34 +18,45 @@ const NOTIFY_CHANNEL: &str = "aprendiz_doctor";
 const NOTIFY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle time of a session, as reaper and sweeper limit theirs.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Variables of which a server needs at least one, so that they tell a host of a server from one of a client.
+const SERVER_VARIABLES: [&str; 7] =
+    ["DATABASE_URL", "DATABASE_URL_FILE", "PGHOST", "PGDATABASE", "REDIS_URL", "REDIS_URL_FILE", "APRENDIZ_BUCKET"];
 
-#[derive(Debug, Serialize)]
-struct Check {
-    name: &'static str,
-    ok: bool,
-    detail: String,
+/// Whether the environment is that of a server.
+pub(super) fn is_server_environment<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> bool {
+    SERVER_VARIABLES.iter().any(|name| env.text(name).is_some())
 }
 
-pub(crate) async fn run(client: &Client, output: Output) -> Result<(), CliError> {
-    let (database, sessions, redis, bucket, api, tasks) =
-        tokio::join!(database(), background_sessions(), redis(), bucket(), api(client), background_tasks());
-    let outcomes = [("database", database), ("sessions", sessions), ("redis", redis), ("bucket", bucket), ("api", api), ("tasks", tasks)];
-    let checks: Vec<Check> = outcomes
-        .into_iter()
-        .map(|(name, outcome)| match outcome {
-            Ok(detail) => Check { name, ok: true, detail },
-            Err(error) => Check { name, ok: false, detail: format!("{error:#}") },
-        })
-        .collect();
-    output.print(&checks, || {
-        let rows: Vec<Vec<String>> = checks
-            .iter()
-            .map(|check| vec![check.name.to_owned(), if check.ok { "ok" } else { "FAILED" }.to_owned(), check.detail.clone()])
-            .collect();
-        table(&["service", "state", "detail"], &[], &rows)
-    })?;
-    let failed = checks.iter().filter(|check| !check.ok).count();
-    if failed == 0 { Ok(()) } else { Err(CliError::Failed(anyhow::anyhow!("{failed} of {} checks failed", checks.len()))) }
+/// Checks every service directly.
+pub(super) async fn check_services() -> Vec<Check> {
+    let (database, sessions, redis, bucket, tasks, clock) =
+        tokio::join!(database(), background_sessions(), redis(), bucket(), background_tasks(), database_clock());
+    let outcomes = [("database", database), ("sessions", sessions), ("redis", redis), ("bucket", bucket), ("tasks", tasks)];
+    let mut checks: Vec<Check> = outcomes.into_iter().map(|(name, outcome)| Check::from_outcome(name, outcome)).collect();
+    checks.extend(clock);
+    checks.push(temporary_files());
+    checks
+}
+
+/// Compares the clock of this host with that of the database; `None` if the database cannot be asked, which another check reports.
+async fn database_clock() -> Option<Check> {
+    let config = Environment::process().database().ok()?;
+    let mut conn = connect_one(&config).await.ok()?;
+    let before = Utc::now();
+    let now: DateTime<Utc> = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut conn).await.ok()?;
+    let after = Utc::now();
+    Some(clock("the database", now, before + (after - before) / 2))
+}
+
+/// Free space for uploads and other temporary files of a server on this host.
+fn temporary_files() -> Check {
+    let folder = std::env::temp_dir();
+    let free = rustix::fs::statvfs(&folder).ok().map(|file_system| file_system.f_bavail.saturating_mul(file_system.f_frsize));
+    let place = folder.display().to_string();
+    match free {
+        Some(free) => disk("disk", &[(place, free)], "set TMPDIR to a folder with more space, or free some"),
+        None => Check::warning("disk", format!("the free space of {place} cannot be read: set TMPDIR to a folder of this host")),
+    }
 }
 
 async fn database() -> Result<String> {
@@ -124,32 +133,14 @@ async fn bucket() -> Result<String> {
     Ok(format!("bucket `{}`: listed, wrote, read and deleted a small and a multipart object", store.bucket()))
 }
 
-async fn api(client: &Client) -> Result<String> {
-    let url = client.base_url();
-    let (status, health) = client.probe("readyz").await.map_err(into_anyhow)?;
-    let failures: Vec<String> = health["checks"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|check| check["state"] != "ok")
-        .map(|check| format!("{}: {}", check["name"].as_str().unwrap_or("?"), check["detail"].as_str().unwrap_or("?")))
-        .collect();
-    if !status.is_success() {
-        bail!("{url} is not ready ({status}): {}", failures.join("; "));
-    }
-    if !failures.is_empty() {
-        bail!("{url} is ready, but degraded: {}", failures.join("; "));
-    }
-    client.get(&["v1", "models"]).await.map_err(|error| into_anyhow(error).context(format!("{url} is ready, but rejected the API key")))?;
-    Ok(format!("{url} is ready, API key accepted"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn into_anyhow(error: CliError) -> anyhow::Error {
-    match error {
-        CliError::Failed(error) => error,
-        CliError::Usage(text) | CliError::Refused(text) | CliError::Unreachable(text) | CliError::Unavailable(text) => {
-            anyhow::anyhow!(text)
-        }
-        CliError::RunEnded => anyhow::anyhow!("the run did not succeed"),
+    #[test]
+    fn only_variables_of_a_server_make_it_one() {
+        let env = |name: &'static str| Environment::from_fn(move |asked: &str| (asked == name).then(|| "x".to_owned()));
+        assert!(is_server_environment(&env("DATABASE_URL")) && is_server_environment(&env("APRENDIZ_BUCKET")));
+        assert!(!is_server_environment(&env("APRENDIZ_URL")) && !is_server_environment(&env("APRENDIZ_API_KEY")));
     }
 }
