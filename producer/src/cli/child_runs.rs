@@ -27,6 +27,9 @@ pub(crate) struct IngestArgs {
     /// Training run ID
     #[arg(long, value_name = "ID")]
     training_run: Option<Uuid>,
+    /// Accepted for scripts of the earlier pipeline: annotations are always read from the database
+    #[arg(long)]
+    use_db: bool,
     /// Watch the child run until it completes
     #[arg(long, requires = "training_run")]
     wait: bool,
@@ -50,6 +53,9 @@ pub(crate) struct EvalArgs {
     /// Training run ID
     #[arg(long, value_name = "ID", conflicts_with = "legacy_csv")]
     training_run: Option<Uuid>,
+    /// Accepted for scripts of the earlier pipeline: annotations are always read from the database
+    #[arg(long, conflicts_with = "legacy_csv")]
+    use_db: bool,
     /// Watch the child run until it completes
     #[arg(long, requires = "training_run")]
     wait: bool,
@@ -71,6 +77,9 @@ pub(crate) struct TrainStArgs {
     /// Training run ID
     #[arg(long, value_name = "ID")]
     training_run: Uuid,
+    /// Accepted for scripts of the earlier pipeline: annotations are always read from the database
+    #[arg(long)]
+    use_db: bool,
     /// Watch the child run until it completes
     #[arg(long)]
     wait: bool,
@@ -132,7 +141,7 @@ async fn create_child(client: &Client, child: &ChildRun, output: Output) -> Resu
 }
 
 pub(crate) async fn train_st(client: &Client, args: TrainStArgs, output: Output) -> Result<(), CliError> {
-    let TrainStArgs { training_run, wait, model, base_model, params } = args;
+    let TrainStArgs { training_run, use_db: _, wait, model, base_model, params } = args;
     let mut body = Map::new();
     let params = (!params.is_empty()).then(|| Value::Object(params.into_iter().collect()));
     for (key, value) in [("model", model.map(Value::from)), ("base_model", base_model.map(Value::from)), ("params", params)] {
@@ -141,4 +150,34 @@ pub(crate) async fn train_st(client: &Client, args: TrainStArgs, output: Output)
     let path = ["v1", "training-runs", &training_run.to_string(), "sentence-transformer"];
     let run: Value = client.json(client.request(Method::POST, &path).json(&body)).await?;
     print_created_run(client, &run, wait, output).await
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    enum Line {
+        Ingest(IngestArgs),
+        Eval(EvalArgs),
+        TrainSt(TrainStArgs),
+    }
+
+    #[test]
+    fn lines_of_the_earlier_pipeline_are_accepted() {
+        let id = Uuid::nil().to_string();
+        let accepts = |line: &[&str]| Line::try_parse_from([&["aprendiz"], line].concat());
+        for line in [
+            &["train-st", "--use-db", "--training-run", &id][..],
+            &["ingest", "--use-db", "--training-run", &id],
+            &["ingest", "--use-db", "--legacy-csv", "review.csv"],
+            &["eval", "--use-db", "--training-run", &id],
+        ] {
+            accepts(line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        }
+        let contradiction = accepts(&["eval", "--use-db", "--legacy-csv", "review.csv"]).unwrap_err().to_string();
+        assert!(contradiction.contains("--use-db"), "{contradiction}");
+    }
 }
