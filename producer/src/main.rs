@@ -6,6 +6,8 @@ mod config;
 mod connection;
 mod database;
 mod limits;
+#[cfg(test)]
+mod message_tests;
 mod server;
 
 use std::process::ExitCode;

@@ -67,7 +67,7 @@ fn all_routes(admit: impl Fn(RequestClass, OpenApiRouter<AppState>) -> OpenApiRo
 }
 
 /// The OpenAPI document of all routes.
-pub(super) fn open_api() -> utoipa::openapi::OpenApi {
+pub(crate) fn open_api() -> utoipa::openapi::OpenApi {
     let mut document = all_routes(|_, routes| routes).into_openapi();
     nul::describe(&mut document);
     openapi::complete(&mut document);

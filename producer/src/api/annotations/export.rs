@@ -164,9 +164,8 @@ async fn parse_fields(conn: &mut PgConnection, given: Option<&str>) -> Result<Ve
     }
     let known = field_types(conn).await?;
     match names.iter().find(|name| !known.contains_key(*name)) {
-        Some(unknown) => {
-            Err(ApiError::unprocessable("unknown_field", format!("unknown field `{unknown}`: GET /v1/fields lists all fields")))
-        }
+        Some(unknown) => Err(ApiError::unprocessable("unknown_field", format!("unknown field `{unknown}`"))
+            .with_hint("GET /v1/fields", "aprendiz field list")),
         None => Ok(names),
     }
 }

@@ -33,6 +33,23 @@ pub(crate) struct Client {
 struct Problem {
     detail: String,
     code: String,
+    /// Servers of an older version send none.
+    #[serde(default)]
+    hint: Option<Hint>,
+}
+
+/// The way out, in the words of the command line.
+#[derive(Deserialize)]
+struct Hint {
+    command: String,
+}
+
+impl Problem {
+    /// Detail, way out and code.
+    fn text(&self) -> String {
+        let hint = self.hint.as_ref().map(|hint| format!("; use: {}", hint.command)).unwrap_or_default();
+        format!("{}{hint} ({})", self.detail, self.code)
+    }
 }
 
 impl Client {
@@ -156,7 +173,7 @@ impl Client {
                 "the API requires an API key: set APRENDIZ_API_KEY or APRENDIZ_API_KEY_FILE; create a key with `aprendiz api-key create`"
                     .to_owned()
             }
-            (Some(problem), _) => format!("{} ({})", problem.detail, problem.code),
+            (Some(problem), _) => problem.text(),
             (None, _) => return explain(status, &self.base),
         };
         match status {
@@ -164,5 +181,19 @@ impl Client {
             _ if status.is_server_error() => CliError::Failed(anyhow::anyhow!(text)),
             _ => CliError::Refused(text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_of_a_problem_is_the_command() {
+        let parse = |json: &str| serde_json::from_str::<Problem>(json).unwrap().text();
+        assert_eq!(parse(r#"{"detail":"no run","code":"unknown_run"}"#), "no run (unknown_run)");
+        let hint = r#"{"detail":"no field `law`: declare it first","code":"unknown_field",
+            "hint":{"request":"PUT /v1/fields/law","command":"aprendiz field declare law --kind categorical"}}"#;
+        assert_eq!(parse(hint), "no field `law`: declare it first; use: aprendiz field declare law --kind categorical (unknown_field)");
     }
 }
