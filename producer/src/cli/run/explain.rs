@@ -17,9 +17,10 @@ pub(super) struct Explanation {
 }
 
 impl Explanation {
-    /// Status and reason.
+    /// Status and reason. A reason that begins with the status is not preceded by it.
     pub(super) fn first_line(&self) -> String {
-        format!("{}: {}", self.status, self.summary)
+        let Self { status, summary, .. } = self;
+        if summary.starts_with(status.as_str()) { summary.clone() } else { format!("{status}: {summary}") }
     }
 }
 
@@ -54,5 +55,7 @@ mod tests {
             next_steps: vec!["start a worker".to_owned()],
         };
         assert_eq!(render(&explanation), "queued: no worker is alive\n\nnext steps\n  - start a worker");
+        let failed = Explanation { status: "failed".to_owned(), summary: "failed: no trainable field".to_owned(), ..explanation };
+        assert_eq!(failed.first_line(), "failed: no trainable field");
     }
 }
