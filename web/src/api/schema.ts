@@ -1480,6 +1480,11 @@ export interface components {
              * @description Id of the entry; increases with every entry.
              */
             id: number;
+            /**
+             * Format: uuid
+             * @description Id of that key; null for the command line, and for entries of older releases.
+             */
+            key_id?: string | null;
             /** @description What was changed: an id or a name. */
             subject: string;
         };
@@ -1564,6 +1569,8 @@ export interface components {
              * @description Number of documents with this value.
              */
             documents: number;
+            /** @description Names of the examples: `SOURCE/PROJECT/TASK`. */
+            example_names: string[];
             /** @description The first of these documents by id; at most 3. */
             examples: string[];
             /** @description The accepted value, sorted and in its comparable form (composed, with single spaces); empty means "no value". */
@@ -1898,6 +1905,8 @@ export interface components {
         };
         /** @description Use of a document in snapshots, runs and model versions. */
         DocumentLineage: {
+            /** @description Its name: `SOURCE/PROJECT/TASK`. */
+            document: string;
             /**
              * Format: uuid
              * @description Id of the document.
@@ -2048,6 +2057,8 @@ export interface components {
              * @description Number of snapshots that contained the document and lost their files.
              */
             datasets: number;
+            /** @description Its name: `SOURCE/PROJECT/TASK`. */
+            document: string;
             /**
              * Format: uuid
              * @description The document. Its row, its splits and its id within the source are kept.
@@ -2080,6 +2091,8 @@ export interface components {
         ErasureInSnapshot: {
             /** @description Who erased the document. */
             actor: string;
+            /** @description Its name: `SOURCE/PROJECT/TASK`. */
+            document: string;
             /**
              * Format: uuid
              * @description Id of the document.
@@ -2405,6 +2418,13 @@ export interface components {
          * @enum {string}
          */
         HealthState: "ok" | "degraded" | "failed";
+        /** @description The way out of an error, as a request and as a command: a client shows the one that its user can send. */
+        Hint: {
+            /** @description For the command line, such as `aprendiz field declare law --kind categorical`, or an option of the next command. */
+            command: string;
+            /** @description For clients of the API, such as `PUT /v1/fields/law`, or a header of the next request. */
+            request: string;
+        };
         /** @description One review event. */
         HistoryEvent: {
             /** @description Who recorded it: the name of an API key; missing for events older than this column. */
@@ -2620,6 +2640,11 @@ export interface components {
              */
             id: string;
             report?: components["schemas"]["StoredReport"] | null;
+            /**
+             * Format: uuid
+             * @description The latest import that retried its quarantined tasks.
+             */
+            retried_by?: string | null;
             /** @description `reading` (the file) or `storing` (merging its rows); absent unless it is running. */
             stage?: string | null;
             /**
@@ -3003,6 +3028,8 @@ export interface components {
         Page_Change: {
             /** @description The items, in the order of the list. */
             items: {
+                /** @description Its name: `SOURCE/PROJECT/TASK`. */
+                document: string;
                 /**
                  * Format: uuid
                  * @description Id of the document.
@@ -3186,6 +3213,7 @@ export interface components {
             current?: unknown;
             /** @description What is wrong, and how to fix it. */
             detail: string;
+            hint?: components["schemas"]["Hint"] | null;
             /**
              * Format: int32
              * @description HTTP status.
@@ -3367,6 +3395,8 @@ export interface components {
             acquired_at: string;
             /** @description Name of the API key that requested it. */
             actor: string;
+            /** @description Its name: `SOURCE/PROJECT/TASK`. */
+            document: string;
             /**
              * Format: uuid
              * @description The document.
@@ -3826,6 +3856,8 @@ export interface components {
              * @description When its latest wake-up was published in Redis.
              */
             wakeup_published_at?: string | null;
+            /** @description What a reader of the metrics must know first, such as a test split without examples or an encoder that is worse than its base model. */
+            warnings: string[];
         };
         /**
          * @description Outcome of a verification.
@@ -3956,6 +3988,8 @@ export interface components {
         WorkerInfo: {
             /** @description Compute backend. */
             backend: string;
+            /** @description Base models on its host at the last heartbeat, by name. */
+            base_models: string[];
             /** @description CPU kernel (vector instructions) in use. */
             cpu_kernel: string;
             /** @description Whether it releases its running runs instead of finishing them. */
@@ -3992,6 +4026,11 @@ export interface components {
             pid?: number | null;
             /** @description Runs it is executing. */
             runs: components["schemas"]["CurrentRun"][];
+            /**
+             * Format: int64
+             * @description Free space of the file system of its scratch folder at the last heartbeat, bytes; null = unknown.
+             */
+            scratch_free_bytes?: number | null;
             /**
              * Format: int32
              * @description Number of runs it executes concurrently.
