@@ -70,8 +70,8 @@ pub(crate) struct ApiError {
     detail: String,
     /// Current state of the resource, if a precondition failed.
     current: Option<Value>,
-    /// The way out, if it differs between clients.
-    hint: Option<Hint>,
+    /// The way out, if it differs between clients. Boxed, because most errors have none.
+    hint: Option<Box<Hint>>,
     /// When to try again, if that is known.
     retry_after: Option<Duration>,
     /// Cause for the log; never sent to the client.
@@ -85,7 +85,7 @@ impl ApiError {
 
     /// Adds the way out, for clients of the API and for the command line.
     pub(crate) fn with_hint(self, request: impl Into<String>, command: impl Into<String>) -> Self {
-        Self { hint: Some(Hint { request: request.into(), command: command.into() }), ..self }
+        Self { hint: Some(Box::new(Hint { request: request.into(), command: command.into() })), ..self }
     }
 
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
@@ -161,7 +161,7 @@ impl IntoResponse for ApiError {
             detail,
             code: code.into_owned(),
             current,
-            hint,
+            hint: hint.map(|hint| *hint),
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = (status, body).into_response();
