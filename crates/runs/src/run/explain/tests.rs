@@ -247,7 +247,7 @@ fn the_explanation_of_a_running_run_has_phase_host_and_remaining_time() {
     assert_contains(
         &explanation,
         &[
-            "attempt 1 (counts as 1 of 3), claimed 50 s ago",
+            "attempt 1 of 3, claimed 50 s ago",
             "its lease expires at 2025-11-21 04:40:20 UTC",
             "stage fit, field law, step 12, epoch 3 of at most 20, loss 0.5000",
             "latest checkpoint: step 10",
