@@ -1,5 +1,5 @@
 //! What all users of Postgres share: transactions and sessions, checks of encoding and rights, error classification, advisory locks, leader
-//! election, back-off.
+//! election, back-off, and tasks that wait for blocking work.
 
 mod advisory_lock;
 mod backoff;
@@ -10,6 +10,7 @@ mod one_row;
 mod session;
 mod setup;
 mod shared_sessions;
+mod task;
 mod warn_once;
 
 pub use advisory_lock::{AdvisoryLock, IDEMPOTENCY_KEY_SEED, LeaderLock};
@@ -20,5 +21,6 @@ pub use leader::{LeaderError, LeaderOptions, LeaderTask, run_as_leader};
 pub use one_row::ensure_one_row;
 pub use session::Session;
 pub use setup::{SEQUENCES, TABLES, missing_privilege, missing_right_to_migrate, missing_rights, unusable_database, unusable_encoding};
-pub use shared_sessions::{ServerFacts, shares_sessions};
+pub use shared_sessions::{ServerFacts, SharedSessionsError, shares_sessions};
+pub use task::{BlockingDrop, resume_panic, run_blocking};
 pub use warn_once::WarnOnce;

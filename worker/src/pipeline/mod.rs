@@ -14,6 +14,7 @@ mod snapshot_files;
 mod train;
 mod upload;
 
+use aprendiz_db::run_blocking;
 use aprendiz_run_spec::KindSpec;
 use aprendiz_runs::{Claim, RunPhase};
 use tokio_util::sync::CancellationToken;
@@ -43,7 +44,8 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
         }
     };
 
-    let scratch = Scratch::create(&deps.config.scratch, attempt)?;
+    let parent = deps.config.scratch.clone();
+    let scratch = run_blocking(move || Scratch::create(&parent, attempt)).await?;
     phases.enter(RunPhase::Dataset).await?;
     // the base model comes first: without it, building the dataset would be wasted
     let base = match base_model {

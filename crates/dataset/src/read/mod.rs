@@ -45,10 +45,8 @@ impl Readers {
     /// Waits for both tasks, and resumes the panic of a task.
     pub(crate) async fn finish(mut self) {
         while let Some(ended) = self.0.join_next().await {
-            if let Err(error) = ended
-                && let Ok(panic) = error.try_into_panic()
-            {
-                std::panic::resume_unwind(panic);
+            if let Err(error) = ended {
+                aprendiz_db::resume_panic(error);
             }
         }
     }

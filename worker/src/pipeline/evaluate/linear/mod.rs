@@ -16,7 +16,6 @@ use aprendiz_training::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::blocking::run_blocking;
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::linear::aggregate::aggregate_metrics;
 use crate::pipeline::evaluate::linear::findings::Findings;
@@ -25,6 +24,7 @@ use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::evaluate::{Evaluation, metrics_from_rows, write_reports};
 use crate::pipeline::run_log::record_log;
 use crate::scratch::Scratch;
+use aprendiz_db::run_blocking;
 
 /// Predictions for all test examples: they make the metrics reproducible and test `predict`.
 const PREDICTIONS_FILE: &str = "test_predictions.jsonl";
