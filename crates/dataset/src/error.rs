@@ -27,6 +27,11 @@ pub enum DatasetError {
          the bucket, or see what differs: aprendiz dataset verify {id}"
     )]
     SnapshotChanged { id: Uuid, recorded: String, rebuilt: String },
+    #[error(
+        "the snapshot with the key {key} exists, but it was erased, or it is not visible because the transaction does not run at READ \
+         COMMITTED; the next attempt builds another one"
+    )]
+    NotRecorded { key: String },
     #[error("the build was cancelled")]
     Cancelled,
     #[error("database: {0}")]
@@ -47,7 +52,7 @@ impl DatasetError {
             Self::UnknownDocuments { .. } => "unknown_documents",
             Self::NoExamples { .. } => "no_examples",
             Self::SplitLeak { .. } => "split_leak",
-            Self::Erased { .. } => "dataset_erased",
+            Self::Erased { .. } | Self::NotRecorded { .. } => "dataset_erased",
             Self::SnapshotChanged { .. } => "snapshot_changed",
             Self::Cancelled => "cancelled",
             Self::Database(_) => "database",
@@ -60,7 +65,7 @@ impl DatasetError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Database(error) => aprendiz_db::is_transient(error),
-            Self::Io { .. } | Self::Parquet { .. } | Self::Erased { .. } => true,
+            Self::Io { .. } | Self::Parquet { .. } | Self::Erased { .. } | Self::NotRecorded { .. } => true,
             Self::UnknownField { .. }
             | Self::UnknownDocuments { .. }
             | Self::NoExamples { .. }
@@ -73,10 +78,8 @@ impl DatasetError {
 
     /// Resumes the panic of a joined task. A task is cancelled only when the runtime shuts down.
     pub(crate) fn from_join_error(error: tokio::task::JoinError) -> Self {
-        match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Self::Cancelled,
-        }
+        let _cancelled = aprendiz_db::resume_panic(error);
+        Self::Cancelled
     }
 
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {

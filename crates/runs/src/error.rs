@@ -1,5 +1,7 @@
 //! The error of this crate.
 
+use aprendiz_db::RetryReason;
+
 use crate::ids::{DatasetId, RunId, WorkerId};
 use crate::run::status::RunStatus;
 
@@ -15,6 +17,14 @@ pub enum RunsError {
         /// The run.
         run_id: RunId,
         /// Number of the attempt that lost it.
+        number: i32,
+    },
+    /// Cancellation of the run was requested, so the attempt must not complete it. The attempt still owns the run and ends it as cancelled.
+    #[error("cancellation of run {run_id} was requested during attempt {number}")]
+    CancelRequested {
+        /// The run.
+        run_id: RunId,
+        /// Number of the attempt.
         number: i32,
     },
     /// The run does not exist.
@@ -64,9 +74,9 @@ impl RunsError {
         matches!(self, Self::Database(_) | Self::DatasetErased(_))
     }
 
-    /// Whether the same transaction should be repeated: Postgres is temporarily unavailable, or a concurrent transaction caused a conflict.
+    /// Why the same transaction should be repeated: Postgres is temporarily unavailable, or a concurrent transaction caused a conflict.
     #[must_use]
-    pub fn must_be_repeated(&self) -> bool {
-        matches!(self, Self::Database(error) if aprendiz_db::retry_reason(error).is_some())
+    pub fn retry_reason(&self) -> Option<RetryReason> {
+        if let Self::Database(error) = self { aprendiz_db::retry_reason(error) } else { None }
     }
 }

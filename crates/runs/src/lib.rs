@@ -45,7 +45,7 @@ pub use run::event::{RunEvent, events_after, record_attempt_event};
 pub use run::explain::{Explanation, RunFacts, load_run_facts, render_explanation};
 pub use run::fail::{FailureOutcome, fail_attempt, retry_delay};
 pub use run::lease::{cancel_was_requested, lock_attempt, renew_lease};
-pub use run::outbox::{due_outbox_entries, mark_published, next_due_in};
+pub use run::outbox::{delete_published, due_outbox_entries, next_due_in, record_publication};
 pub use run::position::resolve_position;
 pub use run::progress::{attach_dataset, enter_phase, record_progress};
 pub use run::reap::{Reaped, reap_expired_leases, republish_unclaimed};

@@ -68,6 +68,14 @@ pub enum ReviewError {
     /// The reference of a review was used for a different review.
     #[error("the Idempotency-Key was used for a different review of this field: use a new key for a new review")]
     ReferenceReused,
+    /// The state that the transaction has just written is missing.
+    #[error("the state of field `{field}` of document {document} is missing although it was just written")]
+    MissingState {
+        /// The document.
+        document: Uuid,
+        /// The field.
+        field: String,
+    },
 }
 
 fn stale_message(current: Option<&Annotation>) -> String {

@@ -13,7 +13,7 @@ use crate::run::attempt::AttemptId;
 use crate::run::complete::complete_run;
 use crate::run::event::append;
 use crate::run::lease::lock_attempt;
-use crate::run::status::EventKind;
+use crate::run::status::{EventKind, RunStatus};
 
 /// A model version to be published. Its files are already in S3, the manifest last.
 #[derive(Debug)]
@@ -37,8 +37,9 @@ pub struct NewModelVersion<'a> {
 /// Publishes the version, if the run trained one, and completes the run. Returns the number of the version.
 ///
 /// # Errors
-/// [`RunsError::LeaseLost`] when the attempt no longer owns the run or cancellation was requested; [`RunsError::DatasetErased`] when a
-/// document in the snapshot was erased meanwhile. Nothing is written then.
+/// [`RunsError::LeaseLost`] when the attempt no longer owns the run; [`RunsError::CancelRequested`] when cancellation was requested;
+/// [`RunsError::DatasetErased`] when a document in the snapshot was erased meanwhile; [`RunsError::BrokenRow`] when the results do not
+/// match the kind of the run. Nothing is written then.
 pub async fn publish(
     conn: &mut PgConnection,
     attempt: AttemptId,
@@ -46,7 +47,9 @@ pub async fn publish(
     metrics: &[NewMetric],
 ) -> Result<Option<i32>, RunsError> {
     let mut tx = conn.begin().await?;
-    lock_attempt(&mut tx, attempt).await?;
+    if lock_attempt(&mut tx, attempt).await? == RunStatus::Cancelling {
+        return Err(RunsError::CancelRequested { run_id: attempt.run_id, number: attempt.number });
+    }
     let published = match version {
         Some(version) => Some(insert_version(&mut tx, attempt, version).await?),
         None => None,

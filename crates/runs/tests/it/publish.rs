@@ -175,7 +175,7 @@ async fn a_training_run_cannot_succeed_without_a_model_version() {
     let fixture = Fixture::new().await;
     let attempt = fixture.running().await;
     let before = fixture.rows().await;
-    assert!(matches!(publish(&mut *fixture.conn().await, attempt, None, &[]).await, Err(RunsError::LeaseLost { .. })));
+    assert!(matches!(publish(&mut *fixture.conn().await, attempt, None, &[]).await, Err(RunsError::BrokenRow { .. })));
     assert_eq!(fixture.rows().await, before);
 }
 

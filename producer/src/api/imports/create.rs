@@ -122,7 +122,8 @@ async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, 
         return Err(ApiError::internal(anyhow::anyhow!("object {key} was swept before its import was enqueued")));
     }
     record_audit(&mut tx, actor, "import.request", &id.to_string(), &json!({ "bytes": bytes, "file_name": options.file_name })).await?;
-    let import = import_state(&mut tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let import = import_state(&mut tx, id).await?;
+    let import = import.ok_or_else(|| ApiError::internal(anyhow::anyhow!("import {id} has no row although it was just enqueued")))?;
     tx.commit().await?;
     state.imports.notify_one();
     let mut response = (StatusCode::ACCEPTED, Json(import)).into_response();
