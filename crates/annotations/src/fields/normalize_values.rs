@@ -77,9 +77,11 @@ pub async fn normalize_values(conn: &mut PgConnection, field: &str, actor: &str)
     // an erasure takes this lock first, too: otherwise it would wait for our rows while it holds the position lock
     near_duplicates::lock(conn).await?;
     let normalizer = load_normalizers(conn).await?.remove(field);
-    let known: Option<(FieldKind, bool)> =
-        sqlx::query_as("SELECT kind, normalization IS NOT NULL FROM fields WHERE name = $1").bind(field).fetch_optional(&mut *conn).await?;
-    let (kind, has_rules) = known.unwrap_or((FieldKind::Text, false));
+    let known =
+        sqlx::query!(r#"SELECT kind AS "kind: FieldKind", normalization IS NOT NULL AS "has_rules!" FROM fields WHERE name = $1"#, field)
+            .fetch_optional(&mut *conn)
+            .await?;
+    let (kind, has_rules) = known.map_or((FieldKind::Text, false), |known| (known.kind, known.has_rules));
     let form = CanonicalForm { normalizer, kind };
     if !has_rules && !matches!(form.kind, FieldKind::Number | FieldKind::Date) {
         let reason = "it has no normalization: declare one first".to_owned();

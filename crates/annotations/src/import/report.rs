@@ -11,7 +11,9 @@ use uuid::Uuid;
 use crate::fields::{Cardinality, FieldKind};
 
 /// Stage of an import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Stage {
     /// The file is being read.
     Reading,

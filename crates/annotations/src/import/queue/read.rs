@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::import::queue::types::{ImportState, ImportStatus};
+use crate::import::report::Stage;
 
 /// Returns the state of an import, whether it ran in the background or not; `None` if it does not exist.
 ///
@@ -17,7 +18,7 @@ pub async fn import_state(conn: &mut PgConnection, id: Uuid) -> Result<Option<Im
         SELECT coalesce(r.id, i.id) AS "id!", coalesce(r.status, 'succeeded') AS "status!: ImportStatus",
                coalesce(i.file_name, r.options ->> 'file_name') AS file_name, coalesce(r.actor, i.actor) AS "actor!",
                coalesce(r.bytes, i.bytes) AS "bytes!", coalesce(i.bytes, r.bytes_read) AS "bytes_read!",
-               coalesce(i.tasks, r.tasks) AS "tasks!", r.stage AS "stage?", coalesce(r.attempt, 1) AS "attempt!",
+               coalesce(i.tasks, r.tasks) AS "tasks!", r.stage AS "stage?: Stage", coalesce(r.attempt, 1) AS "attempt!",
                r.error_code AS "error_code?", r.error AS "error?", coalesce(r.created_at, i.started_at) AS "created_at!",
                coalesce(r.started_at, i.started_at) AS "started_at?", coalesce(r.finished_at, i.finished_at) AS "finished_at?",
                i.report AS "report?"
@@ -44,7 +45,7 @@ pub async fn list_imports(
         ImportState,
         r#"
         SELECT id AS "id!", status AS "status!: ImportStatus", file_name, actor AS "actor!", bytes AS "bytes!", bytes_read AS "bytes_read!",
-               tasks AS "tasks!", stage, attempt AS "attempt!", error_code, error, created_at AS "created_at!", started_at, finished_at,
+               tasks AS "tasks!", stage AS "stage: Stage", attempt AS "attempt!", error_code, error, created_at AS "created_at!", started_at, finished_at,
                NULL::jsonb AS report
         FROM (
             SELECT coalesce(r.id, i.id) AS id, coalesce(r.status, 'succeeded') AS status,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::import::legacy_csv::LegacyCsvReport;
 use crate::import::options::ImportOptions;
-use crate::import::report::ImportReport;
+use crate::import::report::{ImportReport, Stage};
 
 /// Status of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
@@ -91,7 +91,7 @@ pub struct ImportState {
     /// Tasks read so far.
     pub tasks: i64,
     /// `reading` (the file) or `storing` (merging its rows); absent unless it is running.
-    pub stage: Option<String>,
+    pub stage: Option<Stage>,
     /// Number of the attempt, from 1; each attempt starts from the beginning of the file.
     pub attempt: i32,
     /// Error code, if it failed.
@@ -104,7 +104,7 @@ pub struct ImportState {
     pub started_at: Option<DateTime<Utc>>,
     /// When it succeeded or failed.
     pub finished_at: Option<DateTime<Utc>>,
-    /// The report, if it succeeded.
+    /// The report, if it succeeded, as it was stored: reports of older versions lack some keys.
     #[schema(value_type = Option<StoredReport>)]
     pub report: Option<Value>,
 }
