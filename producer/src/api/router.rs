@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
@@ -19,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api::annotations::export::POSITION_HEADER;
 use crate::api::http::error::ApiError;
 use crate::api::http::operation::routes;
+use crate::api::http::request_body::limit_body;
 use crate::api::http::slots::RequestClass;
 use crate::api::http::{auth, limits, nul};
 use crate::api::operations::metrics::record_request;
@@ -86,8 +87,13 @@ async fn document() -> Response {
 /// The HTTP service.
 pub(crate) fn router(state: AppState) -> Router {
     let admit = |class: RequestClass, routes: OpenApiRouter<AppState>| {
-        let routes =
-            if class.has_timeout() { routes.layer(middleware::from_fn_with_state(state.clone(), limits::request_timeout)) } else { routes };
+        let routes = if class.has_timeout() {
+            routes.layer(middleware::from_fn_with_state(state.clone(), limits::request_timeout))
+        } else if class == RequestClass::LongRead {
+            routes.layer(middleware::from_fn_with_state(state.clone(), limits::long_read_timeout))
+        } else {
+            routes
+        };
         routes.layer(middleware::from_fn_with_state((state.clone(), class), limits::admit))
     };
     let cors = cors(&state.config);
@@ -100,7 +106,7 @@ pub(crate) fn router(state: AppState) -> Router {
                 "this route does not support the request method: see /openapi.json",
             )
         })
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(limit_body(MAX_BODY_BYTES))
         .layer(middleware::from_fn(nul::reject_nul_in_uri))
         .layer(middleware::map_response(limits::nosniff))
         .layer(CatchPanicLayer::custom(respond_to_panic))

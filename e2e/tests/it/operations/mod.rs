@@ -6,6 +6,7 @@ mod background_tasks;
 mod command_line;
 mod doctor;
 mod doctor_object_store;
+mod invalid_values;
 mod legacy_interface;
 mod nul_characters;
 mod proxies;

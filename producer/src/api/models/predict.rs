@@ -1,7 +1,7 @@
 //! Predicts field values with a published model.
 
 use aprendiz_inference::{FieldPrediction, NgramCounter, RankedLabel};
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
+use crate::api::http::request_body::limit_body;
 use crate::api::models::model_cache::ModelFiles;
 use crate::api::models::version::{find_model_version, is_encoder, model_files, read_manifest};
 use crate::api::state::AppState;
@@ -23,7 +24,7 @@ const MAX_TEXTS: usize = 64;
 const MAX_BODY_BYTES: usize = 32 << 20;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(predict)).layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+    OpenApiRouter::new().routes(routes!(predict)).layer(limit_body(MAX_BODY_BYTES))
 }
 
 /// Texts to predict for: `text` for one, `texts` for up to 64.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::api::http::auth::Operator;
 use crate::api::http::error::{ApiError, Problem};
+use crate::api::http::extract::strict_objects::StrictObjects;
 use crate::api::http::extract::{ApiPath, OptionalJsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::request_headers::RunHeaders;
@@ -100,11 +101,11 @@ fn patch_spec(mut spec: Value, documents: Option<Vec<Uuid>>, changes: &Value, sa
     if let Some(kind) = changes.get("kind") {
         // the original has all defaults of its own kind, which are no parameters of another one
         let kind: Option<RunKind> = serde_json::from_value(kind.clone()).map_err(invalid)?;
-        let original: RunSpec = serde_json::from_value(spec).map_err(invalid)?;
+        let original = RunSpec::deserialize(StrictObjects(spec)).map_err(invalid)?;
         spec = serde_json::to_value(original.with_kind(kind.unwrap_or_default())).map_err(ApiError::internal)?;
     }
     json_patch::merge(&mut spec, changes);
-    serde_json::from_value(spec).map_err(invalid)
+    RunSpec::deserialize(StrictObjects(spec)).map_err(invalid)
 }
 
 #[cfg(test)]
