@@ -23,6 +23,9 @@ use crate::limits::auth_failures::AuthFailures;
 use crate::limits::quota::Quota;
 use crate::server::task_health::TaskHealth;
 
+/// Maximum number of verifications at the same time.
+const MAX_VERIFICATIONS: u64 = 2;
+
 /// Shared state; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct AppState {
@@ -42,7 +45,7 @@ pub(crate) struct AppState {
     pub(crate) auth_failures: Arc<AuthFailures>,
     /// Runs work that takes processor time.
     pub(crate) compute: Compute,
-    /// One verification at a time: each reads a whole snapshot.
+    /// Verifications in progress: each reads a whole snapshot, on two connections of its own. One for each API key.
     pub(crate) verifications: Arc<Quota>,
     /// One permit per import that may use a connection of the pool.
     pub(crate) import_turns: Arc<Semaphore>,
@@ -79,7 +82,7 @@ impl AppState {
             slots: Arc::new(Slots::new(&config.clients, config.max_requests, config.max_import_bytes)),
             auth_failures: Arc::new(AuthFailures::new(config.clients.max_auth_failures)),
             compute: Compute::new(),
-            verifications: Quota::new(1, 1),
+            verifications: Quota::new(MAX_VERIFICATIONS, 1),
             import_turns: Arc::new(Semaphore::new(config.clients.concurrent_imports)),
             imports: Arc::default(),
             task_health: Arc::default(),

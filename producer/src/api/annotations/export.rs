@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api::annotations::export_encoder::Encoder;
 use crate::api::http::as_of::AsOf;
 use crate::api::http::auth::Viewer;
-use crate::api::http::dedicated_connection::{DedicatedConnection, DedicatedConnections};
+use crate::api::http::dedicated_connection::{DedicatedConnections, StreamConnection};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiQuery;
 use crate::api::http::media::{Binary, JsonLines};
@@ -124,6 +124,7 @@ async fn export(_: Viewer, database: DedicatedConnections, ApiQuery(query): ApiQ
     // read before the response starts, so that an unavailable database is reported as an error status
     let first_batch = reader.next_batch(&mut conn).await?;
     let (sender, receiver) = mpsc::channel(READ_AHEAD_CHUNKS);
+    let conn = StreamConnection::new(database, conn);
     tokio::spawn(async move {
         if let Err(error) = send(conn, reader, first_batch, encoder, &sender).await
             && !sender.is_closed()
@@ -173,7 +174,7 @@ async fn parse_fields(conn: &mut PgConnection, given: Option<&str>) -> Result<Ve
 
 /// Encodes and sends one batch while the next one is read.
 async fn send(
-    mut conn: DedicatedConnection,
+    mut conn: StreamConnection,
     mut reader: ExportReader,
     mut documents: Vec<ExportedDocument>,
     mut encoder: Encoder,
@@ -184,18 +185,19 @@ async fn send(
             let chunk = encoder.encode(&documents)?;
             io::Result::Ok((encoder, chunk))
         });
-        let (encoded, next) = tokio::join!(encoding, reader.next_batch(&mut conn));
+        let next = async { reader.next_batch(conn.get().await?).await.map_err(io::Error::other) };
+        let (encoded, next) = tokio::join!(encoding, next);
         let (returned, chunk) = encoded.map_err(io::Error::other)??;
         encoder = returned;
-        push(sender, chunk).await?;
-        documents = next.map_err(io::Error::other)?;
+        push(&mut conn, sender, chunk).await?;
+        documents = next?;
     }
-    push(sender, encoder.finish()?).await
+    push(&mut conn, sender, encoder.finish()?).await
 }
 
-async fn push(sender: &mpsc::Sender<io::Result<Bytes>>, chunk: Vec<u8>) -> io::Result<()> {
+async fn push(conn: &mut StreamConnection, sender: &mpsc::Sender<io::Result<Bytes>>, chunk: Vec<u8>) -> io::Result<()> {
     if chunk.is_empty() {
         return Ok(());
     }
-    sender.send(Ok(chunk.into())).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
+    conn.wait_for_client(sender.send(Ok(chunk.into()))).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
 }

@@ -22,7 +22,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
-use tracing::error;
 use utoipa::ToSchema;
 
 use crate::api::http::rejection_log;
@@ -81,6 +80,11 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
+    /// What is wrong, and how to fix it.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The request is well-formed but its content is invalid.
     pub(crate) fn unprocessable(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
@@ -132,7 +136,7 @@ impl IntoResponse for ApiError {
         let Self { status, code, detail, current, retry_after, source } = self;
         match source {
             source if status == StatusCode::SERVICE_UNAVAILABLE => rejection_log::warn(&code, &detail, source.as_ref()),
-            Some(source) => error!(error = format!("{source:#}"), "request failed"),
+            Some(source) => rejection_log::error(&source),
             None => {}
         }
         let problem = Problem {
@@ -195,7 +199,9 @@ impl From<RunsError> for ApiError {
             RunsError::WrongState { .. } => Self::conflict("wrong_state", error.to_string()),
             RunsError::IdempotencyMismatch(_) => Self::unprocessable("idempotency_mismatch", error.to_string()),
             RunsError::DatasetErased(_) => Self::new(StatusCode::GONE, "dataset_erased", error.to_string()),
-            RunsError::LeaseLost { .. } | RunsError::BrokenRow { .. } | RunsError::NoRandomBytes(_) => Self::internal(error),
+            RunsError::LeaseLost { .. } | RunsError::CancelRequested { .. } | RunsError::BrokenRow { .. } | RunsError::NoRandomBytes(_) => {
+                Self::internal(error)
+            }
         }
     }
 }
@@ -211,6 +217,7 @@ impl From<AnnotationsError> for ApiError {
         match error {
             AnnotationsError::Database(error) => error.into(),
             AnnotationsError::InvalidDefinition { .. } => Self::unprocessable("invalid_definition", error.to_string()),
+            AnnotationsError::MissingField(_) => Self::internal(error),
         }
     }
 }
@@ -230,6 +237,7 @@ impl From<ReviewError> for ApiError {
                 Self { current, ..Self::new(StatusCode::LOCKED, "document_leased", detail) }
             }
             ReviewError::NothingToUndo { .. } => Self::conflict("nothing_to_undo", detail),
+            ReviewError::MissingState { .. } => Self::internal(error),
             ReviewError::ReferenceReused => Self::unprocessable("idempotency_mismatch", detail),
             ReviewError::Stale { current } => {
                 let current = current.and_then(|current| serde_json::to_value(&*current).ok());
