@@ -1,6 +1,5 @@
 //! The server process: the API together with its background tasks.
 
-mod body_reader;
 mod import_worker;
 pub(crate) mod metrics;
 mod orphan_scanner;
