@@ -45,14 +45,19 @@ impl CliError {
         matches!(self, Self::Unreachable(_) | Self::Unavailable(_))
     }
 
+    /// What failed; empty if that is already printed.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Failed(error) => format_chain(error),
+            Self::Usage(text) | Self::Refused(text) | Self::Unreachable(text) | Self::Unavailable(text) => text.clone(),
+            Self::RunEnded => String::new(),
+        }
+    }
+
     /// Prints the error to standard error.
     pub(crate) fn print(&self) {
-        match self {
-            Self::Failed(error) => print_message(&format!("error: {}", format_chain(error))),
-            Self::Usage(text) | Self::Refused(text) | Self::Unreachable(text) | Self::Unavailable(text) => {
-                print_message(&format!("error: {text}"))
-            }
-            Self::RunEnded => {}
+        if !matches!(self, Self::RunEnded) {
+            print_message(&format!("error: {}", self.text()));
         }
     }
 }

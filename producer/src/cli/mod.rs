@@ -65,7 +65,7 @@ Exit codes:
   0  success
   1  failure
   2  invalid usage
-  3  the API rejected the request, or the resource was not found
+  3  the API rejected the request or every task of an import, or the resource was not found
   4  the watched run failed or was cancelled
   5  the API cannot be reached, or a response was cut off";
 

@@ -133,11 +133,24 @@ impl Client {
         Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 
-    /// Converts a connection error, naming its root cause.
+    /// Converts a connection error, naming its root cause. A response that began to arrive was cut off.
     pub(crate) fn connection_error(&self, error: &reqwest::Error) -> CliError {
+        if error.is_body() || error.is_decode() {
+            return CliError::cut_off(&match error.url() {
+                Some(url) => format!("the response of {url}"),
+                None => "the response".to_owned(),
+            });
+        }
         let mut cause: &dyn std::error::Error = error;
         while let Some(source) = cause.source() {
             cause = source;
+        }
+        if error.is_request() && !error.is_connect() && !error.is_timeout() {
+            return CliError::Unreachable(format!(
+                "the connection to the API at {} was cut off before the response: {cause}; the request may have been executed, check that \
+                 before you send it again",
+                self.base
+            ));
         }
         CliError::Unreachable(format!(
             "cannot reach the API at {}: {cause} (is `aprendiz serve` running? Set --url or APRENDIZ_URL)",
@@ -164,5 +177,48 @@ impl Client {
             _ if status.is_server_error() => CliError::Failed(anyhow::anyhow!(text)),
             _ => CliError::Refused(text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// The error of a GET if the server answers with these bytes and closes the connection.
+    async fn error_of(response: &'static [u8]) -> String {
+        // another test may have installed it before
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(socket.read_u8().await.unwrap());
+            }
+            socket.write_all(response).await.unwrap();
+        });
+        let client = Client::new(&ClientArgs { url, api_key: None, api_key_file: None }).unwrap_or_else(|error| panic!("{}", error.text()));
+        let error = client.get(&["v1", "models"]).await.expect_err("the response is not complete");
+        server.await.unwrap();
+        assert!(matches!(error, CliError::Unreachable(_)), "{}", error.text());
+        error.text()
+    }
+
+    #[tokio::test]
+    async fn a_response_that_is_cut_off_is_no_unreachable_server() {
+        for response in [
+            &b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"items\":"[..],
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\n{\"a\":",
+        ] {
+            let text = error_of(response).await;
+            assert!(text.contains("/v1/models was cut off"), "{text}");
+        }
+        let text = error_of(b"").await;
+        assert!(text.contains("was cut off before the response"), "{text}");
     }
 }

@@ -8,7 +8,7 @@ use reqwest::{Body, header};
 use serde_json::Value;
 
 use super::follow::follow;
-use super::report::print_report;
+use super::report::finish_import;
 use super::upload::{FileInput, open_input};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
@@ -76,5 +76,5 @@ pub(crate) async fn run(client: &Client, args: &ImportArgs, output: Output) -> R
         }
         (true, false) => follow(client, &response).await?,
     };
-    print_report(&report, output)
+    finish_import(&report, output)
 }

@@ -53,6 +53,24 @@ pub(super) fn print_report(report: &Value, output: Output) -> Result<(), CliErro
     Ok(())
 }
 
+/// Prints the report of an import that this command made or watched; fails if nothing was imported.
+pub(super) fn finish_import(report: &Value, output: Output) -> Result<(), CliError> {
+    print_report(report, output)?;
+    check_imported(&decode(report, "import report")?)
+}
+
+/// Fails if every task of the file is quarantined: a script that goes on would train without the new data.
+fn check_imported(report: &Report) -> Result<(), CliError> {
+    if report.tasks == 0 || report.quarantined < report.tasks {
+        return Ok(());
+    }
+    Err(CliError::Refused(format!(
+        "nothing was imported: all {} tasks of the file are quarantined, for the reasons above; repair them: aprendiz imports quarantine {} \
+         --tasks FILE",
+        report.tasks, report.import_id
+    )))
+}
+
 /// One line per reason; reports of older servers have no groups.
 fn quarantined_lines(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
@@ -155,6 +173,23 @@ mod tests {
             assert!(text.lines().any(|shown| shown == line), "{line}: {text}");
         }
         assert_eq!(text.lines().filter(|line| line.starts_with("quarantined: ")).count(), 3, "{text}");
+    }
+
+    #[test]
+    fn an_import_fails_if_every_task_is_quarantined() {
+        for (tasks, quarantined, fails) in [(8, 8, true), (8, 7, false), (0, 0, false)] {
+            let report = json!({
+                "bytes": 1, "tasks": tasks, "documents_created": 0, "documents_updated": 0, "documents_unchanged": 0, "events_created": 0,
+                "quarantined": quarantined, "import_id": "i", "fields": {}, "warnings": [], "quarantined_tasks": [],
+            });
+            let checked = check_imported(&serde_json::from_value(report).unwrap());
+            let text = match checked {
+                Err(CliError::Refused(text)) => Some(text),
+                _ => None,
+            };
+            assert_eq!(text.is_some(), fails, "{tasks} {quarantined}");
+            assert!(text.is_none_or(|text| text.contains("all 8 tasks")));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use clap::Args;
 use reqwest::Method;
 
-use super::report::print_report;
+use super::report::finish_import;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::terminal::Output;
@@ -25,5 +25,5 @@ pub(super) async fn run(client: &Client, args: &RetryArgs, output: Output) -> Re
     query.extend(args.project.iter().map(|value| ("project", value.clone())));
     query.extend(args.text_key.iter().map(|value| ("text_key", value.clone())));
     let request = client.long_request(Method::POST, &["v1", "imports", &args.id, "retry"]).query(&query);
-    print_report(&client.json(request).await?, output)
+    finish_import(&client.json(request).await?, output)
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::cell::cell;
 use super::follow::follow;
-use super::report::print_report;
+use super::report::{finish_import, print_report};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::terminal::{Output, human_bytes};
@@ -33,7 +33,7 @@ pub(super) async fn run(client: &Client, args: &ShowArgs, output: Output) -> Res
 
 pub(super) async fn watch(client: &Client, args: &WatchArgs, output: Output) -> Result<(), CliError> {
     let import = client.get(&["v1", "imports", &args.id]).await?;
-    print_report(&follow(client, &import).await?, output)
+    finish_import(&follow(client, &import).await?, output)
 }
 
 fn render(import: &Value) -> String {
