@@ -71,16 +71,16 @@ fn invalid(code: &'static str, key: &str, value: &str, expected: Result<String, 
     ApiError::unprocessable(code, format!("`{key}` is `{shown}`: {reason}"))
 }
 
-/// The key of the error, if it is about one, and the innermost cause.
-fn cause(error: &(dyn std::error::Error + 'static)) -> (Option<String>, String) {
-    let (mut error, mut around) = (error, String::new());
+/// The key of the error, if it is about one, and the innermost cause, which has the form `key: cause`.
+fn cause(mut error: &(dyn std::error::Error + 'static)) -> (Option<String>, String) {
     while let Some(source) = error.source() {
-        around = error.to_string();
         error = source;
     }
     let message = error.to_string();
-    let key = around.strip_suffix(&format!(": {message}")).filter(|key| !key.contains(' '));
-    (key.map(str::to_owned), message)
+    match message.split_once(": ").filter(|(key, _)| !key.contains([' ', '`'])) {
+        Some((key, cause)) => (Some(key.to_owned()), cause.to_owned()),
+        None => (None, message),
+    }
 }
 
 /// What a schema allows, in words; `None` for any text.
