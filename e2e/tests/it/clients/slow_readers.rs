@@ -42,7 +42,8 @@ async fn slow_exports_take_a_bounded_number_of_connections() {
     let (readers, statuses) = open_readers(&app, EXPORT).await;
     // of four connections, one key may have a quarter
     assert!(statuses.contains(&200), "{statuses:?}");
-    assert!(statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
+    // before their key is known, all slots may be taken
+    assert!(statuses.iter().all(|status| [200, 429, 503].contains(status)), "{statuses:?}");
     assert!(count_connections(&app, INSPECTING).await <= 1);
     // while a client makes it wait, an export gives its connection back
     wait_for_no_connection(&app, INSPECTING).await;

@@ -105,6 +105,7 @@ fn every_enum_has_the_values_of_the_wire() {
     round_trip::<aprendiz_annotations::Split>(&mut documented);
     round_trip::<aprendiz_annotations::import::ImportStatus>(&mut documented);
     round_trip::<aprendiz_annotations::reviews::WaitingOrder>(&mut documented);
+    round_trip::<aprendiz_annotations::import::Stage>(&mut documented);
     round_trip::<aprendiz_dataset::Split>(&mut documented);
     round_trip::<aprendiz_dataset::inspect::ChangeKind>(&mut documented);
     round_trip::<aprendiz_dataset::inspect::Verdict>(&mut documented);

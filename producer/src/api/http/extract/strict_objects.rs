@@ -234,7 +234,7 @@ mod tests {
             json!({ "points": { "p": [5, null] } }),
             json!({ "points": { "p": { "x": 5, "y": [6, null] } } }),
         ] {
-            assert!(serde_json::from_value::<Drawing>(value.clone()).is_ok(), "serde itself reads {value}");
+            assert!(serde_json::from_str::<Drawing>(&value.to_string()).is_ok(), "serde itself reads {value}");
             let error = read(&value).unwrap_err().to_string();
             assert!(error.starts_with("invalid type: array, expected an object"), "{error}");
         }
