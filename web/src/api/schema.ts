@@ -390,7 +390,8 @@ export interface paths {
         put?: never;
         /**
          * Rebuilds the rows of a dataset snapshot from the events and compares them
-         * @description A server runs one verification at a time; further requests wait for a limited time. A verification stops when the client disconnects.
+         * @description A server runs two verifications at a time, one for each API key; further requests wait for a limited time. A verification stops when the
+         *     client disconnects, or after the total time of a long read.
          */
         post: operations["post_v1_datasets_id_verify"];
         delete?: never;
@@ -2620,8 +2621,7 @@ export interface components {
              */
             id: string;
             report?: components["schemas"]["StoredReport"] | null;
-            /** @description `reading` (the file) or `storing` (merging its rows); absent unless it is running. */
-            stage?: string | null;
+            stage?: components["schemas"]["Stage"] | null;
             /**
              * Format: date-time
              * @description When the last attempt started.
@@ -3543,7 +3543,7 @@ export interface components {
             priority?: number;
             /**
              * Format: date-time
-             * @description Earliest start time; null = now.
+             * @description Earliest start time, at most ten years from now; null = now.
              */
             run_after?: string | null;
             /**
@@ -3647,6 +3647,11 @@ export interface components {
              */
             version: number;
         };
+        /**
+         * @description Stage of an import.
+         * @enum {string}
+         */
+        Stage: "reading" | "storing";
         /** @description Number of documents by review status of one field. */
         StatusCounts: {
             /**
@@ -4692,7 +4697,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -4843,7 +4848,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5055,7 +5060,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5416,7 +5421,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5515,7 +5520,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5602,7 +5607,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5751,7 +5756,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5833,7 +5838,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5924,7 +5929,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6009,7 +6014,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `overloaded`: other verifications are running; `server_unavailable`: the server stops; `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `overloaded`: other verifications are running; `server_unavailable`: the server stops; `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6311,7 +6316,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7118,7 +7123,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7605,7 +7610,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9377,7 +9382,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10314,7 +10319,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10918,7 +10923,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
