@@ -3543,7 +3543,7 @@ export interface components {
             priority?: number;
             /**
              * Format: date-time
-             * @description Earliest start time, at most ten years from now; null = now.
+             * @description Earliest start time, at most a hundred years from now; null = now.
              */
             run_after?: string | null;
             /**

@@ -95,7 +95,7 @@ async fn an_invalid_parameter_is_named_with_its_value_and_what_is_expected() {
             in_queries += 1;
         }
     }
-    assert!(in_paths > 60 && in_queries > 20, "{in_paths} and {in_queries}");
+    assert!(in_paths >= 50 && in_queries >= 30, "{in_paths} and {in_queries}");
     app.finish().await;
 }
 
@@ -144,6 +144,6 @@ async fn a_run_cannot_be_postponed_for_ever() {
     let app = TestApp::start().await;
     let spec = json!({ "model": "m", "run_after": "9999-01-01T00:00:00Z" });
     let problem = expect_json(app.api().post("/v1/training-runs").json(&spec), 422).await;
-    assert!(problem["code"] == "invalid_spec" && text(&problem["detail"]).contains("at most ten years from now"), "{problem}");
+    assert!(problem["code"] == "invalid_spec" && text(&problem["detail"]).contains("at most a hundred years from now"), "{problem}");
     app.finish().await;
 }

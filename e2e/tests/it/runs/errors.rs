@@ -49,7 +49,7 @@ async fn an_invalid_spec_is_rejected_with_the_invalid_part() {
         assert_eq!(expect_json(review, 422).await["code"], "invalid_query");
     }
     let problem = expect_json(app.api().get("/v1/audit-log?since=soon"), 422).await;
-    assert!(text(&problem["detail"]).starts_with("since: \"soon\" is not a time"), "{problem}");
+    assert!(text(&problem["detail"]).starts_with("`since` is `soon`: \"soon\" is not a time"), "{problem}");
     let retry = json!({ "status": "failed", "since": "-4800-01-01T00:00:00Z" });
     let problem = expect_json(app.api().post("/v1/training-runs/retry").json(&retry), 422).await;
     assert!(text(&problem["detail"]).starts_with("since: "), "{problem}");

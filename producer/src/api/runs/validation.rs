@@ -10,8 +10,8 @@ use crate::api::http::as_of::check_as_of;
 use crate::api::http::error::ApiError;
 use crate::api::models::version::is_encoder;
 
-/// Ten years: the latest start of a run from now.
-const MAX_DELAY_DAYS: i64 = 3_653;
+/// A hundred years: the latest start of a run from now.
+const MAX_DELAY_DAYS: i64 = 36_525;
 /// Maximum number of unknown documents listed in an error.
 const MAX_LISTED: usize = 10;
 
@@ -40,7 +40,7 @@ pub(in crate::api) async fn validate_spec(conn: &mut PgConnection, spec: RunSpec
 /// Rejects a start so far away that it can only be a mistake, such as a year with a digit too many: the run would wait for ever.
 fn check_run_after(run_after: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), SpecError> {
     match run_after.filter(|at| *at > now + TimeDelta::days(MAX_DELAY_DAYS)) {
-        Some(at) => Err(SpecError::OutOfRange { key: "run_after", value: at.to_rfc3339(), rule: "at most ten years from now" }),
+        Some(at) => Err(SpecError::OutOfRange { key: "run_after", value: at.to_rfc3339(), rule: "at most a hundred years from now" }),
         None => Ok(()),
     }
 }
@@ -100,13 +100,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_starts_within_ten_years() {
+    fn a_run_starts_within_a_hundred_years() {
         let now: DateTime<Utc> = "2026-11-21T08:00:00Z".parse().unwrap();
-        for (at, is_valid) in [("1999-01-01T00:00:00Z", true), ("2036-11-20T00:00:00Z", true), ("2036-12-01T00:00:00Z", false)] {
+        for (at, is_valid) in [("1999-01-01T00:00:00Z", true), ("2126-11-20T00:00:00Z", true), ("2126-12-01T00:00:00Z", false)] {
             assert_eq!(check_run_after(Some(at.parse().unwrap()), now).is_ok(), is_valid, "{at}");
         }
         let error = check_run_after(Some("9999-01-01T00:00:00Z".parse().unwrap()), now).unwrap_err().to_string();
-        assert!(error.contains("run_after") && error.contains("9999") && error.contains("ten years"), "{error}");
+        assert!(error.contains("run_after") && error.contains("9999") && error.contains("a hundred years"), "{error}");
         assert!(check_run_after(None, now).is_ok());
     }
 }
