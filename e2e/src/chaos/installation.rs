@@ -32,7 +32,8 @@ impl Installation {
         let env = TestEnv::start().await;
         let database = FaultProxy::start(server_address(env.database.url()));
         let pooler = if with_pooler {
-            Some(TestPooler::start(&proxied_url(&env, &database), PoolMode::Transaction, POOLER_SESSIONS).await)
+            let pooler = TestPooler::start(&proxied_url(&env, &database), PoolMode::Transaction, POOLER_SESSIONS).await;
+            Some(pooler.expect("PgBouncer is installed; ./dev chaos --pooler installs it"))
         } else {
             None
         };
