@@ -1,13 +1,14 @@
 //! Aprendiz behind nginx: with the configuration of the project, and with the settings that nginx has by itself.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use aprendiz_test_support::{FaultProxy, Process, TestNginx, wait_until};
 use flate2::read::GzDecoder;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::json;
 
+use super::{address, check, cli_at, command_at, failure};
 use crate::fixture::exports::{contracts, many_contracts, reviewed};
 use crate::fixture::{HeldTraining, TIMEOUT, TestApp, get_bytes, parse_exported_rows, parse_json_lines, text};
 
@@ -41,37 +42,12 @@ impl Site {
     }
 }
 
-/// HOST:PORT of a URL.
-fn address(url: &str) -> &str {
-    url.strip_prefix("http://").unwrap()
-}
-
-/// The command line with another URL than that of the server.
-fn command_at(app: &TestApp, url: &str, arguments: &[&str]) -> Command {
-    let mut command = app.env.command("aprendiz");
-    command.args(arguments).env("APRENDIZ_URL", url).env("APRENDIZ_API_KEY", app.server.admin_key());
-    command
-}
-
-fn cli_at(app: &TestApp, url: &str, arguments: &[&str]) -> Output {
-    command_at(app, url, arguments).output().unwrap()
-}
-
 /// The body of a response as a browser reads it.
 async fn unzipped(response: Response) -> Vec<u8> {
     assert_eq!(response.headers()["content-encoding"], "gzip");
     let mut body = Vec::new();
     std::io::copy(&mut GzDecoder::new(&*response.bytes().await.unwrap()), &mut body).unwrap();
     body
-}
-
-fn check(output: &Output) {
-    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
-}
-
-/// Exit code and standard error of a failed command.
-fn failure(output: &Output) -> (Option<i32>, String) {
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 #[tokio::test]
