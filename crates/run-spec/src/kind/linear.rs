@@ -36,6 +36,8 @@ pub struct LinearParams {
     pub tolerance: f64,
     /// Number of folds for out-of-fold scores; fewer if there are fewer document groups.
     pub folds: usize,
+    /// Number of partitions into folds. Out-of-fold scores are averaged over them, so that thresholds depend less on one partition.
+    pub fold_repeats: usize,
 }
 
 impl Default for LinearParams {
@@ -52,6 +54,7 @@ impl Default for LinearParams {
             epochs: 500,
             tolerance: 1e-3,
             folds: 5,
+            fold_repeats: 5,
         }
     }
 }
@@ -80,6 +83,9 @@ impl KindParams for LinearParams {
         }
         if !(2..=20).contains(&self.folds) {
             return Err(format!("folds must be from 2 to 20, not {}", self.folds));
+        }
+        if !(1..=20).contains(&self.fold_repeats) {
+            return Err(format!("fold_repeats must be from 1 to 20, not {}", self.fold_repeats));
         }
         Ok(())
     }
@@ -136,6 +142,7 @@ mod tests {
     fn out_of_range_values_are_reported_with_the_range() {
         assert!(parse_error(&json!({"l2": 0})).contains("l2 must be null or from"));
         assert!(parse_error(&json!({"folds": 1})).contains("folds must be from 2"));
+        assert!(parse_error(&json!({"fold_repeats": 0})).contains("fold_repeats must be from 1"));
         assert!(parse_error(&json!({"epochs": 0})).contains("epochs"));
         assert!(parse_error(&json!({"char_ngrams": [5, 2]})).contains("char_ngrams"));
         assert!(parse_error(&json!({"word_pairs": 101})).contains("word_pairs must be from 0 to"));
