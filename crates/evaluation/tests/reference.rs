@@ -1,8 +1,8 @@
-//! Compares the metrics with those of scikit-learn and SciPy on the same examples (`reference/make_reference.py`).
+//! Compares the metrics and thresholds with those of scikit-learn and SciPy on the same examples (`reference/make_*.py`).
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use aprendiz_evaluation::{ReportOptions, ScoredExample, clopper_pearson_lower, report};
+use aprendiz_evaluation::{ReportOptions, ScoreCurve, ScoreStep, ScoredExample, ThresholdPlan, clopper_pearson_lower, report};
 use serde::Deserialize;
 
 /// Both sides compute in 64 bits; they differ in the order of summation.
@@ -63,5 +63,40 @@ fn exact_lower_bounds_match_scipy() {
     for (correct, n, bound) in reference().clopper_pearson {
         let actual = clopper_pearson_lower(correct, n, 0.95).unwrap();
         assert!(close(actual, bound), "{correct} of {n}: {actual} instead of {bound}");
+    }
+}
+
+#[derive(Deserialize)]
+struct Thresholds {
+    cases: Vec<ThresholdCase>,
+    /// Errors, answers, target, and the probability of at most so many errors.
+    tails: Vec<(u64, u64, f64, f64)>,
+}
+
+#[derive(Deserialize)]
+struct ThresholdCase {
+    n: u64,
+    target: f64,
+    /// Ranks of the errors, from 1.
+    wrong: Vec<u64>,
+    /// Number of answers at the accepted threshold; 0 = none.
+    accepted: u64,
+}
+
+#[test]
+fn thresholds_match_a_fallback_procedure_with_the_binomial_distribution_of_scipy() {
+    let thresholds: Thresholds = serde_json::from_str(include_str!("../reference/thresholds.json")).unwrap();
+    for ThresholdCase { n, target, wrong, accepted } in thresholds.cases {
+        let step = |answered: u64| {
+            let errors = wrong.iter().filter(|rank| **rank <= answered).count() as u64;
+            ScoreStep { confidence: 1.0 - answered as f64 / 1e4, answered, correct: answered - errors }
+        };
+        let curve = ScoreCurve { n, steps: (1..=n).map(step).collect() };
+        assert_eq!(ThresholdPlan::new(n, target).accepted_answers(&curve), accepted, "{n} at {target}: {wrong:?}");
+    }
+    // the test at the bound is the same as the tail at the target
+    for (errors, answered, target, tail) in thresholds.tails {
+        let bound = clopper_pearson_lower(answered - errors, answered, 1.0 - tail).unwrap();
+        assert!((bound - target).abs() < 1e-7, "{errors} of {answered}: {bound} instead of {target}");
     }
 }
