@@ -164,11 +164,7 @@ impl CrossValidation<'_, '_> {
                 *sum += score;
             }
         }
-        // in a fixed order, so the result does not depend on the number of threads
-        let partitions = (1 + self.repeated.len()) as f32;
-        for score in &mut scores {
-            *score /= partitions;
-        }
+        scores.iter_mut().for_each(|score| *score /= (1 + self.repeated.len()) as f32);
         let scores = tensor_from_vec(scores, [self.task.examples.len(), self.task.labels.len()], self.examples.device());
         let solution =
             self.solve_all(l2, self.mean_solution(&scored)?, (at(self.folds * (1 + self.repeated.len())), to), training_state)?;
@@ -177,8 +173,8 @@ impl CrossValidation<'_, '_> {
 
     /// Out-of-fold scores `[N, C]` of all examples.
     fn out_of_fold(&self, scored: &[ScoredFold]) -> Vec<f32> {
-        let [examples, classes] = [self.task.examples.len(), self.task.labels.len()];
-        let mut by_example = vec![&[][..]; examples];
+        let classes = self.task.labels.len();
+        let mut by_example = vec![&[][..]; self.task.examples.len()];
         for fold in scored {
             for (example, scores) in fold.held_out.iter().zip(fold.scores.chunks_exact(classes)) {
                 by_example[*example] = scores;
