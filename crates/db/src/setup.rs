@@ -148,6 +148,7 @@ pub const TABLES: &[&str] = &[
     "run_events",
     "sketch_hashes",
     "text_sketches",
+    "threshold_events",
     "training_run_documents",
     "training_runs",
     "workers",

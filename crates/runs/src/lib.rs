@@ -33,6 +33,7 @@ pub use registry::embeddings::{EmbeddingFile, EmbeddingLimits, NewEmbeddingFile,
 pub use registry::metrics::{Metric, NewMetric, list_metrics};
 pub use registry::models::{ModelSummary, list_models};
 pub use registry::publish::{NewModelVersion, publish};
+pub use registry::thresholds::{ThresholdChange, ThresholdEvent, change_thresholds, list_threshold_events};
 pub use registry::versions::{ModelVersion, find_version, find_version_by_run, list_versions};
 pub use run::attempt::{Attempt, AttemptId, Failure, has_succeeded, list_attempts};
 pub use run::attempt_end::end_dataset_builds;

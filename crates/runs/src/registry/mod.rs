@@ -6,4 +6,5 @@ pub(crate) mod embeddings;
 pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod publish;
+pub(crate) mod thresholds;
 pub(crate) mod versions;

@@ -11,4 +11,5 @@ mod queue_stats;
 mod run;
 mod schema;
 mod sweep;
+mod thresholds;
 mod workers;
