@@ -14,6 +14,7 @@ use crate::cli::error::CliError;
 use crate::cli::http::download::{LocalFile, RemoteFile, download, summary};
 use crate::cli::http::{Client, decode};
 use crate::cli::lineage;
+use crate::cli::model_thresholds::{self, ThresholdsArgs};
 use crate::cli::terminal::{Output, format_minute, table};
 
 /// Subcommands of `aprendiz model`.
@@ -33,6 +34,11 @@ pub(crate) enum ModelCommand {
         /// Version number
         number: i32,
     },
+    /// Show the thresholds of a version, or change their target accuracy without training
+    #[command(
+        after_help = "Examples:\n  aprendiz model thresholds contracts\n  aprendiz model thresholds contracts --target 0.9 --field contract_type"
+    )]
+    Thresholds(ThresholdsArgs),
     /// Download a version: weights, configuration, model card, metrics and manifest
     #[command(after_help = "Example:\n  aprendiz model download contracts -d ./contracts")]
     Download {
@@ -72,6 +78,7 @@ pub(crate) async fn run(client: &Client, command: &ModelCommand, output: Output)
         ModelCommand::List => list(client, output).await,
         ModelCommand::Versions { name } => versions(client, name, output).await,
         ModelCommand::Lineage { name, number } => lineage::print_model_lineage(client, name, *number, output).await,
+        ModelCommand::Thresholds(args) => model_thresholds::run(client, args, output).await,
         ModelCommand::Download { name, number, dir } => fetch(client, name, *number, dir.clone(), output).await,
     }
 }
@@ -136,8 +143,15 @@ async fn fetch(client: &Client, name: &str, number: Option<i32>, dir: Option<Pat
     let version = find_version(client, name, number).await?;
     let dir = dir.unwrap_or_else(|| PathBuf::from(format!("{}-{}", version.model, version.number)));
     let files = download_version(client, &version, &dir).await?;
-    let Version { model, number, run_id, dataset_id, .. } = version;
-    let value = json!({ "model": model, "number": number, "run_id": run_id, "dataset_id": dataset_id, "dir": dir, "files": files });
-    output.print(&value, || format!("{model} version {number}: {}", summary(&files, &dir)))?;
+    let Version { model, number, run_id, dataset_id, card, .. } = version;
+    // encoders have no thresholds
+    let (thresholds, changes) = match card["thresholds"] {
+        Value::Null => (Value::Null, String::new()),
+        _ => model_thresholds::describe_changes(client, &model, number).await?,
+    };
+    let value = json!({
+        "model": model, "number": number, "run_id": run_id, "dataset_id": dataset_id, "dir": dir, "files": files, "thresholds": thresholds,
+    });
+    output.print(&value, || format!("{model} version {number}: {}{changes}", summary(&files, &dir)))?;
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! Endpoints for published models.
 
 pub(super) mod download;
+mod field_target;
 mod list;
 pub(super) mod model_cache;
 mod predict;
+mod thresholds;
 pub(super) mod version;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -11,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    list::routes()
+    list::routes().merge(thresholds::routes())
 }
 
 /// Predictions take processor time in proportion to the texts.

@@ -1,6 +1,8 @@
 //! Predicts field values with a published model.
 
-use aprendiz_inference::{FieldPrediction, NgramCounter, RankedLabel};
+use std::collections::HashMap;
+
+use aprendiz_inference::{FieldPrediction, Model, NgramCounter, RankedLabel};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
@@ -14,8 +16,8 @@ use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
-use crate::api::models::model_cache::ModelFiles;
-use crate::api::models::version::{find_model_version, is_encoder, model_files, read_manifest};
+use crate::api::models::thresholds::changed_thresholds;
+use crate::api::models::version::{find_model_version, load_model};
 use crate::api::state::AppState;
 
 const MAX_TEXTS: usize = 64;
@@ -69,10 +71,24 @@ struct FieldAnswer {
     value: Vec<String>,
     /// Its probability, 0 to 1.
     confidence: f64,
-    /// Whether the confidence reaches the threshold of the field. If not, the value is only a suggestion.
+    /// Lowest confidence that is answered without review; null = the target accuracy is unreachable, so nothing is.
+    threshold: Option<f64>,
+    /// Whether the value can be used without review: its confidence reaches the threshold, and the model knows features of the text.
+    decision: Decision,
+    /// The same as `decision`, as a truth value: true = `auto`.
     answered: bool,
     /// All classes with their probabilities, most probable first.
     top: Vec<ClassProbability>,
+}
+
+/// What to do with a predicted value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Decision {
+    /// Use it without review.
+    Auto,
+    /// A person must review it.
+    NeedsReview,
 }
 
 /// A class with its probability.
@@ -113,19 +129,13 @@ async fn predict(
         }
         _ => return Err(ApiError::unprocessable("invalid_body", "exactly one of `text` and `texts` is required")),
     };
-    let version = find_model_version(&mut *state.database.read().await?, &name, number).await?;
-    if is_encoder(&version.card) {
-        let detail = format!(
-            "model `{name}` version {} is an encoder and makes no predictions: use `aprendiz embed` for embeddings",
-            version.number
-        );
-        return Err(ApiError::unprocessable("model_without_answers", detail));
-    }
-    let files = async || {
-        let (_, manifest) = read_manifest(&state.store, &version).await?;
-        Ok(ModelFiles { files: model_files(&version)?, manifest })
+    let (version, thresholds) = {
+        let mut conn = state.database.read().await?;
+        let version = find_model_version(&mut conn, &name, number).await?;
+        let thresholds = changed_thresholds(&mut conn, version.id).await?;
+        (version, thresholds)
     };
-    let model = state.models.get(&version, files).await?;
+    let model = load_model(&state, &version).await?;
     // cancelled when this future is dropped, after a timeout or a disconnect
     let cancelled = CancellationToken::new();
     let _cancel = cancelled.clone().drop_guard();
@@ -138,7 +148,7 @@ async fn predict(
             if cancelled.is_cancelled() {
                 return Ok(Vec::new());
             }
-            predictions.push(TextPrediction::from(model.predict_with(&mut counter, &text)));
+            predictions.push(TextPrediction::new(&model, model.predict_with(&mut counter, &text), &thresholds));
         }
         serde_json::to_vec(&PredictResponse { model: version.model, number: version.number, predictions })
     });
@@ -146,18 +156,26 @@ async fn predict(
     Ok(([(header::CONTENT_TYPE, "application/json")], response).into_response())
 }
 
-impl From<Vec<FieldPrediction>> for TextPrediction {
-    fn from(fields: Vec<FieldPrediction>) -> Self {
+impl TextPrediction {
+    /// `thresholds` are those that were changed since the model was published.
+    fn new(model: &Model, fields: Vec<FieldPrediction>, thresholds: &HashMap<String, Option<f64>>) -> Self {
         let no_known_feature = fields.iter().any(|prediction| prediction.no_known_feature);
-        Self { no_known_feature, fields: fields.into_iter().map(FieldAnswer::from).collect() }
+        let answer = |prediction: FieldPrediction| {
+            let published = || model.field(&prediction.field).and_then(|field| field.threshold);
+            let threshold = thresholds.get(&prediction.field).copied().unwrap_or_else(published);
+            FieldAnswer::new(prediction, threshold)
+        };
+        Self { no_known_feature, fields: fields.into_iter().map(answer).collect() }
     }
 }
 
-impl From<FieldPrediction> for FieldAnswer {
-    fn from(prediction: FieldPrediction) -> Self {
+impl FieldAnswer {
+    fn new(mut prediction: FieldPrediction, threshold: Option<f64>) -> Self {
+        prediction.decide(threshold);
         let FieldPrediction { field, value, confidence, answered, no_known_feature: _, top } = prediction;
+        let decision = if answered { Decision::Auto } else { Decision::NeedsReview };
         let top =
             top.into_iter().map(|RankedLabel { label, probability }| ClassProbability { value: label.into_iter().collect(), probability });
-        Self { field, value: value.into_iter().collect(), confidence, answered, top: top.collect() }
+        Self { field, value: value.into_iter().collect(), confidence, threshold, decision, answered, top: top.collect() }
     }
 }

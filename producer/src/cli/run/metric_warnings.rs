@@ -52,6 +52,7 @@ mod tests {
             name: name.to_owned(),
             value: Some(value),
             step: 0,
+            details: serde_json::Value::Null,
         }
     }
 
