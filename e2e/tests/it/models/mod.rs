@@ -6,4 +6,5 @@ mod embedding_cache;
 mod encoders;
 mod end_to_end;
 mod evidence;
+mod thresholds;
 mod tiny_encoder;
