@@ -61,9 +61,11 @@ for _ in range(120):
     wrong = [rank for rank in range(1, n + 1) if random.random() < slope * rank / n]
     cases.append({"n": n, "target": target, "wrong": wrong, "accepted": accepted(n, target, wrong)})
 tails = []
-for _ in range(40):
+while len(tails) < 40:
     answered, target = random.randrange(1, 5000), random.choice([0.8, 0.9, 0.95, 0.99])
     errors = min(answered - 1, int(answered * (1 - target) * random.uniform(0.5, 1.2)))
-    tails.append([errors, answered, target, float(binom.cdf(errors, answered, 1 - target))])
+    tail = float(binom.cdf(errors, answered, 1 - target))
+    if 1e-6 < tail < 1 - 1e-6:
+        tails.append([errors, answered, target, tail])
 path = pathlib.Path(__file__).with_name("thresholds.json")
 path.write_text(json.dumps({"cases": cases, "tails": tails}) + "\n")
