@@ -20,7 +20,7 @@ pub(crate) struct ThresholdsArgs {
     /// Model name
     name: String,
     /// Version number (default: newest)
-    #[arg(long, visible_alias = "version")]
+    #[arg(long)]
     number: Option<i32>,
     /// New target accuracy, between 0 and 1; without it, nothing is changed
     #[arg(long, value_name = "ACCURACY")]
