@@ -33,8 +33,9 @@ pub(super) struct FieldTarget {
 
 /// Whether a target accuracy is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 #[serde(rename_all = "snake_case")]
-pub(super) enum TargetStatus {
+pub(in crate::api) enum TargetStatus {
     /// Confidences at or above the threshold are answered.
     Reached,
     /// Nothing is answered.

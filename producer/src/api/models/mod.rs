@@ -1,10 +1,10 @@
 //! Endpoints for published models.
 
 pub(super) mod download;
-mod field_target;
+pub(super) mod field_target;
 mod list;
 pub(super) mod model_cache;
-mod predict;
+pub(super) mod predict;
 mod thresholds;
 pub(super) mod version;
 

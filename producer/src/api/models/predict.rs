@@ -83,8 +83,9 @@ struct FieldAnswer {
 
 /// What to do with a predicted value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[cfg_attr(test, derive(Deserialize))]
 #[serde(rename_all = "snake_case")]
-enum Decision {
+pub(in crate::api) enum Decision {
     /// Use it without review.
     Auto,
     /// A person must review it.

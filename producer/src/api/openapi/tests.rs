@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::PartialSchema;
 
 use crate::api::router::open_api;
-use crate::api::{annotations, datasets, imports, operations, runs};
+use crate::api::{annotations, datasets, imports, models, operations, runs};
 
 fn document() -> Value {
     serde_json::from_str(&open_api().to_json().unwrap()).unwrap()
@@ -121,6 +121,8 @@ fn every_enum_has_the_values_of_the_wire() {
     round_trip::<datasets::download::SplitName>(&mut documented);
     round_trip::<datasets::verify::FileState>(&mut documented);
     round_trip::<imports::options::GroundTruth>(&mut documented);
+    round_trip::<models::field_target::TargetStatus>(&mut documented);
+    round_trip::<models::predict::Decision>(&mut documented);
     round_trip::<operations::check::HealthState>(&mut documented);
     round_trip::<runs::events::Format>(&mut documented);
     round_trip::<runs::retry::RetriableStatus>(&mut documented);
