@@ -53,6 +53,7 @@ pub use run::release::release_attempt;
 pub use run::retry::{RetriedRuns, RetryFilter, retry_run, retry_runs};
 pub use run::status::{AttemptStatus, EventKind, RunPhase, RunStatus};
 pub use run::training_run::{RunFilter, TrainingRun, get_run, list_run_documents, list_runs};
+pub use stats::duration::estimate_duration;
 pub use stats::installation_stats::{InstallationStats, read_installation_stats};
 pub use stats::queue_counts::{AttemptCounts, DurationQuantiles, QueueStats, RunCounts, SlotCounts, WorkerCounts};
 pub use stats::queue_stats::queue_stats;

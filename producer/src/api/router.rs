@@ -54,6 +54,7 @@ fn all_routes(admit: impl Fn(RequestClass, OpenApiRouter<AppState>) -> OpenApiRo
         .merge(documents::untimed_routes())
         .merge(datasets::untimed_routes())
         .merge(models::untimed_routes())
+        .merge(training_runs::long_read_routes())
         .merge(legacy::untimed_routes());
     let admitted = |class, routes| admit(class, limits::describe(class, routes));
     let probes = operations::probes().routes(routes!(document));

@@ -3,6 +3,7 @@
 
 mod annotations;
 mod api_key;
+mod archive;
 mod audit;
 mod child_runs;
 mod dataset;
@@ -90,7 +91,7 @@ enum Command {
     ApiKey(api_key::ApiKeyCommand),
     /// Import a Label Studio JSON export, plain or gzip-compressed
     Import(import::ImportArgs),
-    /// List and watch imports, and repair quarantined tasks
+    /// List, watch and revert imports, and repair quarantined tasks
     #[command(subcommand)]
     Imports(import::ImportsCommand),
     /// Start, watch and manage training runs
@@ -105,6 +106,9 @@ enum Command {
     /// Create, annotate, explain, trace and erase documents
     #[command(subcommand)]
     Document(document::DocumentCommand),
+    /// List, archive and unarchive projects
+    #[command(subcommand)]
+    Project(archive::ProjectCommand),
     /// Export annotations, list pending reviews and accept predictions
     #[command(subcommand)]
     Annotations(annotations::AnnotationsCommand),
@@ -198,6 +202,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Run(command) => run::run(&client()?, command, output).await,
         Command::Dataset(command) => dataset::run(&client()?, &command, output).await,
         Command::Document(command) => document::run(&client()?, &command, output).await,
+        Command::Project(command) => archive::run_project(&client()?, &command, output).await,
         Command::Annotations(command) => annotations::run(&client()?, &command, output).await,
         Command::Model(command) => model::run(&client()?, &command, output).await,
         Command::Predict(args) => predict::run(&client()?, &args, output).await,

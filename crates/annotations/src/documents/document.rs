@@ -30,6 +30,10 @@ pub struct Document {
     pub metadata: Metadata,
     /// Split of the document; missing until one is assigned.
     pub split: Option<Split>,
+    /// Since when it is archived: in no selection, and not in the review queue.
+    pub archived_at: Option<DateTime<Utc>>,
+    /// When all imports that contained it were reverted.
+    pub withdrawn_at: Option<DateTime<Utc>>,
     /// Time of the first import.
     pub created_at: DateTime<Utc>,
     /// Time of the last change of text, file name or metadata.

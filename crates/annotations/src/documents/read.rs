@@ -23,7 +23,7 @@ pub async fn list(
         r#"
         SELECT d.id, d.source, d.project, d.task_id, d.file_name, d.content_type, d.checksum, d.metadata AS "metadata: Metadata",
                (SELECT s.split FROM document_splits s WHERE s.document_id = d.id ORDER BY s.version DESC LIMIT 1) AS "split: Split",
-               d.created_at, d.updated_at
+               d.archived_at, d.withdrawn_at, d.created_at, d.updated_at
         FROM documents d
         WHERE ($1::text IS NULL OR d.source = $1)
           AND ($2::text IS NULL OR d.project = $2)
@@ -53,7 +53,7 @@ pub async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Option<DocumentTex
         r#"
         SELECT d.id, d.source, d.project, d.task_id, d.file_name, d.content_type, d.checksum, d.metadata AS "metadata: Metadata",
                (SELECT s.split FROM document_splits s WHERE s.document_id = d.id ORDER BY s.version DESC LIMIT 1) AS "split: Split",
-               d.created_at, d.updated_at, t.text, t.version
+               d.archived_at, d.withdrawn_at, d.created_at, d.updated_at, t.text, t.version
         FROM documents d
         JOIN LATERAL (
             SELECT x.text, x.version
@@ -79,6 +79,8 @@ pub async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Option<DocumentTex
             checksum: row.checksum,
             metadata: row.metadata,
             split: row.split,
+            archived_at: row.archived_at,
+            withdrawn_at: row.withdrawn_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
         },

@@ -53,7 +53,7 @@ pub async fn create_document(conn: &mut PgConnection, new: NewDocument, ratios: 
     near_duplicates::backfill(conn).await?;
     documents::find_targets(conn, &source).await?;
     let (id, is_new, changed): (Uuid, bool, bool) =
-        sqlx::query_as("SELECT document_id, is_new, changed FROM targets").fetch_one(&mut *conn).await?;
+        sqlx::query_as("SELECT document_id, is_new OR returns, changed FROM targets").fetch_one(&mut *conn).await?;
     if !is_new {
         erased::reject_erased(conn).await?;
         if changed {

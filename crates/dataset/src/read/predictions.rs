@@ -41,7 +41,7 @@ pub fn reviewed_predictions<'a>(
             FROM (
                 SELECT DISTINCT ON (document_id, field) document_id, field, value, review_status
                 FROM annotation_events
-                WHERE position <= $1 AND field = ANY($5) AND ($2::uuid[] IS NULL OR document_id = ANY($2))
+                WHERE position <= $1 AND counts_at(withdrawals, $1) AND field = ANY($5) AND ($2::uuid[] IS NULL OR document_id = ANY($2))
                 ORDER BY document_id, field, occurred_at DESC, octet_length(source_ref) DESC, source_ref COLLATE "C" DESC, source COLLATE "C" DESC
             ) e
             JOIN documents d ON d.id = e.document_id
@@ -52,12 +52,14 @@ pub fn reviewed_predictions<'a>(
                 LIMIT 1
             ) x ON true
             LEFT JOIN LATERAL (
-                SELECT group_key FROM document_splits
+                SELECT group_key, reason FROM document_splits
                 WHERE document_id = e.document_id AND position <= $1
                 ORDER BY version DESC
                 LIMIT 1
             ) s ON true
             WHERE e.review_status <> 'UNREVIEWED'
+                AND s.reason IS DISTINCT FROM 'archived'
+                AND s.reason IS DISTINCT FROM 'withdrawn'
                 AND ($3::text IS NULL OR d.source = $3)
                 AND ($4::text IS NULL OR d.project = $4)
         ) reviewed

@@ -1,6 +1,6 @@
 //! Verifies a dataset snapshot: rebuilds its rows from the events and checks its files.
 
-use aprendiz_dataset::inspect::{Verdict, Verification, verify as verify_rows};
+use aprendiz_dataset::inspect::{Verdict, Verification, WithdrawnImport, load_snapshot, verify as verify_rows, withdrawn_imports};
 use aprendiz_runs::{DatasetId, get_dataset};
 use axum::Json;
 use axum::extract::State;
@@ -43,6 +43,8 @@ struct VerifyQuery {
 struct FullVerification {
     #[serde(flatten)]
     rows: Verification,
+    /// Imports in the snapshot that were reverted later. It stays valid, and holds what they contained.
+    withdrawn_imports: Vec<WithdrawnImport>,
     /// State of each file; null unless requested.
     files: Option<Vec<VerifiedFile>>,
 }
@@ -103,7 +105,9 @@ async fn verify(
         }
         files = Some(verified);
     }
-    Ok(Json(FullVerification { rows, files }))
+    let mut conn = state.database.read().await?;
+    let record = load_snapshot(&mut conn, id).await?;
+    Ok(Json(FullVerification { rows, withdrawn_imports: withdrawn_imports(&mut conn, &record).await?, files }))
 }
 
 async fn check_file(state: &AppState, key: &str, file: &StoredFile) -> Result<FileState, ApiError> {

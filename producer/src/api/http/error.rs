@@ -10,6 +10,7 @@ use std::time::Duration;
 use aprendiz_annotations::AnnotationsError;
 use aprendiz_annotations::import::legacy_csv::{self, LegacyCsvError};
 use aprendiz_annotations::import::{ImportError, ReadError};
+use aprendiz_annotations::reverts::RevertError;
 use aprendiz_annotations::reviews::ReviewError;
 use aprendiz_artifacts::StoreError;
 use aprendiz_dataset::DatasetError;
@@ -264,6 +265,32 @@ impl From<ImportError> for ApiError {
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, error.code(), error.to_string())
+    }
+}
+
+impl From<RevertError> for ApiError {
+    fn from(error: RevertError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RevertError::Database(error) => error.into(),
+            RevertError::NotFound(_) => Self::not_found(detail),
+            RevertError::Running(_) | RevertError::Failed(_) => Self::conflict("wrong_state", detail),
+            RevertError::NotRecorded(_) => Self::conflict("import_too_old", detail),
+            RevertError::InvalidReason => Self::unprocessable("invalid_reason", detail),
+        }
+    }
+}
+
+/// Errors of resolving a selection for a preview.
+impl From<DatasetError> for ApiError {
+    fn from(error: DatasetError) -> Self {
+        match error {
+            DatasetError::Database(error) => error.into(),
+            DatasetError::UnknownField { .. } | DatasetError::UnknownDocuments { .. } | DatasetError::NoExamples { .. } => {
+                Self::unprocessable(error.code(), error.to_string())
+            }
+            error => Self::internal(error),
+        }
     }
 }
 

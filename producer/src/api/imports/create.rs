@@ -44,6 +44,15 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 struct CreateQuery {
     /// Imports every task into this project, regardless of its own project
     project: Option<String>,
+    /// Name of the source of the documents; default `label-studio`. Two Label Studio servers number their projects and tasks alike: give each
+    /// its own source
+    source: Option<String>,
+    /// Replaces the texts of known tasks even if they have nothing in common with the stored ones; by default such tasks are quarantined
+    #[serde(default)]
+    replace_texts: bool,
+    /// Reports what would be imported, and writes nothing: 200 with the report
+    #[serde(default)]
+    dry_run: bool,
     /// Key of `data` that holds the text; default `text`
     text_key: Option<String>,
     /// File name, stored with the import
@@ -70,6 +79,7 @@ struct CreateQuery {
     post, path = "/v1/imports", tag = "documents", params(CreateQuery),
     request_body(content = inline(Binary), description = "The export, plain JSON or gzip", content_type = "application/octet-stream"),
     responses(
+        (status = 200, description = "What would be imported, with `dry_run`", body = ImportReport),
         (status = 201, description = "The import report", body = ImportReport),
         (status = 202, description = "Stored and queued; Location holds the URL", body = ImportState, headers(("Location" = String))),
         (status = 410, description = "A document of the file was erased while it was imported", body = Problem),
@@ -84,20 +94,28 @@ async fn create(
     ApiQuery(query): ApiQuery<CreateQuery>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let CreateQuery { project, text_key, file_name, mirror, ground_truth, background } = query;
-    let stored = ImportQuery { project, text_key, file_name, mirror, ground_truth }.into_options()?;
+    let CreateQuery { project, source, replace_texts, dry_run, text_key, file_name, mirror, ground_truth, background } = query;
+    let stored = ImportQuery { project, source, replace_texts, dry_run, text_key, file_name, mirror, ground_truth }.into_options()?;
+    if dry_run && background {
+        return Err(ApiError::unprocessable("invalid_query", "dry_run cannot be combined with background"));
+    }
     let spooled = spool(&state, &admission, body).await?;
     if background {
         return enqueue_import(&state, &actor.0, &stored, spooled).await;
     }
     let mut options = stored.into_options(&actor.0);
+    options.dry_run = dry_run;
     options.ratios = state.config.split_ratios;
     options.limits = ImportLimits { total_bytes: state.config.max_import_decompressed_bytes, ..options.limits };
 
     let _turn = wait_for_turn(&state).await?;
     let mut tx = state.database.begin_long().await?;
     let report = import_label_studio(&mut tx, spooled.into_reader(), &options, |_| {}).await?;
-    let details = json!({ "tasks": report.tasks, "documents_created": report.documents_created, "events_created": report.events_created });
+    if dry_run {
+        tx.rollback().await?;
+        return Ok(Json(report).into_response());
+    }
+    let details = json!({ "tasks": report.tasks, "documents_created": report.documents_created, "events_created": report.events_created, "source": report.source });
     record_audit(&mut tx, &actor.0, "import.create", &report.import_id.to_string(), &details).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(report)).into_response())

@@ -8,6 +8,7 @@ pub(super) mod event_hub;
 pub(super) mod events;
 mod explain;
 mod list;
+mod preview;
 pub(super) mod retry;
 mod show;
 pub(super) mod streamed_event;
@@ -27,6 +28,11 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .merge(child_runs::routes())
         .merge(clone::routes())
         .merge(explain::routes())
+}
+
+/// A preview reads the whole selection.
+pub(super) fn long_read_routes() -> OpenApiRouter<AppState> {
+    preview::routes()
 }
 
 /// Event streams stay open until the run ends.

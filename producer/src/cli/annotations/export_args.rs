@@ -13,7 +13,7 @@ Examples:
   aprendiz annotations export --format label-studio --project 7 --to tasks.json
   aprendiz annotations export --fields governing_law | jq .accepted_value
 
-The Label Studio formats export documents of the source label-studio unless --source is set.")]
+A Label Studio file has the tasks of one source: with documents of several sources, --source is required.")]
 pub(crate) struct ExportArgs {
     /// File format
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
@@ -24,6 +24,9 @@ pub(crate) struct ExportArgs {
     /// Filter by document source
     #[arg(long)]
     pub(super) source: Option<String>,
+    /// Export archived documents as well
+    #[arg(long)]
+    pub(super) archived: bool,
     /// Filter by project
     #[arg(long)]
     pub(super) project: Option<String>,

@@ -110,6 +110,7 @@ impl<'a> ExportDownload<'a> {
         for (key, value) in [("source", &args.source), ("project", &args.project), ("fields", &args.fields)] {
             query.extend(value.iter().map(|value| (key, value.clone())));
         }
+        query.extend(args.archived.then(|| ("archived", "true".to_owned())));
         query.extend(self.position.as_ref().or(args.as_of.as_ref()).map(|as_of| ("as_of", as_of.clone())));
         if self.last_line.is_empty() {
             query.extend(args.after.iter().map(|after| ("after", after.clone())));
@@ -184,6 +185,7 @@ mod tests {
             format: Format::Jsonl,
             to: "-".into(),
             source: None,
+            archived: false,
             project: None,
             fields: None,
             as_of: None,

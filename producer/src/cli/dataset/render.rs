@@ -76,6 +76,20 @@ pub(crate) fn diff(found: &Value) -> String {
     text
 }
 
+/// Reverted imports that a snapshot still contains, one per line.
+fn withdrawn_imports(found: &Value) -> String {
+    items(&found["withdrawn_imports"])
+        .map(|import| {
+            let [id, actor, at] = ["import_id", "actor", "reverted_at"].map(|key| format_value(&import[key]));
+            let reason = import["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!(
+                "note: import {id} was reverted by {actor} at {at}{reason}; {} documents of this snapshot are from it\n",
+                import["documents"]
+            )
+        })
+        .collect()
+}
+
 pub(crate) fn verification(found: &Value) -> String {
     let mut text = match found["verdict"].as_str().unwrap_or_default() {
         "same" => "same: rebuilding from the events gives the recorded rows\n".to_owned(),
@@ -100,6 +114,7 @@ pub(crate) fn verification(found: &Value) -> String {
             let _ = writeln!(text, "    text {}: sha256 {}", proof["version"], format_value(&proof["sha256"]));
         }
     }
+    text.push_str(&withdrawn_imports(found));
     for file in items(&found["files"]) {
         let _ = writeln!(text, "  {}: {}", format_value(&file["path"]), format_value(&file["state"]));
     }
@@ -116,6 +131,7 @@ pub(crate) fn report(found: &Value) -> String {
         "{} examples{copies}; labels with fewer than {} examples are excluded from training",
         found["examples"], found["min_support"]
     );
+    text.push_str(&withdrawn_imports(found));
     for (field, counts) in found["fields"].as_object().into_iter().flatten() {
         let _ = writeln!(text, "\n{field}: {} reviewed, {} rare labels", counts["reviewed"], counts["rare_labels"]);
         let rows: Vec<Vec<String>> = items(&counts["labels"])

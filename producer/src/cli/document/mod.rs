@@ -13,7 +13,8 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::cli::document::resolve::resolve_id;
+pub(crate) use self::resolve::resolve_id;
+use crate::cli::archive::{ArchiveDocumentsArgs, change_documents};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::lineage::render_document;
@@ -45,6 +46,14 @@ pub(crate) enum DocumentCommand {
         /// Document ID or SOURCE/PROJECT/TASK
         document: String,
     },
+    /// Take documents out of training, the review queue and counts
+    #[command(
+        after_help = "Example:\n  aprendiz document archive label-studio/7/302 label-studio/7/303 --reason \"drafts\"\n\nSnapshots as of an earlier position keep the documents. Imports go on to update them; they stay archived."
+    )]
+    Archive(ArchiveDocumentsArgs),
+    /// Put archived documents back
+    #[command(after_help = "Example:\n  aprendiz document unarchive label-studio/7/302")]
+    Unarchive(ArchiveDocumentsArgs),
     /// Permanently erase the content of a document and invalidate the snapshots that contain it
     #[command(
         after_help = "Example:\n  aprendiz document erase label-studio/7/302 --reason \"request 2026-113\" --yes\n\nThe audit trail is kept: hashes of the texts, reviewers and review times, and who erased the document and why.\nModels are not changed: `document lineage` lists the versions to retire."
@@ -72,6 +81,8 @@ pub(crate) async fn run(client: &Client, command: &DocumentCommand, output: Outp
         DocumentCommand::Release(args) => lease::release(client, args, output).await,
         DocumentCommand::Create(args) => create::run(client, args, output).await,
         DocumentCommand::Lineage { document } => lineage(client, document, output).await,
+        DocumentCommand::Archive(args) => change_documents(client, args, true, output).await,
+        DocumentCommand::Unarchive(args) => change_documents(client, args, false, output).await,
         DocumentCommand::Erase { document, reason, yes } => erase(client, document, reason, *yes, output).await,
         DocumentCommand::Index => index(client, output).await,
     }

@@ -8,7 +8,7 @@ use crate::cli::error::CliError;
 use crate::cli::http::Client;
 
 /// Resolves a document argument to the document ID.
-pub(super) async fn resolve_id(client: &Client, document: &str) -> Result<String, CliError> {
+pub(crate) async fn resolve_id(client: &Client, document: &str) -> Result<String, CliError> {
     if Uuid::parse_str(document).is_ok() {
         return Ok(document.to_owned());
     }

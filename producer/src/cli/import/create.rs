@@ -20,15 +20,27 @@ use crate::cli::terminal::{Output, byte_bar};
 Examples:
   aprendiz import export.json.gz
   zcat export.json.gz | aprendiz import - --project 7
+  aprendiz import other.json.gz --source other       import the export of a second Label Studio
+  aprendiz import export.json.gz --dry-run           show what would be imported
   aprendiz import export.json.gz --background        import in the background; Ctrl-C stops watching, not the import
   aprendiz import export.json.gz --mirror            retract reviews that were deleted in Label Studio
 
 Supported formats are JSON and JSON_MIN. Invalid tasks are quarantined and reported; all others are imported.
-Importing the same file again changes nothing.")]
+Known tasks with a wholly different text are quarantined as well: they are most likely tasks of another Label Studio.
+Importing the same file again changes nothing. `aprendiz imports revert` takes an import back.")]
 pub(crate) struct ImportArgs {
     /// Label Studio JSON export, plain or gzip-compressed; `-` for standard input
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
+    /// Name of the source; a second Label Studio needs its own, because its task numbers are the same (default: label-studio)
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Replace the texts of known tasks even if they have nothing in common with the stored ones
+    #[arg(long)]
+    replace_texts: bool,
+    /// Show what would be imported without importing it
+    #[arg(long, conflicts_with = "background")]
+    dry_run: bool,
     /// Import every task into this project (default: project of the task)
     #[arg(long)]
     project: Option<String>,
@@ -52,6 +64,9 @@ pub(crate) struct ImportArgs {
 pub(crate) async fn run(client: &Client, args: &ImportArgs, output: Output) -> Result<(), CliError> {
     let mut query: Vec<(&str, String)> = Vec::new();
     query.extend(args.project.iter().map(|value| ("project", value.clone())));
+    query.extend(args.source.iter().map(|value| ("source", value.clone())));
+    query.extend(args.replace_texts.then(|| ("replace_texts", "true".to_owned())));
+    query.extend(args.dry_run.then(|| ("dry_run", "true".to_owned())));
     query.extend(args.text_key.iter().map(|value| ("text_key", value.clone())));
     query.extend(args.mirror.then(|| ("mirror", "true".to_owned())));
     query.extend(args.prefer_ground_truth.then(|| ("ground_truth", "prefer".to_owned())));

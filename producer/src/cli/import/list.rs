@@ -28,14 +28,15 @@ fn render(items: &[Value]) -> String {
             let bytes = human_bytes(item["bytes"].as_u64().unwrap_or_default());
             vec![
                 cell(&item["id"]),
-                cell(&item["status"]),
+                if item["reverted_at"].is_string() { "reverted".to_owned() } else { cell(&item["status"]) },
                 cell(&item["created_at"]),
                 cell(&item["actor"]),
                 bytes,
                 cell(&item["tasks"]),
+                cell(&item["source"]),
                 cell(&item["file_name"]),
             ]
         })
         .collect();
-    table(&["import", "status", "created", "by", "size", "tasks", "file"], &["size", "tasks"], &rows)
+    table(&["import", "status", "created", "by", "size", "tasks", "source", "file"], &["size", "tasks"], &rows)
 }

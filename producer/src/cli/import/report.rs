@@ -29,6 +29,16 @@ struct Report {
     quarantined_tasks: Vec<QuarantinedTask>,
     import_id: String,
     #[serde(default)]
+    source: Option<String>,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    documents_restored: u64,
+    #[serde(default)]
+    documents_archived: u64,
+    #[serde(default)]
+    splits: BTreeMap<String, u64>,
+    #[serde(default)]
     reviews_retracted: u64,
     #[serde(default)]
     unknown_controls: BTreeMap<String, u64>,
@@ -77,17 +87,37 @@ fn quarantined_lines(report: &Report) -> Vec<String> {
     lines
 }
 
+/// The documents of the file by split.
+fn split_line(splits: &BTreeMap<String, u64>) -> Option<String> {
+    let count = |split: &str| splits.get(split).copied().unwrap_or(0);
+    let excluded = match count("excluded") {
+        0 => String::new(),
+        excluded => format!(", {excluded} excluded (aprendiz document explain DOCUMENT shows why)"),
+    };
+    let [train, validation, test] = ["train", "validation", "test"].map(count);
+    (!splits.is_empty()).then(|| format!("splits: {train} train, {validation} validation, {test} test{excluded}"))
+}
+
 fn render(report: &Report) -> String {
     let mut lines = vec![format!(
-        "imported {} tasks ({}): {} documents created, {} updated, {} unchanged; {} review events created; {} tasks quarantined",
+        "{} {} tasks ({}){}: {} documents created, {} updated, {} unchanged; {} review events created; {} tasks quarantined",
+        if report.dry_run { "dry run, nothing was imported:" } else { "imported" },
         report.tasks,
         human_bytes(report.bytes),
+        report.source.as_deref().map(|source| format!(" from {}", escape_unprintable(source))).unwrap_or_default(),
         report.documents_created,
         report.documents_updated,
         report.documents_unchanged,
         report.events_created,
         report.quarantined
     )];
+    lines.extend(split_line(&report.splits));
+    if report.documents_restored > 0 {
+        lines.push(format!("{} documents are back that were withdrawn with an earlier import", report.documents_restored));
+    }
+    if report.documents_archived > 0 {
+        lines.push(format!("{} documents are archived, and stay archived", report.documents_archived));
+    }
     // an import that changed nothing has no counts
     if report.documents_created + report.documents_updated + report.events_created > 0 && !report.fields.is_empty() {
         let rows: Vec<Vec<String>> = report
@@ -103,7 +133,7 @@ fn render(report: &Report) -> String {
         lines.push(table(&header, &STATUSES, &rows));
     }
     lines.extend(quarantined_lines(report));
-    if report.quarantined > 0 {
+    if report.quarantined > 0 && !report.dry_run {
         lines.push(format!(
             "to repair quarantined tasks, write them to a file, edit it and import it: aprendiz imports quarantine {} --tasks FILE",
             report.import_id
@@ -155,6 +185,18 @@ mod tests {
             assert!(text.lines().any(|shown| shown == line), "{line}: {text}");
         }
         assert_eq!(text.lines().filter(|line| line.starts_with("quarantined: ")).count(), 3, "{text}");
+    }
+
+    #[test]
+    fn a_report_names_source_splits_and_a_dry_run() {
+        let report = json!({
+            "bytes": 1000, "tasks": 3, "documents_created": 3, "documents_updated": 0, "documents_unchanged": 0, "events_created": 0,
+            "quarantined": 0, "import_id": "i", "fields": {}, "warnings": [], "quarantined_tasks": [], "source": "second", "dry_run": true,
+            "splits": { "train": 2, "excluded": 1 },
+        });
+        let text = render(&serde_json::from_value(report).unwrap());
+        assert!(text.starts_with("dry run, nothing was imported: 3 tasks (1000 B) from second: 3 documents created"), "{text}");
+        assert!(text.contains("splits: 2 train, 0 validation, 0 test, 1 excluded"), "{text}");
     }
 
     #[test]

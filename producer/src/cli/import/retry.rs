@@ -15,6 +15,12 @@ pub(crate) struct RetryArgs {
     /// Import every task into this project (default: project of the task)
     #[arg(long)]
     project: Option<String>,
+    /// Import into this source (default: source of the import)
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Show what would be imported without importing it
+    #[arg(long)]
+    dry_run: bool,
     /// Key of `data` that contains the document text (default: text)
     #[arg(long, value_name = "KEY")]
     text_key: Option<String>,
@@ -23,6 +29,8 @@ pub(crate) struct RetryArgs {
 pub(super) async fn run(client: &Client, args: &RetryArgs, output: Output) -> Result<(), CliError> {
     let mut query: Vec<(&str, String)> = Vec::new();
     query.extend(args.project.iter().map(|value| ("project", value.clone())));
+    query.extend(args.source.iter().map(|value| ("source", value.clone())));
+    query.extend(args.dry_run.then(|| ("dry_run", "true".to_owned())));
     query.extend(args.text_key.iter().map(|value| ("text_key", value.clone())));
     let request = client.long_request(Method::POST, &["v1", "imports", &args.id, "retry"]).query(&query);
     print_report(&client.json(request).await?, output)

@@ -8,7 +8,7 @@ use super::follow::follow;
 use super::report::print_report;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::terminal::{Output, human_bytes};
+use crate::cli::terminal::{Output, human_bytes, print_message};
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
@@ -26,7 +26,13 @@ pub(crate) struct WatchArgs {
 pub(super) async fn run(client: &Client, args: &ShowArgs, output: Output) -> Result<(), CliError> {
     let import = client.get(&["v1", "imports", &args.id]).await?;
     match (&import["report"], output) {
-        (report @ Value::Object(_), Output::Text) => print_report(report, output),
+        (report @ Value::Object(_), Output::Text) => {
+            print_report(report, output)?;
+            if let Some(at) = import["reverted_at"].as_str() {
+                print_message(&format!("this import was reverted at {at}"));
+            }
+            Ok(())
+        }
         _ => Ok(output.print(&import, || render(&import))?),
     }
 }

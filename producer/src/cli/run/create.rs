@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::run::created::print_created_run;
+use crate::cli::run::preview::{name_projects, print_preview};
 use crate::cli::terminal::Output;
 
 /// Arguments of `aprendiz run create`.
@@ -19,6 +20,7 @@ use crate::cli::terminal::Output;
 #[command(after_help = "\
 Examples:
   aprendiz run create --model contracts --watch
+  aprendiz run create --model contracts --dry-run
   aprendiz run create --model contracts --fields contract_type,governing_law --min-support 5
   aprendiz run create --model contracts --documents ids.txt --param l2=0.3 --param epochs=50
   aprendiz run create --model contracts-encoder --kind sentence-transformer --param epochs=2 --watch
@@ -42,6 +44,9 @@ pub(crate) struct CreateArgs {
     /// Documents to train on: comma-separated IDs, or a file with one ID per line (default: all)
     #[arg(long, value_name = "FILE|IDS")]
     documents: Option<String>,
+    /// Filter documents by source (default: all)
+    #[arg(long)]
+    source: Option<String>,
     /// Filter documents by project (default: all)
     #[arg(long)]
     project: Option<String>,
@@ -75,6 +80,9 @@ pub(crate) struct CreateArgs {
     /// Idempotency key: repeating the request with the same key returns the same run
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+    /// Show examples, labels and warnings, and do not create the run
+    #[arg(long, conflicts_with_all = ["watch", "idempotency_key"])]
+    dry_run: bool,
     /// Watch the run until it completes, then show its metrics
     #[arg(long)]
     watch: bool,
@@ -83,12 +91,17 @@ pub(crate) struct CreateArgs {
 pub(crate) async fn run(client: &Client, args: CreateArgs, output: Output) -> Result<(), CliError> {
     let follow = args.watch;
     let key = args.idempotency_key.clone();
+    let dry_run = args.dry_run;
     let spec = build_spec(args)?;
+    if dry_run {
+        return print_preview(client, &spec, output).await;
+    }
     let mut request = client.request(Method::POST, &["v1", "training-runs"]).json(&spec);
     if let Some(key) = key {
         request = request.header("idempotency-key", key);
     }
     let run: Value = client.json(request).await?;
+    name_projects(client, &spec).await;
     print_created_run(client, &run, follow, output).await
 }
 
@@ -107,6 +120,7 @@ fn build_spec(args: CreateArgs) -> Result<Value, CliError> {
     let mut params = object(spec.remove("params").unwrap_or_else(|| json!({})), "`params` of the spec")?;
     let mut filter = object(data.remove("filter").unwrap_or_else(|| json!({})), "`data.filter` of the spec")?;
     params.extend(args.params);
+    set(&mut filter, "source", args.source);
     set(&mut filter, "project", args.project);
     set(&mut data, "fields", (!args.fields.is_empty()).then_some(args.fields));
     set(&mut data, "documents", args.documents.as_deref().map(parse_documents).transpose()?);

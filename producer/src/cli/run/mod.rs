@@ -10,6 +10,7 @@ mod list;
 mod logs;
 mod metric_warnings;
 mod metrics_table;
+mod preview;
 mod progress;
 mod retry;
 mod view;

@@ -15,7 +15,9 @@ pub async fn import_state(conn: &mut PgConnection, id: Uuid) -> Result<Option<Im
         ImportState,
         r#"
         SELECT coalesce(r.id, i.id) AS "id!", coalesce(r.status, 'succeeded') AS "status!: ImportStatus",
-               coalesce(i.file_name, r.options ->> 'file_name') AS file_name, coalesce(r.actor, i.actor) AS "actor!",
+               coalesce(i.file_name, r.options ->> 'file_name') AS file_name,
+               coalesce(i.source, r.options ->> 'source', 'label-studio') AS "source!",
+               (SELECT v.started_at FROM import_reverts v WHERE v.import_id = i.id) AS reverted_at, coalesce(r.actor, i.actor) AS "actor!",
                coalesce(r.bytes, i.bytes) AS "bytes!", coalesce(i.bytes, r.bytes_read) AS "bytes_read!",
                coalesce(i.tasks, r.tasks) AS "tasks!", r.stage AS "stage?", coalesce(r.attempt, 1) AS "attempt!",
                r.error_code AS "error_code?", r.error AS "error?", coalesce(r.created_at, i.started_at) AS "created_at!",
@@ -28,6 +30,15 @@ pub async fn import_state(conn: &mut PgConnection, id: Uuid) -> Result<Option<Im
     )
     .fetch_optional(conn)
     .await
+}
+
+/// Keeps an import from being reverted until the transaction ends. Returns whether it is not reverted.
+///
+/// # Errors
+/// If Postgres is unavailable.
+pub async fn lock_import(conn: &mut PgConnection, id: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query!("SELECT id FROM imports WHERE id = $1 FOR SHARE", id).fetch_optional(&mut *conn).await?;
+    sqlx::query_scalar!(r#"SELECT NOT EXISTS (SELECT FROM import_reverts WHERE import_id = $1) AS "free!""#, id).fetch_one(conn).await
 }
 
 /// Lists imports, newest first, before the cursor (`created_at`, `id`); without their reports.
@@ -43,12 +54,14 @@ pub async fn list_imports(
     sqlx::query_as!(
         ImportState,
         r#"
-        SELECT id AS "id!", status AS "status!: ImportStatus", file_name, actor AS "actor!", bytes AS "bytes!", bytes_read AS "bytes_read!",
+        SELECT id AS "id!", status AS "status!: ImportStatus", file_name, source AS "source!", reverted_at, actor AS "actor!", bytes AS "bytes!", bytes_read AS "bytes_read!",
                tasks AS "tasks!", stage, attempt AS "attempt!", error_code, error, created_at AS "created_at!", started_at, finished_at,
                NULL::jsonb AS report
         FROM (
             SELECT coalesce(r.id, i.id) AS id, coalesce(r.status, 'succeeded') AS status,
-                   coalesce(i.file_name, r.options ->> 'file_name') AS file_name, coalesce(r.actor, i.actor) AS actor,
+                   coalesce(i.file_name, r.options ->> 'file_name') AS file_name,
+                   coalesce(i.source, r.options ->> 'source', 'label-studio') AS source,
+                   (SELECT v.started_at FROM import_reverts v WHERE v.import_id = i.id) AS reverted_at, coalesce(r.actor, i.actor) AS actor,
                    coalesce(r.bytes, i.bytes) AS bytes, coalesce(i.bytes, r.bytes_read) AS bytes_read, coalesce(i.tasks, r.tasks) AS tasks,
                    r.stage, coalesce(r.attempt, 1) AS attempt, r.error_code, r.error, coalesce(r.created_at, i.started_at) AS created_at,
                    coalesce(r.started_at, i.started_at) AS started_at, coalesce(r.finished_at, i.finished_at) AS finished_at

@@ -1,5 +1,7 @@
 //! `aprendiz field`: list and declare fields, normalize their values.
 
+mod normalize;
+
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde::Deserialize;
@@ -18,15 +20,13 @@ pub(crate) enum FieldCommand {
     #[command(after_help = DECLARE_HELP)]
     Declare(DeclareArgs),
     /// Apply the normalization of a field to its existing values
-    Normalize {
-        /// Field name
-        name: String,
-    },
+    #[command(after_help = "Examples:\n  aprendiz field normalize governing_law --dry-run\n  aprendiz field normalize governing_law --yes")]
+    Normalize(normalize::NormalizeArgs),
 }
 
 const DECLARE_HELP: &str = "\
 Examples:
-  aprendiz field declare governing_law --kind categorical --case lower --spaces --alias 'NY=New York' --alias 'N.Y.=New York'
+  aprendiz field declare governing_law --kind categorical --spaces --alias 'NY=New York' --alias 'N.Y.=New York'
   aprendiz field declare parties --kind text --many";
 
 /// Arguments of `aprendiz field declare`.
@@ -67,19 +67,7 @@ pub(crate) async fn run(client: &Client, command: &FieldCommand, output: Output)
     match command {
         FieldCommand::List => list(client, output).await,
         FieldCommand::Declare(args) => declare(client, args, output).await,
-        FieldCommand::Normalize { name } => {
-            let summary: Value = client.json(client.long_request(Method::POST, &["v1", "fields", name, "normalize"])).await?;
-            output.print(&summary, || {
-                let number = |key: &str| summary[key].as_u64().unwrap_or_default();
-                format!(
-                    "normalized {} spellings in {} reviews and {} predictions",
-                    number("values"),
-                    number("reviews"),
-                    number("predictions")
-                )
-            })?;
-            Ok(())
-        }
+        FieldCommand::Normalize(args) => normalize::run(client, args, output).await,
     }
 }
 
