@@ -145,6 +145,7 @@ pub const TABLES: &[&str] = &[
     "objects",
     "outbox",
     "review_leases",
+    "run_errors",
     "run_events",
     "sketch_hashes",
     "text_sketches",

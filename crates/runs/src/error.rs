@@ -42,6 +42,9 @@ pub enum RunsError {
     /// A document in the snapshot was erased: nothing may be derived from it any more. The next attempt builds a snapshot without it.
     #[error("dataset snapshot {0} was invalidated because a document in it was erased")]
     DatasetErased(DatasetId),
+    /// A tag or a note is not valid.
+    #[error("{0}")]
+    InvalidLabel(String),
     /// The operating system provides no random bytes, so no secret can be made.
     #[error("the operating system provides no random bytes: {0}")]
     NoRandomBytes(String),

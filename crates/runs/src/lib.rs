@@ -28,11 +28,17 @@ pub use objects::sweep::{PendingDeletion, delete_object_row, list_pending_deleti
 pub use registry::checkpoints::{
     Checkpoint, NewCheckpoint, discard_checkpoints, discard_ended_checkpoints, list_checkpoints, record_checkpoint, record_resume,
 };
-pub use registry::datasets::{DatasetRecord, get_dataset};
+pub use registry::datasets::{DatasetRecord, DatasetSummary, get_dataset, list_datasets};
 pub use registry::embeddings::{EmbeddingFile, EmbeddingLimits, NewEmbeddingFile, list_embedding_files, record_embeddings};
+pub use registry::headline::{FieldHeadline, VersionHeadline, list_headlines};
+pub use registry::labels::{MAX_NOTE_CHARS, MAX_TAGS, TagChange, note_run, note_version, tag_run, tag_version};
 pub use registry::metrics::{Metric, NewMetric, list_metrics};
 pub use registry::models::{ModelSummary, list_models};
 pub use registry::publish::{NewModelVersion, publish};
+pub use registry::run_errors::{
+    ClassScore, ERRORS_METRIC, ErrorCollector, ErrorCounts, ErrorCursor, ErrorFilter, ErrorOrder, MAX_ERRORS_PER_SPLIT, MAX_TOP_CLASSES,
+    NewRunError, RunErrorRow, count_errors, list_errors, record_errors,
+};
 pub use registry::versions::{ModelVersion, find_version, find_version_by_run, list_versions};
 pub use run::attempt::{Attempt, AttemptId, Failure, has_succeeded, list_attempts};
 pub use run::attempt_end::end_dataset_builds;
@@ -45,6 +51,7 @@ pub use run::event::{RunEvent, events_after, record_attempt_event};
 pub use run::explain::{Explanation, RunFacts, load_run_facts, render_explanation};
 pub use run::fail::{FailureOutcome, fail_attempt, retry_delay};
 pub use run::lease::{cancel_was_requested, lock_attempt, renew_lease};
+pub use run::metric_order::{MetricCursor, MetricOrder, RankedRun, list_runs_by_metric};
 pub use run::outbox::{due_outbox_entries, mark_published, next_due_in};
 pub use run::position::resolve_position;
 pub use run::progress::{attach_dataset, enter_phase, record_progress};

@@ -6,6 +6,7 @@ mod documents;
 mod fields;
 mod http;
 mod imports;
+mod labels;
 mod legacy;
 mod models;
 mod openapi;

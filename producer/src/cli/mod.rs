@@ -20,6 +20,7 @@ mod model;
 mod predict;
 mod queue;
 mod run;
+mod tags;
 mod terminal;
 mod time_argument;
 mod worker;
@@ -96,13 +97,13 @@ enum Command {
     /// Start, watch and manage training runs
     #[command(subcommand)]
     Run(run::RunCommand),
-    /// Download, compare and verify dataset snapshots
+    /// List, build, download, compare and verify dataset snapshots
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
-    /// List and download published models
+    /// List, tag and download published models
     #[command(subcommand)]
     Model(model::ModelCommand),
-    /// Create, annotate, explain, trace and erase documents
+    /// List, search, show, create, annotate, trace and erase documents
     #[command(subcommand)]
     Document(document::DocumentCommand),
     /// Export annotations, list pending reviews and accept predictions

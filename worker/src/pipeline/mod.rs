@@ -37,9 +37,9 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
         KindSpec::Train { params, base_model } => (params, base_model),
         KindSpec::Evaluate => {
             phases.enter(RunPhase::Evaluate).await?;
-            let metrics = evaluate::extractor::evaluate(deps, &claim.run, &spec).await?;
+            let (metrics, errors) = evaluate::extractor::evaluate(deps, &claim.run, &spec).await?;
             phases.enter(RunPhase::Publish).await?;
-            return publish::publish_metrics(&deps.database, attempt, &metrics).await;
+            return publish::publish_metrics(&deps.database, attempt, &metrics, &errors).await;
         }
     };
 
@@ -56,7 +56,7 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
     let building = dataset::ensure_dataset(deps, &claim, &spec, &scratch);
     let dataset = shutting_down.run_until_cancelled(building).await.ok_or(Interruption::ShuttingDown)??;
     if claim.run.dataset_only {
-        return publish::publish_metrics(&deps.database, attempt, &[]).await;
+        return publish::publish_metrics(&deps.database, attempt, &[], &[]).await;
     }
 
     phases.enter(RunPhase::Train).await?;

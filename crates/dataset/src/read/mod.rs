@@ -16,7 +16,7 @@ use aprendiz_db::Session;
 pub(crate) use example::fixtures;
 pub(crate) use example::{Example, ReviewedField};
 pub(crate) use examples::{Examples, Row};
-pub use predictions::{ReviewedPredictions, reviewed_predictions};
+pub use predictions::{DifferentPrediction, ReviewedPredictions, different_predictions, reviewed_predictions};
 use sqlx::PgConnection;
 use tokio::task::JoinSet;
 

@@ -34,6 +34,11 @@ pub struct ModelVersion {
     /// Model card: kind, fields, main metrics.
     #[schema(value_type = Object)]
     pub card: Value,
+    /// Its tags: keys and values, both texts.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    pub tags: Value,
+    /// Its note.
+    pub note: Option<String>,
     /// When it was published.
     pub created_at: DateTime<Utc>,
 }
@@ -74,7 +79,7 @@ async fn select(
         ModelVersion,
         r#"
         SELECT id AS "id: ModelVersionId", model, number, run_id AS "run_id: RunId", attempt_number, dataset_id AS "dataset_id: DatasetId",
-            object_prefix, manifest_sha256, files, card, created_at
+            object_prefix, manifest_sha256, files, card, tags, note, created_at
         FROM model_versions
         WHERE ($1::text IS NULL OR model = $1)
             AND ($2::int IS NULL OR number = $2)

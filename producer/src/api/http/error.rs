@@ -194,6 +194,7 @@ impl From<RunsError> for ApiError {
             RunsError::WorkerStopped(_) => Self::conflict("worker_stopped", error.to_string()),
             RunsError::WrongState { .. } => Self::conflict("wrong_state", error.to_string()),
             RunsError::IdempotencyMismatch(_) => Self::unprocessable("idempotency_mismatch", error.to_string()),
+            RunsError::InvalidLabel(_) => Self::unprocessable("invalid_label", error.to_string()),
             RunsError::DatasetErased(_) => Self::new(StatusCode::GONE, "dataset_erased", error.to_string()),
             RunsError::LeaseLost { .. } | RunsError::BrokenRow { .. } | RunsError::NoRandomBytes(_) => Self::internal(error),
         }

@@ -13,6 +13,7 @@ pub(crate) mod media;
 pub(crate) mod nul;
 pub(crate) mod operation;
 pub(crate) mod page;
+pub(crate) mod pairs;
 pub(crate) mod precondition;
 pub(crate) mod rejection_log;
 pub(crate) mod request_body;

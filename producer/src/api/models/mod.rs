@@ -1,6 +1,7 @@
 //! Endpoints for published models.
 
 pub(super) mod download;
+mod labels;
 mod list;
 pub(super) mod model_cache;
 mod predict;
@@ -11,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    list::routes()
+    list::routes().merge(labels::routes())
 }
 
 /// Predictions take processor time in proportion to the texts.

@@ -56,7 +56,7 @@ async fn create(
 }
 
 /// The response to a request that created a run, or that repeats such a request.
-pub(super) fn accepted(created: Created) -> Response {
+pub(in crate::api) fn accepted(created: Created) -> Response {
     let location = format!("/v1/training-runs/{}", created.run.id);
     let mut response = (StatusCode::ACCEPTED, Json(created.run)).into_response();
     if let Ok(location) = HeaderValue::from_str(&location) {

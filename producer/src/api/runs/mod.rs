@@ -3,13 +3,16 @@
 mod cancel;
 mod child_runs;
 mod clone;
-mod create;
+pub(super) mod create;
+mod errors;
 pub(super) mod event_hub;
 pub(super) mod events;
 mod explain;
+mod labels;
 mod list;
 pub(super) mod retry;
 mod show;
+mod sort;
 pub(super) mod streamed_event;
 pub(super) mod validation;
 
@@ -27,6 +30,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .merge(child_runs::routes())
         .merge(clone::routes())
         .merge(explain::routes())
+        .merge(errors::routes())
+        .merge(labels::routes())
 }
 
 /// Event streams stay open until the run ends.

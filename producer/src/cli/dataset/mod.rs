@@ -1,5 +1,7 @@
-//! `aprendiz dataset`: download, compare and verify dataset snapshots.
+//! `aprendiz dataset`: list, build, download, compare and verify dataset snapshots.
 
+mod build;
+mod list;
 pub(crate) mod render;
 
 use std::path::PathBuf;
@@ -20,6 +22,10 @@ use crate::cli::terminal::Spinner;
 /// Subcommands of `aprendiz dataset`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DatasetCommand {
+    /// List snapshots, newest first, with the runs that use them
+    List(list::ListArgs),
+    /// Build a snapshot without training
+    Build(build::BuildArgs),
     /// Download a snapshot: Parquet files, JSON lines, dataset card and manifest
     #[command(after_help = "Example:\n  aprendiz dataset download 019aa2c8-6f0e-7000-8000-000000000000 -d ./dataset")]
     Download {
@@ -62,6 +68,8 @@ pub(crate) enum DatasetCommand {
 
 pub(crate) async fn run(client: &Client, command: &DatasetCommand, output: Output) -> Result<(), CliError> {
     match command {
+        DatasetCommand::List(args) => list::run(client, args, output).await,
+        DatasetCommand::Build(args) => build::run(client, args, output).await,
         DatasetCommand::Download { id, dir } => fetch(client, *id, dir.clone(), output).await,
         DatasetCommand::Diff { from, to, limit } => diff(client, *from, *to, *limit, output).await,
         DatasetCommand::Verify { id, files } => verify(client, *id, *files, output).await,

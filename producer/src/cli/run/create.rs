@@ -151,7 +151,7 @@ fn read_json(path: &Path) -> Result<Value, CliError> {
 }
 
 /// Parses document IDs from the argument, or from the file that it names.
-fn parse_documents(argument: &str) -> Result<Vec<String>, CliError> {
+pub(crate) fn parse_documents(argument: &str) -> Result<Vec<String>, CliError> {
     let is_list = argument.split(',').all(|id| id.trim().parse::<Uuid>().is_ok());
     let text = if is_list {
         argument.to_owned()

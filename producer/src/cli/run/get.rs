@@ -12,6 +12,7 @@ use crate::cli::http::Client;
 use crate::cli::run::metric_warnings::metric_warnings;
 use crate::cli::run::metrics_table::{Metric, metrics_table};
 use crate::cli::run::view::RunView;
+use crate::cli::tags::format_tags;
 use crate::cli::terminal::{Output, format_time, table};
 
 #[derive(Debug, Deserialize)]
@@ -58,6 +59,8 @@ fn render(run: &RunView, attempts: &[Attempt], metrics: &[Metric]) -> String {
     ];
     facts.extend(run.parent_run_id.map(|id| ("child of", id.to_string())));
     facts.extend(run.dataset_id.map(|id| ("dataset", id.to_string())));
+    facts.extend(format_tags(&run.tags).map(|tags| ("tags", tags)));
+    facts.extend(run.note.clone().map(|note| ("note", note.replace('\n', "\n           "))));
     facts.extend(run.duration().map(|duration| ("duration", duration)));
     let mut text: String = metric_warnings(metrics).iter().map(|warning| format!("warning: {warning}\n")).collect();
     for (name, value) in facts {

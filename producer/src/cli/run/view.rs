@@ -25,6 +25,10 @@ pub(crate) struct RunView {
     pub(crate) error_code: Option<String>,
     pub(crate) error_text: Option<String>,
     pub(crate) created_by: String,
+    #[serde(default)]
+    pub(crate) tags: Value,
+    #[serde(default)]
+    pub(crate) note: Option<String>,
     pub(crate) parent_run_id: Option<Uuid>,
     pub(crate) model_version: Option<i32>,
     pub(crate) run_after: DateTime<Utc>,

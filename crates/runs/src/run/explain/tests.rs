@@ -44,6 +44,8 @@ fn facts(status: RunStatus) -> RunFacts {
         error_code: None,
         error_text: None,
         created_by: "ana".to_owned(),
+        tags: json!({}),
+        note: None,
         parent_run_id: None,
         model_version: None,
         trace_parent: None,

@@ -1,6 +1,7 @@
 //! Evaluates a linear model: thresholds from out-of-fold scores, then a single pass over the test split.
 
 mod aggregate;
+mod errors;
 mod findings;
 mod model_card;
 mod test_split;
@@ -11,7 +12,7 @@ use std::path::Path;
 use aprendiz_db::Database;
 use aprendiz_evaluation::{FieldReport, ReportOptions, ScoredExample, Threshold, choose_threshold, report};
 use aprendiz_inference::{Model, ThresholdDecision, set_thresholds};
-use aprendiz_runs::AttemptId;
+use aprendiz_runs::{AttemptId, ErrorCollector};
 use aprendiz_training::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -19,10 +20,11 @@ use tokio_util::sync::CancellationToken;
 use crate::blocking::run_blocking;
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::linear::aggregate::aggregate_metrics;
+use crate::pipeline::evaluate::linear::errors::validation_error;
 use crate::pipeline::evaluate::linear::findings::Findings;
 use crate::pipeline::evaluate::linear::test_split::{for_each_line, score_test_split};
 use crate::pipeline::evaluate::trained_model::TrainedModel;
-use crate::pipeline::evaluate::{Evaluation, metrics_from_rows, write_reports};
+use crate::pipeline::evaluate::{Evaluation, add_errors, metrics_from_rows, write_reports};
 use crate::pipeline::run_log::record_log;
 use crate::scratch::Scratch;
 
@@ -41,7 +43,7 @@ pub(crate) async fn evaluate(
     let cancelled = CancellationToken::new();
     let _cancel_on_drop = cancelled.clone().drop_guard();
     let scoring = run_blocking(move || score(&model, &snapshot, &reports, target, &cancelled));
-    let (test, validation, findings) = scoring.await?;
+    let Scores { test, validation, findings, test_errors, validation_errors } = scoring.await?;
     let examples: u64 = test.iter().map(|field| field.examples).sum();
     let read = format!("test split read once: {examples} examples in {} fields", test.len());
     for text in findings.sentences.iter().map(|finding| format!("warning: {finding}")).chain([read]) {
@@ -56,20 +58,27 @@ pub(crate) async fn evaluate(
     for report in &validation {
         metrics.extend(metrics_from_rows("validation", Some(&report.field), report.rows()));
     }
+    let mut errors = Vec::new();
+    metrics.push(add_errors(&mut errors, "test", test_errors));
+    metrics.push(add_errors(&mut errors, "validation", validation_errors));
     let readme = model_card::readme(run, spec, dataset, summary, &test, &findings.sentences);
     write_reports(&scratch.model(), &json!({ "test": test, "validation": validation }), &readme).await?;
-    Ok(Evaluation { metrics, card: model_card::card(run, dataset, summary, &test, &findings.sentences) })
+    Ok(Evaluation { metrics, errors, card: model_card::card(run, dataset, summary, &test, &findings.sentences) })
 }
 
-/// Sets the thresholds of the model, then scores the test split. Returns the reports of test and validation, and findings about the test.
-fn score(
-    model_dir: &Path,
-    snapshot: &Path,
-    reports: &Path,
-    target: f64,
-    cancelled: &CancellationToken,
-) -> Result<(Vec<FieldReport>, Vec<FieldReport>, Findings), Interruption> {
-    let mut out_of_fold = read_scores(&reports.join(OUT_OF_FOLD_FILE), cancelled)?;
+/// What the scored splits give.
+struct Scores {
+    test: Vec<FieldReport>,
+    validation: Vec<FieldReport>,
+    /// About the test split.
+    findings: Findings,
+    test_errors: ErrorCollector,
+    validation_errors: ErrorCollector,
+}
+
+/// Sets the thresholds of the model, then scores the test split.
+fn score(model_dir: &Path, snapshot: &Path, reports: &Path, target: f64, cancelled: &CancellationToken) -> Result<Scores, Interruption> {
+    let mut out_of_fold = read_scores(&reports.join(OUT_OF_FOLD_FILE), cancelled, |_| Ok(()))?;
     let unpublished = Model::load_unpublished(model_dir)?;
     let decisions = unpublished.config().fields.iter().map(|field| {
         let examples = out_of_fold.remove(&field.name).unwrap_or_default();
@@ -81,17 +90,28 @@ fn score(
     });
     set_thresholds(model_dir, &decisions.collect())?;
     let model = Model::load_unpublished(model_dir)?;
-    let validation = read_scores(&reports.join(VALIDATION_FILE), cancelled)?;
-    let test = score_test_split(&model, snapshot, &model_dir.join(PREDICTIONS_FILE), cancelled)?;
+    let (mut test_errors, mut validation_errors) = (ErrorCollector::default(), ErrorCollector::default());
+    let validation = read_scores(&reports.join(VALIDATION_FILE), cancelled, |row| {
+        if let Some(error) = validation_error(&model, row)? {
+            validation_errors.push(error);
+        }
+        Ok(())
+    })?;
+    let test = score_test_split(&model, snapshot, &model_dir.join(PREDICTIONS_FILE), cancelled, &mut test_errors)?;
     let test = field_reports(&model, test);
     let findings = Findings::new(model.config(), &test);
-    Ok((test, field_reports(&model, validation), findings))
+    Ok(Scores { test, validation: field_reports(&model, validation), findings, test_errors, validation_errors })
 }
 
 /// Reads scores written by the training process, by field.
-fn read_scores(path: &Path, cancelled: &CancellationToken) -> Result<BTreeMap<String, Vec<ScoredExample>>, Interruption> {
+fn read_scores(
+    path: &Path,
+    cancelled: &CancellationToken,
+    mut visit: impl FnMut(&ReportRow) -> Result<(), Interruption>,
+) -> Result<BTreeMap<String, Vec<ScoredExample>>, Interruption> {
     let mut fields: BTreeMap<String, Vec<ScoredExample>> = BTreeMap::new();
     for_each_line(path, cancelled, |row: ReportRow| {
+        visit(&row)?;
         fields.entry(row.field.clone()).or_default().push(row.into());
         Ok(())
     })?;
