@@ -3,46 +3,10 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::documents::document::{Document, DocumentCursor, DocumentFilter, DocumentText};
+use crate::documents::document::{Document, DocumentText};
 use crate::documents::metadata::Metadata;
 use crate::error::AnnotationsError;
 use crate::splits::Split;
-
-/// Lists at most `limit` documents by creation time, from the start or after a cursor.
-///
-/// # Errors
-/// When Postgres is unavailable.
-pub async fn list(
-    conn: &mut PgConnection,
-    filter: &DocumentFilter,
-    after: Option<DocumentCursor>,
-    limit: i64,
-) -> Result<Vec<Document>, AnnotationsError> {
-    let documents = sqlx::query_as!(
-        Document,
-        r#"
-        SELECT d.id, d.source, d.project, d.task_id, d.file_name, d.content_type, d.checksum, d.metadata AS "metadata: Metadata",
-               (SELECT s.split FROM document_splits s WHERE s.document_id = d.id ORDER BY s.version DESC LIMIT 1) AS "split: Split",
-               d.created_at, d.updated_at
-        FROM documents d
-        WHERE ($1::text IS NULL OR d.source = $1)
-          AND ($2::text IS NULL OR d.project = $2)
-          AND ($6::text IS NULL OR d.task_id = $6)
-          AND ($3::timestamptz IS NULL OR (d.created_at, d.id) > ($3, $4::uuid))
-        ORDER BY d.created_at, d.id
-        LIMIT $5
-        "#,
-        filter.source,
-        filter.project,
-        after.map(|cursor| cursor.created_at),
-        after.map(|cursor| cursor.id),
-        limit,
-        filter.task_id,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(documents)
-}
 
 /// Returns a document with its latest text; `None` for an unknown id.
 ///

@@ -3,8 +3,11 @@
 mod create;
 mod erase;
 pub(super) mod erased;
+mod filter;
 mod lineage;
 mod list;
+mod overview;
+mod search;
 mod split;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -12,7 +15,12 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(list::routes()).merge(create::routes()).merge(split::routes())
+    OpenApiRouter::new()
+        .merge(list::routes())
+        .merge(search::routes())
+        .merge(overview::routes())
+        .merge(create::routes())
+        .merge(split::routes())
 }
 
 /// Indexing reads all documents, lineage reads all snapshots, and an erasure waits for running imports.

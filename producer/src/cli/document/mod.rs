@@ -1,10 +1,14 @@
-//! `aprendiz document`: create, annotate, explain, trace and erase documents.
+//! `aprendiz document`: list, search, show, create, annotate, explain, trace and erase documents.
 
 mod annotate;
 mod create;
+mod get;
 mod history;
 mod lease;
+mod list;
+mod name;
 mod resolve;
+mod search;
 
 pub(crate) use self::history::format_value;
 
@@ -22,6 +26,21 @@ use crate::cli::terminal::{Output, table};
 /// Subcommands of `aprendiz document`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DocumentCommand {
+    /// List documents, oldest first
+    List(list::ListArgs),
+    /// Show the fields, split, near-duplicates and versions of a document
+    #[command(
+        after_help = "Examples:\n  aprendiz document get label-studio/7/302\n  aprendiz document get 019aa2c8-6f0e-7000-8000-000000000000 -o json"
+    )]
+    Get {
+        /// Document ID or SOURCE/PROJECT/TASK
+        document: String,
+    },
+    /// Print the text of a document
+    #[command(disable_version_flag = true)]
+    Text(get::TextArgs),
+    /// Search names and metadata, or texts
+    Search(search::SearchArgs),
     /// Explain the split of a document and list its near-duplicates
     #[command(
         after_help = "Examples:\n  aprendiz document explain 019aa2c8-6f0e-7000-8000-000000000000\n  aprendiz document explain label-studio/7/302"
@@ -65,6 +84,10 @@ pub(crate) enum DocumentCommand {
 
 pub(crate) async fn run(client: &Client, command: &DocumentCommand, output: Output) -> Result<(), CliError> {
     match command {
+        DocumentCommand::List(args) => list::run(client, args, output).await,
+        DocumentCommand::Get { document } => get::run(client, document, output).await,
+        DocumentCommand::Text(args) => get::print_document_text(client, args, output).await,
+        DocumentCommand::Search(args) => search::run(client, args, output).await,
         DocumentCommand::Explain { document } => explain(client, document, output).await,
         DocumentCommand::Annotate(args) => annotate::run(client, args, output).await,
         DocumentCommand::History(args) => history::run(client, args, output).await,

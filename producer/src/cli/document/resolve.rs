@@ -21,7 +21,7 @@ pub(super) async fn resolve_id(client: &Client, document: &str) -> Result<String
     let page: Value = client.json(request).await?;
     match page["items"][0]["id"].as_str() {
         Some(id) => Ok(id.to_owned()),
-        None => Err(CliError::Refused(format!("document {document} not found: GET {}v1/documents lists documents", client.base_url()))),
+        None => Err(CliError::Refused(format!("document {document} not found: `aprendiz document list` lists documents"))),
     }
 }
 
