@@ -3,6 +3,7 @@
 mod errors;
 mod event_stream;
 mod interruption;
+mod lookups;
 mod phases;
 mod repeated_requests;
 mod resume;
