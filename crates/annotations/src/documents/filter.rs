@@ -20,7 +20,7 @@ pub struct DocumentFilter {
     pub split: Option<Split>,
     /// Whether a field, or the field `field`, is reviewed.
     pub reviewed: Option<bool>,
-    /// Only documents with a prediction or a review of this field.
+    /// Only documents with a prediction or a review of this field; with `reviewed`, only the field that is meant there.
     pub field: Option<String>,
     /// Only documents in which a field, or the field `field`, has this accepted value; empty = "no value".
     pub value: Option<String>,

@@ -77,7 +77,7 @@ pub(super) async fn load_matching(
           )
           AND ($8::split IS NULL
                OR (SELECT s.split FROM document_splits s WHERE s.document_id = d.id ORDER BY s.version DESC LIMIT 1) = $8)
-          AND (($9::text IS NULL AND $10::text IS NULL AND $11::review_status IS NULL) OR EXISTS (
+          AND ((($9::text IS NULL OR $12::bool IS NOT NULL) AND $10::text IS NULL AND $11::review_status IS NULL) OR EXISTS (
               SELECT FROM annotations a
               WHERE a.document_id = d.id
                 AND ($9::text IS NULL OR a.field = $9)

@@ -150,12 +150,14 @@ async fn every_filter_selects_its_documents() {
         let text = |value: &str| Some(value.to_owned());
         let pair = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
         let cases: Vec<(DocumentFilter, &[&str])> = vec![
-            (DocumentFilter { field: text("kind"), ..DocumentFilter::default() }, &["1"]),
+            // a review that leaves a field out is the answer that it has no value
+            (DocumentFilter { field: text("kind"), ..DocumentFilter::default() }, &["1", "2", "5"]),
+            (DocumentFilter { field: text("kind"), value: text(""), ..DocumentFilter::default() }, &["2", "5"]),
             (DocumentFilter { field: text("law"), value: text("Texas"), ..DocumentFilter::default() }, &["1", "5"]),
             (DocumentFilter { value: text("Sale"), ..DocumentFilter::default() }, &["1"]),
             (DocumentFilter { status: Some(ReviewStatus::Unreviewed), ..DocumentFilter::default() }, &["4"]),
             (DocumentFilter { reviewed: Some(true), ..DocumentFilter::default() }, &["1", "2", "5"]),
-            (DocumentFilter { reviewed: Some(false), field: text("kind"), ..DocumentFilter::default() }, &[]),
+            (DocumentFilter { reviewed: Some(false), field: text("kind"), ..DocumentFilter::default() }, &["3", "4"]),
             (DocumentFilter { reviewed: Some(false), ..DocumentFilter::default() }, &["3", "4"]),
             (DocumentFilter { metadata: pair("pages", "3"), ..DocumentFilter::default() }, &["4"]),
             (DocumentFilter { metadata: pair("client", "Bolt"), project: text("1"), ..DocumentFilter::default() }, &["2", "4"]),

@@ -1,6 +1,7 @@
 //! Wrong predictions of runs: recorded by the attempt that completes the run, filtered, sorted, paged.
 
 use aprendiz_db::AdvisoryLock;
+use aprendiz_run_spec::RunKind;
 use aprendiz_runs::{
     AttemptId, ERRORS_METRIC, ErrorFilter, ErrorOrder, NewMetric, NewRunError, RunErrorRow, RunsError, count_errors, list_errors, publish,
     record_errors,
@@ -47,7 +48,8 @@ async fn read_all(fixture: &Fixture, attempt: AttemptId, filter: impl Fn() -> Er
 #[tokio::test]
 async fn errors_are_paged_by_confidence_or_loss_without_gaps() {
     let fixture = Fixture::new().await;
-    let attempt = fixture.running().await;
+    let run = fixture.create_run_with(|spec| spec.kind = RunKind::Evaluate).await;
+    let attempt = fixture.claim_run(run).await;
     let mut documents = Vec::new();
     for _ in 0..5 {
         documents.push(fixture.document().await);
@@ -83,12 +85,12 @@ async fn errors_are_paged_by_confidence_or_loss_without_gaps() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_lost_its_lease_records_nothing() {
+async fn an_attempt_that_does_not_own_the_run_records_nothing() {
     let fixture = Fixture::new().await;
     let attempt = fixture.running().await;
-    fixture.expire(attempt).await;
     let errors = [error(fixture.document().await, "law", &["Utah"], None, None)];
-    let lost = record_errors(&mut *fixture.conn().await, attempt, &errors).await.unwrap_err();
+    let other = AttemptId { number: attempt.number + 1, ..attempt };
+    let lost = record_errors(&mut *fixture.conn().await, other, &errors).await.unwrap_err();
     assert!(matches!(lost, RunsError::LeaseLost { .. }), "{lost}");
     assert_eq!(fixture.number("SELECT count(*) FROM run_errors").await, 0);
     assert!(count_errors(&mut *fixture.conn().await, attempt.run_id).await.unwrap().is_empty());

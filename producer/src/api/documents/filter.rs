@@ -25,7 +25,7 @@ pub(super) struct ListQuery {
     split: Option<Split>,
     /// Whether a field is reviewed, or the one in `field`
     reviewed: Option<bool>,
-    /// Only documents with a prediction or a review of this field
+    /// Only documents with a prediction or a review of this field; with `reviewed`, only the field that is meant there
     field: Option<String>,
     /// Only documents in which a field, or the one in `field`, has this accepted value; empty = no value
     value: Option<String>,

@@ -68,8 +68,8 @@ fn erasure_removes_the_content_and_keeps_the_hashes() {
             corpus,
             format!(
                 "INSERT INTO run_errors (run_id, attempt_number, split, field, document_id, gold, predicted)
-                 SELECT run_id, 1, 'test', 'law', '{document}', '{{zebra}}', '{{}}' FROM model_versions
-                 UNION ALL SELECT run_id, 1, 'test', 'law', '{other}', '{{Utah}}', '{{}}' FROM model_versions"
+                 SELECT run_id, 1, 'test', 'law', '{document}'::uuid, '{{zebra}}'::text[], '{{}}'::text[] FROM model_versions
+                 UNION ALL SELECT run_id, 1, 'test', 'law', '{other}'::uuid, '{{Utah}}'::text[], '{{}}'::text[] FROM model_versions"
             ),
         )
         .await;
