@@ -45,6 +45,9 @@ run_logged() {
     while [[ $# -gt 0 && $1 != -- ]]; do options+=("$1"); shift; done
     [[ $# -eq 0 ]] || shift
     started=$(now_ms)
+    # tests without the program or the data that they need add a line to this file
+    export APRENDIZ_SKIPPED_FILE=$logs/$(basename "$log" .log).skipped
+    rm -f "$APRENDIZ_SKIPPED_FILE"
     [[ ! -t 1 ]] || export CARGO_TERM_COLOR=always
     if cargo nextest --version >/dev/null 2>&1; then
         cargo nextest run --no-fail-fast "${options[@]}" "$@" 2>&1 | tee "$log" || status=$?
@@ -52,8 +55,16 @@ run_logged() {
         cargo test --no-fail-fast "${options[@]}" "$@" 2>&1 | tee "$log" || status=$?
     fi
     took "$title" "$started"
+    list_skipped "$APRENDIZ_SKIPPED_FILE"
     test_summary "$log" "$status"
     return "$status"
+}
+
+# list_skipped FILE: the tests that counted as passed and tested nothing.
+list_skipped() {
+    [[ -s $1 ]] || return 0
+    say "── $(wc -l <"$1") tests counted as passed and tested nothing"
+    sed 's/^SKIPPED: /  /' "$1" | sort
 }
 
 # test_summary LOG STATUS: the slowest tests, the failed ones with the line of the log where their output begins, and as the last
@@ -94,7 +105,7 @@ faults() {
     need_rust
     step "build" build_workspace --bins --examples
     command -v ip >/dev/null || install_packages iproute2
-    command -v pgbouncer >/dev/null || install_packages pgbouncer
+    need_programs "${test_services[@]}"
     [[ -e /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 ]] || install_packages faketime
     services_up
     say "── faults"
@@ -107,6 +118,7 @@ faults() {
 
 chaos() {
     need_rust
+    [[ " $* " != *" --pooler "* ]] || need_programs pgbouncer
     step "build" build_workspace --bins --examples
     services_up
     "$(target_folder)/debug/aprendiz-chaos" "$@"

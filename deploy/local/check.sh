@@ -72,6 +72,32 @@ check_words() {
 # Module cycles, without the services that other tests need.
 check_cycles() { SQLX_OFFLINE=true cargo test --quiet --locked --workspace --test module_cycles; }
 
+# The first Python with a YAML parser: the installed one, or that of ./dev contract --install.
+python_with_yaml() {
+    local python
+    for python in python3 "$state/contract/venv/bin/python"; do
+        if "$python" -c 'import yaml' 2>/dev/null; then printf '%s' "$python"; return 0; fi
+    done
+    return 1
+}
+
+# The ingress is an Ingress, and its annotations are strings, as Kubernetes demands.
+check_ingress() {
+    "$1" - "$root/deploy/proxy/ingress.yaml" <<'PYTHON'
+import sys, yaml
+with open(sys.argv[1]) as file:
+    ingress = yaml.safe_load(file)
+assert (ingress["apiVersion"], ingress["kind"]) == ("networking.k8s.io/v1", "Ingress"), ingress
+wrong = {name: value for name, value in ingress["metadata"]["annotations"].items() if not isinstance(value, str)}
+assert not wrong, f"annotations that are not strings: {wrong}"
+hosts = {host for entry in ingress["spec"]["tls"] for host in entry["hosts"]}
+for rule in ingress["spec"]["rules"]:
+    assert rule["host"] in hosts, f"no certificate for {rule['host']}"
+    for path in rule["http"]["paths"]:
+        assert path["pathType"] in ("Prefix", "Exact") and path["backend"]["service"]["port"]["number"], path
+PYTHON
+}
+
 # check_tool TOOL COMMAND...: runs a check if its tool is installed.
 check_tool() {
     local tool=$1
@@ -84,12 +110,17 @@ check_tool() {
 }
 
 check() {
-    local started
+    local started python
     started=$(now_ms)
     database_up
     check_step "format" cargo fmt --all --check
     check_step "scripts" check_scripts
     check_step "words" check_words
+    if python=$(python_with_yaml); then
+        check_step "ingress" check_ingress "$python"
+    else
+        say "── ingress: skipped, because no Python with PyYAML is installed"
+    fi
     check_step "migrations up, down, up" check_migrations
     check_step "lints" check_lints
     check_step "module cycles" check_cycles

@@ -104,7 +104,7 @@ contract_data() {
     "$bin/aprendiz-sample" contracts --documents 200 --seed 7 --out "$contract/sample.json.gz" >/dev/null
     "$bin/aprendiz" import "$contract/sample.json.gz" >/dev/null
     printf '%s' '[null, 0, {"id": 1, "data": {}}]' | contract_api /v1/imports -o /dev/null --data-binary @-
-    "$bin/aprendiz" run create --model contracts --kind linear --fields contract_type,managed_by --watch >/dev/null
+    "$bin/aprendiz" run create --model contracts --kind linear --fields contract_type,managed_by --wait >/dev/null
 }
 
 # contract_value STATEMENT: one value of the database.

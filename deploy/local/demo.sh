@@ -75,6 +75,8 @@ demo_key() {
         return 0
     fi
     local created
+    # a key whose secret is lost: active keys have different names
+    "$aprendiz" api-key revoke demo >/dev/null 2>&1 || true
     created=$("$aprendiz" -o json api-key create --name demo --role admin) || die "failed: aprendiz api-key create"
     remember API_KEY "$(sed -n 's/.*"key": *"\([^"]*\)".*/\1/p' <<<"$created")"
     [[ -n $API_KEY ]] || die "aprendiz api-key create printed no key"
@@ -84,7 +86,7 @@ demo_key() {
 demo_train() {
     local before
     before=$(latest_run)
-    demo_run run create --model contracts --kind linear --fields "$demo_fields" --watch
+    demo_run run create --model contracts --kind linear --fields "$demo_fields" --wait
     run_id=$(latest_run)
     [[ -n $run_id && $run_id != "$before" ]] || die "no new training run was created"
 }
@@ -126,7 +128,7 @@ demo_train_encoder() {
  "data": {"fields": ["contract_type"], "pairs": {"per_label": 8, "max_chars": 400}},
  "params": {"max_length": 64, "evaluation_documents": 60}}
 JSON
-    demo_run run create --spec "$spec" --watch
+    demo_run run create --spec "$spec" --wait
 }
 
 demo_summary() {

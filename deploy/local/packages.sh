@@ -33,6 +33,26 @@ need_rust() {
     command -v cc >/dev/null || install_packages gcc libc6-dev
 }
 
+# Programs that some tests need and others do not: proxies and a pooler. Debian installs nginx and PgBouncer where only root looks.
+test_services=(nginx caddy pgbouncer)
+
+has_program() { command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 ]]; }
+
+# need_programs NAME...: installs the missing ones; each package has the name of its program.
+need_programs() {
+    local program
+    local -a missing=()
+    for program in "$@"; do has_program "$program" || missing+=("$program"); done
+    ((${#missing[@]} == 0)) || install_packages "${missing[@]}"
+    for program in "$@"; do has_program "$program" || die "$program is required: put it on PATH"; done
+}
+
+# ./dev packages: installs what all tests together need.
+install_test_services() {
+    need_programs "${test_services[@]}"
+    say "installed: ${test_services[*]}"
+}
+
 need_curl() { command -v curl >/dev/null || install_packages curl ca-certificates; }
 
 as_root() {
@@ -53,7 +73,7 @@ install_packages() {
 }
 
 apt_install() {
-    local conf=/etc/postgresql-common/createcluster.conf policy=/usr/sbin/policy-rc.d status=0
+    local conf=/etc/postgresql-common/createcluster.conf policy=/usr/sbin/policy-rc.d status=0 service
     local -a apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120)
     as_root "${apt[@]}" update >"$logs/apt.log" 2>&1 || warn "apt-get update failed, using the existing package lists"
     # 101 = "not allowed to start"; an existing file is restored afterwards
@@ -65,10 +85,12 @@ apt_install() {
     fi
     as_root "${apt[@]}" install --no-install-recommends "$@" >>"$logs/apt.log" 2>&1 || status=$?
     as_root sh -c "[ ! -e $conf.aprendiz ] || mv $conf.aprendiz $conf; rm -f $policy; [ ! -e $policy.aprendiz ] || mv $policy.aprendiz $policy"
-    if [[ " $* " == *" redis-server "* ]]; then
+    for service in redis-server nginx caddy pgbouncer; do
         # it was not installed before, so it must not start at boot
-        as_root update-rc.d redis-server disable >>"$logs/apt.log" 2>&1 || true
-    fi
+        [[ " $* " != *" $service "* ]] || as_root update-rc.d "$service" disable >>"$logs/apt.log" 2>&1 || true
+        [[ " $* " != *" $service "* ]] || ! command -v systemctl >/dev/null \
+            || as_root systemctl --no-reload disable "$service" >>"$logs/apt.log" 2>&1 || true
+    done
     if ((status != 0)); then
         show_log "$logs/apt.log"
         die "apt-get could not install: $*"

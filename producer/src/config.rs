@@ -1,18 +1,16 @@
-//! Configuration of the server beyond what both binaries read, and the command-line flags that have an environment variable.
+//! Configuration of the server beyond what both binaries read.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use aprendiz_annotations::SplitRatios;
 use aprendiz_artifacts::StoreConfig;
 use aprendiz_config::{DatabaseConfig, Environment};
 use aprendiz_queue::QueueConfig;
 use aprendiz_run_spec::ModelName;
 use axum::http::HeaderValue;
-use clap::Args;
-use secrecy::SecretString;
 
 use crate::limits::settings::{ClientLimits, MAX_BYTES};
 
@@ -69,34 +67,6 @@ pub(crate) struct ApiConfig {
     pub(crate) model_cache_size: usize,
     /// Limits on clients that are slow or many.
     pub(crate) clients: ClientLimits,
-}
-
-/// URL and API key; flags of every command that is a client of the API.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ClientArgs {
-    /// URL of the API
-    #[arg(long, env = "APRENDIZ_URL", default_value = "http://127.0.0.1:8080", global = true, value_name = "URL")]
-    pub(crate) url: String,
-    /// API key; prefer APRENDIZ_API_KEY or APRENDIZ_API_KEY_FILE over the command line
-    #[arg(long, env = "APRENDIZ_API_KEY", global = true, hide_env_values = true, value_name = "KEY")]
-    pub(crate) api_key: Option<String>,
-    /// File that contains the API key
-    #[arg(long, env = "APRENDIZ_API_KEY_FILE", global = true, value_name = "FILE")]
-    pub(crate) api_key_file: Option<PathBuf>,
-}
-
-impl ClientArgs {
-    /// The API key from the flag, the variable or the file.
-    pub(crate) fn key(&self) -> Result<Option<SecretString>> {
-        let key = match (&self.api_key, &self.api_key_file) {
-            (Some(key), _) => Some(key.clone()),
-            (None, Some(path)) => {
-                Some(std::fs::read_to_string(path).with_context(|| format!("APRENDIZ_API_KEY_FILE: cannot read {}", path.display()))?)
-            }
-            (None, None) => None,
-        };
-        Ok(key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).map(SecretString::from))
-    }
 }
 
 impl ServerConfig {

@@ -6,18 +6,18 @@ mod config;
 mod connection;
 mod database;
 mod limits;
+#[cfg(test)]
+mod message_tests;
 mod server;
 
 use std::process::ExitCode;
-
-use clap::Parser as _;
 
 /// Returns freed memory of large texts to the system, which the default allocator keeps in the arenas of many threads.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = cli::parse();
     // One crypto provider for every TLS connection of the process. Installing fails only if one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

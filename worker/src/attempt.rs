@@ -18,6 +18,23 @@ use crate::shutdown::Shutdown;
 const RECORD_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 const SHUTDOWN_RECORD_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Why the outcome of an attempt is not recorded.
+#[derive(Debug, thiserror::Error)]
+enum RecordError {
+    /// Postgres did not execute the transaction, or the attempt no longer owns its run.
+    #[error(transparent)]
+    Runs(#[from] RunsError),
+    /// Postgres does not answer.
+    #[error("the database did not answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+}
+
+impl RecordError {
+    const fn is_lease_lost(&self) -> bool {
+        matches!(self, Self::Runs(RunsError::LeaseLost { .. }))
+    }
+}
+
 /// How an attempt ended.
 enum AttemptOutcome {
     Succeeded,
@@ -52,7 +69,6 @@ pub(crate) async fn execute(deps: &Deps, claim: Claim, claimed_at: Instant, shut
             AttemptOutcome::Failed(Failure { code: "worker_panicked".to_owned(), text, retryable: true })
         });
         if matches!(outcome, AttemptOutcome::LeaseLost) {
-            // before recording, which waits for the database for up to the time of a lease
             tracing::warn!("the lease has expired: the work of the attempt is stopped and its training process is killed");
         }
         let recorded = record(deps, attempt, &outcome).await;
@@ -61,9 +77,8 @@ pub(crate) async fn execute(deps: &Deps, claim: Claim, claimed_at: Instant, shut
         metrics::counter!("aprendiz_worker_attempts_total", "kind" => kind.as_str(), "outcome" => label).increment(1);
         match (&outcome, recorded) {
             (AttemptOutcome::Succeeded, _) => tracing::info!(seconds, "run succeeded"),
-            (AttemptOutcome::LeaseLost, _) | (_, Err(RunsError::LeaseLost { .. })) => {
-                tracing::warn!(seconds, "lease lost, abandoning the attempt");
-            }
+            (AttemptOutcome::LeaseLost, _) => tracing::warn!(seconds, "lease lost, abandoning the attempt"),
+            (_, Err(error)) if error.is_lease_lost() => tracing::warn!(seconds, "lease lost, abandoning the attempt"),
             (_, Err(error)) => {
                 tracing::error!(%error, "cannot record the outcome of the attempt: the run is requeued when its lease expires");
             }
@@ -89,9 +104,10 @@ async fn run_pipeline(deps: &Deps, claim: Claim, shutdown: &Shutdown, claimed_at
         result = pipeline::run(deps, claim, shutdown.shutting_down()) => match result {
             Ok(()) => AttemptOutcome::Succeeded,
             Err(Interruption::LeaseLost) => AttemptOutcome::LeaseLost,
+            Err(Interruption::CancelRequested) => AttemptOutcome::CancelRequested,
             Err(Interruption::ShuttingDown) => AttemptOutcome::ShuttingDown,
             Err(Interruption::AwaitingDataset) => AttemptOutcome::AwaitingDataset,
-            Err(Interruption::DatabaseRetry(text)) => {
+            Err(Interruption::DatabaseRetry { text, .. }) => {
                 AttemptOutcome::Failed(Failure { code: "database".to_owned(), text, retryable: true })
             }
             Err(Interruption::Failed(failure)) => AttemptOutcome::Failed(failure),
@@ -111,9 +127,10 @@ async fn grace_period_end(deps: &Deps, shutdown: &Shutdown) {
 }
 
 /// The outcome as a metric label.
-fn outcome_label(outcome: &AttemptOutcome, recorded: &Result<(), RunsError>) -> &'static str {
+fn outcome_label(outcome: &AttemptOutcome, recorded: &Result<(), RecordError>) -> &'static str {
     match (outcome, recorded) {
-        (AttemptOutcome::LeaseLost, _) | (_, Err(RunsError::LeaseLost { .. })) => "lost",
+        (AttemptOutcome::LeaseLost, _) => "lost",
+        (_, Err(error)) if error.is_lease_lost() => "lost",
         (_, Err(_)) => "unrecorded",
         (AttemptOutcome::Succeeded, Ok(())) => "succeeded",
         (AttemptOutcome::CancelRequested, Ok(())) => "cancelled",
@@ -123,7 +140,7 @@ fn outcome_label(outcome: &AttemptOutcome, recorded: &Result<(), RunsError>) -> 
 }
 
 /// Records the outcome, retrying while the lease may still hold.
-async fn record(deps: &Deps, attempt: AttemptId, outcome: &AttemptOutcome) -> Result<(), RunsError> {
+async fn record(deps: &Deps, attempt: AttemptId, outcome: &AttemptOutcome) -> Result<(), RecordError> {
     // a worker that shuts down does not wait for an unavailable database: the run is requeued when its lease expires
     let limit = match outcome {
         AttemptOutcome::ShuttingDown => SHUTDOWN_RECORD_TIMEOUT.min(deps.config.lease),
@@ -135,24 +152,17 @@ async fn record(deps: &Deps, attempt: AttemptId, outcome: &AttemptOutcome) -> Re
         let remaining = deadline.saturating_duration_since(Instant::now()).max(RECORD_RETRY_INTERVAL);
         match timeout(remaining, record_once(deps, attempt, outcome)).await {
             Ok(Err(error)) if error.is_retryable() && Instant::now() < deadline => tokio::time::sleep(RECORD_RETRY_INTERVAL).await,
-            Ok(result) => return result,
-            Err(_) => return Err(RunsError::Database(sqlx::Error::PoolTimedOut)),
+            Ok(result) => return Ok(result?),
+            Err(_) => return Err(RecordError::TimedOut(limit)),
         }
     }
 }
 
 async fn record_once(deps: &Deps, attempt: AttemptId, outcome: &AttemptOutcome) -> Result<(), RunsError> {
     match outcome {
-        AttemptOutcome::Succeeded | AttemptOutcome::AwaitingDataset => Ok(()),
-        // publication also reports a lost lease when a cancellation came first: the run then still has to be cancelled
-        AttemptOutcome::LeaseLost | AttemptOutcome::CancelRequested => {
-            let mut tx = deps.database.begin().await?;
-            if !aprendiz_runs::cancel_was_requested(&mut tx, attempt).await? {
-                return Err(RunsError::LeaseLost { run_id: attempt.run_id, number: attempt.number });
-            }
-            cancel_attempt(&mut tx, attempt).await?;
-            Ok(tx.commit().await?)
-        }
+        // an attempt without its lease must not write anything
+        AttemptOutcome::Succeeded | AttemptOutcome::AwaitingDataset | AttemptOutcome::LeaseLost => Ok(()),
+        AttemptOutcome::CancelRequested => in_transaction!(deps.database, tx => cancel_attempt(&mut tx, attempt)).await,
         AttemptOutcome::ShuttingDown => in_transaction!(deps.database, tx => release_attempt(&mut tx, attempt)).await,
         AttemptOutcome::Failed(failure) => {
             // the jitter in [0, 1) spreads retries over time

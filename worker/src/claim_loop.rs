@@ -31,7 +31,7 @@ pub(crate) async fn serve(context: Arc<WorkerContext>, shutdown: Shutdown, probe
     let heartbeat = background.spawn({
         let (context, shutdown, end) = (Arc::clone(&context), shutdown.clone(), end.clone());
         async move {
-            let heartbeats = send_heartbeats(&context.deps.database, context.id, &context.health, &shutdown);
+            let heartbeats = send_heartbeats(&context.deps.database, &context.deps.config, context.id, &context.health, &shutdown);
             end.run_until_cancelled(heartbeats).await.unwrap_or_default();
         }
     });

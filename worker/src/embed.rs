@@ -25,6 +25,7 @@ const MAX_BUFFERED_BYTES: usize = 8 << 20;
 Each input line is a JSON object with a `text`. The output has the same lines in the same order, with `embedding` instead of `text`.
 With --plain, each input line is a text, and each output line has its number as `line`.
 
+Examples:
   aprendiz-worker embed --model ./contracts-encoder texts.jsonl > vectors.jsonl
   printf 'governed by the laws of Texas\\n' | aprendiz-worker embed --model ./contracts-encoder --plain -")]
 pub(crate) struct EmbedArgs {

@@ -3,19 +3,23 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use aprendiz_db::Database;
+use aprendiz_db::{Database, run_blocking};
 use aprendiz_queue::RedisFault;
-use aprendiz_runs::{RunsError, WorkerCommand, WorkerId, heartbeat_worker};
+use aprendiz_runs::{RunsError, WorkerCommand, WorkerId, WorkerReport, heartbeat_worker};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::config::WorkerConfig;
+use crate::host_info;
 use crate::retry::in_transaction;
 use crate::shutdown::Shutdown;
 
 /// Time between heartbeats, and so the delay until an operator command takes effect.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Number of heartbeats with the same report about disk and base models.
+const HEARTBEATS_PER_REPORT: u32 = 10;
 
 /// Health of this process, as shown by the probes.
 #[derive(Debug)]
@@ -72,10 +76,23 @@ impl WorkerHealth {
 }
 
 /// Sends heartbeats until the future is dropped and carries out the commands they return.
-pub(crate) async fn send_heartbeats(database: &Database, worker: WorkerId, health: &WorkerHealth, shutdown: &Shutdown) {
+pub(crate) async fn send_heartbeats(
+    database: &Database,
+    config: &WorkerConfig,
+    worker: WorkerId,
+    health: &WorkerHealth,
+    shutdown: &Shutdown,
+) {
     let mut draining = false;
-    loop {
-        match tokio::time::timeout(HEARTBEAT_TIMEOUT, send_heartbeat(database, worker, health.queue() == QueueState::Listening)).await {
+    let mut report = WorkerReport::default();
+    for number in (0..HEARTBEATS_PER_REPORT).cycle() {
+        if number == 0 {
+            let (scratch, caches) = (config.scratch.clone(), config.base_models.clone());
+            (report.scratch_free_bytes, report.base_models) =
+                run_blocking(move || (host_info::free_bytes(&scratch), host_info::base_models(&caches))).await;
+        }
+        report.listening = health.queue() == QueueState::Listening;
+        match tokio::time::timeout(HEARTBEAT_TIMEOUT, send_heartbeat(database, worker, &report)).await {
             Ok(Ok(command)) => {
                 health.last_heartbeat.send_replace(Some(Instant::now()));
                 if command != WorkerCommand::Continue && !std::mem::replace(&mut draining, true) {
@@ -94,6 +111,6 @@ pub(crate) async fn send_heartbeats(database: &Database, worker: WorkerId, healt
     }
 }
 
-async fn send_heartbeat(database: &Database, worker: WorkerId, listening: bool) -> Result<WorkerCommand, RunsError> {
-    in_transaction!(database, tx => heartbeat_worker(&mut tx, worker, listening)).await
+async fn send_heartbeat(database: &Database, worker: WorkerId, report: &WorkerReport) -> Result<WorkerCommand, RunsError> {
+    in_transaction!(database, tx => heartbeat_worker(&mut tx, worker, report)).await
 }

@@ -1,4 +1,11 @@
-//! Host name and memory of this machine, as shown to operators.
+//! Host name, memory, disk and base models of this machine, as shown to operators.
+
+use std::path::Path;
+
+use aprendiz_encoder::BaseModelCaches;
+
+/// Maximum number of base models in a report.
+const MAX_BASE_MODELS: usize = 100;
 
 /// Host name.
 pub(crate) fn host_name() -> String {
@@ -15,6 +22,17 @@ pub(crate) fn memory_bytes() -> Option<i64> {
     }
 }
 
+/// Free space for this process on the file system of a folder, in bytes.
+pub(crate) fn free_bytes(folder: &Path) -> Option<i64> {
+    let file_system = rustix::fs::statvfs(folder).ok()?;
+    i64::try_from(file_system.f_bavail.saturating_mul(file_system.f_frsize)).ok()
+}
+
+/// Names of the base models on this host.
+pub(crate) fn base_models(caches: &BaseModelCaches) -> Vec<String> {
+    caches.installed(MAX_BASE_MODELS)
+}
+
 /// The `MemTotal` of `/proc/meminfo` in bytes.
 fn parse_total(meminfo: &str) -> Option<i64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -25,6 +43,12 @@ fn parse_total(meminfo: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn free_space_is_reported_for_folders_that_exist() {
+        assert!(free_bytes(Path::new("/")).is_some_and(|bytes| bytes > 0));
+        assert_eq!(free_bytes(Path::new("/nowhere")), None);
+    }
 
     #[test]
     fn total_memory_is_parsed_in_bytes() {

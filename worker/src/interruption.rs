@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use aprendiz_db::missing_privilege;
+use aprendiz_db::{RetryReason, missing_privilege};
 use aprendiz_runs::{Failure, RunsError};
 
 /// Why the pipeline stopped before publication.
@@ -11,13 +11,15 @@ use aprendiz_runs::{Failure, RunsError};
 pub(crate) enum Interruption {
     /// The attempt no longer owns the run and must not write anything, anywhere.
     LeaseLost,
+    /// Cancellation of the run was requested.
+    CancelRequested,
     /// The worker shuts down: progress is saved where possible, and the run is to be released.
     ShuttingDown,
     /// Another run builds the dataset: this attempt has been released already.
     AwaitingDataset,
     /// Postgres is unreachable, or aborted the transaction because of a concurrent one. `retry_on_outage!` repeats; elsewhere the attempt fails and the
     /// run is retried.
-    DatabaseRetry(String),
+    DatabaseRetry { reason: RetryReason, text: String },
     /// The attempt failed.
     Failed(Failure),
 }
@@ -51,9 +53,12 @@ impl From<RunsError> for Interruption {
         {
             return Self::permanent("database_privilege", text);
         }
+        if let Some(reason) = error.retry_reason() {
+            return Self::DatabaseRetry { reason, text: error.to_string() };
+        }
         match error {
             RunsError::LeaseLost { .. } => Self::LeaseLost,
-            error if error.must_be_repeated() => Self::DatabaseRetry(error.to_string()),
+            RunsError::CancelRequested { .. } => Self::CancelRequested,
             RunsError::DatasetErased(_) => Self::retryable("dataset_erased", error.to_string()),
             error if error.is_retryable() => Self::retryable("database", error.to_string()),
             error => Self::broken_state(error),
@@ -74,12 +79,12 @@ impl From<aprendiz_dataset::DatasetError> for Interruption {
         {
             return Self::permanent("database_privilege", text);
         }
-        match error {
-            aprendiz_dataset::DatasetError::Database(error) if aprendiz_db::retry_reason(&error).is_some() => {
-                Self::DatabaseRetry(error.to_string())
-            }
-            error => Self::Failed(Failure { code: error.code().to_owned(), text: error.to_string(), retryable: error.is_retryable() }),
+        if let aprendiz_dataset::DatasetError::Database(database) = &error
+            && let Some(reason) = aprendiz_db::retry_reason(database)
+        {
+            return Self::DatabaseRetry { reason, text: database.to_string() };
         }
+        Self::Failed(Failure { code: error.code().to_owned(), text: error.to_string(), retryable: error.is_retryable() })
     }
 }
 

@@ -1,7 +1,6 @@
 //! `aprendiz-worker`: claims training runs and executes them.
 
 mod attempt;
-mod blocking;
 mod child;
 mod claim_loop;
 mod cli;

@@ -16,11 +16,11 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::blocking::run_blocking;
 use crate::context::WorkerContext;
 use crate::heartbeat::QueueState;
 use crate::scratch;
 use crate::shutdown::Shutdown;
+use aprendiz_db::run_blocking;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// An older last heartbeat means that the process starves or the database is unavailable.

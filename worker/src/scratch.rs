@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aprendiz_db::BlockingDrop;
 use aprendiz_runs::AttemptId;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
@@ -22,12 +23,17 @@ const UNLOCKED_FOLDER_AGE: Duration = Duration::from_secs(3600);
 
 /// The folder of one attempt. The operating system releases its lock when the process dies.
 pub(crate) struct Scratch {
+    folder: BlockingDrop<LockedFolder>,
+}
+
+/// The lock is released after the folder is removed.
+struct LockedFolder {
     folder: TempDir,
     _lock: File,
 }
 
 impl Scratch {
-    /// Creates and locks a folder below `parent`.
+    /// Creates and locks a folder below `parent`. Blocks.
     pub(crate) fn create(parent: &Path, attempt: AttemptId) -> Result<Self, Interruption> {
         let prefix = format!("{PREFIX}{}-{}-", attempt.run_id, attempt.number);
         let create = || {
@@ -39,49 +45,53 @@ impl Scratch {
             lock.lock()?;
             // locked before it has its name, so that no other worker can lock it first
             fs::rename(new_lock, folder.path().join(LOCK_FILE))?;
-            Ok(Self { folder, _lock: lock })
+            Ok(Self { folder: BlockingDrop::new(LockedFolder { folder, _lock: lock }) })
         };
         create().map_err(|error: io::Error| Interruption::scratch(parent, &error))
     }
 
+    fn path(&self) -> &Path {
+        self.folder.folder.path()
+    }
+
     /// The dataset snapshot.
     pub(crate) fn snapshot(&self) -> PathBuf {
-        self.folder.path().join("snapshot")
+        self.path().join("snapshot")
     }
 
     /// The model directory to publish.
     pub(crate) fn model(&self) -> PathBuf {
-        self.folder.path().join("model")
+        self.path().join("model")
     }
 
     /// A downloaded base model.
     pub(crate) fn base_model(&self) -> PathBuf {
-        self.folder.path().join("base-model")
+        self.path().join("base-model")
     }
 
     /// Scores that training writes for the evaluation.
     pub(crate) fn reports(&self) -> PathBuf {
-        self.folder.path().join("reports")
+        self.path().join("reports")
     }
 
     /// Cached embeddings, used when no local cache folder is configured.
     pub(crate) fn embeddings(&self) -> PathBuf {
-        self.folder.path().join("embeddings")
+        self.path().join("embeddings")
     }
 
     /// Checkpoints written by the training process.
     pub(crate) fn checkpoints(&self) -> PathBuf {
-        self.folder.path().join("checkpoints")
+        self.path().join("checkpoints")
     }
 
     /// The checkpoint to resume from, downloaded from an earlier attempt.
     pub(crate) fn resume(&self) -> PathBuf {
-        self.folder.path().join("resume.safetensors")
+        self.path().join("resume.safetensors")
     }
 
     /// The job file of the training process, and later of the evaluation process.
     pub(crate) fn job(&self) -> PathBuf {
-        self.folder.path().join("job.json")
+        self.path().join("job.json")
     }
 }
 
@@ -193,7 +203,7 @@ mod tests {
         fs::create_dir(&foreign).unwrap();
 
         assert_eq!(sweep(parent.path()).unwrap(), 1);
-        assert!(!killed.exists() && foreign.exists() && locked.folder.path().exists());
+        assert!(!killed.exists() && foreign.exists() && locked.path().exists());
         drop(locked);
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
     }
@@ -226,7 +236,7 @@ mod tests {
     fn only_the_user_may_read_the_folder() {
         let parent = tempfile::tempdir().unwrap();
         let scratch = Scratch::create(parent.path(), attempt()).unwrap();
-        assert_eq!(fs::metadata(scratch.folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
-        assert!(scratch.folder.path().join(LOCK_FILE).is_file() && !scratch.folder.path().join(NEW_LOCK_FILE).exists());
+        assert_eq!(fs::metadata(scratch.path()).unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(scratch.path().join(LOCK_FILE).is_file() && !scratch.path().join(NEW_LOCK_FILE).exists());
     }
 }

@@ -8,6 +8,7 @@ mod display;
 mod field;
 mod field_kind;
 mod field_name;
+mod json_lines;
 mod missing;
 mod normalization;
 mod places;
@@ -27,6 +28,7 @@ pub use display::{NO_VALUE, display_label, display_optional_label, display_value
 pub use field::{Cardinality, FieldType, is_iso_date, is_number, is_valid_field_name};
 pub use field_kind::FieldKind;
 pub use field_name::{FieldNames, UNUSABLE_NAME, derive_field_name};
+pub use json_lines::escape_line_breaks;
 pub use missing::{is_missing_word, resembles_missing_word};
 pub use normalization::{Case, Normalization, Normalizer};
 pub use places::{BadPlace, Place, resolve_places};

@@ -15,4 +15,7 @@ pub enum AnnotationsError {
         /// The rule that is broken, and how to satisfy it.
         reason: String,
     },
+    /// A row that the transaction has just written is missing.
+    #[error("the field `{0}` is missing although it was just written")]
+    MissingField(String),
 }

@@ -70,6 +70,7 @@ macro_rules! derive_states {
                          SELECT l.value, l.review_status, l.spans, l.reviewer, l.position, l.occurred_at
                          FROM annotation_events l
                          WHERE l.document_id = t.document_id AND l.field = t.field
+                           AND (l.withdrawals IS NULL OR cardinality(l.withdrawals) % 2 = 0)
                          ORDER BY l.occurred_at DESC, octet_length(l.source_ref) DESC, l.source_ref COLLATE \"C\" DESC, l.source COLLATE \"C\" DESC
                          LIMIT 1
                      ) e ON true

@@ -65,7 +65,7 @@ impl Operation<'_> {
 
     /// The error of a request without a valid answer.
     fn unanswered(self, error: &(dyn Error + 'static)) -> StoreError {
-        let cause = chain(error);
+        let cause = without_layers(&chain(error));
         let advice = if cause.contains("Missing Region") {
             return StoreError::Setting { variable: "AWS_REGION", problem: "not set: expected the region of the bucket".to_owned() };
         } else if cause.contains("certificate") {
@@ -73,7 +73,7 @@ impl Operation<'_> {
         } else if cause.contains("credential") {
             "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or another source of credentials of the AWS SDK"
         } else {
-            ""
+            "; check that the object store runs, and AWS_ENDPOINT_URL_S3"
         };
         StoreError::Unavailable { operation: self.text, cause: format!("{cause}{advice}") }
     }
@@ -166,6 +166,13 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     one_line(&text)
 }
 
+/// The causes without the names of the layers of the client that passed them on.
+fn without_layers(chain: &str) -> String {
+    const LAYERS: [&str; 4] = ["dispatch failure", "io error", "client error (Connect)", "client error (SendRequest)"];
+    let causes: Vec<&str> = chain.split(": ").filter(|cause| !LAYERS.contains(cause)).collect();
+    if causes.is_empty() { chain.to_owned() } else { causes.join(": ") }
+}
+
 /// The text of an XML element.
 fn element(body: &str, name: &str) -> Option<String> {
     let (_, rest) = body.split_once(&format!("<{name}>"))?;
@@ -244,6 +251,13 @@ mod tests {
             assert!(text.contains(expected) && text.contains(code), "{text}");
             assert_eq!(error.is_retryable(), retryable, "{text}");
         }
+    }
+
+    #[test]
+    fn the_cause_is_named_without_the_layers_above_it() {
+        let chain = "dispatch failure: io error: client error (Connect): tcp connect error: Connection refused (os error 111)";
+        assert_eq!(without_layers(chain), "tcp connect error: Connection refused (os error 111)");
+        assert_eq!(without_layers("dispatch failure"), "dispatch failure");
     }
 
     #[test]

@@ -9,14 +9,16 @@ use uuid::Uuid;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
-    #[error("unknown field {field:?}; known fields: {known}")]
+    #[error("unknown field `{field}`; known fields: {known}")]
     UnknownField { field: String, known: String },
     #[error("unknown documents in the selection: {documents}")]
     UnknownDocuments { documents: String },
     #[error("{message}")]
     NoExamples { message: String },
     /// Equal texts, near-duplicates or members of a group are in two splits: a model would be evaluated on its training data.
-    #[error("split leakage: {documents}; run `aprendiz document index` to exclude the later documents")]
+    #[error(
+        "split leakage: {documents}; `aprendiz document index` excludes the later ones unless it has compared them already; if it excludes none, select the documents of the run without them (`documents` of the spec)"
+    )]
     SplitLeak { documents: String },
     /// The next build does not include the documents.
     #[error("documents were erased while the snapshot was being built: {documents}; the next attempt builds a snapshot without them")]
@@ -27,6 +29,11 @@ pub enum DatasetError {
          the bucket, or see what differs: aprendiz dataset verify {id}"
     )]
     SnapshotChanged { id: Uuid, recorded: String, rebuilt: String },
+    #[error(
+        "the snapshot with the key {key} exists, but it was erased, or it is not visible because the transaction does not run at READ \
+         COMMITTED; the next attempt builds another one"
+    )]
+    NotRecorded { key: String },
     #[error("the build was cancelled")]
     Cancelled,
     #[error("database: {0}")]
@@ -47,7 +54,7 @@ impl DatasetError {
             Self::UnknownDocuments { .. } => "unknown_documents",
             Self::NoExamples { .. } => "no_examples",
             Self::SplitLeak { .. } => "split_leak",
-            Self::Erased { .. } => "dataset_erased",
+            Self::Erased { .. } | Self::NotRecorded { .. } => "dataset_erased",
             Self::SnapshotChanged { .. } => "snapshot_changed",
             Self::Cancelled => "cancelled",
             Self::Database(_) => "database",
@@ -60,7 +67,7 @@ impl DatasetError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Database(error) => aprendiz_db::is_transient(error),
-            Self::Io { .. } | Self::Parquet { .. } | Self::Erased { .. } => true,
+            Self::Io { .. } | Self::Parquet { .. } | Self::Erased { .. } | Self::NotRecorded { .. } => true,
             Self::UnknownField { .. }
             | Self::UnknownDocuments { .. }
             | Self::NoExamples { .. }
@@ -73,10 +80,8 @@ impl DatasetError {
 
     /// Resumes the panic of a joined task. A task is cancelled only when the runtime shuts down.
     pub(crate) fn from_join_error(error: tokio::task::JoinError) -> Self {
-        match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Self::Cancelled,
-        }
+        let _cancelled = aprendiz_db::resume_panic(error);
+        Self::Cancelled
     }
 
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
@@ -115,7 +120,7 @@ mod tests {
     fn an_invalid_request_is_not_retryable() {
         let error = DatasetError::UnknownField { field: "colour".into(), known: "size".into() };
         assert!(!error.is_retryable());
-        assert_eq!(error.to_string(), "unknown field \"colour\"; known fields: size");
+        assert_eq!(error.to_string(), "unknown field `colour`; known fields: size");
         assert!(!DatasetError::from(sqlx::Error::RowNotFound).is_retryable());
     }
 }

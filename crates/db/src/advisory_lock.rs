@@ -70,6 +70,8 @@ pub enum LeaderLock {
     Reaper,
     /// Deletion of objects that nothing refers to.
     Sweeper,
+    /// Automatic promotion of versions.
+    Promoter,
 }
 
 impl LeaderLock {
@@ -79,6 +81,7 @@ impl LeaderLock {
         match self {
             Self::Reaper => "aprendiz.reaper",
             Self::Sweeper => "aprendiz.sweeper",
+            Self::Promoter => "aprendiz.promoter",
         }
     }
 }

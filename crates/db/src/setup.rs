@@ -38,24 +38,39 @@ pub async fn unusable_database(conn: &mut PgConnection) -> Result<Option<String>
     Ok((!missing.is_empty()).then(|| missing.join("; ")))
 }
 
-/// What the role needs to create or change the tables: one sentence with the ways out, `None` if nothing is missing.
+/// What the role needs to create or change the tables: one sentence for each right with the ways out, `None` if nothing is missing. Some
+/// migrations use temporary tables.
 ///
 /// # Errors
 /// When Postgres does not answer.
 pub async fn missing_right_to_migrate(conn: &mut PgConnection) -> Result<Option<String>, Error> {
     let (role, schema, may_create): (String, Option<String>, Option<bool>) =
         sqlx::query_as("SELECT quote_ident(current_user), quote_ident(current_schema()), has_schema_privilege(current_schema(), 'CREATE')")
-            .fetch_one(conn)
+            .fetch_one(&mut *conn)
             .await?;
+    let mut missing: Vec<String> = missing_temporary(conn).await?.into_iter().collect();
     let own_schema =
         format!("give it a schema of its own: CREATE SCHEMA aprendiz AUTHORIZATION {role}; ALTER ROLE {role} SET search_path = aprendiz");
-    Ok(match (schema, may_create) {
-        (Some(_), Some(true)) => None,
-        (Some(schema), _) => Some(format!(
+    match (schema, may_create) {
+        (Some(_), Some(true)) => {}
+        (Some(schema), _) => missing.push(format!(
             "the role {role} may not create tables in the schema {schema}: make it the owner of the database, or GRANT CREATE ON SCHEMA {schema} TO {role}, or {own_schema}"
         )),
-        (None, _) => Some(format!("the search_path of the role {role} has no schema that it may use: {own_schema}")),
-    })
+        (None, _) => missing.push(format!("the search_path of the role {role} has no schema that it may use: {own_schema}")),
+    }
+    Ok((!missing.is_empty()).then(|| missing.join("; ")))
+}
+
+/// The GRANT without which the role may not create temporary tables, in a sentence. `None` if it may.
+async fn missing_temporary(conn: &mut PgConnection) -> Result<Option<String>, Error> {
+    let (role, database, temporary): (String, String, bool) = sqlx::query_as(
+        "SELECT quote_ident(current_user), quote_ident(current_database()), has_database_privilege(current_database(), 'TEMPORARY')",
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((!temporary).then(|| {
+        format!("the role {role} may not create temporary tables, which imports and migrations need: GRANT TEMPORARY ON DATABASE {database} TO {role}")
+    }))
 }
 
 /// The rights that the role lacks to serve and to train, each as one sentence with the GRANT. Tables that do not exist are left out.
@@ -63,20 +78,14 @@ pub async fn missing_right_to_migrate(conn: &mut PgConnection) -> Result<Option<
 /// # Errors
 /// When Postgres does not answer.
 pub async fn missing_rights(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
-    let mut missing = Vec::new();
-    let (role, database, schema, temporary): (String, String, Option<String>, bool) = sqlx::query_as(
-        "SELECT quote_ident(current_user), quote_ident(current_database()),
+    let mut missing: Vec<String> = missing_temporary(conn).await?.into_iter().collect();
+    let (role, schema): (String, Option<String>) = sqlx::query_as(
+        "SELECT quote_ident(current_user),
                 (SELECT quote_ident(nspname) FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid
-                 WHERE c.oid = to_regclass('training_runs')),
-                has_database_privilege(current_database(), 'TEMPORARY')",
+                 WHERE c.oid = to_regclass('training_runs'))",
     )
     .fetch_one(&mut *conn)
     .await?;
-    if !temporary {
-        missing.push(format!(
-            "the role {role} may not create temporary tables, which imports need: GRANT TEMPORARY ON DATABASE {database} TO {role}"
-        ));
-    }
     let Some(schema) = schema else {
         return Ok(missing);
     };
@@ -115,6 +124,7 @@ pub const SEQUENCES: &[&str] = &["positions"];
 
 /// The tables of this product. A test compares the list with a migrated database.
 pub const TABLES: &[&str] = &[
+    "alias_events",
     "annotation_events",
     "annotations",
     "api_keys",
@@ -124,30 +134,40 @@ pub const TABLES: &[&str] = &[
     "checkpoints",
     "dataset_builds",
     "datasets",
+    "document_archivals",
     "document_details",
     "document_sketches",
     "document_splits",
     "document_texts",
+    "document_withdrawals",
     "documents",
     "embedding_files",
     "erasures",
+    "extraction_history",
     "extractions",
     "field_definitions",
     "fields",
     "idempotency_keys",
+    "import_documents",
     "import_quarantine",
     "import_requests",
+    "import_revert_documents",
+    "import_reverts",
     "imports",
     "metrics",
+    "model_aliases",
     "model_versions",
     "models",
     "near_duplicates",
     "objects",
     "outbox",
+    "promotion_requests",
     "review_leases",
+    "run_errors",
     "run_events",
     "sketch_hashes",
     "text_sketches",
+    "threshold_events",
     "training_run_documents",
     "training_runs",
     "workers",

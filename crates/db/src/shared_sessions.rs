@@ -1,6 +1,6 @@
 //! Detects a pooler in transaction mode, and databases that a process cannot use.
 
-use std::io;
+use std::num::ParseIntError;
 use std::time::Duration;
 
 use sqlx::{PgConnection, Row as _};
@@ -46,23 +46,34 @@ impl ServerFacts {
     }
 }
 
+/// Why it is unknown whether sessions are shared.
+#[derive(Debug, thiserror::Error)]
+pub enum SharedSessionsError {
+    /// Postgres did not answer, or rejected a statement.
+    #[error("{0}")]
+    Database(#[from] sqlx::Error),
+    /// The address does not answer, or a pooler makes its clients wait for a session.
+    #[error("two connections did not get a session each within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// The answer is no process id.
+    #[error("the process id of the session is not a number: {0}")]
+    InvalidProcessId(#[from] ParseIntError),
+}
+
 /// Whether two clients at this address can get the same session, as they do at a pooler in transaction mode.
 ///
 /// # Errors
 /// When the address does not answer.
-pub async fn shares_sessions(address: &Session) -> Result<bool, sqlx::Error> {
+pub async fn shares_sessions(address: &Session) -> Result<bool, SharedSessionsError> {
     match timeout(TIMEOUT, compare_sessions(address)).await {
         Ok(shared) => shared,
-        Err(_) => Err(sqlx::Error::Io(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("two connections did not get a session each within {} s", TIMEOUT.as_secs()),
-        ))),
+        Err(_) => Err(SharedSessionsError::TimedOut(TIMEOUT)),
     }
 }
 
 /// Between statements, a pooler in transaction mode returns the session to the others. So a client that asks twice, and one that asks
 /// between two questions of another, see whether the session is theirs, whichever free session the pooler prefers.
-async fn compare_sessions(address: &Session) -> Result<bool, sqlx::Error> {
+async fn compare_sessions(address: &Session) -> Result<bool, SharedSessionsError> {
     let mut first = address.connect_plain().await?;
     let mut second = address.connect_plain().await?;
     let of_first = backend(&mut first).await?;
@@ -81,10 +92,10 @@ async fn compare_sessions(address: &Session) -> Result<bool, sqlx::Error> {
 }
 
 /// Process id of the session that executes this statement.
-async fn backend(conn: &mut PgConnection) -> Result<i32, sqlx::Error> {
+async fn backend(conn: &mut PgConnection) -> Result<i32, SharedSessionsError> {
     // in the simple protocol, a value is text
     let pid: String = sqlx::raw_sql("SELECT pg_backend_pid()::text").fetch_one(conn).await?.try_get(0)?;
-    pid.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    Ok(pid.parse()?)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Finds base models: a directory, or a name that is looked up in the caches of this machine.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use aprendiz_inference::manifest::hash_file;
@@ -35,6 +36,35 @@ pub struct BaseModelCaches {
     pub weights: Option<PathBuf>,
     /// Cache of the Hugging Face tools: `$HF_HOME/hub`, by default `~/.cache/huggingface/hub`.
     pub hub: Option<PathBuf>,
+}
+
+impl BaseModelCaches {
+    /// Names of the base models with weights that can be read, sorted: at most `limit`. Does not read the weights.
+    #[must_use]
+    pub fn installed(&self, limit: usize) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        for (name, dir) in self.weights.iter().flat_map(|folder| folders(folder)) {
+            if has_weights(&dir) {
+                names.insert(name);
+            } else {
+                let owned = folders(&dir).into_iter().filter(|(_, dir)| has_weights(dir));
+                names.extend(owned.map(|(model, _)| format!("{name}/{model}")));
+            }
+        }
+        for (name, dir) in self.hub.iter().flat_map(|folder| folders(folder)) {
+            let Some((owner, model)) = name.strip_prefix("models--").and_then(|name| name.split_once("--")) else { continue };
+            if matches!(Candidate::in_hub(&dir), Candidate::Usable(..)) {
+                names.insert(if owner == DEFAULT_OWNER { model.to_owned() } else { format!("{owner}/{model}") });
+            }
+        }
+        names.into_iter().take(limit).collect()
+    }
+}
+
+/// The folders in a folder, with their names; none if it cannot be read.
+fn folders(folder: &Path) -> Vec<(String, PathBuf)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path()))).filter(|(_, path)| path.is_dir()).collect()
 }
 
 /// A base model on this machine.
@@ -210,6 +240,21 @@ mod tests {
             assert!(message.contains(dir.to_str().unwrap()) && message.contains("safe_serialization"), "{message}");
         }
         assert!(!has_weights(&dir) && !has_weights(&weights.path().join("other")));
+    }
+
+    #[test]
+    fn installed_models_are_listed_by_the_names_of_specs() {
+        let (weights, hub) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        model(&weights.path().join("tiny"));
+        model(&weights.path().join("someone/small"));
+        fs::create_dir_all(weights.path().join("empty")).unwrap();
+        model(&hub.path().join("models--sentence-transformers--tiny/snapshots/abc"));
+        model(&hub.path().join("models--someone--other/snapshots/abc"));
+        let caches = BaseModelCaches { weights: Some(weights.path().to_owned()), hub: Some(hub.path().to_owned()) };
+        assert_eq!(caches.installed(10), ["someone/other", "someone/small", "tiny"]);
+        assert_eq!(caches.installed(1), ["someone/other"]);
+        let nowhere = BaseModelCaches { weights: Some("/nowhere".into()), hub: None };
+        assert!(nowhere.installed(10).is_empty());
     }
 
     #[test]

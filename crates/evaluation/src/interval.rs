@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use statrs::function::beta::inv_beta_reg;
+use utoipa::ToSchema;
 
 use crate::example::ratio;
 
@@ -9,7 +10,7 @@ use crate::example::ratio;
 const Z_95: f64 = 1.959_963_984_540_054;
 
 /// A two-sided confidence interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Interval {
     /// Lower bound.
     pub low: f64,

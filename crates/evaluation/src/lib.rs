@@ -10,9 +10,13 @@ mod coverage;
 mod example;
 mod interval;
 mod knn;
+mod paired;
 mod ranking;
 mod report;
+mod score_curve;
+mod target_table;
 mod threshold;
+mod threshold_plan;
 
 pub use calibration::{ECE_BINS, ece, log_loss};
 pub use classes::{Cell, ClassReport, Confusion, MAX_CONFUSION_CLASSES, accuracy, class_reports, confusion, macro_f1, weighted_f1};
@@ -21,6 +25,13 @@ pub use coverage::{CurvePoint, Selective, coverage_curve, selective};
 pub use example::{Label, ScoredExample, count_groups};
 pub use interval::{Interval, clopper_pearson_lower, wilson};
 pub use knn::{knn_accuracy, knn_classify};
+pub use paired::{
+    ClassDifference, ConfusionDifference, FieldGate, FieldOutcome, GateDecision, GateInput, GateMetric, GateResult, GateRules,
+    MetricDifference, PairedAnswer, PairedComparison, PairedExample, Resampling, compare, decide, mcnemar_exact,
+};
 pub use ranking::{average_precision, spearman};
 pub use report::{Details, FieldReport, MajorityLabel, MetricRow, ReportOptions, report};
-pub use threshold::{CONFIDENCE_LEVEL, Threshold, choose_threshold};
+pub use score_curve::{ScoreCurve, ScoreStep};
+pub use target_table::{TABLE_TARGETS, TargetRow, target_table};
+pub use threshold::{CONFIDENCE_LEVEL, Obstacle, Threshold, choose_threshold, select_threshold};
+pub use threshold_plan::{PlanPoint, ThresholdPlan};

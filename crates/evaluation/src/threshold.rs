@@ -1,25 +1,27 @@
-//! Selection of the confidence threshold of a field by fixed-sequence testing.
+//! Selection of the confidence threshold of a field.
 //!
-//! Candidate thresholds are tested in descending order. Each test asks whether the accuracy of the answered examples is at least the
-//! target; the first failed test ends the search. A candidate is tested only after all earlier ones passed, so every test uses the full
-//! level and the result still holds with 95 % confidence. The first candidate is the highest threshold that answers enough examples to
-//! pass at all. It depends only on the confidences, never on which predictions are correct.
+//! The threshold is the lowest one that the [test plan](ThresholdPlan) accepts. Each test asks whether the accuracy of the answered
+//! examples is at least the target. The result holds with 95 % confidence, although many thresholds are tested.
 //!
 //! Near-duplicates are not independent, so a group of them counts once: a copied text is no further evidence.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    coverage::cumulative_group_counts,
-    example::{ScoredExample, count_groups},
+    example::ScoredExample,
     interval::clopper_pearson_lower,
+    score_curve::{ScoreCurve, ScoreStep},
+    threshold_plan::{ERROR_LEVEL, ThresholdPlan, fewest_answers, p_value, tolerated_errors},
 };
 
-/// Confidence level of the one-sided lower bound that must reach the target.
-pub const CONFIDENCE_LEVEL: f64 = 0.95;
+/// Confidence level at which the accuracy of the answers reaches the target.
+pub const CONFIDENCE_LEVEL: f64 = 1.0 - ERROR_LEVEL;
+
+/// Largest factor by which examples are multiplied to estimate how many are missing. Beyond, the few surest ones would decide.
+const MAX_GROWTH: f64 = 10.0;
 
 /// Result of the threshold selection.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Threshold {
     /// The accuracy at or above `threshold` reaches the target.
@@ -30,16 +32,37 @@ pub enum Threshold {
         answered: u64,
         /// Number of them whose answered examples are all correct.
         correct: u64,
-        /// One-sided 95 % lower bound of their accuracy.
+        /// Number of groups.
+        n: u64,
+        /// One-sided lower bound of their accuracy at the level of the deciding test, which is 95 % or more.
         lower_bound: f64,
     },
     /// No threshold can be shown to reach the target on these examples.
+    #[serde(rename = "target_unreachable")]
     Unreachable {
-        /// Minimum number of groups, if all predictions were correct.
-        needed: u64,
+        /// Minimum number of answered groups, if all predictions were correct. `None` for a target that no number can show.
+        needed: Option<u64>,
         /// Number of groups.
         n: u64,
+        /// The tests that failed at the starts of the plan, the strictest one first. Empty if there are fewer groups than `needed`.
+        obstacles: Vec<Obstacle>,
+        /// Estimated number of further reviewed groups, if their scores were like those of the present ones. `None` if more than ten
+        /// times as many would be needed, or if no number would suffice.
+        more_examples: Option<u64>,
     },
+}
+
+/// A start of the plan that did not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Obstacle {
+    /// Number of surest groups that were tested.
+    pub answered: u64,
+    /// Errors among them.
+    pub errors: u64,
+    /// Errors that the test tolerates.
+    pub tolerated: u64,
+    /// One-sided lower bound of their accuracy at the level of the test.
+    pub lower_bound: f64,
 }
 
 impl Threshold {
@@ -51,40 +74,137 @@ impl Threshold {
             Self::Unreachable { .. } => None,
         }
     }
+
+    /// Fraction of the groups that is answered; 0 without a threshold.
+    #[must_use]
+    pub fn coverage(&self) -> f64 {
+        match self {
+            Self::Reached { answered, n, .. } if *n > 0 => *answered as f64 / *n as f64,
+            _ => 0.0,
+        }
+    }
 }
 
-/// Finds the lowest threshold for which fixed-sequence testing shows an accuracy of at least `target`.
+/// Finds the lowest threshold that is shown to have an accuracy of at least `target`.
 ///
 /// The examples must be scored out of fold, by models that were not trained on them; otherwise the guarantee does not hold. A target of
 /// 1 or more cannot be shown with any number of examples.
 #[must_use]
 pub fn choose_threshold(examples: &[ScoredExample], target: f64) -> Threshold {
-    let needed = min_answers(target);
-    let mut best = Threshold::Unreachable { needed, n: count_groups(examples) };
-    for counts in cumulative_group_counts(examples).into_iter().skip_while(|counts| counts.answered < needed) {
-        match clopper_pearson_lower(counts.correct, counts.answered, CONFIDENCE_LEVEL) {
-            Some(lower_bound) if lower_bound >= target => {
-                best = Threshold::Reached { threshold: counts.confidence, answered: counts.answered, correct: counts.correct, lower_bound };
-            }
-            _ => break,
-        }
-    }
-    best
+    select_threshold(&ScoreCurve::new(examples), target)
 }
 
-/// The minimum number of answers whose lower bound reaches the target if all are correct.
-fn min_answers(target: f64) -> u64 {
-    if target <= 0.0 {
-        return 1;
+/// As [`choose_threshold`], from a stored curve.
+#[must_use]
+pub fn select_threshold(curve: &ScoreCurve, target: f64) -> Threshold {
+    let plan = ThresholdPlan::new(curve.steps.last().map_or(0, |step| step.answered), target);
+    let outcome = plan.test(curve);
+    match outcome.accepted {
+        Some((step, level)) => Threshold::Reached {
+            threshold: step.confidence,
+            answered: step.answered,
+            correct: step.correct,
+            n: curve.n,
+            lower_bound: lower_bound(&step, level),
+        },
+        None => Threshold::Unreachable {
+            needed: fewest_answers(0, target, ERROR_LEVEL),
+            n: curve.n,
+            obstacles: outcome.obstacles,
+            more_examples: more_examples(curve, target),
+        },
     }
-    if target >= 1.0 {
-        return u64::MAX;
+}
+
+/// What the tests of a plan found.
+pub(crate) struct Outcome {
+    /// The accepted step with the most answers, and the level at which it passed.
+    pub(crate) accepted: Option<(ScoreStep, f64)>,
+    /// Failed starts.
+    pub(crate) obstacles: Vec<Obstacle>,
+}
+
+impl ThresholdPlan {
+    /// Number of answers of the lowest accepted threshold; 0 if none is accepted.
+    #[must_use]
+    pub fn accepted_answers(&self, curve: &ScoreCurve) -> u64 {
+        self.test(curve).accepted.map_or(0, |(step, _)| step.answered)
     }
-    let mut n = ((1.0 - CONFIDENCE_LEVEL).ln() / target.ln()).floor().max(1.0) as u64;
-    while clopper_pearson_lower(n, n, CONFIDENCE_LEVEL).is_some_and(|bound| bound < target) {
-        n += 1;
+
+    pub(crate) fn test(&self, curve: &ScoreCurve) -> Outcome {
+        let mut level = 0.0;
+        let mut outcome = Outcome { accepted: None, obstacles: Vec::new() };
+        for point in &self.points {
+            level += point.share * ERROR_LEVEL;
+            if level <= 0.0 {
+                continue;
+            }
+            let Some(step) = curve.at(point.answered) else { break };
+            if p_value(step.errors(), step.answered, self.target) <= level {
+                outcome.accepted = Some((*step, level));
+                continue;
+            }
+            if point.share > 0.0 {
+                let tolerated = tolerated_errors(step.answered, self.target, level).unwrap_or(0);
+                let lower_bound = lower_bound(step, level);
+                outcome.obstacles.push(Obstacle { answered: step.answered, errors: step.errors(), tolerated, lower_bound });
+            }
+            level = 0.0;
+        }
+        outcome
     }
-    n
+}
+
+fn lower_bound(step: &ScoreStep, level: f64) -> f64 {
+    clopper_pearson_lower(step.correct, step.answered, 1.0 - level).unwrap_or(0.0)
+}
+
+/// The number of groups to add until the plan passes, if there were more groups with the same scores and the same accuracy at each score.
+fn more_examples(curve: &ScoreCurve, target: f64) -> Option<u64> {
+    if curve.n == 0 || target >= 1.0 {
+        return None;
+    }
+    let passes = |growth: f64| {
+        let scaled = grow(curve, growth);
+        ThresholdPlan::new(scaled.steps.last().map_or(0, |step| step.answered), target).test(&scaled).accepted.is_some()
+    };
+    // so many suffice if none of them is an error
+    let without_errors = 2.0 * fewest_answers(0, target, ERROR_LEVEL)? as f64 / curve.n as f64;
+    let mut high = 1.0;
+    while !passes(high) {
+        high *= 1.25;
+        if high > MAX_GROWTH.max(without_errors) {
+            return None;
+        }
+    }
+    let mut low = high / 1.25;
+    while (high - low) * curve.n as f64 > 1.0 {
+        let middle = f64::midpoint(low, high);
+        if passes(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    Some(((high - 1.0) * curve.n as f64).ceil().max(1.0) as u64)
+}
+
+/// The curve with all counts multiplied. Between two steps, answers and errors are spread evenly, as more examples would lie between them.
+fn grow(curve: &ScoreCurve, growth: f64) -> ScoreCurve {
+    const PARTS: u64 = 8;
+    let scale = |count: f64| (count * growth).round() as u64;
+    let mut steps = Vec::with_capacity(curve.steps.len() * PARTS as usize);
+    let mut previous = ScoreStep { confidence: f64::INFINITY, answered: 0, correct: 0 };
+    for step in &curve.steps {
+        for part in 1..=PARTS {
+            let at = |from: u64, to: u64| from as f64 + (to as f64 - from as f64) * part as f64 / PARTS as f64;
+            let answered = scale(at(previous.answered, step.answered));
+            let errors = scale(at(previous.errors(), step.errors())).min(answered);
+            steps.push(ScoreStep { confidence: step.confidence, answered, correct: answered - errors });
+        }
+        previous = *step;
+    }
+    ScoreCurve { n: scale(curve.n as f64), steps }
 }
 
 #[cfg(test)]
@@ -92,63 +212,92 @@ mod tests {
     use super::*;
     use crate::example::testing::scored;
 
-    /// `correct` correct predictions with descending confidence, followed by `incorrect` incorrect ones.
-    fn ranked(correct: usize, incorrect: usize) -> Vec<ScoredExample> {
-        (0..correct + incorrect).map(|rank| scored("a", if rank < correct { "a" } else { "b" }, 1.0 - rank as f64 / 1000.0)).collect()
+    /// `count` correct predictions with descending confidence, except those at the given ranks (from 1).
+    fn ranked(count: usize, errors: &[usize]) -> Vec<ScoredExample> {
+        let example = |rank: usize| scored("a", if errors.contains(&rank) { "b" } else { "a" }, 1.0 - rank as f64 / 10_000.0);
+        (1..=count).map(example).collect()
+    }
+
+    fn answered(examples: &[ScoredExample], target: f64) -> Option<(u64, u64)> {
+        match choose_threshold(examples, target) {
+            Threshold::Reached { answered, correct, lower_bound, .. } => {
+                assert!(lower_bound >= target, "{lower_bound} is below {target}");
+                Some((answered, correct))
+            }
+            Threshold::Unreachable { .. } => None,
+        }
     }
 
     #[test]
     fn fifty_nine_correct_answers_show_95_percent_and_fifty_eight_do_not() {
-        assert_eq!(min_answers(0.95), 59);
-        assert!(matches!(choose_threshold(&ranked(59, 0), 0.95), Threshold::Reached { answered: 59, .. }));
-        assert_eq!(choose_threshold(&ranked(58, 0), 0.95), Threshold::Unreachable { needed: 59, n: 58 });
+        assert_eq!(answered(&ranked(59, &[]), 0.95), Some((59, 59)));
+        let expected = Threshold::Unreachable { needed: Some(59), n: 58, obstacles: Vec::new(), more_examples: Some(1) };
+        assert_eq!(choose_threshold(&ranked(58, &[]), 0.95), expected);
     }
 
     #[test]
     fn copies_are_one_piece_of_evidence() {
         // 43 texts, each under two ids: 86 correct answers show no more than 43
         let grouped = |texts: usize| -> Vec<ScoredExample> {
-            let examples = ranked(2 * texts, 0).into_iter().enumerate();
+            let examples = ranked(2 * texts, &[]).into_iter().enumerate();
             examples.map(|(number, example)| ScoredExample { group: Some((number % texts).to_string()), ..example }).collect()
         };
-        assert_eq!(choose_threshold(&grouped(43), 0.95), Threshold::Unreachable { needed: 59, n: 43 });
-        assert!(matches!(choose_threshold(&grouped(59), 0.95), Threshold::Reached { answered: 59, correct: 59, .. }));
-        // a wrong copy makes its group wrong from its confidence on
-        let mut examples = grouped(59);
-        examples.last_mut().unwrap().predicted = Some("b".into());
-        let Threshold::Reached { threshold, .. } = choose_threshold(&examples, 0.95) else { panic!("the first copies are correct") };
-        assert_eq!(threshold, examples[116].confidence);
+        assert!(matches!(choose_threshold(&grouped(43), 0.95), Threshold::Unreachable { needed: Some(59), n: 43, .. }));
+        assert_eq!(answered(&grouped(59), 0.95), Some((59, 59)));
     }
 
     #[test]
-    fn search_stops_at_the_first_failed_test() {
-        // 93 answers with one error reach 0.95, 92 do not: the error at rank 60 ends the search immediately
-        let mut examples = ranked(200, 0);
-        examples[59].predicted = Some("b".into());
-        let Threshold::Reached { answered, correct, .. } = choose_threshold(&examples, 0.95) else { panic!("the first 59 are correct") };
-        assert_eq!((answered, correct), (59, 59));
-    }
-
-    #[test]
-    fn errors_limit_the_threshold_by_the_lower_bound() {
-        let Threshold::Reached { threshold, answered, correct, lower_bound } = choose_threshold(&ranked(120, 50), 0.95) else {
-            panic!("the first 120 are correct")
+    fn one_error_among_the_surest_does_not_end_the_search() {
+        // 270 answers: 82 without an error, or 163 with at most three
+        assert_eq!(answered(&ranked(270, &[1]), 0.95), Some((270, 269)));
+        assert_eq!(answered(&ranked(270, &[1, 2, 3]), 0.95), Some((270, 267)));
+        let Threshold::Unreachable { obstacles, more_examples, .. } = choose_threshold(&ranked(270, &[1, 2, 3, 4]), 0.95) else {
+            panic!("four errors among 163 are too many")
         };
-        // one error is acceptable after 120 correct answers; two would need 124 answers in total
-        assert_eq!((answered, correct), (121, 120));
-        assert!(lower_bound >= 0.95 && (threshold - 0.88).abs() < 1e-9);
+        let counts: Vec<(u64, u64, u64)> = obstacles.iter().map(|start| (start.answered, start.errors, start.tolerated)).collect();
+        assert_eq!(counts, [(82, 4, 0), (163, 4, 3)]);
+        assert!(obstacles.iter().all(|start| start.lower_bound < 0.95));
+        assert!(more_examples.is_some_and(|more| more < 400), "{more_examples:?}");
+    }
+
+    #[test]
+    fn a_passed_start_hands_its_level_on() {
+        // the second start lies above 200; after it, tests have the whole level: the first points tolerate six to eight errors
+        let errors: Vec<usize> = (1..=60).map(|error| 240 + error).collect();
+        let (count, correct) = answered(&ranked(400, &errors), 0.95).unwrap();
+        assert!((225..=250).contains(&count) && correct <= 240, "{count} {correct}");
+        // the strict start alone: half of 400 has too many errors
+        let errors: Vec<usize> = (90..=400).collect();
+        assert_eq!(answered(&ranked(400, &errors), 0.95), Some((82, 82)));
+    }
+
+    #[test]
+    fn hopeless_scores_need_no_further_examples() {
+        let errors: Vec<usize> = (1..=100).map(|error| 3 * error).collect();
+        let Threshold::Unreachable { needed, more_examples, obstacles, .. } = choose_threshold(&ranked(300, &errors), 0.95) else {
+            panic!("a third is wrong")
+        };
+        assert!(needed == Some(59) && more_examples.is_none() && obstacles.len() == 2);
     }
 
     #[test]
     fn equal_confidences_cannot_be_separated() {
-        let mut examples = ranked(59, 0);
+        let mut examples = ranked(59, &[]);
         examples.push(scored("a", "b", examples[58].confidence));
-        assert_eq!(choose_threshold(&examples, 0.95), Threshold::Unreachable { needed: 59, n: 60 });
+        assert!(matches!(choose_threshold(&examples, 0.95), Threshold::Unreachable { n: 60, .. }));
     }
 
     #[test]
     fn no_examples_and_impossible_targets_are_unreachable() {
         assert_eq!(choose_threshold(&[], 0.9).value(), None);
-        assert_eq!(choose_threshold(&ranked(500, 0), 1.0).value(), None);
+        let expected = Threshold::Unreachable { needed: None, n: 500, obstacles: Vec::new(), more_examples: None };
+        assert_eq!(choose_threshold(&ranked(500, &[]), 1.0), expected);
+    }
+
+    #[test]
+    fn the_threshold_of_a_stored_curve_is_that_of_its_examples() {
+        let examples = ranked(3_000, &[10, 700, 1_900, 2_100, 2_200, 2_500]);
+        let curve: ScoreCurve = serde_json::from_str(&serde_json::to_string(&ScoreCurve::new(&examples)).unwrap()).unwrap();
+        assert_eq!(select_threshold(&curve, 0.99), choose_threshold(&examples, 0.99));
     }
 }

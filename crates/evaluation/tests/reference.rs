@@ -1,8 +1,11 @@
-//! Compares the metrics with those of scikit-learn and SciPy on the same examples (`reference/make_reference.py`).
+//! Compares the metrics and thresholds with those of scikit-learn and SciPy on the same examples (`reference/make_*.py`).
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use aprendiz_evaluation::{ReportOptions, ScoredExample, clopper_pearson_lower, report};
+use aprendiz_evaluation::{
+    PairedAnswer, PairedExample, ReportOptions, Resampling, ScoreCurve, ScoreStep, ScoredExample, ThresholdPlan, clopper_pearson_lower,
+    compare, mcnemar_exact, report,
+};
 use serde::Deserialize;
 
 /// Both sides compute in 64 bits; they differ in the order of summation.
@@ -18,6 +21,15 @@ struct Reference {
     confusion: Vec<Vec<u64>>,
     classes: Vec<Class>,
     clopper_pearson: Vec<(u64, u64, f64)>,
+    mcnemar: Vec<(u64, u64, f64)>,
+    improved: Averages,
+}
+
+#[derive(Deserialize)]
+struct Averages {
+    accuracy: f64,
+    macro_f1: f64,
+    weighted_f1: f64,
 }
 
 #[derive(Deserialize)]
@@ -63,5 +75,72 @@ fn exact_lower_bounds_match_scipy() {
     for (correct, n, bound) in reference().clopper_pearson {
         let actual = clopper_pearson_lower(correct, n, 0.95).unwrap();
         assert!(close(actual, bound), "{correct} of {n}: {actual} instead of {bound}");
+    }
+}
+
+#[test]
+fn p_values_match_scipy() {
+    for (wins, losses, p_value) in reference().mcnemar {
+        let actual = mcnemar_exact(wins, losses);
+        assert!(close(actual, p_value), "{wins} to {losses}: {actual} instead of {p_value}");
+    }
+}
+
+#[test]
+fn paired_metrics_of_both_sides_match_scikit_learn() {
+    let reference = reference();
+    let answer = |predicted: &Option<String>| PairedAnswer { predicted: predicted.clone(), answered: true };
+    let paired = |(number, example): (usize, &ScoredExample)| PairedExample {
+        gold: example.gold.clone(),
+        baseline: answer(&example.predicted),
+        candidate: answer(if number % 5 == 0 { &example.gold } else { &example.predicted }),
+        group: None,
+    };
+    let examples: Vec<PairedExample> = reference.examples.iter().enumerate().map(paired).collect();
+    let comparison = compare(&examples, Resampling::default());
+    let improved = &reference.improved;
+    let expected = [
+        ("accuracy", reference.accuracy, improved.accuracy),
+        ("macro_f1", reference.macro_f1, improved.macro_f1),
+        ("weighted_f1", reference.weighted_f1, improved.weighted_f1),
+    ];
+    for (name, baseline, candidate) in expected {
+        let metric = comparison.metric(name).unwrap();
+        assert!(close(metric.baseline.unwrap(), baseline) && close(metric.candidate.unwrap(), candidate), "{metric:?}");
+    }
+}
+
+#[derive(Deserialize)]
+struct Thresholds {
+    cases: Vec<ThresholdCase>,
+    /// Errors, answers, target, and the probability of at most so many errors.
+    tails: Vec<(u64, u64, f64, f64)>,
+}
+
+#[derive(Deserialize)]
+struct ThresholdCase {
+    n: u64,
+    target: f64,
+    /// Ranks of the errors, from 1.
+    wrong: Vec<u64>,
+    /// Number of answers at the accepted threshold; 0 = none.
+    accepted: u64,
+}
+
+#[test]
+fn thresholds_match_a_fallback_procedure_with_the_binomial_distribution_of_scipy() {
+    let thresholds: Thresholds = serde_json::from_str(include_str!("../reference/thresholds.json")).unwrap();
+    for ThresholdCase { n, target, wrong, accepted } in thresholds.cases {
+        let step = |answered: u64| {
+            let errors = wrong.iter().filter(|rank| **rank <= answered).count() as u64;
+            ScoreStep { confidence: 1.0 - answered as f64 / 1e4, answered, correct: answered - errors }
+        };
+        let curve = ScoreCurve { n, steps: (1..=n).map(step).collect() };
+        assert_eq!(ThresholdPlan::new(n, target).accepted_answers(&curve), accepted, "{n} at {target}: {wrong:?}");
+    }
+    // the test at the bound is the same as the tail at the target
+    for (errors, answered, target, tail) in thresholds.tails {
+        let bound = clopper_pearson_lower(answered - errors, answered, 1.0 - tail).unwrap();
+        assert!((bound - target).abs() < 1e-7, "{errors} of {answered}: {bound} instead of {target}");
     }
 }

@@ -10,6 +10,7 @@ mod files;
 pub mod manifest;
 mod model;
 mod prediction;
+mod score_curves;
 mod thresholds;
 mod weights;
 
@@ -19,5 +20,6 @@ pub use features::{DocumentFrequencies, FEATURES_VERSION, FeatureConfig, NgramCo
 pub use manifest::Manifest;
 pub use model::Model;
 pub use prediction::{FieldPrediction, RankedLabel};
+pub use score_curves::{SCORE_CURVES_FILE, ScoreCurves};
 pub use thresholds::{ThresholdDecision, set_thresholds};
 pub use weights::{FieldWeights, WEIGHTS_FILE, Weights};

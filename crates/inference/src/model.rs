@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
+use aprendiz_evaluation::ScoreCurve;
+
 use crate::{
     config::{FieldConfig, ModelConfig},
     error::ModelError,
     features::{NgramCounter, SparseRow, Vectorizer},
     manifest,
     prediction::FieldPrediction,
+    score_curves::ScoreCurves,
     weights::{FieldWeights, Weights},
 };
 
@@ -17,6 +20,7 @@ pub struct Model {
     config: ModelConfig,
     vectorizer: Vectorizer,
     heads: Vec<FieldWeights>,
+    score_curves: ScoreCurves,
 }
 
 impl Model {
@@ -36,8 +40,9 @@ impl Model {
     pub fn load_unpublished(dir: &Path) -> Result<Self, ModelError> {
         let config = ModelConfig::read(dir)?;
         let weights = Weights::read(dir, &config)?;
+        let score_curves = ScoreCurves::read(dir)?;
         let vectorizer = Vectorizer::new(config.features.clone(), weights.keys, weights.idf);
-        Ok(Self { config, vectorizer, heads: weights.fields })
+        Ok(Self { config, vectorizer, heads: weights.fields, score_curves })
     }
 
     /// The model configuration.
@@ -50,6 +55,12 @@ impl Model {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&FieldConfig> {
         self.config.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The out-of-fold scores of a field; `None` for versions that were published without them.
+    #[must_use]
+    pub fn score_curve(&self, field: &str) -> Option<&ScoreCurve> {
+        self.score_curves.fields.get(field)
     }
 
     /// The feature extraction of the model.

@@ -42,11 +42,13 @@ impl FieldPrediction {
     /// Computes a prediction from the logits of a head. Ties go to the first class.
     pub(crate) fn from_logits(field: &FieldConfig, logits: &[f64]) -> Self {
         let mut prediction = Self::from_probabilities(field, softmax(logits));
-        prediction.answered = match (field.threshold_status, field.threshold) {
-            (ThresholdStatus::Ok, Some(threshold)) => prediction.confidence >= threshold,
-            _ => false,
-        };
+        prediction.decide(if field.threshold_status == ThresholdStatus::Ok { field.threshold } else { None });
         prediction
+    }
+
+    /// Decides whether the field is answered at a threshold; `None` = nothing is answered.
+    pub fn decide(&mut self, threshold: Option<f64>) {
+        self.answered = !self.no_known_feature && threshold.is_some_and(|threshold| self.confidence >= threshold);
     }
 
     /// The prediction for a text without any known feature: the shares of the classes in train. The intercepts of the head would give
@@ -118,6 +120,19 @@ mod tests {
         assert!(!FieldPrediction::from_logits(&field(Some(0.6), ThresholdStatus::Ok), &logits).answered);
         let unreachable = FieldPrediction::from_logits(&field(None, ThresholdStatus::TargetUnreachable), &logits);
         assert!(!unreachable.answered && unreachable.value.is_some());
+    }
+
+    #[test]
+    fn another_threshold_changes_the_answer_but_not_for_a_text_without_known_features() {
+        let field = field(Some(0.6), ThresholdStatus::Ok);
+        let mut prediction = FieldPrediction::from_logits(&field, &[0.0, 2.0_f64.ln(), 0.0]);
+        prediction.decide(Some(0.4));
+        assert!(prediction.answered);
+        prediction.decide(None);
+        assert!(!prediction.answered);
+        let mut unknown = FieldPrediction::without_features(&field);
+        unknown.decide(Some(0.1));
+        assert!(!unknown.answered);
     }
 
     #[test]

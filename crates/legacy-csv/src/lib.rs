@@ -10,6 +10,7 @@ mod csv_reader;
 mod encoding;
 mod error;
 mod known_fields;
+mod record;
 mod review_file;
 mod score;
 mod status;

@@ -8,16 +8,16 @@ use aprendiz_annotation_types::{
     read_id, truncate_printable,
 };
 use chrono::{DateTime, Utc};
-use csv::ByteRecord;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::cell::{Cell, CellWarning, resolve_cell};
 use crate::cell_text::MissingWords;
 use crate::columns::Columns;
-use crate::csv_reader::CsvReader;
+use crate::csv_reader::{CsvReader, CsvRow};
 use crate::error::ReadError;
 use crate::known_fields::KnownFields;
+use crate::record::Record;
 
 /// Maximum number of quarantined rows kept in the summary; all are counted.
 const MAX_QUARANTINED_ROWS: usize = 10_000;
@@ -180,9 +180,13 @@ impl<'r> ReviewFileReader<'r> {
     /// If the file as a whole is invalid or cannot be read.
     #[expect(clippy::should_implement_trait, reason = "fallible, as `next` of other readers here")]
     pub fn next(&mut self) -> Result<Option<ReviewRow>, ReadError> {
-        while self.reader.next()?.is_some() {
+        while let Some(row) = self.reader.next()? {
             self.summary.rows += 1;
             let (number, record) = (self.reader.row(), self.reader.record());
+            if let CsvRow::Damaged(reason) = row {
+                self.quarantine(number, &reason);
+                continue;
+            }
             if self.reader.repeats_header() {
                 self.quarantine(number, "it repeats the header: the file consists of several files");
                 continue;
@@ -213,7 +217,7 @@ impl<'r> ReviewFileReader<'r> {
 
 fn parse_row(
     number: u64,
-    record: &ByteRecord,
+    record: &Record,
     columns: &Columns,
     rules: &FieldRules<'_>,
     missing: &mut MissingWords,

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::cell_text::MissingWords;
 use crate::columns::Columns;
-use crate::csv_reader::CsvReader;
+use crate::csv_reader::{CsvReader, CsvRow};
 use crate::error::ReadError;
 use crate::status::{ParsedStatus, parse_status};
 
@@ -61,10 +61,10 @@ pub fn score(input: impl Read, max_bytes: u64) -> Result<LegacyCsvScore, ReadErr
     let mut fields: Vec<FieldScore> = vec![FieldScore::default(); columns.fields.len()];
     let (mut count, mut unreadable) = (0, 0);
     let delimiter = csv.delimiter;
-    while csv.next()?.is_some() {
+    while let Some(row) = csv.next()? {
         count += 1;
         let record = csv.record();
-        if csv.repeats_header() {
+        if matches!(row, CsvRow::Damaged(_)) || csv.repeats_header() {
             unreadable += 1;
             continue;
         }

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use utoipa::ToSchema;
 
 /// Kind of a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type))]
 #[cfg_attr(feature = "sqlx", sqlx(type_name = "run_kind", rename_all = "kebab-case"))]
@@ -26,7 +27,6 @@ pub enum RunKind {
 
 impl RunKind {
     /// All kinds, including those that are planned.
-    #[cfg(test)]
     pub(crate) const ALL: [Self; 5] = [Self::Linear, Self::SentenceTransformer, Self::FieldClassifier, Self::Auto, Self::Evaluate];
 
     /// The kinds that this version can run.
@@ -44,8 +44,43 @@ impl RunKind {
         }
     }
 
+    /// What a run of this kind does, in one sentence without a full stop.
+    #[must_use]
+    pub const fn summary(self) -> &'static str {
+        match self {
+            Self::Linear => "Trains one linear model per field on n-grams of words and characters: fast, the default",
+            Self::SentenceTransformer => "Fine-tunes a sentence encoder, which computes embeddings of texts",
+            Self::FieldClassifier => "Trains a classifier with attention over parts of the text (not implemented)",
+            Self::Auto => "Selects the best kind for each field (not implemented)",
+            Self::Evaluate => "Trains nothing: scores the stored predictions of the extractor against the reviews",
+        }
+    }
+
     pub(crate) fn implemented_names() -> String {
-        Self::IMPLEMENTED.map(|kind| format!("`{kind}`")).join(", ")
+        let [first @ .., last] = Self::IMPLEMENTED.map(|kind| format!("`{kind}`"));
+        format!("{} or {last}", first.join(", "))
+    }
+}
+
+impl<'de> Deserialize<'de> for RunKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KindVisitor)
+    }
+}
+
+/// Reads every kind, because rows of the database have planned ones, and names only those that can be used.
+struct KindVisitor;
+
+impl Visitor<'_> for KindVisitor {
+    type Value = RunKind;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&RunKind::implemented_names())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<RunKind, E> {
+        let unknown = || E::custom(format!("unknown kind `{text}`: expected {}", RunKind::implemented_names()));
+        RunKind::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(unknown)
     }
 }
 

@@ -42,7 +42,7 @@ pub struct RunSpec {
     #[serde(default)]
     #[schema(minimum = -100, maximum = 100)]
     pub priority: i32,
-    /// Earliest start time; null = now.
+    /// Earliest start time, at most a hundred years from now; null = now.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "aprendiz_annotation_types::deserialize_time")]
     pub run_after: Option<DateTime<Utc>>,
     /// Number of attempts before the run fails for good, 1 to 20.

@@ -25,11 +25,13 @@ pub enum BackgroundTask {
     Sweeper,
     /// Executes background imports; every server runs one.
     ImportWorker,
+    /// Promotes versions that pass the gate; one server at a time.
+    Promoter,
 }
 
 impl BackgroundTask {
     /// All tasks.
-    pub const ALL: [Self; 4] = [Self::Relay, Self::Reaper, Self::Sweeper, Self::ImportWorker];
+    pub const ALL: [Self; 5] = [Self::Relay, Self::Reaper, Self::Sweeper, Self::ImportWorker, Self::Promoter];
 
     /// The name in the database, in probes and in metrics.
     #[must_use]
@@ -39,6 +41,7 @@ impl BackgroundTask {
             Self::Reaper => "reaper",
             Self::Sweeper => "sweeper",
             Self::ImportWorker => "import_worker",
+            Self::Promoter => "promoter",
         }
     }
 
@@ -50,6 +53,7 @@ impl BackgroundTask {
             Self::Reaper => "runs of lost workers are not reclaimed",
             Self::Sweeper => "unreferenced objects stay in the bucket",
             Self::ImportWorker => "background imports wait",
+            Self::Promoter => "versions are not promoted automatically",
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The error of this crate.
 
+use aprendiz_db::RetryReason;
+use uuid::Uuid;
+
 use crate::ids::{DatasetId, RunId, WorkerId};
 use crate::run::status::RunStatus;
 
@@ -15,6 +18,14 @@ pub enum RunsError {
         /// The run.
         run_id: RunId,
         /// Number of the attempt that lost it.
+        number: i32,
+    },
+    /// Cancellation of the run was requested, so the attempt must not complete it. The attempt still owns the run and ends it as cancelled.
+    #[error("cancellation of run {run_id} was requested during attempt {number}")]
+    CancelRequested {
+        /// The run.
+        run_id: RunId,
+        /// Number of the attempt.
         number: i32,
     },
     /// The run does not exist.
@@ -42,9 +53,90 @@ pub enum RunsError {
     /// A document in the snapshot was erased: nothing may be derived from it any more. The next attempt builds a snapshot without it.
     #[error("dataset snapshot {0} was invalidated because a document in it was erased")]
     DatasetErased(DatasetId),
+    /// The model does not exist.
+    #[error("model `{0}` not found")]
+    UnknownModel(String),
+    /// The model has no such version.
+    #[error("model `{model}` has no version {number}")]
+    UnknownVersion {
+        /// Name of the model.
+        model: String,
+        /// Number of the version.
+        number: i32,
+    },
+    /// The version was retired.
+    #[error("model `{model}` version {number} is retired: it answers nothing and cannot be promoted")]
+    VersionRetired {
+        /// Name of the model.
+        model: String,
+        /// Number of the version.
+        number: i32,
+    },
+    /// An alias names the version, so it cannot be retired.
+    #[error("model `{model}` version {number} is {aliases}: promote another version first, or retire it with `force`")]
+    VersionAliased {
+        /// Name of the model.
+        model: String,
+        /// Number of the version.
+        number: i32,
+        /// Its aliases, joined.
+        aliases: String,
+    },
+    /// The model has no such alias.
+    #[error("model `{model}` has no alias `{alias}`")]
+    NoAlias {
+        /// Name of the model.
+        model: String,
+        /// Name of the alias.
+        alias: String,
+    },
+    /// The alias was changed since it was read.
+    #[error("the alias `{alias}` was changed meanwhile{}", number.map_or_else(String::new, |number| format!(" and names version {number} now")))]
+    AliasChanged {
+        /// Name of the alias.
+        alias: String,
+        /// Version that it names now.
+        number: Option<i32>,
+    },
+    /// The alias named no other version before.
+    #[error("the alias `{alias}` has no earlier version than {number} to go back to")]
+    NothingToRollBackTo {
+        /// Name of the alias.
+        alias: String,
+        /// Version that it names.
+        number: i32,
+    },
+    /// The settings of the model were changed since they were read.
+    #[error("the settings of model `{model}` were changed meanwhile: they are at revision {revision} now")]
+    ModelChanged {
+        /// Name of the model.
+        model: String,
+        /// Current revision.
+        revision: i32,
+    },
+    /// The promotion request does not exist.
+    #[error("promotion request {0} not found")]
+    UnknownPromotionRequest(Uuid),
+    /// The promotion request was decided before.
+    #[error("promotion request {id} is {state} already")]
+    PromotionDecided {
+        /// The request.
+        id: Uuid,
+        /// Its state.
+        state: String,
+    },
+    /// The key that requested a promotion cannot approve it.
+    #[error("promotion request {0} was made with this key: another key must approve it")]
+    OwnPromotion(Uuid),
+    /// A tag or a note is not valid.
+    #[error("{0}")]
+    InvalidLabel(String),
     /// The operating system provides no random bytes, so no secret can be made.
     #[error("the operating system provides no random bytes: {0}")]
     NoRandomBytes(String),
+    /// An active API key has this name.
+    #[error("an active API key is named `{0}`: choose another name, or revoke that key first with `aprendiz api-key revoke`")]
+    KeyNameTaken(String),
     /// A row violates a rule of this crate.
     #[error("invalid row in {table}, id {id}: {what}")]
     BrokenRow {
@@ -64,9 +156,9 @@ impl RunsError {
         matches!(self, Self::Database(_) | Self::DatasetErased(_))
     }
 
-    /// Whether the same transaction should be repeated: Postgres is temporarily unavailable, or a concurrent transaction caused a conflict.
+    /// Why the same transaction should be repeated: Postgres is temporarily unavailable, or a concurrent transaction caused a conflict.
     #[must_use]
-    pub fn must_be_repeated(&self) -> bool {
-        matches!(self, Self::Database(error) if aprendiz_db::retry_reason(error).is_some())
+    pub fn retry_reason(&self) -> Option<RetryReason> {
+        if let Self::Database(error) = self { aprendiz_db::retry_reason(error) } else { None }
     }
 }

@@ -8,6 +8,7 @@
 mod access;
 mod background_tasks;
 mod error;
+mod find_ids;
 mod ids;
 mod objects;
 mod registry;
@@ -15,24 +16,42 @@ mod run;
 mod stats;
 mod workers;
 
-pub use access::api_keys::{ApiKey, NewApiKey, authenticate, create_api_key, list_api_keys, revoke_api_key};
+pub use access::api_keys::{ApiKey, NewApiKey, authenticate, create_api_key, find_active_api_key, list_api_keys, revoke_api_key};
 pub use access::audit::{AuditEntry, AuditFilter, list_audit, record_audit};
 pub use access::role::Role;
 pub use background_tasks::{BackgroundTask, TaskReport, TaskStatus, list_background_tasks, report_task};
 pub use error::RunsError;
+pub use find_ids::{find_dataset_ids, find_run_ids, find_worker_ids};
 pub use ids::{DatasetId, ModelVersionId, RunId, WorkerId};
 pub use objects::confirm::{confirm_object, publish_objects};
 pub use objects::declare::{ObjectOwner, declare_objects, record_upload_id};
 pub use objects::references::{Reference, find_references};
 pub use objects::sweep::{PendingDeletion, delete_object_row, list_pending_deletions, mark_abandoned_objects};
+pub use registry::aliases::CHAMPION;
+pub use registry::aliases::alias::{Alias, find_alias, list_aliases};
+pub use registry::aliases::automatic::{AUTOMATIC_ACTOR, list_gates_due, record_automatic_gate};
+pub use registry::aliases::change::{Promotion, promote, remove_alias, roll_back};
+pub use registry::aliases::event::{AliasAction, AliasEvent, list_alias_events};
+pub use registry::aliases::request::{
+    KeyActor, PromotionRequest, approve_promotion, get_promotion_request, list_promotion_requests, reject_promotion, request_promotion,
+};
 pub use registry::checkpoints::{
     Checkpoint, NewCheckpoint, discard_checkpoints, discard_ended_checkpoints, list_checkpoints, record_checkpoint, record_resume,
 };
-pub use registry::datasets::{DatasetRecord, get_dataset};
+pub use registry::datasets::{DatasetRecord, DatasetSummary, get_dataset, list_datasets};
 pub use registry::embeddings::{EmbeddingFile, EmbeddingLimits, NewEmbeddingFile, list_embedding_files, record_embeddings};
+pub use registry::headline::{FieldHeadline, VersionHeadline, list_headlines};
+pub use registry::labels::{MAX_NOTE_CHARS, MAX_TAGS, TagChange, note_run, note_version, tag_run, tag_version};
 pub use registry::metrics::{Metric, NewMetric, list_metrics};
 pub use registry::models::{ModelSummary, list_models};
 pub use registry::publish::{NewModelVersion, publish};
+pub use registry::retire::retire_version;
+pub use registry::run_errors::{
+    ClassScore, ERRORS_METRIC, ErrorCollector, ErrorCounts, ErrorCursor, ErrorFilter, ErrorOrder, MAX_ERRORS_PER_SPLIT, MAX_TOP_CLASSES,
+    NewRunError, RunErrorRow, count_errors, list_errors, record_errors,
+};
+pub use registry::settings::{FirstVersion, ModelSettings, NewModelSettings, PromotionPolicy, get_model_settings, put_model_settings};
+pub use registry::thresholds::{ThresholdChange, ThresholdEvent, change_thresholds, list_threshold_events};
 pub use registry::versions::{ModelVersion, find_version, find_version_by_run, list_versions};
 pub use run::attempt::{Attempt, AttemptId, Failure, has_succeeded, list_attempts};
 pub use run::attempt_end::end_dataset_builds;
@@ -45,7 +64,8 @@ pub use run::event::{RunEvent, events_after, record_attempt_event};
 pub use run::explain::{Explanation, RunFacts, load_run_facts, render_explanation};
 pub use run::fail::{FailureOutcome, fail_attempt, retry_delay};
 pub use run::lease::{cancel_was_requested, lock_attempt, renew_lease};
-pub use run::outbox::{due_outbox_entries, mark_published, next_due_in};
+pub use run::metric_order::{MetricCursor, MetricOrder, RankedRun, list_runs_by_metric};
+pub use run::outbox::{delete_published, due_outbox_entries, next_due_in, record_publication};
 pub use run::position::resolve_position;
 pub use run::progress::{attach_dataset, enter_phase, record_progress};
 pub use run::reap::{Reaped, reap_expired_leases, republish_unclaimed};
@@ -53,9 +73,10 @@ pub use run::release::release_attempt;
 pub use run::retry::{RetriedRuns, RetryFilter, retry_run, retry_runs};
 pub use run::status::{AttemptStatus, EventKind, RunPhase, RunStatus};
 pub use run::training_run::{RunFilter, TrainingRun, get_run, list_run_documents, list_runs};
+pub use stats::duration::estimate_duration;
 pub use stats::installation_stats::{InstallationStats, read_installation_stats};
 pub use stats::queue_counts::{AttemptCounts, DurationQuantiles, QueueStats, RunCounts, SlotCounts, WorkerCounts};
 pub use stats::queue_stats::queue_stats;
 pub use workers::drain::request_drain;
 pub use workers::list::{CurrentRun, WorkerFilter, WorkerInfo, WorkerState, get_worker, list_workers};
-pub use workers::session::{NewWorker, WorkerCommand, heartbeat_worker, register_worker, stop_worker};
+pub use workers::session::{NewWorker, WorkerCommand, WorkerReport, heartbeat_worker, register_worker, stop_worker};

@@ -20,7 +20,7 @@ const STRIDE: usize = 5;
 const WRITING_STRIDE: usize = 50;
 
 fn linear(folds: usize) -> TrainingParams {
-    TrainingParams::Linear(LinearParams { min_df: 1, folds, tolerance: 0.01, ..LinearParams::default() })
+    TrainingParams::Linear(LinearParams { min_df: 1, folds, fold_repeats: 2, tolerance: 0.01, ..LinearParams::default() })
 }
 
 struct Snapshot {
@@ -359,7 +359,10 @@ fn a_checkpoint_of_another_training_is_ignored_with_the_difference() {
     let job = |name: &str| TrainingJob { resume: resume.clone(), checkpoint_seconds: 3600.0, ..snapshot.job(name) };
 
     assert_restarts(&TrainingJob { seed: 43, ..job("seed") }, "its seed is `42`, not `43`");
-    assert_restarts(&TrainingJob { params: linear(3), ..job("params") }, r#"its params is `{"char_ngrams":[3,4],"epochs":500,"folds":2,"#);
+    assert_restarts(
+        &TrainingJob { params: linear(3), ..job("params") },
+        r#"its params is `{"char_ngrams":[3,4],"epochs":500,"fold_repeats":2,"folds":2,"#,
+    );
     snapshot.labels(&["a", "b", "c", "d", "e"]);
     assert_restarts(&job("labels"), "its data is");
     snapshot.labels(&["a", "b", "c", "d", "e", "f"]);

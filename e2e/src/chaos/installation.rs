@@ -18,12 +18,24 @@ const POOLER_SESSIONS: u32 = 12;
 /// An installation. Its fields are dropped in order: processes before the services they use.
 pub(crate) struct Installation {
     workers: Vec<Process>,
-    servers: Vec<Option<Server>>,
+    servers: Vec<Option<ProxiedServer>>,
     pooler: Option<TestPooler>,
     database: FaultProxy,
     bucket: FaultProxy,
     pub(crate) env: TestEnv,
     workers_started: u64,
+}
+
+/// A server, and the proxy through which clients use it.
+struct ProxiedServer {
+    server: Server,
+    proxy: FaultProxy,
+}
+
+impl ProxiedServer {
+    fn api(&self) -> Api {
+        self.server.api_at(&format!("http://{}", self.proxy.address()))
+    }
 }
 
 impl Installation {
@@ -32,7 +44,8 @@ impl Installation {
         let env = TestEnv::start().await;
         let database = FaultProxy::start(server_address(env.database.url()));
         let pooler = if with_pooler {
-            Some(TestPooler::start(&proxied_url(&env, &database), PoolMode::Transaction, POOLER_SESSIONS).await)
+            let pooler = TestPooler::start(&proxied_url(&env, &database), PoolMode::Transaction, POOLER_SESSIONS).await;
+            Some(pooler.expect("PgBouncer is installed; ./dev chaos --pooler installs it"))
         } else {
             None
         };
@@ -80,15 +93,17 @@ impl Installation {
         self.env.worker(&format!("worker-{}", self.workers_started), &variables)
     }
 
-    async fn start_server(&self) -> Server {
+    async fn start_server(&self) -> ProxiedServer {
         let variables = self.variables();
         let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        self.env.serve_with(&[], &variables).await
+        let server = self.env.serve_with(&[], &variables).await;
+        let proxy = FaultProxy::start(server.url().trim_start_matches("http://"));
+        ProxiedServer { server, proxy }
     }
 
     /// The first server.
     fn api(&self) -> Result<Api> {
-        self.servers.iter().flatten().next().map(Server::api).context("no server runs")
+        self.servers.iter().flatten().next().map(ProxiedServer::api).context("no server runs")
     }
 
     /// Restarts workers and servers that have exited.
@@ -99,7 +114,7 @@ impl Installation {
             }
         }
         for number in 0..self.servers.len() {
-            if self.servers[number].as_mut().is_none_or(|server| !server.process.is_running()) {
+            if self.servers[number].as_mut().is_none_or(|server| !server.server.process.is_running()) {
                 self.servers[number] = None;
                 self.servers[number] = Some(self.start_server().await);
             }
@@ -110,6 +125,7 @@ impl Installation {
     pub(crate) async fn end_faults(&mut self) {
         self.database.pass();
         self.bucket.pass();
+        self.end_truncation();
         self.restart_exited().await;
     }
 
@@ -149,7 +165,7 @@ impl Installation {
         Ok(request.timeout(Duration::from_secs(5)).send().await?.status().is_success())
     }
 
-    /// Injects a fault and waits until it has ended, so faults do not overlap.
+    /// Injects a fault and waits until it has ended, so faults do not overlap. Only responses of the API stay truncated.
     pub(crate) async fn inject(&mut self, fault: Fault) -> Result<()> {
         let pause = |milliseconds| tokio::time::sleep(Duration::from_millis(milliseconds));
         match fault {
@@ -166,8 +182,8 @@ impl Installation {
                     kill_process(child, Signal::KILL).ok();
                 }
             }
-            Fault::KillServer(which) => self.servers[which as usize].iter().for_each(|server| server.process.kill()),
-            Fault::TerminateServer(which) => self.servers[which as usize].iter().for_each(|server| server.process.terminate()),
+            Fault::KillServer(which) => self.servers[which as usize].iter().for_each(|server| server.server.process.kill()),
+            Fault::TerminateServer(which) => self.servers[which as usize].iter().for_each(|server| server.server.process.terminate()),
             Fault::FlushRedis => drop(self.env.redis.command("FLUSHALL").await),
             Fault::RestartRedis(duration) => {
                 self.env.redis.stop();
@@ -198,10 +214,41 @@ impl Installation {
                 pause(duration).await;
                 self.bucket.pass();
             }
+            Fault::TruncateBucket(duration) => {
+                self.bucket.truncate();
+                pause(duration).await;
+                self.bucket.pass();
+            }
+            // requests go on meanwhile; `end_truncation` ends it
+            Fault::TruncateApi(_) => {
+                self.proxies().for_each(FaultProxy::truncate);
+                self.check_truncated_export().await?;
+            }
         }
         // a terminated process may take its grace time
         pause(50).await;
         self.restart_exited().await;
+        Ok(())
+    }
+
+    fn proxies(&self) -> impl Iterator<Item = &FaultProxy> {
+        self.servers.iter().flatten().map(|server| &server.proxy)
+    }
+
+    /// Lets responses of the API pass completely again.
+    pub(crate) fn end_truncation(&self) {
+        self.proxies().for_each(FaultProxy::pass);
+    }
+
+    /// Reads an export while responses break off: no part of it may look complete.
+    async fn check_truncated_export(&self) -> Result<()> {
+        let request = self.api()?.get("/v1/annotations/export").timeout(Duration::from_secs(5));
+        let Ok(response) = request.send().await else { return Ok(()) };
+        if let Ok(body) = response.text().await
+            && body.lines().last().is_some_and(|line| line.starts_with("{\"end\":"))
+        {
+            bail!("an export that broke off looks complete: {} bytes", body.len());
+        }
         Ok(())
     }
 

@@ -97,6 +97,15 @@ async fn check_outcomes(pool: &PgPool, submitted: &[Uuid], violations: &mut Vec<
     if !lost.is_empty() {
         violations.push(format!("accepted runs that do not exist: {}", lost.join(", ")));
     }
+    let requested: BTreeSet<&Uuid> = submitted.iter().collect();
+    if requested.len() != submitted.len() || requested.len() != known.len() {
+        violations.push(format!(
+            "{} requests for runs, {} runs in the answers, {} runs stored",
+            submitted.len(),
+            requested.len(),
+            known.len()
+        ));
+    }
     let outcomes: Vec<(String, Option<String>, i64)> =
         sqlx::query_as("SELECT status::text, error_code, count(*) FROM training_runs GROUP BY 1, 2 ORDER BY 1, 2").fetch_all(pool).await?;
     let count = |status: &str| outcomes.iter().filter(|(name, ..)| name == status).map(|(.., count)| count).sum::<i64>();

@@ -17,12 +17,15 @@ use uuid::Uuid;
 
 use crate::installation::Installation;
 use crate::invariants::find_violations;
-use crate::schedule::{Action, schedule};
+use crate::schedule::{Action, Fault, Work, schedule};
 
 /// Size of the sample: enough to train on, small enough for a run of a second.
 const DOCUMENTS: u64 = 120;
 /// Time limit for the remaining work after the faults, in addition to the duration of the chaos.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// Time limit for a repeated request after the faults.
+const RESUBMIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Inject random faults while hundreds of small runs are executed, then check that nothing was lost, duplicated or left over
 ///
@@ -93,14 +96,21 @@ async fn run(arguments: &Arguments) -> Result<()> {
 async fn execute(installation: &mut Installation, actions: &[(Duration, Action)], length: Duration) -> Result<()> {
     let started = Instant::now();
     let mut runs: Vec<Uuid> = Vec::new();
-    let (mut rejected, mut faults) = (0, 0);
+    let mut rejected: Vec<(Work, u64)> = Vec::new();
+    let mut faults = 0;
+    let mut truncated_until = None;
     for (number, (at, action)) in actions.iter().enumerate() {
         tokio::time::sleep(at.saturating_sub(started.elapsed())).await;
+        // ends before the next fault
+        if truncated_until.is_some_and(|end| started.elapsed() > end || matches!(action, Action::Inject(_))) {
+            installation.end_truncation();
+            truncated_until = None;
+        }
         let pick = |which: u64| runs.get(which as usize % runs.len().max(1)).copied();
         match *action {
             Action::Submit(work) => match installation.submit(work, number as u64).await {
                 Ok(run) => runs.push(run),
-                Err(_) => rejected += 1,
+                Err(_) => rejected.push((work, number as u64)),
             },
             Action::Cancel(which) => {
                 if let Some(run) = pick(which) {
@@ -116,15 +126,23 @@ async fn execute(installation: &mut Installation, actions: &[(Duration, Action)]
                 println!("{:7.1} s  {action}", started.elapsed().as_secs_f64());
                 faults += 1;
                 installation.inject(fault).await?;
+                if let Fault::TruncateApi(milliseconds) = fault {
+                    truncated_until = Some(started.elapsed() + Duration::from_millis(milliseconds));
+                }
             }
         }
     }
     println!(
-        "{:7.1} s  {} runs accepted, {rejected} requests rejected, {faults} faults injected; no more faults",
+        "{:7.1} s  {} runs accepted, {} requests rejected or not answered, {faults} faults injected; no more faults",
         started.elapsed().as_secs_f64(),
-        runs.len()
+        runs.len(),
+        rejected.len()
     );
     installation.end_faults().await;
+    // a request without a complete answer may have created its run: repeated with its key, it must not create another one
+    for (work, key) in rejected {
+        runs.push(resubmit(installation, work, key).await?);
+    }
     let ended = Instant::now();
     wait_until_complete(installation, COMPLETION_TIMEOUT + length).await?;
     println!("all work complete after {:.1} s", ended.elapsed().as_secs_f64());
@@ -137,6 +155,18 @@ async fn execute(installation: &mut Installation, actions: &[(Duration, Action)]
     }
     println!("all invariants hold");
     Ok(())
+}
+
+/// Repeats a request until it is accepted, after the last fault.
+async fn resubmit(installation: &Installation, work: Work, key: u64) -> Result<Uuid> {
+    let started = Instant::now();
+    loop {
+        match installation.submit(work, key).await {
+            Err(error) if started.elapsed() > RESUBMIT_TIMEOUT => return Err(error.context("a repeated request is not accepted")),
+            Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
+            accepted => return accepted,
+        }
+    }
 }
 
 /// Waits until every run has ended and the sweeper has nothing left to do, or the time limit is reached.

@@ -32,7 +32,7 @@ pub(crate) enum Work {
     Evaluate,
 }
 
-/// A fault. The first number selects the process; durations are in milliseconds.
+/// A fault. The first number selects the process; durations are in milliseconds. Truncated responses break off in their body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     KillWorker(u64),
@@ -48,6 +48,8 @@ pub(crate) enum Fault {
     StallDatabase(u64),
     RefuseBucket(u64),
     StallBucket(u64),
+    TruncateBucket(u64),
+    TruncateApi(u64),
 }
 
 impl fmt::Display for Action {
@@ -94,7 +96,7 @@ fn fault(random: &mut Random) -> Fault {
     let (worker, server) = (random.below(WORKERS), random.below(SERVERS));
     // shorter and longer than the lease
     let duration = random.below(6_000) + 200;
-    match random.below(16) {
+    match random.below(18) {
         0..=2 => Fault::KillWorker(worker),
         3 => Fault::TerminateWorker(worker),
         4 => Fault::FreezeWorker(worker, duration),
@@ -107,7 +109,9 @@ fn fault(random: &mut Random) -> Fault {
         12 => Fault::CutDatabase,
         13 => Fault::StallDatabase(duration),
         14 => Fault::RefuseBucket(duration),
-        _ => Fault::StallBucket(duration),
+        15 => Fault::StallBucket(duration),
+        16 => Fault::TruncateBucket(duration),
+        _ => Fault::TruncateApi(duration),
     }
 }
 
@@ -132,6 +136,6 @@ mod tests {
                 _ => None,
             })
             .collect();
-        assert_eq!(faults.len(), 13, "{faults:?}");
+        assert_eq!(faults.len(), 15, "{faults:?}");
     }
 }

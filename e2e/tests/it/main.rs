@@ -10,6 +10,7 @@ mod clients;
 mod datasets;
 mod faults;
 mod fixture;
+mod guides;
 mod imports;
 mod models;
 mod operations;

@@ -7,11 +7,13 @@ use aprendiz_annotations::{NormalizedValues, normalize_values};
 use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::State;
+use serde::Deserialize;
+use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::http::auth::{Reviewer, Viewer};
 use crate::api::http::error::{ApiError, Problem};
-use crate::api::http::extract::{ApiPath, JsonBody};
+use crate::api::http::extract::{ApiPath, ApiQuery, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::page::Page;
 use crate::api::state::AppState;
@@ -73,11 +75,20 @@ async fn put(
     body: JsonBody<FieldDefinition>,
 ) -> Result<Json<Field>, ApiError> {
     let mut tx = state.database.begin().await?;
-    let field = declare(&mut tx, &name, &body.value, &actor.0).await?;
+    let field = declare(&mut tx, &name, &body.value, &actor.name).await?;
     let definition = serde_json::to_value(&body.value).map_err(ApiError::internal)?;
-    record_audit(&mut tx, &actor.0, "field.declare", &name, &definition).await?;
+    record_audit(&mut tx, &actor.name, "field.declare", &name, &definition).await?;
     tx.commit().await?;
     Ok(Json(field))
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct NormalizeQuery {
+    /// Reports which values would change, and writes nothing
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// Normalizes the existing values of a field
@@ -85,7 +96,7 @@ async fn put(
 /// Each review whose value differs from its normalized form gets a new event by the requesting API key; the original stays in the history.
 /// Repeating the request has no effect.
 #[utoipa::path(
-    post, path = "/v1/fields/{name}/normalize", tag = "fields", params(("name" = String, Path)),
+    post, path = "/v1/fields/{name}/normalize", tag = "fields", params(("name" = String, Path), NormalizeQuery),
     responses(
         (status = 200, description = "Numbers of normalized values", body = NormalizedValues),
         (status = 404, description = "Field not found", body = Problem),
@@ -96,14 +107,17 @@ async fn normalize(
     State(state): State<AppState>,
     Reviewer(actor): Reviewer,
     ApiPath(name): ApiPath<String>,
+    ApiQuery(query): ApiQuery<NormalizeQuery>,
 ) -> Result<Json<NormalizedValues>, ApiError> {
     let mut tx = state.database.begin_long().await?;
     if get(&mut tx, &name).await?.is_none() {
         return Err(field_not_found(&name));
     }
-    let normalized = normalize_values(&mut tx, &name, &actor.0).await?;
-    if normalized.values > 0 {
-        record_audit(&mut tx, &actor.0, "field.normalize", &name, &serde_json::to_value(normalized).map_err(ApiError::internal)?).await?;
+    let normalized = normalize_values(&mut tx, &name, &actor.name, query.dry_run).await?;
+    if normalized.values > 0 && !query.dry_run {
+        let NormalizedValues { values, reviews, predictions, .. } = &normalized;
+        let details = json!({ "values": values, "reviews": reviews, "predictions": predictions });
+        record_audit(&mut tx, &actor.name, "field.normalize", &name, &details).await?;
     }
     tx.commit().await?;
     Ok(Json(normalized))

@@ -5,7 +5,11 @@ mod datasets;
 mod documents;
 mod fields;
 mod http;
+mod ids;
 mod imports;
+mod json_error;
+mod keys;
+mod labels;
 mod legacy;
 mod models;
 mod openapi;
@@ -16,6 +20,11 @@ mod runs;
 mod state;
 mod workers;
 
+pub(crate) use self::http::compute::Compute;
+pub(crate) use self::models::comparison::gate::ask_gate;
+pub(crate) use self::models::comparison::versions::ComparisonDeps;
+#[cfg(test)]
+pub(crate) use self::router::open_api;
 pub(crate) use self::router::router;
 pub(crate) use self::runs::event_hub::EventHub;
 pub(crate) use self::state::AppState;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
@@ -19,12 +19,15 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api::annotations::export::POSITION_HEADER;
 use crate::api::http::error::ApiError;
 use crate::api::http::operation::routes;
+use crate::api::http::request_body::limit_body;
+use crate::api::http::request_id::REQUEST_ID_HEADER;
 use crate::api::http::slots::RequestClass;
-use crate::api::http::{auth, limits, nul};
+use crate::api::http::{auth, limits, nul, request_id};
 use crate::api::operations::metrics::record_request;
 use crate::api::state::AppState;
 use crate::api::{
-    annotations, datasets, documents, fields, imports, legacy, models, openapi, operations, reviews, runs as training_runs, workers,
+    annotations, datasets, documents, fields, ids, imports, keys, legacy, models, openapi, operations, reviews, runs as training_runs,
+    workers,
 };
 use crate::config::ApiConfig;
 
@@ -40,6 +43,8 @@ fn all_routes(admit: impl Fn(RequestClass, OpenApiRouter<AppState>) -> OpenApiRo
     let ordinary = OpenApiRouter::new()
         .merge(training_runs::routes())
         .merge(workers::routes())
+        .merge(ids::routes())
+        .merge(keys::routes())
         .merge(operations::routes())
         .merge(datasets::routes())
         .merge(models::routes())
@@ -54,6 +59,7 @@ fn all_routes(admit: impl Fn(RequestClass, OpenApiRouter<AppState>) -> OpenApiRo
         .merge(documents::untimed_routes())
         .merge(datasets::untimed_routes())
         .merge(models::untimed_routes())
+        .merge(training_runs::long_read_routes())
         .merge(legacy::untimed_routes());
     let admitted = |class, routes| admit(class, limits::describe(class, routes));
     let probes = operations::probes().routes(routes!(document));
@@ -67,7 +73,7 @@ fn all_routes(admit: impl Fn(RequestClass, OpenApiRouter<AppState>) -> OpenApiRo
 }
 
 /// The OpenAPI document of all routes.
-pub(super) fn open_api() -> utoipa::openapi::OpenApi {
+pub(crate) fn open_api() -> utoipa::openapi::OpenApi {
     let mut document = all_routes(|_, routes| routes).into_openapi();
     nul::describe(&mut document);
     openapi::complete(&mut document);
@@ -86,8 +92,13 @@ async fn document() -> Response {
 /// The HTTP service.
 pub(crate) fn router(state: AppState) -> Router {
     let admit = |class: RequestClass, routes: OpenApiRouter<AppState>| {
-        let routes =
-            if class.has_timeout() { routes.layer(middleware::from_fn_with_state(state.clone(), limits::request_timeout)) } else { routes };
+        let routes = if class.has_timeout() {
+            routes.layer(middleware::from_fn_with_state(state.clone(), limits::request_timeout))
+        } else if class == RequestClass::LongRead {
+            routes.layer(middleware::from_fn_with_state(state.clone(), limits::long_read_timeout))
+        } else {
+            routes
+        };
         routes.layer(middleware::from_fn_with_state((state.clone(), class), limits::admit))
     };
     let cors = cors(&state.config);
@@ -100,22 +111,24 @@ pub(crate) fn router(state: AppState) -> Router {
                 "this route does not support the request method: see /openapi.json",
             )
         })
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(limit_body(MAX_BODY_BYTES))
         .layer(middleware::from_fn(nul::reject_nul_in_uri))
         .layer(middleware::map_response(limits::nosniff))
         .layer(CatchPanicLayer::custom(respond_to_panic))
         .layer(middleware::from_fn(record_request))
-        .layer(TraceLayer::new_for_http().make_span_with(request_span).on_failure(log_failure));
+        .layer(TraceLayer::new_for_http().make_span_with(request_span).on_failure(log_failure))
+        .layer(middleware::from_fn(request_id::identify));
     match cors {
         Some(cors) => router.layer(cors).with_state(state),
         None => router.with_state(state),
     }
 }
 
-/// The span of a request. It holds no header and no query, because either may contain secrets.
+/// The span of a request. It holds no other header and no query, because either may contain secrets.
 fn request_span(request: &Request) -> Span {
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str);
-    info_span!("request", http.method = %request.method(), http.route = route)
+    let id = request.headers().get(REQUEST_ID_HEADER).and_then(|id| id.to_str().ok()).unwrap_or_default();
+    info_span!("request", request.id = id, http.method = %request.method(), http.route = route)
 }
 
 /// Logs a response that ends early. An error status is logged where the error is made, with its cause.
@@ -134,8 +147,15 @@ fn cors(config: &ApiConfig) -> Option<CorsLayer> {
     const CUSTOM_REQUEST_HEADERS: [&str; 4] = [auth::API_KEY_HEADER, "idempotency-key", "last-event-id", "traceparent"];
     const STANDARD_REQUEST_HEADERS: [HeaderName; 6] =
         [header::AUTHORIZATION, header::CONTENT_TYPE, header::RANGE, header::IF_NONE_MATCH, header::IF_MATCH, header::CACHE_CONTROL];
-    const RESPONSE_HEADERS: [HeaderName; 6] =
-        [header::LOCATION, header::ETAG, header::CONTENT_RANGE, header::CONTENT_DISPOSITION, header::RETRY_AFTER, POSITION_HEADER];
+    const RESPONSE_HEADERS: [HeaderName; 7] = [
+        header::LOCATION,
+        header::ETAG,
+        header::CONTENT_RANGE,
+        header::CONTENT_DISPOSITION,
+        header::RETRY_AFTER,
+        POSITION_HEADER,
+        REQUEST_ID_HEADER,
+    ];
     if config.cors_origins.is_empty() {
         return None;
     }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::http::compute::Compute;
 use crate::api::http::slots::Slots;
+use crate::api::models::comparison::versions::ComparisonDeps;
 use crate::api::models::model_cache::ModelCache;
 use crate::api::operations::check::TimedChecks;
 use crate::api::operations::metrics_snapshot::MetricsSnapshot;
@@ -22,6 +23,9 @@ use crate::config::ApiConfig;
 use crate::limits::auth_failures::AuthFailures;
 use crate::limits::quota::Quota;
 use crate::server::task_health::TaskHealth;
+
+/// Maximum number of verifications at the same time.
+const MAX_VERIFICATIONS: u64 = 2;
 
 /// Shared state; cheap to clone.
 #[derive(Clone)]
@@ -42,7 +46,7 @@ pub(crate) struct AppState {
     pub(crate) auth_failures: Arc<AuthFailures>,
     /// Runs work that takes processor time.
     pub(crate) compute: Compute,
-    /// One verification at a time: each reads a whole snapshot.
+    /// Verifications in progress: each reads a whole snapshot, on two connections of its own. One for each API key.
     pub(crate) verifications: Arc<Quota>,
     /// One permit per import that may use a connection of the pool.
     pub(crate) import_turns: Arc<Semaphore>,
@@ -79,7 +83,7 @@ impl AppState {
             slots: Arc::new(Slots::new(&config.clients, config.max_requests, config.max_import_bytes)),
             auth_failures: Arc::new(AuthFailures::new(config.clients.max_auth_failures)),
             compute: Compute::new(),
-            verifications: Quota::new(1, 1),
+            verifications: Quota::new(MAX_VERIFICATIONS, 1),
             import_turns: Arc::new(Semaphore::new(config.clients.concurrent_imports)),
             imports: Arc::default(),
             task_health: Arc::default(),
@@ -93,5 +97,10 @@ impl AppState {
             shutdown,
             background_tasks: background_tasks.into(),
         }
+    }
+
+    /// What the comparison of versions needs.
+    pub(crate) fn comparison(&self) -> ComparisonDeps {
+        ComparisonDeps { database: self.database.clone(), store: self.store.clone(), compute: self.compute.clone() }
     }
 }

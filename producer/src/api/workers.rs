@@ -92,7 +92,7 @@ async fn drain(
 ) -> Result<(StatusCode, Json<WorkerInfo>), ApiError> {
     let DrainRequest { release_runs } = body.value;
     let mut tx = state.database.begin().await?;
-    let worker = request_drain(&mut tx, id, release_runs, &actor.0).await?;
+    let worker = request_drain(&mut tx, id, release_runs, &actor.name).await?;
     tx.commit().await?;
     Ok((StatusCode::ACCEPTED, Json(worker)))
 }

@@ -2,13 +2,15 @@
 
 use anyhow::Context as _;
 use aprendiz_config::Environment;
-use aprendiz_runs::{Role, create_api_key, list_api_keys, revoke_api_key};
+use aprendiz_runs::{Role, RunsError, create_api_key, find_active_api_key, list_api_keys, revoke_api_key};
 use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::cli::arguments::{IdArg, choose_among};
 use crate::cli::error::CliError;
-use crate::cli::terminal::{Output, table};
+use crate::cli::terminal::{Output, id_cell, print_text, table, time_cell};
 use crate::database::connect_one;
 
 /// Actor recorded in the audit log.
@@ -22,20 +24,28 @@ pub(crate) enum ApiKeyCommand {
         after_help = "Examples:\n  aprendiz api-key create --name spa --role operator\n  export APRENDIZ_API_KEY=$(aprendiz api-key create --name me --role admin -o json | jq -r .key)"
     )]
     Create {
-        /// Name of the key; recorded as the actor in the audit log
+        /// Name of the key, recorded as the actor in the audit log; no two active keys have the same name
         #[arg(long)]
         name: String,
-        /// Role: viewer, reviewer, operator or admin
-        #[arg(long)]
+        /// Role; each one includes the roles before it
+        #[arg(long, value_parser = role_parser())]
         role: Role,
     },
     /// List API keys, newest first, without their secrets
+    #[command(visible_alias = "ls", after_help = "Example:\n  aprendiz api-key list")]
     List,
     /// Revoke an API key immediately
+    #[command(visible_alias = "rm", after_help = "Examples:\n  aprendiz api-key revoke spa\n  aprendiz api-key revoke 68ecd237a2dc")]
     Revoke {
-        /// Key ID, as shown by `api-key list`
-        id: Uuid,
+        /// Key ID, part of one, or name, as shown by `api-key list`
+        #[arg(value_name = "ID|NAME")]
+        key: String,
     },
+}
+
+/// The roles, with the lowest first.
+fn role_parser() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(["viewer", "reviewer", "operator", "admin"]).try_map(|role| role.parse::<Role>())
 }
 
 pub(crate) async fn run(command: &ApiKeyCommand, output: Output) -> Result<(), CliError> {
@@ -46,10 +56,20 @@ pub(crate) async fn run(command: &ApiKeyCommand, output: Output) -> Result<(), C
             if name.trim().is_empty() || name.chars().count() > 100 || name.contains(char::is_control) {
                 return Err(CliError::Usage("invalid --name: expected 1 to 100 characters without control characters".to_owned()));
             }
-            let key = create_api_key(&mut conn, name.trim(), *role, ACTOR).await.context("cannot create the API key")?;
+            if name.trim() == ACTOR {
+                return Err(CliError::Usage(format!("invalid --name `{ACTOR}`: the audit log uses it for commands without a key")));
+            }
+            let key = match create_api_key(&mut conn, name.trim(), *role, ACTOR).await {
+                Err(error @ RunsError::KeyNameTaken(_)) => return Err(CliError::Refused(error.to_string())),
+                created => created.context("cannot create the API key")?,
+            };
             let value = json!({ "id": key.id, "key": key.secret });
-            output.print(&value, || {
-                format!("{}\n\nID {}, role {role}. The key is shown only once: store it in a safe place.", key.secret, key.id)
+            // what a script or `aprendiz login` reads is the key
+            if output == Output::Name {
+                return Ok(print_text(&key.secret)?);
+            }
+            output.print_created(&value, &key.secret, || {
+                format!("ID {}, role {role}. The key is shown only once: store it in a safe place.", key.id)
             })?;
         }
         ApiKeyCommand::List => {
@@ -58,24 +78,32 @@ pub(crate) async fn run(command: &ApiKeyCommand, output: Output) -> Result<(), C
                 let rows: Vec<Vec<String>> = keys
                     .iter()
                     .map(|key| {
-                        let state = key.revoked_at.map_or("active".to_owned(), |at| format!("revoked {}", at.format("%Y-%m-%d %H:%M")));
-                        vec![
-                            key.id.to_string(),
-                            key.name.clone(),
-                            key.role.to_string(),
-                            key.created_at.format("%Y-%m-%d %H:%M").to_string(),
-                            state,
-                        ]
+                        let state = key.revoked_at.map_or("active".to_owned(), |at| format!("revoked {}", time_cell(at)));
+                        vec![id_cell(&key.id), key.name.clone(), key.role.to_string(), time_cell(key.created_at), state]
                     })
                     .collect();
                 table(&["id", "name", "role", "created", "state"], &[], &rows)
             })?;
         }
-        ApiKeyCommand::Revoke { id } => {
-            if !revoke_api_key(&mut conn, *id, ACTOR).await.context("cannot revoke the API key")? {
-                return Err(CliError::Refused(format!("no active API key {id}: list keys with `aprendiz api-key list`")));
+        ApiKeyCommand::Revoke { key } => {
+            let unknown = || CliError::Refused(format!("no active API key `{key}`: list keys with `aprendiz api-key list`"));
+            let named = find_active_api_key(&mut conn, key.trim()).await.context("cannot read the API keys")?;
+            let found = match named {
+                Some(found) => found,
+                // not a name: the part of an ID
+                None => {
+                    let keys = list_api_keys(&mut conn).await.context("cannot list API keys")?;
+                    let known: Vec<(Uuid, String)> = keys.iter().map(|key| (key.id, format!("{} ({})", key.name, key.role))).collect();
+                    let id = key.parse::<IdArg>().map_err(|_| unknown())?;
+                    let id = choose_among(&id, "API key", &known)?.ok_or_else(unknown)?;
+                    keys.into_iter().find(|key| key.id == id).ok_or_else(unknown)?
+                }
+            };
+            if !revoke_api_key(&mut conn, found.id, ACTOR).await.context("cannot revoke the API key")? {
+                return Err(unknown());
             }
-            output.print(&json!({ "id": id, "revoked": true }), || format!("API key {id} revoked"))?;
+            let value = json!({ "id": found.id, "name": found.name, "revoked": true });
+            output.print(&value, || format!("API key `{}` ({}) revoked", found.name, found.id))?;
         }
     }
     Ok(())

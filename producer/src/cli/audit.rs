@@ -6,14 +6,15 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cli::error::CliError;
-use crate::cli::http::{Client, decode, fetch_items};
-use crate::cli::terminal::{Output, format_time, table};
+use crate::cli::http::{Client, decode, fetch_list};
+use crate::cli::terminal::{Output, table, time_cell};
 use crate::cli::time_argument::TimeArgument;
 
 /// Subcommands of `aprendiz audit`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
     /// List audit log entries, newest first (requires the role admin)
+    #[command(visible_alias = "ls")]
     List(ListArgs),
 }
 
@@ -36,9 +37,9 @@ pub(crate) struct ListArgs {
     /// Filter by time: at or after TIME (a duration such as 15m or 2d, or a timestamp)
     #[arg(long, value_name = "TIME")]
     since: Option<TimeArgument>,
-    /// Maximum number of entries to list
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    limit: u32,
+    /// Maximum number of entries to list; 0 = all
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    limit: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,9 +58,9 @@ pub(crate) async fn run(client: &Client, command: &AuditCommand, output: Output)
     query.extend(args.action.iter().map(|value| ("action", value.clone())));
     query.extend(args.subject.iter().map(|value| ("subject", value.clone())));
     query.extend(args.since.map(|since| ("since", since.resolve(Utc::now()).to_rfc3339_opts(chrono::SecondsFormat::Micros, true))));
-    let items = fetch_items(client, &["v1", "audit-log"], &query, usize::try_from(args.limit).ok()).await?;
-    let entries: Vec<Entry> = items.iter().map(|item| decode(item, "audit log entry")).collect::<Result<_, _>>()?;
-    output.print(&items, || {
+    let listed = fetch_list(client, &["v1", "audit-log"], &query, args.limit).await?;
+    let entries: Vec<Entry> = listed.items.iter().map(|item| decode(item, "audit log entry")).collect::<Result<_, _>>()?;
+    output.print(&listed.items, || {
         let rows: Vec<Vec<String>> = entries
             .into_iter()
             .map(|entry| {
@@ -68,10 +69,11 @@ pub(crate) async fn run(client: &Client, command: &AuditCommand, output: Output)
                 } else {
                     entry.details.to_string()
                 };
-                vec![format_time(entry.at), entry.actor, entry.action, entry.subject, details]
+                vec![time_cell(entry.at), entry.actor, entry.action, entry.subject, details]
             })
             .collect();
         table(&["at", "actor", "action", "subject", "details"], &[], &rows)
     })?;
+    listed.print_hint();
     Ok(())
 }

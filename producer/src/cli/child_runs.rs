@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
+use crate::cli::arguments::{IdArg, IdKind, WaitArgs};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::legacy_csv;
@@ -26,10 +26,12 @@ Examples:
 pub(crate) struct IngestArgs {
     /// Training run ID
     #[arg(long, value_name = "ID")]
-    training_run: Option<Uuid>,
-    /// Watch the child run until it completes
-    #[arg(long, requires = "training_run")]
-    wait: bool,
+    training_run: Option<IdArg>,
+    /// Accepted for scripts of the earlier pipeline: annotations are always read from the database
+    #[arg(long)]
+    use_db: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
     /// Legacy CSV review file with the columns FIELD_pred, FIELD_gold and FIELD_status; `-` for standard input
     #[arg(long, value_name = "FILE|-")]
     legacy_csv: Option<PathBuf>,
@@ -45,14 +47,20 @@ pub(crate) struct IngestArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --training-run: creates a child run on exactly the data of the given run and prints its ID.
-With --legacy-csv: computes the scores of the legacy pipeline for the file, without importing it.")]
+With --legacy-csv: computes the scores of the legacy pipeline for the file, without importing it.
+
+Examples:
+  aprendiz eval --training-run @latest --wait
+  aprendiz eval --legacy-csv review.csv")]
 pub(crate) struct EvalArgs {
     /// Training run ID
     #[arg(long, value_name = "ID", conflicts_with = "legacy_csv")]
-    training_run: Option<Uuid>,
-    /// Watch the child run until it completes
-    #[arg(long, requires = "training_run")]
-    wait: bool,
+    training_run: Option<IdArg>,
+    /// Accepted for scripts of the earlier pipeline: annotations are always read from the database
+    #[arg(long, conflicts_with = "legacy_csv")]
+    use_db: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
     /// Legacy CSV review file; `-` for standard input
     #[arg(long, value_name = "FILE|-")]
     legacy_csv: Option<PathBuf>,
@@ -70,14 +78,16 @@ Creates a child run on exactly the data of the given run and prints its ID.")]
 pub(crate) struct TrainStArgs {
     /// Training run ID
     #[arg(long, value_name = "ID")]
-    training_run: Uuid,
-    /// Watch the child run until it completes
+    training_run: IdArg,
+    /// Accepted for scripts of the earlier pipeline: annotations are always read from the database
     #[arg(long)]
-    wait: bool,
-    /// Model name to publish the encoder under (default: model name of the run plus `-encoder`)
+    use_db: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
+    /// Model name to publish the encoder under [default: model name of the run plus `-encoder`]
     #[arg(long)]
     model: Option<String>,
-    /// Base model to fine-tune (default: all-MiniLM-L6-v2)
+    /// Base model to fine-tune [default: all-MiniLM-L6-v2]
     #[arg(long, value_name = "NAME")]
     base_model: Option<String>,
     /// Training parameter; the value is JSON or plain text. Can be repeated
@@ -86,8 +96,8 @@ pub(crate) struct TrainStArgs {
 }
 
 pub(crate) async fn ingest(client: &Client, args: &IngestArgs, output: Output) -> Result<(), CliError> {
-    let child = |id| ChildRun { parent: id, action: "ingest", fresh_data: args.legacy_csv.is_some(), wait: args.wait };
-    match (&args.legacy_csv, args.training_run) {
+    let child = |id: &IdArg| ChildRun { parent: id.clone(), action: "ingest", fresh_data: args.legacy_csv.is_some(), wait: args.wait };
+    match (&args.legacy_csv, &args.training_run) {
         (Some(file), None) => {
             let report = legacy_csv::import(client, file, args.project.as_deref(), args.reviewed_at).await?;
             Ok(output.print(&report, || legacy_csv::report_text(&report))?)
@@ -104,13 +114,13 @@ pub(crate) async fn ingest(client: &Client, args: &IngestArgs, output: Output) -
 }
 
 pub(crate) async fn eval(client: &Client, args: &EvalArgs, output: Output) -> Result<(), CliError> {
-    match (&args.legacy_csv, args.training_run) {
+    match (&args.legacy_csv, &args.training_run) {
         (Some(file), _) => {
             let score = legacy_csv::score(client, file).await?;
             Ok(output.print(&score, || legacy_csv::score_text(&score))?)
         }
         (None, Some(id)) => {
-            create_child(client, &ChildRun { parent: id, action: "evaluation", fresh_data: false, wait: args.wait }, output).await
+            create_child(client, &ChildRun { parent: id.clone(), action: "evaluation", fresh_data: false, wait: args.wait }, output).await
         }
         (None, None) => Err(CliError::Usage("nothing to evaluate: specify --training-run ID or --legacy-csv FILE".to_owned())),
     }
@@ -118,27 +128,59 @@ pub(crate) async fn eval(client: &Client, args: &EvalArgs, output: Output) -> Re
 
 /// A child run to create.
 struct ChildRun {
-    parent: Uuid,
+    parent: IdArg,
     action: &'static str,
     fresh_data: bool,
-    wait: bool,
+    wait: WaitArgs,
 }
 
 async fn create_child(client: &Client, child: &ChildRun, output: Output) -> Result<(), CliError> {
-    let request = client.request(Method::POST, &["v1", "training-runs", &child.parent.to_string(), child.action]);
+    let parent = child.parent.resolve(client, IdKind::Run).await?.to_string();
+    let request = client.request(Method::POST, &["v1", "training-runs", &parent, child.action]);
     let request = if child.fresh_data { request.query(&[("fresh_data", "true")]) } else { request };
     let run = client.json(request).await?;
     print_created_run(client, &run, child.wait, output).await
 }
 
 pub(crate) async fn train_st(client: &Client, args: TrainStArgs, output: Output) -> Result<(), CliError> {
-    let TrainStArgs { training_run, wait, model, base_model, params } = args;
+    let TrainStArgs { training_run, use_db: _, wait, model, base_model, params } = args;
     let mut body = Map::new();
     let params = (!params.is_empty()).then(|| Value::Object(params.into_iter().collect()));
     for (key, value) in [("model", model.map(Value::from)), ("base_model", base_model.map(Value::from)), ("params", params)] {
         body.extend(value.map(|value| (key.to_owned(), value)));
     }
-    let path = ["v1", "training-runs", &training_run.to_string(), "sentence-transformer"];
+    let parent = training_run.resolve(client, IdKind::Run).await?.to_string();
+    let path = ["v1", "training-runs", &parent, "sentence-transformer"];
     let run: Value = client.json(client.request(Method::POST, &path).json(&body)).await?;
     print_created_run(client, &run, wait, output).await
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    enum Line {
+        Ingest(IngestArgs),
+        Eval(EvalArgs),
+        TrainSt(TrainStArgs),
+    }
+
+    #[test]
+    fn lines_of_the_earlier_pipeline_are_accepted() {
+        let id = uuid::Uuid::nil().to_string();
+        let accepts = |line: &[&str]| Line::try_parse_from([&["aprendiz"], line].concat());
+        for line in [
+            &["train-st", "--use-db", "--training-run", &id][..],
+            &["ingest", "--use-db", "--training-run", &id],
+            &["ingest", "--use-db", "--legacy-csv", "review.csv"],
+            &["eval", "--use-db", "--training-run", &id],
+        ] {
+            accepts(line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        }
+        let contradiction = accepts(&["eval", "--use-db", "--legacy-csv", "review.csv"]).unwrap_err().to_string();
+        assert!(contradiction.contains("--use-db"), "{contradiction}");
+    }
 }

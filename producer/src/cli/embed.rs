@@ -61,7 +61,7 @@ pub(crate) async fn run(client: &Client, args: &EmbedArgs) -> Result<(), CliErro
         return Err(CliError::Refused(text));
     }
     let dir = cache_dir(&Environment::process()).join(&version.manifest_sha256);
-    download_version(client, &version, &dir).await?;
+    download_version(client, &version, &dir, false).await?;
     let worker = args.worker.clone().unwrap_or_else(find_worker);
     let mut command = Command::new(&worker);
     command.arg("embed").arg("--model").arg(&dir).arg("--batch").arg(args.batch.to_string());

@@ -2,7 +2,13 @@
 
 use std::process::ExitCode;
 
-use crate::cli::terminal::print_message;
+use serde_json::{Value, json};
+
+use crate::cli::rejection::{Rejection, last_rejection};
+use crate::cli::terminal::{Output, print_message};
+
+/// Exit code after Ctrl-C, as shells report it.
+const INTERRUPTED: u8 = 130;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -15,6 +21,8 @@ pub(crate) enum CliError {
     Refused(String),
     /// The awaited run failed or was cancelled. The outcome is already printed.
     RunEnded,
+    /// Ctrl-C ended the wait. What goes on is already printed.
+    Interrupted,
     /// The API cannot be reached, a proxy does not reach it, or a response was cut off.
     Unreachable(String),
     /// The API cannot serve the request at the moment (503), or not for this API key or address (429).
@@ -23,13 +31,31 @@ pub(crate) enum CliError {
 
 impl CliError {
     pub(crate) fn code(&self) -> ExitCode {
-        ExitCode::from(match self {
+        ExitCode::from(self.exit_code())
+    }
+
+    const fn exit_code(&self) -> u8 {
+        match self {
             Self::Failed(_) | Self::Unavailable(_) => 1,
             Self::Usage(_) => 2,
             Self::Refused(_) => 3,
             Self::RunEnded => 4,
             Self::Unreachable(_) => 5,
-        })
+            Self::Interrupted => INTERRUPTED,
+        }
+    }
+
+    /// Name of the kind of error, for programs; the code of the API is more precise.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Failed(_) => "failed",
+            Self::Usage(_) => "usage",
+            Self::Refused(_) => "refused",
+            Self::RunEnded => "run_not_succeeded",
+            Self::Unreachable(_) => "unreachable",
+            Self::Unavailable(_) => "unavailable",
+            Self::Interrupted => "interrupted",
+        }
     }
 
     /// The error of a response that ended too early. `what` names it.
@@ -45,15 +71,40 @@ impl CliError {
         matches!(self, Self::Unreachable(_) | Self::Unavailable(_))
     }
 
-    /// Prints the error to standard error.
-    pub(crate) fn print(&self) {
-        match self {
-            Self::Failed(error) => print_message(&format!("error: {}", format_chain(error))),
-            Self::Usage(text) | Self::Refused(text) | Self::Unreachable(text) | Self::Unavailable(text) => {
-                print_message(&format!("error: {text}"))
+    /// Prints the error to standard error: as text for people, else as one line of JSON.
+    pub(crate) fn print(&self, output: Output) {
+        if output.is_text() {
+            if let Some(message) = self.message() {
+                print_message(&format!("error: {message}"));
             }
-            Self::RunEnded => {}
+            return;
         }
+        print_message(&self.to_json(last_rejection()).to_string());
+    }
+
+    /// The message; empty if everything is already printed.
+    pub(crate) fn text(&self) -> String {
+        self.message().unwrap_or_default()
+    }
+
+    /// The message; `None` = everything is already printed.
+    fn message(&self) -> Option<String> {
+        match self {
+            Self::Failed(error) => Some(format_chain(error)),
+            Self::Usage(text) | Self::Refused(text) | Self::Unreachable(text) | Self::Unavailable(text) => Some(text.clone()),
+            Self::RunEnded | Self::Interrupted => None,
+        }
+    }
+
+    /// The error for programs. `rejection` is the last rejected request; it is used only if this error reports it.
+    fn to_json(&self, rejection: Option<Rejection>) -> Value {
+        let message = self.message().unwrap_or_default();
+        let rejection = rejection.filter(|rejection| message.contains(&rejection.message)).unwrap_or_default();
+        let code = rejection.code.unwrap_or_else(|| self.name().to_owned());
+        let status = Some(rejection.status).filter(|status| *status > 0);
+        json!({ "error": {
+            "code": code, "message": message, "exit_code": self.exit_code(), "status": status, "request_id": rejection.request_id
+        } })
     }
 }
 
@@ -94,5 +145,22 @@ mod tests {
         struct Repeats(#[source] std::io::Error);
         let error = anyhow::Error::new(Repeats(std::io::Error::other("refused"))).context("cannot start");
         assert_eq!(format_chain(&error), "cannot start: database: refused");
+    }
+
+    #[test]
+    fn programs_get_the_code_of_the_api_only_for_its_own_error() {
+        let rejection = Rejection {
+            status: 404,
+            code: Some("not_found".to_owned()),
+            message: "run x not found (not_found)".to_owned(),
+            request_id: Some("r".to_owned()),
+        };
+        let refused = CliError::Refused(rejection.message.clone()).to_json(Some(rejection.clone()));
+        let expected = json!({ "error": {
+            "code": "not_found", "message": "run x not found (not_found)", "exit_code": 3, "status": 404, "request_id": "r"
+        } });
+        assert_eq!(refused, expected);
+        let usage = CliError::Usage("no".to_owned()).to_json(Some(rejection));
+        assert_eq!((&usage["error"]["code"], &usage["error"]["status"]), (&json!("usage"), &Value::Null));
     }
 }

@@ -4,13 +4,19 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::cli::dataset::render::{format_value, items};
+use crate::cli::dataset::render::{document_name, format_value, items};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::terminal::{Output, table};
+use crate::cli::terminal::{Output, format_time_value, id_value_cell, table, time_value_cell};
 
 fn rows<const N: usize>(list: &Value, keys: [&str; N]) -> Vec<Vec<String>> {
-    items(list).map(|row| keys.map(|key| format_value(&row[key])).to_vec()).collect()
+    // keys of times and IDs have these ends
+    let cell = |row: &Value, key: &str| match key {
+        _ if key.ends_with("_at") => time_value_cell(&row[key]),
+        _ if key == "id" || key.ends_with("_id") => id_value_cell(&row[key]),
+        _ => format_value(&row[key]),
+    };
+    items(list).map(|row| keys.map(|key| cell(row, key)).to_vec()).collect()
 }
 
 /// Renders the lineage of a snapshot: reviewers and sources, runs and model versions.
@@ -18,11 +24,11 @@ pub(crate) fn render_dataset(found: &Value) -> String {
     let mut text = format!(
         "dataset {}, built {}, position {}\n",
         format_value(&found["dataset_id"]),
-        format_value(&found["created_at"]),
+        format_time_value(&found["created_at"]),
         found["position"]
     );
     if !found["erased_at"].is_null() {
-        let _ = writeln!(text, "its files were deleted at {}: a document in it was erased", format_value(&found["erased_at"]));
+        let _ = writeln!(text, "its files were deleted at {}: a document in it was erased", format_time_value(&found["erased_at"]));
     }
     let parts: [(&[&str], Vec<Vec<String>>); 5] = [
         (&["reviewer", "values", "first", "last"], rows(&found["reviewers"], ["reviewer", "values", "first_at", "last_at"])),
@@ -39,17 +45,18 @@ pub(crate) fn render_dataset(found: &Value) -> String {
 
 /// Renders the lineage of a document: snapshots, runs and model versions to retire.
 pub(crate) fn render_document(found: &Value) -> String {
-    let mut text = format!("document {}\n", format_value(&found["document_id"]));
+    let mut text = format!("document {}\n", document_name(found));
     let erased = &found["erased"];
     if !erased.is_null() {
-        let [actor, at, reason] = ["actor", "erased_at", "reason"].map(|key| format_value(&erased[key]));
+        let [actor, reason] = ["actor", "reason"].map(|key| format_value(&erased[key]));
+        let at = format_time_value(&erased["erased_at"]);
         let _ = writeln!(text, "erased at {at} by {actor}: {reason}");
     }
     let snapshots: Vec<Vec<String>> = items(&found["snapshots"])
         .map(|snapshot| {
-            let runs = items(&snapshot["runs"]).map(|run| format!("{} ({})", format_value(&run["id"]), format_value(&run["status"])));
+            let runs = items(&snapshot["runs"]).map(|run| format!("{} ({})", id_value_cell(&run["id"]), format_value(&run["status"])));
             let runs = runs.collect::<Vec<_>>().join(", ");
-            vec![format_value(&snapshot["dataset_id"]), format_value(&snapshot["split"]), format_value(&snapshot["created_at"]), runs]
+            vec![id_value_cell(&snapshot["dataset_id"]), format_value(&snapshot["split"]), time_value_cell(&snapshot["created_at"]), runs]
         })
         .collect();
     if snapshots.is_empty() {
@@ -72,7 +79,8 @@ pub(crate) async fn print_model_lineage(client: &Client, name: &str, number: i32
     let dataset = client.get(&["v1", "datasets", &dataset, "lineage"]).await?;
     let found = json!({ "version": version, "run": run, "dataset": dataset });
     output.print(&found, || {
-        let [id, created_by, created_at] = ["id", "created_by", "created_at"].map(|key| format_value(&run[key]));
+        let [id, created_by] = ["id", "created_by"].map(|key| format_value(&run[key]));
+        let created_at = format_time_value(&run["created_at"]);
         format!("{name} version {number}\nrun {id}, created by {created_by} at {created_at}\n{}", render_dataset(&dataset))
     })?;
     Ok(())

@@ -3,23 +3,34 @@
 
 mod annotations;
 mod api_key;
+mod archive;
+mod arguments;
 mod audit;
 mod child_runs;
+mod connection;
 mod dataset;
 mod doctor;
 mod document;
 mod embed;
 mod error;
 mod field;
+mod global;
 mod http;
 mod import;
 mod legacy_csv;
 mod lineage;
 mod migrate;
 mod model;
+mod model_thresholds;
 mod predict;
 mod queue;
+mod registry;
+mod rejection;
 mod run;
+mod session;
+mod shell;
+mod tags;
+mod target_table;
 mod terminal;
 mod time_argument;
 mod worker;
@@ -27,12 +38,15 @@ mod worker;
 use std::process::ExitCode;
 
 use aprendiz_config::Environment;
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
+use self::connection::Connection;
 use self::error::CliError;
+use self::global::GlobalArgs;
 use self::http::Client;
-use self::terminal::Output;
-use crate::config::{ClientArgs, ServerConfig};
+use self::terminal::{Output, unknown_columns};
+use crate::config::ServerConfig;
 use crate::server;
 
 /// Train models on reviewed annotations: server and command line
@@ -40,10 +54,7 @@ use crate::server;
 #[command(name = "aprendiz", version, propagate_version = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    client: ClientArgs,
-    /// Output format
-    #[arg(short, long, global = true, value_enum, default_value_t = Output::Text)]
-    output: Output,
+    global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -54,20 +65,25 @@ Examples:
   aprendiz api-key create --name me --role operator   create the first API key
   aprendiz serve                                      start the server
   aprendiz import export.json.gz                      import a Label Studio export
-  aprendiz run create --model contracts --watch       train a model and watch the run
-  aprendiz run get ID                                 show status, attempts and metrics
+  aprendiz login --url https://aprendiz.example.org   store URL and API key in a profile
+  aprendiz run create --model contracts --wait        train a model and wait for the run
+  aprendiz run get @latest                            show status, attempts and metrics
   aprendiz run explain ID                             explain why a run is waiting or failed
   aprendiz model download contracts -d ./contracts    download the newest version
   aprendiz predict --model contracts contract.txt     predict the fields of a document
   aprendiz train-st --training-run ID --wait          train an encoder on the data of a run
 
 Exit codes:
-  0  success
-  1  failure
-  2  invalid usage
-  3  the API rejected the request, or the resource was not found
-  4  the watched run failed or was cancelled
-  5  the API cannot be reached, or a response was cut off";
+  0    success
+  1    failure
+  2    invalid usage
+  3    the API rejected the request or every task of an import, or the resource was not found
+  4    the awaited run failed or was cancelled
+  5    the API cannot be reached, or a response was cut off
+  130  Ctrl-C while waiting; what was started goes on
+
+ID is a whole ID, its first or last 4 or more digits if they are unambiguous, @latest, or @latest:MODEL. With -o json, errors are JSON on
+standard error.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -83,28 +99,45 @@ enum Command {
     },
     /// Apply or revert database migrations
     Migrate(migrate::MigrateArgs),
-    /// Check database, migrations, Redis, bucket and API, and suggest fixes
-    Doctor,
+    /// Verify an API key, and store it with the URL in a profile
+    Login(session::LoginArgs),
+    /// Remove a profile and its API key from this computer
+    Logout(session::LogoutArgs),
+    /// Show the API key in use: name, role, expiry and server
+    #[command(after_help = "Examples:\n  aprendiz whoami\n  aprendiz whoami --profile prod -o json")]
+    Whoami,
+    /// Show the versions of client and server
+    #[command(after_help = "Examples:\n  aprendiz version\n  aprendiz version -o json")]
+    Version,
+    /// Print a completion script for a shell
+    Completions(shell::completions::CompletionsArgs),
+    /// Write manual pages
+    Man(shell::man::ManArgs),
+    /// Check the API and its workers, or all services of a server, and suggest fixes
+    Doctor(doctor::DoctorArgs),
     /// Create, list and revoke API keys directly in the database
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
     /// Import a Label Studio JSON export, plain or gzip-compressed
     Import(import::ImportArgs),
-    /// List and watch imports, and repair quarantined tasks
+    /// List, watch and revert imports, and repair quarantined tasks
     #[command(subcommand)]
     Imports(import::ImportsCommand),
     /// Start, watch and manage training runs
     #[command(subcommand)]
     Run(run::RunCommand),
-    /// Download, compare and verify dataset snapshots
+    /// List, build, download, compare and verify dataset snapshots
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
-    /// List and download published models
+    /// List, tag and download published models
     #[command(subcommand)]
     Model(model::ModelCommand),
-    /// Create, annotate, explain, trace and erase documents
+    /// List, search, show, create, annotate, trace and erase documents
     #[command(subcommand)]
     Document(document::DocumentCommand),
+    /// List, archive and unarchive projects
+    #[command(subcommand)]
+    Project(archive::ProjectCommand),
     /// Export annotations, list pending reviews and accept predictions
     #[command(subcommand)]
     Annotations(annotations::AnnotationsCommand),
@@ -165,39 +198,85 @@ Environment variables:
   APRENDIZ_LOG_FORMAT                      text or json (default: text on a terminal, otherwise json)
   RUST_LOG                                 log filter (default: info)
 
+Examples:
+  aprendiz serve
+  aprendiz serve --no-reaper                         a second server, which runs only the API and the relay
+
 Limits on slow clients, uploads and connections have variables of their own: docs/OPERATIONS.md.
 
 DATABASE_URL, APRENDIZ_DATABASE_DIRECT_URL, REDIS_URL and PGPASSWORD can also be read from files: set DATABASE_URL_FILE and so on.";
 
+/// Parses the arguments of this process. Invalid ones end it, with help or an error.
+pub(crate) fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| {
+        let is_help = matches!(
+            error.kind(),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        );
+        if is_help || !requests_json(std::env::args().skip(1)) {
+            error.exit();
+        }
+        let text = error.render().to_string();
+        let error = CliError::Usage(text.trim().trim_start_matches("error: ").to_owned());
+        error.print(Output::Json);
+        std::process::exit(2);
+    })
+}
+
+/// Whether arguments that cannot be parsed request an output for programs.
+fn requests_json(arguments: impl Iterator<Item = String>) -> bool {
+    let arguments: Vec<String> = arguments.take_while(|argument| argument != "--").collect();
+    let is_json = |format: &str| ["json", "jsonl", "yaml"].contains(&format.trim_start_matches('='));
+    let pair = |pair: &[String]| ["-o", "--output"].contains(&pair[0].as_str()) && is_json(&pair[1]);
+    let joined = |argument: &String| {
+        let format = argument.strip_prefix("--output=").or_else(|| argument.strip_prefix("-o"));
+        format.is_some_and(is_json)
+    };
+    arguments.windows(2).any(pair) || arguments.iter().any(joined)
+}
+
 /// Runs a command and reports its failure.
 pub(crate) async fn run(cli: Cli) -> ExitCode {
+    let output = cli.global.format();
     match dispatch(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error.print();
+            error.print(output);
             error.code()
         }
     }
 }
 
 async fn dispatch(cli: Cli) -> Result<(), CliError> {
-    let Cli { client, output, command } = cli;
+    let Cli { global, command } = cli;
+    let env = Environment::process();
+    global.apply(&env)?;
+    let output = global.format();
     let is_server = matches!(command, Command::Serve { .. });
-    aprendiz_config::init_logs(&Environment::process().log()?, if is_server { "info" } else { "warn" })?;
-    let client = || Client::new(&client);
+    aprendiz_config::init_logs(&env.log()?, if is_server { "info" } else { "warn" })?;
+    let connection = || Connection::resolve(&global.client, &env);
+    let client = || Client::new(&connection()?);
+    let client_args = &global.client;
     match command {
         Command::Serve { no_relay, no_reaper } => {
             server::run(ServerConfig::from_env()?, server::ServeOptions { relay: !no_relay, reaper: !no_reaper }).await?;
             Ok(())
         }
         Command::Migrate(args) => migrate::run(&args).await,
-        Command::Doctor => doctor::run(&client()?, output).await,
+        Command::Login(session::LoginArgs {}) => session::login(client_args, output).await,
+        Command::Logout(session::LogoutArgs {}) => session::logout(client_args, output),
+        Command::Whoami => session::whoami(&connection()?, output).await,
+        Command::Version => session::version(&client()?, output).await,
+        Command::Completions(args) => shell::completions::run(&args, Cli::command()),
+        Command::Man(args) => shell::man::run(&args, Cli::command(), output),
+        Command::Doctor(args) => doctor::run(&client()?, &args, output).await,
         Command::ApiKey(command) => api_key::run(&command, output).await,
         Command::Import(args) => import::create(&client()?, &args, output).await,
         Command::Imports(command) => import::run(&client()?, &command, output).await,
         Command::Run(command) => run::run(&client()?, command, output).await,
         Command::Dataset(command) => dataset::run(&client()?, &command, output).await,
         Command::Document(command) => document::run(&client()?, &command, output).await,
+        Command::Project(command) => archive::run_project(&client()?, &command, output).await,
         Command::Annotations(command) => annotations::run(&client()?, &command, output).await,
         Command::Model(command) => model::run(&client()?, &command, output).await,
         Command::Predict(args) => predict::run(&client()?, &args, output).await,
@@ -209,23 +288,9 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Ingest(args) => child_runs::ingest(&client()?, &args, output).await,
         Command::Eval(args) => child_runs::eval(&client()?, &args, output).await,
         Command::TrainSt(args) => child_runs::train_st(&client()?, args, output).await,
-    }
+    }?;
+    unknown_columns().map_or(Ok(()), |text| Err(CliError::Usage(text)))
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn command_line_definition_is_valid() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn global_flags_are_accepted_after_the_command() {
-        let cli = Cli::try_parse_from(["aprendiz", "run", "list", "-o", "json", "--url", "http://x:1"]).unwrap();
-        assert_eq!((cli.output, cli.client.url.as_str()), (Output::Json, "http://x:1"));
-    }
-}
+mod tests;

@@ -22,9 +22,15 @@ pub(crate) struct PredictArgs {
     /// Model name
     #[arg(long)]
     model: String,
-    /// Version number (default: newest)
-    #[arg(long)]
+    /// Version number (default: the one that the alias names)
+    #[arg(long, conflicts_with = "alias")]
     number: Option<i32>,
+    /// Alias of the version (default: champion)
+    #[arg(long)]
+    alias: Option<String>,
+    /// Classes per field in the JSON output, most probable first
+    #[arg(long, default_value_t = 5, value_name = "NUMBER")]
+    top: u32,
     /// UTF-8 text file; `-` for standard input
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
@@ -52,7 +58,8 @@ struct FieldPrediction {
     field: String,
     value: Vec<String>,
     confidence: f64,
-    answered: bool,
+    threshold: Option<f64>,
+    decision: String,
 }
 
 pub(crate) async fn run(client: &Client, args: &PredictArgs, output: Output) -> Result<(), CliError> {
@@ -61,8 +68,9 @@ pub(crate) async fn run(client: &Client, args: &PredictArgs, output: Output) -> 
     } else {
         std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {} as UTF-8 text", args.file.display()))?
     };
-    let request =
-        client.request(Method::POST, &["v1", "models", &args.model, "predict"]).json(&json!({ "text": text, "number": args.number }));
+    let request = client.request(Method::POST, &["v1", "models", &args.model, "predict"]).json(&json!({
+        "text": text, "number": args.number, "alias": args.alias, "top_k": args.top,
+    }));
     let response: Value = client.json(request).await?;
     let view: Response = decode(&response, "prediction")?;
     output.print(&response, || {
@@ -70,13 +78,35 @@ pub(crate) async fn run(client: &Client, args: &PredictArgs, output: Output) -> 
         let rows: Vec<Vec<String>> = predictions
             .map(|field| {
                 let value = display_values(field.value.iter().map(String::as_str));
-                let decision = if field.answered { "accept" } else { "review" };
-                vec![field.field.clone(), value, format!("{:.3}", field.confidence), decision.to_owned()]
+                let (confidence, threshold) = confidence_and_threshold(field.confidence, field.threshold);
+                vec![field.field.clone(), value, confidence, threshold, field.decision.replace('_', " ")]
             })
             .collect();
-        let rows = table(&["field", "value", "confidence", "decision"], &["confidence"], &rows);
+        let rows = table(&["field", "value", "confidence", "threshold", "decision"], &["confidence", "threshold"], &rows);
         let note = if view.predictions.iter().any(|prediction| prediction.no_known_feature) { NO_KNOWN_FEATURE } else { "" };
         format!("{} version {}\n{note}{rows}", view.model, view.number)
     })?;
     Ok(())
+}
+
+/// Both numbers with three digits, or with as many as distinguish them. Without a threshold, the target accuracy is unreachable.
+fn confidence_and_threshold(confidence: f64, threshold: Option<f64>) -> (String, String) {
+    const MAX_DIGITS: usize = 15;
+    let Some(threshold) = threshold else { return (format!("{confidence:.3}"), "unreachable".to_owned()) };
+    let at = |digits: usize| (format!("{confidence:.digits$}"), format!("{threshold:.digits$}"));
+    (3..MAX_DIGITS).map(at).find(|(confidence, threshold)| confidence != threshold).unwrap_or_else(|| at(3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confidence_just_below_the_threshold_is_shown_with_enough_digits() {
+        let pair = |confidence: &str, threshold: &str| (confidence.to_owned(), threshold.to_owned());
+        assert_eq!(confidence_and_threshold(0.99931, Some(0.9994)), pair("0.9993", "0.9994"));
+        assert_eq!(confidence_and_threshold(0.52, Some(0.9994)), pair("0.520", "0.999"));
+        assert_eq!(confidence_and_threshold(0.7, Some(0.7)), pair("0.700", "0.700"));
+        assert_eq!(confidence_and_threshold(0.52, None), pair("0.520", "unreachable"));
+    }
 }

@@ -18,6 +18,7 @@ const COUNT_LIMIT: i64 = 100_000;
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueCommand {
     /// Show statistics of runs, workers and recent attempts
+    #[command(visible_alias = "show", after_help = "Examples:\n  aprendiz queue stats\n  aprendiz queue stats -o json | jq .runs")]
     Stats,
 }
 
@@ -168,7 +169,7 @@ mod tests {
         for line in [
             "runs         3 queued, 2 failed",
             "runnable     2, oldest waiting for 12 s",
-            "deferred     1, next due at 2026-11-21 13:00:00 UTC",
+            "deferred     1, next due at 2026-11-21T13:00:00Z",
             "redis        unusable: Redis is full; workers poll the database",
             "tasks        reaper OVERDUE, last success 41 s ago (refused), relay 1 s ago",
             "workers      2 alive, 1 listening, 0 draining",

@@ -5,6 +5,9 @@
 use aprendiz_annotation_types::parse_time;
 use chrono::{DateTime, TimeDelta, Utc};
 
+/// What `--run-after` accepts.
+const DELAY_FORMS: &str = "a delay such as 90s, 15m, 1h or 2d, or a time such as 2026-11-21T08:00:00Z";
+
 /// A century; keeps the arithmetic within the calendar.
 const MAX_AGE_DAYS: i64 = 36_500;
 
@@ -27,6 +30,36 @@ impl TimeArgument {
     }
 }
 
+/// A time on the command line at which something starts: absolute, or a delay from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DelayArgument {
+    /// A duration after now.
+    In(TimeDelta),
+    /// An absolute time.
+    At(DateTime<Utc>),
+}
+
+impl DelayArgument {
+    /// The absolute time, relative to `now`.
+    pub(crate) fn resolve(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::In(duration) => now + duration,
+            Self::At(at) => at,
+        }
+    }
+}
+
+impl std::str::FromStr for DelayArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(at) = parse_time(text) {
+            return Ok(Self::At(at));
+        }
+        parse_duration(text).map(Self::In).ok_or_else(|| format!("expected {DELAY_FORMS}"))
+    }
+}
+
 impl std::str::FromStr for TimeArgument {
     type Err = String;
 
@@ -34,11 +67,9 @@ impl std::str::FromStr for TimeArgument {
         if let Ok(at) = parse_time(text) {
             return Ok(Self::At(at));
         }
-        parse_duration(text).map(Self::Ago).ok_or_else(|| {
-            format!(
-                "invalid time `{text}`: expected a duration before now such as 90s, 15m, 1h or 2d, or a time such as 2026-11-21T08:00:00Z"
-            )
-        })
+        parse_duration(text)
+            .map(Self::Ago)
+            .ok_or_else(|| "expected an age such as 90s, 15m, 1h or 2d, or a time such as 2026-11-21T08:00:00Z".to_owned())
     }
 }
 
@@ -79,6 +110,15 @@ mod tests {
             let at = text.parse::<TimeArgument>().unwrap().resolve(now);
             assert_eq!(at, DateTime::parse_from_rfc3339(expected).unwrap(), "{text}");
         }
+    }
+
+    #[test]
+    fn delays_are_in_the_future() {
+        let now = DateTime::parse_from_rfc3339("2026-11-21T12:00:00Z").unwrap().to_utc();
+        let at = |text: &str| text.parse::<DelayArgument>().map(|delay| delay.resolve(now).to_rfc3339());
+        assert_eq!(at("10m").unwrap(), "2026-11-21T12:10:00+00:00");
+        assert_eq!(at("2026-11-21T18:00").unwrap(), "2026-11-21T18:00:00+00:00");
+        assert!(at("tomorrow").unwrap_err().starts_with("expected a delay such as 90s"));
     }
 
     #[test]

@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use crate::cli::arguments::{IdArg, WaitArgs, choose_among, interruptible};
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, decode, fetch_items};
-use crate::cli::terminal::{Output, format_time, human_bytes, table};
+use crate::cli::terminal::{Output, format_time, human_bytes, id_cell, print_message, table, time_cell};
 
 /// How often the state of a draining worker is polled.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// A shorter ID prefix could be meant as a host name.
-const MIN_PREFIX_LENGTH: usize = 4;
 
 /// Subcommands of `aprendiz worker`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkerCommand {
     /// List workers, newest first
+    #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
     List {
         /// Include stopped workers, and workers without a heartbeat for an hour
         #[arg(long)]
@@ -33,22 +33,26 @@ pub(crate) enum WorkerCommand {
     Drain(DrainArgs),
 }
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  aprendiz worker list
+  aprendiz worker list --all --columns worker,host,state,last-seen";
+
 /// Arguments of `aprendiz worker drain`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  aprendiz worker drain 01a1fd04 --wait          let it finish its runs, and wait until it exits
+  aprendiz worker drain 68ecd237a2dc --wait      let it finish its runs, and wait until it exits
   aprendiz worker drain gpu-host-2 --release-runs drain all workers of a host; other workers resume their runs from a checkpoint")]
 pub(crate) struct DrainArgs {
-    /// Worker ID, unique ID prefix, or host name (selects all workers on that host)
+    /// Worker ID, beginning or end of one, `@latest`, or host name (selects all workers on that host)
     #[arg(value_name = "ID|HOST")]
     target: String,
     /// Release runs with a checkpoint instead of finishing them
     #[arg(long)]
     release_runs: bool,
-    /// Wait until the workers have exited
-    #[arg(long)]
-    wait: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -109,7 +113,7 @@ fn render(workers: &[Worker]) -> String {
         .map(|worker| {
             let address = worker.pid.map_or_else(|| worker.host.clone(), |pid| format!("{}:{pid}", worker.host));
             vec![
-                worker.id.to_string(),
+                id_cell(&worker.id),
                 address,
                 worker.state.clone(),
                 format!("{}/{}", worker.runs.len(), worker.slots),
@@ -118,7 +122,7 @@ fn render(workers: &[Worker]) -> String {
                 worker.memory_bytes.map(human_bytes).unwrap_or_default(),
                 if worker.listening { "yes" } else { "no" }.to_owned(),
                 worker.version.clone(),
-                format_time(worker.stopped_at.unwrap_or(worker.heartbeat_at)),
+                time_cell(worker.stopped_at.unwrap_or(worker.heartbeat_at)),
             ]
         })
         .collect();
@@ -129,11 +133,11 @@ fn render(workers: &[Worker]) -> String {
         .flat_map(|worker| worker.runs.iter().map(move |run| (worker, run)))
         .map(|(worker, run)| {
             vec![
-                run.run_id.to_string(),
+                id_cell(&run.run_id),
                 run.model.clone(),
                 run.attempt_number.to_string(),
                 run.phase.clone().unwrap_or_default(),
-                format_time(run.started_at),
+                time_cell(run.started_at),
                 worker.host.clone(),
             ]
         })
@@ -155,9 +159,13 @@ async fn drain(client: &Client, args: &DrainArgs, output: Output) -> Result<(), 
         let request = client.request(Method::POST, &["v1", "workers", &id.to_string(), "drain"]);
         drained.push(client.json::<Value>(request.json(&json!({ "release_runs": args.release_runs }))).await?);
     }
-    if args.wait {
+    if args.wait.wait {
         for worker in &mut drained {
-            *worker = wait_until_stopped(client, worker.take()).await?;
+            let id = worker["id"].as_str().unwrap_or_default().to_owned();
+            *worker = interruptible(wait_until_stopped(client, worker.take()), || {
+                print_message(&format!("worker {id} goes on draining; see it with `aprendiz worker list`"));
+            })
+            .await?;
         }
     }
     let workers = parse(&drained)?;
@@ -176,29 +184,20 @@ async fn drain(client: &Client, args: &DrainArgs, output: Output) -> Result<(), 
     Ok(())
 }
 
-/// Resolves a host name or an ID prefix to worker IDs.
+/// Resolves a host name or a part of an ID to worker IDs.
 fn resolve_target(workers: &[Worker], target: &str) -> Result<Vec<Uuid>, CliError> {
     let on_host: Vec<Uuid> =
         workers.iter().filter(|worker| worker.host == target && worker.stopped_at.is_none()).map(|worker| worker.id).collect();
     if !on_host.is_empty() {
         return Ok(on_host);
     }
-    let prefix = target.to_ascii_lowercase();
-    let found: Vec<&Worker> = if prefix.len() >= MIN_PREFIX_LENGTH {
-        workers.iter().filter(|worker| worker.id.to_string().starts_with(&prefix)).collect()
-    } else {
-        Vec::new()
-    };
-    match found.as_slice() {
-        [worker] => Ok(vec![worker.id]),
-        [] => Err(CliError::Refused(format!(
-            "no live worker matches `{target}` as a host name or ID prefix of at least {MIN_PREFIX_LENGTH} characters: list workers with `aprendiz worker list`"
-        ))),
-        several => {
-            let ids: Vec<String> = several.iter().map(|worker| worker.id.to_string()).collect();
-            Err(CliError::Usage(format!("ID prefix `{target}` is ambiguous, it matches {} workers: {}", several.len(), ids.join(", "))))
-        }
-    }
+    let known: Vec<(Uuid, String)> = workers.iter().map(|worker| (worker.id, format!("{} {}", worker.host, worker.state))).collect();
+    let found = target.parse::<IdArg>().ok().map_or(Ok(None), |id| choose_among(&id, "worker", &known))?;
+    found.map(|id| vec![id]).ok_or_else(|| {
+        CliError::Refused(format!(
+            "no live worker matches `{target}` as a host name, or as the beginning or end of an ID: list workers with `aprendiz worker list`"
+        ))
+    })
 }
 
 /// Waits until a worker has stopped. A worker that stops sending heartbeats is an error.
@@ -239,7 +238,7 @@ mod tests {
         let workers = [worker(1 << 120, "a"), worker(2 << 120, "a"), worker((2 << 120) + 1, "b")];
         assert_eq!(resolve_target(&workers, "a").unwrap(), [workers[0].id, workers[1].id]);
         assert_eq!(resolve_target(&workers, "0100").unwrap(), [workers[0].id]);
-        assert!(matches!(resolve_target(&workers, "0200"), Err(CliError::Usage(text)) if text.contains("2 workers")));
+        assert!(matches!(resolve_target(&workers, "0200"), Err(CliError::Usage(text)) if text.contains("several workers")));
         assert!(matches!(resolve_target(&workers, "01"), Err(CliError::Refused(_))), "too short");
         assert!(matches!(resolve_target(&workers, "c"), Err(CliError::Refused(_))));
     }

@@ -12,7 +12,7 @@ use crate::limits::quota::Share;
 #[derive(Debug)]
 pub(crate) struct ClientConnection {
     peer: SocketAddr,
-    evicted: CancellationToken,
+    closed: CancellationToken,
     state: Mutex<State>,
 }
 
@@ -27,9 +27,9 @@ struct State {
 }
 
 impl ClientConnection {
-    pub(super) fn new(peer: SocketAddr) -> Self {
+    pub(crate) fn new(peer: SocketAddr) -> Self {
         let state = State { idle_since: Some(Instant::now()), response_ended: false, held: Vec::new() };
-        Self { peer, evicted: CancellationToken::new(), state: Mutex::new(state) }
+        Self { peer, closed: CancellationToken::new(), state: Mutex::new(state) }
     }
 
     /// Address of the client, or of a proxy.
@@ -68,13 +68,19 @@ impl ClientConnection {
         self.lock().idle_since
     }
 
-    /// Closes the connection, because another one needs its place.
-    pub(super) fn evict(&self) {
-        self.evicted.cancel();
+    /// Closes the connection: another one needs its place, or its response takes too long.
+    pub(crate) fn close(&self) {
+        self.closed.cancel();
     }
 
-    pub(super) async fn evicted(&self) {
-        self.evicted.cancelled().await;
+    /// Returns once the connection is to be closed.
+    pub(crate) async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -129,10 +129,7 @@ async fn serve_connection(
                 }
                 return;
             }
-            () = connection.evicted() => {
-                counter!(REJECTED, "limit" => "connections").increment(1);
-                return;
-            }
+            () = connection.closed() => return,
             () = shutdown.cancelled(), if !is_draining => {
                 is_draining = true;
                 http.as_mut().graceful_shutdown();

@@ -5,5 +5,6 @@ mod file_limit;
 mod listener;
 mod registry;
 mod stream;
+pub(crate) mod timed_body;
 
 pub(crate) use self::listener::{ConnectionLimits, serve};

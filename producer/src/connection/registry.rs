@@ -4,10 +4,14 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::connection::client::ClientConnection;
-use crate::limits::trusted_proxies::TrustedProxies;
+use metrics::counter;
 
-/// The open connections, in total and by address.
+use crate::connection::client::ClientConnection;
+use crate::limits::network::client_network;
+use crate::limits::trusted_proxies::TrustedProxies;
+use crate::server::metrics::REJECTED;
+
+/// The open connections, in total and by address. The addresses of an IPv6 /64 network count as one.
 ///
 /// When there are too many, the one that has been idle longest is closed: a connection without a request costs its client nothing, so
 /// it must not keep others out.
@@ -40,10 +44,10 @@ impl Connections {
 
     /// Registers a connection. Returns `None` when there are too many, and each of them has a request.
     pub(super) fn register(self: &Arc<Self>, peer: SocketAddr) -> Option<Registered> {
-        let address = peer.ip();
+        let address = client_network(peer.ip());
         let mut open = self.lock();
         let of_address = open.by_address.get(&address).copied().unwrap_or(0);
-        if of_address >= self.max_per_address && !self.trusted_proxies.contains(address) {
+        if of_address >= self.max_per_address && !self.trusted_proxies.contains(peer.ip()) {
             open.evict_idle(Some(address))?;
         }
         if open.connections.len() >= self.max_total {
@@ -66,17 +70,21 @@ impl Connections {
 impl Open {
     /// Closes the connection that has been idle longest, of an address or of all.
     fn evict_idle(&mut self, address: Option<IpAddr>) -> Option<()> {
-        let candidates = self.connections.iter().filter(|(_, connection)| address.is_none_or(|address| connection.peer().ip() == address));
+        let candidates = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| address.is_none_or(|address| client_network(connection.peer().ip()) == address));
         let (_, id) = candidates.filter_map(|(id, connection)| Some((connection.idle_since()?, *id))).min()?;
         if let Some(connection) = self.remove(id) {
-            connection.evict();
+            counter!(REJECTED, "limit" => "connections").increment(1);
+            connection.close();
         }
         Some(())
     }
 
     fn remove(&mut self, id: u64) -> Option<Arc<ClientConnection>> {
         let connection = self.connections.remove(&id)?;
-        let address = connection.peer().ip();
+        let address = client_network(connection.peer().ip());
         if let Some(count) = self.by_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
@@ -123,6 +131,19 @@ mod tests {
         assert!(connections.register(peer(3, 1)).is_some());
         drop((busy, idle, third, other));
         assert!(connections.lock().by_address.is_empty() && connections.lock().connections.is_empty());
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_count_together() {
+        let connections = Connections::new(10, 2, TrustedProxies::default());
+        let peer = |network: u16, host: u16| SocketAddr::from(([0x2001, 0xdb8, 0, network, 0, 0, 0, host], 1));
+        let first = connections.register(peer(1, 1)).unwrap();
+        let second = connections.register(peer(1, 2)).unwrap();
+        let third = connections.register(peer(1, 3)).unwrap();
+        let other = connections.register(peer(2, 1)).unwrap();
+        assert!(is_evicted(&first) && [&second, &third, &other].into_iter().all(|registered| !is_evicted(registered)));
+        drop((first, second, third, other));
+        assert!(connections.lock().by_address.is_empty());
     }
 
     #[test]

@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::connection::client::ClientConnection;
 use crate::limits::pace::{MinPace, Pace};
 
-/// How long a closed connection is still read. The system answers unread bytes with a reset, and a client that is still sending its body
-/// would lose the response that explains why it was refused.
+/// How long a closed connection is still read after the last bytes of the client. The system answers unread bytes with a reset, and a client
+/// that is still sending its body would lose the response that explains why it was refused.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a closed connection is read at most: enough for a client that reads the response only after it has sent a body of usual size.
+const MAX_LINGER: Duration = Duration::from_secs(30);
 /// Size of a read while lingering.
-const LINGER_BUFFER_BYTES: usize = 8 * 1024;
+const LINGER_BUFFER_BYTES: usize = 16 * 1024;
 
 /// A socket with a minimum pace of writes.
 pub(super) struct ClientStream {
@@ -25,7 +27,24 @@ pub(super) struct ClientStream {
     pace: Pace,
     connection: Arc<ClientConnection>,
     /// Set once the connection is closed for writing.
-    linger: Option<Pin<Box<Sleep>>>,
+    linger: Option<Linger>,
+}
+
+/// Until when a closed connection is read.
+struct Linger {
+    timer: Pin<Box<Sleep>>,
+    end: Instant,
+}
+
+impl Linger {
+    fn new() -> Self {
+        Self { timer: Box::pin(sleep(LINGER_TIMEOUT)), end: Instant::now() + MAX_LINGER }
+    }
+
+    /// The client has sent something.
+    fn extend(&mut self) {
+        self.timer.as_mut().reset((Instant::now() + LINGER_TIMEOUT).min(self.end));
+    }
 }
 
 impl ClientStream {
@@ -83,15 +102,15 @@ impl AsyncWrite for ClientStream {
             ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
         }
         let this = &mut *self;
-        let linger = this.linger.get_or_insert_with(|| Box::pin(sleep(LINGER_TIMEOUT)));
+        let linger = this.linger.get_or_insert_with(Linger::new);
         let mut bytes = [0; LINGER_BUFFER_BYTES];
         loop {
-            if linger.as_mut().poll(cx).is_ready() {
+            if linger.timer.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Ok(()));
             }
             let mut buffer = ReadBuf::new(&mut bytes);
             match ready!(Pin::new(&mut this.socket).poll_read(cx, &mut buffer)) {
-                Ok(()) if !buffer.filled().is_empty() => {}
+                Ok(()) if !buffer.filled().is_empty() => linger.extend(),
                 Ok(()) | Err(_) => return Poll::Ready(Ok(())),
             }
         }

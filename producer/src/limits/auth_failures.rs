@@ -8,6 +8,8 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use crate::limits::network::client_network;
+
 /// Maximum number of remembered addresses and of remembered keys.
 const CAPACITY: usize = 10_000;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -44,7 +46,7 @@ impl AuthFailures {
 
     fn check_at(&self, now: Instant, address: IpAddr, secret: &str) -> Result<(), Duration> {
         let state = self.lock();
-        let Some(forgotten_at) = state.forgotten_at.get(&network(address)) else {
+        let Some(forgotten_at) = state.forgotten_at.get(&client_network(address)) else {
             return Ok(());
         };
         let excess = forgotten_at.saturating_duration_since(now + MINUTE);
@@ -63,8 +65,8 @@ impl AuthFailures {
             state.forgotten_at.retain(|_, at| *at > now);
         }
         // with this many attacking addresses a limit per address has no effect
-        if state.forgotten_at.len() < CAPACITY || state.forgotten_at.contains_key(&network(address)) {
-            let forgotten_at = state.forgotten_at.entry(network(address)).or_insert(now);
+        if state.forgotten_at.len() < CAPACITY || state.forgotten_at.contains_key(&client_network(address)) {
+            let forgotten_at = state.forgotten_at.entry(client_network(address)).or_insert(now);
             *forgotten_at = (*forgotten_at).max(now) + interval;
         }
     }
@@ -87,17 +89,6 @@ impl AuthFailures {
 
 fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret).into()
-}
-
-/// The address itself, or the /64 network of an IPv6 address, which one host can use as a whole.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-        address => address,
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod auth_failures;
 pub(crate) mod held_body;
+pub(crate) mod network;
 pub(crate) mod pace;
 pub(crate) mod paced_body;
 pub(crate) mod quota;

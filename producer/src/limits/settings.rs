@@ -57,6 +57,9 @@ pub(crate) struct ClientLimits {
     pub(crate) concurrent_imports: usize,
     /// `APRENDIZ_STATEMENT_TIMEOUT_SECONDS`, default 600, 1 to 86400: time limit of a statement on these connections.
     pub(crate) statement_timeout: Duration,
+    /// `APRENDIZ_LONG_READ_TIMEOUT_SECONDS`, default 14400, 1 to 2592000: total time of a download, export, inspection or erasure, to the last
+    /// byte of its response.
+    pub(crate) long_read_timeout: Duration,
     /// `APRENDIZ_ADMISSION_WAIT_SECONDS`, default 10, 1 to 3600: how long a request waits for such a connection, or for another
     /// verification.
     pub(crate) admission_wait: Duration,
@@ -100,6 +103,7 @@ impl ClientLimits {
             dedicated_connections: env.number("APRENDIZ_DEDICATED_CONNECTIONS", u64::from(pool / 2).max(2), 2..=1_000)?,
             concurrent_imports: usize::try_from(pool / 4)?.max(1),
             statement_timeout: env.seconds("APRENDIZ_STATEMENT_TIMEOUT_SECONDS", 600.0, 1.0..=DAY)?,
+            long_read_timeout: env.seconds("APRENDIZ_LONG_READ_TIMEOUT_SECONDS", 4.0 * HOUR, 1.0..=30.0 * DAY)?,
             admission_wait: env.seconds("APRENDIZ_ADMISSION_WAIT_SECONDS", 10.0, 1.0..=HOUR)?,
             trusted_proxies,
             max_auth_failures: env.number("APRENDIZ_MAX_AUTH_FAILURES_PER_MINUTE", 60, 0..=1_000_000)?,
@@ -158,6 +162,7 @@ mod tests {
             ("APRENDIZ_MAX_BODY_MEMORY_BYTES", 64 << 20, 1 << 50),
             ("APRENDIZ_DEDICATED_CONNECTIONS", 2, 1_000),
             ("APRENDIZ_STATEMENT_TIMEOUT_SECONDS", 1, 86_400),
+            ("APRENDIZ_LONG_READ_TIMEOUT_SECONDS", 1, 2_592_000),
             ("APRENDIZ_ADMISSION_WAIT_SECONDS", 1, 3_600),
             ("APRENDIZ_MAX_AUTH_FAILURES_PER_MINUTE", 0, 1_000_000),
         ] {

@@ -3,6 +3,8 @@
 //! The file is in the bucket, and the import is one transaction. A producer that dies leaves nothing behind: its lease expires, and another
 //! producer starts over from the stored file.
 
+use std::fs::File;
+use std::io::{self, Seek as _};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,17 +15,17 @@ use aprendiz_annotations::import::{
     release_import, renew_import,
 };
 use aprendiz_artifacts::{Store, StoreError};
-use aprendiz_db::{Database, RetryReason, WarnOnce, missing_privilege, retry_reason};
+use aprendiz_db::{Database, RetryReason, WarnOnce, missing_privilege, retry_reason, run_blocking};
 use aprendiz_runs::{RunsError, record_audit};
-use futures::{FutureExt as _, StreamExt as _};
+use futures::FutureExt as _;
 use serde_json::json;
-use tokio::sync::{Notify, mpsc};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
-use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use uuid::Uuid;
 
-use crate::server::body_reader::BodyReader;
 use crate::server::task_health::TaskHealth;
 
 /// Lease of an import. An import worker without renewals for this time counts as dead.
@@ -33,12 +35,12 @@ const LEASE_RENEWAL_INTERVAL: Duration = Duration::from_secs(2);
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Delay before a retry, multiplied by the number of the attempt.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
+/// Conflicts in a row that cost an import no attempt.
+const MAX_FREE_CONFLICTS: u32 = 5;
 /// Attempts after which an import fails for good.
 const MAX_ATTEMPTS: i32 = 3;
 /// Size of a read from the bucket in bytes.
 const CHUNK_BYTES: usize = 256 * 1024;
-/// Chunks read ahead of the import.
-const READ_AHEAD_CHUNKS: usize = 16;
 
 /// Configuration of the import worker.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +56,7 @@ enum Failure {
     Permanent { code: String, text: String },
     /// The server failed, or a service was unavailable: the import is retried.
     Server { code: &'static str, text: String },
-    /// Postgres aborted the import because of a concurrent transaction: it is repeated, and the attempt does not count.
+    /// Postgres aborted the import because of a concurrent transaction: it is repeated. The first of these attempts do not count.
     Conflict(sqlx::Error),
     /// Another import worker has taken over.
     LeaseLost,
@@ -93,11 +95,12 @@ pub(crate) async fn run(
     shutdown: CancellationToken,
 ) {
     let mut warned = WarnOnce::default();
+    let mut conflicts = Conflicts::default();
     while !shutdown.is_cancelled() {
         match claim(&database).await {
             Ok(Some(claimed)) => {
                 health.succeeded();
-                execute(&database, &store, config, &claimed, &health, &shutdown).await;
+                execute(&database, &store, config, &claimed, &health, &mut conflicts, &shutdown).await;
             }
             Ok(None) => {
                 health.succeeded();
@@ -130,6 +133,7 @@ async fn execute(
     config: ImportWorkerConfig,
     claimed: &ClaimedImport,
     health: &TaskHealth,
+    conflicts: &mut Conflicts,
     shutdown: &CancellationToken,
 ) {
     let progress = Arc::new(Mutex::new(Progress { stage: Stage::Reading, bytes_read: 0, tasks: 0 }));
@@ -162,26 +166,53 @@ async fn execute(
             fail(database, claimed, &code, &text).await
         }
         Failure::Conflict(error) => {
-            warn!(import.id = %claimed.id, %error, "import aborted by a conflict with another transaction; repeating it");
-            shutdown.run_until_cancelled(sleep(RETRY_DELAY)).await;
-            release(database, claimed, false).await
+            let in_a_row = conflicts.count(claimed.id);
+            warn!(import.id = %claimed.id, conflicts = in_a_row, %error, "import aborted by a conflict with another transaction; repeating it");
+            shutdown.run_until_cancelled(sleep(RETRY_DELAY * in_a_row)).await;
+            if in_a_row <= MAX_FREE_CONFLICTS {
+                release(database, claimed, false).await
+            } else {
+                end_attempt(database, claimed, "database", &error.to_string()).await
+            }
         }
         Failure::Server { code, text } => {
             warn!(import.id = %claimed.id, error.code = code, error = text, "import interrupted");
             shutdown.run_until_cancelled(sleep(RETRY_DELAY * claimed.attempt.unsigned_abs())).await;
-            if claimed.attempt >= MAX_ATTEMPTS {
-                let text = format!(
-                    "nothing was imported: {MAX_ATTEMPTS} attempts failed, the last one with `{text}`: remove the cause, then send the file again"
-                );
-                fail(database, claimed, code, &text).await
-            } else {
-                release(database, claimed, true).await
-            }
+            end_attempt(database, claimed, code, &text).await
         }
     };
     if let Err(error) = recorded {
         warn!(import.id = %claimed.id, %error, "cannot record the outcome of an import; its lease will expire");
     }
+}
+
+/// Conflicts of the import that had the latest one. An import that conflicts with every other one must not be repeated for ever.
+#[derive(Debug, Default)]
+struct Conflicts {
+    import: Option<Uuid>,
+    in_a_row: u32,
+}
+
+impl Conflicts {
+    /// Counts a conflict of an import.
+    fn count(&mut self, import: Uuid) -> u32 {
+        if self.import.replace(import) != Some(import) {
+            self.in_a_row = 0;
+        }
+        self.in_a_row += 1;
+        self.in_a_row
+    }
+}
+
+/// Releases the import for its next attempt, or fails it after the last one.
+async fn end_attempt(database: &Database, claimed: &ClaimedImport, code: &str, text: &str) -> Result<(), sqlx::Error> {
+    if claimed.attempt < MAX_ATTEMPTS {
+        return release(database, claimed, true).await;
+    }
+    let text = format!(
+        "nothing was imported: {MAX_ATTEMPTS} attempts failed, the last one with `{text}`: remove the cause, then send the file again"
+    );
+    fail(database, claimed, code, &text).await
 }
 
 async fn release(database: &Database, claimed: &ClaimedImport, costs_attempt: bool) -> Result<(), sqlx::Error> {
@@ -217,6 +248,28 @@ async fn renew_lease(database: &Database, claimed: &ClaimedImport, progress: &Mu
     }
 }
 
+/// Copies the stored file to a temporary file without a name, so that no transaction is open while the object store sends.
+async fn spool(mut object: impl AsyncRead + Unpin) -> Result<File, Failure> {
+    let cannot_write = |error: io::Error| Failure::Server {
+        code: "spool",
+        text: format!("cannot write a temporary file in {}: {error}", std::env::temp_dir().display()),
+    };
+    let mut file = tokio::fs::File::from_std(run_blocking(tempfile::tempfile).await.map_err(cannot_write)?);
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let read = object.read(&mut chunk).await;
+        let read = read.map_err(|error| Failure::Server { code: "object_store", text: error.to_string() })?;
+        if read == 0 {
+            break;
+        }
+        file.write_all(&chunk[..read]).await.map_err(cannot_write)?;
+    }
+    file.flush().await.map_err(cannot_write)?;
+    let mut file = file.into_std().await;
+    file.rewind().map_err(cannot_write)?;
+    Ok(file)
+}
+
 async fn import(
     database: &Database,
     store: &Store,
@@ -242,22 +295,13 @@ async fn import(
     options.ratios = config.ratios;
     options.limits = ImportLimits { total_bytes: config.total_bytes, ..options.limits };
 
+    let file = spool(object.reader).await?;
     let mut tx = database.begin_long().await?;
-    let (sender, receiver) = mpsc::channel(READ_AHEAD_CHUNKS);
-    let mut chunks = ReaderStream::with_capacity(object.reader, CHUNK_BYTES);
-    let read = async move {
-        while let Some(chunk) = chunks.next().await {
-            if sender.send(chunk).await.is_err() {
-                return;
-            }
-        }
-    };
     let on_progress = |now: Progress| *progress.lock().unwrap_or_else(PoisonError::into_inner) = now;
-    let reader = BodyReader::new(receiver);
-    let (imported, ()) = tokio::join!(import_label_studio(&mut tx, reader, &options, on_progress), read);
+    let imported = import_label_studio(&mut tx, file, &options, on_progress).await;
     let report = imported.map_err(|error| match error {
         ImportError::Database(error) => error.into(),
-        ImportError::File(ReadError::Io { .. }) => Failure::Server { code: "object_store", text: error.to_string() },
+        ImportError::File(ReadError::Io { .. }) => Failure::Server { code: "spool", text: error.to_string() },
         other => Failure::Permanent { code: other.code().to_owned(), text: other.to_string() },
     })?;
     let details = json!({ "tasks": report.tasks, "documents_created": report.documents_created, "events_created": report.events_created });

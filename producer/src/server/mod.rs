@@ -1,9 +1,9 @@
 //! The server process: the API together with its background tasks.
 
-mod body_reader;
 mod import_worker;
 pub(crate) mod metrics;
 mod orphan_scanner;
+mod promoter;
 mod reaper;
 mod relay;
 mod serve;

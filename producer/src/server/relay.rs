@@ -4,12 +4,11 @@
 //! back-off. Nothing is lost in either case, because a row leaves the outbox only after Redis has stored its message.
 
 use std::convert::Infallible;
-use std::io;
 use std::time::Duration;
 
 use aprendiz_db::{Backoff, Database, Session, WarnOnce};
 use aprendiz_queue::{Publisher, QueueConfig, QueueError};
-use aprendiz_runs::{RunId, RunsError, due_outbox_entries, mark_published, next_due_in};
+use aprendiz_runs::{RunId, RunsError, delete_published, due_outbox_entries, next_due_in, record_publication};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -40,6 +39,9 @@ enum RelayError {
     Runs(#[from] RunsError),
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    /// Notifications may be missing since then.
+    #[error("database: the connection that listens for notifications was closed")]
+    ListenerClosed,
     #[error(transparent)]
     Queue(#[from] QueueError),
 }
@@ -105,7 +107,7 @@ impl Relay<'_> {
             match timeout(wait, listener.try_recv()).await {
                 // one batch may cover several notifications: discard those that it already answered
                 Ok(Ok(Some(_))) => while listener.next_buffered().is_some() {},
-                Ok(Ok(None)) => return Err(RelayError::Database(sqlx::Error::Io(io::ErrorKind::ConnectionReset.into()))),
+                Ok(Ok(None)) => return Err(RelayError::ListenerClosed),
                 Ok(Err(error)) => return Err(error.into()),
                 Err(_) => {
                     idle_polls += 1;
@@ -160,9 +162,9 @@ async fn publish_batch(
     let (outbox_ids, run_ids): (Vec<i64>, Vec<RunId>) = due.into_iter().unzip();
     // Record and commit the time of publication before the message is sent. A claim skips locked rows, so a worker woken while this update
     // is uncommitted would find nothing and go back to waiting.
-    mark_published(marks, &[], &run_ids).await?;
+    record_publication(marks, &run_ids).await?;
     publisher.publish(&run_ids.iter().map(|id| id.0).collect::<Vec<Uuid>>()).await?;
-    mark_published(&mut tx, &outbox_ids, &[]).await?;
+    delete_published(&mut tx, &outbox_ids).await?;
     tx.commit().await?;
     metrics::counter!(WAKEUPS_PUBLISHED).increment(run_ids.len() as u64);
     Ok(if i64::try_from(run_ids.len()) == Ok(BATCH_SIZE) { BatchProgress::MoreDue } else { BatchProgress::AllPublished })

@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::api::{AppState, EventHub, router};
+use crate::api::{AppState, ComparisonDeps, Compute, EventHub, router};
 use crate::config::ServerConfig;
 use crate::connection::{self, ConnectionLimits};
 use crate::database;
 use crate::server::import_worker::{self, ImportWorkerConfig};
 use crate::server::task_health::{self, TaskHealth};
-use crate::server::{metrics, reaper, relay, sweeper};
+use crate::server::{metrics, promoter, reaper, relay, sweeper};
 
 /// Time that in-flight requests get at shutdown.
 const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(10);
@@ -55,6 +55,7 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
     let mut background_tasks = Vec::new();
     let hub = tasks.spawn(events.clone().run(database.session("aprendiz-events"), shutdown.clone()));
     background_tasks.push(("events", hub.abort_handle()));
+    let compute = Compute::new();
     let changed = Arc::new(Notify::new());
     let mut healths = Vec::new();
     let mut health = |task, overdue_after| {
@@ -76,6 +77,10 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
         background_tasks.push(("reaper", reaper.abort_handle()));
         let sweeper = tasks.spawn(sweeper::run(database.clone(), store.clone(), config.sweep, sweeper_health, shutdown.clone()));
         background_tasks.push(("sweeper", sweeper.abort_handle()));
+        let comparison = ComparisonDeps { database: database.clone(), store: store.clone(), compute: compute.clone() };
+        let promoter_health = health(BackgroundTask::Promoter, promoter::OVERDUE_AFTER);
+        let promoter = tasks.spawn(promoter::run(comparison, promoter_health, shutdown.clone()));
+        background_tasks.push(("promoter", promoter.abort_handle()));
     }
     let recorder = metrics::install();
     background_tasks.push(("metrics", tasks.spawn(metrics::run_upkeep(recorder.clone(), shutdown.clone())).abort_handle()));
@@ -96,6 +101,7 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
     let connection_limits = ConnectionLimits::new(&config.api.clients);
     let mut state = AppState::new(database.clone(), store, config.queue, config.api, events, recorder, shutdown.clone(), background_tasks);
     state.imports = imports;
+    state.compute = compute;
     state.task_health = healths.into();
 
     tokio::spawn(stop_on_signal(shutdown.clone())?);

@@ -390,7 +390,8 @@ export interface paths {
         put?: never;
         /**
          * Rebuilds the rows of a dataset snapshot from the events and compares them
-         * @description A server runs one verification at a time; further requests wait for a limited time. A verification stops when the client disconnects.
+         * @description A server runs two verifications at a time, one for each API key; further requests wait for a limited time. A verification stops when the
+         *     client disconnects, or after the total time of a long read.
          */
         post: operations["post_v1_datasets_id_verify"];
         delete?: never;
@@ -902,6 +903,28 @@ export interface paths {
         /** Downloads a file of a model version */
         get: operations["get_v1_models_name_versions_number_files_path"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/versions/{number}/thresholds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the thresholds of a version, what each field answers at other targets, and all changes */
+        get: operations["get_v1_models_name_versions_number_thresholds"];
+        /**
+         * Changes the target accuracy of fields
+         * @description The thresholds are chosen from the out-of-fold scores that were stored with the version, as after its training. Predictions use them at
+         *     once; the files of the version stay as they were published.
+         */
+        put: operations["put_v1_models_name_versions_number_thresholds"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1515,6 +1538,21 @@ export interface components {
          * @enum {string}
          */
         ChangeKind: "added" | "removed" | "moved_split" | "text_changed" | "labelled" | "unlabelled" | "relabelled";
+        /** @description A change of the target accuracy. */
+        ChangeRequest: {
+            /** @description The fields to change; default: all fields of the version. */
+            fields?: string[] | null;
+            /**
+             * Format: int32
+             * @description The revision that the client has seen: the change is rejected if it is not the latest one.
+             */
+            revision: number;
+            /**
+             * Format: double
+             * @description Target accuracy, between 0 and 1, exclusive.
+             */
+            target: number;
+        };
         /** @description Result of the check of one component. */
         Check: {
             /** @description Explanation, unless the state is `ok`. */
@@ -1850,6 +1888,11 @@ export interface components {
              */
             run_id: string;
         };
+        /**
+         * @description What to do with a predicted value.
+         * @enum {string}
+         */
+        Decision: "auto" | "needs_review";
         /** @description Comparison of two snapshots, with a page of changes. */
         DiffPage: components["schemas"]["Page_Change"] & {
             summary?: components["schemas"]["DatasetDiff"] | null;
@@ -2213,15 +2256,22 @@ export interface components {
         };
         /** @description Prediction for one field. */
         FieldAnswer: {
-            /** @description Whether the confidence reaches the threshold of the field. If not, the value is only a suggestion. */
+            /** @description The same as `decision`, as a truth value: true = `auto`. */
             answered: boolean;
             /**
              * Format: double
              * @description Its probability, 0 to 1.
              */
             confidence: number;
+            /** @description Whether the value can be used without review: its confidence reaches the threshold, and the model knows features of the text. */
+            decision: components["schemas"]["Decision"];
             /** @description The field. */
             field: string;
+            /**
+             * Format: double
+             * @description Lowest confidence that is answered without review; null = the target accuracy is unreachable, so nothing is.
+             */
+            threshold?: number | null;
             /** @description All classes with their probabilities, most probable first. */
             top: components["schemas"]["ClassProbability"][];
             /** @description The most probable value; an empty list means "no value". */
@@ -2354,6 +2404,69 @@ export interface components {
              * @description Rows read.
              */
             rows: number;
+        };
+        /** @description What a field answers without review at a target accuracy, from out-of-fold scores. Near-duplicates count once. */
+        FieldTarget: {
+            /**
+             * Format: int64
+             * @description Number of answered examples.
+             */
+            answered?: number | null;
+            /**
+             * Format: int64
+             * @description Number of correct ones among them.
+             */
+            correct?: number | null;
+            /**
+             * Format: double
+             * @description Fraction of the examples that is answered, 0 to 1; null if the version has no out-of-fold scores.
+             */
+            coverage?: number | null;
+            /**
+             * Format: double
+             * @description One-sided lower bound of their accuracy, at least the target.
+             */
+            lower_bound?: number | null;
+            /**
+             * Format: int64
+             * @description Of an unreachable target: estimated number of further reviewed examples, at today's accuracy.
+             */
+            more_examples?: number | null;
+            /**
+             * Format: int64
+             * @description Number of examples.
+             */
+            n?: number | null;
+            /**
+             * Format: int64
+             * @description Of an unreachable target: the number of examples that would suffice if none of them were an error.
+             */
+            needed?: number | null;
+            /** @description Of an unreachable target: what stands in the way, as a sentence. */
+            reason?: string | null;
+            /** @description Whether the target is reached. */
+            status: components["schemas"]["TargetStatus"];
+            /**
+             * Format: double
+             * @description Target accuracy.
+             */
+            target: number;
+            /**
+             * Format: double
+             * @description Lowest confidence that is answered; null = nothing is answered.
+             */
+            threshold?: number | null;
+        };
+        /** @description The thresholds of a field. */
+        FieldThresholds: {
+            /** @description As predictions use it now. */
+            current: components["schemas"]["FieldTarget"];
+            /** @description The field. */
+            field: string;
+            /** @description As published with the version. */
+            original: components["schemas"]["FieldTarget"];
+            /** @description What the field answers at several targets; empty if the version was published without out-of-fold scores. */
+            targets: components["schemas"]["FieldTarget"][];
         };
         /** @description One version of the definition of a field. */
         FieldVersion: {
@@ -2620,8 +2733,7 @@ export interface components {
              */
             id: string;
             report?: components["schemas"]["StoredReport"] | null;
-            /** @description `reading` (the file) or `storing` (merging its rows); absent unless it is running. */
-            stage?: string | null;
+            stage?: components["schemas"]["Stage"] | null;
             /**
              * Format: date-time
              * @description When the last attempt started.
@@ -3543,7 +3655,7 @@ export interface components {
             priority?: number;
             /**
              * Format: date-time
-             * @description Earliest start time; null = now.
+             * @description Earliest start time, at most a hundred years from now; null = now.
              */
             run_after?: string | null;
             /**
@@ -3647,6 +3759,11 @@ export interface components {
              */
             version: number;
         };
+        /**
+         * @description Stage of an import.
+         * @enum {string}
+         */
+        Stage: "reading" | "storing";
         /** @description Number of documents by review status of one field. */
         StatusCounts: {
             /**
@@ -3690,6 +3807,11 @@ export interface components {
             /** @description Sequence number within the run, for `Last-Event-ID` */
             id: string;
         };
+        /**
+         * @description Whether a target accuracy is reached.
+         * @enum {string}
+         */
+        TargetStatus: "reached" | "target_unreachable";
         /** @description State of a task over all servers. */
         TaskStatus: {
             /** @description Text of the last failure. */
@@ -3721,6 +3843,43 @@ export interface components {
              *     and the probabilities are the shares of the classes in training.
              */
             no_known_feature: boolean;
+        };
+        /** @description A change of the threshold of a field. */
+        ThresholdEvent: {
+            /** @description Name of the API key that made the change. */
+            actor: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            at: string;
+            /** @description The field. */
+            field: string;
+            /**
+             * Format: double
+             * @description Target accuracy before.
+             */
+            from_target: number;
+            /**
+             * Format: double
+             * @description Threshold before; null = nothing was answered.
+             */
+            from_threshold?: number | null;
+            /**
+             * Format: int32
+             * @description Number of the change of this version, from 1. A change of several fields has one number.
+             */
+            revision: number;
+            /**
+             * Format: double
+             * @description Target accuracy since then.
+             */
+            target: number;
+            /**
+             * Format: double
+             * @description Threshold since then; null = nothing is answered.
+             */
+            threshold?: number | null;
         };
         /** @description Request to start a training run. */
         TrainRequest: {
@@ -3855,6 +4014,25 @@ export interface components {
             /** @description Path within the snapshot. */
             path: string;
             state: components["schemas"]["FileState"];
+        };
+        /** @description The thresholds of a version. */
+        VersionThresholds: {
+            /** @description One entry per field, by name. */
+            fields: components["schemas"]["FieldThresholds"][];
+            /** @description All changes, oldest first. */
+            history: components["schemas"]["ThresholdEvent"][];
+            /** @description Name of the model. */
+            model: string;
+            /**
+             * Format: int32
+             * @description Number of the version.
+             */
+            number: number;
+            /**
+             * Format: int32
+             * @description Number of the latest change; 0 = the thresholds are those of the published files.
+             */
+            revision: number;
         };
         /** @description A model version that was trained or evaluated on the document. */
         VersionToRetire: {
@@ -4692,7 +4870,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -4843,7 +5021,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5055,7 +5233,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5416,7 +5594,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5515,7 +5693,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5602,7 +5780,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5751,7 +5929,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5833,7 +6011,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -5924,7 +6102,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6009,7 +6187,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `overloaded`: other verifications are running; `server_unavailable`: the server stops; `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `overloaded`: other verifications are running; `server_unavailable`: the server stops; `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6311,7 +6489,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7118,7 +7296,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7605,7 +7783,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9377,7 +9555,222 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_models_name_versions_number_thresholds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The thresholds */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionThresholds"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Version not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The version is an encoder; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_v1_models_name_versions_number_thresholds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeRequest"];
+            };
+        };
+        responses: {
+            /** @description The thresholds after the change */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionThresholds"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Version not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `stale_revision`: another request changed the thresholds meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid target, unknown field, or the version has no out-of-fold scores; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10314,7 +10707,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10918,7 +11311,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections */
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */

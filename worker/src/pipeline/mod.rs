@@ -14,6 +14,7 @@ mod snapshot_files;
 mod train;
 mod upload;
 
+use aprendiz_db::run_blocking;
 use aprendiz_run_spec::KindSpec;
 use aprendiz_runs::{Claim, RunPhase};
 use tokio_util::sync::CancellationToken;
@@ -37,13 +38,14 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
         KindSpec::Train { params, base_model } => (params, base_model),
         KindSpec::Evaluate => {
             phases.enter(RunPhase::Evaluate).await?;
-            let metrics = evaluate::extractor::evaluate(deps, &claim.run, &spec).await?;
+            let (metrics, errors) = evaluate::extractor::evaluate(deps, &claim.run, &spec).await?;
             phases.enter(RunPhase::Publish).await?;
-            return publish::publish_metrics(&deps.database, attempt, &metrics).await;
+            return publish::publish_metrics(&deps.database, attempt, &metrics, &errors).await;
         }
     };
 
-    let scratch = Scratch::create(&deps.config.scratch, attempt)?;
+    let parent = deps.config.scratch.clone();
+    let scratch = run_blocking(move || Scratch::create(&parent, attempt)).await?;
     phases.enter(RunPhase::Dataset).await?;
     // the base model comes first: without it, building the dataset would be wasted
     let base = match base_model {
@@ -56,7 +58,7 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
     let building = dataset::ensure_dataset(deps, &claim, &spec, &scratch);
     let dataset = shutting_down.run_until_cancelled(building).await.ok_or(Interruption::ShuttingDown)??;
     if claim.run.dataset_only {
-        return publish::publish_metrics(&deps.database, attempt, &[]).await;
+        return publish::publish_metrics(&deps.database, attempt, &[], &[]).await;
     }
 
     phases.enter(RunPhase::Train).await?;

@@ -1,8 +1,8 @@
-//! Phase `publish`: records metrics, model version and final status in one transaction.
+//! Phase `publish`: records metrics, wrong predictions, model version and final status in one transaction.
 
 use aprendiz_dataset::Dataset;
 use aprendiz_db::Database;
-use aprendiz_runs::{AttemptId, DatasetId, NewMetric, NewModelVersion, RunsError, TrainingRun};
+use aprendiz_runs::{AttemptId, DatasetId, NewMetric, NewModelVersion, NewRunError, RunsError, TrainingRun, record_errors};
 
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::Evaluation;
@@ -27,14 +27,19 @@ pub(crate) async fn publish(
         card: &evaluation.card,
         object_keys: &upload.object_keys,
     };
-    let number = complete(database, attempt, Some(&version), &evaluation.metrics).await?;
+    let number = complete(database, attempt, Some(&version), &evaluation.metrics, &evaluation.errors).await?;
     tracing::info!(model.name = run.model, model.number = number, "model version published");
     Ok(())
 }
 
 /// Completes a run that trains no model.
-pub(crate) async fn publish_metrics(database: &Database, attempt: AttemptId, metrics: &[NewMetric]) -> Result<(), Interruption> {
-    complete(database, attempt, None, metrics).await?;
+pub(crate) async fn publish_metrics(
+    database: &Database,
+    attempt: AttemptId,
+    metrics: &[NewMetric],
+    errors: &[NewRunError],
+) -> Result<(), Interruption> {
+    complete(database, attempt, None, metrics, errors).await?;
     Ok(())
 }
 
@@ -43,8 +48,9 @@ async fn complete(
     attempt: AttemptId,
     version: Option<&NewModelVersion<'_>>,
     metrics: &[NewMetric],
+    errors: &[NewRunError],
 ) -> Result<Option<i32>, RunsError> {
-    retry_on_outage!(complete_once(database, attempt, version, metrics))
+    retry_on_outage!(complete_once(database, attempt, version, metrics, errors))
 }
 
 /// A cut connection may hide that the run has succeeded already; the retry then finds the lease gone.
@@ -53,9 +59,14 @@ async fn complete_once(
     attempt: AttemptId,
     version: Option<&NewModelVersion<'_>>,
     metrics: &[NewMetric],
+    errors: &[NewRunError],
 ) -> Result<Option<i32>, RunsError> {
     let mut tx = database.begin().await?;
-    let number = match aprendiz_runs::publish(&mut tx, attempt, version, metrics).await {
+    let recorded = match record_errors(&mut tx, attempt, errors).await {
+        Ok(()) => aprendiz_runs::publish(&mut tx, attempt, version, metrics).await,
+        Err(error) => Err(error),
+    };
+    let number = match recorded {
         Err(RunsError::LeaseLost { .. }) if aprendiz_runs::has_succeeded(&mut tx, attempt).await? => None,
         published => published?,
     };

@@ -6,11 +6,11 @@ use aprendiz_runs::{AttemptId, TrainingRun};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::blocking::run_blocking;
 use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::objects::upload_files;
 use crate::scratch::Scratch;
+use aprendiz_db::run_blocking;
 
 /// A model directory in the object store that is not published yet.
 pub(crate) struct UploadedModel {

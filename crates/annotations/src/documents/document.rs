@@ -1,7 +1,7 @@
 //! Types of documents and of listing them.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -30,6 +30,10 @@ pub struct Document {
     pub metadata: Metadata,
     /// Split of the document; missing until one is assigned.
     pub split: Option<Split>,
+    /// Since when it is archived: in no selection, and not in the review queue.
+    pub archived_at: Option<DateTime<Utc>>,
+    /// When all imports that contained it were reverted.
+    pub withdrawn_at: Option<DateTime<Utc>>,
     /// Time of the first import.
     pub created_at: DateTime<Utc>,
     /// Time of the last change of text, file name or metadata.
@@ -48,30 +52,11 @@ pub struct DocumentText {
     pub text_version: i32,
 }
 
-/// Filter of a document listing. The default selects all documents.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DocumentFilter {
-    /// Only documents of this source.
-    pub source: Option<String>,
-    /// Only documents of this project.
-    pub project: Option<String>,
-    /// Only documents with this id within their project.
-    pub task_id: Option<String>,
-}
-
-/// Pagination cursor: the last document of a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DocumentCursor {
-    /// Creation time of the document.
-    pub created_at: DateTime<Utc>,
-    /// Its id.
-    pub id: Uuid,
-}
-
-impl Document {
-    /// Returns the cursor that continues after this document.
-    #[must_use]
-    pub const fn cursor(&self) -> DocumentCursor {
-        DocumentCursor { created_at: self.created_at, id: self.id }
-    }
+/// A page of documents, or of what was found in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentPage<T> {
+    /// At most as many items as requested; fewer, even none, if the limit on scanned documents was reached first.
+    pub items: Vec<T>,
+    /// Id after which the next page continues; `None` on the last page.
+    pub next: Option<Uuid>,
 }

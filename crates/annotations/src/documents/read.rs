@@ -3,46 +3,10 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::documents::document::{Document, DocumentCursor, DocumentFilter, DocumentText};
+use crate::documents::document::{Document, DocumentText};
 use crate::documents::metadata::Metadata;
 use crate::error::AnnotationsError;
 use crate::splits::Split;
-
-/// Lists at most `limit` documents by creation time, from the start or after a cursor.
-///
-/// # Errors
-/// When Postgres is unavailable.
-pub async fn list(
-    conn: &mut PgConnection,
-    filter: &DocumentFilter,
-    after: Option<DocumentCursor>,
-    limit: i64,
-) -> Result<Vec<Document>, AnnotationsError> {
-    let documents = sqlx::query_as!(
-        Document,
-        r#"
-        SELECT d.id, d.source, d.project, d.task_id, d.file_name, d.content_type, d.checksum, d.metadata AS "metadata: Metadata",
-               (SELECT s.split FROM document_splits s WHERE s.document_id = d.id ORDER BY s.version DESC LIMIT 1) AS "split: Split",
-               d.created_at, d.updated_at
-        FROM documents d
-        WHERE ($1::text IS NULL OR d.source = $1)
-          AND ($2::text IS NULL OR d.project = $2)
-          AND ($6::text IS NULL OR d.task_id = $6)
-          AND ($3::timestamptz IS NULL OR (d.created_at, d.id) > ($3, $4::uuid))
-        ORDER BY d.created_at, d.id
-        LIMIT $5
-        "#,
-        filter.source,
-        filter.project,
-        after.map(|cursor| cursor.created_at),
-        after.map(|cursor| cursor.id),
-        limit,
-        filter.task_id,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(documents)
-}
 
 /// Returns a document with its latest text; `None` for an unknown id.
 ///
@@ -53,7 +17,7 @@ pub async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Option<DocumentTex
         r#"
         SELECT d.id, d.source, d.project, d.task_id, d.file_name, d.content_type, d.checksum, d.metadata AS "metadata: Metadata",
                (SELECT s.split FROM document_splits s WHERE s.document_id = d.id ORDER BY s.version DESC LIMIT 1) AS "split: Split",
-               d.created_at, d.updated_at, t.text, t.version
+               d.archived_at, d.withdrawn_at, d.created_at, d.updated_at, t.text, t.version
         FROM documents d
         JOIN LATERAL (
             SELECT x.text, x.version
@@ -79,6 +43,8 @@ pub async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Option<DocumentTex
             checksum: row.checksum,
             metadata: row.metadata,
             split: row.split,
+            archived_at: row.archived_at,
+            withdrawn_at: row.withdrawn_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
         },
@@ -104,4 +70,14 @@ pub async fn unknown_ids(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uu
     .fetch_all(conn)
     .await?;
     Ok(unknown)
+}
+
+/// Returns the name of a document, `SOURCE/PROJECT/TASK`; `None` if it does not exist. An erased document keeps its name.
+///
+/// # Errors
+/// If Postgres is unavailable.
+pub async fn document_name(conn: &mut PgConnection, id: Uuid) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT source || '/' || project || '/' || task_id AS "name!" FROM documents WHERE id = $1"#, id)
+        .fetch_optional(conn)
+        .await
 }

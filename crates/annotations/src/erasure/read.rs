@@ -13,7 +13,12 @@ use crate::error::AnnotationsError;
 pub async fn get_erasure(conn: &mut PgConnection, document_id: Uuid) -> Result<Option<Erasure>, AnnotationsError> {
     let erasure = sqlx::query_as!(
         Erasure,
-        "SELECT document_id, actor, reason, position, texts, events, datasets, erased_at FROM erasures WHERE document_id = $1",
+        r#"
+        SELECT document_id, actor, reason, position, texts, events, datasets, erased_at,
+            (SELECT d.source || '/' || d.project || '/' || d.task_id FROM documents d WHERE d.id = e.document_id) AS "document!"
+        FROM erasures e
+        WHERE document_id = $1
+        "#,
         document_id
     )
     .fetch_optional(conn)

@@ -23,7 +23,8 @@ pub async fn record_erasure(
         r#"
         INSERT INTO erasures (document_id, actor, reason, position, texts, events, datasets)
         VALUES ($1, $2, $3, $4, $5, $6, $7)
-        RETURNING document_id, actor, reason, position, texts, events, datasets, erased_at
+        RETURNING document_id, actor, reason, position, texts, events, datasets, erased_at,
+            (SELECT d.source || '/' || d.project || '/' || d.task_id FROM documents d WHERE d.id = $1) AS "document!"
         "#,
         document_id,
         actor,

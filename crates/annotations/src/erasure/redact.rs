@@ -38,6 +38,7 @@ pub async fn redact_document(conn: &mut PgConnection, document_id: Uuid) -> Resu
     let (texts, events) = redact_append_only_rows(conn, document_id).await?;
     sqlx::query!("DELETE FROM annotations WHERE document_id = $1", document_id).execute(&mut *conn).await?;
     sqlx::query!("DELETE FROM extractions WHERE document_id = $1", document_id).execute(&mut *conn).await?;
+    sqlx::query!("DELETE FROM extraction_history WHERE document_id = $1", document_id).execute(&mut *conn).await?;
     near_duplicates::delete(conn, document_id).await?;
     // a quarantined task is kept verbatim, and may be a version of this document in any project
     sqlx::query!(

@@ -10,6 +10,8 @@ use uuid::Uuid;
 pub struct Erasure {
     /// The document. Its row, its splits and its id within the source are kept.
     pub document_id: Uuid,
+    /// Its name: `SOURCE/PROJECT/TASK`.
+    pub document: String,
     /// Who erased it.
     pub actor: String,
     /// Reason for the erasure.

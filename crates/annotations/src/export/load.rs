@@ -58,6 +58,13 @@ pub(super) async fn load_heads(
           AND ($4::text IS NULL OR d.source = $4)
           AND ($5::text IS NULL OR d.project = $5)
           AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id)
+          -- withdrawn with its imports, or archived
+          AND NOT EXISTS (
+              SELECT FROM (
+                  SELECT s.reason FROM document_splits s WHERE s.document_id = d.id AND s.position <= $1 ORDER BY s.version DESC LIMIT 1
+              ) newest
+              WHERE newest.reason = 'withdrawn' OR newest.reason = 'archived' AND NOT $7
+          )
         ORDER BY d.id
         LIMIT $6
         "#,
@@ -67,6 +74,7 @@ pub(super) async fn load_heads(
         selection.source,
         selection.project,
         limit,
+        selection.with_archived,
     )
     .fetch_all(conn)
     .await
@@ -103,6 +111,7 @@ pub(super) async fn load_events(
                actor, source, source_ref, occurred_at, recorded_at
         FROM annotation_events
         WHERE document_id = ANY($1) AND position <= $2 AND ($3 OR field = ANY($4)) AND NOT erased
+          AND counts_at(withdrawals, $2)
         "#,
         ids,
         selection.position,

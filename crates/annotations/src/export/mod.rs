@@ -12,6 +12,7 @@ mod load;
 mod reader;
 mod row;
 mod selection;
+mod source;
 mod types;
 
 pub use cursor::ExportCursor;
@@ -20,4 +21,5 @@ pub use label_studio::{TaskParts, write_task};
 pub use reader::ExportReader;
 pub use row::{ExportEnd, ExportedAnnotation, read_end_line, write_end_line, write_line};
 pub use selection::ExportSelection;
+pub use source::label_studio_sources;
 pub use types::{ExportedDocument, ExportedEvent, ExportedField, ExportedPrediction};

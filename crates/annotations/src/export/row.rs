@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::export::types::{ExportedDocument, ExportedEvent, ExportedField, ExportedPrediction};
-use aprendiz_annotation_types::ReviewStatus;
+use aprendiz_annotation_types::{ReviewStatus, escape_line_breaks};
 
 /// A row of an export: one field of one document.
 #[derive(Debug, Serialize)]
@@ -78,7 +78,9 @@ impl ExportedDocument {
 /// # Panics
 /// Never: a row is plain data.
 pub fn write_line(annotation: &ExportedAnnotation<'_>, to: &mut Vec<u8>) {
+    let from = to.len();
     serde_json::to_writer(&mut *to, annotation).expect("a row is plain data");
+    escape_line_breaks(to, from);
     to.push(b'\n');
 }
 

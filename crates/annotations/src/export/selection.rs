@@ -11,6 +11,8 @@ pub struct ExportSelection {
     pub project: Option<String>,
     /// Only these fields; empty = all.
     pub fields: Vec<String>,
+    /// Whether archived documents are exported as well.
+    pub with_archived: bool,
     /// Whether to load the texts of the documents.
     pub with_texts: bool,
 }

@@ -9,9 +9,8 @@ use crate::fields::read::get;
 
 /// Refuses a new field whose name differs from that of a known field only in case: readers of snapshots such as DuckDB take one for the other.
 async fn check_name(conn: &mut PgConnection, name: &str) -> Result<(), AnnotationsError> {
-    let similar: Option<String> =
-        sqlx::query_scalar("SELECT max(name) FROM fields WHERE lower(name) = lower($1) HAVING NOT bool_or(name = $1)")
-            .bind(name)
+    let similar =
+        sqlx::query_scalar!(r#"SELECT max(name) AS "name!" FROM fields WHERE lower(name) = lower($1) HAVING NOT bool_or(name = $1)"#, name)
             .fetch_optional(conn)
             .await?;
     let Some(similar) = similar else {
@@ -67,7 +66,7 @@ pub async fn declare(conn: &mut PgConnection, name: &str, definition: &FieldDefi
         .execute(&mut *transaction)
         .await?;
     }
-    let field = get(&mut transaction, name).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let field = get(&mut transaction, name).await?.ok_or_else(|| AnnotationsError::MissingField(name.to_owned()))?;
     transaction.commit().await?;
     Ok(field)
 }

@@ -9,6 +9,6 @@ pub use aprendiz_annotation_types::{Cardinality, FieldKind};
 pub use declare::declare;
 pub use field::{Field, FieldDefinition, FieldVersion};
 pub(crate) use normalize_values::load_normalizers;
-pub use normalize_values::{NormalizedValues, normalize_values};
+pub use normalize_values::{NormalizedValues, ValueChange, normalize_values};
 pub(crate) use read::load_field_names;
 pub use read::{get, history, list};

@@ -14,8 +14,21 @@ use crate::error::AnnotationsError;
 use crate::near_duplicates;
 use crate::state_sql::{derive_states, latest_prediction, status};
 
+/// A value that changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ValueChange {
+    /// The stored value.
+    pub from: Vec<String>,
+    /// Its normalized form.
+    pub to: Vec<String>,
+    /// Number of reviews that have it now.
+    pub reviews: i64,
+    /// Number of predictions that have it.
+    pub predictions: i64,
+}
+
 /// Result of normalizing the stored values of a field.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NormalizedValues {
     /// Number of distinct values that changed.
     pub values: u64,
@@ -23,7 +36,16 @@ pub struct NormalizedValues {
     pub reviews: u64,
     /// Number of predictions whose value changed.
     pub predictions: u64,
+    /// The changed values that occur most often, at most 20.
+    #[serde(default)]
+    pub changes: Vec<ValueChange>,
+    /// Whether nothing was written.
+    #[serde(default)]
+    pub dry_run: bool,
 }
+
+/// Maximum number of listed changes.
+const MAX_LISTED_CHANGES: i64 = 20;
 
 /// The form that the values of a field have: by its normalization, and by its kind.
 struct CanonicalForm {
@@ -65,21 +87,28 @@ pub(crate) async fn load_normalizers(conn: &mut PgConnection) -> Result<BTreeMap
 }
 
 /// Normalizes the stored values of a field. A changed review keeps its reviewer; the change is an event of `actor`, and the original value
-/// remains in the history. Idempotent.
+/// remains in the history. Idempotent. With `dry_run` nothing is written.
 ///
 /// Runs in its own transaction, or in a savepoint if `conn` is in one. Then commit soon: it holds the position lock.
 ///
 /// # Errors
 /// When the field has neither a normalization nor the kind number or date, or Postgres is unavailable; nothing is changed then.
-pub async fn normalize_values(conn: &mut PgConnection, field: &str, actor: &str) -> Result<NormalizedValues, AnnotationsError> {
+pub async fn normalize_values(
+    conn: &mut PgConnection,
+    field: &str,
+    actor: &str,
+    dry_run: bool,
+) -> Result<NormalizedValues, AnnotationsError> {
     let mut transaction = conn.begin().await?;
     let conn = &mut *transaction;
     // an erasure takes this lock first, too: otherwise it would wait for our rows while it holds the position lock
     near_duplicates::lock(conn).await?;
     let normalizer = load_normalizers(conn).await?.remove(field);
-    let known: Option<(FieldKind, bool)> =
-        sqlx::query_as("SELECT kind, normalization IS NOT NULL FROM fields WHERE name = $1").bind(field).fetch_optional(&mut *conn).await?;
-    let (kind, has_rules) = known.unwrap_or((FieldKind::Text, false));
+    let known =
+        sqlx::query!(r#"SELECT kind AS "kind: FieldKind", normalization IS NOT NULL AS "has_rules!" FROM fields WHERE name = $1"#, field)
+            .fetch_optional(&mut *conn)
+            .await?;
+    let (kind, has_rules) = known.map_or((FieldKind::Text, false), |known| (known.kind, known.has_rules));
     let form = CanonicalForm { normalizer, kind };
     if !has_rules && !matches!(form.kind, FieldKind::Number | FieldKind::Date) {
         let reason = "it has no normalization: declare one first".to_owned();
@@ -87,12 +116,13 @@ pub async fn normalize_values(conn: &mut PgConnection, field: &str, actor: &str)
         return Err(AnnotationsError::InvalidDefinition { field: field.to_owned(), reason });
     }
     let (old, new) = changed_values(conn, field, &form).await?;
-    let mut result = NormalizedValues { values: old.len() as u64, ..NormalizedValues::default() };
+    let mut result = NormalizedValues { values: old.len() as u64, dry_run, ..NormalizedValues::default() };
     if old.is_empty() {
         // explicit, because a dropped transaction sends its rollback only with the next statement and holds the lock until then
         transaction.rollback().await?;
         return Ok(result);
     }
+    result.changes = count_changes(conn, field, &old, &new).await?;
     sqlx::raw_sql("CREATE TEMPORARY TABLE rewritten (document_id uuid NOT NULL, accepted text[]) ON COMMIT DROP")
         .execute(&mut *conn)
         .await?;
@@ -102,7 +132,11 @@ pub async fn normalize_values(conn: &mut PgConnection, field: &str, actor: &str)
     result.reviews = write_events(conn, field, actor).await?;
     sqlx::query(derive_states!("SELECT DISTINCT document_id, $1::text AS field FROM rewritten")).bind(field).execute(&mut *conn).await?;
     sqlx::raw_sql("DROP TABLE rewritten").execute(&mut *conn).await?;
-    transaction.commit().await?;
+    if dry_run {
+        transaction.rollback().await?;
+    } else {
+        transaction.commit().await?;
+    }
     Ok(result)
 }
 
@@ -126,6 +160,28 @@ async fn changed_values(conn: &mut PgConnection, field: &str, form: &CanonicalFo
         }
     }
     Ok((old, new))
+}
+
+/// Counts how often the changed values occur, most frequent first.
+async fn count_changes(conn: &mut PgConnection, field: &str, old: &[String], new: &[String]) -> Result<Vec<ValueChange>, sqlx::Error> {
+    sqlx::query_as!(
+        ValueChange,
+        r#"
+        SELECT w.old::text[] AS "from!", w.new::text[] AS "to!", coalesce(a.reviews, 0) AS "reviews!", coalesce(x.predictions, 0) AS "predictions!"
+        FROM unnest($2::text[], $3::text[]) AS w (old, new)
+        LEFT JOIN (SELECT accepted_value, count(*) AS reviews FROM annotations WHERE field = $1 GROUP BY accepted_value) a
+                  ON a.accepted_value = w.old::text[]
+        LEFT JOIN (SELECT value, count(*) AS predictions FROM extractions WHERE field = $1 GROUP BY value) x ON x.value = w.old::text[]
+        ORDER BY 3 DESC, 4 DESC, w.old
+        LIMIT $4
+        "#,
+        field,
+        old,
+        new,
+        MAX_LISTED_CHANGES
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// Fills `rewritten`, updates predictions, and locks the affected states. Returns the number of predictions.

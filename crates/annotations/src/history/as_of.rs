@@ -32,7 +32,7 @@ pub async fn as_of(conn: &mut PgConnection, document: Uuid, field: &str, positio
         SELECT position, CASE WHEN review_status <> 'UNREVIEWED' THEN value END AS "accepted_value: Vec<String>",
                review_status AS "review_status: ReviewStatus", reviewer, occurred_at
         FROM annotation_events
-        WHERE document_id = $1 AND field = $2 AND position <= $3
+        WHERE document_id = $1 AND field = $2 AND position <= $3 AND counts_at(withdrawals, $3)
         ORDER BY occurred_at DESC, octet_length(source_ref) DESC, source_ref COLLATE "C" DESC, source COLLATE "C" DESC
         LIMIT 1
         "#,

@@ -1,7 +1,7 @@
 //! Creates a single document like an import does: the same checks, near-duplicates, splits and versions.
 
 use aprendiz_annotation_types::{HTML_TEXT, MOJIBAKE_TEXT, has_mojibake, is_html};
-use aprendiz_db::AdvisoryLock;
+use aprendiz_db::{AdvisoryLock, run_blocking};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -36,12 +36,12 @@ pub async fn create_document(conn: &mut PgConnection, new: NewDocument, ratios: 
     let warnings: Vec<String> = found.into_iter().filter(|(applies, _)| *applies).map(|(_, warning)| warning.to_owned()).collect();
     let name = format!("{source}/{}/{}", document.project, document.task_id);
     // on a thread of its own: the sketch of a long text takes a while
-    let staging = tokio::task::spawn_blocking(move || {
+    let batch = run_blocking(move || {
         let mut batch = Batch::default();
         batch.push_document(0, &document, ratios);
         batch
-    });
-    let batch = staging.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    })
+    .await;
 
     let mut transaction = conn.begin().await?;
     let conn = &mut *transaction;
@@ -53,8 +53,10 @@ pub async fn create_document(conn: &mut PgConnection, new: NewDocument, ratios: 
     near_duplicates::backfill(conn).await?;
     documents::find_targets(conn, &source).await?;
     let (id, is_new, changed): (Uuid, bool, bool) =
-        sqlx::query_as("SELECT document_id, is_new, changed FROM targets").fetch_one(&mut *conn).await?;
+        sqlx::query_as("SELECT document_id, is_new OR returns, changed FROM targets").fetch_one(&mut *conn).await?;
     if !is_new {
+        // an erasure holds this lock until it commits, so it is visible here or has not begun
+        AdvisoryLock::Positions.lock(conn).await?;
         erased::reject_erased(conn).await?;
         if changed {
             return Err(ImportError::DocumentExists { document: name, id });

@@ -15,7 +15,7 @@ pub enum ImportError {
         /// Name of the option.
         option: &'static str,
         /// What is valid.
-        reason: &'static str,
+        reason: String,
     },
     /// A document is erased: the document to create, or one of a file, erased while the file was read.
     #[error("nothing was imported: document {document} is permanently erased; import the rest without it")]

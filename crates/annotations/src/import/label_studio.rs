@@ -81,6 +81,10 @@ async fn import(
     on_progress(Progress { stage: Stage::Storing, bytes_read: bytes(), tasks: tasks.max(summary.tasks) });
     let parsed = ParsedImport { import_id, started_at, bytes: bytes(), summary };
     let report = merge(&mut transaction, options, parsed).await?;
+    if options.dry_run {
+        transaction.rollback().await?;
+        return Ok(report);
+    }
     transaction.commit().await?;
     info!(
         import.id = %report.import_id,

@@ -18,6 +18,7 @@ mod quarantine;
 mod queue;
 mod reader_thread;
 mod report;
+mod source_name;
 mod staging;
 mod storable;
 
@@ -31,6 +32,8 @@ pub use options::{ImportLimits, ImportOptions};
 pub use quarantine::{QuarantineEntry, quarantined_file, quarantined_tasks};
 pub use queue::{
     ClaimedImport, ImportState, ImportStatus, StoredFile, StoredOptions, StoredReport, claim_import, declare_import_object, fail_import,
-    find_stored_files, finish_import, import_state, list_imports, record_import_upload, release_import, renew_import, request_import,
+    find_import_ids, find_stored_files, finish_import, import_state, list_imports, lock_import, record_import_upload, release_import,
+    renew_import, request_import,
 };
 pub use report::{ImportReport, NewField, Progress, Stage, StatusCounts};
+pub use source_name::check_source_name;

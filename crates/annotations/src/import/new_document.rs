@@ -5,12 +5,12 @@ use serde_json::Value;
 
 use crate::documents::Metadata;
 use crate::import::error::ImportError;
+use crate::import::source_name::check_source_name;
 use crate::import::staging::StagedDocument;
 
 /// Maximum bytes of the text, the same as for an import.
 const MAX_TEXT_BYTES: usize = 10 << 20;
 const MAX_METADATA_BYTES: usize = 1 << 20;
-const MAX_SOURCE_CHARS: usize = 100;
 const MAX_FILE_NAME_CHARS: usize = 1_000;
 
 /// A document to be imported.
@@ -34,15 +34,13 @@ impl NewDocument {
     /// Validates the document.
     pub(super) fn validate(self) -> Result<StagedDocument, ImportError> {
         let invalid = |part: &'static str, reason: String| Err(ImportError::InvalidDocument { part, reason });
-        for (part, name, max_chars) in
-            [("source", &self.source, MAX_SOURCE_CHARS), ("project", &self.project, MAX_ID_CHARS), ("task_id", &self.task_id, MAX_ID_CHARS)]
-        {
+        for (part, name, max_chars) in [("project", &self.project, MAX_ID_CHARS), ("task_id", &self.task_id, MAX_ID_CHARS)] {
             if name.trim().is_empty() || name.chars().count() > max_chars || name.contains(char::is_control) {
                 return invalid(part, format!("use 1 to {max_chars} characters without control characters"));
             }
         }
-        if self.source.contains('/') {
-            return invalid("source", "remove the `/`: documents are named SOURCE/PROJECT/TASK".to_owned());
+        if let Err(reason) = check_source_name(&self.source) {
+            return invalid("source", reason);
         }
         if self.file_name.as_ref().is_some_and(|name| name.is_empty() || name.chars().count() > MAX_FILE_NAME_CHARS || name.contains('\0'))
         {

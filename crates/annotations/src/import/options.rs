@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aprendiz_annotation_types::{Clock, FieldNames, Normalizer};
-use aprendiz_label_studio::{GroundTruth, ReadLimits, ReadOptions};
+use aprendiz_label_studio::{GroundTruth, ReadLimits, ReadOptions, SOURCE};
 use uuid::Uuid;
 
 use crate::import::error::ImportError;
+use crate::import::legacy_csv;
+use crate::import::source_name::check_source_name;
 use crate::splits::SplitRatios;
 
 /// How to import one file.
@@ -19,6 +21,14 @@ pub struct ImportOptions {
     pub file_name: Option<String>,
     /// Project of every task, overriding the task's own. Default: the task's `project`, or `0` if it has none.
     pub project: Option<String>,
+    /// Source of the documents. Two servers that number their projects and tasks alike need two sources. Default `label-studio`.
+    pub source: String,
+    /// Whether a known task may arrive with a text that has nothing in common with the stored one. Default: it is quarantined.
+    pub replace_texts: bool,
+    /// Whether to report what would be imported, and to write nothing.
+    pub dry_run: bool,
+    /// The import whose quarantined tasks are imported again.
+    pub retry_of: Option<Uuid>,
     /// Key of `data` that holds the text. Default `text`.
     pub text_key: String,
     /// Split ratios for documents of new groups.
@@ -42,6 +52,10 @@ impl ImportOptions {
             actor: actor.into(),
             file_name: None,
             project: None,
+            source: SOURCE.to_owned(),
+            replace_texts: false,
+            dry_run: false,
+            retry_of: None,
             text_key: "text".to_owned(),
             ratios: SplitRatios::default(),
             ground_truth: GroundTruth::default(),
@@ -57,13 +71,20 @@ impl ImportOptions {
         if let Some(project) = &self.project
             && (!storable(project) || !(1..=200).contains(&project.chars().count()))
         {
-            return Err(ImportError::InvalidOption { option: "project", reason: "use 1 to 200 characters without NUL" });
+            return Err(ImportError::InvalidOption { option: "project", reason: "use 1 to 200 characters without NUL".to_owned() });
+        }
+        if let Err(reason) = check_source_name(&self.source) {
+            return Err(ImportError::InvalidOption { option: "source", reason });
+        }
+        if self.source == legacy_csv::SOURCE {
+            let reason = "`legacy-csv` is the source of legacy review files".to_owned();
+            return Err(ImportError::InvalidOption { option: "source", reason });
         }
         if self.text_key.is_empty() || self.text_key.len() > 200 {
-            return Err(ImportError::InvalidOption { option: "text_key", reason: "use 1 to 200 bytes" });
+            return Err(ImportError::InvalidOption { option: "text_key", reason: "use 1 to 200 bytes".to_owned() });
         }
         if !storable(&self.actor) || self.file_name.as_deref().is_some_and(|name| !storable(name)) {
-            return Err(ImportError::InvalidOption { option: "file_name", reason: "remove the NUL character" });
+            return Err(ImportError::InvalidOption { option: "file_name", reason: "remove the NUL character".to_owned() });
         }
         Ok(())
     }

@@ -9,11 +9,5 @@ use tokio::task::JoinHandle;
 /// # Errors
 /// When the runtime shut down before the thread ended.
 pub(crate) async fn join<T>(reading: JoinHandle<T>) -> io::Result<T> {
-    match reading.await {
-        Ok(result) => Ok(result),
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(cancelled) => Err(io::Error::other(cancelled)),
-        },
-    }
+    reading.await.map_err(|error| io::Error::other(aprendiz_db::resume_panic(error)))
 }

@@ -11,7 +11,9 @@ use uuid::Uuid;
 use crate::fields::{Cardinality, FieldKind};
 
 /// Stage of an import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Stage {
     /// The file is being read.
     Reading,
@@ -74,6 +76,12 @@ pub struct StatusCounts {
 pub struct ImportReport {
     /// Id of the import.
     pub import_id: Uuid,
+    /// Source of the documents.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// Whether nothing was written.
+    #[serde(default)]
+    pub dry_run: bool,
     /// Bytes of the file, before decompression.
     pub bytes: u64,
     /// Tasks in the file, valid and quarantined.
@@ -84,10 +92,22 @@ pub struct ImportReport {
     pub documents_updated: u64,
     /// Existing documents with the same text, file name and metadata. Their reviews may still be new.
     pub documents_unchanged: u64,
+    /// Documents that had been withdrawn with their imports, and are back.
+    #[serde(default)]
+    pub documents_restored: u64,
+    /// Documents of this file that are archived; they stay archived.
+    #[serde(default)]
+    pub documents_archived: u64,
+    /// Documents of this file by split: `train`, `validation`, `test` and `excluded`.
+    #[serde(default)]
+    pub splits: BTreeMap<String, u64>,
     /// Review events created, one per reviewed field.
     pub events_created: u64,
     /// Quarantined tasks.
     pub quarantined: u64,
+    /// Known tasks that were quarantined because their text has nothing in common with the stored one.
+    #[serde(default)]
+    pub other_documents: u64,
     /// The first quarantined tasks.
     pub quarantined_tasks: Vec<QuarantinedTask>,
     /// Quarantined tasks by reason, most frequent first. Reasons that differ only in numbers are one group, with the first of them.

@@ -78,7 +78,7 @@ impl SplitExplanation {
         let Some(current) = self.splits.last() else {
             return vec![format!("{name} has no split yet: its next import assigns one.")];
         };
-        let since = current.since.format("%Y-%m-%d %H:%M:%S UTC");
+        let since = current.since.format("%Y-%m-%dT%H:%M:%SZ");
         let mut sentences = vec![
             match current.split {
                 Split::Excluded => {
@@ -93,6 +93,8 @@ impl SplitExplanation {
                     "It overlaps with documents of different splits; in any of them it would leak training data into the evaluation."
                         .to_owned()
                 }
+                "archived" => "It is archived: `aprendiz document unarchive` puts it back into the split that it had.".to_owned(),
+                "withdrawn" => "All imports that contained it were reverted; importing it again brings it back.".to_owned(),
                 other => format!("The recorded reason is `{other}`."),
             },
         ];

@@ -11,7 +11,7 @@ use crate::near_duplicates::verify::verify_new;
 pub(crate) async fn index(conn: &mut PgConnection, source: TextSource) -> Result<(), sqlx::Error> {
     // sorting millions of hashes on disk would take longer than everything else
     sqlx::raw_sql("SET LOCAL work_mem = '64MB'").execute(&mut *conn).await?;
-    let latest_before: i32 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM text_sketches").fetch_one(&mut *conn).await?;
+    let latest_before = sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) AS "latest!" FROM text_sketches"#).fetch_one(&mut *conn).await?;
     insert_sketches(conn, source, latest_before).await?;
     insert_hashes(conn, latest_before).await?;
     verify_new(conn, latest_before, source).await?;

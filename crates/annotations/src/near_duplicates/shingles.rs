@@ -57,7 +57,7 @@ const fn power(base: u64, exponent: u32) -> u64 {
 }
 
 /// Calls `found` with the hash of every word.
-fn for_each_word(text: &str, mut found: impl FnMut(u64)) {
+pub(super) fn for_each_word(text: &str, mut found: impl FnMut(u64)) {
     let text = rendered_text(text);
     let text = canonical(&text);
     let mut word = Word::default();

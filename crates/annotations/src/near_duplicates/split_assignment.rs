@@ -37,7 +37,8 @@ const NEIGHBOURS: &str = "
             UNION ALL
             (SELECT split, group_key, 0
              FROM document_splits
-             WHERE document_id = k.document_id
+             -- an archived document keeps its place
+             WHERE document_id = k.document_id AND reason <> 'archived'
              ORDER BY version DESC
              LIMIT 1)
         ) known
@@ -73,7 +74,7 @@ pub(crate) async fn exclude_bridges(conn: &mut PgConnection) -> Result<u64, sqlx
                  CROSS JOIN LATERAL (
                      SELECT split, group_key
                      FROM document_splits
-                     WHERE document_id = a.document_id
+                     WHERE document_id = a.document_id AND reason <> 'archived'
                      ORDER BY version DESC
                      LIMIT 1
                  ) own
@@ -88,7 +89,7 @@ pub(crate) async fn exclude_bridges(conn: &mut PgConnection) -> Result<u64, sqlx
                  CROSS JOIN LATERAL (
                      SELECT split
                      FROM document_splits
-                     WHERE document_id = k.document_id
+                     WHERE document_id = k.document_id AND reason <> 'archived'
                      ORDER BY version DESC
                      LIMIT 1
                  ) current

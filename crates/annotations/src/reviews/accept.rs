@@ -69,6 +69,7 @@ async fn lock_candidates(conn: &mut PgConnection, request: &Acceptance) -> Resul
         ) x ON true
         WHERE a.field = $1
           AND a.review_status = 'UNREVIEWED'
+          AND d.archived_at IS NULL AND d.withdrawn_at IS NULL
           AND x.value <> '{}'
           AND x.confidence >= $2
           AND ($3::text IS NULL OR d.source = $3)

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::documents::Annotation;
 use crate::reviews::review_lease::ReviewLease;
-use aprendiz_annotation_types::ReviewStatus;
+use aprendiz_annotation_types::{ReviewStatus, display_values};
 
 /// Error of recording a review, or of reading the state it applies to.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +17,7 @@ pub enum ReviewError {
     #[error("no document {0}")]
     UnknownDocument(Uuid),
     /// The field does not exist.
-    #[error("no field `{0}`: declare it with PUT /v1/fields/{0}")]
+    #[error("no field `{0}`: declare it first")]
     UnknownField(String),
     /// The content of the document was erased.
     #[error("document {document} was erased on {}: it cannot be reviewed any more", .erased_at.format("%Y-%m-%d"))]
@@ -54,7 +54,7 @@ pub enum ReviewError {
     /// Another reviewer holds the lease of the document.
     #[error(
         "document {} is leased by {} until {}: choose another document, or wait",
-        .0.document_id, .0.reviewer, .0.expires_at.format("%Y-%m-%d %H:%M:%S UTC")
+        .0.document, .0.reviewer, .0.expires_at.format("%Y-%m-%dT%H:%M:%SZ")
     )]
     Leased(Box<ReviewLease>),
     /// There is no review to undo.
@@ -68,18 +68,26 @@ pub enum ReviewError {
     /// The reference of a review was used for a different review.
     #[error("the Idempotency-Key was used for a different review of this field: use a new key for a new review")]
     ReferenceReused,
+    /// The state that the transaction has just written is missing.
+    #[error("the state of field `{field}` of document {document} is missing although it was just written")]
+    MissingState {
+        /// The document.
+        document: Uuid,
+        /// The field.
+        field: String,
+    },
 }
 
 fn stale_message(current: Option<&Annotation>) -> String {
     let Some(current) = current else {
-        return "the field has no review and no prediction yet, its version is 0: send If-Match: \"0\"".to_owned();
+        return "the field has no review and no prediction yet, its version is 0".to_owned();
     };
     let value = match &current.accepted_value {
         None => "unreviewed".to_owned(),
-        Some(value) => format!("{value:?}"),
+        Some(value) => display_values(value.iter().map(String::as_str)),
     };
     format!(
-        "the field is at version {} now: {value}, {}; review the new state, then send If-Match: \"{}\"",
-        current.version, current.review_status, current.version
+        "the field is at version {} now: {value}, {}; review the new state, then repeat the request with its version",
+        current.version, current.review_status
     )
 }

@@ -68,7 +68,8 @@ async fn try_acquire(
             acquired_at = CASE WHEN l.reviewer = excluded.reviewer AND l.expires_at > clock_timestamp()
                                THEN l.acquired_at ELSE excluded.acquired_at END
         WHERE l.reviewer = excluded.reviewer OR l.expires_at <= clock_timestamp()
-        RETURNING document_id, reviewer, actor, acquired_at, expires_at
+        RETURNING document_id, reviewer, actor, acquired_at, expires_at,
+            (SELECT d.source || '/' || d.project || '/' || d.task_id FROM documents d WHERE d.id = l.document_id) AS "document!"
         "#,
         document,
         reviewer,
@@ -112,8 +113,9 @@ pub async fn current_lease(conn: &mut PgConnection, document: Uuid) -> Result<Op
     let lease = sqlx::query_as!(
         ReviewLease,
         r#"
-        SELECT document_id, reviewer, actor, acquired_at, expires_at
-        FROM review_leases
+        SELECT document_id, reviewer, actor, acquired_at, expires_at,
+            (SELECT d.source || '/' || d.project || '/' || d.task_id FROM documents d WHERE d.id = l.document_id) AS "document!"
+        FROM review_leases l
         WHERE document_id = $1 AND expires_at > clock_timestamp()
         "#,
         document
@@ -135,7 +137,12 @@ pub(super) async fn check_lease(conn: &mut PgConnection, document: Uuid, reviewe
 async fn read(conn: &mut PgConnection, document: Uuid) -> Result<Option<ReviewLease>, sqlx::Error> {
     sqlx::query_as!(
         ReviewLease,
-        "SELECT document_id, reviewer, actor, acquired_at, expires_at FROM review_leases WHERE document_id = $1",
+        r#"
+        SELECT document_id, reviewer, actor, acquired_at, expires_at,
+            (SELECT d.source || '/' || d.project || '/' || d.task_id FROM documents d WHERE d.id = l.document_id) AS "document!"
+        FROM review_leases l
+        WHERE document_id = $1
+        "#,
         document
     )
     .fetch_optional(conn)

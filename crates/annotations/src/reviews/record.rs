@@ -10,6 +10,8 @@ use sqlx::{Connection, PgConnection, Row};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use aprendiz_db::run_blocking;
+
 use crate::clock::read_clock;
 use crate::documents::Annotation;
 use crate::reviews::definition::load_definition;
@@ -59,7 +61,11 @@ pub async fn record_review(conn: &mut PgConnection, mut new: NewReview) -> Resul
     check_time(conn, &mut new.occurred_at).await?;
     let spans = match new.spans.is_empty() {
         true => None,
-        false => resolve_spans(&new.spans, &latest_text(conn, new.document_id).await?)?,
+        false => {
+            let (spans, text) = (std::mem::take(&mut new.spans), latest_text(conn, new.document_id).await?);
+            // a long text is indexed before it is searched, which would delay all other requests
+            run_blocking(move || resolve_spans(&spans, &text)).await?
+        }
     };
 
     let current = lock_state(conn, new.document_id, &new.field).await?;
@@ -80,7 +86,8 @@ pub async fn record_review(conn: &mut PgConnection, mut new: NewReview) -> Resul
             (write_event(conn, &new, spans.as_ref(), seen).await?, true)
         }
     };
-    let annotation = read_state(conn, new.document_id, &new.field).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let missing = || ReviewError::MissingState { document: new.document_id, field: new.field.clone() };
+    let annotation = read_state(conn, new.document_id, &new.field).await?.ok_or_else(missing)?;
     let is_current = read_event_position(conn, new.document_id, &new.field).await? == Some(position);
     transaction.commit().await?;
     Ok(RecordedReview { annotation, event_position: position, is_current, created })

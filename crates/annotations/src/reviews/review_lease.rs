@@ -10,6 +10,8 @@ use uuid::Uuid;
 pub struct ReviewLease {
     /// The document.
     pub document_id: Uuid,
+    /// Its name: `SOURCE/PROJECT/TASK`.
+    pub document: String,
     /// Holder of the lease.
     pub reviewer: String,
     /// Name of the API key that requested it.

@@ -117,6 +117,7 @@ pub async fn list_waiting(
             ) x ON true
             LEFT JOIN review_leases l ON l.document_id = a.document_id AND l.expires_at > clock_timestamp()
             WHERE a.review_status = 'UNREVIEWED'
+              AND d.archived_at IS NULL AND d.withdrawn_at IS NULL
               -- a row without either is a placeholder
               AND (a.predicted_value IS NOT NULL OR a.event_position IS NOT NULL)
               AND ($1::text IS NULL OR a.field = $1)

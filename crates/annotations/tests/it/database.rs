@@ -27,9 +27,11 @@ pub(crate) async fn with_database<F: Future<Output = ()> + Send + 'static>(test:
     }
 }
 
-/// Imports bytes as the command line does.
+/// Imports bytes; texts may be replaced by wholly different ones.
 pub(crate) async fn import(pool: &PgPool, file: impl Into<Vec<u8>>) -> Result<ImportReport, ImportError> {
-    import_with(pool, file, &ImportOptions::new("test")).await
+    let mut options = ImportOptions::new("test");
+    options.replace_texts = true;
+    import_with(pool, file, &options).await
 }
 
 /// Imports bytes with options.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test should stop it there")]
 
+mod archive;
 mod database;
 mod document_versions;
 mod documents;
@@ -11,5 +12,7 @@ mod imports;
 mod near_duplicates;
 mod normalize_values;
 mod random_text;
+mod reverts;
 mod reviews;
+mod sources;
 mod task_builders;

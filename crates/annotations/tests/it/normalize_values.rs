@@ -29,7 +29,7 @@ async fn stored_values_are_normalized_by_events_and_new_values_on_arrival() {
         let export = file(&[one, reviewed(2, &[("law", "TEXAS")]), reviewed(3, &[("law", "texas")]), reviewed(4, &[])]);
         import(&pool, export.clone()).await.unwrap();
         let mut conn = pool.acquire().await.unwrap();
-        assert!(normalize_values(&mut conn, "law", "ana").await.unwrap_err().to_string().contains("declare one"));
+        assert!(normalize_values(&mut conn, "law", "ana", false).await.unwrap_err().to_string().contains("declare one"));
 
         let mut with_alias = definition();
         with_alias.normalization.as_mut().unwrap().aliases.insert("NEW YORK".to_owned(), "New York".to_owned());
@@ -37,7 +37,7 @@ async fn stored_values_are_normalized_by_events_and_new_values_on_arrival() {
         assert_eq!(get(&mut conn, "law").await.unwrap().unwrap().normalization, with_alias.normalization);
         assert_eq!(state(&pool, "1", "law").await.2, "CORRECTED", "a definition alone changes nothing");
 
-        let result = normalize_values(&mut conn, "law", "ana").await.unwrap();
+        let result = normalize_values(&mut conn, "law", "ana", false).await.unwrap();
         assert_eq!((result.values, result.reviews, result.predictions), (3, 2, 1));
         assert_eq!(state(&pool, "1", "law").await, is(Some(&["New York"]), Some(&["New York"]), "OK", 2));
         assert_eq!(state(&pool, "2", "law").await, is(None, Some(&["TEXAS"]), "NEW", 1));
@@ -51,7 +51,7 @@ async fn stored_values_are_normalized_by_events_and_new_values_on_arrival() {
         );
 
         let before = contents(&pool).await;
-        assert_eq!(normalize_values(&mut conn, "law", "ana").await.unwrap().values, 0);
+        assert_eq!(normalize_values(&mut conn, "law", "ana", false).await.unwrap().values, 0);
         assert_eq!(import(&pool, export).await.unwrap().events_created, 0, "the old file changes nothing");
         assert!(before == contents(&pool).await);
 

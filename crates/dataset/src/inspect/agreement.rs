@@ -85,7 +85,8 @@ pub async fn agreement(conn: &mut PgConnection, record: &SnapshotRecord) -> Resu
             -- the latest review of each reviewer, field and document
             SELECT DISTINCT ON (e.document_id, e.field, e.reviewer) e.document_id, e.field, e.reviewer, e.value, e.review_status
             FROM chosen_documents($1, $2, $3, $4, $6) c
-            JOIN annotation_events e ON e.document_id = c.id AND e.field = ANY($5) AND e.position <= $1 AND e.reviewer IS NOT NULL
+            JOIN annotation_events e ON e.document_id = c.id AND e.field = ANY($5) AND e.position <= $1 AND counts_at(e.withdrawals, $1)
+                                     AND e.reviewer IS NOT NULL
             ORDER BY e.document_id, e.field, e.reviewer, e.occurred_at DESC, octet_length(e.source_ref) DESC, e.source_ref COLLATE "C" DESC, e.source COLLATE "C" DESC
         ), reviews AS (
             SELECT document_id, field, reviewer, comparable_values(value) AS value
@@ -151,7 +152,8 @@ pub async fn agreement(conn: &mut PgConnection, record: &SnapshotRecord) -> Resu
             -- the latest review of each reviewer, field and document
             SELECT DISTINCT ON (e.document_id, e.field, e.reviewer) e.document_id, e.field, e.reviewer, e.value, e.review_status
             FROM chosen_documents($1, $2, $3, $4, $6) c
-            JOIN annotation_events e ON e.document_id = c.id AND e.field = ANY($5) AND e.position <= $1 AND e.reviewer IS NOT NULL
+            JOIN annotation_events e ON e.document_id = c.id AND e.field = ANY($5) AND e.position <= $1 AND counts_at(e.withdrawals, $1)
+                                     AND e.reviewer IS NOT NULL
             ORDER BY e.document_id, e.field, e.reviewer, e.occurred_at DESC, octet_length(e.source_ref) DESC, e.source_ref COLLATE "C" DESC, e.source COLLATE "C" DESC
         ), reviews AS (
             SELECT document_id, field, reviewer, comparable_values(value) AS value

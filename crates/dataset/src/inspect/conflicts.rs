@@ -35,6 +35,8 @@ pub struct ConflictingValue {
     pub documents: i64,
     /// The first of these documents by id; at most 3.
     pub examples: Vec<Uuid>,
+    /// Names of the examples: `SOURCE/PROJECT/TASK`.
+    pub example_names: Vec<String>,
 }
 
 /// Position in the list of conflicts, for pagination.
@@ -125,7 +127,15 @@ pub async fn conflicts(
                sum(documents)::bigint AS "documents!",
                jsonb_path_query_array(
                    jsonb_agg(
-                       jsonb_build_object('value', value, 'documents', documents, 'examples', examples) ORDER BY documents DESC, value
+                       jsonb_build_object(
+                           'value', value, 'documents', documents, 'examples', examples,
+                           'example_names', ARRAY(
+                               SELECT d.source || '/' || d.project || '/' || d.task_id
+                               FROM documents d
+                               WHERE d.id = ANY(examples)
+                               ORDER BY d.id
+                           )
+                       ) ORDER BY documents DESC, value
                    ),
                    '$[0 to 9]'
                ) AS "values!: Json<Vec<ConflictingValue>>"

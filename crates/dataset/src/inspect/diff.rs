@@ -35,6 +35,8 @@ pub enum ChangeKind {
 pub struct Change {
     /// Id of the document.
     pub document_id: Uuid,
+    /// Its name: `SOURCE/PROJECT/TASK`.
+    pub document: String,
     /// Kind of the change.
     pub kind: ChangeKind,
     /// Name of the field, if the change concerns a field.
@@ -184,7 +186,8 @@ pub async fn changes(
     let documents = selected_documents(&from, &to);
     let rows = sqlx::query!(
         r#"
-        SELECT document_id AS "document_id!", rank AS "rank!", nullif(field, '') AS field, old, new
+        SELECT document_id AS "document_id!", rank AS "rank!", nullif(field, '') AS field, old, new,
+               (SELECT d.source || '/' || d.project || '/' || d.task_id FROM documents d WHERE d.id = document_id) AS "document!"
         FROM snapshot_changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         WHERE rank > 0
           AND ($14::uuid[] IS NULL OR document_id = ANY($14))
@@ -215,7 +218,14 @@ pub async fn changes(
     .fetch_all(conn)
     .await?;
     let change = rows.into_iter().filter_map(|row| {
-        Some(Change { document_id: row.document_id, kind: ChangeKind::from_rank(row.rank)?, field: row.field, old: row.old, new: row.new })
+        Some(Change {
+            document_id: row.document_id,
+            document: row.document,
+            kind: ChangeKind::from_rank(row.rank)?,
+            field: row.field,
+            old: row.old,
+            new: row.new,
+        })
     });
     Ok(change.collect())
 }

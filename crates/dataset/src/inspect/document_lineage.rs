@@ -17,6 +17,8 @@ use crate::split::Split;
 pub struct DocumentLineage {
     /// Id of the document.
     pub document_id: Uuid,
+    /// Its name: `SOURCE/PROJECT/TASK`.
+    pub document: String,
     /// The erasure of the document, if it was erased.
     pub erased: Option<Erasure>,
     /// Snapshots that contain the document, or contained it until it was erased; oldest first.
@@ -64,9 +66,8 @@ pub struct VersionToRetire {
 /// # Errors
 /// [`InspectError::UnknownDocument`].
 pub async fn document_lineage(conn: &mut PgConnection, document_id: Uuid) -> Result<DocumentLineage, InspectError> {
-    if !aprendiz_annotations::documents::unknown_ids(conn, &[document_id]).await?.is_empty() {
-        return Err(InspectError::UnknownDocument(document_id));
-    }
+    let document = aprendiz_annotations::documents::document_name(conn, document_id).await?;
+    let document = document.ok_or(InspectError::UnknownDocument(document_id))?;
     let erased = get_erasure(conn, document_id).await?;
     let memberships = load_memberships(conn, &[document_id], None).await?;
     let ids: Vec<Uuid> = memberships.iter().map(|membership| membership.dataset_id).collect();
@@ -79,7 +80,7 @@ pub async fn document_lineage(conn: &mut PgConnection, document_id: Uuid) -> Res
         erased_at: membership.erased_at,
         runs: runs.extract_if(.., |(dataset_id, _)| *dataset_id == membership.dataset_id).map(|(_, run)| run).collect(),
     });
-    Ok(DocumentLineage { document_id, erased, snapshots: snapshots.collect(), retire })
+    Ok(DocumentLineage { document_id, document, erased, snapshots: snapshots.collect(), retire })
 }
 
 async fn load_retire_list(

@@ -26,7 +26,7 @@ pub struct ErasedDocument {
 
 /// Erases a document. The caller opens a transaction at READ COMMITTED and commits it.
 ///
-/// Redacts texts, details, events, predictions and the current state, and deletes the sketches. Snapshots that contain the document are
+/// Redacts texts, details, events, predictions and the current state, and deletes the sketches and the recorded errors of runs. Snapshots that contain the document are
 /// marked as erased and lose the label counts of their row. Their objects and all cached embeddings become `deleting`, and the sweeper
 /// deletes the bytes. Models are listed but not changed: what they learned cannot be removed.
 ///
@@ -44,6 +44,7 @@ pub async fn erase_document(conn: &mut PgConnection, document_id: Uuid, actor: &
         None => match redact_document(conn, document_id).await? {
             Some(redacted) => {
                 let datasets = invalidate_snapshots(conn, document_id).await?;
+                delete_errors(conn, document_id).await?;
                 (record_erasure(conn, document_id, actor, reason, redacted, datasets).await?, false)
             }
             // another transaction erased the document first, and has committed
@@ -79,6 +80,14 @@ async fn invalidate_snapshots(conn: &mut PgConnection, document_id: Uuid) -> Res
         .await?;
     invalidate_embeddings(conn).await?;
     Ok(i32::try_from(datasets.len()).unwrap_or(i32::MAX))
+}
+
+/// Deletes the wrong predictions of runs about the document, which hold its values. Their number stays in the metrics.
+///
+/// Must run while recording is blocked: later recordings leave the document out.
+async fn delete_errors(conn: &mut PgConnection, document_id: Uuid) -> Result<(), InspectError> {
+    sqlx::query!("DELETE FROM run_errors WHERE document_id = $1", document_id).execute(conn).await?;
+    Ok(())
 }
 
 /// Marks all cached embeddings for deletion: those of the document cannot be identified, and all can be recomputed.

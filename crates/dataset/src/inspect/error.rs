@@ -16,7 +16,7 @@ pub enum InspectError {
     #[error("no document {0}")]
     UnknownDocument(Uuid),
     /// The content of the snapshot was erased.
-    #[error("the content of dataset snapshot {id} was erased on {}, because one of its documents was erased; `verify` and `lineage` are still available", .at.format("%Y-%m-%d %H:%M UTC"))]
+    #[error("the content of dataset snapshot {id} was erased on {}, because one of its documents was erased; `verify` and `lineage` are still available", .at.format("%Y-%m-%dT%H:%M:%SZ"))]
     Erased {
         /// Id of the snapshot.
         id: Uuid,

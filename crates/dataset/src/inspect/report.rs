@@ -14,6 +14,7 @@ use crate::inspect::conflicts::{Conflict, conflict_count, conflicts};
 use crate::inspect::distribution::{RecordedField, recorded_fields};
 use crate::inspect::error::InspectError;
 use crate::inspect::snapshot_record::load_snapshot;
+use crate::inspect::withdrawals::{WithdrawnImport, withdrawn_imports};
 
 /// Maximum number of conflicts listed in a report; all are counted.
 const MAX_LISTED_CONFLICTS: i64 = 20;
@@ -48,6 +49,8 @@ pub struct DatasetReport {
     pub conflicts: Vec<Conflict>,
     /// Agreement of the reviewers.
     pub agreement: Agreement,
+    /// Imports in the snapshot that were reverted later. It stays valid, and holds what they contained.
+    pub withdrawn_imports: Vec<WithdrawnImport>,
 }
 
 /// Statistics of one field.
@@ -101,6 +104,7 @@ pub async fn report(conn: &mut PgConnection, id: Uuid) -> Result<DatasetReport, 
         conflicts_total: conflict_count(conn, &record).await?,
         conflicts: conflicts(conn, &record, None, MAX_LISTED_CONFLICTS).await?,
         agreement: agreement(conn, &record).await?,
+        withdrawn_imports: withdrawn_imports(conn, &record).await?,
     })
 }
 

@@ -62,6 +62,8 @@ pub struct Difference {
 pub struct ErasureInSnapshot {
     /// Id of the document.
     pub document_id: Uuid,
+    /// Its name: `SOURCE/PROJECT/TASK`.
+    pub document: String,
     /// Who erased the document.
     pub actor: String,
     /// Reason of the erasure.
@@ -116,8 +118,9 @@ pub async fn verify(database: &Session, id: Uuid) -> Result<Verification, Inspec
 async fn load_erasures(conn: &mut PgConnection, record: &SnapshotRecord) -> Result<Vec<ErasureInSnapshot>, InspectError> {
     let rows = sqlx::query!(
         r#"
-        SELECT document_id, actor, reason, erased_at, position
-        FROM erasures
+        SELECT document_id, actor, reason, erased_at, position,
+            (SELECT d.source || '/' || d.project || '/' || d.task_id FROM documents d WHERE d.id = e.document_id) AS "document!"
+        FROM erasures e
         WHERE erased_at > $1
         ORDER BY position
         "#,
@@ -132,6 +135,7 @@ async fn load_erasures(conn: &mut PgConnection, record: &SnapshotRecord) -> Resu
     for row in rows.into_iter().filter(|row| members.contains(&row.document_id)) {
         erased.push(ErasureInSnapshot {
             document_id: row.document_id,
+            document: row.document,
             actor: row.actor,
             reason: row.reason,
             erased_at: row.erased_at,

@@ -64,10 +64,17 @@ fn field_stratification(field: &str, counts: Vec<(&Label, SplitCounts)>) -> Stra
         warnings: Vec::new(),
     };
     let all = counts.len();
-    for (labels, of, what) in [
-        (&stratification.missing_in_test, "train", "has no example in test: nothing is measured about it"),
-        (&stratification.missing_in_validation, "train", "has no example in validation: no choice considers it"),
-        (&stratification.missing_in_train, "test", "has no example in train: it cannot be learned"),
+    let of_train = "training";
+    for (labels, of, missing, one, several) in [
+        (&stratification.missing_in_test, of_train, "test", "is not measured", "are not measured"),
+        (
+            &stratification.missing_in_validation,
+            of_train,
+            "validation",
+            "does not influence model selection",
+            "do not influence model selection",
+        ),
+        (&stratification.missing_in_train, "test", "training", "cannot be learned", "cannot be learned"),
     ] {
         if labels.is_empty() {
             continue;
@@ -75,7 +82,10 @@ fn field_stratification(field: &str, counts: Vec<(&Label, SplitCounts)>) -> Stra
         let listed = labels.iter().take(MAX_LISTED_LABELS).map(|label| label.display_name()).collect::<Vec<_>>().join(", ");
         let more = labels.len().saturating_sub(MAX_LISTED_LABELS);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        stratification.warnings.push(format!("{field}: {} of {all} labels of {of} {what} ({listed}{more})", labels.len()));
+        let (have, consequence) = if labels.len() == 1 { ("has", one) } else { ("have", several) };
+        stratification
+            .warnings
+            .push(format!("{field}: {} of {all} {of} labels {have} no {missing} examples and {consequence}: {listed}{more}", labels.len()));
     }
     stratification
 }
@@ -95,6 +105,6 @@ mod tests {
         assert_eq!((&found.missing_in_test, &found.missing_in_validation), (&vec![b], &vec![none]));
         assert!(found.missing_in_train.is_empty());
         assert_eq!(found.warnings.len(), 2);
-        assert_eq!(found.warnings[0], "law: 1 of 3 labels of train has no example in test: nothing is measured about it (B)");
+        assert_eq!(found.warnings[0], "law: 1 of 3 training labels has no test examples and is not measured: B");
     }
 }

@@ -56,47 +56,58 @@ pub(super) async fn read_documents(mut conn: PgConnection, selection: Selection,
 }
 
 async fn send_documents(conn: &mut PgConnection, selection: &Selection, sender: &mut Sender<Document>) -> Result<(), ReadInterruption> {
-    // One scan of each table, and the latest version of each document by a window: a join that selects the latest version would be a
-    // nested loop over all documents. Texts and metadata of older versions are not read from their storage.
+    // The latest version is selected within each table, so that the versions of a document do not multiply. A lateral join that selects it
+    // would be a nested loop over all documents. Texts and metadata of older versions are not read from their storage.
     let mut rows = sqlx::query_as!(
         DocumentRow,
         r#"
-        SELECT v.id AS "id!",
-               v.source AS "source!",
-               v.project AS "project!",
-               v.task_id AS "task_id!",
-               v.file_name AS "file_name?",
-               v.metadata::text AS metadata,
-               CASE WHEN v.split = 'excluded' THEN v.reason END AS excluded,
-               nullif(v.split, 'excluded') AS "split: Split",
-               v.group_key AS "group_key?",
-               -- do not fetch texts that cannot become examples
-               CASE WHEN v.split <> 'excluded' AND (
-                        r.document_id IS NOT NULL
-                        OR (NOT $6 AND EXISTS (SELECT FROM annotation_events e WHERE e.document_id = v.id AND e.field = ANY($5)))
-                    ) THEN v.text END AS text
-        FROM (
-            SELECT d.id, d.source, d.project, d.task_id, c.file_name, c.metadata, s.split, s.reason, s.group_key, t.text,
-                   row_number() OVER (
-                       PARTITION BY d.id ORDER BY t.version DESC, c.version DESC NULLS LAST, s.version DESC NULLS LAST
-                   ) AS newest
+        WITH chosen AS NOT MATERIALIZED (
+            SELECT d.id, d.source, d.project, d.task_id
             FROM documents d
-            JOIN document_texts t ON t.document_id = d.id AND t.position <= $1
-            LEFT JOIN document_details c ON c.document_id = d.id AND c.position <= $1
-            LEFT JOIN document_splits s ON s.document_id = d.id AND s.position <= $1
             WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
               AND ($3::text IS NULL OR d.source = $3)
               AND ($4::text IS NULL OR d.project = $4)
               AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id)
-        ) v
+        )
+        SELECT t.id AS "id!",
+               t.source AS "source!",
+               t.project AS "project!",
+               t.task_id AS "task_id!",
+               c.file_name AS "file_name?",
+               c.metadata::text AS metadata,
+               CASE WHEN s.split = 'excluded' THEN s.reason END AS excluded,
+               nullif(s.split, 'excluded') AS "split: Split",
+               s.group_key AS "group_key?",
+               -- do not fetch texts that cannot become examples
+               CASE WHEN s.split <> 'excluded' AND (
+                        r.document_id IS NOT NULL
+                        OR (NOT $6 AND EXISTS (SELECT FROM annotation_events e WHERE e.document_id = t.id AND e.field = ANY($5)))
+                    ) THEN t.text END AS text
+        FROM (
+            SELECT DISTINCT ON (d.id) d.id, d.source, d.project, d.task_id, t.text
+            FROM chosen d
+            JOIN document_texts t ON t.document_id = d.id AND t.position <= $1
+            ORDER BY d.id, t.version DESC
+        ) t
+        LEFT JOIN (
+            SELECT DISTINCT ON (d.id) d.id, c.file_name, c.metadata
+            FROM chosen d
+            JOIN document_details c ON c.document_id = d.id AND c.position <= $1
+            ORDER BY d.id, c.version DESC
+        ) c ON c.id = t.id
+        LEFT JOIN (
+            SELECT DISTINCT ON (d.id) d.id, s.split, s.reason, s.group_key
+            FROM chosen d
+            JOIN document_splits s ON s.document_id = d.id AND s.position <= $1
+            ORDER BY d.id, s.version DESC
+        ) s ON s.id = t.id
         LEFT JOIN (
             -- one index scan if all documents are selected; otherwise the EXISTS above looks up each document
             SELECT DISTINCT document_id
             FROM annotation_events
             WHERE $6 AND field = ANY($5)
-        ) r ON r.document_id = v.id
-        WHERE v.newest = 1
-        ORDER BY v.id
+        ) r ON r.document_id = t.id
+        ORDER BY t.id
         "#,
         selection.position,
         selection.documents.as_deref(),

@@ -16,7 +16,7 @@ use aprendiz_db::Session;
 pub(crate) use example::fixtures;
 pub(crate) use example::{Example, ReviewedField};
 pub(crate) use examples::{Examples, Row};
-pub use predictions::{ReviewedPredictions, reviewed_predictions};
+pub use predictions::{DifferentPrediction, ReviewedPredictions, different_predictions, reviewed_predictions};
 use sqlx::PgConnection;
 use tokio::task::JoinSet;
 
@@ -45,10 +45,8 @@ impl Readers {
     /// Waits for both tasks, and resumes the panic of a task.
     pub(crate) async fn finish(mut self) {
         while let Some(ended) = self.0.join_next().await {
-            if let Err(error) = ended
-                && let Ok(panic) = error.try_into_panic()
-            {
-                std::panic::resume_unwind(panic);
+            if let Err(error) = ended {
+                aprendiz_db::resume_panic(error);
             }
         }
     }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use aprendiz_annotation_types::comparable;
 use futures::Stream;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::selection::Selection;
 
@@ -39,9 +40,9 @@ pub fn reviewed_predictions<'a>(
             SELECT e.field, e.value AS accepted, x.value AS predicted,
                 s.group_key IS NULL OR row_number() OVER (PARTITION BY e.field, s.group_key ORDER BY e.document_id) = 1 AS is_first
             FROM (
-                SELECT DISTINCT ON (document_id, field) document_id, field, value, review_status
+                SELECT DISTINCT ON (document_id, field) document_id, field, value, review_status, erased
                 FROM annotation_events
-                WHERE position <= $1 AND field = ANY($5) AND ($2::uuid[] IS NULL OR document_id = ANY($2))
+                WHERE position <= $1 AND counts_at(withdrawals, $1) AND field = ANY($5) AND ($2::uuid[] IS NULL OR document_id = ANY($2))
                 ORDER BY document_id, field, occurred_at DESC, octet_length(source_ref) DESC, source_ref COLLATE "C" DESC, source COLLATE "C" DESC
             ) e
             JOIN documents d ON d.id = e.document_id
@@ -52,12 +53,14 @@ pub fn reviewed_predictions<'a>(
                 LIMIT 1
             ) x ON true
             LEFT JOIN LATERAL (
-                SELECT group_key FROM document_splits
+                SELECT group_key, reason FROM document_splits
                 WHERE document_id = e.document_id AND position <= $1
                 ORDER BY version DESC
                 LIMIT 1
             ) s ON true
-            WHERE e.review_status <> 'UNREVIEWED'
+            WHERE e.review_status <> 'UNREVIEWED' AND NOT e.erased
+                AND s.reason IS DISTINCT FROM 'archived'
+                AND s.reason IS DISTINCT FROM 'withdrawn'
                 AND ($3::text IS NULL OR d.source = $3)
                 AND ($4::text IS NULL OR d.project = $4)
         ) reviewed
@@ -71,6 +74,71 @@ pub fn reviewed_predictions<'a>(
         &selection.fields,
     )
     .fetch(conn)
+}
+
+/// A document whose newest prediction is not written like the accepted value of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DifferentPrediction {
+    pub document_id: Uuid,
+    pub field: String,
+    /// Latest accepted value as of the selection's position; empty means "no value".
+    pub accepted: Vec<String>,
+    /// Newest prediction of any extractor version; empty means that nothing was found.
+    pub predicted: Vec<String>,
+    /// Its confidence, if the extractor gave one.
+    pub confidence: Option<f64>,
+}
+
+/// Streams the documents behind the errors in [`reviewed_predictions`], in no order. Values that differ only in their form are included.
+pub fn different_predictions<'a>(
+    conn: &'a mut PgConnection,
+    selection: &'a Selection,
+) -> impl Stream<Item = Result<DifferentPrediction, sqlx::Error>> + Send + 'a {
+    sqlx::query_as!(
+        DifferentPrediction,
+        r#"
+        SELECT e.document_id, e.field, e.value AS accepted, coalesce(x.value, '{}') AS "predicted!", x.confidence AS "confidence?"
+        FROM (
+            SELECT DISTINCT ON (document_id, field) document_id, field, value, review_status, erased
+            FROM annotation_events
+            WHERE position <= $1 AND counts_at(withdrawals, $1) AND field = ANY($5) AND ($2::uuid[] IS NULL OR document_id = ANY($2))
+            ORDER BY document_id, field, occurred_at DESC, octet_length(source_ref) DESC, source_ref COLLATE "C" DESC, source COLLATE "C" DESC
+        ) e
+        JOIN documents d ON d.id = e.document_id
+        LEFT JOIN LATERAL (
+            SELECT value, confidence FROM extractions
+            WHERE document_id = e.document_id AND field = e.field
+            ORDER BY predicted_at DESC, extractor_version DESC
+            LIMIT 1
+        ) x ON true
+        LEFT JOIN LATERAL (
+            SELECT reason FROM document_splits
+            WHERE document_id = e.document_id AND position <= $1
+            ORDER BY version DESC
+            LIMIT 1
+        ) s ON true
+        WHERE e.review_status <> 'UNREVIEWED' AND NOT e.erased
+            AND s.reason IS DISTINCT FROM 'archived'
+            AND s.reason IS DISTINCT FROM 'withdrawn'
+            AND e.value <> coalesce(x.value, '{}')
+            AND ($3::text IS NULL OR d.source = $3)
+            AND ($4::text IS NULL OR d.project = $4)
+        "#,
+        selection.position,
+        selection.documents.as_deref(),
+        selection.source,
+        selection.project,
+        &selection.fields,
+    )
+    .fetch(conn)
+}
+
+impl DifferentPrediction {
+    /// Whether the values differ in more than their form, as the metrics judge it.
+    #[must_use]
+    pub fn is_wrong(&self) -> bool {
+        label(&self.accepted) != label(&self.predicted)
+    }
 }
 
 impl ReviewedPredictions {

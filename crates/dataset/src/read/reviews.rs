@@ -54,6 +54,7 @@ async fn send_reviews(conn: &mut PgConnection, selection: &Selection, sender: &m
                e.occurred_at
         FROM annotation_events e
         WHERE e.position <= $1
+          AND counts_at(e.withdrawals, $1)
           AND e.field = ANY($5)
           AND ($2::uuid[] IS NULL OR e.document_id = ANY($2))
           AND (($3::text IS NULL AND $4::text IS NULL) OR e.document_id IN (

@@ -61,10 +61,10 @@ impl Selection {
             None => "all documents".to_owned(),
         };
         if let Some(source) = &self.source {
-            description.push_str(&format!(" of source {source:?}"));
+            description.push_str(&format!(" of source `{source}`"));
         }
         if let Some(project) = &self.project {
-            description.push_str(&format!(" of project {project:?}"));
+            description.push_str(&format!(" of project `{project}`"));
         }
         description
     }

@@ -31,6 +31,7 @@ impl Selection {
                 ),
             });
         }
+        ensure_project_has_documents(conn, source.as_deref(), project.as_deref()).await?;
         let untrainable = untrainable_fields(conn, &fields, position).await?;
         if let Some(documents) = &mut documents {
             documents.sort_unstable();
@@ -106,6 +107,36 @@ async fn untrainable_fields(conn: &mut PgConnection, fields: &[String], position
         untrainable.push(ExcludedField { field: field.clone(), reason });
     }
     Ok(untrainable)
+}
+
+/// Rejects a filter by source or project that no document satisfies, and names those that have documents.
+async fn ensure_project_has_documents(conn: &mut PgConnection, source: Option<&str>, project: Option<&str>) -> Result<(), DatasetError> {
+    const MAX_LISTED: i64 = 20;
+    if source.is_none() && project.is_none() {
+        return Ok(());
+    }
+    let exists = sqlx::query_scalar!(
+        r#"
+        SELECT EXISTS (
+            SELECT FROM documents WHERE ($1::text IS NULL OR source = $1) AND ($2::text IS NULL OR project = $2)
+        ) AS "exists!"
+        "#,
+        source,
+        project,
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    if exists {
+        return Ok(());
+    }
+    let known =
+        sqlx::query_scalar!(r#"SELECT DISTINCT source || '/' || project AS "name!" FROM documents ORDER BY 1 LIMIT $1"#, MAX_LISTED)
+            .fetch_all(conn)
+            .await?;
+    let wanted = [("source", source), ("project", project)].into_iter().filter_map(|(name, value)| Some(format!("{name} `{}`", value?)));
+    let known = if known.is_empty() { "there are no documents yet".to_owned() } else { format!("projects: {}", known.join(", ")) };
+    let message = format!("{} has no documents ({known})", wanted.collect::<Vec<_>>().join(", "));
+    Err(DatasetError::NoExamples { message })
 }
 
 async fn ensure_documents_exist(conn: &mut PgConnection, documents: &[Uuid]) -> Result<(), DatasetError> {

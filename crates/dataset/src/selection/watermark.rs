@@ -32,7 +32,8 @@ async fn of_all_documents(conn: &mut PgConnection, selection: &Selection) -> Res
             (SELECT max(position) FROM annotation_events WHERE position <= $1 AND field = ANY($2)),
             (SELECT max(position) FROM document_texts WHERE position <= $1),
             (SELECT max(position) FROM document_details WHERE position <= $1),
-            (SELECT max(position) FROM document_splits WHERE position <= $1)
+            (SELECT max(position) FROM document_splits WHERE position <= $1),
+            (SELECT max(position) FROM document_withdrawals WHERE position <= $1)
         ), 0) AS "position!",
         coalesce((SELECT max(position) FROM erasures), 0) AS "erasures!"
         "#,
@@ -49,7 +50,7 @@ async fn of_subset(conn: &mut PgConnection, selection: &Selection) -> Result<Wat
     let watermark = sqlx::query_as!(
         Watermark,
         r#"
-        SELECT coalesce(max(greatest(e.position, t.position, c.position, s.position)), 0) AS "position!",
+        SELECT coalesce(max(greatest(e.position, t.position, c.position, s.position, w.position)), 0) AS "position!",
                coalesce(max(x.position), 0) AS "erasures!"
         FROM documents d
         CROSS JOIN LATERAL (
@@ -59,6 +60,7 @@ async fn of_subset(conn: &mut PgConnection, selection: &Selection) -> Result<Wat
         CROSS JOIN LATERAL (SELECT max(position) AS position FROM document_texts WHERE document_id = d.id AND position <= $1) t
         CROSS JOIN LATERAL (SELECT max(position) AS position FROM document_details WHERE document_id = d.id AND position <= $1) c
         CROSS JOIN LATERAL (SELECT max(position) AS position FROM document_splits WHERE document_id = d.id AND position <= $1) s
+        CROSS JOIN LATERAL (SELECT max(position) AS position FROM document_withdrawals WHERE document_id = d.id AND position <= $1) w
         LEFT JOIN erasures x ON x.document_id = d.id
         WHERE ($2::uuid[] IS NULL OR d.id = ANY($2))
           AND ($3::text IS NULL OR d.source = $3)

@@ -26,7 +26,8 @@ pub struct NewDataset<'a> {
 /// the transaction and then find the row.
 ///
 /// # Errors
-/// [`DatasetError::Erased`] if a document of the selection was erased since the watermark was computed.
+/// [`DatasetError::Erased`] if a document of the selection was erased since the watermark was computed; [`DatasetError::NotRecorded`] if a
+/// snapshot with this key exists that must not be used.
 pub async fn record(conn: &mut PgConnection, new: NewDataset<'_>) -> Result<Dataset, DatasetError> {
     let NewDataset { id, selection, snapshot, object_prefix } = new;
     refuse_erased(conn, selection, snapshot).await?;
@@ -50,7 +51,7 @@ pub async fn record(conn: &mut PgConnection, new: NewDataset<'_>) -> Result<Data
     )
     .execute(&mut *conn)
     .await?;
-    find_by_key(conn, &key).await?.ok_or(DatasetError::Database(sqlx::Error::RowNotFound))
+    find_by_key(conn, &key).await?.ok_or(DatasetError::NotRecorded { key })
 }
 
 /// Fails if a document of the selection was erased since the watermark of the snapshot, and blocks erasures until the transaction ends.

@@ -1,6 +1,6 @@
 //! Counts of stored predictions by accepted and predicted value.
 
-use aprendiz_dataset::{Selection, reviewed_predictions};
+use aprendiz_dataset::{Selection, different_predictions, reviewed_predictions};
 use futures::TryStreamExt as _;
 use uuid::Uuid;
 
@@ -53,5 +53,36 @@ fn equal_pairs_are_counted_and_a_group_of_near_duplicates_counts_once_in_each_fi
         assert_eq!(law, [(label("Texas"), label("Texas"), 4, 3), (label("Utah"), label("Texas"), 1, 0)]);
         let kind = &rows[2];
         assert_eq!((kind.accepted_label(), kind.predicted_label(), kind.documents, kind.groups), (None, None, 2, 1));
+    });
+}
+
+#[test]
+fn wrong_predictions_are_listed_with_their_documents_and_erased_documents_count_nowhere() {
+    with_corpus(async |corpus| {
+        corpus.categorical("law").await;
+        let mut documents = Vec::new();
+        for number in 0..5 {
+            documents.push(corpus.document("train", &format!("text {number}")).await);
+        }
+        for (index, accepted) in [Some("Texas"), Some("Utah"), None, Some("New  York"), Some("Ohio")].into_iter().enumerate() {
+            corpus.review(documents[index], "law", accepted).await;
+        }
+        predict(corpus, documents[0], "law", "1", &["Texas"]).await;
+        predict(corpus, documents[1], "law", "1", &["Texas"]).await;
+        predict(corpus, documents[2], "law", "1", &["Texas"]).await;
+        // differs in its form only
+        predict(corpus, documents[3], "law", "1", &["New York"]).await;
+        let mut transaction = sqlx::Connection::begin(&mut corpus.conn).await.unwrap();
+        aprendiz_dataset::inspect::erase_document(&mut transaction, documents[4], "admin", "request").await.unwrap();
+        transaction.commit().await.unwrap();
+
+        let request = corpus.request(&["law"]).await;
+        let selection = Selection::resolve(&mut corpus.conn, request).await.unwrap();
+        let rows: Vec<_> = different_predictions(&mut corpus.conn, &selection).try_collect().await.unwrap();
+        let mut wrong: Vec<Uuid> = rows.iter().filter(|row| row.is_wrong()).map(|row| row.document_id).collect();
+        wrong.sort_unstable();
+        assert_eq!(wrong, documents[1..3]);
+        let counted: Vec<_> = reviewed_predictions(&mut corpus.conn, &selection).try_collect().await.unwrap();
+        assert_eq!(counted.iter().map(|row| row.documents).sum::<i64>(), 4);
     });
 }

@@ -49,7 +49,7 @@ fn unknown_fields_and_documents_are_listed() {
         let request = corpus.request(&["law", "lore"]).await;
         let error = Selection::resolve(&mut corpus.conn, request).await.unwrap_err();
         assert_eq!((error.code(), error.is_retryable()), ("unknown_field", false));
-        assert_eq!(error.to_string(), "unknown field \"lore\"; known fields: law");
+        assert_eq!(error.to_string(), "unknown field `lore`; known fields: law");
 
         let unknown = Uuid::from_u128(77);
         let request = SelectionRequest { documents: Some(vec![unknown]), ..corpus.request(&["law"]).await };

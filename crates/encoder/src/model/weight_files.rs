@@ -44,7 +44,9 @@ pub(crate) fn has_weights(reader: &DirectoryReader, folder: &str) -> bool {
 /// Why a folder has no weights that can be read.
 pub(crate) fn explain_missing(reader: &DirectoryReader, folder: &str) -> String {
     match PICKLE_FILES.iter().find(|name| reader.exists(&join(folder, name))) {
-        Some(name) => format!("there is no {WEIGHTS_FILE}, and {name} is not read: save the model with `safe_serialization=True`"),
+        Some(name) => format!(
+            "there is no {WEIGHTS_FILE}, and {name} is not read, because such a file can execute code: load the model once and save it with `safe_serialization=True`"
+        ),
         None => format!("there is no {WEIGHTS_FILE} and no {INDEX_FILE}"),
     }
 }

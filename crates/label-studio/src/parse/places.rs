@@ -127,13 +127,22 @@ fn foreign_place(value: &Map<String, Value>) -> Option<&'static str> {
     if has("startOffset") || has("endOffset") || has("globalOffsets") || is("start", is_path_or_turn) {
         return Some("a place is a path into HTML or a turn of a dialogue, which is not read: label the plain text to keep places");
     }
-    if has("channel") || is("start", Value::is_f64) || is("end", Value::is_f64) {
+    if has("channel") || is("start", is_fraction) || is("end", is_fraction) {
         return Some("a place is a time in a recording, which is not read");
+    }
+    // a whole number with a decimal point or an exponent, such as 1e308
+    if is("start", Value::is_f64) || is("end", Value::is_f64) {
+        return Some("a place is out of range: start and end are positions of characters in the text");
     }
     if ["x", "y", "width", "height", "points", "vertices", "rle", "sequence"].into_iter().any(has) {
         return Some("a place is in a picture or video, which is not read");
     }
     None
+}
+
+/// Whether an offset is a number of seconds, which is no whole number.
+fn is_fraction(offset: &Value) -> bool {
+    offset.is_f64() && offset.as_f64().is_some_and(|offset| offset.fract() != 0.0)
 }
 
 /// Whether an offset is an XPath, or the number of a turn as text.

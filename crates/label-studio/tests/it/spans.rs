@@ -81,6 +81,7 @@ fn a_place_that_is_not_certain_is_left_out_with_its_reason() {
         ("Acme and Sons", vec![((json!("0"), json!("4")), Some("Acme"))], vec![], "a turn of a dialogue"),
         ("Acme and Sons", vec![((json!(-4), json!(4)), Some("Acme"))], vec![], "no whole numbers"),
         ("Acme and Sons", vec![((json!(0.5), json!(4)), Some("Acme"))], vec![], "a time in a recording"),
+        ("Acme and Sons", vec![((json!(0), json!(1e308)), Some("Acme"))], vec![], "a place is out of range"),
         (
             "Acme and Sons",
             vec![((json!("/div[1]/p[2]/text()[1]"), json!("/div[1]/p[2]/text()[1]")), Some("Acme"))],

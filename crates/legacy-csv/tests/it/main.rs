@@ -4,5 +4,6 @@
 
 mod cells;
 mod ids;
+mod quotes;
 mod reading;
 mod whole_files;

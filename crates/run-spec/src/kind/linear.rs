@@ -3,7 +3,7 @@
 use aprendiz_inference::{FEATURES_VERSION, FeatureConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::kind::params::KindParams;
+use crate::kind::params::{KindParams, ParamDescription};
 
 /// L2 regularization strengths to try if none is given, in ascending order.
 const L2_GRID: [f64; 5] = [0.01, 0.03, 0.1, 0.3, 1.0];
@@ -36,6 +36,8 @@ pub struct LinearParams {
     pub tolerance: f64,
     /// Number of folds for out-of-fold scores; fewer if there are fewer document groups.
     pub folds: usize,
+    /// Number of partitions into folds. Out-of-fold scores are averaged over them, so that thresholds depend less on one partition.
+    pub fold_repeats: usize,
 }
 
 impl Default for LinearParams {
@@ -52,6 +54,7 @@ impl Default for LinearParams {
             epochs: 500,
             tolerance: 1e-3,
             folds: 5,
+            fold_repeats: 5,
         }
     }
 }
@@ -63,6 +66,29 @@ impl KindParams for LinearParams {
 
     fn trains_on_pairs(&self) -> bool {
         false
+    }
+
+    fn descriptions(&self) -> &'static [ParamDescription] {
+        const {
+            &[
+                ParamDescription::number("l2", 1e-6, 1e6, "L2 regularization strength; null = chosen by out-of-fold log loss").nullable(),
+                ParamDescription::integer("epochs", 1.0, Some(10_000.0), "Maximum number of epochs per fit"),
+                ParamDescription::number("tolerance", 1e-6, 0.5, "Relative decrease of the objective below which a fit stops"),
+                ParamDescription::integer("folds", 2.0, Some(20.0), "Number of folds for out-of-fold scores"),
+                ParamDescription::integer_range("word_ngrams", 1.0, 5.0, "Lengths of word n-grams; [0, 0] = none"),
+                ParamDescription::integer_range("char_ngrams", 1.0, 10.0, "Lengths of character n-grams within words; [0, 0] = none"),
+                ParamDescription::integer("word_pairs", 0.0, Some(100.0), "Maximum distance of word pairs in short texts; 0 = no pairs"),
+                ParamDescription::integer(
+                    "lead_chars",
+                    0.0,
+                    Some(1_048_576.0),
+                    "Leading characters that are features of their own; 0 = none",
+                ),
+                ParamDescription::boolean("sublinear_tf", "Whether a term frequency n counts as 1 + ln n"),
+                ParamDescription::integer("min_df", 1.0, None, "Minimum number of documents that contain a feature"),
+                ParamDescription::integer("max_features", 1.0, Some(16_777_216.0), "Maximum number of features"),
+            ]
+        }
     }
 
     fn check(&self) -> Result<(), String> {
@@ -80,6 +106,9 @@ impl KindParams for LinearParams {
         }
         if !(2..=20).contains(&self.folds) {
             return Err(format!("folds must be from 2 to 20, not {}", self.folds));
+        }
+        if !(1..=20).contains(&self.fold_repeats) {
+            return Err(format!("fold_repeats must be from 1 to 20, not {}", self.fold_repeats));
         }
         Ok(())
     }
@@ -136,6 +165,7 @@ mod tests {
     fn out_of_range_values_are_reported_with_the_range() {
         assert!(parse_error(&json!({"l2": 0})).contains("l2 must be null or from"));
         assert!(parse_error(&json!({"folds": 1})).contains("folds must be from 2"));
+        assert!(parse_error(&json!({"fold_repeats": 0})).contains("fold_repeats must be from 1"));
         assert!(parse_error(&json!({"epochs": 0})).contains("epochs"));
         assert!(parse_error(&json!({"char_ngrams": [5, 2]})).contains("char_ngrams"));
         assert!(parse_error(&json!({"word_pairs": 101})).contains("word_pairs must be from 0 to"));

@@ -5,6 +5,7 @@ mod params;
 mod sentence_transformer;
 
 pub use linear::LinearParams;
+pub use params::ParamType;
 pub use sentence_transformer::{PairLoss, SentenceTransformerParams};
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::base_model::BaseModelName;
 use crate::error::SpecError;
+pub(crate) use crate::kind::params::ParamDescription;
 use crate::kind::params::{KindParams, parse};
 use crate::run_kind::RunKind;
 
@@ -88,6 +90,10 @@ impl TrainingParams {
             Self::Linear(params) => params,
             Self::SentenceTransformer(params) => params,
         }
+    }
+
+    pub(crate) fn descriptions(&self) -> &'static [ParamDescription] {
+        self.as_params().descriptions()
     }
 
     /// Whether training starts from a base model.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kind::params::KindParams;
+use crate::kind::params::{KindParams, ParamDescription};
 
 /// Training loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,27 @@ impl KindParams for SentenceTransformerParams {
 
     fn trains_on_pairs(&self) -> bool {
         true
+    }
+
+    fn descriptions(&self) -> &'static [ParamDescription] {
+        const {
+            &[
+                ParamDescription::integer("epochs", 1.0, Some(1000.0), "Number of epochs"),
+                ParamDescription::integer("batch", 2.0, Some(1024.0), "Batch size in pairs; memory use grows with it"),
+                ParamDescription::number("learning_rate", 1e-9, 1.0, "Peak learning rate"),
+                ParamDescription::choice("loss", &["cosine-similarity", "multiple-negatives"], "Training loss"),
+                ParamDescription::integer("examples_per_class", 2.0, Some(1000.0), "Few-shot: documents per class; null = all pairs")
+                    .nullable(),
+                ParamDescription::integer("max_length", 3.0, Some(65_536.0), "Maximum tokens per text; null = limit of the base model")
+                    .nullable(),
+                ParamDescription::integer("patience", 0.0, Some(1000.0), "Epochs without improvement before it stops early; 0 = never"),
+                ParamDescription::number("warmup", 0.0, 1.0, "Fraction of the steps used for linear warm-up"),
+                ParamDescription::number("weight_decay", 0.0, 1.0, "Decoupled weight decay (AdamW)"),
+                ParamDescription::number("max_gradient", 1e-6, 1e6, "Maximum global gradient norm (gradient clipping)"),
+                ParamDescription::number("scale", 0.1, 1000.0, "Inverse temperature of multiple-negatives"),
+                ParamDescription::integer("evaluation_documents", 1.0, Some(100_000.0), "Maximum documents of train and of test for kNN"),
+            ]
+        }
     }
 
     fn check(&self) -> Result<(), String> {

@@ -53,14 +53,17 @@ fn hash(secret: &str) -> String {
 /// Creates a key with a secret of 256 random bits.
 ///
 /// # Errors
-/// When Postgres does not answer; [`RunsError::NoRandomBytes`].
+/// When Postgres does not answer; [`RunsError::NoRandomBytes`]; [`RunsError::KeyNameTaken`] when an active key has the name.
 pub async fn create_api_key(conn: &mut PgConnection, name: &str, role: Role, actor: &str) -> Result<NewApiKey, RunsError> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| RunsError::NoRandomBytes(error.to_string()))?;
     let key = NewApiKey { id: Uuid::now_v7(), secret: format!("{PREFIX}{}", hex::encode(bytes)) };
     let mut tx = conn.begin().await?;
-    sqlx::query!(
-        "INSERT INTO api_keys (id, name, role, key_sha256, created_by) VALUES ($1, $2, $3, $4, $5)",
+    let inserted = sqlx::query!(
+        r#"
+        INSERT INTO api_keys (id, name, role, key_sha256, created_by) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING
+        "#,
         key.id,
         name,
         role as Role,
@@ -69,6 +72,9 @@ pub async fn create_api_key(conn: &mut PgConnection, name: &str, role: Role, act
     )
     .execute(&mut *tx)
     .await?;
+    if inserted.rows_affected() == 0 {
+        return Err(RunsError::KeyNameTaken(name.to_owned()));
+    }
     record_audit(&mut tx, actor, "api_key.create", &key.id.to_string(), &serde_json::json!({ "name": name, "role": role })).await?;
     tx.commit().await?;
     Ok(key)
@@ -107,21 +113,43 @@ pub async fn list_api_keys(conn: &mut PgConnection) -> Result<Vec<ApiKey>, RunsE
     Ok(keys)
 }
 
+/// Finds an active key by its id or its name.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn find_active_api_key(conn: &mut PgConnection, id_or_name: &str) -> Result<Option<ApiKey>, RunsError> {
+    let key = sqlx::query_as!(
+        ApiKey,
+        r#"
+        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at
+        FROM api_keys
+        WHERE revoked_at IS NULL AND (id = $1 OR name = $2)
+        ORDER BY id = $1 DESC NULLS LAST
+        LIMIT 1
+        "#,
+        id_or_name.parse::<Uuid>().ok(),
+        id_or_name
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(key)
+}
+
 /// Revokes a key. Returns `false` when it does not exist or was already revoked.
 ///
 /// # Errors
 /// When Postgres does not answer.
 pub async fn revoke_api_key(conn: &mut PgConnection, id: Uuid, actor: &str) -> Result<bool, RunsError> {
     let mut tx = conn.begin().await?;
-    let changed = sqlx::query!("UPDATE api_keys SET revoked_at = clock_timestamp() WHERE id = $1 AND revoked_at IS NULL", id)
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
-    if changed == 1 {
-        record_audit(&mut tx, actor, "api_key.revoke", &id.to_string(), &serde_json::json!({})).await?;
+    let revoked =
+        sqlx::query_scalar!("UPDATE api_keys SET revoked_at = clock_timestamp() WHERE id = $1 AND revoked_at IS NULL RETURNING name", id)
+            .fetch_optional(&mut *tx)
+            .await?;
+    if let Some(name) = &revoked {
+        record_audit(&mut tx, actor, "api_key.revoke", &id.to_string(), &serde_json::json!({ "name": name })).await?;
     }
     tx.commit().await?;
-    Ok(changed == 1)
+    Ok(revoked.is_some())
 }
 
 #[cfg(test)]

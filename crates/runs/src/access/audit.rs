@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::error::RunsError;
 
@@ -13,9 +14,19 @@ use crate::error::RunsError;
 /// # Errors
 /// When Postgres does not answer.
 pub async fn record_audit(conn: &mut PgConnection, actor: &str, action: &str, subject: &str, details: &Value) -> Result<(), RunsError> {
-    sqlx::query!("INSERT INTO audit_log (actor, action, subject, details) VALUES ($1, $2, $3, $4)", actor, action, subject, details)
-        .execute(conn)
-        .await?;
+    // active keys have different names, so the name identifies the key at this time
+    sqlx::query!(
+        r#"
+        INSERT INTO audit_log (actor, action, subject, details, key_id)
+        VALUES ($1, $2, $3, $4, (SELECT id FROM api_keys WHERE name = $1 AND revoked_at IS NULL))
+        "#,
+        actor,
+        action,
+        subject,
+        details
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -28,6 +39,8 @@ pub struct AuditEntry {
     pub at: DateTime<Utc>,
     /// Name of the API key, or `command line` for commands that need no key.
     pub actor: String,
+    /// Id of that key; null for the command line, and for entries of older releases.
+    pub key_id: Option<Uuid>,
     /// The action, for example `training_run.cancel`.
     pub action: String,
     /// What was changed: an id or a name.
@@ -60,7 +73,7 @@ pub async fn list_audit(conn: &mut PgConnection, filter: &AuditFilter, limit: i6
     let entries = sqlx::query_as!(
         AuditEntry,
         r#"
-        SELECT id, at, actor, action, subject, details
+        SELECT id, at, actor, key_id, action, subject, details
         FROM audit_log
         WHERE ($1::text IS NULL OR actor = $1)
             AND ($2::text IS NULL OR action = $2 OR ($2 LIKE '%.' AND starts_with(action, $2)))

@@ -5,9 +5,10 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::error::RunsError;
-use crate::ids::DatasetId;
+use crate::ids::{DatasetId, RunId};
 
 /// An immutable dataset snapshot.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -59,6 +60,67 @@ pub async fn get_dataset(conn: &mut PgConnection, id: DatasetId) -> Result<Optio
     .fetch_optional(conn)
     .await?;
     Ok(dataset)
+}
+
+/// A snapshot in a list.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct DatasetSummary {
+    /// Id of the snapshot.
+    pub id: DatasetId,
+    /// Key of the content: equal keys mean equal snapshots.
+    pub key: String,
+    /// Position of the latest change it contains.
+    pub position: i64,
+    /// Number of examples in all splits.
+    pub examples: i64,
+    /// Number of examples per split.
+    #[schema(value_type = Object)]
+    pub splits: Option<Value>,
+    /// Fields of its selection; null = all categorical fields.
+    #[schema(value_type = Option<Vec<String>>)]
+    pub fields: Option<Value>,
+    /// Size of its files in bytes.
+    pub bytes: i64,
+    /// Number of runs that use it.
+    pub runs: i64,
+    /// The latest of these runs, at most 10.
+    pub latest_runs: Vec<RunId>,
+    /// When it was recorded.
+    pub created_at: DateTime<Utc>,
+    /// When its files were deleted because a document in it was erased; null while they exist.
+    pub erased_at: Option<DateTime<Utc>>,
+}
+
+/// Lists at most `limit` snapshots, newest first, from the newest or after an id: ids increase with time.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn list_datasets(conn: &mut PgConnection, after: Option<DatasetId>, limit: i64) -> Result<Vec<DatasetSummary>, RunsError> {
+    let datasets = sqlx::query_as!(
+        DatasetSummary,
+        r#"
+        WITH page AS MATERIALIZED (
+            SELECT * FROM datasets WHERE id < $1 ORDER BY id DESC LIMIT $2
+        ), uses AS MATERIALIZED (
+            SELECT dataset_id, id, row_number() OVER (PARTITION BY dataset_id ORDER BY id DESC) AS rank
+            FROM training_runs
+            WHERE dataset_id IN (SELECT id FROM page)
+        )
+        SELECT p.id AS "id!: DatasetId", p.key AS "key!", p.position AS "position!", p.examples AS "examples!",
+            p.counts -> 'splits' AS splits, p.selection -> 'fields' AS fields,
+            coalesce((SELECT sum((f.file ->> 'bytes')::bigint) FROM jsonb_array_elements(p.files) AS f (file)), 0)::bigint AS "bytes!",
+            (SELECT count(*) FROM uses u WHERE u.dataset_id = p.id) AS "runs!",
+            ARRAY(SELECT u.id FROM uses u WHERE u.dataset_id = p.id AND u.rank <= 10 ORDER BY u.rank) AS "latest_runs!: Vec<RunId>",
+            p.created_at AS "created_at!", p.erased_at
+        FROM page p
+        ORDER BY p.id DESC
+        "#,
+        after.map_or_else(Uuid::max, |id| id.0),
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(datasets)
 }
 
 /// Locks a snapshot (`FOR SHARE`) until the transaction ends, so that its content cannot be erased meanwhile.

@@ -1,9 +1,17 @@
-//! The registry: models, versions, metrics, dataset snapshots, embeddings and checkpoints.
+//! The registry: models, versions, metrics, errors, tags and notes, dataset snapshots, embeddings and checkpoints.
 
+pub(crate) mod aliases;
 pub(crate) mod checkpoints;
 pub(crate) mod datasets;
 pub(crate) mod embeddings;
+pub(crate) mod headline;
+pub(crate) mod labels;
 pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod publish;
+mod repeated_version;
+pub(crate) mod retire;
+pub(crate) mod run_errors;
+pub(crate) mod settings;
+pub(crate) mod thresholds;
 pub(crate) mod versions;

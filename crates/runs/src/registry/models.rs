@@ -12,25 +12,40 @@ use crate::error::RunsError;
 pub struct ModelSummary {
     /// Name of the model.
     pub name: String,
+    /// Its owner, or who created the run of its first version.
+    pub owner: String,
+    /// Number of its versions.
+    pub versions: i64,
     /// Number of its latest version.
     pub newest_version: i32,
     /// When the latest version was published.
     pub published_at: DateTime<Utc>,
+    /// Who created the run of the latest version.
+    pub published_by: String,
 }
 
-/// Lists models that have a version, by name.
+/// Lists at most `limit` models that have a version, by name, from the start or after a name.
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn list_models(conn: &mut PgConnection) -> Result<Vec<ModelSummary>, RunsError> {
+pub async fn list_models(conn: &mut PgConnection, after: Option<&str>, limit: i64) -> Result<Vec<ModelSummary>, RunsError> {
     let models = sqlx::query_as!(
         ModelSummary,
         r#"
-        SELECT m.name, v.number AS newest_version, v.created_at AS published_at
+        SELECT m.name,
+            coalesce(m.owner, (SELECT r.created_by FROM model_versions f JOIN training_runs r ON r.id = f.run_id
+             WHERE f.model = m.name ORDER BY f.number LIMIT 1)) AS "owner!",
+            (SELECT count(*) FROM model_versions c WHERE c.model = m.name) AS "versions!",
+            v.number AS newest_version, v.created_at AS published_at, n.created_by AS published_by
         FROM models m
         JOIN model_versions v ON v.model = m.name AND v.number = m.last_number
+        JOIN training_runs n ON n.id = v.run_id
+        WHERE m.name > $1
         ORDER BY m.name
-        "#
+        LIMIT $2
+        "#,
+        after.unwrap_or_default(),
+        limit
     )
     .fetch_all(conn)
     .await?;

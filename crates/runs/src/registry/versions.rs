@@ -34,8 +34,26 @@ pub struct ModelVersion {
     /// Model card: kind, fields, main metrics.
     #[schema(value_type = Object)]
     pub card: Value,
+    /// Its tags: keys and values, both texts.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    pub tags: Value,
+    /// Its note.
+    pub note: Option<String>,
     /// When it was published.
     pub created_at: DateTime<Utc>,
+    /// When it was retired; null while it may answer.
+    pub retired_at: Option<DateTime<Utc>>,
+    /// Who retired it.
+    pub retired_by: Option<String>,
+    /// Why.
+    pub retired_reason: Option<String>,
+    /// Aliases that name it now.
+    pub aliases: Vec<String>,
+    /// Whether the gate of an automatic promotion has not decided yet.
+    pub gate_due: bool,
+    /// What the gate decided under automatic promotion; null where it was not asked.
+    #[schema(value_type = Option<Object>)]
+    pub gate: Option<Value>,
 }
 
 /// Lists the versions of a model, newest first.
@@ -74,7 +92,10 @@ async fn select(
         ModelVersion,
         r#"
         SELECT id AS "id: ModelVersionId", model, number, run_id AS "run_id: RunId", attempt_number, dataset_id AS "dataset_id: DatasetId",
-            object_prefix, manifest_sha256, files, card, created_at
+            object_prefix, manifest_sha256, files, card, tags, note, created_at, retired_at, retired_by, retired_reason, gate_due, gate,
+            ARRAY(
+                SELECT a.alias FROM model_aliases a WHERE a.model = model_versions.model AND a.number = model_versions.number ORDER BY a.alias
+            ) AS "aliases!"
         FROM model_versions
         WHERE ($1::text IS NULL OR model = $1)
             AND ($2::int IS NULL OR number = $2)

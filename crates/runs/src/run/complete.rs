@@ -11,11 +11,11 @@ use crate::run::attempt_end::end_attempt;
 use crate::run::event::append;
 use crate::run::status::{AttemptStatus, EventKind};
 
-/// Completes a run successfully. The caller holds the lock of the attempt and has written the results: a model version for a training
-/// run, none for a dataset-only or evaluate run.
+/// Completes a run successfully. The caller holds the lock of the attempt, has checked that cancellation was not requested, and has written
+/// the results: a model version for a training run, none for a dataset-only or evaluate run.
 ///
 /// # Errors
-/// [`RunsError::LeaseLost`] when the run is not running, cancellation was requested, or the results do not match its kind.
+/// [`RunsError::BrokenRow`] when the results do not match the kind of the run.
 pub(crate) async fn complete_run(conn: &mut PgConnection, attempt: AttemptId) -> Result<(), RunsError> {
     end_attempt(conn, attempt, AttemptStatus::Succeeded, None).await?;
     let completed = sqlx::query!(
@@ -31,7 +31,11 @@ pub(crate) async fn complete_run(conn: &mut PgConnection, attempt: AttemptId) ->
     )
     .execute(&mut *conn)
     .await?;
-    ensure_one_row(&completed, || attempt.lease_lost())?;
+    ensure_one_row(&completed, || RunsError::BrokenRow {
+        table: "training_runs",
+        id: attempt.run_id.to_string(),
+        what: "a training run is completed with a model version, the others without one".to_owned(),
+    })?;
     append(conn, attempt.run_id, Some(attempt.number), EventKind::State, &json!({ "status": "succeeded" })).await?;
     append(conn, attempt.run_id, Some(attempt.number), EventKind::End, &json!({ "status": "succeeded" })).await
 }

@@ -12,6 +12,7 @@ pub(crate) mod event;
 pub(crate) mod explain;
 pub(crate) mod fail;
 pub(crate) mod lease;
+pub(crate) mod metric_order;
 pub(crate) mod outbox;
 pub(crate) mod position;
 pub(crate) mod progress;

@@ -89,13 +89,20 @@ async fn take(conn: &mut PgConnection, limit: i64) -> Result<Vec<(i64, RunId, bo
     Ok(rows.into_iter().map(|row| (row.id, row.run_id, row.waits)).collect())
 }
 
-/// Deletes outbox entries whose message Redis has accepted, and records the publication of runs. If this commit is lost they are
-/// published twice, which is harmless.
+/// Deletes outbox entries whose message Redis has accepted. If this commit is lost they are published twice, which is harmless.
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn mark_published(conn: &mut PgConnection, outbox_ids: &[i64], run_ids: &[RunId]) -> Result<(), RunsError> {
-    sqlx::query!("DELETE FROM outbox WHERE id = ANY($1)", outbox_ids).execute(&mut *conn).await?;
+pub async fn delete_published(conn: &mut PgConnection, outbox_ids: &[i64]) -> Result<(), RunsError> {
+    sqlx::query!("DELETE FROM outbox WHERE id = ANY($1)", outbox_ids).execute(conn).await?;
+    Ok(())
+}
+
+/// Records that the wake-ups of runs are published now. Runs that stay unclaimed after this time are published again.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn record_publication(conn: &mut PgConnection, run_ids: &[RunId]) -> Result<(), RunsError> {
     let run_ids: Vec<uuid::Uuid> = run_ids.iter().map(|id| id.0).collect();
     sqlx::query!("UPDATE training_runs SET wakeup_published_at = clock_timestamp() WHERE id = ANY($1)", &run_ids).execute(conn).await?;
     Ok(())

@@ -20,6 +20,7 @@ pub async fn resolve_position(conn: &mut PgConnection, as_of: Option<DateTime<Ut
             (SELECT position FROM document_texts WHERE $1::timestamptz IS NULL OR created_at <= $1 ORDER BY position DESC LIMIT 1),
             (SELECT position FROM document_splits WHERE $1::timestamptz IS NULL OR created_at <= $1 ORDER BY position DESC LIMIT 1),
             (SELECT position FROM document_details WHERE $1::timestamptz IS NULL OR created_at <= $1 ORDER BY position DESC LIMIT 1),
+            (SELECT position FROM document_withdrawals WHERE $1::timestamptz IS NULL OR created_at <= $1 ORDER BY position DESC LIMIT 1),
             (SELECT max(position) FROM field_definitions WHERE $1::timestamptz IS NULL OR created_at <= $1),
             0
         ) AS "position!"

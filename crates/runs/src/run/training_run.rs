@@ -1,11 +1,12 @@
 //! The training run: its row, reading and listing.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use aprendiz_run_spec::{RunKind, RunSpec, ValidatedSpec};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -59,10 +60,17 @@ pub struct TrainingRun {
     pub error_text: Option<String>,
     /// Who created it.
     pub created_by: String,
+    /// Its tags: keys and values, both texts.
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub tags: Value,
+    /// Its note.
+    pub note: Option<String>,
     /// The parent run, if this is a child run.
     pub parent_run_id: Option<RunId>,
     /// Number of the model version it published.
     pub model_version: Option<i32>,
+    /// What a reader of the metrics must know first, such as a test split without examples or an encoder that is worse than its base model.
+    pub warnings: Vec<String>,
     /// W3C trace context of the request that created it.
     #[serde(skip)]
     pub trace_parent: Option<String>,
@@ -110,6 +118,8 @@ pub struct RunFilter {
     pub model: Option<String>,
     /// Only child runs of this run.
     pub parent: Option<RunId>,
+    /// Only runs that have these tags with these values.
+    pub tags: BTreeMap<String, String>,
     /// Only runs after this one in the list: the cursor.
     pub after: Option<(DateTime<Utc>, RunId)>,
 }
@@ -119,7 +129,7 @@ pub struct RunFilter {
 /// # Errors
 /// [`RunsError::UnknownRun`].
 pub async fn get_run(conn: &mut PgConnection, id: RunId) -> Result<TrainingRun, RunsError> {
-    let mut rows = select(conn, Some(id), &RunFilter::default(), 1).await?;
+    let mut rows = select(conn, Some(&[id.0]), &RunFilter::default(), 1).await?;
     rows.pop().ok_or(RunsError::UnknownRun(id))
 }
 
@@ -131,7 +141,14 @@ pub async fn list_runs(conn: &mut PgConnection, filter: &RunFilter, limit: i64) 
     select(conn, None, filter, limit).await
 }
 
-async fn select(conn: &mut PgConnection, id: Option<RunId>, filter: &RunFilter, limit: i64) -> Result<Vec<TrainingRun>, RunsError> {
+/// Runs that match the filter, newest first; with ids, only those of them.
+pub(crate) async fn select(
+    conn: &mut PgConnection,
+    ids: Option<&[Uuid]>,
+    filter: &RunFilter,
+    limit: i64,
+) -> Result<Vec<TrainingRun>, RunsError> {
+    let tags = (!filter.tags.is_empty()).then(|| json!(filter.tags));
     let (after_at, after_id) = filter.after.map_or((None, None), |(at, id)| (Some(at), Some(id)));
     let rows = sqlx::query_as!(
         TrainingRun,
@@ -140,27 +157,34 @@ async fn select(conn: &mut PgConnection, id: Option<RunId>, filter: &RunFilter, 
             r.phase AS "phase: RunPhase", r.progress, r.priority, r.run_after, r.max_attempts, r.attempts_used, r.attempt_number,
             r.cancel_requested_at, r.dataset_id AS "dataset_id: DatasetId", r.dataset_only,
             (SELECT nullif(count(*), 0) FROM training_run_documents d WHERE d.run_id = r.id) AS chosen_documents,
-            r.error_code, r.error_text, r.created_by, r.parent_run_id AS "parent_run_id: RunId",
+            r.error_code, r.error_text, r.created_by, r.tags, r.note, r.parent_run_id AS "parent_run_id: RunId",
             (SELECT v.number FROM model_versions v WHERE v.run_id = r.id) AS model_version,
+            ARRAY(
+                SELECT jsonb_array_elements_text(v.card -> 'warnings')
+                FROM model_versions v
+                WHERE v.run_id = r.id AND jsonb_typeof(v.card -> 'warnings') = 'array'
+            ) AS "warnings!",
             r.trace_parent, r.created_at, r.wakeup_published_at, r.started_at, r.finished_at
         FROM training_runs r
-        WHERE ($1::uuid IS NULL OR r.id = $1)
+        WHERE ($1::uuid[] IS NULL OR r.id = ANY($1))
             AND ($2::run_status IS NULL OR r.status = $2)
             AND ($3::run_kind IS NULL OR r.kind = $3)
             AND ($4::text IS NULL OR r.model = $4)
             AND ($5::uuid IS NULL OR r.parent_run_id = $5)
             AND ($6::timestamptz IS NULL OR (r.created_at, r.id) < ($6, $7::uuid))
+            AND ($9::jsonb IS NULL OR r.tags @> $9)
         ORDER BY r.created_at DESC, r.id DESC
         LIMIT $8
         "#,
-        id as Option<RunId>,
+        ids as Option<&[Uuid]>,
         filter.status as Option<RunStatus>,
         filter.kind as Option<RunKind>,
         filter.model.as_deref(),
         filter.parent as Option<RunId>,
         after_at,
         after_id as Option<RunId>,
-        limit
+        limit,
+        tags
     )
     .fetch_all(conn)
     .await?;

@@ -12,6 +12,8 @@ use crate::run::status::RunPhase;
 
 /// A worker without a heartbeat for this long is silent. Workers send a heartbeat every 3 s.
 pub(crate) const SILENT_AFTER_SECONDS: f64 = 30.0;
+/// A worker without a heartbeat for this long has missed one: it may have been killed.
+pub(crate) const LATE_AFTER_SECONDS: f64 = 5.0;
 /// A silent worker stays in the default list for this long, so that a lost host is noticed.
 const HIDDEN_AFTER_SECONDS: f64 = 3600.0;
 
@@ -79,6 +81,10 @@ pub struct WorkerInfo {
     pub cpu_kernel: String,
     /// Memory of its host or control group, bytes.
     pub memory_bytes: Option<i64>,
+    /// Free space of the file system of its scratch folder at the last heartbeat, bytes; null = unknown.
+    pub scratch_free_bytes: Option<i64>,
+    /// Base models on its host at the last heartbeat, by name.
+    pub base_models: Vec<String>,
     /// Whether it receives wake-ups; without them it finds runs by polling.
     pub listening: bool,
     /// When it started.
@@ -130,7 +136,8 @@ async fn select(conn: &mut PgConnection, id: Option<WorkerId>, filter: WorkerFil
     let rows = sqlx::query!(
         r#"
         SELECT w.id AS "id: WorkerId", w.host, w.pid, w.version, w.slots, w.kinds AS "kinds: Vec<RunKind>", w.backend, w.cpu_kernel,
-            w.memory_bytes, w.listening, w.started_at, w.heartbeat_at, w.stopped_at, w.drain_requested_at, w.drain_requested_by,
+            w.memory_bytes, w.scratch_free_bytes, w.base_models, w.listening, w.started_at, w.heartbeat_at, w.stopped_at,
+            w.drain_requested_at, w.drain_requested_by,
             w.drain_release_runs, w.heartbeat_at < clock_timestamp() - make_interval(secs => $6) AS "is_silent!"
         FROM workers w
         WHERE ($1::uuid IS NULL OR w.id = $1)
@@ -176,6 +183,8 @@ async fn select(conn: &mut PgConnection, id: Option<WorkerId>, filter: WorkerFil
             backend: row.backend,
             cpu_kernel: row.cpu_kernel,
             memory_bytes: row.memory_bytes,
+            scratch_free_bytes: row.scratch_free_bytes,
+            base_models: row.base_models,
             listening: row.listening && row.stopped_at.is_none(),
             started_at: row.started_at,
             heartbeat_at: row.heartbeat_at,

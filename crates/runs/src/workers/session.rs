@@ -40,6 +40,17 @@ pub enum WorkerCommand {
     ReleaseRuns,
 }
 
+/// What a worker reports with every heartbeat.
+#[derive(Debug, Clone, Default)]
+pub struct WorkerReport {
+    /// Whether it receives wake-ups.
+    pub listening: bool,
+    /// Free space of the file system of its scratch folder in bytes, if known.
+    pub scratch_free_bytes: Option<i64>,
+    /// Base models on its host, by name.
+    pub base_models: Vec<String>,
+}
+
 /// Registers a worker.
 ///
 /// # Errors
@@ -65,20 +76,22 @@ pub async fn register_worker(conn: &mut PgConnection, worker: &NewWorker<'_>) ->
     Ok(())
 }
 
-/// Records a heartbeat and whether the worker receives wake-ups. Returns what an operator requested.
+/// Records a heartbeat and what the worker reports. Returns what an operator requested.
 ///
 /// # Errors
 /// When Postgres does not answer, or the worker is not registered.
-pub async fn heartbeat_worker(conn: &mut PgConnection, id: WorkerId, listening: bool) -> Result<WorkerCommand, RunsError> {
+pub async fn heartbeat_worker(conn: &mut PgConnection, id: WorkerId, report: &WorkerReport) -> Result<WorkerCommand, RunsError> {
     let request = sqlx::query!(
         r#"
         UPDATE workers
-        SET heartbeat_at = clock_timestamp(), listening = $2
+        SET heartbeat_at = clock_timestamp(), listening = $2, scratch_free_bytes = $3, base_models = $4
         WHERE id = $1
         RETURNING drain_requested_at IS NOT NULL AS "drain!", drain_release_runs
         "#,
         id as WorkerId,
-        listening
+        report.listening,
+        report.scratch_free_bytes,
+        &report.base_models
     )
     .fetch_one(conn)
     .await?;

@@ -1,6 +1,9 @@
 //! API keys.
 
-use aprendiz_runs::{Role, authenticate, create_api_key, list_api_keys, revoke_api_key};
+use aprendiz_runs::{
+    AuditFilter, Role, RunsError, authenticate, create_api_key, find_active_api_key, list_api_keys, list_audit, record_audit,
+    revoke_api_key,
+};
 use uuid::Uuid;
 
 use crate::fixture::Fixture;
@@ -50,7 +53,51 @@ async fn secrets_are_unique() {
     let fixture = Fixture::new().await;
     let conn = &mut *fixture.conn().await;
     let first = create_api_key(conn, "spa", Role::Viewer, "ana").await.unwrap();
-    let second = create_api_key(conn, "spa", Role::Viewer, "ana").await.unwrap();
+    let second = create_api_key(conn, "spa 2", Role::Viewer, "ana").await.unwrap();
     assert_ne!(first.secret, second.secret);
     assert_eq!(authenticate(conn, &second.secret).await.unwrap().unwrap().id, second.id);
+}
+
+#[tokio::test]
+async fn active_keys_have_different_names_and_the_audit_log_names_the_key() {
+    let fixture = Fixture::new().await;
+    let conn = &mut *fixture.conn().await;
+    let first = create_api_key(conn, "spa", Role::Viewer, "ana").await.unwrap();
+    let refused = create_api_key(conn, "spa", Role::Admin, "ana").await.unwrap_err();
+    assert!(matches!(&refused, RunsError::KeyNameTaken(name) if name == "spa"), "{refused}");
+    record_audit(conn, "spa", "test.change", "before", &serde_json::json!({})).await.unwrap();
+
+    assert_eq!(find_active_api_key(conn, "spa").await.unwrap().unwrap().id, first.id);
+    assert_eq!(find_active_api_key(conn, &first.id.to_string()).await.unwrap().unwrap().id, first.id);
+    assert!(revoke_api_key(conn, first.id, "ana").await.unwrap());
+    assert!(find_active_api_key(conn, "spa").await.unwrap().is_none());
+    let second = create_api_key(conn, "spa", Role::Viewer, "ana").await.unwrap();
+    record_audit(conn, "spa", "test.change", "after", &serde_json::json!({})).await.unwrap();
+    record_audit(conn, "command line", "test.change", "local", &serde_json::json!({})).await.unwrap();
+
+    let filter = AuditFilter { action: Some("test.change".to_owned()), ..AuditFilter::default() };
+    let entries = list_audit(conn, &filter, 10).await.unwrap();
+    let keys: Vec<(&str, Option<Uuid>)> = entries.iter().map(|entry| (entry.subject.as_str(), entry.key_id)).collect();
+    assert_eq!(keys, [("local", None), ("after", Some(second.id)), ("before", Some(first.id))]);
+}
+
+#[tokio::test]
+async fn the_migration_renames_all_but_the_oldest_active_key_of_a_name() {
+    let fixture = Fixture::new().await;
+    fixture.execute("DROP INDEX api_keys_active_name").await.unwrap();
+    let insert = async |number: u32, revoked: bool| {
+        let sql = "INSERT INTO api_keys (id, name, role, key_sha256, created_at, created_by, revoked_at)
+                   VALUES ($1, 'spa', 'viewer', $2, make_timestamptz(2026, 1, $3, 0, 0, 0), 'ana', CASE WHEN $4 THEN now() END)";
+        let id = Uuid::from_u128(u128::from(number));
+        let hash = format!("{number:064x}");
+        sqlx::query(sql).bind(id).bind(hash).bind(number as i32).bind(revoked).execute(fixture.pool()).await.unwrap();
+    };
+    for (number, revoked) in [(1, true), (2, false), (3, false), (4, true), (5, false)] {
+        insert(number, revoked).await;
+    }
+    let migration = include_str!("../../../../migrations/0031_key_names_and_worker_hosts.up.sql");
+    let (names, _) = migration.split_once("ALTER TABLE audit_log").expect("the names come first");
+    sqlx::raw_sql(names).execute(fixture.pool()).await.unwrap();
+    let names: Vec<String> = sqlx::query_scalar("SELECT name FROM api_keys ORDER BY id").fetch_all(fixture.pool()).await.unwrap();
+    assert_eq!(names, ["spa", "spa", "spa 000000000003", "spa", "spa 000000000005"]);
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use aprendiz_run_spec::RunKind;
 use aprendiz_runs::{
-    AttemptStatus, CreateRun, EventKind, NewMetric, ObjectOwner, RunPhase, RunStatus, RunsError, attach_dataset, confirm_object,
-    create_run, declare_objects, enter_phase, find_version, find_version_by_run, list_metrics, list_models, list_versions, lock_attempt,
-    publish, publish_objects,
+    AttemptStatus, CreateRun, EventKind, NewMetric, NewModelVersion, ObjectOwner, RunPhase, RunStatus, RunsError, attach_dataset,
+    confirm_object, create_run, declare_objects, enter_phase, find_version, find_version_by_run, list_metrics, list_models, list_versions,
+    lock_attempt, publish, publish_objects,
 };
 use serde_json::json;
 use sqlx::Connection as _;
@@ -40,6 +40,30 @@ async fn publishing_writes_version_objects_and_final_status() {
 }
 
 #[tokio::test]
+async fn a_version_of_the_same_data_and_spec_names_the_earlier_one() {
+    let fixture = Fixture::new().await;
+    let publish_with = async |hash: &str, weights: &str| {
+        let attempt = fixture.running().await;
+        let trained = fixture.trained(attempt, &[]).await;
+        let card = json!({ "kind": "linear", "dataset_hash": hash, "warnings": ["few documents"] });
+        let files = json!([{ "path": "model.safetensors", "bytes": 1, "sha256": weights }]);
+        let version = NewModelVersion { card: &card, files: &files, ..trained.version() };
+        publish(&mut *fixture.conn().await, attempt, Some(&version), &[]).await.unwrap();
+        fixture.run(attempt.run_id).await.warnings
+    };
+    assert_eq!(publish_with("data", "a").await, ["few documents"]);
+    let same = "same data and spec as version 1, and its weights are equal";
+    assert_eq!(publish_with("data", "a").await, ["few documents", same]);
+    assert_eq!(publish_with("data", "b").await[1], "same data and spec as version 2, but other weights");
+    assert_eq!(publish_with("other", "a").await, ["few documents"]);
+    let events: String = sqlx::query_scalar("SELECT string_agg(payload ->> 'text', '; ') FROM run_events WHERE kind = 'log'")
+        .fetch_one(fixture.pool())
+        .await
+        .unwrap();
+    assert!(events.contains(&format!("published contracts version 2: {same}")), "{events}");
+}
+
+#[tokio::test]
 async fn versions_of_a_model_are_numbered_in_order() {
     let fixture = Fixture::new().await;
     for number in 1..=3 {
@@ -53,7 +77,7 @@ async fn versions_of_a_model_are_numbered_in_order() {
     let newest = find_version(&mut *fixture.conn().await, "contracts", None).await.unwrap().unwrap();
     assert_eq!(newest.number, 3);
     assert!(find_version(&mut *fixture.conn().await, "contracts", Some(4)).await.unwrap().is_none());
-    let models = list_models(&mut *fixture.conn().await).await.unwrap();
+    let models = list_models(&mut *fixture.conn().await, None, 10).await.unwrap();
     assert_eq!(models.iter().map(|model| (model.name.as_str(), model.newest_version)).collect::<Vec<_>>(), [("contracts", 3)]);
 }
 
@@ -167,7 +191,7 @@ async fn an_evaluate_run_publishes_metrics_and_no_version() {
     let run = fixture.run(id).await;
     assert_eq!((run.status, run.model_version), (RunStatus::Succeeded, None));
     assert_eq!(list_metrics(&mut *fixture.conn().await, id).await.unwrap().len(), 1);
-    assert!(list_models(&mut *fixture.conn().await).await.unwrap().is_empty());
+    assert!(list_models(&mut *fixture.conn().await, None, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -175,7 +199,7 @@ async fn a_training_run_cannot_succeed_without_a_model_version() {
     let fixture = Fixture::new().await;
     let attempt = fixture.running().await;
     let before = fixture.rows().await;
-    assert!(matches!(publish(&mut *fixture.conn().await, attempt, None, &[]).await, Err(RunsError::LeaseLost { .. })));
+    assert!(matches!(publish(&mut *fixture.conn().await, attempt, None, &[]).await, Err(RunsError::BrokenRow { .. })));
     assert_eq!(fixture.rows().await, before);
 }
 

@@ -1,6 +1,9 @@
 //! Workers as operators see them.
 
-use aprendiz_runs::{RunsError, WorkerFilter, WorkerId, WorkerInfo, WorkerState, get_worker, list_workers, request_drain, stop_worker};
+use aprendiz_runs::{
+    RunsError, WorkerFilter, WorkerId, WorkerInfo, WorkerReport, WorkerState, get_worker, heartbeat_worker, list_workers, request_drain,
+    stop_worker,
+};
 
 use crate::fixture::Fixture;
 
@@ -32,6 +35,19 @@ async fn a_worker_is_listed_with_its_runs() {
     fixture.publish(attempt).await;
     let workers = listed(&fixture, false).await;
     assert_eq!((workers[0].state, workers[0].runs.len()), (WorkerState::Idle, 0));
+}
+
+#[tokio::test]
+async fn a_heartbeat_reports_disk_and_base_models() {
+    let fixture = Fixture::new().await;
+    let id = fixture.worker().await;
+    let conn = &mut *fixture.conn().await;
+    let worker = get_worker(conn, id).await.unwrap();
+    assert_eq!((worker.scratch_free_bytes, worker.base_models.len(), worker.listening), (None, 0, false));
+    let report = WorkerReport { listening: true, scratch_free_bytes: Some(7), base_models: vec!["all-MiniLM-L6-v2".to_owned()] };
+    heartbeat_worker(conn, id, &report).await.unwrap();
+    let worker = get_worker(conn, id).await.unwrap();
+    assert_eq!((worker.scratch_free_bytes, worker.base_models, worker.listening), (Some(7), report.base_models, true));
 }
 
 #[tokio::test]

@@ -49,6 +49,20 @@ impl TestDatabase {
         &self.pool
     }
 
+    /// Makes the connections of the test use another schema. Its name needs no quotes.
+    pub async fn use_schema(&mut self, schema: &str) {
+        let set = format!("ALTER ROLE CURRENT_USER IN DATABASE {} SET search_path = {schema}", self.name);
+        sqlx::raw_sql(AssertSqlSafe(set)).execute(&self.pool).await.expect("the test owns its database");
+        // the setting applies to new connections
+        let options = self.server.clone().database(&self.name);
+        self.pool = PgPoolOptions::new().max_connections(5).connect_with(options).await.expect("the database is reachable");
+    }
+
+    /// Its name, which needs no quotes.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its URL, for other processes.
     pub fn url(&self) -> &str {
         &self.url

@@ -15,6 +15,7 @@ use super::pooler::{PoolMode, TestPooler};
 use super::postgres::TestPostgres;
 use super::process::Process;
 use super::redis::TestRedis;
+use super::role::TestRole;
 use super::server::Server;
 use crate::wait::wait_until;
 
@@ -29,6 +30,8 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct TestEnv {
     /// The database.
     pub database: TestDatabase,
+    /// The role as which processes connect, if it is not the owner of the database; dropped after the database.
+    pub role: Option<TestRole>,
     /// The server of the database, if it is dedicated to the test; stopped after the database is dropped.
     pub postgres: Option<TestPostgres>,
     /// The pooler to which `DATABASE_URL` leads, if there is one.
@@ -58,11 +61,11 @@ impl TestEnv {
     }
 
     /// Like [`TestEnv::start`], with a pooler in transaction mode in front of the database. All processes use it, and have the URL of the
-    /// database itself for what needs a session.
-    pub async fn with_pooler(sessions: u32) -> Self {
+    /// database itself for what needs a session. Returns `None`, and reports the test as skipped, if PgBouncer is not installed.
+    pub async fn with_pooler(sessions: u32) -> Option<Self> {
         let mut env = Self::start().await;
-        env.pooler = Some(TestPooler::start(env.database.url(), PoolMode::Transaction, sessions).await);
-        env
+        env.pooler = Some(TestPooler::start(env.database.url(), PoolMode::Transaction, sessions).await?);
+        Some(env)
     }
 
     async fn assemble(database: TestDatabase, postgres: Option<TestPostgres>, redis: TestRedis) -> Self {
@@ -72,7 +75,7 @@ impl TestEnv {
             assert!(["instant", "slow"].contains(&pace.as_str()), "APRENDIZ_TEST_PACE is `{pace}`: expected instant or slow");
             std::fs::write(logs.path().join("pace"), pace).expect("a temporary folder can be written");
         }
-        Self { database, postgres, pooler: None, redis, bucket: TestBucket::create().await, logs }
+        Self { database, role: None, postgres, pooler: None, redis, bucket: TestBucket::create().await, logs }
     }
 
     /// A connection pool of the database.
@@ -87,9 +90,10 @@ impl TestEnv {
 
     /// A command of `aprendiz` or `aprendiz-worker` with the environment variables of this environment.
     pub fn command(&self, binary: &str) -> Command {
+        let database = self.role.as_ref().map_or(self.database.url(), TestRole::url);
         let mut command = Command::new(binary_path(binary));
         command
-            .env("DATABASE_URL", self.pooler.as_ref().map_or(self.database.url(), TestPooler::url))
+            .env("DATABASE_URL", self.pooler.as_ref().map_or(database, TestPooler::url))
             .env_remove("APRENDIZ_DATABASE_DIRECT_URL")
             .env("REDIS_URL", self.redis.url())
             .env("APRENDIZ_BUCKET", self.bucket.name())
@@ -97,11 +101,15 @@ impl TestEnv {
             .env("APRENDIZ_SCRATCH", self.folder())
             .env("APRENDIZ_EMBEDDINGS", self.folder().join("embeddings"))
             .env("APRENDIZ_LOG_FORMAT", "text")
+            // not the profiles of the user who runs the tests
+            .env("XDG_CONFIG_HOME", self.folder().join("config"))
+            .env_remove("APRENDIZ_PROFILE")
+            .env_remove("APRENDIZ_API_KEY_FILE")
             .env_remove("APRENDIZ_URL")
             .env_remove("APRENDIZ_API_KEY")
             .env_remove("APRENDIZ_LISTEN");
         if self.pooler.is_some() {
-            command.env("APRENDIZ_DATABASE_DIRECT_URL", self.database.url());
+            command.env("APRENDIZ_DATABASE_DIRECT_URL", database);
         }
         command
     }
@@ -151,13 +159,21 @@ impl TestEnv {
         Process::start(name, &mut command, self.folder())
     }
 
-    /// Creates an API key with the role.
+    /// Creates an API key with the role. It is named after the role; further keys of the role get a number, because the names of active
+    /// keys differ.
     pub fn create_key(&self, role: &str) -> String {
-        let mut command = self.command("aprendiz");
-        let output = command.args(["api-key", "create", "--name", role, "--role", role, "-o", "json"]).output();
-        let output = output.expect("aprendiz is built; ./dev test builds it");
-        let created: Value = json_output(&output);
-        created["key"].as_str().expect("the response contains the key").to_owned()
+        let names = std::iter::once(role.to_owned()).chain((2..).map(|number| format!("{role}-{number}")));
+        for name in names {
+            let mut command = self.command("aprendiz");
+            let output = command.args(["api-key", "create", "--name", &name, "--role", role, "-o", "json"]).output();
+            let output = output.expect("aprendiz is built; ./dev test builds it");
+            if output.status.code() == Some(3) {
+                continue;
+            }
+            let created: Value = json_output(&output);
+            return created["key"].as_str().expect("the response contains the key").to_owned();
+        }
+        unreachable!("the numbers do not end")
     }
 
     /// Runs a command of `aprendiz` against a server with its admin key and waits for its end.

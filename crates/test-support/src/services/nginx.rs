@@ -1,7 +1,7 @@
 //! nginx in front of a server, with a configuration file of the project.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use super::allocation::free_port;
 use super::process::Process;
+use super::programs::find_or_skip;
 use crate::wait::wait_until;
 
 /// What the configuration file of the project listens on.
@@ -28,8 +29,8 @@ pub struct TestNginx {
 }
 
 impl TestNginx {
-    /// Starts nginx with a configuration file, of which only the addresses are replaced. Returns `None`, and says so, if nginx is not
-    /// installed. `upstream` is `HOST:PORT`.
+    /// Starts nginx with a configuration file, of which only the addresses are replaced. Returns `None`, and reports the test as skipped,
+    /// if nginx is not installed. `upstream` is `HOST:PORT`.
     pub async fn start(site: &Path, upstream: &str) -> Option<Self> {
         let site = std::fs::read_to_string(site).unwrap_or_else(|error| panic!("{}: {error}", site.display()));
         Self::start_with(site, upstream).await
@@ -45,10 +46,7 @@ impl TestNginx {
     }
 
     async fn start_with(site: String, upstream: &str) -> Option<Self> {
-        let Some(program) = program() else {
-            println!("SKIPPED: nginx is not installed");
-            return None;
-        };
+        let program = find_or_skip("nginx")?;
         let folder = tempfile::tempdir().expect("a temporary folder can be created");
         // as root, nginx gives its files to another user
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("the folder is ours");
@@ -94,11 +92,4 @@ fn write_config(folder: &Path, site: &str, port: u16, upstream: &str) {
             include site.conf;
         }";
     std::fs::write(folder.join("nginx.conf"), main).expect("the folder can be written");
-}
-
-fn program() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    // Debian installs it where only root looks
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    folders.map(|folder| folder.join("nginx")).find(|program| program.exists())
 }

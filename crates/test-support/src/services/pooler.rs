@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use super::allocation::free_port;
 use super::postgres::{command_of_postgres, give_to_postgres};
 use super::process::Process;
+use super::programs::find_or_skip;
 use crate::wait::wait_until;
 
 const READY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -31,14 +32,16 @@ pub struct TestPooler {
 }
 
 impl TestPooler {
-    /// Starts `pgbouncer` in front of the database at this URL, with this number of sessions.
-    pub async fn start(database: &str, mode: PoolMode, sessions: u32) -> Self {
+    /// Starts PgBouncer in front of the database at this URL, with this number of sessions. Returns `None`, and reports the test as
+    /// skipped, if it is not installed.
+    pub async fn start(database: &str, mode: PoolMode, sessions: u32) -> Option<Self> {
+        let program = find_or_skip("pgbouncer")?;
         let folder = tempfile::tempdir().expect("a temporary folder can be created");
         let config = folder.path().join("pgbouncer.ini");
         let port = free_port();
         let server: PgConnectOptions = database.parse().expect("a Postgres URL");
         write_config(&config, &server, port, mode, sessions).expect("the configuration can be written");
-        let mut command = command_of_postgres(Path::new("pgbouncer"));
+        let mut command = command_of_postgres(&program);
         give_to_postgres(folder.path());
         let mut process = Process::start("pgbouncer", command.arg(&config), folder.path());
         let options = server.host("127.0.0.1").port(port).extra_float_digits(None);
@@ -48,7 +51,7 @@ impl TestPooler {
             PgConnection::connect_with(&options).await.ok()?.close().await.ok()
         })
         .await;
-        Self { process, url, _folder: folder }
+        Some(Self { process, url, _folder: folder })
     }
 
     /// URL of the database through the pooler.

@@ -124,8 +124,12 @@ const fn user() -> &'static str {
     "postgres"
 }
 
-/// Folder of the server programs. Debian does not put it on the path; there is one per version.
+/// Folder of the server programs: that of the variable, for `./dev postgres-versions`, or the installed one. Debian does not put it on the
+/// path; there is one per version.
 fn programs() -> PathBuf {
+    if let Some(folder) = std::env::var_os("APRENDIZ_TEST_POSTGRES") {
+        return PathBuf::from(folder);
+    }
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let folders = versions.map(|version| version.path().join("bin")).filter(|folder| folder.join("initdb").exists());
     let on_path = std::env::var_os("PATH").unwrap_or_default();

@@ -27,6 +27,11 @@ impl Server {
         self.api_as(&self.admin_key)
     }
 
+    /// A client with the admin key that reaches the server through another URL, for example that of a proxy.
+    pub fn api_at(&self, url: &str) -> Api {
+        Api::new(url, &self.admin_key)
+    }
+
     /// A client with another key.
     pub fn api_as(&self, key: &str) -> Api {
         Api::new(&self.url, key)

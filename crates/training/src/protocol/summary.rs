@@ -67,6 +67,9 @@ pub struct FieldSummary {
     pub l2: f64,
     /// Folds of the out-of-fold scores; 0 if there are too few groups.
     pub folds: u64,
+    /// Partitions into folds over which the out-of-fold scores are averaged; 0 if there are too few groups.
+    #[serde(default)]
+    pub fold_repeats: u64,
     /// Out-of-fold accuracy.
     pub out_of_fold_accuracy: Option<f64>,
     /// Out-of-fold log loss.

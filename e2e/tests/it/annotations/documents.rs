@@ -126,7 +126,7 @@ async fn the_command_line_creates_annotates_and_explains_documents() {
     let annotate = |arguments: &[&str]| app.cli(&[&["document", "annotate", "api/p/1", "colour"], arguments].concat());
     assert_eq!(annotate(&["blue", "--note", "as page 1 says"])["review_status"], "NEW");
     assert_eq!(annotate(&["--no-value", "--reviewer", "ana"])["review_status"], "MISSING");
-    assert_eq!(annotate(&["--undo", "--if-version", "2"])["version"], 3);
+    assert_eq!(app.cli(&["document", "clear", "api/p/1", "colour", "--if-version", "2"])["version"], 3);
     let stale = app.env.cli(&app.server, &["document", "annotate", "api/p/1", "colour", "red", "--if-version", "2"]);
     let errors = String::from_utf8_lossy(&stale.stderr).into_owned();
     assert!(stale.status.code() == Some(3) && errors.contains("version 3 now"), "{errors}");
@@ -137,6 +137,6 @@ async fn the_command_line_creates_annotates_and_explains_documents() {
     assert_eq!((&then["events"][1]["counted_as_of"], &then["events"][1]["reviewer"]), (&json!(true), &json!("ana")), "{then}");
     let shown = app.env.cli(&app.server, &["document", "history", "api/p/1", "colour"]);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    assert!(shown.contains("as page 1 says") && shown.contains("undone") && shown.contains("current"), "{shown}");
+    assert!(shown.contains("as page 1 says") && shown.contains("cleared") && shown.contains("current"), "{shown}");
     app.finish().await;
 }

@@ -117,7 +117,7 @@ async fn the_command_line_leases_and_releases_a_document() {
     let errors = String::from_utf8_lossy(&other.stderr).into_owned();
     assert!(other.status.code() == Some(3) && errors.contains("leased by ana until") && errors.contains("document_leased"), "{errors}");
     assert_eq!(app.cli(&["document", "annotate", name, "colour", "red", "--reviewer", "ana"])["review_status"], "OK");
-    assert_eq!(app.cli(&["document", "annotate", name, "colour", "--undo", "--reviewer", "ana"])["review_status"], "UNREVIEWED");
+    assert_eq!(app.cli(&["document", "clear", name, "colour", "--reviewer", "ana"])["review_status"], "UNREVIEWED");
     let document = documents(&app).await[0];
     assert_eq!(app.cli(&["document", "release", name, "--reviewer", "ana"])["document_id"], json!(document));
     assert_eq!(app.cli(&["document", "annotate", name, "colour", "red"])["review_status"], "OK");

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod connections;
+mod large_bodies;
 mod overload;
 mod slow_readers;
 mod slow_uploads;

@@ -6,6 +6,7 @@ mod network;
 mod object_store;
 mod postgres;
 mod redis;
+mod roles;
 mod servers;
 mod sessions;
 mod workers;

@@ -45,7 +45,7 @@ async fn a_stored_file_is_imported_in_the_background() {
 
     let file = app.env.folder().join("more.json");
     std::fs::write(&file, unreviewed(120)).unwrap();
-    let report = app.cli(&["import", file.to_str().unwrap(), "--background", "--project", "10"]);
+    let report = app.cli(&["import", file.to_str().unwrap(), "--background", "--wait", "--project", "10"]);
     assert_eq!(report["documents_created"], 120, "{report}");
     app.finish().await;
 }

@@ -61,3 +61,26 @@ async fn invalid_tasks_are_quarantined_with_the_reason_and_the_others_are_import
     assert!(quarantined[0].2.contains("text") && quarantined[1].2.contains("data"), "{quarantined:?}");
     app.finish().await;
 }
+
+#[tokio::test]
+async fn an_import_without_a_valid_task_fails_and_its_retry_is_shown() {
+    let app = TestApp::start().await;
+    let file = app.env.folder().join("broken.json");
+    std::fs::write(&file, json!([{ "id": 1, "data": { "body": "A lease under the laws of Texas." } }]).to_string()).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = app.env.cli(&app.server, arguments);
+        (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+    };
+    let (code, printed) = run(&["import", file.to_str().unwrap()]);
+    assert!(code == Some(1) && printed.contains("nothing was imported, because every task is in quarantine"), "{printed}");
+    let imports = app.cli(&["imports", "list"]);
+    let id = text(&imports[0]["id"]);
+    let (code, printed) = run(&["imports", "show", &id]);
+    assert!(code == Some(0) && printed.contains("to repair quarantined tasks"), "{printed}");
+
+    let retry = app.cli(&["imports", "retry", &id, "--text-key", "body"]);
+    let (code, printed) = run(&["imports", "show", &id]);
+    let shown = format!("were retried by import {}", text(&retry["import_id"]));
+    assert!(code == Some(0) && printed.contains(&shown) && !printed.contains("to repair"), "{printed}");
+    app.finish().await;
+}

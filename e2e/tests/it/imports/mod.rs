@@ -4,3 +4,4 @@ mod background;
 mod interrupted_upload;
 mod invalid_files;
 mod legacy_csv;
+mod sources;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use aprendiz_test_support::report_skipped;
 use serde_json::json;
 
 use crate::fixture::TestApp;
@@ -10,7 +11,7 @@ use crate::fixture::TestApp;
 async fn four_hundred_real_contracts_train_a_model_of_contract_type_and_governing_law() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/cuad/export.json.gz");
     if !file.exists() {
-        println!("SKIPPED: {} is missing", file.display());
+        report_skipped(&format!("{} is missing", file.display()));
         return;
     }
     let app = TestApp::start().await;

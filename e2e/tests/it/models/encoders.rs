@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use aprendiz_test_gate::Point;
+use aprendiz_test_support::report_skipped;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -249,7 +250,7 @@ async fn the_evaluation_of_an_encoder_is_cancelled_at_once() {
 #[tokio::test]
 async fn the_real_encoder_is_trained_if_its_weights_are_present() {
     let Some(weights) = std::env::var_os("APRENDIZ_TEST_ENCODER").map(PathBuf::from) else {
-        println!("SKIPPED: training all-MiniLM-L6-v2; APRENDIZ_TEST_ENCODER is not set (./dev weights)");
+        report_skipped("APRENDIZ_TEST_ENCODER is not set (./dev weights)");
         return;
     };
     let app = TestApp::with_import(contracts()).await;

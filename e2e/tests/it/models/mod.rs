@@ -6,4 +6,6 @@ mod embedding_cache;
 mod encoders;
 mod end_to_end;
 mod evidence;
+mod promotion;
+mod thresholds;
 mod tiny_encoder;

@@ -52,6 +52,7 @@ async fn without_a_valid_key_only_public_routes_answer() {
                 "{url}{}",
                 path.replace("{name}", "m")
                     .replace("{number}", "1")
+                    .replace("{alias}", "champion")
                     .replace("{path}", "x")
                     .replace("{id}", "00000000-0000-0000-0000-000000000000")
             );

@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use aprendiz_test_support::{TestEnv, TestRedis};
+use aprendiz_test_support::{TestEnv, TestRedis, wait_until};
 use serde_json::Value;
 
-use crate::fixture::TestApp;
+use crate::fixture::{TIMEOUT, TestApp};
 
 /// Runs `aprendiz doctor` with additional environment variables; returns its checks by name.
 fn doctor(env: &TestEnv, url: &str, key: &str, variables: &[(&str, &str)]) -> Value {
@@ -43,5 +43,43 @@ async fn a_redis_that_demands_a_client_certificate_accepts_the_configured_one() 
     variables.extend([("REDIS_CLIENT_CERT_FILE", certificate.as_str()), ("REDIS_CLIENT_KEY_FILE", key.as_str())]);
     let with = check(&variables);
     assert_eq!(with["ok"], true, "{with}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn with_a_url_and_a_key_only_the_api_is_asked() {
+    let app = TestApp::start().await;
+    let doctor = |key: &str| {
+        let mut command = app.env.command("aprendiz");
+        command.args(["doctor", "-o", "json"]).env("APRENDIZ_URL", app.server.url()).env("APRENDIZ_API_KEY", key);
+        for variable in ["DATABASE_URL", "REDIS_URL", "APRENDIZ_BUCKET", "PGHOST", "PGDATABASE"] {
+            command.env_remove(variable);
+        }
+        let output = command.output().expect("aprendiz can be started");
+        let checks: Vec<Value> = serde_json::from_slice(&output.stdout).expect("doctor prints JSON");
+        (output.status.success(), checks)
+    };
+    let (healthy, checks) = doctor(&app.env.create_key("viewer"));
+    let states: Vec<(&str, &str)> =
+        checks.iter().map(|check| (check["name"].as_str().expect("a name"), check["state"].as_str().expect("a state"))).collect();
+    assert_eq!(states, [("api", "ok"), ("clock", "ok"), ("workers", "warning")], "{checks:?}");
+    assert!(healthy && checks[2]["detail"].as_str().expect("a text").contains("no worker is alive"), "{checks:?}");
+    let (healthy, checks) = doctor("apz_wrong");
+    assert!(!healthy && checks[0]["state"] == "failed", "{checks:?}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn workers_report_their_disk_and_base_models() {
+    let app = TestApp::start().await;
+    let worker = app.env.worker("worker", &[]);
+    let workers = wait_until("the first report of the worker", TIMEOUT, async || {
+        let checks = doctor(&app.env, app.server.url(), app.server.admin_key(), &[]);
+        checks["scratch"].is_object().then_some(checks)
+    })
+    .await;
+    assert_eq!(workers["workers"]["state"], "ok", "{workers}");
+    assert!(workers["base models"].is_object() && workers["disk"].is_object(), "{workers}");
+    drop(worker);
     app.finish().await;
 }

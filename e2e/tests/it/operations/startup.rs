@@ -67,6 +67,7 @@ async fn the_rights_that_a_role_lacks_are_named_with_their_grants() {
     assert!(output.contains("lacks SELECT, INSERT, UPDATE, DELETE on `annotation_events`"), "{output}");
     let output = role.run(&env, &["migrate"]);
     assert!(output.contains("GRANT CREATE ON SCHEMA public") && output.contains("AUTHORIZATION"), "{output}");
+    assert!(output.contains("GRANT TEMPORARY ON DATABASE"), "{output}");
     let output = env.command("aprendiz-worker").env("DATABASE_URL", &role.url).output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(!output.status.success() && text.contains("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES"), "{text}");

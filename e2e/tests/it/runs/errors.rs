@@ -32,7 +32,7 @@ async fn an_invalid_spec_is_rejected_with_the_invalid_part() {
             "invalid_body",
             "run_after: \"soon\" is not a time: write it like 2024-01-31T12:00:00Z",
         ),
-        (json!({ "model": "m", "data": { "as_of": "21/11/2026" } }), "invalid_body", "data.as_of: \"21/11/2026\" is not a time"),
+        (json!({ "model": "m", "data": { "as_of": "21/11/2026" } }), "invalid_body", "/data/as_of: \"21/11/2026\" is not a time"),
         (json!({ "model": "m", "data": { "as_of": "9999-12-31" } }), "future_time", "as_of: 9999-12-31T00:00:00Z is in the future"),
     ];
     for (spec, code, named) in cases {
@@ -49,10 +49,10 @@ async fn an_invalid_spec_is_rejected_with_the_invalid_part() {
         assert_eq!(expect_json(review, 422).await["code"], "invalid_query");
     }
     let problem = expect_json(app.api().get("/v1/audit-log?since=soon"), 422).await;
-    assert!(text(&problem["detail"]).starts_with("since: \"soon\" is not a time"), "{problem}");
+    assert!(text(&problem["detail"]).starts_with("`since` is `soon`: \"soon\" is not a time"), "{problem}");
     let retry = json!({ "status": "failed", "since": "-4800-01-01T00:00:00Z" });
     let problem = expect_json(app.api().post("/v1/training-runs/retry").json(&retry), 422).await;
-    assert!(text(&problem["detail"]).starts_with("since: "), "{problem}");
+    assert!(text(&problem["detail"]).starts_with("/since: "), "{problem}");
     assert_eq!(app.count("SELECT count(*) FROM training_runs").await, 0);
     assert_eq!(app.count("SELECT count(*) FROM outbox").await, 0);
 

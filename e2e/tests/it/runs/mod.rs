@@ -3,6 +3,8 @@
 mod errors;
 mod event_stream;
 mod interruption;
+mod lookups;
 mod phases;
 mod repeated_requests;
 mod resume;
+mod waiting;

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use aprendiz_annotations::export::{ExportCursor, ExportReader, ExportSelection, ExportedDocument, TaskParts, field_types};
+use aprendiz_annotations::export::{
+    ExportCursor, ExportReader, ExportSelection, ExportedDocument, TaskParts, field_types, label_studio_sources,
+};
 use aprendiz_runs::resolve_position;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, header};
@@ -19,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api::annotations::export_encoder::Encoder;
 use crate::api::http::as_of::AsOf;
 use crate::api::http::auth::Viewer;
-use crate::api::http::dedicated_connection::{DedicatedConnection, DedicatedConnections};
+use crate::api::http::dedicated_connection::{DedicatedConnections, StreamConnection};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiQuery;
 use crate::api::http::media::{Binary, JsonLines};
@@ -62,10 +64,13 @@ struct ExportQuery {
     #[serde(default)]
     #[param(inline)]
     format: ExportFormat,
-    /// Only documents of this source; the Label Studio formats default to `label-studio`
+    /// Only documents of this source; a task file has one source, so it is required if several have documents
     source: Option<String>,
     /// Only documents of this project
     project: Option<String>,
+    /// Exports archived documents as well
+    #[serde(default)]
+    archived: bool,
     /// Only these fields, separated by commas
     fields: Option<String>,
     /// A position, or a time such as `2026-11-21T08:00:00Z`: exports the state as of then; default: now
@@ -76,6 +81,17 @@ struct ExportQuery {
     /// Maximum number of rows or tasks
     #[param(format = "uint64")]
     limit: Option<u64>,
+}
+
+/// The source of a task file: two sources may have the same task ids, so they are never mixed.
+async fn infer_source(conn: &mut PgConnection, project: Option<&str>) -> Result<String, ApiError> {
+    let mut sources = label_studio_sources(conn, project).await?;
+    if sources.len() > 1 {
+        let of_project = project.map(|project| format!(" of project {project}")).unwrap_or_default();
+        let detail = format!("documents{of_project} are from the sources {}: set `source`, one file for each", sources.join(", "));
+        return Err(ApiError::unprocessable("ambiguous_source", detail));
+    }
+    Ok(sources.pop().unwrap_or_else(|| LABEL_STUDIO.to_owned()))
 }
 
 /// Exports annotations with their history, as a stream
@@ -93,7 +109,7 @@ struct ExportQuery {
             (inline(Binary) = "application/vnd.apache.parquet"),
             (Vec<Object> = "application/json"),
         ), headers(("Aprendiz-Position" = i64))),
-        (status = 422, description = "`unknown_field`: a field does not exist; `future_time`: `as_of` is in the future", body = Problem),
+        (status = 422, description = "`unknown_field`: a field does not exist; `ambiguous_source`: a task file would mix several sources; `future_time`: `as_of` is in the future", body = Problem),
     ),
 )]
 async fn export(_: Viewer, database: DedicatedConnections, ApiQuery(query): ApiQuery<ExportQuery>) -> Result<Response, ApiError> {
@@ -107,13 +123,11 @@ async fn export(_: Viewer, database: DedicatedConnections, ApiQuery(query): ApiQ
         None => resolve_position(&mut conn, None).await?,
     };
     let tasks = matches!(format, ExportFormat::LabelStudio | ExportFormat::LabelStudioPredictions);
-    let selection = ExportSelection {
-        position,
-        source: query.source.or_else(|| tasks.then(|| LABEL_STUDIO.to_owned())),
-        project: query.project,
-        fields,
-        with_texts: tasks,
+    let source = match query.source {
+        None if tasks => Some(infer_source(&mut conn, query.project.as_deref()).await?),
+        source => source,
     };
+    let selection = ExportSelection { position, source, project: query.project, fields, with_archived: query.archived, with_texts: tasks };
     let encoder = match format {
         ExportFormat::Jsonl => Encoder::lines(query.limit, position),
         ExportFormat::Parquet => Encoder::parquet(query.limit).map_err(ApiError::internal)?,
@@ -124,6 +138,7 @@ async fn export(_: Viewer, database: DedicatedConnections, ApiQuery(query): ApiQ
     // read before the response starts, so that an unavailable database is reported as an error status
     let first_batch = reader.next_batch(&mut conn).await?;
     let (sender, receiver) = mpsc::channel(READ_AHEAD_CHUNKS);
+    let conn = StreamConnection::new(database, conn);
     tokio::spawn(async move {
         if let Err(error) = send(conn, reader, first_batch, encoder, &sender).await
             && !sender.is_closed()
@@ -164,16 +179,15 @@ async fn parse_fields(conn: &mut PgConnection, given: Option<&str>) -> Result<Ve
     }
     let known = field_types(conn).await?;
     match names.iter().find(|name| !known.contains_key(*name)) {
-        Some(unknown) => {
-            Err(ApiError::unprocessable("unknown_field", format!("unknown field `{unknown}`: GET /v1/fields lists all fields")))
-        }
+        Some(unknown) => Err(ApiError::unprocessable("unknown_field", format!("unknown field `{unknown}`"))
+            .with_hint("GET /v1/fields", "aprendiz field list")),
         None => Ok(names),
     }
 }
 
 /// Encodes and sends one batch while the next one is read.
 async fn send(
-    mut conn: DedicatedConnection,
+    mut conn: StreamConnection,
     mut reader: ExportReader,
     mut documents: Vec<ExportedDocument>,
     mut encoder: Encoder,
@@ -184,18 +198,19 @@ async fn send(
             let chunk = encoder.encode(&documents)?;
             io::Result::Ok((encoder, chunk))
         });
-        let (encoded, next) = tokio::join!(encoding, reader.next_batch(&mut conn));
+        let next = async { reader.next_batch(conn.get().await?).await.map_err(io::Error::other) };
+        let (encoded, next) = tokio::join!(encoding, next);
         let (returned, chunk) = encoded.map_err(io::Error::other)??;
         encoder = returned;
-        push(sender, chunk).await?;
-        documents = next.map_err(io::Error::other)?;
+        push(&mut conn, sender, chunk).await?;
+        documents = next?;
     }
-    push(sender, encoder.finish()?).await
+    push(&mut conn, sender, encoder.finish()?).await
 }
 
-async fn push(sender: &mpsc::Sender<io::Result<Bytes>>, chunk: Vec<u8>) -> io::Result<()> {
+async fn push(conn: &mut StreamConnection, sender: &mpsc::Sender<io::Result<Bytes>>, chunk: Vec<u8>) -> io::Result<()> {
     if chunk.is_empty() {
         return Ok(());
     }
-    sender.send(Ok(chunk.into())).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
+    conn.wait_for_client(sender.send(Ok(chunk.into()))).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
 }

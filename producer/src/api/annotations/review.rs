@@ -114,10 +114,10 @@ async fn put(
     let review = NewReview {
         spans,
         note,
-        reviewer: reviewer.or_else(|| Some(actor.0.clone())),
+        reviewer: reviewer.or_else(|| Some(actor.name.clone())),
         occurred_at,
         status,
-        ..NewReview::new(id, field, Decision::Set(value), &actor.0)
+        ..NewReview::new(id, field, Decision::Set(value), &actor.name)
     };
     record(&state, expected, key, review, "annotation.review").await
 }
@@ -155,7 +155,7 @@ async fn undo(
     Precondition(expected): Precondition,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, ApiError> {
-    let mut review = NewReview::new(id, field, Decision::Undo, &actor.0);
+    let mut review = NewReview::new(id, field, Decision::Undo, &actor.name);
     if query.reviewer.is_some() {
         review.reviewer = query.reviewer;
     }

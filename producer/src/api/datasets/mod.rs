@@ -3,6 +3,7 @@
 mod diff;
 pub(super) mod download;
 mod lineage;
+mod list;
 mod report;
 mod show;
 pub(super) mod verify;
@@ -12,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    show::routes()
+    show::routes().merge(list::routes())
 }
 
 /// Downloads and inspections take time in proportion to the size of the snapshot.

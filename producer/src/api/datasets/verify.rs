@@ -1,6 +1,6 @@
 //! Verifies a dataset snapshot: rebuilds its rows from the events and checks its files.
 
-use aprendiz_dataset::inspect::{Verdict, Verification, verify as verify_rows};
+use aprendiz_dataset::inspect::{Verdict, Verification, WithdrawnImport, load_snapshot, verify as verify_rows, withdrawn_imports};
 use aprendiz_runs::{DatasetId, get_dataset};
 use axum::Json;
 use axum::extract::State;
@@ -22,8 +22,6 @@ use crate::api::state::AppState;
 
 /// Size of a read in bytes.
 const CHUNK_BYTES: usize = 256 * 1024;
-/// Database connections of a verification, one for each of the two streams that it joins.
-const CONNECTIONS: u64 = 2;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(verify))
@@ -43,6 +41,8 @@ struct VerifyQuery {
 struct FullVerification {
     #[serde(flatten)]
     rows: Verification,
+    /// Imports in the snapshot that were reverted later. It stays valid, and holds what they contained.
+    withdrawn_imports: Vec<WithdrawnImport>,
     /// State of each file; null unless requested.
     files: Option<Vec<VerifiedFile>>,
 }
@@ -69,7 +69,8 @@ pub(in crate::api) enum FileState {
 
 /// Rebuilds the rows of a dataset snapshot from the events and compares them
 ///
-/// A server runs one verification at a time; further requests wait for a limited time. A verification stops when the client disconnects.
+/// A server runs two verifications at a time, one for each API key; further requests wait for a limited time. A verification stops when the
+/// client disconnects, or after the total time of a long read.
 #[utoipa::path(
     post, path = "/v1/datasets/{id}/verify", tag = "datasets", params(("id" = Uuid, Path), VerifyQuery),
     responses(
@@ -88,7 +89,6 @@ async fn verify(
 ) -> Result<Json<FullVerification>, ApiError> {
     let turn = state.verifications.take(admission.key(), 1, state.config.clients.admission_wait).await;
     let _turn = turn.map_err(|exhausted| exhausted_error("verifications", "verifications", exhausted))?;
-    let _connections = database.reserve(CONNECTIONS).await?;
     // dropping this future drops its connections, so a disconnected client cancels it; only shutdown must be handled here
     let rows = state.shutdown.run_until_cancelled(verify_rows(database.session(), id)).await;
     let rows = rows.ok_or_else(|| ApiError::service_unavailable("server", anyhow::anyhow!("the server is shutting down")))??;
@@ -103,7 +103,9 @@ async fn verify(
         }
         files = Some(verified);
     }
-    Ok(Json(FullVerification { rows, files }))
+    let mut conn = state.database.read().await?;
+    let record = load_snapshot(&mut conn, id).await?;
+    Ok(Json(FullVerification { rows, withdrawn_imports: withdrawn_imports(&mut conn, &record).await?, files }))
 }
 
 async fn check_file(state: &AppState, key: &str, file: &StoredFile) -> Result<FileState, ApiError> {

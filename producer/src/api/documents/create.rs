@@ -4,7 +4,7 @@ use aprendiz_annotations::documents::{DocumentText, Metadata, get};
 use aprendiz_annotations::import::{NewDocument, create_document};
 use aprendiz_runs::record_audit;
 use axum::Json;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
@@ -16,13 +16,14 @@ use crate::api::http::auth::Reviewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::JsonBody;
 use crate::api::http::operation::routes;
+use crate::api::http::request_body::limit_body;
 use crate::api::state::AppState;
 
 /// Size limit of a request body in bytes: a text of the maximum size with many escaped characters.
 const MAX_BODY_BYTES: usize = 32 << 20;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(create)).layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+    OpenApiRouter::new().routes(routes!(create)).layer(limit_body(MAX_BODY_BYTES))
 }
 
 /// The document to create.
@@ -81,11 +82,13 @@ async fn create(State(state): State<AppState>, Reviewer(actor): Reviewer, body: 
     let new = NewDocument { source, project, task_id, file_name, metadata, text };
     let mut tx = state.database.begin().await?;
     let created = create_document(&mut tx, new, state.config.split_ratios).await?;
-    let document = get(&mut tx, created.id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let document = get(&mut tx, created.id).await?;
+    let missing = || ApiError::internal(anyhow::anyhow!("document {} has no row although it was just created", created.id));
+    let document = document.ok_or_else(missing)?;
     if created.created {
         let stored = &document.document;
         let details = json!({ "source": stored.source, "project": stored.project, "task_id": stored.task_id, "split": stored.split });
-        record_audit(&mut tx, &actor.0, "document.create", &created.id.to_string(), &details).await?;
+        record_audit(&mut tx, &actor.name, "document.create", &created.id.to_string(), &details).await?;
     }
     tx.commit().await?;
     let status = if created.created { StatusCode::CREATED } else { StatusCode::OK };

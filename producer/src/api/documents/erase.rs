@@ -56,7 +56,7 @@ async fn erase(
     }
     let mut conn = database.connect().await?;
     let mut tx = conn.begin().await?;
-    let erased = erase_document(&mut tx, id, &actor.0, reason).await?;
+    let erased = erase_document(&mut tx, id, &actor.name, reason).await?;
     if !erased.erased_before {
         let details = json!({
             "reason": reason,
@@ -64,7 +64,7 @@ async fn erase(
             "datasets": erased.erasure.datasets,
             "retire": erased.lineage.retire.len(),
         });
-        record_audit(&mut tx, &actor.0, "document.erase", &id.to_string(), &details).await?;
+        record_audit(&mut tx, &actor.name, "document.erase", &id.to_string(), &details).await?;
     }
     tx.commit().await?;
     Ok(Json(erased))

@@ -13,7 +13,7 @@ pub(in crate::api) async fn reject_erased(conn: &mut PgConnection, id: Uuid) -> 
         return Ok(());
     };
     let detail =
-        format!("document {id} was erased on {} by {}: {}", erasure.erased_at.format("%Y-%m-%d %H:%M UTC"), erasure.actor, erasure.reason);
+        format!("document {id} was erased on {} by {}: {}", erasure.erased_at.format("%Y-%m-%dT%H:%M:%SZ"), erasure.actor, erasure.reason);
     Err(ApiError::new(StatusCode::GONE, "document_erased", detail))
 }
 

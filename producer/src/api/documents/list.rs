@@ -1,55 +1,39 @@
 //! Lists and shows documents and their annotations.
 
-use aprendiz_annotations::documents::{
-    Annotation, Document, DocumentCursor, DocumentFilter, DocumentText, get, list as list_documents, list_annotations,
-};
+use aprendiz_annotations::documents::{Annotation, Document, DocumentText, get, list as list_documents, list_annotations};
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use crate::api::documents::erased::{document_not_found, reject_erased};
+use crate::api::documents::filter::ListQuery;
 use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
-use crate::api::http::page::{Page, checked_limit, decode_cursor, encode_cursor};
+use crate::api::http::page::{Page, checked_limit, decode_json_cursor, encode_json_cursor};
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(annotations))
 }
 
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListQuery {
-    /// Only documents of this source, for example `label-studio`
-    source: Option<String>,
-    /// Only documents of this project
-    project: Option<String>,
-    /// Only the document with this id within its project
-    task_id: Option<String>,
-    /// `next_cursor` of the previous page
-    cursor: Option<String>,
-    /// Page size, 1 to 200; default 50
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
-}
-
 /// Lists documents without their texts, oldest first
+///
+/// A page looks at 20,000 documents at most. With a filter that few documents match, it may have fewer items than `limit`, or none, and still
+/// a `next_cursor` that continues the list.
 #[utoipa::path(
     get, path = "/v1/documents", tag = "documents", params(ListQuery),
     responses((status = 200, description = "A page of documents", body = Page<Document>)),
 )]
 async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuery<ListQuery>) -> Result<Json<Page<Document>>, ApiError> {
-    let limit = checked_limit(query.limit)?;
-    let after = query.cursor.as_deref().map(decode_cursor).transpose()?.map(|(created_at, id)| DocumentCursor { created_at, id });
-    let filter = DocumentFilter { source: query.source, project: query.project, task_id: query.task_id };
+    let limit = usize::try_from(checked_limit(query.limit)?).unwrap_or(usize::MAX);
+    let after: Option<Uuid> = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
+    let filter = query.filter()?;
     let mut conn = state.database.read().await?;
-    let documents = list_documents(&mut conn, &filter, after, limit + 1).await?;
-    Ok(Json(Page::from_items(documents, limit, |document| encode_cursor(document.created_at, document.id))))
+    let page = list_documents(&mut conn, &filter, after, limit).await?;
+    Ok(Json(Page { items: page.items, next_cursor: page.next.map(|id| encode_json_cursor(&id)) }))
 }
 
 /// Shows a document with its latest text

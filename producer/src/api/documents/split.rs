@@ -49,7 +49,7 @@ async fn index(State(state): State<AppState>, Operator(actor): Operator) -> Resu
     let mut tx = state.database.begin_long().await?;
     let report = backfill_index(&mut tx).await?;
     let details = json!({ "texts_indexed": report.texts_indexed, "documents_excluded": report.documents_excluded });
-    record_audit(&mut tx, &actor.0, "document.index", "all", &details).await?;
+    record_audit(&mut tx, &actor.name, "document.index", "all", &details).await?;
     tx.commit().await?;
     Ok(Json(report))
 }

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use aprendiz_runs::{Role, authenticate};
+use aprendiz_runs::{ApiKey, Role, authenticate};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -22,9 +22,23 @@ use crate::connection::client::ClientConnection;
 /// Header for clients that cannot send `Authorization`.
 pub(crate) const API_KEY_HEADER: &str = "x-api-key";
 
-/// Name of the API key of the request; recorded as the actor of its changes.
+/// The API key of the request, whatever its role.
 #[derive(Debug, Clone)]
-pub(crate) struct Actor(pub(crate) String);
+pub(crate) struct CurrentKey(pub(crate) ApiKey);
+
+impl FromRequestParts<AppState> for CurrentKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        key_with_role(parts, state, Role::Viewer).await.map(Self)
+    }
+}
+
+impl Describe for CurrentKey {
+    fn describe(operation: &mut Operation) {
+        require_role(operation, Role::Viewer);
+    }
+}
 
 macro_rules! role {
     ($(#[$doc:meta])* $name:ident { $($actor:ident)? }) => {
@@ -36,7 +50,7 @@ macro_rules! role {
             type Rejection = ApiError;
 
             async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-                let actor = actor_with_role(parts, state, Role::$name).await?;
+                let actor = key_with_role(parts, state, Role::$name).await?;
                 Ok(role!(@build $name actor $($actor)?))
             }
         }
@@ -47,7 +61,7 @@ macro_rules! role {
             }
         }
     };
-    (@build $name:ident $found:ident Actor) => { $name($found) };
+    (@build $name:ident $found:ident ApiKey) => { $name($found) };
     (@build $name:ident $found:ident) => {{ let _ = $found; $name }};
 }
 
@@ -57,16 +71,16 @@ role!(
 );
 role!(
     /// Also imports, annotates and declares fields.
-    Reviewer { Actor }
+    Reviewer { ApiKey }
 );
 role!(
     /// Also creates, cancels and retries runs.
-    Operator { Actor }
+    Operator { ApiKey }
 );
 
 role!(
     /// Also reads the audit log and erases documents.
-    Admin { Actor }
+    Admin { ApiKey }
 );
 
 /// Names of the security schemes of the OpenAPI document: the key as a bearer token, or in its own header.
@@ -93,7 +107,7 @@ fn require_role(operation: &mut Operation, role: Role) {
     }
 }
 
-async fn actor_with_role(parts: &Parts, state: &AppState, needed: Role) -> Result<Actor, ApiError> {
+async fn key_with_role(parts: &Parts, state: &AppState, needed: Role) -> Result<ApiKey, ApiError> {
     let secret = api_key_from(&parts.headers)?;
     let address = client_address(parts, state);
     if let Some(address) = address {
@@ -113,7 +127,7 @@ async fn actor_with_role(parts: &Parts, state: &AppState, needed: Role) -> Resul
         return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail));
     }
     Admission::from_extensions(&parts.extensions)?.assign_key(key.id)?;
-    Ok(Actor(key.name))
+    Ok(key)
 }
 
 /// Address of the client; `None` if the request came over no connection, as in tests of the router.

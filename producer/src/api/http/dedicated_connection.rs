@@ -3,7 +3,9 @@
 //! When the client disconnects, Postgres ends the statement of such a connection soon afterwards. A pool connection would be
 //! returned while its statement goes on running. Their number is limited, in total and per API key.
 
+use std::io;
 use std::ops::{Deref, DerefMut};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use sqlx::PgConnection;
+use tokio::time::timeout;
 use utoipa::openapi::path::Operation;
 
 use crate::api::http::admission::{Admission, exhausted_error};
@@ -23,7 +26,13 @@ use crate::limits::quota::{KeyId, Quota, Share};
 /// Maximum idle time inside a transaction; these connections are never idle in one on purpose.
 const TRANSACTION_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Opens dedicated connections for a request. Place it after the role in the arguments of a handler.
+/// How long a stream keeps its connection while its client takes nothing.
+const MAX_HELD_WAIT: Duration = Duration::from_secs(1);
+/// How long a stream that gave its connection back waits for another one.
+const RECONNECT_WAIT: Duration = Duration::from_secs(600);
+
+/// Opens dedicated connections for a request, and for the stream of its response. Place it after the role in the arguments of a handler.
+#[derive(Clone)]
 pub(crate) struct DedicatedConnections {
     quota: Arc<Quota>,
     key: Option<KeyId>,
@@ -40,19 +49,50 @@ pub(crate) struct DedicatedConnection {
 impl DedicatedConnections {
     /// Opens a connection. Waits for a free place for a limited time.
     pub(crate) async fn connect(&self) -> Result<DedicatedConnection, ApiError> {
-        let share = self.reserve(1).await?;
-        Ok(DedicatedConnection { connection: self.session.connect().await?, _share: share })
+        self.connect_within(self.wait).await
     }
 
-    /// Reserves places for connections that the caller opens with [`DedicatedConnections::session`].
-    pub(crate) async fn reserve(&self, count: u64) -> Result<Share, ApiError> {
-        let reserved = self.quota.take(self.key, count, self.wait).await;
-        reserved.map_err(|exhausted| exhausted_error("dedicated_connections", "long reads of the database", exhausted))
+    async fn connect_within(&self, wait: Duration) -> Result<DedicatedConnection, ApiError> {
+        let reserved = self.quota.take(self.key, 1, wait).await;
+        let share = reserved.map_err(|exhausted| exhausted_error("dedicated_connections", "long reads of the database", exhausted))?;
+        Ok(DedicatedConnection { connection: self.session.connect().await?, _share: share })
     }
 
     /// A session in which Postgres cancels a running statement once the connection is dropped.
     pub(crate) const fn session(&self) -> &Session {
         &self.session
+    }
+}
+
+/// The connection of a stream. It is given back while the client makes the server wait, so that slow clients take none from the others.
+pub(crate) struct StreamConnection {
+    database: DedicatedConnections,
+    connection: Option<DedicatedConnection>,
+}
+
+impl StreamConnection {
+    /// Of a stream that has begun to read.
+    pub(crate) const fn new(database: DedicatedConnections, connection: DedicatedConnection) -> Self {
+        Self { database, connection: Some(connection) }
+    }
+
+    /// The connection. A new one is opened if it was given back.
+    pub(crate) async fn get(&mut self) -> io::Result<&mut PgConnection> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.database.connect_within(RECONNECT_WAIT).await.map_err(|error| io::Error::other(error.detail().to_owned()))?,
+        };
+        Ok(&mut *self.connection.insert(connection))
+    }
+
+    /// Waits until the client takes something; not for long with a connection.
+    pub(crate) async fn wait_for_client<T>(&mut self, ready: impl Future<Output = T>) -> T {
+        let mut ready = pin!(ready);
+        if let Ok(taken) = timeout(MAX_HELD_WAIT, ready.as_mut()).await {
+            return taken;
+        }
+        self.connection = None;
+        ready.await
     }
 }
 

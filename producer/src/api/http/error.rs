@@ -10,6 +10,7 @@ use std::time::Duration;
 use aprendiz_annotations::AnnotationsError;
 use aprendiz_annotations::import::legacy_csv::{self, LegacyCsvError};
 use aprendiz_annotations::import::{ImportError, ReadError};
+use aprendiz_annotations::reverts::RevertError;
 use aprendiz_annotations::reviews::ReviewError;
 use aprendiz_artifacts::StoreError;
 use aprendiz_dataset::DatasetError;
@@ -17,18 +18,26 @@ use aprendiz_dataset::inspect::InspectError;
 use aprendiz_db::{RetryReason, missing_privilege, retry_reason};
 use aprendiz_inference::ModelError;
 use aprendiz_run_spec::SpecError;
-use aprendiz_runs::RunsError;
+use aprendiz_runs::{Alias, RunsError};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
-use tracing::error;
 use utoipa::ToSchema;
 
 use crate::api::http::rejection_log;
 
 /// `Retry-After` of a 503 or 429 response, unless it has its own.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
+
+/// The way out of an error, as a request and as a command: a client shows the one that its user can send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Hint {
+    /// For clients of the API, such as `PUT /v1/fields/law`, or a header of the next request.
+    request: String,
+    /// For the command line, such as `aprendiz field declare law --kind categorical`, or an option of the next command.
+    command: String,
+}
 
 /// Body of every error response (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,6 +57,9 @@ pub(crate) struct Problem {
     /// Current state of the resource, if a precondition failed or a lease is held by another reviewer.
     #[serde(skip_serializing_if = "Option::is_none")]
     current: Option<Value>,
+    /// The way out, if it differs between clients of the API and the command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<Hint>,
 }
 
 /// Error of a request.
@@ -58,6 +70,8 @@ pub(crate) struct ApiError {
     detail: String,
     /// Current state of the resource, if a precondition failed.
     current: Option<Value>,
+    /// The way out, if it differs between clients. Boxed, because most errors have none.
+    hint: Option<Box<Hint>>,
     /// When to try again, if that is known.
     retry_after: Option<Duration>,
     /// Cause for the log; never sent to the client.
@@ -66,7 +80,12 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self { status, code: code.into(), detail: detail.into(), current: None, retry_after: None, source: None }
+        Self { status, code: code.into(), detail: detail.into(), current: None, hint: None, retry_after: None, source: None }
+    }
+
+    /// Adds the way out, for clients of the API and for the command line.
+    pub(crate) fn with_hint(self, request: impl Into<String>, command: impl Into<String>) -> Self {
+        Self { hint: Some(Box::new(Hint { request: request.into(), command: command.into() })), ..self }
     }
 
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
@@ -81,6 +100,31 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
+    /// The alias is not at the revision that the request names.
+    pub(crate) fn alias_changed(current: Option<&Alias>) -> Self {
+        let detail = match current {
+            Some(alias) => format!("the alias names version {} now, at revision {}", alias.number, alias.revision),
+            None => "there is no such alias now".to_owned(),
+        };
+        Self::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail)
+            .with_current(current.and_then(|alias| serde_json::to_value(alias).ok()))
+    }
+
+    /// What is wrong, and how to fix it.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Whether the server or one of its services is at fault, so that the same request may succeed later.
+    pub(crate) fn is_server_error(&self) -> bool {
+        self.status.is_server_error()
+    }
+
+    /// Adds the current state of the resource.
+    pub(crate) fn with_current(self, current: Option<Value>) -> Self {
+        Self { current, ..self }
+    }
+
     /// The request is well-formed but its content is invalid.
     pub(crate) fn unprocessable(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
@@ -88,7 +132,7 @@ impl ApiError {
 
     /// The field has a state already, so the request must name its version in `If-Match`.
     pub(crate) fn precondition_required(error: ReviewError) -> Self {
-        let detail = format!("missing header If-Match: {error}");
+        let detail = format!("the version of the reviewed state is missing: {error}");
         Self { status: StatusCode::PRECONDITION_REQUIRED, code: "precondition_required".into(), detail, ..error.into() }
     }
 
@@ -129,10 +173,10 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self { status, code, detail, current, retry_after, source } = self;
+        let Self { status, code, detail, current, hint, retry_after, source } = self;
         match source {
             source if status == StatusCode::SERVICE_UNAVAILABLE => rejection_log::warn(&code, &detail, source.as_ref()),
-            Some(source) => error!(error = format!("{source:#}"), "request failed"),
+            Some(source) => rejection_log::error(&source),
             None => {}
         }
         let problem = Problem {
@@ -142,6 +186,7 @@ impl IntoResponse for ApiError {
             detail,
             code: code.into_owned(),
             current,
+            hint: hint.map(|hint| *hint),
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = (status, body).into_response();
@@ -193,9 +238,28 @@ impl From<RunsError> for ApiError {
             RunsError::UnknownWorker(_) => Self::new(StatusCode::NOT_FOUND, "unknown_worker", error.to_string()),
             RunsError::WorkerStopped(_) => Self::conflict("worker_stopped", error.to_string()),
             RunsError::WrongState { .. } => Self::conflict("wrong_state", error.to_string()),
+            RunsError::UnknownModel(_) | RunsError::UnknownVersion { .. } => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_model", error.to_string())
+            }
+            RunsError::NoAlias { .. } => Self::new(StatusCode::NOT_FOUND, "unknown_alias", error.to_string()),
+            RunsError::UnknownPromotionRequest(_) => Self::not_found(error.to_string()),
+            RunsError::AliasChanged { .. } | RunsError::ModelChanged { .. } => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", error.to_string())
+            }
+            RunsError::VersionRetired { .. } => Self::conflict("version_retired", error.to_string()),
+            RunsError::VersionAliased { .. } => Self::conflict("version_aliased", error.to_string()),
+            RunsError::NothingToRollBackTo { .. } => Self::conflict("no_earlier_version", error.to_string()),
+            RunsError::PromotionDecided { .. } => Self::conflict("promotion_decided", error.to_string()),
+            RunsError::OwnPromotion(_) => Self::new(StatusCode::FORBIDDEN, "own_promotion", error.to_string()),
             RunsError::IdempotencyMismatch(_) => Self::unprocessable("idempotency_mismatch", error.to_string()),
+            RunsError::InvalidLabel(_) => Self::unprocessable("invalid_label", error.to_string()),
             RunsError::DatasetErased(_) => Self::new(StatusCode::GONE, "dataset_erased", error.to_string()),
-            RunsError::LeaseLost { .. } | RunsError::BrokenRow { .. } | RunsError::NoRandomBytes(_) => Self::internal(error),
+            // keys are created by the command line only
+            RunsError::LeaseLost { .. }
+            | RunsError::CancelRequested { .. }
+            | RunsError::BrokenRow { .. }
+            | RunsError::NoRandomBytes(_)
+            | RunsError::KeyNameTaken(_) => Self::internal(error),
         }
     }
 }
@@ -211,6 +275,7 @@ impl From<AnnotationsError> for ApiError {
         match error {
             AnnotationsError::Database(error) => error.into(),
             AnnotationsError::InvalidDefinition { .. } => Self::unprocessable("invalid_definition", error.to_string()),
+            AnnotationsError::MissingField(_) => Self::internal(error),
         }
     }
 }
@@ -221,7 +286,8 @@ impl From<ReviewError> for ApiError {
         match error {
             ReviewError::Database(error) => error.into(),
             ReviewError::UnknownDocument(_) => Self::new(StatusCode::NOT_FOUND, "unknown_document", detail),
-            ReviewError::UnknownField(_) => Self::new(StatusCode::NOT_FOUND, "unknown_field", detail),
+            ReviewError::UnknownField(name) => Self::new(StatusCode::NOT_FOUND, "unknown_field", detail)
+                .with_hint(format!("PUT /v1/fields/{name}"), format!("aprendiz field declare {name} --kind categorical")),
             ReviewError::Erased { .. } => Self::new(StatusCode::GONE, "document_erased", detail),
             ReviewError::Invalid { .. } => Self::unprocessable("invalid_review", detail),
             ReviewError::StatusContradicts { .. } => Self::unprocessable("status_contradicts", detail),
@@ -230,10 +296,13 @@ impl From<ReviewError> for ApiError {
                 Self { current, ..Self::new(StatusCode::LOCKED, "document_leased", detail) }
             }
             ReviewError::NothingToUndo { .. } => Self::conflict("nothing_to_undo", detail),
+            ReviewError::MissingState { .. } => Self::internal(error),
             ReviewError::ReferenceReused => Self::unprocessable("idempotency_mismatch", detail),
             ReviewError::Stale { current } => {
+                let version = current.as_ref().map_or(0, |current| current.version);
                 let current = current.and_then(|current| serde_json::to_value(&*current).ok());
-                Self { current, ..Self::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail) }
+                let stale = Self::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail);
+                Self { current, ..stale.with_hint(format!("If-Match: \"{version}\""), format!("--if-version {version}")) }
             }
         }
     }
@@ -264,6 +333,32 @@ impl From<ImportError> for ApiError {
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, error.code(), error.to_string())
+    }
+}
+
+impl From<RevertError> for ApiError {
+    fn from(error: RevertError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RevertError::Database(error) => error.into(),
+            RevertError::NotFound(_) => Self::not_found(detail),
+            RevertError::Running(_) | RevertError::Failed(_) => Self::conflict("wrong_state", detail),
+            RevertError::NotRecorded(_) => Self::conflict("import_too_old", detail),
+            RevertError::InvalidReason => Self::unprocessable("invalid_reason", detail),
+        }
+    }
+}
+
+/// Errors of resolving a selection for a preview.
+impl From<DatasetError> for ApiError {
+    fn from(error: DatasetError) -> Self {
+        match error {
+            DatasetError::Database(error) => error.into(),
+            DatasetError::UnknownField { .. } | DatasetError::UnknownDocuments { .. } | DatasetError::NoExamples { .. } => {
+                Self::unprocessable(error.code(), error.to_string())
+            }
+            error => Self::internal(error),
+        }
     }
 }
 

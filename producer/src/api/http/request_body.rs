@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::pin::pin;
 
-use axum::body::Body;
+use axum::Extension;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest as _, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -17,9 +18,23 @@ use crate::api::state::AppState;
 use crate::limits::paced_body::{BodyError, Meter, PacedBody};
 use crate::limits::quota::Exhausted;
 
+/// Size limit of the bodies of a route, in bytes. The framework keeps its own copy to itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MaxBodyBytes(usize);
+
+/// Limits the bodies of routes that read them into memory. The innermost limit of a route applies.
+pub(crate) fn limit_body(bytes: usize) -> (Extension<MaxBodyBytes>, DefaultBodyLimit) {
+    (Extension(MaxBodyBytes(bytes)), DefaultBodyLimit::max(bytes))
+}
+
 /// Reads a body into memory, within the size limit of its route. Only a body that is not there yet gives up the slot of its request.
 pub(crate) async fn read_to_memory(request: Request, state: &AppState) -> Result<Bytes, ApiError> {
     let admission = Admission::from_extensions(request.extensions())?;
+    let limit = request.extensions().get::<MaxBodyBytes>().map_or(usize::MAX, |limit| limit.0);
+    // a client that announces its size gets the answer before it has sent anything
+    if request.body().size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
     let meter = {
         let admission = admission.clone();
         Box::new(move |bytes| admission.reserve_memory(bytes))
@@ -37,11 +52,13 @@ pub(crate) async fn read_to_memory(request: Request, state: &AppState) -> Result
         received
     };
     received.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(ref failed) if failed.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body exceeds the size limit of this route")
-        }
+        BytesRejection::FailedToBufferBody(ref failed) if failed.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         _ => describe(&rejection, "", memory_exhausted),
     })
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body exceeds the size limit of this route")
 }
 
 /// A body that fails when its client is too slow, or when `meter` has no room for it.

@@ -66,7 +66,7 @@ pub(crate) struct Slots {
     pub(crate) memory: Arc<Quota>,
     /// Bytes of imports on disk.
     pub(crate) spool: Arc<Quota>,
-    /// Database connections outside the pool.
+    /// Database connections outside the pool. Verifications have their own.
     pub(crate) dedicated: Arc<Quota>,
 }
 
@@ -79,8 +79,7 @@ impl Slots {
         let shared = |limit: u64| Quota::new(limit, limits.per_key(limit, 1));
         let max_requests = max_requests as u64;
         Self {
-            // their time is limited, and one key is often that of a whole application
-            ordinary: Quota::new(max_requests, max_requests),
+            ordinary: shared(max_requests),
             predictions: shared(limits.max_predictions),
             uploads: shared(limits.max_uploads),
             long_reads: shared(limits.max_long_reads),
@@ -88,7 +87,8 @@ impl Slots {
             receiving: shared(max_requests),
             memory: Quota::new(limits.max_body_memory, limits.body_memory_per_key()),
             spool: Quota::new(limits.max_spool, limits.per_key(limits.max_spool, max_import_bytes)),
-            dedicated: Quota::new(limits.dedicated_connections, limits.per_key(limits.dedicated_connections, 2)),
+            // half of the usual part: a long read keeps its connection for minutes, and two keys together must not take all of them
+            dedicated: Quota::new(limits.dedicated_connections, limits.per_key(limits.dedicated_connections, 2).div_ceil(2)),
         }
     }
 

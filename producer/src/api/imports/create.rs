@@ -44,6 +44,15 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 struct CreateQuery {
     /// Imports every task into this project, regardless of its own project
     project: Option<String>,
+    /// Name of the source of the documents; default `label-studio`. Two Label Studio servers number their projects and tasks alike: give each
+    /// its own source
+    source: Option<String>,
+    /// Replaces the texts of known tasks even if they have nothing in common with the stored ones; by default such tasks are quarantined
+    #[serde(default)]
+    replace_texts: bool,
+    /// Reports what would be imported, and writes nothing: 200 with the report
+    #[serde(default)]
+    dry_run: bool,
     /// Key of `data` that holds the text; default `text`
     text_key: Option<String>,
     /// File name, stored with the import
@@ -70,6 +79,7 @@ struct CreateQuery {
     post, path = "/v1/imports", tag = "documents", params(CreateQuery),
     request_body(content = inline(Binary), description = "The export, plain JSON or gzip", content_type = "application/octet-stream"),
     responses(
+        (status = 200, description = "What would be imported, with `dry_run`", body = ImportReport),
         (status = 201, description = "The import report", body = ImportReport),
         (status = 202, description = "Stored and queued; Location holds the URL", body = ImportState, headers(("Location" = String))),
         (status = 410, description = "A document of the file was erased while it was imported", body = Problem),
@@ -84,21 +94,29 @@ async fn create(
     ApiQuery(query): ApiQuery<CreateQuery>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let CreateQuery { project, text_key, file_name, mirror, ground_truth, background } = query;
-    let stored = ImportQuery { project, text_key, file_name, mirror, ground_truth }.into_options()?;
+    let CreateQuery { project, source, replace_texts, dry_run, text_key, file_name, mirror, ground_truth, background } = query;
+    let stored = ImportQuery { project, source, replace_texts, dry_run, text_key, file_name, mirror, ground_truth }.into_options()?;
+    if dry_run && background {
+        return Err(ApiError::unprocessable("invalid_query", "dry_run cannot be combined with background"));
+    }
     let spooled = spool(&state, &admission, body).await?;
     if background {
-        return enqueue_import(&state, &actor.0, &stored, spooled).await;
+        return enqueue_import(&state, &actor.name, &stored, spooled).await;
     }
-    let mut options = stored.into_options(&actor.0);
+    let mut options = stored.into_options(&actor.name);
+    options.dry_run = dry_run;
     options.ratios = state.config.split_ratios;
     options.limits = ImportLimits { total_bytes: state.config.max_import_decompressed_bytes, ..options.limits };
 
     let _turn = wait_for_turn(&state).await?;
     let mut tx = state.database.begin_long().await?;
     let report = import_label_studio(&mut tx, spooled.into_reader(), &options, |_| {}).await?;
-    let details = json!({ "tasks": report.tasks, "documents_created": report.documents_created, "events_created": report.events_created });
-    record_audit(&mut tx, &actor.0, "import.create", &report.import_id.to_string(), &details).await?;
+    if dry_run {
+        tx.rollback().await?;
+        return Ok(Json(report).into_response());
+    }
+    let details = json!({ "tasks": report.tasks, "documents_created": report.documents_created, "events_created": report.events_created, "source": report.source });
+    record_audit(&mut tx, &actor.name, "import.create", &report.import_id.to_string(), &details).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(report)).into_response())
 }
@@ -122,7 +140,8 @@ async fn enqueue_import(state: &AppState, actor: &str, options: &StoredOptions, 
         return Err(ApiError::internal(anyhow::anyhow!("object {key} was swept before its import was enqueued")));
     }
     record_audit(&mut tx, actor, "import.request", &id.to_string(), &json!({ "bytes": bytes, "file_name": options.file_name })).await?;
-    let import = import_state(&mut tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let import = import_state(&mut tx, id).await?;
+    let import = import.ok_or_else(|| ApiError::internal(anyhow::anyhow!("import {id} has no row although it was just enqueued")))?;
     tx.commit().await?;
     state.imports.notify_one();
     let mut response = (StatusCode::ACCEPTED, Json(import)).into_response();

@@ -63,7 +63,7 @@ async fn create(
     body: Body,
 ) -> Result<(StatusCode, Json<LegacyCsvReport>), ApiError> {
     let options = LegacyCsvOptions {
-        actor: actor.0.clone(),
+        actor: actor.name.clone(),
         file_name: check_name("file_name", query.file_name)?,
         project: check_name("project", query.project)?,
         reviewed_at: query.reviewed_at.unwrap_or_else(Utc::now),
@@ -75,7 +75,7 @@ async fn create(
     let mut tx = state.database.begin_long().await?;
     let report = import_legacy_csv(&mut tx, spooled.into_reader(), &options).await?;
     let details = json!({ "rows": report.rows, "documents_created": report.documents_created, "events_created": report.events_created });
-    record_audit(&mut tx, &actor.0, "import.legacy_csv", &report.import_id.to_string(), &details).await?;
+    record_audit(&mut tx, &actor.name, "import.legacy_csv", &report.import_id.to_string(), &details).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(report)))
 }

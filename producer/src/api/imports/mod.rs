@@ -1,4 +1,4 @@
-//! Endpoints for imports: create, list, show, retry.
+//! Endpoints for imports: create, list, show, retry, revert.
 
 mod create;
 mod legacy_csv;
@@ -6,6 +6,7 @@ mod list;
 pub(super) mod options;
 mod quarantine;
 mod retry;
+mod revert;
 mod show;
 mod spool;
 
@@ -19,5 +20,5 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Imports take time in proportion to the size of the file.
 pub(super) fn untimed_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(create::routes()).merge(legacy_csv::routes()).merge(retry::routes())
+    OpenApiRouter::new().merge(create::routes()).merge(legacy_csv::routes()).merge(retry::routes()).merge(revert::routes())
 }

@@ -1,6 +1,6 @@
 //! Options of an import as query parameters.
 
-use aprendiz_annotations::import::StoredOptions;
+use aprendiz_annotations::import::{StoredOptions, check_source_name};
 use serde::Deserialize;
 
 use crate::api::http::error::ApiError;
@@ -14,6 +14,15 @@ const MAX_NAME_LEN: usize = 200;
 pub(super) struct ImportQuery {
     /// Imports every task into this project, regardless of its own project
     pub(super) project: Option<String>,
+    /// Name of the source of the documents; default `label-studio`. Two Label Studio servers number their projects and tasks alike: give each
+    /// its own source
+    pub(super) source: Option<String>,
+    /// Replaces the texts of known tasks even if they have nothing in common with the stored ones; by default such tasks are quarantined
+    #[serde(default)]
+    pub(super) replace_texts: bool,
+    /// Reports what would be imported, and writes nothing
+    #[serde(default)]
+    pub(super) dry_run: bool,
     /// Key of `data` that holds the text; default `text`
     pub(super) text_key: Option<String>,
     /// File name, stored with the import
@@ -43,10 +52,19 @@ impl ImportQuery {
         Ok(StoredOptions {
             file_name: check_name("file_name", self.file_name)?,
             project: check_name("project", self.project)?,
+            source: check_source(self.source)?,
+            replace_texts: self.replace_texts,
             text_key: check_name("text_key", self.text_key)?,
             prefer_ground_truth: matches!(self.ground_truth, GroundTruth::Prefer),
             mirror: self.mirror,
         })
+    }
+}
+
+fn check_source(source: Option<String>) -> Result<Option<String>, ApiError> {
+    match source.as_deref().map(check_source_name) {
+        Some(Err(reason)) => Err(ApiError::unprocessable("invalid_query", format!("source: {reason}"))),
+        _ => Ok(source),
     }
 }
 

@@ -75,7 +75,7 @@ async fn create(
     let spec = validate_spec(&mut tx, spec).await?;
     let request = CreateRun {
         spec,
-        actor: &actor.0,
+        actor: &actor.name,
         on_behalf_of: triggered_by,
         idempotency: headers.idempotency(body.sha256),
         dataset_only: false,

@@ -4,6 +4,7 @@ use aprendiz_runs::{ModelVersion, RunId, find_version_by_run, get_run};
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::http::archive;
@@ -17,7 +18,7 @@ use crate::api::models::version::{MANIFEST, find_model_version, model_files, rea
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(run_model)).routes(routes!(file))
+    OpenApiRouter::new().routes(routes!(run_model)).routes(routes!(download)).routes(routes!(file))
 }
 
 /// Downloads a file of a model version
@@ -43,12 +44,25 @@ async fn file(
     send_model_file(&state, &request, &version, &path).await
 }
 
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api) enum Format {
+    /// All files, as one tar archive.
+    #[default]
+    Tar,
+}
+
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct ModelQuery {
     /// Only this file, for example `config.json`; default: all files as a tar archive
     file: Option<String>,
+    /// `tar` (default): format of all files
+    #[serde(default)]
+    #[param(inline)]
+    format: Format,
 }
 
 /// Downloads the model that a run published
@@ -71,6 +85,26 @@ async fn run_model(
     send_run_model(&state, &request, id, &query).await
 }
 
+/// Downloads a version of a model
+#[utoipa::path(
+    get, path = "/v1/models/{name}/versions/{number}/download", tag = "models",
+    params(("name" = String, Path), ("number" = i32, Path), ModelQuery),
+    responses(
+        (status = 200, description = "A tar archive, or the requested file", body = inline(Binary), content_type = "application/x-tar"),
+        (status = 404, description = "Version or file not found", body = Problem),
+    ),
+)]
+async fn download(
+    State(state): State<AppState>,
+    _: Viewer,
+    request: FileRequest,
+    ApiPath((name, number)): ApiPath<(String, i32)>,
+    ApiQuery(query): ApiQuery<ModelQuery>,
+) -> Result<Response, ApiError> {
+    let version = find_model_version(&mut *state.database.read().await?, &name, Some(number)).await?;
+    send_version(&state, &request, &version, &query).await
+}
+
 /// Shared by the route under `/v1` and the one of the SPA.
 pub(in crate::api) async fn send_run_model(
     state: &AppState,
@@ -85,15 +119,20 @@ pub(in crate::api) async fn send_run_model(
             ApiError::conflict("model_not_published", format!("run {id} ({}) is {} and has not published a model", run.kind, run.status))
         })?
     };
-    if let Some(path) = &query.file {
-        return send_model_file(state, request, &version, path).await;
+    send_version(state, request, &version, query).await
+}
+
+async fn send_version(state: &AppState, request: &FileRequest, version: &ModelVersion, query: &ModelQuery) -> Result<Response, ApiError> {
+    let ModelQuery { file, format: Format::Tar } = query;
+    if let Some(path) = file {
+        return send_model_file(state, request, version, path).await;
     }
     let mut files = Vec::new();
-    for file in model_files(&version)? {
+    for file in model_files(version)? {
         let content = content_below(&version.object_prefix, &file)?;
         files.push((file, content));
     }
-    let (manifest, bytes) = read_manifest(&state.store, &version).await?;
+    let (manifest, bytes) = read_manifest(&state.store, version).await?;
     files.push((manifest, Content::Memory(bytes)));
     archive::send(&state.store, &format!("{}-{}", version.model, version.number), version.created_at, files).await
 }

@@ -1,9 +1,18 @@
 //! Endpoints for published models.
 
+mod aliases;
+pub(crate) mod comparison;
 pub(super) mod download;
+pub(super) mod field_target;
+mod labels;
 mod list;
 pub(super) mod model_cache;
-mod predict;
+pub(super) mod predict;
+mod promote;
+mod promotion_requests;
+mod retire;
+mod settings;
+mod thresholds;
 pub(super) mod version;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -12,6 +21,14 @@ use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     list::routes()
+        .merge(labels::routes())
+        .merge(settings::routes())
+        .merge(aliases::routes())
+        .merge(promote::routes())
+        .merge(promotion_requests::routes())
+        .merge(retire::routes())
+        .merge(thresholds::routes())
+        .merge(comparison::route::routes())
 }
 
 /// Predictions take processor time in proportion to the texts.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aprendiz_artifacts::Store;
+use aprendiz_db::{BlockingDrop, run_blocking};
 use aprendiz_inference::Model;
 use aprendiz_runs::ModelVersion;
 use bytes::Bytes;
@@ -80,7 +81,9 @@ impl ModelCache {
         }
         let files = files().await?;
         fs::create_dir_all(&self.dir).await.map_err(ApiError::internal)?;
-        let staged = tempfile::Builder::new().prefix("fetching-").tempdir_in(&self.dir).map_err(ApiError::internal)?;
+        let parent = self.dir.clone();
+        let staged = run_blocking(move || tempfile::Builder::new().prefix("fetching-").tempdir_in(parent)).await;
+        let staged = BlockingDrop::new(staged.map_err(ApiError::internal)?);
         for file in &files.files {
             let path = staged.path().join(&file.path);
             self.store.download(&key_below(&version.object_prefix, &file.path)?, &path, &file.sha256).await?;
@@ -89,7 +92,7 @@ impl ModelCache {
         let model = open(staged.path(), &version.manifest_sha256).await.map_err(ApiError::internal)?;
         // if another process was first, its folder has the same content
         if fs::rename(staged.path(), &home).await.is_ok() {
-            let _ = staged.keep();
+            let _ = staged.into_inner().keep();
         }
         info!(model.name = version.model, model.number = version.number, "loaded model for predictions");
         Ok(model)

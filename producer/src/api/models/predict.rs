@@ -1,8 +1,11 @@
 //! Predicts field values with a published model.
 
-use aprendiz_inference::{FieldPrediction, NgramCounter, RankedLabel};
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header;
+use std::collections::HashMap;
+
+use aprendiz_inference::{FieldPrediction, Model, NgramCounter, RankedLabel};
+use aprendiz_runs::{CHAMPION, ModelVersion, find_alias};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -14,16 +17,20 @@ use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
-use crate::api::models::model_cache::ModelFiles;
-use crate::api::models::version::{find_model_version, is_encoder, model_files, read_manifest};
+use crate::api::http::request_body::limit_body;
+use crate::api::models::thresholds::changed_thresholds;
+use crate::api::models::version::{find_model_version, load_model};
 use crate::api::state::AppState;
 
 const MAX_TEXTS: usize = 64;
+/// Listed classes per field, unless the request says otherwise.
+const DEFAULT_TOP_K: usize = 5;
+const MAX_TOP_K: usize = 1000;
 /// Size limit of a request body. Long contracts have several hundred kilobytes each.
 const MAX_BODY_BYTES: usize = 32 << 20;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(predict)).layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+    OpenApiRouter::new().routes(routes!(predict)).layer(limit_body(MAX_BODY_BYTES))
 }
 
 /// Texts to predict for: `text` for one, `texts` for up to 64.
@@ -35,8 +42,13 @@ struct PredictRequest {
     /// Several texts.
     #[schema(min_items = 1, max_items = 64)]
     texts: Option<Vec<String>>,
-    /// Version number; default: the latest version.
+    /// Version number; default: the version that `alias` names.
     number: Option<i32>,
+    /// Alias of the version; default: `champion`.
+    alias: Option<String>,
+    /// Number of listed classes per field, most probable first; default 5.
+    #[schema(minimum = 1, maximum = 1000)]
+    top_k: Option<usize>,
 }
 
 /// Predictions of a model.
@@ -69,10 +81,25 @@ struct FieldAnswer {
     value: Vec<String>,
     /// Its probability, 0 to 1.
     confidence: f64,
-    /// Whether the confidence reaches the threshold of the field. If not, the value is only a suggestion.
+    /// Lowest confidence that is answered without review; null = the target accuracy is unreachable, so nothing is.
+    threshold: Option<f64>,
+    /// Whether the value can be used without review: its confidence reaches the threshold, and the model knows features of the text.
+    decision: Decision,
+    /// The same as `decision`, as a truth value: true = `auto`.
     answered: bool,
-    /// All classes with their probabilities, most probable first.
+    /// The most probable classes with their probabilities, at most `top_k`.
     top: Vec<ClassProbability>,
+}
+
+/// What to do with a predicted value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[cfg_attr(test, derive(Deserialize))]
+#[serde(rename_all = "snake_case")]
+pub(in crate::api) enum Decision {
+    /// Use it without review.
+    Auto,
+    /// A person must review it.
+    NeedsReview,
 }
 
 /// A class with its probability.
@@ -101,7 +128,8 @@ async fn predict(
     ApiPath(name): ApiPath<String>,
     body: JsonBody<PredictRequest>,
 ) -> Result<Response, ApiError> {
-    let PredictRequest { text, texts, number } = body.value;
+    let PredictRequest { text, texts, number, alias, top_k } = body.value;
+    let top_k = checked_top_k(top_k)?;
     let texts = match (text, texts) {
         (Some(text), None) => vec![text],
         (None, Some(texts)) if (1..=MAX_TEXTS).contains(&texts.len()) => texts,
@@ -113,19 +141,9 @@ async fn predict(
         }
         _ => return Err(ApiError::unprocessable("invalid_body", "exactly one of `text` and `texts` is required")),
     };
-    let version = find_model_version(&mut *state.database.read().await?, &name, number).await?;
-    if is_encoder(&version.card) {
-        let detail = format!(
-            "model `{name}` version {} is an encoder and makes no predictions: use `aprendiz embed` for embeddings",
-            version.number
-        );
-        return Err(ApiError::unprocessable("model_without_answers", detail));
-    }
-    let files = async || {
-        let (_, manifest) = read_manifest(&state.store, &version).await?;
-        Ok(ModelFiles { files: model_files(&version)?, manifest })
-    };
-    let model = state.models.get(&version, files).await?;
+    let version = answering_version(&state, &name, number, alias).await?;
+    let thresholds = changed_thresholds(&mut *state.database.read().await?, version.id).await?;
+    let model = load_model(&state, &version).await?;
     // cancelled when this future is dropped, after a timeout or a disconnect
     let cancelled = CancellationToken::new();
     let _cancel = cancelled.clone().drop_guard();
@@ -138,7 +156,7 @@ async fn predict(
             if cancelled.is_cancelled() {
                 return Ok(Vec::new());
             }
-            predictions.push(TextPrediction::from(model.predict_with(&mut counter, &text)));
+            predictions.push(TextPrediction::new(&model, model.predict_with(&mut counter, &text), &thresholds, top_k));
         }
         serde_json::to_vec(&PredictResponse { model: version.model, number: version.number, predictions })
     });
@@ -146,18 +164,63 @@ async fn predict(
     Ok(([(header::CONTENT_TYPE, "application/json")], response).into_response())
 }
 
-impl From<Vec<FieldPrediction>> for TextPrediction {
-    fn from(fields: Vec<FieldPrediction>) -> Self {
-        let no_known_feature = fields.iter().any(|prediction| prediction.no_known_feature);
-        Self { no_known_feature, fields: fields.into_iter().map(FieldAnswer::from).collect() }
+/// The version that answers: the one with the number, else the one that the alias names. A retired version does not.
+async fn answering_version(state: &AppState, name: &str, number: Option<i32>, alias: Option<String>) -> Result<ModelVersion, ApiError> {
+    let mut conn = state.database.read().await?;
+    let number = match (number, alias) {
+        (Some(_), Some(_)) => return Err(ApiError::unprocessable("invalid_body", "at most one of `number` and `alias` can be given")),
+        (Some(number), None) => number,
+        (None, alias) => {
+            let alias = alias.as_deref().unwrap_or(CHAMPION);
+            let Some(found) = find_alias(&mut conn, name, alias).await? else {
+                // the error says so if the model has no version at all
+                let latest = find_model_version(&mut conn, name, None).await?;
+                let detail = format!(
+                    "model `{name}` has no alias `{alias}`, and its latest version {} does not answer unasked: promote a version, or name it as \
+                     `number`",
+                    latest.number
+                );
+                return Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_alias", detail));
+            };
+            found.number
+        }
+    };
+    let version = find_model_version(&mut conn, name, Some(number)).await?;
+    match version.retired_at {
+        Some(_) => Err(ApiError::conflict("version_retired", format!("model `{name}` version {number} is retired and answers nothing"))),
+        None => Ok(version),
     }
 }
 
-impl From<FieldPrediction> for FieldAnswer {
-    fn from(prediction: FieldPrediction) -> Self {
+fn checked_top_k(top_k: Option<usize>) -> Result<usize, ApiError> {
+    match top_k.unwrap_or(DEFAULT_TOP_K) {
+        top_k @ 1..=MAX_TOP_K => Ok(top_k),
+        other => Err(ApiError::unprocessable("invalid_body", format!("top_k is {other}: it must be between 1 and {MAX_TOP_K}"))),
+    }
+}
+
+impl TextPrediction {
+    /// `thresholds` are those that were changed since the model was published.
+    fn new(model: &Model, fields: Vec<FieldPrediction>, thresholds: &HashMap<String, Option<f64>>, top_k: usize) -> Self {
+        let no_known_feature = fields.iter().any(|prediction| prediction.no_known_feature);
+        let answer = |prediction: FieldPrediction| {
+            let published = || model.field(&prediction.field).and_then(|field| field.threshold);
+            let threshold = thresholds.get(&prediction.field).copied().unwrap_or_else(published);
+            FieldAnswer::new(prediction, threshold, top_k)
+        };
+        Self { no_known_feature, fields: fields.into_iter().map(answer).collect() }
+    }
+}
+
+impl FieldAnswer {
+    fn new(mut prediction: FieldPrediction, threshold: Option<f64>, top_k: usize) -> Self {
+        prediction.decide(threshold);
         let FieldPrediction { field, value, confidence, answered, no_known_feature: _, top } = prediction;
-        let top =
-            top.into_iter().map(|RankedLabel { label, probability }| ClassProbability { value: label.into_iter().collect(), probability });
-        Self { field, value: value.into_iter().collect(), confidence, answered, top: top.collect() }
+        let decision = if answered { Decision::Auto } else { Decision::NeedsReview };
+        let top = top
+            .into_iter()
+            .take(top_k)
+            .map(|RankedLabel { label, probability }| ClassProbability { value: label.into_iter().collect(), probability });
+        Self { field, value: value.into_iter().collect(), confidence, threshold, decision, answered, top: top.collect() }
     }
 }

@@ -1,6 +1,9 @@
 //! A version of a model: its row, its kind and its files.
 
+use std::sync::Arc;
+
 use aprendiz_artifacts::Store;
+use aprendiz_inference::Model;
 use aprendiz_run_spec::RunKind;
 use aprendiz_runs::{ModelVersion, find_version};
 use axum::http::StatusCode;
@@ -13,6 +16,8 @@ use sqlx::PgConnection;
 use crate::api::http::error::ApiError;
 use crate::api::http::stored_file::object::open;
 use crate::api::http::stored_file::{StoredFile, key_below, parse_files};
+use crate::api::models::model_cache::ModelFiles;
+use crate::api::state::AppState;
 
 /// Name of the file that lists the other files.
 pub(super) const MANIFEST: &str = aprendiz_inference::manifest::MANIFEST_FILE;
@@ -34,6 +39,22 @@ pub(super) async fn find_model_version(conn: &mut PgConnection, name: &str, numb
         _ => format!("model `{name}` has no published version"),
     };
     Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_model", detail))
+}
+
+/// Loads the model of a version that predicts.
+pub(super) async fn load_model(state: &AppState, version: &ModelVersion) -> Result<Arc<Model>, ApiError> {
+    if is_encoder(&version.card) {
+        let detail = format!(
+            "model `{}` version {} is an encoder and makes no predictions: use `aprendiz embed` for embeddings",
+            version.model, version.number
+        );
+        return Err(ApiError::unprocessable("model_without_answers", detail));
+    }
+    let files = async || {
+        let (_, manifest) = read_manifest(&state.store, version).await?;
+        Ok(ModelFiles { files: model_files(version)?, manifest })
+    };
+    state.models.get(version, files).await
 }
 
 /// Files of a version, without the manifest.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::PartialSchema;
 
 use crate::api::router::open_api;
-use crate::api::{annotations, datasets, imports, operations, runs};
+use crate::api::{annotations, datasets, ids, imports, models, operations, runs};
 
 fn document() -> Value {
     serde_json::from_str(&open_api().to_json().unwrap()).unwrap()
@@ -105,11 +105,13 @@ fn every_enum_has_the_values_of_the_wire() {
     round_trip::<aprendiz_annotations::Split>(&mut documented);
     round_trip::<aprendiz_annotations::import::ImportStatus>(&mut documented);
     round_trip::<aprendiz_annotations::reviews::WaitingOrder>(&mut documented);
+    round_trip::<aprendiz_annotations::import::Stage>(&mut documented);
     round_trip::<aprendiz_dataset::Split>(&mut documented);
     round_trip::<aprendiz_dataset::inspect::ChangeKind>(&mut documented);
     round_trip::<aprendiz_dataset::inspect::Verdict>(&mut documented);
     round_trip::<aprendiz_run_spec::Backend>(&mut documented);
     round_trip::<aprendiz_run_spec::PairsOf>(&mut documented);
+    round_trip::<aprendiz_run_spec::ParamType>(&mut documented);
     round_trip::<aprendiz_run_spec::RunKind>(&mut documented);
     round_trip::<aprendiz_runs::AttemptStatus>(&mut documented);
     round_trip::<aprendiz_runs::EventKind>(&mut documented);
@@ -120,7 +122,10 @@ fn every_enum_has_the_values_of_the_wire() {
     round_trip::<datasets::download::Format>(&mut documented);
     round_trip::<datasets::download::SplitName>(&mut documented);
     round_trip::<datasets::verify::FileState>(&mut documented);
+    round_trip::<ids::IdKind>(&mut documented);
     round_trip::<imports::options::GroundTruth>(&mut documented);
+    round_trip::<models::field_target::TargetStatus>(&mut documented);
+    round_trip::<models::predict::Decision>(&mut documented);
     round_trip::<operations::check::HealthState>(&mut documented);
     round_trip::<runs::events::Format>(&mut documented);
     round_trip::<runs::retry::RetriableStatus>(&mut documented);

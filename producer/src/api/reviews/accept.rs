@@ -79,8 +79,8 @@ async fn accept(
         source: request.source,
         project: request.project,
         extractor_version: request.extractor_version,
-        reviewer: request.reviewer.unwrap_or_else(|| actor.0.clone()),
-        actor: actor.0.clone(),
+        reviewer: request.reviewer.unwrap_or_else(|| actor.name.clone()),
+        actor: actor.name.clone(),
         note: request.note,
         after: request.after,
         limit: request.limit.unwrap_or(MAX_ACCEPTED),
@@ -93,7 +93,7 @@ async fn accept(
             "accepted": accepted.accepted, "min_confidence": acceptance.min_confidence, "reviewer": acceptance.reviewer,
             "source": acceptance.source, "project": acceptance.project, "extractor_version": acceptance.extractor_version,
         });
-        record_audit(&mut tx, &actor.0, "annotation.accept", &acceptance.field, &details).await?;
+        record_audit(&mut tx, &actor.name, "annotation.accept", &acceptance.field, &details).await?;
     }
     tx.commit().await?;
     Ok(Json(accepted))

@@ -77,15 +77,15 @@ async fn acquire(
     ApiPath(id): ApiPath<Uuid>,
     OptionalJsonBody { value: request, .. }: OptionalJsonBody<LeaseRequest>,
 ) -> Result<Json<ReviewLease>, ApiError> {
-    let reviewer = request.reviewer.unwrap_or_else(|| actor.0.clone());
+    let reviewer = request.reviewer.unwrap_or_else(|| actor.name.clone());
     let duration = Duration::from_secs(request.seconds.unwrap_or(DEFAULT_LEASE_SECONDS));
     let mut tx = state.database.begin().await?;
-    let lease = acquire_lease(&mut tx, id, &reviewer, &actor.0, duration).await?;
+    let lease = acquire_lease(&mut tx, id, &reviewer, &actor.name, duration).await?;
     // only a new lease is audited, not a renewal
     let is_new = TimeDelta::from_std(duration).is_ok_and(|duration| lease.expires_at - lease.acquired_at <= duration);
     if is_new {
         let details = json!({ "reviewer": lease.reviewer, "expires_at": lease.expires_at });
-        record_audit(&mut tx, &actor.0, "document.lease", &id.to_string(), &details).await?;
+        record_audit(&mut tx, &actor.name, "document.lease", &id.to_string(), &details).await?;
     }
     tx.commit().await?;
     Ok(Json(lease))
@@ -116,10 +116,10 @@ async fn release(
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(query): ApiQuery<ReleaseQuery>,
 ) -> Result<StatusCode, ApiError> {
-    let reviewer = query.reviewer.unwrap_or_else(|| actor.0.clone());
+    let reviewer = query.reviewer.unwrap_or_else(|| actor.name.clone());
     let mut tx = state.database.begin().await?;
     if release_lease(&mut tx, id, &reviewer).await? {
-        record_audit(&mut tx, &actor.0, "document.release", &id.to_string(), &json!({ "reviewer": reviewer })).await?;
+        record_audit(&mut tx, &actor.name, "document.release", &id.to_string(), &json!({ "reviewer": reviewer })).await?;
     }
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

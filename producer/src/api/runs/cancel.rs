@@ -32,7 +32,7 @@ async fn cancel(
     ApiPath(id): ApiPath<RunId>,
 ) -> Result<Json<TrainingRun>, ApiError> {
     let mut tx = state.database.begin().await?;
-    let run = cancel_run(&mut tx, id, &actor.0).await?;
+    let run = cancel_run(&mut tx, id, &actor.name).await?;
     tx.commit().await?;
     Ok(Json(run))
 }

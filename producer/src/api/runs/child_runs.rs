@@ -1,7 +1,7 @@
 //! Creates child runs: `ingest`, `evaluation` and `sentence-transformer` runs over the data of another run.
 
 use aprendiz_run_spec::{ModelName, RunKind, RunSpec};
-use aprendiz_runs::{CreateRun, RunId, TrainingRun, create_run, get_run, list_run_documents};
+use aprendiz_runs::{ApiKey, CreateRun, RunId, TrainingRun, create_run, get_run, list_run_documents};
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::{Actor, Operator};
+use crate::api::http::auth::Operator;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, OptionalJsonBody};
 use crate::api::http::operation::routes;
@@ -136,7 +136,7 @@ struct RunRequest<'a> {
 
 async fn create_child_run(
     state: &AppState,
-    actor: &Actor,
+    actor: &ApiKey,
     headers: &RunHeaders,
     parent_id: RunId,
     child: ChildRunRequest,
@@ -158,7 +158,7 @@ async fn create_child_run(
     let spec = if may_name_unknown { validate_spec(&mut tx, spec).await? } else { spec.validate()? };
     let run = CreateRun {
         spec,
-        actor: &actor.0,
+        actor: &actor.name,
         on_behalf_of: None,
         idempotency: headers.idempotency(request_sha256),
         dataset_only,

@@ -16,6 +16,7 @@ use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, OptionalJsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::request_headers::RunHeaders;
+use crate::api::json_error;
 use crate::api::runs::create::accepted;
 use crate::api::runs::validation::validate_spec;
 use crate::api::state::AppState;
@@ -71,7 +72,7 @@ async fn clone(
     let request_sha256 = hex::encode(Sha256::digest(format!("clone {id} {}", body.sha256)));
     let request = CreateRun {
         spec,
-        actor: &actor.0,
+        actor: &actor.name,
         on_behalf_of: None,
         idempotency: headers.idempotency(request_sha256),
         dataset_only: original.dataset_only,
@@ -96,15 +97,14 @@ fn patch_spec(mut spec: Value, documents: Option<Vec<Uuid>>, changes: &Value, sa
     if !same_data {
         json_patch::merge(&mut spec, &json!({ "data": { "as_of": null } }));
     }
-    let invalid = |error| ApiError::unprocessable("invalid_body", format!("spec after the changes: {error}"));
     if let Some(kind) = changes.get("kind") {
         // the original has all defaults of its own kind, which are no parameters of another one
-        let kind: Option<RunKind> = serde_json::from_value(kind.clone()).map_err(invalid)?;
-        let original: RunSpec = serde_json::from_value(spec).map_err(invalid)?;
+        let kind: Option<RunKind> = json_error::from_value(kind.clone(), "/changes/kind")?;
+        let original: RunSpec = json_error::from_value(spec, "the spec of the original run")?;
         spec = serde_json::to_value(original.with_kind(kind.unwrap_or_default())).map_err(ApiError::internal)?;
     }
     json_patch::merge(&mut spec, changes);
-    serde_json::from_value(spec).map_err(invalid)
+    json_error::from_value(spec, "the spec after the changes")
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ async fn create(
     let spec = validate_spec(&mut tx, body.value).await?;
     let request = CreateRun {
         spec,
-        actor: &actor.0,
+        actor: &actor.name,
         on_behalf_of: None,
         idempotency: headers.idempotency(body.sha256),
         dataset_only: false,
@@ -56,7 +56,7 @@ async fn create(
 }
 
 /// The response to a request that created a run, or that repeats such a request.
-pub(super) fn accepted(created: Created) -> Response {
+pub(in crate::api) fn accepted(created: Created) -> Response {
     let location = format!("/v1/training-runs/{}", created.run.id);
     let mut response = (StatusCode::ACCEPTED, Json(created.run)).into_response();
     if let Ok(location) = HeaderValue::from_str(&location) {

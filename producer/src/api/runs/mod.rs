@@ -3,13 +3,18 @@
 mod cancel;
 mod child_runs;
 mod clone;
-mod create;
+pub(super) mod create;
+mod errors;
 pub(super) mod event_hub;
 pub(super) mod events;
 mod explain;
+mod kinds;
+mod labels;
 mod list;
+mod preview;
 pub(super) mod retry;
 mod show;
+mod sort;
 pub(super) mod streamed_event;
 pub(super) mod validation;
 
@@ -20,6 +25,7 @@ use crate::api::state::AppState;
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(create::routes())
+        .merge(kinds::routes())
         .merge(list::routes())
         .merge(show::routes())
         .merge(cancel::routes())
@@ -27,6 +33,13 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .merge(child_runs::routes())
         .merge(clone::routes())
         .merge(explain::routes())
+        .merge(errors::routes())
+        .merge(labels::routes())
+}
+
+/// A preview reads the whole selection.
+pub(super) fn long_read_routes() -> OpenApiRouter<AppState> {
+    preview::routes()
 }
 
 /// Event streams stay open until the run ends.

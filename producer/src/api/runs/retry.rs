@@ -36,7 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 )]
 async fn retry(State(state): State<AppState>, Operator(actor): Operator, ApiPath(id): ApiPath<RunId>) -> Result<Response, ApiError> {
     let mut tx = state.database.begin().await?;
-    let run = retry_run(&mut tx, id, &actor.0).await?;
+    let run = retry_run(&mut tx, id, &actor.name).await?;
     tx.commit().await?;
     Ok((StatusCode::ACCEPTED, Json(run)).into_response())
 }
@@ -109,7 +109,7 @@ async fn retry_many(
     };
     let filter = RetryFilter { status, error_code, model, kind, since, until };
     let mut tx = state.database.begin().await?;
-    let retried = retry_runs(&mut tx, &filter, limit, dry_run, &actor.0).await?;
+    let retried = retry_runs(&mut tx, &filter, limit, dry_run, &actor.name).await?;
     tx.commit().await?;
     Ok(Json(retried))
 }

@@ -1,7 +1,8 @@
 //! Validates a run spec before a run is created: the spec itself, its parameters, and the names in it against the database.
 
-use aprendiz_run_spec::{BaseModelName, KindSpec, ModelName, RunKind, RunSpec, ValidatedSpec};
+use aprendiz_run_spec::{BaseModelName, KindSpec, ModelName, RunKind, RunSpec, SpecError, ValidatedSpec};
 use aprendiz_runs::find_version;
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -9,11 +10,14 @@ use crate::api::http::as_of::check_as_of;
 use crate::api::http::error::ApiError;
 use crate::api::models::version::is_encoder;
 
+/// A hundred years: the latest start of a run from now.
+const MAX_DELAY_DAYS: i64 = 36_525;
 /// Maximum number of unknown documents listed in an error.
 const MAX_LISTED: usize = 10;
 
 /// Rejects a spec that no worker could run; the error names what is wrong.
 pub(in crate::api) async fn validate_spec(conn: &mut PgConnection, spec: RunSpec) -> Result<ValidatedSpec, ApiError> {
+    check_run_after(spec.run_after, Utc::now())?;
     let spec = spec.validate()?;
     if let KindSpec::Train { base_model, .. } = spec.kind() {
         check_model_kind(conn, &spec).await?;
@@ -31,6 +35,14 @@ pub(in crate::api) async fn validate_spec(conn: &mut PgConnection, spec: RunSpec
         check_documents(conn, documents).await?;
     }
     Ok(spec)
+}
+
+/// Rejects a start so far away that it can only be a mistake, such as a year with a digit too many: the run would wait for ever.
+fn check_run_after(run_after: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), SpecError> {
+    match run_after.filter(|at| *at > now + TimeDelta::days(MAX_DELAY_DAYS)) {
+        Some(at) => Err(SpecError::OutOfRange { key: "run_after", value: at.to_rfc3339(), rule: "at most a hundred years from now" }),
+        None => Ok(()),
+    }
 }
 
 /// Rejects a model name that already has versions of the other sort. Encoders and predicting models never share a name, because
@@ -81,4 +93,20 @@ async fn check_documents(conn: &mut PgConnection, documents: &[Uuid]) -> Result<
     let listed: Vec<String> = missing.iter().take(MAX_LISTED).map(ToString::to_string).collect();
     let more = if missing.len() > MAX_LISTED { format!(" and {} more", missing.len() - MAX_LISTED) } else { String::new() };
     Err(ApiError::unprocessable("unknown_document", format!("documents not found: {}{more}", listed.join(", "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_starts_within_a_hundred_years() {
+        let now: DateTime<Utc> = "2026-11-21T08:00:00Z".parse().unwrap();
+        for (at, is_valid) in [("1999-01-01T00:00:00Z", true), ("2126-11-20T00:00:00Z", true), ("2126-12-01T00:00:00Z", false)] {
+            assert_eq!(check_run_after(Some(at.parse().unwrap()), now).is_ok(), is_valid, "{at}");
+        }
+        let error = check_run_after(Some("9999-01-01T00:00:00Z".parse().unwrap()), now).unwrap_err().to_string();
+        assert!(error.contains("run_after") && error.contains("9999") && error.contains("a hundred years"), "{error}");
+        assert!(check_run_after(None, now).is_ok());
+    }
 }

@@ -11,7 +11,7 @@ use crate::cli::annotations::export_args::{ExportArgs, Format};
 use crate::cli::annotations::export_download::ExportDownload;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::http::download::create_staged;
+use crate::cli::http::download::{create_staged, persist};
 use crate::cli::terminal::{Output, byte_bar, human_bytes};
 
 pub(super) async fn run(client: &Client, args: &ExportArgs, output: Output) -> Result<(), CliError> {
@@ -24,8 +24,8 @@ pub(super) async fn run(client: &Client, args: &ExportArgs, output: Output) -> R
             other => other,
         };
     }
-    if args.to.try_exists().with_context(|| format!("cannot access {}", args.to.display()))? {
-        return Err(CliError::Usage(format!("{} already exists: choose another name, or remove it", args.to.display())));
+    if !args.force && args.to.try_exists().with_context(|| format!("cannot access {}", args.to.display()))? {
+        return Err(CliError::Usage(format!("{} already exists: choose another name, or overwrite it with --force", args.to.display())));
     }
     let directory = args.to.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let staged = create_staged(directory)?;
@@ -34,8 +34,7 @@ pub(super) async fn run(client: &Client, args: &ExportArgs, output: Output) -> R
     let (bytes, lines, position) = (download.bytes, download.lines, download.position.clone());
     download.bar.finish_and_clear();
     drop(download);
-    staged.as_file().sync_all().with_context(|| format!("cannot write {}", args.to.display()))?;
-    staged.persist_noclobber(&args.to).map_err(|error| error.error).with_context(|| format!("cannot write {}", args.to.display()))?;
+    persist(staged, &args.to, args.force)?;
     let summary = json!({ "path": args.to, "bytes": bytes, "position": position.as_deref().and_then(|text| text.parse::<i64>().ok()) });
     output.print(&summary, || {
         let rows = if args.format == Format::Jsonl { format!("{lines} rows, ") } else { String::new() };

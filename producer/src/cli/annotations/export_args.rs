@@ -13,21 +13,27 @@ Examples:
   aprendiz annotations export --format label-studio --project 7 --to tasks.json
   aprendiz annotations export --fields governing_law | jq .accepted_value
 
-The Label Studio formats export documents of the source label-studio unless --source is set.")]
+A Label Studio file has the tasks of one source: with documents of several sources, --source is required.")]
 pub(crate) struct ExportArgs {
     /// File format
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     pub(super) format: Format,
-    /// Output file, which must not exist; `-` for standard output
+    /// Output file; `-` for standard output
     #[arg(long, value_name = "FILE|-", default_value = "-")]
     pub(super) to: PathBuf,
+    /// Overwrite the output file
+    #[arg(long)]
+    pub(super) force: bool,
     /// Filter by document source
     #[arg(long)]
     pub(super) source: Option<String>,
+    /// Export archived documents as well
+    #[arg(long)]
+    pub(super) archived: bool,
     /// Filter by project
     #[arg(long)]
     pub(super) project: Option<String>,
-    /// Fields to export, comma-separated (default: all)
+    /// Fields to export, comma-separated [default: all]
     #[arg(long)]
     pub(super) fields: Option<String>,
     /// Export the state at a position or time, such as 2026-11-21T08:00:00Z
@@ -37,7 +43,7 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "ROW", requires = "as_of")]
     pub(super) after: Option<String>,
     /// Maximum number of rows or tasks
-    #[arg(long)]
+    #[arg(short = 'n', long, value_name = "N")]
     pub(super) limit: Option<u64>,
 }
 

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::cli::annotations::export_args::{ExportArgs, Format};
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, Retry, Tail};
+use crate::cli::terminal::print_message;
 
 const POSITION_HEADER: &str = "aprendiz-position";
 /// Consecutive responses without a row and without an end after which the command gives up.
@@ -46,6 +47,7 @@ impl<'a> ExportDownload<'a> {
     pub(super) async fn run(&mut self, client: &Client) -> Result<(), CliError> {
         let mut retry = Retry::default();
         let mut cuts = 0;
+        let mut is_waiting = false;
         loop {
             let before = self.lines;
             let error = match self.attempt(client).await {
@@ -61,10 +63,16 @@ impl<'a> ExportDownload<'a> {
             };
             if self.lines > before {
                 retry.reset();
-                cuts = 0;
+                (cuts, is_waiting) = (0, false);
             }
             if self.args.format != Format::Jsonl || self.position.is_none() || cuts > MAX_CUTS {
                 return Err(error);
+            }
+            if error.is_temporary() && !std::mem::replace(&mut is_waiting, true) {
+                let lines = self.lines;
+                self.bar.suspend(|| {
+                    print_message(&format!("the export was interrupted after {lines} rows and goes on by itself: {}", error.text()))
+                });
             }
             retry.pause(error).await?;
         }
@@ -110,6 +118,7 @@ impl<'a> ExportDownload<'a> {
         for (key, value) in [("source", &args.source), ("project", &args.project), ("fields", &args.fields)] {
             query.extend(value.iter().map(|value| (key, value.clone())));
         }
+        query.extend(args.archived.then(|| ("archived", "true".to_owned())));
         query.extend(self.position.as_ref().or(args.as_of.as_ref()).map(|as_of| ("as_of", as_of.clone())));
         if self.last_line.is_empty() {
             query.extend(args.after.iter().map(|after| ("after", after.clone())));
@@ -183,7 +192,9 @@ mod tests {
         ExportArgs {
             format: Format::Jsonl,
             to: "-".into(),
+            force: false,
             source: None,
+            archived: false,
             project: None,
             fields: None,
             as_of: None,

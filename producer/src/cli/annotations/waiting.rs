@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::cli::document::format_value;
 use crate::cli::error::CliError;
-use crate::cli::http::{Client, fetch_items};
+use crate::cli::http::{Client, fetch_list};
 use crate::cli::terminal::{Output, table};
 
 /// Arguments of `aprendiz annotations waiting`.
@@ -36,9 +36,9 @@ pub(crate) struct WaitingArgs {
     /// Sort order
     #[arg(long, value_enum, default_value_t = Order::Document)]
     order: Order,
-    /// Maximum number of fields to list
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    limit: u32,
+    /// Maximum number of fields to list; 0 = all
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    limit: usize,
 }
 
 /// Sort order.
@@ -61,9 +61,15 @@ pub(super) async fn run(client: &Client, args: &WaitingArgs, output: Output) -> 
     if args.order == Order::Uncertain {
         query.push(("order", "uncertain".to_owned()));
     }
-    let items = fetch_items(client, &["v1", "annotations", "waiting"], &query, usize::try_from(args.limit).ok()).await?;
-    output.print(&items, || render(&items))?;
+    let listed = fetch_list(client, &["v1", "annotations", "waiting"], &query, args.limit).await?;
+    output.print(&listed.items, || render(&listed.items))?;
+    listed.print_hint();
     Ok(())
+}
+
+/// The prediction; blank if there is none, as after an undone review.
+fn predicted(value: &Value) -> String {
+    if value.is_null() { String::new() } else { format_value(value) }
 }
 
 fn render(items: &[Value]) -> String {
@@ -74,11 +80,31 @@ fn render(items: &[Value]) -> String {
             vec![
                 format!("{}/{}/{}", string(&item["source"]), string(&item["project"]), string(&item["task_id"])),
                 string(&item["field"]),
-                format_value(&item["predicted_value"]),
+                predicted(&item["predicted_value"]),
                 item["confidence"].as_f64().map(|confidence| format!("{confidence:.3}")).unwrap_or_default(),
                 string(&item["leased_by"]),
             ]
         })
         .collect();
     table(&["document", "field", "predicted", "confidence", "leased to"], &["confidence"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_field_without_a_prediction_shows_none() {
+        let item = |predicted: Value| {
+            json!({
+                "source": "label-studio", "project": "2", "task_id": "5", "field": "law", "predicted_value": predicted, "confidence": null
+            })
+        };
+        let text = render(&[item(Value::Null), item(json!([])), item(json!(["Texas"]))]);
+        let rows: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(rows[0].trim_end(), "label-studio/2/5  law", "{text}");
+        assert!(rows[1].contains('∅') && rows[2].contains("Texas"), "{text}");
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use aprendiz_annotation_types::{display_optional_label, display_values};
 use serde_json::Value;
 
-use crate::cli::terminal::table;
+use crate::cli::terminal::{format_time_value, table};
 
 /// A JSON value as text: null as a dash; lists are values of a field.
 pub(crate) fn format_value(value: &Value) -> String {
@@ -19,6 +19,11 @@ pub(crate) fn format_value(value: &Value) -> String {
 
 pub(crate) fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
+}
+
+/// The name of a document as users know it, such as `label-studio/2/5`; servers of older versions send the id only.
+pub(crate) fn document_name(value: &Value) -> String {
+    value["document"].as_str().map_or_else(|| format_value(&value["document_id"]), str::to_owned)
 }
 
 fn number(value: &Value, digits: usize) -> String {
@@ -65,7 +70,11 @@ pub(crate) fn diff(found: &Value) -> String {
         let _ = write!(text, "\n{}", table(&header, &["variation", "PSI", "Jensen-Shannon"], &drift));
     }
     let changes: Vec<Vec<String>> = items(&found["changes"])
-        .map(|change| ["document_id", "kind", "field", "old", "new"].map(|key| format_value(&change[key])).to_vec())
+        .map(|change| {
+            let mut row = vec![document_name(change)];
+            row.extend(["kind", "field", "old", "new"].map(|key| format_value(&change[key])));
+            row
+        })
         .collect();
     if !changes.is_empty() {
         let _ = write!(text, "\n{}", table(&["document", "change", "field", "from", "to"], &[], &changes));
@@ -74,6 +83,21 @@ pub(crate) fn diff(found: &Value) -> String {
         text.push_str("More changes exist: raise --limit to list them.\n");
     }
     text
+}
+
+/// Reverted imports that a snapshot still contains, one per line.
+fn withdrawn_imports(found: &Value) -> String {
+    items(&found["withdrawn_imports"])
+        .map(|import| {
+            let [id, actor] = ["import_id", "actor"].map(|key| format_value(&import[key]));
+            let at = format_time_value(&import["reverted_at"]);
+            let reason = import["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!(
+                "note: import {id} was reverted by {actor} at {at}{reason}; {} documents of this snapshot are from it\n",
+                import["documents"]
+            )
+        })
+        .collect()
 }
 
 pub(crate) fn verification(found: &Value) -> String {
@@ -94,12 +118,15 @@ pub(crate) fn verification(found: &Value) -> String {
         let _ = writeln!(text, "  {what}: recorded {recorded}, rebuilt {rebuilt}");
     }
     for erased in items(&found["erased"]) {
-        let [document, actor, at, reason] = ["document_id", "actor", "erased_at", "reason"].map(|key| format_value(&erased[key]));
+        let [actor, reason] = ["actor", "reason"].map(|key| format_value(&erased[key]));
+        let at = format_time_value(&erased["erased_at"]);
+        let document = document_name(erased);
         let _ = writeln!(text, "  document {document}: by {actor} at {at}: {reason}");
         for proof in items(&erased["proof"]) {
             let _ = writeln!(text, "    text {}: sha256 {}", proof["version"], format_value(&proof["sha256"]));
         }
     }
+    text.push_str(&withdrawn_imports(found));
     for file in items(&found["files"]) {
         let _ = writeln!(text, "  {}: {}", format_value(&file["path"]), format_value(&file["state"]));
     }
@@ -116,6 +143,7 @@ pub(crate) fn report(found: &Value) -> String {
         "{} examples{copies}; labels with fewer than {} examples are excluded from training",
         found["examples"], found["min_support"]
     );
+    text.push_str(&withdrawn_imports(found));
     for (field, counts) in found["fields"].as_object().into_iter().flatten() {
         let _ = writeln!(text, "\n{field}: {} reviewed, {} rare labels", counts["reviewed"], counts["rare_labels"]);
         let rows: Vec<Vec<String>> = items(&counts["labels"])
@@ -152,7 +180,8 @@ pub(crate) fn report(found: &Value) -> String {
     let conflicts: Vec<Vec<String>> = items(&found["conflicts"])
         .flat_map(|conflict| {
             items(&conflict["values"]).map(|value| {
-                let examples = items(&value["examples"]).map(format_value).collect::<Vec<_>>().join(" ");
+                let names = if value["example_names"].is_array() { &value["example_names"] } else { &value["examples"] };
+                let examples = items(names).map(format_value).collect::<Vec<_>>().join(" ");
                 vec![format_value(&conflict["field"]), format_value(&value["value"]), value["documents"].to_string(), examples]
             })
         })
@@ -236,11 +265,11 @@ mod tests {
     fn changes_are_rows() {
         let found = json!({
             "summary": { "in_both": 2, "moved_split": 0, "counts": [{ "kind": "relabelled", "field": "law", "changes": 1 }], "drift": { "fields": [] } },
-            "changes": [{ "document_id": "d", "kind": "relabelled", "field": "law", "old": ["Utah"], "new": [] }],
+            "changes": [{ "document_id": "d", "document": "s/2/5", "kind": "relabelled", "field": "law", "old": ["Utah"], "new": [] }],
             "more": false,
         });
         let text = diff(&found);
         assert!(text.contains("relabelled  law        1\n"), "{text}");
-        assert!(text.ends_with("d         relabelled  law    Utah  ∅ (no value)\n"), "{text}");
+        assert!(text.ends_with("s/2/5     relabelled  law    Utah  ∅ (no value)\n"), "{text}");
     }
 }

@@ -71,16 +71,10 @@ pub(super) async fn run(client: &Client, args: &CreateArgs, output: Output) -> R
     // as JSON it is printed as it came, with all digits of the metadata
     let response: Box<RawValue> = client.json(client.upload(&["v1", "documents"]).json(&body)).await?;
     let document: Value = serde_json::from_str(response.get()).context("unexpected response")?;
-    output.print(&response, || {
+    output.print_created(&response, document["id"].as_str().unwrap_or("-"), || {
         let string = |key: &str| document[key].as_str().unwrap_or("-").to_owned();
-        let mut shown = format!(
-            "{}\n\ncreated {}/{}/{} in the {} split",
-            string("id"),
-            string("source"),
-            string("project"),
-            string("task_id"),
-            string("split")
-        );
+        let mut shown =
+            format!("created {}/{}/{} in the {} split", string("source"), string("project"), string("task_id"), string("split"));
         for warning in document["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             shown.push_str("\nwarning: ");
             shown.push_str(warning);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cli::document::resolve::resolve_id;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::terminal::{Output, table};
+use crate::cli::terminal::{Output, format_time_value, table, time_value_cell};
 
 /// Arguments of `aprendiz document history`.
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ fn render(history: &Value) -> String {
         let undone = event["review_status"] == "UNREVIEWED";
         let value = match (event["erased"].as_bool(), undone) {
             (Some(true), _) => "(erased)".to_owned(),
-            (_, true) => "undone".to_owned(),
+            (_, true) => "cleared".to_owned(),
             _ => format_value(&event["value"]),
         };
         let mut flags = Vec::new();
@@ -66,7 +66,7 @@ fn render(history: &Value) -> String {
         }
         vec![
             event["position"].to_string(),
-            string(&event["occurred_at"]),
+            time_value_cell(&event["occurred_at"]),
             string(&event["review_status"]),
             value,
             string(&event["reviewer"]),
@@ -76,7 +76,8 @@ fn render(history: &Value) -> String {
         ]
     });
     let mut text = String::new();
-    if let Some(erased_at) = history["erased_at"].as_str() {
+    if history["erased_at"].is_string() {
+        let erased_at = format_time_value(&history["erased_at"]);
         text.push_str(&format!("The document was erased at {erased_at}.\n\n"));
     }
     if let Some(position) = history["as_of"].as_i64() {
@@ -90,7 +91,12 @@ fn render(history: &Value) -> String {
     }
     let predictions = rows("predictions", &|prediction| {
         let confidence = prediction["confidence"].as_f64().map_or("-".to_owned(), |confidence| format!("{confidence:.3}"));
-        vec![string(&prediction["extractor_version"]), string(&prediction["predicted_at"]), format_value(&prediction["value"]), confidence]
+        vec![
+            string(&prediction["extractor_version"]),
+            time_value_cell(&prediction["predicted_at"]),
+            format_value(&prediction["value"]),
+            confidence,
+        ]
     });
     if !predictions.is_empty() {
         text.push('\n');
@@ -117,7 +123,7 @@ mod tests {
         });
         let text = render(&history);
         let line = |needle: &str| text.lines().find(|line| line.contains(needle)).unwrap_or_else(|| panic!("{needle}: {text}"));
-        assert!(line("Texas").contains("as-of") && line("undone").contains("current"), "{text}");
+        assert!(line("Texas").contains("as-of") && line("cleared").contains("current"), "{text}");
         assert!(line("v1").contains("∅ (no value)") && line("v1").contains("0.500"), "{text}");
     }
 }

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use crate::cli::document::resolve::resolve_id;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::terminal::Output;
+use crate::cli::terminal::{Output, format_time_value};
 
 /// Arguments of `aprendiz document lease`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Leasing again as the same reviewer renews the lease. A lease ends with `aprendiz document release`, or when it expires."
+    after_help = "Example:\n  aprendiz document lease label-studio/7/302 --seconds 1200\n\nLeasing again as the same reviewer renews the lease. A lease ends with `aprendiz document release`, or when it expires."
 )]
 pub(crate) struct LeaseArgs {
     /// Document ID or SOURCE/PROJECT/TASK
@@ -27,6 +27,7 @@ pub(crate) struct LeaseArgs {
 
 /// Arguments of `aprendiz document release`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  aprendiz document release label-studio/7/302")]
 pub(crate) struct ReleaseArgs {
     /// Document ID or SOURCE/PROJECT/TASK
     document: String,
@@ -41,7 +42,8 @@ pub(super) async fn acquire(client: &Client, args: &LeaseArgs, output: Output) -
     let lease: Value = client.json(client.request(Method::PUT, &["v1", "documents", &id, "lease"]).json(&body)).await?;
     output.print(&lease, || {
         let string = |key: &str| lease[key].as_str().unwrap_or("-").to_owned();
-        format!("document {id} is leased to {} until {}", string("reviewer"), string("expires_at"))
+        let document = lease["document"].as_str().unwrap_or(&args.document);
+        format!("document {document} is leased to {} until {}", string("reviewer"), format_time_value(&lease["expires_at"]))
     })?;
     Ok(())
 }
@@ -50,6 +52,6 @@ pub(super) async fn release(client: &Client, args: &ReleaseArgs, output: Output)
     let id = resolve_id(client, &args.document).await?;
     let query: Vec<(&str, &String)> = args.reviewer.iter().map(|reviewer| ("reviewer", reviewer)).collect();
     client.send(client.request(Method::DELETE, &["v1", "documents", &id, "lease"]).query(&query)).await?;
-    output.print(&json!({ "document_id": id }), || format!("lease of document {id} released"))?;
+    output.print(&json!({ "document_id": id }), || format!("lease of document {} released", args.document))?;
     Ok(())
 }

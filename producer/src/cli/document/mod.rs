@@ -1,10 +1,14 @@
-//! `aprendiz document`: create, annotate, explain, trace and erase documents.
+//! `aprendiz document`: list, search, show, create, annotate, explain, trace and erase documents.
 
 mod annotate;
 mod create;
+mod get;
 mod history;
 mod lease;
+mod list;
+mod name;
 mod resolve;
+mod search;
 
 pub(crate) use self::history::format_value;
 
@@ -13,7 +17,8 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::cli::document::resolve::resolve_id;
+pub(crate) use self::resolve::resolve_id;
+use crate::cli::archive::{ArchiveDocumentsArgs, change_documents};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::lineage::render_document;
@@ -22,6 +27,21 @@ use crate::cli::terminal::{Output, table};
 /// Subcommands of `aprendiz document`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DocumentCommand {
+    /// List documents, oldest first
+    List(list::ListArgs),
+    /// Show the fields, split, near-duplicates and versions of a document
+    #[command(
+        after_help = "Examples:\n  aprendiz document get label-studio/7/302\n  aprendiz document get 019aa2c8-6f0e-7000-8000-000000000000 -o json"
+    )]
+    Get {
+        /// Document ID or SOURCE/PROJECT/TASK
+        document: String,
+    },
+    /// Print the text of a document
+    #[command(disable_version_flag = true)]
+    Text(get::TextArgs),
+    /// Search names and metadata, or texts
+    Search(search::SearchArgs),
     /// Explain the split of a document and list its near-duplicates
     #[command(
         after_help = "Examples:\n  aprendiz document explain 019aa2c8-6f0e-7000-8000-000000000000\n  aprendiz document explain label-studio/7/302"
@@ -30,8 +50,10 @@ pub(crate) enum DocumentCommand {
         /// Document ID or SOURCE/PROJECT/TASK
         document: String,
     },
-    /// Review a field: set its value, set no value, or undo the review
+    /// Review a field: set its value, or set no value
     Annotate(annotate::AnnotateArgs),
+    /// Clear the review of a field, which makes it unreviewed
+    Clear(annotate::ClearArgs),
     /// Show the review history of a field
     History(history::HistoryArgs),
     /// Lease a document, so that only one reviewer can change it
@@ -41,10 +63,19 @@ pub(crate) enum DocumentCommand {
     /// Create a document from a text file
     Create(create::CreateArgs),
     /// Show the snapshots, runs and model versions that use a document
+    #[command(after_help = "Example:\n  aprendiz document lineage label-studio/7/302")]
     Lineage {
         /// Document ID or SOURCE/PROJECT/TASK
         document: String,
     },
+    /// Take documents out of training, the review queue and counts
+    #[command(
+        after_help = "Example:\n  aprendiz document archive label-studio/7/302 label-studio/7/303 --reason \"drafts\"\n\nSnapshots as of an earlier position keep the documents. Imports go on to update them; they stay archived."
+    )]
+    Archive(ArchiveDocumentsArgs),
+    /// Put archived documents back
+    #[command(after_help = "Example:\n  aprendiz document unarchive label-studio/7/302")]
+    Unarchive(ArchiveDocumentsArgs),
     /// Permanently erase the content of a document and invalidate the snapshots that contain it
     #[command(
         after_help = "Example:\n  aprendiz document erase label-studio/7/302 --reason \"request 2026-113\" --yes\n\nThe audit trail is kept: hashes of the texts, reviewers and review times, and who erased the document and why.\nModels are not changed: `document lineage` lists the versions to retire."
@@ -60,18 +91,26 @@ pub(crate) enum DocumentCommand {
         yes: bool,
     },
     /// Detect near-duplicates of documents that are not indexed yet, and exclude those that cross splits
+    #[command(after_help = "Example:\n  aprendiz document index")]
     Index,
 }
 
 pub(crate) async fn run(client: &Client, command: &DocumentCommand, output: Output) -> Result<(), CliError> {
     match command {
+        DocumentCommand::List(args) => list::run(client, args, output).await,
+        DocumentCommand::Get { document } => get::run(client, document, output).await,
+        DocumentCommand::Text(args) => get::print_document_text(client, args, output).await,
+        DocumentCommand::Search(args) => search::run(client, args, output).await,
         DocumentCommand::Explain { document } => explain(client, document, output).await,
         DocumentCommand::Annotate(args) => annotate::run(client, args, output).await,
+        DocumentCommand::Clear(args) => annotate::clear(client, args, output).await,
         DocumentCommand::History(args) => history::run(client, args, output).await,
         DocumentCommand::Lease(args) => lease::acquire(client, args, output).await,
         DocumentCommand::Release(args) => lease::release(client, args, output).await,
         DocumentCommand::Create(args) => create::run(client, args, output).await,
         DocumentCommand::Lineage { document } => lineage(client, document, output).await,
+        DocumentCommand::Archive(args) => change_documents(client, args, true, output).await,
+        DocumentCommand::Unarchive(args) => change_documents(client, args, false, output).await,
         DocumentCommand::Erase { document, reason, yes } => erase(client, document, reason, *yes, output).await,
         DocumentCommand::Index => index(client, output).await,
     }

@@ -8,7 +8,7 @@ use crate::cli::error::CliError;
 use crate::cli::http::Client;
 
 /// Resolves a document argument to the document ID.
-pub(super) async fn resolve_id(client: &Client, document: &str) -> Result<String, CliError> {
+pub(crate) async fn resolve_id(client: &Client, document: &str) -> Result<String, CliError> {
     if Uuid::parse_str(document).is_ok() {
         return Ok(document.to_owned());
     }
@@ -21,7 +21,7 @@ pub(super) async fn resolve_id(client: &Client, document: &str) -> Result<String
     let page: Value = client.json(request).await?;
     match page["items"][0]["id"].as_str() {
         Some(id) => Ok(id.to_owned()),
-        None => Err(CliError::Refused(format!("document {document} not found: GET {}v1/documents lists documents", client.base_url()))),
+        None => Err(CliError::Refused(format!("document {document} not found: `aprendiz document list` lists documents"))),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Downloads of dataset and model files: each file is verified against its hash, and a different local file is never overwritten.
+//! Downloads of dataset and model files: each file is verified against its hash, and a different local file is overwritten
+//! on request only.
 
 use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -37,15 +38,26 @@ pub(crate) struct LocalFile {
 }
 
 /// Downloads files from below an API path into a directory.
-pub(crate) async fn download(client: &Client, base: &[&str], files: &[RemoteFile], dir: &Path) -> Result<Vec<LocalFile>, CliError> {
+///
+/// A local file with another content is an error, unless `force` says to overwrite it.
+pub(crate) async fn download(
+    client: &Client,
+    base: &[&str],
+    files: &[RemoteFile],
+    dir: &Path,
+    force: bool,
+) -> Result<Vec<LocalFile>, CliError> {
     // checked before anything is written, so that a conflict leaves no partial model
     let mut local = Vec::with_capacity(files.len());
     for file in files {
         check_relative_path(&file.path).context("the API lists a file with an unsafe path")?;
         let path = dir.join(&file.path);
-        let was_there = path.try_exists().with_context(|| format!("cannot access {}", path.display()))?;
-        if was_there {
-            reject_different(&path, &file.sha256).await?;
+        let mut was_there = path.try_exists().with_context(|| format!("cannot access {}", path.display()))?;
+        if was_there && !has_content(&path, &file.sha256).await? {
+            if !force {
+                return Err(different(&path));
+            }
+            was_there = false;
         }
         local.push(LocalFile { path, sha256: file.sha256.clone(), was_there });
     }
@@ -53,13 +65,19 @@ pub(crate) async fn download(client: &Client, base: &[&str], files: &[RemoteFile
     let bar = byte_bar(Some(missing().filter_map(|(file, _)| file.bytes).sum()));
     for (file, local) in missing() {
         bar.set_message(escape_lines(&file.path));
-        fetch(client, base, file, &local.path, &bar).await?;
+        fetch(client, base, file, &local.path, force, &bar).await?;
     }
     bar.finish_and_clear();
     Ok(local)
 }
 
-async fn reject_different(path: &Path, sha256: &str) -> Result<(), CliError> {
+fn different(path: &Path) -> CliError {
+    let text = "already exists with different content: choose another directory, remove it, or overwrite it with --force";
+    CliError::Failed(anyhow!("{} {text}", path.display()))
+}
+
+/// Whether a local file has this hash.
+async fn has_content(path: &Path, sha256: &str) -> Result<bool, CliError> {
     let owned = path.to_owned();
     let found = tokio::task::spawn_blocking(move || -> std::io::Result<String> {
         let mut hash = Sha256::new();
@@ -67,10 +85,7 @@ async fn reject_different(path: &Path, sha256: &str) -> Result<(), CliError> {
         Ok(hex::encode(hash.finalize()))
     });
     let found = found.await.context("hashing was aborted")?.with_context(|| format!("cannot read {}", path.display()))?;
-    if found == sha256 {
-        return Ok(());
-    }
-    Err(CliError::Failed(anyhow!("{} already exists with different content: choose another directory, or remove it", path.display())))
+    Ok(found == sha256)
 }
 
 struct HashWriter<'a>(&'a mut Sha256);
@@ -86,7 +101,7 @@ impl std::io::Write for HashWriter<'_> {
     }
 }
 
-async fn fetch(client: &Client, base: &[&str], file: &RemoteFile, target: &Path, bar: &ProgressBar) -> Result<(), CliError> {
+async fn fetch(client: &Client, base: &[&str], file: &RemoteFile, target: &Path, force: bool, bar: &ProgressBar) -> Result<(), CliError> {
     let mut path: Vec<&str> = base.to_vec();
     path.extend(file.path.split('/'));
     let directory = target.parent().context("a file path has a parent directory")?;
@@ -113,7 +128,7 @@ async fn fetch(client: &Client, base: &[&str], file: &RemoteFile, target: &Path,
             file.sha256
         )));
     }
-    persist(staged, target)?;
+    persist(staged, target, force)?;
     Ok(())
 }
 
@@ -161,8 +176,13 @@ pub(crate) fn create_staged(directory: &Path) -> anyhow::Result<NamedTempFile> {
     builder.tempfile_in(directory).with_context(|| format!("cannot write to {}", directory.display()))
 }
 
-fn persist(staged: NamedTempFile, target: &Path) -> anyhow::Result<()> {
+/// Moves a complete file to its place; `force` overwrites what is there.
+pub(crate) fn persist(staged: NamedTempFile, target: &Path, force: bool) -> anyhow::Result<()> {
     staged.as_file().sync_all().with_context(|| format!("cannot write {}", target.display()))?;
+    if force {
+        staged.persist(target).map_err(|error| error.error).with_context(|| format!("cannot write {}", target.display()))?;
+        return Ok(());
+    }
     match staged.persist_noclobber(target) {
         Ok(_) => Ok(()),
         Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -184,16 +204,19 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
-    use crate::config::ClientArgs;
+    use crate::cli::connection::Connection;
 
     #[tokio::test]
-    async fn different_files_are_never_overwritten() {
+    async fn different_files_are_overwritten_on_request_only() {
         let file = NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "local").unwrap();
-        assert!(reject_different(file.path(), &hex::encode(Sha256::digest("local"))).await.is_ok());
-        assert!(reject_different(file.path(), &hex::encode(Sha256::digest("remote"))).await.is_err());
-        assert!(persist(NamedTempFile::new_in(file.path().parent().unwrap()).unwrap(), file.path()).is_err());
+        assert!(matches!(has_content(file.path(), &hex::encode(Sha256::digest("local"))).await, Ok(true)));
+        assert!(matches!(has_content(file.path(), &hex::encode(Sha256::digest("remote"))).await, Ok(false)));
+        let staged = || NamedTempFile::new_in(file.path().parent().unwrap()).unwrap();
+        assert!(persist(staged(), file.path(), false).is_err());
         assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "local");
+        assert!(persist(staged(), file.path(), true).is_ok());
+        assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "", "overwritten on request");
     }
 
     const CONTENT: &str = "0123456789abcdef";
@@ -220,10 +243,11 @@ mod tests {
 
     async fn fetch_from(url: String, target: &Path) -> Result<(), CliError> {
         rustls::crypto::ring::default_provider().install_default().ok();
-        let client = Client::new(&ClientArgs { url, api_key: None, api_key_file: None }).unwrap_or_else(|_| panic!("a valid URL"));
+        let client = Client::new(&Connection { url, key: None, url_from: String::new(), key_from: String::new() })
+            .unwrap_or_else(|_| panic!("a valid URL"));
         let sha256 = hex::encode(Sha256::digest(CONTENT));
         let file = RemoteFile { path: "file".to_owned(), bytes: Some(CONTENT.len() as u64), sha256 };
-        fetch(&client, &["files"], &file, target, &ProgressBar::hidden()).await
+        fetch(&client, &["files"], &file, target, false, &ProgressBar::hidden()).await
     }
 
     #[tokio::test]

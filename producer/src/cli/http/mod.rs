@@ -7,9 +7,11 @@ mod pagination;
 mod proxy_answer;
 mod retry;
 mod tail;
+mod trace;
 
 pub(crate) use self::client::Client;
 pub(crate) use self::decode::decode;
-pub(crate) use self::pagination::fetch_items;
+pub(crate) use self::pagination::{Listed, fetch_items, fetch_list, fetch_newest};
 pub(crate) use self::retry::Retry;
 pub(crate) use self::tail::Tail;
+pub(crate) use self::trace::be_verbose;

@@ -8,8 +8,9 @@ use reqwest::{Body, header};
 use serde_json::Value;
 
 use super::follow::follow;
-use super::report::print_report;
+use super::report::finish_import;
 use super::upload::{FileInput, open_input};
+use crate::cli::arguments::WaitArgs;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::terminal::{Output, byte_bar};
@@ -20,19 +21,32 @@ use crate::cli::terminal::{Output, byte_bar};
 Examples:
   aprendiz import export.json.gz
   zcat export.json.gz | aprendiz import - --project 7
-  aprendiz import export.json.gz --background        import in the background; Ctrl-C stops watching, not the import
+  aprendiz import other.json.gz --source other       import the export of a second Label Studio
+  aprendiz import export.json.gz --dry-run           show what would be imported
+  aprendiz import export.json.gz --background        import in the background, and print the ID of the import
+  aprendiz import export.json.gz --background -w     wait for it; Ctrl-C stops waiting, not the import
   aprendiz import export.json.gz --mirror            retract reviews that were deleted in Label Studio
 
 Supported formats are JSON and JSON_MIN. Invalid tasks are quarantined and reported; all others are imported.
-Importing the same file again changes nothing.")]
+Known tasks with a wholly different text are quarantined as well: they are most likely tasks of another Label Studio.
+Importing the same file again changes nothing. `aprendiz imports revert` takes an import back.")]
 pub(crate) struct ImportArgs {
     /// Label Studio JSON export, plain or gzip-compressed; `-` for standard input
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
-    /// Import every task into this project (default: project of the task)
+    /// Name of the source; a second Label Studio needs its own, because its task numbers are the same [default: label-studio]
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Replace the texts of known tasks even if they have nothing in common with the stored ones
+    #[arg(long)]
+    replace_texts: bool,
+    /// Show what would be imported without importing it
+    #[arg(long, conflicts_with = "background")]
+    dry_run: bool,
+    /// Import every task into this project [default: project of the task]
     #[arg(long)]
     project: Option<String>,
-    /// Key of `data` that contains the document text (default: text)
+    /// Key of `data` that contains the document text [default: text]
     #[arg(long, value_name = "KEY")]
     text_key: Option<String>,
     /// Retract reviews of annotations and tasks that are missing from the file; requires a complete export
@@ -41,17 +55,22 @@ pub(crate) struct ImportArgs {
     /// Use only the ground-truth annotations of tasks that have any (default: the newest annotation is in effect)
     #[arg(long)]
     prefer_ground_truth: bool,
-    /// Store the file on the server, import it in the background and watch the import
+    /// Store the file on the server, import it in the background, and print the ID of the import; --wait waits for it
     #[arg(long)]
     background: bool,
-    /// With --background: print the import ID instead of watching the import
-    #[arg(long, requires = "background")]
+    #[command(flatten)]
+    wait: WaitArgs,
+    /// Does nothing: it is the default
+    #[arg(long, hide = true, conflicts_with = "wait")]
     no_wait: bool,
 }
 
 pub(crate) async fn run(client: &Client, args: &ImportArgs, output: Output) -> Result<(), CliError> {
     let mut query: Vec<(&str, String)> = Vec::new();
     query.extend(args.project.iter().map(|value| ("project", value.clone())));
+    query.extend(args.source.iter().map(|value| ("source", value.clone())));
+    query.extend(args.replace_texts.then(|| ("replace_texts", "true".to_owned())));
+    query.extend(args.dry_run.then(|| ("dry_run", "true".to_owned())));
     query.extend(args.text_key.iter().map(|value| ("text_key", value.clone())));
     query.extend(args.mirror.then(|| ("mirror", "true".to_owned())));
     query.extend(args.prefer_ground_truth.then(|| ("ground_truth", "prefer".to_owned())));
@@ -67,14 +86,14 @@ pub(crate) async fn run(client: &Client, args: &ImportArgs, output: Output) -> R
     }
     let response: Value = client.json(request.body(Body::wrap_stream(stream))).await.inspect_err(|_| bar.abandon())?;
     bar.finish_and_clear();
-    let report = match (args.background, args.no_wait) {
+    let report = match (args.background, args.wait.wait) {
         (false, _) => response,
-        (true, true) => {
+        (true, false) => {
             let id = response["id"].as_str().unwrap_or("-");
-            output.print(&response, || format!("import {id} is queued; watch it with: aprendiz imports watch {id}"))?;
+            output.print_created(&response, id, || format!("import is queued; watch it with: aprendiz imports watch {id}"))?;
             return Ok(());
         }
-        (true, false) => follow(client, &response).await?,
+        (true, true) => follow(client, &response).await?,
     };
-    print_report(&report, output)
+    finish_import(&report, output)
 }

@@ -1,23 +1,49 @@
 //! `aprendiz imports list`.
 
+use chrono::Utc;
 use clap::Args;
 use serde_json::Value;
 
 use super::cell::cell;
 use crate::cli::error::CliError;
-use crate::cli::http::{Client, fetch_items};
-use crate::cli::terminal::{Output, human_bytes, table};
+use crate::cli::http::{Client, fetch_newest};
+use crate::cli::terminal::{Output, human_bytes, id_value_cell, table, time_value_cell};
+use crate::cli::time_argument::TimeArgument;
+
+/// Statuses of an import.
+const STATUSES: [&str; 4] = ["queued", "running", "succeeded", "failed"];
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aprendiz imports list
+  aprendiz imports list --status failed,running --since 1d")]
 pub(crate) struct ListArgs {
-    /// Maximum number of imports to list
-    #[arg(long, default_value_t = 20)]
+    /// Filter by status; several are separated by commas
+    #[arg(long, value_delimiter = ',', value_parser = STATUSES)]
+    status: Vec<String>,
+    /// Filter by time: created at or after TIME (a duration such as 15m or 2d, or a timestamp)
+    #[arg(long, value_name = "TIME")]
+    since: Option<TimeArgument>,
+    /// Maximum number of imports to list; 0 = all
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     limit: usize,
 }
 
 pub(super) async fn run(client: &Client, args: &ListArgs, output: Output) -> Result<(), CliError> {
-    let items = fetch_items(client, &["v1", "imports"], &[], Some(args.limit)).await?;
-    output.print(&items, || render(&items))?;
+    let since = args.since.map(|since| since.resolve(Utc::now()));
+    // the API does not filter by status: all imports since then are read, and few of them are shown
+    let limit = if args.status.is_empty() { args.limit } else { 0 };
+    let mut listed = fetch_newest(client, &["v1", "imports"], &[], "created_at", since, limit).await?;
+    if !args.status.is_empty() {
+        listed.items.retain(|item| item["status"].as_str().is_some_and(|status| args.status.iter().any(|wanted| wanted == status)));
+        if args.limit > 0 && listed.items.len() > args.limit {
+            listed.items.truncate(args.limit);
+            listed.more = true;
+        }
+    }
+    output.print(&listed.items, || render(&listed.items))?;
+    listed.print_hint();
     Ok(())
 }
 
@@ -27,15 +53,16 @@ fn render(items: &[Value]) -> String {
         .map(|item| {
             let bytes = human_bytes(item["bytes"].as_u64().unwrap_or_default());
             vec![
-                cell(&item["id"]),
-                cell(&item["status"]),
-                cell(&item["created_at"]),
+                id_value_cell(&item["id"]),
+                if item["reverted_at"].is_string() { "reverted".to_owned() } else { cell(&item["status"]) },
+                time_value_cell(&item["created_at"]),
                 cell(&item["actor"]),
                 bytes,
                 cell(&item["tasks"]),
+                cell(&item["source"]),
                 cell(&item["file_name"]),
             ]
         })
         .collect();
-    table(&["import", "status", "created", "by", "size", "tasks", "file"], &["size", "tasks"], &rows)
+    table(&["import", "status", "created", "by", "size", "tasks", "source", "file"], &["size", "tasks"], &rows)
 }

@@ -1,4 +1,4 @@
-//! `aprendiz import` and `aprendiz imports`: create, list and follow imports, repair quarantined tasks.
+//! `aprendiz import` and `aprendiz imports`: create, list, follow and revert imports, repair quarantined tasks.
 
 mod cell;
 mod create;
@@ -7,6 +7,7 @@ mod list;
 mod quarantine;
 mod report;
 mod retry;
+mod revert;
 mod show;
 mod upload;
 
@@ -24,8 +25,10 @@ pub(crate) use self::upload::open_input;
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImportsCommand {
     /// List imports, newest first
+    #[command(visible_alias = "ls")]
     List(list::ListArgs),
     /// Show the progress or the report of an import
+    #[command(visible_alias = "get")]
     Show(show::ShowArgs),
     /// Watch a background import until it completes
     Watch(show::WatchArgs),
@@ -33,6 +36,8 @@ pub(crate) enum ImportsCommand {
     Quarantine(quarantine::QuarantineArgs),
     /// Import the quarantined tasks again
     Retry(retry::RetryArgs),
+    /// Take an import back: withdraw what only it contained, and restore what it replaced
+    Revert(revert::RevertArgs),
 }
 
 pub(crate) async fn run(client: &Client, command: &ImportsCommand, output: Output) -> Result<(), CliError> {
@@ -42,5 +47,6 @@ pub(crate) async fn run(client: &Client, command: &ImportsCommand, output: Outpu
         ImportsCommand::Watch(args) => show::watch(client, args, output).await,
         ImportsCommand::Quarantine(args) => quarantine::run(client, args, output).await,
         ImportsCommand::Retry(args) => retry::run(client, args, output).await,
+        ImportsCommand::Revert(args) => revert::run(client, args, output).await,
     }
 }

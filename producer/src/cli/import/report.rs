@@ -29,6 +29,16 @@ struct Report {
     quarantined_tasks: Vec<QuarantinedTask>,
     import_id: String,
     #[serde(default)]
+    source: Option<String>,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    documents_restored: u64,
+    #[serde(default)]
+    documents_archived: u64,
+    #[serde(default)]
+    splits: BTreeMap<String, u64>,
+    #[serde(default)]
     reviews_retracted: u64,
     #[serde(default)]
     unknown_controls: BTreeMap<String, u64>,
@@ -47,10 +57,35 @@ struct QuarantinedTask {
     reason: String,
 }
 
-pub(super) fn print_report(report: &Value, output: Output) -> Result<(), CliError> {
+/// Prints a stored report. `retried_by` is the import that retried its quarantined tasks.
+pub(super) fn print_report(report: &Value, retried_by: Option<&str>, output: Output) -> Result<(), CliError> {
     let view: Report = decode(report, "import report")?;
-    output.print(report, || render(&view))?;
+    output.print(report, || render(&view, retried_by))?;
     Ok(())
+}
+
+/// Prints the report of an import that this command made or watched; fails if nothing was imported.
+pub(super) fn finish_import(report: &Value, output: Output) -> Result<(), CliError> {
+    print_report(report, None, output)?;
+    check_imported(&decode(report, "import report")?)
+}
+
+/// Fails if every task of the file is quarantined: a script that goes on would train without the new data.
+fn check_imported(report: &Report) -> Result<(), CliError> {
+    if report.tasks == 0 || report.quarantined < report.tasks {
+        return Ok(());
+    }
+    if report.dry_run {
+        let tasks = report.tasks;
+        return Err(CliError::Refused(format!(
+            "nothing would be imported: all {tasks} tasks of the file are invalid, for the reasons above"
+        )));
+    }
+    Err(CliError::Refused(format!(
+        "nothing was imported: all {} tasks of the file are quarantined, for the reasons above; repair them: aprendiz imports quarantine {} \
+         --tasks FILE",
+        report.tasks, report.import_id
+    )))
 }
 
 /// One line per reason; reports of older servers have no groups.
@@ -77,17 +112,37 @@ fn quarantined_lines(report: &Report) -> Vec<String> {
     lines
 }
 
-fn render(report: &Report) -> String {
+/// The documents of the file by split.
+fn split_line(splits: &BTreeMap<String, u64>) -> Option<String> {
+    let count = |split: &str| splits.get(split).copied().unwrap_or(0);
+    let excluded = match count("excluded") {
+        0 => String::new(),
+        excluded => format!(", {excluded} excluded (aprendiz document explain DOCUMENT shows why)"),
+    };
+    let [train, validation, test] = ["train", "validation", "test"].map(count);
+    (!splits.is_empty()).then(|| format!("splits: {train} train, {validation} validation, {test} test{excluded}"))
+}
+
+fn render(report: &Report, retried_by: Option<&str>) -> String {
     let mut lines = vec![format!(
-        "imported {} tasks ({}): {} documents created, {} updated, {} unchanged; {} review events created; {} tasks quarantined",
+        "{} {} tasks ({}){}: {} documents created, {} updated, {} unchanged; {} review events created; {} tasks quarantined",
+        if report.dry_run { "dry run, nothing was imported:" } else { "imported" },
         report.tasks,
         human_bytes(report.bytes),
+        report.source.as_deref().map(|source| format!(" from {}", escape_unprintable(source))).unwrap_or_default(),
         report.documents_created,
         report.documents_updated,
         report.documents_unchanged,
         report.events_created,
         report.quarantined
     )];
+    lines.extend(split_line(&report.splits));
+    if report.documents_restored > 0 {
+        lines.push(format!("{} documents are back that were withdrawn with an earlier import", report.documents_restored));
+    }
+    if report.documents_archived > 0 {
+        lines.push(format!("{} documents are archived, and stay archived", report.documents_archived));
+    }
     // an import that changed nothing has no counts
     if report.documents_created + report.documents_updated + report.events_created > 0 && !report.fields.is_empty() {
         let rows: Vec<Vec<String>> = report
@@ -103,10 +158,20 @@ fn render(report: &Report) -> String {
         lines.push(table(&header, &STATUSES, &rows));
     }
     lines.extend(quarantined_lines(report));
-    if report.quarantined > 0 {
+    if let Some(retry) = retried_by {
+        lines.push(format!("the quarantined tasks were retried by import {retry}: aprendiz imports show {retry}"));
+    } else if report.quarantined > 0 && !report.dry_run {
         lines.push(format!(
             "to repair quarantined tasks, write them to a file, edit it and import it: aprendiz imports quarantine {} --tasks FILE",
             report.import_id
+        ));
+    }
+    // a file of JSON_MIN has one task per annotation
+    let documents = report.documents_created + report.documents_updated + report.documents_unchanged;
+    let valid = report.tasks.saturating_sub(report.quarantined);
+    if documents > 0 && documents < valid {
+        lines.push(format!(
+            "note: {valid} valid tasks are about {documents} documents: tasks with the same id are annotations of one document"
         ));
     }
     lines.extend(report.renamed_fields.iter().map(|(name, field)| format!("field: `{}` is stored as {field}", escape_unprintable(name))));
@@ -134,7 +199,7 @@ mod tests {
             "quarantine_reasons": quarantine,
             "notes": [{"reason": "a part was left out", "count": 1, "examples": ["task 7, annotation 8"]}],
         });
-        render(&serde_json::from_value(report).unwrap())
+        render(&serde_json::from_value(report).unwrap(), None)
     }
 
     #[test]
@@ -155,6 +220,61 @@ mod tests {
             assert!(text.lines().any(|shown| shown == line), "{line}: {text}");
         }
         assert_eq!(text.lines().filter(|line| line.starts_with("quarantined: ")).count(), 3, "{text}");
+    }
+
+    #[test]
+    fn an_import_fails_if_every_task_is_quarantined() {
+        for (tasks, quarantined, fails) in [(8, 8, true), (8, 7, false), (0, 0, false)] {
+            let report = json!({
+                "bytes": 1, "tasks": tasks, "documents_created": 0, "documents_updated": 0, "documents_unchanged": 0, "events_created": 0,
+                "quarantined": quarantined, "import_id": "i", "fields": {}, "warnings": [], "quarantined_tasks": [],
+            });
+            let checked = check_imported(&serde_json::from_value(report).unwrap());
+            let text = match checked {
+                Err(CliError::Refused(text)) => Some(text),
+                _ => None,
+            };
+            assert_eq!(text.is_some(), fails, "{tasks} {quarantined}");
+            assert!(text.is_none_or(|text| text.contains("all 8 tasks")));
+        }
+    }
+
+    #[test]
+    fn a_retried_import_no_longer_asks_for_repair() {
+        let report = |quarantined: u64| -> Report {
+            serde_json::from_value(json!({
+                "bytes": 1000, "tasks": 41 + quarantined, "documents_created": 40, "documents_updated": 0, "documents_unchanged": 0,
+                "events_created": 0, "quarantined": quarantined, "import_id": "i", "fields": {}, "warnings": [], "quarantined_tasks": [],
+            }))
+            .unwrap()
+        };
+        assert!(render(&report(1), None).contains("aprendiz imports quarantine i --tasks FILE"));
+        let retried = render(&report(1), Some("j"));
+        assert!(retried.contains("retried by import j: aprendiz imports show j") && !retried.contains("to repair"), "{retried}");
+        let explained = render(&report(0), None);
+        assert!(explained.contains("41 valid tasks are about 40 documents: tasks with the same id"), "{explained}");
+    }
+
+    #[test]
+    fn a_report_names_source_splits_and_a_dry_run() {
+        let report = json!({
+            "bytes": 1000, "tasks": 3, "documents_created": 3, "documents_updated": 0, "documents_unchanged": 0, "events_created": 0,
+            "quarantined": 0, "import_id": "i", "fields": {}, "warnings": [], "quarantined_tasks": [], "source": "second", "dry_run": true,
+            "splits": { "train": 2, "excluded": 1 },
+        });
+        let text = render(&serde_json::from_value(report).unwrap(), None);
+        assert!(text.starts_with("dry run, nothing was imported: 3 tasks (1000 B) from second: 3 documents created"), "{text}");
+        assert!(text.contains("splits: 2 train, 0 validation, 0 test, 1 excluded"), "{text}");
+        // its import does not exist: nothing can be repaired
+        let report = json!({
+            "bytes": 1, "tasks": 2, "documents_created": 0, "documents_updated": 0, "documents_unchanged": 0, "events_created": 0,
+            "quarantined": 2, "import_id": "i", "fields": {}, "warnings": [], "quarantined_tasks": [], "dry_run": true,
+        });
+        let checked = check_imported(&serde_json::from_value(report).unwrap());
+        assert!(
+            matches!(&checked, Err(CliError::Refused(text)) if text.starts_with("nothing would be imported: all 2 tasks")),
+            "{checked:?}"
+        );
     }
 
     #[test]

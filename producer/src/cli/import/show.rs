@@ -5,35 +5,44 @@ use serde_json::Value;
 
 use super::cell::cell;
 use super::follow::follow;
-use super::report::print_report;
+use super::report::{finish_import, print_report};
+use crate::cli::arguments::{IdArg, IdKind};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::terminal::{Output, human_bytes};
+use crate::cli::terminal::{Output, format_time_value, human_bytes, print_message};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  aprendiz imports show @latest\n  aprendiz imports show 68ecd237a2dc -o json")]
 pub(crate) struct ShowArgs {
     /// Import ID
-    id: String,
+    id: IdArg,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  aprendiz imports watch @latest")]
 pub(crate) struct WatchArgs {
     /// Import ID
-    id: String,
+    id: IdArg,
 }
 
 /// Shows the report of a completed import, else its state.
 pub(super) async fn run(client: &Client, args: &ShowArgs, output: Output) -> Result<(), CliError> {
-    let import = client.get(&["v1", "imports", &args.id]).await?;
+    let import = client.get(&["v1", "imports", &args.id.resolve(client, IdKind::Import).await?.to_string()]).await?;
     match (&import["report"], output) {
-        (report @ Value::Object(_), Output::Text) => print_report(report, output),
+        (report @ Value::Object(_), Output::Text | Output::Wide) => {
+            print_report(report, import["retried_by"].as_str(), output)?;
+            if import["reverted_at"].is_string() {
+                print_message(&format!("this import was reverted at {}", format_time_value(&import["reverted_at"])));
+            }
+            Ok(())
+        }
         _ => Ok(output.print(&import, || render(&import))?),
     }
 }
 
 pub(super) async fn watch(client: &Client, args: &WatchArgs, output: Output) -> Result<(), CliError> {
-    let import = client.get(&["v1", "imports", &args.id]).await?;
-    print_report(&follow(client, &import).await?, output)
+    let import = client.get(&["v1", "imports", &args.id.resolve(client, IdKind::Import).await?.to_string()]).await?;
+    finish_import(&follow(client, &import).await?, output)
 }
 
 fn render(import: &Value) -> String {

@@ -3,8 +3,8 @@
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
+use crate::cli::arguments::{IdArg, IdKind, WaitArgs};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::run::created::print_created_run;
@@ -14,14 +14,14 @@ use crate::cli::terminal::Output;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  aprendiz run clone ID --set params.l2=0.1 --watch      same data, different parameter
+  aprendiz run clone ID --set params.l2=0.1 --wait       same data, different parameter
   aprendiz run clone ID --fresh-data                     same spec, current annotations
   aprendiz run clone ID --set priority=10 --set data.min_support=5 --set seed=null
 
 KEY is a path in the spec. VALUE is JSON or plain text; null resets the key to its default.")]
 pub(crate) struct CloneArgs {
     /// ID of the run to copy
-    id: Uuid,
+    id: IdArg,
     /// Change a key of the spec. Can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_change)]
     changes: Vec<(Vec<String>, Value)>,
@@ -31,19 +31,19 @@ pub(crate) struct CloneArgs {
     /// Idempotency key: repeating the request with the same key returns the same run
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// Watch the run until it completes, then show its metrics
-    #[arg(long)]
-    watch: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 pub(crate) async fn run(client: &Client, args: CloneArgs, output: Output) -> Result<(), CliError> {
+    let id = args.id.resolve(client, IdKind::Run).await?;
     let body = body(args.changes, args.fresh_data)?;
-    let mut request = client.request(Method::POST, &["v1", "training-runs", &args.id.to_string(), "clone"]).json(&body);
+    let mut request = client.request(Method::POST, &["v1", "training-runs", &id.to_string(), "clone"]).json(&body);
     if let Some(key) = args.idempotency_key {
         request = request.header("idempotency-key", key);
     }
     let run: Value = client.json(request).await?;
-    print_created_run(client, &run, args.watch, output).await
+    print_created_run(client, &run, args.wait, output).await
 }
 
 fn parse_change(text: &str) -> Result<(Vec<String>, Value), String> {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     fn parse_body(line: &[&str]) -> Result<Value, CliError> {
-        let id = Uuid::nil().to_string();
+        let id = uuid::Uuid::nil().to_string();
         let args = Line::try_parse_from([&["clone", id.as_str()], line].concat()).unwrap().args;
         body(args.changes, args.fresh_data)
     }

@@ -4,69 +4,82 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::cli::arguments::WaitArgs;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::run::created::print_created_run;
+use crate::cli::run::kinds::{kind_values, print_params};
+use crate::cli::run::preview::{name_projects, print_preview};
 use crate::cli::terminal::Output;
+use crate::cli::time_argument::{DelayArgument, TimeArgument};
 
 /// Arguments of `aprendiz run create`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  aprendiz run create --model contracts --watch
+  aprendiz run create --model contracts --wait
+  aprendiz run create --model contracts --dry-run
+  aprendiz run create --kind sentence-transformer --help-params
   aprendiz run create --model contracts --fields contract_type,governing_law --min-support 5
   aprendiz run create --model contracts --documents ids.txt --param l2=0.3 --param epochs=50
-  aprendiz run create --model contracts-encoder --kind sentence-transformer --param epochs=2 --watch
+  aprendiz run create --model contracts-encoder --kind sentence-transformer --param epochs=2 --wait
   aprendiz run create --spec spec.json --idempotency-key nightly-2026-11-21
 
 A spec file is the JSON body of POST /v1/training-runs; see /openapi.json for all keys. Flags override the file.")]
 pub(crate) struct CreateArgs {
     /// Model name to publish the trained version under
-    #[arg(long, required_unless_present = "spec")]
+    #[arg(long, required_unless_present_any = ["spec", "help_params"])]
     model: Option<String>,
-    /// Run kind: `linear`, `sentence-transformer`, or `evaluate` to score the stored predictions (default: linear)
-    #[arg(long)]
+    /// Run kind; `evaluate` scores the stored predictions [default: linear]
+    #[arg(long, value_parser = kind_values())]
     kind: Option<String>,
+    /// Show the parameters of the kind with their defaults, and create nothing
+    #[arg(long)]
+    help_params: bool,
     /// Base model of a sentence transformer: a Hugging Face name, models:/NAME/NUMBER, s3://BUCKET/PREFIX, or a directory on the
-    /// worker (default: all-MiniLM-L6-v2)
+    /// worker [default: all-MiniLM-L6-v2]
     #[arg(long, value_name = "NAME")]
     base_model: Option<String>,
-    /// Fields to train, comma-separated (default: all categorical fields)
+    /// Fields to train, comma-separated [default: all categorical fields]
     #[arg(long, value_delimiter = ',', value_name = "FIELD")]
     fields: Vec<String>,
-    /// Documents to train on: comma-separated IDs, or a file with one ID per line (default: all)
+    /// Documents to train on: comma-separated IDs, or a file with one ID per line [default: all]
     #[arg(long, value_name = "FILE|IDS")]
     documents: Option<String>,
-    /// Filter documents by project (default: all)
+    /// Filter documents by source [default: all]
+    #[arg(long)]
+    source: Option<String>,
+    /// Filter documents by project [default: all]
     #[arg(long)]
     project: Option<String>,
-    /// Use the annotations as of this time, such as 2026-11-01T00:00:00Z (default: now)
+    /// Use the annotations as of TIME: a time such as 2026-11-01T00:00:00Z, or an age such as 1h [default: now]
     #[arg(long, value_name = "TIME")]
-    as_of: Option<String>,
-    /// Exclude labels with fewer than N examples (default: 2)
+    as_of: Option<TimeArgument>,
+    /// Exclude labels with fewer than N examples [default: 2]
     #[arg(long, value_name = "N")]
     min_support: Option<u32>,
-    /// Target accuracy of predictions at or above the confidence threshold (default: 0.95)
+    /// Target accuracy of predictions at or above the confidence threshold [default: 0.95]
     #[arg(long, value_name = "RATIO")]
     target_accuracy: Option<f64>,
-    /// Random seed (default: 42)
+    /// Random seed [default: 42]
     #[arg(long)]
     seed: Option<u64>,
-    /// Priority from -100 to 100; higher priorities run first (default: 0)
+    /// Priority from -100 to 100; higher priorities run first [default: 0]
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
-    /// Do not start before this time (default: start as soon as possible)
+    /// Do not start before TIME: a delay such as 10m, or a time such as 2026-11-21T22:00:00Z [default: start as soon as possible]
     #[arg(long, value_name = "TIME")]
-    run_after: Option<String>,
-    /// Maximum number of attempts (default: 3)
+    run_after: Option<DelayArgument>,
+    /// Maximum number of attempts [default: 3]
     #[arg(long, value_name = "N")]
     max_attempts: Option<i32>,
-    /// Training parameter; the value is JSON or plain text. Can be repeated
+    /// Training parameter; the value is JSON or plain text. Can be repeated; `--help-params` lists them
     #[arg(long = "param", value_name = "KEY=VALUE", value_parser = parse_param)]
     params: Vec<(String, Value)>,
     /// JSON file with the complete spec; `-` for standard input
@@ -75,21 +88,31 @@ pub(crate) struct CreateArgs {
     /// Idempotency key: repeating the request with the same key returns the same run
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// Watch the run until it completes, then show its metrics
-    #[arg(long)]
-    watch: bool,
+    /// Show examples, labels and warnings, and do not create the run
+    #[arg(long, conflicts_with_all = ["wait", "idempotency_key"])]
+    dry_run: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 pub(crate) async fn run(client: &Client, args: CreateArgs, output: Output) -> Result<(), CliError> {
-    let follow = args.watch;
+    if args.help_params {
+        return print_params(args.kind.as_deref(), output);
+    }
+    let wait = args.wait;
     let key = args.idempotency_key.clone();
+    let dry_run = args.dry_run;
     let spec = build_spec(args)?;
+    if dry_run {
+        return print_preview(client, &spec, output).await;
+    }
     let mut request = client.request(Method::POST, &["v1", "training-runs"]).json(&spec);
     if let Some(key) = key {
         request = request.header("idempotency-key", key);
     }
     let run: Value = client.json(request).await?;
-    print_created_run(client, &run, follow, output).await
+    name_projects(client, &spec).await;
+    print_created_run(client, &run, wait, output).await
 }
 
 pub(crate) fn parse_param(text: &str) -> Result<(String, Value), String> {
@@ -99,6 +122,9 @@ pub(crate) fn parse_param(text: &str) -> Result<(String, Value), String> {
 }
 
 fn build_spec(args: CreateArgs) -> Result<Value, CliError> {
+    let now = Utc::now();
+    // microseconds, the precision of the database
+    let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
     let mut spec = match &args.spec {
         Some(path) => object(read_json(path)?, "the spec")?,
         None => Map::new(),
@@ -107,10 +133,11 @@ fn build_spec(args: CreateArgs) -> Result<Value, CliError> {
     let mut params = object(spec.remove("params").unwrap_or_else(|| json!({})), "`params` of the spec")?;
     let mut filter = object(data.remove("filter").unwrap_or_else(|| json!({})), "`data.filter` of the spec")?;
     params.extend(args.params);
+    set(&mut filter, "source", args.source);
     set(&mut filter, "project", args.project);
     set(&mut data, "fields", (!args.fields.is_empty()).then_some(args.fields));
     set(&mut data, "documents", args.documents.as_deref().map(parse_documents).transpose()?);
-    set(&mut data, "as_of", args.as_of);
+    set(&mut data, "as_of", args.as_of.map(|as_of| time(as_of.resolve(now))));
     set(&mut data, "min_support", args.min_support);
     set(&mut data, "filter", (!filter.is_empty()).then_some(filter));
     set(&mut spec, "model", args.model);
@@ -119,7 +146,7 @@ fn build_spec(args: CreateArgs) -> Result<Value, CliError> {
     set(&mut spec, "target_accuracy", args.target_accuracy);
     set(&mut spec, "seed", args.seed);
     set(&mut spec, "priority", args.priority);
-    set(&mut spec, "run_after", args.run_after);
+    set(&mut spec, "run_after", args.run_after.map(|delay| time(delay.resolve(now))));
     set(&mut spec, "max_attempts", args.max_attempts);
     set(&mut spec, "data", (!data.is_empty()).then_some(data));
     set(&mut spec, "params", (!params.is_empty()).then_some(params));
@@ -151,7 +178,7 @@ fn read_json(path: &Path) -> Result<Value, CliError> {
 }
 
 /// Parses document IDs from the argument, or from the file that it names.
-fn parse_documents(argument: &str) -> Result<Vec<String>, CliError> {
+pub(crate) fn parse_documents(argument: &str) -> Result<Vec<String>, CliError> {
     let is_list = argument.split(',').all(|id| id.trim().parse::<Uuid>().is_ok());
     let text = if is_list {
         argument.to_owned()
@@ -191,6 +218,26 @@ mod tests {
             "model": "m", "priority": -5, "params": { "l2": 0.3, "x": "y" }, "data": { "fields": ["a", "b"], "filter": { "project": "7" } }
         });
         assert_eq!(spec, expected);
+    }
+
+    #[test]
+    fn times_are_sent_as_absolute_times_and_errors_name_the_flag() {
+        let spec = parse_spec(&["--model", "m", "--as-of", "2026-11-01", "--run-after", "2030-01-02 03:04"]);
+        assert_eq!(
+            (&spec["data"]["as_of"], &spec["run_after"]),
+            (&json!("2026-11-01T00:00:00.000000Z"), &json!("2030-01-02T03:04:00.000000Z"))
+        );
+        let delayed = parse_spec(&["--model", "m", "--run-after", "10m"]);
+        let at: DateTime<Utc> = delayed["run_after"].as_str().unwrap().parse().unwrap();
+        assert!(at > Utc::now(), "{at}");
+        for (flag, value, expected) in [
+            ("--as-of", "yesterday", "expected an age such as 90s"),
+            ("--run-after", "soon", "expected a delay such as 90s"),
+            ("--kind", "bert", "linear, sentence-transformer, evaluate"),
+        ] {
+            let error = Line::try_parse_from(["create", "--model", "m", flag, value]).err().unwrap().to_string();
+            assert!(error.contains(value) && error.contains(flag) && error.contains(expected), "{error}");
+        }
     }
 
     #[test]

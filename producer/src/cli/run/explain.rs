@@ -7,12 +7,21 @@ use crate::cli::error::CliError;
 use crate::cli::http::{Client, decode};
 use crate::cli::terminal::Output;
 
+/// An explanation of the server.
 #[derive(Debug, Deserialize)]
-struct Explanation {
-    status: String,
-    summary: String,
+pub(super) struct Explanation {
+    pub(super) status: String,
+    pub(super) summary: String,
     facts: Vec<String>,
-    next_steps: Vec<String>,
+    pub(super) next_steps: Vec<String>,
+}
+
+impl Explanation {
+    /// Status and reason. A reason that begins with the status is not preceded by it.
+    pub(super) fn first_line(&self) -> String {
+        let Self { status, summary, .. } = self;
+        if summary.starts_with(status.as_str()) { summary.clone() } else { format!("{status}: {summary}") }
+    }
 }
 
 pub(crate) async fn run(client: &Client, id: Uuid, output: Output) -> Result<(), CliError> {
@@ -23,7 +32,7 @@ pub(crate) async fn run(client: &Client, id: Uuid, output: Output) -> Result<(),
 }
 
 fn render(explanation: &Explanation) -> String {
-    let mut lines = vec![format!("{}: {}", explanation.status, explanation.summary)];
+    let mut lines = vec![explanation.first_line()];
     for (title, sentences) in [("facts", &explanation.facts), ("next steps", &explanation.next_steps)] {
         if !sentences.is_empty() {
             lines.push(format!("\n{title}"));
@@ -46,5 +55,7 @@ mod tests {
             next_steps: vec!["start a worker".to_owned()],
         };
         assert_eq!(render(&explanation), "queued: no worker is alive\n\nnext steps\n  - start a worker");
+        let failed = Explanation { status: "failed".to_owned(), summary: "failed: no trainable field".to_owned(), ..explanation };
+        assert_eq!(failed.first_line(), "failed: no trainable field");
     }
 }

@@ -12,7 +12,8 @@ use crate::cli::http::Client;
 use crate::cli::run::metric_warnings::metric_warnings;
 use crate::cli::run::metrics_table::{Metric, metrics_table};
 use crate::cli::run::view::RunView;
-use crate::cli::terminal::{Output, format_time, table};
+use crate::cli::tags::format_tags;
+use crate::cli::terminal::{Output, format_time, table, time_cell};
 
 #[derive(Debug, Deserialize)]
 struct Attempt {
@@ -45,21 +46,23 @@ pub(crate) async fn run(client: &Client, id: Uuid, output: Output) -> Result<(),
 }
 
 fn render(run: &RunView, attempts: &[Attempt], metrics: &[Metric]) -> String {
-    let documents = run.chosen_documents.map_or("all".to_owned(), |count| format!("{count} selected"));
     let mut facts = vec![
         ("run", run.id.to_string()),
         ("status", run.outcome()),
         ("kind", run.kind_label()),
         ("model", run.model.clone()),
-        ("documents", documents),
+        ("documents", run.selection()),
         ("priority", run.priority.to_string()),
         ("attempts", format!("{} of {}", run.attempts_used, run.max_attempts)),
         ("created", format!("{} by {}", format_time(run.created_at), run.created_by)),
     ];
     facts.extend(run.parent_run_id.map(|id| ("child of", id.to_string())));
     facts.extend(run.dataset_id.map(|id| ("dataset", id.to_string())));
+    facts.extend(format_tags(&run.tags).map(|tags| ("tags", tags)));
+    facts.extend(run.note.clone().map(|note| ("note", note.replace('\n', "\n           "))));
     facts.extend(run.duration().map(|duration| ("duration", duration)));
-    let mut text: String = metric_warnings(metrics).iter().map(|warning| format!("warning: {warning}\n")).collect();
+    let mut text: String =
+        with_metric_warnings(&run.warnings, metric_warnings(metrics)).iter().map(|warning| format!("warning: {warning}\n")).collect();
     for (name, value) in facts {
         let _ = writeln!(text, "{name:<10} {value}");
     }
@@ -75,6 +78,19 @@ fn render(run: &RunView, attempts: &[Attempt], metrics: &[Metric]) -> String {
     text
 }
 
+/// The warnings of the server, and those that follow from the metrics and are not among them: versions of older releases have fewer.
+fn with_metric_warnings(recorded: &[String], derived: Vec<String>) -> Vec<String> {
+    const UNMEASURED: &str = "nothing was measured:";
+    let known = |warning: &String| {
+        recorded
+            .iter()
+            .any(|other| other.starts_with(warning.as_str()) || (other.starts_with(UNMEASURED) && warning.starts_with(UNMEASURED)))
+    };
+    let new: Vec<String> = derived.into_iter().filter(|warning| !known(warning)).collect();
+    let (first, rest): (Vec<String>, Vec<String>) = new.into_iter().partition(|warning| warning.starts_with(UNMEASURED));
+    first.into_iter().chain(recorded.iter().cloned()).chain(rest).collect()
+}
+
 fn attempt_row(attempt: &Attempt) -> Vec<String> {
     let seconds = attempt.finished_at.map(|end| format!("{:.1}", (end - attempt.started_at).num_milliseconds() as f64 / 1000.0));
     let error = match (&attempt.error_code, &attempt.error_text) {
@@ -86,8 +102,27 @@ fn attempt_row(attempt: &Attempt) -> Vec<String> {
         attempt.number.to_string(),
         attempt.status.clone(),
         attempt.host.clone(),
-        format_time(attempt.started_at),
+        time_cell(attempt.started_at),
         seconds.unwrap_or_default(),
         error,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_shown_once_and_the_most_important_one_first() {
+        let recorded = ["law: 8 of 18 test examples have a label that train does not have, so …".to_owned()];
+        let derived = vec![
+            "law: 8 of 18 test examples have a label that train does not have".to_owned(),
+            "law: 6 of 18 test examples are near-duplicates of another one".to_owned(),
+            "nothing was measured: …".to_owned(),
+        ];
+        let shown = with_metric_warnings(&recorded, derived.clone());
+        assert_eq!(shown, ["nothing was measured: …", recorded[0].as_str(), derived[1].as_str()]);
+        let unmeasured = ["nothing was measured: the test split is empty".to_owned()];
+        assert_eq!(with_metric_warnings(&unmeasured, derived)[..1], unmeasured);
+    }
 }

@@ -17,6 +17,10 @@ pub(super) fn metric_warnings(metrics: &[Metric]) -> Vec<String> {
                 .to_owned(),
         );
     }
+    let overall = |name: &str| test.iter().find(|metric| metric.field.is_none() && metric.name == name).and_then(|metric| metric.value);
+    if let Some((trained, base)) = overall("average_precision").zip(overall("base_average_precision")).filter(|(own, base)| own < base) {
+        warnings.push(format!("training made the encoder worse: average precision on the test split {trained:.4}, base model {base:.4}"));
+    }
     let copies = test.iter().find(|metric| metric.field.is_none() && metric.name == "pair_copies").and_then(|metric| metric.value);
     if let Some(copies) = copies.filter(|copies| *copies > 0.0) {
         warnings.push(format!("{copies:.0} more test pairs differ from others only in near-duplicates, and were left out"));
@@ -52,6 +56,7 @@ mod tests {
             name: name.to_owned(),
             value: Some(value),
             step: 0,
+            details: serde_json::Value::Null,
         }
     }
 
@@ -60,6 +65,18 @@ mod tests {
         let warnings = metric_warnings(&[metric(None, "n", 0.0), metric(Some("law"), "n", 0.0), metric(Some("law"), "examples", 0.0)]);
         assert!(warnings.len() == 1 && warnings[0].starts_with("nothing was measured: the test split"), "{warnings:?}");
         assert!(metric_warnings(&[]).is_empty());
+    }
+
+    #[test]
+    fn an_encoder_below_its_base_model_is_reported() {
+        let metrics = |trained| {
+            [metric(None, "pairs", 9.0), metric(None, "average_precision", trained), metric(None, "base_average_precision", 0.823)]
+        };
+        assert_eq!(
+            metric_warnings(&metrics(0.816)),
+            ["training made the encoder worse: average precision on the test split 0.8160, base model 0.8230"]
+        );
+        assert!(metric_warnings(&metrics(0.83)).is_empty());
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use aprendiz_evaluation::TargetRow;
 use serde::Deserialize;
+use serde_json::Value;
 
+use crate::cli::target_table::{FieldTargets, Target, target_table};
 use crate::cli::terminal::table;
 
 /// Splits in order of preference: unseen data first.
@@ -34,6 +37,8 @@ pub(crate) struct Metric {
     pub(super) name: String,
     pub(super) value: Option<f64>,
     pub(super) step: i64,
+    #[serde(default)]
+    pub(super) details: Value,
 }
 
 /// The metrics of the newest attempt on its preferred split, or `None` if there are no final metrics.
@@ -42,6 +47,10 @@ pub(crate) fn metrics_table(metrics: &[Metric]) -> Option<String> {
     let is_shown =
         |metric: &&Metric| metric.attempt_number == attempt && metric.step == 0 && COLUMNS.iter().any(|(name, ..)| *name == metric.name);
     let split = SPLITS.into_iter().find(|split| metrics.iter().filter(is_shown).any(|metric| metric.split == *split))?;
+    let targets = field_targets(metrics, attempt);
+    let is_unreachable = |fields: &FieldTargets, own: f64| fields.targets.iter().any(|row| row.target == own && row.threshold.is_none());
+    let unreachable: Vec<&str> =
+        targets.iter().filter(|(fields, own)| is_unreachable(fields, *own)).map(|(fields, _)| fields.field.as_str()).collect();
     // the row of all fields comes last
     let mut fields: BTreeMap<(bool, &str), BTreeMap<&str, Option<f64>>> = BTreeMap::new();
     for metric in metrics.iter().filter(is_shown).filter(|metric| metric.split == split) {
@@ -54,6 +63,8 @@ pub(crate) fn metrics_table(metrics: &[Metric]) -> Option<String> {
         .map(|((_, field), row)| {
             let cells = columns.iter().map(|(name, _, is_ratio)| match row.get(name) {
                 None => String::new(),
+                // the table of targets below names the reason
+                Some(_) if unreachable.contains(&field) && matches!(*name, "coverage" | "selective_accuracy") => "unreachable".to_owned(),
                 Some(None) => "undefined".to_owned(),
                 Some(Some(value)) if *is_ratio => format!("{value:.3}"),
                 Some(Some(value)) => format!("{value:.0}"),
@@ -63,7 +74,39 @@ pub(crate) fn metrics_table(metrics: &[Metric]) -> Option<String> {
         .collect();
     let right: Vec<&str> = columns.iter().map(|(_, header, _)| *header).collect();
     let header: Vec<&str> = std::iter::once("field").chain(right.iter().copied()).collect();
-    Some(format!("metrics on {}\n{}", describe_split(split), table(&header, &right, &rows)))
+    let mut text = format!("metrics on {}\n{}", describe_split(split), table(&header, &right, &rows));
+    if !targets.is_empty() {
+        let explained = |field: &str, target: f64| targets.iter().any(|own| own.0.field == field && own.1 == target);
+        let fields: Vec<FieldTargets> =
+            targets.iter().map(|(field, _)| FieldTargets { field: field.field.clone(), targets: field.targets.clone() }).collect();
+        text.push('\n');
+        text.push_str(&target_table(&fields, explained));
+    }
+    Some(text)
+}
+
+/// Coverage by target of each field of an attempt, and the target of the run.
+fn field_targets(metrics: &[Metric], attempt: i32) -> Vec<(FieldTargets, f64)> {
+    #[derive(Deserialize)]
+    struct Details {
+        target: f64,
+        rows: Vec<TargetRow>,
+    }
+    let rows = metrics.iter().filter(|metric| metric.attempt_number == attempt && metric.name == "coverage_by_target");
+    let fields = rows.filter_map(|metric| {
+        let Details { target, rows } = Details::deserialize(&metric.details).ok()?;
+        let describe = |row: &TargetRow| Target {
+            target: row.target,
+            threshold: row.threshold.value(),
+            coverage: Some(row.coverage),
+            lower_bound: None,
+            reason: row.obstacle(),
+        };
+        Some((FieldTargets { field: metric.field.clone()?, targets: rows.iter().map(describe).collect() }, target))
+    });
+    let mut fields: Vec<(FieldTargets, f64)> = fields.collect();
+    fields.sort_by(|a, b| a.0.field.cmp(&b.0.field));
+    fields
 }
 
 fn describe_split(split: &str) -> &str {
@@ -80,7 +123,15 @@ mod tests {
     use super::*;
 
     fn metric(split: &str, field: Option<&str>, name: &str, value: Option<f64>) -> Metric {
-        Metric { attempt_number: 1, split: split.to_owned(), field: field.map(str::to_owned), name: name.to_owned(), value, step: 0 }
+        Metric {
+            attempt_number: 1,
+            split: split.to_owned(),
+            field: field.map(str::to_owned),
+            name: name.to_owned(),
+            value,
+            step: 0,
+            details: Value::Null,
+        }
     }
 
     #[test]
@@ -98,6 +149,26 @@ mod tests {
         assert!(lines[2].starts_with("law") && lines[2].contains("12") && lines[2].contains("0.500"), "{text}");
         assert!(lines[3].starts_with("type") && lines[3].contains("undefined"), "{text}");
         assert!(lines[4].starts_with("(all fields)") && lines[4].contains("0.750"), "{text}");
+    }
+
+    #[test]
+    fn an_unreachable_target_is_named_with_its_reason() {
+        let rows = serde_json::json!([
+            { "target": 0.95, "coverage": 0.0, "status": "target_unreachable", "needed": 59, "n": 40, "obstacles": [], "more_examples": 19 },
+            { "target": 0.9, "coverage": 1.0, "status": "reached", "threshold": 0.4, "answered": 40, "correct": 40, "n": 40, "lower_bound": 0.93 },
+        ]);
+        let mut targets = metric("train", Some("law"), "coverage_by_target", Some(0.0));
+        targets.details = serde_json::json!({ "target": 0.95, "rows": rows });
+        let metrics = [
+            metric("test", Some("law"), "accuracy", Some(0.5)),
+            metric("test", Some("law"), "coverage", Some(0.0)),
+            metric("test", Some("law"), "selective_accuracy", None),
+            targets,
+        ];
+        let text = metrics_table(&metrics).unwrap();
+        assert!(text.contains("unreachable") && !text.contains("undefined"), "{text}");
+        assert!(text.contains("law at 0.95: not reached: 40 reviewed examples, 59 without an error would do"), "{text}");
+        assert!(text.contains("100.0 %"), "{text}");
     }
 
     #[test]

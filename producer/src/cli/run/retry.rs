@@ -9,11 +9,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::cli::arguments::{IdArg, IdKind, WaitArgs};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::run::created::print_created_run;
+use crate::cli::run::kinds::kind_values;
 use crate::cli::run::view::RunView;
-use crate::cli::terminal::{Output, confirm, print_message, print_text};
+use crate::cli::run::watch::wait_until_ended;
+use crate::cli::terminal::{Output, confirm, print_message, print_note, print_text};
 use crate::cli::time_argument::TimeArgument;
 
 /// Runs retried by one request: the maximum of the API.
@@ -23,7 +26,8 @@ const BATCH_SIZE: i64 = 1_000;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  aprendiz run retry ID --watch
+  aprendiz run retry ID --wait
+  aprendiz run retry @latest
   aprendiz run retry ID ID ID
   aprendiz run retry --status failed --since 1h                        all runs that failed within the last hour
   aprendiz run retry --status failed --code object_store --dry-run     count matching runs
@@ -33,7 +37,7 @@ Every retried run gets its full number of attempts. On a terminal, retrying more
 pub(crate) struct RetryArgs {
     /// Run IDs
     #[arg(value_name = "ID", required_unless_present = "status")]
-    ids: Vec<Uuid>,
+    ids: Vec<IdArg>,
     /// Retry all runs with this status: failed or cancelled
     #[arg(long, conflicts_with = "ids", value_parser = ["failed", "cancelled"])]
     status: Option<String>,
@@ -44,7 +48,7 @@ pub(crate) struct RetryArgs {
     #[arg(long, requires = "status")]
     model: Option<String>,
     /// Filter by kind
-    #[arg(long, requires = "status")]
+    #[arg(long, requires = "status", value_parser = kind_values())]
     kind: Option<String>,
     /// Filter by end time: at or after TIME (a duration such as 15m or 2d, or a timestamp)
     #[arg(long, value_name = "TIME", requires = "status")]
@@ -58,9 +62,8 @@ pub(crate) struct RetryArgs {
     /// Skip the confirmation prompt
     #[arg(long, requires = "status")]
     yes: bool,
-    /// Watch the run until it completes; requires exactly one ID
-    #[arg(long, conflicts_with = "status")]
-    watch: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 #[derive(Debug, Deserialize)]
@@ -75,11 +78,10 @@ pub(crate) async fn run(client: &Client, args: &RetryArgs, output: Output) -> Re
     match (&args.status, args.ids.as_slice()) {
         (Some(status), _) => retry_by_filter(client, args, status, output).await,
         (None, [id]) => {
-            let run = retry_one(client, *id).await?;
-            print_created_run(client, &run, args.watch, output).await
+            let run = retry_one(client, id.resolve(client, IdKind::Run).await?).await?;
+            print_created_run(client, &run, args.wait, output).await
         }
-        (None, _) if args.watch => Err(CliError::Usage("--watch requires exactly one run ID".to_owned())),
-        (None, ids) => retry_by_ids(client, ids, output).await,
+        (None, ids) => retry_by_ids(client, ids, args.wait, output).await,
     }
 }
 
@@ -88,11 +90,15 @@ async fn retry_one(client: &Client, id: Uuid) -> Result<Value, CliError> {
 }
 
 /// Continues after a rejected run, so that one run in another state does not block the others. The command still fails.
-async fn retry_by_ids(client: &Client, ids: &[Uuid], output: Output) -> Result<(), CliError> {
+async fn retry_by_ids(client: &Client, ids: &[IdArg], wait: WaitArgs, output: Output) -> Result<(), CliError> {
     let mut runs = Vec::new();
     let mut rejected = 0;
+    let mut resolved = Vec::with_capacity(ids.len());
     for id in ids {
-        match retry_one(client, *id).await {
+        resolved.push(id.resolve(client, IdKind::Run).await?);
+    }
+    for id in resolved {
+        match retry_one(client, id).await {
             Ok(run) => runs.push(run),
             Err(CliError::Refused(text)) => {
                 print_message(&text);
@@ -103,6 +109,9 @@ async fn retry_by_ids(client: &Client, ids: &[Uuid], output: Output) -> Result<(
     }
     let views: Vec<RunView> = runs.iter().map(RunView::parse).collect::<Result<_, _>>()?;
     output.print(&runs, || views.iter().map(|view| format!("run {} is {}", view.id, view.status)).collect::<Vec<_>>().join("\n"))?;
+    if wait.wait {
+        wait_for_all(client, &views.iter().map(|view| view.id).collect::<Vec<_>>(), output).await?;
+    }
     if rejected == 0 { Ok(()) } else { Err(CliError::Refused(format!("{rejected} of {} runs were not retried", ids.len()))) }
 }
 
@@ -131,20 +140,33 @@ async fn retry_by_filter(client: &Client, args: &RetryArgs, status: &str, output
             if is_done {
                 break;
             }
-            if output == Output::Text {
-                print_message(&format!("{} requeued so far", count_runs(retried.len() as i64)));
-            }
+            print_note(&format!("{} requeued so far", count_runs(retried.len() as i64)));
         }
     }
-    if output == Output::Text {
+    if output.is_text() {
         for id in &retried {
             print_text(&id.to_string())?;
         }
-        print_message(&format!("{} requeued", count_runs(retried.len() as i64)));
+    } else {
+        output.print(&json!({ "matched": preview.matched, "retried": retried }), String::new)?;
+    }
+    print_note(&format!("{} requeued", count_runs(retried.len() as i64)));
+    if args.wait.wait { wait_for_all(client, &retried, output).await } else { Ok(()) }
+}
+
+/// Waits for runs, one after the other. A run that does not succeed is an error.
+async fn wait_for_all(client: &Client, ids: &[Uuid], output: Output) -> Result<(), CliError> {
+    let mut failed = 0;
+    for id in ids {
+        let view = RunView::parse(&wait_until_ended(client, *id, output).await?)?;
+        print_note(&format!("run {id} {}", view.outcome()));
+        failed += usize::from(view.status != "succeeded");
+    }
+    if failed == 0 {
         return Ok(());
     }
-    output.print(&json!({ "matched": preview.matched, "retried": retried }), String::new)?;
-    Ok(())
+    print_message(&format!("{failed} of {} did not succeed", count_runs(ids.len() as i64)));
+    Err(CliError::RunEnded)
 }
 
 async fn request_retry(client: &Client, body: &Value) -> Result<RetryResponse, CliError> {
@@ -188,7 +210,7 @@ mod tests {
         assert!(parsed(&[&id, "--status", "failed"]).is_err());
         assert!(parsed(&["--since", "1h"]).is_err(), "a filter requires a status");
         assert!(parsed(&["--status", "succeeded"]).is_err());
-        assert!(parsed(&["--status", "failed", "--watch"]).is_err());
+        assert!(parsed(&["--status", "failed", "--watch"]).unwrap().wait.wait);
     }
 
     #[test]

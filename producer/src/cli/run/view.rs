@@ -25,8 +25,17 @@ pub(crate) struct RunView {
     pub(crate) error_code: Option<String>,
     pub(crate) error_text: Option<String>,
     pub(crate) created_by: String,
+    #[serde(default)]
+    pub(crate) tags: Value,
+    #[serde(default)]
+    pub(crate) note: Option<String>,
     pub(crate) parent_run_id: Option<Uuid>,
     pub(crate) model_version: Option<i32>,
+    /// Warnings about the published version; a server of an older version has none.
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
+    #[serde(default)]
+    pub(crate) spec: Value,
     pub(crate) run_after: DateTime<Utc>,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) started_at: Option<DateTime<Utc>>,
@@ -40,6 +49,24 @@ impl RunView {
 
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self.status.as_str(), "succeeded" | "failed" | "cancelled")
+    }
+
+    /// Which documents the run selects: their number, and the filters of the spec.
+    pub(crate) fn selection(&self) -> String {
+        let data = &self.spec["data"];
+        let mut parts = vec![self.chosen_documents.map_or("all".to_owned(), |count| format!("{count} selected"))];
+        let filters = data["filter"].as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+        parts.extend(filters.map(|(key, value)| format!("{key} {}", plain(value))));
+        for (key, name) in [("fields", "fields"), ("as_of", "as of"), ("min_support", "at least")] {
+            match &data[key] {
+                Value::Null => {}
+                Value::Array(values) if values.is_empty() => {}
+                Value::Array(values) => parts.push(format!("{name} {}", values.iter().map(plain).collect::<Vec<_>>().join(", "))),
+                value if key == "min_support" => parts.push(format!("{name} {} examples per label", plain(value))),
+                value => parts.push(format!("{name} {}", plain(value))),
+            }
+        }
+        parts.join("; ")
     }
 
     /// The kind, marked if only the dataset is built.
@@ -74,5 +101,37 @@ impl RunView {
         let started = self.started_at?;
         let seconds = (self.finished_at.unwrap_or_else(Utc::now) - started).num_milliseconds() as f64 / 1000.0;
         Some(format!("{:.1} s", seconds.max(0.0)))
+    }
+}
+
+/// A JSON value without the quotes of a string.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn view(data: &Value, chosen: Option<i64>) -> RunView {
+        let run = json!({
+            "id": Uuid::nil(), "kind": "linear", "model": "m", "status": "queued", "phase": null, "priority": 0, "attempts_used": 0,
+            "max_attempts": 3, "dataset_id": null, "dataset_only": false, "chosen_documents": chosen, "error_code": null,
+            "error_text": null, "created_by": "ana", "parent_run_id": null, "model_version": null, "spec": { "data": data },
+            "run_after": "2026-11-21T08:00:00Z", "created_at": "2026-11-21T08:00:00Z", "started_at": null, "finished_at": null,
+        });
+        RunView::parse(&run).unwrap()
+    }
+
+    #[test]
+    fn the_selection_names_every_filter() {
+        assert_eq!(view(&json!({ "fields": [], "filter": { "project": null } }), None).selection(), "all");
+        let data = json!({
+            "filter": { "project": "1" }, "fields": ["law", "type"], "as_of": "2026-11-01T00:00:00Z", "min_support": 5
+        });
+        let expected = "3 selected; project 1; fields law, type; as of 2026-11-01T00:00:00Z; at least 5 examples per label";
+        assert_eq!(view(&data, Some(3)).selection(), expected);
     }
 }

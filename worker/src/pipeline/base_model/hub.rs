@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use aprendiz_encoder::{BaseModel, has_weights};
 
-use crate::blocking::run_blocking;
 use crate::config::HubConfig;
 use crate::file_access::{create_shared_folder, share};
 use crate::interruption::Interruption;
 use crate::pipeline::base_model::hub_client::{HubClient, cannot_store};
 use crate::scratch::is_older_than;
+use aprendiz_db::{BlockingDrop, run_blocking};
 
 /// Size limit of a model. Supported encoders have some hundred megabytes.
 const MAX_MODEL_BYTES: u64 = 4 << 30;
@@ -49,6 +49,7 @@ pub(super) async fn download(hub: &HubConfig, owner: &str, name: &str, folder: &
     let info = client.model_info().await?;
     let parent = folder.to_owned();
     let incoming = run_blocking(move || create_download_folder(&parent)).await.map_err(|error| cannot_store(folder, &error))?;
+    let incoming = BlockingDrop::new(incoming);
     let mut bytes = 0;
     for file in &info.files {
         bytes += client.download(&info.commit, file, &incoming.path().join(&file.path), MAX_MODEL_BYTES - bytes).await?;
@@ -57,6 +58,7 @@ pub(super) async fn download(hub: &HubConfig, owner: &str, name: &str, folder: &
     let full_name = client.model().to_owned();
     run_blocking(move || BaseModel::check(&dir, &full_name)).await?;
     let target = destination.clone();
+    let incoming = incoming.into_inner();
     run_blocking(move || install(incoming, &target)).await.map_err(|error| cannot_store(&destination, &error))?;
     Ok(Some(Downloaded { commit: info.commit, bytes }))
 }

@@ -12,12 +12,12 @@ use aprendiz_run_spec::{BaseModelName, RunKind};
 use aprendiz_runs::{AttemptId, ModelVersion, RunId, find_version, find_version_by_run};
 use serde_json::{Value, json};
 
-use crate::blocking::run_blocking;
 use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::run_log::record_log;
 use crate::retry::retry_on_outage;
 use crate::scratch::Scratch;
+use aprendiz_db::run_blocking;
 
 /// A resolved base model.
 #[derive(Debug, Clone)]

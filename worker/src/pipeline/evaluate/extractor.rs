@@ -1,25 +1,58 @@
 //! Evaluates the stored predictions of the extractor against reviewed values (run kind `evaluate`).
 
-use aprendiz_dataset::reviewed_predictions;
+use aprendiz_dataset::{DifferentPrediction, different_predictions, reviewed_predictions};
 use aprendiz_evaluation::ConfusionCounts;
 use aprendiz_run_spec::ValidatedSpec;
-use aprendiz_runs::{NewMetric, TrainingRun};
+use aprendiz_runs::{ErrorCollector, NewMetric, NewRunError, TrainingRun};
 use futures::TryStreamExt as _;
 
 use crate::deps::Deps;
 use crate::interruption::Interruption;
-use crate::pipeline::evaluate::metrics_from_rows;
+use crate::pipeline::evaluate::{add_errors, metrics_from_rows};
 use crate::pipeline::selection::resolve_selection;
 use crate::retry::retry_on_outage;
 
 const SPLIT: &str = "reviewed";
 
-/// Metrics of the stored predictions, per field and over all fields.
-pub(crate) async fn evaluate(deps: &Deps, run: &TrainingRun, spec: &ValidatedSpec) -> Result<Vec<NewMetric>, Interruption> {
-    retry_on_outage!(evaluate_once(deps, run, spec))
+/// Metrics of the stored predictions, per field and over all fields, and the wrong ones with their documents.
+pub(crate) async fn evaluate(
+    deps: &Deps,
+    run: &TrainingRun,
+    spec: &ValidatedSpec,
+) -> Result<(Vec<NewMetric>, Vec<NewRunError>), Interruption> {
+    let mut metrics = retry_on_outage!(count_once(deps, run, spec))?;
+    let found = retry_on_outage!(collect_once(deps, run, spec))?;
+    let mut errors = Vec::new();
+    metrics.push(add_errors(&mut errors, SPLIT, found));
+    Ok((metrics, errors))
 }
 
-async fn evaluate_once(deps: &Deps, run: &TrainingRun, spec: &ValidatedSpec) -> Result<Vec<NewMetric>, Interruption> {
+/// Predictions have no position: one that was stored between the two statements may be in one result only.
+async fn collect_once(deps: &Deps, run: &TrainingRun, spec: &ValidatedSpec) -> Result<ErrorCollector, Interruption> {
+    let mut conn = deps.dedicated_session("aprendiz-worker evaluate").connect().await?;
+    let selection = resolve_selection(&mut conn, run, spec).await?;
+    let mut found = ErrorCollector::default();
+    let mut different = std::pin::pin!(different_predictions(&mut conn, &selection));
+    while let Some(row) = different.try_next().await? {
+        if row.is_wrong() {
+            let DifferentPrediction { document_id, field, accepted: gold, predicted, confidence } = row;
+            found.push(NewRunError {
+                split: SPLIT,
+                field,
+                document_id,
+                gold,
+                predicted,
+                confidence,
+                loss: None,
+                answered: None,
+                top: None,
+            });
+        }
+    }
+    Ok(found)
+}
+
+async fn count_once(deps: &Deps, run: &TrainingRun, spec: &ValidatedSpec) -> Result<Vec<NewMetric>, Interruption> {
     // a dedicated connection: if dropped while it receives a result, it must not return to the pool
     let mut conn = deps.dedicated_session("aprendiz-worker evaluate").connect().await?;
     let selection = resolve_selection(&mut conn, run, spec).await?;

@@ -9,8 +9,8 @@ pub(crate) mod trained_model;
 use std::path::Path;
 
 use aprendiz_evaluation::MetricRow;
-use aprendiz_runs::NewMetric;
-use serde_json::Value;
+use aprendiz_runs::{ERRORS_METRIC, ErrorCollector, NewMetric, NewRunError};
+use serde_json::{Value, json};
 
 use crate::interruption::Interruption;
 use crate::scratch::write_file;
@@ -18,6 +18,8 @@ use crate::scratch::write_file;
 /// The result of evaluating a model.
 pub(crate) struct Evaluation {
     pub(crate) metrics: Vec<NewMetric>,
+    /// Wrong predictions, if the model predicts values.
+    pub(crate) errors: Vec<NewRunError>,
     /// The summary of the model version shown in lists.
     pub(crate) card: Value,
 }
@@ -26,6 +28,14 @@ pub(crate) struct Evaluation {
 async fn write_reports(model_dir: &Path, metrics: &Value, readme: &str) -> Result<(), Interruption> {
     write_file(&model_dir.join("metrics.json"), &serde_json::to_vec_pretty(metrics).map_err(Interruption::broken_state)?).await?;
     write_file(&model_dir.join("README.md"), readme.as_bytes()).await
+}
+
+/// Adds the wrong predictions of a split to those of the run. Returns the metric with their number.
+fn add_errors(errors: &mut Vec<NewRunError>, split: &'static str, found: ErrorCollector) -> NewMetric {
+    let (kept, total) = found.finish();
+    let details = Some(json!({ "recorded": kept.len() }));
+    errors.extend(kept);
+    NewMetric { split, field: None, name: ERRORS_METRIC.to_owned(), value: Some(total as f64), details }
 }
 
 /// Converts the rows of a report to metrics of a run.

@@ -84,12 +84,13 @@ where
 }
 
 async fn load_known_fields(conn: &mut PgConnection) -> Result<KnownFields, sqlx::Error> {
-    let allowed: Vec<(String, Vec<String>)> =
-        sqlx::query_as("SELECT name, allowed_values FROM fields WHERE allowed_values IS NOT NULL").fetch_all(&mut *conn).await?;
+    let allowed = sqlx::query!(r#"SELECT name, allowed_values AS "allowed_values!" FROM fields WHERE allowed_values IS NOT NULL"#)
+        .fetch_all(&mut *conn)
+        .await?;
     Ok(KnownFields {
         names: load_field_names(conn).await?,
         normalizers: load_normalizers(conn).await?,
-        allowed_values: allowed.into_iter().collect(),
+        allowed_values: allowed.into_iter().map(|field| (field.name, field.allowed_values)).collect(),
     })
 }
 

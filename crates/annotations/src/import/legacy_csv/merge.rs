@@ -14,7 +14,9 @@ use crate::import::legacy_csv::record::record;
 use crate::import::legacy_csv::report::LegacyCsvReport;
 use crate::import::legacy_csv::source::SOURCE;
 use crate::import::legacy_csv::staging;
-use crate::import::merge::{canonical_values, copies, documents, fields, lock_projects, review_events, splits, summary, suspicious_values};
+use crate::import::merge::{
+    canonical_values, copies, documents, fields, lock_projects, next_position, review_events, splits, summary, suspicious_values,
+};
 use crate::import::report::NewField;
 use crate::near_duplicates;
 
@@ -92,9 +94,10 @@ pub(super) async fn merge(
     )
     .await?;
     let suspicious = suspicious_values::suspicious_cells(conn).await?;
-    let predictions_stored = stage_reviews(conn, options.reviewed_at).await?;
+    let predictions_stored = stage_reviews(conn, import_id, options.reviewed_at).await?;
     let changed = review_events::lock_states(conn).await?;
     AdvisoryLock::Positions.lock(conn).await?;
+    let first_position = next_position(conn).await?;
     reject_erased(conn).await?;
     documents::insert_texts(conn).await?;
     documents::insert_details(conn).await?;
@@ -136,7 +139,7 @@ pub(super) async fn merge(
         unknown_statuses: read.unknown_statuses,
         started_at,
     };
-    record(conn, options, &report, &read.quarantined_rows).await?;
+    record(conn, options, &report, &read.quarantined_rows, first_position).await?;
     near_duplicates::drop(conn).await?;
     Ok(report)
 }
@@ -211,17 +214,17 @@ async fn create_fields(conn: &mut PgConnection) -> Result<Vec<NewField>, sqlx::E
 }
 
 /// Stores predictions and stages new reviews. Returns the number of predictions stored.
-async fn stage_reviews(conn: &mut PgConnection, reviewed_at: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+async fn stage_reviews(conn: &mut PgConnection, import: Uuid, reviewed_at: DateTime<Utc>) -> Result<u64, sqlx::Error> {
     let stored: i64 = sqlx::query_scalar(
         "WITH stored AS (
-             INSERT INTO extractions AS x (document_id, field, extractor_version, value, confidence, predicted_at)
-             SELECT DISTINCT ON (r.document_id, c.field) r.document_id, c.field, $1, c.predicted, NULL, coalesce(r.reviewed_at, $2)
+             INSERT INTO extractions AS x (document_id, field, extractor_version, value, confidence, predicted_at, import_id)
+             SELECT DISTINCT ON (r.document_id, c.field) r.document_id, c.field, $1, c.predicted, NULL, coalesce(r.reviewed_at, $2), $3
              FROM csv_cells c
              JOIN csv_rows r USING (row)
              WHERE r.document_id IS NOT NULL AND c.predicted IS NOT NULL
              ORDER BY r.document_id, c.field, c.row DESC
              ON CONFLICT (document_id, field, extractor_version) DO UPDATE
-             SET value = excluded.value, predicted_at = excluded.predicted_at
+             SET value = excluded.value, predicted_at = excluded.predicted_at, import_id = excluded.import_id
              WHERE x.predicted_at <= excluded.predicted_at AND x.value <> excluded.value
              RETURNING x.document_id, x.field
          ), touched AS (
@@ -231,6 +234,7 @@ async fn stage_reviews(conn: &mut PgConnection, reviewed_at: DateTime<Utc>) -> R
     )
     .bind(SOURCE)
     .bind(reviewed_at)
+    .bind(import)
     .fetch_one(&mut *conn)
     .await?;
     sqlx::query(
@@ -247,6 +251,7 @@ async fn stage_reviews(conn: &mut PgConnection, reviewed_at: DateTime<Utc>) -> R
                    SELECT e.value, e.reviewer
                    FROM annotation_events e
                    WHERE e.document_id = r.document_id AND e.field = c.field AND e.source = $1
+                     AND (e.withdrawals IS NULL OR cardinality(e.withdrawals) % 2 = 0)
                    ORDER BY e.occurred_at DESC, octet_length(e.source_ref) DESC, e.source_ref COLLATE \"C\" DESC, e.source COLLATE \"C\" DESC
                    LIMIT 1
                ) last

@@ -15,3 +15,4 @@ pub use error::LegacyCsvError;
 pub use import::import_legacy_csv;
 pub use options::LegacyCsvOptions;
 pub use report::LegacyCsvReport;
+pub(super) use source::SOURCE;

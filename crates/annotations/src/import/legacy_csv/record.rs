@@ -13,12 +13,13 @@ pub(super) async fn record(
     options: &LegacyCsvOptions,
     report: &LegacyCsvReport,
     quarantined: &[QuarantinedTask],
+    first_position: i64,
 ) -> Result<(), sqlx::Error> {
     let stored = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     sqlx::query!(
         "INSERT INTO imports (id, source, file_name, actor, bytes, tasks, documents_created, documents_updated, documents_unchanged,
-                              events_created, quarantined, report, started_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12)",
+                              events_created, quarantined, report, started_at, first_position, last_position)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, (SELECT last_value FROM positions))",
         report.import_id,
         SOURCE,
         options.file_name,
@@ -31,6 +32,7 @@ pub(super) async fn record(
         stored(report.quarantined),
         storable_json(report),
         report.started_at,
+        first_position,
     )
     .execute(&mut *conn)
     .await?;

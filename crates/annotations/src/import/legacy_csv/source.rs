@@ -1,4 +1,4 @@
 //! The source name of legacy review files.
 
 /// Source name of documents and reviews of legacy review files.
-pub(super) const SOURCE: &str = "legacy-csv";
+pub(in crate::import) const SOURCE: &str = "legacy-csv";

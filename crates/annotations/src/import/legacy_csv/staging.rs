@@ -99,31 +99,33 @@ pub(super) async fn insert(conn: &mut PgConnection, rows: &RowColumns, cells: &C
     Ok(())
 }
 
+/// The statement that finds, for the rows without a document, those whose task id is in a column.
+macro_rules! find_by_id {
+    ($column:literal) => {
+        concat!(
+            "UPDATE csv_rows r
+             SET document_id = m.ids[1], matches = cardinality(m.ids)
+             FROM (
+                 SELECT c.row, array_agg(d.id ORDER BY d.created_at, d.id) AS ids
+                 FROM csv_rows c
+                 JOIN documents d ON d.task_id = c.",
+            $column,
+            " AND (c.project IS NULL OR d.project = c.project)
+                 WHERE c.matches = 0
+                 GROUP BY c.row
+             ) m
+             WHERE m.row = r.row"
+        )
+    };
+}
+
 /// Finds the documents of the rows: by document id, by task id within a project, or by file name. Erased documents are found too.
 pub(super) async fn find_documents(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     for statement in [
         "ANALYZE csv_rows",
         "UPDATE csv_rows r SET document_id = d.id, matches = 1 FROM documents d WHERE d.id = r.given_id",
-        "UPDATE csv_rows r
-         SET document_id = m.ids[1], matches = cardinality(m.ids)
-         FROM (
-             SELECT c.row, array_agg(d.id ORDER BY d.created_at, d.id) AS ids
-             FROM csv_rows c
-             JOIN documents d ON d.task_id = c.written_task_id AND (c.project IS NULL OR d.project = c.project)
-             WHERE c.matches = 0
-             GROUP BY c.row
-         ) m
-         WHERE m.row = r.row",
-        "UPDATE csv_rows r
-         SET document_id = m.ids[1], matches = cardinality(m.ids)
-         FROM (
-             SELECT c.row, array_agg(d.id ORDER BY d.created_at, d.id) AS ids
-             FROM csv_rows c
-             JOIN documents d ON d.task_id = c.task_id AND (c.project IS NULL OR d.project = c.project)
-             WHERE c.matches = 0
-             GROUP BY c.row
-         ) m
-         WHERE m.row = r.row",
+        find_by_id!("written_task_id"),
+        find_by_id!("task_id"),
         // a file name may belong to several documents; then the task id must identify the document
         "UPDATE csv_rows r
          SET document_id = m.ids[1], matches = cardinality(m.ids)

@@ -12,7 +12,7 @@ use crate::state_sql::{derive_states, status};
 
 /// Finds the documents of the file and, if it is complete, those of its projects that are not in the file. Locks their states; must be
 /// called before the position lock is taken.
-pub(super) async fn stage(conn: &mut PgConnection, is_complete: bool) -> Result<(), sqlx::Error> {
+pub(super) async fn stage(conn: &mut PgConnection, source: &str, is_complete: bool) -> Result<(), sqlx::Error> {
     sqlx::raw_sql("CREATE TEMPORARY TABLE mirrored (document_id uuid NOT NULL, task_index bigint) ON COMMIT DROP")
         .execute(&mut *conn)
         .await?;
@@ -26,9 +26,10 @@ pub(super) async fn stage(conn: &mut PgConnection, is_complete: bool) -> Result<
          FROM documents d
          WHERE $2 AND d.source = $1
            AND d.project IN (SELECT project FROM targets)
+           AND d.withdrawn_at IS NULL
            AND NOT EXISTS (SELECT FROM targets t WHERE t.document_id = d.id)",
     )
-    .bind(SOURCE)
+    .bind(source)
     .bind(is_complete)
     .execute(&mut *conn)
     .await?;

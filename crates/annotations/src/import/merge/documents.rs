@@ -6,17 +6,21 @@ use sqlx::{PgConnection, Row};
 pub(in crate::import) struct DocumentCounts {
     pub(in crate::import) created: i64,
     pub(super) updated: i64,
+    /// Withdrawn before with their imports.
+    pub(super) restored: i64,
     pub(super) unchanged: i64,
 }
 
 /// Finds the document of each task and what changes about it.
 pub(in crate::import) async fn find_targets(conn: &mut PgConnection, source: &str) -> Result<DocumentCounts, sqlx::Error> {
     sqlx::query(
-        "INSERT INTO targets (task_index, document_id, project, is_new, text_changed, details_changed, changed)
-         SELECT c.task_index, c.document_id, c.project, c.is_new, c.text_changed, c.details_changed, c.text_changed OR c.details_changed
+        "INSERT INTO targets (task_index, document_id, project, is_new, returns, text_changed, details_changed, changed)
+         SELECT c.task_index, c.document_id, c.project, c.is_new, c.returns, c.text_changed, c.details_changed, c.text_changed OR c.details_changed
          FROM (
              SELECT s.task_index, coalesce(d.id, s.id) AS document_id, s.project, d.id IS NULL AS is_new,
-                    d.id IS NOT NULL AND d.checksum <> s.checksum AS text_changed,
+                    d.withdrawn_at IS NOT NULL AS returns,
+                    -- the text of a withdrawn document arrives anew
+                    d.id IS NOT NULL AND (d.checksum <> s.checksum OR d.withdrawn_at IS NOT NULL) AS text_changed,
                     d.id IS NOT NULL AND (d.file_name IS DISTINCT FROM s.file_name OR d.metadata <> s.metadata) AS details_changed
              FROM staged_tasks s
              LEFT JOIN documents d ON d.source = $1 AND d.project = s.project AND d.task_id = s.task_id
@@ -28,13 +32,19 @@ pub(in crate::import) async fn find_targets(conn: &mut PgConnection, source: &st
     .await?;
     sqlx::raw_sql("ANALYZE targets").execute(&mut *conn).await?;
     let counts = sqlx::query(
-        "SELECT count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE changed) AS updated,
+        "SELECT count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE changed AND NOT returns) AS updated,
+                count(*) FILTER (WHERE returns) AS restored,
                 count(*) FILTER (WHERE NOT is_new AND NOT changed) AS unchanged
          FROM targets",
     )
     .fetch_one(conn)
     .await?;
-    Ok(DocumentCounts { created: counts.try_get("created")?, updated: counts.try_get("updated")?, unchanged: counts.try_get("unchanged")? })
+    Ok(DocumentCounts {
+        created: counts.try_get("created")?,
+        updated: counts.try_get("updated")?,
+        restored: counts.try_get("restored")?,
+        unchanged: counts.try_get("unchanged")?,
+    })
 }
 
 /// Creates new documents and updates changed ones.
@@ -52,7 +62,7 @@ pub(in crate::import) async fn upsert(conn: &mut PgConnection, source: &str) -> 
     .await?;
     sqlx::query(
         "UPDATE documents d
-         SET file_name = s.file_name, checksum = s.checksum, metadata = s.metadata, updated_at = clock_timestamp()
+         SET file_name = s.file_name, checksum = s.checksum, metadata = s.metadata, withdrawn_at = NULL, updated_at = clock_timestamp()
          FROM targets t
          JOIN staged_tasks s USING (task_index)
          WHERE t.changed AND d.id = t.document_id",

@@ -83,7 +83,7 @@ pub(in crate::import) async fn reject_erased(conn: &mut PgConnection) -> Result<
 }
 
 /// Adds the deleted tasks to the summary. Each row has `task_index`, `task_id` and the `total` number of deleted tasks.
-fn add_to_summary(
+pub(super) fn add_to_summary(
     rows: &[PgRow],
     limit: usize,
     summary: &mut ReadSummary,

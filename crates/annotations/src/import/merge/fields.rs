@@ -1,6 +1,5 @@
 //! Fields named by the file: inferred if new, never changed if known.
 
-use aprendiz_label_studio::SOURCE;
 use sqlx::{PgConnection, Row};
 
 use crate::fields::FieldKind;
@@ -9,7 +8,7 @@ use crate::import::merge::suspicious_values::similar_fields;
 use crate::import::report::NewField;
 
 /// Creates the new fields of the file, and returns them with warnings about values that contradict known fields.
-pub(super) async fn merge_fields(conn: &mut PgConnection) -> Result<(Vec<NewField>, Vec<String>), sqlx::Error> {
+pub(super) async fn merge_fields(conn: &mut PgConnection, source: &str) -> Result<(Vec<NewField>, Vec<String>), sqlx::Error> {
     observe_fields(conn).await?;
     canonical_values::canonicalize(conn).await?;
     let mut warnings = find_contradictions(conn).await?;
@@ -24,7 +23,7 @@ pub(super) async fn merge_fields(conn: &mut PgConnection) -> Result<(Vec<NewFiel
     .await?;
     let of_file: Vec<String> = sqlx::query_scalar("SELECT field FROM seen_fields").fetch_all(&mut *conn).await?;
     warnings.extend(similar_fields(conn, of_file.iter().map(String::as_str)).await?);
-    find_project_fields(conn).await?;
+    find_project_fields(conn, source).await?;
     Ok((new_fields, warnings))
 }
 
@@ -73,7 +72,7 @@ async fn observe_fields(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 /// Finds the fields of each project: those of this file, and those that are already reviewed in the project.
-async fn find_project_fields(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+async fn find_project_fields(conn: &mut PgConnection, source: &str) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO project_fields (project, field, field_index, has_control)
          SELECT f.project, f.field, row_number() OVER (PARTITION BY f.project ORDER BY f.field COLLATE \"C\") - 1, coalesce(s.has_control, false)
@@ -101,7 +100,7 @@ async fn find_project_fields(conn: &mut PgConnection) -> Result<(), sqlx::Error>
          ) f
          LEFT JOIN seen_fields s USING (field)",
     )
-    .bind(SOURCE)
+    .bind(source)
     .execute(conn)
     .await?;
     Ok(())

@@ -11,6 +11,8 @@ mod deletions;
 pub(super) mod documents;
 pub(super) mod erased;
 pub(super) mod fields;
+mod known_documents;
+mod other_documents;
 mod parsed_import;
 pub(super) mod review_events;
 mod reviews;
@@ -19,10 +21,10 @@ pub(super) mod summary;
 pub(super) mod suspicious_values;
 
 use aprendiz_db::AdvisoryLock;
-use aprendiz_label_studio::SOURCE;
 use sqlx::PgConnection;
 
 use crate::import::error::ImportError;
+use crate::import::merge::other_documents::OtherDocuments;
 pub(super) use crate::import::merge::parsed_import::ParsedImport;
 use crate::import::options::ImportOptions;
 use crate::import::report::ImportReport;
@@ -38,34 +40,44 @@ pub(super) async fn merge(conn: &mut PgConnection, options: &ImportOptions, mut 
     // the joins of an import take less time than their compilation
     sqlx::raw_sql("SET LOCAL jit = off").execute(&mut *conn).await?;
     erased::quarantine_repeated(conn, options.limits.quarantine_rows, &mut parsed.summary).await?;
-    lock_projects(conn, SOURCE).await?;
-    erased::quarantine_erased(conn, SOURCE, options.limits.quarantine_rows, &mut parsed.summary).await?;
+    let source = options.source.as_str();
+    lock_projects(conn, source).await?;
+    erased::quarantine_erased(conn, source, options.limits.quarantine_rows, &mut parsed.summary).await?;
     near_duplicates::create(conn).await?;
     near_duplicates::lock(conn).await?;
     near_duplicates::backfill(conn).await?;
     raise_work_mem(conn).await?;
-    let documents = documents::find_targets(conn, SOURCE).await?;
+    // under the lock of the texts, so that no other import changes them
+    let others = match options.replace_texts {
+        true => OtherDocuments::default(),
+        false => other_documents::quarantine(conn, source, options.limits.quarantine_rows, &mut parsed.summary).await?,
+    };
+    known_documents::create(conn).await?;
+    let documents = documents::find_targets(conn, source).await?;
     // explicit field definitions take precedence over inferred ones
     let mut new_fields = review_events::find_targets(conn).await?;
-    let (inferred, mut warnings) = fields::merge_fields(conn).await?;
+    let (inferred, mut warnings) = fields::merge_fields(conn, source).await?;
     new_fields.extend(inferred);
     warnings.extend(suspicious_values::suspicious_values(conn).await?);
-    documents::upsert(conn, SOURCE).await?;
+    documents::upsert(conn, source).await?;
     splits::find_near_duplicates(conn, options.ratios).await?;
     raise_work_mem(conn).await?;
-    let mut changed: Vec<_> = reviews::stage(conn).await?.into_iter().collect();
+    let mut changed: Vec<_> = reviews::stage(conn, parsed.import_id).await?.into_iter().collect();
     // An Aprendiz export does not reflect the current state of Label Studio, so nothing may be retracted. Checked before `lock_states`
     // drops the events that are already stored.
     let is_aprendiz_export = options.mirror && review_events::any(conn).await?;
+    known_documents::find_repeated_events(conn).await?;
     changed.extend(review_events::lock_states(conn).await?);
     // a quarantined task may have the annotations that seem to be deleted
     let is_complete = parsed.summary.quarantined == 0;
     if options.mirror && !is_aprendiz_export {
         // the values of the file replace the stored ones
         changed.clear();
-        deletions::stage(conn, is_complete).await?;
+        deletions::stage(conn, source, is_complete).await?;
     }
     AdvisoryLock::Positions.lock(conn).await?;
+    let first_position = next_position(conn).await?;
+    known_documents::restore_events(conn).await?;
     erased::reject_erased(conn).await?;
     documents::insert_texts(conn).await?;
     documents::insert_details(conn).await?;
@@ -84,8 +96,20 @@ pub(super) async fn merge(conn: &mut PgConnection, options: &ImportOptions, mut 
         }
     }
     parsed.summary.notes.extend(changed);
-    let merged = summary::MergeSummary { documents, events_created, new_fields, warnings, reviews_retracted };
+    warnings.extend(others.describe());
+    let merged = summary::MergeSummary {
+        first_position,
+        documents,
+        other_documents: others.others,
+        events_created,
+        new_fields,
+        warnings,
+        reviews_retracted,
+    };
     let report = summary::record(conn, options, parsed, merged).await?;
+    // refers to the row of the import
+    known_documents::record(conn, report.import_id).await?;
+    known_documents::drop(conn).await?;
     near_duplicates::drop(conn).await?;
     staging::drop(conn).await?;
     Ok(report)
@@ -95,6 +119,11 @@ pub(super) async fn merge(conn: &mut PgConnection, options: &ImportOptions, mut 
 async fn raise_work_mem(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql("SET LOCAL work_mem = '64MB'").execute(conn).await?;
     Ok(())
+}
+
+/// The next position that will be assigned. The position lock must be held.
+pub(super) async fn next_position(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT last_value + is_called::int FROM positions").fetch_one(conn).await
 }
 
 /// Locks the projects of the staged tasks, so that two imports of one file do not both create its documents.

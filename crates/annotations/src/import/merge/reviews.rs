@@ -9,19 +9,22 @@
 use aprendiz_annotation_types::ReasonGroup;
 use aprendiz_label_studio::SOURCE;
 use sqlx::{PgConnection, Row};
+use uuid::Uuid;
 
+use crate::import::merge::known_documents;
 use crate::import::merge::review_events::describe_changed;
 use crate::state_sql::{derive_states, status};
 
 /// Does everything that needs no position: stores predictions, finds new events, and locks the states that will change. Returns the reviews
 /// that differ from stored ones with the same id and time.
-pub(super) async fn stage(conn: &mut PgConnection) -> Result<Option<ReasonGroup>, sqlx::Error> {
-    store_predictions(conn).await?;
+pub(super) async fn stage(conn: &mut PgConnection, import: Uuid) -> Result<Option<ReasonGroup>, sqlx::Error> {
+    store_predictions(conn, import).await?;
     find_new_events(conn).await?;
     let changed = take_changed_events(conn).await?;
     sqlx::query("INSERT INTO touched (document_id, field) SELECT DISTINCT document_id, field FROM new_events WHERE NOT is_new")
         .execute(&mut *conn)
         .await?;
+    known_documents::find_repeated_reviews(conn, SOURCE).await?;
     sqlx::raw_sql("ANALYZE touched; ANALYZE new_events (document_id, is_new)").execute(&mut *conn).await?;
     // a reviewer may be writing the first state of a field of an existing document and wait for the position lock: wait for the reviewer
     // here, not while holding that lock. New documents are not visible to others yet
@@ -81,28 +84,46 @@ async fn take_changed_events(conn: &mut PgConnection) -> Result<Option<ReasonGro
 }
 
 /// Stores predictions. A prediction replaces an older one of the same extractor version, never a newer one.
-async fn store_predictions(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+async fn store_predictions(conn: &mut PgConnection, import: Uuid) -> Result<(), sqlx::Error> {
     // if a field has a control, spans alone predict nothing; the flags are those of `LatestFlags`
     sqlx::query(
-        "INSERT INTO extractions (document_id, field, extractor_version, value, confidence, predicted_at)
-         SELECT t.document_id, p.field, p.extractor_version, p.value, p.confidence, p.predicted_at
+        "INSERT INTO extractions (document_id, field, extractor_version, value, confidence, predicted_at, import_id)
+         SELECT t.document_id, p.field, p.extractor_version, p.value, p.confidence, p.predicted_at, $1
          FROM staged_predictions p
          JOIN targets t USING (task_index)
          JOIN seen_fields f USING (field)
          WHERE t.is_new AND p.latest_flags & CASE WHEN f.has_control THEN 8 ELSE 4 END <> 0",
     )
+    .bind(import)
+    .execute(&mut *conn)
+    .await?;
+    // a revert of this import restores them
+    sqlx::query(
+        "INSERT INTO extraction_history
+             (document_id, field, extractor_version, value, confidence, predicted_at, import_id, ended_by, is_withdrawn)
+         SELECT x.document_id, x.field, x.extractor_version, x.value, x.confidence, x.predicted_at, x.import_id, $1, false
+         FROM staged_predictions p
+         JOIN targets t USING (task_index)
+         JOIN seen_fields f USING (field)
+         JOIN extractions x ON x.document_id = t.document_id AND x.field = p.field AND x.extractor_version = p.extractor_version
+         WHERE NOT t.is_new AND p.latest_flags & CASE WHEN f.has_control THEN 8 ELSE 4 END <> 0
+           AND x.predicted_at <= p.predicted_at
+           AND (x.value, x.confidence, x.predicted_at) IS DISTINCT FROM (p.value, p.confidence, p.predicted_at)",
+    )
+    .bind(import)
     .execute(&mut *conn)
     .await?;
     sqlx::query(
         "WITH stored AS (
-             INSERT INTO extractions AS x (document_id, field, extractor_version, value, confidence, predicted_at)
-             SELECT t.document_id, p.field, p.extractor_version, p.value, p.confidence, p.predicted_at
+             INSERT INTO extractions AS x (document_id, field, extractor_version, value, confidence, predicted_at, import_id)
+             SELECT t.document_id, p.field, p.extractor_version, p.value, p.confidence, p.predicted_at, $1
              FROM staged_predictions p
              JOIN targets t USING (task_index)
              JOIN seen_fields f USING (field)
              WHERE NOT t.is_new AND p.latest_flags & CASE WHEN f.has_control THEN 8 ELSE 4 END <> 0
              ON CONFLICT (document_id, field, extractor_version) DO UPDATE
-             SET value = excluded.value, confidence = excluded.confidence, predicted_at = excluded.predicted_at
+             SET value = excluded.value, confidence = excluded.confidence, predicted_at = excluded.predicted_at,
+                 import_id = excluded.import_id
              WHERE x.predicted_at <= excluded.predicted_at
                AND (x.value, x.confidence, x.predicted_at) IS DISTINCT FROM (excluded.value, excluded.confidence, excluded.predicted_at)
              RETURNING x.document_id, x.field
@@ -110,6 +131,7 @@ async fn store_predictions(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
          INSERT INTO touched (document_id, field)
          SELECT DISTINCT document_id, field FROM stored",
     )
+    .bind(import)
     .execute(conn)
     .await?;
     Ok(())

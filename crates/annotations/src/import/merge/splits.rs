@@ -12,7 +12,7 @@ pub(in crate::import) async fn find_near_duplicates(conn: &mut PgConnection, rat
         "INSERT INTO arriving_texts (ordinal, document_id, version, is_new, is_newest, text_key, rate, hashes)
          SELECT t.task_index, t.document_id,
                 1 + coalesce((SELECT max(v.version) FROM document_texts v WHERE v.document_id = t.document_id), 0),
-                t.is_new, true, s.group_key, x.rate, x.hashes
+                t.is_new OR t.returns, true, s.group_key, x.rate, x.hashes
          FROM targets t
          JOIN staged_tasks s USING (task_index)
          JOIN staged_sketches x USING (task_index)
@@ -31,7 +31,8 @@ pub(in crate::import) async fn find_near_duplicates(conn: &mut PgConnection, rat
 pub(in crate::import) async fn insert_splits(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO document_splits (document_id, version, group_key, split, reason, position)
-         SELECT n.document_id, 1, n.group_key, n.split, n.reason, nextval('positions')
+         SELECT n.document_id, 1 + coalesce((SELECT max(v.version) FROM document_splits v WHERE v.document_id = n.document_id), 0), n.group_key,
+                n.split, n.reason, nextval('positions')
          FROM (
              SELECT a.document_id,
                     CASE WHEN d.split IS NOT NULL THEN d.group_key WHEN g.splits = 1 THEN g.group_key ELSE s.group_key END AS group_key,
@@ -50,7 +51,7 @@ pub(in crate::import) async fn insert_splits(conn: &mut PgConnection) -> Result<
                  CROSS JOIN LATERAL (
                      SELECT split, group_key, position
                      FROM document_splits
-                     WHERE document_id = k.document_id
+                     WHERE document_id = k.document_id AND reason <> 'archived'
                      ORDER BY version DESC
                      LIMIT 1
                  ) p
@@ -71,6 +72,17 @@ pub(in crate::import) async fn insert_splits(conn: &mut PgConnection) -> Result<
              WHERE a.is_new
              ORDER BY a.ordinal
          ) n",
+    )
+    .execute(&mut *conn)
+    .await?;
+    // an archived document that was withdrawn and returns stays archived
+    sqlx::raw_sql(
+        "INSERT INTO document_splits (document_id, version, group_key, split, reason, position)
+         SELECT s.document_id, s.version + 1, s.group_key, 'excluded', 'archived', nextval('positions')
+         FROM targets t
+         JOIN documents d ON d.id = t.document_id AND d.archived_at IS NOT NULL
+         CROSS JOIN LATERAL (SELECT * FROM document_splits v WHERE v.document_id = d.id ORDER BY v.version DESC LIMIT 1) s
+         WHERE t.returns",
     )
     .execute(conn)
     .await?;

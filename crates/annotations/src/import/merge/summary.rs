@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aprendiz_annotation_types::{QuarantinedTask, ReasonGroup, ReasonGroups, UNUSABLE_NAME, escape_unprintable};
-use aprendiz_label_studio::{ReadSummary, SOURCE};
+use aprendiz_label_studio::ReadSummary;
 use sqlx::{PgConnection, Row};
 
 use crate::import::error::ImportError;
@@ -15,7 +15,9 @@ use crate::import::storable::{QuarantineColumns, storable_json};
 
 /// What was moved.
 pub(super) struct MergeSummary {
+    pub(super) first_position: i64,
     pub(super) documents: DocumentCounts,
+    pub(super) other_documents: u64,
     pub(super) events_created: u64,
     pub(super) new_fields: Vec<NewField>,
     pub(super) warnings: Vec<String>,
@@ -74,13 +76,19 @@ pub(super) async fn record(
     let unsigned = i64::unsigned_abs;
     let report = ImportReport {
         import_id: parsed.import_id,
+        source: Some(options.source.clone()),
+        dry_run: options.dry_run,
         bytes: parsed.bytes,
         tasks,
         documents_created: unsigned(merged.documents.created),
         documents_updated: unsigned(merged.documents.updated),
         documents_unchanged: unsigned(merged.documents.unchanged),
+        documents_restored: unsigned(merged.documents.restored),
+        documents_archived: count_archived(conn).await?,
+        splits: count_splits(conn).await?,
         events_created: merged.events_created,
         quarantined,
+        other_documents: merged.other_documents,
         quarantined_tasks: quarantined_tasks.iter().take(options.limits.quarantine_listed).map(QuarantinedTask::without_json).collect(),
         fields: count_statuses(conn).await?,
         new_fields: merged.new_fields,
@@ -98,10 +106,10 @@ pub(super) async fn record(
     let stored = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     sqlx::query!(
         "INSERT INTO imports (id, source, file_name, actor, bytes, tasks, documents_created, documents_updated, documents_unchanged,
-                              events_created, quarantined, report, started_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                              events_created, quarantined, report, started_at, retry_of, first_position, last_position)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, (SELECT last_value FROM positions))",
         report.import_id,
-        SOURCE,
+        options.source,
         options.file_name,
         options.actor,
         stored(report.bytes),
@@ -113,6 +121,8 @@ pub(super) async fn record(
         stored(report.quarantined),
         storable_json(&report),
         report.started_at,
+        options.retry_of,
+        merged.first_position,
     )
     .execute(&mut *conn)
     .await?;
@@ -132,6 +142,27 @@ pub(super) async fn record(
     .execute(conn)
     .await?;
     Ok(report)
+}
+
+/// Counts the documents of the file by split.
+async fn count_splits(conn: &mut PgConnection) -> Result<BTreeMap<String, u64>, sqlx::Error> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT s.split::text, count(*)
+         FROM targets t
+         CROSS JOIN LATERAL (SELECT split FROM document_splits v WHERE v.document_id = t.document_id ORDER BY v.version DESC LIMIT 1) s
+         GROUP BY s.split",
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|(split, documents)| (split, documents.unsigned_abs())).collect())
+}
+
+async fn count_archived(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let archived: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM targets t JOIN documents d ON d.id = t.document_id WHERE d.archived_at IS NOT NULL")
+            .fetch_one(conn)
+            .await?;
+    Ok(archived.unsigned_abs())
 }
 
 /// Groups the quarantined tasks by reason.

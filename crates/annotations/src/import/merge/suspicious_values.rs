@@ -16,7 +16,7 @@ pub(in crate::import) async fn similar_fields<'f>(
     conn: &mut PgConnection,
     of_file: impl IntoIterator<Item = &'f str>,
 ) -> Result<Vec<String>, sqlx::Error> {
-    let names: Vec<String> = sqlx::query_scalar("SELECT name FROM fields ORDER BY name COLLATE \"C\"").fetch_all(conn).await?;
+    let names = sqlx::query_scalar!(r#"SELECT name FROM fields ORDER BY name COLLATE "C""#).fetch_all(conn).await?;
     let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for name in &names {
         groups.entry(derive_field_name(name).unwrap_or_else(|| name.clone())).or_default().push(name);

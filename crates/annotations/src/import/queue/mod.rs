@@ -11,6 +11,6 @@ mod types;
 
 pub use claim::{claim_import, release_import, renew_import};
 pub use finish::{fail_import, finish_import};
-pub use read::{StoredFile, find_stored_files, import_state, list_imports};
+pub use read::{StoredFile, find_import_ids, find_stored_files, import_state, list_imports, lock_import};
 pub use request::{declare_import_object, record_import_upload, request_import};
 pub use types::{ClaimedImport, ImportState, ImportStatus, StoredOptions, StoredReport};

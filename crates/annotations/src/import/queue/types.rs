@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::import::legacy_csv::LegacyCsvReport;
 use crate::import::options::ImportOptions;
-use crate::import::report::ImportReport;
+use crate::import::report::{ImportReport, Stage};
 
 /// Status of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
@@ -36,6 +36,12 @@ pub struct StoredOptions {
     /// Project of every task.
     #[serde(default)]
     pub project: Option<String>,
+    /// Source of the documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Whether known tasks may get wholly different texts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replace_texts: bool,
     /// Key of `data` that holds the text.
     #[serde(default)]
     pub text_key: Option<String>,
@@ -54,6 +60,10 @@ impl StoredOptions {
         let mut options = ImportOptions::new(actor);
         options.file_name = self.file_name;
         options.project = self.project;
+        if let Some(source) = self.source {
+            options.source = source;
+        }
+        options.replace_texts = self.replace_texts;
         if let Some(text_key) = self.text_key {
             options.text_key = text_key;
         }
@@ -82,6 +92,10 @@ pub struct ImportState {
     pub status: ImportStatus,
     /// Name of the file, if it has one.
     pub file_name: Option<String>,
+    /// Source of its documents.
+    pub source: String,
+    /// When it was reverted.
+    pub reverted_at: Option<DateTime<Utc>>,
     /// Who requested it.
     pub actor: String,
     /// Bytes of the file, before decompression.
@@ -91,7 +105,7 @@ pub struct ImportState {
     /// Tasks read so far.
     pub tasks: i64,
     /// `reading` (the file) or `storing` (merging its rows); absent unless it is running.
-    pub stage: Option<String>,
+    pub stage: Option<Stage>,
     /// Number of the attempt, from 1; each attempt starts from the beginning of the file.
     pub attempt: i32,
     /// Error code, if it failed.
@@ -104,7 +118,10 @@ pub struct ImportState {
     pub started_at: Option<DateTime<Utc>>,
     /// When it succeeded or failed.
     pub finished_at: Option<DateTime<Utc>>,
-    /// The report, if it succeeded.
+    /// The latest import that retried its quarantined tasks.
+    #[serde(default)]
+    pub retried_by: Option<Uuid>,
+    /// The report, if it succeeded, as it was stored: reports of older versions lack some keys.
     #[schema(value_type = Option<StoredReport>)]
     pub report: Option<Value>,
 }

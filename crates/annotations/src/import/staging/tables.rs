@@ -72,6 +72,8 @@ CREATE TEMPORARY TABLE targets (
     document_id     uuid NOT NULL,
     project         text NOT NULL,
     is_new          boolean NOT NULL,
+    -- whether it was withdrawn with its imports
+    returns         boolean NOT NULL DEFAULT false,
     text_changed    boolean NOT NULL,
     -- file name or metadata
     details_changed boolean NOT NULL,

@@ -43,7 +43,7 @@ async fn an_importer_is_fenced_after_its_lease_expired() {
         assert!(claim_import(&mut conn, LEASE).await.unwrap().is_none(), "it is claimed");
         assert!(renew_import(&mut conn, id, 1, LEASE, Stage::Storing, 100, 3).await.unwrap());
         let state = import_state(&mut conn, id).await.unwrap().unwrap();
-        assert_eq!((state.status, state.stage.as_deref(), state.bytes_read, state.tasks), (ImportStatus::Running, Some("storing"), 100, 3));
+        assert_eq!((state.status, state.stage, state.bytes_read, state.tasks), (ImportStatus::Running, Some(Stage::Storing), 100, 3));
 
         expire(&pool).await;
         let second = claim_import(&mut conn, LEASE).await.unwrap().unwrap();

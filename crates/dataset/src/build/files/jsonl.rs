@@ -6,6 +6,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use aprendiz_annotation_types::escape_line_breaks;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
@@ -34,6 +35,7 @@ impl JsonlWriter {
     pub(crate) fn write(&mut self, example: &Example, names: &[String]) -> Result<(), DatasetError> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, &Line { example, names }).map_err(|error| DatasetError::io(&self.path)(error.into()))?;
+        escape_line_breaks(&mut self.line, 0);
         self.line.push(b'\n');
         self.file.write_all(&self.line).map_err(DatasetError::io(&self.path))
     }

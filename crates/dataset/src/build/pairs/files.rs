@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use aprendiz_annotation_types::escape_line_breaks;
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
@@ -68,7 +69,10 @@ fn write_jsonl(dir: &Path, split: Split, pairs: &[&Pair<'_>]) -> Result<FileEntr
     let path = file.path().to_owned();
     for pair in pairs {
         let line = json!({ "text_a": pair.text_a, "text_b": pair.text_b, "label": label(pair), "field": pair.field, "split": pair.split });
-        writeln!(file, "{line}").map_err(DatasetError::io(&path))?;
+        let mut line = line.to_string().into_bytes();
+        escape_line_breaks(&mut line, 0);
+        line.push(b'\n');
+        file.write_all(&line).map_err(DatasetError::io(&path))?;
     }
     file.finish()
 }

@@ -55,8 +55,9 @@ pub(super) async fn redefine(conn: &mut PgConnection, field: usize, form: Form) 
 
 pub(super) async fn import(conn: &mut PgConnection, tasks: &[Task]) -> Result<(), ImportError> {
     let file = Value::Array(tasks.iter().map(task_json).collect());
-    let report =
-        import_label_studio(conn, std::io::Cursor::new(serde_json::to_vec(&file).unwrap()), &ImportOptions::new("test"), |_| {}).await?;
+    let mut options = ImportOptions::new("test");
+    options.replace_texts = true;
+    let report = import_label_studio(conn, std::io::Cursor::new(serde_json::to_vec(&file).unwrap()), &options, |_| {}).await?;
     assert_eq!(report.quarantined, 0, "{report:?}");
     Ok(())
 }

@@ -64,10 +64,28 @@ fn erasure_removes_the_content_and_keeps_the_hashes() {
         )
         .await;
         publish_version(corpus, dataset, 1).await;
+        execute(
+            corpus,
+            format!(
+                "INSERT INTO run_errors (run_id, attempt_number, split, field, document_id, gold, predicted)
+                 SELECT run_id, 1, 'test', 'law', '{document}'::uuid, '{{zebra}}'::text[], '{{}}'::text[] FROM model_versions
+                 UNION ALL SELECT run_id, 1, 'test', 'law', '{other}'::uuid, '{{Utah}}'::text[], '{{}}'::text[] FROM model_versions"
+            ),
+        )
+        .await;
         let before = tables_with(corpus, "zebra").await;
         assert_eq!(
             before,
-            ["annotation_events", "annotations", "datasets", "document_details", "document_texts", "documents", "extractions"]
+            [
+                "annotation_events",
+                "annotations",
+                "datasets",
+                "document_details",
+                "document_texts",
+                "documents",
+                "extractions",
+                "run_errors"
+            ]
         );
 
         let erased = erase(&mut corpus.conn, document, "request 7").await.unwrap();
@@ -76,6 +94,7 @@ fn erasure_removes_the_content_and_keeps_the_hashes() {
         assert_eq!((erased.proof.len(), erased.erased_before), (1, false));
         assert_eq!(erased.lineage.retire.len(), 1);
 
+        assert_eq!(count(corpus, "SELECT count(*) FROM run_errors").await, 1);
         // kept: reviewer and time of the review, the hashes, and the row of the snapshot
         let kept = "SELECT count(*) FROM annotation_events WHERE reviewer = 'ana' AND review_status = 'NEW' AND erased AND value = '{}'";
         assert_eq!(count(corpus, kept).await, 1);

@@ -6,9 +6,12 @@ const ADVICE: &[(&[&str], &str)] = &[
     (&["no_trainable_field"], "review more documents, lower `min_support`, or name categorical fields, and create a new run"),
     (
         &["unknown_field", "unknown_documents"],
-        "correct the spec (`aprendiz field list` and `GET /v1/documents` list what exists) and create a new run",
+        "correct the spec (`aprendiz field list` shows the fields, `aprendiz annotations export` the documents) and create a new run",
     ),
-    (&["split_leak"], "exclude one of the documents named in the error text; if the splits were assigned automatically, report a bug"),
+    (
+        &["split_leak"],
+        "aprendiz document index excludes the later ones unless it has compared them already; otherwise create a run whose `documents` lack one of each pair in the error text; if the splits were assigned automatically, report a bug",
+    ),
     (
         &["unknown_base_model", "bad_base_model"],
         "install the base model as described in the error text on every worker that may claim the run, then: aprendiz run retry ID; or use another one: aprendiz run clone ID --set base_model=NAME",
@@ -62,7 +65,7 @@ const ADVICE: &[(&[&str], &str)] = &[
     (&["worker_panicked"], "check the log of the attempt's worker and report a bug; then: aprendiz run retry ID"),
     (
         &["child_killed", "training_process_killed"],
-        "give it more memory: fewer `APRENDIZ_SLOTS`, a smaller `max_features`, a smaller `batch` or `max_length` for an encoder, or a larger host; then: aprendiz run retry ID",
+        "give it more memory (fewer `APRENDIZ_SLOTS`, or a larger host), then: aprendiz run retry ID; or use less, in a copy, because a retry keeps the spec: aprendiz run clone ID --set params.max_features=20000 (an encoder: --set params.batch=8)",
     ),
     (&["worker_lost"], "check the hosts of the attempts (restarts, memory, network), then: aprendiz run retry ID"),
 ];

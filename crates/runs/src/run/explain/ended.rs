@@ -16,7 +16,11 @@ pub(super) fn succeeded(facts: &RunFacts) -> Explanation {
         _ => String::new(),
     };
     let nothing_measured = measured_nothing(facts);
-    let mut lines: Vec<String> = nothing_measured.then(|| NOTHING_MEASURED.to_owned()).into_iter().collect();
+    let worse = worse_than_base(facts);
+    let mut lines: Vec<String> = run.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+    if nothing_measured && !run.warnings.iter().any(|warning| warning.starts_with("nothing was measured")) {
+        lines.insert(0, NOTHING_MEASURED.to_owned());
+    }
     lines.extend(run.finished_at.map(|at| format!("ended at {}", timestamp(at))));
     lines.extend(headline(facts));
     lines.extend(run.dataset_id.map(|id| format!("dataset snapshot {id}")));
@@ -24,6 +28,12 @@ pub(super) fn succeeded(facts: &RunFacts) -> Explanation {
         Some(version) => (
             if nothing_measured {
                 format!("succeeded{elapsed} and published {} version {version}, but nothing was measured", run.model)
+            } else if let Some((trained, base)) = worse {
+                format!(
+                    "succeeded{elapsed} and published {} version {version}, but it is worse than its base model (average precision \
+                     {trained:.4}, base model {base:.4})",
+                    run.model
+                )
             } else {
                 format!("succeeded{elapsed} and published {} version {version}", run.model)
             },
@@ -84,6 +94,12 @@ pub(super) fn cancelled(facts: &RunFacts) -> Explanation {
 fn measured_nothing(facts: &RunFacts) -> bool {
     let counts: Vec<f64> = facts.headline.iter().filter(|(_, name, _)| matches!(name.as_str(), "n" | "pairs")).map(|(.., n)| *n).collect();
     !counts.is_empty() && counts.iter().all(|count| *count == 0.0)
+}
+
+/// The average precision of an encoder and that of its base model, if training made it worse.
+fn worse_than_base(facts: &RunFacts) -> Option<(f64, f64)> {
+    let value = |wanted: &str| facts.headline.iter().find(|(split, name, _)| split == "test" && name == wanted).map(|(.., value)| *value);
+    value("average_precision").zip(value("base_average_precision")).filter(|(trained, base)| trained < base)
 }
 
 /// The main metrics, over all fields.

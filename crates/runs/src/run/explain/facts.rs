@@ -10,7 +10,7 @@ use crate::error::RunsError;
 use crate::ids::RunId;
 use crate::run::status::{AttemptStatus, RunStatus};
 use crate::run::training_run::{TrainingRun, get_run};
-use crate::workers::list::SILENT_AFTER_SECONDS;
+use crate::workers::list::{LATE_AFTER_SECONDS, SILENT_AFTER_SECONDS};
 
 /// Upper limit of the number of runs ahead.
 pub(super) const MAX_AHEAD: i64 = 10_000;
@@ -95,12 +95,23 @@ pub struct WorkerFacts {
     pub able: i64,
     /// Able workers that are draining.
     pub draining: i64,
-    /// Able workers that are not draining and receive wake-ups.
+    /// Able workers that are not draining and missed a heartbeat: they may be lost, so none of their slots counts.
+    pub late: i64,
+    /// Seconds since the latest heartbeat of a late worker.
+    pub late_seconds: Option<f64>,
+    /// Workers that can claim the run and receive wake-ups.
     pub listening: i64,
-    /// Slots of able workers that are not draining.
+    /// Slots of the workers that can claim the run: able, neither draining nor late.
     pub slots: i64,
     /// Number of these slots with a run.
     pub busy: i64,
+}
+
+impl WorkerFacts {
+    /// Number of workers that can claim the run.
+    pub(super) const fn available(self) -> i64 {
+        self.able - self.draining - self.late
+    }
 }
 
 /// Loads the facts about a run. The caller provides `redis_error`, and a transaction that reads one snapshot, so that the explanation does
@@ -225,6 +236,8 @@ async fn worker_facts(conn: &mut PgConnection, kind: RunKind, now: DateTime<Utc>
         r#"
         WITH alive AS (
             SELECT listening, slots, drain_requested_at IS NOT NULL AS draining, kinds = '{}' OR $3 = ANY(kinds) AS able,
+                heartbeat_at < $1::timestamptz - make_interval(secs => $4) AS late,
+                extract(epoch FROM $1::timestamptz - heartbeat_at)::float8 AS age,
                 (SELECT count(*) FROM attempts a WHERE a.worker_id = w.id AND a.status = 'running') AS busy
             FROM workers w
             WHERE stopped_at IS NULL AND heartbeat_at >= $1::timestamptz - make_interval(secs => $2)
@@ -232,18 +245,30 @@ async fn worker_facts(conn: &mut PgConnection, kind: RunKind, now: DateTime<Utc>
         SELECT count(*) AS "alive!",
             count(*) FILTER (WHERE able) AS "able!",
             count(*) FILTER (WHERE able AND draining) AS "draining!",
-            count(*) FILTER (WHERE able AND NOT draining AND listening) AS "listening!",
-            coalesce(sum(slots) FILTER (WHERE able AND NOT draining), 0)::bigint AS "slots!",
-            coalesce(sum(least(busy, slots)) FILTER (WHERE able AND NOT draining), 0)::bigint AS "busy!"
+            count(*) FILTER (WHERE able AND NOT draining AND late) AS "late!",
+            min(age) FILTER (WHERE able AND NOT draining AND late) AS late_seconds,
+            count(*) FILTER (WHERE able AND NOT draining AND NOT late AND listening) AS "listening!",
+            coalesce(sum(slots) FILTER (WHERE able AND NOT draining AND NOT late), 0)::bigint AS "slots!",
+            coalesce(sum(least(busy, slots)) FILTER (WHERE able AND NOT draining AND NOT late), 0)::bigint AS "busy!"
         FROM alive
         "#,
         now,
         SILENT_AFTER_SECONDS,
-        kind as RunKind
+        kind as RunKind,
+        LATE_AFTER_SECONDS
     )
     .fetch_one(conn)
     .await?;
-    Ok(WorkerFacts { alive: row.alive, able: row.able, draining: row.draining, listening: row.listening, slots: row.slots, busy: row.busy })
+    Ok(WorkerFacts {
+        alive: row.alive,
+        able: row.able,
+        draining: row.draining,
+        late: row.late,
+        late_seconds: row.late_seconds,
+        listening: row.listening,
+        slots: row.slots,
+        busy: row.busy,
+    })
 }
 
 async fn phase_since(conn: &mut PgConnection, id: RunId, attempt_number: i32) -> Result<Option<DateTime<Utc>>, RunsError> {

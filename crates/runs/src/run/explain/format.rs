@@ -26,7 +26,7 @@ pub(super) fn seconds(seconds: f64) -> String {
 
 /// A point in time, in UTC.
 pub(super) fn timestamp(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// A count with its noun: `1 run`, `3 runs`.

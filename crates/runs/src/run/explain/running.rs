@@ -111,7 +111,11 @@ fn details(facts: &RunFacts, attempt: Option<&AttemptFacts>) -> Vec<String> {
     let run = &facts.run;
     let mut lines = Vec::new();
     if let Some(attempt) = attempt {
-        let number = format!("attempt {} (counts as {} of {})", attempt.number, run.attempts_used, run.max_attempts);
+        let number = if attempt.number == run.attempts_used {
+            format!("attempt {} of {}", attempt.number, run.max_attempts)
+        } else {
+            format!("attempt {}, which counts as {} of {}", attempt.number, run.attempts_used, run.max_attempts)
+        };
         lines.push(format!("{number}, claimed {} ago", duration(facts.now - attempt.started_at)));
         lines.push(if attempt.lease_expires_at < facts.now {
             format!("its lease expired {} ago: the worker no longer renews it", duration(facts.now - attempt.lease_expires_at))

@@ -44,8 +44,11 @@ fn facts(status: RunStatus) -> RunFacts {
         error_code: None,
         error_text: None,
         created_by: "ana".to_owned(),
+        tags: json!({}),
+        note: None,
         parent_run_id: None,
         model_version: None,
+        warnings: Vec::new(),
         trace_parent: None,
         created_at: ago(60),
         wakeup_published_at: Some(ago(59)),
@@ -59,7 +62,7 @@ fn facts(status: RunStatus) -> RunFacts {
         first_attempt: 1,
         ahead: 0,
         wakeup_due_at: None,
-        workers: WorkerFacts { alive: 1, able: 1, draining: 0, listening: 1, slots: 1, busy: 0 },
+        workers: WorkerFacts { alive: 1, able: 1, listening: 1, slots: 1, ..WorkerFacts::default() },
         redis_error: None,
         overdue_tasks: Vec::new(),
         awaited_run: None,
@@ -124,14 +127,20 @@ fn assert_contains(explanation: &Explanation, texts: &[&str]) {
 #[test]
 fn a_waiting_run_is_explained_by_what_it_waits_for() {
     type Change = fn(&mut RunFacts);
-    let cases: [(&str, Change); 13] = [
-        ("scheduled: not before 2025-11-21 04:45:00 UTC (in 5 min)", |facts| facts.run.run_after = ago(-300)),
+    let cases: [(&str, Change); 15] = [
+        ("scheduled: not before 2025-11-21T04:45:00Z (in 5 min)", |facts| facts.run.run_after = ago(-300)),
         ("no worker is alive", |facts| facts.workers = WorkerFacts::default()),
         ("2 workers are alive, but none supports kind `linear`", |facts| {
             facts.workers = WorkerFacts { alive: 2, ..WorkerFacts::default() };
         }),
         ("1 worker is alive, but it is draining", |facts| {
             facts.workers = WorkerFacts { alive: 1, able: 1, draining: 1, ..WorkerFacts::default() };
+        }),
+        ("the only available worker missed its heartbeat: the last one was 6 s ago (every 3 s), so it may be lost", |facts| {
+            facts.workers = WorkerFacts { alive: 1, able: 1, late: 1, late_seconds: Some(6.2), ..WorkerFacts::default() };
+        }),
+        ("all 2 available workers missed their heartbeat: the latest one was 8 s ago (every 3 s), so they may be lost", |facts| {
+            facts.workers = WorkerFacts { alive: 2, able: 2, late: 2, late_seconds: Some(8.0), ..WorkerFacts::default() };
         }),
         ("the only worker slot is busy", |facts| facts.workers.busy = 1),
         ("all 4 worker slots are busy", |facts| (facts.workers.slots, facts.workers.busy) = (4, 4)),
@@ -214,7 +223,7 @@ fn the_explanation_of_a_retrying_run_has_failure_next_attempt_and_remaining_atte
         facts.run.run_after = ago(-7);
         facts.checkpoint_step = Some(40);
     });
-    assert_eq!(explanation.summary, "attempt 1 failed with `object_store`; the next attempt starts at 2025-11-21 04:40:07 UTC (in 7 s)");
+    assert_eq!(explanation.summary, "attempt 1 failed with `object_store`; the next attempt starts at 2025-11-21T04:40:07Z (in 7 s)");
     assert_contains(
         &explanation,
         &["object_store in words (object_store)", "1 attempt of 3 used, 2 left", "checkpoint of step 40", "if it keeps failing: check S3"],
@@ -240,8 +249,8 @@ fn the_explanation_of_a_running_run_has_phase_host_and_remaining_time() {
     assert_contains(
         &explanation,
         &[
-            "attempt 1 (counts as 1 of 3), claimed 50 s ago",
-            "its lease expires at 2025-11-21 04:40:20 UTC",
+            "attempt 1 of 3, claimed 50 s ago",
+            "its lease expires at 2025-11-21T04:40:20Z",
             "stage fit, field law, step 12, epoch 3 of at most 20, loss 0.5000",
             "latest checkpoint: step 10",
             "aprendiz run watch",
@@ -293,7 +302,7 @@ fn the_explanation_of_a_later_attempt_lists_the_earlier_ones() {
     });
     assert_contains(
         &explanation,
-        &["attempt 3 (counts as 2 of 3)", "attempt 2 on host-2: lost", "attempts before attempt 2 no longer count"],
+        &["attempt 3, which counts as 2 of 3", "attempt 2 on host-2: lost", "attempts before attempt 2 no longer count"],
     );
     assert!(!explanation.facts.iter().any(|fact| fact.contains("host-1") || fact.starts_with("attempt 3 on")), "{explanation:#?}");
 }
@@ -307,7 +316,7 @@ fn the_explanation_of_a_cancelling_run_has_actor_and_outcome() {
     };
     let explanation = with(RunStatus::Cancelling, cancelling);
     assert_eq!(explanation.summary, "cancellation requested by bela 1 s ago; the worker on host-1 stops it within seconds");
-    assert_contains(&explanation, &["it ends at the latest when its lease expires, at 2025-11-21 04:40:20 UTC"]);
+    assert_contains(&explanation, &["it ends at the latest when its lease expires, at 2025-11-21T04:40:20Z"]);
     let lost = with(RunStatus::Cancelling, |facts| {
         cancelling(facts);
         facts.attempts[0].lease_expires_at = ago(1);
@@ -355,6 +364,14 @@ fn the_explanation_of_a_succeeded_run_has_result_and_location() {
     });
     assert!(unmeasured.summary.ends_with("published contracts version 4, but nothing was measured"), "{}", unmeasured.summary);
     assert!(unmeasured.facts[0].starts_with("nothing was measured: the test split has no example"), "{:?}", unmeasured.facts);
+    let worse = with(RunStatus::Succeeded, |facts| {
+        facts.run.model_version = Some(4);
+        facts.run.warnings = vec!["training made the encoder worse".to_owned(), "same data and spec as version 3".to_owned()];
+        let metric = |name: &str, value| ("test".to_owned(), name.to_owned(), value);
+        facts.headline = vec![metric("pairs", 40.0), metric("average_precision", 0.816), metric("base_average_precision", 0.823)];
+    });
+    assert!(worse.summary.ends_with("but it is worse than its base model (average precision 0.8160, base model 0.8230)"), "{worse:?}");
+    assert_eq!(worse.facts[..2], ["warning: training made the encoder worse", "warning: same data and spec as version 3"]);
     let evaluated = with(RunStatus::Succeeded, |facts| {
         facts.run.kind = RunKind::Evaluate;
         facts.headline = vec![("reviewed".to_owned(), "accuracy".to_owned(), 0.8)];
@@ -370,14 +387,14 @@ fn the_explanation_of_a_succeeded_run_has_result_and_location() {
 #[test]
 fn the_explanation_of_a_cancelled_run_has_actor_and_retry() {
     let explanation = with(RunStatus::Cancelled, |facts| facts.cancelled_by = Some("ana".to_owned()));
-    assert_eq!(explanation.summary, "cancelled by ana at 2025-11-21 04:39:50 UTC");
+    assert_eq!(explanation.summary, "cancelled by ana at 2025-11-21T04:39:50Z");
     assert_contains(&explanation, &["it was never started", "to run it again: aprendiz run retry 00000000-0000-0000-0000-000000000007"]);
     let begun = with(RunStatus::Cancelled, |facts| {
         facts.run.started_at = Some(ago(50));
         facts.attempts = vec![attempt(1, AttemptStatus::Cancelled)];
         facts.checkpoint_step = Some(8);
     });
-    assert_contains(&begun, &["cancelled at 2025-11-21 04:39:50 UTC", "attempt 1 on host-1: cancelled after 20 s", "checkpoint of step 8"]);
+    assert_contains(&begun, &["cancelled at 2025-11-21T04:39:50Z", "attempt 1 on host-1: cancelled after 20 s", "checkpoint of step 8"]);
 }
 
 #[test]

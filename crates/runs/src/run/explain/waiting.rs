@@ -1,7 +1,7 @@
 //! Explanation of waiting runs: scheduled, behind other runs, or without a worker.
 
 use super::facts::{MAX_AHEAD, RunFacts};
-use super::format::{count, duration, timestamp};
+use super::format::{count, duration, seconds, timestamp};
 use super::sections::{Explanation, command, history, next_step};
 use crate::background_tasks::BackgroundTask;
 use crate::run::fail::{CHILD_KILLED, TRAINING_PROCESS_KILLED};
@@ -94,6 +94,18 @@ fn obstacle(facts: &RunFacts) -> Obstacle {
         let draining = if workers.able == 1 { "but it is draining" } else { "but all of them are draining" };
         return obstacle(format!("{}, {draining}", alive(workers.able)), START_WORKER);
     }
+    if workers.available() == 0 {
+        let age = seconds(workers.late_seconds.unwrap_or_default());
+        let summary = if workers.late == 1 {
+            format!("the only available worker missed its heartbeat: the last one was {age} ago (every 3 s), so it may be lost")
+        } else {
+            format!(
+                "all {} available workers missed their heartbeat: the latest one was {age} ago (every 3 s), so they may be lost",
+                workers.late
+            )
+        };
+        return obstacle(summary, "if this persists, start a worker: aprendiz-worker (aprendiz worker list shows the last heartbeats)");
+    }
     if workers.busy >= workers.slots {
         let busy = if workers.slots == 1 {
             "the only worker slot is busy".to_owned()
@@ -114,7 +126,7 @@ fn obstacle(facts: &RunFacts) -> Obstacle {
     }
     if workers.listening == 0 {
         let redis = facts.redis_error.as_ref().map(|error| format!(" because {error}")).unwrap_or_default();
-        let summary = format!("{}, but no worker receives wake-ups{redis}: workers find runs by polling", alive(workers.able));
+        let summary = format!("{}, but no worker receives wake-ups{redis}: workers find runs by polling", alive(workers.available()));
         return obstacle(summary, "nothing: it starts at the next poll; to check Redis: aprendiz doctor");
     }
     if facts.wakeup_due_at.is_some() {
@@ -149,15 +161,23 @@ fn runs(number: i64) -> String {
 fn queue_position(facts: &RunFacts) -> Vec<String> {
     let workers = facts.workers;
     let ahead = match facts.ahead {
-        0 => "no run is".to_owned(),
         1 => "1 run is".to_owned(),
         ahead => format!("{} are", runs(ahead)),
     };
     let free = (workers.slots - workers.busy).max(0);
-    vec![
-        format!("{ahead} ahead of it (priority {})", facts.run.priority),
-        format!("{free} of {} free on {}", count(workers.slots, "slot"), count(workers.able - workers.draining, "available worker")),
-    ]
+    let mut lines = vec![
+        if facts.ahead == 0 {
+            format!("next in line (priority {})", facts.run.priority)
+        } else {
+            format!("{ahead} ahead of it (priority {})", facts.run.priority)
+        },
+        format!("{free} of {} free on {}", count(workers.slots, "slot"), count(workers.available(), "available worker")),
+    ];
+    if workers.late > 0 {
+        let age = seconds(workers.late_seconds.unwrap_or_default());
+        lines.push(format!("{} without a heartbeat for {age} or longer: not counted as available", count(workers.late, "worker")));
+    }
+    lines
 }
 
 fn wakeup(facts: &RunFacts) -> Option<String> {

@@ -1,8 +1,8 @@
 //! Failed and released attempts, and the state of the run afterwards.
 
 use aprendiz_runs::{
-    AttemptId, AttemptStatus, EventKind, FailureOutcome, RunPhase, RunStatus, RunsError, due_outbox_entries, enter_phase, fail_attempt,
-    list_attempts, mark_published, next_due_in, release_attempt, retry_run,
+    AttemptId, AttemptStatus, EventKind, FailureOutcome, RunPhase, RunStatus, RunsError, delete_published, due_outbox_entries, enter_phase,
+    fail_attempt, list_attempts, next_due_in, record_publication, release_attempt, retry_run,
 };
 use chrono::{TimeDelta, Utc};
 
@@ -163,7 +163,8 @@ async fn outbox_entries_are_due_with_the_run_and_deleted_once_published() {
     let mut second = fixture.pool().begin().await.unwrap();
     let (outbox_ids, run_ids): (Vec<_>, Vec<_>) = due_outbox_entries(&mut relay, 10).await.unwrap().into_iter().unzip();
     assert_eq!(due_outbox_entries(&mut second, 10).await.unwrap(), [], "a second relay skips locked entries without waiting");
-    mark_published(&mut relay, &outbox_ids, &run_ids).await.unwrap();
+    record_publication(&mut relay, &run_ids).await.unwrap();
+    delete_published(&mut relay, &outbox_ids).await.unwrap();
     relay.commit().await.unwrap();
     second.rollback().await.unwrap();
     assert_eq!(fixture.number("SELECT count(*) FROM outbox").await, 0);

@@ -141,7 +141,7 @@ async fn exactly_one_of_cancellation_and_publication_wins() {
             start.wait().await;
             let outcome = publish(&mut conn, attempt, Some(&trained.version()), &[]).await;
             if let Err(error) = &outcome {
-                assert!(matches!(error, RunsError::LeaseLost { .. }), "{error}");
+                assert!(matches!(error, RunsError::CancelRequested { .. }), "{error}");
                 assert!(cancel_was_requested(&mut conn, attempt).await.unwrap());
                 cancel_attempt(&mut conn, attempt).await.unwrap();
             }

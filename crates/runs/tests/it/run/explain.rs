@@ -39,7 +39,7 @@ async fn the_workers_of_a_waiting_run_are_those_that_can_execute_it() {
     let change = async |set: &str| fixture.execute(&format!("UPDATE workers SET {set} WHERE id = '{worker}'")).await.unwrap();
     change("heartbeat_at = clock_timestamp() - interval '1 min'").await;
     assert_eq!(facts(&fixture, id).await.workers.alive, 0, "a silent worker is not alive");
-    change("heartbeat_at = clock_timestamp(), kinds = '{evaluate}', slots = 2").await;
+    change("heartbeat_at = clock_timestamp() + interval '1 hour', kinds = '{evaluate}', slots = 2").await;
     let fleet = facts(&fixture, id).await.workers;
     assert_eq!((fleet.alive, fleet.able, fleet.slots), (1, 0, 0));
     change("kinds = '{evaluate,linear}', listening = true").await;
@@ -48,6 +48,20 @@ async fn the_workers_of_a_waiting_run_are_those_that_can_execute_it() {
     request_drain(&mut *fixture.conn().await, worker, false, "ana").await.unwrap();
     let fleet = facts(&fixture, id).await.workers;
     assert_eq!((fleet.able, fleet.draining, fleet.slots), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn a_worker_that_missed_a_heartbeat_has_no_free_slot() {
+    let fixture = Fixture::new().await;
+    let id = fixture.create_run().await;
+    let worker = fixture.worker().await;
+    assert_eq!(facts(&fixture, id).await.workers.late, 0);
+    fixture.execute(&format!("UPDATE workers SET heartbeat_at = clock_timestamp() - interval '8 s' WHERE id = '{worker}'")).await.unwrap();
+    let facts = facts(&fixture, id).await;
+    assert_eq!((facts.workers.alive, facts.workers.late, facts.workers.slots), (1, 1, 0));
+    assert!(facts.workers.late_seconds.is_some_and(|seconds| seconds >= 8.0));
+    let summary = render_explanation(&facts).summary;
+    assert!(summary.starts_with("the only available worker missed its heartbeat"), "{summary}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aprendiz_runs::{RunId, cancel_run, due_outbox_entries, mark_published, next_due_in, retry_run};
+use aprendiz_runs::{RunId, cancel_run, delete_published, due_outbox_entries, next_due_in, record_publication, retry_run};
 use tokio::sync::Barrier;
 
 use crate::fixture::{Fixture, TIMEOUT};
@@ -100,7 +100,8 @@ async fn concurrent_relays_share_the_entries() {
                     due_outbox_entries(&mut tx, (RUNS / RELAYS) as i64).await.unwrap().into_iter().unzip();
                 // all of them hold their entries before the first one commits
                 barrier.wait().await;
-                mark_published(&mut tx, &ids, &run_ids).await.unwrap();
+                record_publication(&mut tx, &run_ids).await.unwrap();
+                delete_published(&mut tx, &ids).await.unwrap();
                 tx.commit().await.unwrap();
                 run_ids
             })

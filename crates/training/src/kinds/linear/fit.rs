@@ -15,6 +15,7 @@ use crate::{
         folds,
         gram::{Examples, Gram},
         head::LinearHead,
+        out_of_fold::report_row,
         progress::SolveProgress,
         solver::{Problem, Solver, StoppingCriterion},
         temperature,
@@ -39,6 +40,7 @@ const SOLUTION: &str = "solution";
 pub(crate) struct FieldFit {
     pub(crate) l2: f64,
     pub(crate) folds: usize,
+    pub(crate) fold_repeats: usize,
     pub(crate) head: LinearHead,
     pub(crate) out_of_fold: Vec<ReportRow>,
 }
@@ -48,13 +50,17 @@ struct CrossValidation<'a, 'b> {
     task: &'a FieldTask,
     examples: &'a Examples<'b>,
     folds: usize,
+    /// The fold of each example in the partition that selects the penalty.
     assigned: Vec<usize>,
+    /// The fold of each example in further partitions, over which scores are averaged.
+    repeated: Vec<Vec<usize>>,
     stop: StoppingCriterion,
 }
 
 /// A fold that is being solved. Examples are indices within the task.
 struct OpenFold {
-    fold: usize,
+    /// Number for progress reports.
+    number: usize,
     held_out: Vec<usize>,
     fitted: Vec<usize>,
     /// Computed on first use.
@@ -95,11 +101,12 @@ pub(crate) fn fit_field(
     let groups: Vec<&str> = task.examples.iter().map(|example| documents[*example].group.as_str()).collect();
     let stop = StoppingCriterion { max_epochs: params.epochs, tolerance: params.tolerance };
     let (folds, assigned) = folds::assign(&groups, &task.classes, params.folds, seed).unwrap_or_default();
+    let repeated = folds::assign_again(&groups, &task.classes, params, seed);
     if folds == 0 {
         let reason = "all its examples are near-duplicates of each other, so none can be held out";
         training_state.reporter.log(LogLevel::Warn, format!("field `{}` has no out-of-fold scores: {reason}", task.name));
     }
-    let cross_validation = CrossValidation { task, examples, folds, assigned, stop };
+    let cross_validation = CrossValidation { task, examples, folds, assigned, repeated, stop };
     let solved = match training_state.replay_field() {
         Some(state_dict) => SolvedField::restore(&state_dict, [task.examples.len(), task.labels.len()])?,
         None => {
@@ -140,24 +147,40 @@ impl CrossValidation<'_, '_> {
             let solution = self.solve_all(l2, None, (from, to), training_state)?;
             return Ok(SolvedField { l2, folds: 0, scores: None, solution });
         }
-        // the final fit counts as one more fold
-        let folds_end = from + (to - from) * self.folds as f64 / (self.folds as f64 + 1.0);
-        let (l2, scored) = self.select_l2(&params.l2_candidates(), (from, folds_end), training_state)?;
-        let scores = self.out_of_fold(&scored);
-        let solution = self.solve_all(l2, self.mean_solution(&scored)?, (folds_end, to), training_state)?;
+        // the partitions and the final fit, which counts as one more fold
+        let parts = (self.folds * (1 + self.repeated.len()) + 1) as f64;
+        let at = |folds: usize| from + (to - from) * folds as f64 / parts;
+        let (l2, scored) = self.select_l2(&params.l2_candidates(), (from, at(self.folds)), training_state)?;
+        let mut scores = self.out_of_fold(&scored);
+        for (repeat, assigned) in self.repeated.iter().enumerate() {
+            let first = self.folds * (1 + repeat);
+            let mut again = Vec::with_capacity(self.folds);
+            for fold in 0..self.folds {
+                let mut open = self.open(assigned, fold, first + fold);
+                open.solution = Some(self.warm_start_from(&scored[0], &open.fitted)?);
+                again.push(self.score(&mut open, l2, (at(first + fold), at(first + fold + 1)), training_state)?);
+            }
+            for (sum, score) in scores.iter_mut().zip(self.out_of_fold(&again)) {
+                *sum += score;
+            }
+        }
+        scores.iter_mut().for_each(|score| *score /= (1 + self.repeated.len()) as f32);
+        let scores = tensor_from_vec(scores, [self.task.examples.len(), self.task.labels.len()], self.examples.device());
+        let solution =
+            self.solve_all(l2, self.mean_solution(&scored)?, (at(self.folds * (1 + self.repeated.len())), to), training_state)?;
         Ok(SolvedField { l2, folds: self.folds, scores: Some(scores), solution })
     }
 
     /// Out-of-fold scores `[N, C]` of all examples.
-    fn out_of_fold(&self, scored: &[ScoredFold]) -> Tensor<2> {
-        let shape @ [examples, classes] = [self.task.examples.len(), self.task.labels.len()];
-        let mut by_example = vec![&[][..]; examples];
+    fn out_of_fold(&self, scored: &[ScoredFold]) -> Vec<f32> {
+        let classes = self.task.labels.len();
+        let mut by_example = vec![&[][..]; self.task.examples.len()];
         for fold in scored {
             for (example, scores) in fold.held_out.iter().zip(fold.scores.chunks_exact(classes)) {
                 by_example[*example] = scores;
             }
         }
-        tensor_from_vec(by_example.concat(), shape, self.examples.device())
+        by_example.concat()
     }
 
     /// Calibrates the head and computes its out-of-fold probabilities.
@@ -192,7 +215,8 @@ impl CrossValidation<'_, '_> {
         if !weight.iter().chain(&bias).all(|value| value.is_finite()) {
             return Err(not_finite());
         }
-        Ok(FieldFit { l2, folds, head: LinearHead::new(weight, bias, self.examples.device()), out_of_fold })
+        let fold_repeats = if folds == 0 { 0 } else { 1 + self.repeated.len() };
+        Ok(FieldFit { l2, folds, fold_repeats, head: LinearHead::new(weight, bias, self.examples.device()), out_of_fold })
     }
 
     /// Shares of the classes in the folds that an example is not in: the prediction for a text without any known feature.
@@ -231,7 +255,7 @@ impl CrossValidation<'_, '_> {
         };
 
         let mut best: Option<(f64, f64, Vec<ScoredFold>)> = None;
-        let mut open: Vec<OpenFold> = (0..selecting).map(|fold| self.open(fold)).collect();
+        let mut open: Vec<OpenFold> = (0..selecting).map(|fold| self.open(&self.assigned, fold, fold)).collect();
         for (round, l2) in candidates.iter().enumerate().skip(first_round).filter(|_| selecting > 0) {
             let mut scored = Vec::with_capacity(selecting);
             for fold in &mut open {
@@ -247,7 +271,7 @@ impl CrossValidation<'_, '_> {
         drop(open);
         let (l2, mut scored) = best.map_or((candidates[0], Vec::new()), |(_, l2, scored)| (l2, scored));
         for fold in selecting..self.folds {
-            let mut open = self.open(fold);
+            let mut open = self.open(&self.assigned, fold, fold);
             if let Some(solved) = scored.first() {
                 open.solution = Some(self.warm_start_from(solved, &open.fitted)?);
             }
@@ -275,11 +299,10 @@ impl CrossValidation<'_, '_> {
         temperature::fit(&scores, &classes).1
     }
 
-    /// Prepares the solve of everything but one fold.
-    fn open(&self, fold: usize) -> OpenFold {
-        let (held_out, fitted): (Vec<usize>, Vec<usize>) =
-            (0..self.task.examples.len()).partition(|example| self.assigned[*example] == fold);
-        OpenFold { fold, held_out, fitted, gram: OnceCell::new(), solution: None }
+    /// Prepares the solve of everything but one fold of a partition.
+    fn open(&self, assigned: &[usize], fold: usize, number: usize) -> OpenFold {
+        let (held_out, fitted): (Vec<usize>, Vec<usize>) = (0..self.task.examples.len()).partition(|example| assigned[*example] == fold);
+        OpenFold { number, held_out, fitted, gram: OnceCell::new(), solution: None }
     }
 
     /// Scores the examples of a fold with a head that was fitted without them. Starts from the previous solution of the fold.
@@ -293,7 +316,7 @@ impl CrossValidation<'_, '_> {
         let progress = SolveProgress {
             stage: Stage::Fold,
             field: &self.task.name,
-            fold: Some(open.fold),
+            fold: Some(open.number),
             span,
             examples: open.fitted.len(),
             epochs_before: 0,
@@ -421,26 +444,5 @@ impl CrossValidation<'_, '_> {
     /// Document indices of examples of the task.
     fn documents(&self, examples: &[usize]) -> Vec<usize> {
         examples.iter().map(|example| self.task.examples[*example]).collect()
-    }
-}
-
-fn report_row(task: &FieldTask, documents: &[Example], index: usize, probabilities: &[f64]) -> ReportRow {
-    // the first maximum, as in prediction
-    let mut best = 0;
-    for (class, probability) in probabilities.iter().enumerate() {
-        if *probability > probabilities[best] {
-            best = class;
-        }
-    }
-    let gold = task.classes[index];
-    ReportRow {
-        document_id: documents[task.examples[index]].document_id.clone(),
-        group: documents[task.examples[index]].group.clone(),
-        no_known_feature: false,
-        field: task.name.clone(),
-        gold: task.labels[gold].clone(),
-        predicted: task.labels[best].clone(),
-        confidence: probabilities[best],
-        gold_probability: probabilities[gold],
     }
 }

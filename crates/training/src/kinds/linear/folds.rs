@@ -3,7 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use aprendiz_run_spec::LinearParams;
+
 use crate::random::Random;
+
+/// Number of scored examples above which a field is not partitioned once more. One partition of many examples is hardly a matter of luck,
+/// and this bounds the time and the size of checkpoints.
+const MAX_REPEATED_EXAMPLES: usize = 5_000;
 
 /// Assigns each example to a fold. Returns the number of folds, which is `folds` or the number of groups if that is smaller, and the fold
 /// of each example. `None` if there are fewer than two groups.
@@ -38,6 +44,14 @@ pub(crate) fn assign(groups: &[&str], classes: &[usize], folds: usize, seed: u64
         }
     }
     Some((folds, assigned))
+}
+
+/// Assigns each example to folds in further partitions: `fold_repeats - 1` of them, or fewer if there are many examples.
+pub(crate) fn assign_again(groups: &[&str], classes: &[usize], params: &LinearParams, seed: u64) -> Vec<Vec<usize>> {
+    let partitions = params.fold_repeats.min(MAX_REPEATED_EXAMPLES / groups.len().max(1)).max(1);
+    let repeat_seed = |repeat: usize| seed ^ (repeat as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let assigned = (1..partitions).filter_map(|repeat| assign(groups, classes, params.folds, repeat_seed(repeat)));
+    assigned.map(|(_, assigned)| assigned).collect()
 }
 
 #[cfg(test)]
@@ -85,5 +99,19 @@ mod tests {
         assert_eq!(assign(&["a", "b"], &[0, 1], 5, 1).map(|(folds, _)| folds), Some(2));
         assert_eq!(assign(&["a", "a"], &[0, 1], 5, 1), None);
         assert_eq!(assign(&[], &[], 5, 1), None);
+    }
+
+    #[test]
+    fn further_partitions_differ_and_are_bounded() {
+        let names = names(1_000);
+        let groups: Vec<&str> = names.iter().map(String::as_str).collect();
+        let params = |fold_repeats| LinearParams { fold_repeats, ..LinearParams::default() };
+        let again = |count: usize, repeats| assign_again(&groups[..count], &vec![0; count], &params(repeats), 7);
+        assert_eq!([again(30, 1).len(), again(30, 4).len(), again(1_000, 20).len()], [0, 3, 4]);
+        let partitions = again(30, 4);
+        assert!(partitions[0] != partitions[1] && partitions[1] != partitions[2]);
+        assert_eq!(partitions, again(30, 4));
+        // a group alone cannot be held out
+        assert!(assign_again(&["a", "a"], &[0, 1], &params(3), 7).is_empty());
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod fit;
 pub(crate) mod folds;
 pub(crate) mod gram;
 pub(crate) mod head;
+pub(crate) mod out_of_fold;
 pub(crate) mod progress;
 pub(crate) mod solver;
 pub(crate) mod sparse;

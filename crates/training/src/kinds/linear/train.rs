@@ -89,7 +89,7 @@ pub(crate) fn train(
     let mut out_of_fold = Vec::with_capacity(fits.len());
     for fit in fits {
         heads.push(fit.head.into_weights()?);
-        out_of_fold.push((fit.folds, fit.out_of_fold));
+        out_of_fold.push(((fit.folds, fit.fold_repeats), fit.out_of_fold));
     }
     let weights = Weights { keys: vectorizer.keys().to_vec(), idf: vectorizer.idf().to_vec(), fields: heads };
     weights.write(&job.out, &config).map_err(TrainingError::from)?;
@@ -106,7 +106,7 @@ pub(crate) fn train(
         .iter()
         .zip(&config.fields)
         .zip(out_of_fold)
-        .map(|((task, field), (folds, rows))| {
+        .map(|((task, field), ((folds, fold_repeats), rows))| {
             let out_of_fold: Vec<ScoredExample> = rows.into_iter().map(ScoredExample::from).collect();
             let on_validation: Vec<ScoredExample> =
                 scored.iter().filter(|row| row.field == task.name).cloned().map(ScoredExample::from).collect();
@@ -116,6 +116,7 @@ pub(crate) fn train(
                 classes: task.labels.len() as u64,
                 l2: field.l2,
                 folds: folds as u64,
+                fold_repeats: fold_repeats as u64,
                 out_of_fold_accuracy: accuracy(&out_of_fold),
                 out_of_fold_log_loss: log_loss(&out_of_fold),
                 validation_examples: on_validation.len() as u64,

@@ -25,11 +25,12 @@ use crate::api::http::stored_file::object::open;
 use crate::api::http::stored_file::range::{RangeRequest, parse_range};
 
 /// Media types of files, by the extension of their names.
-const MEDIA_TYPES: [(&str, &str); 4] = [
+const MEDIA_TYPES: [(&str, &str); 5] = [
     ("json", "application/json"),
     ("jsonl", "application/x-ndjson"),
     ("parquet", "application/vnd.apache.parquet"),
     ("md", "text/markdown; charset=utf-8"),
+    ("txt", "text/plain; charset=utf-8"),
 ];
 /// Media type of files with another extension.
 const OTHER_MEDIA_TYPE: &str = "application/octet-stream";

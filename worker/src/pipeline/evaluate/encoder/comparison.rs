@@ -42,7 +42,7 @@ impl Comparison {
         match self {
             Self::Better => format!("training improved the encoder{values}"),
             Self::Same => format!("training made no measurable difference{values}"),
-            Self::Worse => format!("TRAINING MADE THE ENCODER WORSE{values}; use the base model or train with other parameters"),
+            Self::Worse => format!("training made the encoder worse{values}; use the base model or train with other parameters"),
             Self::Unknown if report.pairs == 0 && report.fields.iter().all(|field| field.neighbours.is_none()) => {
                 "nothing was measured: the test split has neither pairs nor documents of the trained fields; import and review documents \
                  that are not near-duplicates of these"
@@ -53,6 +53,19 @@ impl Comparison {
             }
         }
     }
+}
+
+/// What a reader of the metrics must know first, as sentences without a full stop.
+pub(super) fn quality_warnings(comparison: Comparison, report: &EncoderReport) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if matches!(comparison, Comparison::Worse | Comparison::Unknown) {
+        warnings.push(comparison.describe(report));
+    }
+    let worse = worse_fields(report);
+    if !worse.is_empty() {
+        warnings.push(format!("the k-nearest-neighbour accuracy of these fields is lower than with the base model: {}", worse.join(", ")));
+    }
+    warnings
 }
 
 /// Fields with a lower k-nearest-neighbour accuracy than with the base model.
@@ -79,8 +92,10 @@ mod tests {
         let worse = report(0.8, 0.7);
         assert_eq!(Comparison::from_report(&worse), Comparison::Worse);
         let text = Comparison::Worse.describe(&worse);
-        assert!(text.contains("WORSE") && text.contains("0.7000") && text.contains("0.8000"), "{text}");
+        assert!(text.contains("worse") && text.contains("0.7000") && text.contains("0.8000"), "{text}");
         assert_eq!(worse_fields(&worse), ["law"]);
+        let warnings = quality_warnings(Comparison::Worse, &worse);
+        assert!(warnings.len() == 2 && warnings[0] == text && warnings[1].ends_with("base model: law"), "{warnings:?}");
         assert_eq!(Comparison::from_report(&report(0.7, 0.8)), Comparison::Better);
         let empty = EncoderReport { pairs: 0, copies: 0, base: None, trained: None, fields: Vec::new() };
         assert!(Comparison::from_report(&empty).describe(&empty).starts_with("nothing was measured"));

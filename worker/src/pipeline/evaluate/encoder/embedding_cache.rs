@@ -16,13 +16,13 @@ use aprendiz_runs::{AttemptId, DatasetId, EmbeddingFile, EmbeddingLimits, NewEmb
 use aprendiz_training::{EmbeddingFiles, EmbeddingUse};
 use sha2::{Digest as _, Sha256};
 
-use crate::blocking::run_blocking;
 use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::base_model::BaseModelRef;
 use crate::pipeline::objects::upload_files;
 use crate::retry::{in_transaction, retry_on_outage};
 use crate::scratch::{Scratch, is_older_than};
+use aprendiz_db::run_blocking;
 
 /// Files per base model. Each is an object to download; most come from a run with a few new documents.
 const MAX_FILES: i64 = 64;

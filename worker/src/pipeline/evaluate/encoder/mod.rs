@@ -52,7 +52,11 @@ pub(crate) async fn evaluate(
     let validation = trained.summary.encoder.as_deref();
     let readme = model_card::readme(trained, comparison, &report);
     write_reports(&scratch.model(), &json!({ "test": report, "validation": validation }), &readme).await?;
-    Ok(Evaluation { metrics: encoder_metrics(&report, validation), card: model_card::card(trained, comparison, &report) })
+    Ok(Evaluation {
+        metrics: encoder_metrics(&report, validation),
+        errors: Vec::new(),
+        card: model_card::card(trained, comparison, &report),
+    })
 }
 
 /// Scores in a child process, because the computation is long; the process is killed when this future is dropped.

@@ -7,7 +7,7 @@ use aprendiz_training::{EncoderReport, MAX_TEST_PAIRS, NEIGHBOURS};
 use serde_json::{Value, json};
 
 use crate::pipeline::base_model::BaseModelRef;
-use crate::pipeline::evaluate::encoder::comparison::{Comparison, worse_fields};
+use crate::pipeline::evaluate::encoder::comparison::{Comparison, quality_warnings, worse_fields};
 use crate::pipeline::evaluate::encoder::trained_encoder::TrainedEncoder;
 
 /// The name of the base model on model hubs.
@@ -21,6 +21,7 @@ fn hub_name(base: &BaseModelRef) -> String {
 /// The JSON summary of a version, for lists.
 pub(super) fn card(trained: &TrainedEncoder<'_>, comparison: Comparison, report: &EncoderReport) -> Value {
     let TrainedEncoder { run, dataset, summary, base, .. } = trained;
+    let warnings: Vec<String> = quality_warnings(comparison, report).into_iter().chain(dataset.warnings()).collect();
     let fields: Vec<Value> = report
         .fields
         .iter()
@@ -35,7 +36,7 @@ pub(super) fn card(trained: &TrainedEncoder<'_>, comparison: Comparison, report:
         })
         .collect();
     json!({
-        "kind": run.kind, "warnings": dataset.warnings(), "verdict": comparison.as_str(), "says": comparison.describe(report), "worse_fields": worse_fields(report),
+        "kind": run.kind, "warnings": warnings, "verdict": comparison.as_str(), "says": comparison.describe(report), "worse_fields": worse_fields(report),
         "base_model": base.card(), "pairs": report.pairs, "pair_copies": report.copies, "average_precision": report.trained.map(|metrics| metrics.average_precision),
         "base_average_precision": report.base.map(|metrics| metrics.average_precision),
         "spearman": report.trained.map(|metrics| metrics.spearman), "base_spearman": report.base.map(|metrics| metrics.spearman),

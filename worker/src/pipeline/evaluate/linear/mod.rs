@@ -1,28 +1,31 @@
 //! Evaluates a linear model: thresholds from out-of-fold scores, then a single pass over the test split.
 
 mod aggregate;
+mod errors;
 mod findings;
 mod model_card;
+mod target_tables;
 mod test_split;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aprendiz_db::Database;
-use aprendiz_evaluation::{FieldReport, ReportOptions, ScoredExample, Threshold, choose_threshold, report};
-use aprendiz_inference::{Model, ThresholdDecision, set_thresholds};
-use aprendiz_runs::AttemptId;
+use aprendiz_db::{Database, run_blocking};
+use aprendiz_evaluation::{FieldReport, ReportOptions, ScoreCurve, ScoredExample, TargetRow, report};
+use aprendiz_inference::{Model, ScoreCurves, ThresholdDecision, set_thresholds};
+use aprendiz_runs::{AttemptId, ErrorCollector};
 use aprendiz_training::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::blocking::run_blocking;
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::linear::aggregate::aggregate_metrics;
+use crate::pipeline::evaluate::linear::errors::validation_error;
 use crate::pipeline::evaluate::linear::findings::Findings;
+use crate::pipeline::evaluate::linear::target_tables::TargetTables;
 use crate::pipeline::evaluate::linear::test_split::{for_each_line, score_test_split};
 use crate::pipeline::evaluate::trained_model::TrainedModel;
-use crate::pipeline::evaluate::{Evaluation, metrics_from_rows, write_reports};
+use crate::pipeline::evaluate::{Evaluation, add_errors, metrics_from_rows, write_reports};
 use crate::pipeline::run_log::record_log;
 use crate::scratch::Scratch;
 
@@ -41,57 +44,82 @@ pub(crate) async fn evaluate(
     let cancelled = CancellationToken::new();
     let _cancel_on_drop = cancelled.clone().drop_guard();
     let scoring = run_blocking(move || score(&model, &snapshot, &reports, target, &cancelled));
-    let (test, validation, findings) = scoring.await?;
+    let Scored { test, validation, findings, tables, test_errors, validation_errors } = scoring.await?;
     let examples: u64 = test.iter().map(|field| field.examples).sum();
     let read = format!("test split read once: {examples} examples in {} fields", test.len());
-    for text in findings.sentences.iter().map(|finding| format!("warning: {finding}")).chain([read]) {
+    for text in findings.sentences.iter().map(|finding| format!("warning: {finding}")).chain(tables.unreachable()).chain([read]) {
         record_log(database, attempt, &json!({ "text": text })).await?;
     }
 
     let mut metrics = aggregate_metrics("test", &test);
     metrics.extend(findings.metrics);
+    metrics.extend(tables.metrics()?);
     for report in &test {
         metrics.extend(metrics_from_rows("test", Some(&report.field), report.rows()));
     }
     for report in &validation {
         metrics.extend(metrics_from_rows("validation", Some(&report.field), report.rows()));
     }
-    let readme = model_card::readme(run, spec, dataset, summary, &test, &findings.sentences);
-    write_reports(&scratch.model(), &json!({ "test": test, "validation": validation }), &readme).await?;
-    Ok(Evaluation { metrics, card: model_card::card(run, dataset, summary, &test, &findings.sentences) })
+    let mut errors = Vec::new();
+    metrics.push(add_errors(&mut errors, "test", test_errors));
+    metrics.push(add_errors(&mut errors, "validation", validation_errors));
+    let readme = model_card::readme(run, spec, dataset, summary, &test, &findings.sentences, &tables);
+    write_reports(&scratch.model(), &json!({ "test": test, "validation": validation, "thresholds": tables }), &readme).await?;
+    Ok(Evaluation { metrics, errors, card: model_card::card(run, dataset, summary, &test, &findings.sentences, &tables) })
 }
 
-/// Sets the thresholds of the model, then scores the test split. Returns the reports of test and validation, and findings about the test.
-fn score(
-    model_dir: &Path,
-    snapshot: &Path,
-    reports: &Path,
-    target: f64,
-    cancelled: &CancellationToken,
-) -> Result<(Vec<FieldReport>, Vec<FieldReport>, Findings), Interruption> {
-    let mut out_of_fold = read_scores(&reports.join(OUT_OF_FOLD_FILE), cancelled)?;
+/// What the scores of a model give.
+struct Scored {
+    test: Vec<FieldReport>,
+    validation: Vec<FieldReport>,
+    /// About the test split.
+    findings: Findings,
+    tables: TargetTables,
+    test_errors: ErrorCollector,
+    validation_errors: ErrorCollector,
+}
+
+/// Sets the thresholds of the model, then scores the test split.
+fn score(model_dir: &Path, snapshot: &Path, reports: &Path, target: f64, cancelled: &CancellationToken) -> Result<Scored, Interruption> {
+    let mut out_of_fold = read_scores(&reports.join(OUT_OF_FOLD_FILE), cancelled, |_| Ok(()))?;
     let unpublished = Model::load_unpublished(model_dir)?;
-    let decisions = unpublished.config().fields.iter().map(|field| {
-        let examples = out_of_fold.remove(&field.name).unwrap_or_default();
-        let decision = match choose_threshold(&examples, target) {
-            Threshold::Reached { threshold, .. } => ThresholdDecision::Answer(threshold),
-            Threshold::Unreachable { .. } => ThresholdDecision::Unreachable,
-        };
-        (field.name.clone(), decision)
-    });
-    set_thresholds(model_dir, &decisions.collect())?;
+    let fields = unpublished.config().fields.iter().map(|field| field.name.clone());
+    let curves: BTreeMap<String, ScoreCurve> = fields
+        .map(|field| {
+            let curve = ScoreCurve::new(&out_of_fold.remove(&field).unwrap_or_default());
+            (field, curve)
+        })
+        .collect();
+    let decide = |curve: &ScoreCurve| match TargetRow::new(curve, target).threshold.value() {
+        Some(threshold) => ThresholdDecision::Answer(threshold),
+        None => ThresholdDecision::Unreachable,
+    };
+    set_thresholds(model_dir, &curves.iter().map(|(field, curve)| (field.clone(), decide(curve))).collect())?;
+    let tables = TargetTables::new(&curves, target);
+    ScoreCurves::new(curves).write(model_dir)?;
     let model = Model::load_unpublished(model_dir)?;
-    let validation = read_scores(&reports.join(VALIDATION_FILE), cancelled)?;
-    let test = score_test_split(&model, snapshot, &model_dir.join(PREDICTIONS_FILE), cancelled)?;
+    let (mut test_errors, mut validation_errors) = (ErrorCollector::default(), ErrorCollector::default());
+    let validation = read_scores(&reports.join(VALIDATION_FILE), cancelled, |row| {
+        if let Some(error) = validation_error(&model, row)? {
+            validation_errors.push(error);
+        }
+        Ok(())
+    })?;
+    let test = score_test_split(&model, snapshot, &model_dir.join(PREDICTIONS_FILE), cancelled, &mut test_errors)?;
     let test = field_reports(&model, test);
     let findings = Findings::new(model.config(), &test);
-    Ok((test, field_reports(&model, validation), findings))
+    Ok(Scored { test, validation: field_reports(&model, validation), findings, tables, test_errors, validation_errors })
 }
 
 /// Reads scores written by the training process, by field.
-fn read_scores(path: &Path, cancelled: &CancellationToken) -> Result<BTreeMap<String, Vec<ScoredExample>>, Interruption> {
+fn read_scores(
+    path: &Path,
+    cancelled: &CancellationToken,
+    mut visit: impl FnMut(&ReportRow) -> Result<(), Interruption>,
+) -> Result<BTreeMap<String, Vec<ScoredExample>>, Interruption> {
     let mut fields: BTreeMap<String, Vec<ScoredExample>> = BTreeMap::new();
     for_each_line(path, cancelled, |row: ReportRow| {
+        visit(&row)?;
         fields.entry(row.field.clone()).or_default().push(row.into());
         Ok(())
     })?;

@@ -9,8 +9,17 @@ use aprendiz_runs::TrainingRun;
 use aprendiz_training::TrainingSummary;
 use serde_json::{Value, json};
 
+use crate::pipeline::evaluate::linear::target_tables::TargetTables;
+
 /// The JSON summary of a version.
-pub(super) fn card(run: &TrainingRun, dataset: &Dataset, summary: &TrainingSummary, test: &[FieldReport], findings: &[String]) -> Value {
+pub(super) fn card(
+    run: &TrainingRun,
+    dataset: &Dataset,
+    summary: &TrainingSummary,
+    test: &[FieldReport],
+    findings: &[String],
+    tables: &TargetTables,
+) -> Value {
     let fields: Vec<Value> = test
         .iter()
         .map(|field| {
@@ -21,7 +30,7 @@ pub(super) fn card(run: &TrainingRun, dataset: &Dataset, summary: &TrainingSumma
         })
         .collect();
     json!({
-        "kind": run.kind, "warnings": warnings(dataset, findings), "fields": fields, "left_out": dataset.left_out, "dataset_hash": dataset.canonical_hash,
+        "kind": run.kind, "warnings": warnings(dataset, findings), "fields": fields, "thresholds": tables, "left_out": dataset.left_out, "dataset_hash": dataset.canonical_hash,
         "train_documents": summary.train_documents, "features": summary.features,
         "backend": summary.backend, "cpu_kernel": summary.cpu_kernel,
     })
@@ -40,6 +49,7 @@ pub(super) fn readme(
     summary: &TrainingSummary,
     test: &[FieldReport],
     findings: &[String],
+    tables: &TargetTables,
 ) -> String {
     let mut text = format!(
         "---\nlibrary_name: aprendiz\npipeline_tag: text-classification\nmetrics: [accuracy, f1]\n---\n\n# {}\n\n{}\
@@ -50,7 +60,7 @@ pub(super) fn readme(
          - Words: runs of letters and digits; in scripts without blanks between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese), every \
          character\n\
          - Output: `∅` means that the document has no value. A field is answered only if the confidence reaches its threshold. \
-         Thresholds are chosen on out-of-fold scores so that the one-sided 95 % lower bound of the accuracy of the answers is \
+         Thresholds are chosen on out-of-fold scores (of models trained without the example, averaged over repeated partitions) so that the one-sided 95 % lower bound of the accuracy of the answers is \
          at least {}; near-duplicates count once. A text without any known feature is never answered\n\n\
          ## Results on the test split\n\n\
          | Field | n | Examples | Accuracy | Macro F1 | Majority baseline | Coverage | Selective accuracy | Threshold |\n\
@@ -73,8 +83,10 @@ pub(super) fn readme(
         // writing to a String cannot fail
         let _ = writeln!(text, "| {} | {} | {} | {} |", field.field, field.n, field.examples, cells.join(" | "));
     }
+    text.push_str(&tables.section());
     text.push_str(
-        "\n## Files\n\n`config.json` (labels, thresholds), `model.safetensors` (features, weights), `metrics.json`, \
+        "\n## Files\n\n`config.json` (labels, thresholds), `model.safetensors` (features, weights), `metrics.json`, `score_curves.json` \
+         (out-of-fold counts, to choose other thresholds), \
          `test_predictions.jsonl`, `manifest.json` (sizes and hashes).\n",
     );
     text

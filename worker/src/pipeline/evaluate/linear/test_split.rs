@@ -7,12 +7,14 @@ use std::path::Path;
 
 use aprendiz_evaluation::ScoredExample;
 use aprendiz_inference::{FieldPrediction, Model, NgramCounter};
+use aprendiz_runs::ErrorCollector;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::interruption::Interruption;
+use crate::pipeline::evaluate::linear::errors::test_error;
 
 /// The part of `labels.json` that decides which examples count.
 #[derive(Deserialize)]
@@ -41,12 +43,13 @@ struct ReviewedField {
     value: Vec<String>,
 }
 
-/// Scores the test split by field and writes the predictions to a file.
+/// Scores the test split by field, writes the predictions to a file, and collects the wrong ones.
 pub(super) fn score_test_split(
     model: &Model,
     snapshot: &Path,
     predictions: &Path,
     cancelled: &CancellationToken,
+    errors: &mut ErrorCollector,
 ) -> Result<BTreeMap<String, Vec<ScoredExample>>, Interruption> {
     let path = snapshot.join("labels.json");
     let text = std::fs::read(&path).map_err(|error| Interruption::scratch(&path, &error))?;
@@ -66,6 +69,9 @@ pub(super) fn score_test_split(
                 "no_known_feature": prediction.no_known_feature,
             });
             writeln!(out, "{line}").map_err(|error| Interruption::scratch(predictions, &error))?;
+            if prediction.value != gold {
+                errors.push(test_error(&example.document_id, gold.as_deref(), &prediction)?);
+            }
             fields.entry(prediction.field.clone()).or_default().push(scored_example(gold, example.group.clone(), &prediction));
         }
         Ok(())

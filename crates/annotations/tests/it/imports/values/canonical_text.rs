@@ -118,7 +118,7 @@ async fn normalization_reaches_values_that_older_versions_stored_decomposed() {
             normalization: Some(Normalization { case: Case::Lower, ..Normalization::default() }),
         };
         declare(&mut conn, "state", &definition, "ana").await.unwrap();
-        assert_eq!(normalize_values(&mut conn, "state", "ana").await.unwrap().reviews, 1);
+        assert_eq!(normalize_values(&mut conn, "state", "ana", false).await.unwrap().reviews, 1);
         assert_eq!(state(&pool, "1", "state").await.1.unwrap(), [COMPOSED]);
     })
     .await;

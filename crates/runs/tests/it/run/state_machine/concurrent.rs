@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use aprendiz_run_spec::RunKind;
 use aprendiz_runs::{
-    AttemptId, DatasetId, RunId, RunStatus, RunsError, WorkerId, cancel_run, claim_next, create_run, due_outbox_entries, mark_published,
-    reap_expired_leases, republish_unclaimed, retry_run,
+    AttemptId, DatasetId, RunId, RunStatus, RunsError, WorkerId, cancel_run, claim_next, create_run, delete_published, due_outbox_entries,
+    reap_expired_leases, record_publication, republish_unclaimed, retry_run,
 };
 use aprendiz_test_support::TestDatabase;
 use proptest::prelude::*;
@@ -239,8 +239,8 @@ impl Task {
         let due = due_outbox_entries(&mut tx, 100).await?;
         let (outbox_ids, run_ids): (Vec<i64>, Vec<RunId>) = due.into_iter().unzip();
         let run_ids: Vec<RunId> = run_ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-        mark_published(&mut self.marks, &[], &run_ids).await?;
-        mark_published(&mut tx, &outbox_ids, &[]).await?;
+        record_publication(&mut self.marks, &run_ids).await?;
+        delete_published(&mut tx, &outbox_ids).await?;
         Ok(tx.commit().await?)
     }
 }

@@ -24,6 +24,7 @@ pub(crate) enum Outcome {
     /// Succeeded without changing any row.
     Nothing,
     LeaseLost,
+    CancelRequested,
     WrongState,
     UnknownRun,
     IdempotencyMismatch,
@@ -35,6 +36,7 @@ impl Outcome {
     pub(crate) const fn of(error: &RunsError) -> Option<Self> {
         match error {
             RunsError::LeaseLost { .. } => Some(Self::LeaseLost),
+            RunsError::CancelRequested { .. } => Some(Self::CancelRequested),
             RunsError::WrongState { .. } => Some(Self::WrongState),
             RunsError::UnknownRun(_) => Some(Self::UnknownRun),
             RunsError::IdempotencyMismatch(_) => Some(Self::IdempotencyMismatch),
@@ -309,11 +311,11 @@ impl Model {
             }
             Step::Publish { fitting } => {
                 let with_model = trains == *fitting;
-                if with_model && attempt.model_files != Some(File::Confirmed) {
-                    return Outcome::BrokenRow;
+                if is_cancelling {
+                    return Outcome::CancelRequested;
                 }
-                if is_cancelling || !fitting {
-                    return Outcome::LeaseLost;
+                if !fitting || with_model && attempt.model_files != Some(File::Confirmed) {
+                    return Outcome::BrokenRow;
                 }
                 if with_model {
                     attempt.model_files = Some(File::Live);

@@ -7,8 +7,8 @@ use aprendiz_run_spec::RunKind;
 use aprendiz_runs::{
     AttemptId, AttemptStatus, CreateRun, DatasetId, EventKind, Failure, NewMetric, NewModelVersion, ObjectOwner, Reaped, RunId, RunPhase,
     RunStatus, RunsError, WorkerId, attach_dataset, cancel_attempt, cancel_was_requested, claim_next, confirm_object, create_run,
-    declare_objects, due_outbox_entries, enter_phase, fail_attempt, lock_attempt, mark_published, publish, publish_objects,
-    reap_expired_leases, record_attempt_event, record_progress, release_attempt, renew_lease, republish_unclaimed,
+    declare_objects, delete_published, due_outbox_entries, enter_phase, fail_attempt, lock_attempt, publish, publish_objects,
+    reap_expired_leases, record_attempt_event, record_progress, record_publication, release_attempt, renew_lease, republish_unclaimed,
 };
 use aprendiz_test_support::TestDatabase;
 use chrono::{TimeDelta, Utc};
@@ -212,10 +212,10 @@ impl System {
         let due = due_outbox_entries(&mut tx, 100).await?;
         let (outbox_ids, run_ids): (Vec<i64>, Vec<RunId>) = due.into_iter().unzip();
         if !matches!(crash, Crash::BeforeMarking) {
-            mark_published(&mut self.marks, &[], &run_ids).await?;
+            record_publication(&mut self.marks, &run_ids).await?;
         }
         if matches!(crash, Crash::Never) {
-            mark_published(&mut tx, &outbox_ids, &[]).await?;
+            delete_published(&mut tx, &outbox_ids).await?;
             tx.commit().await?;
         } else {
             tx.rollback().await?;

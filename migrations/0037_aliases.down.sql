@@ -1,0 +1,16 @@
+DROP TABLE promotion_requests;
+DROP TABLE model_aliases;
+DROP TABLE alias_events;
+ALTER TABLE model_versions
+    DROP COLUMN gate_due,
+    DROP COLUMN gate,
+    DROP COLUMN retired_at,
+    DROP COLUMN retired_by,
+    DROP COLUMN retired_reason;
+ALTER TABLE models
+    DROP COLUMN description,
+    DROP COLUMN owner,
+    DROP COLUMN first_version,
+    DROP COLUMN promotion,
+    DROP COLUMN gate,
+    DROP COLUMN revision;

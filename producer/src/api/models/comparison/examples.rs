@@ -1,0 +1,198 @@
+//! Predictions of a version for its test split, as its files hold them, and those that two versions have in common.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aprendiz_artifacts::Store;
+use aprendiz_evaluation::{PairedAnswer, PairedExample};
+use aprendiz_inference::ModelConfig;
+use aprendiz_runs::ModelVersion;
+use axum::http::StatusCode;
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt as _;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::api::http::error::ApiError;
+use crate::api::http::stored_file::key_below;
+use crate::api::http::stored_file::object::open;
+use crate::api::models::version::model_files;
+
+/// File with the predictions for the test split.
+const PREDICTIONS_FILE: &str = "test_predictions.jsonl";
+/// File with the classes of each field.
+const CONFIG_FILE: &str = aprendiz_inference::CONFIG_FILE;
+/// Size limit of each of these files: about 250,000 predictions.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// A prediction for one field of one test document.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct TestPrediction {
+    pub(super) document_id: Uuid,
+    #[serde(default)]
+    group: Option<String>,
+    pub(super) field: String,
+    pub(super) gold: Option<String>,
+    pub(super) value: Option<String>,
+    pub(super) confidence: f64,
+    pub(super) answered: bool,
+    #[serde(default)]
+    no_known_feature: bool,
+}
+
+/// What a version predicts for its test split.
+pub(super) struct TestPredictions {
+    /// Fields of the version, with their classes.
+    pub(super) config: ModelConfig,
+    /// By field, then document.
+    pub(super) fields: BTreeMap<String, BTreeMap<Uuid, TestPrediction>>,
+}
+
+/// Loads the predictions of a version, and checks them against the hashes of its files. `thresholds` are those that were changed since the
+/// version was published; they decide what it answers by itself.
+pub(super) async fn load(
+    store: &Store,
+    version: &ModelVersion,
+    thresholds: &HashMap<String, Option<f64>>,
+) -> Result<TestPredictions, ApiError> {
+    let config: ModelConfig = serde_json::from_slice(&read_file(store, version, CONFIG_FILE).await?).map_err(broken)?;
+    let lines = read_file(store, version, PREDICTIONS_FILE).await?;
+    let mut fields: BTreeMap<String, BTreeMap<Uuid, TestPrediction>> =
+        config.fields.iter().map(|field| (field.name.clone(), BTreeMap::new())).collect();
+    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let mut prediction: TestPrediction = parse(line)?;
+        if let Some(threshold) = thresholds.get(&prediction.field) {
+            let is_known = !prediction.no_known_feature;
+            prediction.answered = is_known && threshold.is_some_and(|threshold| prediction.confidence >= threshold);
+        }
+        fields.entry(prediction.field.clone()).or_default().insert(prediction.document_id, prediction);
+    }
+    Ok(TestPredictions { config, fields })
+}
+
+fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(line).map_err(broken)
+}
+
+fn broken(error: serde_json::Error) -> ApiError {
+    ApiError::internal(anyhow::Error::new(error).context("a file of a model version cannot be read"))
+}
+
+async fn read_file(store: &Store, version: &ModelVersion, path: &str) -> Result<Bytes, ApiError> {
+    let files = model_files(version)?;
+    let Some(file) = files.iter().find(|file| file.path == path) else {
+        let detail =
+            format!("model `{}` version {} has no {path}: versions of this kind cannot be compared", version.model, version.number);
+        return Err(ApiError::unprocessable("not_comparable", detail));
+    };
+    if file.bytes > MAX_BYTES {
+        let detail = format!(
+            "{path} of model `{}` version {} has {} bytes: more than {MAX_BYTES} are not compared",
+            version.model, version.number, file.bytes
+        );
+        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "not_comparable", detail));
+    }
+    if file.bytes == 0 {
+        return Ok(Bytes::new());
+    }
+    let object = open(store, &key_below(&version.object_prefix, path)?, None).await?;
+    let content: BytesMut = object
+        .stream
+        .try_fold(BytesMut::new(), |mut all, chunk| async move {
+            all.extend_from_slice(&chunk);
+            if all.len() as u64 > MAX_BYTES {
+                return Err(std::io::Error::other("the file is larger than recorded").into());
+            }
+            Ok(all)
+        })
+        .await
+        .map_err(|error| ApiError::service_unavailable("object_store", error))?;
+    let sha256 = hex::encode(Sha256::digest(&content));
+    if sha256 != file.sha256 {
+        return Err(ApiError::internal(anyhow::anyhow!(
+            "{path} of model version {} has sha256 {sha256}, expected {}",
+            version.id,
+            file.sha256
+        )));
+    }
+    Ok(content.freeze())
+}
+
+/// The examples of one field that both versions have in their test splits.
+pub(super) struct CommonExamples {
+    pub(super) documents: Vec<Uuid>,
+    pub(super) examples: Vec<PairedExample>,
+    /// Test documents of the baseline that are none of the candidate, and so cannot be compared.
+    pub(super) only_baseline: usize,
+    /// Test documents of the candidate that are none of the baseline.
+    pub(super) only_candidate: usize,
+    /// Compared documents whose accepted value differs between the two snapshots. The later snapshot decides.
+    pub(super) relabelled: usize,
+}
+
+/// Pairs the predictions of two versions. `candidate_is_later`: the snapshot of the candidate holds the later accepted values.
+pub(super) fn pair(
+    baseline: &BTreeMap<Uuid, TestPrediction>,
+    candidate: &BTreeMap<Uuid, TestPrediction>,
+    candidate_is_later: bool,
+) -> CommonExamples {
+    let answer = |prediction: &TestPrediction| PairedAnswer { predicted: prediction.value.clone(), answered: prediction.answered };
+    let mut common = CommonExamples {
+        documents: Vec::new(),
+        examples: Vec::new(),
+        only_baseline: baseline.keys().filter(|document| !candidate.contains_key(document)).count(),
+        only_candidate: 0,
+        relabelled: 0,
+    };
+    for (document, candidate) in candidate {
+        let Some(baseline) = baseline.get(document) else {
+            common.only_candidate += 1;
+            continue;
+        };
+        let later = if candidate_is_later { candidate } else { baseline };
+        common.relabelled += usize::from(baseline.gold != candidate.gold);
+        common.documents.push(*document);
+        common.examples.push(PairedExample {
+            gold: later.gold.clone(),
+            baseline: answer(baseline),
+            candidate: answer(candidate),
+            group: later.group.clone(),
+        });
+    }
+    common
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn predictions(given: &[(u128, &str, &str)]) -> BTreeMap<Uuid, TestPrediction> {
+        let prediction = |(document, gold, value): &(u128, &str, &str)| {
+            let document_id = Uuid::from_u128(*document);
+            let prediction = TestPrediction {
+                document_id,
+                group: None,
+                field: "law".to_owned(),
+                gold: Some((*gold).to_owned()),
+                value: Some((*value).to_owned()),
+                confidence: 0.9,
+                answered: true,
+                no_known_feature: false,
+            };
+            (document_id, prediction)
+        };
+        given.iter().map(prediction).collect()
+    }
+
+    #[test]
+    fn only_common_test_documents_are_compared_with_the_later_value() {
+        let baseline = predictions(&[(1, "a", "a"), (2, "a", "b"), (3, "a", "a")]);
+        let candidate = predictions(&[(2, "b", "b"), (3, "a", "a"), (4, "a", "a")]);
+        let common = pair(&baseline, &candidate, true);
+        assert_eq!(common.documents, [Uuid::from_u128(2), Uuid::from_u128(3)]);
+        assert_eq!((common.only_baseline, common.only_candidate, common.relabelled), (1, 1, 1));
+        assert_eq!(common.examples[0].gold.as_deref(), Some("b"));
+        assert_eq!(pair(&baseline, &candidate, false).examples[0].gold.as_deref(), Some("a"));
+    }
+}

@@ -1,0 +1,6 @@
+//! Comparison of two versions on the test examples of both, and the gate of a promotion.
+
+pub(super) mod examples;
+pub(crate) mod gate;
+pub(super) mod route;
+pub(crate) mod versions;

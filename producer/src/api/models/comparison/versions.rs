@@ -1,0 +1,179 @@
+//! Comparison of two versions: loaded, paired and compared per field.
+
+use std::collections::BTreeSet;
+
+use aprendiz_artifacts::Store;
+use aprendiz_db::Database;
+use aprendiz_evaluation::{Label, PairedComparison, Resampling, compare};
+use aprendiz_runs::{ModelVersion, get_dataset};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::http::compute::Compute;
+use crate::api::http::error::ApiError;
+use crate::api::models::comparison::examples::{TestPredictions, load, pair};
+use crate::api::models::thresholds::changed_thresholds;
+
+/// Limit of listed documents per field; the counts are complete.
+const MAX_DOCUMENTS: usize = 200;
+
+/// What a comparison needs; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct ComparisonDeps {
+    pub(crate) database: Database,
+    pub(crate) store: Store,
+    pub(crate) compute: Compute,
+}
+
+/// What was compared.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ComparedVersion {
+    /// Name of the model.
+    pub(crate) model: String,
+    /// Number of the version.
+    pub(crate) number: i32,
+    /// The run that trained it.
+    pub(crate) run_id: Uuid,
+    /// The snapshot on which it was trained and tested.
+    pub(crate) dataset_id: Uuid,
+    /// Canonical hash of the snapshot.
+    pub(crate) dataset_hash: String,
+    /// Position of the snapshot.
+    pub(crate) position: i64,
+}
+
+/// A test document on which the versions differ.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DifferingDocument {
+    /// The document.
+    pub(crate) document_id: Uuid,
+    /// The accepted value; null is "no value".
+    pub(crate) gold: Label,
+    /// Prediction of the baseline.
+    pub(crate) baseline: Label,
+    /// Its confidence.
+    pub(crate) baseline_confidence: f64,
+    /// Prediction of the candidate.
+    pub(crate) candidate: Label,
+    /// Its confidence.
+    pub(crate) candidate_confidence: f64,
+}
+
+/// Comparison of one field.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ComparedField {
+    /// Name of the field.
+    pub(crate) field: String,
+    /// Test documents of the baseline that are not in the test split of the candidate: they may have been trained on.
+    pub(crate) only_baseline: usize,
+    /// Test documents of the candidate that are not in the test split of the baseline.
+    pub(crate) only_candidate: usize,
+    /// Compared documents whose accepted value changed between the snapshots; the later value counts.
+    pub(crate) relabelled: usize,
+    /// The comparison.
+    pub(crate) comparison: PairedComparison,
+    /// Number of documents on which the predictions differ.
+    pub(crate) differing: usize,
+    /// The first 200 of them; those that only one version predicts correctly come first.
+    pub(crate) documents: Vec<DifferingDocument>,
+    #[serde(skip)]
+    pub(super) baseline_labels: Vec<Label>,
+    #[serde(skip)]
+    pub(super) candidate_labels: Vec<Label>,
+}
+
+/// Comparison of two versions on the test documents that they have in common: neither was trained or selected on them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct VersionComparison {
+    /// The version that is compared with.
+    pub(crate) baseline: ComparedVersion,
+    /// The version that may replace it.
+    pub(crate) candidate: ComparedVersion,
+    /// Fields of both, by name.
+    pub(crate) fields: Vec<ComparedField>,
+    /// Fields that only the baseline predicts.
+    pub(crate) only_baseline: Vec<String>,
+    /// Fields that only the candidate predicts.
+    pub(crate) only_candidate: Vec<String>,
+}
+
+/// Compares two versions. The work that takes processor time runs beside the async threads.
+pub(crate) async fn compare_versions(
+    deps: &ComparisonDeps,
+    baseline: &ModelVersion,
+    candidate: &ModelVersion,
+) -> Result<VersionComparison, ApiError> {
+    let described = (describe(deps, baseline).await?, describe(deps, candidate).await?);
+    let (baseline_thresholds, candidate_thresholds) = {
+        let mut conn = deps.database.read().await?;
+        (changed_thresholds(&mut conn, baseline.id).await?, changed_thresholds(&mut conn, candidate.id).await?)
+    };
+    let (of_baseline, of_candidate) =
+        futures::try_join!(load(&deps.store, baseline, &baseline_thresholds), load(&deps.store, candidate, &candidate_thresholds))?;
+    let candidate_is_later = described.1.position >= described.0.position;
+    let fields = deps.compute.run(move || compare_fields(&of_baseline, &of_candidate, candidate_is_later)).await?;
+    let (fields, only_baseline, only_candidate) = fields;
+    Ok(VersionComparison { baseline: described.0, candidate: described.1, fields, only_baseline, only_candidate })
+}
+
+async fn describe(deps: &ComparisonDeps, version: &ModelVersion) -> Result<ComparedVersion, ApiError> {
+    let dataset = get_dataset(&mut *deps.database.read().await?, version.dataset_id).await?;
+    let dataset = dataset.ok_or_else(|| ApiError::internal(anyhow::anyhow!("model version {} has no dataset", version.id)))?;
+    Ok(ComparedVersion {
+        model: version.model.clone(),
+        number: version.number,
+        run_id: version.run_id.0,
+        dataset_id: version.dataset_id.0,
+        dataset_hash: dataset.canonical_hash,
+        position: dataset.position,
+    })
+}
+
+type Fields = (Vec<ComparedField>, Vec<String>, Vec<String>);
+
+fn compare_fields(baseline: &TestPredictions, candidate: &TestPredictions, candidate_is_later: bool) -> Fields {
+    let names = |predictions: &TestPredictions| predictions.fields.keys().cloned().collect::<BTreeSet<String>>();
+    let (of_baseline, of_candidate) = (names(baseline), names(candidate));
+    let common = of_baseline.intersection(&of_candidate);
+    let fields = common.map(|field| compare_field(field, baseline, candidate, candidate_is_later)).collect();
+    let only = |left: &BTreeSet<String>, right: &BTreeSet<String>| left.difference(right).cloned().collect();
+    (fields, only(&of_baseline, &of_candidate), only(&of_candidate, &of_baseline))
+}
+
+fn compare_field(field: &str, baseline: &TestPredictions, candidate: &TestPredictions, candidate_is_later: bool) -> ComparedField {
+    let labels = |predictions: &TestPredictions| -> Vec<Label> {
+        predictions.config.fields.iter().filter(|config| config.name == field).flat_map(|config| config.labels.clone()).collect()
+    };
+    let (of_baseline, of_candidate) = (&baseline.fields[field], &candidate.fields[field]);
+    let common = pair(of_baseline, of_candidate, candidate_is_later);
+    let mut documents: Vec<DifferingDocument> = common
+        .documents
+        .iter()
+        .zip(&common.examples)
+        .filter(|(_, example)| example.baseline.predicted != example.candidate.predicted)
+        .map(|(document, example)| DifferingDocument {
+            document_id: *document,
+            gold: example.gold.clone(),
+            baseline: example.baseline.predicted.clone(),
+            baseline_confidence: of_baseline[document].confidence,
+            candidate: example.candidate.predicted.clone(),
+            candidate_confidence: of_candidate[document].confidence,
+        })
+        .collect();
+    // both wrong comes last
+    documents.sort_by_key(|document| document.gold != document.baseline && document.gold != document.candidate);
+    let differing = documents.len();
+    documents.truncate(MAX_DOCUMENTS);
+    ComparedField {
+        field: field.to_owned(),
+        only_baseline: common.only_baseline,
+        only_candidate: common.only_candidate,
+        relabelled: common.relabelled,
+        comparison: compare(&common.examples, Resampling::default()),
+        differing,
+        documents,
+        baseline_labels: labels(baseline),
+        candidate_labels: labels(candidate),
+    }
+}

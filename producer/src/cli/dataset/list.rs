@@ -1,0 +1,78 @@
+//! `aprendiz dataset list`.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::cli::error::CliError;
+use crate::cli::http::{Client, fetch_items};
+use crate::cli::terminal::{Output, human_bytes, table};
+
+/// Length of a key in the table, in characters.
+const KEY_CHARS: usize = 12;
+
+/// Arguments of `aprendiz dataset list`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  aprendiz dataset list\n  aprendiz dataset list --limit 5 -o json")]
+pub(crate) struct ListArgs {
+    /// Maximum number of snapshots to list
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    limit: u32,
+}
+
+pub(super) async fn run(client: &Client, args: &ListArgs, output: Output) -> Result<(), CliError> {
+    let datasets = fetch_items(client, &["v1", "datasets"], &[], usize::try_from(args.limit).ok()).await?;
+    output.print(&datasets, || render(&datasets))?;
+    Ok(())
+}
+
+fn render(datasets: &[Value]) -> String {
+    let string = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let rows: Vec<Vec<String>> = datasets
+        .iter()
+        .map(|dataset| {
+            let split = |name: &str| dataset["splits"][name].as_u64().map_or("-".to_owned(), |count| count.to_string());
+            let runs = dataset["runs"].as_u64().unwrap_or_default();
+            let latest = string(&dataset["latest_runs"][0]);
+            let used_by = match runs {
+                0 => "-".to_owned(),
+                1 => latest,
+                _ => format!("{latest} and {} more", runs - 1),
+            };
+            let created: String = string(&dataset["created_at"]).chars().take(10).collect();
+            vec![
+                string(&dataset["id"]),
+                string(&dataset["key"]).chars().take(KEY_CHARS).collect(),
+                dataset["position"].to_string(),
+                split("train"),
+                split("validation"),
+                split("test"),
+                if dataset["erased_at"].is_null() {
+                    human_bytes(dataset["bytes"].as_u64().unwrap_or_default())
+                } else {
+                    "erased".to_owned()
+                },
+                created,
+                used_by,
+            ]
+        })
+        .collect();
+    let header = ["dataset", "key", "position", "train", "validation", "test", "size", "created", "used by"];
+    table(&header, &["position", "train", "validation", "test", "size"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn size_counts_and_runs_are_shown() {
+        let dataset = json!({ "id": "d", "key": "0123456789abcdef", "position": 7, "splits": { "train": 70, "validation": 15, "test": 15 },
+                              "bytes": 2048, "runs": 3, "latest_runs": ["r3"], "created_at": "2026-11-01T00:00:00Z", "erased_at": null });
+        let text = render(std::slice::from_ref(&dataset));
+        assert!(text.contains("2.00 KiB") && text.contains("r3 and 2 more") && text.contains("0123456789ab "), "{text}");
+        let erased = json!({ "erased_at": "2026-11-01T00:00:00Z", "runs": 0, "position": 1 });
+        assert!(render(&[erased]).contains("erased"));
+    }
+}

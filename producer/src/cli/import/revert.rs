@@ -1,0 +1,90 @@
+//! `aprendiz imports revert`.
+
+use std::io::{self, IsTerminal as _};
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::cli::arguments::{IdArg, IdKind};
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::terminal::{Output, confirm};
+
+/// Arguments of `aprendiz imports revert`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aprendiz imports list
+  aprendiz imports revert @latest --dry-run
+  aprendiz imports revert 68ecd237a2dc --reason \"wrong project\"
+
+Documents that no other import contains are withdrawn; the others get their earlier texts, predictions and reviews back. What later imports
+repeat and what reviewers decided stays. Earlier snapshots keep their content. If it is interrupted, run it again: it continues.
+Importing the file again brings everything back.")]
+pub(crate) struct RevertArgs {
+    /// Import ID
+    id: IdArg,
+    /// Reason; kept with the revert and in the audit log
+    #[arg(long)]
+    reason: Option<String>,
+    /// Show what would be withdrawn without doing it
+    #[arg(long)]
+    dry_run: bool,
+    /// Skip the confirmation prompt
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) async fn run(client: &Client, args: &RevertArgs, output: Output) -> Result<(), CliError> {
+    // resolved once: `@latest` is the same import in both requests
+    let id = args.id.resolve(client, IdKind::Import).await?.to_string();
+    let reason = args.reason.as_deref();
+    if !args.dry_run && !args.yes && io::stdin().is_terminal() {
+        let effect = request(client, &id, reason, true).await?;
+        if effect["dry_run"] == true && !confirm(&format!("{}. Revert the import?", render(&effect)))? {
+            return Err(CliError::Refused("the import was not reverted".to_owned()));
+        }
+    }
+    let revert = request(client, &id, reason, args.dry_run).await?;
+    output.print(&revert, || render(&revert))?;
+    Ok(())
+}
+
+async fn request(client: &Client, id: &str, reason: Option<&str>, dry_run: bool) -> Result<Value, CliError> {
+    let body = json!({ "reason": reason, "dry_run": dry_run });
+    client.json(client.long_request(Method::POST, &["v1", "imports", id, "revert"]).json(&body)).await
+}
+
+fn render(revert: &Value) -> String {
+    let count = |key: &str| revert[key].as_i64().unwrap_or_default();
+    let retries = revert["retries"].as_array().map_or(0, Vec::len);
+    let with_retries = if retries == 0 { String::new() } else { format!(" with {retries} retries of its quarantined tasks") };
+    let verb = if revert["dry_run"] == true { "would be reverted" } else { "reverted" };
+    format!(
+        "import {}{with_retries} {verb}: {} documents withdrawn; {} texts and {} details restored; {} review events and {} predictions withdrawn",
+        revert["import_id"].as_str().unwrap_or("-"),
+        count("documents_withdrawn"),
+        count("texts_restored"),
+        count("details_restored"),
+        count("events_withdrawn"),
+        count("predictions_withdrawn"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_effect_is_one_sentence() {
+        let mut revert = json!({ "import_id": "i", "retries": ["r"], "dry_run": true, "documents_withdrawn": 13, "texts_restored": 27 });
+        let text = render(&revert);
+        assert!(
+            text.starts_with("import i with 1 retries of its quarantined tasks would be reverted: 13 documents withdrawn; 27 texts"),
+            "{text}"
+        );
+        revert["dry_run"] = json!(false);
+        assert!(render(&revert).contains(" reverted: "));
+    }
+}

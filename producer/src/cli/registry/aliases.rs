@@ -1,0 +1,77 @@
+//! Aliases of a model and their history.
+
+use chrono::Utc;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::terminal::{Output, table, time_value_cell};
+use crate::cli::time_argument::TimeArgument;
+
+/// Changes shown without `--at`.
+const SHOWN: u32 = 100;
+
+pub(super) async fn list(client: &Client, name: &str, output: Output) -> Result<(), CliError> {
+    let aliases = client.get(&["v1", "models", name, "aliases"]).await?["items"].take();
+    output.print(&aliases, || {
+        let rows: Vec<Vec<String>> = items(&aliases).iter().map(|alias| vec![text(&alias["alias"]), text(&alias["number"])]).collect();
+        table(&["alias", "version"], &["version"], &rows)
+    })?;
+    Ok(())
+}
+
+pub(super) async fn history(client: &Client, name: &str, alias: &str, at: Option<TimeArgument>, output: Output) -> Result<(), CliError> {
+    let mut request = client.request(Method::GET, &["v1", "models", name, "aliases", alias, "history"]);
+    request = match at {
+        Some(at) => request.query(&[("at", at.resolve(Utc::now()).to_rfc3339()), ("limit", "1".to_owned())]),
+        None => request.query(&[("limit", SHOWN)]),
+    };
+    let events = client.json::<Value>(request).await?["items"].take();
+    output.print(&events, || {
+        if items(&events).is_empty() {
+            return format!("{name} had no {alias} then");
+        }
+        let row = |event: &Value| {
+            let decision = match (&event["gate"]["decision"], event["overridden"] == true) {
+                (_, true) => "overridden".to_owned(),
+                (decision, false) => text(decision),
+            };
+            vec![
+                time_value_cell(&event["at"]),
+                text(&event["action"]).replace('_', " "),
+                text(&event["from_number"]),
+                text(&event["to_number"]),
+                decision,
+                text(&event["actor"]),
+                text(&event["reason"]),
+            ]
+        };
+        let rows: Vec<Vec<String>> = items(&events).iter().map(row).collect();
+        table(&["time", "action", "from", "to", "gate", "by", "reason"], &["from", "to"], &rows)
+    })?;
+    Ok(())
+}
+
+pub(super) async fn remove(client: &Client, name: &str, alias: &str, reason: Option<&str>, output: Output) -> Result<(), CliError> {
+    let mut request = client.request(Method::DELETE, &["v1", "models", name, "aliases", alias]);
+    if let Some(reason) = reason {
+        request = request.query(&[("reason", reason)]);
+    }
+    client.send(request).await?;
+    output.print(&json!({ "model": name, "alias": alias, "number": null }), || format!("{name} has no alias {alias} any more"))?;
+    Ok(())
+}
+
+pub(super) fn items(list: &Value) -> &[Value] {
+    list.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A cell of a table; empty for null.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

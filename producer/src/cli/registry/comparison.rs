@@ -1,0 +1,144 @@
+//! Comparison of two versions, for people.
+
+use std::fmt::Write as _;
+
+use reqwest::Method;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::registry::aliases::{items, text};
+use crate::cli::terminal::{Output, table};
+
+/// Documents shown per field.
+const SHOWN_DOCUMENTS: usize = 10;
+
+pub(super) async fn compare_versions(
+    client: &Client,
+    name: &str,
+    candidate: Option<i32>,
+    baseline: Option<i32>,
+    output: Output,
+) -> Result<(), CliError> {
+    let numbers = [("candidate", candidate), ("baseline", baseline)];
+    let query: Vec<(&str, i32)> = numbers.into_iter().filter_map(|(name, number)| Some((name, number?))).collect();
+    let compared: Value = client.json(client.request(Method::GET, &["v1", "models", name, "compare"]).query(&query)).await?;
+    output.print(&compared, || format!("{}\nIf the candidate were promoted:\n{}", render(&compared), gate_table(&compared["gate"])))?;
+    Ok(())
+}
+
+/// Compares the versions that two runs published.
+pub(crate) async fn compare_runs(client: &Client, candidate: Uuid, baseline: Uuid, output: Output) -> Result<(), CliError> {
+    let query = [("candidate", candidate), ("baseline", baseline)];
+    let compared: Value = client.json(client.request(Method::GET, &["v1", "training-runs", "compare"]).query(&query)).await?;
+    output.print(&compared, || render(&compared))?;
+    Ok(())
+}
+
+fn render(compared: &Value) -> String {
+    let version = |side: &str| format!("{} version {}", text(&compared[side]["model"]), compared[side]["number"]);
+    let mut shown = format!("candidate {}, baseline {}\n", version("candidate"), version("baseline"));
+    if compared["candidate"]["dataset_hash"] != compared["baseline"]["dataset_hash"] {
+        shown.push_str("The versions have different snapshots: only test documents of both are compared.\n");
+    }
+    for (field, side) in [("only_baseline", "baseline"), ("only_candidate", "candidate")] {
+        let names: Vec<String> = items(&compared[field]).iter().map(text).collect();
+        if !names.is_empty() {
+            let _ = writeln!(shown, "Fields of the {side} only: {}", names.join(", "));
+        }
+    }
+    shown.push('\n');
+    let mut rows = Vec::new();
+    for field in items(&compared["fields"]) {
+        let comparison = &field["comparison"];
+        for (number, metric) in items(&comparison["metrics"]).iter().enumerate() {
+            let first = |value: String| if number == 0 { value } else { String::new() };
+            rows.push(vec![
+                first(text(&field["field"])),
+                first(text(&comparison["n"])),
+                text(&metric["metric"]).replace('_', " "),
+                share(&metric["baseline"]),
+                share(&metric["candidate"]),
+                points(&metric["difference"]),
+                interval(&metric["interval"]),
+                first(format!("{}/{}/{}", comparison["wins"], comparison["losses"], comparison["ties"])),
+                first(comparison["p_value"].as_f64().map_or_else(String::new, |p| format!("{p:.3}"))),
+            ]);
+        }
+    }
+    let header = ["field", "n", "metric", "baseline", "candidate", "difference", "95 % interval", "wins/losses/ties", "p"];
+    shown.push_str(&table(&header, &["n", "baseline", "candidate", "difference", "p"], &rows));
+    for field in items(&compared["fields"]) {
+        shown.push_str(&differing_documents(field));
+    }
+    shown
+}
+
+fn differing_documents(field: &Value) -> String {
+    let documents = items(&field["documents"]);
+    if documents.is_empty() {
+        return String::new();
+    }
+    let label = |value: &Value| if value.is_null() { "∅".to_owned() } else { text(value) };
+    let row = |document: &Value| {
+        vec![
+            document.get("document").map_or_else(|| text(&document["document_id"]), text),
+            label(&document["gold"]),
+            label(&document["baseline"]),
+            share(&document["baseline_confidence"]),
+            label(&document["candidate"]),
+            share(&document["candidate_confidence"]),
+        ]
+    };
+    let rows: Vec<Vec<String>> = documents.iter().take(SHOWN_DOCUMENTS).map(row).collect();
+    let header = ["document", "accepted", "baseline", "confidence", "candidate", "confidence"];
+    format!(
+        "\n{}: {} of {} documents differ{}\n{}",
+        text(&field["field"]),
+        field["differing"],
+        field["comparison"]["examples"],
+        if documents.len() > SHOWN_DOCUMENTS { format!(", {SHOWN_DOCUMENTS} shown (-o json lists more)") } else { String::new() },
+        table(&header, &["confidence"], &rows)
+    )
+}
+
+/// The decision of the gate per field.
+pub(super) fn gate_table(gate: &Value) -> String {
+    if gate.is_null() {
+        return String::new();
+    }
+    let row = |field: &Value| {
+        vec![
+            text(&field["field"]),
+            text(&field["outcome"]).replace('_', " "),
+            text(&field["n"]),
+            points(&field["difference"]),
+            text(&field["reason"]),
+        ]
+    };
+    let rows: Vec<Vec<String>> = items(&gate["fields"]).iter().map(row).collect();
+    format!(
+        "gate ({}): {}\n{}",
+        text(&gate["metric"]).replace('_', " "),
+        text(&gate["decision"]).replace('_', " "),
+        table(&["field", "outcome", "n", "difference", "reason"], &["n", "difference"], &rows)
+    )
+}
+
+/// A fraction with three decimals; a dash where it is undefined.
+fn share(value: &Value) -> String {
+    value.as_f64().map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"))
+}
+
+/// A difference in points.
+fn points(value: &Value) -> String {
+    value.as_f64().map_or_else(|| "–".to_owned(), |value| format!("{:+.1}", 100.0 * value))
+}
+
+fn interval(value: &Value) -> String {
+    match (value["low"].as_f64(), value["high"].as_f64()) {
+        (Some(low), Some(high)) => format!("{:+.1} to {:+.1}", 100.0 * low, 100.0 * high),
+        _ => "–".to_owned(),
+    }
+}

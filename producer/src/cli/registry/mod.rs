@@ -1,0 +1,176 @@
+//! The registry part of `aprendiz model`: which version answers, promotion, comparison, settings, retirement.
+
+mod aliases;
+mod comparison;
+mod promotion;
+mod requests;
+mod settings;
+
+use clap::Subcommand;
+use uuid::Uuid;
+
+pub(crate) use self::comparison::compare_runs;
+
+use crate::cli::error::CliError;
+use crate::cli::http::Client;
+use crate::cli::registry::settings::SettingsArgs;
+use crate::cli::terminal::Output;
+use crate::cli::time_argument::TimeArgument;
+
+/// The alias that answers predictions.
+const CHAMPION: &str = "champion";
+
+/// Subcommands of `aprendiz model` about which version answers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RegistryCommand {
+    /// Compare two versions on the test documents of both: differences, intervals, and what the gate would decide
+    #[command(
+        after_help = "Examples:\n  aprendiz model compare contracts                      the newest version with the champion\n  aprendiz model compare contracts --candidate 4 --baseline 2"
+    )]
+    Compare {
+        /// Model name
+        name: String,
+        /// Version that may replace the other (default: newest)
+        #[arg(long, value_name = "NUMBER")]
+        candidate: Option<i32>,
+        /// Version to compare with (default: champion)
+        #[arg(long, value_name = "NUMBER")]
+        baseline: Option<i32>,
+    },
+    /// Make a version the champion, which answers predictions, or set another alias
+    #[command(
+        after_help = "Examples:\n  aprendiz model promote contracts 4\n  aprendiz model promote contracts 4 --alias challenger\n  aprendiz model promote contracts 4 --override --reason 'the test documents are outdated'"
+    )]
+    Promote {
+        /// Model name
+        name: String,
+        /// Version number
+        number: i32,
+        /// Alias to set
+        #[arg(long, default_value = CHAMPION)]
+        alias: String,
+        /// Why; kept in the history of the alias
+        #[arg(long)]
+        reason: Option<String>,
+        /// Promote against the gate; requires the role admin and a reason
+        #[arg(long = "override", requires = "reason")]
+        overridden: bool,
+    },
+    /// Set an alias back to the version before its last promotion
+    #[command(
+        after_help = "Examples:\n  aprendiz model rollback contracts --reason 'misreads addenda'\n  aprendiz model rollback contracts --to 2"
+    )]
+    Rollback {
+        /// Model name
+        name: String,
+        /// Alias to set back
+        #[arg(long, default_value = CHAMPION)]
+        alias: String,
+        /// Version to go back to, which the alias named before
+        #[arg(long, value_name = "NUMBER")]
+        to: Option<i32>,
+        /// Why; kept in the history of the alias
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// List the aliases of a model
+    #[command(after_help = "Example:\n  aprendiz model aliases contracts")]
+    Aliases {
+        /// Model name
+        name: String,
+    },
+    /// Show how an alias changed, or which version it named at a time
+    #[command(after_help = "Examples:\n  aprendiz model history contracts\n  aprendiz model history contracts --at 2026-11-01T12:00:00Z")]
+    History {
+        /// Model name
+        name: String,
+        /// Alias
+        #[arg(long, default_value = CHAMPION)]
+        alias: String,
+        /// Show only the change that was in effect at this time, or this long ago
+        #[arg(long, value_name = "TIME")]
+        at: Option<TimeArgument>,
+    },
+    /// Remove an alias
+    #[command(after_help = "Example:\n  aprendiz model unalias contracts challenger")]
+    Unalias {
+        /// Model name
+        name: String,
+        /// Alias
+        alias: String,
+        /// Why; kept in the history of the alias
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Show or change description, owner and promotion rules of a model
+    Settings(SettingsArgs),
+    /// List promotions that wait for the approval of another key
+    #[command(after_help = "Examples:\n  aprendiz model requests contracts\n  aprendiz model requests contracts --all")]
+    Requests {
+        /// Model name
+        name: String,
+        /// Also list decided requests
+        #[arg(long)]
+        all: bool,
+    },
+    /// Approve a requested promotion
+    #[command(after_help = "Example:\n  aprendiz model approve contracts 01a1fd0a-322b-77a3-a61c-68ecd237a2dc")]
+    Approve {
+        /// Model name
+        name: String,
+        /// ID of the request
+        id: Uuid,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Reject a requested promotion
+    #[command(
+        after_help = "Example:\n  aprendiz model reject contracts 01a1fd0a-322b-77a3-a61c-68ecd237a2dc --reason 'too few test documents'"
+    )]
+    Reject {
+        /// Model name
+        name: String,
+        /// ID of the request
+        id: Uuid,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Retire a version: it answers nothing any more and cannot be promoted
+    #[command(after_help = "Example:\n  aprendiz model retire contracts 2 --reason 'trained on a wrong import'")]
+    Retire {
+        /// Model name
+        name: String,
+        /// Version number
+        number: i32,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// Remove the aliases that name the version
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+pub(crate) async fn run(client: &Client, command: &RegistryCommand, output: Output) -> Result<(), CliError> {
+    match command {
+        RegistryCommand::Compare { name, candidate, baseline } => {
+            comparison::compare_versions(client, name, *candidate, *baseline, output).await
+        }
+        RegistryCommand::Promote { name, number, alias, reason, overridden } => {
+            promotion::promote(client, name, *number, alias, reason.as_deref(), *overridden, output).await
+        }
+        RegistryCommand::Rollback { name, alias, to, reason } => {
+            promotion::roll_back(client, name, alias, *to, reason.as_deref(), output).await
+        }
+        RegistryCommand::Aliases { name } => aliases::list(client, name, output).await,
+        RegistryCommand::History { name, alias, at } => aliases::history(client, name, alias, *at, output).await,
+        RegistryCommand::Unalias { name, alias, reason } => aliases::remove(client, name, alias, reason.as_deref(), output).await,
+        RegistryCommand::Settings(args) => settings::run(client, args, output).await,
+        RegistryCommand::Requests { name, all } => requests::list(client, name, *all, output).await,
+        RegistryCommand::Approve { name, id, reason } => requests::decide(client, name, *id, "approve", reason.as_deref(), output).await,
+        RegistryCommand::Reject { name, id, reason } => requests::decide(client, name, *id, "reject", Some(reason), output).await,
+        RegistryCommand::Retire { name, number, reason, force } => promotion::retire(client, name, *number, reason, *force, output).await,
+    }
+}
