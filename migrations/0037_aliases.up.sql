@@ -76,7 +76,7 @@ CREATE TABLE promotion_requests (
     FOREIGN KEY (model, number) REFERENCES model_versions (model, number),
     CONSTRAINT a_decision_has_an_actor CHECK ((decided_at IS NULL) = (decided_by IS NULL)),
     CONSTRAINT a_request_is_pending_until_its_decision CHECK ((state = 'pending') = (decided_at IS NULL)),
-    CONSTRAINT nobody_approves_his_own CHECK (state <> 'approved' OR decided_by_key IS DISTINCT FROM requested_by_key)
+    CONSTRAINT no_key_approves_its_own_request CHECK (state <> 'approved' OR decided_by_key IS DISTINCT FROM requested_by_key)
 );
 COMMENT ON TABLE promotion_requests IS 'Promotions that a second key must approve';
 COMMENT ON COLUMN promotion_requests.alias_revision IS 'Revision of the alias when the gate compared; 0 = there was no alias. An approval needs the same one';

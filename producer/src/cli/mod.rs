@@ -2,38 +2,24 @@
 //! HTTP API.
 
 mod annotations;
-mod api_key;
 mod archive;
 mod arguments;
-mod audit;
 mod child_runs;
 mod connection;
 mod dataset;
-mod doctor;
 mod document;
-mod embed;
 mod error;
 mod field;
 mod global;
 mod http;
 mod import;
-mod legacy_csv;
-mod lineage;
-mod migrate;
 mod model;
-mod model_thresholds;
-mod predict;
-mod queue;
-mod registry;
-mod rejection;
+mod operations;
 mod run;
 mod session;
 mod shell;
 mod tags;
-mod target_table;
 mod terminal;
-mod time_argument;
-mod worker;
 
 use std::process::ExitCode;
 
@@ -98,7 +84,7 @@ enum Command {
         no_reaper: bool,
     },
     /// Apply or revert database migrations
-    Migrate(migrate::MigrateArgs),
+    Migrate(operations::migrate::MigrateArgs),
     /// Verify an API key, and store it with the URL in a profile
     Login(session::LoginArgs),
     /// Remove a profile and its API key from this computer
@@ -114,10 +100,10 @@ enum Command {
     /// Write manual pages
     Man(shell::man::ManArgs),
     /// Check the API and its workers, or all services of a server, and suggest fixes
-    Doctor(doctor::DoctorArgs),
+    Doctor(operations::doctor::DoctorArgs),
     /// Create, list and revoke API keys directly in the database
     #[command(subcommand)]
-    ApiKey(api_key::ApiKeyCommand),
+    ApiKey(operations::api_key::ApiKeyCommand),
     /// Import a Label Studio JSON export, plain or gzip-compressed
     Import(import::ImportArgs),
     /// List, watch and revert imports, and repair quarantined tasks
@@ -142,18 +128,18 @@ enum Command {
     #[command(subcommand)]
     Annotations(annotations::AnnotationsCommand),
     /// Predict the fields of a text with a published model
-    Predict(predict::PredictArgs),
+    Predict(model::predict::PredictArgs),
     /// Compute embeddings with a published encoder
-    Embed(embed::EmbedArgs),
+    Embed(model::embed::EmbedArgs),
     /// List and drain workers
     #[command(subcommand)]
-    Worker(worker::WorkerCommand),
+    Worker(operations::worker::WorkerCommand),
     /// Show queue statistics
     #[command(subcommand)]
-    Queue(queue::QueueCommand),
+    Queue(operations::queue::QueueCommand),
     /// Show the audit log
     #[command(subcommand)]
-    Audit(audit::AuditCommand),
+    Audit(operations::audit::AuditCommand),
     /// List, declare and normalize fields
     #[command(subcommand)]
     Field(field::FieldCommand),
@@ -262,15 +248,15 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
             server::run(ServerConfig::from_env()?, server::ServeOptions { relay: !no_relay, reaper: !no_reaper }).await?;
             Ok(())
         }
-        Command::Migrate(args) => migrate::run(&args).await,
+        Command::Migrate(args) => operations::migrate::run(&args).await,
         Command::Login(session::LoginArgs {}) => session::login(client_args, output).await,
         Command::Logout(session::LogoutArgs {}) => session::logout(client_args, output),
         Command::Whoami => session::whoami(&connection()?, output).await,
         Command::Version => session::version(&client()?, output).await,
         Command::Completions(args) => shell::completions::run(&args, Cli::command()),
         Command::Man(args) => shell::man::run(&args, Cli::command(), output),
-        Command::Doctor(args) => doctor::run(&client()?, &args, output).await,
-        Command::ApiKey(command) => api_key::run(&command, output).await,
+        Command::Doctor(args) => operations::doctor::run(&client()?, &args, output).await,
+        Command::ApiKey(command) => operations::api_key::run(&command, output).await,
         Command::Import(args) => import::create(&client()?, &args, output).await,
         Command::Imports(command) => import::run(&client()?, &command, output).await,
         Command::Run(command) => run::run(&client()?, command, output).await,
@@ -279,11 +265,11 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Project(command) => archive::run_project(&client()?, &command, output).await,
         Command::Annotations(command) => annotations::run(&client()?, &command, output).await,
         Command::Model(command) => model::run(&client()?, &command, output).await,
-        Command::Predict(args) => predict::run(&client()?, &args, output).await,
-        Command::Embed(args) => embed::run(&client()?, &args).await,
-        Command::Worker(command) => worker::run(&client()?, &command, output).await,
-        Command::Queue(command) => queue::run(&client()?, &command, output).await,
-        Command::Audit(command) => audit::run(&client()?, &command, output).await,
+        Command::Predict(args) => model::predict::run(&client()?, &args, output).await,
+        Command::Embed(args) => model::embed::run(&client()?, &args).await,
+        Command::Worker(command) => operations::worker::run(&client()?, &command, output).await,
+        Command::Queue(command) => operations::queue::run(&client()?, &command, output).await,
+        Command::Audit(command) => operations::audit::run(&client()?, &command, output).await,
         Command::Field(command) => field::run(&client()?, &command, output).await,
         Command::Ingest(args) => child_runs::ingest(&client()?, &args, output).await,
         Command::Eval(args) => child_runs::eval(&client()?, &args, output).await,

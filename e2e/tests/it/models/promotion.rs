@@ -43,7 +43,7 @@ async fn a_later_version_answers_only_after_its_promotion() {
     assert_eq!(answers(&operator, json!({ "number": 2 })).await, 2);
     expect_json(put(&operator, "/v1/models/contracts/aliases/challenger", &json!({ "number": 2 })), 200).await;
     assert_eq!(answers(&operator, json!({ "alias": "challenger" })).await, 2);
-    let problem = expect_json(operator.post("/v1/models/contracts/predict").json(&json!({ "text": "x", "alias": "nobody" })), 404).await;
+    let problem = expect_json(operator.post("/v1/models/contracts/predict").json(&json!({ "text": "x", "alias": "unknown" })), 404).await;
     assert_eq!(problem["code"], "unknown_alias");
 
     // the sample has too few test documents for the default rules, or the version is worse: both name a field

@@ -119,7 +119,7 @@ async fn remove(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct HistoryQuery {
-    /// Only changes up to and including this time: the first one tells which version the alias named then
+    /// Only changes up to and including this time: the first one shows which version the alias named then
     #[serde(default, deserialize_with = "deserialize_time")]
     at: Option<DateTime<Utc>>,
     /// `next_cursor` of the previous page

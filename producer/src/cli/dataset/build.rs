@@ -6,11 +6,11 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use crate::cli::arguments::WaitArgs;
+use crate::cli::arguments::time::TimeArgument;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::run::{parse_documents, print_created_run};
 use crate::cli::terminal::Output;
-use crate::cli::time_argument::TimeArgument;
 
 /// Arguments of `aprendiz dataset build`.
 #[derive(Debug, Args)]

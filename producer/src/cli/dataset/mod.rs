@@ -1,6 +1,7 @@
 //! `aprendiz dataset`: list, build, download, compare and verify dataset snapshots.
 
 mod build;
+pub(crate) mod lineage;
 mod list;
 pub(crate) mod render;
 
@@ -15,7 +16,6 @@ use crate::cli::arguments::{IdArg, IdKind};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::http::download::{RemoteFile, download, summary};
-use crate::cli::lineage;
 use crate::cli::terminal::Output;
 use crate::cli::terminal::Spinner;
 

@@ -4,13 +4,13 @@ use chrono::Utc;
 use clap::Args;
 use serde_json::Value;
 
+use crate::cli::arguments::time::TimeArgument;
 use crate::cli::document::name::document_name;
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, fetch_items};
 use crate::cli::import::STATUSES;
 use crate::cli::tags::{pairs_parameter, parse_pair};
 use crate::cli::terminal::{Output, table};
-use crate::cli::time_argument::TimeArgument;
 
 /// Arguments of `aprendiz document list`.
 #[derive(Debug, Args)]

@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 
 pub(crate) use self::resolve::resolve_id;
 use crate::cli::archive::{ArchiveDocumentsArgs, change_documents};
+use crate::cli::dataset::lineage::render_document;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::lineage::render_document;
 use crate::cli::terminal::{Output, table};
 
 /// Subcommands of `aprendiz document`.

@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use crate::cli::connection::{Connection, LOCAL_URL};
 use crate::cli::error::CliError;
+use crate::cli::error::rejection::{Rejection, record_rejection};
 use crate::cli::http::decode::VERSION_HINT;
 use crate::cli::http::proxy_answer::explain;
 use crate::cli::http::retry::Retry;
 use crate::cli::http::trace::{Trace, request_id};
-use crate::cli::rejection::{Rejection, record_rejection};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time between two reads of a response. Event streams send a keep-alive every 15 s.

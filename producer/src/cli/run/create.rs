@@ -11,13 +11,13 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::cli::arguments::WaitArgs;
+use crate::cli::arguments::time::{DelayArgument, TimeArgument};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::run::created::print_created_run;
 use crate::cli::run::kinds::{kind_values, print_params};
 use crate::cli::run::preview::{name_projects, print_preview};
 use crate::cli::terminal::Output;
-use crate::cli::time_argument::{DelayArgument, TimeArgument};
 
 /// Arguments of `aprendiz run create`.
 #[derive(Debug, Args)]

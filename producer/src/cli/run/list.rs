@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::Value;
 
+use crate::cli::arguments::time::TimeArgument;
 use crate::cli::arguments::{IdArg, IdKind};
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, Listed, fetch_list, fetch_newest};
@@ -11,7 +12,6 @@ use crate::cli::run::kinds::kind_values;
 use crate::cli::run::view::RunView;
 use crate::cli::tags::{pairs_parameter, parse_pair};
 use crate::cli::terminal::{Output, id_cell, table, time_cell};
-use crate::cli::time_argument::TimeArgument;
 
 /// Statuses of a run.
 const STATUSES: [&str; 7] = ["queued", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"];

@@ -6,8 +6,8 @@ use aprendiz_evaluation::TargetRow;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cli::target_table::{FieldTargets, Target, target_table};
 use crate::cli::terminal::table;
+use crate::cli::terminal::target_table::{FieldTargets, Target, target_table};
 
 /// Splits in order of preference: unseen data first.
 const SPLITS: [&str; 4] = ["test", "reviewed", "validation", "train"];

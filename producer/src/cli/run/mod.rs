@@ -26,7 +26,7 @@ use clap::{Args, Subcommand};
 use crate::cli::arguments::{IdArg, IdKind};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::registry::compare_runs;
+use crate::cli::model::registry::compare_runs;
 use crate::cli::terminal::Output;
 
 pub(crate) use self::create::{parse_documents, parse_param};

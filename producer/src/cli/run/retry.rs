@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::cli::arguments::time::TimeArgument;
 use crate::cli::arguments::{IdArg, IdKind, WaitArgs};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
@@ -17,7 +18,6 @@ use crate::cli::run::kinds::kind_values;
 use crate::cli::run::view::RunView;
 use crate::cli::run::watch::wait_until_ended;
 use crate::cli::terminal::{Output, confirm, print_message, print_note, print_text};
-use crate::cli::time_argument::TimeArgument;
 
 /// Runs retried by one request: the maximum of the API.
 const BATCH_SIZE: i64 = 1_000;

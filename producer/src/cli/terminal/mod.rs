@@ -10,6 +10,7 @@ mod prompt;
 mod settings;
 mod style;
 mod table;
+pub(crate) mod target_table;
 mod time;
 mod yaml;
 

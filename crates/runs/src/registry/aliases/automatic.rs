@@ -7,7 +7,7 @@ use sqlx::{Acquire as _, PgConnection};
 use crate::error::RunsError;
 use crate::registry::aliases::change::{Promotion, lock_model, promote};
 
-/// Actor of promotions that nobody asked for.
+/// Actor of automatic promotions.
 pub const AUTOMATIC_ACTOR: &str = "rule automatic";
 
 /// Lists versions whose gate has not decided yet, as model and number, oldest first.

@@ -13,7 +13,7 @@ use crate::error::RunsError;
 use crate::registry::aliases::alias::Alias;
 use crate::registry::aliases::change::{Promotion, promote};
 
-/// Who acts: the name of the key for the record, its id for the rule that nobody approves his own request.
+/// Who acts: the name of the key for the record, its id for the rule that no key approves its own request.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyActor<'a> {
     /// Name of the API key.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::registry::aliases::text;
+use crate::cli::model::registry::aliases::text;
 use crate::cli::terminal::{Output, table};
 
 /// Show or change description, owner and promotion rules of a model

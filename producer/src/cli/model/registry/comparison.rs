@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::registry::aliases::{items, text};
+use crate::cli::model::registry::aliases::{items, text};
 use crate::cli::terminal::{Output, table};
 
 /// Documents shown per field.

@@ -1,5 +1,10 @@
 //! `aprendiz model`: list, tag and download published models.
 
+pub(super) mod embed;
+pub(super) mod predict;
+pub(crate) mod registry;
+mod thresholds;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -12,12 +17,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::cli::dataset::lineage;
 use crate::cli::error::CliError;
 use crate::cli::http::download::{LocalFile, RemoteFile, create_staged, download, summary};
 use crate::cli::http::{Client, decode, fetch_items};
-use crate::cli::lineage;
-use crate::cli::model_thresholds::{self, ThresholdsArgs};
-use crate::cli::registry::{self, RegistryCommand};
+use crate::cli::model::registry::RegistryCommand;
+use crate::cli::model::thresholds::ThresholdsArgs;
 use crate::cli::tags::{change_note, change_tags, format_tags};
 use crate::cli::terminal::{Output, human_bytes, id_cell, table, time_cell};
 
@@ -142,7 +147,7 @@ pub(crate) async fn run(client: &Client, command: &ModelCommand, output: Output)
         ModelCommand::Versions { name } => versions(client, name, output).await,
         ModelCommand::Lineage { name, number } => lineage::print_model_lineage(client, name, *number, output).await,
         ModelCommand::Registry(command) => registry::run(client, command, output).await,
-        ModelCommand::Thresholds(args) => model_thresholds::run(client, args, output).await,
+        ModelCommand::Thresholds(args) => thresholds::run(client, args, output).await,
         ModelCommand::Tag { name, number, tags } => {
             change_tags(client, &["v1", "models", name, "versions", &number.to_string()], tags, output).await
         }
@@ -263,7 +268,7 @@ async fn fetch(
     // encoders have no thresholds
     let (thresholds, changes) = match card["thresholds"] {
         Value::Null => (Value::Null, String::new()),
-        _ => model_thresholds::describe_changes(client, &model, number).await?,
+        _ => thresholds::describe_changes(client, &model, number).await?,
     };
     let value = json!({
         "model": model, "number": number, "run_id": run_id, "dataset_id": dataset_id, "dir": dir, "files": files, "thresholds": thresholds,

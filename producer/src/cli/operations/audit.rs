@@ -5,10 +5,10 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::cli::arguments::time::TimeArgument;
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, decode, fetch_list};
 use crate::cli::terminal::{Output, table, time_cell};
-use crate::cli::time_argument::TimeArgument;
 
 /// Subcommands of `aprendiz audit`.
 #[derive(Debug, Subcommand)]

@@ -1,10 +1,12 @@
 //! Command failures and their exit codes, as documented in `--help`.
 
+pub(crate) mod rejection;
+
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::cli::rejection::{Rejection, last_rejection};
+use crate::cli::error::rejection::{Rejection, last_rejection};
 use crate::cli::terminal::{Output, print_message};
 
 /// Exit code after Ctrl-C, as shells report it.

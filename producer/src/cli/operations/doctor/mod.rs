@@ -9,9 +9,9 @@ mod services;
 use aprendiz_config::Environment;
 use clap::Args;
 
-use crate::cli::doctor::check::{Check, CheckState};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
+use crate::cli::operations::doctor::check::{Check, CheckState};
 use crate::cli::terminal::{Output, table};
 
 /// Arguments of `aprendiz doctor`.

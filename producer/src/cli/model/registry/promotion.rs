@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::registry::comparison::gate_table;
+use crate::cli::model::registry::comparison::gate_table;
 use crate::cli::terminal::Output;
 
 pub(super) async fn promote(

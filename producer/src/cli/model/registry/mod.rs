@@ -11,11 +11,11 @@ use uuid::Uuid;
 
 pub(crate) use self::comparison::compare_runs;
 
+use crate::cli::arguments::time::TimeArgument;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::registry::settings::SettingsArgs;
+use crate::cli::model::registry::settings::SettingsArgs;
 use crate::cli::terminal::Output;
-use crate::cli::time_argument::TimeArgument;
 
 /// The alias that answers predictions.
 const CHAMPION: &str = "champion";

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::registry::aliases::{items, text};
+use crate::cli::model::registry::aliases::{items, text};
 use crate::cli::terminal::{Output, table, time_value_cell};
 
 pub(super) async fn list(client: &Client, name: &str, all: bool, output: Output) -> Result<(), CliError> {

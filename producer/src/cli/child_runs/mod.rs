@@ -1,5 +1,7 @@
 //! `aprendiz ingest`, `eval` and `train-st`: child runs on the data of a training run, and legacy CSV files.
 
+mod legacy_csv;
+
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
@@ -10,7 +12,6 @@ use serde_json::{Map, Value};
 use crate::cli::arguments::{IdArg, IdKind, WaitArgs};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::legacy_csv;
 use crate::cli::run::{parse_param, print_created_run};
 use crate::cli::terminal::{Output, print_message};
 

@@ -8,9 +8,9 @@ use reqwest::{Method, header};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cli::doctor::check::{Check, clock, disk};
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, decode, fetch_items};
+use crate::cli::operations::doctor::check::{Check, clock, disk};
 
 /// Maximum number of names in a detail.
 const MAX_LISTED: usize = 5;
@@ -147,7 +147,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::doctor::check::CheckState;
+    use crate::cli::operations::doctor::check::CheckState;
 
     fn worker(state: &str, models: &[&str], free: u64) -> Worker {
         let value = json!({

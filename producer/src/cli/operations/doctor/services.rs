@@ -10,7 +10,7 @@ use aprendiz_runs::{TaskStatus, list_background_tasks};
 use chrono::{DateTime, Utc};
 use tokio::time::timeout;
 
-use crate::cli::doctor::check::{Check, clock, disk};
+use crate::cli::operations::doctor::check::{Check, clock, disk};
 use crate::database::{background_session, connect, connect_one, require_usable, schema_state};
 
 /// Channel of a notification to this process.

@@ -4,10 +4,10 @@ use chrono::Utc;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::cli::arguments::time::TimeArgument;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::terminal::{Output, table, time_value_cell};
-use crate::cli::time_argument::TimeArgument;
 
 /// Changes shown without `--at`.
 const SHOWN: u32 = 100;

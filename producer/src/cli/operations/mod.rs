@@ -1,0 +1,8 @@
+//! Commands of whoever operates an installation: migrations, keys, diagnosis, workers, queue, audit log.
+
+pub(super) mod api_key;
+pub(super) mod audit;
+pub(super) mod doctor;
+pub(super) mod migrate;
+pub(super) mod queue;
+pub(super) mod worker;
