@@ -39,7 +39,16 @@ pub fn is_valid_field_name(name: &str) -> bool {
 /// Whether a value is valid for a date field.
 #[must_use]
 pub fn is_iso_date(value: &str) -> bool {
-    value.len() == 10 && NaiveDate::parse_from_str(value, "%Y-%m-%d").is_ok()
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = value.as_bytes() else {
+        return false;
+    };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0_u32, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
+    };
+    let (Some(year), Some(month), Some(day)) = (number(&[y1, y2, y3, y4]), number(&[m1, m2]), number(&[d1, d2])) else {
+        return false;
+    };
+    NaiveDate::from_ymd_opt(year.cast_signed(), month, day).is_some()
 }
 
 /// Whether a value is valid for a number field. Only decimal numbers are; `inf` and `nan` are not.
@@ -68,5 +77,6 @@ mod tests {
         assert!(!is_number("inf") && !is_number("NaN") && !is_number("1,000"));
         assert!(is_iso_date("2020-02-29"));
         assert!(!is_iso_date("2021-02-29") && !is_iso_date("2021-2-9") && !is_iso_date("[]/[]/2020"));
+        assert!(!is_iso_date("2021- 2- 9") && !is_iso_date("+2021-2-09") && !is_iso_date("2021-02-1é"));
     }
 }

@@ -76,7 +76,15 @@ fn is_spreadsheet_error(text: &str) -> bool {
 pub fn resembles_missing_word(text: &str) -> bool {
     let text = text.trim();
     // no word is longer
-    text.len() <= 16 && (is_missing_word(text) || AMBIGUOUS.contains(&text.to_lowercase().as_str()))
+    if text.len() > 16 {
+        return false;
+    }
+    let is_ambiguous = if text.is_ascii() {
+        AMBIGUOUS.iter().any(|word| word.eq_ignore_ascii_case(text))
+    } else {
+        AMBIGUOUS.contains(&text.to_lowercase().as_str())
+    };
+    is_ambiguous || is_missing_word(text)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Target table: what a field answers at several target accuracies, and what stands in the way of the others.
 
+use aprendiz_text::{choose, count, group_digits};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -36,16 +37,16 @@ impl TargetRow {
         let Threshold::Unreachable { needed, n, obstacles, more_examples } = &self.threshold else { return None };
         let Some(needed) = needed else { return Some("no number of examples can show it".to_owned()) };
         let more = match more_examples {
-            Some(more) => format!("about {} more reviewed {} at today's accuracy", group_digits(*more), plural(*more, "example")),
+            Some(more) => {
+                format!("about {} more reviewed {} at today's accuracy", group_digits(*more), choose(*more, "example", "examples"))
+            }
             None => "at today's accuracy, ten times as many reviewed examples would not suffice".to_owned(),
         };
         if obstacles.is_empty() {
-            return Some(format!("{n} reviewed {}, {needed} without an error would do; {more}", plural(*n, "example")));
+            return Some(format!("{n} reviewed {}, {needed} without an error would do; {more}", choose(*n, "example", "examples")));
         }
-        let found: Vec<String> = obstacles
-            .iter()
-            .map(|start| format!("{} {} among the {} surest", start.errors, plural(start.errors, "error"), start.answered))
-            .collect();
+        let found: Vec<String> =
+            obstacles.iter().map(|start| format!("{} among the {} surest", count(start.errors, "error"), start.answered)).collect();
         let would: Vec<String> = obstacles.iter().map(|start| format!("{} among {}", tolerated(start.tolerated), start.answered)).collect();
         Some(format!("{}; {} would do; {more}", found.join(", "), would.join(" or ")))
     }
@@ -67,17 +68,6 @@ fn tolerated(errors: u64) -> String {
         0 => "none".to_owned(),
         errors => format!("at most {errors}"),
     }
-}
-
-fn plural(count: u64, noun: &str) -> String {
-    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
-}
-
-/// A number with commas between groups of three digits.
-fn group_digits(number: u64) -> String {
-    let digits = number.to_string();
-    let grouped = digits.as_bytes().rchunks(3).rev().map(|chunk| String::from_utf8_lossy(chunk).into_owned());
-    grouped.collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]

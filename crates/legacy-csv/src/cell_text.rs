@@ -1,5 +1,6 @@
 //! The text of a cell as its author meant it: without the marks of spreadsheets and the words for missing values.
 
+use aprendiz_text::{choose, count};
 use std::collections::BTreeMap;
 
 use aprendiz_annotation_types::is_missing_word;
@@ -37,8 +38,10 @@ impl MissingWords {
         let total: u64 = self.0.values().sum();
         let words = self.0.iter().map(|(word, count)| format!("`{word}` {count}")).collect::<Vec<_>>().join(", ");
         Some(format!(
-            "{total} cells hold a word for a missing value and count as empty ({words}): to use such a word as a value, declare it as an \
-             allowed value of the field"
+            "{} {} as empty ({words}): to use such a word as a value, declare it as an \
+             allowed value of the field",
+            count(total, "cell"),
+            choose(total, "holds a word for a missing value and counts", "hold a word for a missing value and count")
         ))
     }
 }

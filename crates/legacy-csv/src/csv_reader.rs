@@ -1,13 +1,13 @@
-//! CSV reader for untrusted files: detects byte order mark, `sep=` line and delimiter, enforces size limits, and continues with the next
-//! line after a row with damaged quotes.
+//! CSV reader for untrusted files: enforces size limits, and continues with the next line after a row with damaged quotes.
 
 use std::io::{self, Cursor, Read};
 use std::ops::Range;
 
 use aprendiz_annotation_types::is_invisible;
 
-use crate::encoding::{looks_like_utf16, looks_like_windows_1252};
+use crate::encoding::looks_like_windows_1252;
 use crate::error::ReadError;
+use crate::file_start::{BUFFER_BYTES, FileStart};
 use crate::record::{QuoteFault, Record, Split, count_lines, first_line, line_end, spans_rows, split_record, was_never_opened};
 
 /// Maximum bytes of one row: a text of 10 MiB and its values.
@@ -15,13 +15,10 @@ const MAX_ROW_BYTES: usize = 12 << 20;
 /// Maximum bytes of the header.
 const MAX_HEADER_BYTES: usize = 1 << 20;
 const MAX_COLUMNS: usize = 2_000;
-const BUFFER_BYTES: usize = 64 * 1024;
 /// Maximum bytes after a row in which the rest of its last value is looked for.
 const MAX_REST_BYTES: usize = 64 * 1024;
-const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 /// Guess about a file with letters that are not UTF-8.
 const WINDOWS_1252: &str = ": the file looks like Windows-1252, as Excel writes \"CSV\"";
-const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// Reads the rows after the header.
 pub(crate) struct CsvReader<'r> {
@@ -58,27 +55,9 @@ impl<'r> CsvReader<'r> {
     /// Opens a file of at most `limit` bytes and reads its header.
     pub(crate) fn open(input: impl Read + 'r, limit: u64) -> Result<Self, ReadError> {
         let mut input = input;
-        let mut start = read_first_lines(&mut input).map_err(ReadError::Io)?;
-        let not_text = |what: &str| ReadError::NotText { what: what.to_owned() };
-        if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
-            return Err(not_text("the file is UTF-16, as Excel writes \"Unicode text\""));
-        }
-        if looks_like_utf16(&start) {
-            return Err(not_text("the file looks like UTF-16 without a byte order mark"));
-        }
-        if start.starts_with(b"PK\x03\x04") || start.starts_with(b"\x1f\x8b") || start.starts_with(b"\xd0\xcf\x11\xe0") {
-            return Err(not_text("the file is an archive or a workbook"));
-        }
-        let mut skip = if start.starts_with(UTF8_BOM) { UTF8_BOM.len() } else { 0 };
-        let (mut delimiter, mut line) = (None, 1);
-        if let Some((separator, length)) = parse_sep_line(&start[skip..]) {
-            (delimiter, line, skip) = (Some(separator), 2, skip + length);
-        }
-        let delimiter = delimiter.unwrap_or_else(|| detect_delimiter(header_line(&start[skip..])));
-        start.drain(..skip);
-
+        let FileStart { bytes, delimiter, line } = FileStart::read(&mut input, MAX_HEADER_BYTES)?;
         let mut csv = Self {
-            input: Box::new(Cursor::new(start).chain(input)),
+            input: Box::new(Cursor::new(bytes).chain(input)),
             buffer: Vec::new(),
             start: 0,
             is_end: false,
@@ -362,60 +341,6 @@ fn is_whole_row(line: &[u8], delimiter: u8, columns: usize) -> bool {
 
 fn count_delimiters(line: &[u8], delimiter: u8) -> usize {
     line.iter().filter(|byte| **byte == delimiter).count()
-}
-
-/// Reads the first two lines, or as many bytes as a header may have.
-fn read_first_lines(input: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut start = Vec::new();
-    let mut lines = 0;
-    while lines < 2 && start.len() < MAX_HEADER_BYTES {
-        let before = start.len();
-        start.resize(before + BUFFER_BYTES, 0);
-        let outcome = input.read(&mut start[before..]);
-        start.truncate(before + outcome.as_ref().copied().unwrap_or_default());
-        lines += start[before..].iter().filter(|byte| **byte == b'\n').count();
-        match outcome {
-            Ok(0) => break,
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(start)
-}
-
-/// Parses a first line `sep=;`, a convention of Excel. Returns the delimiter and the length of the line with its end.
-fn parse_sep_line(start: &[u8]) -> Option<(u8, usize)> {
-    let line = start.split(|byte| *byte == b'\n').next()?;
-    let text = line.strip_suffix(b"\r").unwrap_or(line);
-    let text = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
-    match text {
-        [s, e, p, b'=', delimiter] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") => Some((*delimiter, (line.len() + 1).min(start.len()))),
-        _ => None,
-    }
-}
-
-fn header_line(start: &[u8]) -> &[u8] {
-    let mut quoted = false;
-    let end = start.iter().position(|byte| {
-        quoted ^= *byte == b'"';
-        *byte == b'\n' && !quoted
-    });
-    &start[..end.unwrap_or(start.len())]
-}
-
-/// Returns the most frequent delimiter outside of quotes.
-fn detect_delimiter(line: &[u8]) -> u8 {
-    let mut counts = [0_u32; DELIMITERS.len()];
-    let mut quoted = false;
-    for byte in line {
-        quoted ^= *byte == b'"';
-        if let (false, Some(index)) = (quoted, DELIMITERS.iter().position(|delimiter| delimiter == byte)) {
-            counts[index] += 1;
-        }
-    }
-    let best = (0..DELIMITERS.len()).rev().max_by_key(|index| counts[*index]).unwrap_or(0);
-    DELIMITERS[best]
 }
 
 #[cfg(test)]

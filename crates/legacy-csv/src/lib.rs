@@ -9,6 +9,7 @@ mod columns;
 mod csv_reader;
 mod encoding;
 mod error;
+mod file_start;
 mod known_fields;
 mod record;
 mod review_file;

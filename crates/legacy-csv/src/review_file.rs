@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use aprendiz_annotation_types::{
-    HTML_TEXT, IdReading, MAX_ID_CHARS, Normalizer, QuarantinedTask, UNUSABLE_NAME, describe_address, has_mojibake, is_html, parse_time,
-    read_id, truncate_printable,
+    HTML_TEXT, IdReading, MAX_ID_CHARS, Normalizer, QuarantinedTask, UNUSABLE_NAME, describe_address, escape_unprintable, has_mojibake,
+    is_html, parse_time, read_id, truncate_printable,
 };
+use aprendiz_text::{choose, count, group_digits};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -337,6 +338,12 @@ fn identify(number: u64, row: &RowText<'_>, columns: &Columns, summary: &mut Rea
 
 /// Reads an id that a spreadsheet or data frame may have changed. `None` if it stays as it is.
 fn restore_id(id: &str) -> Result<Option<String>, String> {
+    if id.contains(is_line_break) {
+        return Err(format!(
+            "the id `{}` has a line break: look for a lost quote in this row and the one before, or write the id without the line break",
+            truncate_printable(&escape_unprintable(id), 60)
+        ));
+    }
     match read_id(id) {
         IdReading::AsWritten => Ok(None),
         IdReading::Restored(restored) => Ok(Some(restored).filter(|restored| !restored.is_empty() && restored != id)),
@@ -347,6 +354,15 @@ fn restore_id(id: &str) -> Result<Option<String>, String> {
     }
 }
 
+/// A number with the wording for it.
+fn choose_counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", group_digits(number), choose(number, one, many))
+}
+
+const fn is_line_break(character: char) -> bool {
+    matches!(character, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
 impl ReadSummary {
     /// Warnings about what was read in another way than written, or left out.
     #[must_use]
@@ -354,24 +370,27 @@ impl ReadSummary {
         let mut warnings = Vec::new();
         if let Some((written, restored)) = &self.first_restored_id {
             warnings.push(format!(
-                "{} ids look like decimals or marked texts and were read as ids: `{written}` as `{restored}`; a document whose id is exactly as \
-                 written takes precedence",
-                self.restored_ids
+                "{} as ids: `{written}` as `{restored}`; a document whose id is exactly as written takes precedence",
+                choose_counted(
+                    self.restored_ids,
+                    "id looks like a decimal or a marked text and was read",
+                    "ids look like decimals or marked texts and were read"
+                )
             ));
         }
         warnings.extend(self.missing_words.clone());
         if self.address_texts > 0 {
             warnings.push(format!(
-                "{} rows have only an address (a URL, path or file name) instead of a text; it was not read: fill the column with the texts to \
-                 create documents",
-                self.address_texts
+                "{} only an address (a URL, path or file name) instead of a text; it was not read: fill the column with the texts to create \
+                 documents",
+                choose_counted(self.address_texts, "row has", "rows have")
             ));
         }
         if self.mojibake_rows > 0 {
             warnings.push(format!(
-                "{} rows have characters such as `Ã£`, as if UTF-8 had been read as Windows-1252: they are kept as they are; if the original is \
-                 right, export it again as UTF-8",
-                self.mojibake_rows
+                "{} characters such as `Ã£`, as if UTF-8 had been read as Windows-1252: they are kept as they are; if the original is right, \
+                 export it again as UTF-8",
+                choose_counted(self.mojibake_rows, "row has", "rows have")
             ));
         }
         if !self.lookalike_columns.is_empty() {
@@ -381,7 +400,7 @@ impl ReadSummary {
             ));
         }
         if self.html_texts > 0 {
-            warnings.push(format!("{} rows: {HTML_TEXT}", self.html_texts));
+            warnings.push(format!("{}: {HTML_TEXT}", count(self.html_texts, "row")));
         }
         if !self.unusable_columns.is_empty() {
             warnings.push(format!("columns `{}` were left out: {UNUSABLE_NAME}", self.unusable_columns.join("`, `")));

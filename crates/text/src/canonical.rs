@@ -14,7 +14,7 @@ pub fn canonical(text: &str) -> Cow<'_, str> {
 fn may_change(text: &str) -> bool {
     // the first byte of every character from U+0300 on is at least 0xCC; bytes within a character are less
     let mut rest = text.as_bytes();
-    while let Some(found) = rest.iter().position(|byte| *byte >= 0xCC) {
+    while let Some(found) = find_high_byte(rest) {
         // U+2010 to U+20BF: dashes, quotation marks, bullets, currencies
         let is_punctuation = matches!(rest[found..], [0xE2, 0x80, 0x90..=0xBF, ..] | [0xE2, 0x81 | 0x82, ..]);
         if !is_punctuation {
@@ -23,6 +23,15 @@ fn may_change(text: &str) -> bool {
         rest = &rest[found + 3..];
     }
     false
+}
+
+/// Finds the first byte from 0xCC on. Whole chunks are compared at once, because most texts have none.
+fn find_high_byte(bytes: &[u8]) -> Option<usize> {
+    const CHUNK: usize = 64;
+    let is_high = |byte: &u8| *byte >= 0xCC;
+    let chunk = bytes.chunks(CHUNK).position(|chunk| chunk.iter().fold(false, |found, byte| found | is_high(byte)))?;
+    let start = chunk * CHUNK;
+    bytes[start..].iter().position(is_high).map(|index| start + index)
 }
 
 #[cfg(test)]
@@ -35,6 +44,14 @@ mod tests {
         assert_eq!(canonical("\u{1100}\u{1161}"), "가");
         // the ångström sign is the letter
         assert_eq!(canonical("\u{212B}"), "Å");
+    }
+
+    #[test]
+    fn a_character_is_composed_wherever_it_is() {
+        for start in 0..200 {
+            let text = format!("{}e\u{301}{}", "x".repeat(start), "y".repeat(start % 70));
+            assert_eq!(canonical(&text), text.replace("e\u{301}", "é"));
+        }
     }
 
     #[test]

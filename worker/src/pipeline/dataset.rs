@@ -1,6 +1,7 @@
 //! Phase `dataset`: builds the dataset snapshot of a run, or reuses an existing one. If files of an existing one have disappeared from the
 //! bucket, it is built again.
 
+use aprendiz_text::count;
 use std::path::Path;
 
 use aprendiz_artifacts::ObjectPrefix;
@@ -89,7 +90,7 @@ async fn ensure_dataset_once(deps: &Deps, claim: &Claim, spec: &ValidatedSpec, s
         }
     };
     let event = json!({
-        "text": format!("dataset snapshot {} with {} examples {}", dataset.id, dataset.examples, origin.describe()),
+        "text": format!("dataset snapshot {} with {} {}", dataset.id, count(dataset.examples.unsigned_abs(), "example"), origin.describe()),
         "dataset_id": dataset.id,
         "left_out": dataset.left_out,
     });

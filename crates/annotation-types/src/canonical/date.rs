@@ -2,11 +2,16 @@
 
 use chrono::NaiveDate;
 
+use crate::field::is_iso_date;
+
 /// Returns a date as `YYYY-MM-DD`. Zeros may be missing, and a time of midnight may follow, as spreadsheets and data frames write it.
 /// `None` if the text is not such a date; in particular, the order of day and month is never guessed.
 #[must_use]
 pub fn canonical_date(text: &str) -> Option<String> {
     let text = text.trim();
+    if is_iso_date(text) {
+        return Some(text.to_owned());
+    }
     let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, ""));
     if !is_midnight(time) {
         return None;

@@ -5,13 +5,14 @@
 
 use std::borrow::Cow;
 
+use aprendiz_annotation_types::truncate_printable;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::format::result_item::ResultItem;
 use crate::parse::digits::quote_long_numbers;
 use crate::parse::metadata::{Metadata, parse_entries};
-use crate::parse::problems::describe;
+use crate::parse::problems::describe_in;
 
 /// Known keys after the values that are ignored.
 const UNUSED_KEYS: [&str; 1] = ["lead_time"];
@@ -59,12 +60,15 @@ pub(crate) fn check_order(entries: &Entries<'_>, text_key: &str) -> Result<(), S
 /// With the reason for quarantine.
 pub(crate) fn parse_element(entries: &Entries<'_>) -> Result<JsonMinElement, String> {
     let (id, end) = index_of(entries, "id").zip(index_of(entries, "annotator")).ok_or("the JSON_MIN element has no id")?;
-    let parse =
-        |value: &RawValue| serde_json::from_str::<Value>(&quote_long_numbers(value.get(), "number")).map_err(|error| describe(&error));
+    let parse = |key: &str, value: &RawValue| {
+        let quoted = quote_long_numbers(value.get(), "number");
+        serde_json::from_str::<Value>(&quoted)
+            .map_err(|error| format!("`{}`: {}", truncate_printable(key, 60), describe_in(&quoted, &error)))
+    };
     let data = parse_entries(&entries[..id])?;
     let mut items = Vec::new();
     for (name, value) in &entries[id + 1..end] {
-        match parse(value)? {
+        match parse(name, value)? {
             // as if the control had no answer
             Value::Null => {}
             Value::Array(values) => items.extend(values.into_iter().map(|value| item(name, value))),
@@ -73,12 +77,12 @@ pub(crate) fn parse_element(entries: &Entries<'_>) -> Result<JsonMinElement, Str
     }
     let mut rest = Map::new();
     for (key, value) in &entries[end..] {
-        rest.insert(key.clone().into_owned(), parse(value)?);
+        rest.insert(key.clone().into_owned(), parse(key, value)?);
     }
     let mut time = |key: &str| rest.remove(key).filter(|time| !time.is_null());
     let (created_at, updated_at) = (time("created_at"), time("updated_at"));
     Ok(JsonMinElement {
-        id: Some(parse(entries[id].1)?),
+        id: Some(parse("id", entries[id].1)?),
         data,
         items,
         annotation_id: rest.remove("annotation_id").filter(|id| !id.is_null()),

@@ -1,7 +1,7 @@
 //! Brings result items to a canonical form before their values are collected: names of fields, numbers and offsets.
 
 use aprendiz_annotation_types::{canonical_number, is_valid_field_name};
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
 use crate::format::controls::Control;
 use crate::format::result_item::ResultItem;
@@ -19,8 +19,13 @@ impl Parser<'_> {
                 return true;
             };
             if let Some(value) = &mut item.value {
-                ["start", "end"].into_iter().for_each(|key| make_whole(value, key));
-                ["number", "rating"].into_iter().for_each(|key| make_canonical(value, key));
+                for (key, value) in value.iter_mut() {
+                    match key.as_str() {
+                        "start" | "end" => make_whole(value),
+                        "number" | "rating" => make_canonical(value),
+                        _ => {}
+                    }
+                }
             }
             if control == Control::Labels {
                 if let Some(Value::Array(labels)) = item.value.as_mut().and_then(|value| value.get_mut("labels")) {
@@ -60,8 +65,8 @@ impl Parser<'_> {
 }
 
 /// Makes a whole number of an offset such as `7.0`.
-fn make_whole(value: &mut Map<String, Value>, key: &str) {
-    let Some(Value::Number(number)) = value.get_mut(key) else {
+fn make_whole(value: &mut Value) {
+    let Value::Number(number) = value else {
         return;
     };
     let whole = number.is_f64().then(|| canonical_number(&number.to_string())).flatten().and_then(|text| text.parse::<u64>().ok());
@@ -70,7 +75,7 @@ fn make_whole(value: &mut Map<String, Value>, key: &str) {
     }
 }
 
-fn make_canonical(value: &mut Map<String, Value>, key: &str) {
+fn make_canonical(value: &mut Value) {
     let canonical = |value: &mut Value| {
         let text = match value {
             Value::Number(number) => number.to_string(),
@@ -79,9 +84,8 @@ fn make_canonical(value: &mut Map<String, Value>, key: &str) {
         };
         *value = Value::String(canonical_number(text.trim()).unwrap_or(text));
     };
-    match value.get_mut(key) {
-        Some(Value::Array(items)) => items.iter_mut().for_each(canonical),
-        Some(single) => canonical(single),
-        None => {}
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(canonical),
+        single => canonical(single),
     }
 }

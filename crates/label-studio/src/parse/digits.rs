@@ -11,10 +11,13 @@ const MIN_CHARS: usize = 16;
 
 /// Whether the JSON may have a number that loses digits. Strings with many digits count as well.
 pub(crate) fn has_long_number(raw: &str) -> bool {
-    let mut run = 0;
-    raw.bytes().any(|byte| {
-        run = if byte.is_ascii_digit() || byte == b'.' { run + 1 } else { 0 };
-        run >= MIN_CHARS
+    let bytes = raw.as_bytes();
+    let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    // a run of this length covers one of the bytes at these distances
+    (MIN_CHARS - 1..bytes.len()).step_by(MIN_CHARS).filter(|index| is_part(&bytes[*index])).any(|index| {
+        let before = bytes[..index].iter().rev().take_while(|byte| is_part(byte)).count();
+        let after = bytes[index..].iter().take_while(|byte| is_part(byte)).count();
+        before + after >= MIN_CHARS
     })
 }
 
@@ -54,7 +57,7 @@ pub(crate) fn quote_long_numbers<'r>(raw: &'r str, key: &'r str) -> Cow<'r, str>
 }
 
 /// Index of the closing quote, or of the end of an unclosed string.
-fn end_of_string(bytes: &[u8], mut index: usize) -> usize {
+pub(super) fn end_of_string(bytes: &[u8], mut index: usize) -> usize {
     while let Some(byte) = bytes.get(index) {
         match byte {
             b'"' => return index,
@@ -90,6 +93,16 @@ mod tests {
         assert_eq!(quote_long_numbers("35230212345678901234550010", "number"), "\"35230212345678901234550010\"");
         assert_eq!(quote_long_numbers("18446744073709551615", "number"), "18446744073709551615");
         assert!(matches!(quote_long_numbers(r#"{"number":12.5}"#, ""), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_long_number_is_found_wherever_it_starts() {
+        for start in 0..40 {
+            for length in [MIN_CHARS - 1, MIN_CHARS, MIN_CHARS + 1] {
+                let raw = format!("{}{}{}", "x".repeat(start), &"12345678.0123456789"[..length], "x".repeat(start % 3));
+                assert_eq!(has_long_number(&raw), length >= MIN_CHARS, "{raw}");
+            }
+        }
     }
 
     #[test]

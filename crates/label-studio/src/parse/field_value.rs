@@ -31,8 +31,14 @@ impl FieldValue {
     /// The value to store: that of the control, or the distinct texts of the spans if there is no control.
     #[must_use]
     pub fn value(&self) -> Vec<String> {
+        self.stored_value().into_owned()
+    }
+
+    /// As [`Self::value`], without a copy if there is a control.
+    #[must_use]
+    pub fn stored_value(&self) -> Cow<'_, [String]> {
         if self.has_control {
-            return self.values.clone();
+            return Cow::Borrowed(&self.values);
         }
         let mut seen = HashSet::new();
         let texts = self
@@ -40,7 +46,7 @@ impl FieldValue {
             .iter()
             .map(|span| canonical(&span.text))
             .filter(|text| !text.is_empty() && seen.insert(comparable(text).into_owned()));
-        texts.map(Cow::into_owned).collect()
+        Cow::Owned(texts.map(Cow::into_owned).collect())
     }
 
     /// The field kind that this value implies, if any.
@@ -60,5 +66,5 @@ impl FieldValue {
 
 /// Whether a value is certainly a date: `YYYY-MM-DD`, also with the time of midnight that data frames and spreadsheets add.
 fn is_date(value: &str) -> bool {
-    value.get(..10).is_some_and(is_iso_date) && canonical_date(value).is_some()
+    value.get(..10).is_some_and(is_iso_date) && (value.len() == 10 || canonical_date(value).is_some())
 }

@@ -12,7 +12,7 @@ pub(super) fn describe_latest(reviews: &[ParsedReview]) -> Vec<(&'static str, St
     if reviews.iter().any(|review| review.occurred_at == latest.occurred_at && review.source_ref != latest.source_ref) {
         found.push(("several annotations have the same newest time: the one with the greatest id counts", name(latest)));
     }
-    let has_value = |review: &ParsedReview| review.values.values().any(|field| !field.value().is_empty());
+    let has_value = |review: &ParsedReview| review.values.values().any(|field| !field.stored_value().is_empty());
     if latest.unresolved.is_empty() && !has_value(latest) && reviews.iter().any(has_value) {
         found.push(("the newest annotation has no values and counts as \"no value\", although an older one has values", name(latest)));
     }

@@ -2,7 +2,7 @@
 
 use crate::format::annotation::{Annotation, AnnotationHead};
 use crate::parse::digits::quote_long_numbers;
-use crate::parse::problems::{Problems, describe};
+use crate::parse::problems::{Problems, describe_in};
 
 /// An annotation of the list of a task.
 pub(crate) struct ListedAnnotation {
@@ -25,9 +25,10 @@ impl ListedAnnotation {
             problems.note("an entry of `annotations` is null", format!("index {index}"));
             return None;
         }
-        let error = match serde_json::from_str(&quote_long_numbers(json, "")) {
+        let quoted = quote_long_numbers(json, "");
+        let error = match serde_json::from_str(&quoted) {
             Ok(annotation) => return Some(Self::parsed(index, annotation)),
-            Err(error) => describe(&error),
+            Err(error) => describe_in(&quoted, &error),
         };
         let head: AnnotationHead = serde_json::from_str(json).unwrap_or_default();
         let AnnotationHead { id, was_cancelled, skipped, created_at, updated_at, .. } = head;

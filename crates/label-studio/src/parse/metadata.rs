@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use aprendiz_annotation_types::truncate_printable;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::parse::digits::has_long_number;
-use crate::parse::problems::describe;
+use crate::parse::problems::describe_in;
 
 /// Metadata by key. Values stay JSON text, so that numbers keep all digits.
 pub(crate) type Metadata = BTreeMap<String, Box<RawValue>>;
@@ -24,12 +25,16 @@ pub(crate) fn parse_entries(entries: &[(Cow<'_, str>, &RawValue)]) -> Result<Met
 
 /// Checks metadata that was parsed with unchecked values.
 pub(crate) fn check_metadata(metadata: Metadata) -> Result<Metadata, String> {
-    metadata.into_iter().map(|(key, value)| Ok((key, checked(&value)?))).collect()
+    let check = |(key, value): (String, Box<RawValue>)| match checked(&value) {
+        Ok(value) => Ok((key, value)),
+        Err(reason) => Err(format!("`{}`: {reason}", truncate_printable(&key, 60))),
+    };
+    metadata.into_iter().map(check).collect()
 }
 
 /// Parses a value to check its strings. It is written back in the form of the parser, unless it has numbers that the parser cannot hold.
 fn checked(raw: &RawValue) -> Result<Box<RawValue>, String> {
-    let value: Value = serde_json::from_str(raw.get()).map_err(|error| describe(&error))?;
+    let value: Value = serde_json::from_str(raw.get()).map_err(|error| describe_in(raw.get(), &error))?;
     if has_long_number(raw.get()) { Ok(raw.to_owned()) } else { to_raw_value(&value).map_err(|error| error.to_string()) }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod digits;
 pub(crate) mod field_name_findings;
 pub(crate) mod field_value;
 mod field_values;
+mod json_path;
 mod latest;
 mod listed_annotation;
 pub(crate) mod metadata;

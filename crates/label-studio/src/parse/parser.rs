@@ -21,7 +21,7 @@ use crate::parse::field_value::FieldValues;
 use crate::parse::latest::describe_latest;
 use crate::parse::listed_annotation::ListedAnnotation;
 use crate::parse::metadata::{Metadata, build_metadata, check_metadata, json_bytes, parse_entries, take_file_name};
-use crate::parse::problems::{Problems, describe};
+use crate::parse::problems::{Problems, describe, describe_in};
 use crate::parse::review_events::take_review_events;
 use crate::parse::scalars::{has_nul, parse_id, parse_id_only, parse_small_value};
 use crate::parse::times::first_time;
@@ -115,7 +115,7 @@ impl<'o> Parser<'o> {
         if !raw.starts_with('{') {
             return Err("the task is not an object: export the project as JSON".to_owned());
         }
-        let task: Task<'_> = serde_json::from_str(raw).map_err(|error| describe(&error))?;
+        let task: Task<'_> = serde_json::from_str(raw).map_err(|error| describe_in(raw, &error))?;
         let parsed = if task.is_json_min { Some(self.parse_json_min(raw)?) } else { self.parse_json(task)? };
         if let Some(parsed) = &parsed {
             self.check_fields(parsed)?;
@@ -124,13 +124,14 @@ impl<'o> Parser<'o> {
     }
 
     fn parse_json(&mut self, task: Task<'_>) -> Result<Option<ParsedTask>, String> {
-        let task_id =
-            parse_small_value(task.id).and_then(|id| parse_id("id", id.as_ref())).and_then(|id| id.ok_or_else(|| NO_TASK_ID.to_owned()));
+        let task_id = parse_small_value("id", task.id)
+            .and_then(|id| parse_id("id", id.as_ref()))
+            .and_then(|id| id.ok_or_else(|| NO_TASK_ID.to_owned()));
         let task_id = self.problems.require(task_id);
         let project = match &self.options.project {
             Some(project) => Some(project.clone()),
             None => {
-                let project = parse_small_value(task.project).and_then(|project| parse_id("project", project.as_ref()));
+                let project = parse_small_value("project", task.project).and_then(|project| parse_id("project", project.as_ref()));
                 self.problems.require(project).map(|project| project.unwrap_or_else(|| "0".to_owned()))
             }
         };
@@ -159,8 +160,8 @@ impl<'o> Parser<'o> {
             return Err(format!("the data besides the text has {metadata_bytes} bytes; at most {MAX_METADATA_BYTES} are allowed"));
         }
         let mut data = self.parse_metadata(&data, "data.");
-        let mut file_name = take_file_name(&mut data, parse_small_value(task.file_upload)?.as_ref());
-        let task_time = parse_small_value(task.created_at)
+        let mut file_name = take_file_name(&mut data, parse_small_value("file_upload", task.file_upload)?.as_ref());
+        let task_time = parse_small_value("created_at", task.created_at)
             .and_then(|time| first_time([time.as_ref(), None], self.options.clock))
             .unwrap_or_else(|reason| {
                 self.problems.note(format!("`created_at` of the task was left out: {reason}"), "in general");
@@ -231,7 +232,7 @@ impl<'o> Parser<'o> {
     }
 
     fn parse_json_min(&mut self, raw: &str) -> Result<ParsedTask, String> {
-        let OrderedObject(mut entries) = serde_json::from_str(raw).map_err(|error| describe(&error))?;
+        let OrderedObject(mut entries) = serde_json::from_str(raw).map_err(|error| describe_in(raw, &error))?;
         json_min::check_order(&entries, &self.options.text_key)?;
         let text = self.take_text(&mut entries)?;
         let bytes = json_bytes(&entries);
@@ -370,7 +371,8 @@ fn parse_extension(raw: Option<&RawValue>) -> Result<TaskExtension, String> {
     if raw.get().len() > MAX_BYTES {
         return Err(format!("`aprendiz` has {} bytes; at most {MAX_BYTES} are allowed", raw.get().len()));
     }
-    let extension: TaskExtension = serde_json::from_str(raw.get()).map_err(|error| format!("aprendiz: {}", describe(&error)))?;
+    let extension: TaskExtension =
+        serde_json::from_str(raw.get()).map_err(|error| format!("aprendiz: {}", describe_in(raw.get(), &error)))?;
     check_field_names(&extension.fields)?;
     Ok(extension)
 }

@@ -19,6 +19,26 @@ pub(crate) enum SpanCheck {
     Stored,
 }
 
+/// Keys of a place in a picture or video.
+const PICTURE_KEYS: [&str; 8] = ["x", "y", "width", "height", "points", "vertices", "rle", "sequence"];
+/// Keys of any place.
+const PLACE_KEYS: [&str; 14] = [
+    "start",
+    "end",
+    "startOffset",
+    "endOffset",
+    "globalOffsets",
+    "channel",
+    "x",
+    "y",
+    "width",
+    "height",
+    "points",
+    "vertices",
+    "rle",
+    "sequence",
+];
+
 /// The places of a result, by index of the item.
 pub(crate) struct Places {
     by_item: Vec<Option<Result<Span, String>>>,
@@ -103,6 +123,10 @@ fn id(item: &ResultItem) -> Option<&str> {
 /// Parses the place of an item of a supported control; `None` if it has none.
 fn parse_place(item: &ResultItem) -> Option<Result<Place<'_>, &'static str>> {
     let (control, value) = (item.control.as_deref().and_then(Control::from_type)?, item.value.as_ref()?);
+    // most values are those of a control, without a place
+    if control != Control::Labels && !value.keys().any(|key| PLACE_KEYS.contains(&key.as_str())) {
+        return None;
+    }
     if let Some(reason) = foreign_place(value) {
         return Some(Err(reason));
     }
@@ -134,7 +158,7 @@ fn foreign_place(value: &Map<String, Value>) -> Option<&'static str> {
     if is("start", Value::is_f64) || is("end", Value::is_f64) {
         return Some("a place is out of range: start and end are positions of characters in the text");
     }
-    if ["x", "y", "width", "height", "points", "vertices", "rle", "sequence"].into_iter().any(has) {
+    if PICTURE_KEYS.into_iter().any(has) {
         return Some("a place is in a picture or video, which is not read");
     }
     None

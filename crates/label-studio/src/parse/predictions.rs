@@ -9,7 +9,7 @@ use crate::parse::digits::quote_long_numbers;
 use crate::parse::field_values::collect;
 use crate::parse::parser::{Parser, check_bytes};
 use crate::parse::places::SpanCheck;
-use crate::parse::problems::describe;
+use crate::parse::problems::describe_in;
 use crate::parse::result_notes::ResultNotes;
 use crate::parse::scalars::parse_id;
 use crate::parse::times::first_time;
@@ -68,7 +68,8 @@ impl Parser<'_> {
         text: &IndexedText<'_>,
     ) -> Result<(PredictionOrder, ParsedPrediction), String> {
         check_bytes("the prediction", raw)?;
-        let mut prediction: Prediction = serde_json::from_str(&quote_long_numbers(raw.get(), "")).map_err(|error| describe(&error))?;
+        let quoted = quote_long_numbers(raw.get(), "");
+        let mut prediction: Prediction = serde_json::from_str(&quoted).map_err(|error| describe_in(&quoted, &error))?;
         let id = parse_id("id", prediction.id.as_ref())?.unwrap_or_default();
         if !id.is_empty() {
             *name = format!("prediction {id}");

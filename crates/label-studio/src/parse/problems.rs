@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use aprendiz_annotation_types::truncate_printable;
 
+use crate::input::json_array_reader::error_offset;
+use crate::parse::json_path::path_at;
+
 /// Maximum bytes of the reasons of one task.
 const MAX_BYTES: usize = 1_900;
 /// Maximum number of characters of one reason.
@@ -67,6 +70,16 @@ pub(crate) fn describe(error: &serde_json::Error) -> String {
     text.to_owned()
 }
 
+/// As [`describe`], with the path of the value in the parsed JSON if the error does not name it.
+pub(crate) fn describe_in(raw: &str, error: &serde_json::Error) -> String {
+    let description = describe(error);
+    if !description.contains("number out of range") && !description.contains("recursion limit") {
+        return description;
+    }
+    let path = path_at(raw, error_offset(error, raw.as_bytes()));
+    if path.is_empty() { description } else { format!("{description} at `{path}`") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +95,15 @@ mod tests {
         (0..1_000).for_each(|number| problems.reject(format!("{number} {}", "é".repeat(500))));
         let reason = problems.reason().unwrap();
         assert!(reason.len() <= 2_000 && reason.ends_with("more"), "{reason}");
+    }
+
+    #[test]
+    fn numbers_out_of_range_and_deep_values_are_located() {
+        let located = |raw: &str| describe_in(raw, &serde_json::from_str::<serde_json::Value>(raw).unwrap_err());
+        assert_eq!(located(r#"{"id":1,"result":[{},{"value":{"number":1e999}}]}"#), "number out of range at `result[1].value.number`");
+        let deep = located(&format!(r#"{{"a":{{"b":{}"#, "[".repeat(1_000)));
+        assert!(deep.starts_with("recursion limit exceeded at `a.b[0][0]"), "{deep}");
+        assert_eq!(located("1e999"), "number out of range");
     }
 
     #[test]

@@ -47,13 +47,16 @@ fn whole_id(what: &str, number: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// With the reason for quarantine.
-pub(crate) fn parse_small_value(raw: Option<&RawValue>) -> Result<Option<Value>, String> {
+pub(crate) fn parse_small_value(key: &str, raw: Option<&RawValue>) -> Result<Option<Value>, String> {
     // every character may be an escape sequence
     const MAX_BYTES: usize = 6 * 4 * MAX_ID_CHARS;
     match raw {
         None => Ok(None),
-        Some(raw) if raw.get().len() > MAX_BYTES => Err(format!("an id or name of the task has more than {MAX_BYTES} bytes")),
-        Some(raw) => serde_json::from_str(&quote_long_numbers(raw.get(), "number")).map(Some).map_err(|error| describe(&error)),
+        Some(raw) if raw.get().len() > MAX_BYTES => Err(format!("`{key}` of the task has more than {MAX_BYTES} bytes")),
+        Some(raw) => {
+            let parsed = serde_json::from_str(&quote_long_numbers(raw.get(), "number"));
+            parsed.map(Some).map_err(|error| format!("`{key}`: {}", describe(&error)))
+        }
     }
 }
 
@@ -65,7 +68,7 @@ pub(crate) fn parse_id_only(raw: &str) -> Option<String> {
         id: Option<&'a RawValue>,
     }
     let task: IdOnly<'_> = serde_json::from_str(raw).ok()?;
-    parse_id("id", parse_small_value(task.id).ok()?.as_ref()).ok()?.map(|id| truncate_printable(&id, MAX_ID_CHARS))
+    parse_id("id", parse_small_value("id", task.id).ok()?.as_ref()).ok()?.map(|id| truncate_printable(&id, MAX_ID_CHARS))
 }
 
 /// Converts `completed_by`, a user id or a user object, to the name of the reviewer.

@@ -33,6 +33,21 @@ fn ids_are_restored_or_refused_and_never_guessed() {
 }
 
 #[test]
+fn an_id_with_a_line_break_costs_its_row() {
+    for cell in ["\"14\n02\"", "\"1402\r\nMalta\"", "14\u{2028}02", "\"1402\n\n1403\""] {
+        for header in ["task_id,Law_gold", "document_id,Law_gold"] {
+            let found = read(format!("{header}\n{cell},Malta\n7,Malta\n")).unwrap();
+            assert_eq!(found.rows.iter().map(|row| row.task_id.as_deref()).collect::<Vec<_>>(), [Some("7")], "{cell}");
+            assert!(found.summary.quarantined_rows[0].reason.contains("line break"), "{:?}", found.summary.quarantined_rows);
+        }
+    }
+    // white space around an id does not belong to it
+    let found = read("task_id,project,Law_gold\n\"1402\n\",\"a\nb\",Malta\n\"1403\n\",a,Malta\n".to_owned()).unwrap();
+    assert_eq!(found.rows.iter().map(|row| row.task_id.as_deref()).collect::<Vec<_>>(), [Some("1403")]);
+    assert_eq!(found.summary.quarantined, 1);
+}
+
+#[test]
 fn times_are_read_or_refused_and_never_guessed() {
     for time in [
         "2025-03-02 10:00:00",

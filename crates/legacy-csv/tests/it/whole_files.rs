@@ -77,7 +77,7 @@ fn a_file_in_another_encoding_is_refused_and_a_wrong_one_is_named() {
         assert!(error.code() == "not_text" && error.to_string().contains("Windows-1252"), "{error}");
     }
     let found = read("task_id,Law_gold\n1,SÃ£o TomÃ©\n2,Malta\n").unwrap();
-    assert!(found.rows.len() == 2 && found.has_warning("1 rows have characters such as `Ã£`"), "{:?}", found.summary);
+    assert!(found.rows.len() == 2 && found.has_warning("1 row has characters such as `Ã£`"), "{:?}", found.summary);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `aprendiz annotations accept`: accepts predictions in batches.
 
+use aprendiz_text::count;
 use std::io::{self, IsTerminal as _};
 
 use clap::Args;
@@ -107,11 +108,11 @@ async fn accept_all(client: &Client, args: &AcceptArgs, dry_run: bool) -> Result
     }
 }
 
-fn confirm_acceptance(count: u64) -> Result<(), CliError> {
+fn confirm_acceptance(predictions: u64) -> Result<(), CliError> {
     if !io::stdin().is_terminal() {
-        return Err(CliError::Usage(format!("this accepts {count} predictions: confirm with --yes")));
+        return Err(CliError::Usage(format!("this accepts {}: confirm with --yes", count(predictions, "prediction"))));
     }
-    if confirm(&format!("Accept {count} predictions?"))? {
+    if confirm(&format!("Accept {}?", count(predictions, "prediction")))? {
         Ok(())
     } else {
         Err(CliError::Refused("no predictions were accepted".to_owned()))
@@ -120,7 +121,7 @@ fn confirm_acceptance(count: u64) -> Result<(), CliError> {
 
 fn render(total: &Totals, dry_run: bool) -> String {
     let verb = if dry_run { "would be accepted" } else { "accepted" };
-    let mut text = format!("{} predictions {verb}", total.accepted);
+    let mut text = format!("{} {verb}", count(total.accepted, "prediction"));
     if let (1.., Some(reason)) = (total.unfit, &total.unfit_reason) {
         text.push_str(&format!("; {} skipped, for example because {reason}", total.unfit));
     }

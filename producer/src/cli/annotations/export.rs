@@ -1,5 +1,6 @@
 //! `aprendiz annotations export`: writes a complete file, or none.
 
+use aprendiz_text::count;
 use std::io;
 use std::path::Path;
 
@@ -37,7 +38,7 @@ pub(super) async fn run(client: &Client, args: &ExportArgs, output: Output) -> R
     persist(staged, &args.to, args.force)?;
     let summary = json!({ "path": args.to, "bytes": bytes, "position": position.as_deref().and_then(|text| text.parse::<i64>().ok()) });
     output.print(&summary, || {
-        let rows = if args.format == Format::Jsonl { format!("{lines} rows, ") } else { String::new() };
+        let rows = if args.format == Format::Jsonl { format!("{}, ", count(lines, "row")) } else { String::new() };
         format!("exported {rows}{} to {}, as of position {}", human_bytes(bytes), args.to.display(), position.as_deref().unwrap_or("-"))
     })?;
     Ok(())

@@ -1,6 +1,7 @@
 //! An export in progress: JSON lines resume after the last complete line if the response breaks off, and every format is checked for its
 //! end.
 
+use aprendiz_text::count;
 use std::io::Write;
 
 use anyhow::anyhow;
@@ -71,7 +72,11 @@ impl<'a> ExportDownload<'a> {
             if error.is_temporary() && !std::mem::replace(&mut is_waiting, true) {
                 let lines = self.lines;
                 self.bar.suspend(|| {
-                    print_message(&format!("the export was interrupted after {lines} rows and goes on by itself: {}", error.text()))
+                    print_message(&format!(
+                        "the export was interrupted after {} and goes on by itself: {}",
+                        count(lines, "row"),
+                        error.text()
+                    ))
                 });
             }
             retry.pause(error).await?;
@@ -102,7 +107,8 @@ impl<'a> ExportDownload<'a> {
                 Some(end) if self.lines - lines_before != end.rows => {
                     let (rows, expected) = (self.lines - lines_before, end.rows);
                     return Err(CliError::Failed(anyhow!(
-                        "the export is damaged: {rows} rows arrived, and {expected} were sent; try again"
+                        "the export is damaged: {} arrived, and {expected} were sent; try again",
+                        count(rows, "row")
                     )));
                 }
                 end => end.is_some() && self.partial_line.is_empty(),

@@ -1,5 +1,6 @@
 //! Upload and scoring of legacy CSV review files.
 
+use aprendiz_text::{choose, count, group_digits};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -67,14 +68,14 @@ pub(super) fn report_text(report: &Value) -> String {
         return report.to_string();
     };
     let mut lines = vec![format!(
-        "imported {} rows: {} matched existing documents, {} documents created, {} duplicate rows; {} review events and {} predictions created; {} rows quarantined",
-        report.rows,
-        report.rows_matched,
-        report.documents_created,
-        report.rows_repeated,
-        report.events_created,
-        report.predictions_stored,
-        report.quarantined
+        "imported {}: {} matched existing documents, {} created, {}; {} and {} created; {} quarantined",
+        count(report.rows, "row"),
+        group_digits(report.rows_matched),
+        count(report.documents_created, "document"),
+        count(report.rows_repeated, "duplicate row"),
+        count(report.events_created, "review event"),
+        count(report.predictions_stored, "prediction"),
+        count(report.quarantined, "row")
     )];
     let rows: Vec<Vec<String>> = report
         .columns
@@ -93,7 +94,9 @@ pub(super) fn report_text(report: &Value) -> String {
     if listed < report.quarantined {
         lines.push(format!("quarantined: {} more", report.quarantined - listed));
     }
-    lines.extend(report.unknown_statuses.iter().map(|(status, count)| format!("warning: unknown status `{status}` ({count} rows)")));
+    lines.extend(
+        report.unknown_statuses.iter().map(|(status, rows)| format!("warning: unknown status `{status}` ({})", count(*rows, "row"))),
+    );
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.join("\n")
 }
@@ -132,7 +135,7 @@ pub(super) fn score_text(score: &Value) -> String {
     let header: Vec<&str> = ["field"].into_iter().chain(columns).collect();
     let mut text = table(&header, &columns, &rows);
     if score.unreadable > 0 {
-        text.push_str(&format!("{} unreadable rows were skipped\n", score.unreadable));
+        text.push_str(&format!("{} {} skipped\n", count(score.unreadable, "unreadable row"), choose(score.unreadable, "was", "were")));
     }
     for warning in &score.warnings {
         text.push_str(&format!("warning: {warning}\n"));

@@ -1,5 +1,6 @@
 //! Renders comparisons, verifications and reports of snapshots.
 
+use aprendiz_text::{choose, count};
 use std::fmt::Write as _;
 
 use aprendiz_annotation_types::{display_optional_label, display_values};
@@ -47,9 +48,9 @@ pub(crate) fn diff(found: &Value) -> String {
             let _ = writeln!(text, "Fields {name}: {}", fields.join(", "));
         }
     }
-    let _ = writeln!(text, "{} documents are in both snapshots.", summary["in_both"]);
+    let _ = writeln!(text, "{} in both snapshots.", count_are(&summary["in_both"], "document"));
     if summary["moved_split"] != 0 {
-        let _ = writeln!(text, "{} documents changed their split: this is a bug, please report it.", summary["moved_split"]);
+        let _ = writeln!(text, "{} changed their split: this is a bug, please report it.", counted(&summary["moved_split"], "document"));
     }
     let counts: Vec<Vec<String>> = items(&summary["counts"])
         .map(|count| vec![format_value(&count["kind"]), format_value(&count["field"]), count["changes"].to_string()])
@@ -133,6 +134,15 @@ pub(crate) fn verification(found: &Value) -> String {
     text
 }
 
+/// A number of the API with its noun.
+fn counted(number: &Value, noun: &str) -> String {
+    count(number.as_u64().unwrap_or_default(), noun)
+}
+
+fn count_are(number: &Value, noun: &str) -> String {
+    format!("{} {}", counted(number, noun), choose(number.as_u64().unwrap_or_default(), "is", "are"))
+}
+
 pub(crate) fn report(found: &Value) -> String {
     const MAX_LABELS: usize = 10;
     let mut text: String = items(&found["warnings"]).map(|warning| format!("warning: {}\n", format_value(warning))).collect();
@@ -140,12 +150,13 @@ pub(crate) fn report(found: &Value) -> String {
     let copies = copies.map(|copies| format!(", {copies} of them copies (near-duplicates count once)")).unwrap_or_default();
     let _ = writeln!(
         text,
-        "{} examples{copies}; labels with fewer than {} examples are excluded from training",
-        found["examples"], found["min_support"]
+        "{}{copies}; labels with fewer than {} are excluded from training",
+        counted(&found["examples"], "example"),
+        counted(&found["min_support"], "example")
     );
     text.push_str(&withdrawn_imports(found));
     for (field, counts) in found["fields"].as_object().into_iter().flatten() {
-        let _ = writeln!(text, "\n{field}: {} reviewed, {} rare labels", counts["reviewed"], counts["rare_labels"]);
+        let _ = writeln!(text, "\n{field}: {} reviewed, {}", counts["reviewed"], counted(&counts["rare_labels"], "rare label"));
         let rows: Vec<Vec<String>> = items(&counts["labels"])
             .take(MAX_LABELS)
             .map(|row| {
@@ -164,7 +175,7 @@ pub(crate) fn report(found: &Value) -> String {
             text.push_str(&table(&["label", "train", "validation", "test", ""], &["train", "validation", "test"], &rows));
         }
         if total > MAX_LABELS {
-            let _ = writeln!(text, "and {} more labels", total - MAX_LABELS);
+            let _ = writeln!(text, "and {}", count((total - MAX_LABELS) as u64, "more label"));
         }
         for group in items(&counts["similar_labels"]) {
             let labels = items(group).map(label).collect::<Vec<_>>().join(", ");
@@ -176,7 +187,7 @@ pub(crate) fn report(found: &Value) -> String {
     if !excluded.is_empty() {
         let _ = write!(text, "\n{}", table(&["excluded", "reason"], &[], &excluded));
     }
-    let _ = writeln!(text, "\n{} conflicts: identical texts with different accepted values", found["conflicts_total"]);
+    let _ = writeln!(text, "\n{}: identical texts with different accepted values", counted(&found["conflicts_total"], "conflict"));
     let conflicts: Vec<Vec<String>> = items(&found["conflicts"])
         .flat_map(|conflict| {
             items(&conflict["values"]).map(|value| {

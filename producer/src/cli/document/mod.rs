@@ -13,6 +13,7 @@ mod search;
 pub(crate) use self::history::format_value;
 
 use anyhow::Context as _;
+use aprendiz_text::count;
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -141,8 +142,10 @@ async fn erase(client: &Client, document: &str, reason: &str, yes: bool, output:
     let erased: Value = client.json(request).await?;
     output.print(&erased, || {
         let notice = if erased["erased_before"] == true { "The document was already erased; nothing changed.\n" } else { "" };
+        let counts = ["texts", "events", "datasets"].map(|key| erased[key].as_u64().unwrap_or_default());
+        let [texts, events, snapshots] = counts;
         let counts =
-            format!("erased {} texts, redacted {} events, invalidated {} snapshots", erased["texts"], erased["events"], erased["datasets"]);
+            format!("erased {}, redacted {}, invalidated {}", count(texts, "text"), count(events, "event"), count(snapshots, "snapshot"));
         format!("{notice}{counts}\n{}", render_document(&erased["lineage"]))
     })?;
     Ok(())
@@ -175,7 +178,7 @@ async fn index(client: &Client, output: Output) -> Result<(), CliError> {
     })?;
     let number = |key: &str| report[key].as_u64().context("unexpected index report in the API response").map_err(CliError::Failed);
     let (texts, excluded) = (number("texts_indexed")?, number("documents_excluded")?);
-    output.print(&report, || format!("indexed {texts} texts; excluded {excluded} documents that are near-duplicates across splits"))?;
+    output.print(&report, || format!("indexed {}; excluded {} across splits", count(texts, "text"), count(excluded, "near-duplicate")))?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
+use aprendiz_text::count;
 use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
@@ -44,7 +45,12 @@ async fn request(client: &Client, name: &str, dry_run: bool) -> Result<Value, Cl
 fn render(summary: &Value) -> String {
     let number = |key: &str| summary[key].as_u64().unwrap_or_default();
     let verb = if summary["dry_run"] == true { "would change" } else { "normalized" };
-    let mut text = format!("{verb} {} values in {} reviews and {} predictions", number("values"), number("reviews"), number("predictions"));
+    let mut text = format!(
+        "{verb} {} in {} and {}",
+        count(number("values"), "spelling"),
+        count(number("reviews"), "review"),
+        count(number("predictions"), "prediction")
+    );
     let changes = summary["changes"].as_array().map(Vec::as_slice).unwrap_or_default();
     if !changes.is_empty() {
         let value = |value: &Value| {
@@ -75,7 +81,7 @@ mod tests {
             "values": 1, "reviews": 2, "predictions": 3, "dry_run": true,
             "changes": [{ "from": ["NY"], "to": ["New York"], "reviews": 2, "predictions": 3 }],
         }));
-        assert!(text.starts_with("would change 1 values in 2 reviews and 3 predictions\n"), "{text}");
+        assert!(text.starts_with("would change 1 spelling in 2 reviews and 3 predictions\n"), "{text}");
         assert!(text.contains("NY    New York        2            3"), "{text}");
     }
 }

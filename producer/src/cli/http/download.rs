@@ -1,6 +1,7 @@
 //! Downloads of dataset and model files: each file is verified against its hash, and a different local file is overwritten
 //! on request only.
 
+use aprendiz_text::count;
 use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -196,7 +197,7 @@ pub(crate) fn persist(staged: NamedTempFile, target: &Path, force: bool) -> anyh
 pub(crate) fn summary(files: &[LocalFile], dir: &Path) -> String {
     let there = files.iter().filter(|file| file.was_there).count();
     let already = if there > 0 { format!(" ({there} already existed)") } else { String::new() };
-    format!("{} files in {}{already}, all verified by SHA-256", files.len(), dir.display())
+    format!("{} in {}{already}, all verified by SHA-256", count(files.len() as u64, "file"), dir.display())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aprendiz_annotation_types::{ReasonGroup, escape_unprintable};
+use aprendiz_text::{choose, count, group_digits};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -76,15 +77,16 @@ fn check_imported(report: &Report) -> Result<(), CliError> {
         return Ok(());
     }
     if report.dry_run {
-        let tasks = report.tasks;
-        return Err(CliError::Refused(format!(
-            "nothing would be imported: all {tasks} tasks of the file are invalid, for the reasons above"
-        )));
+        let invalid = if report.tasks == 1 { "the only task".to_owned() } else { format!("all {}", count(report.tasks, "task")) };
+        let are = choose(report.tasks, "is", "are");
+        return Err(CliError::Refused(format!("nothing would be imported: {invalid} of the file {are} invalid, for the reasons above")));
     }
     Err(CliError::Refused(format!(
-        "nothing was imported: all {} tasks of the file are quarantined, for the reasons above; repair them: aprendiz imports quarantine {} \
-         --tasks FILE",
-        report.tasks, report.import_id
+        "nothing was imported: {} of the file {} quarantined, for the reasons above; repair {}: aprendiz imports quarantine {} --tasks FILE",
+        if report.tasks == 1 { "the only task".to_owned() } else { format!("all {}", count(report.tasks, "task")) },
+        choose(report.tasks, "is", "are"),
+        choose(report.tasks, "it", "them"),
+        report.import_id
     )))
 }
 
@@ -95,7 +97,7 @@ fn quarantined_lines(report: &Report) -> Vec<String> {
     if report.quarantine_reasons.is_empty() {
         for task in &report.quarantined_tasks {
             let id = task.task_id.as_deref().map(|id| format!(" (id {id})")).unwrap_or_default();
-            lines.push(format!("quarantined: task {}{id}: {}", task.task_index, task.reason));
+            lines.push(format!("quarantined: task at position {}{id}: {}", task.task_index, task.reason));
             listed += 1;
         }
     }
@@ -107,41 +109,43 @@ fn quarantined_lines(report: &Report) -> Vec<String> {
         listed += group.count;
     }
     if listed < report.quarantined {
-        lines.push(format!("quarantined: {} more", report.quarantined - listed));
+        lines.push(format!("quarantined: {} more", group_digits(report.quarantined - listed)));
     }
     lines
 }
 
 /// The documents of the file by split.
 fn split_line(splits: &BTreeMap<String, u64>) -> Option<String> {
-    let count = |split: &str| splits.get(split).copied().unwrap_or(0);
-    let excluded = match count("excluded") {
+    let documents = |split: &str| splits.get(split).copied().unwrap_or(0);
+    let excluded = match documents("excluded") {
         0 => String::new(),
         excluded => format!(", {excluded} excluded (aprendiz document explain DOCUMENT shows why)"),
     };
-    let [train, validation, test] = ["train", "validation", "test"].map(count);
+    let [train, validation, test] = ["train", "validation", "test"].map(documents);
     (!splits.is_empty()).then(|| format!("splits: {train} train, {validation} validation, {test} test{excluded}"))
 }
 
 fn render(report: &Report, retried_by: Option<&str>) -> String {
     let mut lines = vec![format!(
-        "{} {} tasks ({}){}: {} documents created, {} updated, {} unchanged; {} review events created; {} tasks quarantined",
+        "{} {} ({}){}: {} created, {} updated, {} unchanged; {} created; {} quarantined",
         if report.dry_run { "dry run, nothing was imported:" } else { "imported" },
-        report.tasks,
+        count(report.tasks, "task"),
         human_bytes(report.bytes),
         report.source.as_deref().map(|source| format!(" from {}", escape_unprintable(source))).unwrap_or_default(),
-        report.documents_created,
-        report.documents_updated,
-        report.documents_unchanged,
-        report.events_created,
-        report.quarantined
+        count(report.documents_created, "document"),
+        group_digits(report.documents_updated),
+        group_digits(report.documents_unchanged),
+        count(report.events_created, "review event"),
+        count(report.quarantined, "task")
     )];
     lines.extend(split_line(&report.splits));
     if report.documents_restored > 0 {
-        lines.push(format!("{} documents are back that were withdrawn with an earlier import", report.documents_restored));
+        let (documents, are) = (count(report.documents_restored, "document"), choose(report.documents_restored, "is", "are"));
+        lines.push(format!("{documents} {are} back that were withdrawn with an earlier import"));
     }
     if report.documents_archived > 0 {
-        lines.push(format!("{} documents are archived, and stay archived", report.documents_archived));
+        let (documents, are) = (count(report.documents_archived, "document"), choose(report.documents_archived, "is", "are"));
+        lines.push(format!("{documents} {are} archived, and {} archived", choose(report.documents_archived, "stays", "stay")));
     }
     // an import that changed nothing has no counts
     if report.documents_created + report.documents_updated + report.events_created > 0 && !report.fields.is_empty() {
@@ -149,7 +153,8 @@ fn render(report: &Report, retried_by: Option<&str>) -> String {
             .fields
             .iter()
             .map(|(field, counts)| {
-                let cells = STATUSES.iter().map(|status| counts.get(*status).copied().unwrap_or(0).to_string());
+                let cells = STATUSES.iter().map(|status| counts.get(*status).copied().unwrap_or(0));
+                let cells = cells.map(|documents| group_digits(documents.unsigned_abs()));
                 std::iter::once(field.clone()).chain(cells).collect()
             })
             .collect();
@@ -171,15 +176,19 @@ fn render(report: &Report, retried_by: Option<&str>) -> String {
     let valid = report.tasks.saturating_sub(report.quarantined);
     if documents > 0 && documents < valid {
         lines.push(format!(
-            "note: {valid} valid tasks are about {documents} documents: tasks with the same id are annotations of one document"
+            "note: {} are about {}: tasks with the same id are annotations of one document",
+            count(valid, "valid task"),
+            count(documents, "document")
         ));
     }
     lines.extend(report.renamed_fields.iter().map(|(name, field)| format!("field: `{}` is stored as {field}", escape_unprintable(name))));
     if report.reviews_retracted > 0 {
-        lines.push(format!("retracted: {} reviews whose annotations are no longer in the file", report.reviews_retracted));
+        lines.push(format!("retracted: {} whose annotations are no longer in the file", count(report.reviews_retracted, "review")));
     }
-    lines.extend(report.unknown_controls.iter().map(|(control, items)| format!("ignored: {items} results of control type {control}")));
-    lines.extend(report.unknown_keys.iter().map(|(key, times)| format!("ignored: key {key} ({times} occurrences)")));
+    lines.extend(
+        report.unknown_controls.iter().map(|(control, items)| format!("ignored: {} of control type {control}", count(*items, "result"))),
+    );
+    lines.extend(report.unknown_keys.iter().map(|(key, times)| format!("ignored: key {key} ({})", count(*times, "occurrence"))));
     lines.extend(report.notes.iter().map(|note| format!("note: {}", escape_unprintable(&note.to_string()))));
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {}", escape_unprintable(warning))));
     lines.join("\n")
@@ -206,14 +215,14 @@ mod tests {
     fn equal_reasons_are_one_line_with_their_number_and_examples() {
         let text = render_report(
             &json!([
-                {"reason": "the task has no id", "count": 600, "examples": ["task 0", "task 1"]},
-                {"reason": "annotation 61: no time", "count": 1, "examples": ["task 3 (id 604)"]},
+                {"reason": "the task has no id", "count": 600, "examples": ["task at position 0", "task at position 1"]},
+                {"reason": "annotation 61: no time", "count": 1, "examples": ["task at position 3 (id 604)"]},
             ]),
             650,
         );
         for line in [
-            "quarantined: 600 × the task has no id (task 0; task 1, …)",
-            "quarantined: task 3 (id 604): annotation 61: no time",
+            "quarantined: 600 × the task has no id (task at position 0; task at position 1, …)",
+            "quarantined: task at position 3 (id 604): annotation 61: no time",
             "quarantined: 49 more",
             "note: 1 × a part was left out (task 7, annotation 8)",
         ] {
@@ -280,6 +289,6 @@ mod tests {
     #[test]
     fn a_report_without_groups_lists_its_tasks() {
         let text = render_report(&json!([]), 2);
-        assert!(text.contains("quarantined: task 2 (id 9): no text\nquarantined: 1 more"), "{text}");
+        assert!(text.contains("quarantined: task at position 2 (id 9): no text\nquarantined: 1 more"), "{text}");
     }
 }

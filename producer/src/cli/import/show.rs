@@ -1,5 +1,6 @@
 //! `aprendiz imports show` and `aprendiz imports watch`.
 
+use aprendiz_text::count;
 use clap::Args;
 use serde_json::Value;
 
@@ -47,12 +48,12 @@ pub(super) async fn watch(client: &Client, args: &WatchArgs, output: Output) -> 
 
 fn render(import: &Value) -> String {
     let mut lines = vec![format!(
-        "{} {}: {} of {} read, {} tasks",
+        "{} {}: {} of {} read, {}",
         cell(&import["id"]),
         cell(&import["status"]),
         human_bytes(import["bytes_read"].as_u64().unwrap_or_default()),
         human_bytes(import["bytes"].as_u64().unwrap_or_default()),
-        cell(&import["tasks"]),
+        count(import["tasks"].as_u64().unwrap_or_default(), "task"),
     )];
     if let Some(error) = import["error"].as_str() {
         lines.push(format!("{error} ({})", cell(&import["error_code"])));

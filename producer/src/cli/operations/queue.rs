@@ -1,5 +1,6 @@
 //! `aprendiz queue`: queue statistics.
 
+use aprendiz_text::count;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
@@ -89,14 +90,19 @@ fn render(stats: &Stats) -> String {
     let next = stats.next_due_at.map(|at| format!(", next due at {}", format_time(at))).unwrap_or_default();
     let redis = match (&stats.redis.error, stats.redis.depth) {
         (Some(error), _) => format!("unusable: {error}; workers poll the database"),
-        (None, Some(depth)) if stats.redis.reachable => format!("works, {depth} messages queued"),
+        (None, Some(depth)) if stats.redis.reachable => format!("works, {} queued", count(depth, "message")),
         _ => "unreachable: workers poll the database".to_owned(),
     };
     let tasks: Vec<String> = stats.background_tasks.iter().map(task).collect();
     let workers = &stats.workers;
     let times = |times: &Option<Times>| match times {
         Some(times) => {
-            format!("median {:.1} s, p90 {:.1} s ({} runs in the last 24 h)", times.median_seconds, times.p90_seconds, times.runs)
+            format!(
+                "median {:.1} s, p90 {:.1} s ({} in the last 24 h)",
+                times.median_seconds,
+                times.p90_seconds,
+                count(times.runs.unsigned_abs(), "run")
+            )
         }
         None => "no runs in the last 24 h".to_owned(),
     };

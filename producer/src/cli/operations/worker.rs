@@ -1,5 +1,6 @@
 //! `aprendiz worker`: list and drain workers.
 
+use aprendiz_text::count;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -174,7 +175,7 @@ async fn drain(client: &Client, args: &DrainArgs, output: Output) -> Result<(), 
             _ if worker.stopped_at.is_some() => format!("worker {} on {} has stopped", worker.id, worker.host),
             0 => format!("worker {} on {} is draining: no runs, exits immediately", worker.id, worker.host),
             runs => {
-                let count = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+                let count = count(runs as u64, "run");
                 let action = if args.release_runs { "releases" } else { "finishes" };
                 format!("worker {} on {} is draining: {action} {count}, then exits", worker.id, worker.host)
             }

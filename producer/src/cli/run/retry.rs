@@ -1,5 +1,6 @@
 //! `aprendiz run retry`: by ID or by filter.
 
+use aprendiz_text::count;
 use std::io::IsTerminal as _;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -183,7 +184,7 @@ fn body(args: &RetryArgs, status: &str, since: Option<DateTime<Utc>>, until: Opt
 }
 
 fn count_runs(number: i64) -> String {
-    if number == 1 { "1 run".to_owned() } else { format!("{number} runs") }
+    count(number.unsigned_abs(), "run")
 }
 
 #[cfg(test)]

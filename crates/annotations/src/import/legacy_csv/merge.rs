@@ -3,6 +3,7 @@
 use aprendiz_annotation_types::QuarantinedTask;
 use aprendiz_db::AdvisoryLock;
 use aprendiz_legacy_csv::ReadSummary;
+use aprendiz_text::{choose, group_digits};
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -285,15 +286,32 @@ fn warnings(read: &ReadSummary, other_texts: u64, contradicting: u64) -> Vec<Str
     let counted = [
         (
             read.contradictions,
-            "cells have a status that contradicts their values: the values decided, unless the status means \"no value\"",
+            "cell has a status that contradicts its values",
+            "cells have a status that contradicts their values",
+            ": the values decided, unless the status means \"no value\"",
         ),
-        (contradicting, "fields of documents have different values in several rows of the same time: the last of these rows counts"),
-        (other_texts, "rows have another text than their document: the text of the document was kept"),
-        (read.missing_values, "cells have a status that implies a value but are empty: they count as unreviewed"),
+        (
+            contradicting,
+            "field of a document has",
+            "fields of documents have",
+            " different values in several rows of the same time: the last of these rows counts",
+        ),
+        (
+            other_texts,
+            "row has another text than its document",
+            "rows have another text than their document",
+            ": the text of the document was kept",
+        ),
+        (
+            read.missing_values,
+            "cell has a status that implies a value but is empty: it counts",
+            "cells have a status that implies a value but are empty: they count",
+            " as unreviewed",
+        ),
     ]
     .into_iter()
-    .filter(|(count, _)| *count > 0)
-    .map(|(count, description)| format!("{count} {description}"));
+    .filter(|(number, ..)| *number > 0)
+    .map(|(number, one, many, rest)| format!("{} {}{rest}", group_digits(number), choose(number, one, many)));
     warnings.extend(counted);
     warnings
 }

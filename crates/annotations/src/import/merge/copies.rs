@@ -1,5 +1,6 @@
 //! Reports copies, large groups of near-duplicates and empty splits of an import, because they decide what a model can be measured on.
 
+use aprendiz_text::{choose, count};
 use sqlx::{PgConnection, Row};
 
 /// A group is large from this number of documents of the file on, and if it has at least a fifth of them.
@@ -44,8 +45,10 @@ async fn known_texts(conn: &mut PgConnection) -> Result<Option<String>, sqlx::Er
         return Ok(None);
     }
     let (name, known): (String, String) = (row.try_get("name")?, row.try_get("known")?);
+    let copies = copies.unsigned_abs();
+    let texts = format!("{} {}", count(copies, "text"), choose(copies, "is", "are"));
     Ok(Some(format!(
-        "{copies} texts are here already under other ids, for example {name} is {known}: such copies share a split and count once in \
+        "{texts} here already under other ids, for example {name} is {known}: such copies share a split and count once in \
          thresholds, intervals, n and min_support; if the file comes from a server that moved, keep only one of the two"
     )))
 }

@@ -30,7 +30,7 @@ pub(super) async fn quarantine_repeated(conn: &mut PgConnection, limit: usize, s
     .await?;
     add_to_summary(&repeated, limit, summary, |row| {
         let first: i64 = row.try_get("first")?;
-        Ok(format!("task {first} (from 0) of the same file has the same id and was imported"))
+        Ok(format!("the task at position {first} (from 0) of the same file has the same id and was imported"))
     })
 }
 

@@ -1,5 +1,6 @@
 //! Fields named by the file: inferred if new, never changed if known.
 
+use aprendiz_text::{choose, count};
 use sqlx::{PgConnection, Row};
 
 use crate::fields::FieldKind;
@@ -56,12 +57,12 @@ async fn observe_fields(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
                      WHEN coalesce(bool_and(kind = 'date') FILTER (WHERE reviewed), bool_and(kind = 'date')) THEN 'date'
                      WHEN coalesce(bool_and(kind = 'number') FILTER (WHERE reviewed), bool_and(kind = 'number')) THEN 'number'
                      ELSE 'text' END::field_kind,
-                CASE WHEN bool_or(cardinality(value) > 1) THEN 'many' ELSE 'one' END::field_cardinality
+                CASE WHEN bool_or(cardinality(coalesce(written, value)) > 1) THEN 'many' ELSE 'one' END::field_cardinality
          FROM (
              -- a label whose only places were left out says nothing about its field
-             SELECT task_index, field, has_control, kind, value, true AS reviewed FROM staged_values WHERE has_control OR NOT unresolved
+             SELECT task_index, field, has_control, kind, value, written, true AS reviewed FROM staged_values WHERE has_control OR NOT unresolved
              UNION ALL
-             SELECT task_index, field, has_control, kind, value, false FROM staged_predictions
+             SELECT task_index, field, has_control, kind, value, written, false FROM staged_predictions
          ) staged
          JOIN targets USING (task_index)
          GROUP BY field",
@@ -143,7 +144,11 @@ async fn find_contradictions(conn: &mut PgConnection) -> Result<Vec<String>, sql
     .await?;
     for row in &not_allowed {
         let (name, values): (String, i64) = (row.try_get("name")?, row.try_get("values")?);
-        warnings.push(format!("field {name}: {values} values of this file are not among the allowed values"));
+        warnings.push(format!(
+            "field {name}: {} of this file {} not among the allowed values",
+            count(values.unsigned_abs(), "value"),
+            choose(values.unsigned_abs(), "is", "are")
+        ));
     }
     Ok(warnings)
 }

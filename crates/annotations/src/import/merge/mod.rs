@@ -39,6 +39,7 @@ pub(super) async fn merge(conn: &mut PgConnection, options: &ImportOptions, mut 
         .await?;
     // the joins of an import take less time than their compilation
     sqlx::raw_sql("SET LOCAL jit = off").execute(&mut *conn).await?;
+    let unread = parsed.summary.quarantined;
     erased::quarantine_repeated(conn, options.limits.quarantine_rows, &mut parsed.summary).await?;
     let source = options.source.as_str();
     lock_projects(conn, source).await?;
@@ -52,13 +53,14 @@ pub(super) async fn merge(conn: &mut PgConnection, options: &ImportOptions, mut 
         true => OtherDocuments::default(),
         false => other_documents::quarantine(conn, source, options.limits.quarantine_rows, &mut parsed.summary).await?,
     };
+    let all_staged = parsed.summary.quarantined == unread;
     known_documents::create(conn).await?;
     let documents = documents::find_targets(conn, source).await?;
     // explicit field definitions take precedence over inferred ones
     let mut new_fields = review_events::find_targets(conn).await?;
     let (inferred, mut warnings) = fields::merge_fields(conn, source).await?;
     new_fields.extend(inferred);
-    warnings.extend(suspicious_values::suspicious_values(conn).await?);
+    warnings.extend(suspicious_values::suspicious_values(conn, all_staged).await?);
     documents::upsert(conn, source).await?;
     splits::find_near_duplicates(conn, options.ratios).await?;
     raise_work_mem(conn).await?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aprendiz_annotation_types::{QuarantinedTask, ReasonGroup, ReasonGroups, UNUSABLE_NAME, escape_unprintable};
 use aprendiz_label_studio::ReadSummary;
+use aprendiz_text::{choose, count, group_digits};
 use sqlx::{PgConnection, Row};
 
 use crate::import::error::ImportError;
@@ -43,19 +44,41 @@ pub(super) async fn record(
         notes,
     } = parsed.summary;
     let mut warnings = merged.warnings;
-    for (count, description) in [
-        (ignored.prediction_ids, "predictions are only ids, as in a direct export: use a snapshot export to import predictions"),
-        (ignored.scores, "scores are not between 0 and 1 and were ignored"),
-        (ignored.statuses_without_value, "values have a review status but no value and count as unreviewed"),
-        (ignored.not_ground_truth, "annotations were ignored because other annotations of their tasks are ground truth"),
+    for (number, one, many, rest) in [
+        (
+            ignored.prediction_ids,
+            "prediction is only an id",
+            "predictions are only ids",
+            ", as in a direct export: use a snapshot export to import predictions",
+        ),
+        (ignored.scores, "score is not between 0 and 1 and was", "scores are not between 0 and 1 and were", " ignored"),
+        (
+            ignored.statuses_without_value,
+            "value has a review status but no value and counts",
+            "values have a review status but no value and count",
+            " as unreviewed",
+        ),
+        (
+            ignored.not_ground_truth,
+            "annotation was ignored because another annotation of its task is",
+            "annotations were ignored because other annotations of their tasks are",
+            " ground truth",
+        ),
         (
             ignored.json_min_without_project,
-            "JSON_MIN annotations have no project and were imported into project 0: set the project of the import",
+            "JSON_MIN annotation has no project and was",
+            "JSON_MIN annotations have no project and were",
+            " imported into project 0: set the project of the import",
         ),
-        (ignored.displaced_keys, "tasks have unknown keys that were dropped because their data already has a key `task`"),
+        (
+            ignored.displaced_keys,
+            "task has unknown keys that were dropped because its data",
+            "tasks have unknown keys that were dropped because their data",
+            " already has a key `task`",
+        ),
     ] {
-        if count > 0 {
-            warnings.push(format!("{count} {description}"));
+        if number > 0 {
+            warnings.push(format!("{} {}{rest}", group_digits(number), choose(number, one, many)));
         }
     }
     if ignored.without_results == tasks && tasks > 0 {
@@ -68,9 +91,10 @@ pub(super) async fn record(
     for (name, unusable) in &unusable_names {
         let task = unusable.first_task.as_deref().unwrap_or("-");
         warnings.push(format!(
-            "`{}` cannot name a field: {} results were left out, the first in task {task}; {UNUSABLE_NAME}",
+            "`{}` cannot name a field: {} {} left out, the first in task {task}; {UNUSABLE_NAME}",
             escape_unprintable(name),
-            unusable.results
+            count(unusable.results, "result"),
+            choose(unusable.results, "was", "were")
         ));
     }
     let unsigned = i64::unsigned_abs;
@@ -170,8 +194,8 @@ fn group_reasons(tasks: &[QuarantinedTask]) -> Vec<ReasonGroup> {
     let mut groups = ReasonGroups::default();
     for task in tasks {
         groups.add(&task.reason, || match &task.task_id {
-            Some(id) => format!("task {} (id {id})", task.task_index),
-            None => format!("task {}", task.task_index),
+            Some(id) => format!("task at position {} (id {id})", task.task_index),
+            None => format!("task at position {}", task.task_index),
         });
     }
     groups.into_groups()

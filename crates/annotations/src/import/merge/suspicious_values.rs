@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aprendiz_annotation_types::{derive_field_name, display_label, look_alike_groups, resembles_missing_word};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 /// Maximum number of distinct values that are compared, and of warnings of each kind.
@@ -33,55 +34,59 @@ pub(in crate::import) async fn similar_fields<'f>(
     Ok(warnings.collect())
 }
 
-/// The query of the distinct values of a file, and whether they are reviewed.
+/// The query of the distinct values of a file, and whether they are reviewed. `$values` is a join with the rows `a` and the fields `k`.
 macro_rules! distinct_values {
     ($values:literal) => {
         concat!(
-            "SELECT s.field, k.kind = 'categorical' AS is_label, s.value, s.is_reviewed
-             FROM (SELECT a.field, v.value, bool_or(a.is_reviewed) AS is_reviewed ",
+            "SELECT a.field, k.kind = 'categorical' AS is_label, v.value, bool_or(a.is_reviewed) AS is_reviewed
+             FROM ",
             $values,
-            " WHERE length(v.value) <= 200 GROUP BY a.field, v.value) s
-             JOIN (SELECT name AS field, kind FROM fields) k USING (field)
-             WHERE k.kind = 'categorical' OR length(s.value) <= 16
-             ORDER BY s.field, s.value COLLATE \"C\"
+            " CROSS JOIN LATERAL unnest(a.value) AS v (value)
+             WHERE (k.kind = 'categorical' AND length(v.value) <= 200) OR length(v.value) <= 16
+             GROUP BY a.field, k.kind, v.value
+             ORDER BY a.field, v.value COLLATE \"C\"
              LIMIT $1"
         )
     };
 }
 
-/// Warns about labels that look alike, and about values that look like words for a missing value, of a Label Studio file.
-pub(super) async fn suspicious_values(conn: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+/// Warns about labels that look alike, and about values that look like words for a missing value, of a Label Studio file. `all_staged` is
+/// whether all tasks are imported that were staged; otherwise a task that is left out may be the one with the first value of a label.
+pub(super) async fn suspicious_values(conn: &mut PgConnection, all_staged: bool) -> Result<Vec<String>, sqlx::Error> {
     let values = distinct_values!(
-        "FROM (
-             SELECT task_index, field, value, true AS is_reviewed FROM staged_values
+        "(
+             SELECT task_index, field, value, true AS is_reviewed, may_have_new_label, has_missing_word FROM staged_values
              UNION ALL
-             SELECT task_index, field, value, false FROM staged_predictions
+             SELECT task_index, field, value, false, may_have_new_label, false FROM staged_predictions
          ) a
-         JOIN targets USING (task_index)
-         CROSS JOIN LATERAL unnest(a.value) AS v (value)"
+         JOIN fields k ON k.name = a.field AND (a.has_missing_word OR ((a.may_have_new_label OR NOT $2) AND a.field = ANY($3)))
+         JOIN targets USING (task_index)"
     );
-    describe_values(conn, values).await
+    // as a list, so that a scan of the values can leave out those of other fields
+    let categorical = sqlx::query_scalar!("SELECT name FROM fields WHERE kind = 'categorical'").fetch_all(&mut *conn).await?;
+    let rows = sqlx::query(values).bind(MAX_VALUES).bind(all_staged).bind(categorical).fetch_all(conn).await?;
+    describe_values(&rows)
 }
 
 /// The same for a legacy review file.
 pub(in crate::import) async fn suspicious_cells(conn: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
     let values = distinct_values!(
-        "FROM (
+        "(
              SELECT row, field, accepted AS value, true AS is_reviewed FROM csv_cells
              UNION ALL
              SELECT row, field, predicted, false FROM csv_cells
          ) a
          JOIN csv_rows r ON r.row = a.row AND r.document_id IS NOT NULL
-         CROSS JOIN LATERAL unnest(a.value) AS v (value)"
+         JOIN fields k ON k.name = a.field"
     );
-    describe_values(conn, values).await
+    let rows = sqlx::query(values).bind(MAX_VALUES).fetch_all(conn).await?;
+    describe_values(&rows)
 }
 
-async fn describe_values(conn: &mut PgConnection, query: &'static str) -> Result<Vec<String>, sqlx::Error> {
-    let rows = sqlx::query(query).bind(MAX_VALUES).fetch_all(conn).await?;
+fn describe_values(rows: &[PgRow]) -> Result<Vec<String>, sqlx::Error> {
     let mut labels: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut words: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for row in &rows {
+    for row in rows {
         let (field, value): (String, String) = (row.try_get("field")?, row.try_get("value")?);
         if row.try_get("is_reviewed")? && resembles_missing_word(&value) {
             words.entry(field.clone()).or_default().push(value.clone());

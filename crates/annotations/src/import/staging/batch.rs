@@ -1,5 +1,6 @@
 //! Rows of some tasks, table by table.
 
+use aprendiz_annotation_types::resembles_missing_word;
 use aprendiz_label_studio::{FieldValue, ParsedTask};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -8,6 +9,8 @@ use crate::fields::FieldKind;
 use crate::import::staging::copy_rows::CopyRows;
 use crate::import::staging::latest_flags::LatestFlags;
 use crate::import::staging::review_event_columns::ReviewEventColumns;
+use crate::import::staging::seen_labels::SeenLabels;
+use crate::import::staging::staged_value::StagedValue;
 use crate::near_duplicates::Sketch;
 use crate::splits::{SplitRatios, compute_group_key};
 
@@ -41,8 +44,8 @@ pub(in crate::import) struct StagedDocument {
 }
 
 impl Batch {
-    /// Adds a task with its reviews and predictions.
-    pub(super) fn push_task(&mut self, task_index: u64, task: ParsedTask, ratios: SplitRatios) {
+    /// Adds a task with its reviews and predictions. `labels` are those of the tasks before.
+    pub(super) fn push_task(&mut self, task_index: u64, task: ParsedTask, ratios: SplitRatios, labels: &mut SeenLabels) {
         let index = index_column(task_index);
         let latest = task.reviews.iter().max_by_key(|review| review.order()).map(|review| review.source_ref.as_str());
         for review in &task.reviews {
@@ -50,18 +53,19 @@ impl Batch {
             self.reviews.begin(5).bigint(index).text(source_ref).timestamptz(review.occurred_at);
             self.reviews.optional_text(review.reviewer.as_deref()).bool(latest == Some(source_ref));
             for (field, value) in &review.values {
-                self.values.begin(8).bigint(index).text(source_ref);
-                push_value(&mut self.values, field, value);
+                self.values.begin(11).bigint(index).text(source_ref);
+                let staged = push_value(&mut self.values, field, value, labels);
+                let has_missing_word = staged.value.iter().any(|value| resembles_missing_word(value));
                 let spans = (!value.spans.is_empty()).then(|| serde_json::to_string(&value.spans).expect("spans are numbers and strings"));
-                self.values.bool(review.unresolved.contains(field)).jsonb(spans.as_deref());
+                self.values.bool(has_missing_word).bool(review.unresolved.contains(field)).jsonb(spans.as_deref());
             }
         }
         let mut flags = LatestFlags::default();
         for prediction in task.predictions.iter().rev() {
             for (field, value) in prediction.values.iter().rev() {
                 let flags = flags.flags(&prediction.extractor_version, field, value.has_control);
-                self.predictions.begin(9).bigint(index).text(&prediction.extractor_version);
-                push_value(&mut self.predictions, field, value);
+                self.predictions.begin(11).bigint(index).text(&prediction.extractor_version);
+                push_value(&mut self.predictions, field, value, labels);
                 self.predictions.double(value.score).timestamptz(prediction.predicted_at).smallint(flags);
             }
         }
@@ -118,8 +122,15 @@ fn index_column(task_index: u64) -> i64 {
     i64::try_from(task_index).expect("a file has fewer than 2^63 tasks")
 }
 
-/// Adds the columns that reviewed and predicted values have in common: field, whether it has a control, value, kind.
-fn push_value(rows: &mut CopyRows, field: &str, value: &FieldValue) {
-    rows.text(field).bool(value.has_control).texts(&value.value());
-    rows.optional_text(value.kind().map(FieldKind::as_str));
+/// Adds the columns that reviewed and predicted values have in common: field, whether it has a control, value, value as written, kind, and
+/// whether it may have a new label.
+fn push_value<'v>(rows: &mut CopyRows, field: &str, value: &'v FieldValue, labels: &mut SeenLabels) -> StagedValue<'v> {
+    let staged = StagedValue::new(value);
+    rows.text(field).bool(value.has_control).texts(&staged.value);
+    match &staged.written {
+        Some(written) => rows.texts(written),
+        None => rows.null(),
+    };
+    rows.optional_text(staged.kind.map(FieldKind::as_str)).bool(labels.may_have_new(field, &staged));
+    staged
 }

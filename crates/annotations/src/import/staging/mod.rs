@@ -9,6 +9,8 @@ mod latest_flags;
 mod read_batches;
 mod review_event_columns;
 mod review_event_tables;
+mod seen_labels;
+mod staged_value;
 mod tables;
 
 pub(super) use batch::{Batch, StagedDocument};

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use aprendiz_label_studio::{ReadError, ReadOptions, ReadSummary, TaskReader};
 
 use crate::import::staging::batch::Batch;
+use crate::import::staging::seen_labels::SeenLabels;
 use crate::splits::SplitRatios;
 
 /// Reads the whole file and emits full batches. Stops early, without an error, when `emit` returns `false`.
@@ -19,8 +20,9 @@ pub(in crate::import) fn read_batches(
 ) -> Result<ReadSummary, ReadError> {
     let mut reader = TaskReader::open(input, options, bytes_read)?;
     let mut batch = Batch::default();
+    let mut labels = SeenLabels::default();
     while let Some((task_index, task)) = reader.next()? {
-        batch.push_task(task_index, task, ratios);
+        batch.push_task(task_index, task, ratios, &mut labels);
         if let Some(mut full) = batch.take_full() {
             full.tasks_read = reader.tasks_read();
             if !emit(full) {

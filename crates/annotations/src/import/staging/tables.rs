@@ -46,8 +46,15 @@ CREATE TEMPORARY TABLE staged_values (
     source_ref  text NOT NULL,
     field       text NOT NULL,
     has_control boolean NOT NULL,
+    -- in the canonical form of its kind
     value       text[] NOT NULL,
+    -- as in the file, if that differs
+    written     text[],
     kind        field_kind,
+    -- see `SeenLabels`
+    may_have_new_label boolean NOT NULL,
+    -- whether it looks like a word for a missing value
+    has_missing_word boolean NOT NULL,
     -- whether its status accepts a value that is nowhere to be found
     unresolved  boolean NOT NULL,
     spans       jsonb
@@ -59,7 +66,9 @@ CREATE TEMPORARY TABLE staged_predictions (
     field             text NOT NULL,
     has_control       boolean NOT NULL,
     value             text[] NOT NULL,
+    written           text[],
     kind              field_kind,
+    may_have_new_label boolean NOT NULL,
     confidence        double precision,
     predicted_at      timestamptz NOT NULL,
     -- see `LatestFlags`
@@ -157,11 +166,14 @@ pub(in crate::import) async fn insert(conn: &mut PgConnection, batch: &Batch) ->
         ("COPY staged_sketches (task_index, rate, hashes) FROM STDIN (FORMAT binary)", &batch.sketches),
         ("COPY staged_reviews (task_index, source_ref, occurred_at, reviewer, latest) FROM STDIN (FORMAT binary)", &batch.reviews),
         (
-            "COPY staged_values (task_index, source_ref, field, has_control, value, kind, unresolved, spans) FROM STDIN (FORMAT binary)",
+            "COPY staged_values (task_index, source_ref, field, has_control, value, written, kind, may_have_new_label, has_missing_word,
+                                 unresolved, spans)
+             FROM STDIN (FORMAT binary)",
             &batch.values,
         ),
         (
-            "COPY staged_predictions (task_index, extractor_version, field, has_control, value, kind, confidence, predicted_at, latest_flags)
+            "COPY staged_predictions (task_index, extractor_version, field, has_control, value, written, kind, may_have_new_label, confidence,
+                                      predicted_at, latest_flags)
              FROM STDIN (FORMAT binary)",
             &batch.predictions,
         ),

@@ -27,7 +27,7 @@ async fn equal_reasons_are_one_group_of_the_report() {
         assert_eq!(groups.len(), 2, "{groups:?}");
         assert!(groups[0].0 == 600 && groups[0].1.contains("the task has no id"), "{groups:?}");
         assert!(groups[1].0 == 10 && groups[1].1.starts_with("annotation 1601: it has neither"), "{groups:?}");
-        assert_eq!(report.quarantine_reasons[1].examples[0], "task 600 (id 601)");
+        assert_eq!(report.quarantine_reasons[1].examples[0], "task at position 600 (id 601)");
         assert_eq!(report.quarantined_tasks.len(), 100);
         let stored: Value = sqlx::query_scalar("SELECT report FROM imports").fetch_one(&pool).await.unwrap();
         assert_eq!(stored["quarantine_reasons"][0]["count"], 600);

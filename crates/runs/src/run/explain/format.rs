@@ -31,7 +31,7 @@ pub(super) fn timestamp(at: DateTime<Utc>) -> String {
 
 /// A count with its noun: `1 run`, `3 runs`.
 pub(super) fn count(number: i64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    aprendiz_text::count(number.unsigned_abs(), noun)
 }
 
 #[cfg(test)]

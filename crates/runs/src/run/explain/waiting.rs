@@ -1,5 +1,7 @@
 //! Explanation of waiting runs: scheduled, behind other runs, or without a worker.
 
+use aprendiz_text::choose;
+
 use super::facts::{MAX_AHEAD, RunFacts};
 use super::format::{count, duration, seconds, timestamp};
 use super::sections::{Explanation, command, history, next_step};
@@ -150,7 +152,7 @@ fn obstacle(facts: &RunFacts) -> Obstacle {
 }
 
 fn alive(workers: i64) -> String {
-    if workers == 1 { "1 worker is alive".to_owned() } else { format!("{workers} workers are alive") }
+    format!("{} {} alive", count(workers, "worker"), choose(workers.unsigned_abs(), "is", "are"))
 }
 
 fn runs(number: i64) -> String {

@@ -1,5 +1,6 @@
 //! Checks of the services that a server needs: database, sessions, Redis, bucket, background tasks, clock and disk of this host.
 
+use aprendiz_text::count;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -116,7 +117,7 @@ fn describe_overdue(task: &TaskStatus) -> String {
 async fn redis() -> Result<String> {
     let config = Environment::process().queue()?;
     match diagnose(&config).await {
-        Ok(depth) => Ok(format!("writes, wake-ups and messages work, {depth} messages queued")),
+        Ok(depth) => Ok(format!("writes, wake-ups and messages work, {} queued", count(depth, "message"))),
         Err(diagnosis) => {
             bail!("{diagnosis}; {} (runs start only when workers poll meanwhile)", config.advice(diagnosis.error.fault()))
         }

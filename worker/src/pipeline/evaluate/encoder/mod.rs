@@ -8,6 +8,7 @@ mod trained_encoder;
 
 use aprendiz_run_spec::SentenceTransformerParams;
 use aprendiz_runs::{AttemptId, DatasetId, EventKind};
+use aprendiz_text::count;
 use aprendiz_training::{EncoderReport, EvaluationJob, TrainingJob};
 use serde_json::json;
 use tokio::sync::watch;
@@ -41,8 +42,13 @@ pub(crate) async fn evaluate(
     let report = score(deps, attempt, trained, scratch).await?;
     let comparison = Comparison::from_report(&report);
     let documents = report.fields.iter().filter_map(|field| field.neighbours).map(|accuracy| accuracy.queries).max().unwrap_or(0);
-    let copies = if report.copies == 0 { String::new() } else { format!(", {} more pairs left out as copies", report.copies) };
-    let text = format!("test split read once: {} pairs{copies} and {documents} documents in {} fields", report.pairs, report.fields.len());
+    let copies = if report.copies == 0 { String::new() } else { format!(", {} left out as copies", count(report.copies, "more pair")) };
+    let text = format!(
+        "test split read once: {}{copies} and {} in {}",
+        count(report.pairs, "pair"),
+        count(documents, "document"),
+        count(report.fields.len() as u64, "field")
+    );
     record_log(&deps.database, attempt, &json!({ "text": text })).await?;
     if matches!(comparison, Comparison::Worse | Comparison::Unknown) {
         let text = comparison.describe(&report);

@@ -1,5 +1,6 @@
 //! Renders the model card of an encoder. A regression against the base model is reported first.
 
+use aprendiz_text::count;
 use std::fmt::Write as _;
 
 use aprendiz_run_spec::BaseModelName;
@@ -72,8 +73,11 @@ pub(super) fn readme(trained: &TrainedEncoder<'_>, comparison: Comparison, repor
         let best = encoder.best_epoch.map_or_else(|| "the last epoch".to_owned(), |epoch| format!("epoch {epoch}"));
         let _ = writeln!(
             text,
-            "A sentence encoder, trained by run `{}` on {} pairs of {} texts for {} epochs; the weights of {best} were kept.\n",
-            run.id, encoder.pairs, encoder.texts, encoder.epochs
+            "A sentence encoder, trained by run `{}` on {} of {} for {}; the weights of {best} were kept.\n",
+            run.id,
+            count(encoder.pairs, "pair"),
+            count(encoder.texts, "text"),
+            count(encoder.epochs, "epoch")
         );
     }
     let _ = writeln!(

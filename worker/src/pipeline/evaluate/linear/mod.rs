@@ -7,6 +7,7 @@ mod model_card;
 mod target_tables;
 mod test_split;
 
+use aprendiz_text::count;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -46,7 +47,7 @@ pub(crate) async fn evaluate(
     let scoring = run_blocking(move || score(&model, &snapshot, &reports, target, &cancelled));
     let Scored { test, validation, findings, tables, test_errors, validation_errors } = scoring.await?;
     let examples: u64 = test.iter().map(|field| field.examples).sum();
-    let read = format!("test split read once: {examples} examples in {} fields", test.len());
+    let read = format!("test split read once: {} in {}", count(examples, "example"), count(test.len() as u64, "field"));
     for text in findings.sentences.iter().map(|finding| format!("warning: {finding}")).chain(tables.unreachable()).chain([read]) {
         record_log(database, attempt, &json!({ "text": text })).await?;
     }

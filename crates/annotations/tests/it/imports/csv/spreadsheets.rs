@@ -160,7 +160,7 @@ async fn rows_with_one_id_and_several_texts_are_not_one_document() {
         assert!(report.quarantined_rows[0].task_index == 2 && report.quarantined_rows[0].reason.contains("another text"), "{report:?}");
         assert_eq!(state(&pool, "5", "law").await.1.unwrap(), ["Chile"]);
         let report = csv(&pool, "id,Law_gold,text\n5,Peru,quite another contract\n").await.unwrap();
-        assert!(has_warning(&report, "1 rows have another text than their document"), "{report:?}");
+        assert!(has_warning(&report, "1 row has another text than its document"), "{report:?}");
     })
     .await;
 }

@@ -29,7 +29,7 @@ async fn html_texts_of_a_review_file_are_reported() {
     with_database(|pool| async move {
         let report = csv(&pool, "task_id,text,Law_gold\n1,<p>Lease of the <b>quay</b></p>,Malta\n2,Loan,Norway\n").await.unwrap();
         assert_eq!((report.documents_created, report.quarantined), (2, 0));
-        assert!(report.warnings.iter().any(|warning| warning.starts_with("1 rows: the text is HTML")), "{report:?}");
+        assert!(report.warnings.iter().any(|warning| warning.starts_with("1 row: the text is HTML")), "{report:?}");
     })
     .await;
 }

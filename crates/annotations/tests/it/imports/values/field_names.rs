@@ -35,7 +35,7 @@ async fn labels_with_blanks_and_letters_become_the_fields_of_the_review_file() {
         let unusable: Vec<&String> = report.warnings.iter().filter(|warning| warning.contains("cannot name a field")).collect();
         assert_eq!(unusable.len(), 1, "{:?}", report.warnings);
         assert!(
-            unusable[0].contains("`适用法律`") && unusable[0].contains("1 results") && unusable[0].contains("task 703"),
+            unusable[0].contains("`适用法律`") && unusable[0].contains("1 result was") && unusable[0].contains("task 703"),
             "{unusable:?}"
         );
 
