@@ -13,7 +13,7 @@ WHERE k.revoked_at IS NULL
 -- a table of a few keys: building the index takes milliseconds
 CREATE UNIQUE INDEX api_keys_active_name ON api_keys (name) WHERE revoked_at IS NULL;
 
-ALTER TABLE audit_log ADD COLUMN key_id uuid;
+ALTER TABLE audit_log ADD COLUMN key_id uuid REFERENCES api_keys;
 COMMENT ON COLUMN audit_log.key_id IS 'The active API key that had the name of the actor; null for the command line, and for older entries';
 
 ALTER TABLE workers

@@ -1,10 +1,9 @@
 //! Types, cardinalities and names of labelled fields.
 
-use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::canonical::canonical_number;
+use crate::canonical::{canonical_number, is_iso_date};
 use crate::field_kind::FieldKind;
 
 /// How many values a document may have for a field.
@@ -34,21 +33,6 @@ pub fn is_valid_field_name(name: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let mut bytes = name.bytes();
     name.len() <= 100 && bytes.next().is_some_and(word) && bytes.all(|byte| word(byte) || b".:-".contains(&byte))
-}
-
-/// Whether a value is valid for a date field.
-#[must_use]
-pub fn is_iso_date(value: &str) -> bool {
-    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = value.as_bytes() else {
-        return false;
-    };
-    let number = |digits: &[u8]| {
-        digits.iter().try_fold(0_u32, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
-    };
-    let (Some(year), Some(month), Some(day)) = (number(&[y1, y2, y3, y4]), number(&[m1, m2]), number(&[d1, d2])) else {
-        return false;
-    };
-    NaiveDate::from_ymd_opt(year.cast_signed(), month, day).is_some()
 }
 
 /// Whether a value is valid for a number field. Only decimal numbers are; `inf` and `nan` are not.

@@ -22,10 +22,12 @@ mod spans;
 mod texts;
 mod time;
 
-pub use canonical::{IdReading, canonical_date, canonical_number, canonical_value, canonical_values, is_plain_number, read_id, same_value};
+pub use canonical::{
+    IdReading, canonical_date, canonical_number, canonical_value, canonical_values, is_iso_date, is_plain_number, read_id, same_value,
+};
 pub use comparison::{canonical, canonical_label, comparable, comparable_lowercase, is_blank, is_invisible, same_on_screen, same_values};
 pub use display::{NO_VALUE, display_label, display_optional_label, display_values, escape_unprintable, look_alike_groups, look_alike_key};
-pub use field::{Cardinality, FieldType, is_iso_date, is_number, is_valid_field_name};
+pub use field::{Cardinality, FieldType, is_number, is_valid_field_name};
 pub use field_kind::FieldKind;
 pub use field_name::{FieldNames, UNUSABLE_NAME, derive_field_name};
 pub use json_lines::escape_line_breaks;

@@ -4,6 +4,7 @@
 //! - [`write::write_task`] writes a document as a task that Label Studio imports and that [`TaskReader`] reads back without loss.
 
 mod error;
+mod error_offset;
 mod format;
 mod input;
 mod inspect;

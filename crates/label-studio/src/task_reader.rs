@@ -8,8 +8,9 @@ use aprendiz_annotation_types::{MAX_ID_CHARS, QuarantinedTask, truncate_printabl
 use serde::de::IgnoredAny;
 
 use crate::error::ReadError;
+use crate::error_offset::error_offset;
 use crate::input::almost_json::diagnose;
-use crate::input::json_array_reader::{JsonArrayReader, error_offset};
+use crate::input::json_array_reader::JsonArrayReader;
 use crate::options::ReadOptions;
 use crate::parse::problems::{Problems, describe};
 use crate::parse::scalars::parse_id_only;

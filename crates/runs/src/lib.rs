@@ -44,7 +44,8 @@ pub use registry::headline::{FieldHeadline, VersionHeadline, list_headlines};
 pub use registry::labels::{MAX_NOTE_CHARS, MAX_TAGS, TagChange, note_run, note_version, tag_run, tag_version};
 pub use registry::metrics::{Metric, NewMetric, list_metrics};
 pub use registry::models::{ModelSummary, list_models};
-pub use registry::publish::{NewModelVersion, publish};
+pub use registry::new_version::NewModelVersion;
+pub use registry::publish::publish;
 pub use registry::retire::retire_version;
 pub use registry::run_errors::{
     ClassScore, ERRORS_METRIC, ErrorCollector, ErrorCounts, ErrorCursor, ErrorFilter, ErrorOrder, MAX_ERRORS_PER_SPLIT, MAX_TOP_CLASSES,

@@ -21,8 +21,8 @@ mod state;
 mod workers;
 
 pub(crate) use self::http::compute::Compute;
+pub(crate) use self::models::comparison::deps::ComparisonDeps;
 pub(crate) use self::models::comparison::gate::ask_gate;
-pub(crate) use self::models::comparison::versions::ComparisonDeps;
 #[cfg(test)]
 pub(crate) use self::router::open_api;
 pub(crate) use self::router::router;

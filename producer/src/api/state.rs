@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::http::compute::Compute;
 use crate::api::http::slots::Slots;
-use crate::api::models::comparison::versions::ComparisonDeps;
+use crate::api::models::comparison::deps::ComparisonDeps;
 use crate::api::models::model_cache::ModelCache;
 use crate::api::operations::check::TimedChecks;
 use crate::api::operations::metrics_snapshot::MetricsSnapshot;

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::cli::document::resolve_id;
+use crate::cli::document::resolve::resolve_id;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::terminal::{Output, table};

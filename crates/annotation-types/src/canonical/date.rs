@@ -2,8 +2,6 @@
 
 use chrono::NaiveDate;
 
-use crate::field::is_iso_date;
-
 /// Returns a date as `YYYY-MM-DD`. Zeros may be missing, and a time of midnight may follow, as spreadsheets and data frames write it.
 /// `None` if the text is not such a date; in particular, the order of day and month is never guessed.
 #[must_use]
@@ -34,6 +32,21 @@ fn is_midnight(time: &str) -> bool {
     let clock = time.split('.').next().unwrap_or_default();
     let fraction_is_zero = time[clock.len()..].bytes().all(|byte| matches!(byte, b'.' | b'0'));
     fraction_is_zero && matches!(clock, "" | "00:00" | "00:00:00")
+}
+
+/// Whether a value is valid for a date field.
+#[must_use]
+pub fn is_iso_date(value: &str) -> bool {
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = value.as_bytes() else {
+        return false;
+    };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0_u32, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
+    };
+    let (Some(year), Some(month), Some(day)) = (number(&[y1, y2, y3, y4]), number(&[m1, m2]), number(&[d1, d2])) else {
+        return false;
+    };
+    NaiveDate::from_ymd_opt(year.cast_signed(), month, day).is_some()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod date;
 mod id;
 mod number;
 
-pub use date::canonical_date;
+pub use date::{canonical_date, is_iso_date};
 pub use id::{IdReading, read_id};
 pub use number::{canonical_number, is_plain_number};
 

@@ -8,7 +8,7 @@ use aprendiz_label_studio::{GroundTruth, ReadLimits, ReadOptions, SOURCE};
 use uuid::Uuid;
 
 use crate::import::error::ImportError;
-use crate::import::legacy_csv;
+use crate::import::legacy_csv::source::SOURCE as LEGACY_CSV_SOURCE;
 use crate::import::source_name::check_source_name;
 use crate::splits::SplitRatios;
 
@@ -76,7 +76,7 @@ impl ImportOptions {
         if let Err(reason) = check_source_name(&self.source) {
             return Err(ImportError::InvalidOption { option: "source", reason });
         }
-        if self.source == legacy_csv::SOURCE {
+        if self.source == LEGACY_CSV_SOURCE {
             let reason = "`legacy-csv` is the source of legacy review files".to_owned();
             return Err(ImportError::InvalidOption { option: "source", reason });
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use aprendiz_annotation_types::truncate_printable;
 
-use crate::input::json_array_reader::error_offset;
+use crate::error_offset::error_offset;
 use crate::parse::json_path::path_at;
 
 /// Maximum bytes of the reasons of one task.

@@ -75,6 +75,12 @@ impl KindParams for LinearParams {
                 ParamDescription::integer("epochs", 1.0, Some(10_000.0), "Maximum number of epochs per fit"),
                 ParamDescription::number("tolerance", 1e-6, 0.5, "Relative decrease of the objective below which a fit stops"),
                 ParamDescription::integer("folds", 2.0, Some(20.0), "Number of folds for out-of-fold scores"),
+                ParamDescription::integer(
+                    "fold_repeats",
+                    1.0,
+                    Some(20.0),
+                    "Number of partitions over which out-of-fold scores are averaged",
+                ),
                 ParamDescription::integer_range("word_ngrams", 1.0, 5.0, "Lengths of word n-grams; [0, 0] = none"),
                 ParamDescription::integer_range("char_ngrams", 1.0, 10.0, "Lengths of character n-grams within words; [0, 0] = none"),
                 ParamDescription::integer("word_pairs", 0.0, Some(100.0), "Maximum distance of word pairs in short texts; 0 = no pairs"),

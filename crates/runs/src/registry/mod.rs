@@ -8,6 +8,7 @@ pub(crate) mod headline;
 pub(crate) mod labels;
 pub(crate) mod metrics;
 pub(crate) mod models;
+pub(crate) mod new_version;
 pub(crate) mod publish;
 mod repeated_version;
 pub(crate) mod retire;

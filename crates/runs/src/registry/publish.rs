@@ -10,6 +10,7 @@ use crate::objects::declare::ObjectOwner;
 use crate::registry::aliases::change::promote_first_version;
 use crate::registry::datasets::lock_dataset;
 use crate::registry::metrics::{NewMetric, insert_metrics};
+use crate::registry::new_version::NewModelVersion;
 use crate::registry::repeated_version::describe_repetition;
 use crate::run::attempt::AttemptId;
 use crate::run::complete::complete_run;
@@ -19,25 +20,6 @@ use crate::run::status::{EventKind, RunStatus};
 
 /// Actor of the rule that makes the first version of a model champion.
 const FIRST_VERSION_ACTOR: &str = "rule first_version";
-
-/// A model version to be published. Its files are already in S3, the manifest last.
-#[derive(Debug)]
-pub struct NewModelVersion<'a> {
-    /// Name of the model.
-    pub model: &'a str,
-    /// The dataset snapshot it was trained on.
-    pub dataset: DatasetId,
-    /// Prefix of its files in the bucket.
-    pub object_prefix: &'a str,
-    /// SHA-256 of the manifest, hex.
-    pub manifest_sha256: &'a str,
-    /// Its files.
-    pub files: &'a Value,
-    /// Model card.
-    pub card: &'a Value,
-    /// Keys of all its objects, including the manifest.
-    pub object_keys: &'a [String],
-}
 
 /// Publishes the version, if the run trained one, and completes the run. Returns the number of the version.
 ///

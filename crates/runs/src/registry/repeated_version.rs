@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use crate::error::RunsError;
 use crate::ids::RunId;
-use crate::registry::publish::NewModelVersion;
+use crate::registry::new_version::NewModelVersion;
 
 /// File of the weights, for all kinds of models.
 const WEIGHTS_FILE: &str = "model.safetensors";

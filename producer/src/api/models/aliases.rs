@@ -1,7 +1,6 @@
 //! Aliases of a model: which version answers, its history, promotion and rollback.
 
 use aprendiz_annotation_types::deserialize_time;
-use aprendiz_annotations::reviews::Expected;
 use aprendiz_runs::{Alias, AliasEvent, find_alias, list_alias_events, list_aliases, remove_alias, roll_back};
 use axum::Json;
 use axum::extract::State;
@@ -18,34 +17,12 @@ use crate::api::http::extract::{ApiPath, ApiQuery, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_number_cursor, encode_number_cursor};
 use crate::api::http::precondition::Precondition;
-use crate::api::models::settings::with_etag;
+use crate::api::models::revision::{checked_reason, expected_revision, with_etag};
 use crate::api::models::version::find_model_version;
 use crate::api::state::AppState;
 
-const MAX_REASON: usize = 2000;
-
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, remove)).routes(routes!(history)).routes(routes!(rollback))
-}
-
-/// The revision that the precondition of a request names: 0 = there must be nothing yet.
-pub(super) fn expected_revision(precondition: Precondition) -> Option<i64> {
-    match precondition.0? {
-        Expected::Nothing => Some(0),
-        Expected::Version(version) => Some(i64::from(version)),
-        Expected::Anything => None,
-    }
-}
-
-/// Checks the length of a reason. An empty one is none.
-pub(super) fn checked_reason(reason: Option<String>) -> Result<Option<String>, ApiError> {
-    let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
-    match reason {
-        Some(reason) if reason.chars().count() > MAX_REASON => {
-            Err(ApiError::unprocessable("invalid_body", format!("reason has more than {MAX_REASON} characters")))
-        }
-        reason => Ok(reason),
-    }
 }
 
 /// Lists the aliases of a model, by name

@@ -11,6 +11,7 @@ pub(super) mod predict;
 mod promote;
 mod promotion_requests;
 mod retire;
+mod revision;
 mod settings;
 mod thresholds;
 pub(super) mod version;

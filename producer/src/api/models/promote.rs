@@ -17,9 +17,8 @@ use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::precondition::Precondition;
-use crate::api::models::aliases::{checked_reason, expected_revision};
 use crate::api::models::comparison::gate::ask_gate;
-use crate::api::models::settings::with_etag;
+use crate::api::models::revision::{checked_reason, expected_revision, with_etag};
 use crate::api::models::version::find_model_version;
 use crate::api::state::AppState;
 

@@ -13,7 +13,7 @@ use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit};
-use crate::api::models::aliases::checked_reason;
+use crate::api::models::revision::checked_reason;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {

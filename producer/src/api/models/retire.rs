@@ -11,7 +11,7 @@ use crate::api::http::auth::Operator;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
-use crate::api::models::aliases::checked_reason;
+use crate::api::models::revision::checked_reason;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {

@@ -5,7 +5,6 @@ use aprendiz_run_spec::ModelName;
 use aprendiz_runs::{FirstVersion, ModelSettings, NewModelSettings, PromotionPolicy, get_model_settings, put_model_settings};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -16,7 +15,7 @@ use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::precondition::Precondition;
-use crate::api::models::aliases::expected_revision;
+use crate::api::models::revision::{expected_revision, with_etag};
 use crate::api::state::AppState;
 
 const MAX_DESCRIPTION: usize = 4000;
@@ -106,13 +105,4 @@ async fn put(
     let settings = put_model_settings(&mut tx, name.as_str(), &settings, revision, &actor.name).await?;
     tx.commit().await?;
     Ok(with_etag(i64::from(settings.revision), Json(settings)))
-}
-
-/// Adds the revision as ETag.
-pub(super) fn with_etag(revision: i64, body: impl axum::response::IntoResponse) -> Response {
-    let mut response = body.into_response();
-    if let Ok(etag) = HeaderValue::try_from(format!("\"{revision}\"")) {
-        response.headers_mut().insert(header::ETAG, etag);
-    }
-    response
 }

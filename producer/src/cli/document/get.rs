@@ -7,7 +7,7 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::cli::document::format_value;
+use crate::cli::document::history::format_value;
 use crate::cli::document::name::document_name;
 use crate::cli::document::resolve::resolve_id;
 use crate::cli::error::CliError;

@@ -7,7 +7,7 @@ mod history;
 mod lease;
 mod list;
 mod name;
-mod resolve;
+pub(crate) mod resolve;
 mod search;
 
 pub(crate) use self::history::format_value;

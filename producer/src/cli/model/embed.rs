@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::model::{download_version, find_version};
+use crate::cli::model::version::{download_version, find_version};
 use crate::config::cache_dir;
 
 /// Program that computes the embeddings.

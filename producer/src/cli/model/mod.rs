@@ -4,6 +4,7 @@ pub(super) mod embed;
 pub(super) mod predict;
 pub(crate) mod registry;
 mod thresholds;
+pub(crate) mod version;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::cli::http::download::{LocalFile, RemoteFile, create_staged, download,
 use crate::cli::http::{Client, decode, fetch_items};
 use crate::cli::model::registry::RegistryCommand;
 use crate::cli::model::thresholds::ThresholdsArgs;
+use crate::cli::model::version::{Headline, Version, download_version, fetch_versions, find_version};
 use crate::cli::tags::{change_note, change_tags, format_tags};
 use crate::cli::terminal::{Output, human_bytes, id_cell, table, time_cell};
 
@@ -108,37 +110,6 @@ struct Summary {
     versions: i64,
     newest_version: i32,
     published_at: DateTime<Utc>,
-}
-
-/// A published model version.
-#[derive(Deserialize)]
-pub(crate) struct Version {
-    pub(crate) model: String,
-    pub(crate) number: i32,
-    run_id: Uuid,
-    dataset_id: Uuid,
-    pub(crate) manifest_sha256: String,
-    files: Vec<RemoteFile>,
-    pub(crate) card: Value,
-    #[serde(default)]
-    aliases: Vec<String>,
-    #[serde(default)]
-    tags: Value,
-    #[serde(default)]
-    note: Option<String>,
-    #[serde(default)]
-    metrics: Vec<Headline>,
-    created_at: DateTime<Utc>,
-}
-
-/// The main metric of a field.
-#[derive(Deserialize)]
-struct Headline {
-    field: Option<String>,
-    metric: Option<String>,
-    value: Option<f64>,
-    n: Option<i64>,
-    coverage: Option<f64>,
 }
 
 pub(crate) async fn run(client: &Client, command: &ModelCommand, output: Output) -> Result<(), CliError> {
@@ -228,29 +199,6 @@ fn version_rows(version: Version) -> Vec<Vec<String>> {
         row.extend([once(id_cell(&version.run_id)), once(tags.clone()), once(note.clone()), once(warning.clone())]);
     }
     rows
-}
-
-async fn fetch_versions(client: &Client, name: &str, limit: u8) -> Result<Value, CliError> {
-    let request = client.request(Method::GET, &["v1", "models", name, "versions"]).query(&[("limit", limit)]);
-    Ok(client.json::<Value>(request).await?["items"].take())
-}
-
-/// Fetches a version of a model; `None` = the newest.
-pub(crate) async fn find_version(client: &Client, name: &str, number: Option<i32>) -> Result<Version, CliError> {
-    let version = match number {
-        Some(number) => client.get(&["v1", "models", name, "versions", &number.to_string()]).await?,
-        None => fetch_versions(client, name, 1).await?[0].take(),
-    };
-    Ok(decode(&version, "model version")?)
-}
-
-/// Downloads the files of a version. The manifest is last, so that a directory with a manifest is complete.
-pub(crate) async fn download_version(client: &Client, version: &Version, dir: &Path, force: bool) -> Result<Vec<LocalFile>, CliError> {
-    let mut files = version.files.clone();
-    files.retain(|file| file.path != aprendiz_inference::manifest::MANIFEST_FILE);
-    let sha256 = version.manifest_sha256.clone();
-    files.push(RemoteFile { path: aprendiz_inference::manifest::MANIFEST_FILE.to_owned(), bytes: None, sha256 });
-    download(client, &["v1", "models", &version.model, "versions", &version.number.to_string(), "files"], &files, dir, force).await
 }
 
 async fn fetch(

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, decode};
-use crate::cli::model::find_version;
+use crate::cli::model::version::find_version;
 use crate::cli::terminal::target_table::{FieldTargets, Target, coverage, format_target, target_table};
 use crate::cli::terminal::{Output, table, time_cell};
 

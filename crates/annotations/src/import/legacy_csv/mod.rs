@@ -7,7 +7,7 @@ mod merge;
 mod options;
 mod record;
 mod report;
-mod source;
+pub(in crate::import) mod source;
 mod staging;
 
 pub use aprendiz_legacy_csv::{FieldScore, LegacyCsvScore, ReadError, score};

@@ -4,7 +4,8 @@ use aprendiz_evaluation::{GateInput, GateResult, GateRules, decide};
 use aprendiz_runs::{ModelSettings, ModelVersion};
 
 use crate::api::http::error::ApiError;
-use crate::api::models::comparison::versions::{ComparisonDeps, VersionComparison, compare_versions};
+use crate::api::models::comparison::deps::ComparisonDeps;
+use crate::api::models::comparison::versions::{VersionComparison, compare_versions};
 use crate::api::models::version::is_encoder;
 
 /// Asks the gate whether the candidate may replace the baseline. `None` for encoders, which predict no fields.

@@ -2,29 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use aprendiz_artifacts::Store;
-use aprendiz_db::Database;
 use aprendiz_evaluation::{Label, PairedComparison, Resampling, compare};
 use aprendiz_runs::{ModelVersion, get_dataset};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::http::compute::Compute;
 use crate::api::http::error::ApiError;
+use crate::api::models::comparison::deps::ComparisonDeps;
 use crate::api::models::comparison::examples::{TestPredictions, load, pair};
 use crate::api::models::thresholds::changed_thresholds;
 
 /// Limit of listed documents per field; the counts are complete.
 const MAX_DOCUMENTS: usize = 200;
-
-/// What a comparison needs; cheap to clone.
-#[derive(Clone)]
-pub(crate) struct ComparisonDeps {
-    pub(crate) database: Database,
-    pub(crate) store: Store,
-    pub(crate) compute: Compute,
-}
 
 /// What was compared.
 #[derive(Debug, Serialize, ToSchema)]
