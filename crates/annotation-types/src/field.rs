@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::canonical::{canonical_number, is_iso_date};
+use crate::canonical::canonical_number;
 use crate::field_kind::FieldKind;
 
 /// How many values a document may have for a field.

@@ -16,12 +16,11 @@ use futures::StreamExt as _;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::cli::dataset::lineage;
 use crate::cli::error::CliError;
-use crate::cli::http::download::{LocalFile, RemoteFile, create_staged, download, summary};
-use crate::cli::http::{Client, decode, fetch_items};
+use crate::cli::http::download::{RemoteFile, create_staged, download, summary};
+use crate::cli::http::{Client, fetch_items};
 use crate::cli::model::registry::RegistryCommand;
 use crate::cli::model::thresholds::ThresholdsArgs;
 use crate::cli::model::version::{Headline, Version, download_version, fetch_versions, find_version};

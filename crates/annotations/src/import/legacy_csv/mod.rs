@@ -15,4 +15,3 @@ pub use error::LegacyCsvError;
 pub use import::import_legacy_csv;
 pub use options::LegacyCsvOptions;
 pub use report::LegacyCsvReport;
-pub(super) use source::SOURCE;
