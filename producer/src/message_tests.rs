@@ -83,7 +83,10 @@ fn problem(root: &Command, line: &str, quoted: bool) -> Option<String> {
         }
         if let Some(name) = word.strip_prefix("--").filter(|name| !name.is_empty()) {
             let mut known = command.get_arguments().chain(root.get_arguments().filter(|argument| argument.is_global_set()));
-            if name != "help" && name != "version" && !known.any(|argument| argument.get_long() == Some(name)) {
+            if name != "help"
+                && name != "version"
+                && !known.any(|argument| argument.get_long_and_visible_aliases().unwrap_or_default().contains(&name))
+            {
                 return Some(format!("`{}` has no option --{name}", command.get_name()));
             }
         }
@@ -197,7 +200,7 @@ fn a_wrong_command_is_found() {
     root.build();
     assert_eq!(problem(&root, "run retry ID` or", true), None);
     assert_eq!(problem(&root, "is running", false), None);
-    assert_eq!(problem(&root, "run create --model contracts --watch\",", false), None);
+    assert_eq!(problem(&root, "run create --model contracts --wait\",", false), None);
     assert_eq!(problem(&root, "run restart ID`", true).unwrap(), "`run` has no command `restart`");
     assert_eq!(problem(&root, "runs list`", true).unwrap(), "`aprendiz` has no command `runs`");
     assert_eq!(problem(&root, "run retry ID --force`", true).unwrap(), "`retry` has no option --force");

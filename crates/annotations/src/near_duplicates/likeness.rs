@@ -9,8 +9,9 @@ use crate::near_duplicates::shingles::{count_shared, for_each_word};
 const MIN_SHINGLED_WORDS: usize = 16;
 /// Of two long texts that share less than this fraction of the three-word shingles of the smaller one, each is another document.
 const MIN_SHARED_SHINGLES: f64 = 0.125;
-/// Of two texts of which one is short, the same for distinct words.
-const MIN_SHARED_WORDS: f64 = 0.5;
+/// Of two texts of which one is short, and that share at most this fraction of the distinct words of the smaller one, each is another
+/// document: half of the words of any sentence are in any text.
+const MAX_SHARED_WORDS: f64 = 0.5;
 /// If most changed texts of a project are other documents, the rest must share this fraction.
 const MIN_SHARED_AMONG_OTHERS: f64 = 0.5;
 const WORDS: usize = 3;
@@ -43,7 +44,7 @@ impl Likeness {
 
     /// Whether the texts are different documents, judged by themselves.
     pub(crate) fn is_other_document(self) -> bool {
-        self.shared < if self.is_short { MIN_SHARED_WORDS } else { MIN_SHARED_SHINGLES }
+        if self.is_short { self.shared <= MAX_SHARED_WORDS } else { self.shared < MIN_SHARED_SHINGLES }
     }
 
     /// Whether they are, if most changed texts of the project are other documents.

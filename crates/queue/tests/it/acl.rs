@@ -69,29 +69,6 @@ async fn a_missing_right_is_named() {
     }
 }
 
-/// The rights that the documentation excepts from the diagnosis.
-fn undiagnosed_rights() -> Vec<String> {
-    let page = include_str!("../../../../docs/OPERATIONS.md");
-    let sentence = page.split("It does not need ").nth(1).and_then(|rest| rest.split(".\n").next()).expect("the documentation names them");
-    sentence.split('`').skip(1).step_by(2).map(str::to_owned).collect()
-}
-
-#[tokio::test]
-async fn the_diagnosis_names_every_missing_right_but_the_documented_ones() {
-    let rights = documented_rights();
-    let commands: Vec<&str> = rights.split(' ').filter_map(|right| right.strip_prefix('+')).collect();
-    assert!(commands.len() > 30, "{rights}");
-    let mut undiagnosed = Vec::new();
-    for command in commands {
-        let (_redis, config) = redis_with_user(&format!("-{command}")).await;
-        match diagnose(&config).await {
-            Ok(_) => undiagnosed.push(command.to_owned()),
-            Err(diagnosis) => assert_eq!(diagnosis.error.fault(), RedisFault::Permission, "{command}: {diagnosis}"),
-        }
-    }
-    assert_eq!(undiagnosed, undiagnosed_rights());
-}
-
 #[tokio::test]
 async fn a_listener_without_channels_is_never_connected() {
     let (redis, config) = redis_with_user("resetchannels").await;

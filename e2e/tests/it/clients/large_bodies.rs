@@ -60,7 +60,7 @@ async fn an_import_of_invalid_tasks_only_fails_on_the_command_line() {
     let app = TestApp::start().await;
     let file = app.env.folder().join("export.json");
     std::fs::write(&file, r#"[{"id": 1}, {"id": 2}]"#).unwrap();
-    for arguments in [&["import"][..], &["import", "--background"]] {
+    for arguments in [&["import"][..], &["import", "--background", "--wait"]] {
         let output = app.env.cli(&app.server, &[arguments, &[file.to_str().unwrap()]].concat());
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{text}");

@@ -72,7 +72,7 @@ async fn an_import_without_a_valid_task_fails_and_its_retry_is_shown() {
         (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
     };
     let (code, printed) = run(&["import", file.to_str().unwrap()]);
-    assert!(code == Some(1) && printed.contains("nothing was imported, because every task is in quarantine"), "{printed}");
+    assert!(code == Some(3) && printed.contains("nothing was imported: the only task of the file is quarantined"), "{printed}");
     let imports = app.cli(&["imports", "list"]);
     let id = text(&imports[0]["id"]);
     let (code, printed) = run(&["imports", "show", &id]);

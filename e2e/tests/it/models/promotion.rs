@@ -79,6 +79,8 @@ async fn a_later_version_answers_only_after_its_promotion() {
     assert!(history["items"][1]["gate"]["fields"].is_array(), "{history}");
 
     check_retirement(&app, &operator).await;
+    check_labels(&operator).await;
+    check_audit(&app, &["model.alias", "model.retire", "model_version.tag", "model_version.note"]).await;
     drop(worker);
     app.finish().await;
 }
@@ -97,6 +99,22 @@ async fn check_retirement(app: &TestApp, operator: &Api) {
     let unasked = operator.post("/v1/models/contracts/predict").json(&json!({ "text": "x" }));
     assert_eq!(expect_json(unasked, 404).await["code"], "unknown_alias");
     assert_eq!(answers(operator, json!({ "number": 1 })).await, 1);
+}
+
+async fn check_labels(operator: &Api) {
+    let path = "/v1/models/contracts/versions/1";
+    expect_json(operator.post(&format!("{path}/tags")).json(&json!({ "set": { "stage": "approved" } })), 200).await;
+    expect_json(put(operator, &format!("{path}/note"), &json!({ "note": "approved by legal" })), 200).await;
+    let version = operator.json(path).await;
+    assert_eq!((&version["tags"]["stage"], &version["note"]), (&json!("approved"), &json!("approved by legal")), "{version}");
+}
+
+/// Checks that each of these actions left an audit row.
+async fn check_audit(app: &TestApp, actions: &[&str]) {
+    let found: Vec<String> = sqlx::query_scalar("SELECT DISTINCT action FROM audit_log").fetch_all(app.pool()).await.unwrap();
+    for action in actions {
+        assert!(found.iter().any(|found| found == action), "{action}: {found:?}");
+    }
 }
 
 /// The time of the database, for a query.
@@ -170,6 +188,7 @@ async fn a_promotion_that_needs_approval_takes_two_keys() {
     let path = format!("/v1/models/contracts/promotion-requests/{}", text(&outdated["id"]));
     assert_eq!(expect_json(app.api().post(&format!("{path}/approve")).json(&json!({})), 412).await["code"], "version_mismatch");
     expect_json(app.api().post(&format!("{path}/reject")).json(&json!({ "reason": "outdated" })), 200).await;
+    check_audit(&app, &["model.settings", "model.promotion.request", "model.promotion.reject"]).await;
     drop(worker);
     app.finish().await;
 }

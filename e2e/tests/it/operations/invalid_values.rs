@@ -131,7 +131,7 @@ async fn an_array_is_no_object_in_any_body() {
             }
             let problem = expect_json(app.api().request(operation.method.clone(), &path).json(&json!({ key: [] })), 422).await;
             let detail = text(&problem["detail"]);
-            assert!(detail.contains(&format!("{key}: invalid type: array, expected an object")), "{place}: {detail}");
+            assert!(detail.contains(&format!("/{key}: expected an object, found array")), "{place}: {detail}");
             nested += 1;
         }
     }

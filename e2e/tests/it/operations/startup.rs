@@ -64,7 +64,7 @@ async fn the_rights_that_a_role_lacks_are_named_with_their_grants() {
         assert!(output.contains(grant) && output.contains(&role.name), "{grant}: {output}");
     }
     let output = role.run(&env, &["doctor"]);
-    assert!(output.contains("lacks SELECT, INSERT, UPDATE, DELETE on `annotation_events`"), "{output}");
+    assert!(output.contains("lacks SELECT, INSERT, UPDATE, DELETE on `alias_events`"), "{output}");
     let output = role.run(&env, &["migrate"]);
     assert!(output.contains("GRANT CREATE ON SCHEMA public") && output.contains("AUTHORIZATION"), "{output}");
     assert!(output.contains("GRANT TEMPORARY ON DATABASE"), "{output}");

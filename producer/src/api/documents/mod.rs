@@ -8,7 +8,7 @@ mod filter;
 mod lineage;
 mod list;
 mod overview;
-mod search;
+pub(super) mod search;
 mod split;
 
 use utoipa_axum::router::OpenApiRouter;

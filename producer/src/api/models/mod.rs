@@ -9,7 +9,7 @@ mod list;
 pub(super) mod model_cache;
 pub(super) mod predict;
 mod promote;
-mod promotion_requests;
+pub(super) mod promotion_requests;
 mod retire;
 mod revision;
 mod settings;

@@ -2,7 +2,7 @@
 
 use aprendiz_evaluation::{FieldOutcome, GateDecision, GateResult};
 use aprendiz_runs::{
-    Alias, CHAMPION, KeyActor, Promotion, PromotionRequest, Role, find_alias, get_model_settings, promote, request_promotion,
+    Alias, CHAMPION, KeyActor, Promotion, PromotionRequest, Role, RunsError, find_alias, get_model_settings, promote, request_promotion,
 };
 use axum::Json;
 use axum::extract::State;
@@ -80,6 +80,10 @@ async fn put(
     check_override(overridden, reason.as_deref(), actor.role)?;
     let mut conn = state.database.read().await?;
     let candidate = find_model_version(&mut conn, &name, Some(number)).await?;
+    if candidate.retired_at.is_some() {
+        // before the gate: no comparison lets it through
+        return Err(RunsError::VersionRetired { model: name, number }.into());
+    }
     let settings = get_model_settings(&mut conn, &name).await?.ok_or_else(|| ApiError::not_found(format!("model `{name}` not found")))?;
     let current = find_alias(&mut conn, &name, &alias).await?;
     let revision = current.as_ref().map_or(0, |current| current.revision);

@@ -22,8 +22,9 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// State of a promotion request.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "lowercase")]
-enum RequestState {
+pub(in crate::api) enum RequestState {
     Pending,
     Approved,
     Rejected,
@@ -46,6 +47,7 @@ impl RequestState {
 #[into_params(parameter_in = Query)]
 struct ListQuery {
     /// Only requests in this state
+    #[param(inline)]
     state: Option<RequestState>,
     /// `next_cursor` of the previous page
     cursor: Option<Uuid>,

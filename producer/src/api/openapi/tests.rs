@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::PartialSchema;
 
 use crate::api::router::open_api;
-use crate::api::{annotations, datasets, ids, imports, models, operations, runs};
+use crate::api::{annotations, datasets, documents, ids, imports, models, operations, runs};
 
 fn document() -> Value {
     serde_json::from_str(&open_api().to_json().unwrap()).unwrap()
@@ -109,12 +109,19 @@ fn every_enum_has_the_values_of_the_wire() {
     round_trip::<aprendiz_dataset::Split>(&mut documented);
     round_trip::<aprendiz_dataset::inspect::ChangeKind>(&mut documented);
     round_trip::<aprendiz_dataset::inspect::Verdict>(&mut documented);
+    round_trip::<aprendiz_evaluation::FieldOutcome>(&mut documented);
+    round_trip::<aprendiz_evaluation::GateDecision>(&mut documented);
+    round_trip::<aprendiz_evaluation::GateMetric>(&mut documented);
     round_trip::<aprendiz_run_spec::Backend>(&mut documented);
     round_trip::<aprendiz_run_spec::PairsOf>(&mut documented);
     round_trip::<aprendiz_run_spec::ParamType>(&mut documented);
     round_trip::<aprendiz_run_spec::RunKind>(&mut documented);
+    round_trip::<aprendiz_runs::AliasAction>(&mut documented);
     round_trip::<aprendiz_runs::AttemptStatus>(&mut documented);
     round_trip::<aprendiz_runs::EventKind>(&mut documented);
+    round_trip::<aprendiz_runs::FirstVersion>(&mut documented);
+    round_trip::<aprendiz_runs::PromotionPolicy>(&mut documented);
+    round_trip::<aprendiz_runs::Role>(&mut documented);
     round_trip::<aprendiz_runs::RunPhase>(&mut documented);
     round_trip::<aprendiz_runs::RunStatus>(&mut documented);
     round_trip::<aprendiz_runs::WorkerState>(&mut documented);
@@ -122,12 +129,18 @@ fn every_enum_has_the_values_of_the_wire() {
     round_trip::<datasets::download::Format>(&mut documented);
     round_trip::<datasets::download::SplitName>(&mut documented);
     round_trip::<datasets::verify::FileState>(&mut documented);
+    round_trip::<documents::search::Place>(&mut documented);
     round_trip::<ids::IdKind>(&mut documented);
     round_trip::<imports::options::GroundTruth>(&mut documented);
     round_trip::<models::field_target::TargetStatus>(&mut documented);
+    round_trip::<models::download::Format>(&mut documented);
     round_trip::<models::predict::Decision>(&mut documented);
+    round_trip::<models::promotion_requests::RequestState>(&mut documented);
     round_trip::<operations::check::HealthState>(&mut documented);
+    round_trip::<runs::errors::EvaluatedSplit>(&mut documented);
+    round_trip::<runs::errors::Sort>(&mut documented);
     round_trip::<runs::events::Format>(&mut documented);
+    round_trip::<runs::list::Direction>(&mut documented);
     round_trip::<runs::retry::RetriableStatus>(&mut documented);
     assert!(documented.is_empty(), "add the types of these enums to this test: {documented:?}");
 }

@@ -22,7 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "lowercase")]
-enum EvaluatedSplit {
+pub(in crate::api) enum EvaluatedSplit {
     /// Seen by neither training nor choice.
     Test,
     /// Chose between candidates.
@@ -35,7 +35,7 @@ enum EvaluatedSplit {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "lowercase")]
-enum Sort {
+pub(in crate::api) enum Sort {
     /// Highest confidence first.
     #[default]
     Confidence,

@@ -52,7 +52,7 @@ struct ListQuery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "lowercase")]
-enum Direction {
+pub(in crate::api) enum Direction {
     /// Smallest value first.
     Asc,
     /// Greatest value first.

@@ -65,6 +65,8 @@ pub(crate) fn metrics_table(metrics: &[Metric]) -> Option<String> {
                 None => String::new(),
                 // the table of targets below names the reason
                 Some(_) if unreachable.contains(&field) && matches!(*name, "coverage" | "selective_accuracy") => "unreachable".to_owned(),
+                // of no answer there is no accuracy
+                Some(None) if *name == "selective_accuracy" && row.get("coverage") == Some(&Some(0.0)) => "–".to_owned(),
                 Some(None) => "undefined".to_owned(),
                 Some(Some(value)) if *is_ratio => format!("{value:.3}"),
                 Some(Some(value)) => format!("{value:.0}"),

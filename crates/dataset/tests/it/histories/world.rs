@@ -164,7 +164,11 @@ pub(super) async fn selection(conn: &mut PgConnection, position: i64) -> Selecti
         position,
         ..SelectionRequest::default()
     };
-    Selection::resolve(conn, request).await.unwrap()
+    match Selection::resolve(conn, request.clone()).await {
+        // the filter is checked against the documents of today; a history may begin without one
+        Err(DatasetError::NoExamples { .. }) => Selection::resolve(conn, SelectionRequest { project: None, ..request }).await.unwrap(),
+        resolved => resolved.unwrap(),
+    }
 }
 
 /// Reviewed fields as of a position, in any order.

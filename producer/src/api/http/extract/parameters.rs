@@ -51,6 +51,11 @@ pub(super) fn path_error(rejection: &PathRejection, names: &[String]) -> ApiErro
             let expected = if message.contains("UUID") { Ok(UUID.to_owned()) } else { Err(message.clone()) };
             invalid("invalid_path", key, value, expected)
         }
+        // a path with a single parameter has no key: ``unknown variant `x`, expected one of `a`, `b```
+        ErrorKind::Message(message) => match message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected ")) {
+            Some((value, expected)) => invalid("invalid_path", at(0), value, Ok(expected.to_owned())),
+            None => ApiError::unprocessable("invalid_path", format!("`{}` in the path cannot be read: {message}", at(0))),
+        },
         ErrorKind::InvalidUtf8InPathParam { key } => {
             ApiError::unprocessable("invalid_path", format!("`{key}` in the path is not valid UTF-8"))
         }
