@@ -44,6 +44,7 @@ pub fn is_number(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::is_iso_date;
 
     #[test]
     fn field_names_follow_the_check_constraint() {
