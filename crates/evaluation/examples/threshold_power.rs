@@ -86,10 +86,13 @@ impl Tolerated {
 }
 
 /// A procedure: from the errors among the first answers to the number of answers at the chosen threshold.
-type Procedure = (String, Box<dyn Fn(&[u64]) -> usize>);
+type Procedure = (String, Choice);
+
+/// The number of answers at the chosen threshold.
+type Choice = Box<dyn Fn(&[u64]) -> usize>;
 
 /// Tests a list of numbers of answers at one level until the first failure.
-fn fixed_sequence(points: Vec<usize>, tolerated: Tolerated) -> Box<dyn Fn(&[u64]) -> usize> {
+fn fixed_sequence(points: Vec<usize>, tolerated: Tolerated) -> Choice {
     Box::new(move |errors| points.iter().take_while(|answered| tolerated.passes(errors, **answered)).last().copied().unwrap_or(0))
 }
 

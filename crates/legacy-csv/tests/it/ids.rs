@@ -42,7 +42,7 @@ fn an_id_with_a_line_break_costs_its_row() {
         }
     }
     // white space around an id does not belong to it
-    let found = read("task_id,project,Law_gold\n\"1402\n\",\"a\nb\",Malta\n\"1403\n\",a,Malta\n".to_owned()).unwrap();
+    let found = read("task_id,project,Law_gold\n\"1402\n\",\"a\nb\",Malta\n\"1403\n\",a,Malta\n").unwrap();
     assert_eq!(found.rows.iter().map(|row| row.task_id.as_deref()).collect::<Vec<_>>(), [Some("1403")]);
     assert_eq!(found.summary.quarantined, 1);
 }

@@ -56,7 +56,8 @@ pub async fn list_headlines(conn: &mut PgConnection, runs: &[RunId]) -> Result<V
     .fetch_all(conn)
     .await?;
     // without a field last, as in a table
-    let mut found: BTreeMap<(Uuid, bool, Option<String>), BTreeMap<String, Option<f64>>> = BTreeMap::new();
+    type FieldOfRun = (Uuid, bool, Option<String>);
+    let mut found: BTreeMap<FieldOfRun, BTreeMap<String, Option<f64>>> = BTreeMap::new();
     for row in rows {
         let key = (row.run_id.0, row.field.is_none(), row.field);
         found.entry(key).or_default().insert(row.name, row.value);

@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn the_most_confident_errors_are_kept_in_whatever_order_they_are_found() {
         let count = 3 * MAX_ERRORS_PER_SPLIT as u128;
-        let confidence = |document: u128| (document % 7 != 0).then(|| (document % 101) as f64 / 101.0);
+        let confidence = |document: u128| (!document.is_multiple_of(7)).then(|| (document % 101) as f64 / 101.0);
         let collect = |documents: &mut dyn Iterator<Item = u128>| {
             let mut collector = ErrorCollector::default();
             documents.for_each(|document| collector.push(error(confidence(document), document)));

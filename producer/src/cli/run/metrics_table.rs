@@ -64,7 +64,7 @@ pub(crate) fn metrics_table(metrics: &[Metric]) -> Option<String> {
             let cells = columns.iter().map(|(name, _, is_ratio)| match row.get(name) {
                 None => String::new(),
                 // the table of targets below names the reason
-                Some(_) if unreachable.contains(&field) && matches!(*name, "coverage" | "selective_accuracy") => "unreachable".to_owned(),
+                Some(_) if unreachable.contains(field) && matches!(*name, "coverage" | "selective_accuracy") => "unreachable".to_owned(),
                 // of no answer there is no accuracy
                 Some(None) if *name == "selective_accuracy" && row.get("coverage") == Some(&Some(0.0)) => "–".to_owned(),
                 Some(None) => "undefined".to_owned(),

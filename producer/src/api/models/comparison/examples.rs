@@ -102,7 +102,7 @@ async fn read_file(store: &Store, version: &ModelVersion, path: &str) -> Result<
         .try_fold(BytesMut::new(), |mut all, chunk| async move {
             all.extend_from_slice(&chunk);
             if all.len() as u64 > MAX_BYTES {
-                return Err(std::io::Error::other("the file is larger than recorded").into());
+                return Err(std::io::Error::other("the file is larger than recorded"));
             }
             Ok(all)
         })
