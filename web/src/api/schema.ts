@@ -254,6 +254,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists dataset snapshots, newest first */
+        get: operations["get_v1_datasets"];
+        put?: never;
+        /**
+         * Builds a dataset snapshot without training
+         * @description Creates a run that ends after the phase `dataset`. An equal snapshot is reused. A run for the same data reuses the snapshot.
+         */
+        post: operations["post_v1_datasets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/datasets/{id}": {
         parameters: {
             query?: never;
@@ -407,7 +428,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists documents without their texts, oldest first */
+        /**
+         * Lists documents without their texts, oldest first
+         * @description A page looks at 20,000 documents at most. With a filter that few documents match, it may have fewer items than `limit`, or none, and still
+         *     a `next_cursor` that continues the list.
+         */
         get: operations["get_v1_documents"];
         put?: never;
         /**
@@ -416,6 +441,26 @@ export interface paths {
          *     document again has no effect.
          */
         post: operations["post_v1_documents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/documents/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Archives documents: takes them out of selections, of the review queue and of counts
+         * @description Selections as of an earlier position keep them, and imports go on to update them. Repeating the request has no effect.
+         */
+        post: operations["post_v1_documents_archive"];
         delete?: never;
         options?: never;
         head?: never;
@@ -437,6 +482,47 @@ export interface paths {
          *     own; it is needed once for a database from before near-duplicate detection. Repeating it has no effect.
          */
         post: operations["post_v1_documents_index"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/documents/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Searches documents, oldest first
+         * @description Names are found by an index. Texts are read, at most 32 MiB per page: a page may have fewer items than `limit`, or none, and still a
+         *     `next_cursor` that continues the search.
+         */
+        get: operations["get_v1_documents_search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/documents/unarchive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unarchives documents
+         * @description They are in selections from the new position on, in the split that they had.
+         */
+        post: operations["post_v1_documents_unarchive"];
         delete?: never;
         options?: never;
         head?: never;
@@ -607,6 +693,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/documents/{id}/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a document without its text: fields, split, near-duplicates, versions of the text */
+        get: operations["get_v1_documents_id_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/documents/{id}/text": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Downloads the text of a document */
+        get: operations["get_v1_documents_id_text"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/fields": {
         parameters: {
             query?: never;
@@ -678,6 +798,27 @@ export interface paths {
          *     Repeating the request has no effect.
          */
         post: operations["post_v1_fields_name_normalize"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ids/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Finds IDs by their first or last digits
+         * @description IDs that were made within the same minute begin with the same digits: their last digits tell them apart. A match that is not unique is
+         *     for the client to report.
+         */
+        get: operations["get_v1_ids_kind"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -816,9 +957,49 @@ export interface paths {
         /**
          * Retries the quarantined tasks of an import
          * @description For use once the cause is fixed, for example with another `text_key`, a renamed field, or a newer version of Aprendiz. The retry is a
-         *     separate import with its own report.
+         *     separate import with its own report, into the same source, and is reverted with its import.
          */
         post: operations["post_v1_imports_id_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{id}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reverts an import: withdraws what only this import contained
+         * @description Documents that no other import contains are taken out of all selections; texts, details and predictions that it replaced are restored, and
+         *     its reviews are withdrawn. What later imports repeat and what reviewers decided stays, and so does the history: snapshots at earlier
+         *     positions keep their content. Retries of its quarantined tasks are reverted with it. The documents are processed in batches; if the request
+         *     is interrupted, repeat it to go on. Repeating it after that has no effect.
+         */
+        post: operations["post_v1_imports_id_revert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the API key of the request: its name and role */
+        get: operations["get_v1_keys_current"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -842,6 +1023,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the settings of a model */
+        get: operations["get_v1_models_name"];
+        /**
+         * Sets description, owner and promotion rules of a model
+         * @description Creates the model if it has no version yet, so that the rules stand before the first one.
+         */
+        put: operations["put_v1_models_name"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/aliases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the aliases of a model, by name */
+        get: operations["get_v1_models_name_aliases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/aliases/{alias}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows which version an alias names */
+        get: operations["get_v1_models_name_aliases_alias"];
+        /**
+         * Sets an alias
+         * @description The alias `champion` answers predictions. A later version becomes champion only if the gate finds that no field becomes worse; otherwise
+         *     the response is 409 `gate_refused` or `insufficient_evidence`, and an admin can override it with a reason. With the promotion policy
+         *     `approval`, the response is 202 and another key must approve the request.
+         */
+        put: operations["put_v1_models_name_aliases_alias"];
+        post?: never;
+        /** Removes an alias */
+        delete: operations["delete_v1_models_name_aliases_alias"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/aliases/{alias}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the changes of an alias, newest first */
+        get: operations["get_v1_models_name_aliases_alias_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/aliases/{alias}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sets an alias back to its previous version
+         * @description One transaction in the database: no gate is asked, and the object store is not needed.
+         */
+        post: operations["post_v1_models_name_aliases_alias_rollback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compares two versions of a model
+         * @description On the test documents that both have in common. Differences have paired bootstrap intervals, and the gate of the model is asked, without
+         *     consequences.
+         */
+        get: operations["get_v1_models_name_compare"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models/{name}/predict": {
         parameters: {
             query?: never;
@@ -853,6 +1154,77 @@ export interface paths {
         put?: never;
         /** Predicts the field values of texts */
         post: operations["post_v1_models_name_predict"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/promotion-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the promotion requests of a model, newest first */
+        get: operations["get_v1_models_name_promotion_requests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/promotion-requests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a promotion request */
+        get: operations["get_v1_models_name_promotion_requests_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/promotion-requests/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approves a promotion request and sets the alias
+         * @description The key that made the request cannot approve it.
+         */
+        post: operations["post_v1_models_name_promotion_requests_id_approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/promotion-requests/{id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Rejects a promotion request */
+        post: operations["post_v1_models_name_promotion_requests_id_reject"];
         delete?: never;
         options?: never;
         head?: never;
@@ -893,6 +1265,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/{name}/versions/{number}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Downloads a version of a model */
+        get: operations["get_v1_models_name_versions_number_download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models/{name}/versions/{number}/files/{path}": {
         parameters: {
             query?: never;
@@ -904,6 +1293,61 @@ export interface paths {
         get: operations["get_v1_models_name_versions_number_files_path"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/versions/{number}/note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Replaces the note of a model version */
+        put: operations["put_v1_models_name_versions_number_note"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/versions/{number}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retires a version
+         * @description It answers nothing any more and cannot be promoted. Its files stay. A version that an alias names is refused, unless `force` removes the
+         *     alias.
+         */
+        post: operations["post_v1_models_name_versions_number_retire"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/versions/{number}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets and removes tags of a model version */
+        post: operations["post_v1_models_name_versions_number_tags"];
         delete?: never;
         options?: never;
         head?: never;
@@ -932,6 +1376,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the projects that have documents which are not archived, by source and project */
+        get: operations["get_v1_projects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/queue": {
         parameters: {
             query?: never;
@@ -953,6 +1414,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/run-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the kinds of runs and their parameters, with defaults and ranges */
+        get: operations["get_v1_run_kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/training-runs": {
         parameters: {
             query?: never;
@@ -960,7 +1438,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists training runs, newest first */
+        /** Lists training runs, newest first or by a metric */
         get: operations["get_v1_training_runs"];
         put?: never;
         /**
@@ -969,6 +1447,43 @@ export interface paths {
          *     fields and unknown documents are rejected by name.
          */
         post: operations["post_v1_training_runs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/training-runs/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Compares the versions that two runs published */
+        get: operations["get_v1_training_runs_compare"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/training-runs/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Previews a run: examples and labels by field and split, warnings and an estimate of its duration
+         * @description The body is that of `POST /v1/training-runs`. Nothing is stored.
+         */
+        post: operations["post_v1_training_runs_preview"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1080,6 +1595,27 @@ export interface paths {
         };
         /** Downloads the dataset snapshot of a run */
         get: operations["get_v1_training_runs_id_dataset"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/training-runs/{id}/errors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the wrong predictions of a run with their documents
+         * @description A run of kind `linear` has those of the test split and, marked, of the validation split; a run of kind `evaluate` has those of the stored
+         *     predictions. At most 10,000 are recorded per split, with the highest confidence.
+         */
+        get: operations["get_v1_training_runs_id_errors"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1204,6 +1740,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/training-runs/{id}/note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Replaces the note of a run */
+        put: operations["put_v1_training_runs_id_note"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/training-runs/{id}/retry": {
         parameters: {
             query?: never;
@@ -1235,6 +1788,23 @@ export interface paths {
          * @description Creates a child run of kind `sentence-transformer` with the same data selection at the same position.
          */
         post: operations["post_v1_training_runs_id_sentence_transformer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/training-runs/{id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets and removes tags of a run */
+        post: operations["post_v1_training_runs_id_tags"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1372,6 +1942,63 @@ export interface components {
             /** @description Pairs of reviewers with the most disagreements, at most 20. */
             most_disagreeing: components["schemas"]["ReviewerPair"][];
         };
+        /** @description An alias of a model. */
+        Alias: {
+            /** @description Name of the alias, for example `champion`. */
+            alias: string;
+            /** @description Name of the model. */
+            model: string;
+            /**
+             * Format: int32
+             * @description Number of the version that it names.
+             */
+            number: number;
+            /**
+             * Format: int64
+             * @description Increases with every change of the alias; its ETag.
+             */
+            revision: number;
+        };
+        /**
+         * @description How an alias changed.
+         * @enum {string}
+         */
+        AliasAction: "first_version" | "promoted" | "rolled_back" | "removed";
+        /** @description A change of an alias. */
+        AliasEvent: {
+            /** @description `first_version`, `promoted`, `rolled_back` or `removed`. */
+            action: components["schemas"]["AliasAction"];
+            /** @description Who changed it. */
+            actor: string;
+            /** @description Name of the alias. */
+            alias: string;
+            /**
+             * Format: date-time
+             * @description When, by the database clock.
+             */
+            at: string;
+            /**
+             * Format: int32
+             * @description Version before; null if there was none.
+             */
+            from_number?: number | null;
+            /** @description Result of the gate; null where none was asked. */
+            gate?: Record<string, never> | null;
+            /**
+             * Format: int64
+             * @description Id of the event; increases with every change. It is the revision of the alias after the change.
+             */
+            id: number;
+            /** @description Whether an admin promoted against the gate. */
+            overridden: boolean;
+            /** @description Why. */
+            reason?: string | null;
+            /**
+             * Format: int32
+             * @description Version after; null if the alias was removed.
+             */
+            to_number?: number | null;
+        };
         /** @description Current state of one field of one document. */
         Annotation: {
             /** @description Accepted value: missing = unreviewed, empty = "no value". */
@@ -1406,6 +2033,44 @@ export interface components {
              * @description Version of the state; every change increments it.
              */
             version: number;
+        };
+        /** @description An API key, without its secret. */
+        ApiKey: {
+            /**
+             * Format: date-time
+             * @description When the key was created.
+             */
+            created_at: string;
+            /** @description Who created the key. */
+            created_by: string;
+            /**
+             * Format: uuid
+             * @description Id of the key.
+             */
+            id: string;
+            /** @description Name of its owner, recorded as the actor of its requests. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When the key was revoked; null while it is valid.
+             */
+            revoked_at?: string | null;
+            /** @description What the key may do. */
+            role: components["schemas"]["Role"];
+        };
+        ArchiveRequest: {
+            /** @description IDs of documents, 1 to 1000; or a project */
+            documents?: string[] | null;
+            project?: components["schemas"]["ProjectName"] | null;
+            /** @description Why; kept with the change */
+            reason?: string | null;
+        };
+        Archived: {
+            /**
+             * Format: int64
+             * @description Documents that changed; the others already were in this state
+             */
+            documents: number;
         };
         /** @description One execution of a run by one worker. */
         Attempt: {
@@ -1503,6 +2168,11 @@ export interface components {
              * @description Id of the entry; increases with every entry.
              */
             id: number;
+            /**
+             * Format: uuid
+             * @description Id of that key; null for the command line, and for entries of older releases.
+             */
+            key_id?: string | null;
             /** @description What was changed: an id or a name. */
             subject: string;
         };
@@ -1562,8 +2232,48 @@ export interface components {
             /** @description State of the component. */
             state: components["schemas"]["HealthState"];
         };
+        /** @description F1 of one class for both models. */
+        ClassDifference: {
+            /**
+             * Format: double
+             * @description F1 of the baseline.
+             */
+            baseline_f1: number;
+            /**
+             * Format: double
+             * @description Recall of the baseline.
+             */
+            baseline_recall: number;
+            /**
+             * Format: double
+             * @description F1 of the candidate.
+             */
+            candidate_f1: number;
+            /**
+             * Format: double
+             * @description Recall of the candidate.
+             */
+            candidate_recall: number;
+            /** @description The class; null is "no value". */
+            label: components["schemas"]["Option"];
+            /**
+             * Format: int64
+             * @description Number of examples whose accepted value is this class.
+             */
+            support: number;
+        };
         /** @description A class with its probability. */
         ClassProbability: {
+            /**
+             * Format: double
+             * @description Its probability, 0 to 1.
+             */
+            probability: number;
+            /** @description The class; an empty list means "no value". */
+            value: string[];
+        };
+        /** @description A class with its probability. */
+        ClassScore: {
             /**
              * Format: double
              * @description Its probability, 0 to 1.
@@ -1578,6 +2288,50 @@ export interface components {
             changes?: Record<string, never>;
             /** @description Reads exactly the data of the original run; false reads the current data. */
             same_data?: boolean;
+        };
+        /** @description Comparison of one field. */
+        ComparedField: {
+            /** @description The comparison. */
+            comparison: components["schemas"]["PairedComparison"];
+            /** @description Number of documents on which the predictions differ. */
+            differing: number;
+            /** @description The first 200 of them; those that only one version predicts correctly come first. */
+            documents: components["schemas"]["DifferingDocument"][];
+            /** @description Name of the field. */
+            field: string;
+            /** @description Test documents of the baseline that are not in the test split of the candidate: they may have been trained on. */
+            only_baseline: number;
+            /** @description Test documents of the candidate that are not in the test split of the baseline. */
+            only_candidate: number;
+            /** @description Compared documents whose accepted value changed between the snapshots; the later value counts. */
+            relabelled: number;
+        };
+        /** @description What was compared. */
+        ComparedVersion: {
+            /** @description Canonical hash of the snapshot. */
+            dataset_hash: string;
+            /**
+             * Format: uuid
+             * @description The snapshot on which it was trained and tested.
+             */
+            dataset_id: string;
+            /** @description Name of the model. */
+            model: string;
+            /**
+             * Format: int32
+             * @description Number of the version.
+             */
+            number: number;
+            /**
+             * Format: int64
+             * @description Position of the snapshot.
+             */
+            position: number;
+            /**
+             * Format: uuid
+             * @description The run that trained it.
+             */
+            run_id: string;
         };
         /** @description A field with different accepted values in documents with the same text. */
         Conflict: {
@@ -1602,10 +2356,29 @@ export interface components {
              * @description Number of documents with this value.
              */
             documents: number;
+            /** @description Names of the examples: `SOURCE/PROJECT/TASK`. */
+            example_names: string[];
             /** @description The first of these documents by id; at most 3. */
             examples: string[];
             /** @description The accepted value, sorted and in its comparable form (composed, with single spaces); empty means "no value". */
             value: string[];
+        };
+        /** @description A cell in which the two confusion matrices differ. */
+        ConfusionDifference: {
+            /**
+             * Format: int64
+             * @description Number of such predictions of the baseline.
+             */
+            baseline: number;
+            /**
+             * Format: int64
+             * @description Number of such predictions of the candidate.
+             */
+            candidate: number;
+            /** @description The accepted value; null is "no value". */
+            gold: components["schemas"]["Option"];
+            /** @description The predicted value; null is "no value". */
+            predicted: components["schemas"]["Option"];
         };
         /** @description A run that a worker executes. */
         CurrentRun: {
@@ -1809,6 +2582,8 @@ export interface components {
             min_support: number;
             /** @description Empty splits and large groups of near-duplicates. */
             warnings: string[];
+            /** @description Imports in the snapshot that were reverted later. It stays valid, and holds what they contained. */
+            withdrawn_imports: components["schemas"]["WithdrawnImport"][];
         };
         /** @description A run that read a snapshot. */
         DatasetRun: {
@@ -1830,6 +2605,49 @@ export interface components {
             model: string;
             /** @description Status of the run. */
             status: string;
+        };
+        /** @description A snapshot in a list. */
+        DatasetSummary: {
+            /**
+             * Format: int64
+             * @description Size of its files in bytes.
+             */
+            bytes: number;
+            /**
+             * Format: date-time
+             * @description When it was recorded.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When its files were deleted because a document in it was erased; null while they exist.
+             */
+            erased_at?: string | null;
+            /**
+             * Format: int64
+             * @description Number of examples in all splits.
+             */
+            examples: number;
+            /** @description Fields of its selection; null = all categorical fields. */
+            fields?: string[] | null;
+            /** @description Id of the snapshot. */
+            id: components["schemas"]["DatasetId"];
+            /** @description Key of the content: equal keys mean equal snapshots. */
+            key: string;
+            /** @description The latest of these runs, at most 10. */
+            latest_runs: components["schemas"]["RunId"][];
+            /**
+             * Format: int64
+             * @description Position of the latest change it contains.
+             */
+            position: number;
+            /**
+             * Format: int64
+             * @description Number of runs that use it.
+             */
+            runs: number;
+            /** @description Number of examples per split. */
+            splits: Record<string, never>;
         };
         /** @description The review event of a value in a snapshot. The value itself is in the files. */
         DatasetValue: {
@@ -1893,6 +2711,11 @@ export interface components {
          * @enum {string}
          */
         Decision: "auto" | "needs_review";
+        /** @description A decision on a promotion request. */
+        DecisionRequest: {
+            /** @description Why; required for a rejection. */
+            reason?: string | null;
+        };
         /** @description Comparison of two snapshots, with a page of changes. */
         DiffPage: components["schemas"]["Page_Change"] & {
             summary?: components["schemas"]["DatasetDiff"] | null;
@@ -1906,8 +2729,37 @@ export interface components {
             /** @description `canonical_hash`, `position` or `examples`. */
             what: string;
         };
+        /** @description A test document on which the versions differ. */
+        DifferingDocument: {
+            /** @description Prediction of the baseline. */
+            baseline: components["schemas"]["Option"];
+            /**
+             * Format: double
+             * @description Its confidence.
+             */
+            baseline_confidence: number;
+            /** @description Prediction of the candidate. */
+            candidate: components["schemas"]["Option"];
+            /**
+             * Format: double
+             * @description Its confidence.
+             */
+            candidate_confidence: number;
+            /**
+             * Format: uuid
+             * @description The document.
+             */
+            document_id: string;
+            /** @description The accepted value; null is "no value". */
+            gold: components["schemas"]["Option"];
+        };
         /** @description A document without its text. */
         Document: {
+            /**
+             * Format: date-time
+             * @description Since when it is archived: in no selection, and not in the review queue.
+             */
+            archived_at?: string | null;
             /** @description SHA-256 of the latest text, lower-case hex. */
             checksum: string;
             /** @description Media type of the original. */
@@ -1938,9 +2790,16 @@ export interface components {
              * @description Time of the last change of text, file name or metadata.
              */
             updated_at: string;
+            /**
+             * Format: date-time
+             * @description When all imports that contained it were reverted.
+             */
+            withdrawn_at?: string | null;
         };
         /** @description Use of a document in snapshots, runs and model versions. */
         DocumentLineage: {
+            /** @description Its name: `SOURCE/PROJECT/TASK`. */
+            document: string;
             /**
              * Format: uuid
              * @description Id of the document.
@@ -1951,6 +2810,15 @@ export interface components {
             retire: components["schemas"]["VersionToRetire"][];
             /** @description Snapshots that contain the document, or contained it until it was erased; oldest first. */
             snapshots: components["schemas"]["DocumentSnapshot"][];
+        };
+        /** @description A document without its text. */
+        DocumentOverview: components["schemas"]["Document"] & {
+            /** @description Its split with the reason, and its near-duplicates. */
+            explanation: components["schemas"]["SplitExplanation"];
+            /** @description Current state of its fields, by name. */
+            fields: components["schemas"]["Annotation"][];
+            /** @description Versions of its text, the latest one last. */
+            texts: components["schemas"]["TextVersion"][];
         };
         /** @description The document to create. */
         DocumentRequest: {
@@ -2091,6 +2959,8 @@ export interface components {
              * @description Number of snapshots that contained the document and lost their files.
              */
             datasets: number;
+            /** @description Its name: `SOURCE/PROJECT/TASK`. */
+            document: string;
             /**
              * Format: uuid
              * @description The document. Its row, its splits and its id within the source are kept.
@@ -2123,6 +2993,8 @@ export interface components {
         ErasureInSnapshot: {
             /** @description Who erased the document. */
             actor: string;
+            /** @description Its name: `SOURCE/PROJECT/TASK`. */
+            document: string;
             /**
              * Format: uuid
              * @description Id of the document.
@@ -2142,6 +3014,26 @@ export interface components {
             proof: components["schemas"]["ErasedText"][];
             /** @description Reason of the erasure. */
             reason: string;
+        };
+        /** @description Numbers of wrong predictions of a split. */
+        ErrorCounts: {
+            /**
+             * Format: int64
+             * @description Those that were recorded: at most 10,000, with the highest confidence.
+             */
+            recorded: number;
+            /** @description The split. */
+            split: string;
+            /**
+             * Format: int64
+             * @description All wrong predictions.
+             */
+            total: number;
+        };
+        /** @description A page of wrong predictions. */
+        ErrorPage: components["schemas"]["Page_RunErrorRow"] & {
+            /** @description Numbers of wrong predictions per split, whatever the filter. Those about documents that were erased since are counted, but not listed. */
+            counts: components["schemas"]["ErrorCounts"][];
         };
         /** @description Data of a server-sent event, as JSON. */
         EventData: {
@@ -2177,6 +3069,24 @@ export interface components {
              * @description Number of values in the snapshot.
              */
             values: number;
+        };
+        /** @description Number of examples by split. */
+        ExampleCounts: {
+            /**
+             * Format: int64
+             * @description In test.
+             */
+            test: number;
+            /**
+             * Format: int64
+             * @description In train.
+             */
+            train: number;
+            /**
+             * Format: int64
+             * @description In validation.
+             */
+            validation: number;
         };
         /** @description Explanation of a run, for people. */
         Explanation: {
@@ -2272,7 +3182,7 @@ export interface components {
              * @description Lowest confidence that is answered without review; null = the target accuracy is unreachable, so nothing is.
              */
             threshold?: number | null;
-            /** @description All classes with their probabilities, most probable first. */
+            /** @description The most probable classes with their probabilities, at most `top_k`. */
             top: components["schemas"]["ClassProbability"][];
             /** @description The most probable value; an empty list means "no value". */
             value: string[];
@@ -2322,6 +3232,67 @@ export interface components {
             /** @description Labels that only the first snapshot has; null means "no value". */
             vanished_labels: (string | null)[];
         };
+        /** @description Decision on one field, with its reasons. */
+        FieldGate: {
+            /**
+             * Format: double
+             * @description Value of the metric for the baseline.
+             */
+            baseline?: number | null;
+            /**
+             * Format: double
+             * @description Value of the metric for the candidate.
+             */
+            candidate?: number | null;
+            /**
+             * Format: double
+             * @description Candidate minus baseline.
+             */
+            difference?: number | null;
+            /** @description Name of the field. */
+            field: string;
+            interval?: components["schemas"]["Interval"] | null;
+            /**
+             * Format: double
+             * @description Non-inferiority margin of the field.
+             */
+            margin: number;
+            /**
+             * Format: int64
+             * @description Number of independent examples of the comparison.
+             */
+            n: number;
+            /** @description Classes that only the candidate knows. */
+            new_labels?: components["schemas"]["Option"][];
+            /** @description The outcome. */
+            outcome: components["schemas"]["FieldOutcome"];
+            /** @description The rule that decided, as a sentence. */
+            reason: string;
+            /** @description Classes that only the baseline knows and that occur among the compared examples. */
+            vanished_labels?: components["schemas"]["Option"][];
+        };
+        /** @description Main metrics of one field on the test split. */
+        FieldHeadline: {
+            /**
+             * Format: double
+             * @description Fraction of the test examples that is answered at the threshold.
+             */
+            coverage?: number | null;
+            /** @description The field; null = over all fields. */
+            field?: string | null;
+            /** @description Name of the main metric: `accuracy`, or `knn_accuracy` or `average_precision` for an encoder; null if there is none. */
+            metric?: string | null;
+            /**
+             * Format: int64
+             * @description Number of independent test examples.
+             */
+            n?: number | null;
+            /**
+             * Format: double
+             * @description Its value; null = undefined, for example without test examples.
+             */
+            value?: number | null;
+        };
         /** @description History of one field of one document. */
         FieldHistory: {
             /**
@@ -2353,6 +3324,22 @@ export interface components {
          * @enum {string}
          */
         FieldKind: "categorical" | "text" | "date" | "number";
+        /**
+         * @description Outcome of one field.
+         * @enum {string}
+         */
+        FieldOutcome: "passed" | "worse" | "insufficient_evidence" | "new_field" | "vanished_field" | "vanished_labels";
+        /** @description What would be learned of a field. */
+        FieldPreview: {
+            /** @description Reviewed examples. */
+            examples: components["schemas"]["ExampleCounts"];
+            /** @description Whether the field would be trained. */
+            is_trained: boolean;
+            /** @description Labels, most frequent first. */
+            labels: components["schemas"]["LabelPreview"][];
+            /** @description Why not. */
+            reason?: string | null;
+        };
         /** @description Statistics of one field. */
         FieldReport: {
             /** @description Labels, most frequent first; empty for a field that its definition excludes from training. */
@@ -2499,10 +3486,90 @@ export interface components {
         };
         /** @enum {string} */
         FileState: "same" | "missing" | "other_size" | "other_hash";
+        /**
+         * @description What happens to the first version of a model.
+         * @enum {string}
+         */
+        FirstVersion: "auto" | "manual";
+        /** @description A document that contains the phrase. */
+        FoundDocument: components["schemas"]["Document"] & {
+            /** @description The phrase with the text around it; missing if the words were found in file name, project, id or metadata. */
+            excerpt?: string | null;
+        };
+        /** @description An object whose ID matches. */
+        FoundId: {
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description Its ID.
+             */
+            id: string;
+            /** @description What it is, for people. */
+            label: string;
+        };
+        /** @description Objects whose ID matches. */
+        FoundIds: {
+            /** @description At most 10 objects, newest first. */
+            items: components["schemas"]["FoundId"][];
+            /** @description Whether there are more. */
+            more: boolean;
+        };
         /** @description Result of a verification. */
         FullVerification: components["schemas"]["Verification"] & {
             /** @description State of each file; null unless requested. */
             files?: components["schemas"]["VerifiedFile"][] | null;
+            /** @description Imports in the snapshot that were reverted later. It stays valid, and holds what they contained. */
+            withdrawn_imports: components["schemas"]["WithdrawnImport"][];
+        };
+        /**
+         * @description Decision of the gate.
+         * @enum {string}
+         */
+        GateDecision: "passed" | "refused" | "insufficient_evidence";
+        /**
+         * @description Metric that the gate compares.
+         * @enum {string}
+         */
+        GateMetric: "accuracy" | "macro_f1" | "weighted_f1" | "coverage" | "selective_accuracy";
+        /** @description Result of the gate. */
+        GateResult: {
+            /** @description The decision. */
+            decision: components["schemas"]["GateDecision"];
+            /** @description Decision per field, by name. */
+            fields: components["schemas"]["FieldGate"][];
+            /** @description The compared metric. */
+            metric: components["schemas"]["GateMetric"];
+        };
+        /** @description Rules of the gate. */
+        GateRules: {
+            /**
+             * @description Margins of single fields, instead of `margin`.
+             * @default {}
+             */
+            field_margins: {
+                [key: string]: number;
+            };
+            /**
+             * Format: double
+             * @description Non-inferiority margin, as a fraction: the lower bound of the difference must not be below its negative. Default 0.02, two points.
+             * @default 0.02
+             */
+            margin: number;
+            /**
+             * @description The compared metric; default accuracy.
+             * @default accuracy
+             */
+            metric: components["schemas"]["GateMetric"];
+            /**
+             * Format: int64
+             * @description Independent examples per field below which the gate decides nothing: `insufficient_evidence`. Default 200.
+             * @default 200
+             */
+            min_n: number;
         };
         /** @description Health of the server. */
         Health: {
@@ -2518,6 +3585,13 @@ export interface components {
          * @enum {string}
          */
         HealthState: "ok" | "degraded" | "failed";
+        /** @description The way out of an error, as a request and as a command: a client shows the one that its user can send. */
+        Hint: {
+            /** @description For the command line, such as `aprendiz field declare law --kind categorical`, or an option of the next command. */
+            command: string;
+            /** @description For clients of the API, such as `PUT /v1/fields/law`, or a header of the next request. */
+            request: string;
+        };
         /** @description One review event. */
         HistoryEvent: {
             /** @description Who recorded it: the name of an API key; missing for events older than this column. */
@@ -2614,9 +3688,19 @@ export interface components {
             bytes: number;
             /**
              * Format: int64
+             * @description Documents of this file that are archived; they stay archived.
+             */
+            documents_archived?: number;
+            /**
+             * Format: int64
              * @description Documents created.
              */
             documents_created: number;
+            /**
+             * Format: int64
+             * @description Documents that had been withdrawn with their imports, and are back.
+             */
+            documents_restored?: number;
             /**
              * Format: int64
              * @description Existing documents with the same text, file name and metadata. Their reviews may still be new.
@@ -2632,6 +3716,8 @@ export interface components {
              * @description Drafts, which are not imported.
              */
             drafts_ignored?: number;
+            /** @description Whether nothing was written. */
+            dry_run?: boolean;
             /**
              * Format: int64
              * @description Review events created, one per reviewed field.
@@ -2650,6 +3736,11 @@ export interface components {
             new_fields: components["schemas"]["NewField"][];
             /** @description Parts of valid tasks that were left out, and decisions that may surprise, by reason, most frequent first. */
             notes?: components["schemas"]["ReasonGroup"][];
+            /**
+             * Format: int64
+             * @description Known tasks that were quarantined because their text has nothing in common with the stored one.
+             */
+            other_documents?: number;
             /** @description Quarantined tasks by reason, most frequent first. Reasons that differ only in numbers are one group, with the first of them. */
             quarantine_reasons?: components["schemas"]["ReasonGroup"][];
             /**
@@ -2668,6 +3759,12 @@ export interface components {
              * @description Reviews retracted or changed because their annotations are no longer in the file; only with `mirror`.
              */
             reviews_retracted?: number;
+            /** @description Source of the documents. */
+            source?: string | null;
+            /** @description Documents of this file by split: `train`, `validation`, `test` and `excluded`. */
+            splits?: {
+                [key: string]: number;
+            };
             /**
              * Format: date-time
              * @description When reading began.
@@ -2691,6 +3788,37 @@ export interface components {
             };
             /** @description Inconsistencies that did not prevent the import. */
             warnings: string[];
+        };
+        /** @description The revert of an import, together with the retries of its quarantined tasks. */
+        ImportRevert: components["schemas"]["RevertEffect"] & {
+            /** @description Who reverted it. */
+            actor: string;
+            /**
+             * Format: int64
+             * @description Documents that are not processed yet.
+             */
+            documents_left: number;
+            /** @description Whether nothing was written. */
+            dry_run: boolean;
+            /**
+             * Format: date-time
+             * @description When it ended; missing while documents are left: repeat the request to go on.
+             */
+            finished_at?: string | null;
+            /**
+             * Format: uuid
+             * @description The import.
+             */
+            import_id: string;
+            /** @description Why, if a reason was given. */
+            reason?: string | null;
+            /** @description Imports that retried its quarantined tasks, and are reverted with it. */
+            retries: string[];
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            started_at: string;
         };
         /** @description State of an import. */
         ImportState: {
@@ -2733,6 +3861,18 @@ export interface components {
              */
             id: string;
             report?: components["schemas"]["StoredReport"] | null;
+            /**
+             * Format: uuid
+             * @description The latest import that retried its quarantined tasks.
+             */
+            retried_by?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was reverted.
+             */
+            reverted_at?: string | null;
+            /** @description Source of its documents. */
+            source: string;
             stage?: components["schemas"]["Stage"] | null;
             /**
              * Format: date-time
@@ -2764,6 +3904,19 @@ export interface components {
              * @description Number of indexed versions of texts.
              */
             texts_indexed: number;
+        };
+        /** @description A two-sided confidence interval. */
+        Interval: {
+            /**
+             * Format: double
+             * @description Upper bound.
+             */
+            high: number;
+            /**
+             * Format: double
+             * @description Lower bound.
+             */
+            low: number;
         };
         /** @description A training run in the format of the SPA. */
         Job: {
@@ -2807,6 +3960,17 @@ export interface components {
             /** @description User or API key that started the run. */
             triggered_by: string;
         };
+        /** @description A kind of run, with its parameters. */
+        KindInfo: {
+            /** @description Kind of the run. */
+            kind: components["schemas"]["RunKind"];
+            /** @description Whether training starts from a base model (`base_model` of the spec). */
+            needs_base_model: boolean;
+            /** @description Parameters (`params` of the spec). */
+            params: components["schemas"]["ParamInfo"][];
+            /** @description What a run of this kind does. */
+            summary: string;
+        };
         /** @description Examples of a label. */
         LabelCount: {
             /** @description The label; null means "no value". */
@@ -2828,6 +3992,15 @@ export interface components {
              * @description Examples in validation.
              */
             validation: number;
+        };
+        /** @description A label with its examples. */
+        LabelPreview: {
+            /** @description Examples. */
+            examples: components["schemas"]["ExampleCounts"];
+            /** @description Whether it has too few examples to be trained. */
+            is_rare: boolean;
+            /** @description The label; null means "no value". */
+            label?: string | null;
         };
         /** @description Reviewer and duration of a lease. */
         LeaseRequest: {
@@ -2935,6 +4108,19 @@ export interface components {
             /** @description Cells and columns that did not count. */
             warnings?: string[];
         };
+        /** @description A run in a list. */
+        ListedRun: components["schemas"]["TrainingRun"] & {
+            /**
+             * Format: double
+             * @description Value of the metric in `sort`; missing if the run does not have it.
+             */
+            sort_value?: number | null;
+        };
+        /** @description A version with its main metrics. */
+        MeasuredVersion: components["schemas"]["ModelVersion"] & {
+            /** @description Main metrics on the test split per field, by name; over all fields last. */
+            metrics: components["schemas"]["FieldHeadline"][];
+        };
         /** @description A recorded metric. */
         Metric: {
             /**
@@ -2966,11 +4152,57 @@ export interface components {
              */
             value?: number | null;
         };
+        /** @description A metric of both models. */
+        MetricDifference: {
+            /**
+             * Format: double
+             * @description Value of the baseline; null = undefined.
+             */
+            baseline?: number | null;
+            /**
+             * Format: double
+             * @description Value of the candidate; null = undefined.
+             */
+            candidate?: number | null;
+            /**
+             * Format: double
+             * @description Candidate minus baseline; null if either is undefined.
+             */
+            difference?: number | null;
+            interval?: components["schemas"]["Interval"] | null;
+            /** @description `accuracy`, `macro_f1`, `weighted_f1`, `coverage` or `selective_accuracy`. */
+            metric: string;
+        };
+        /** @description A comparison, with what the gate of the model says about it. */
+        ModelComparison: components["schemas"]["VersionComparison"] & {
+            /** @description Decision of the gate of the model, if the candidate were promoted now. */
+            gate: components["schemas"]["GateResult"];
+        };
         /**
          * @description Name of a model: lower-case letters, digits, `.`, `_`, `-`; starts with a letter or digit; at most 63 characters.
          * @example contracts
          */
         ModelName: string;
+        /** @description Settings of a model. */
+        ModelSettings: {
+            /** @description What the model is for. */
+            description: string;
+            /** @description What happens to the first version. */
+            first_version: components["schemas"]["FirstVersion"];
+            /** @description Rules of the gate; what is not named has its default. */
+            gate: Record<string, never>;
+            /** @description Name of the model. */
+            name: string;
+            /** @description Who is responsible for it. */
+            owner?: string | null;
+            /** @description How later versions become champion. */
+            promotion: components["schemas"]["PromotionPolicy"];
+            /**
+             * Format: int32
+             * @description Increases with every change of the settings; their ETag.
+             */
+            revision: number;
+        };
         /** @description A model and its latest version. */
         ModelSummary: {
             /** @description Name of the model. */
@@ -2980,14 +4212,25 @@ export interface components {
              * @description Number of its latest version.
              */
             newest_version: number;
+            /** @description Its owner, or who created the run of its first version. */
+            owner: string;
             /**
              * Format: date-time
              * @description When the latest version was published.
              */
             published_at: string;
+            /** @description Who created the run of the latest version. */
+            published_by: string;
+            /**
+             * Format: int64
+             * @description Number of its versions.
+             */
+            versions: number;
         };
         /** @description A published version of a model. */
         ModelVersion: {
+            /** @description Aliases that name it now. */
+            aliases: string[];
             /**
              * Format: int32
              * @description Number of the attempt that trained it.
@@ -3004,12 +4247,18 @@ export interface components {
             dataset_id: components["schemas"]["DatasetId"];
             /** @description Its files: `[{"path","bytes","sha256"}]`. */
             files: Record<string, never>[];
+            /** @description What the gate decided under automatic promotion; null where it was not asked. */
+            gate?: Record<string, never> | null;
+            /** @description Whether the gate of an automatic promotion has not decided yet. */
+            gate_due: boolean;
             /** @description Id of the version. */
             id: components["schemas"]["ModelVersionId"];
             /** @description SHA-256 of its manifest, hex. */
             manifest_sha256: string;
             /** @description Name of the model. */
             model: string;
+            /** @description Its note. */
+            note?: string | null;
             /**
              * Format: int32
              * @description Number of the version, from 1.
@@ -3017,8 +4266,21 @@ export interface components {
             number: number;
             /** @description Prefix of its files in the bucket. */
             object_prefix: string;
+            /**
+             * Format: date-time
+             * @description When it was retired; null while it may answer.
+             */
+            retired_at?: string | null;
+            /** @description Who retired it. */
+            retired_by?: string | null;
+            /** @description Why. */
+            retired_reason?: string | null;
             /** @description The run that trained it. */
             run_id: components["schemas"]["RunId"];
+            /** @description Its tags: keys and values, both texts. */
+            tags: {
+                [key: string]: string;
+            };
         };
         /**
          * Format: uuid
@@ -3074,6 +4336,10 @@ export interface components {
         };
         /** @description Result of normalizing the stored values of a field. */
         NormalizedValues: {
+            /** @description The changed values that occur most often, at most 20. */
+            changes?: components["schemas"]["ValueChange"][];
+            /** @description Whether nothing was written. */
+            dry_run?: boolean;
             /**
              * Format: int64
              * @description Number of predictions whose value changed.
@@ -3089,6 +4355,31 @@ export interface components {
              * @description Number of distinct values that changed.
              */
             values: number;
+        };
+        /** @description The note after a change. */
+        Note: {
+            /** @description The text; null = no note. */
+            note?: string | null;
+        };
+        /** @description A note. */
+        NoteRequest: {
+            /** @description The text, at most 10,000 characters; an empty text removes the note. */
+            note: string;
+        };
+        Option: null | string;
+        /** @description A page of a list. */
+        Page_Alias: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["Alias"][];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_AliasEvent: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["AliasEvent"][];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next_cursor?: string | null;
         };
         /** @description A page of a list. */
         Page_Annotation: {
@@ -3115,6 +4406,8 @@ export interface components {
         Page_Change: {
             /** @description The items, in the order of the list. */
             items: {
+                /** @description Its name: `SOURCE/PROJECT/TASK`. */
+                document: string;
                 /**
                  * Format: uuid
                  * @description Id of the document.
@@ -3136,6 +4429,13 @@ export interface components {
         Page_Conflict: {
             /** @description The items, in the order of the list. */
             items: components["schemas"]["Conflict"][];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_DatasetSummary: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["DatasetSummary"][];
             /** @description Value of `cursor` for the next page; null on the last page. */
             next_cursor?: string | null;
         };
@@ -3168,9 +4468,37 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list. */
+        Page_FoundDocument: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["FoundDocument"][];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
         Page_ImportState: {
             /** @description The items, in the order of the list. */
             items: components["schemas"]["ImportState"][];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_KindInfo: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["KindInfo"][];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_ListedRun: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["ListedRun"][];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_MeasuredVersion: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["MeasuredVersion"][];
             /** @description Value of `cursor` for the next page; null on the last page. */
             next_cursor?: string | null;
         };
@@ -3189,9 +4517,16 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list. */
-        Page_ModelVersion: {
+        Page_Project: {
             /** @description The items, in the order of the list. */
-            items: components["schemas"]["ModelVersion"][];
+            items: components["schemas"]["Project"][];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_PromotionRequest: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["PromotionRequest"][];
             /** @description Value of `cursor` for the next page; null on the last page. */
             next_cursor?: string | null;
         };
@@ -3203,16 +4538,52 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list. */
-        Page_RunEvent: {
+        Page_RunErrorRow: {
             /** @description The items, in the order of the list. */
-            items: components["schemas"]["RunEvent"][];
+            items: {
+                /** @description Whether the confidence reached the threshold of the field; null for stored predictions. */
+                answered?: boolean | null;
+                /**
+                 * Format: double
+                 * @description Confidence of the prediction, 0 to 1; null if it was stored without one.
+                 */
+                confidence?: number | null;
+                /**
+                 * Format: uuid
+                 * @description Id of the document.
+                 */
+                document_id: string;
+                /** @description The field. */
+                field: string;
+                /** @description Its file name. */
+                file_name?: string | null;
+                /** @description Accepted value; an empty list means "no value". */
+                gold: string[];
+                /**
+                 * Format: double
+                 * @description Negative natural logarithm of the probability of the accepted value; null if that is unknown, or if the model cannot predict the value.
+                 */
+                loss?: number | null;
+                /** @description Predicted value; an empty list means "no value". */
+                predicted: string[];
+                /** @description Its project. */
+                project: string;
+                /** @description Source of the document. */
+                source: string;
+                /** @description `test`, `validation`, or `reviewed` for stored predictions. Validation chose between candidates, so its errors are not evidence. */
+                split: string;
+                /** @description Its id within the project. */
+                task_id: string;
+                /** @description Most probable classes; null if only the prediction is known. */
+                top?: components["schemas"]["ClassScore"][] | null;
+            }[];
             /** @description Value of `cursor` for the next page; null on the last page. */
             next_cursor?: string | null;
         };
         /** @description A page of a list. */
-        Page_TrainingRun: {
+        Page_RunEvent: {
             /** @description The items, in the order of the list. */
-            items: components["schemas"]["TrainingRun"][];
+            items: components["schemas"]["RunEvent"][];
             /** @description Value of `cursor` for the next page; null on the last page. */
             next_cursor?: string | null;
         };
@@ -3229,6 +4600,45 @@ export interface components {
             items: components["schemas"]["WorkerInfo"][];
             /** @description Value of `cursor` for the next page; null on the last page. */
             next_cursor?: string | null;
+        };
+        /** @description Result of a paired comparison on one field. */
+        PairedComparison: {
+            /** @description All classes that occur, by text, with "no value" last. */
+            classes: components["schemas"]["ClassDifference"][];
+            /** @description Cells in which the confusion matrices differ, the largest difference first. */
+            confusion: components["schemas"]["ConfusionDifference"][];
+            /**
+             * Format: int64
+             * @description Number of compared examples, copies included.
+             */
+            examples: number;
+            /**
+             * Format: int64
+             * @description Groups that the baseline predicts better than the candidate.
+             */
+            losses: number;
+            /** @description All metrics, accuracy first. */
+            metrics: components["schemas"]["MetricDifference"][];
+            /**
+             * Format: int64
+             * @description Number of independent examples: a group of near-duplicates counts once.
+             */
+            n: number;
+            /**
+             * Format: double
+             * @description Two-sided p-value of the exact McNemar test on wins and losses.
+             */
+            p_value: number;
+            /**
+             * Format: int64
+             * @description Groups that both predict equally well.
+             */
+            ties: number;
+            /**
+             * Format: int64
+             * @description Groups that the candidate predicts better than the baseline.
+             */
+            wins: number;
         };
         /**
          * @description What a text is paired with.
@@ -3263,17 +4673,51 @@ export interface components {
              */
             per_label: number;
         };
+        /** @description A training parameter. */
+        ParamInfo: {
+            /** @description Value that is used if the parameter is not given. */
+            default: unknown;
+            /** @description Meaning, for people. */
+            help: string;
+            /**
+             * Format: double
+             * @description Greatest value; of a range, of its bounds.
+             */
+            maximum?: number | null;
+            /**
+             * Format: double
+             * @description Smallest value; of a range, of its bounds.
+             */
+            minimum?: number | null;
+            /** @description Key in `params`. */
+            name: string;
+            /** @description Whether `null` is allowed. */
+            nullable: boolean;
+            /** @description Type of the value. */
+            type: components["schemas"]["ParamType"];
+            /** @description Allowed values of a text. */
+            values?: string[];
+        };
+        /**
+         * @description Type of a parameter.
+         * @enum {string}
+         */
+        ParamType: "boolean" | "integer" | "number" | "string" | "integer_range";
         /** @description Texts to predict for: `text` for one, `texts` for up to 64. */
         PredictRequest: {
+            /** @description Alias of the version; default: `champion`. */
+            alias?: string | null;
             /**
              * Format: int32
-             * @description Version number; default: the latest version.
+             * @description Version number; default: the version that `alias` names.
              */
             number?: number | null;
             /** @description A single text. */
             text?: string | null;
             /** @description Several texts. */
             texts?: string[] | null;
+            /** @description Number of listed classes per field, most probable first; default 5. */
+            top_k?: number | null;
         };
         /** @description Predictions of a model. */
         PredictResponse: {
@@ -3298,6 +4742,7 @@ export interface components {
             current?: unknown;
             /** @description What is wrong, and how to fix it. */
             detail: string;
+            hint?: components["schemas"]["Hint"] | null;
             /**
              * Format: int32
              * @description HTTP status.
@@ -3307,6 +4752,103 @@ export interface components {
             title: string;
             /** @description `urn:aprendiz:problem:` followed by the code. */
             type: string;
+        };
+        /** @description A project with documents. */
+        Project: {
+            /**
+             * Format: int64
+             * @description Number of documents.
+             */
+            documents: number;
+            /** @description Its id within the source. */
+            project: string;
+            /** @description Source of its documents. */
+            source: string;
+        };
+        /** @description Examples of a project. */
+        ProjectExamples: {
+            /**
+             * Format: int64
+             * @description Number of examples.
+             */
+            examples: number;
+            /** @description Its id within the source. */
+            project: string;
+            /** @description Source of the project. */
+            source: string;
+        };
+        ProjectName: {
+            /** @description ID within the source */
+            project: string;
+            /** @description Source of the project */
+            source: string;
+        };
+        /** @description A promotion. */
+        PromoteRequest: {
+            /**
+             * Format: int32
+             * @description Number of the version.
+             */
+            number: number;
+            /** @description Promote against the gate. Requires the role admin and a reason. */
+            override?: boolean;
+            /** @description Why; required with `override`. */
+            reason?: string | null;
+        };
+        /** @description The alias after a promotion. */
+        Promoted: components["schemas"]["Alias"] & {
+            gate?: components["schemas"]["GateResult"] | null;
+        };
+        /**
+         * @description How later versions become champion.
+         * @enum {string}
+         */
+        PromotionPolicy: "manual" | "automatic" | "approval";
+        /** @description A request for a promotion. */
+        PromotionRequest: {
+            /** @description Name of the alias. */
+            alias: string;
+            /**
+             * Format: int64
+             * @description Revision of the alias that the gate compared with; 0 = there was no alias.
+             */
+            alias_revision: number;
+            /**
+             * Format: date-time
+             * @description When; null while it is pending.
+             */
+            decided_at?: string | null;
+            /** @description Who decided; null while it is pending. */
+            decided_by?: string | null;
+            /** @description Why it was approved or rejected. */
+            decision_reason?: string | null;
+            /** @description Result of the gate. */
+            gate?: Record<string, never> | null;
+            /**
+             * Format: uuid
+             * @description Id of the request.
+             */
+            id: string;
+            /** @description Name of the model. */
+            model: string;
+            /**
+             * Format: int32
+             * @description Number of the version.
+             */
+            number: number;
+            /** @description Whether an admin requests it against the gate. */
+            overridden: boolean;
+            /** @description Why. */
+            reason?: string | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            requested_at: string;
+            /** @description Who requested it. */
+            requested_by: string;
+            /** @description `pending`, `approved`, `rejected`, or `outdated` because the alias has changed since. */
+            state: string;
         };
         /** @description A quarantined task of an import. */
         QuarantineEntry: {
@@ -3420,6 +4962,13 @@ export interface components {
             /** @description Whether Redis responds. It may be unusable nevertheless, for example because it is full. */
             reachable: boolean;
         };
+        /** @description A retirement. */
+        RetireRequest: {
+            /** @description Remove the aliases that name the version. */
+            force?: boolean;
+            /** @description Why. */
+            reason: string;
+        };
         /**
          * @description A status from which a run can be retried.
          * @enum {string}
@@ -3470,6 +5019,40 @@ export interface components {
              */
             until?: string | null;
         };
+        /** @description What a revert withdraws, or would withdraw. */
+        RevertEffect: {
+            /**
+             * Format: int64
+             * @description Documents that have their earlier file name and metadata again.
+             */
+            details_restored: number;
+            /**
+             * Format: int64
+             * @description Documents that no other import contains. They are in no selection any more.
+             */
+            documents_withdrawn: number;
+            /**
+             * Format: int64
+             * @description Review events withdrawn.
+             */
+            events_withdrawn: number;
+            /**
+             * Format: int64
+             * @description Predictions withdrawn.
+             */
+            predictions_withdrawn: number;
+            /**
+             * Format: int64
+             * @description Documents that have their earlier text again.
+             */
+            texts_restored: number;
+        };
+        RevertRequest: {
+            /** @description Reports what would be withdrawn, and writes nothing */
+            dry_run?: boolean;
+            /** @description Why; kept with the revert and in the audit log */
+            reason?: string | null;
+        };
         /** @description Exclusive right of a reviewer to review a document, until it expires. */
         ReviewLease: {
             /**
@@ -3479,6 +5062,8 @@ export interface components {
             acquired_at: string;
             /** @description Name of the API key that requested it. */
             actor: string;
+            /** @description Its name: `SOURCE/PROJECT/TASK`. */
+            document: string;
             /**
              * Format: uuid
              * @description The document.
@@ -3550,6 +5135,21 @@ export interface components {
             other: string;
             /** @description The reviewer whose name sorts first by code point. */
             reviewer: string;
+        };
+        /**
+         * @description What a key may do. Each role includes the ones before it.
+         * @enum {string}
+         */
+        Role: "viewer" | "reviewer" | "operator" | "admin";
+        /** @description A rollback. */
+        RollbackRequest: {
+            /** @description Why. */
+            reason?: string | null;
+            /**
+             * Format: int32
+             * @description Version to go back to, which the alias named before; default: the version before the current one was promoted.
+             */
+            to?: number | null;
         };
         /** @description Number of runs by status, each counted up to 100,000. */
         RunCounts: {
@@ -3626,6 +5226,14 @@ export interface components {
          * @enum {string}
          */
         RunPhase: "dataset" | "train" | "evaluate" | "upload" | "publish";
+        /** @description What a run would learn. */
+        RunPreview: components["schemas"]["SelectionPreview"] & {
+            /**
+             * Format: double
+             * @description Median duration of earlier runs of the kind, of the model if there are any; null without such runs
+             */
+            estimated_seconds?: number | null;
+        };
         /** @description What a run trains, and on which data. */
         RunSpec: {
             /** @description Compute backend. */
@@ -3674,6 +5282,37 @@ export interface components {
          * @enum {string}
          */
         RunStatus: "queued" | "running" | "retrying" | "cancelling" | "succeeded" | "failed" | "cancelled";
+        /** @description What a run would learn. */
+        SelectionPreview: {
+            /** @description Examples by split. */
+            examples: components["schemas"]["ExampleCounts"];
+            /** @description Fields by name. */
+            fields: {
+                [key: string]: components["schemas"]["FieldPreview"];
+            };
+            /**
+             * Format: int64
+             * @description Position of the data.
+             */
+            position: number;
+            /** @description Projects of the examples. */
+            projects: components["schemas"]["ProjectExamples"][];
+            /** @description What may make the result worse than expected. */
+            warnings: string[];
+        };
+        /** @description New settings of a model; what is left out has its default. */
+        SettingsRequest: {
+            /** @description What the model is for, at most 4,000 characters. */
+            description?: string;
+            /** @description Whether version 1 becomes champion when it is published; default `auto`. */
+            first_version?: components["schemas"]["FirstVersion"];
+            /** @description Rules of the gate. */
+            gate?: components["schemas"]["GateRules"];
+            /** @description Who is responsible for it, at most 200 characters. */
+            owner?: string | null;
+            /** @description How later versions become champion; default `manual`. */
+            promotion?: components["schemas"]["PromotionPolicy"];
+        };
         /** @description Number of slots of workers that are alive. */
         SlotCounts: {
             /**
@@ -3807,6 +5446,22 @@ export interface components {
             /** @description Sequence number within the run, for `Last-Event-ID` */
             id: string;
         };
+        /** @description A change of tags. */
+        TagRequest: {
+            /** @description Keys to remove; unknown ones are ignored. */
+            remove?: string[];
+            /** @description Tags to set. A key has 1 to 100 characters and no `=`, a value at most 500; there are at most 50 tags. */
+            set?: {
+                [key: string]: string;
+            };
+        };
+        /** @description All tags after a change. */
+        Tags: {
+            /** @description Keys and values. */
+            tags: {
+                [key: string]: string;
+            };
+        };
         /**
          * @description Whether a target accuracy is reached.
          * @enum {string}
@@ -3843,6 +5498,31 @@ export interface components {
              *     and the probabilities are the shares of the classes in training.
              */
             no_known_feature: boolean;
+        };
+        /** @description A version of the text of a document. */
+        TextVersion: {
+            /**
+             * Format: int32
+             * @description Length in characters.
+             */
+            characters: number;
+            /**
+             * Format: date-time
+             * @description When it was stored.
+             */
+            created_at: string;
+            /**
+             * Format: int64
+             * @description Snapshots at this position or later use this version.
+             */
+            position: number;
+            /** @description SHA-256, lower-case hex. */
+            sha256: string;
+            /**
+             * Format: int32
+             * @description Number of the version, from 1.
+             */
+            version: number;
         };
         /** @description A change of the threshold of a field. */
         ThresholdEvent: {
@@ -3952,6 +5632,8 @@ export interface components {
              * @description Number of the model version it published.
              */
             model_version?: number | null;
+            /** @description Its note. */
+            note?: string | null;
             parent_run_id?: components["schemas"]["RunId"] | null;
             phase?: components["schemas"]["RunPhase"] | null;
             /**
@@ -3980,11 +5662,34 @@ export interface components {
             started_at?: string | null;
             /** @description Status of the run. */
             status: components["schemas"]["RunStatus"];
+            /** @description Its tags: keys and values, both texts. */
+            tags: {
+                [key: string]: string;
+            };
             /**
              * Format: date-time
              * @description When its latest wake-up was published in Redis.
              */
             wakeup_published_at?: string | null;
+            /** @description What a reader of the metrics must know first, such as a test split without examples or an encoder that is worse than its base model. */
+            warnings: string[];
+        };
+        /** @description A value that changes. */
+        ValueChange: {
+            /** @description The stored value. */
+            from: string[];
+            /**
+             * Format: int64
+             * @description Number of predictions that have it.
+             */
+            predictions: number;
+            /**
+             * Format: int64
+             * @description Number of reviews that have it now.
+             */
+            reviews: number;
+            /** @description Its normalized form. */
+            to: string[];
         };
         /**
          * @description Outcome of a verification.
@@ -4014,6 +5719,19 @@ export interface components {
             /** @description Path within the snapshot. */
             path: string;
             state: components["schemas"]["FileState"];
+        };
+        /** @description Comparison of two versions on the test documents that they have in common: neither was trained or selected on them. */
+        VersionComparison: {
+            /** @description The version that is compared with. */
+            baseline: components["schemas"]["ComparedVersion"];
+            /** @description The version that may replace it. */
+            candidate: components["schemas"]["ComparedVersion"];
+            /** @description Fields of both, by name. */
+            fields: components["schemas"]["ComparedField"][];
+            /** @description Fields that only the baseline predicts. */
+            only_baseline: string[];
+            /** @description Fields that only the candidate predicts. */
+            only_candidate: string[];
         };
         /** @description The thresholds of a version. */
         VersionThresholds: {
@@ -4107,6 +5825,30 @@ export interface components {
              */
             version: number;
         };
+        /** @description An import with documents in a snapshot that was reverted later. */
+        WithdrawnImport: {
+            /** @description Who reverted it. */
+            actor: string;
+            /**
+             * Format: int64
+             * @description Documents of the snapshot that were withdrawn or changed back.
+             */
+            documents: number;
+            /** @description Name of its file. */
+            file_name?: string | null;
+            /**
+             * Format: uuid
+             * @description The import.
+             */
+            import_id: string;
+            /** @description Why. */
+            reason?: string | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            reverted_at: string;
+        };
         /** @description Number of workers that are not silent. */
         WorkerCounts: {
             /**
@@ -4134,6 +5876,8 @@ export interface components {
         WorkerInfo: {
             /** @description Compute backend. */
             backend: string;
+            /** @description Base models on its host at the last heartbeat, by name. */
+            base_models: string[];
             /** @description CPU kernel (vector instructions) in use. */
             cpu_kernel: string;
             /** @description Whether it releases its running runs instead of finishing them. */
@@ -4170,6 +5914,11 @@ export interface components {
             pid?: number | null;
             /** @description Runs it is executing. */
             runs: components["schemas"]["CurrentRun"][];
+            /**
+             * Format: int64
+             * @description Free space of the file system of its scratch folder at the last heartbeat, bytes; null = unknown.
+             */
+            scratch_free_bytes?: number | null;
             /**
              * Format: int32
              * @description Number of runs it executes concurrently.
@@ -4761,6 +6510,7 @@ export interface operations {
                     "application/x-ndjson": string;
                     "application/vnd.apache.parquet": string;
                     "text/markdown": string;
+                    "text/plain": string;
                     "application/octet-stream": string;
                 };
             };
@@ -4782,6 +6532,7 @@ export interface operations {
                     "application/x-ndjson": string;
                     "application/vnd.apache.parquet": string;
                     "text/markdown": string;
+                    "text/plain": string;
                     "application/octet-stream": string;
                 };
             };
@@ -4888,6 +6639,8 @@ export interface operations {
             query?: {
                 /** @description Only this file, for example `config.json`; default: all files as a tar archive */
                 file?: string;
+                /** @description `tar` (default): format of all files */
+                format?: "tar";
             };
             header?: {
                 /** @description A single range of bytes, for example `bytes=0-99`; other values are ignored */
@@ -4921,6 +6674,7 @@ export interface operations {
                     "application/x-ndjson": string;
                     "application/vnd.apache.parquet": string;
                     "text/markdown": string;
+                    "text/plain": string;
                     "application/octet-stream": string;
                 };
             };
@@ -4942,6 +6696,7 @@ export interface operations {
                     "application/x-ndjson": string;
                     "application/vnd.apache.parquet": string;
                     "text/markdown": string;
+                    "text/plain": string;
                     "application/octet-stream": string;
                 };
             };
@@ -5159,10 +6914,12 @@ export interface operations {
             query?: {
                 /** @description `jsonl` (default), `parquet`, `label-studio`, `label-studio-predictions` */
                 format?: "jsonl" | "parquet" | "label-studio" | "label-studio-predictions";
-                /** @description Only documents of this source; the Label Studio formats default to `label-studio` */
+                /** @description Only documents of this source; a task file has one source, so it is required if several have documents */
                 source?: string;
                 /** @description Only documents of this project */
                 project?: string;
+                /** @description Exports archived documents as well */
+                archived?: boolean;
                 /** @description Only these fields, separated by commas */
                 fields?: string;
                 /** @description A position, or a time such as `2026-11-21T08:00:00Z`: exports the state as of then; default: now */
@@ -5204,7 +6961,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unknown_field`: a field does not exist; `future_time`: `as_of` is in the future; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            /** @description `unknown_field`: a field does not exist; `ambiguous_source`: a task file would mix several sources; `future_time`: `as_of` is in the future; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5388,6 +7145,199 @@ export interface operations {
                 };
             };
             /** @description `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_datasets: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the previous page */
+                cursor?: string;
+                /** @description Page size, 1 to 200; default 50 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of snapshots */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DatasetSummary"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_datasets: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes repetitions safe: the same request with the same key has no further effect; another request with the same key is rejected */
+                "Idempotency-Key"?: string;
+                /** @description W3C trace context, stored with the run; ignored unless well-formed */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunSpec"];
+            };
+        };
+        responses: {
+            /** @description The run; Location holds its URL */
+            202: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingRun"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid spec; `future_time`: `as_of` is in the future; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5829,6 +7779,7 @@ export interface operations {
                     "application/x-ndjson": string;
                     "application/vnd.apache.parquet": string;
                     "text/markdown": string;
+                    "text/plain": string;
                     "application/octet-stream": string;
                 };
             };
@@ -5850,6 +7801,7 @@ export interface operations {
                     "application/x-ndjson": string;
                     "application/vnd.apache.parquet": string;
                     "text/markdown": string;
+                    "text/plain": string;
                     "application/octet-stream": string;
                 };
             };
@@ -6209,6 +8161,20 @@ export interface operations {
                 project?: string;
                 /** @description Only the document with this id within its project */
                 task_id?: string;
+                /** @description Only documents in this split */
+                split?: "train" | "validation" | "test" | "excluded";
+                /** @description Whether a field is reviewed, or the one in `field` */
+                reviewed?: boolean;
+                /** @description Only documents with a prediction or a review of this field; with `reviewed`, only the field that is meant there */
+                field?: string;
+                /** @description Only documents in which a field, or the one in `field`, has this accepted value; empty = no value */
+                value?: string;
+                /** @description Only documents in which a field, or the one in `field`, has this review status */
+                status?: "OK" | "CORRECTED" | "NEW" | "REJECTED" | "MISSING" | "UNREVIEWED";
+                /** @description Only documents with this metadata: `KEY=VALUE`, or a JSON object of several keys; numbers are compared as text */
+                metadata?: string;
+                /** @description Only documents imported or changed at or after this time */
+                since?: string;
                 /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 /** @description Page size, 1 to 200; default 50 */
@@ -6422,6 +8388,126 @@ export interface operations {
             };
         };
     };
+    post_v1_documents_archive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArchiveRequest"];
+            };
+        };
+        responses: {
+            /** @description Number of archived documents */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Archived"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Document or project not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Neither or both of documents and project, or an invalid reason; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_v1_documents_index: {
         parameters: {
             query?: never;
@@ -6461,6 +8547,212 @@ export interface operations {
                 };
             };
             /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_documents_search: {
+        parameters: {
+            query: {
+                /** @description Names: words, each of which must start a word; texts: a phrase. Case does not matter */
+                q: string;
+                /** @description `names` (default) or `texts` */
+                in?: "names" | "texts";
+                /** @description Only documents of this source */
+                source?: string;
+                /** @description Only documents of this project */
+                project?: string;
+                /** @description Only documents in this split */
+                split?: "train" | "validation" | "test" | "excluded";
+                /** @description `next_cursor` of the previous page */
+                cursor?: string;
+                /** @description Page size, 1 to 200; default 50 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of documents */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FoundDocument"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_documents_unarchive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArchiveRequest"];
+            };
+        };
+        responses: {
+            /** @description Number of unarchived documents */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Archived"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Document or project not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Neither or both of documents and project, or an invalid reason; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7796,6 +10088,249 @@ export interface operations {
             };
         };
     };
+    get_v1_documents_id_overview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The document */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentOverview"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Document not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The document was erased */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_documents_id_text: {
+        parameters: {
+            query?: {
+                /** @description Version of the text, from 1; default: the latest */
+                version?: number;
+            };
+            header?: {
+                /** @description A single range of bytes, for example `bytes=0-99`; other values are ignored */
+                Range?: string;
+                /** @description Strong ETag: the range applies only to this version of the file */
+                "If-Range"?: string;
+                /** @description ETag of the version that the client has, also a weak one */
+                "If-None-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The text, as UTF-8 */
+            200: {
+                headers: {
+                    /** @description `bytes` */
+                    "Accept-Ranges"?: string;
+                    /** @description Name of the file */
+                    "Content-Disposition"?: string;
+                    /** @description SHA-256 of the file */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                    "text/markdown": string;
+                    "text/plain": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The requested range of the file */
+            206: {
+                headers: {
+                    /** @description `bytes` */
+                    "Accept-Ranges"?: string;
+                    /** @description Name of the file */
+                    "Content-Disposition"?: string;
+                    /** @description First and last byte of the range, and the size of the file */
+                    "Content-Range"?: string;
+                    /** @description SHA-256 of the file */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                    "text/markdown": string;
+                    "text/plain": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The client has this version */
+            304: {
+                headers: {
+                    /** @description SHA-256 of the file */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Document or version not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The document was erased */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `range_not_satisfiable`: the range lies beyond the end of the file */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `object_missing`: the file is missing from the object store; `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_v1_fields: {
         parameters: {
             query?: never;
@@ -8146,7 +10681,10 @@ export interface operations {
     };
     post_v1_fields_name_normalize: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Reports which values would change, and writes nothing */
+                dry_run?: boolean;
+            };
             header?: never;
             path: {
                 name: string;
@@ -8193,7 +10731,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The field has no normalization; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            /** @description The field has no normalization; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8223,6 +10761,85 @@ export interface operations {
                 };
             };
             /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_ids_kind: {
+        parameters: {
+            query?: {
+                /** @description First or last digits of the ID, at least 4, with or without hyphens; without it, the newest objects are found */
+                part?: string;
+                /** @description Only runs of this model, and snapshots that they use */
+                model?: string;
+            };
+            header?: never;
+            path: {
+                /** @description What the ID identifies */
+                kind: "run" | "worker" | "import" | "dataset";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The matching objects; none if nothing matches */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundIds"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8316,6 +10933,15 @@ export interface operations {
             query?: {
                 /** @description Imports every task into this project, regardless of its own project */
                 project?: string;
+                /**
+                 * @description Name of the source of the documents; default `label-studio`. Two Label Studio servers number their projects and tasks alike: give each
+                 *     its own source
+                 */
+                source?: string;
+                /** @description Replaces the texts of known tasks even if they have nothing in common with the stored ones; by default such tasks are quarantined */
+                replace_texts?: boolean;
+                /** @description Reports what would be imported, and writes nothing: 200 with the report */
+                dry_run?: boolean;
                 /** @description Key of `data` that holds the text; default `text` */
                 text_key?: string;
                 /** @description File name, stored with the import */
@@ -8341,6 +10967,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description What would be imported, with `dry_run` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReport"];
+                };
+            };
             /** @description The import report */
             201: {
                 headers: {
@@ -8946,6 +11581,15 @@ export interface operations {
             query?: {
                 /** @description Imports every task into this project, regardless of its own project */
                 project?: string;
+                /**
+                 * @description Name of the source of the documents; default `label-studio`. Two Label Studio servers number their projects and tasks alike: give each
+                 *     its own source
+                 */
+                source?: string;
+                /** @description Replaces the texts of known tasks even if they have nothing in common with the stored ones; by default such tasks are quarantined */
+                replace_texts?: boolean;
+                /** @description Reports what would be imported, and writes nothing */
+                dry_run?: boolean;
                 /** @description Key of `data` that holds the text; default `text` */
                 text_key?: string;
                 /** @description File name, stored with the import */
@@ -8966,6 +11610,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description What would be imported, with `dry_run` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReport"];
+                };
+            };
             /** @description The report of the retry */
             201: {
                 headers: {
@@ -9073,7 +11726,138 @@ export interface operations {
             };
         };
     };
-    get_v1_models: {
+    post_v1_imports_id_revert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevertRequest"];
+            };
+        };
+        responses: {
+            /** @description What was withdrawn, or would be */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportRevert"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Import not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The import has not ended, failed, or is too old */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid reason; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent imports */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent imports */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_keys_current: {
         parameters: {
             query?: never;
             header?: never;
@@ -9082,7 +11866,83 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All models */
+            /** @description The key, without its secret */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_models: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the previous page */
+                cursor?: string;
+                /** @description Page size, 1 to 200; default 50 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of models */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9102,7 +11962,1016 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_query`: the query contains a NUL character */
+            /** @description `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_models_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The settings; their revision is the ETag */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelSettings"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Model not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_v1_models_name: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the state that the client has seen, also a weak one; "0" if there was none */
+                "If-Match"?: string;
+                /** @description `*`: there must be no state yet */
+                "If-None-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsRequest"];
+            };
+        };
+        responses: {
+            /** @description The settings; their revision is the ETag */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelSettings"];
+                };
+            };
+            /** @description `invalid_precondition`: If-Match or If-None-Match is invalid; `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The settings are not those of If-Match; `version_mismatch`: the state has changed; `current` holds it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid settings; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: there is a state, and If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_models_name_aliases: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All aliases */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Alias"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Model not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_models_name_aliases_alias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The alias; its revision is the ETag */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alias"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Model or alias not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_v1_models_name_aliases_alias: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the state that the client has seen, also a weak one; "0" if there was none */
+                "If-Match"?: string;
+                /** @description `*`: there must be no state yet */
+                "If-None-Match"?: string;
+            };
+            path: {
+                name: string;
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromoteRequest"];
+            };
+        };
+        responses: {
+            /** @description The alias; its revision is the ETag */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Promoted"];
+                };
+            };
+            /** @description Another key must approve the promotion */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromotionRequest"];
+                };
+            };
+            /** @description `invalid_precondition`: If-Match or If-None-Match is invalid; `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Model or version not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The gate refused, the version is retired, or the alias was changed meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The alias is not that of If-Match; `version_mismatch`: the state has changed; `current` holds it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid alias, or an override without a reason; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: there is a state, and If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_v1_models_name_aliases_alias: {
+        parameters: {
+            query?: {
+                /** @description Why the alias is removed */
+                reason?: string;
+            };
+            header?: {
+                /** @description ETag of the state that the client has seen, also a weak one; "0" if there was none */
+                "If-Match"?: string;
+                /** @description `*`: there must be no state yet */
+                "If-None-Match"?: string;
+            };
+            path: {
+                name: string;
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The alias names no version any more */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_precondition`: If-Match or If-None-Match is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Model or alias not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The alias is not that of If-Match; `version_mismatch`: the state has changed; `current` holds it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: there is a state, and If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_models_name_aliases_alias_history: {
+        parameters: {
+            query?: {
+                /** @description Only changes up to and including this time: the first one shows which version the alias named then */
+                at?: string;
+                /** @description `next_cursor` of the previous page */
+                cursor?: string;
+                /** @description Page size, 1 to 200; default 50 */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of changes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AliasEvent"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Model not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_models_name_aliases_alias_rollback: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the state that the client has seen, also a weak one; "0" if there was none */
+                "If-Match"?: string;
+                /** @description `*`: there must be no state yet */
+                "If-None-Match"?: string;
+            };
+            path: {
+                name: string;
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollbackRequest"];
+            };
+        };
+        responses: {
+            /** @description The alias; its revision is the ETag */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alias"];
+                };
+            };
+            /** @description `invalid_precondition`: If-Match or If-None-Match is invalid; `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Model or alias not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no earlier version, or it is retired */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The alias is not that of If-Match; `version_mismatch`: the state has changed; `current` holds it */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_required`: there is a state, and If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_models_name_compare: {
+        parameters: {
+            query?: {
+                /** @description Number of the version that may replace the other; default: the newest version */
+                candidate?: number;
+                /** @description Number of the version that is compared with; default: the champion */
+                baseline?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The comparison */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelComparison"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Model or version not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The versions have no test predictions; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9257,6 +13126,433 @@ export interface operations {
             };
         };
     };
+    get_v1_models_name_promotion_requests: {
+        parameters: {
+            query?: {
+                /** @description Only requests in this state */
+                state?: "pending" | "approved" | "rejected" | "outdated";
+                /** @description `next_cursor` of the previous page */
+                cursor?: string;
+                /** @description Page size, 1 to 200; default 50 */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of requests */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PromotionRequest"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_models_name_promotion_requests_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromotionRequest"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_models_name_promotion_requests_id_approve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionRequest"];
+            };
+        };
+        responses: {
+            /** @description The approved request */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromotionRequest"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request was made with this key; `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is decided, the alias has changed since, or the version is retired */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_models_name_promotion_requests_id_reject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionRequest"];
+            };
+        };
+        responses: {
+            /** @description The rejected request */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromotionRequest"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is decided */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A rejection needs a reason; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_v1_models_name_versions: {
         parameters: {
             query?: {
@@ -9279,7 +13575,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_ModelVersion"];
+                    "application/json": components["schemas"]["Page_MeasuredVersion"];
                 };
             };
             /** @description `unauthorized`: the API key is missing, unknown or revoked */
@@ -9362,7 +13658,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelVersion"];
+                    "application/json": components["schemas"]["MeasuredVersion"];
                 };
             };
             /** @description `unauthorized`: the API key is missing, unknown or revoked */
@@ -9427,6 +13723,153 @@ export interface operations {
             };
         };
     };
+    get_v1_models_name_versions_number_download: {
+        parameters: {
+            query?: {
+                /** @description Only this file, for example `config.json`; default: all files as a tar archive */
+                file?: string;
+                /** @description `tar` (default): format of all files */
+                format?: "tar";
+            };
+            header?: {
+                /** @description A single range of bytes, for example `bytes=0-99`; other values are ignored */
+                Range?: string;
+                /** @description Strong ETag: the range applies only to this version of the file */
+                "If-Range"?: string;
+                /** @description ETag of the version that the client has, also a weak one */
+                "If-None-Match"?: string;
+            };
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A tar archive, or the requested file */
+            200: {
+                headers: {
+                    /** @description `bytes` */
+                    "Accept-Ranges"?: string;
+                    /** @description Name of the file */
+                    "Content-Disposition"?: string;
+                    /** @description SHA-256 of the file */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-tar": string;
+                    "application/json": unknown;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                    "text/markdown": string;
+                    "text/plain": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The requested range of the file */
+            206: {
+                headers: {
+                    /** @description `bytes` */
+                    "Accept-Ranges"?: string;
+                    /** @description Name of the file */
+                    "Content-Disposition"?: string;
+                    /** @description First and last byte of the range, and the size of the file */
+                    "Content-Range"?: string;
+                    /** @description SHA-256 of the file */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                    "text/markdown": string;
+                    "text/plain": string;
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The client has this version */
+            304: {
+                headers: {
+                    /** @description SHA-256 of the file */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Version or file not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `range_not_satisfiable`: the range lies beyond the end of the file */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `object_missing`: the file is missing from the object store; `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_v1_models_name_versions_number_files_path: {
         parameters: {
             query?: never;
@@ -9464,6 +13907,7 @@ export interface operations {
                     "application/x-ndjson": string;
                     "application/vnd.apache.parquet": string;
                     "text/markdown": string;
+                    "text/plain": string;
                     "application/octet-stream": string;
                 };
             };
@@ -9485,6 +13929,7 @@ export interface operations {
                     "application/x-ndjson": string;
                     "application/vnd.apache.parquet": string;
                     "text/markdown": string;
+                    "text/plain": string;
                     "application/octet-stream": string;
                 };
             };
@@ -9556,6 +14001,384 @@ export interface operations {
                 };
             };
             /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_v1_models_name_versions_number_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NoteRequest"];
+            };
+        };
+        responses: {
+            /** @description The note */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Note"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Version not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_label`: the note is too long; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_models_name_versions_number_retire: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetireRequest"];
+            };
+        };
+        responses: {
+            /** @description The retired version */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Model or version not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An alias names the version */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A retirement needs a reason; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_models_name_versions_number_tags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagRequest"];
+            };
+        };
+        responses: {
+            /** @description All tags of the version */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tags"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Version not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_label`: a tag is not valid, or there are too many; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9783,6 +14606,77 @@ export interface operations {
             };
         };
     };
+    get_v1_projects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All projects */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Project"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_v1_queue: {
         parameters: {
             query?: never;
@@ -9854,6 +14748,77 @@ export interface operations {
             };
         };
     };
+    get_v1_run_kinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All kinds that this server can run */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_KindInfo"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_v1_training_runs: {
         parameters: {
             query?: {
@@ -9865,6 +14830,15 @@ export interface operations {
                 model?: string;
                 /** @description Only child runs of this run */
                 parent?: components["schemas"]["RunId"];
+                /** @description Only runs with this tag: `KEY=VALUE`, or a JSON object of several */
+                tag?: string;
+                /**
+                 * @description `metric:FIELD/NAME`, or `metric:NAME` over all fields: sorts by this metric on the test split, `@SPLIT` for another one. Runs without
+                 *     it come last. Default: newest first
+                 */
+                sort?: string;
+                /** @description With `sort`: `desc` (default) or `asc` */
+                order?: "asc" | "desc";
                 /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 /** @description Page size, 1 to 200; default 50 */
@@ -9882,7 +14856,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_TrainingRun"];
+                    "application/json": components["schemas"]["Page_ListedRun"];
                 };
             };
             /** @description `unauthorized`: the API key is missing, unknown or revoked */
@@ -10043,6 +15017,193 @@ export interface operations {
                 };
             };
             /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_training_runs_compare: {
+        parameters: {
+            query: {
+                /** @description The run whose version may replace the other */
+                candidate: string;
+                /** @description The run whose version is compared with */
+                baseline: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The comparison */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionComparison"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Run not found, or it published no version */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The versions have no test predictions; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_training_runs_preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunSpec"];
+            };
+        };
+        responses: {
+            /** @description What the run would learn */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunPreview"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid spec; `no_examples`: no field can be selected; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10598,6 +15759,7 @@ export interface operations {
                     "application/x-ndjson": string;
                     "application/vnd.apache.parquet": string;
                     "text/markdown": string;
+                    "text/plain": string;
                     "application/octet-stream": string;
                 };
             };
@@ -10619,6 +15781,7 @@ export interface operations {
                     "application/x-ndjson": string;
                     "application/vnd.apache.parquet": string;
                     "text/markdown": string;
+                    "text/plain": string;
                     "application/octet-stream": string;
                 };
             };
@@ -10708,6 +15871,114 @@ export interface operations {
                 };
             };
             /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_training_runs_id_errors: {
+        parameters: {
+            query?: {
+                /** @description Only this field */
+                field?: string;
+                /** @description Only this accepted value; empty = no value */
+                gold?: string;
+                /** @description Only this predicted value; empty = no value */
+                predicted?: string;
+                /** @description Only predictions with at least this confidence, 0 to 1 */
+                min_confidence?: number;
+                /** @description Only this split */
+                split?: "test" | "validation" | "reviewed";
+                /** @description `confidence` (default): the most confident errors first; `loss`: the least probable accepted values first */
+                sort?: "confidence" | "loss";
+                /** @description `next_cursor` of the previous page */
+                cursor?: string;
+                /** @description Page size, 1 to 200; default 50 */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of wrong predictions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorPage"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Run not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `errors_not_recorded`: the run has recorded no predictions */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11178,6 +16449,8 @@ export interface operations {
             query?: {
                 /** @description Only this file, for example `config.json`; default: all files as a tar archive */
                 file?: string;
+                /** @description `tar` (default): format of all files */
+                format?: "tar";
             };
             header?: {
                 /** @description A single range of bytes, for example `bytes=0-99`; other values are ignored */
@@ -11211,6 +16484,7 @@ export interface operations {
                     "application/x-ndjson": string;
                     "application/vnd.apache.parquet": string;
                     "text/markdown": string;
+                    "text/plain": string;
                     "application/octet-stream": string;
                 };
             };
@@ -11232,6 +16506,7 @@ export interface operations {
                     "application/x-ndjson": string;
                     "application/vnd.apache.parquet": string;
                     "text/markdown": string;
+                    "text/plain": string;
                     "application/octet-stream": string;
                 };
             };
@@ -11312,6 +16587,128 @@ export interface operations {
                 };
             };
             /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_v1_training_runs_id_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NoteRequest"];
+            };
+        };
+        responses: {
+            /** @description The note */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Note"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Run not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_label`: the note is too long; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11511,6 +16908,128 @@ export interface operations {
                 };
             };
             /** @description Invalid spec of the child run; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_training_runs_id_tags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagRequest"];
+            };
+        };
+        responses: {
+            /** @description All tags of the run */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tags"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Run not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_label`: a tag is not valid, or there are too many; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
