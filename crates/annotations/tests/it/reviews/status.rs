@@ -93,7 +93,7 @@ async fn the_latest_prediction_counts_and_an_older_file_does_not_undo_it() {
             1,
             "events keep their original status"
         );
-        assert!(report.warnings.iter().any(|warning| warning.contains("only ids")), "{:?}", report.warnings);
+        assert!(report.warnings.iter().any(|warning| warning.contains("1 prediction is only an id")), "{:?}", report.warnings);
     })
     .await;
 }
