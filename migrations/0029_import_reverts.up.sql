@@ -35,7 +35,7 @@ CREATE TABLE extraction_history (
     value             text[] NOT NULL,
     confidence        double precision,
     predicted_at      timestamptz NOT NULL,
-    import_id         uuid,
+    import_id         uuid REFERENCES imports,
     ended_by          uuid NOT NULL,
     is_withdrawn      boolean NOT NULL,
     ended_at          timestamptz NOT NULL DEFAULT clock_timestamp()
@@ -60,7 +60,7 @@ COMMENT ON TABLE import_reverts IS 'An import that is or was reverted. It is pro
 
 CREATE TABLE import_revert_documents (
     import_id   uuid NOT NULL REFERENCES import_reverts,
-    document_id uuid NOT NULL,
+    document_id uuid NOT NULL REFERENCES documents,
     stage       smallint NOT NULL CHECK (stage BETWEEN 0 AND 2),
     PRIMARY KEY (import_id, document_id)
 );
