@@ -37,7 +37,7 @@ fn a_lost_quote_never_takes_the_next_row_along() {
         ("5;\"a;SP;ok\n6;b;RJ;ok\n7;c\";MG;ok\n8;d;PA;ok\n", &["6", "8"], &[(2, 2), (4, 4)]),
         // an opening quote is lost
         ("5;a\";SP;ok\n6;b;RJ;ok\n", &["6"], &[(2, 2)]),
-        ("5;he \"\"said\"\" so;SP;ok\n6;b;RJ;ok\n", &["6"], &[(2, 2)]),
+        ("5;he \"\"wrote\"\" so;SP;ok\n6;b;RJ;ok\n", &["6"], &[(2, 2)]),
         // in and after values of several lines
         ("5;\"one \"x\" line\nand another\";SP;ok\n6;b;RJ;ok\n", &["6"], &[(2, 3)]),
         ("5;\"one \"x\" line\nand; another\";SP;ok\n6;b;RJ;ok\n", &["6"], &[(2, 3)]),
@@ -98,7 +98,7 @@ impl Random {
 
 /// No text is only a line end, and later lines have no delimiter: with lost quotes, such a row can look exactly like a sound one.
 const TEXTS: [&str; 11] =
-    ["plain", "", "a;b", "two\nlines", "he said \"x\"", "\"quoted\"", "a\";b", "end\"\n\nof it", "5\" pipe", "three\nshort\nlines", "\""];
+    ["plain", "", "a;b", "two\nlines", "he wrote \"x\"", "\"quoted\"", "a\";b", "end\"\n\nof it", "5\" pipe", "three\nshort\nlines", "\""];
 const VALUES: [&str; 4] = ["SP", "RJ", "São Paulo", ""];
 
 /// A file as spreadsheets and data frames write it, and the lines of each row. Returns also the texts of the rows.

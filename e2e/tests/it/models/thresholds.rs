@@ -64,7 +64,11 @@ async fn the_target_of_a_version_changes_without_training() {
     // the model is in the cache already, and answers at once
     let prediction = shown(&app, &predict);
     assert!(prediction.contains("auto") && !prediction.contains("needs review"), "{prediction}");
-    let answer = expect_json(app.api().post("/v1/models/m/predict").json(&json!({ "text": "tenant landlord premises tenant landlord premises" })), 200).await;
+    let answer = expect_json(
+        app.api().post("/v1/models/m/predict").json(&json!({ "text": "tenant landlord premises tenant landlord premises" })),
+        200,
+    )
+    .await;
     let field = &answer["predictions"][0]["fields"][0];
     assert_eq!((&field["decision"], &field["threshold"]), (&json!("auto"), &current["threshold"]), "{answer}");
 

@@ -1,4 +1,4 @@
-//! Commands of whoever operates an installation: migrations, keys, diagnosis, workers, queue, audit log.
+//! Commands for operators: migrations, keys, diagnosis, workers, queue, audit log.
 
 pub(super) mod api_key;
 pub(super) mod audit;
