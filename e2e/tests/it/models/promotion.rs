@@ -109,6 +109,21 @@ async fn check_labels(operator: &Api) {
     assert_eq!((&version["tags"]["stage"], &version["note"]), (&json!("approved"), &json!("approved by legal")), "{version}");
 }
 
+/// Settings, promotion and rollback by the command line, whose version 2 is worse.
+fn check_command_line(app: &TestApp) {
+    let settings = app.cli(&["model", "settings", "contracts", "--min-n", "5", "--owner", "legal", "--field-margin", "contract_type=0.05"]);
+    assert_eq!((&settings["gate"]["min_n"], &settings["owner"]), (&json!(5), &json!("legal")), "{settings}");
+    assert_eq!(settings["gate"]["field_margins"]["contract_type"], 0.05, "{settings}");
+    assert_eq!(app.cli(&["model", "compare", "contracts"])["candidate"]["number"], 2);
+    let refused = app.env.cli(&app.server, &["model", "promote", "contracts", "2"]);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("gate_refused"), "{refused:?}");
+    let promoted = app.cli(&["model", "promote", "contracts", "2", "--override", "--reason", "a test"]);
+    assert_eq!((&promoted["number"], &promoted["gate"]["decision"]), (&json!(2), &json!("refused")), "{promoted}");
+    assert_eq!(app.cli(&["model", "rollback", "contracts"])["number"], 1);
+    assert_eq!(app.cli(&["model", "history", "contracts"])[0]["action"], "rolled_back");
+}
+
 /// Checks that each of these actions left an audit row.
 async fn check_audit(app: &TestApp, actions: &[&str]) {
     let found: Vec<String> = sqlx::query_scalar("SELECT DISTINCT action FROM audit_log").fetch_all(app.pool()).await.unwrap();
@@ -257,6 +272,7 @@ async fn a_version_compared_with_itself_does_not_differ() {
     let runs = (text(&other["candidate"]["run_id"]), text(&other["baseline"]["run_id"]));
     let of_runs = app.api().json(&format!("/v1/training-runs/compare?candidate={}&baseline={}", runs.0, runs.1)).await;
     assert_eq!(of_runs["fields"], other["fields"]);
+    check_command_line(&app);
     drop(worker);
     app.finish().await;
 }

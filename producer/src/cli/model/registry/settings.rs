@@ -85,7 +85,7 @@ impl SettingsArgs {
         set("margin", self.margin.map(|margin| json!(margin)));
         set("min_n", self.min_n.map(|min_n| json!(min_n)));
         if !self.field_margin.is_empty() {
-            let mut margins: Map<String, Value> = gate["field_margins"].as_object().cloned().unwrap_or_default();
+            let mut margins: Map<String, Value> = gate.get("field_margins").and_then(Value::as_object).cloned().unwrap_or_default();
             margins.extend(self.field_margin.iter().map(|(field, margin)| (field.clone(), json!(margin))));
             gate.insert("field_margins".to_owned(), Value::Object(margins));
         }
