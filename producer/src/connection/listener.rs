@@ -32,7 +32,7 @@ use crate::server::metrics::REJECTED;
 /// Files that the process needs besides client connections: database, Redis, bucket, spooled imports, models.
 const RESERVED_FILES: u64 = 256;
 /// Maximum size of a request head, and of the read and write buffers of a connection.
-const BUFFER_BYTES: usize = 128 * 1024;
+const BUFFER_BYTES: usize = 64 * 1024;
 /// Delay after a failed `accept`, for example because the process has too many open files.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
 /// Minimum time between two warnings about refused connections.
