@@ -33,8 +33,8 @@ need_rust() {
     command -v cc >/dev/null || install_packages gcc libc6-dev
 }
 
-# Programs that some tests need and others do not: proxies and a pooler. Debian installs nginx and PgBouncer where only root looks.
-test_services=(nginx caddy pgbouncer)
+# Programs that some tests need and others do not: proxies, a pooler, and jq of the guides. Debian installs nginx and PgBouncer where only root looks.
+test_services=(nginx caddy pgbouncer jq)
 
 has_program() { command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 ]]; }
 
