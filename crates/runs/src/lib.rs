@@ -33,7 +33,7 @@ pub use registry::aliases::automatic::{AUTOMATIC_ACTOR, list_gates_due, record_a
 pub use registry::aliases::change::{Promotion, promote, remove_alias, roll_back};
 pub use registry::aliases::event::{AliasAction, AliasEvent, list_alias_events};
 pub use registry::aliases::request::{
-    KeyActor, PromotionRequest, approve_promotion, get_promotion_request, list_promotion_requests, reject_promotion, request_promotion,
+    PromotionRequest, approve_promotion, get_promotion_request, list_promotion_requests, reject_promotion, request_promotion,
 };
 pub use registry::checkpoints::{
     Checkpoint, NewCheckpoint, discard_checkpoints, discard_ended_checkpoints, list_checkpoints, record_checkpoint, record_resume,

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::access::audit::record_audit;
 use crate::error::RunsError;
+use crate::registry::aliases::change::lock_model;
 
 /// What happens to the first version of a model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -17,6 +18,17 @@ pub enum FirstVersion {
     Auto,
     /// Somebody promotes it.
     Manual,
+}
+
+impl FirstVersion {
+    /// Name in the database and the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Manual => "manual",
+        }
+    }
 }
 
 /// How later versions become champion.
@@ -30,6 +42,18 @@ pub enum PromotionPolicy {
     Automatic,
     /// A promotion is a request that another key must approve.
     Approval,
+}
+
+impl PromotionPolicy {
+    /// Name in the database and the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Automatic => "automatic",
+            Self::Approval => "approval",
+        }
+    }
 }
 
 /// Settings of a model.
@@ -98,13 +122,12 @@ pub async fn put_model_settings(
 ) -> Result<ModelSettings, RunsError> {
     let mut tx = conn.begin().await?;
     let created = sqlx::query!("INSERT INTO models (name) VALUES ($1) ON CONFLICT (name) DO NOTHING", model).execute(&mut *tx).await?;
-    super::aliases::change::lock_model(&mut tx, model).await?;
+    lock_model(&mut tx, model).await?;
     let current = get_model_settings(&mut tx, model).await?.ok_or_else(|| RunsError::UnknownModel(model.to_owned()))?;
     let seen = if created.rows_affected() == 1 { 0 } else { current.revision };
     if revision.is_some_and(|revision| revision != seen) {
         return Err(RunsError::ModelChanged { model: model.to_owned(), revision: current.revision });
     }
-    let (first_version, promotion) = (name_of(settings.first_version), name_of(settings.promotion));
     let updated = sqlx::query_as!(
         ModelSettings,
         r#"
@@ -116,8 +139,8 @@ pub async fn put_model_settings(
         model,
         settings.description,
         settings.owner,
-        first_version,
-        promotion,
+        settings.first_version.as_str(),
+        settings.promotion.as_str(),
         settings.gate
     )
     .fetch_optional(&mut *tx)
@@ -127,12 +150,4 @@ pub async fn put_model_settings(
     }
     tx.commit().await?;
     Ok(updated.unwrap_or(current))
-}
-
-/// The name of a unit variant, as serialised.
-fn name_of(value: impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(name)) => name,
-        _ => unreachable!("unit variants are strings"),
-    }
 }

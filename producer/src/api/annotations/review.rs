@@ -7,8 +7,7 @@ use aprendiz_annotations::reviews::{Decision, Expected, NewReview, RecordedRevie
 use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
@@ -20,7 +19,7 @@ use crate::api::http::auth::{Reviewer, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, JsonBody};
 use crate::api::http::operation::routes;
-use crate::api::http::precondition::Precondition;
+use crate::api::http::precondition::{Precondition, with_etag};
 use crate::api::http::request_headers::IdempotencyKey;
 use crate::api::state::AppState;
 
@@ -81,7 +80,7 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath((id, field)): Ap
             updated_at: document(&mut conn, id).await?.ok_or(ReviewError::UnknownDocument(id))?.document.created_at,
         },
     };
-    Ok(with_etag(annotation.version, Json(annotation).into_response()))
+    Ok(with_etag(annotation.version, Json(annotation)))
 }
 
 /// Reviews a field of a document
@@ -187,12 +186,5 @@ async fn record(
         record_audit(&mut tx, &actor, action, &subject, &details).await?;
     }
     tx.commit().await?;
-    Ok(with_etag(reviewed.annotation.version, Json(reviewed).into_response()))
-}
-
-fn with_etag(version: i32, mut response: Response) -> Response {
-    if let Ok(etag) = HeaderValue::from_str(&format!("\"{version}\"")) {
-        response.headers_mut().insert(header::ETAG, etag);
-    }
-    response
+    Ok(with_etag(reviewed.annotation.version, Json(reviewed)))
 }

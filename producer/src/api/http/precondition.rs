@@ -1,9 +1,10 @@
-//! Preconditions of a write: the version that the client has seen, from `If-Match` or `If-None-Match`.
+//! Preconditions of a write: the version that the client has seen, from `If-Match` or `If-None-Match`, and the ETag that names it.
 
 use aprendiz_annotations::reviews::Expected;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use utoipa::PartialSchema as _;
 use utoipa::openapi::path::Operation;
 
@@ -58,6 +59,15 @@ fn expected_version(headers: &HeaderMap) -> Result<Option<Expected>, ApiError> {
 /// behind such a proxy.
 fn parse_version(tag: &str) -> Option<i32> {
     tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+}
+
+/// Adds the version of the resource as its ETag.
+pub(crate) fn with_etag(version: impl Into<i64>, body: impl IntoResponse) -> Response {
+    let mut response = body.into_response();
+    if let Ok(etag) = HeaderValue::try_from(format!("\"{}\"", version.into())) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
 }
 
 #[cfg(test)]

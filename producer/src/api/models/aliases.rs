@@ -16,8 +16,8 @@ use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_number_cursor, encode_number_cursor};
-use crate::api::http::precondition::Precondition;
-use crate::api::models::revision::{checked_reason, expected_revision, with_etag};
+use crate::api::http::precondition::{Precondition, with_etag};
+use crate::api::models::revision::{checked_reason, expected_revision};
 use crate::api::models::version::find_model_version;
 use crate::api::state::AppState;
 

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -141,8 +142,10 @@ async fn predict(
         }
         _ => return Err(ApiError::unprocessable("invalid_body", "exactly one of `text` and `texts` is required")),
     };
-    let version = answering_version(&state, &name, number, alias).await?;
-    let thresholds = changed_thresholds(&mut *state.database.read().await?, version.id).await?;
+    let mut conn = state.database.read().await?;
+    let version = answering_version(&mut conn, &name, number, alias).await?;
+    let thresholds = changed_thresholds(&mut conn, version.id).await?;
+    drop(conn);
     let model = load_model(&state, &version).await?;
     // cancelled when this future is dropped, after a timeout or a disconnect
     let cancelled = CancellationToken::new();
@@ -165,16 +168,20 @@ async fn predict(
 }
 
 /// The version that answers: the one with the number, else the one that the alias names. A retired version does not.
-async fn answering_version(state: &AppState, name: &str, number: Option<i32>, alias: Option<String>) -> Result<ModelVersion, ApiError> {
-    let mut conn = state.database.read().await?;
+async fn answering_version(
+    conn: &mut PgConnection,
+    name: &str,
+    number: Option<i32>,
+    alias: Option<String>,
+) -> Result<ModelVersion, ApiError> {
     let number = match (number, alias) {
         (Some(_), Some(_)) => return Err(ApiError::unprocessable("invalid_body", "at most one of `number` and `alias` can be given")),
         (Some(number), None) => number,
         (None, alias) => {
             let alias = alias.as_deref().unwrap_or(CHAMPION);
-            let Some(found) = find_alias(&mut conn, name, alias).await? else {
+            let Some(found) = find_alias(&mut *conn, name, alias).await? else {
                 // the error says so if the model has no version at all
-                let latest = find_model_version(&mut conn, name, None).await?;
+                let latest = find_model_version(conn, name, None).await?;
                 let detail = format!(
                     "model `{name}` has no alias `{alias}`, and its latest version {} does not answer unasked: promote a version, or name it as \
                      `number`",
@@ -185,7 +192,7 @@ async fn answering_version(state: &AppState, name: &str, number: Option<i32>, al
             found.number
         }
     };
-    let version = find_model_version(&mut conn, name, Some(number)).await?;
+    let version = find_model_version(conn, name, Some(number)).await?;
     match version.retired_at {
         Some(_) => Err(ApiError::conflict("version_retired", format!("model `{name}` version {number} is retired and answers nothing"))),
         None => Ok(version),

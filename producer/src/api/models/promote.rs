@@ -2,7 +2,8 @@
 
 use aprendiz_evaluation::{FieldOutcome, GateDecision, GateResult};
 use aprendiz_runs::{
-    Alias, CHAMPION, KeyActor, Promotion, PromotionRequest, Role, RunsError, find_alias, get_model_settings, promote, request_promotion,
+    Alias, CHAMPION, Promotion, PromotionPolicy, PromotionRequest, Role, RunsError, find_alias, get_model_settings, promote,
+    request_promotion,
 };
 use axum::Json;
 use axum::extract::State;
@@ -16,9 +17,9 @@ use crate::api::http::auth::Operator;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
-use crate::api::http::precondition::Precondition;
+use crate::api::http::precondition::{Precondition, with_etag};
 use crate::api::models::comparison::gate::ask_gate;
-use crate::api::models::revision::{checked_reason, expected_revision, with_etag};
+use crate::api::models::revision::{checked_reason, expected_revision};
 use crate::api::models::version::find_model_version;
 use crate::api::state::AppState;
 
@@ -115,8 +116,8 @@ async fn put(
         overridden,
     };
     let mut tx = state.database.begin().await?;
-    if baseline.is_some() && settings.promotion == "approval" {
-        let request = request_promotion(&mut tx, &promotion, KeyActor { name: &actor.name, id: actor.id }).await?;
+    if baseline.is_some() && settings.promotion == PromotionPolicy::Approval.as_str() {
+        let request = request_promotion(&mut tx, &promotion, &actor).await?;
         tx.commit().await?;
         return Ok((StatusCode::ACCEPTED, Json(request)).into_response());
     }

@@ -1,6 +1,6 @@
 //! Promotions that another key must approve.
 
-use aprendiz_runs::{KeyActor, PromotionRequest, approve_promotion, get_promotion_request, list_promotion_requests, reject_promotion};
+use aprendiz_runs::{PromotionRequest, approve_promotion, get_promotion_request, list_promotion_requests, reject_promotion};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -119,7 +119,7 @@ async fn approve(
 ) -> Result<Json<PromotionRequest>, ApiError> {
     let reason = checked_reason(body.value.reason)?;
     let mut tx = state.database.begin().await?;
-    let (request, _) = approve_promotion(&mut tx, &name, id, KeyActor { name: &actor.name, id: actor.id }, reason.as_deref()).await?;
+    let (request, _) = approve_promotion(&mut tx, &name, id, &actor, reason.as_deref()).await?;
     tx.commit().await?;
     Ok(Json(request))
 }
@@ -144,7 +144,7 @@ async fn reject(
     let reason =
         checked_reason(body.value.reason)?.ok_or_else(|| ApiError::unprocessable("reason_required", "a rejection needs a reason"))?;
     let mut tx = state.database.begin().await?;
-    let request = reject_promotion(&mut tx, &name, id, KeyActor { name: &actor.name, id: actor.id }, &reason).await?;
+    let request = reject_promotion(&mut tx, &name, id, &actor, &reason).await?;
     tx.commit().await?;
     Ok(Json(request))
 }

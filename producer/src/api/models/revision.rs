@@ -1,8 +1,6 @@
-//! Revisions of aliases and settings as ETags, and the reasons of changes.
+//! Revisions of aliases and settings that requests name, and the reasons of changes.
 
 use aprendiz_annotations::reviews::Expected;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
 
 use crate::api::http::error::ApiError;
 use crate::api::http::precondition::Precondition;
@@ -27,13 +25,4 @@ pub(super) fn checked_reason(reason: Option<String>) -> Result<Option<String>, A
         }
         reason => Ok(reason),
     }
-}
-
-/// Adds the revision as ETag.
-pub(super) fn with_etag(revision: i64, body: impl IntoResponse) -> Response {
-    let mut response = body.into_response();
-    if let Ok(etag) = HeaderValue::try_from(format!("\"{revision}\"")) {
-        response.headers_mut().insert(header::ETAG, etag);
-    }
-    response
 }

@@ -14,8 +14,8 @@ use crate::api::http::auth::{Operator, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
-use crate::api::http::precondition::Precondition;
-use crate::api::models::revision::{expected_revision, with_etag};
+use crate::api::http::precondition::{Precondition, with_etag};
+use crate::api::models::revision::expected_revision;
 use crate::api::state::AppState;
 
 const MAX_DESCRIPTION: usize = 4000;
@@ -58,7 +58,7 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<S
     let settings = get_model_settings(&mut *state.database.read().await?, &name).await?;
     let settings =
         settings.ok_or_else(|| ApiError::new(axum::http::StatusCode::NOT_FOUND, "unknown_model", format!("model `{name}` not found")))?;
-    Ok(with_etag(i64::from(settings.revision), Json(settings)))
+    Ok(with_etag(settings.revision, Json(settings)))
 }
 
 /// Sets description, owner and promotion rules of a model
@@ -104,5 +104,5 @@ async fn put(
     let mut tx = state.database.begin().await?;
     let settings = put_model_settings(&mut tx, name.as_str(), &settings, revision, &actor.name).await?;
     tx.commit().await?;
-    Ok(with_etag(i64::from(settings.revision), Json(settings)))
+    Ok(with_etag(settings.revision, Json(settings)))
 }

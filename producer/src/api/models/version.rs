@@ -7,14 +7,12 @@ use aprendiz_inference::Model;
 use aprendiz_run_spec::RunKind;
 use aprendiz_runs::{ModelVersion, find_version};
 use axum::http::StatusCode;
-use bytes::{Bytes, BytesMut};
-use futures::TryStreamExt as _;
+use bytes::Bytes;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 
 use crate::api::http::error::ApiError;
-use crate::api::http::stored_file::object::open;
+use crate::api::http::stored_file::object::read_verified;
 use crate::api::http::stored_file::{StoredFile, key_below, parse_files};
 use crate::api::models::model_cache::ModelFiles;
 use crate::api::state::AppState;
@@ -65,25 +63,8 @@ pub(super) fn model_files(version: &ModelVersion) -> Result<Vec<StoredFile>, Api
 
 /// Reads the manifest of a version and checks it against the recorded hash.
 pub(super) async fn read_manifest(store: &Store, version: &ModelVersion) -> Result<(StoredFile, Bytes), ApiError> {
-    let object = open(store, &key_below(&version.object_prefix, MANIFEST)?, None).await?;
-    if object.bytes > MAX_MANIFEST_BYTES {
-        return Err(ApiError::internal(anyhow::anyhow!("manifest of model version {} has {} bytes", version.id, object.bytes)));
-    }
-    let bytes: BytesMut = object
-        .stream
-        .try_fold(BytesMut::new(), |mut all, chunk| async move {
-            all.extend_from_slice(&chunk);
-            Ok(all)
-        })
-        .await
-        .map_err(|error| ApiError::service_unavailable("object_store", error))?;
-    let sha256 = hex::encode(Sha256::digest(&bytes));
-    if sha256 != version.manifest_sha256 {
-        return Err(ApiError::internal(anyhow::anyhow!(
-            "manifest of model version {} has sha256 {sha256}, expected {}",
-            version.id,
-            version.manifest_sha256
-        )));
-    }
-    Ok((StoredFile { path: MANIFEST.to_owned(), bytes: bytes.len() as u64, sha256 }, bytes.freeze()))
+    let key = key_below(&version.object_prefix, MANIFEST)?;
+    let what = format!("manifest of model version {}", version.id);
+    let bytes = read_verified(store, &key, &version.manifest_sha256, MAX_MANIFEST_BYTES, &what).await?;
+    Ok((StoredFile { path: MANIFEST.to_owned(), bytes: bytes.len() as u64, sha256: version.manifest_sha256.clone() }, bytes))
 }

@@ -36,13 +36,9 @@ pub struct Promotion<'a> {
 /// [`RunsError::AliasChanged`] when the alias is not at the given revision any more, [`RunsError::UnknownVersion`],
 /// [`RunsError::VersionRetired`].
 pub async fn promote(conn: &mut PgConnection, promotion: &Promotion<'_>) -> Result<Alias, RunsError> {
-    let Promotion { model, alias, number, revision, .. } = *promotion;
+    let Promotion { model, alias, number, .. } = *promotion;
     let mut tx = conn.begin().await?;
-    let current = lock_alias(&mut tx, model, alias).await?;
-    if current.as_ref().map_or(0, |current| current.revision) != revision {
-        return Err(RunsError::AliasChanged { alias: alias.to_owned(), number: current.map(|current| current.number) });
-    }
-    ensure_promotable(&mut tx, model, number).await?;
+    let current = lock_promotable(&mut tx, promotion).await?;
     if let Some(current) = current.as_ref().filter(|current| current.number == number) {
         return Ok(current.clone());
     }
@@ -78,11 +74,7 @@ pub async fn roll_back(
     reason: Option<&str>,
 ) -> Result<Alias, RunsError> {
     let mut tx = conn.begin().await?;
-    let current = lock_alias(&mut tx, model, alias).await?;
-    let Some(current) = current else { return Err(RunsError::NoAlias { model: model.to_owned(), alias: alias.to_owned() }) };
-    if revision.is_some_and(|revision| revision != current.revision) {
-        return Err(RunsError::AliasChanged { alias: alias.to_owned(), number: Some(current.number) });
-    }
+    let current = lock_existing(&mut tx, model, alias, revision).await?;
     let nothing = || RunsError::NothingToRollBackTo { alias: alias.to_owned(), number: current.number };
     let target = match to {
         Some(number) if number == current.number => return Ok(current),
@@ -120,12 +112,7 @@ pub async fn remove_alias(
     reason: Option<&str>,
 ) -> Result<(), RunsError> {
     let mut tx = conn.begin().await?;
-    let Some(current) = lock_alias(&mut tx, model, alias).await? else {
-        return Err(RunsError::NoAlias { model: model.to_owned(), alias: alias.to_owned() });
-    };
-    if revision.is_some_and(|revision| revision != current.revision) {
-        return Err(RunsError::AliasChanged { alias: alias.to_owned(), number: Some(current.number) });
-    }
+    let current = lock_existing(&mut tx, model, alias, revision).await?;
     let change = Change {
         model,
         alias,
@@ -225,13 +212,26 @@ async fn apply(conn: &mut PgConnection, change: &Change<'_>) -> Result<i64, Runs
     Ok(event)
 }
 
-/// Checks that a version can be requested for promotion, and that the alias is at the revision that the request rests on. Locks the model.
-pub(super) async fn lock_for_request(conn: &mut PgConnection, promotion: &Promotion<'_>) -> Result<(), RunsError> {
+/// Locks the model, and checks that the alias is at the revision that the promotion rests on and that the version may be promoted. Returns the
+/// alias, if it exists.
+pub(super) async fn lock_promotable(conn: &mut PgConnection, promotion: &Promotion<'_>) -> Result<Option<Alias>, RunsError> {
     let current = lock_alias(conn, promotion.model, promotion.alias).await?;
     if current.as_ref().map_or(0, |current| current.revision) != promotion.revision {
         return Err(RunsError::AliasChanged { alias: promotion.alias.to_owned(), number: current.map(|current| current.number) });
     }
-    ensure_promotable(conn, promotion.model, promotion.number).await
+    ensure_promotable(conn, promotion.model, promotion.number).await?;
+    Ok(current)
+}
+
+/// Locks the model, and reads an alias that must exist, at this revision if one is given.
+async fn lock_existing(conn: &mut PgConnection, model: &str, alias: &str, revision: Option<i64>) -> Result<Alias, RunsError> {
+    let Some(current) = lock_alias(conn, model, alias).await? else {
+        return Err(RunsError::NoAlias { model: model.to_owned(), alias: alias.to_owned() });
+    };
+    if revision.is_some_and(|revision| revision != current.revision) {
+        return Err(RunsError::AliasChanged { alias: alias.to_owned(), number: Some(current.number) });
+    }
+    Ok(current)
 }
 
 /// Locks the model until the transaction ends.

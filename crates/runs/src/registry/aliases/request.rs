@@ -8,19 +8,11 @@ use sqlx::{Acquire as _, PgConnection};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::access::api_keys::ApiKey;
 use crate::access::audit::record_audit;
 use crate::error::RunsError;
 use crate::registry::aliases::alias::Alias;
-use crate::registry::aliases::change::{Promotion, promote};
-
-/// Who acts: the name of the key for the record, its id for the rule that no key approves its own request.
-#[derive(Debug, Clone, Copy)]
-pub struct KeyActor<'a> {
-    /// Name of the API key.
-    pub name: &'a str,
-    /// Id of the API key.
-    pub id: Uuid,
-}
+use crate::registry::aliases::change::{Promotion, lock_model, lock_promotable, promote};
 
 /// A request for a promotion.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -61,13 +53,9 @@ pub struct PromotionRequest {
 ///
 /// # Errors
 /// [`RunsError::UnknownVersion`], [`RunsError::VersionRetired`].
-pub async fn request_promotion(
-    conn: &mut PgConnection,
-    promotion: &Promotion<'_>,
-    actor: KeyActor<'_>,
-) -> Result<PromotionRequest, RunsError> {
+pub async fn request_promotion(conn: &mut PgConnection, promotion: &Promotion<'_>, actor: &ApiKey) -> Result<PromotionRequest, RunsError> {
     let mut tx = conn.begin().await?;
-    super::change::lock_for_request(&mut tx, promotion).await?;
+    lock_promotable(&mut tx, promotion).await?;
     let pending = sqlx::query!(
         "SELECT id, alias_revision FROM promotion_requests WHERE model = $1 AND alias = $2 AND number = $3 AND state = 'pending'",
         promotion.model,
@@ -103,7 +91,7 @@ pub async fn request_promotion(
     .await?;
     let details = json!({ "request": id, "number": promotion.number, "reason": promotion.reason, "overridden": promotion.overridden });
     let subject = format!("{}/{}", promotion.model, promotion.alias);
-    record_audit(&mut tx, actor.name, "model.promotion.request", &subject, &details).await?;
+    record_audit(&mut tx, &actor.name, "model.promotion.request", &subject, &details).await?;
     let request = get_promotion_request(&mut tx, promotion.model, id).await?;
     tx.commit().await?;
     Ok(request)
@@ -118,7 +106,7 @@ pub async fn approve_promotion(
     conn: &mut PgConnection,
     model: &str,
     id: Uuid,
-    actor: KeyActor<'_>,
+    actor: &ApiKey,
     reason: Option<&str>,
 ) -> Result<(PromotionRequest, Alias), RunsError> {
     let mut tx = conn.begin().await?;
@@ -137,7 +125,7 @@ pub async fn approve_promotion(
         alias: &request.alias,
         number: request.number,
         revision: request.alias_revision,
-        actor: actor.name,
+        actor: &actor.name,
         reason: Some(&recorded),
         gate: request.gate.as_ref(),
         overridden: request.overridden,
@@ -156,14 +144,14 @@ pub async fn reject_promotion(
     conn: &mut PgConnection,
     model: &str,
     id: Uuid,
-    actor: KeyActor<'_>,
+    actor: &ApiKey,
     reason: &str,
 ) -> Result<PromotionRequest, RunsError> {
     let mut tx = conn.begin().await?;
     let (request, _) = lock_pending(&mut tx, model, id).await?;
     decide(&mut tx, id, "rejected", actor, Some(reason)).await?;
     let details = json!({ "request": id, "number": request.number, "reason": reason });
-    record_audit(&mut tx, actor.name, "model.promotion.reject", &format!("{model}/{}", request.alias), &details).await?;
+    record_audit(&mut tx, &actor.name, "model.promotion.reject", &format!("{model}/{}", request.alias), &details).await?;
     let request = get_promotion_request(&mut tx, model, id).await?;
     tx.commit().await?;
     Ok(request)
@@ -225,7 +213,7 @@ async fn select(
 
 /// Locks a pending request. The row of the model is locked first, in the order of every change of an alias.
 async fn lock_pending(conn: &mut PgConnection, model: &str, id: Uuid) -> Result<(PromotionRequest, Uuid), RunsError> {
-    super::change::lock_model(conn, model).await?;
+    lock_model(conn, model).await?;
     let request = get_promotion_request(&mut *conn, model, id).await?;
     if request.state != "pending" {
         return Err(RunsError::PromotionDecided { id, state: request.state });
@@ -234,7 +222,7 @@ async fn lock_pending(conn: &mut PgConnection, model: &str, id: Uuid) -> Result<
     Ok((request, key))
 }
 
-async fn decide(conn: &mut PgConnection, id: Uuid, state: &str, actor: KeyActor<'_>, reason: Option<&str>) -> Result<(), RunsError> {
+async fn decide(conn: &mut PgConnection, id: Uuid, state: &str, actor: &ApiKey, reason: Option<&str>) -> Result<(), RunsError> {
     let decided = sqlx::query!(
         r#"
         UPDATE promotion_requests

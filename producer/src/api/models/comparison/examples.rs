@@ -7,16 +7,14 @@ use aprendiz_evaluation::{PairedAnswer, PairedExample};
 use aprendiz_inference::ModelConfig;
 use aprendiz_runs::ModelVersion;
 use axum::http::StatusCode;
-use bytes::{Bytes, BytesMut};
-use futures::TryStreamExt as _;
+use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::api::http::error::ApiError;
 use crate::api::http::stored_file::key_below;
-use crate::api::http::stored_file::object::open;
+use crate::api::http::stored_file::object::read_verified;
 use crate::api::models::version::model_files;
 
 /// File with the predictions for the test split.
@@ -96,27 +94,8 @@ async fn read_file(store: &Store, version: &ModelVersion, path: &str) -> Result<
     if file.bytes == 0 {
         return Ok(Bytes::new());
     }
-    let object = open(store, &key_below(&version.object_prefix, path)?, None).await?;
-    let content: BytesMut = object
-        .stream
-        .try_fold(BytesMut::new(), |mut all, chunk| async move {
-            all.extend_from_slice(&chunk);
-            if all.len() as u64 > MAX_BYTES {
-                return Err(std::io::Error::other("the file is larger than recorded"));
-            }
-            Ok(all)
-        })
-        .await
-        .map_err(|error| ApiError::service_unavailable("object_store", error))?;
-    let sha256 = hex::encode(Sha256::digest(&content));
-    if sha256 != file.sha256 {
-        return Err(ApiError::internal(anyhow::anyhow!(
-            "{path} of model version {} has sha256 {sha256}, expected {}",
-            version.id,
-            file.sha256
-        )));
-    }
-    Ok(content.freeze())
+    let key = key_below(&version.object_prefix, path)?;
+    read_verified(store, &key, &file.sha256, MAX_BYTES, &format!("{path} of model version {}", version.id)).await
 }
 
 /// The examples of one field that both versions have in their test splits.

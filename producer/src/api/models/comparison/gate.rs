@@ -18,19 +18,23 @@ pub(crate) async fn ask_gate(
     if is_encoder(&candidate.card) || is_encoder(&baseline.card) {
         return Ok(None);
     }
-    let rules = gate_rules(settings)?;
     let comparison = compare_versions(deps, baseline, candidate).await?;
-    Ok(Some(decide(&gate_inputs(&comparison), &rules)))
+    Ok(Some(decide_comparison(settings, &comparison)?))
+}
+
+/// Decides about the candidate of a comparison by the rules of the model.
+pub(crate) fn decide_comparison(settings: &ModelSettings, comparison: &VersionComparison) -> Result<GateResult, ApiError> {
+    Ok(decide(&gate_inputs(comparison), &gate_rules(settings)?))
 }
 
 /// The rules of the gate of a model.
-pub(crate) fn gate_rules(settings: &ModelSettings) -> Result<GateRules, ApiError> {
+fn gate_rules(settings: &ModelSettings) -> Result<GateRules, ApiError> {
     serde_json::from_value(settings.gate.clone())
         .map_err(|error| ApiError::internal(anyhow::Error::new(error).context(format!("gate rules of model {}", settings.name))))
 }
 
 /// What the gate knows about each field of either version, by name.
-pub(crate) fn gate_inputs(comparison: &VersionComparison) -> Vec<GateInput<'_>> {
+fn gate_inputs(comparison: &VersionComparison) -> Vec<GateInput<'_>> {
     let both = comparison.fields.iter().map(|field| GateInput {
         field: &field.field,
         baseline_labels: Some(&field.baseline_labels),

@@ -1,6 +1,6 @@
 //! Compares two versions of models.
 
-use aprendiz_evaluation::{GateResult, decide};
+use aprendiz_evaluation::GateResult;
 use aprendiz_runs::{CHAMPION, ModelVersion, find_alias, find_version_by_run, get_model_settings};
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +13,7 @@ use crate::api::http::auth::Viewer;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
-use crate::api::models::comparison::gate::{gate_inputs, gate_rules};
+use crate::api::models::comparison::gate::decide_comparison;
 use crate::api::models::comparison::versions::{VersionComparison, compare_versions};
 use crate::api::models::version::find_model_version;
 use crate::api::state::AppState;
@@ -69,7 +69,7 @@ async fn compare_model(
     let settings = get_model_settings(&mut conn, &name).await?.ok_or_else(|| ApiError::not_found(format!("model `{name}` not found")))?;
     drop(conn);
     let comparison = compare_versions(&state.comparison(), &baseline, &candidate).await?;
-    let gate = decide(&gate_inputs(&comparison), &gate_rules(&settings)?);
+    let gate = decide_comparison(&settings, &comparison)?;
     Ok(Json(ModelComparison { comparison, gate }))
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use aprendiz_evaluation::{Label, PairedComparison, Resampling, compare};
 use aprendiz_runs::{ModelVersion, get_dataset};
 use serde::Serialize;
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -94,11 +95,11 @@ pub(crate) async fn compare_versions(
     baseline: &ModelVersion,
     candidate: &ModelVersion,
 ) -> Result<VersionComparison, ApiError> {
-    let described = (describe(deps, baseline).await?, describe(deps, candidate).await?);
-    let (baseline_thresholds, candidate_thresholds) = {
-        let mut conn = deps.database.read().await?;
-        (changed_thresholds(&mut conn, baseline.id).await?, changed_thresholds(&mut conn, candidate.id).await?)
-    };
+    let mut conn = deps.database.read().await?;
+    let described = (describe(&mut conn, baseline).await?, describe(&mut conn, candidate).await?);
+    let baseline_thresholds = changed_thresholds(&mut conn, baseline.id).await?;
+    let candidate_thresholds = changed_thresholds(&mut conn, candidate.id).await?;
+    drop(conn);
     let (of_baseline, of_candidate) =
         futures::try_join!(load(&deps.store, baseline, &baseline_thresholds), load(&deps.store, candidate, &candidate_thresholds))?;
     let candidate_is_later = described.1.position >= described.0.position;
@@ -107,8 +108,8 @@ pub(crate) async fn compare_versions(
     Ok(VersionComparison { baseline: described.0, candidate: described.1, fields, only_baseline, only_candidate })
 }
 
-async fn describe(deps: &ComparisonDeps, version: &ModelVersion) -> Result<ComparedVersion, ApiError> {
-    let dataset = get_dataset(&mut *deps.database.read().await?, version.dataset_id).await?;
+async fn describe(conn: &mut PgConnection, version: &ModelVersion) -> Result<ComparedVersion, ApiError> {
+    let dataset = get_dataset(conn, version.dataset_id).await?;
     let dataset = dataset.ok_or_else(|| ApiError::internal(anyhow::anyhow!("model version {} has no dataset", version.id)))?;
     Ok(ComparedVersion {
         model: version.model.clone(),
