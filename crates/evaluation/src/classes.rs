@@ -72,13 +72,19 @@ pub fn confusion(cells: &[Cell<'_>]) -> Option<Confusion> {
 
 /// The classes that occur as an accepted or predicted value, sorted, with `∅` last.
 fn occurring_labels<'a>(cells: &[Cell<'a>]) -> Vec<Option<&'a str>> {
-    let mut labels: Vec<Option<&str>> = cells.iter().flat_map(|cell| [cell.gold, cell.predicted]).collect();
+    distinct_labels(cells.iter().flat_map(|cell| [cell.gold, cell.predicted]))
+}
+
+/// Each class once, sorted, with `∅` last.
+pub(crate) fn distinct_labels<'a>(labels: impl Iterator<Item = Option<&'a str>>) -> Vec<Option<&'a str>> {
+    let mut labels: Vec<Option<&str>> = labels.collect();
     labels.sort_unstable_by(label_order);
     labels.dedup();
     labels
 }
 
-fn position(labels: &[Option<&str>], label: Option<&str>) -> Option<usize> {
+/// Index of a class in [`distinct_labels`].
+pub(crate) fn position(labels: &[Option<&str>], label: Option<&str>) -> Option<usize> {
     labels.binary_search_by(|other| label_order(other, &label)).ok()
 }
 

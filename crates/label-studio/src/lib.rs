@@ -8,6 +8,7 @@ mod error_offset;
 mod format;
 mod input;
 mod inspect;
+mod json_string;
 mod options;
 mod parse;
 mod parsed_task;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::example::{Label, label_order, ratio};
+use crate::classes::{distinct_labels, position};
+use crate::example::{Label, ratio};
 use crate::interval::Interval;
 use crate::paired::bootstrap::{Resampling, percentile_intervals};
 use crate::paired::mcnemar::mcnemar_exact;
@@ -189,10 +190,7 @@ struct PatternTable {
 
 impl PatternTable {
     fn new(examples: &[PairedExample], labels: &[Option<&str>]) -> Self {
-        let class = |label: &Label| {
-            let found = labels.binary_search_by(|other| label_order(other, &label.as_deref()));
-            found.expect("the labels are those of the examples")
-        };
+        let class = |label: &Label| position(labels, label.as_deref()).expect("the labels are those of the examples");
         let pattern = |example: &PairedExample| Pattern {
             gold: class(&example.gold),
             baseline: (class(&example.baseline.predicted), example.baseline.answered),
@@ -210,14 +208,8 @@ impl PatternTable {
 
 /// The classes that occur, by text, with `∅` last.
 fn occurring_labels(examples: &[PairedExample]) -> Vec<Option<&str>> {
-    let mut labels: Vec<Option<&str>> = examples
-        .iter()
-        .flat_map(|example| [&example.gold, &example.baseline.predicted, &example.candidate.predicted])
-        .map(Option::as_deref)
-        .collect();
-    labels.sort_unstable_by(label_order);
-    labels.dedup();
-    labels
+    let labels = examples.iter().flat_map(|example| [&example.gold, &example.baseline.predicted, &example.candidate.predicted]);
+    distinct_labels(labels.map(Option::as_deref))
 }
 
 /// The patterns of each group, groups in the order of their first example.

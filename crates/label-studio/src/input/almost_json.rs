@@ -6,6 +6,8 @@
 
 use std::fmt::Write as _;
 
+use crate::json_string::end_of_string;
+
 /// Maximum number of keys that are named for one fault.
 const MAX_PATHS: usize = 5;
 /// Maximum number of different faults that are named; a malicious task may have millions.
@@ -166,17 +168,6 @@ pub(crate) fn diagnose(text: &str, stop: usize) -> Option<Diagnosis<'_>> {
 /// Whether the current value is the id of the task.
 fn is_id(open: &[Container<'_>]) -> bool {
     matches!(open, [Container { is_object: true, key: "id", expects_key: false, .. }])
-}
-
-/// Index of the closing quote of a string.
-fn end_of_string(bytes: &[u8], mut index: usize) -> Option<usize> {
-    loop {
-        match bytes.get(index)? {
-            b'"' => return Some(index),
-            b'\\' => index += 2,
-            _ => index += 1,
-        }
-    }
 }
 
 /// Explains a word that is no JSON, and what replaces it. The explanation has whether the replacement means the same.

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use aprendiz_annotation_types::canonical_number;
 
+use crate::json_string::end_of_string;
+
 /// Keys of values. Other numbers are offsets, scores and ids.
 const VALUE_KEYS: [&str; 7] = ["number", "rating", "text", "datetime", "choices", "taxonomy", "labels"];
 /// Numbers with fewer characters lose no digits.
@@ -33,7 +35,7 @@ pub(crate) fn quote_long_numbers<'r>(raw: &'r str, key: &'r str) -> Cow<'r, str>
         let start = index;
         match byte {
             b'"' => {
-                index = end_of_string(bytes, index + 1);
+                index = end_of_string(bytes, index + 1).unwrap_or(bytes.len());
                 string = &raw[start + 1..index];
             }
             b':' => key = string,
@@ -54,18 +56,6 @@ pub(crate) fn quote_long_numbers<'r>(raw: &'r str, key: &'r str) -> Cow<'r, str>
     }
     quoted.push_str(&raw[copied..]);
     Cow::Owned(quoted)
-}
-
-/// Index of the closing quote, or of the end of an unclosed string.
-pub(super) fn end_of_string(bytes: &[u8], mut index: usize) -> usize {
-    while let Some(byte) = bytes.get(index) {
-        match byte {
-            b'"' => return index,
-            b'\\' => index += 2,
-            _ => index += 1,
-        }
-    }
-    bytes.len()
 }
 
 /// Whether a number changes when it is read as a 64-bit integer or a floating-point number.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::parse::digits::end_of_string;
+use crate::json_string::end_of_string;
 
 /// Maximum length of a path in bytes. What is deeper is left out.
 const MAX_BYTES: usize = 80;
@@ -24,7 +24,7 @@ pub(super) fn path_at(raw: &str, offset: usize) -> String {
         match bytes[index] {
             b'"' => {
                 let start = index + 1;
-                index = end_of_string(bytes, start);
+                index = end_of_string(bytes, start).unwrap_or(bytes.len());
                 string = raw.get(start..index).unwrap_or_default();
             }
             b'{' => open.push(Container::Object("")),
