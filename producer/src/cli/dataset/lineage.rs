@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::cli::dataset::render::{document_name, format_value, items};
+use crate::cli::dataset::render::{document_name, format_value};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::terminal::{Output, format_time_value, id_value_cell, table, time_value_cell};
+use crate::cli::terminal::{Output, format_time_value, id_value_cell, items, table, time_value_cell};
 
 fn rows<const N: usize>(list: &Value, keys: [&str; N]) -> Vec<Vec<String>> {
     // keys of times and IDs have these ends

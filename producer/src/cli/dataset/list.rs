@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, fetch_items};
-use crate::cli::terminal::{Output, human_bytes, table};
+use crate::cli::terminal::{Output, human_bytes, table, text_cell};
 
 /// Length of a key in the table, in characters.
 const KEY_CHARS: usize = 12;
@@ -26,22 +26,21 @@ pub(super) async fn run(client: &Client, args: &ListArgs, output: Output) -> Res
 }
 
 fn render(datasets: &[Value]) -> String {
-    let string = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let rows: Vec<Vec<String>> = datasets
         .iter()
         .map(|dataset| {
             let split = |name: &str| dataset["splits"][name].as_u64().map_or("-".to_owned(), |count| count.to_string());
             let runs = dataset["runs"].as_u64().unwrap_or_default();
-            let latest = string(&dataset["latest_runs"][0]);
+            let latest = text_cell(&dataset["latest_runs"][0]);
             let used_by = match runs {
                 0 => "-".to_owned(),
                 1 => latest,
                 _ => format!("{latest} and {} more", runs - 1),
             };
-            let created: String = string(&dataset["created_at"]).chars().take(10).collect();
+            let created: String = text_cell(&dataset["created_at"]).chars().take(10).collect();
             vec![
-                string(&dataset["id"]),
-                string(&dataset["key"]).chars().take(KEY_CHARS).collect(),
+                text_cell(&dataset["id"]),
+                text_cell(&dataset["key"]).chars().take(KEY_CHARS).collect(),
                 dataset["position"].to_string(),
                 split("train"),
                 split("validation"),

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use aprendiz_annotation_types::{display_optional_label, display_values};
 use serde_json::Value;
 
-use crate::cli::terminal::{format_time_value, table};
+use crate::cli::terminal::{format_time_value, items, table};
 
 /// A JSON value as text: null as a dash; lists are values of a field.
 pub(crate) fn format_value(value: &Value) -> String {
@@ -16,10 +16,6 @@ pub(crate) fn format_value(value: &Value) -> String {
         Value::Array(values) => display_values(values.iter().filter_map(Value::as_str)),
         other => other.to_string(),
     }
-}
-
-pub(crate) fn items(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
 }
 
 /// The name of a document as users know it, such as `label-studio/2/5`; servers of older versions send the id only.

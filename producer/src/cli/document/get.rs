@@ -12,7 +12,7 @@ use crate::cli::document::name::document_name;
 use crate::cli::document::resolve::resolve_id;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::terminal::{Output, print_json_line, print_text, table};
+use crate::cli::terminal::{Output, print_json_line, print_text, table, text_cell};
 
 /// Arguments of `aprendiz document text`.
 #[derive(Debug, Args)]
@@ -52,22 +52,21 @@ pub(super) async fn run(client: &Client, document: &str, output: Output) -> Resu
 }
 
 fn render(document: &Value) -> String {
-    let string = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let explanation = &document["explanation"];
     let split = explanation["splits"].as_array().and_then(|splits| splits.last());
-    let split = split.map_or("-".to_owned(), |split| format!("{} ({})", string(&split["split"]), string(&split["reason"])));
+    let split = split.map_or("-".to_owned(), |split| format!("{} ({})", text_cell(&split["split"]), text_cell(&split["reason"])));
     let texts: Vec<&Value> = document["texts"].as_array().into_iter().flatten().collect();
     let latest = texts.last().map_or("-".to_owned(), |text| format!("version {}, {} characters", text["version"], text["characters"]));
     let metadata = document["metadata"].as_object().map_or(0, serde_json::Map::len);
     let facts = [
         ("document", document_name(document)),
-        ("id", string(&document["id"])),
-        ("file name", string(&document["file_name"])),
+        ("id", text_cell(&document["id"])),
+        ("file name", text_cell(&document["file_name"])),
         ("split", split),
         ("text", latest),
         ("metadata", if metadata == 0 { "-".to_owned() } else { document["metadata"].to_string() }),
-        ("imported", string(&document["created_at"])),
-        ("changed", string(&document["updated_at"])),
+        ("imported", text_cell(&document["created_at"])),
+        ("changed", text_cell(&document["updated_at"])),
     ];
     let mut text = String::new();
     for (name, value) in facts {
@@ -84,7 +83,9 @@ fn render(document: &Value) -> String {
         .as_array()
         .into_iter()
         .flatten()
-        .map(|near| vec![document_name(near), format!("{:.3}", near["containment"].as_f64().unwrap_or_default()), string(&near["split"])])
+        .map(|near| {
+            vec![document_name(near), format!("{:.3}", near["containment"].as_f64().unwrap_or_default()), text_cell(&near["split"])]
+        })
         .collect();
     if !near.is_empty() {
         text.push('\n');
@@ -94,7 +95,12 @@ fn render(document: &Value) -> String {
         let rows: Vec<Vec<String>> = texts
             .iter()
             .map(|text| {
-                vec![text["version"].to_string(), text["characters"].to_string(), string(&text["created_at"]), string(&text["sha256"])]
+                vec![
+                    text["version"].to_string(),
+                    text["characters"].to_string(),
+                    text_cell(&text["created_at"]),
+                    text_cell(&text["sha256"]),
+                ]
             })
             .collect();
         text.push('\n');

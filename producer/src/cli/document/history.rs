@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cli::document::resolve::resolve_id;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::terminal::{Output, format_time_value, table, time_value_cell};
+use crate::cli::terminal::{Output, format_time_value, table, text_cell, time_value_cell};
 
 /// Arguments of `aprendiz document history`.
 #[derive(Debug, Args)]
@@ -46,7 +46,6 @@ pub(crate) fn format_value(value: &Value) -> String {
 }
 
 fn render(history: &Value) -> String {
-    let string = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let rows = |key: &str, row: &dyn Fn(&Value) -> Vec<String>| -> Vec<Vec<String>> {
         history[key].as_array().into_iter().flatten().map(row).collect()
     };
@@ -67,10 +66,10 @@ fn render(history: &Value) -> String {
         vec![
             event["position"].to_string(),
             time_value_cell(&event["occurred_at"]),
-            string(&event["review_status"]),
+            text_cell(&event["review_status"]),
             value,
-            string(&event["reviewer"]),
-            string(&event["source"]),
+            text_cell(&event["reviewer"]),
+            text_cell(&event["source"]),
             flags.join(", "),
             event["note"].as_str().unwrap_or_default().to_owned(),
         ]
@@ -92,7 +91,7 @@ fn render(history: &Value) -> String {
     let predictions = rows("predictions", &|prediction| {
         let confidence = prediction["confidence"].as_f64().map_or("-".to_owned(), |confidence| format!("{confidence:.3}"));
         vec![
-            string(&prediction["extractor_version"]),
+            text_cell(&prediction["extractor_version"]),
             time_value_cell(&prediction["predicted_at"]),
             format_value(&prediction["value"]),
             confidence,

@@ -10,7 +10,7 @@ use crate::cli::error::CliError;
 use crate::cli::http::{Client, fetch_items};
 use crate::cli::import::STATUSES;
 use crate::cli::tags::{pairs_parameter, parse_pair};
-use crate::cli::terminal::{Output, table};
+use crate::cli::terminal::{Output, table, text_cell};
 
 /// Arguments of `aprendiz document list`.
 #[derive(Debug, Args)]
@@ -72,16 +72,15 @@ fn render(documents: &[Value]) -> String {
     if documents.is_empty() {
         return "No documents match.\n".to_owned();
     }
-    let string = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let rows: Vec<Vec<String>> = documents
         .iter()
         .map(|document| {
             vec![
                 document_name(document),
-                string(&document["split"]),
-                string(&document["file_name"]),
-                string(&document["created_at"]).chars().take(10).collect(),
-                string(&document["id"]),
+                text_cell(&document["split"]),
+                text_cell(&document["file_name"]),
+                text_cell(&document["created_at"]).chars().take(10).collect(),
+                text_cell(&document["id"]),
             ]
         })
         .collect();

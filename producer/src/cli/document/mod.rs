@@ -6,7 +6,7 @@ mod get;
 mod history;
 mod lease;
 mod list;
-mod name;
+pub(crate) mod name;
 pub(crate) mod resolve;
 mod search;
 
@@ -23,7 +23,7 @@ use crate::cli::archive::{ArchiveDocumentsArgs, change_documents};
 use crate::cli::dataset::lineage::render_document;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::terminal::{Output, table};
+use crate::cli::terminal::{Output, table, text_cell};
 
 /// Subcommands of `aprendiz document`.
 #[derive(Debug, Subcommand)]
@@ -152,16 +152,15 @@ async fn erase(client: &Client, document: &str, reason: &str, yes: bool, output:
 }
 
 fn render(explanation: &Value) -> String {
-    let string = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let mut text: String = explanation["in_words"].as_array().into_iter().flatten().map(|sentence| string(sentence) + "\n").collect();
+    let mut text: String = explanation["in_words"].as_array().into_iter().flatten().map(|sentence| text_cell(sentence) + "\n").collect();
     let near: Vec<Vec<String>> = explanation["near_duplicates"]
         .as_array()
         .into_iter()
         .flatten()
         .map(|near| {
-            let name = format!("{}/{}/{}", string(&near["source"]), string(&near["project"]), string(&near["task_id"]));
+            let name = format!("{}/{}/{}", text_cell(&near["source"]), text_cell(&near["project"]), text_cell(&near["task_id"]));
             let containment = format!("{:.3}", near["containment"].as_f64().unwrap_or_default());
-            vec![name, containment, string(&near["split"]), string(&near["document_id"])]
+            vec![name, containment, text_cell(&near["split"]), text_cell(&near["document_id"])]
         })
         .collect();
     if !near.is_empty() {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::cli::document::name::document_name;
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, fetch_items};
-use crate::cli::terminal::{Output, Spinner, table};
+use crate::cli::terminal::{Output, Spinner, table, text_cell};
 
 /// Arguments of `aprendiz document search`.
 #[derive(Debug, Args)]
@@ -56,14 +56,13 @@ fn render(found: &[Value], texts: bool) -> String {
         let hint = if texts { "" } else { " --texts searches the texts." };
         return format!("No documents match.{hint}\n");
     }
-    let string = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let mut header = vec!["document", "split", "file name"];
     header.extend(texts.then_some("excerpt"));
     let rows: Vec<Vec<String>> = found
         .iter()
         .map(|document| {
-            let mut row = vec![document_name(document), string(&document["split"]), string(&document["file_name"])];
-            row.extend(texts.then(|| string(&document["excerpt"]).split_whitespace().collect::<Vec<_>>().join(" ")));
+            let mut row = vec![document_name(document), text_cell(&document["split"]), text_cell(&document["file_name"])];
+            row.extend(texts.then(|| text_cell(&document["excerpt"]).split_whitespace().collect::<Vec<_>>().join(" ")));
             row
         })
         .collect();

@@ -4,11 +4,10 @@ use chrono::Utc;
 use clap::Args;
 use serde_json::Value;
 
-use super::cell::cell;
 use crate::cli::arguments::time::TimeArgument;
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, fetch_newest};
-use crate::cli::terminal::{Output, human_bytes, id_value_cell, table, time_value_cell};
+use crate::cli::terminal::{Output, cell, human_bytes, id_value_cell, table, time_value_cell};
 
 /// Statuses of an import.
 const STATUSES: [&str; 4] = ["queued", "running", "succeeded", "failed"];

@@ -1,6 +1,5 @@
 //! `aprendiz import` and `aprendiz imports`: create, list, follow and revert imports, repair quarantined tasks.
 
-mod cell;
 mod create;
 mod follow;
 mod list;

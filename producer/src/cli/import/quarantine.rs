@@ -8,12 +8,11 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::cell::cell;
 use crate::cli::arguments::{IdArg, IdKind};
 use crate::cli::error::CliError;
 use crate::cli::http::download::{create_staged, persist};
 use crate::cli::http::{Client, Tail, fetch_items};
-use crate::cli::terminal::{Output, human_bytes, table};
+use crate::cli::terminal::{Output, cell, human_bytes, table};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -4,13 +4,12 @@ use aprendiz_text::count;
 use clap::Args;
 use serde_json::Value;
 
-use super::cell::cell;
 use super::follow::follow;
 use super::report::{finish_import, print_report};
 use crate::cli::arguments::{IdArg, IdKind};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::terminal::{Output, format_time_value, human_bytes, print_message};
+use crate::cli::terminal::{Output, cell, format_time_value, human_bytes, print_message};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  aprendiz imports show @latest\n  aprendiz imports show 68ecd237a2dc -o json")]

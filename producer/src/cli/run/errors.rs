@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use crate::cli::arguments::{IdArg, IdKind};
 use crate::cli::document::format_value;
+use crate::cli::document::name::document_name;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::terminal::{Output, table};
+use crate::cli::terminal::{Output, table, text_cell};
 
 /// Maximum page size of the API.
 const MAX_PAGE_SIZE: usize = 200;
@@ -99,12 +100,10 @@ pub(super) async fn run(client: &Client, args: &ErrorsArgs, output: Output) -> R
 }
 
 fn render(found: &Value) -> String {
-    let string = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let items: Vec<&Value> = found["items"].as_array().into_iter().flatten().collect();
     let rows: Vec<Vec<String>> = items
         .iter()
         .map(|error| {
-            let name = format!("{}/{}/{}", string(&error["source"]), string(&error["project"]), string(&error["task_id"]));
             let number = |key: &str| error[key].as_f64().map_or("-".to_owned(), |value| format!("{value:.3}"));
             let decision = match error["answered"].as_bool() {
                 Some(true) => "answered",
@@ -112,14 +111,14 @@ fn render(found: &Value) -> String {
                 None => "",
             };
             vec![
-                name,
-                string(&error["field"]),
+                document_name(error),
+                text_cell(&error["field"]),
                 shorten(&format_value(&error["gold"])),
                 shorten(&format_value(&error["predicted"])),
                 number("confidence"),
                 number("loss"),
                 decision.to_owned(),
-                string(&error["split"]),
+                text_cell(&error["split"]),
             ]
         })
         .collect();
@@ -132,7 +131,7 @@ fn render(found: &Value) -> String {
     }
     text.push('\n');
     for count in found["counts"].as_array().into_iter().flatten() {
-        let (split, total, recorded) = (string(&count["split"]), &count["total"], &count["recorded"]);
+        let (split, total, recorded) = (text_cell(&count["split"]), &count["total"], &count["recorded"]);
         let rest = if total == recorded { String::new() } else { format!("; the {recorded} with the highest confidence are recorded") };
         text.push_str(&format!("{split}: {total} wrong predictions in all fields{rest}\n"));
     }

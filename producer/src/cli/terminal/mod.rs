@@ -1,5 +1,6 @@
 //! Terminal output and input: formats, tables, colours, pager, progress bars, prompts.
 
+mod cell;
 mod columns;
 mod id;
 mod names;
@@ -14,6 +15,7 @@ pub(crate) mod target_table;
 mod time;
 mod yaml;
 
+pub(crate) use self::cell::{cell, items, text_cell};
 pub(crate) use self::columns::unknown_columns;
 pub(crate) use self::id::{id_cell, id_value_cell};
 pub(crate) use self::output::{Output, escape_lines, human_bytes, print_json_line, print_message, print_note, print_text};

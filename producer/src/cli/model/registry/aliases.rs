@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::arguments::time::TimeArgument;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::terminal::{Output, table, time_value_cell};
+use crate::cli::terminal::{Output, cell, items, table, time_value_cell};
 
 /// Changes shown without `--at`.
 const SHOWN: u32 = 100;
@@ -15,7 +15,7 @@ const SHOWN: u32 = 100;
 pub(super) async fn list(client: &Client, name: &str, output: Output) -> Result<(), CliError> {
     let aliases = client.get(&["v1", "models", name, "aliases"]).await?["items"].take();
     output.print(&aliases, || {
-        let rows: Vec<Vec<String>> = items(&aliases).iter().map(|alias| vec![text(&alias["alias"]), text(&alias["number"])]).collect();
+        let rows: Vec<Vec<String>> = items(&aliases).map(|alias| vec![cell(&alias["alias"]), cell(&alias["number"])]).collect();
         table(&["alias", "version"], &["version"], &rows)
     })?;
     Ok(())
@@ -29,25 +29,25 @@ pub(super) async fn history(client: &Client, name: &str, alias: &str, at: Option
     };
     let events = client.json::<Value>(request).await?["items"].take();
     output.print(&events, || {
-        if items(&events).is_empty() {
+        if items(&events).next().is_none() {
             return format!("{name} had no {alias} then");
         }
         let row = |event: &Value| {
             let decision = match (&event["gate"]["decision"], event["overridden"] == true) {
                 (_, true) => "overridden".to_owned(),
-                (decision, false) => text(decision),
+                (decision, false) => cell(decision),
             };
             vec![
                 time_value_cell(&event["at"]),
-                text(&event["action"]).replace('_', " "),
-                text(&event["from_number"]),
-                text(&event["to_number"]),
+                cell(&event["action"]).replace('_', " "),
+                cell(&event["from_number"]),
+                cell(&event["to_number"]),
                 decision,
-                text(&event["actor"]),
-                text(&event["reason"]),
+                cell(&event["actor"]),
+                cell(&event["reason"]),
             ]
         };
-        let rows: Vec<Vec<String>> = items(&events).iter().map(row).collect();
+        let rows: Vec<Vec<String>> = items(&events).map(row).collect();
         table(&["time", "action", "from", "to", "gate", "by", "reason"], &["from", "to"], &rows)
     })?;
     Ok(())
@@ -61,17 +61,4 @@ pub(super) async fn remove(client: &Client, name: &str, alias: &str, reason: Opt
     client.send(request).await?;
     output.print(&json!({ "model": name, "alias": alias, "number": null }), || format!("{name} has no alias {alias} any more"))?;
     Ok(())
-}
-
-pub(super) fn items(list: &Value) -> &[Value] {
-    list.as_array().map_or(&[], Vec::as_slice)
-}
-
-/// A cell of a table; empty for null.
-pub(super) fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }

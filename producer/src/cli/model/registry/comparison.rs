@@ -8,8 +8,7 @@ use uuid::Uuid;
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::model::registry::aliases::{items, text};
-use crate::cli::terminal::{Output, table};
+use crate::cli::terminal::{Output, cell, items, table};
 
 /// Documents shown per field.
 const SHOWN_DOCUMENTS: usize = 10;
@@ -37,13 +36,13 @@ pub(crate) async fn compare_runs(client: &Client, candidate: Uuid, baseline: Uui
 }
 
 fn render(compared: &Value) -> String {
-    let version = |side: &str| format!("{} version {}", text(&compared[side]["model"]), compared[side]["number"]);
+    let version = |side: &str| format!("{} version {}", cell(&compared[side]["model"]), compared[side]["number"]);
     let mut shown = format!("candidate {}, baseline {}\n", version("candidate"), version("baseline"));
     if compared["candidate"]["dataset_hash"] != compared["baseline"]["dataset_hash"] {
         shown.push_str("The versions have different snapshots: only test documents of both are compared.\n");
     }
     for (field, side) in [("only_baseline", "baseline"), ("only_candidate", "candidate")] {
-        let names: Vec<String> = items(&compared[field]).iter().map(text).collect();
+        let names: Vec<String> = items(&compared[field]).map(cell).collect();
         if !names.is_empty() {
             let _ = writeln!(shown, "Fields of the {side} only: {}", names.join(", "));
         }
@@ -52,12 +51,12 @@ fn render(compared: &Value) -> String {
     let mut rows = Vec::new();
     for field in items(&compared["fields"]) {
         let comparison = &field["comparison"];
-        for (number, metric) in items(&comparison["metrics"]).iter().enumerate() {
+        for (number, metric) in items(&comparison["metrics"]).enumerate() {
             let first = |value: String| if number == 0 { value } else { String::new() };
             rows.push(vec![
-                first(text(&field["field"])),
-                first(text(&comparison["n"])),
-                text(&metric["metric"]).replace('_', " "),
+                first(cell(&field["field"])),
+                first(cell(&comparison["n"])),
+                cell(&metric["metric"]).replace('_', " "),
                 share(&metric["baseline"]),
                 share(&metric["candidate"]),
                 points(&metric["difference"]),
@@ -76,14 +75,14 @@ fn render(compared: &Value) -> String {
 }
 
 fn differing_documents(field: &Value) -> String {
-    let documents = items(&field["documents"]);
+    let documents: Vec<&Value> = items(&field["documents"]).collect();
     if documents.is_empty() {
         return String::new();
     }
-    let label = |value: &Value| if value.is_null() { "∅".to_owned() } else { text(value) };
+    let label = |value: &Value| if value.is_null() { "∅".to_owned() } else { cell(value) };
     let row = |document: &Value| {
         vec![
-            document.get("document").map_or_else(|| text(&document["document_id"]), text),
+            cell(&document["document_id"]),
             label(&document["gold"]),
             label(&document["baseline"]),
             share(&document["baseline_confidence"]),
@@ -91,11 +90,11 @@ fn differing_documents(field: &Value) -> String {
             share(&document["candidate_confidence"]),
         ]
     };
-    let rows: Vec<Vec<String>> = documents.iter().take(SHOWN_DOCUMENTS).map(row).collect();
+    let rows: Vec<Vec<String>> = documents.iter().copied().take(SHOWN_DOCUMENTS).map(row).collect();
     let header = ["document", "accepted", "baseline", "confidence", "candidate", "confidence"];
     format!(
         "\n{}: {} of {} documents differ{}\n{}",
-        text(&field["field"]),
+        cell(&field["field"]),
         field["differing"],
         field["comparison"]["examples"],
         if documents.len() > SHOWN_DOCUMENTS { format!(", {SHOWN_DOCUMENTS} shown (-o json lists more)") } else { String::new() },
@@ -110,18 +109,18 @@ pub(super) fn gate_table(gate: &Value) -> String {
     }
     let row = |field: &Value| {
         vec![
-            text(&field["field"]),
-            text(&field["outcome"]).replace('_', " "),
-            text(&field["n"]),
+            cell(&field["field"]),
+            cell(&field["outcome"]).replace('_', " "),
+            cell(&field["n"]),
             points(&field["difference"]),
-            text(&field["reason"]),
+            cell(&field["reason"]),
         ]
     };
-    let rows: Vec<Vec<String>> = items(&gate["fields"]).iter().map(row).collect();
+    let rows: Vec<Vec<String>> = items(&gate["fields"]).map(row).collect();
     format!(
         "gate ({}): {}\n{}",
-        text(&gate["metric"]).replace('_', " "),
-        text(&gate["decision"]).replace('_', " "),
+        cell(&gate["metric"]).replace('_', " "),
+        cell(&gate["decision"]).replace('_', " "),
         table(&["field", "outcome", "n", "difference", "reason"], &["n", "difference"], &rows)
     )
 }

@@ -6,8 +6,7 @@ use uuid::Uuid;
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::model::registry::aliases::{items, text};
-use crate::cli::terminal::{Output, table, time_value_cell};
+use crate::cli::terminal::{Output, cell, items, table, time_value_cell};
 
 pub(super) async fn list(client: &Client, name: &str, all: bool, output: Output) -> Result<(), CliError> {
     let mut request = client.request(Method::GET, &["v1", "models", name, "promotion-requests"]).query(&[("limit", "200")]);
@@ -18,18 +17,18 @@ pub(super) async fn list(client: &Client, name: &str, all: bool, output: Output)
     output.print(&requests, || {
         let row = |request: &Value| {
             vec![
-                text(&request["id"]),
-                text(&request["state"]),
-                text(&request["number"]),
-                text(&request["alias"]),
-                text(&request["gate"]["decision"]),
-                text(&request["requested_by"]),
+                cell(&request["id"]),
+                cell(&request["state"]),
+                cell(&request["number"]),
+                cell(&request["alias"]),
+                cell(&request["gate"]["decision"]),
+                cell(&request["requested_by"]),
                 time_value_cell(&request["requested_at"]),
-                text(&request["reason"]),
-                text(&request["decided_by"]),
+                cell(&request["reason"]),
+                cell(&request["decided_by"]),
             ]
         };
-        let rows: Vec<Vec<String>> = items(&requests).iter().map(row).collect();
+        let rows: Vec<Vec<String>> = items(&requests).map(row).collect();
         let header = ["request", "state", "version", "alias", "gate", "by", "requested", "reason", "decided by"];
         table(&header, &["version"], &rows)
     })?;
@@ -47,8 +46,8 @@ pub(super) async fn decide(
 ) -> Result<(), CliError> {
     let path = ["v1", "models", name, "promotion-requests", &id.to_string(), decision];
     let request: Value = client.json(client.request(Method::POST, &path).json(&json!({ "reason": reason }))).await?;
-    output.print(&request, || match text(&request["state"]).as_str() {
-        "approved" => format!("{name} version {} is {}", request["number"], text(&request["alias"])),
+    output.print(&request, || match cell(&request["state"]).as_str() {
+        "approved" => format!("{name} version {} is {}", request["number"], cell(&request["alias"])),
         state => format!("the promotion of {name} version {} is {state}", request["number"]),
     })?;
     Ok(())

@@ -6,8 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
-use crate::cli::model::registry::aliases::text;
-use crate::cli::terminal::{Output, table};
+use crate::cli::terminal::{Output, cell, table};
 
 /// Show or change description, owner and promotion rules of a model
 ///
@@ -108,18 +107,18 @@ impl SettingsArgs {
 
 fn render(settings: &Value) -> String {
     let gate = &settings["gate"];
-    let or = |value: &Value, default: &str| if value.is_null() { format!("{default} (default)") } else { text(value) };
+    let or = |value: &Value, default: &str| if value.is_null() { format!("{default} (default)") } else { cell(value) };
     let mut rows = vec![
-        vec!["description".to_owned(), text(&settings["description"])],
-        vec!["owner".to_owned(), text(&settings["owner"])],
-        vec!["first version".to_owned(), text(&settings["first_version"])],
-        vec!["promotion".to_owned(), text(&settings["promotion"])],
+        vec!["description".to_owned(), cell(&settings["description"])],
+        vec!["owner".to_owned(), cell(&settings["owner"])],
+        vec!["first version".to_owned(), cell(&settings["first_version"])],
+        vec!["promotion".to_owned(), cell(&settings["promotion"])],
         vec!["gate: metric".to_owned(), or(&gate["metric"], "accuracy")],
         vec!["gate: margin".to_owned(), or(&gate["margin"], "0.02")],
         vec!["gate: minimum n".to_owned(), or(&gate["min_n"], "200")],
     ];
     for (field, margin) in gate["field_margins"].as_object().into_iter().flatten() {
-        rows.push(vec![format!("gate: margin of {field}"), text(margin)]);
+        rows.push(vec![format!("gate: margin of {field}"), cell(margin)]);
     }
     table(&["setting", "value"], &[], &rows)
 }
