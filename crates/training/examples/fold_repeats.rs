@@ -1,6 +1,6 @@
 //! Coverage over seeds: trains the kind `linear` on one field of a Label Studio export, with one partition into folds and with several.
 //!
-//! `fold_repeats EXPORT.json.gz FIELD [REPEATS…]` prints, for seeds 1 to 10, the out-of-fold coverage and the coverage and accuracy on a
+//! `fold_repeats EXPORT.json.gz FIELD [REPEATS…]` prints, for seeds 1 to 10, the coverage on unseen examples (out of fold, and validation) and the coverage and accuracy on a
 //! test split that training does not see. Splits are 70 / 15 / 15 by a hash of the task id. The column `bound` is the coverage of the
 //! lowest threshold whose own 95 % lower bound reaches the target: no procedure that keeps the promise can expect more.
 
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let dir = std::env::temp_dir().join(format!("fold-repeats-{}", std::process::id()));
     fs::create_dir_all(&dir)?;
     convert(export, field, &dir)?;
-    println!("| repeats | seed | coverage out of fold | bound | test accuracy | test coverage | test selective accuracy | s |");
+    println!("| repeats | seed | coverage on unseen examples | bound | test accuracy | test coverage | test selective accuracy | s |");
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     for repeats in repeats {
         let mut coverages = Vec::new();
@@ -43,7 +43,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Writes the splits and the labels of a snapshot with one field.
 fn convert(export: &str, field: &str, dir: &Path) -> Result<(), Box<dyn Error>> {
     let tasks: Vec<Value> = serde_json::from_reader(GzDecoder::new(fs::File::open(export)?))?;
-    let mut files = [fs::File::create(dir.join("train.jsonl"))?, fs::File::create(dir.join("test.jsonl"))?];
+    let mut files = [
+        fs::File::create(dir.join("train.jsonl"))?,
+        fs::File::create(dir.join("validation.jsonl"))?,
+        fs::File::create(dir.join("test.jsonl"))?,
+    ];
     let mut train_labels: BTreeMap<String, usize> = BTreeMap::new();
     for task in &tasks {
         let results = task["annotations"][0]["result"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -53,11 +57,10 @@ fn convert(export: &str, field: &str, dir: &Path) -> Result<(), Box<dyn Error>> 
             continue;
         };
         let hash = task["id"].as_u64().ok_or("a task has no id")?.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        // the part of the validation split is left out, as in the product
         let file = match hash % 100 {
             0..70 => 0,
-            70..85 => continue,
-            _ => 1,
+            70..85 => 1,
+            _ => 2,
         };
         if file == 0 {
             *train_labels.entry(label.to_owned()).or_default() += 1;
@@ -71,7 +74,7 @@ fn convert(export: &str, field: &str, dir: &Path) -> Result<(), Box<dyn Error>> 
     Ok(())
 }
 
-/// Trains once, prints a row and returns the out-of-fold coverage.
+/// Trains once, prints a row and returns the coverage on unseen examples.
 fn measure(dir: &Path, fold_repeats: usize, seed: u64) -> Result<f64, Box<dyn Error>> {
     let job = TrainingJob {
         v: TrainingJob::version(),
@@ -79,7 +82,7 @@ fn measure(dir: &Path, fold_repeats: usize, seed: u64) -> Result<f64, Box<dyn Er
         target_accuracy: TARGET,
         params: TrainingParams::Linear(LinearParams { fold_repeats, ..LinearParams::default() }),
         train: dir.join("train.jsonl"),
-        validation: dir.join("test.jsonl"),
+        validation: dir.join("validation.jsonl"),
         labels: dir.join("labels.json"),
         base_model: None,
         pairs: None,
@@ -97,8 +100,13 @@ fn measure(dir: &Path, fold_repeats: usize, seed: u64) -> Result<f64, Box<dyn Er
     let scored = |file| -> Result<Vec<ScoredExample>, Box<dyn Error>> {
         Ok(ReportRow::read_all(&job.reports.join(file))?.into_iter().map(ScoredExample::from).collect())
     };
-    let (out_of_fold, test) = (scored(OUT_OF_FOLD_FILE)?, scored(VALIDATION_FILE)?);
-    let curve = ScoreCurve::new(&out_of_fold);
+    // as in the product: the thresholds come from both, the test split is only scored
+    let mut unseen = scored(OUT_OF_FOLD_FILE)?;
+    unseen.extend(scored(VALIDATION_FILE)?);
+    let job = TrainingJob { validation: dir.join("test.jsonl"), ..job.clone() };
+    run(&job, &AtomicBool::new(false), &mut |_| {})?;
+    let test = scored(VALIDATION_FILE)?;
+    let curve = ScoreCurve::new(&unseen);
     let threshold = select_threshold(&curve, TARGET);
     let reaches =
         |answered: u64, correct: u64| clopper_pearson_lower(correct, answered, 0.95).is_some_and(|lower_bound| lower_bound >= TARGET);
@@ -109,7 +117,7 @@ fn measure(dir: &Path, fold_repeats: usize, seed: u64) -> Result<f64, Box<dyn Er
         "| {fold_repeats} | {seed} | {:.3} | {:.3} of {} | {:.3} | {:.3} | {} | {seconds:.1} |",
         threshold.coverage(),
         bound as f64 / curve.n as f64,
-        count_groups(&out_of_fold),
+        count_groups(&unseen),
         correct as f64 / test.len() as f64,
         answers.coverage.unwrap_or(0.0),
         answers.selective_accuracy.map_or_else(|| "–".to_owned(), |accuracy| format!("{accuracy:.3}")),

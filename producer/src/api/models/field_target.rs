@@ -4,7 +4,7 @@ use aprendiz_evaluation::{TargetRow, Threshold};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What a field answers without review at a target accuracy, from out-of-fold scores. Near-duplicates count once.
+/// What a field answers without review at a target accuracy, from scores of unseen examples. Near-duplicates count once.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(super) struct FieldTarget {
     /// Target accuracy.
@@ -13,7 +13,7 @@ pub(super) struct FieldTarget {
     status: TargetStatus,
     /// Lowest confidence that is answered; null = nothing is answered.
     threshold: Option<f64>,
-    /// Fraction of the examples that is answered, 0 to 1; null if the version has no out-of-fold scores.
+    /// Fraction of the examples that is answered, 0 to 1; null if the version has no scores of unseen examples.
     coverage: Option<f64>,
     /// Number of examples.
     n: Option<u64>,

@@ -52,7 +52,7 @@ struct FieldThresholds {
     original: FieldTarget,
     /// As predictions use it now.
     current: FieldTarget,
-    /// What the field answers at several targets; empty if the version was published without out-of-fold scores.
+    /// What the field answers at several targets; empty if the version was published without scores of unseen examples.
     targets: Vec<FieldTarget>,
 }
 
@@ -98,7 +98,7 @@ async fn show(
 
 /// Changes the target accuracy of fields
 ///
-/// The thresholds are chosen from the out-of-fold scores that were stored with the version, as after its training. Predictions use them at
+/// The thresholds are chosen from the scores of unseen examples that were stored with the version, as after its training. Predictions use them at
 /// once; the files of the version stay as they were published.
 #[utoipa::path(
     put, path = "/v1/models/{name}/versions/{number}/thresholds", tag = "models",
@@ -108,7 +108,7 @@ async fn show(
         (status = 200, description = "The thresholds after the change", body = VersionThresholds),
         (status = 404, description = "Version not found", body = Problem),
         (status = 409, description = "`stale_revision`: another request changed the thresholds meanwhile", body = Problem),
-        (status = 422, description = "Invalid target, unknown field, or the version has no out-of-fold scores", body = Problem),
+        (status = 422, description = "Invalid target, unknown field, or the version has no scores of unseen examples", body = Problem),
     ),
 )]
 async fn change(
@@ -187,7 +187,7 @@ fn chosen_fields(model: &Model, requested: Option<Vec<String>>) -> Result<Vec<St
 
 fn without_scores(version: &ModelVersion, field: &str) -> ApiError {
     let detail = format!(
-        "model `{}` version {} was published without out-of-fold scores of `{field}`: train it again with the target accuracy",
+        "model `{}` version {} was published without scores of unseen examples of `{field}`: train it again with the target accuracy",
         version.model, version.number
     );
     ApiError::unprocessable("no_scores", detail)

@@ -125,7 +125,7 @@ fn render(view: View) -> String {
         })
         .collect();
     if fields.iter().all(|field| field.targets.is_empty()) {
-        text.push_str("\nno out-of-fold scores are stored with this version: train again for other targets\n");
+        text.push_str("\nno scores of unseen examples are stored with this version: train again for other targets\n");
     } else {
         let _ = write!(text, "\n{}", target_table(&fields, |_, _| true));
     }

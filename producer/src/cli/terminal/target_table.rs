@@ -37,7 +37,7 @@ pub(crate) fn target_table(fields: &[FieldTargets], explained: impl Fn(&str, f64
         .collect();
     let right: Vec<&str> = columns.iter().map(String::as_str).collect();
     let header: Vec<&str> = std::iter::once("field").chain(right.iter().copied()).collect();
-    let mut text = format!("answered without review, by target accuracy (out of fold)\n{}", table(&header, &right, &rows));
+    let mut text = format!("answered without review, by target accuracy (on unseen examples)\n{}", table(&header, &right, &rows));
     for field in fields {
         for target in field.targets.iter().filter(|target| explained(&field.field, target.target)) {
             if let Some(reason) = &target.reason {

@@ -1,4 +1,4 @@
-//! Evaluates a linear model: thresholds from out-of-fold scores, then a single pass over the test split.
+//! Evaluates a linear model: thresholds from scores of unseen examples, then a single pass over the test split.
 
 mod aggregate;
 mod errors;
@@ -82,12 +82,12 @@ struct Scored {
 
 /// Sets the thresholds of the model, then scores the test split.
 fn score(model_dir: &Path, snapshot: &Path, reports: &Path, target: f64, cancelled: &CancellationToken) -> Result<Scored, Interruption> {
-    let mut out_of_fold = read_scores(&reports.join(OUT_OF_FOLD_FILE), cancelled, |_| Ok(()))?;
+    let mut unseen = unseen_scores(reports, cancelled)?;
     let unpublished = Model::load_unpublished(model_dir)?;
     let fields = unpublished.config().fields.iter().map(|field| field.name.clone());
     let curves: BTreeMap<String, ScoreCurve> = fields
         .map(|field| {
-            let curve = ScoreCurve::new(&out_of_fold.remove(&field).unwrap_or_default());
+            let curve = ScoreCurve::new(&unseen.remove(&field).unwrap_or_default());
             (field, curve)
         })
         .collect();
@@ -110,6 +110,16 @@ fn score(model_dir: &Path, snapshot: &Path, reports: &Path, target: f64, cancell
     let test = field_reports(&model, test);
     let findings = Findings::new(model.config(), &test);
     Ok(Scored { test, validation: field_reports(&model, validation), findings, tables, test_errors, validation_errors })
+}
+
+/// Scores of examples by models that were not trained on them, by field: those out of fold, and those of the validation split. Neither the
+/// heads nor their parameters depend on the validation split, and no group of near-duplicates is in two splits.
+fn unseen_scores(reports: &Path, cancelled: &CancellationToken) -> Result<BTreeMap<String, Vec<ScoredExample>>, Interruption> {
+    let mut scores = read_scores(&reports.join(OUT_OF_FOLD_FILE), cancelled, |_| Ok(()))?;
+    for (field, validation) in read_scores(&reports.join(VALIDATION_FILE), cancelled, |_| Ok(()))? {
+        scores.entry(field).or_default().extend(validation);
+    }
+    Ok(scores)
 }
 
 /// Reads scores written by the training process, by field.

@@ -60,7 +60,7 @@ pub(super) fn readme(
          - Words: runs of letters and digits; in scripts without blanks between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese), every \
          character\n\
          - Output: `∅` means that the document has no value. A field is answered only if the confidence reaches its threshold. \
-         Thresholds are chosen on out-of-fold scores (of models trained without the example, averaged over repeated partitions) so that the one-sided 95 % lower bound of the accuracy of the answers is \
+         Thresholds are chosen on scores of unseen examples (train: by models trained without the example, averaged over repeated partitions; validation: by this model) so that the one-sided 95 % lower bound of the accuracy of the answers is \
          at least {}; near-duplicates count once. A text without any known feature is never answered\n\n\
          ## Results on the test split\n\n\
          | Field | n | Examples | Accuracy | Macro F1 | Majority baseline | Coverage | Selective accuracy | Threshold |\n\
@@ -86,7 +86,7 @@ pub(super) fn readme(
     text.push_str(&tables.section());
     text.push_str(
         "\n## Files\n\n`config.json` (labels, thresholds), `model.safetensors` (features, weights), `metrics.json`, `score_curves.json` \
-         (out-of-fold counts, to choose other thresholds), \
+         (counts of unseen examples, to choose other thresholds), \
          `test_predictions.jsonl`, `manifest.json` (sizes and hashes).\n",
     );
     text

@@ -1,4 +1,4 @@
-//! Target tables of all fields: coverage by target accuracy, from the out-of-fold scores that chose the thresholds.
+//! Target tables of all fields: coverage by target accuracy, from the scores of unseen examples that chose the thresholds.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::interruption::Interruption;
 
-/// Name of the metric: its value is the out-of-fold coverage at the target of the run, its details are the rows of the table.
+/// Name of the metric: its value is the coverage on unseen examples at the target of the run, its details are the rows of the table.
 const METRIC: &str = "coverage_by_target";
 
 /// The tables, by field.
@@ -55,7 +55,7 @@ impl TargetTables {
 
     /// A section of the model card.
     pub(super) fn section(&self) -> String {
-        let mut text = "\n## Coverage by target accuracy\n\nShare of the out-of-fold examples that is answered without review (near-duplicates count once).\n\n".to_owned();
+        let mut text = "\n## Coverage by target accuracy\n\nShare of the unseen examples (train out of fold, and validation) that is answered without review (near-duplicates count once).\n\n".to_owned();
         let targets: Vec<String> = self.fields.values().next().into_iter().flatten().map(|row| row.target.to_string()).collect();
         // writing to a String cannot fail
         let _ = writeln!(text, "| Field | {} |\n| --- |{}", targets.join(" | "), " --- |".repeat(targets.len()));
