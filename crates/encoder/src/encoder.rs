@@ -3,6 +3,7 @@
 use std::{borrow::Cow, path::Path};
 
 use burn::tensor::{Device, Tensor};
+use serde_json::{Map, Value};
 
 use crate::{
     embedding_cache::EmbeddingCache,
@@ -10,12 +11,14 @@ use crate::{
     files::WEIGHTS_FILE,
     model::{
         batch::Batch,
-        bert::{Bert, TokenRows},
-        config::BertConfig,
+        config::NetworkConfig,
         directory::ModelDirectory,
-        modules::Modules,
+        modules::{AfterPooling, Modules},
+        network::{Network, TokenRows},
+        parts::dense_prefix,
         weights::Weights,
     },
+    pooling_mode::{EMPTY_MAXIMUM, PoolingMode},
     tokenizer::Tokenizer,
 };
 
@@ -25,23 +28,25 @@ const MIN_NORM: f32 = 1e-12;
 /// A tokenizer, a network and the pooling of token vectors.
 #[derive(Debug, Clone)]
 pub struct Encoder {
-    config: BertConfig,
+    config: NetworkConfig,
     pub(crate) modules: Modules,
     pub(crate) tokenizer: Tokenizer,
     /// The network.
-    pub model: Bert,
+    pub model: Network,
     /// Tensors of the model that are not used here, such as the pooler of BERT.
     unused: Weights,
     /// The unmodified contents of `config.json` and `tokenizer.json`.
     pub(crate) config_text: String,
     pub(crate) tokenizer_text: String,
+    /// Contents of `tokenizer_config.json`.
+    pub(crate) tokenizer_config: Map<String, Value>,
     /// Whether the directory has tensors that are not part of the encoder.
     pub(crate) has_ignored_tensors: bool,
     notes: Vec<String>,
 }
 
 impl Encoder {
-    /// Loads a directory in the layout of sentence-transformers, or a bare BERT model of Hugging Face.
+    /// Loads a directory in the layout of sentence-transformers, or a bare model of transformers.
     ///
     /// On a device with autodiff, the weights can be trained.
     ///
@@ -49,25 +54,57 @@ impl Encoder {
     /// `io` if a file cannot be read, `bad_base_model` if a file is malformed, a tensor is missing, unexpected or of another shape, or the
     /// directory requires something that is not supported.
     pub fn load(dir: &Path, device: &Device) -> Result<Self, EncoderError> {
-        let ModelDirectory { config, config_text, tokenizer_text, modules, tokenizer, weights, notes, .. } = ModelDirectory::read(dir)?;
+        let ModelDirectory { config, config_text, tokenizer_text, tokenizer_config, modules, tokenizer, weights, notes, .. } =
+            ModelDirectory::read(dir)?;
         let has_ignored_tensors = !weights.names.outside.is_empty();
         let mut weights = weights.load()?;
-        let model = Bert::from_weights(&config, &mut weights, device);
+        for (number, dense) in modules.dense().enumerate() {
+            let tensors = dense.load(&dir.join(&dense.folder).join(WEIGHTS_FILE))?;
+            weights.extend(tensors.into_iter().map(|(name, tensor)| (format!("{}{name}", dense_prefix(number)), tensor)));
+        }
+        let model = Network::from_weights(&config, modules.dense(), &mut weights, device);
         let model = model.map_err(|reason| EncoderError::rejected(dir.join(WEIGHTS_FILE), reason))?;
-        // what remains is the pooler of BERT: everything else was checked
-        Ok(Self { config, modules, tokenizer, model, unused: weights, config_text, tokenizer_text, has_ignored_tensors, notes })
+        // what remains is the pooler of BERT and positions that no token has: everything else was checked
+        Ok(Self {
+            config,
+            modules,
+            tokenizer,
+            model,
+            unused: weights,
+            config_text,
+            tokenizer_text,
+            tokenizer_config,
+            has_ignored_tensors,
+            notes,
+        })
     }
 
     /// An encoder from its parts. `texts` are the contents of its `config.json` and `tokenizer.json`.
-    pub(crate) fn from_parts(model: Bert, tokenizer: Tokenizer, modules: Modules, config: BertConfig, texts: (String, String)) -> Self {
+    pub(crate) fn from_parts(
+        model: Network,
+        tokenizer: Tokenizer,
+        modules: Modules,
+        config: NetworkConfig,
+        texts: (String, String),
+    ) -> Self {
         let (config_text, tokenizer_text) = texts;
-        let unused = Weights::new();
-        Self { config, modules, tokenizer, model, unused, config_text, tokenizer_text, has_ignored_tensors: false, notes: Vec::new() }
+        Self {
+            config,
+            modules,
+            tokenizer,
+            model,
+            unused: Weights::new(),
+            config_text,
+            tokenizer_text,
+            tokenizer_config: Map::new(),
+            has_ignored_tensors: false,
+            notes: Vec::new(),
+        }
     }
 
     /// Configuration of the network.
     #[must_use]
-    pub fn config(&self) -> &BertConfig {
+    pub fn config(&self) -> &NetworkConfig {
         &self.config
     }
 
@@ -79,7 +116,7 @@ impl Encoder {
 
     /// Sets the maximum length of a text, at most the maximum of the network. Longer texts are truncated.
     pub fn set_max_length(&mut self, length: usize) {
-        self.modules.max_length = length.clamp(3, self.config.max_position_embeddings);
+        self.modules.max_length = length.clamp(3, self.config.max_positions());
     }
 
     /// What was assumed, ignored or converted when the directory was read, a sentence each.
@@ -114,43 +151,54 @@ impl Encoder {
         }
     }
 
-    /// Vectors `[b, h]` of the texts of a batch, by mean pooling. `model` must have the shape of this encoder's network.
+    /// Dimension of the vectors of texts.
     #[must_use]
-    pub fn forward(&self, model: &Bert, batch: &Batch, device: &Device) -> Tensor<2> {
+    pub fn vector_size(&self) -> usize {
+        self.modules.vector_size(self.config.hidden_size)
+    }
+
+    /// Vectors `[b, v]` of the texts of a batch. `model` must have the shape of this encoder's network.
+    #[must_use]
+    pub fn forward(&self, model: &Network, batch: &Batch, device: &Device) -> Tensor<2> {
         self.forward_training(model, batch, device).0
     }
 
     /// [`forward`](Self::forward) for training. On the back end flex, token embeddings are looked up separately, and the gradients are
     /// those of the returned rows instead of the table.
     #[must_use]
-    pub fn forward_training(&self, model: &Bert, batch: &Batch, device: &Device) -> (Tensor<2>, Option<TokenRows>) {
+    pub fn forward_training(&self, model: &Network, batch: &Batch, device: &Device) -> (Tensor<2>, Option<TokenRows>) {
         // compares equal with and without autodiff
         if *device != Device::flex() {
             return (self.forward_plain(model, batch, device), None);
         }
-        let (mean, token_rows) = model.forward_fused(&batch.packed());
-        (self.finish(mean), Some(token_rows))
+        let (pooled, token_rows) = model.forward_fused(&batch.packed(), self.modules.pooling);
+        (self.finish(model, pooled), Some(token_rows))
     }
 
     /// [`forward`](Self::forward) in the operations of any back end.
     #[must_use]
-    pub fn forward_plain(&self, model: &Bert, batch: &Batch, device: &Device) -> Tensor<2> {
-        let mask = batch.mask(device);
-        let hidden = model.forward(batch.ids(device), mask);
+    pub fn forward_plain(&self, model: &Network, batch: &Batch, device: &Device) -> Tensor<2> {
+        let hidden = model.forward(batch.ids(device), batch.mask(device));
         let [rows, width, size] = hidden.dims();
-        let mean = match batch.pooling_mask(device) {
-            None => hidden.sum_dim(1).reshape([rows, size]) / width as f32,
-            Some(mask) => {
-                // a text that is truncated within the prompt has no tokens that count
-                let lengths = mask.clone().sum_dim(1).clamp_min(1.0);
-                (hidden * mask.reshape([rows, width, 1])).sum_dim(1).reshape([rows, size]) / lengths
+        let pooled = match self.modules.pooling {
+            PoolingMode::Max => {
+                let left_out = (batch.counted(device) - 1.0) * -EMPTY_MAXIMUM;
+                // replaced, not shifted: adding would lose the digits of the others
+                let counted = batch.counted(device).reshape([rows, width, 1]);
+                (hidden * counted + left_out.reshape([rows, width, 1])).max_dim(1).reshape([rows, size])
             }
+            mode => (hidden * batch.pooling_weights(mode, device).reshape([rows, width, 1])).sum_dim(1).reshape([rows, size]),
         };
-        self.finish(mean)
+        self.finish(model, pooled)
     }
 
-    fn finish(&self, mean: Tensor<2>) -> Tensor<2> {
-        if self.modules.normalize { normalize(mean) } else { mean }
+    /// Applies the modules after the pooling.
+    fn finish(&self, model: &Network, pooled: Tensor<2>) -> Tensor<2> {
+        let mut dense = model.dense.iter();
+        self.modules.after_pooling.iter().fold(pooled, |vectors, module| match module {
+            AfterPooling::Dense(_) => dense.next().expect("the network has a layer for each dense module").forward(vectors),
+            AfterPooling::Normalize => normalize(vectors),
+        })
     }
 
     /// Vectors of tokenized texts, in their order, in batches of `batch` texts of similar length.
@@ -167,7 +215,7 @@ impl Encoder {
     /// `backend` if the back end fails.
     pub fn encode_with<T: AsRef<[u32]>>(
         &self,
-        model: &Bert,
+        model: &Network,
         texts: &[T],
         batch: usize,
         device: &Device,
@@ -175,7 +223,7 @@ impl Encoder {
         let mut order: Vec<usize> = (0..texts.len()).collect();
         order.sort_by_key(|text| (texts[*text].as_ref().len(), *text));
         let mut vectors = vec![Vec::new(); texts.len()];
-        let size = self.config.hidden_size;
+        let size = self.vector_size();
         for batch in order.chunks(batch.max(1)) {
             let tokens: Vec<&[u32]> = batch.iter().map(|text| texts[*text].as_ref()).collect();
             let values = self.forward(model, &self.batch(&tokens), device).try_into_vec_as::<f32>();
@@ -220,19 +268,17 @@ impl Encoder {
     }
 
     /// Takes the network out of the encoder, which has none until `model` is set again.
-    pub fn take_model(&mut self) -> Bert {
+    pub fn take_model(&mut self) -> Network {
         let device = self.model.device();
-        std::mem::replace(&mut self.model, Bert::placeholder(&device))
+        std::mem::replace(&mut self.model, Network::placeholder(&device))
     }
 
-    /// All tensors of the model, under the names and in the layout of Hugging Face.
+    /// All tensors of the model in the layout of Hugging Face, as BERT calls them. Those of dense modules have a prefix.
     ///
     /// # Errors
     /// `backend` if the back end fails.
     pub fn weights(&self) -> Result<Weights, EncoderError> {
-        let mut weights = self.model.weights()?;
-        weights.extend(self.unused.clone());
-        Ok(weights)
+        self.model.weights(&self.unused)
     }
 }
 

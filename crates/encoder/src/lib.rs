@@ -13,7 +13,9 @@ mod fused;
 mod hub_cache;
 mod hub_component;
 mod model;
+mod pooling_mode;
 mod random_model;
+mod relative_position;
 mod simd;
 mod tokenizer;
 
@@ -24,8 +26,8 @@ pub use error::EncoderError;
 pub use files::{CONFIG_FILE, SPECIAL_TOKENS_FILE, TOKENIZER_FILE, WEIGHTS_FILE, WORD_LIST_FILE, is_model_file, is_weights_file};
 pub use model::{
     batch::Batch,
-    bert::{Bert, TokenRows},
-    config::BertConfig,
+    config::NetworkConfig,
+    network::{Network, TokenRows},
     weights::{WeightTensor, Weights},
 };
 pub use random_model::write_random;

@@ -14,9 +14,10 @@ use crate::{
     error::EncoderError,
     files::CONFIG_FILE,
     model::{
-        bert::Bert,
-        config::BertConfig,
+        config::NetworkConfig,
+        family::Family,
         modules::Modules,
+        network::Network,
         parts::tensor_shapes,
         weights::{WeightTensor, Weights},
     },
@@ -33,7 +34,7 @@ const STANDARD_DEVIATION: f32 = 0.1;
 /// `io` if the directory cannot be written.
 pub fn write_random(dir: &Path, seed: u64) -> Result<(), EncoderError> {
     let tokens = tokens();
-    let config = BertConfig {
+    let config = NetworkConfig {
         model_type: "bert".to_owned(),
         hidden_size: 32,
         num_hidden_layers: 2,
@@ -45,13 +46,16 @@ pub fn write_random(dir: &Path, seed: u64) -> Result<(), EncoderError> {
         layer_norm_eps: 1e-12,
         hidden_act: "gelu".to_owned(),
         position_embedding_type: "absolute".to_owned(),
+        position_offset: 0,
+        distance_buckets: 0,
+        family: Family::Bert,
     };
     let reject = |reason| EncoderError::rejected(dir.join(CONFIG_FILE), reason);
     let mut config_text = serde_json::to_value(&config).map_err(|error| reject(error.to_string()))?;
     config_text["architectures"] = json!(["BertModel"]);
     let tokenizer_text = format!("{:#}\n", tokenizer(&tokens));
     let encoder = Encoder::from_parts(
-        Bert::from_weights(&config, &mut weights(&config, seed), &Device::flex()).map_err(reject)?,
+        Network::from_weights(&config, std::iter::empty(), &mut weights(&config, seed), &Device::flex()).map_err(reject)?,
         Tokenizer::parse(&tokenizer_text, false).map_err(reject)?,
         Modules::normalized_mean(config.max_position_embeddings),
         config,
@@ -97,7 +101,7 @@ fn tokenizer(tokens: &[String]) -> Value {
     })
 }
 
-fn weights(config: &BertConfig, seed: u64) -> Weights {
+fn weights(config: &NetworkConfig, seed: u64) -> Weights {
     let mut generator = SplitMix64::seed_from_u64(seed);
     let mut random = || {
         // the sum of three uniform numbers approximates a normal distribution

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use aprendiz_encoder::{Bert, Encoder, write_random};
+use aprendiz_encoder::{Encoder, Network, write_random};
 use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::{Device, Gradients, Tensor},
@@ -46,7 +46,7 @@ impl ModuleVisitor for Collector<'_> {
     }
 }
 
-fn gradients(model: &Bert, gradients: &mut Gradients) -> BTreeMap<String, Vec<f32>> {
+fn gradients(model: &Network, gradients: &mut Gradients) -> BTreeMap<String, Vec<f32>> {
     let mut collector = Collector(Vec::new(), gradients, BTreeMap::new());
     model.visit(&mut collector);
     collector.2
@@ -62,6 +62,22 @@ fn vectors_and_gradients_equal_those_of_plain_operations() {
     std::fs::write(dir.path().join("config_sentence_transformers.json"), prompts).unwrap();
     std::fs::write(dir.path().join("1_Pooling/config.json"), r#"{"pooling_mode_mean_tokens": true, "include_prompt": false}"#).unwrap();
     check(dir.path());
+}
+
+#[test]
+fn families_and_poolings_equal_those_of_plain_operations() {
+    for name in [
+        "distilbert",
+        "mpnet",
+        "xlm-roberta",
+        "bert-cls",
+        "bert-max",
+        "bert-weighted-mean-without-prompt",
+        "bert-mean-sqrt",
+        "bert-two-dense",
+    ] {
+        check(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families").join(name));
+    }
 }
 
 fn check(dir: &std::path::Path) {

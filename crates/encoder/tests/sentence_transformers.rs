@@ -1,6 +1,6 @@
 //! Tests that directories in the layouts in which people publish models give the vectors of sentence-transformers.
 //!
-//! `fixtures/variants` was written by `reference/make_variants.py`; the vectors of `fixtures/cases` were computed in plain Python.
+//! `fixtures/variants` was written by `reference/make_variants.py`, `fixtures/families` by `reference/make_families.py`; the vectors of `fixtures/cases` were computed in plain Python.
 
 #![expect(clippy::unwrap_used, reason = "a test fails if its setup fails")]
 
@@ -113,6 +113,20 @@ const EXACT: f32 = 2e-6;
 
 /// Outputs of bare models are not of length 1, so their errors are larger.
 const EXACT_UNNORMALIZED: f32 = 2e-5;
+
+#[test]
+fn every_family_pooling_and_module_gives_the_vectors_of_sentence_transformers() {
+    let families = fixtures().join("families");
+    let mut names: Vec<String> = fs::read_dir(&families).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names.len(), 16);
+    for name in names {
+        let dir = families.join(&name);
+        let tolerance =
+            if name.ends_with("max") || name.ends_with("sqrt") || name.ends_with("-dense") { EXACT_UNNORMALIZED } else { EXACT };
+        check(&dir, &expected(&dir.join("expected.jsonl")), tolerance);
+    }
+}
 
 #[test]
 fn every_variant_of_published_models_gives_the_vectors_of_sentence_transformers() {
@@ -335,7 +349,7 @@ fn what_is_not_understood_is_rejected_by_file_and_name_before_the_weights_are_re
                 fs::remove_file(dir.join("tokenizer.json")).unwrap();
                 fs::write(dir.join("sentencepiece.bpe.model"), "").unwrap();
             },
-            "sentencepiece.bpe.model belongs to a tokenizer that is not WordPiece",
+            "sentencepiece.bpe.model is not read: write tokenizer.json",
         ),
         (
             "word-list",

@@ -140,7 +140,7 @@ fn an_unsupported_directory_is_rejected_with_the_file_and_the_reason() {
         ("config.json", "\"hidden_size\": 32", "\"hidden_size\": 36", "has the shape"),
         ("config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3", "has no tensor `encoder.layer.2."),
         ("config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1", "has an unexpected tensor `encoder.layer.1."),
-        ("1_Pooling/config.json", "tokens\": true", "tokens\": false", "only the mean of the tokens"),
+        ("1_Pooling/config.json", "tokens\": true", "tokens\": false", "pooling mode is []"),
     ];
     for (file, from, to, reason) in cases {
         let message = load_error(|dir| replace(&dir.join(file), from, to));

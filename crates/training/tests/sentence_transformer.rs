@@ -105,6 +105,38 @@ fn weights(job: &TrainingJob) -> Vec<u8> {
 }
 
 #[test]
+fn every_family_can_be_trained_and_gives_the_same_bytes_with_more_threads() {
+    let families = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../encoder/tests/fixtures/families");
+    for (family, changed) in [
+        ("mpnet", ["encoder.relative_attention_bias.weight", "encoder.layer.0.attention.attn.q.weight"]),
+        ("distilbert", ["transformer.layer.1.ffn.lin1.weight", "embeddings.LayerNorm.bias"]),
+        ("xlm-roberta", ["embeddings.position_embeddings.weight", "encoder.layer.1.output.dense.bias"]),
+    ] {
+        let snapshot = Snapshot::new();
+        let find = |path: &str| BaseModel::find(path, &BaseModelCaches::default()).unwrap();
+        let base = families.join(family);
+        let job = |name, threads| TrainingJob { base_model: Some(find(base.to_str().unwrap())), threads, ..snapshot.job(name, learning()) };
+        let (one, two) = (job("one", 1), job("two", 2));
+        train_to_the_end(&one);
+        train_to_the_end(&two);
+        assert_eq!(weights(&one), weights(&two), "{family}");
+        let (before, after) = (fs::read(base.join("model.safetensors")).unwrap(), weights(&one));
+        let tensors = |bytes| safetensors::SafeTensors::deserialize(bytes).unwrap();
+        let (before, after) = (tensors(&before), tensors(&after));
+        let names = |tensors: &safetensors::SafeTensors<'_>| {
+            let mut names: Vec<String> =
+                tensors.names().into_iter().map(ToString::to_string).filter(|name| !name.starts_with("pooler")).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&before), names(&after), "{family}");
+        for name in changed {
+            assert_ne!(before.tensor(name).unwrap().data(), after.tensor(name).unwrap().data(), "{family}: {name}");
+        }
+    }
+}
+
+#[test]
 fn training_improves_the_encoder_and_writes_it_in_the_layout_of_its_base() {
     let snapshot = Snapshot::new();
     let job = snapshot.job("plain", learning());

@@ -34,6 +34,8 @@ pub(super) struct Weights<'a> {
     pub(super) intermediate: Linear<'a>,
     pub(super) output: Linear<'a>,
     pub(super) norm: Norm<'a>,
+    /// Bias of attention scores by distance, `[k, heads]`; not used if there are no buckets.
+    pub(super) distance_bias: &'a [f32],
 }
 
 /// Hyperparameters of a layer.
@@ -90,7 +92,7 @@ fn forward_part(
         multiply(&mut projected[index * size..], 3 * size, Output::Add, Matrix::new(input, size), weight, 1.0);
     }
     let mut attended = vec![0.0; tokens * size];
-    attention::forward(&projected, texts(packed, part), shape.heads, &mut attended);
+    attention::forward(&projected, weights.distance_bias, texts(packed, part), shape.heads, &mut attended);
 
     let mut first = kernels::add_row(input, weights.attention_output.bias);
     let weight = Matrix::new(weights.attention_output.weight, size);
@@ -127,6 +129,7 @@ pub(super) struct Gradients {
     pub(super) linears: [(Vec<f32>, Vec<f32>); 6],
     /// Gamma and beta of the two layer norms.
     pub(super) norms: [(Vec<f32>, Vec<f32>); 2],
+    pub(super) distance_bias: Vec<f32>,
 }
 
 /// The inputs and output gradients of the linear layers of a part, from which weight gradients are computed.
@@ -142,6 +145,7 @@ struct PartGradients {
     second: Vec<f32>,
     norms: [(Vec<f32>, Vec<f32>); 2],
     biases: [Vec<f32>; 4],
+    distance_bias: Vec<f32>,
 }
 
 /// Backward pass: `gradients` `[T, h]` of the outputs become those of the inputs.
@@ -184,9 +188,14 @@ pub(super) fn backward(
         weight_gradient(|_, part_gradients| [&part_gradients.activated, &part_gradients.second], width, size),
     ]);
 
-    let mut totals = Gradients { norms: [0, 1].map(|_| (vec![0.0; size], vec![0.0; size])), ..Gradients::default() };
+    let mut totals = Gradients {
+        norms: [0, 1].map(|_| (vec![0.0; size], vec![0.0; size])),
+        distance_bias: vec![0.0; weights.distance_bias.len()],
+        ..Gradients::default()
+    };
     let mut biases = [vec![0.0; 3 * size], vec![0.0; size], vec![0.0; width], vec![0.0; size]];
     for part_gradients in &part_gradients {
+        kernels::add_to(&mut totals.distance_bias, &part_gradients.distance_bias);
         for (total, part) in biases.iter_mut().zip(&part_gradients.biases) {
             kernels::add_to(total, part);
         }
@@ -243,7 +252,14 @@ fn backward_part(
     let weight = Matrix::new(weights.attention_output.weight, size).transposed();
     multiply(&mut attended_gradient, size, Output::Overwrite, Matrix::new(&first, size), weight, 1.0);
     let mut projected = vec![0.0; tokens * 3 * size];
-    attention::backward(&activations.projected, &attended_gradient, texts(packed, part), shape.heads, &mut projected);
+    let distance_bias = attention::backward(
+        &activations.projected,
+        weights.distance_bias,
+        &attended_gradient,
+        texts(packed, part),
+        shape.heads,
+        &mut projected,
+    );
 
     gradients.copy_from_slice(&first);
     for (index, linear) in weights.projections.iter().enumerate() {
@@ -255,5 +271,5 @@ fn backward_part(
         kernels::add_rows(&mut total, rows);
         total
     });
-    PartGradients { feed_forward_input, activated, projected, first, intermediate_gradient, second, norms, biases }
+    PartGradients { feed_forward_input, activated, projected, first, intermediate_gradient, second, norms, biases, distance_bias }
 }

@@ -18,10 +18,14 @@ use burn::{
     tensor::TensorData,
 };
 
-use crate::fused::{
-    kernels,
-    layer::{self, Activations, Linear, Norm, Shape, Weights},
-    packed::PackedBatch,
+use crate::{
+    fused::{
+        kernels,
+        layer::{self, Activations, Linear, Norm, Shape, Weights},
+        packed::PackedBatch,
+        pooling,
+    },
+    pooling_mode::PoolingMode,
 };
 
 /// The embedding tables and the layer norm of their sum.
@@ -64,8 +68,8 @@ macro_rules! tensors {
 
 tensors! {
     /// The weights of a layer: matrices `[in, out]` and vectors. Weight and bias of each linear layer, then gamma and beta of the two layer
-    /// norms. Gradients have the same order.
-    LayerWeights, LAYER_WEIGHTS = 16, {
+    /// norms, and the bias of attention scores by distance. Gradients have the same order.
+    LayerWeights, LAYER_WEIGHTS = 17, {
         query,
         query_bias,
         key,
@@ -82,6 +86,7 @@ tensors! {
         attention_beta,
         gamma,
         beta,
+        distance_bias,
     }
 }
 
@@ -99,45 +104,47 @@ impl LayerWeights<Flex> {
             intermediate: linear(&self.intermediate, &self.intermediate_bias),
             output: linear(&self.output, &self.output_bias),
             norm: norm(&self.gamma, &self.beta),
+            distance_bias: values(&self.distance_bias),
         }
     }
 }
 
 /// Operations on all tokens of a packed batch, `[T, h]`.
 #[backend_extension(Flex, Autodiff)]
-pub(crate) trait BertOps: Backend {
+pub(crate) trait FusedOps: Backend {
     /// Sum of token, position and type embeddings, with layer norm, `[T, h]`.
-    fn bert_embed(#[extension_type] tables: EmbeddingTables<Self>, packed: Arc<PackedBatch>, epsilon: f32) -> FloatTensor<Self>;
+    fn fused_embed(#[extension_type] tables: EmbeddingTables<Self>, packed: Arc<PackedBatch>, epsilon: f32) -> FloatTensor<Self>;
 
     /// One transformer layer, `[T, h]` to `[T, h]`.
-    fn bert_layer(
+    fn fused_layer(
         hidden: FloatTensor<Self>,
         #[extension_type] weights: LayerWeights<Self>,
         packed: Arc<PackedBatch>,
         shape: Shape,
     ) -> FloatTensor<Self>;
 
-    /// Mean pooling: `[T, h]` to `[b, h]`.
-    fn bert_mean(hidden: FloatTensor<Self>, packed: Arc<PackedBatch>) -> FloatTensor<Self>;
+    /// Pooling: `[T, h]` to `[b, h]`.
+    fn fused_pool(hidden: FloatTensor<Self>, packed: Arc<PackedBatch>, pooling: PoolingMode) -> FloatTensor<Self>;
 }
 
-impl BertOps for Flex {
-    fn bert_embed(tables: EmbeddingTables<Self>, packed: Arc<PackedBatch>, epsilon: f32) -> FlexTensor {
+impl FusedOps for Flex {
+    fn fused_embed(tables: EmbeddingTables<Self>, packed: Arc<PackedBatch>, epsilon: f32) -> FlexTensor {
         embed(&tables, &packed, epsilon).0
     }
 
-    fn bert_layer(hidden: FlexTensor, weights: LayerWeights<Self>, packed: Arc<PackedBatch>, shape: Shape) -> FlexTensor {
+    fn fused_layer(hidden: FlexTensor, weights: LayerWeights<Self>, packed: Arc<PackedBatch>, shape: Shape) -> FlexTensor {
         let size = shape.heads.size;
         tensor(layer::forward(values(&hidden), weights.as_slices(), shape, &packed, false).0, size)
     }
 
-    fn bert_mean(hidden: FlexTensor, packed: Arc<PackedBatch>) -> FlexTensor {
-        mean(&hidden, &packed)
+    fn fused_pool(hidden: FlexTensor, packed: Arc<PackedBatch>, pooling: PoolingMode) -> FlexTensor {
+        let size = values(&hidden).len() / packed.tokens();
+        tensor(pooling::forward(values(&hidden), size, &packed, pooling), size)
     }
 }
 
-impl<C: CheckpointStrategy> BertOps for Autodiff<Flex, C> {
-    fn bert_embed(tables: EmbeddingTables<Self>, packed: Arc<PackedBatch>, epsilon: f32) -> FloatTensor<Self> {
+impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
+    fn fused_embed(tables: EmbeddingTables<Self>, packed: Arc<PackedBatch>, epsilon: f32) -> FloatTensor<Self> {
         let EmbeddingTables { tokens, positions, types, gamma, beta } = tables;
         let [tokens, positions, types, gamma, beta] = [tokens, positions, types, gamma, beta].map(FloatTensor::<Self>::into_parts);
         let nodes = [tokens.1, positions.1, types.1, gamma.1, beta.1];
@@ -149,7 +156,7 @@ impl<C: CheckpointStrategy> BertOps for Autodiff<Flex, C> {
         }
     }
 
-    fn bert_layer(hidden: FloatTensor<Self>, weights: LayerWeights<Self>, packed: Arc<PackedBatch>, shape: Shape) -> FloatTensor<Self> {
+    fn fused_layer(hidden: FloatTensor<Self>, weights: LayerWeights<Self>, packed: Arc<PackedBatch>, shape: Shape) -> FloatTensor<Self> {
         let size = shape.heads.size;
         let parents = std::iter::once(hidden).chain(weights.into_order()).map(FloatTensor::<Self>::into_parts);
         let (mut tensors, nodes): (Vec<FlexTensor>, Vec<NodeGuard>) = parents.unzip();
@@ -164,11 +171,11 @@ impl<C: CheckpointStrategy> BertOps for Autodiff<Flex, C> {
         }
     }
 
-    fn bert_mean(hidden: FloatTensor<Self>, packed: Arc<PackedBatch>) -> FloatTensor<Self> {
+    fn fused_pool(hidden: FloatTensor<Self>, packed: Arc<PackedBatch>, pooling: PoolingMode) -> FloatTensor<Self> {
         let (hidden, node) = hidden.into_parts();
-        let out = mean(&hidden, &packed);
-        match MeanBackward.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(operation) => operation.finish(packed, out),
+        let out = <Flex as FusedOps>::fused_pool(hidden.clone(), Arc::clone(&packed), pooling);
+        match PoolBackward.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(operation) => operation.finish(Arc::new(PoolState { hidden, packed, pooling }), out),
             OpsKind::UnTracked(operation) => operation.finish(out),
         }
     }
@@ -232,30 +239,35 @@ impl Backward<Flex, LAYER_PARENTS> for LayerBackward {
         let weight_gradients = layer::backward(values(hidden), weights.as_slices(), *shape, packed, activations, &mut gradients);
         let linears = weight_gradients.linears.into_iter().flat_map(|(weight, bias)| [tensor(weight, bias.len()), row(bias)]);
         let norms = weight_gradients.norms.into_iter().flat_map(|(gamma, beta)| [row(gamma), row(beta)]);
-        let found = std::iter::once(tensor(gradients, size)).chain(linears).chain(norms);
+        let bias = match shape.heads.distance_buckets {
+            0 => tensor(weight_gradients.distance_bias, 1),
+            _ => tensor(weight_gradients.distance_bias, shape.heads.count),
+        };
+        let found = std::iter::once(tensor(gradients, size)).chain(linears).chain(norms).chain([bias]);
         register(gradient_store, operation.parents.map(|parent| parent.map(|parent| parent.id)), found);
     }
 }
 
 #[derive(Debug)]
-struct MeanBackward;
+struct PoolBackward;
 
-impl Backward<Flex, 1> for MeanBackward {
-    type State = Arc<PackedBatch>;
+#[derive(Debug)]
+struct PoolState {
+    hidden: FlexTensor,
+    packed: Arc<PackedBatch>,
+    pooling: PoolingMode,
+}
+
+impl Backward<Flex, 1> for PoolBackward {
+    type State = Arc<PoolState>;
 
     fn backward(self, operation: Ops<Self::State, 1>, gradient_store: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let packed = operation.state;
+        let PoolState { hidden, packed, pooling } = &*operation.state;
         let [Some(parent)] = operation.parents else { return };
         let gradients = into_values(gradient_store.consume::<Flex>(&operation.node));
         let size = gradients.len() / packed.ends.len();
-        let mut out = Vec::with_capacity(packed.tokens() * size);
-        for (text, gradient) in gradients.chunks_exact(size).enumerate() {
-            let (all, pooled) = (packed.text(text).len(), packed.pooled(text).len());
-            out.resize(out.len() + (all - pooled) * size, 0.0);
-            let gradient: Vec<f32> = gradient.iter().map(|value| value / pooled as f32).collect();
-            out.extend(gradient.repeat(pooled));
-        }
-        gradient_store.register::<Flex>(parent.id, tensor(out, size));
+        let gradients = pooling::backward(values(hidden), &gradients, size, packed, *pooling);
+        gradient_store.register::<Flex>(parent.id, tensor(gradients, size));
     }
 }
 
@@ -281,19 +293,6 @@ fn embed(tables: &EmbeddingTables<Flex>, packed: &PackedBatch, epsilon: f32) -> 
     let mut out = vec![0.0; sums.len()];
     let scales = kernels::layer_norm(&mut sums, gamma, beta, epsilon, &mut out);
     (tensor(out, size), EmbeddingActivations { normalized: sums, scales })
-}
-
-fn mean(hidden: &FlexTensor, packed: &PackedBatch) -> FlexTensor {
-    let size = values(hidden).len() / packed.tokens();
-    let mut out = vec![0.0; packed.ends.len() * size];
-    for (text, out) in out.chunks_exact_mut(size).enumerate() {
-        let text = packed.pooled(text);
-        kernels::add_rows(out, &values(hidden)[text.start * size..text.end * size]);
-        for value in out {
-            *value /= text.len().max(1) as f32;
-        }
-    }
-    tensor(out, size)
 }
 
 /// Registers the gradients of the inputs that require one.

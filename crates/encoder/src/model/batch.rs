@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::fused::PackedBatch;
+use crate::{fused::PackedBatch, pooling_mode::PoolingMode};
 
 /// Token ids of several texts, one text after the other.
 #[derive(Debug, Clone)]
@@ -59,23 +59,28 @@ impl Batch {
         Tensor::from_data(TensorData::new(ids, [self.rows(), max_length]), device)
     }
 
+    /// 1 for tokens that count in the pooling, 0 for others.
+    pub(crate) fn counted(&self, device: &Device) -> Tensor<2> {
+        self.tensor(device, |length| PoolingMode::Max.weights(length, self.left_out))
+    }
+
+    /// The factor of each token in a pooling that is a weighted sum.
+    pub(crate) fn pooling_weights(&self, mode: PoolingMode, device: &Device) -> Tensor<2> {
+        self.tensor(device, |length| mode.weights(length, self.left_out))
+    }
+
     /// 1 for tokens, 0 for padding; `None` if there is no padding.
     pub(crate) fn mask(&self, device: &Device) -> Option<Tensor<2>> {
-        self.mask_from(0, device)
-    }
-
-    /// 1 for tokens that count in the mean, 0 for others; `None` if all count.
-    pub(crate) fn pooling_mask(&self, device: &Device) -> Option<Tensor<2>> {
-        self.mask_from(self.left_out, device)
-    }
-
-    fn mask_from(&self, start: usize, device: &Device) -> Option<Tensor<2>> {
         let max_length = self.max_length();
-        if start == 0 && self.lengths.iter().all(|length| *length == max_length) {
-            return None;
-        }
-        let is_counted = |length: usize| move |position: usize| if (start..length).contains(&position) { 1.0 } else { 0.0 };
-        let mask = self.lengths.iter().flat_map(|length| (0..max_length).map(is_counted(*length)));
-        Some(Tensor::from_data(TensorData::new(mask.collect::<Vec<f32>>(), [self.rows(), max_length]), device))
+        let is_padded = self.lengths.iter().any(|length| *length != max_length);
+        is_padded.then(|| self.tensor(device, |length| PoolingMode::Max.weights(length, 0)))
+    }
+
+    /// A value for each token of each text, and 0 for padding. `values` gets the length of the text.
+    fn tensor<I: Iterator<Item = f32>>(&self, device: &Device, values: impl Fn(usize) -> I) -> Tensor<2> {
+        let max_length = self.max_length();
+        let padded = |length: &usize| values(*length).chain(std::iter::repeat_n(0.0, max_length - length));
+        let all: Vec<f32> = self.lengths.iter().flat_map(padded).collect();
+        Tensor::from_data(TensorData::new(all, [self.rows(), max_length]), device)
     }
 }

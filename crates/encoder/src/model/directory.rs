@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 use crate::{
     error::EncoderError,
     files::{
-        ADAPTER_FILE, ADDED_TOKENS_FILE, CONFIG_FILE, OTHER_TOKENIZER_FILES, SPECIAL_TOKENS_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE,
-        WORD_LIST_FILE,
+        ADAPTER_FILE, ADDED_TOKENS_FILE, CONFIG_FILE, MODULES_FILE, OTHER_TOKENIZER_FILES, SPECIAL_TOKENS_FILE, TOKENIZER_CONFIG_FILE,
+        TOKENIZER_FILE, WORD_LIST_FILE,
     },
     model::{
-        config::BertConfig,
+        config::NetworkConfig,
         modules::{ModuleList, Modules},
         reader::{DirectoryReader, join},
         transformer_module::TransformerModule,
@@ -26,10 +26,12 @@ use crate::{
 /// A directory in the layout of sentence-transformers, or a model of transformers. Everything that is not supported was rejected.
 #[derive(Debug)]
 pub(crate) struct ModelDirectory {
-    pub(crate) config: BertConfig,
+    pub(crate) config: NetworkConfig,
     /// The unmodified contents of `config.json` and `tokenizer.json`.
     pub(crate) config_text: String,
     pub(crate) tokenizer_text: String,
+    /// Contents of `tokenizer_config.json`.
+    pub(crate) tokenizer_config: Map<String, Value>,
     pub(crate) modules: Modules,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) weights: WeightFiles,
@@ -56,9 +58,9 @@ impl ModelDirectory {
         let config_text = reader.find_text(&config_name)?;
         let config_text = config_text.ok_or_else(|| missing(&reader, &config_name, "copy the whole directory of the model"))?;
         let object = serde_json::from_str(&config_text).map_err(|error| reader.reject(&config_name, format!("not valid JSON: {error}")))?;
-        let (config, mut notes) = BertConfig::parse(object).map_err(|reason| reader.reject(&config_name, reason))?;
+        let (config, mut notes) = NetworkConfig::parse(object).map_err(|reason| reader.reject(&config_name, reason))?;
 
-        let transformer = TransformerModule::read(&mut reader, &folder, list.is_bare, config.max_position_embeddings)?;
+        let transformer = TransformerModule::read(&mut reader, &folder, list.is_bare, config.max_positions())?;
         let mut tokenizer_name = join(&folder, TOKENIZER_FILE);
         let tokenizer_text = if let Some(text) = reader.find_text(&tokenizer_name)? {
             text
@@ -78,9 +80,11 @@ impl ModelDirectory {
         }
 
         let weights = WeightFiles::read(&mut reader, &folder, &config)?;
+        let settings = transformer.tokenizer_config.clone();
         let (modules, assumptions) = list.complete(transformer);
+        modules.check_sizes(config.hidden_size).map_err(|reason| reader.reject(MODULES_FILE, reason))?;
         notes.splice(0..0, assumptions);
-        if modules.lowercase && tokenizer.settings()["do_lower_case"] == false {
+        if modules.lowercase && !tokenizer.lowercases() {
             notes.push("texts are lowercased before the tokenizer, which does not do that, because do_lower_case is true".to_owned());
         }
         notes.extend(tokenizer.notes().iter().chain(&weights.notes).cloned());
@@ -88,6 +92,7 @@ impl ModelDirectory {
             config,
             config_text,
             tokenizer_text,
+            tokenizer_config: settings,
             modules,
             tokenizer,
             weights,
@@ -109,7 +114,9 @@ fn build_tokenizer(reader: &mut DirectoryReader, folder: &str, settings: &Map<St
     let Some(list) = reader.find_text(&join(folder, WORD_LIST_FILE))? else {
         let other = OTHER_TOKENIZER_FILES.iter().find(|file| reader.exists(&join(folder, file)));
         let reason = match other {
-            Some(file) => format!("is missing, and {file} belongs to a tokenizer that is not WordPiece, which is not supported"),
+            Some(file) => format!(
+                "is missing, and {file} is not read: write tokenizer.json with `AutoTokenizer.from_pretrained(DIRECTORY).save_pretrained(DIRECTORY)` of transformers"
+            ),
             None => {
                 "is missing, and so is vocab.txt: write it with `AutoTokenizer.from_pretrained(DIRECTORY).save_pretrained(DIRECTORY)` of \
                      transformers"

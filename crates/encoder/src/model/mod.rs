@@ -1,10 +1,13 @@
-//! The BERT network: configuration, weights, forward pass and modules, as read from a directory.
+//! The network: configuration, weights, forward pass and modules, as read from a directory.
 
 pub(crate) mod batch;
-pub(crate) mod bert;
+
 pub(crate) mod config;
+pub(crate) mod dense;
 pub(crate) mod directory;
+pub(crate) mod family;
 pub(crate) mod modules;
+pub(crate) mod network;
 pub(crate) mod parts;
 pub(crate) mod pooling;
 pub(crate) mod prompts;

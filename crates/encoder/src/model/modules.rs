@@ -8,11 +8,13 @@ use crate::{
     error::EncoderError,
     files::{CONFIG_FILE, MODULES_FILE, PROMPTS_FILE},
     model::{
+        dense::DenseConfig,
         pooling::Pooling,
         prompts::Prompts,
         reader::{DirectoryReader, join},
         transformer_module::TransformerModule,
     },
+    pooling_mode::PoolingMode,
 };
 
 /// Python package of the modules; those of other packages are code of the model.
@@ -21,13 +23,22 @@ const PACKAGE: &str = "sentence_transformers.";
 /// Files that only a directory with `modules.json` has.
 const MODULE_FILES: [&str; 4] = ["1_Pooling", "2_Normalize", PROMPTS_FILE, "sentence_bert_config.json"];
 
+/// A module after the pooling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AfterPooling {
+    Dense(DenseConfig),
+    /// Vectors are normalized to length 1.
+    Normalize,
+}
+
 /// The processing of a text around the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Modules {
     /// Maximum length of a text in tokens, special tokens included. Longer texts are truncated.
     pub(crate) max_length: usize,
-    /// Whether vectors are normalized to length 1.
-    pub(crate) normalize: bool,
+    pub(crate) pooling: PoolingMode,
+    /// What follows the pooling, in order.
+    pub(crate) after_pooling: Vec<AfterPooling>,
     /// Whether texts are lowercased before the tokenizer.
     pub(crate) lowercase: bool,
     pub(crate) prompts: Prompts,
@@ -49,7 +60,7 @@ pub(crate) struct ModuleList {
     pub(crate) folder: String,
     /// Whether the directory is a model of transformers, without modules.
     pub(crate) is_bare: bool,
-    normalize: bool,
+    after_pooling: Vec<AfterPooling>,
     pooling: Pooling,
     prompts: Prompts,
     notes: Vec<String>,
@@ -61,7 +72,7 @@ impl ModuleList {
         let Some(modules) = reader.find_json(MODULES_FILE)? else { return Self::bare(reader) };
         let modules: Vec<Module> =
             serde_json::from_value(modules).map_err(|error| reader.reject(MODULES_FILE, format!("not a list of modules: {error}")))?;
-        let (mut folder, mut pooling, mut normalize) = (String::new(), None, false);
+        let (mut folder, mut pooling, mut after_pooling) = (String::new(), None, Vec::new());
         for (position, module) in modules.into_iter().enumerate() {
             let kind = module.kind.strip_prefix(PACKAGE).and_then(|kind| kind.rsplit('.').next()).unwrap_or_default();
             match (position, kind) {
@@ -73,14 +84,17 @@ impl ModuleList {
                     let config = config.ok_or_else(missing)?;
                     pooling = Some(Pooling::parse(&config).map_err(|reason| reader.reject(&name, reason))?);
                 }
-                (2, "Normalize") if module.path.is_empty() || is_plain(&module.path) => {
+                (2.., "Dense") if is_plain(&module.path) => {
+                    after_pooling.push(AfterPooling::Dense(DenseConfig::read(reader, &module.path)?));
+                }
+                (2.., "Normalize") if module.path.is_empty() || is_plain(&module.path) => {
                     check_normalize(reader, &join(&module.path, CONFIG_FILE))?;
-                    normalize = true;
+                    after_pooling.push(AfterPooling::Normalize);
                 }
                 _ => {
                     let reason = format!(
-                        "module {position} is a `{}` at `{}`; supported are Transformer, Pooling and Normalize of sentence_transformers, in \
-                         this order",
+                        "module {position} is a `{}` at `{}`; supported are Transformer, Pooling, and then Dense and Normalize of \
+                         sentence_transformers",
                         module.kind, module.path
                     );
                     return Err(reader.reject(MODULES_FILE, reason));
@@ -96,7 +110,7 @@ impl ModuleList {
         if !pooling.include_prompt && !prompts.default_text().is_empty() {
             notes.push("the tokens of the default prompt do not count in the mean of a text, because include_prompt is false".to_owned());
         }
-        Ok(Self { folder, is_bare: false, normalize, pooling, prompts, notes })
+        Ok(Self { folder, is_bare: false, after_pooling, pooling, prompts, notes })
     }
 
     /// A model of transformers. sentence-transformers takes the mean of its tokens and does not normalize it.
@@ -114,15 +128,16 @@ impl ModuleList {
                  the whole directory of the model"
             ));
         }
-        let pooling = Pooling { include_prompt: true };
-        Ok(Self { folder: String::new(), is_bare: true, normalize: false, pooling, prompts: Prompts::default(), notes })
+        let pooling = Pooling { mode: PoolingMode::Mean, include_prompt: true };
+        Ok(Self { folder: String::new(), is_bare: true, after_pooling: Vec::new(), pooling, prompts: Prompts::default(), notes })
     }
 
     /// Completes the modules with the settings of the first one. Returns the assumptions, too.
     pub(crate) fn complete(self, transformer: TransformerModule) -> (Modules, Vec<String>) {
         let modules = Modules {
             max_length: transformer.max_length,
-            normalize: self.normalize,
+            pooling: self.pooling.mode,
+            after_pooling: self.after_pooling,
             lowercase: transformer.lowercase,
             prompts: self.prompts,
             include_prompt: self.pooling.include_prompt,
@@ -134,7 +149,39 @@ impl ModuleList {
 impl Modules {
     /// Mean pooling and normalization, without prompts.
     pub(crate) fn normalized_mean(max_length: usize) -> Self {
-        Self { max_length, normalize: true, lowercase: false, prompts: Prompts::default(), include_prompt: true }
+        Self {
+            max_length,
+            pooling: PoolingMode::Mean,
+            after_pooling: vec![AfterPooling::Normalize],
+            lowercase: false,
+            prompts: Prompts::default(),
+            include_prompt: true,
+        }
+    }
+
+    /// The dense modules, in order.
+    pub(crate) fn dense(&self) -> impl Iterator<Item = &DenseConfig> {
+        self.after_pooling.iter().filter_map(|module| match module {
+            AfterPooling::Dense(dense) => Some(dense),
+            AfterPooling::Normalize => None,
+        })
+    }
+
+    /// Dimension of the vectors of texts, if those of tokens have `size`.
+    pub(crate) fn vector_size(&self, size: usize) -> usize {
+        self.dense().last().map_or(size, |dense| dense.to)
+    }
+
+    /// Checks that each dense module takes vectors of the dimension that comes before it.
+    pub(crate) fn check_sizes(&self, size: usize) -> Result<(), String> {
+        let mut before = size;
+        for dense in self.dense() {
+            if dense.from != before {
+                return Err(format!("the module at `{}` takes {} features, but there are {before}", dense.folder, dense.from));
+            }
+            before = dense.to;
+        }
+        Ok(())
     }
 }
 

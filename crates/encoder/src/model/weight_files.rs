@@ -14,7 +14,7 @@ use crate::{
     error::EncoderError,
     files::{INDEX_FILE, WEIGHTS_FILE},
     model::{
-        config::BertConfig,
+        config::NetworkConfig,
         reader::{DirectoryReader, join},
         weight_names::WeightNames,
         weights::{self, Weights, is_supported},
@@ -53,7 +53,7 @@ pub(crate) fn explain_missing(reader: &DirectoryReader, folder: &str) -> String 
 
 impl WeightFiles {
     /// Reads the headers of the files and checks names, shapes and types of all tensors.
-    pub(crate) fn read(reader: &mut DirectoryReader, folder: &str, config: &BertConfig) -> Result<Self, EncoderError> {
+    pub(crate) fn read(reader: &mut DirectoryReader, folder: &str, config: &NetworkConfig) -> Result<Self, EncoderError> {
         let whole = join(folder, WEIGHTS_FILE);
         let (index, files) = if reader.exists(&whole) {
             (whole.clone(), vec![whole])

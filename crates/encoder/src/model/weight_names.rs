@@ -2,13 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{config::BertConfig, parts::tensor_shapes};
+use crate::model::{config::NetworkConfig, parts::tensor_shapes};
 
-/// Prefixes of tensor names: of older files, of BERT with a head, and of wrappers. The first ones are removed by transformers, too.
-const PREFIXES: [&str; 8] = ["", "bert.", "model.", "model.bert.", "module.", "module.bert.", "auto_model.", "0.auto_model."];
-
-/// Number of prefixes that every reader removes.
-const USUAL_PREFIXES: usize = 2;
+/// Prefixes of tensor names that wrappers add. That of the family, of files with a head, may follow.
+const PREFIXES: [&str; 5] = ["", "model.", "module.", "auto_model.", "0.auto_model."];
 
 /// A tensor that every encoder has.
 const WORD_EMBEDDINGS: &str = "embeddings.word_embeddings.weight";
@@ -24,24 +21,28 @@ pub(crate) struct WeightNames {
     /// Tensors outside of the encoder by the first part of their names, such as heads of pre-training.
     pub(crate) outside: BTreeMap<String, usize>,
     /// The prefix of the names, if it is unusual.
-    pub(crate) prefix: Option<&'static str>,
+    pub(crate) prefix: Option<String>,
 }
 
 impl WeightNames {
     /// Resolves the names of all tensors of the files. `shapes` has their shapes by their names.
-    pub(crate) fn resolve(shapes: &BTreeMap<String, Vec<usize>>, config: &BertConfig) -> Result<Self, String> {
-        let found: Vec<&str> = PREFIXES.into_iter().filter(|prefix| shapes.contains_key(&format!("{prefix}{WORD_EMBEDDINGS}"))).collect();
+    pub(crate) fn resolve(shapes: &BTreeMap<String, Vec<usize>>, config: &NetworkConfig) -> Result<Self, String> {
+        let family = config.family;
+        let prefixes = PREFIXES.into_iter().flat_map(|prefix| [prefix.to_owned(), format!("{prefix}{}", family.prefix())]);
+        let found: Vec<String> = prefixes.filter(|prefix| shapes.contains_key(&format!("{prefix}{WORD_EMBEDDINGS}"))).collect();
         let prefix = match found.as_slice() {
-            [prefix] => *prefix,
-            [] => return Err(missing(shapes)),
+            [prefix] => prefix.as_str(),
+            [] => return Err(missing(shapes, config)),
             [one, other, ..] => return Err(format!("has two encoders, `{one}{WORD_EMBEDDINGS}` and `{other}{WORD_EMBEDDINGS}`")),
         };
-        let mut resolved = Self { prefix: Some(prefix).filter(|prefix| !PREFIXES[..USUAL_PREFIXES].contains(prefix)), ..Self::default() };
+        // those that transformers removes are not worth a note
+        let unusual = Some(prefix).filter(|prefix| !["", family.prefix()].contains(prefix)).map(str::to_owned);
+        let mut resolved = Self { prefix: unusual, ..Self::default() };
         for stored in shapes.keys() {
-            match stored.strip_prefix(prefix).filter(|name| is_encoder_part(name)) {
+            match stored.strip_prefix(prefix).filter(|name| family.is_encoder_part(name)) {
                 Some(name) if CONSTANTS.contains(&name) => {}
                 Some(name) => {
-                    let name = current_name(name);
+                    let name = family.current_name(name);
                     if let Some(other) = resolved.names.insert(name.clone(), stored.clone()) {
                         return Err(format!("tensors `{other}` and `{stored}` are both `{name}`"));
                     }
@@ -61,7 +62,7 @@ impl WeightNames {
     }
 
     /// Checks that the network has all of its tensors, in their shapes, and no others.
-    fn check_shapes(&self, shapes: &BTreeMap<String, Vec<usize>>, config: &BertConfig) -> Result<(), String> {
+    fn check_shapes(&self, shapes: &BTreeMap<String, Vec<usize>>, config: &NetworkConfig) -> Result<(), String> {
         let expected = tensor_shapes(config);
         for (name, shape) in &expected {
             let stored = self.names.get(name).ok_or_else(|| format!("has no tensor `{name}`"))?;
@@ -79,7 +80,7 @@ impl WeightNames {
     /// What a reader of the model should know about its tensors.
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        if let Some(prefix) = self.prefix {
+        if let Some(prefix) = &self.prefix {
             notes.push(format!("tensor names begin with `{prefix}`, which is removed"));
         }
         if !self.outside.is_empty() {
@@ -90,25 +91,10 @@ impl WeightNames {
     }
 }
 
-/// Whether a name without prefix is one of the encoder.
-fn is_encoder_part(name: &str) -> bool {
-    ["embeddings.", "encoder.", "pooler."].iter().any(|part| name.starts_with(part))
-}
-
-/// The name that current files use: those converted from TensorFlow call the parameters of layer norms gamma and beta.
-fn current_name(name: &str) -> String {
-    for (old, current) in [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")] {
-        if let Some(start) = name.strip_suffix(old) {
-            return format!("{start}{current}");
-        }
-    }
-    name.to_owned()
-}
-
-fn missing(shapes: &BTreeMap<String, Vec<usize>>) -> String {
+fn missing(shapes: &BTreeMap<String, Vec<usize>>, config: &NetworkConfig) -> String {
     let similar = shapes.keys().find(|name| name.ends_with("word_embeddings.weight")).or_else(|| shapes.keys().next());
     let similar = similar.map_or_else(String::new, |name| format!("; it has `{name}`"));
-    format!("has no tensor `{WORD_EMBEDDINGS}` of a BERT model{similar}")
+    format!("has no tensor `{WORD_EMBEDDINGS}` of a model of the type {}{similar}", config.model_type)
 }
 
 #[cfg(test)]
@@ -117,12 +103,12 @@ mod tests {
 
     type Shapes = BTreeMap<String, Vec<usize>>;
 
-    fn config() -> BertConfig {
+    fn config() -> NetworkConfig {
         let config = serde_json::json!({
             "model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
             "vocab_size": 10, "max_position_embeddings": 16, "type_vocab_size": 2, "layer_norm_eps": 1e-5, "hidden_act": "gelu",
         });
-        BertConfig::parse(config.as_object().unwrap().clone()).unwrap().0
+        NetworkConfig::parse(config.as_object().unwrap().clone()).unwrap().0
     }
 
     fn shapes(rename: impl Fn(&str) -> String) -> Shapes {
@@ -132,7 +118,7 @@ mod tests {
     #[test]
     fn every_prefix_and_the_old_names_of_layer_norms_are_resolved() {
         let expected: BTreeSet<String> = shapes(str::to_owned).into_keys().collect();
-        for prefix in PREFIXES {
+        for prefix in PREFIXES.into_iter().flat_map(|prefix| [prefix.to_owned(), format!("{prefix}bert.")]) {
             let old = shapes(|name| {
                 let name = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
                 format!("{prefix}{name}")
@@ -140,7 +126,7 @@ mod tests {
             let resolved = WeightNames::resolve(&old, &config()).unwrap();
             assert_eq!(resolved.names.keys().cloned().collect::<BTreeSet<_>>(), expected, "{prefix}");
             assert!(resolved.outside.is_empty());
-            assert_eq!(resolved.notes().len(), usize::from(!["", "bert."].contains(&prefix)));
+            assert_eq!(resolved.notes().len(), usize::from(!["", "bert."].contains(&prefix.as_str())));
         }
     }
 

@@ -1,20 +1,51 @@
-//! Validates `tokenizer.json`: everything but BERT WordPiece is rejected, never ignored.
+//! Validates `tokenizer.json`: everything but BERT WordPiece and Unigram is rejected, never ignored.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::tokenizer::unigram::{self, Unigram};
+
 /// The part of `tokenizer.json` that decides how texts are tokenized.
-#[derive(Deserialize)]
 pub(super) struct TokenizerFile {
+    parts: Parts,
+    model: Model,
+}
+
+/// What all kinds of tokenizers have.
+#[derive(Deserialize)]
+struct Parts {
     #[serde(default)]
-    pub(super) added_tokens: Vec<AddedToken>,
+    added_tokens: Vec<AddedToken>,
     #[serde(default)]
     truncation: Option<Truncation>,
+    post_processor: Typed<PostProcessor>,
+}
+
+enum Model {
+    /// That of BERT, DistilBERT and MPNet.
+    WordPiece(WordPiece, BertNormalizer),
+    /// That of XLM-RoBERTa.
+    Unigram(Unigram),
+}
+
+/// Reads the kind of a file without the rest.
+#[derive(Deserialize)]
+struct Probe {
+    model: ProbedModel,
+}
+
+#[derive(Deserialize)]
+struct ProbedModel {
+    #[serde(rename = "type", default = "default_kind")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct WordPieceParts {
     normalizer: Typed<BertNormalizer>,
     pre_tokenizer: Typed<NoOptions>,
-    post_processor: Typed<PostProcessor>,
     model: WordPiece,
 }
 
@@ -88,8 +119,6 @@ struct SpecialToken {
 
 #[derive(Deserialize)]
 struct WordPiece {
-    #[serde(rename = "type", default = "default_kind")]
-    kind: String,
     vocab: BTreeMap<String, u32>,
     unk_token: String,
 }
@@ -99,57 +128,98 @@ fn default_kind() -> String {
 }
 
 impl TokenizerFile {
-    /// Checks that the file asks for nothing but BERT WordPiece.
-    pub(super) fn check(&self) -> Result<(), String> {
-        for (what, kind, supported) in [
-            ("normalizer", &self.normalizer.kind, "BertNormalizer"),
-            ("pre-tokenizer", &self.pre_tokenizer.kind, "BertPreTokenizer"),
-            ("model", &self.model.kind, "WordPiece"),
-        ] {
-            if kind != supported {
-                return Err(format!("{what} `{kind}` is not supported, only `{supported}` is"));
-            }
+    /// Reads a file, and checks that it asks for nothing but what is supported.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+            serde_json::from_str(text).map_err(|error| format!("not a supported tokenizer: {error}"))
         }
-        if let Some(direction) = self.truncation.as_ref().and_then(|truncation| truncation.direction.as_deref())
+        let probe: Probe = read(text)?;
+        let model = match probe.model.kind.as_str() {
+            "WordPiece" => {
+                let WordPieceParts { normalizer, pre_tokenizer, model } = read(text)?;
+                for (what, kind, supported) in
+                    [("normalizer", &normalizer.kind, "BertNormalizer"), ("pre-tokenizer", &pre_tokenizer.kind, "BertPreTokenizer")]
+                {
+                    if kind != supported {
+                        return Err(format!("{what} `{kind}` is not supported for WordPiece, only `{supported}` is"));
+                    }
+                }
+                Model::WordPiece(model, normalizer.options)
+            }
+            "Unigram" => Model::Unigram(unigram::read(text)?),
+            kind => return Err(format!("model `{kind}` is not supported, only `WordPiece` and `Unigram` are")),
+        };
+        let file = Self { parts: read(text)?, model };
+        file.check()?;
+        Ok(file)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if let Some(direction) = self.parts.truncation.as_ref().and_then(|truncation| truncation.direction.as_deref())
             && direction != "Right"
         {
             return Err(format!("truncation at the side `{direction}` is not supported, only `Right` is"));
         }
-        if !self.model.vocab.contains_key(&self.model.unk_token) {
-            return Err(format!("has no token `{}` for unknown words", self.model.unk_token));
+        if let Model::WordPiece(model, _) = &self.model
+            && !model.vocab.contains_key(&model.unk_token)
+        {
+            return Err(format!("has no token `{}` for unknown words", model.unk_token));
         }
-        for token in &self.added_tokens {
-            if token.single_word || token.lstrip || token.rstrip || token.normalized || token.content.is_empty() {
+        for token in &self.parts.added_tokens {
+            // the mask token takes the spaces before it, and no text has it
+            let lstrip = token.lstrip && !token.content.contains("mask") && !token.content.contains("MASK");
+            let normalized = token.normalized && matches!(self.model, Model::WordPiece(..));
+            if token.single_word || lstrip || token.rstrip || normalized || token.content.is_empty() {
                 return Err(format!("added token `{}` has matching options, which are not supported", token.content));
             }
         }
         Ok(())
     }
 
+    pub(super) fn added_tokens(&self) -> &[AddedToken] {
+        &self.parts.added_tokens
+    }
+
     /// All tokens with their ids, including added ones.
-    pub(super) fn tokens(&self) -> impl Iterator<Item = (&str, u32)> {
-        let added = self.added_tokens.iter().map(|token| (token.content.as_str(), token.id));
-        self.model.vocab.iter().map(|(token, id)| (token.as_str(), *id)).chain(added)
+    pub(super) fn tokens(&self) -> Vec<(&str, u32)> {
+        let added = self.parts.added_tokens.iter().map(|token| (token.content.as_str(), token.id));
+        match &self.model {
+            Model::WordPiece(model, _) => model.vocab.iter().map(|(token, id)| (token.as_str(), *id)).chain(added).collect(),
+            Model::Unigram(model) => model.tokens().chain(added).collect(),
+        }
     }
 
     pub(super) fn id(&self, token: &str) -> Option<u32> {
-        let added = || self.added_tokens.iter().find(|added| added.content == token).map(|added| added.id);
-        self.model.vocab.get(token).copied().or_else(added)
+        let known = match &self.model {
+            Model::WordPiece(model, _) => model.vocab.get(token).copied(),
+            Model::Unigram(model) => model.tokens().find(|(known, _)| *known == token).map(|(_, id)| id),
+        };
+        known.or_else(|| self.parts.added_tokens.iter().find(|added| added.content == token).map(|added| added.id))
     }
 
-    pub(super) fn unknown_token(&self) -> &str {
-        &self.model.unk_token
+    /// The token for unknown words and the normalizer of a WordPiece tokenizer.
+    pub(super) fn word_piece(&self) -> Option<(&str, &BertNormalizer)> {
+        match &self.model {
+            Model::WordPiece(model, normalizer) => Some((&model.unk_token, normalizer)),
+            Model::Unigram(_) => None,
+        }
     }
 
-    pub(super) fn normalizer(&self) -> &BertNormalizer {
-        &self.normalizer.options
+    /// Whether the normalizer lowercases texts.
+    pub(super) fn lowercases(&self) -> bool {
+        match &self.model {
+            Model::WordPiece(_, normalizer) => normalizer.lowercase,
+            Model::Unigram(model) => model.lowercases(),
+        }
     }
 
     /// Checks that the settings of transformers, `tokenizer_config.json`, do not contradict the file, because readers differ in the one
     /// they follow. Returns the assumptions about settings that are missing.
     pub(super) fn check_settings(&self, settings: &Map<String, Value>) -> Result<Vec<String>, String> {
-        let normalizer = self.normalizer();
         let mut notes = Vec::new();
+        let Some((_, normalizer)) = self.word_piece() else {
+            return self.check_decoder(settings).map(|()| notes);
+        };
         for (key, option, value, default) in [
             ("do_lower_case", "lowercase", Some(normalizer.lowercase), Some(true)),
             ("tokenize_chinese_chars", "handle_chinese_chars", Some(normalizer.handle_chinese_chars), Some(true)),
@@ -170,11 +240,15 @@ impl TokenizerFile {
                 }
             }
         }
+        self.check_decoder(settings).map(|()| notes)
+    }
+
+    fn check_decoder(&self, settings: &Map<String, Value>) -> Result<(), String> {
         for (id, token) in settings.get("added_tokens_decoder").and_then(Value::as_object).into_iter().flatten() {
             let content = token["content"].as_str().unwrap_or_default();
             self.check_added(content, id.parse().ok())?;
         }
-        Ok(notes)
+        Ok(())
     }
 
     /// Checks that a token of another file is one of this file.
@@ -188,12 +262,13 @@ impl TokenizerFile {
 
     /// The special tokens before and after a text.
     pub(super) fn special_tokens(&self) -> Result<(Vec<u32>, Vec<u32>), String> {
-        let processor = &self.post_processor.options;
-        if let ("BertProcessing", Some((_, cls)), Some((_, sep))) = (self.post_processor.kind.as_str(), &processor.cls, &processor.sep) {
+        let kind = self.parts.post_processor.kind.as_str();
+        let processor = &self.parts.post_processor.options;
+        if let ("BertProcessing" | "RobertaProcessing", Some((_, cls)), Some((_, sep))) = (kind, &processor.cls, &processor.sep) {
             return Ok((vec![*cls], vec![*sep]));
         }
-        if self.post_processor.kind != "TemplateProcessing" {
-            return Err(format!("post-processor `{}` is not supported, only `TemplateProcessing` is", self.post_processor.kind));
+        if kind != "TemplateProcessing" {
+            return Err(format!("post-processor `{kind}` is not supported, only `TemplateProcessing` is"));
         }
         let (mut before, mut after, mut sequences) = (Vec::new(), Vec::new(), 0);
         for part in &processor.single {

@@ -1,9 +1,10 @@
 //! The tokenizer of an encoder, as configured by `tokenizer.json`.
 //!
-//! The crate `tokenizers` does the work, but only BERT WordPiece is accepted: other kinds have no reference vectors yet. Padding and
+//! The crate `tokenizers` does the work, but only the kinds with reference vectors are accepted: BERT WordPiece, and Unigram. Padding and
 //! truncation settings of the file are ignored: the caller decides.
 
 mod file;
+mod unigram;
 mod vocabulary;
 mod word_list;
 
@@ -21,6 +22,13 @@ const BYTES_PER_TOKEN: usize = 6;
 /// which removes it instead of splitting words.
 const SPLIT_POINTS: [char; 6] = [' ', '\n', '\t', '\r', '\u{a0}', '\u{3000}'];
 
+/// As [`SPLIT_POINTS`], for Unigram. Other whitespace may become a space or nothing.
+const SPACE: [char; 1] = [' '];
+
+/// Names of the token that fills short texts, and of the one that hides a token from training.
+const PAD_TOKENS: [&str; 2] = ["[PAD]", "<pad>"];
+const MASK_TOKENS: [&str; 2] = ["[MASK]", "<mask>"];
+
 /// Turns texts into token ids.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
@@ -30,31 +38,37 @@ pub struct Tokenizer {
     before: Vec<u32>,
     after: Vec<u32>,
     pad: u32,
-    /// The settings of transformers that the file implies.
-    settings: Map<String, Value>,
+    /// The settings of transformers that the file implies, for WordPiece.
+    settings: Option<Map<String, Value>>,
+    lowercases: bool,
     notes: Vec<String>,
-    /// Whether no added token contains a split point.
-    can_split: bool,
+    /// Where a text can be split; nowhere if an added token contains such a character.
+    split_points: &'static [char],
 }
 
 impl Tokenizer {
     /// Builds the tokenizer of a `tokenizer.json`. `lowercase`: texts are lowercased before, unless the file does that itself.
     pub(crate) fn parse(text: &str, lowercase: bool) -> Result<Self, String> {
-        let file: TokenizerFile = serde_json::from_str(text).map_err(|error| format!("not a WordPiece tokenizer: {error}"))?;
-        file.check()?;
+        let file = TokenizerFile::parse(text)?;
         let (before, after) = file.special_tokens()?;
-        let vocabulary = Vocabulary::new(file.tokens());
-        let pad = file.id("[PAD]").ok_or("has no token `[PAD]`")?;
-        let tokenizer = load(text, lowercase && !file.normalizer().lowercase)?;
-        for token in &file.added_tokens {
+        let vocabulary = Vocabulary::new(file.tokens().into_iter());
+        let (pad_token, pad) = PAD_TOKENS
+            .iter()
+            .find_map(|token| Some((*token, file.id(token)?)))
+            .ok_or_else(|| format!("has no token for padding: {}", PAD_TOKENS.map(|token| format!("`{token}`")).join(" or ")))?;
+        let tokenizer = load(text, lowercase && !file.lowercases())?;
+        for token in file.added_tokens() {
             let id = tokenizer.token_to_id(&token.content);
             if id != Some(token.id) {
                 return Err(format!("added token `{}` has id {}, expected {id:?}", token.content, token.id));
             }
         }
-        let can_split = !file.added_tokens.iter().any(|token| token.content.contains(SPLIT_POINTS));
-        let (settings, notes) = (settings(&file, &vocabulary, &before, &after), vocabulary.notes());
-        Ok(Self { tokenizer, vocabulary, before, after, pad, settings, notes, can_split })
+        let points: &'static [char] = if file.word_piece().is_some() { &SPLIT_POINTS } else { &SPACE };
+        let is_split = file.added_tokens().iter().any(|token| token.content.contains(SPLIT_POINTS));
+        let split_points = if is_split { &[] } else { points };
+        let settings = settings(&file, &vocabulary, pad_token, &before, &after);
+        let (lowercases, notes) = (file.lowercases(), vocabulary.notes());
+        Ok(Self { tokenizer, vocabulary, before, after, pad, settings, lowercases, notes, split_points })
     }
 
     /// The `tokenizer.json` of a directory that has only the word list of BERT, `vocab.txt`, and settings of transformers.
@@ -64,7 +78,7 @@ impl Tokenizer {
 
     /// Adds the checks of `tokenizer_config.json` beside a file that was parsed.
     pub(crate) fn check_settings(&mut self, text: &str, settings: &Map<String, Value>) -> Result<(), String> {
-        let file: TokenizerFile = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let file = TokenizerFile::parse(text)?;
         self.notes.extend(file.check_settings(settings)?);
         Ok(())
     }
@@ -130,16 +144,16 @@ impl Tokenizer {
 
     /// The shortest prefix of at least `length` bytes that ends at a split point, or the whole text.
     fn prefix<'a>(&self, text: &'a str, length: usize) -> &'a str {
-        if !self.can_split || length >= text.len() {
+        if self.split_points.is_empty() || length >= text.len() {
             return text;
         }
         let start = text.ceil_char_boundary(length);
-        text[start..].find(SPLIT_POINTS).map_or(text, |offset| &text[..start + offset])
+        text[start..].find(self.split_points).map_or(text, |offset| &text[..start + offset])
     }
 
     fn tokenize(&self, text: &str) -> Vec<u32> {
         let encoding = self.tokenizer.encode_fast(text, false);
-        encoding.expect("WordPiece only fails without a token for unknown words").get_ids().to_vec()
+        encoding.expect("tokenizers only fail without a token for unknown words").get_ids().to_vec()
     }
 
     /// Id of the padding token.
@@ -149,8 +163,15 @@ impl Tokenizer {
     }
 
     /// The settings of `tokenizer_config.json` with which transformers tokenizes like the file.
-    pub(crate) fn settings(&self) -> &Map<String, Value> {
-        &self.settings
+    ///
+    /// `None` for a kind that transformers reads from the file.
+    pub(crate) fn settings(&self) -> Option<&Map<String, Value>> {
+        self.settings.as_ref()
+    }
+
+    /// Whether texts are lowercased by the file itself.
+    pub(crate) fn lowercases(&self) -> bool {
+        self.lowercases
     }
 
     /// The lines of `vocab.txt`.
@@ -159,27 +180,27 @@ impl Tokenizer {
     }
 }
 
-/// Transformers builds the normalizer and the template from these settings, whatever `tokenizer.json` says.
-fn settings(file: &TokenizerFile, vocabulary: &Vocabulary, before: &[u32], after: &[u32]) -> Map<String, Value> {
+/// Transformers builds the normalizer and the template of a WordPiece tokenizer from these settings, whatever `tokenizer.json` says.
+fn settings(file: &TokenizerFile, vocabulary: &Vocabulary, pad: &str, before: &[u32], after: &[u32]) -> Option<Map<String, Value>> {
     let special = |ids: &[u32], usual: &str| match ids {
         [id] => vocabulary.token(*id).unwrap_or(usual).to_owned(),
         _ => usual.to_owned(),
     };
-    let normalizer = file.normalizer();
+    let (unknown, normalizer) = file.word_piece()?;
     let mut settings = Map::from_iter([
-        ("unk_token".to_owned(), json!(file.unknown_token())),
+        ("unk_token".to_owned(), json!(unknown)),
         ("sep_token".to_owned(), json!(special(after, "[SEP]"))),
-        ("pad_token".to_owned(), json!("[PAD]")),
+        ("pad_token".to_owned(), json!(pad)),
         ("cls_token".to_owned(), json!(special(before, "[CLS]"))),
         ("do_lower_case".to_owned(), json!(normalizer.lowercase)),
         ("strip_accents".to_owned(), json!(normalizer.strip_accents)),
         ("tokenize_chinese_chars".to_owned(), json!(normalizer.handle_chinese_chars)),
     ]);
     // a token that the vocabulary does not have would get a new id, beyond the embeddings
-    if vocabulary.contains("[MASK]") {
-        settings.insert("mask_token".to_owned(), json!("[MASK]"));
+    if let Some(mask) = MASK_TOKENS.iter().find(|token| vocabulary.contains(token)) {
+        settings.insert("mask_token".to_owned(), json!(mask));
     }
-    settings
+    Some(settings)
 }
 
 /// Builds the tokenizer without the parts of the file that are ignored or implemented here. `lowercase` adds a step before its own ones,

@@ -2,7 +2,7 @@
 //!
 //! Burn's optimizer clips each tensor separately and stores its state in its own files; this one stores its state in checkpoints.
 
-use aprendiz_encoder::{Bert, TokenRows, with_simd};
+use aprendiz_encoder::{Network, TokenRows, with_simd};
 use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::{Device, Gradients as AutodiffGradients, Tensor},
@@ -60,7 +60,7 @@ pub(super) struct Gradients {
 
 impl Gradients {
     /// Takes the gradients of a network, and those of its token embeddings if they were looked up separately.
-    pub(super) fn take(model: &Bert, token_rows: Option<TokenRows>, gradients: &mut AutodiffGradients) -> Result<Self, TrainingError> {
+    pub(super) fn take(model: &Network, token_rows: Option<TokenRows>, gradients: &mut AutodiffGradients) -> Result<Self, TrainingError> {
         let token_rows = match token_rows {
             Some(TokenRows { ids, rows }) => rows.grad_remove(gradients).map(tensor_to_vec).transpose()?.map(|values| (ids, values)),
             None => None,
@@ -185,12 +185,12 @@ impl AdamWStep {
 
 /// Updates the weights of a network. The network must be the only owner of its tensors, otherwise they are copied.
 pub(super) fn step(
-    model: Bert,
+    model: Network,
     mut gradients: Gradients,
     moments: &mut Moments,
     config: StepConfig,
     device: &Device,
-) -> Result<Bert, TrainingError> {
+) -> Result<Network, TrainingError> {
     let step = AdamWStep::new(config, gradients.global_norm());
     let Moments { first: all_first, second: all_second, seen } = moments;
     map_parameters(model, device, |path, dimensions, mut values| {

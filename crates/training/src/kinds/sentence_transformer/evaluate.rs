@@ -114,7 +114,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
     fn score_base(&mut self) -> Result<Option<(Scores, EmbeddingUse)>, TrainingError> {
         let (job, device) = (self.job, self.device.clone());
         let encoder = load(&job.base_model, &device)?;
-        let mut embeddings = EmbeddingCache::new(encoder.config().hidden_size);
+        let mut embeddings = EmbeddingCache::new(encoder.vector_size());
         job.embeddings.iter().flat_map(|files| &files.known).for_each(|file| embeddings.add_file(file));
         let mut encode = |texts: &[&[u32]]| encoder.encode_cached(texts, ENCODE_BATCH, &device, &mut embeddings);
         let Some((_, scores)) = self.score(&encoder, &mut encode)? else { return Ok(None) };

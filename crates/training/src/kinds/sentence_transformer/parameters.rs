@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aprendiz_encoder::Bert;
+use aprendiz_encoder::Network;
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     tensor::{Device, Tensor, TensorData},
@@ -14,7 +14,7 @@ use crate::{error::TrainingError, tensor::tensor_to_vec};
 pub(super) type Parameters = BTreeMap<String, Vec<f32>>;
 
 /// The values of each parameter of a network.
-pub(super) fn read_parameters(model: &Bert) -> Result<Parameters, TrainingError> {
+pub(super) fn read_parameters(model: &Network) -> Result<Parameters, TrainingError> {
     struct Reader(Vec<String>, Parameters, Option<TrainingError>);
     impl ModuleVisitor for Reader {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -39,10 +39,10 @@ pub(super) fn read_parameters(model: &Bert) -> Result<Parameters, TrainingError>
 
 /// Replaces the values of each parameter of a network with the result of `map`, which gets its path, number of dimensions and values.
 pub(super) fn map_parameters(
-    model: Bert,
+    model: Network,
     device: &Device,
     map: impl FnMut(&str, usize, Vec<f32>) -> Vec<f32>,
-) -> Result<Bert, TrainingError> {
+) -> Result<Network, TrainingError> {
     let mut mapper = Mapper { path: Vec::new(), device, map, error: None };
     let model = model.map(&mut mapper);
     mapper.error.map_or(Ok(model), Err)

@@ -2,7 +2,7 @@
 
 use std::{fs, time::Instant};
 
-use aprendiz_encoder::{BaseModel, BaseModelCaches, Bert, Encoder};
+use aprendiz_encoder::{BaseModel, BaseModelCaches, Encoder, Network};
 use aprendiz_run_spec::{PairLoss, SentenceTransformerParams};
 use burn::{module::Module, tensor::Device};
 
@@ -199,7 +199,7 @@ fn pairs(job: &TrainingJob, params: &SentenceTransformerParams, split: &str, enc
 
 impl Trainer<'_> {
     /// Trains for all epochs, or until validation metrics stop improving. Starts from the checkpoint, or from the base `model`.
-    fn train(&self, model: Bert, training_state: &mut TrainingState<'_>) -> Result<TrainerState, Interrupt> {
+    fn train(&self, model: Network, training_state: &mut TrainingState<'_>) -> Result<TrainerState, Interrupt> {
         let model = map_parameters(model, &self.training_device, |_, _, values| values)?;
         let mut state = match training_state.take_solve_in_progress() {
             Some(state_dict) => TrainerState::restore(&state_dict, model, &self.training_device)?,

@@ -1,6 +1,6 @@
 //! The state of the trainer between two steps, saved to checkpoints and restored from them.
 
-use aprendiz_encoder::Bert;
+use aprendiz_encoder::Network;
 use burn::tensor::Device;
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct TrainerState {
     /// The network being trained.
-    pub(super) model: Bert,
+    pub(super) model: Network,
     pub(super) moments: Moments,
     /// Current epoch, from 0.
     pub(super) epoch: usize,
@@ -39,7 +39,7 @@ pub(super) struct BestEpoch {
 }
 
 impl TrainerState {
-    pub(super) fn new(model: Bert, base: Option<PairMetrics>) -> Self {
+    pub(super) fn new(model: Network, base: Option<PairMetrics>) -> Self {
         Self { model, moments: Moments::default(), epoch: 0, batch: 0, base, best: None }
     }
 
@@ -67,7 +67,7 @@ impl TrainerState {
     }
 
     /// Restores a saved state for a network of the shape of `model`.
-    pub(super) fn restore(state_dict: &StateDict, model: Bert, training: &Device) -> Result<Self, Interrupt> {
+    pub(super) fn restore(state_dict: &StateDict, model: Network, training: &Device) -> Result<Self, Interrupt> {
         let shapes = read_parameters(&model)?;
         let take = |prefix: &str| -> Result<Parameters, Interrupt> {
             let one = |(path, values): (&String, &Vec<f32>)| {
