@@ -20,7 +20,7 @@ Examples:
   aprendiz imports revert 68ecd237a2dc --reason \"wrong project\"
 
 Documents that no other import contains are withdrawn; the others get their earlier texts, predictions and reviews back. What later imports
-repeat and what reviewers decided stays. Earlier snapshots keep their content. If it is interrupted, run it again: it continues.
+repeat and what reviewers decided stays. Earlier snapshots keep their content. If the command is interrupted, the server finishes the revert; running it again shows the result.
 Importing the file again brings everything back.")]
 pub(crate) struct RevertArgs {
     /// Import ID
@@ -72,9 +72,25 @@ fn render(revert: &Value) -> String {
     )
 }
 
+/// Status of an import that is or was reverted; servers of older versions do not report when a revert ended.
+pub(super) fn revert_status(import: &Value) -> Option<&'static str> {
+    import["reverted_at"].is_string().then(|| {
+        if import["revert_finished_at"] == Value::Null && import.get("revert_finished_at").is_some() { "reverting" } else { "reverted" }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interrupted_revert_is_not_shown_as_finished() {
+        let status = |import: Value| revert_status(&import);
+        assert_eq!(status(json!({ "reverted_at": null, "revert_finished_at": null })), None);
+        assert_eq!(status(json!({ "reverted_at": "t", "revert_finished_at": null })), Some("reverting"));
+        assert_eq!(status(json!({ "reverted_at": "t", "revert_finished_at": "t" })), Some("reverted"));
+        assert_eq!(status(json!({ "reverted_at": "t" })), Some("reverted"), "a server of an older version");
+    }
 
     #[test]
     fn the_effect_is_one_sentence() {
