@@ -102,6 +102,12 @@ async fn an_erasure_deletes_a_document_everywhere_and_keeps_the_proof() {
     let name = format!("{}/{}/{}", text(&shown["source"]), text(&shown["project"]), text(&shown["task_id"]));
     let before = app.cli(&["document", "lineage", &name]);
     assert_eq!((&before["retire"][0]["number"], &before["erased"]), (&json!(1), &Value::Null), "{before}");
+    assert_eq!((&before["document"], &before["document_id"]), (&json!(name), &json!(document)), "{before}");
+    // people see the name that they typed, also if they typed the id
+    for argument in [&name, &document] {
+        let shown = run_cli(&app, &["document", "lineage", argument], 0);
+        assert!(shown.starts_with(&format!("document {name}\n")), "{shown}");
+    }
 
     // an erasure needs a confirmation, a reason and an administrator
     assert!(run_cli(&app, &["document", "erase", &name, "--reason", "x"], 2).contains("--yes"));
