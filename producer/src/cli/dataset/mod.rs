@@ -31,7 +31,7 @@ pub(crate) enum DatasetCommand {
     Download {
         /// Dataset ID, or ID of a run that built or uses the dataset
         id: IdArg,
-        /// Output directory (default: dataset-ID)
+        /// Output directory [default: dataset-ID]
         #[arg(short, long)]
         dir: Option<PathBuf>,
         /// Overwrite existing files that differ

@@ -82,10 +82,10 @@ pub(crate) enum ModelCommand {
     Download {
         /// Model name
         name: String,
-        /// Version number (default: newest)
+        /// Version number [default: newest]
         #[arg(long)]
         number: Option<i32>,
-        /// Output directory (default: NAME-NUMBER)
+        /// Output directory [default: NAME-NUMBER]
         #[arg(short, long)]
         dir: Option<PathBuf>,
         /// Overwrite existing files that differ

@@ -32,7 +32,7 @@ pub(crate) struct MetricsArgs {
     /// Show only this field
     #[arg(long)]
     field: Option<String>,
-    /// Show this split: test, validation, train, or reviewed for stored predictions (default: the first of test and reviewed)
+    /// Show this split: test, validation, train, or reviewed for stored predictions [default: the first of test and reviewed]
     #[arg(long)]
     split: Option<String>,
 }

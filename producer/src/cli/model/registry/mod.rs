@@ -30,10 +30,10 @@ pub(crate) enum RegistryCommand {
     Compare {
         /// Model name
         name: String,
-        /// Version that may replace the other (default: newest)
+        /// Version that may replace the other [default: newest]
         #[arg(long, value_name = "NUMBER")]
         candidate: Option<i32>,
-        /// Version to compare with (default: champion)
+        /// Version to compare with [default: champion]
         #[arg(long, value_name = "NUMBER")]
         baseline: Option<i32>,
     },
