@@ -62,7 +62,7 @@ pub use run::clone::clone_run;
 pub use run::create::{CreateRun, Created, create_run};
 pub use run::dataset_build::{DatasetBuild, begin_dataset_build};
 pub use run::event::{RunEvent, events_after, record_attempt_event};
-pub use run::explain::{Explanation, RunFacts, load_run_facts, render_explanation};
+pub use run::explain::{EquivalentRequest, Explanation, RunFacts, equivalent_requests, load_run_facts, render_explanation};
 pub use run::fail::{FailureOutcome, fail_attempt, retry_delay};
 pub use run::lease::{cancel_was_requested, lock_attempt, renew_lease};
 pub use run::metric_order::{MetricCursor, MetricOrder, RankedRun, list_runs_by_metric};

@@ -5,6 +5,7 @@ mod ended;
 mod facts;
 mod format;
 mod render;
+mod requests;
 mod running;
 mod sections;
 mod waiting;
@@ -14,4 +15,5 @@ mod tests;
 
 pub use facts::{RunFacts, load_run_facts};
 pub use render::render_explanation;
+pub use requests::{EquivalentRequest, equivalent_requests};
 pub use sections::Explanation;
