@@ -151,11 +151,23 @@ async fn versions(client: &Client, name: &str, output: Output) -> Result<(), Cli
     let versions = fetch_versions(client, name, 200).await?;
     let views: Vec<Version> = serde_json::from_value(versions.clone()).context("unexpected model versions in the API response")?;
     output.print(&versions, || {
+        let unproven = unproven_versions(&views);
         let rows: Vec<Vec<String>> = views.into_iter().flat_map(version_rows).collect();
         let header = ["version", "aliases", "published", "field", "metric", "value", "n", "coverage", "run", "tags", "note", "warning"];
-        table(&header, &["version", "value", "n", "coverage"], &rows)
+        unproven + &table(&header, &["version", "value", "n", "coverage"], &rows)
     })?;
     Ok(())
+}
+
+/// One line for each version that was not measured or is worse than its base model: a table may hide its last columns.
+fn unproven_versions(versions: &[Version]) -> String {
+    const UNPROVEN: [&str; 2] = ["nothing was measured", "training made the encoder worse"];
+    let warnings = versions.iter().flat_map(|version| {
+        let warnings = version.card["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        warnings.map(move |warning| (version.number, warning))
+    });
+    let unproven = warnings.filter(|(_, warning)| UNPROVEN.iter().any(|start| warning.starts_with(start)));
+    unproven.map(|(number, warning)| format!("warning: version {number}: {warning}\n")).collect()
 }
 
 /// The most important warning of a version, and how many more there are.

@@ -8,6 +8,7 @@ use crate::cli::arguments::{IdArg, IdKind};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::run::class_tables::{class_table, confusion_table};
+use crate::cli::run::metric_warnings::metric_warnings;
 use crate::cli::run::metrics_table::{Metric, metrics_table};
 use crate::cli::terminal::Output;
 
@@ -42,6 +43,7 @@ pub(super) async fn run(client: &Client, args: &MetricsArgs, output: Output) -> 
     let Value::Array(mut metrics) = client.get(&["v1", "training-runs", &id, "metrics"]).await?["items"].take() else {
         return Err(CliError::Failed(anyhow::anyhow!("unexpected metrics in the API response")));
     };
+    let all: Vec<Metric> = serde_json::from_value(Value::Array(metrics.clone())).context("unexpected metrics in the API response")?;
     let field = args.confusion.as_ref().or(args.field.as_ref());
     let split = match &args.split {
         Some(split) => split.clone(),
@@ -57,7 +59,8 @@ pub(super) async fn run(client: &Client, args: &MetricsArgs, output: Output) -> 
         let of_field = field.map(|field| format!(" of field {field}")).unwrap_or_default();
         return Err(CliError::Refused(format!("run {id} has no such metrics{of_field} on {split}: `aprendiz run metrics {id}` shows all")));
     }
-    let mut text = String::new();
+    // as of all fields and splits, so that a selection does not hide that nothing was measured
+    let mut text: String = metric_warnings(&all).iter().map(|warning| format!("warning: {warning}\n")).collect();
     if args.per_class || args.confusion.is_some() {
         for metric in &metrics {
             text.push_str(&format!("{} on {split}\n", metric["field"].as_str().unwrap_or("(all fields)")));
@@ -70,7 +73,7 @@ pub(super) async fn run(client: &Client, args: &MetricsArgs, output: Output) -> 
     } else {
         let decoded: Vec<Metric> =
             serde_json::from_value(Value::Array(metrics.clone())).context("unexpected metrics in the API response")?;
-        text = metrics_table(&decoded).unwrap_or_else(|| "no main metrics on this split; -o json shows all\n".to_owned());
+        text.push_str(&metrics_table(&decoded).unwrap_or_else(|| "no main metrics on this split; -o json shows all\n".to_owned()));
     }
     output.print(&metrics, || text)?;
     Ok(())
