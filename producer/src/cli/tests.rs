@@ -105,7 +105,8 @@ fn described(argument: &Arg) -> String {
 fn every_option_with_a_default_shows_it_once() {
     let mut shown = 0;
     for (name, mut command) in commands() {
-        let help = command.render_long_help().to_string();
+        // without the line breaks of wrapped text
+        let help = command.render_long_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         for argument in options(&command) {
             let (id, described) = (argument.get_id(), described(argument));
             assert!(!described.contains("(default"), "{name}: {id}: write `[default: …]`, as clap does: {described}");
@@ -124,7 +125,7 @@ fn every_option_with_a_default_shows_it_once() {
 fn written_defaults_of_a_run_are_those_of_its_spec() {
     // the options have no default of their own, because they override a spec file only if they are given
     let spec = |spec: Value| serde_json::to_value(serde_json::from_value::<RunSpec>(spec).unwrap()).unwrap();
-    let spec = spec(json!({ "model": "m" }));
+    let spec = spec(json!({ "model": "m", "data": {} }));
     let (_, create) = leaves().into_iter().find(|(name, _)| name == "aprendiz run create").unwrap();
     let values = ["kind", "target_accuracy", "seed", "priority", "max_attempts"].map(|id| (id, &spec[id]));
     for (id, value) in values.into_iter().chain([("min_support", &spec["data"]["min_support"])]) {

@@ -20,7 +20,7 @@ pub fn equivalent_requests(next_steps: &[String]) -> Vec<EquivalentRequest> {
     for step in next_steps {
         for (start, name) in step.match_indices("aprendiz ") {
             let rest = &step[start + name.len()..];
-            let end = rest.find([';', ',', ')', '(', ':', '`']).unwrap_or(rest.len());
+            let end = rest.find([';', ',', ')', '(', ':', '`', '"']).unwrap_or(rest.len());
             let words: Vec<&str> = rest[..end].split_whitespace().collect();
             if let Some((used, request)) = request(&words) {
                 let command = format!("aprendiz {}", words[..used].join(" "));
@@ -37,7 +37,7 @@ pub fn equivalent_requests(next_steps: &[String]) -> Vec<EquivalentRequest> {
 fn request(words: &[&str]) -> Option<(usize, String)> {
     Some(match words {
         ["run", "get", id, ..] => (3, format!("GET /v1/training-runs/{id}")),
-        ["run", "logs", id, ..] => (3, format!("GET /v1/training-runs/{id}/events")),
+        ["run", "logs" | "watch", id, ..] => (3, format!("GET /v1/training-runs/{id}/events")),
         ["run", "retry", id, ..] => (3, format!("POST /v1/training-runs/{id}/retry")),
         ["run", "cancel", id, ..] => (3, format!("POST /v1/training-runs/{id}/cancel")),
         ["run", "clone", id, "--set", change, ..] => {
