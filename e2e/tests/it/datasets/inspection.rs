@@ -72,7 +72,7 @@ async fn a_snapshot_is_verified_compared_reported_and_traced() {
     let client = app.env.bucket.client();
     app.put_object(&key, b"changed").await;
     let output = run_cli(&app, &["dataset", "verify", &dataset, "--files"], 1);
-    assert!(output.contains("README.md: other_size") && output.contains("1 files of the snapshot"), "{output}");
+    assert!(output.contains("README.md: other_size") && output.contains("1 file of the snapshot differs"), "{output}");
     client.delete_object().bucket(app.env.bucket.name()).key(&key).send().await.unwrap();
     let output = run_cli(&app, &["dataset", "verify", &dataset, "--files"], 1);
     assert!(output.contains("README.md: missing"), "{output}");

@@ -1,5 +1,6 @@
 //! A training run as shown by the commands.
 
+use aprendiz_text::count;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
@@ -62,7 +63,9 @@ impl RunView {
                 Value::Null => {}
                 Value::Array(values) if values.is_empty() => {}
                 Value::Array(values) => parts.push(format!("{name} {}", values.iter().map(plain).collect::<Vec<_>>().join(", "))),
-                value if key == "min_support" => parts.push(format!("{name} {} examples per label", plain(value))),
+                value if key == "min_support" => {
+                    parts.push(format!("{name} {} per label", count(value.as_u64().unwrap_or_default(), "example")))
+                }
                 value => parts.push(format!("{name} {}", plain(value))),
             }
         }
