@@ -8,6 +8,7 @@
 mod api_error;
 mod conversions;
 mod problem;
+mod rejection_log;
 mod response;
 
 pub(crate) use self::api_error::ApiError;

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::api::http::error::api_error::ApiError;
 use crate::api::http::error::problem::Problem;
-use crate::api::http::rejection_log;
+use crate::api::http::error::rejection_log;
 
 /// `Retry-After` of a 503 or 429 response, unless it has its own.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
