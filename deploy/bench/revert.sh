@@ -61,7 +61,8 @@ import json
 import sys
 
 found = json.loads(open(sys.argv[1]).read().splitlines()[-1])
-print(f"{found['documents']:,} documents in {found['seconds']:.1f} s: listed in {found['begin_seconds']:.2f} s, then {found['batches']} batches")
+print(f"{found['documents']:,} documents in {found['seconds']:.1f} s: listed in {found['begin_seconds']:.2f} s, "
+      f"then {found['batches']} batches")
 print(f"a batch: {found['first_batches_mean_seconds']:.3f} s at the start, {found['last_batches_mean_seconds']:.3f} s at the end, "
       f"{found['longest_batch_seconds']:.3f} s at most")
 print(f"{found['reviews']:,} reviews meanwhile; longest wait {found['longest_review_wait_seconds']:.3f} s")

@@ -21,8 +21,8 @@ Examples:
   aprendiz imports revert 68ecd237a2dc --reason \"wrong project\"
 
 Documents that no other import contains are withdrawn; the others get their earlier texts, predictions and reviews back. What later imports
-repeat and what reviewers decided stays. Earlier snapshots keep their content. If the command is interrupted, the server finishes the revert; running it again shows the result.
-Importing the file again brings everything back.")]
+repeat and what reviewers decided stays. Earlier snapshots keep their content. If the command is interrupted, the server finishes the
+revert, and running it again shows the result. Importing the file again brings everything back.")]
 pub(crate) struct RevertArgs {
     /// Import ID
     id: IdArg,

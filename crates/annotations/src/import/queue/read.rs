@@ -59,7 +59,8 @@ pub async fn list_imports(
         ImportState,
         r#"
         SELECT id AS "id!", status AS "status!: ImportStatus", file_name, source AS "source!", reverted_at, revert_finished_at,
-               actor AS "actor!", bytes AS "bytes!", bytes_read AS "bytes_read!", tasks AS "tasks!", stage AS "stage: Stage", attempt AS "attempt!", error_code, error,
+               actor AS "actor!", bytes AS "bytes!", bytes_read AS "bytes_read!", tasks AS "tasks!", stage AS "stage: Stage",
+               attempt AS "attempt!", error_code, error,
                created_at AS "created_at!", started_at, finished_at,
                (SELECT max(retry.id::text)::uuid FROM imports retry WHERE retry.retry_of = every.id) AS retried_by, NULL::jsonb AS report
         FROM (

@@ -13,7 +13,7 @@ pub struct EquivalentRequest {
     pub request: String,
 }
 
-/// The requests for all commands in these sentences, without repetitions. Commands that concern a host, such as `aprendiz serve`, have none.
+/// The requests for all commands in these sentences, without repetitions. Commands of a host, such as `aprendiz serve`, have none.
 #[must_use]
 pub fn equivalent_requests(next_steps: &[String]) -> Vec<EquivalentRequest> {
     let mut found: Vec<EquivalentRequest> = Vec::new();
@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn commands_in_a_sentence_become_requests() {
-        let step = "check the host, then: aprendiz run retry 7; or use less: aprendiz run clone 7 --set params.l2=0.1 (aprendiz worker list --all)";
+        let step = "check the host, then: aprendiz run retry 7; or use less: aprendiz run clone 7 --set params.l2=0.1 (aprendiz worker \
+                    list --all)";
         let expected = [
             ("aprendiz run retry 7", "POST /v1/training-runs/7/retry"),
             ("aprendiz run clone 7 --set params.l2=0.1", r#"POST /v1/training-runs/7/clone {"changes":{"params":{"l2":0.1}}}"#),
