@@ -10,6 +10,7 @@ mod coverage;
 mod example;
 mod interval;
 mod knn;
+mod learning_curve;
 mod paired;
 mod ranking;
 mod report;
@@ -25,6 +26,7 @@ pub use coverage::{CurvePoint, Selective, coverage_curve, selective};
 pub use example::{Label, ScoredExample, count_groups};
 pub use interval::{Interval, clopper_pearson_lower, wilson};
 pub use knn::{knn_accuracy, knn_classify};
+pub use learning_curve::{FORECAST_FACTORS, Forecast, LearningCurve, LearningPoint, PowerLaw};
 pub use paired::{
     ClassDifference, ConfusionDifference, FieldGate, FieldOutcome, GateDecision, GateInput, GateMetric, GateResult, GateRules,
     MetricDifference, PairedAnswer, PairedComparison, PairedExample, Resampling, compare, decide, mcnemar_exact,
