@@ -110,11 +110,14 @@ mod tests {
     /// The warnings of a training that resumes from an undamaged checkpoint with invalid content.
     fn warnings(checkpoint: &Checkpoint) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap();
-        let job = job(dir.path());
-        let path: PathBuf = dir.path().join("checkpoint");
-        checkpoint.write(&path, &file_identity(&job).unwrap()).unwrap();
+        warnings_of(&job(dir.path()), dir.path(), checkpoint)
+    }
+
+    fn warnings_of(job: &TrainingJob, dir: &Path, checkpoint: &Checkpoint) -> Vec<String> {
+        let path: PathBuf = dir.join("checkpoint");
+        checkpoint.write(&path, &file_identity(job).unwrap()).unwrap();
         let mut warnings = Vec::new();
-        let outcome = run(&TrainingJob { resume: Some(path), ..job }, &AtomicBool::new(false), &mut |line| {
+        let outcome = run(&TrainingJob { resume: Some(path), ..job.clone() }, &AtomicBool::new(false), &mut |line| {
             if let Event::Log { message, .. } = line.event {
                 warnings.push(message);
             }
@@ -145,5 +148,19 @@ mod tests {
             let warnings = warnings(&checkpoint);
             assert!(warnings.len() == 1 && warnings[0].contains(reason), "{warnings:?} instead of {reason}");
         }
+    }
+
+    #[test]
+    fn an_incompatible_learning_curve_restarts_the_training() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut job = job(dir.path());
+        job.params = TrainingParams::Linear(LinearParams { min_df: 1, folds: 2, learning_curve: true, ..LinearParams::default() });
+        fs::copy(&job.train, &job.validation).unwrap();
+        let tensor = tensor_from_vec(vec![0.5; 24], [12, 2], &Device::flex());
+        let field = StateDict::default().with_tensor("solution", &tensor).with_tensor("scores", &tensor);
+        let field = field.with_number("l2", 0.1).with_number("folds", 2.0);
+        let checkpoint = Checkpoint { fields: vec![field, StateDict::default()], ..Checkpoint::default() };
+        let warnings = warnings_of(&job, dir.path(), &checkpoint);
+        assert!(warnings.len() == 1 && warnings[0].contains("no number `train_documents`"), "{warnings:?}");
     }
 }

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails if its setup fails")]
 
+#[path = "linear/learning_curve.rs"]
+mod learning_curve;
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -38,6 +38,9 @@ pub struct LinearParams {
     pub folds: usize,
     /// Number of partitions into folds. Out-of-fold scores are averaged over them, so that thresholds depend less on one partition.
     pub fold_repeats: usize,
+    /// Whether models of nested parts of the train split (20, 40, 60 and 80 %) are trained and scored on the validation split, to estimate
+    /// what more labels would bring. The model itself does not depend on it.
+    pub learning_curve: bool,
 }
 
 impl Default for LinearParams {
@@ -55,6 +58,7 @@ impl Default for LinearParams {
             tolerance: 1e-3,
             folds: 5,
             fold_repeats: 5,
+            learning_curve: false,
         }
     }
 }
@@ -93,6 +97,10 @@ impl KindParams for LinearParams {
                 ParamDescription::boolean("sublinear_tf", "Whether a term frequency n counts as 1 + ln n"),
                 ParamDescription::integer("min_df", 1.0, None, "Minimum number of documents that contain a feature"),
                 ParamDescription::integer("max_features", 1.0, Some(16_777_216.0), "Maximum number of features"),
+                ParamDescription::boolean(
+                    "learning_curve",
+                    "Also train on 20, 40, 60 and 80 % of the train split, to estimate what more labels would bring",
+                ),
             ]
         }
     }

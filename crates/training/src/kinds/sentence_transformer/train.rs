@@ -167,6 +167,7 @@ pub(crate) fn train(
         fields: Vec::new(),
         skipped: Vec::new(),
         encoder: Some(Box::new(summary)),
+        learning_curve: None,
         backend: job.backend.name().to_owned(),
         cpu_kernel: cpu_kernel().to_owned(),
         steps: training_state.step(),
