@@ -10,9 +10,13 @@ use crate::cli::http::Client;
 use crate::cli::run::class_tables::{class_table, confusion_table};
 use crate::cli::run::metrics_table::{Metric, metrics_table};
 use crate::cli::terminal::Output;
+use crate::cli::terminal::learning_curve_table::learning_curve_table;
 
 /// Splits in order of preference: unseen data first.
 const SPLITS: [&str; 4] = ["test", "reviewed", "validation", "train"];
+
+/// Name of the metric that holds a learning curve.
+const LEARNING_CURVE: &str = "learning_curve";
 
 /// Arguments of `aprendiz run metrics`.
 #[derive(Debug, Args)]
@@ -47,7 +51,9 @@ pub(super) async fn run(client: &Client, args: &MetricsArgs, output: Output) -> 
         Some(split) => split.clone(),
         None => SPLITS.into_iter().find(|split| metrics.iter().any(|metric| metric["split"] == *split)).unwrap_or("test").to_owned(),
     };
-    metrics.retain(|metric| metric["split"] == split.as_str() && field.is_none_or(|field| metric["field"] == field.as_str()));
+    // learning curves are measured on the validation split, and belong to the whole run
+    let is_shown = |metric: &Value| metric["split"] == split.as_str() || (args.split.is_none() && metric["name"] == LEARNING_CURVE);
+    metrics.retain(|metric| is_shown(metric) && field.is_none_or(|field| metric["field"] == field.as_str()));
     if args.per_class || args.confusion.is_some() {
         metrics.retain(|metric| {
             (args.per_class && metric["name"] == "per_class") || (args.confusion.is_some() && metric["name"] == "confusion")
@@ -71,6 +77,10 @@ pub(super) async fn run(client: &Client, args: &MetricsArgs, output: Output) -> 
         let decoded: Vec<Metric> =
             serde_json::from_value(Value::Array(metrics.clone())).context("unexpected metrics in the API response")?;
         text = metrics_table(&decoded).unwrap_or_else(|| "no main metrics on this split; -o json shows all\n".to_owned());
+        let attempt = decoded.iter().map(|metric| metric.attempt_number).max();
+        let curves = decoded.iter().filter(|metric| Some(metric.attempt_number) == attempt && metric.name == LEARNING_CURVE);
+        let curves: Vec<(Option<&str>, &Value)> = curves.map(|metric| (metric.field.as_deref(), &metric.details)).collect();
+        text.push_str(&learning_curve_table(&curves));
     }
     output.print(&metrics, || text)?;
     Ok(())

@@ -3,6 +3,7 @@
 mod aggregate;
 mod errors;
 mod findings;
+mod learning_curves;
 mod model_card;
 mod target_tables;
 mod test_split;
@@ -23,6 +24,7 @@ use crate::interruption::Interruption;
 use crate::pipeline::evaluate::linear::aggregate::aggregate_metrics;
 use crate::pipeline::evaluate::linear::errors::validation_error;
 use crate::pipeline::evaluate::linear::findings::Findings;
+use crate::pipeline::evaluate::linear::learning_curves::LearningCurves;
 use crate::pipeline::evaluate::linear::target_tables::TargetTables;
 use crate::pipeline::evaluate::linear::test_split::{for_each_line, score_test_split};
 use crate::pipeline::evaluate::trained_model::TrainedModel;
@@ -64,8 +66,14 @@ pub(crate) async fn evaluate(
     let mut errors = Vec::new();
     metrics.push(add_errors(&mut errors, "test", test_errors));
     metrics.push(add_errors(&mut errors, "validation", validation_errors));
-    let readme = model_card::readme(run, spec, dataset, summary, &test, &findings.sentences, &tables);
-    write_reports(&scratch.model(), &json!({ "test": test, "validation": validation, "thresholds": tables }), &readme).await?;
+    let mut readme = model_card::readme(run, spec, dataset, summary, &test, &findings.sentences, &tables);
+    let mut report = json!({ "test": test, "validation": validation, "thresholds": tables });
+    if let Some(curves) = LearningCurves::new(summary) {
+        metrics.extend(curves.metrics()?);
+        readme.push_str(&curves.section());
+        report["learning_curve"] = json!(curves);
+    }
+    write_reports(&scratch.model(), &report, &readme).await?;
     Ok(Evaluation { metrics, errors, card: model_card::card(run, dataset, summary, &test, &findings.sentences, &tables) })
 }
 
