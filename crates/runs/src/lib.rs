@@ -31,7 +31,7 @@ pub use registry::aliases::CHAMPION;
 pub use registry::aliases::alias::{Alias, find_alias, list_aliases};
 pub use registry::aliases::automatic::{AUTOMATIC_ACTOR, list_gates_due, record_automatic_gate};
 pub use registry::aliases::change::{Promotion, promote, remove_alias, roll_back};
-pub use registry::aliases::event::{AliasAction, AliasEvent, list_alias_events};
+pub use registry::aliases::event::{AliasAction, AliasEvent, AliasHistoryPosition, ChangedThreshold, list_alias_events};
 pub use registry::aliases::request::{
     PromotionRequest, approve_promotion, get_promotion_request, list_promotion_requests, reject_promotion, request_promotion,
 };
@@ -52,7 +52,9 @@ pub use registry::run_errors::{
     NewRunError, RunErrorRow, count_errors, list_errors, record_errors,
 };
 pub use registry::settings::{FirstVersion, ModelSettings, NewModelSettings, PromotionPolicy, get_model_settings, put_model_settings};
-pub use registry::thresholds::{ThresholdChange, ThresholdEvent, change_thresholds, list_threshold_events};
+pub use registry::thresholds::{
+    LatestThreshold, ThresholdChange, ThresholdEvent, change_thresholds, list_latest_thresholds, list_threshold_events,
+};
 pub use registry::versions::{ModelVersion, find_version, find_version_by_run, list_versions};
 pub use run::attempt::{Attempt, AttemptId, Failure, has_succeeded, list_attempts};
 pub use run::attempt_end::end_dataset_builds;

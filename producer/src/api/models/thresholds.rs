@@ -6,7 +6,8 @@ use std::sync::Arc;
 use aprendiz_evaluation::{TargetRow, target_table};
 use aprendiz_inference::Model;
 use aprendiz_runs::{
-    ModelVersion, ModelVersionId, ThresholdChange, ThresholdEvent, change_thresholds, list_threshold_events, record_audit,
+    ModelVersion, ModelVersionId, ThresholdChange, ThresholdEvent, change_thresholds, list_latest_thresholds, list_threshold_events,
+    record_audit,
 };
 use axum::Json;
 use axum::extract::State;
@@ -227,6 +228,6 @@ fn view(version: &ModelVersion, model: &Arc<Model>, history: Vec<ThresholdEvent>
 
 /// Thresholds that were changed since the version was published, by field.
 pub(super) async fn changed_thresholds(conn: &mut PgConnection, version: ModelVersionId) -> Result<HashMap<String, Option<f64>>, ApiError> {
-    let events = list_threshold_events(conn, version).await?;
-    Ok(events.into_iter().map(|event| (event.field, event.threshold)).collect())
+    let latest = list_latest_thresholds(conn, version).await?;
+    Ok(latest.into_iter().map(|changed| (changed.field, changed.threshold)).collect())
 }
