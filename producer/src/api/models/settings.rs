@@ -90,7 +90,8 @@ async fn put(
         return Err(invalid(format!("owner must have 1 to {MAX_OWNER} characters")));
     }
     let margins = gate.field_margins.iter().map(|(field, margin)| (format!("field_margins.{field}"), *margin));
-    for (place, margin) in std::iter::once(("margin".to_owned(), gate.margin)).chain(margins) {
+    let coverage = gate.coverage_margin.map(|margin| ("coverage_margin".to_owned(), margin));
+    for (place, margin) in std::iter::once(("margin".to_owned(), gate.margin)).chain(margins).chain(coverage) {
         if !(0.0..=1.0).contains(&margin) {
             return Err(invalid(format!("gate.{place} is {margin}: it must be between 0 and 1, for example 0.02 for two points")));
         }

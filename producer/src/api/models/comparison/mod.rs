@@ -4,4 +4,5 @@ pub(crate) mod deps;
 pub(super) mod examples;
 pub(crate) mod gate;
 pub(super) mod route;
+mod targets;
 pub(crate) mod versions;

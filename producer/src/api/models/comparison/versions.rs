@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::api::http::error::ApiError;
 use crate::api::models::comparison::deps::ComparisonDeps;
 use crate::api::models::comparison::examples::{TestPredictions, load, pair};
+use crate::api::models::comparison::targets::{ComparedTargets, compare_targets};
 use crate::api::models::thresholds::changed_thresholds;
 
 /// Limit of listed documents per field; the counts are complete.
@@ -87,6 +88,8 @@ pub(crate) struct VersionComparison {
     pub(crate) only_baseline: Vec<String>,
     /// Fields that only the candidate predicts.
     pub(crate) only_candidate: Vec<String>,
+    /// Target accuracies of the fields of both, by name.
+    pub(crate) targets: Vec<ComparedTargets>,
 }
 
 /// Compares two versions. The work that takes processor time runs beside the async threads.
@@ -102,10 +105,11 @@ pub(crate) async fn compare_versions(
     drop(conn);
     let (of_baseline, of_candidate) =
         futures::try_join!(load(&deps.store, baseline, &baseline_thresholds), load(&deps.store, candidate, &candidate_thresholds))?;
+    let targets = compare_targets(deps, (baseline, &of_baseline.config), (candidate, &of_candidate.config)).await?;
     let candidate_is_later = described.1.position >= described.0.position;
     let fields = deps.compute.run(move || compare_fields(&of_baseline, &of_candidate, candidate_is_later)).await?;
     let (fields, only_baseline, only_candidate) = fields;
-    Ok(VersionComparison { baseline: described.0, candidate: described.1, fields, only_baseline, only_candidate })
+    Ok(VersionComparison { baseline: described.0, candidate: described.1, fields, only_baseline, only_candidate, targets })
 }
 
 async fn describe(conn: &mut PgConnection, version: &ModelVersion) -> Result<ComparedVersion, ApiError> {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
+use crate::cli::model::registry::compared_targets::target_rows;
 use crate::cli::terminal::{Output, cell, items, table};
 
 /// Documents shown per field.
@@ -68,6 +69,7 @@ fn render(compared: &Value) -> String {
     }
     let header = ["field", "n", "metric", "baseline", "candidate", "difference", "95 % interval", "wins/losses/ties", "p"];
     shown.push_str(&table(&header, &["n", "baseline", "candidate", "difference", "p"], &rows));
+    shown.push_str(&target_rows(compared));
     for field in items(&compared["fields"]) {
         shown.push_str(&differing_documents(field));
     }

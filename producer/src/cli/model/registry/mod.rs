@@ -1,6 +1,7 @@
 //! The registry part of `aprendiz model`: which version answers, promotion, comparison, settings, retirement.
 
 mod aliases;
+mod compared_targets;
 mod comparison;
 mod promotion;
 mod requests;
