@@ -7,5 +7,6 @@ mod encoders;
 mod end_to_end;
 mod evidence;
 mod promotion;
+mod targets;
 mod thresholds;
 mod tiny_encoder;
