@@ -20,7 +20,7 @@ use crate::api::models::version::model_files;
 /// File with the predictions for the test split.
 const PREDICTIONS_FILE: &str = "test_predictions.jsonl";
 /// File with the classes of each field.
-const CONFIG_FILE: &str = aprendiz_inference::CONFIG_FILE;
+pub(super) const CONFIG_FILE: &str = aprendiz_inference::CONFIG_FILE;
 /// Size limit of each of these files: about 250,000 predictions.
 const MAX_BYTES: u64 = 64 << 20;
 
@@ -73,11 +73,12 @@ fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(line).map_err(broken)
 }
 
-fn broken(error: serde_json::Error) -> ApiError {
+pub(super) fn broken(error: serde_json::Error) -> ApiError {
     ApiError::internal(anyhow::Error::new(error).context("a file of a model version cannot be read"))
 }
 
-async fn read_file(store: &Store, version: &ModelVersion, path: &str) -> Result<Bytes, ApiError> {
+/// Reads a file of a version, and checks it against its recorded hash.
+pub(super) async fn read_file(store: &Store, version: &ModelVersion, path: &str) -> Result<Bytes, ApiError> {
     let files = model_files(version)?;
     let Some(file) = files.iter().find(|file| file.path == path) else {
         let detail =

@@ -12,6 +12,7 @@ use crate::api::http::error::ApiError;
 use crate::api::http::stored_file::key_below;
 use crate::api::http::stored_file::object::read_verified;
 use crate::api::models::comparison::deps::ComparisonDeps;
+use crate::api::models::comparison::examples::{CONFIG_FILE, broken, read_file};
 use crate::api::models::field_target::FieldTarget;
 use crate::api::models::version::model_files;
 
@@ -63,17 +64,22 @@ struct Side {
 /// Compares the targets of the fields that both versions have.
 pub(super) async fn compare_targets(
     deps: &ComparisonDeps,
-    baseline: (&ModelVersion, &ModelConfig),
-    candidate: (&ModelVersion, &ModelConfig),
+    baseline: &ModelVersion,
+    candidate: &ModelVersion,
 ) -> Result<Vec<ComparedTargets>, ApiError> {
     let mut conn = deps.database.read().await?;
-    let changed_baseline = list_latest_thresholds(&mut conn, baseline.0.id).await?;
-    let changed_candidate = list_latest_thresholds(&mut conn, candidate.0.id).await?;
+    let changed_baseline = list_latest_thresholds(&mut conn, baseline.id).await?;
+    let changed_candidate = list_latest_thresholds(&mut conn, candidate.id).await?;
     drop(conn);
-    let (of_baseline, of_candidate) = futures::try_join!(load_curves(deps, baseline.0), load_curves(deps, candidate.0))?;
-    let baseline = Side { own: own_targets(baseline.1, changed_baseline), curves: of_baseline };
-    let candidate = Side { own: own_targets(candidate.1, changed_candidate), curves: of_candidate };
+    let sides = futures::try_join!(load_side(deps, baseline, changed_baseline), load_side(deps, candidate, changed_candidate));
+    let (baseline, candidate) = sides?;
     deps.compute.run(move || pair_targets(&baseline, &candidate)).await
+}
+
+/// Reads the published targets and scores of a version.
+async fn load_side(deps: &ComparisonDeps, version: &ModelVersion, changed: Vec<LatestThreshold>) -> Result<Side, ApiError> {
+    let config: ModelConfig = serde_json::from_slice(&read_file(&deps.store, version, CONFIG_FILE).await?).map_err(broken)?;
+    Ok(Side { own: own_targets(&config, changed), curves: load_curves(deps, version).await? })
 }
 
 /// The targets in use: those of the files, unless they were changed.

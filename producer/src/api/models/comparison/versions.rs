@@ -92,8 +92,19 @@ pub(crate) struct VersionComparison {
     pub(crate) targets: Vec<ComparedTargets>,
 }
 
-/// Compares two versions. The work that takes processor time runs beside the async threads.
+/// Compares two versions, with their targets.
 pub(crate) async fn compare_versions(
+    deps: &ComparisonDeps,
+    baseline: &ModelVersion,
+    candidate: &ModelVersion,
+) -> Result<VersionComparison, ApiError> {
+    let compared = compare_predictions(deps, baseline, candidate).await?;
+    Ok(VersionComparison { targets: compare_targets(deps, baseline, candidate).await?, ..compared })
+}
+
+/// Compares what two versions predict, which is all that the gate needs: `targets` is empty. The work that takes processor time runs beside
+/// the async threads.
+pub(crate) async fn compare_predictions(
     deps: &ComparisonDeps,
     baseline: &ModelVersion,
     candidate: &ModelVersion,
@@ -105,11 +116,10 @@ pub(crate) async fn compare_versions(
     drop(conn);
     let (of_baseline, of_candidate) =
         futures::try_join!(load(&deps.store, baseline, &baseline_thresholds), load(&deps.store, candidate, &candidate_thresholds))?;
-    let targets = compare_targets(deps, (baseline, &of_baseline.config), (candidate, &of_candidate.config)).await?;
     let candidate_is_later = described.1.position >= described.0.position;
     let fields = deps.compute.run(move || compare_fields(&of_baseline, &of_candidate, candidate_is_later)).await?;
     let (fields, only_baseline, only_candidate) = fields;
-    Ok(VersionComparison { baseline: described.0, candidate: described.1, fields, only_baseline, only_candidate, targets })
+    Ok(VersionComparison { baseline: described.0, candidate: described.1, fields, only_baseline, only_candidate, targets: Vec::new() })
 }
 
 async fn describe(conn: &mut PgConnection, version: &ModelVersion) -> Result<ComparedVersion, ApiError> {
