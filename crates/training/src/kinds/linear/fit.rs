@@ -111,7 +111,8 @@ pub(crate) fn fit_field(
 }
 
 /// Fits the head of a field on all of its examples under one penalty: no folds, no out-of-fold scores, and a factor of 1 in the softmax, so
-/// that its confidences are not calibrated. The solve is reported as `stage` and recorded in the training state; the caller records what follows from it.
+/// that its confidences are not calibrated. The solve is reported as `stage` and recorded in the training state; the caller records what
+/// follows from it.
 pub(crate) fn fit_without_folds(
     task: &FieldTask,
     examples: &Examples<'_>,
