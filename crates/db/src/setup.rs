@@ -166,6 +166,7 @@ pub const TABLES: &[&str] = &[
     "run_errors",
     "run_events",
     "sketch_hashes",
+    "sweep_children",
     "text_sketches",
     "threshold_events",
     "training_run_documents",

@@ -4,6 +4,7 @@ use aprendiz_inference::{FEATURES_VERSION, FeatureConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::kind::params::{KindParams, ParamDescription};
+use crate::kind::sweep_metric::SweepMetric;
 
 /// L2 regularization strengths to try if none is given, in ascending order.
 const L2_GRID: [f64; 5] = [0.01, 0.03, 0.1, 0.3, 1.0];
@@ -66,6 +67,10 @@ impl KindParams for LinearParams {
 
     fn trains_on_pairs(&self) -> bool {
         false
+    }
+
+    fn sweep_metrics(&self) -> &'static [SweepMetric] {
+        const { &[SweepMetric::Accuracy, SweepMetric::MacroF1, SweepMetric::LogLoss] }
     }
 
     fn descriptions(&self) -> &'static [ParamDescription] {
