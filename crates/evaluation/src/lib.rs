@@ -23,7 +23,7 @@ pub use classes::{Cell, ClassReport, Confusion, MAX_CONFUSION_CLASSES, accuracy,
 pub use confusion_counts::ConfusionCounts;
 pub use coverage::{CurvePoint, Selective, coverage_curve, selective};
 pub use example::{Label, ScoredExample, count_groups};
-pub use interval::{Interval, clopper_pearson_lower, wilson};
+pub use interval::{Interval, clopper_pearson_lower, wilson, wilson_of_proportion};
 pub use knn::{knn_accuracy, knn_classify};
 pub use paired::{
     ClassDifference, ConfusionDifference, FieldGate, FieldOutcome, GateDecision, GateInput, GateMetric, GateResult, GateRules,

@@ -93,8 +93,8 @@ mod tests {
     fn accepts(kind: RunKind, name: &str, value: Value) -> bool {
         let mut params = Map::from_iter([(name.to_owned(), value)]);
         if kind == RunKind::Sweep {
-            // a parameter that every kind has
-            params.entry("space").or_insert(json!({ "epochs": { "min": 1, "max": 100 } }));
+            // a parameter that every kind has, with as many values as there can be trials
+            params.entry("space").or_insert(json!({ "epochs": (1..=200).collect::<Vec<u32>>() }));
             params.entry("search").or_insert(json!("random"));
             return SweepParams::parse(&params, 1).is_ok();
         }

@@ -16,7 +16,6 @@ mod run;
 mod tensor;
 mod text_groups;
 mod thread_pool;
-#[allow(dead_code, reason = "used by learning curves and trials")]
 mod train_subset;
 
 pub use backend::{cpu_kernel, device};

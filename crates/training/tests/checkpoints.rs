@@ -57,6 +57,7 @@ impl Snapshot {
             target_accuracy: 0.8,
             params: linear(2),
             train: self.path("train.jsonl"),
+            train_fraction: None,
             validation: self.path("validation.jsonl"),
             labels: self.path("labels.json"),
             base_model: None,

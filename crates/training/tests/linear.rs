@@ -65,6 +65,7 @@ impl Snapshot {
             target_accuracy: 0.8,
             params: TrainingParams::Linear(LinearParams { min_df: 1, ..LinearParams::default() }),
             train: self.path("train.jsonl"),
+            train_fraction: None,
             validation: self.path("validation.jsonl"),
             labels: self.path("labels.json"),
             base_model: None,

@@ -11,12 +11,13 @@ mod publish;
 mod run_log;
 mod selection;
 mod snapshot_files;
+mod sweep;
 mod train;
 mod upload;
 
 use aprendiz_db::run_blocking;
 use aprendiz_run_spec::KindSpec;
-use aprendiz_runs::{Claim, RunPhase};
+use aprendiz_runs::{Claim, RunPhase, SweepRole};
 use tokio_util::sync::CancellationToken;
 
 use crate::deps::Deps;
@@ -36,6 +37,9 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
 
     let (params, base_model) = match spec.kind() {
         KindSpec::Train { params, base_model } => (params, base_model),
+        // only its dataset is requested, which is that of its trials
+        KindSpec::Sweep { params, base_model } if claim.run.dataset_only => (&params.trials()[0].params, base_model),
+        KindSpec::Sweep { params, .. } => return sweep::advance(deps, &claim, &spec, params).await,
         KindSpec::Evaluate => {
             phases.enter(RunPhase::Evaluate).await?;
             let (metrics, errors) = evaluate::extractor::evaluate(deps, &claim.run, &spec).await?;
@@ -62,10 +66,15 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
     }
 
     phases.enter(RunPhase::Train).await?;
-    let job = train::training_job(deps, &spec, params, base.as_ref(), &scratch);
+    let job = train::training_job(deps, &spec, params, base.as_ref(), claim.run.train_fraction, &scratch);
     let summary = train::train(deps, attempt, job, &dataset, &scratch, shutting_down).await?;
 
     phases.enter(RunPhase::Evaluate).await?;
+    if claim.run.sweep_role == Some(SweepRole::Trial) {
+        let metrics = evaluate::dispatch::validate(params, &summary, &scratch).await?;
+        phases.enter(RunPhase::Publish).await?;
+        return publish::publish_metrics(&deps.database, attempt, &metrics, &[]).await;
+    }
     let trained = TrainedModel { run: &claim.run, spec: &spec, dataset: &dataset, summary: &summary, base: base.as_ref() };
     let evaluation = evaluate::dispatch::evaluate(deps, attempt, params, &trained, &scratch).await?;
 

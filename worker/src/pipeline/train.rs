@@ -94,6 +94,7 @@ pub(crate) fn training_job(
     spec: &ValidatedSpec,
     params: &TrainingParams,
     base: Option<&BaseModelRef>,
+    train_fraction: Option<f64>,
     scratch: &Scratch,
 ) -> TrainingJob {
     let snapshot = scratch.snapshot();
@@ -105,6 +106,7 @@ pub(crate) fn training_job(
         params: params.clone(),
         // the test split is not passed on, so training cannot read it
         train: snapshot.join("jsonl/train.jsonl"),
+        train_fraction,
         validation: snapshot.join("jsonl/validation.jsonl"),
         labels: snapshot.join("labels.json"),
         base_model: base.map(|base| base.model.clone()),

@@ -18,6 +18,7 @@ mod metrics_table;
 mod preview;
 mod progress;
 mod retry;
+mod trials;
 mod view;
 mod watch;
 
@@ -29,7 +30,7 @@ use crate::cli::http::Client;
 use crate::cli::model::registry::compare_runs;
 use crate::cli::terminal::Output;
 
-pub(crate) use self::create::{parse_documents, parse_param};
+pub(crate) use self::create::{parse_documents, parse_param, set};
 pub(crate) use self::created::print_created_run;
 
 /// Subcommands of `aprendiz run`.

@@ -51,7 +51,11 @@ fn line(facts: &RunFacts, attempt: &AttemptFacts) -> String {
         AttemptStatus::Succeeded => format!("succeeded after {elapsed}"),
         AttemptStatus::Cancelled => format!("cancelled after {elapsed}"),
         AttemptStatus::Released => {
-            format!("released after {elapsed}: its worker shut down, or another run is building its snapshot (does not count)")
+            let why = match facts.trials {
+                Some(_) => "it waits for its trials without a slot",
+                None => "its worker shut down, or another run is building its snapshot",
+            };
+            format!("released after {elapsed}: {why} (does not count)")
         }
         AttemptStatus::Lost => format!("lost after {elapsed}: its worker stopped renewing the lease"),
         AttemptStatus::Failed => {

@@ -47,6 +47,11 @@ fn facts(status: RunStatus) -> RunFacts {
         tags: json!({}),
         note: None,
         parent_run_id: None,
+        sweep_role: None,
+        trial: None,
+        trials: None,
+        rung: None,
+        train_fraction: None,
         model_version: None,
         warnings: Vec::new(),
         trace_parent: None,
@@ -66,6 +71,7 @@ fn facts(status: RunStatus) -> RunFacts {
         redis_error: None,
         overdue_tasks: Vec::new(),
         awaited_run: None,
+        trials: None,
         phase_since: None,
         checkpoint_step: None,
         cancelled_by: None,
@@ -412,4 +418,23 @@ fn every_status_has_an_explanation() {
         let explanation = with(status, |_| {});
         assert!(explanation.status == status && !explanation.summary.is_empty() && !explanation.next_steps.is_empty(), "{explanation:#?}");
     }
+}
+
+#[test]
+fn a_waiting_sweep_counts_its_trials() {
+    let mut facts = facts(RunStatus::Queued);
+    facts.run.kind = RunKind::Sweep;
+    facts.run.run_after = ago(-50);
+    let trials = TrialFacts { planned: 20, created: 5, succeeded: 2, failed: 1, running: 2, ..TrialFacts::default() };
+    facts.trials = Some(trials);
+    let explanation = render_explanation(&facts);
+    assert_eq!(explanation.summary, "waiting for its trials: 3 ended, 2 running, 0 waiting for a worker");
+    assert!(explanation.facts[0].contains("for 20 trials") && explanation.facts[1].contains("1 failed"), "{explanation:?}");
+    facts.trials = Some(TrialFacts { running: 0, waiting: 1, winner: Some(RunId(Uuid::from_u128(9))), ..trials });
+    let explanation = render_explanation(&facts);
+    assert!(explanation.summary.contains("which trains the best trial in full"), "{explanation:?}");
+    assert!(explanation.next_steps[1].contains("run list --parent"), "{explanation:?}");
+    // once it is woken, it waits for a slot like any other run
+    facts.run.run_after = ago(1);
+    assert!(!render_explanation(&facts).summary.contains("trial"));
 }

@@ -7,9 +7,9 @@ mod model_card;
 mod trained_encoder;
 
 use aprendiz_run_spec::SentenceTransformerParams;
-use aprendiz_runs::{AttemptId, DatasetId, EventKind};
+use aprendiz_runs::{AttemptId, DatasetId, EventKind, NewMetric};
 use aprendiz_text::count;
-use aprendiz_training::{EncoderReport, EvaluationJob, TrainingJob};
+use aprendiz_training::{EncoderReport, EvaluationJob, TrainingJob, TrainingSummary};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::encoder::comparison::Comparison;
 use crate::pipeline::evaluate::encoder::embedding_cache::EmbeddingCache;
-use crate::pipeline::evaluate::encoder::metrics::encoder_metrics;
+use crate::pipeline::evaluate::encoder::metrics::{encoder_metrics, validation_metrics};
 use crate::pipeline::evaluate::encoder::trained_encoder::TrainedEncoder;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::evaluate::{Evaluation, write_reports};
@@ -63,6 +63,17 @@ pub(crate) async fn evaluate(
         errors: Vec::new(),
         card: model_card::card(trained, comparison, &report),
     })
+}
+
+/// Metrics of a trial on the validation split, which training has measured.
+pub(crate) fn validate(summary: &TrainingSummary) -> Result<Vec<NewMetric>, Interruption> {
+    match summary.encoder.as_deref() {
+        Some(encoder) if encoder.trained.is_some() => Ok(validation_metrics(encoder)),
+        _ => Err(Interruption::permanent(
+            "no_validation_scores",
+            "the validation split has no positive or no negative pairs, so trials cannot be compared: review more documents",
+        )),
+    }
 }
 
 /// Scores in a child process, because the computation is long; the process is killed when this future is dropped.

@@ -6,6 +6,7 @@ mod findings;
 mod model_card;
 mod target_tables;
 mod test_split;
+mod trial;
 
 use aprendiz_text::count;
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::path::Path;
 use aprendiz_db::{Database, run_blocking};
 use aprendiz_evaluation::{FieldReport, ReportOptions, ScoreCurve, ScoredExample, TargetRow, report};
 use aprendiz_inference::{Model, ScoreCurves, ThresholdDecision, set_thresholds};
-use aprendiz_runs::{AttemptId, ErrorCollector};
+use aprendiz_runs::{AttemptId, ErrorCollector, NewMetric};
 use aprendiz_training::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,7 @@ use crate::pipeline::evaluate::linear::errors::validation_error;
 use crate::pipeline::evaluate::linear::findings::Findings;
 use crate::pipeline::evaluate::linear::target_tables::TargetTables;
 use crate::pipeline::evaluate::linear::test_split::{for_each_line, score_test_split};
+use crate::pipeline::evaluate::linear::trial::trial_metrics;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::evaluate::{Evaluation, add_errors, metrics_from_rows, write_reports};
 use crate::pipeline::run_log::record_log;
@@ -67,6 +69,26 @@ pub(crate) async fn evaluate(
     let readme = model_card::readme(run, spec, dataset, summary, &test, &findings.sentences, &tables);
     write_reports(&scratch.model(), &json!({ "test": test, "validation": validation, "thresholds": tables }), &readme).await?;
     Ok(Evaluation { metrics, errors, card: model_card::card(run, dataset, summary, &test, &findings.sentences, &tables) })
+}
+
+/// Metrics of a trial: on the validation split, or by out-of-fold scores of train if validation has no example.
+pub(crate) async fn validate(scratch: &Scratch) -> Result<Vec<NewMetric>, Interruption> {
+    let reports = scratch.reports();
+    let cancelled = CancellationToken::new();
+    let _cancel_on_drop = cancelled.clone().drop_guard();
+    let scoring = run_blocking(move || {
+        for (split, file) in [("validation", VALIDATION_FILE), ("train", OUT_OF_FOLD_FILE)] {
+            let fields = read_scores(&reports.join(file), &cancelled, |_| Ok(()))?;
+            if !fields.is_empty() {
+                return Ok(trial_metrics(split, &fields));
+            }
+        }
+        Err(Interruption::permanent(
+            "no_validation_scores",
+            "neither the validation split nor the folds of train have an example of a trained field, so trials cannot be compared: review more documents",
+        ))
+    });
+    scoring.await
 }
 
 /// What the scores of a model give.
