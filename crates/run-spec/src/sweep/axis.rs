@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::random::Random;
+use super::search::MAX_TRIALS;
 use crate::kind::{ParamDescription, ParamType};
 
 /// The values of a parameter.
@@ -36,6 +37,9 @@ impl Axis {
             Value::Array(values) => {
                 if values.is_empty() {
                     return Err("lists no value".to_owned());
+                }
+                if values.len() > MAX_TRIALS {
+                    return Err(format!("lists {} values, more than {MAX_TRIALS}", values.len()));
                 }
                 let repeated = values.iter().enumerate().find(|(index, value)| values[..*index].contains(value));
                 match repeated {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::axis::Axis;
 use super::halving::Halving;
-use super::search::Search;
-use super::trials::{MAX_TRIALS, Trial, combinations};
+use super::search::{MAX_TRIALS, Search};
+use super::trials::{Trial, combinations};
 use crate::error::SpecError;
 use crate::kind::{ParamDescription, SweepMetric, TrainingParams};
 use crate::run_kind::RunKind;

@@ -95,6 +95,7 @@ fn errors_name_the_parameter() {
         (json!({ "space": { "l2": [1] }, "fixed": { "l2": 1 } }), "l2 is both in space and in fixed"),
         (json!({ "space": { "l2": [] } }), "space.l2 lists no value"),
         (json!({ "space": { "l2": [1, 2, 1] } }), "space.l2 lists 1 twice"),
+        (json!({ "space": { "epochs": (1..=201).collect::<Vec<u32>>() } }), "space.epochs lists 201 values, more than 200"),
         (json!({ "space": { "l2": 1 } }), "space.l2 must be a list"),
         (json!({ "space": { "l2": { "min": 1, "max": 2 } } }), "space.l2 is a range: a grid needs a list"),
         (json!({ "space": { "l2": [0.1, -1] } }), "trial 2 (l2=-1): l2 must be null or from"),

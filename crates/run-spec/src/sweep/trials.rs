@@ -6,11 +6,9 @@ use serde_json::{Map, Value};
 
 use super::axis::Axis;
 use super::random::Random;
-use super::search::Search;
+use super::search::{MAX_TRIALS, Search};
 use crate::kind::{ParamDescription, TrainingParams};
 
-/// Maximum number of trials of a sweep.
-pub(super) const MAX_TRIALS: usize = 200;
 /// How often a random combination that an earlier trial has is drawn again.
 const MAX_REDRAWS: usize = 10_000;
 

@@ -72,7 +72,7 @@ pub async fn find_version(conn: &mut PgConnection, model: &str, number: Option<i
     Ok(select(conn, Some(model), number, None, None, 1).await?.pop())
 }
 
-/// Finds the version that a run published.
+/// Finds the version that a run published; of a sweep, that of its winner.
 ///
 /// # Errors
 /// When Postgres does not answer.
@@ -99,7 +99,7 @@ async fn select(
         FROM model_versions
         WHERE ($1::text IS NULL OR model = $1)
             AND ($2::int IS NULL OR number = $2)
-            AND ($3::uuid IS NULL OR run_id = $3)
+            AND ($3::uuid IS NULL OR run_id = coalesce((SELECT c.run_id FROM sweep_children c WHERE c.sweep_id = $3 AND c.role = 'winner'), $3))
             AND ($4::int IS NULL OR number < $4)
         ORDER BY number DESC
         LIMIT $5

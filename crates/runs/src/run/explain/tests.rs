@@ -5,12 +5,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::facts::{AttemptFacts, RunFacts, WorkerFacts};
+use super::facts::{AttemptFacts, RunFacts, TrialFacts, WorkerFacts};
 use super::render::render_explanation;
 use super::sections::Explanation;
 use crate::background_tasks::TaskStatus;
 use crate::ids::RunId;
-use crate::run::status::{AttemptStatus, RunPhase, RunStatus};
+use crate::run::status::{AttemptStatus, RunPhase, RunStatus, SweepRole};
 use crate::run::training_run::TrainingRun;
 
 fn now() -> DateTime<Utc> {
@@ -437,4 +437,16 @@ fn a_waiting_sweep_counts_its_trials() {
     // once it is woken, it waits for a slot like any other run
     facts.run.run_after = ago(1);
     assert!(!render_explanation(&facts).summary.contains("trial"));
+}
+
+#[test]
+fn a_failed_trial_is_retried_with_its_sweep() {
+    let mut facts = facts(RunStatus::Failed);
+    (facts.run.error_code, facts.run.error_text) = (Some("child_failed".to_owned()), Some("it broke".to_owned()));
+    (facts.run.sweep_role, facts.run.parent_run_id) = (Some(SweepRole::Trial), Some(RunId(Uuid::from_u128(9))));
+    let steps = render_explanation(&facts).next_steps.join("\n");
+    assert!(
+        steps.contains(&format!("run retry {}", Uuid::from_u128(9))) && !steps.contains(&format!("run retry {}", facts.run.id)),
+        "{steps}"
+    );
 }

@@ -21,7 +21,7 @@ use crate::run::sweep::decision::{Decision, decide};
 use crate::run::training_run::TrainingRun;
 
 /// A waiting sweep becomes claimable after this time, in case the end of a child did not wake it.
-const RECHECK_INTERVAL: Duration = Duration::from_secs(60);
+const RECHECK_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Result of [`advance_sweep`].
 #[derive(Debug, Clone)]
