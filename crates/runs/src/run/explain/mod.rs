@@ -10,6 +10,8 @@ mod sections;
 mod waiting;
 
 #[cfg(test)]
+mod sweep_tests;
+#[cfg(test)]
 mod tests;
 
 pub use facts::{RunFacts, load_run_facts};

@@ -5,24 +5,24 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::facts::{AttemptFacts, RunFacts, TrialFacts, WorkerFacts};
+use super::facts::{AttemptFacts, RunFacts, WorkerFacts};
 use super::render::render_explanation;
 use super::sections::Explanation;
 use crate::background_tasks::TaskStatus;
 use crate::ids::RunId;
-use crate::run::status::{AttemptStatus, RunPhase, RunStatus, SweepRole};
+use crate::run::status::{AttemptStatus, RunPhase, RunStatus};
 use crate::run::training_run::TrainingRun;
 
 fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_763_700_000, 0).unwrap()
 }
 
-fn ago(seconds: i64) -> DateTime<Utc> {
+pub(super) fn ago(seconds: i64) -> DateTime<Utc> {
     now() - TimeDelta::seconds(seconds)
 }
 
 /// A run that was created a minute ago, with one idle worker that receives wake-ups.
-fn facts(status: RunStatus) -> RunFacts {
+pub(super) fn facts(status: RunStatus) -> RunFacts {
     let run = TrainingRun {
         id: RunId(Uuid::from_u128(7)),
         kind: RunKind::Linear,
@@ -418,35 +418,4 @@ fn every_status_has_an_explanation() {
         let explanation = with(status, |_| {});
         assert!(explanation.status == status && !explanation.summary.is_empty() && !explanation.next_steps.is_empty(), "{explanation:#?}");
     }
-}
-
-#[test]
-fn a_waiting_sweep_counts_its_trials() {
-    let mut facts = facts(RunStatus::Queued);
-    facts.run.kind = RunKind::Sweep;
-    facts.run.run_after = ago(-50);
-    let trials = TrialFacts { planned: 20, created: 5, succeeded: 2, failed: 1, running: 2, ..TrialFacts::default() };
-    facts.trials = Some(trials);
-    let explanation = render_explanation(&facts);
-    assert_eq!(explanation.summary, "waiting for its trials: 3 ended, 2 running, 0 waiting for a worker");
-    assert!(explanation.facts[0].contains("for 20 trials") && explanation.facts[1].contains("1 failed"), "{explanation:?}");
-    facts.trials = Some(TrialFacts { running: 0, waiting: 1, winner: Some(RunId(Uuid::from_u128(9))), ..trials });
-    let explanation = render_explanation(&facts);
-    assert!(explanation.summary.contains("which trains the best trial in full"), "{explanation:?}");
-    assert!(explanation.next_steps[1].contains("run list --parent"), "{explanation:?}");
-    // once it is woken, it waits for a slot like any other run
-    facts.run.run_after = ago(1);
-    assert!(!render_explanation(&facts).summary.contains("trial"));
-}
-
-#[test]
-fn a_failed_trial_is_retried_with_its_sweep() {
-    let mut facts = facts(RunStatus::Failed);
-    (facts.run.error_code, facts.run.error_text) = (Some("child_failed".to_owned()), Some("it broke".to_owned()));
-    (facts.run.sweep_role, facts.run.parent_run_id) = (Some(SweepRole::Trial), Some(RunId(Uuid::from_u128(9))));
-    let steps = render_explanation(&facts).next_steps.join("\n");
-    assert!(
-        steps.contains(&format!("run retry {}", Uuid::from_u128(9))) && !steps.contains(&format!("run retry {}", facts.run.id)),
-        "{steps}"
-    );
 }
