@@ -1,6 +1,8 @@
 //! `aprendiz sweep`: creates a run that tries parameters and publishes the best.
 
+use aprendiz_run_spec::{KindInfo, RunKind};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -41,7 +43,7 @@ pub(crate) struct SweepArgs {
     #[arg(long, value_name = "ETA,RUNGS", value_parser = parse_halving)]
     halving: Option<Halving>,
     /// Kind that the trials train [default: linear]
-    #[arg(long)]
+    #[arg(long, value_parser = trained_kinds())]
     kind: Option<String>,
     /// Parameter of all trials; the value is JSON or plain text. Can be repeated
     #[arg(long = "param", value_name = "KEY=VALUE", value_parser = parse_param)]
@@ -79,6 +81,12 @@ pub(crate) struct SweepArgs {
 struct Halving {
     eta: u32,
     rungs: u32,
+}
+
+/// The kinds that trials can train.
+fn trained_kinds() -> PossibleValuesParser {
+    let params = KindInfo::of(RunKind::Sweep).params;
+    PossibleValuesParser::new(params.into_iter().find(|param| param.name == "kind").map_or(&[][..], |param| param.values))
 }
 
 pub(crate) async fn run(client: &Client, args: SweepArgs, output: Output) -> Result<(), CliError> {

@@ -110,7 +110,7 @@ fn options_with_the_same_meaning_have_the_same_name() {
             assert_eq!(short, expected, "{name}: --{long}");
         }
     }
-    let starts = ["run create", "run retry", "run cancel", "run clone", "ingest", "eval", "train-st", "import", "worker drain"];
+    let starts = ["run create", "run retry", "run cancel", "run clone", "ingest", "eval", "train-st", "sweep", "import", "worker drain"];
     let all = leaves();
     for start in starts {
         let (_, command) = all.iter().find(|(name, _)| *name == format!("aprendiz {start}")).unwrap();

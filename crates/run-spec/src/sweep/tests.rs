@@ -61,7 +61,9 @@ fn every_combination_of_a_small_space_can_be_drawn() {
 fn written_settings_are_read_back_unchanged() {
     for params in [
         json!({ "space": { "l2": [0.1, 1] } }),
-        json!({ "search": "random", "space": { "l2": { "min": 0.1, "max": 2 } }, "halving": { "eta": 3, "rungs": 2 }, "metric": "log_loss" }),
+        json!({
+            "search": "random", "space": { "l2": { "min": 0.1, "max": 2 } }, "halving": { "eta": 3, "rungs": 2 }, "metric": "log_loss",
+        }),
         json!({ "kind": "sentence-transformer", "space": { "epochs": [1, 2] } }),
     ] {
         let sweep = parse(&params, 42).unwrap();

@@ -79,8 +79,10 @@ mod tests {
     fn trial(number: i32, rung: i32, value: Option<f64>) -> Trial {
         let failed = value.is_none();
         serde_json::from_value(json!({
-            "run_id": Uuid::nil(), "role": "trial", "trial": number, "rung": rung, "chosen": { "l2": 0.1 }, "value": value, "split": "train",
-            "status": if failed { "failed" } else { "succeeded" }, "low": value.map(|value| value - 0.1), "high": value.map(|value| value + 0.05),
+            "run_id": Uuid::nil(), "role": "trial", "trial": number, "rung": rung, "chosen": { "l2": 0.1 }, "value": value,
+            "split": "train",
+            "status": if failed { "failed" } else { "succeeded" },
+            "low": value.map(|value| value - 0.1), "high": value.map(|value| value + 0.05),
             "error_code": failed.then_some("bad_params"), "error_text": failed.then_some("l2 is too small"),
         }))
         .unwrap()

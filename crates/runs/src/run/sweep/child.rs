@@ -79,7 +79,8 @@ pub(crate) async fn list_sweep_children(conn: &mut PgConnection, sweep: RunId, m
         JOIN training_runs r ON r.id = c.run_id
         LEFT JOIN model_versions v ON v.run_id = c.run_id
         LEFT JOIN LATERAL (
-            SELECT x.value, x.split, (x.details -> 'interval' ->> 'low')::float8 AS low, (x.details -> 'interval' ->> 'high')::float8 AS high
+            SELECT x.value, x.split, (x.details -> 'interval' ->> 'low')::float8 AS low,
+                (x.details -> 'interval' ->> 'high')::float8 AS high
             FROM metrics x
             WHERE x.run_id = c.run_id AND c.role = 'trial' AND x.field IS NULL AND x.step = 0 AND x.name = $2
                 AND x.split IN ('validation', 'train')

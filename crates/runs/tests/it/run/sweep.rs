@@ -137,7 +137,10 @@ async fn no_more_trials_exist_at_once_than_the_spec_allows_and_none_twice() {
     wait(&fixture, sweep).await;
     assert_eq!((active(&fixture).await, children(&fixture, sweep).await.len()), (3, 4));
     let error = fixture
-        .execute("INSERT INTO sweep_children SELECT gen_random_uuid(), sweep_id, role, trial, trials, rung, train_fraction, chosen FROM sweep_children")
+        .execute(
+            "INSERT INTO sweep_children
+             SELECT gen_random_uuid(), sweep_id, role, trial, trials, rung, train_fraction, chosen FROM sweep_children",
+        )
         .await
         .unwrap_err();
     assert!(error.to_string().contains("sweep_children_sweep_id_role_trial_rung_key"), "{error}");
