@@ -11,8 +11,8 @@ use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::run::metric_warnings::metric_warnings;
 use crate::cli::run::metrics_table::{Metric, metrics_table};
-use crate::cli::run::trials::{Trial, trials_table};
 use crate::cli::run::view::RunView;
+use crate::cli::sweep::trials::{Trial, trials_table};
 use crate::cli::tags::format_tags;
 use crate::cli::terminal::{Output, format_time, table, time_cell};
 

@@ -18,7 +18,6 @@ mod metrics_table;
 mod preview;
 mod progress;
 mod retry;
-mod trials;
 mod view;
 mod watch;
 

@@ -1,5 +1,7 @@
 //! `aprendiz sweep`: creates a run that tries parameters and publishes the best.
 
+pub(crate) mod trials;
+
 use aprendiz_run_spec::{KindInfo, RunKind};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
