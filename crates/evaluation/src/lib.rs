@@ -12,6 +12,7 @@ mod interval;
 mod knn;
 mod paired;
 mod ranking;
+mod reliability;
 mod report;
 mod score_curve;
 mod target_table;
@@ -30,6 +31,7 @@ pub use paired::{
     MetricDifference, PairedAnswer, PairedComparison, PairedExample, Resampling, compare, decide, mcnemar_exact,
 };
 pub use ranking::{average_precision, spearman};
+pub use reliability::{RELIABILITY_BINS, ReliabilityBin, reliability_bins};
 pub use report::{Details, FieldReport, MajorityLabel, MetricRow, ReportOptions, report};
 pub use score_curve::{ScoreCurve, ScoreStep};
 pub use target_table::{TABLE_TARGETS, TargetRow, target_table};

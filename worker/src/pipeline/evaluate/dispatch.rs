@@ -18,7 +18,7 @@ pub(crate) async fn evaluate(
     scratch: &Scratch,
 ) -> Result<Evaluation, Interruption> {
     match params {
-        TrainingParams::Linear(_) => linear::evaluate(&deps.database, attempt, model, scratch).await,
+        TrainingParams::Linear(_) => linear::evaluate(deps, attempt, model, scratch).await,
         TrainingParams::SentenceTransformer(params) => encoder::evaluate(deps, attempt, params, model, scratch).await,
     }
 }

@@ -17,10 +17,15 @@ use tokio_util::sync::CancellationToken;
 use crate::child::supervisor::{self, ChildOutcome};
 use crate::deps::Deps;
 use crate::interruption::Interruption;
+use crate::pipeline::evaluate::card::losses::reported_losses;
+use crate::pipeline::evaluate::card::readme::sections;
+use crate::pipeline::evaluate::card::write_card;
 use crate::pipeline::evaluate::encoder::comparison::Comparison;
 use crate::pipeline::evaluate::encoder::embedding_cache::EmbeddingCache;
 use crate::pipeline::evaluate::encoder::metrics::encoder_metrics;
 use crate::pipeline::evaluate::encoder::trained_encoder::TrainedEncoder;
+use crate::pipeline::evaluate::plots::loss::loss_plot;
+use crate::pipeline::evaluate::plots::plot::Plot;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::evaluate::{Evaluation, write_reports};
 use crate::pipeline::progress::{report, report_progress};
@@ -57,7 +62,12 @@ pub(crate) async fn evaluate(
     }
     let validation = trained.summary.encoder.as_deref();
     let readme = model_card::readme(trained, comparison, &report);
+    let losses = reported_losses(&deps.database, trained.run.id).await?;
+    let plots: Vec<Plot> = loss_plot("plots/loss.svg".to_owned(), &losses).into_iter().collect();
+    let card = model_card::document(model, trained, attempt.number, comparison, &report, &plots);
+    let readme = readme + &sections(&card);
     write_reports(&scratch.model(), &json!({ "test": report, "validation": validation }), &readme).await?;
+    write_card(&scratch.model(), &card, &plots).await?;
     Ok(Evaluation {
         metrics: encoder_metrics(&report, validation),
         errors: Vec::new(),
