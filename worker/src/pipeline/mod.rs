@@ -4,6 +4,7 @@ mod base_model;
 mod checkpoints;
 mod dataset;
 mod evaluate;
+mod losses;
 mod objects;
 mod phases;
 mod progress;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
+use crate::pipeline::losses::{LossCollector, run_losses};
 use crate::pipeline::phases::Phases;
 use crate::scratch::Scratch;
 
@@ -63,10 +65,12 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
 
     phases.enter(RunPhase::Train).await?;
     let job = train::training_job(deps, &spec, params, base.as_ref(), &scratch);
-    let summary = train::train(deps, attempt, job, &dataset, &scratch, shutting_down).await?;
+    let losses = LossCollector::default();
+    let summary = train::train(deps, attempt, job, &dataset, &scratch, &losses, shutting_down).await?;
 
     phases.enter(RunPhase::Evaluate).await?;
-    let trained = TrainedModel { run: &claim.run, spec: &spec, dataset: &dataset, summary: &summary, base: base.as_ref() };
+    let losses = run_losses(&deps.database, attempt.run_id, summary.resumed_from_step, &losses.into_points()).await?;
+    let trained = TrainedModel { run: &claim.run, spec: &spec, dataset: &dataset, summary: &summary, base: base.as_ref(), losses: &losses };
     let evaluation = evaluate::dispatch::evaluate(deps, attempt, params, &trained, &scratch).await?;
 
     phases.enter(RunPhase::Upload).await?;

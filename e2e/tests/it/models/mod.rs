@@ -1,6 +1,7 @@
 //! Trained models, from the import to predictions and embeddings.
 
 mod base_model_download;
+mod card;
 mod cuad;
 mod embedding_cache;
 mod encoders;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::fixture::{TestApp, expect_json, text};
 
 /// Distinct texts of two classes that are easy to distinguish.
-fn easy_texts(texts: u64) -> Vec<u8> {
+pub(super) fn easy_texts(texts: u64) -> Vec<u8> {
     let tasks: Vec<Value> = (0..texts)
         .map(|number| {
             let (kind, word) = if number % 2 == 0 { ("lease", "tenant landlord premises") } else { ("supply", "goods buyer delivery") };

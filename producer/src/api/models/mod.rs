@@ -1,6 +1,7 @@
 //! Endpoints for published models.
 
 mod aliases;
+mod card;
 pub(crate) mod comparison;
 pub(super) mod download;
 pub(super) mod field_target;
@@ -29,6 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .merge(promotion_requests::routes())
         .merge(retire::routes())
         .merge(thresholds::routes())
+        .merge(card::routes())
         .merge(comparison::route::routes())
 }
 

@@ -1,5 +1,6 @@
 //! `aprendiz model`: list, tag and download published models.
 
+mod card;
 pub(super) mod embed;
 pub(super) mod predict;
 pub(crate) mod registry;
@@ -21,6 +22,7 @@ use crate::cli::dataset::lineage;
 use crate::cli::error::CliError;
 use crate::cli::http::download::{RemoteFile, create_staged, download, summary};
 use crate::cli::http::{Client, fetch_items};
+use crate::cli::model::card::CardArgs;
 use crate::cli::model::registry::RegistryCommand;
 use crate::cli::model::thresholds::ThresholdsArgs;
 use crate::cli::model::version::{Headline, Version, download_version, fetch_versions, find_version};
@@ -75,6 +77,11 @@ pub(crate) enum ModelCommand {
         after_help = "Examples:\n  aprendiz model thresholds contracts\n  aprendiz model thresholds contracts --target 0.9 --field contract_type"
     )]
     Thresholds(ThresholdsArgs),
+    /// Show the model card of a version: what it is for, how it was measured, and its limits
+    #[command(
+        after_help = "Examples:\n  aprendiz model card contracts\n  aprendiz model card contracts 3 --html card.html     with the plots, for browsers"
+    )]
+    Card(CardArgs),
     /// Download a version: weights, configuration, model card, metrics and manifest
     #[command(
         after_help = "Example:\n  aprendiz model download contracts -d ./contracts\n  aprendiz model download contracts --file config.json -d .\n  aprendiz model download contracts --tar contracts.tar"
@@ -117,6 +124,7 @@ pub(crate) async fn run(client: &Client, command: &ModelCommand, output: Output)
         ModelCommand::Versions { name } => versions(client, name, output).await,
         ModelCommand::Lineage { name, number } => lineage::print_model_lineage(client, name, *number, output).await,
         ModelCommand::Registry(command) => registry::run(client, command, output).await,
+        ModelCommand::Card(args) => card::run(client, args, output).await,
         ModelCommand::Thresholds(args) => thresholds::run(client, args, output).await,
         ModelCommand::Tag { name, number, tags } => {
             change_tags(client, &["v1", "models", name, "versions", &number.to_string()], tags, output).await

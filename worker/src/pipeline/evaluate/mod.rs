@@ -6,7 +6,7 @@ mod encoder;
 pub(crate) mod extractor;
 mod json_lines;
 mod linear;
-mod plots;
+pub(crate) mod plots;
 pub(crate) mod trained_model;
 
 use std::path::Path;

@@ -118,7 +118,7 @@ impl From<&Plot> for CardPlot {
 impl<'a> Card<'a> {
     /// What the cards of all kinds state about run, dataset and environment; the rest is empty.
     pub(crate) fn new(trained: &TrainedModel<'a>, attempt: i32, plots: &[Plot]) -> Self {
-        let TrainedModel { run, spec, dataset, summary, base } = *trained;
+        let TrainedModel { run, spec, dataset, summary, base, losses: _ } = *trained;
         Self {
             v: CARD_VERSION,
             model: &run.model,

@@ -4,7 +4,6 @@ pub(crate) mod champion;
 pub(crate) mod document;
 mod html;
 pub(crate) mod learning;
-pub(crate) mod losses;
 pub(crate) mod readme;
 
 use std::path::Path;

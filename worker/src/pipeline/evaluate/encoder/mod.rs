@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 use crate::child::supervisor::{self, ChildOutcome};
 use crate::deps::Deps;
 use crate::interruption::Interruption;
-use crate::pipeline::evaluate::card::losses::reported_losses;
 use crate::pipeline::evaluate::card::readme::sections;
 use crate::pipeline::evaluate::card::write_card;
 use crate::pipeline::evaluate::encoder::comparison::Comparison;
@@ -62,8 +61,7 @@ pub(crate) async fn evaluate(
     }
     let validation = trained.summary.encoder.as_deref();
     let readme = model_card::readme(trained, comparison, &report);
-    let losses = reported_losses(&deps.database, trained.run.id).await?;
-    let plots: Vec<Plot> = loss_plot("plots/loss.svg".to_owned(), &losses).into_iter().collect();
+    let plots: Vec<Plot> = loss_plot("plots/loss.svg".to_owned(), model.losses).into_iter().collect();
     let card = model_card::document(model, trained, attempt.number, comparison, &report, &plots);
     let readme = readme + &sections(&card);
     write_reports(&scratch.model(), &json!({ "test": report, "validation": validation }), &readme).await?;

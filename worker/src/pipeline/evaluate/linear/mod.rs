@@ -24,7 +24,6 @@ use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::card::champion::{PREDICTIONS_FILE, compare_with_champion};
 use crate::pipeline::evaluate::card::learning::learning_curves;
-use crate::pipeline::evaluate::card::losses::reported_losses;
 use crate::pipeline::evaluate::card::readme::sections;
 use crate::pipeline::evaluate::card::write_card;
 use crate::pipeline::evaluate::json_lines::for_each_line;
@@ -46,7 +45,7 @@ pub(crate) async fn evaluate(
     trained: &TrainedModel<'_>,
     scratch: &Scratch,
 ) -> Result<Evaluation, Interruption> {
-    let TrainedModel { run, spec, dataset, summary, base: _ } = *trained;
+    let TrainedModel { run, spec, dataset, summary, base: _, losses } = *trained;
     let (model, snapshot, reports, target) = (scratch.model(), scratch.snapshot(), scratch.reports(), spec.target_accuracy());
     let cancelled = CancellationToken::new();
     let _cancel_on_drop = cancelled.clone().drop_guard();
@@ -72,14 +71,8 @@ pub(crate) async fn evaluate(
     metrics.push(add_errors(&mut errors, "validation", validation_errors));
     let own_predictions = scratch.model().join(PREDICTIONS_FILE);
     let champion = compare_with_champion(deps, &run.model, dataset.position, &own_predictions, &scratch.reports()).await?;
-    let evidence = Evidence {
-        test: &test,
-        reliability: &reliability,
-        tables: &tables,
-        losses: reported_losses(&deps.database, run.id).await?,
-        learning_curves: learning_curves(&metrics),
-        champion,
-    };
+    let evidence =
+        Evidence { test: &test, reliability: &reliability, tables: &tables, losses, learning_curves: learning_curves(&metrics), champion };
     let plots = evidence.plots();
     let card = model_card::document(trained, attempt.number, evidence, &findings.sentences, &plots)?;
     let readme = model_card::readme(run, spec, dataset, summary, &test, &findings.sentences, &tables) + &sections(&card);

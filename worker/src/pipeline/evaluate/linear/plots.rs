@@ -23,7 +23,7 @@ pub(super) struct Evidence<'a> {
     pub(super) test: &'a [FieldReport],
     pub(super) reliability: &'a BTreeMap<String, Vec<ReliabilityBin>>,
     pub(super) tables: &'a TargetTables,
-    pub(super) losses: Vec<LossPoint>,
+    pub(super) losses: &'a [LossPoint],
     pub(super) learning_curves: Vec<LearningCurve>,
     pub(super) champion: Option<ChampionComparison>,
 }
@@ -36,7 +36,7 @@ impl Evidence<'_> {
             difference_plot("plots/champion.svg".to_owned(), &other, &champion.differences())
         });
         let fields = self.test.iter().take(MAX_PLOTTED_FIELDS).enumerate().flat_map(|(index, report)| self.field_plots(index + 1, report));
-        champion.into_iter().chain(fields).chain(loss_plot("plots/loss.svg".to_owned(), &self.losses)).collect()
+        champion.into_iter().chain(fields).chain(loss_plot("plots/loss.svg".to_owned(), self.losses)).collect()
     }
 
     fn field_plots(&self, number: usize, report: &FieldReport) -> Vec<Plot> {
