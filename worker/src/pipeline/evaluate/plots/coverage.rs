@@ -4,7 +4,7 @@ use aprendiz_evaluation::CurvePoint;
 use plotters::element::{Circle, DashedPathElement, PathElement};
 use plotters::style::{Color as _, ShapeStyle};
 
-use crate::pipeline::evaluate::plots::canvas::{Axis, Canvas, HEADER, HEIGHT, Header, LEFT, SMALL_SIZE, TextLook, WIDTH, percent};
+use crate::pipeline::evaluate::plots::canvas::{Axis, Canvas, Drawn, HEADER, HEIGHT, Header, LEFT, SMALL_SIZE, TextLook, percent};
 use crate::pipeline::evaluate::plots::label::shorten;
 use crate::pipeline::evaluate::plots::palette::{BLUE, MUTED, ORANGE, PAPER, VERMILION};
 use crate::pipeline::evaluate::plots::plot::Plot;
@@ -67,11 +67,7 @@ pub(crate) fn coverage_plot(file: String, field: &str, curve: &[CurvePoint], ope
 }
 
 /// The meaning of lines and points, above the curve.
-fn draw_key(
-    canvas: &Canvas<'_>,
-    operating: &Operating,
-    target: &str,
-) -> Result<(), plotters::drawing::DrawingAreaErrorKind<std::io::Error>> {
+fn draw_key(canvas: &Canvas<'_>, operating: &Operating, target: &str) -> Drawn {
     let y = HEADER + 24;
     let look = TextLook { anchor: LEFT, ..TextLook::sized(SMALL_SIZE) };
     let dash: ShapeStyle = ORANGE.stroke_width(4);
@@ -88,7 +84,6 @@ fn draw_key(
         let text = format!("thresholds of the targets {}", others.join(", "));
         canvas.text(&text, (682, y), TextLook { color: MUTED, ..look })?;
     }
-    debug_assert!(WIDTH > 1000, "the entries stand beside each other");
     Ok(())
 }
 

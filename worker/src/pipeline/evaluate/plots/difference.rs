@@ -43,7 +43,7 @@ pub(crate) fn difference_plot(file: String, other: &str, differences: &[Differen
     let better = differences.iter().filter(|row| row.is_better()).count();
     let worse = differences.iter().filter(|row| row.is_worse()).count();
     let count = differences.len();
-    let summary = format!("{better} of {count} fields are better, {worse} worse; for the others the interval contains zero.");
+    let summary = format!("{better} of {count} fields are better, {worse} worse; the others are not clearly different.");
     let hidden = count - shown.len();
     let subtitle = if hidden == 0 { summary } else { format!("{summary} {hidden} more fields are not drawn.") };
     let description = format!("{subtitle} Difference in percentage points with its 95 % interval, on the test documents of both versions.");

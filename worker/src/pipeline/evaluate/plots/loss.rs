@@ -21,6 +21,9 @@ pub(crate) struct LossPoint {
     pub(crate) fit: String,
 }
 
+/// A fit: its field, and what else distinguishes it.
+type Fit<'a> = (Option<&'a str>, &'a str);
+
 /// The loss of a run; `None` below two points.
 pub(crate) fn loss_plot(file: String, points: &[LossPoint]) -> Option<Plot> {
     let points: Vec<&LossPoint> = points.iter().filter(|point| point.loss.is_finite()).collect();
@@ -34,7 +37,7 @@ pub(crate) fn loss_plot(file: String, points: &[LossPoint]) -> Option<Plot> {
         return None;
     }
     // a fit is a line of its own: the loss starts again from above
-    let mut fits: BTreeMap<(Option<&str>, &str), Vec<(f64, f64)>> = BTreeMap::new();
+    let mut fits: BTreeMap<Fit<'_>, Vec<(f64, f64)>> = BTreeMap::new();
     for point in &points {
         fits.entry((point.field.as_deref(), point.fit.as_str())).or_default().push((point.step as f64, point.loss));
     }
