@@ -87,6 +87,7 @@ impl Describe for CardRequest {
         let mut unchanged = ApiResponse::new("The client has this representation");
         unchanged.headers.insert("ETag".to_owned(), text_header("SHA-256 of this representation").into());
         responses.insert("304".to_owned(), unchanged.into());
+        add_problem(operation, StatusCode::INTERNAL_SERVER_ERROR, "`object_missing`: the card is missing from the object store");
         add_problem(operation, StatusCode::NOT_ACCEPTABLE, "`not_acceptable`: Accept names neither `application/json` nor `text/html`");
     }
 }

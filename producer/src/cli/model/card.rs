@@ -194,7 +194,8 @@ fn results(card: &Card) -> String {
     }
     let row = |field: &Field| {
         let mut cells = vec![field.field.clone(), field.n.to_string()];
-        cells.extend(names.iter().map(|name| field.metrics.iter().find(|metric| metric.name == *name).map_or("–".to_owned(), metric_cell)));
+        let metric = |name: &&str| field.metrics.iter().find(|metric| metric.name == *name);
+        cells.extend(names.iter().map(|name| metric(name).map_or_else(|| "–".to_owned(), metric_cell)));
         if card.target_accuracy.is_some() {
             cells.push(number(field.threshold));
         }
@@ -238,11 +239,14 @@ mod tests {
     #[test]
     fn a_card_is_shown_with_its_warnings_results_and_comparison() {
         let accuracy = json!({ "name": "accuracy", "value": 0.9, "interval": { "low": 0.8, "high": 0.95 } });
-        let compared = json!({ "metric": "accuracy", "baseline": 0.8, "candidate": 0.9, "difference": 0.1, "interval": { "low": 0.02, "high": 0.18 } });
+        let interval = json!({ "low": 0.02, "high": 0.18 });
+        let compared = json!({ "metric": "accuracy", "baseline": 0.8, "candidate": 0.9, "difference": 0.1, "interval": interval });
+        let undefined = json!({ "name": "macro_f1", "value": null, "interval": null });
         let card: Card = serde_json::from_value(json!({
-            "v": 1, "summary": "A classifier.", "warnings": ["few examples"], "intended_use": ["Suggests values."], "limits": ["Only texts."],
+            "v": 1, "summary": "A classifier.", "warnings": ["few examples"],
+            "intended_use": ["Suggests values."], "limits": ["Only texts."],
             "run": { "id": "r" }, "dataset": { "id": "d", "position": 7, "examples": 40 }, "target_accuracy": 0.95,
-            "fields": [{ "field": "law", "n": 30, "metrics": [accuracy, { "name": "macro_f1", "value": null, "interval": null }], "threshold": null }],
+            "fields": [{ "field": "law", "n": 30, "metrics": [accuracy, undefined], "threshold": null }],
             "champion": { "number": 2, "omitted": null, "fields": [{ "field": "law", "n": 30, "metrics": [compared] }] },
             "plots": [{}, {}],
         }))
