@@ -52,6 +52,14 @@ pub use registry::run_errors::{
     NewRunError, RunErrorRow, count_errors, list_errors, record_errors,
 };
 pub use registry::settings::{FirstVersion, ModelSettings, NewModelSettings, PromotionPolicy, get_model_settings, put_model_settings};
+pub use registry::shadow::CHALLENGER;
+pub use registry::shadow::prune::{MAX_SHADOW_DISAGREEMENTS, SHADOW_RETENTION_DAYS, prune_shadow};
+pub use registry::shadow::read::{
+    ShadowCount, ShadowDisagreement, ShadowFilter, ShadowJudgement, count_shadow, count_shadow_drops, judge_shadow,
+    list_shadow_disagreements,
+};
+pub use registry::shadow::record::{ShadowAnswer, ShadowComparison, ShadowDrop, record_shadow, record_shadow_drops};
+pub use registry::shadow::target::{ShadowPair, list_shadow_pairs};
 pub use registry::thresholds::{ThresholdChange, ThresholdEvent, change_thresholds, list_threshold_events};
 pub use registry::versions::{ModelVersion, find_version, find_version_by_run, list_versions};
 pub use run::attempt::{Attempt, AttemptId, Failure, has_succeeded, list_attempts};

@@ -14,5 +14,6 @@ mod repeated_version;
 pub(crate) mod retire;
 pub(crate) mod run_errors;
 pub(crate) mod settings;
+pub(crate) mod shadow;
 pub(crate) mod thresholds;
 pub(crate) mod versions;

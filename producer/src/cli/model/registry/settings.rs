@@ -13,7 +13,7 @@ use crate::cli::terminal::{Output, cell, table};
 /// Without options, shows them. Options change only what they name.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  aprendiz model settings contracts\n  aprendiz model settings contracts --owner legal --promotion approval\n  aprendiz model settings contracts --margin 0.03 --field-margin governing_law=0.05 --min-n 100"
+    after_help = "Examples:\n  aprendiz model settings contracts\n  aprendiz model settings contracts --owner legal --promotion approval\n  aprendiz model settings contracts --margin 0.03 --field-margin governing_law=0.05 --min-n 100\n  aprendiz model settings contracts --shadow-share 0.1"
 )]
 pub(crate) struct SettingsArgs {
     /// Model name
@@ -42,6 +42,9 @@ pub(crate) struct SettingsArgs {
     /// Test examples per field below which the gate decides nothing
     #[arg(long)]
     min_n: Option<u64>,
+    /// Share of the predictions of the champion that are compared with those of the alias challenger, 0 to 1
+    #[arg(long, value_name = "FRACTION")]
+    shadow_share: Option<f64>,
 }
 
 fn parse_field_margin(text: &str) -> Result<(String, f64), String> {
@@ -69,7 +72,7 @@ pub(super) async fn run(client: &Client, args: &SettingsArgs, output: Output) ->
 impl SettingsArgs {
     fn changes_something(&self) -> bool {
         let texts = [&self.description, &self.owner, &self.first_version, &self.promotion, &self.gate_metric];
-        texts.iter().any(|text| text.is_some()) || self.margin.is_some() || self.min_n.is_some() || !self.field_margin.is_empty()
+        texts.iter().any(|text| text.is_some()) || self.margin.is_some() || self.min_n.is_some() || self.shadow_share.is_some() || !self.field_margin.is_empty()
     }
 
     /// The current settings with the changes of the options.
@@ -101,6 +104,10 @@ impl SettingsArgs {
                 settings[name] = value;
             }
         }
+        let share = self.shadow_share.map_or_else(|| current["shadow_share"].clone(), |share| json!(share));
+        if !share.is_null() {
+            settings["shadow_share"] = share;
+        }
         settings
     }
 }
@@ -113,6 +120,7 @@ fn render(settings: &Value) -> String {
         vec!["owner".to_owned(), cell(&settings["owner"])],
         vec!["first version".to_owned(), cell(&settings["first_version"])],
         vec!["promotion".to_owned(), cell(&settings["promotion"])],
+        vec!["shadow share".to_owned(), or(&settings["shadow_share"], "1")],
         vec!["gate: metric".to_owned(), or(&gate["metric"], "accuracy")],
         vec!["gate: margin".to_owned(), or(&gate["margin"], "0.02")],
         vec!["gate: minimum n".to_owned(), or(&gate["min_n"], "200")],
