@@ -13,6 +13,7 @@ pub(super) mod promotion_requests;
 mod retire;
 mod revision;
 mod settings;
+pub(crate) mod shadow;
 mod thresholds;
 pub(super) mod version;
 
@@ -29,6 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .merge(promotion_requests::routes())
         .merge(retire::routes())
         .merge(thresholds::routes())
+        .merge(shadow::route::routes())
         .merge(comparison::route::routes())
 }
 

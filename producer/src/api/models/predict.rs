@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aprendiz_inference::{FieldPrediction, Model, NgramCounter, RankedLabel};
-use aprendiz_runs::{CHAMPION, ModelVersion, find_alias};
+use aprendiz_runs::{CHAMPION, ModelVersion, ShadowAnswer, find_alias};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -19,7 +19,8 @@ use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::request_body::limit_body;
-use crate::api::models::thresholds::changed_thresholds;
+use crate::api::models::shadow::queue::ShadowAnswers;
+use crate::api::models::thresholds::{changed_thresholds, current_threshold};
 use crate::api::models::version::{find_model_version, load_model};
 use crate::api::state::AppState;
 
@@ -143,10 +144,13 @@ async fn predict(
         _ => return Err(ApiError::unprocessable("invalid_body", "exactly one of `text` and `texts` is required")),
     };
     let mut conn = state.database.read().await?;
+    let asks_champion = number.is_none() && alias.as_deref().is_none_or(|alias| alias == CHAMPION);
     let version = answering_version(&mut conn, &name, number, alias).await?;
     let thresholds = changed_thresholds(&mut conn, version.id).await?;
     drop(conn);
     let model = load_model(&state, &version).await?;
+    let shadow = state.shadow.clone();
+    let target = if asks_champion { shadow.target(&name, version.number) } else { None };
     // cancelled when this future is dropped, after a timeout or a disconnect
     let cancelled = CancellationToken::new();
     let _cancel = cancelled.clone().drop_guard();
@@ -155,13 +159,20 @@ async fn predict(
         let _shares = admission.take_shares();
         let mut counter = NgramCounter::new();
         let mut predictions = Vec::with_capacity(texts.len());
-        for text in texts {
+        for text in &texts {
             if cancelled.is_cancelled() {
                 return Ok(Vec::new());
             }
-            predictions.push(TextPrediction::new(&model, model.predict_with(&mut counter, &text), &thresholds, top_k));
+            predictions.push(TextPrediction::new(&model, model.predict_with(&mut counter, text), &thresholds, top_k));
         }
-        serde_json::to_vec(&PredictResponse { model: version.model, number: version.number, predictions })
+        let response = PredictResponse { model: version.model, number: version.number, predictions };
+        let bytes = serde_json::to_vec(&response);
+        if let Some(target) = target {
+            for (text, prediction) in texts.into_iter().zip(&response.predictions) {
+                shadow.offer(&target, text, || prediction.shadow_answers());
+            }
+        }
+        bytes
     });
     let response = computing.await?.map_err(ApiError::internal)?;
     Ok(([(header::CONTENT_TYPE, "application/json")], response).into_response())
@@ -211,11 +222,20 @@ impl TextPrediction {
     fn new(model: &Model, fields: Vec<FieldPrediction>, thresholds: &HashMap<String, Option<f64>>, top_k: usize) -> Self {
         let no_known_feature = fields.iter().any(|prediction| prediction.no_known_feature);
         let answer = |prediction: FieldPrediction| {
-            let published = || model.field(&prediction.field).and_then(|field| field.threshold);
-            let threshold = thresholds.get(&prediction.field).copied().unwrap_or_else(published);
+            let threshold = current_threshold(model, thresholds, &prediction.field);
             FieldAnswer::new(prediction, threshold, top_k)
         };
         Self { no_known_feature, fields: fields.into_iter().map(answer).collect() }
+    }
+
+    /// The answers that a challenger is compared with.
+    fn shadow_answers(&self) -> ShadowAnswers {
+        let answer = |field: &FieldAnswer| ShadowAnswer {
+            value: field.value.first().cloned(),
+            confidence: field.confidence,
+            answered: field.answered,
+        };
+        self.fields.iter().map(|field| (field.field.clone(), answer(field))).collect()
     }
 }
 

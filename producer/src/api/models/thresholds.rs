@@ -225,6 +225,12 @@ fn view(version: &ModelVersion, model: &Arc<Model>, history: Vec<ThresholdEvent>
     }
 }
 
+/// The threshold of a field that predictions use; `changed` has those that were changed since the version was published.
+pub(super) fn current_threshold(model: &Model, changed: &HashMap<String, Option<f64>>, field: &str) -> Option<f64> {
+    let published = || model.field(field).and_then(|field| field.threshold);
+    changed.get(field).copied().unwrap_or_else(published)
+}
+
 /// Thresholds that were changed since the version was published, by field.
 pub(super) async fn changed_thresholds(conn: &mut PgConnection, version: ModelVersionId) -> Result<HashMap<String, Option<f64>>, ApiError> {
     let events = list_threshold_events(conn, version).await?;

@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 use crate::api::http::error::ApiError;
 use crate::api::http::stored_file::object::read_verified;
 use crate::api::http::stored_file::{StoredFile, key_below, parse_files};
-use crate::api::models::model_cache::ModelFiles;
+use crate::api::models::model_cache::{ModelCache, ModelFiles};
 use crate::api::state::AppState;
 
 /// Name of the file that lists the other files.
@@ -41,6 +41,11 @@ pub(super) async fn find_model_version(conn: &mut PgConnection, name: &str, numb
 
 /// Loads the model of a version that predicts.
 pub(super) async fn load_model(state: &AppState, version: &ModelVersion) -> Result<Arc<Model>, ApiError> {
+    load_version_model(&state.models, &state.store, version).await
+}
+
+/// Loads the model of a version that predicts, through a cache.
+pub(super) async fn load_version_model(models: &ModelCache, store: &Store, version: &ModelVersion) -> Result<Arc<Model>, ApiError> {
     if is_encoder(&version.card) {
         let detail = format!(
             "model `{}` version {} is an encoder and makes no predictions: use `aprendiz embed` for embeddings",
@@ -49,10 +54,10 @@ pub(super) async fn load_model(state: &AppState, version: &ModelVersion) -> Resu
         return Err(ApiError::unprocessable("model_without_answers", detail));
     }
     let files = async || {
-        let (_, manifest) = read_manifest(&state.store, version).await?;
+        let (_, manifest) = read_manifest(store, version).await?;
         Ok(ModelFiles { files: model_files(version)?, manifest })
     };
-    state.models.get(version, files).await
+    models.get(version, files).await
 }
 
 /// Files of a version, without the manifest.

@@ -134,12 +134,10 @@ async fn record_disagreements(
     let values = |select: fn(&ShadowComparison) -> &ShadowAnswer| -> Vec<Option<String>> {
         disagreements.iter().map(|row| select(row).value.clone()).collect()
     };
-    let confidences = |select: fn(&ShadowComparison) -> &ShadowAnswer| -> Vec<f64> {
-        disagreements.iter().map(|row| select(row).confidence).collect()
-    };
-    let answered = |select: fn(&ShadowComparison) -> &ShadowAnswer| -> Vec<bool> {
-        disagreements.iter().map(|row| select(row).answered).collect()
-    };
+    let confidences =
+        |select: fn(&ShadowComparison) -> &ShadowAnswer| -> Vec<f64> { disagreements.iter().map(|row| select(row).confidence).collect() };
+    let answered =
+        |select: fn(&ShadowComparison) -> &ShadowAnswer| -> Vec<bool> { disagreements.iter().map(|row| select(row).answered).collect() };
     sqlx::query!(
         r#"
         INSERT INTO shadow_disagreements (

@@ -5,6 +5,7 @@ mod comparison;
 mod promotion;
 mod requests;
 mod settings;
+mod shadow;
 
 use clap::Subcommand;
 use uuid::Uuid;
@@ -73,6 +74,28 @@ pub(crate) enum RegistryCommand {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Show how often the challenger differs from the champion on the inputs of predictions, and which one was right
+    ///
+    /// While the alias challenger names a version, it is asked beside the champion, in the background.
+    #[command(
+        after_help = "Examples:\n  aprendiz model shadow contracts\n  aprendiz model shadow contracts --champion 3 --challenger 4 --field governing_law"
+    )]
+    Shadow {
+        /// Model name
+        name: String,
+        /// Version that answered (default: champion)
+        #[arg(long, value_name = "NUMBER")]
+        champion: Option<i32>,
+        /// Version that was asked beside it (default: challenger)
+        #[arg(long, value_name = "NUMBER")]
+        challenger: Option<i32>,
+        /// Only this field
+        #[arg(long)]
+        field: Option<String>,
+    },
+    /// Set an alias of a model
+    #[command(subcommand)]
+    Alias(AliasCommand),
     /// List the aliases of a model
     #[command(after_help = "Example:\n  aprendiz model aliases contracts")]
     Aliases {
@@ -153,6 +176,24 @@ pub(crate) enum RegistryCommand {
     },
 }
 
+/// Subcommands of `aprendiz model alias`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AliasCommand {
+    /// Set an alias; only champion goes through the gate
+    #[command(after_help = "Example:\n  aprendiz model alias set contracts challenger 4")]
+    Set {
+        /// Model name
+        name: String,
+        /// Alias to set
+        alias: String,
+        /// Version number
+        number: i32,
+        /// Why; kept in the history of the alias
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
 pub(crate) async fn run(client: &Client, command: &RegistryCommand, output: Output) -> Result<(), CliError> {
     match command {
         RegistryCommand::Compare { name, candidate, baseline } => {
@@ -163,6 +204,12 @@ pub(crate) async fn run(client: &Client, command: &RegistryCommand, output: Outp
         }
         RegistryCommand::Rollback { name, alias, to, reason } => {
             promotion::roll_back(client, name, alias, *to, reason.as_deref(), output).await
+        }
+        RegistryCommand::Shadow { name, champion, challenger, field } => {
+            shadow::show(client, name, *champion, *challenger, field.as_deref(), output).await
+        }
+        RegistryCommand::Alias(AliasCommand::Set { name, alias, number, reason }) => {
+            promotion::promote(client, name, *number, alias, reason.as_deref(), false, output).await
         }
         RegistryCommand::Aliases { name } => aliases::list(client, name, output).await,
         RegistryCommand::History { name, alias, at } => aliases::history(client, name, alias, *at, output).await,

@@ -72,7 +72,11 @@ pub(super) async fn run(client: &Client, args: &SettingsArgs, output: Output) ->
 impl SettingsArgs {
     fn changes_something(&self) -> bool {
         let texts = [&self.description, &self.owner, &self.first_version, &self.promotion, &self.gate_metric];
-        texts.iter().any(|text| text.is_some()) || self.margin.is_some() || self.min_n.is_some() || self.shadow_share.is_some() || !self.field_margin.is_empty()
+        texts.iter().any(|text| text.is_some())
+            || self.margin.is_some()
+            || self.min_n.is_some()
+            || self.shadow_share.is_some()
+            || !self.field_margin.is_empty()
     }
 
     /// The current settings with the changes of the options.
