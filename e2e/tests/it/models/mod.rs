@@ -7,5 +7,7 @@ mod encoders;
 mod end_to_end;
 mod evidence;
 mod promotion;
+mod rollback_under_load;
+mod shadow;
 mod thresholds;
 mod tiny_encoder;
