@@ -82,7 +82,7 @@ impl AppState {
         Self {
             database,
             models: Arc::new(ModelCache::new(store.clone(), config.model_cache_dir.clone(), config.model_cache_size)),
-            // no target, and nobody receives, until the server starts the background task
+            // without targets and receiver until the server starts the background task
             shadow: ShadowQueue::new().0,
             store,
             slots: Arc::new(Slots::new(&config.clients, config.max_requests, config.max_import_bytes)),

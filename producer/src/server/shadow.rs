@@ -109,16 +109,20 @@ impl Shadow {
     async fn compare(&mut self, input: ShadowInput) -> Option<ShadowInput> {
         let target = Arc::clone(&input.target);
         let key = key(&target.pair);
-        let sha256: [u8; 32] = Sha256::digest(&input.text).into();
-        if self.recent.contains(&key, &sha256) {
-            return None;
-        }
         let Some(challenger) = self.challenger(&key).await else {
             self.drop_inputs(&key, ShadowDrop::Failed, 1);
             return None;
         };
         let Some(core) = self.deps.compute.try_spare_core() else { return Some(input) };
         let ShadowInput { text, answers, .. } = input;
+        let hashing = core.run(move || (<[u8; 32]>::from(Sha256::digest(&text)), text));
+        let Ok(((sha256, text), core)) = hashing.await else {
+            self.drop_inputs(&key, ShadowDrop::Failed, 1);
+            return None;
+        };
+        if self.recent.contains(&key, &sha256) {
+            return None;
+        }
         let Ok(challenged) = challenger.answer(core, text).await else {
             self.drop_inputs(&key, ShadowDrop::Failed, 1);
             return None;

@@ -1,4 +1,4 @@
-//! A challenger is asked beside the champion, off the path of the requests.
+//! A challenger predicts beside the champion, off the path of the requests.
 
 use aprendiz_test_support::{Api, wait_until};
 use reqwest::Method;
@@ -39,7 +39,7 @@ async fn the_report_shows_where_the_challenger_differs_and_who_was_right() {
     assert_eq!(app.cli(&["model", "alias", "set", "m", "challenger", "2"])["number"], 2);
     assert_eq!(app.count("SELECT count(*) FROM audit_log WHERE action = 'model.alias' AND subject = 'm/challenger'").await, 1);
 
-    // the text of a document that nobody has reviewed
+    // the text of a document without review
     let body = json!({ "project": "p", "task_id": "1", "text": LEASE_TEXT });
     let document = text(&expect_json(app.api().post("/v1/documents").json(&body), 201).await["id"]);
     let report = predict_until(&app, &[LEASE_TEXT, SUPPLY_TEXT], "two compared inputs", |report| report["compared"] == 2).await;
@@ -115,7 +115,7 @@ async fn a_challenger_without_files_never_disturbs_predictions() {
 }
 
 #[tokio::test]
-async fn a_challenger_that_is_the_champion_is_not_asked() {
+async fn a_challenger_that_is_the_champion_is_not_compared() {
     let app = TestApp::start().await;
     let worker = app.env.worker("worker", &[]);
     train_two_versions(&app).await;

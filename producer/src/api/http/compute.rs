@@ -16,7 +16,9 @@ pub(crate) struct Compute {
 
 /// A core that no request needed when it was taken.
 #[derive(Debug)]
-pub(crate) struct SpareCore(OwnedSemaphorePermit);
+pub(crate) struct SpareCore {
+    _permit: OwnedSemaphorePermit,
+}
 
 impl Compute {
     pub(crate) fn new() -> Self {
@@ -30,7 +32,11 @@ impl Compute {
     /// Runs a piece of work once a core is free. It keeps its core to the end, even if its caller does not wait any more.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
         let core = Arc::clone(&self.cores).acquire_owned().await.map_err(ApiError::internal)?;
-        run_on(core, work).await
+        let work = move || {
+            let _core = core;
+            work()
+        };
+        tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
     }
 
     /// Takes a core for work that can wait: only if one more is free for the next request, or, with a single core, if it is idle.
@@ -38,23 +44,16 @@ impl Compute {
         if self.cores.available_permits() <= self.reserved {
             return None;
         }
-        Arc::clone(&self.cores).try_acquire_owned().ok().map(SpareCore)
+        Arc::clone(&self.cores).try_acquire_owned().ok().map(|permit| SpareCore { _permit: permit })
     }
 }
 
 impl SpareCore {
-    /// Runs a piece of work on the core.
-    pub(crate) async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-        run_on(self.0, work).await
+    /// Runs a piece of work on the core, and keeps it for the next one.
+    pub(crate) async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<(T, Self), ApiError> {
+        let work = move || (work(), self);
+        tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
     }
-}
-
-async fn run_on<T: Send + 'static>(core: OwnedSemaphorePermit, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    let work = move || {
-        let _core = core;
-        work()
-    };
-    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }
 
 #[cfg(test)]
@@ -67,7 +66,11 @@ mod tests {
         let spare = compute.try_spare_core().unwrap();
         assert!(compute.try_spare_core().is_none(), "the second core is for a request");
         assert_eq!(compute.run(|| 7).await.unwrap(), 7);
-        assert_eq!(spare.run(|| 8).await.unwrap(), 8);
+        let (result, spare) = spare.run(|| 8).await.unwrap();
+        assert_eq!(result, 8);
+        assert!(compute.try_spare_core().is_none(), "it is kept between two pieces");
+        drop(spare);
+        assert!(compute.try_spare_core().is_some());
         let single = Compute::with_cores(1);
         let spare = single.try_spare_core().unwrap();
         assert!(single.try_spare_core().is_none());

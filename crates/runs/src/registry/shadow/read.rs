@@ -14,7 +14,7 @@ pub struct ShadowFilter<'a> {
     pub model: &'a str,
     /// Number of the version that answered.
     pub champion: i32,
-    /// Number of the version that was asked beside it.
+    /// Number of the version that was compared with it.
     pub challenger: i32,
     /// Only this field.
     pub field: Option<&'a str>,

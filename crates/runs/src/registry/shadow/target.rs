@@ -13,7 +13,7 @@ pub struct ShadowPair {
     pub model: String,
     /// Number of the version that answers.
     pub champion: i32,
-    /// Number of the version that is asked beside it.
+    /// Number of the version that is compared with it.
     pub challenger: i32,
     /// Share of the inputs to compare, above 0 and up to 1.
     pub share: f64,

@@ -24,7 +24,7 @@ pub(crate) struct ShadowDeps {
     pub(crate) compute: Compute,
 }
 
-/// A version that is asked beside the champion.
+/// A version that predicts beside the champion.
 #[derive(Clone)]
 pub(crate) struct Challenger {
     model: Arc<Model>,
@@ -47,7 +47,7 @@ impl Challenger {
     /// Predicts on a core that no request needs.
     pub(crate) async fn answer(&self, core: SpareCore, text: String) -> Result<ShadowAnswers, ApiError> {
         let challenger = self.clone();
-        core.run(move || {
+        let computing = core.run(move || {
             let predictions = challenger.model.predict_with(&mut NgramCounter::new(), &text).into_iter();
             let answer = predictions.map(|mut prediction| {
                 prediction.decide(current_threshold(&challenger.model, &challenger.thresholds, &prediction.field));
@@ -55,7 +55,7 @@ impl Challenger {
                 (prediction.field, answer)
             });
             answer.collect()
-        })
-        .await
+        });
+        Ok(computing.await?.0)
     }
 }

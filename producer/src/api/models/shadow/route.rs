@@ -33,7 +33,7 @@ pub(in crate::api::models) fn routes() -> OpenApiRouter<AppState> {
 struct ShadowQuery {
     /// Number of the version that answered; default: the champion
     champion: Option<i32>,
-    /// Number of the version that was asked beside it; default: the challenger
+    /// Number of the version that was compared with it; default: the challenger
     challenger: Option<i32>,
     /// Only this field
     field: Option<String>,
@@ -51,7 +51,7 @@ struct ShadowReport {
     model: String,
     /// Number of the version that answered.
     champion: i32,
-    /// Number of the version that was asked beside it.
+    /// Number of the version that was compared with it.
     challenger: i32,
     /// Share of the predictions that is compared at present.
     share: f64,

@@ -76,7 +76,7 @@ pub(crate) enum RegistryCommand {
     },
     /// Show how often the challenger differs from the champion on the inputs of predictions, and which one was right
     ///
-    /// While the alias challenger names a version, it is asked beside the champion, in the background.
+    /// While the alias challenger names a version, it repeats predictions of the champion in the background.
     #[command(
         after_help = "Examples:\n  aprendiz model shadow contracts\n  aprendiz model shadow contracts --champion 3 --challenger 4 --field governing_law"
     )]
@@ -86,7 +86,7 @@ pub(crate) enum RegistryCommand {
         /// Version that answered (default: champion)
         #[arg(long, value_name = "NUMBER")]
         champion: Option<i32>,
-        /// Version that was asked beside it (default: challenger)
+        /// Version that was compared with it (default: challenger)
         #[arg(long, value_name = "NUMBER")]
         challenger: Option<i32>,
         /// Only this field
