@@ -26,8 +26,8 @@ use crate::server::{metrics, promoter, reaper, relay, shadow, sweeper};
 /// Time that in-flight requests get at shutdown.
 const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(10);
 
-/// Time without a successful round after which relay, reaper, import worker and the comparison of challengers count as overdue. Their rounds are at most 2 s apart; after
-/// a failure, at most 30 s.
+/// Time without a successful round after which relay, reaper, import worker and the comparison of challengers count as overdue. Their
+/// rounds are at most 2 s apart; after a failure, at most 30 s.
 const OVERDUE_AFTER: Duration = Duration::from_secs(30);
 
 /// Optional background tasks of this process.

@@ -82,7 +82,9 @@ fn erasure_removes_the_content_and_keeps_the_hashes() {
                  )
                  SELECT v.model, v.number, v.number, 'law', t.sha256, '{{zebra}}'::text[], 0.9, true, '{{}}'::text[], 0.9, true
                  FROM model_versions v, document_texts t WHERE t.document_id = '{document}'
-                 UNION ALL SELECT model, number, number, 'law', repeat('0', 64), '{{Utah}}'::text[], 0.9, true, '{{}}'::text[], 0.9, true FROM model_versions"
+                 UNION ALL
+                 SELECT model, number, number, 'law', repeat('0', 64), '{{Utah}}'::text[], 0.9, true, '{{}}'::text[], 0.9, true
+                 FROM model_versions"
             ),
         )
         .await;

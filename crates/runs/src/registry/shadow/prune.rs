@@ -9,7 +9,8 @@ pub const SHADOW_RETENTION_DAYS: i32 = 90;
 /// Maximum number of disagreements that are kept per model.
 pub const MAX_SHADOW_DISAGREEMENTS: i64 = 10_000;
 
-/// Deletes comparisons older than `days`, and all but the newest `per_model` disagreements of each model. Returns the number of deleted rows.
+/// Deletes comparisons older than `days`, and all but the newest `per_model` disagreements of each model. Returns the number of deleted
+/// rows.
 ///
 /// # Errors
 /// When Postgres does not answer.

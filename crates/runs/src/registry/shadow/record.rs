@@ -93,7 +93,8 @@ async fn record_counts(
     sqlx::query!(
         r#"
         INSERT INTO shadow_counts AS s (model, champion, challenger, field, class, day, compared, disagreed)
-        SELECT $1, $2, $3, c.field, array_remove(ARRAY[c.class], NULL), (statement_timestamp() AT TIME ZONE 'UTC')::date, c.compared, c.disagreed
+        SELECT $1, $2, $3, c.field, array_remove(ARRAY[c.class], NULL),
+            (statement_timestamp() AT TIME ZONE 'UTC')::date, c.compared, c.disagreed
         FROM unnest($4::text[], $5::text[], $6::bigint[], $7::bigint[]) WITH ORDINALITY AS c (field, class, compared, disagreed, rank)
         ORDER BY c.rank
         ON CONFLICT (model, champion, challenger, field, class, day) DO UPDATE
