@@ -70,7 +70,7 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
     let evaluation = evaluate::dispatch::evaluate(deps, attempt, params, &trained, &scratch).await?;
 
     phases.enter(RunPhase::Upload).await?;
-    let upload = upload::upload(deps, attempt, &claim.run, &scratch).await?;
+    let upload = upload::upload(deps, attempt, &claim.run, &summary.settings, &scratch).await?;
 
     phases.enter(RunPhase::Publish).await?;
     publish::publish(&deps.database, attempt, &claim.run, &dataset, &upload, evaluation).await

@@ -32,6 +32,9 @@ pub struct TrainingSummary {
     /// Results of encoder training, for that kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<Box<EncoderSummary>>,
+    /// Settings of the training with their resolved values: what defaults, grids and data decided.
+    #[serde(default)]
+    pub settings: serde_json::Value,
     /// Back end.
     pub backend: String,
     /// CPU kernel.

@@ -6,6 +6,7 @@ use aprendiz_evaluation::{ScoredExample, accuracy, log_loss};
 use aprendiz_inference::{FORMAT_VERSION, FieldConfig, KIND_LINEAR, Model, ModelConfig, ThresholdStatus, TrainingInfo, Weights};
 use aprendiz_run_spec::LinearParams;
 use burn::tensor::Device;
+use serde_json::{Value, json};
 
 use crate::{
     backend::cpu_kernel,
@@ -102,7 +103,7 @@ pub(crate) fn train(
     report::write(&job.reports.join(OUT_OF_FOLD_FILE), &rows)?;
     report::write(&job.reports.join(VALIDATION_FILE), &scored)?;
 
-    let fields = tasks
+    let fields: Vec<FieldSummary> = tasks
         .iter()
         .zip(&config.fields)
         .zip(out_of_fold)
@@ -126,6 +127,7 @@ pub(crate) fn train(
         })
         .collect();
     let summary = TrainingSummary {
+        settings: resolved_settings(job, params, &config, &fields),
         train_documents: config.training.train_documents,
         validation_documents: config.training.validation_documents,
         features: config.feature_count as u64,
@@ -139,6 +141,21 @@ pub(crate) fn train(
         seconds: started.elapsed().as_secs_f64(),
     };
     Ok(summary)
+}
+
+/// All settings of the training with their resolved values, for the manifest of the model.
+fn resolved_settings(job: &TrainingJob, params: &LinearParams, config: &ModelConfig, fields: &[FieldSummary]) -> Value {
+    let fields: Vec<Value> = fields
+        .iter()
+        .map(|field| json!({ "field": field.field, "l2": field.l2, "folds": field.folds, "fold_repeats": field.fold_repeats }))
+        .collect();
+    json!({
+        "kind": KIND_LINEAR, "seed": job.seed, "target_accuracy": job.target_accuracy, "params": job.params.to_json(),
+        "training_version": env!("CARGO_PKG_VERSION"), "backend": job.backend.name(), "cpu_kernel": cpu_kernel(),
+        "depends_on_threads": false, "features": config.features, "feature_count": config.feature_count,
+        "solver": { "algorithm": "dual coordinate descent", "max_epochs": params.epochs, "tolerance": params.tolerance },
+        "l2_candidates": params.l2_candidates(), "calibration": "temperature scaling on out-of-fold scores", "fields": fields,
+    })
 }
 
 fn fit_fields(

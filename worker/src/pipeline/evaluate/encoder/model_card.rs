@@ -7,6 +7,7 @@ use aprendiz_run_spec::BaseModelName;
 use aprendiz_training::{EncoderReport, MAX_TEST_PAIRS, NEIGHBOURS};
 use serde_json::{Value, json};
 
+use crate::build_info::{build, describe_build};
 use crate::pipeline::base_model::BaseModelRef;
 use crate::pipeline::evaluate::encoder::comparison::{Comparison, quality_warnings, worse_fields};
 use crate::pipeline::evaluate::encoder::trained_encoder::TrainedEncoder;
@@ -42,7 +43,7 @@ pub(super) fn card(trained: &TrainedEncoder<'_>, comparison: Comparison, report:
         "base_average_precision": report.base.map(|metrics| metrics.average_precision),
         "spearman": report.trained.map(|metrics| metrics.spearman), "base_spearman": report.base.map(|metrics| metrics.spearman),
         "fields": fields, "left_out": dataset.left_out, "dataset_hash": dataset.canonical_hash, "training": summary.encoder,
-        "backend": summary.backend, "cpu_kernel": summary.cpu_kernel,
+        "backend": summary.backend, "cpu_kernel": summary.cpu_kernel, "build": build(),
     })
 }
 
@@ -84,7 +85,7 @@ pub(super) fn readme(trained: &TrainedEncoder<'_>, comparison: Comparison, repor
         text,
         "- Base model: `{}`, sha256 of everything read from it `{}`\n\
          - Dataset: snapshot `{}`, canonical hash `{}`\n\
-         - Training: seed {}, parameters `{}`, backend {} on {}\n\
+         - Training: seed {}, parameters `{}`, backend {} on {}, {}\n\
          - Input: only the text of a document and the values of its fields\n",
         base.name,
         base.model.hash,
@@ -94,6 +95,7 @@ pub(super) fn readme(trained: &TrainedEncoder<'_>, comparison: Comparison, repor
         json!(params),
         summary.backend,
         summary.cpu_kernel,
+        describe_build(),
     );
     if !base.model.notes.is_empty() {
         text.push_str("## How the base model was read\n\n");

@@ -9,6 +9,7 @@ use aprendiz_runs::TrainingRun;
 use aprendiz_training::TrainingSummary;
 use serde_json::{Value, json};
 
+use crate::build_info::{build, describe_build};
 use crate::pipeline::evaluate::linear::target_tables::TargetTables;
 
 /// The JSON summary of a version.
@@ -32,7 +33,7 @@ pub(super) fn card(
     json!({
         "kind": run.kind, "warnings": warnings(dataset, findings), "fields": fields, "thresholds": tables, "left_out": dataset.left_out, "dataset_hash": dataset.canonical_hash,
         "train_documents": summary.train_documents, "features": summary.features,
-        "backend": summary.backend, "cpu_kernel": summary.cpu_kernel,
+        "backend": summary.backend, "cpu_kernel": summary.cpu_kernel, "build": build(),
     })
 }
 
@@ -55,7 +56,7 @@ pub(super) fn readme(
         "---\nlibrary_name: aprendiz\npipeline_tag: text-classification\nmetrics: [accuracy, f1]\n---\n\n# {}\n\n{}\
          One softmax classifier per field on TF-IDF features of word and character n-grams, trained by run `{}`.\n\n\
          - Dataset: snapshot `{}`, canonical hash `{}`, {} training documents, {} features\n\
-         - Training: seed {}, backend {} on {}\n\
+         - Training: seed {}, backend {} on {}, {}\n\
          - Input: only the text of a document, never its title, file name or metadata\n\
          - Words: runs of letters and digits; in scripts without blanks between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese), every \
          character\n\
@@ -75,6 +76,7 @@ pub(super) fn readme(
         spec.seed(),
         summary.backend,
         summary.cpu_kernel,
+        describe_build(),
         spec.target_accuracy(),
     );
     for field in test {
