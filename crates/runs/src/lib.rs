@@ -46,14 +46,17 @@ pub use registry::metrics::{Metric, NewMetric, list_metrics};
 pub use registry::models::{ModelSummary, list_models};
 pub use registry::new_version::NewModelVersion;
 pub use registry::publish::publish;
-pub use registry::retire::retire_version;
 pub use registry::run_errors::{
     ClassScore, ERRORS_METRIC, ErrorCollector, ErrorCounts, ErrorCursor, ErrorFilter, ErrorOrder, MAX_ERRORS_PER_SPLIT, MAX_TOP_CLASSES,
     NewRunError, RunErrorRow, count_errors, list_errors, record_errors,
 };
 pub use registry::settings::{FirstVersion, ModelSettings, NewModelSettings, PromotionPolicy, get_model_settings, put_model_settings};
 pub use registry::thresholds::{ThresholdChange, ThresholdEvent, change_thresholds, list_threshold_events};
-pub use registry::versions::{ModelVersion, find_version, find_version_by_run, list_versions};
+pub use registry::version_life::delete_files::delete_version_files;
+pub use registry::version_life::retire::retire_version;
+pub use registry::version_life::verification::{DifferingFile, Verification, VerificationResult};
+pub use registry::version_life::verify::{create_verification, publish_verification};
+pub use registry::versions::{ModelVersion, find_version, find_version_by_id, find_version_by_run, list_versions};
 pub use run::attempt::{Attempt, AttemptId, Failure, has_succeeded, list_attempts};
 pub use run::attempt_end::end_dataset_builds;
 pub use run::cancel::{cancel_attempt, cancel_run};

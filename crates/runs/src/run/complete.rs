@@ -12,7 +12,7 @@ use crate::run::event::append;
 use crate::run::status::{AttemptStatus, EventKind};
 
 /// Completes a run successfully. The caller holds the lock of the attempt, has checked that cancellation was not requested, and has written
-/// the results: a model version for a training run, none for a dataset-only or evaluate run.
+/// the results: a model version for a training run, none for a dataset-only or evaluate run, or one that verifies a version.
 ///
 /// # Errors
 /// [`RunsError::BrokenRow`] when the results do not match the kind of the run.
@@ -24,7 +24,9 @@ pub(crate) async fn complete_run(conn: &mut PgConnection, attempt: AttemptId) ->
         SET status = 'succeeded', phase = NULL, progress = NULL, finished_at = clock_timestamp()
         WHERE id = $1 AND attempt_number = $2 AND status = 'running'
             -- a training run succeeds with its model version, the others without one
-            AND (dataset_only OR kind = 'evaluate') <> EXISTS (SELECT FROM model_versions v WHERE v.run_id = training_runs.id)
+            AND (dataset_only OR kind = 'evaluate' OR verifies_version_id IS NOT NULL) <> EXISTS (
+                SELECT FROM model_versions v WHERE v.run_id = training_runs.id
+            )
         "#,
         attempt.run_id as RunId,
         attempt.number

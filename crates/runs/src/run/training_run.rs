@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::RunsError;
-use crate::ids::{DatasetId, RunId};
+use crate::ids::{DatasetId, ModelVersionId, RunId};
 use crate::run::status::{RunPhase, RunStatus};
 
 /// A training run.
@@ -67,6 +67,8 @@ pub struct TrainingRun {
     pub note: Option<String>,
     /// The parent run, if this is a child run.
     pub parent_run_id: Option<RunId>,
+    /// The version that it trains again to compare the files; it publishes nothing then.
+    pub verifies_version_id: Option<ModelVersionId>,
     /// Number of the model version it published.
     pub model_version: Option<i32>,
     /// What a reader of the metrics must know first, such as a test split without examples or an encoder that is worse than its base model.
@@ -158,6 +160,7 @@ pub(crate) async fn select(
             r.cancel_requested_at, r.dataset_id AS "dataset_id: DatasetId", r.dataset_only,
             (SELECT nullif(count(*), 0) FROM training_run_documents d WHERE d.run_id = r.id) AS chosen_documents,
             r.error_code, r.error_text, r.created_by, r.tags, r.note, r.parent_run_id AS "parent_run_id: RunId",
+            r.verifies_version_id AS "verifies_version_id: ModelVersionId",
             (SELECT v.number FROM model_versions v WHERE v.run_id = r.id) AS model_version,
             ARRAY(
                 SELECT jsonb_array_elements_text(v.card -> 'warnings')

@@ -248,6 +248,10 @@ impl From<RunsError> for ApiError {
             }
             RunsError::VersionRetired { .. } => Self::conflict("version_retired", error.to_string()),
             RunsError::VersionAliased { .. } => Self::conflict("version_aliased", error.to_string()),
+            RunsError::VersionInUse { ref references, .. } => {
+                let current = serde_json::json!({ "references": references });
+                Self::conflict("version_in_use", error.to_string()).with_current(Some(current))
+            }
             RunsError::NothingToRollBackTo { .. } => Self::conflict("no_earlier_version", error.to_string()),
             RunsError::PromotionDecided { .. } => Self::conflict("promotion_decided", error.to_string()),
             RunsError::OwnPromotion(_) => Self::new(StatusCode::FORBIDDEN, "own_promotion", error.to_string()),

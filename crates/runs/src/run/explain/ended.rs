@@ -46,6 +46,10 @@ pub(super) fn succeeded(facts: &RunFacts) -> Explanation {
             format!("succeeded{elapsed}: the dataset snapshot is built, as requested"),
             vec![format!("the snapshot: aprendiz dataset download {}", run.id)],
         ),
+        None if run.verifies_version_id.is_some() => (
+            format!("succeeded{elapsed}: a version of {} was trained again and compared", run.model),
+            vec![format!("the result: aprendiz model versions {}", run.model), format!("the files that differ: {}", command(facts, "get"))],
+        ),
         None => (format!("succeeded{elapsed}: the stored predictions are scored"), vec![format!("all metrics: {}", command(facts, "get"))]),
     };
     lines.extend(history(facts));

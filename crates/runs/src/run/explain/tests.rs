@@ -47,6 +47,7 @@ fn facts(status: RunStatus) -> RunFacts {
         tags: json!({}),
         note: None,
         parent_run_id: None,
+        verifies_version_id: None,
         model_version: None,
         warnings: Vec::new(),
         trace_parent: None,

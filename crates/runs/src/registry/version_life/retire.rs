@@ -1,4 +1,4 @@
-//! Retirement of versions, and deletion of their files.
+//! Retirement of versions.
 
 use aprendiz_db::ensure_one_row;
 use serde_json::json;
