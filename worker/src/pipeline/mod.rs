@@ -13,6 +13,7 @@ mod selection;
 mod snapshot_files;
 mod train;
 mod upload;
+mod verify;
 
 use aprendiz_db::run_blocking;
 use aprendiz_run_spec::KindSpec;
@@ -61,6 +62,14 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
         return publish::publish_metrics(&deps.database, attempt, &[], &[]).await;
     }
 
+    let verified = verify::find_verified_version(deps, &claim.run).await?;
+    if let Some(version) = &verified
+        && let Some(reason) = verify::find_obstacle(version, &dataset, base.as_ref())
+    {
+        phases.enter(RunPhase::Publish).await?;
+        return verify::publish_obstacle(&deps.database, attempt, version, reason).await;
+    }
+
     phases.enter(RunPhase::Train).await?;
     let job = train::training_job(deps, &spec, params, base.as_ref(), &scratch);
     let summary = train::train(deps, attempt, job, &dataset, &scratch, shutting_down).await?;
@@ -68,6 +77,11 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
     phases.enter(RunPhase::Evaluate).await?;
     let trained = TrainedModel { run: &claim.run, spec: &spec, dataset: &dataset, summary: &summary, base: base.as_ref() };
     let evaluation = evaluate::dispatch::evaluate(deps, attempt, params, &trained, &scratch).await?;
+
+    if let Some(version) = &verified {
+        phases.enter(RunPhase::Publish).await?;
+        return verify::publish_comparison(&deps.database, attempt, version, &dataset, &evaluation.metrics, &scratch).await;
+    }
 
     phases.enter(RunPhase::Upload).await?;
     let upload = upload::upload(deps, attempt, &claim.run, &summary.settings, &scratch).await?;
