@@ -2,6 +2,7 @@
 
 mod aliases;
 pub(crate) mod comparison;
+mod delete_files;
 pub(super) mod download;
 pub(super) mod field_target;
 mod labels;
@@ -11,7 +12,7 @@ pub(super) mod predict;
 mod promote;
 pub(super) mod promotion_requests;
 mod retire;
-mod revision;
+pub(super) mod revision;
 mod settings;
 mod thresholds;
 pub(super) mod version;
@@ -28,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .merge(promote::routes())
         .merge(promotion_requests::routes())
         .merge(retire::routes())
+        .merge(delete_files::routes())
         .merge(thresholds::routes())
         .merge(comparison::route::routes())
 }

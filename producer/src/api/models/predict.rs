@@ -20,7 +20,7 @@ use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::request_body::limit_body;
 use crate::api::models::thresholds::changed_thresholds;
-use crate::api::models::version::{find_model_version, load_model};
+use crate::api::models::version::{ensure_files, find_model_version, load_model};
 use crate::api::state::AppState;
 
 const MAX_TEXTS: usize = 64;
@@ -119,6 +119,8 @@ struct ClassProbability {
     responses(
         (status = 200, description = "Values with their confidence, and whether it reaches the threshold", body = PredictResponse),
         (status = 404, description = "Model or version not found", body = Problem),
+        (status = 409, description = "The version is retired", body = Problem),
+        (status = 410, description = "The files of the version were deleted", body = Problem),
         (status = 422, description = "Invalid body, or the version is an encoder", body = Problem),
     ),
 )]
@@ -193,6 +195,7 @@ async fn answering_version(
         }
     };
     let version = find_model_version(conn, name, Some(number)).await?;
+    ensure_files(&version)?;
     match version.retired_at {
         Some(_) => Err(ApiError::conflict("version_retired", format!("model `{name}` version {number} is retired and answers nothing"))),
         None => Ok(version),

@@ -78,6 +78,7 @@ struct ChangeRequest {
     responses(
         (status = 200, description = "The thresholds", body = VersionThresholds),
         (status = 404, description = "Version not found", body = Problem),
+        (status = 410, description = "The files of the version were deleted", body = Problem),
         (status = 422, description = "The version is an encoder", body = Problem),
     ),
 )]
@@ -107,6 +108,7 @@ async fn show(
     responses(
         (status = 200, description = "The thresholds after the change", body = VersionThresholds),
         (status = 404, description = "Version not found", body = Problem),
+        (status = 410, description = "The files of the version were deleted", body = Problem),
         (status = 409, description = "`stale_revision`: another request changed the thresholds meanwhile", body = Problem),
         (status = 422, description = "Invalid target, unknown field, or the version has no out-of-fold scores", body = Problem),
     ),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::api::http::as_of::check_as_of;
 use crate::api::http::error::ApiError;
-use crate::api::models::version::is_encoder;
+use crate::api::models::version::{ensure_files, is_encoder};
 
 /// A hundred years: the latest start of a run from now.
 const MAX_DELAY_DAYS: i64 = 36_525;
@@ -61,7 +61,7 @@ async fn check_model_kind(conn: &mut PgConnection, spec: &ValidatedSpec) -> Resu
 /// Rejects a base model of this installation that does not exist. Any other base model can only be looked up by the worker.
 async fn check_base_model(conn: &mut PgConnection, model: &ModelName, number: i32) -> Result<(), ApiError> {
     match find_version(conn, model.as_str(), Some(number)).await? {
-        Some(version) if is_encoder(&version.card) => Ok(()),
+        Some(version) if is_encoder(&version.card) => ensure_files(&version),
         Some(_) => {
             let detail = format!("model `{model}` version {number} is not a sentence transformer: `aprendiz model list` shows the kinds");
             Err(ApiError::unprocessable("unknown_base_model", detail))

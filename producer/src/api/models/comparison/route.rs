@@ -50,6 +50,7 @@ struct ModelComparison {
     responses(
         (status = 200, description = "The comparison", body = ModelComparison),
         (status = 404, description = "Model or version not found", body = Problem),
+        (status = 410, description = "The files of a version were deleted", body = Problem),
         (status = 422, description = "The versions have no test predictions", body = Problem),
     ),
 )]
@@ -89,6 +90,7 @@ struct RunsQuery {
     responses(
         (status = 200, description = "The comparison", body = VersionComparison),
         (status = 404, description = "Run not found, or it published no version", body = Problem),
+        (status = 410, description = "The files of a version were deleted", body = Problem),
         (status = 422, description = "The versions have no test predictions", body = Problem),
     ),
 )]
