@@ -4,6 +4,7 @@ pub(super) mod embed;
 pub(super) mod predict;
 pub(crate) mod registry;
 mod thresholds;
+mod verify;
 pub(crate) mod version;
 
 use std::io::Write as _;
@@ -23,6 +24,7 @@ use crate::cli::http::download::{RemoteFile, create_staged, download, summary};
 use crate::cli::http::{Client, fetch_items};
 use crate::cli::model::registry::RegistryCommand;
 use crate::cli::model::thresholds::ThresholdsArgs;
+use crate::cli::model::verify::VerifyArgs;
 use crate::cli::model::version::{Headline, Version, download_version, fetch_versions, find_version};
 use crate::cli::tags::{change_note, change_tags, format_tags};
 use crate::cli::terminal::{Output, human_bytes, id_cell, table, time_cell};
@@ -98,6 +100,8 @@ pub(crate) enum ModelCommand {
         #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "dir"])]
         tar: Option<PathBuf>,
     },
+    /// Train a version again from its snapshot, and compare the files; publishes nothing
+    Verify(VerifyArgs),
     #[command(flatten)]
     Registry(RegistryCommand),
 }
@@ -117,6 +121,7 @@ pub(crate) async fn run(client: &Client, command: &ModelCommand, output: Output)
         ModelCommand::Versions { name } => versions(client, name, output).await,
         ModelCommand::Lineage { name, number } => lineage::print_model_lineage(client, name, *number, output).await,
         ModelCommand::Registry(command) => registry::run(client, command, output).await,
+        ModelCommand::Verify(args) => verify::run(client, args, output).await,
         ModelCommand::Thresholds(args) => thresholds::run(client, args, output).await,
         ModelCommand::Tag { name, number, tags } => {
             change_tags(client, &["v1", "models", name, "versions", &number.to_string()], tags, output).await
@@ -152,7 +157,23 @@ async fn versions(client: &Client, name: &str, output: Output) -> Result<(), Cli
     let views: Vec<Version> = serde_json::from_value(versions.clone()).context("unexpected model versions in the API response")?;
     output.print(&versions, || {
         let rows: Vec<Vec<String>> = views.into_iter().flat_map(version_rows).collect();
-        let header = ["version", "aliases", "published", "field", "metric", "value", "n", "coverage", "run", "tags", "note", "warning"];
+        let header = [
+            "version",
+            "aliases",
+            "published",
+            "field",
+            "metric",
+            "value",
+            "n",
+            "coverage",
+            "run",
+            "state",
+            "revision",
+            "verified",
+            "tags",
+            "note",
+            "warning",
+        ];
         table(&header, &["version", "value", "n", "coverage"], &rows)
     })?;
     Ok(())
@@ -171,6 +192,7 @@ fn first_warning(card: &Value) -> String {
 /// One row per field; what is about the version as a whole is in the first one.
 fn version_rows(version: Version) -> Vec<Vec<String>> {
     let warning = first_warning(&version.card);
+    let (state, revision, verified) = (version.state(), version.revision(), version.verified());
     let aliases = version.aliases.join(", ");
     let ratio = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
     let (mut fields, all): (Vec<Headline>, Vec<Headline>) = version.metrics.into_iter().partition(|headline| headline.field.is_some());
@@ -195,7 +217,8 @@ fn version_rows(version: Version) -> Vec<Vec<String>> {
         let is_first = index == 0;
         let once = |text: String| if is_first { text } else { String::new() };
         row.splice(0..0, [once(version.number.to_string()), once(aliases.clone()), once(time_cell(version.created_at))]);
-        row.extend([once(id_cell(&version.run_id)), once(tags.clone()), once(note.clone()), once(warning.clone())]);
+        row.extend([once(id_cell(&version.run_id)), once(state.clone()), once(revision.clone()), once(verified.clone())]);
+        row.extend([once(tags.clone()), once(note.clone()), once(warning.clone())]);
     }
     rows
 }

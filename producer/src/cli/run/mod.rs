@@ -18,8 +18,8 @@ mod metrics_table;
 mod preview;
 mod progress;
 mod retry;
-mod view;
-mod watch;
+pub(crate) mod view;
+pub(crate) mod watch;
 
 use clap::{Args, Subcommand};
 

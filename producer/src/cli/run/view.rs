@@ -31,6 +31,9 @@ pub(crate) struct RunView {
     pub(crate) note: Option<String>,
     pub(crate) parent_run_id: Option<Uuid>,
     pub(crate) model_version: Option<i32>,
+    /// The version that the run trains again.
+    #[serde(default)]
+    pub(crate) verifies_version_id: Option<Uuid>,
     /// Warnings about the published version; a server of an older version has none.
     #[serde(default)]
     pub(crate) warnings: Vec<String>,
@@ -69,9 +72,13 @@ impl RunView {
         parts.join("; ")
     }
 
-    /// The kind, marked if only the dataset is built.
+    /// The kind, marked if only the dataset is built or a version is verified.
     pub(crate) fn kind_label(&self) -> String {
-        if self.dataset_only { format!("{}, dataset only", self.kind) } else { self.kind.clone() }
+        match (self.dataset_only, self.verifies_version_id) {
+            (true, _) => format!("{}, dataset only", self.kind),
+            (false, Some(_)) => format!("{}, verification", self.kind),
+            (false, None) => self.kind.clone(),
+        }
     }
 
     /// The outcome, or the current state.

@@ -2,8 +2,10 @@
 
 mod aliases;
 mod comparison;
+mod delete_files;
 mod promotion;
 mod requests;
+mod retire;
 mod settings;
 
 use clap::Subcommand;
@@ -14,6 +16,7 @@ pub(crate) use self::comparison::compare_runs;
 use crate::cli::arguments::time::TimeArgument;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
+use crate::cli::model::registry::retire::RetireArgs;
 use crate::cli::model::registry::settings::SettingsArgs;
 use crate::cli::terminal::Output;
 
@@ -137,19 +140,21 @@ pub(crate) enum RegistryCommand {
         #[arg(long)]
         reason: String,
     },
-    /// Retire a version: it answers nothing any more and cannot be promoted
-    #[command(after_help = "Example:\n  aprendiz model retire contracts 2 --reason 'trained on a wrong import'")]
-    Retire {
+    /// Retire a version, or all versions that used a document: they answer nothing any more and cannot be promoted
+    Retire(RetireArgs),
+    /// Delete the files of a retired version; its metrics and history stay
+    #[command(
+        name = "delete-files",
+        after_help = "Example:\n  aprendiz model delete-files contracts 2 --reason 'contains an erased document'\n\nRefused while something refers to the version: it is not retired, an alias or a pending promotion names it, a run\nreads it, or a version that was trained from it still has files. Requires the role admin."
+    )]
+    DeleteFiles {
         /// Model name
         name: String,
         /// Version number
         number: i32,
-        /// Why
+        /// Why; it is kept with the version
         #[arg(long)]
         reason: String,
-        /// Remove the aliases that name the version
-        #[arg(long)]
-        force: bool,
     },
 }
 
@@ -171,6 +176,7 @@ pub(crate) async fn run(client: &Client, command: &RegistryCommand, output: Outp
         RegistryCommand::Requests { name, all } => requests::list(client, name, *all, output).await,
         RegistryCommand::Approve { name, id, reason } => requests::decide(client, name, *id, "approve", reason.as_deref(), output).await,
         RegistryCommand::Reject { name, id, reason } => requests::decide(client, name, *id, "reject", Some(reason), output).await,
-        RegistryCommand::Retire { name, number, reason, force } => promotion::retire(client, name, *number, reason, *force, output).await,
+        RegistryCommand::Retire(args) => retire::run(client, args, output).await,
+        RegistryCommand::DeleteFiles { name, number, reason } => delete_files::run(client, name, *number, reason, output).await,
     }
 }
