@@ -6,6 +6,7 @@ mod embedding_cache;
 mod encoders;
 mod end_to_end;
 mod evidence;
+mod life;
 mod promotion;
 mod thresholds;
 mod tiny_encoder;
