@@ -234,7 +234,8 @@ fn outcome(input: &GateInput<'_>, gate: &FieldGate, rules: &GateRules) -> (Field
 mod tests {
     use super::*;
     use crate::paired::bootstrap::Resampling;
-    use crate::paired::statistics::{PairedAnswer, PairedExample, compare};
+    use crate::paired::example::{PairedAnswer, PairedExample};
+    use crate::paired::statistics::compare;
 
     fn labels(names: &[&str]) -> Vec<Label> {
         names.iter().map(|name| Some((*name).to_owned())).collect()
