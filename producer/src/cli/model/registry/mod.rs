@@ -23,19 +23,19 @@ const CHAMPION: &str = "champion";
 /// Subcommands of `aprendiz model` about which version answers.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RegistryCommand {
-    /// Compare two versions on the test documents of both: differences, intervals, and what the gate would decide
+    /// Compare two versions, or one with the extractor, on the same test documents: differences, intervals, and what the gate would decide
     #[command(
-        after_help = "Examples:\n  aprendiz model compare contracts                      the newest version with the champion\n  aprendiz model compare contracts --candidate 4 --baseline 2"
+        after_help = "Examples:\n  aprendiz model compare contracts                      the newest version with the champion\n  aprendiz model compare contracts --candidate 4 --baseline 2\n  aprendiz model compare contracts --baseline extractor  the newest version with the stored predictions of the extractor"
     )]
     Compare {
         /// Model name
         name: String,
-        /// Version that may replace the other (default: newest)
-        #[arg(long, value_name = "NUMBER")]
-        candidate: Option<i32>,
-        /// Version to compare with (default: champion)
-        #[arg(long, value_name = "NUMBER")]
-        baseline: Option<i32>,
+        /// Version that may replace the other, or `extractor` (default: newest)
+        #[arg(long, value_name = "NUMBER|extractor")]
+        candidate: Option<String>,
+        /// Version to compare with, or `extractor` (default: champion)
+        #[arg(long, value_name = "NUMBER|extractor")]
+        baseline: Option<String>,
     },
     /// Make a version the champion, which answers predictions, or set another alias
     #[command(
@@ -156,7 +156,7 @@ pub(crate) enum RegistryCommand {
 pub(crate) async fn run(client: &Client, command: &RegistryCommand, output: Output) -> Result<(), CliError> {
     match command {
         RegistryCommand::Compare { name, candidate, baseline } => {
-            comparison::compare_versions(client, name, *candidate, *baseline, output).await
+            comparison::compare_versions(client, name, candidate.as_deref(), baseline.as_deref(), output).await
         }
         RegistryCommand::Promote { name, number, alias, reason, overridden } => {
             promotion::promote(client, name, *number, alias, reason.as_deref(), *overridden, output).await
