@@ -64,7 +64,8 @@ struct ModelComparison {
 
 /// Compares two versions of a model, or a version with the extractor
 ///
-/// On the test documents that both have in common. The extractor takes part with its stored predictions, as of the snapshot of the version. Differences have paired bootstrap intervals, and the gate of the model is asked, without
+/// On the test documents that both have in common. The extractor takes part with its stored predictions, as of the snapshot of the
+/// version. Differences have paired bootstrap intervals, and the gate of the model is asked, without
 /// consequences.
 #[utoipa::path(
     get, path = "/v1/models/{name}/compare", tag = "models", params(("name" = String, Path), ModelQuery),
