@@ -305,7 +305,7 @@ async fn a_version_is_compared_with_the_extractor_and_erased_documents_are_left_
     expect_json(app.api().post(&format!("/v1/documents/{id}/erase")).json(&json!({ "reason": "requested" })), 200).await;
     let after = app.api().json(path).await;
     assert_eq!(after["erased"], 1, "{after}");
-    assert!(!after.to_string().contains(id), "{after}");
+    assert!(!after.to_string().contains(&id), "{after}");
     drop(worker);
     app.finish().await;
 }
