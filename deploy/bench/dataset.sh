@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ./dev bench dataset: throughput of building a snapshot, compared with psql copying the same rows to /dev/null.
 # The build reads, checks for leakage, counts, hashes and writes Parquet (zstd); COPY only reads. The two alternate. The peer statement
-# is in dataset_copy.sql; it sends each text three times, once per field, while the build sends it once.
+# is in dataset/copy.sql; it sends each text three times, once per field, while the build sends it once.
 #
 # DATASET_DOCUMENTS (400000; three rows each, five events per three rows), DATASET_ROUNDS (5), DATASET_BAR (0.9). Exits with 1 if the
 # median rows/s of the build is below DATASET_BAR times that of COPY, or if peak memory exceeds 300 MB.
@@ -37,7 +37,7 @@ prepare() {
         admin_sql "DROP DATABASE IF EXISTS $database WITH (FORCE)"
         admin_sql "CREATE DATABASE $database"
         "$(target_folder)/debug/aprendiz" migrate
-        step "corpus of $documents documents" psql -q "$DATABASE_URL" -v documents="$documents" -f "$here/dataset_corpus.sql"
+        step "corpus of $documents documents" psql -q "$DATABASE_URL" -v documents="$documents" -f "$here/dataset/corpus.sql"
         mkdir -p "$folder"
         printf '%s\n' "$migrated" >"$folder/$database"
     fi
@@ -51,7 +51,7 @@ measure() {
 }
 
 run_build() { measure "$folder/build" "$snapshot_bin" "$folder/snapshot" --parquet-only contract_type governing_law renewal >/dev/null; }
-run_copy() { measure "$folder/copy" psql -q "$DATABASE_URL" -f "$here/dataset_copy.sql" >/dev/null; }
+run_copy() { measure "$folder/copy" psql -q "$DATABASE_URL" -f "$here/dataset/copy.sql" >/dev/null; }
 
 median() { sort -n "$1" | awk '{ wall[NR] = $1; cpu[NR] = $2 + $3; if ($4 > max) max = $4 } END { print wall[int((NR + 1) / 2)], cpu[int((NR + 1) / 2)], max }'; }
 

@@ -4,7 +4,7 @@
 Run manually, in a virtual environment:
     python3 -m venv V && V/bin/pip install connectorx adbc-driver-postgresql pyarrow pandas sqlalchemy 'psycopg[binary]'
     V/bin/python deploy/bench/dataset_peers.py postgres://...  [connectorx|adbc|pandas]...
-Each tool runs in its own process, so that peak memory is measured per tool. The statement is that of dataset_copy.sql.
+Each tool runs in its own process, so that peak memory is measured per tool. The statement is that of dataset/copy.sql.
 """
 import json
 import pathlib
@@ -20,7 +20,7 @@ PACKAGES = {"connectorx": "connectorx", "adbc": "adbc-driver-postgresql", "panda
 
 
 def statement():
-    text = pathlib.Path(__file__).with_name("dataset_copy.sql").read_text()
+    text = (pathlib.Path(__file__).with_name("dataset") / "copy.sql").read_text()
     inner = re.search(r"COPY \((.*)\) TO STDOUT", text, re.S).group(1)
     # not all of the tools support arrays and enums
     return inner.replace("SELECT e.document_id,", "SELECT e.document_id::text,", 1).replace(

@@ -35,7 +35,7 @@ prepare() {
         admin_sql "DROP DATABASE IF EXISTS $database WITH (FORCE)"
         admin_sql "CREATE DATABASE $database"
         "$bin/aprendiz" migrate
-        step "corpus of $documents documents" psql -q "$DATABASE_URL" -v documents="$documents" -f "$here/dataset_corpus.sql"
+        step "corpus of $documents documents" psql -q "$DATABASE_URL" -v documents="$documents" -f "$here/dataset/corpus.sql"
         printf '%s\n' "$migrated" >"$folder/$database"
     fi
     APRENDIZ_API_KEY=$("$bin/aprendiz" -o json api-key create --name "bench-$(date +%s%N)" --role admin | sed -n 's/.*"key": *"\([^"]*\)".*/\1/p')

@@ -27,4 +27,10 @@ TEXT
     wait_for 20 Redis redis_answers || { show_log "$logs/redis.log"; die "Redis did not start"; }
 }
 
+# The URL that the programs get works with redis-cli as well. Only for a server that was just started: the URL is visible while the command runs.
+check_redis_url() {
+    [[ $started_services == no || $(timeout 5 redis-cli -u "$REDIS_URL" --no-auth-warning ping 2>/dev/null) == PONG ]] ||
+        die "redis-cli -u \"\$REDIS_URL\" fails: correct the URL in write_env (deploy/local/state.sh)"
+}
+
 redis_down() { stop_process "$state/redis.pid" redis-server; }

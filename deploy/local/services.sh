@@ -10,6 +10,7 @@ services_up() {
     step "Redis" redis_up
     step "S3" s3_up
     finish_up
+    check_redis_url
 }
 
 # Starts the database only.

@@ -43,6 +43,8 @@ enum AttemptOutcome {
     ShuttingDown,
     /// Another run builds the dataset.
     AwaitingDataset,
+    /// The trials of the sweep run.
+    AwaitingTrials,
     Failed(Failure),
 }
 
@@ -85,6 +87,7 @@ pub(crate) async fn execute(deps: &Deps, claim: Claim, claimed_at: Instant, shut
             (AttemptOutcome::CancelRequested, Ok(())) => tracing::info!(seconds, "run cancelled"),
             (AttemptOutcome::ShuttingDown, Ok(())) => tracing::info!(seconds, "run released"),
             (AttemptOutcome::AwaitingDataset, Ok(())) => tracing::info!(seconds, "run released until its dataset is built"),
+            (AttemptOutcome::AwaitingTrials, Ok(())) => tracing::info!(seconds, "sweep released until a trial ends"),
             (AttemptOutcome::Failed(failure), Ok(())) => {
                 tracing::warn!(seconds, error.code = failure.code, error.text = failure.text, "attempt failed");
             }
@@ -107,6 +110,7 @@ async fn run_pipeline(deps: &Deps, claim: Claim, shutdown: &Shutdown, claimed_at
             Err(Interruption::CancelRequested) => AttemptOutcome::CancelRequested,
             Err(Interruption::ShuttingDown) => AttemptOutcome::ShuttingDown,
             Err(Interruption::AwaitingDataset) => AttemptOutcome::AwaitingDataset,
+            Err(Interruption::AwaitingTrials) => AttemptOutcome::AwaitingTrials,
             Err(Interruption::DatabaseRetry { text, .. }) => {
                 AttemptOutcome::Failed(Failure { code: "database".to_owned(), text, retryable: true })
             }
@@ -134,7 +138,7 @@ fn outcome_label(outcome: &AttemptOutcome, recorded: &Result<(), RecordError>) -
         (_, Err(_)) => "unrecorded",
         (AttemptOutcome::Succeeded, Ok(())) => "succeeded",
         (AttemptOutcome::CancelRequested, Ok(())) => "cancelled",
-        (AttemptOutcome::ShuttingDown | AttemptOutcome::AwaitingDataset, Ok(())) => "released",
+        (AttemptOutcome::ShuttingDown | AttemptOutcome::AwaitingDataset | AttemptOutcome::AwaitingTrials, Ok(())) => "released",
         (AttemptOutcome::Failed(_), Ok(())) => "failed",
     }
 }
@@ -161,7 +165,7 @@ async fn record(deps: &Deps, attempt: AttemptId, outcome: &AttemptOutcome) -> Re
 async fn record_once(deps: &Deps, attempt: AttemptId, outcome: &AttemptOutcome) -> Result<(), RunsError> {
     match outcome {
         // an attempt without its lease must not write anything
-        AttemptOutcome::Succeeded | AttemptOutcome::AwaitingDataset | AttemptOutcome::LeaseLost => Ok(()),
+        AttemptOutcome::Succeeded | AttemptOutcome::AwaitingDataset | AttemptOutcome::AwaitingTrials | AttemptOutcome::LeaseLost => Ok(()),
         AttemptOutcome::CancelRequested => in_transaction!(deps.database, tx => cancel_attempt(&mut tx, attempt)).await,
         AttemptOutcome::ShuttingDown => in_transaction!(deps.database, tx => release_attempt(&mut tx, attempt)).await,
         AttemptOutcome::Failed(failure) => {

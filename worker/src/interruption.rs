@@ -17,6 +17,8 @@ pub(crate) enum Interruption {
     ShuttingDown,
     /// Another run builds the dataset: this attempt has been released already.
     AwaitingDataset,
+    /// The trials of a sweep have to end first: this attempt has been released already.
+    AwaitingTrials,
     /// Postgres is unreachable, or aborted the transaction because of a concurrent one. `retry_on_outage!` repeats; elsewhere the attempt fails and the
     /// run is retried.
     DatabaseRetry { reason: RetryReason, text: String },

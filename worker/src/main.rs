@@ -1,6 +1,7 @@
 //! `aprendiz-worker`: claims training runs and executes them.
 
 mod attempt;
+mod build_info;
 mod child;
 mod claim_loop;
 mod cli;

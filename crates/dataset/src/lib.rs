@@ -17,7 +17,9 @@ mod store;
 pub use annotation_parquet::AnnotationParquetWriter;
 pub use build::{BuildProgress, FileEntry, Format, RehashResult, Snapshot, build, rehash};
 pub use error::DatasetError;
-pub use read::{DifferentPrediction, ReviewedPredictions, different_predictions, reviewed_predictions};
+pub use read::{
+    DifferentPrediction, ReviewedPredictions, StoredPrediction, different_predictions, reviewed_predictions, stored_predictions,
+};
 pub use selection::{
     BUILDER_VERSION, ExcludedField, ExclusionReason, PairSide, PairsRequest, Selection, SelectionRequest, Watermark, snapshot_key,
     watermark,

@@ -3,7 +3,7 @@
 //! Postgres keeps two separate spaces. Locks with two 32-bit numbers are the variants of [`AdvisoryLock`]. Locks with one 64-bit
 //! number are hashes: of an idempotency key with [`IDEMPOTENCY_KEY_SEED`], and of the name of a [`LeaderLock`].
 
-use sqlx::{PgConnection, query};
+use sqlx::{PgConnection, query, query_scalar};
 
 /// Seed of `hashtextextended` for the lock on one idempotency key: requests with the same key wait for each other.
 pub const IDEMPOTENCY_KEY_SEED: i64 = 7_020_641;
@@ -52,6 +52,14 @@ impl AdvisoryLock {
     /// When Postgres does not answer.
     pub async fn lock(self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
         query("SELECT pg_advisory_xact_lock($1, $2)").bind(self.class()).bind(self.object()).execute(conn).await.map(drop)
+    }
+
+    /// Takes the lock, if it is free, until the transaction ends. Returns whether it was free.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn try_lock(self, conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        query_scalar("SELECT pg_try_advisory_xact_lock($1, $2)").bind(self.class()).bind(self.object()).fetch_one(conn).await
     }
 
     /// Waits for the lock and holds it until the transaction ends, together with other holders of the shared lock.
@@ -147,7 +155,7 @@ mod tests {
         let is_free = "SELECT pg_try_advisory_xact_lock(7020649, 1)";
         second.rollback().await.unwrap();
         let mut second = database.pool().begin().await.unwrap();
-        assert!(!sqlx::query_scalar::<_, bool>(is_free).fetch_one(&mut *second).await.unwrap());
+        assert!(!query_scalar::<_, bool>(is_free).fetch_one(&mut *second).await.unwrap());
         first.rollback().await.unwrap();
         lock.lock(&mut second).await.unwrap();
     }

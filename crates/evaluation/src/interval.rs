@@ -25,7 +25,8 @@ pub fn wilson(correct: u64, n: u64) -> Option<Interval> {
 }
 
 /// Wilson's 95 % interval of a proportion that rests on `n` independent examples; `n` must not be 0.
-pub(crate) fn wilson_of_proportion(proportion: f64, n: u64) -> Interval {
+#[must_use]
+pub fn wilson_of_proportion(proportion: f64, n: u64) -> Interval {
     let n = n as f64;
     let z2 = Z_95 * Z_95;
     let centre = (proportion + z2 / (2.0 * n)) / (1.0 + z2 / n);

@@ -10,8 +10,10 @@ mod coverage;
 mod example;
 mod interval;
 mod knn;
+mod learning_curve;
 mod paired;
 mod ranking;
+mod reliability;
 mod report;
 mod score_curve;
 mod target_table;
@@ -23,13 +25,15 @@ pub use classes::{Cell, ClassReport, Confusion, MAX_CONFUSION_CLASSES, accuracy,
 pub use confusion_counts::ConfusionCounts;
 pub use coverage::{CurvePoint, Selective, coverage_curve, selective};
 pub use example::{Label, ScoredExample, count_groups};
-pub use interval::{Interval, clopper_pearson_lower, wilson};
+pub use interval::{Interval, clopper_pearson_lower, wilson, wilson_of_proportion};
 pub use knn::{knn_accuracy, knn_classify};
+pub use learning_curve::{FORECAST_FACTORS, Forecast, LearningCurve, LearningPoint, PowerLaw};
 pub use paired::{
     ClassDifference, ConfusionDifference, FieldGate, FieldOutcome, GateDecision, GateInput, GateMetric, GateResult, GateRules,
     MetricDifference, PairedAnswer, PairedComparison, PairedExample, Resampling, compare, decide, mcnemar_exact,
 };
 pub use ranking::{average_precision, spearman};
+pub use reliability::{RELIABILITY_BINS, ReliabilityBin, reliability_bins};
 pub use report::{Details, FieldReport, MajorityLabel, MetricRow, ReportOptions, report};
 pub use score_curve::{ScoreCurve, ScoreStep};
 pub use target_table::{TABLE_TARGETS, TargetRow, target_table};

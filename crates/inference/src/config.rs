@@ -140,7 +140,7 @@ impl ModelConfig {
         replace_file(&path, text.as_bytes())
     }
 
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         if self.kind != KIND_LINEAR {
             return Err(format!("unsupported kind `{}`, expected `{KIND_LINEAR}`", self.kind));
         }

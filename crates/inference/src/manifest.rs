@@ -1,5 +1,5 @@
-//! `manifest.json`: size and SHA-256 of every file of a model directory. It is written last and does not list itself, so that readers can
-//! verify that a model is complete and unchanged.
+//! `manifest.json`: size and SHA-256 of every file of a model directory, and how the model was trained. It is written last and does not
+//! list itself, so that readers can verify that a model is complete and unchanged.
 
 use std::{
     fs,
@@ -15,8 +15,8 @@ use crate::{error::ModelError, files::replace_file};
 /// Name of the file in a model directory.
 pub const MANIFEST_FILE: &str = "manifest.json";
 
-/// The only supported version.
-pub const MANIFEST_VERSION: u32 = 1;
+/// Version of the format that is written. Version 1, which has no provenance, is read, too.
+pub const MANIFEST_VERSION: u32 = 2;
 
 /// Buffer size for hashing.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -27,8 +27,31 @@ const BUFFER_BYTES: usize = 1 << 16;
 pub struct Manifest {
     /// [`MANIFEST_VERSION`].
     pub version: u32,
+    /// How the model was trained; absent in directories that were not published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
     /// Files, sorted by path.
     pub files: Vec<ManifestFile>,
+}
+
+/// What made a model: the build of the program, and all settings with their resolved values. Informational only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Build of the program that trained it.
+    pub build: Build,
+    /// Settings of the training with their resolved values.
+    pub training: serde_json::Value,
+}
+
+/// A build of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// Version of the program.
+    pub version: String,
+    /// Git revision of its sources; `unknown` if it was built without git.
+    pub git_revision: String,
+    /// Whether the sources had changes that were not committed; `None` = unknown.
+    pub dirty: Option<bool>,
 }
 
 /// A file of the model directory.
@@ -43,17 +66,25 @@ pub struct ManifestFile {
     pub sha256: String,
 }
 
-/// Hashes every file of a model directory and writes its manifest, replacing an existing one.
+/// Hashes every file of a model directory and writes its manifest without provenance, replacing an existing one.
 ///
 /// # Errors
 /// A file cannot be read, is not a regular file or has a non-UTF-8 name, or the manifest cannot be written.
 pub fn write(dir: &Path) -> Result<Manifest, ModelError> {
+    write_with_provenance(dir, None)
+}
+
+/// Hashes every file of a model directory and writes its manifest, replacing an existing one.
+///
+/// # Errors
+/// Those of [`write`].
+pub fn write_with_provenance(dir: &Path, provenance: Option<Provenance>) -> Result<Manifest, ModelError> {
     let mut files = Vec::new();
     for path in list(dir)? {
         let (bytes, sha256) = hash_file(&dir.join(&path))?;
         files.push(ManifestFile { path, bytes, sha256 });
     }
-    let manifest = Manifest { version: MANIFEST_VERSION, files };
+    let manifest = Manifest { version: MANIFEST_VERSION, provenance, files };
     let path = dir.join(MANIFEST_FILE);
     let mut text = serde_json::to_string_pretty(&manifest)
         .map_err(|error| ModelError::invalid(&path, format!("cannot serialize to JSON: {error}")))?;
@@ -97,8 +128,8 @@ pub fn verify(dir: &Path) -> Result<Manifest, ModelError> {
 fn parse(text: &str) -> Result<Manifest, String> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("invalid JSON: {error}"))?;
     match value.get("version").and_then(serde_json::Value::as_u64) {
-        Some(version) if version == u64::from(MANIFEST_VERSION) => {}
-        Some(version) => return Err(format!("unsupported version {version}, expected {MANIFEST_VERSION}")),
+        Some(version) if (1..=u64::from(MANIFEST_VERSION)).contains(&version) => {}
+        Some(version) => return Err(format!("unsupported version {version}, expected at most {MANIFEST_VERSION}")),
         None => return Err("missing version".to_owned()),
     }
     let manifest: Manifest = serde_json::from_value(value).map_err(|error| error.to_string())?;
@@ -190,6 +221,15 @@ mod tests {
     }
 
     #[test]
+    fn the_provenance_is_kept() {
+        let dir = directory();
+        let build = Build { version: "0.1.0".to_owned(), git_revision: "unknown".to_owned(), dirty: None };
+        let provenance = Provenance { build, training: serde_json::json!({ "seed": 7 }) };
+        write_with_provenance(dir.path(), Some(provenance.clone())).unwrap();
+        assert_eq!(verify(dir.path()).unwrap().provenance, Some(provenance));
+    }
+
+    #[test]
     fn changed_missing_and_extra_files_are_named() {
         let dir = directory();
         write(dir.path()).unwrap();
@@ -222,7 +262,8 @@ mod tests {
 
     #[test]
     fn other_versions_are_rejected_before_their_content_is_parsed() {
-        assert_eq!(parse(r#"{"version": 2, "new": 1}"#).unwrap_err(), "unsupported version 2, expected 1");
+        assert_eq!(parse(r#"{"version": 3, "new": 1}"#).unwrap_err(), "unsupported version 3, expected at most 2");
+        assert!(parse(r#"{"version": 1, "files": []}"#).unwrap().provenance.is_none());
         assert_eq!(parse("{}").unwrap_err(), "missing version");
     }
 

@@ -1,6 +1,6 @@
 //! A loaded model. It is immutable and can be shared between threads.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use aprendiz_evaluation::ScoreCurve;
 
@@ -43,6 +43,18 @@ impl Model {
         let score_curves = ScoreCurves::read(dir)?;
         let vectorizer = Vectorizer::new(config.features.clone(), weights.keys, weights.idf);
         Ok(Self { config, vectorizer, heads: weights.fields, score_curves })
+    }
+
+    /// A model that is not on disk, without out-of-fold scores.
+    ///
+    /// # Errors
+    /// The configuration is inconsistent, or a shape of the weights does not match it.
+    pub fn in_memory(config: ModelConfig, weights: Weights) -> Result<Self, ModelError> {
+        let invalid = |reason| ModelError::invalid("model in memory", reason);
+        config.check().map_err(invalid)?;
+        weights.check(&config).map_err(invalid)?;
+        let vectorizer = Vectorizer::new(config.features.clone(), weights.keys, weights.idf);
+        Ok(Self { config, vectorizer, heads: weights.fields, score_curves: ScoreCurves::new(BTreeMap::new()) })
     }
 
     /// The model configuration.

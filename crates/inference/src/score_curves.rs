@@ -31,24 +31,32 @@ impl ScoreCurves {
         Self { v: VERSION, fields }
     }
 
+    /// Parses the content of the file.
+    ///
+    /// # Errors
+    /// It is malformed, of another version, or has inconsistent counts. The message is the reason.
+    pub fn parse(content: &[u8]) -> Result<Self, String> {
+        let curves: Self = serde_json::from_slice(content).map_err(|error| error.to_string())?;
+        if curves.v != VERSION {
+            return Err(format!("unsupported version {}, expected {VERSION}", curves.v));
+        }
+        match curves.fields.iter().find(|(_, curve)| !curve.is_consistent()) {
+            Some((field, _)) => Err(format!("inconsistent counts of field `{field}`")),
+            None => Ok(curves),
+        }
+    }
+
     /// Reads the file of a model directory; no curves if it is missing.
     ///
     /// # Errors
     /// The file cannot be read, is malformed, of another version, or has inconsistent counts.
     pub fn read(dir: &Path) -> Result<Self, ModelError> {
         let path = dir.join(SCORE_CURVES_FILE);
-        let text = match fs::read_to_string(&path) {
+        let content = match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::new(BTreeMap::new())),
-            text => text.map_err(ModelError::io(&path))?,
+            content => content.map_err(ModelError::io(&path))?,
         };
-        let curves: Self = serde_json::from_str(&text).map_err(|error| ModelError::invalid(&path, error.to_string()))?;
-        if curves.v != VERSION {
-            return Err(ModelError::invalid(path, format!("unsupported version {}, expected {VERSION}", curves.v)));
-        }
-        if let Some((field, _)) = curves.fields.iter().find(|(_, curve)| !curve.is_consistent()) {
-            return Err(ModelError::invalid(path, format!("inconsistent counts of field `{field}`")));
-        }
-        Ok(curves)
+        Self::parse(&content).map_err(|reason| ModelError::invalid(path, reason))
     }
 
     /// Writes the file to a model directory, before its manifest is written.

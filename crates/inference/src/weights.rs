@@ -127,7 +127,7 @@ impl Weights {
         Ok(weights)
     }
 
-    fn check(&self, config: &ModelConfig) -> Result<(), String> {
+    pub(crate) fn check(&self, config: &ModelConfig) -> Result<(), String> {
         let features = config.feature_count;
         if self.keys.len() != features || self.idf.len() != features {
             return Err(format!("{} keys and {} idf values do not match the feature_count {features}", self.keys.len(), self.idf.len()));

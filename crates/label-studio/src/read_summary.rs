@@ -11,6 +11,8 @@ use crate::parse::field_name_findings::UnusableName;
 pub struct ReadSummary {
     /// Tasks in the file, good and quarantined.
     pub tasks: u64,
+    /// JSON_MIN elements that are further annotations of the task before them. They count as tasks of the file, and are part of that task.
+    pub json_min_continued: u64,
     /// Quarantined tasks.
     pub quarantined: u64,
     /// The first quarantined tasks, up to the limit of the options.

@@ -143,6 +143,7 @@ impl<'r> TaskReader<'r> {
             && pending.is_continued_by(&task)
         {
             pending.reviews.extend(task.reviews);
+            self.summary.json_min_continued += 1;
             return None;
         }
         self.pending.replace((task_index, task))

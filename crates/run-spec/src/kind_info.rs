@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::kind::{ParamDescription, ParamType, TrainingParams};
 use crate::run_kind::RunKind;
+use crate::sweep::SweepParams;
 
 /// A kind of run, with its parameters.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -58,8 +59,11 @@ impl KindInfo {
     #[must_use]
     pub fn of(kind: RunKind) -> Self {
         let defaults = TrainingParams::parse(kind, &Map::new()).ok().flatten();
-        let values = defaults.as_ref().map(TrainingParams::to_json).unwrap_or_default();
-        let described = defaults.as_ref().map(TrainingParams::descriptions).unwrap_or_default();
+        let (values, described) = match &defaults {
+            Some(defaults) => (defaults.to_json(), defaults.descriptions()),
+            None if kind == RunKind::Sweep => (SweepParams::defaults(), SweepParams::descriptions()),
+            None => (Map::new(), &[][..]),
+        };
         let param = |description: &ParamDescription| ParamInfo {
             name: description.name,
             help: description.help,
@@ -87,14 +91,28 @@ mod tests {
 
     /// Whether the kind accepts a value of a parameter.
     fn accepts(kind: RunKind, name: &str, value: Value) -> bool {
-        let params = Map::from_iter([(name.to_owned(), value)]);
+        let mut params = Map::from_iter([(name.to_owned(), value)]);
+        if kind == RunKind::Sweep {
+            // a parameter that every kind has, with as many values as there can be trials
+            params.entry("space").or_insert(json!({ "epochs": (1..=200).collect::<Vec<u32>>() }));
+            params.entry("search").or_insert(json!("random"));
+            return SweepParams::parse(&params, 1).is_ok();
+        }
         TrainingParams::parse(kind, &params).is_ok()
+    }
+
+    /// The default parameters of a kind.
+    fn defaults(kind: RunKind) -> Map<String, Value> {
+        if kind == RunKind::Sweep {
+            return SweepParams::defaults();
+        }
+        TrainingParams::parse(kind, &Map::new()).unwrap().map(|params| params.to_json()).unwrap_or_default()
     }
 
     #[test]
     fn every_parameter_is_described_once_with_a_help_text() {
         for info in KindInfo::all() {
-            let defaults = TrainingParams::parse(info.kind, &Map::new()).unwrap().map(|params| params.to_json()).unwrap_or_default();
+            let defaults = defaults(info.kind);
             let described: Vec<&str> = info.params.iter().map(|param| param.name).collect();
             let mut sorted = described.clone();
             sorted.sort_unstable();
@@ -134,6 +152,7 @@ mod tests {
                         assert!(accepts(json!(minimum)) && !accepts(json!(minimum - minimum.abs().max(1.0) / 2.0)), "{name} {minimum}");
                         assert!(accepts(json!(maximum)) && !accepts(json!(maximum * 1.01)), "{name} {maximum}");
                     }
+                    ParamType::Object => assert!(!accepts(json!(1)) && !accepts(json!({ "unknown": 1 })), "{name}"),
                     ParamType::IntegerRange => {
                         let (minimum, maximum) = (minimum.unwrap(), maximum.unwrap());
                         assert!(accepts(json!([0, 0])) && accepts(json!([minimum as i64, maximum as i64])), "{name}");

@@ -23,14 +23,17 @@ pub enum RunKind {
     Auto,
     /// Trains nothing: scores the stored predictions of the extractor.
     Evaluate,
+    /// Runs trials with different parameters, and publishes the best.
+    Sweep,
 }
 
 impl RunKind {
     /// All kinds, including those that are planned.
-    pub(crate) const ALL: [Self; 5] = [Self::Linear, Self::SentenceTransformer, Self::FieldClassifier, Self::Auto, Self::Evaluate];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Linear, Self::SentenceTransformer, Self::FieldClassifier, Self::Auto, Self::Evaluate, Self::Sweep];
 
     /// The kinds that this version can run.
-    pub const IMPLEMENTED: [Self; 3] = [Self::Linear, Self::SentenceTransformer, Self::Evaluate];
+    pub const IMPLEMENTED: [Self; 4] = [Self::Linear, Self::SentenceTransformer, Self::Evaluate, Self::Sweep];
 
     /// The name used in the database, the API and logs.
     #[must_use]
@@ -41,6 +44,7 @@ impl RunKind {
             Self::FieldClassifier => "field-classifier",
             Self::Auto => "auto",
             Self::Evaluate => "evaluate",
+            Self::Sweep => "sweep",
         }
     }
 
@@ -53,6 +57,7 @@ impl RunKind {
             Self::FieldClassifier => "Trains a classifier with attention over parts of the text (not implemented)",
             Self::Auto => "Selects the best kind for each field (not implemented)",
             Self::Evaluate => "Trains nothing: scores the stored predictions of the extractor against the reviews",
+            Self::Sweep => "Trains trials with different parameters, compares them on validation and publishes the best",
         }
     }
 

@@ -7,9 +7,12 @@ use crate::backend::Backend;
 use crate::base_model::{BaseModelName, DEFAULT_BASE_MODEL};
 use crate::data::{DataSpec, PairsSpec};
 use crate::error::SpecError;
-use crate::kind::{KindSpec, TrainingParams};
+use crate::kind::TrainingParams;
+use crate::kind_spec::KindSpec;
 use crate::model_name::ModelName;
+use crate::run_kind::RunKind;
 use crate::run_spec::RunSpec;
+use crate::sweep::{SweepParams, Trial};
 
 const MAX_FIELDS: usize = 500;
 const MAX_DOCUMENTS: usize = 100_000;
@@ -39,6 +42,14 @@ impl RunSpec {
     pub fn validate(self) -> Result<ValidatedSpec, SpecError> {
         let Self { kind, model, mut data, params, base_model, target_accuracy, seed, priority, run_after, max_attempts, backend } = self;
         let kind = match TrainingParams::parse(kind, &params)? {
+            None if kind == RunKind::Sweep => {
+                let params = SweepParams::parse(&params, seed)?;
+                // all trials are of one kind
+                let first = &params.trials()[0].params;
+                let base_model = check_base_model(first, base_model)?;
+                complete_pairs(first, &mut data)?;
+                KindSpec::Sweep { params, base_model }
+            }
             Some(params) => {
                 let base_model = check_base_model(&params, base_model)?;
                 complete_pairs(&params, &mut data)?;
@@ -105,6 +116,13 @@ impl ValidatedSpec {
         &self.kind
     }
 
+    /// The spec of a run that trains with the parameters of a trial of this sweep.
+    #[must_use]
+    pub fn for_trial(&self, trial: &Trial) -> Self {
+        let kind = KindSpec::Train { params: trial.params.clone(), base_model: self.kind.base_model().cloned() };
+        Self { kind, run_after: None, ..self.clone() }
+    }
+
     /// Name of the model under which the version is published.
     #[must_use]
     pub const fn model(&self) -> &ModelName {
@@ -145,6 +163,7 @@ impl From<ValidatedSpec> for RunSpec {
             params: match kind {
                 KindSpec::Train { params, .. } => params.to_json(),
                 KindSpec::Evaluate => Map::new(),
+                KindSpec::Sweep { params, .. } => params.to_json(),
             },
             model,
             data,
@@ -163,7 +182,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::run_kind::RunKind;
 
     fn parse(json: &str) -> RunSpec {
         serde_json::from_str(json).unwrap()
@@ -186,7 +204,8 @@ mod tests {
             "data": { "fields": [], "documents": null, "filter": {}, "as_of": null, "min_support": 2 },
             "params": {
                 "word_ngrams": [1, 2], "char_ngrams": [3, 4], "word_pairs": 20, "lead_chars": 500, "sublinear_tf": true, "min_df": 2,
-                "max_features": 262_144, "l2": 0.5, "epochs": 500, "tolerance": 0.001, "folds": 5, "fold_repeats": 5
+                "max_features": 262_144, "l2": 0.5, "epochs": 500, "tolerance": 0.001, "folds": 5, "fold_repeats": 5,
+                "learning_curve": false
             },
             "target_accuracy": 0.95, "seed": 42, "priority": 0, "max_attempts": 3, "backend": "auto"
         });
@@ -200,6 +219,8 @@ mod tests {
             r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"per_label":8}},"params":{"loss":"multiple-negatives"}}"#,
             r#"{"model":"m","kind":"sentence-transformer","base_model":"models:/m/2"}"#,
             r#"{"model":"m","kind":"evaluate"}"#,
+            r#"{"model":"m","kind":"sweep","params":{"space":{"l2":[0.1,1]}}}"#,
+            r#"{"model":"m","kind":"sweep","params":{"kind":"sentence-transformer","space":{"epochs":[1,2]}}}"#,
         ] {
             let spec = parse(json).validate().unwrap();
             let again: RunSpec = serde_json::from_value(written(json)).unwrap();
@@ -210,7 +231,8 @@ mod tests {
     #[test]
     fn kinds_that_are_not_implemented_are_rejected() {
         for kind in RunKind::ALL {
-            let spec = parse(&format!(r#"{{"model":"contracts","kind":"{kind}"}}"#));
+            let params = if kind == RunKind::Sweep { r#"{"space":{"l2":[1]}}"# } else { "{}" };
+            let spec = parse(&format!(r#"{{"model":"contracts","kind":"{kind}","params":{params}}}"#));
             match spec.validate() {
                 Ok(spec) => assert!(RunKind::IMPLEMENTED.contains(&kind) && spec.kind().kind() == kind),
                 Err(error) => assert!(!RunKind::IMPLEMENTED.contains(&kind) && error.code() == "kind_not_built", "{error}"),
@@ -229,6 +251,21 @@ mod tests {
         assert_eq!((completed.base_model.as_deref(), &completed.data), (Some("models:/m/2"), &parse(given).data));
         let linear = RunSpec::from(parse(r#"{"model":"m"}"#).validate().unwrap());
         assert_eq!((linear.base_model, linear.data.pairs), (None, None));
+    }
+
+    #[test]
+    fn a_sweep_completes_the_data_of_its_kind_and_derives_specs() {
+        let json = r#"{"model":"m","kind":"sweep","seed":7,"run_after":"2030-01-01T00:00:00Z",
+            "params":{"kind":"sentence-transformer","space":{"epochs":[1,2]}}}"#;
+        let spec = parse(json).validate().unwrap();
+        assert_eq!((spec.kind().kind(), spec.kind().trained_kind()), (RunKind::Sweep, Some(RunKind::SentenceTransformer)));
+        assert_eq!(spec.data.pairs, Some(PairsSpec::default()));
+        let KindSpec::Sweep { params, .. } = spec.kind() else { panic!("a sweep") };
+        let trial = RunSpec::from(spec.for_trial(&params.trials()[1]));
+        let expected = r#"{"model":"m","kind":"sentence-transformer","seed":7,"params":{"epochs":2}}"#;
+        assert_eq!(trial, RunSpec::from(parse(expected).validate().unwrap()));
+        let linear = parse(r#"{"model":"m","kind":"sweep","base_model":"x","params":{"space":{"l2":[1]}}}"#);
+        assert!(linear.validate().unwrap_err().to_string().contains("base_model"));
     }
 
     #[test]

@@ -27,11 +27,13 @@ pub enum BackgroundTask {
     ImportWorker,
     /// Promotes versions that pass the gate; one server at a time.
     Promoter,
+    /// Compares challengers with champions; every server runs one.
+    Shadow,
 }
 
 impl BackgroundTask {
     /// All tasks.
-    pub const ALL: [Self; 5] = [Self::Relay, Self::Reaper, Self::Sweeper, Self::ImportWorker, Self::Promoter];
+    pub const ALL: [Self; 6] = [Self::Relay, Self::Reaper, Self::Sweeper, Self::ImportWorker, Self::Promoter, Self::Shadow];
 
     /// The name in the database, in probes and in metrics.
     #[must_use]
@@ -42,6 +44,7 @@ impl BackgroundTask {
             Self::Sweeper => "sweeper",
             Self::ImportWorker => "import_worker",
             Self::Promoter => "promoter",
+            Self::Shadow => "shadow",
         }
     }
 
@@ -54,6 +57,7 @@ impl BackgroundTask {
             Self::Sweeper => "unreferenced objects stay in the bucket",
             Self::ImportWorker => "background imports wait",
             Self::Promoter => "versions are not promoted automatically",
+            Self::Shadow => "challengers are not compared with champions",
         }
     }
 }

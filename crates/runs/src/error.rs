@@ -82,6 +82,16 @@ pub enum RunsError {
         /// Its aliases, joined.
         aliases: String,
     },
+    /// Something needs the files of the version, so they cannot be deleted.
+    #[error("the files of model `{model}` version {number} cannot be deleted: {}", references.join("; "))]
+    VersionInUse {
+        /// Name of the model.
+        model: String,
+        /// Number of the version.
+        number: i32,
+        /// What needs them, in sentences.
+        references: Vec<String>,
+    },
     /// The model has no such alias.
     #[error("model `{model}` has no alias `{alias}`")]
     NoAlias {

@@ -27,6 +27,8 @@ pub async fn find_run_ids(
                 UNION
                 SELECT id FROM training_runs WHERE right(replace(id::text, '-', ''), length($3)) = $3))
             AND ($4::text IS NULL OR model = $4)
+            -- the newest run is one that somebody created
+            AND ($1 IS NOT NULL OR NOT EXISTS (SELECT FROM sweep_children c WHERE c.run_id = training_runs.id AND c.role = 'trial'))
         ORDER BY created_at DESC, id DESC
         LIMIT $5
         "#,

@@ -31,7 +31,7 @@ pub use registry::aliases::CHAMPION;
 pub use registry::aliases::alias::{Alias, find_alias, list_aliases};
 pub use registry::aliases::automatic::{AUTOMATIC_ACTOR, list_gates_due, record_automatic_gate};
 pub use registry::aliases::change::{Promotion, promote, remove_alias, roll_back};
-pub use registry::aliases::event::{AliasAction, AliasEvent, list_alias_events};
+pub use registry::aliases::event::{AliasAction, AliasEvent, AliasHistoryPosition, ChangedThreshold, list_alias_events};
 pub use registry::aliases::request::{
     PromotionRequest, approve_promotion, get_promotion_request, list_promotion_requests, reject_promotion, request_promotion,
 };
@@ -46,23 +46,36 @@ pub use registry::metrics::{Metric, NewMetric, list_metrics};
 pub use registry::models::{ModelSummary, list_models};
 pub use registry::new_version::NewModelVersion;
 pub use registry::publish::publish;
-pub use registry::retire::retire_version;
 pub use registry::run_errors::{
     ClassScore, ERRORS_METRIC, ErrorCollector, ErrorCounts, ErrorCursor, ErrorFilter, ErrorOrder, MAX_ERRORS_PER_SPLIT, MAX_TOP_CLASSES,
     NewRunError, RunErrorRow, count_errors, list_errors, record_errors,
 };
 pub use registry::settings::{FirstVersion, ModelSettings, NewModelSettings, PromotionPolicy, get_model_settings, put_model_settings};
-pub use registry::thresholds::{ThresholdChange, ThresholdEvent, change_thresholds, list_threshold_events};
-pub use registry::versions::{ModelVersion, find_version, find_version_by_run, list_versions};
+pub use registry::shadow::CHALLENGER;
+pub use registry::shadow::prune::{MAX_SHADOW_DISAGREEMENTS, SHADOW_RETENTION_DAYS, prune_shadow};
+pub use registry::shadow::read::{
+    ShadowCount, ShadowDisagreement, ShadowFilter, ShadowJudgement, count_shadow, count_shadow_drops, judge_shadow,
+    list_shadow_disagreements,
+};
+pub use registry::shadow::record::{ShadowAnswer, ShadowComparison, ShadowDrop, record_shadow, record_shadow_drops};
+pub use registry::shadow::target::{ShadowPair, list_shadow_pairs};
+pub use registry::thresholds::{
+    LatestThreshold, ThresholdChange, ThresholdEvent, change_thresholds, list_latest_thresholds, list_threshold_events,
+};
+pub use registry::version_life::delete_files::delete_version_files;
+pub use registry::version_life::retire::retire_version;
+pub use registry::version_life::verification::{DifferingFile, Verification, VerificationResult};
+pub use registry::version_life::verify::{create_verification, publish_verification};
+pub use registry::versions::{ModelVersion, find_version, find_version_by_id, find_version_by_run, list_versions};
 pub use run::attempt::{Attempt, AttemptId, Failure, has_succeeded, list_attempts};
 pub use run::attempt_end::end_dataset_builds;
-pub use run::cancel::{cancel_attempt, cancel_run};
+pub use run::cancel::{cancel_attempt, cancel_orphaned_trials, cancel_run};
 pub use run::claim::{Claim, claim_next};
 pub use run::clone::clone_run;
 pub use run::create::{CreateRun, Created, create_run};
 pub use run::dataset_build::{DatasetBuild, begin_dataset_build};
 pub use run::event::{RunEvent, events_after, record_attempt_event};
-pub use run::explain::{Explanation, RunFacts, load_run_facts, render_explanation};
+pub use run::explain::{EquivalentRequest, Explanation, RunFacts, equivalent_requests, load_run_facts, render_explanation};
 pub use run::fail::{FailureOutcome, fail_attempt, retry_delay};
 pub use run::lease::{cancel_was_requested, lock_attempt, renew_lease};
 pub use run::metric_order::{MetricCursor, MetricOrder, RankedRun, list_runs_by_metric};
@@ -72,7 +85,9 @@ pub use run::progress::{attach_dataset, enter_phase, record_progress};
 pub use run::reap::{Reaped, reap_expired_leases, republish_unclaimed};
 pub use run::release::release_attempt;
 pub use run::retry::{RetriedRuns, RetryFilter, retry_run, retry_runs};
-pub use run::status::{AttemptStatus, EventKind, RunPhase, RunStatus};
+pub use run::status::{AttemptStatus, EventKind, RunPhase, RunStatus, SweepRole};
+pub use run::sweep::advance::{SweepStep, advance_sweep};
+pub use run::sweep::child::{SweepChild, list_trials};
 pub use run::training_run::{RunFilter, TrainingRun, get_run, list_run_documents, list_runs};
 pub use stats::duration::estimate_duration;
 pub use stats::installation_stats::{InstallationStats, read_installation_stats};

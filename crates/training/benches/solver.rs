@@ -44,6 +44,7 @@ fn solver(criterion: &mut Criterion) {
         target_accuracy: 0.95,
         params: TrainingParams::Linear(LinearParams { l2: Some(0.3), folds: 2, ..LinearParams::default() }),
         train: dir.path().join("train.jsonl"),
+        train_fraction: None,
         validation: dir.path().join("validation.jsonl"),
         labels: dir.path().join("labels.json"),
         base_model: None,

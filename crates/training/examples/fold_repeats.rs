@@ -82,6 +82,7 @@ fn measure(dir: &Path, fold_repeats: usize, seed: u64) -> Result<f64, Box<dyn Er
         target_accuracy: TARGET,
         params: TrainingParams::Linear(LinearParams { fold_repeats, ..LinearParams::default() }),
         train: dir.join("train.jsonl"),
+        train_fraction: None,
         validation: dir.join("validation.jsonl"),
         labels: dir.join("labels.json"),
         base_model: None,

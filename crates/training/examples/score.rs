@@ -73,6 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         target_accuracy: 0.95,
         params,
         train: dir.join("train.jsonl"),
+        train_fraction: None,
         validation: dir.join("validation.jsonl"),
         labels: dir.join("labels.json"),
         base_model: None,

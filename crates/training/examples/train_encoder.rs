@@ -108,6 +108,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         target_accuracy: 0.95,
         params: TrainingParams::SentenceTransformer(params),
         train: out.join("train.jsonl"),
+        train_fraction: None,
         validation: out.join("validation.jsonl"),
         labels: out.join("labels.json"),
         base_model: Some(BaseModel::find(&fs::canonicalize(base)?.display().to_string(), &BaseModelCaches::default())?),

@@ -30,6 +30,7 @@ mod tests {
             target_accuracy: 0.9,
             params: linear(json!({"folds": 3, "l2": 0.1})),
             train: "train".into(),
+            train_fraction: None,
             validation: "validation".into(),
             labels: "labels".into(),
             base_model: None,
@@ -51,6 +52,7 @@ mod tests {
         let changed = [
             fingerprint(&job(), "b"),
             fingerprint(&TrainingJob { seed: 2, ..job() }, "a"),
+            fingerprint(&TrainingJob { train_fraction: Some(0.5), ..job() }, "a"),
             fingerprint(&TrainingJob { params: linear(json!({"folds": 4, "l2": 0.1})), ..job() }, "a"),
             fingerprint(&TrainingJob { backend: Backend::Ndarray, ..job() }, "a"),
             fingerprint(

@@ -16,7 +16,6 @@ mod run;
 mod tensor;
 mod text_groups;
 mod thread_pool;
-#[allow(dead_code, reason = "used by learning curves and trials")]
 mod train_subset;
 
 pub use backend::{cpu_kernel, device};
@@ -33,6 +32,7 @@ pub use protocol::{
     encoder_report::{EmbeddingUse, EncoderFieldReport, EncoderReport, KnnMetrics, PairMetrics},
     evaluation_job::{EmbeddingFiles, EvaluationJob},
     job::{PairFiles, TrainingJob},
+    learning_curve::{CurveCounts, CurvePart, FieldCounts, TrainingCurve},
     progress::{Event, LogLevel, PROTOCOL_VERSION, Progress, Stage},
     report::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE},
     summary::{EncoderSummary, FieldSkipped, FieldSummary, Outcome, TrainingSummary},

@@ -1,6 +1,6 @@
 //! Runs a training job of any kind: threads, progress and outcome.
 
-use std::sync::atomic::AtomicBool;
+use std::{fs, sync::atomic::AtomicBool};
 
 use aprendiz_test_gate::Point;
 
@@ -12,7 +12,11 @@ use crate::{
     kinds::dispatch::trainable,
     protocol::{job::TrainingJob, progress::Progress, reporter::Reporter, summary::Outcome},
     thread_pool::run_in_pool,
+    train_subset::write_train_subset,
 };
+
+/// The part of the train split on which a job with `train_fraction` trains, in its folder of reports.
+const TRAIN_SUBSET_FILE: &str = "train_subset.jsonl";
 
 /// Trains the model of a job.
 ///
@@ -27,6 +31,8 @@ use crate::{
 /// Every error has a stable code, see [`TrainingError::code`]. The contents of `out` are then unusable.
 pub fn run(job: &TrainingJob, stop: &AtomicBool, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, TrainingError> {
     job.validate()?;
+    let subset = subset_job(job)?;
+    let job = subset.as_ref().unwrap_or(job);
     run_in_pool(job.threads, progress, |send| {
         let device = device(job.backend)?;
         let identity = file_identity(job)?;
@@ -49,6 +55,15 @@ pub fn run(job: &TrainingJob, stop: &AtomicBool, progress: &mut dyn FnMut(Progre
             Err(Interrupt::IncompatibleCheckpoint(reason)) => unreachable!("the checkpoint has already been discarded: {reason}"),
         }
     })
+}
+
+/// The job with the part of the train split on which it trains, which is written to its reports; `None` if it trains on the whole.
+fn subset_job(job: &TrainingJob) -> Result<Option<TrainingJob>, TrainingError> {
+    let Some(fraction) = job.train_fraction.filter(|fraction| *fraction < 1.0) else { return Ok(None) };
+    fs::create_dir_all(&job.reports).map_err(TrainingError::io(&job.reports))?;
+    let train = job.reports.join(TRAIN_SUBSET_FILE);
+    write_train_subset(&job.train, fraction, job.seed, &train, || Ok::<_, TrainingError>(()))?;
+    Ok(Some(TrainingJob { train, ..job.clone() }))
 }
 
 /// The identity of a job with the hashes of its input files.
@@ -93,6 +108,7 @@ mod tests {
             target_accuracy: 0.9,
             params: TrainingParams::Linear(LinearParams { min_df: 1, folds: 2, ..LinearParams::default() }),
             train: dir.join("train.jsonl"),
+            train_fraction: None,
             validation: dir.join("validation.jsonl"),
             labels: dir.join("labels.json"),
             base_model: None,
@@ -110,11 +126,14 @@ mod tests {
     /// The warnings of a training that resumes from an undamaged checkpoint with invalid content.
     fn warnings(checkpoint: &Checkpoint) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap();
-        let job = job(dir.path());
-        let path: PathBuf = dir.path().join("checkpoint");
-        checkpoint.write(&path, &file_identity(&job).unwrap()).unwrap();
+        warnings_of(&job(dir.path()), dir.path(), checkpoint)
+    }
+
+    fn warnings_of(job: &TrainingJob, dir: &Path, checkpoint: &Checkpoint) -> Vec<String> {
+        let path: PathBuf = dir.join("checkpoint");
+        checkpoint.write(&path, &file_identity(job).unwrap()).unwrap();
         let mut warnings = Vec::new();
-        let outcome = run(&TrainingJob { resume: Some(path), ..job }, &AtomicBool::new(false), &mut |line| {
+        let outcome = run(&TrainingJob { resume: Some(path), ..job.clone() }, &AtomicBool::new(false), &mut |line| {
             if let Event::Log { message, .. } = line.event {
                 warnings.push(message);
             }
@@ -145,5 +164,19 @@ mod tests {
             let warnings = warnings(&checkpoint);
             assert!(warnings.len() == 1 && warnings[0].contains(reason), "{warnings:?} instead of {reason}");
         }
+    }
+
+    #[test]
+    fn an_incompatible_learning_curve_restarts_the_training() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut job = job(dir.path());
+        job.params = TrainingParams::Linear(LinearParams { min_df: 1, folds: 2, learning_curve: true, ..LinearParams::default() });
+        fs::copy(&job.train, &job.validation).unwrap();
+        let tensor = tensor_from_vec(vec![0.5; 24], [12, 2], &Device::flex());
+        let field = StateDict::default().with_tensor("solution", &tensor).with_tensor("scores", &tensor);
+        let field = field.with_number("l2", 0.1).with_number("folds", 2.0);
+        let checkpoint = Checkpoint { fields: vec![field, StateDict::default()], ..Checkpoint::default() };
+        let warnings = warnings_of(&job, dir.path(), &checkpoint);
+        assert!(warnings.len() == 1 && warnings[0].contains("no number `train_documents`"), "{warnings:?}");
     }
 }

@@ -21,15 +21,23 @@ struct GroupOfLine {
 
 /// Writes the lines of `train` whose group belongs to the subset to `out`, unchanged and in file order, and returns their number.
 ///
-/// `fraction` is the expected share of groups, between 0 and 1. For one seed, a larger fraction contains every smaller one.
+/// `fraction` is the expected share of groups, between 0 and 1. For one seed, a larger fraction contains every smaller one. `check` is called
+/// before every line: its error ends the copy, so that a large file delays no cancellation.
 ///
 /// # Errors
-/// `io` if a file cannot be read or written, `bad_dataset` if a line has no document id.
-pub(crate) fn write_train_subset(train: &Path, fraction: f64, seed: u64, out: &Path) -> Result<usize, TrainingError> {
+/// `io` if a file cannot be read or written, `bad_dataset` if a line has no document id, and those of `check`.
+pub(crate) fn write_train_subset<E: From<TrainingError>>(
+    train: &Path,
+    fraction: f64,
+    seed: u64,
+    out: &Path,
+    mut check: impl FnMut() -> Result<(), E>,
+) -> Result<usize, E> {
     let mut reader = BufReader::with_capacity(1 << 18, File::open(train).map_err(TrainingError::io(train))?);
     let mut writer = BufWriter::new(File::create(out).map_err(TrainingError::io(out))?);
     let (mut line, mut written) = (Vec::new(), 0);
     for number in 1.. {
+        check()?;
         line.clear();
         if reader.read_until(b'\n', &mut line).map_err(TrainingError::io(train))? == 0 {
             break;
@@ -80,12 +88,19 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("aprendiz-train-subset-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let (train, out) = (folder.join("train.jsonl"), folder.join("subset.jsonl"));
+        let proceed = || Ok::<_, TrainingError>(());
         let lines = "{\"document_id\":\"a\",\"group\":\"g\",\"text\":\"x\"}\n{\"document_id\":\"b\",\"group\":\"g\",\"text\":\"y\"}\n";
         std::fs::write(&train, lines).expect("a file");
-        assert_eq!(write_train_subset(&train, 1.0, 1, &out).expect("a subset"), 2);
+        assert_eq!(write_train_subset(&train, 1.0, 1, &out, proceed).expect("a subset"), 2);
         assert_eq!(std::fs::read_to_string(&out).expect("the subset"), lines);
+        let mut left = 1;
+        let stopped = write_train_subset(&train, 1.0, 1, &out, || {
+            left -= 1;
+            if left < 0 { Err(TrainingError::BadParams("stopped".to_owned())) } else { Ok(()) }
+        });
+        assert!(matches!(stopped, Err(TrainingError::BadParams(_))), "a check between two lines ends the copy");
         std::fs::write(&train, "{\"text\":\"x\"}\n").expect("a file");
-        assert!(matches!(write_train_subset(&train, 1.0, 1, &out), Err(TrainingError::BadDataset { line: Some(1), .. })));
+        assert!(matches!(write_train_subset(&train, 1.0, 1, &out, proceed), Err(TrainingError::BadDataset { line: Some(1), .. })));
         std::fs::remove_dir_all(&folder).expect("the folder is removed");
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use aprendiz_run_spec::{Backend, LinearParams, TrainingParams};
-use aprendiz_training::{Event, LogLevel, OUT_OF_FOLD_FILE, Outcome, TrainingJob, TrainingSummary, VALIDATION_FILE, run};
+use aprendiz_training::{Event, LogLevel, OUT_OF_FOLD_FILE, Outcome, Stage, TrainingJob, TrainingSummary, VALIDATION_FILE, run};
 use serde_json::json;
 
 /// The test that covers all parts of a training resumes from every n-th checkpoint. Coprime with periodic structure.
@@ -57,6 +57,7 @@ impl Snapshot {
             target_accuracy: 0.8,
             params: linear(2),
             train: self.path("train.jsonl"),
+            train_fraction: None,
             validation: self.path("validation.jsonl"),
             labels: self.path("labels.json"),
             base_model: None,
@@ -202,6 +203,61 @@ fn a_training_resumed_after_any_step_ends_with_the_same_bytes_and_repeats_no_ste
         assert_eq!(checkpoint_steps(&events), carried_out);
         assert_eq!((summary.fields, warnings(&events)), (whole.fields.clone(), vec![]));
     }
+}
+
+#[test]
+fn a_learning_curve_resumed_after_any_step_has_the_same_bytes_and_repeats_no_step() {
+    let snapshot = Snapshot::new();
+    let with_curve = |name: &str| {
+        let params =
+            LinearParams { min_df: 1, folds: 2, fold_repeats: 1, tolerance: 0.01, learning_curve: true, ..LinearParams::default() };
+        TrainingJob { params: TrainingParams::Linear(params), ..snapshot.job(name) }
+    };
+    let job = with_curve("whole");
+    fs::create_dir(snapshot.path("curve-copies")).unwrap();
+    let (mut copies, mut in_curve) = (Vec::new(), false);
+    let (outcome, events) = train(&job, |event| {
+        match event {
+            Event::Progress { stage, .. } => in_curve |= *stage == Stage::LearningCurve,
+            Event::Checkpoint { step, file, .. } => {
+                let copy = snapshot.path("curve-copies").join(step.to_string());
+                fs::copy(file, &copy).unwrap();
+                copies.push((*step, copy, in_curve));
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    });
+    let whole = summary(outcome);
+    assert_eq!(checkpoint_steps(&events), (1..=whole.steps).collect::<Vec<_>>());
+    let curve = serde_json::to_string(&whole.learning_curve).unwrap();
+    assert_eq!(whole.learning_curve.map(|curve| curve.parts.len()), Some(5));
+    let first = copies.iter().position(|(.., in_curve)| *in_curve).expect("the learning curve takes steps");
+    for (step, checkpoint, _) in copies[first - 2..].iter().step_by(STRIDE).chain(copies.last()) {
+        let job = TrainingJob { resume: Some(checkpoint.clone()), checkpoint_seconds: 3600.0, ..with_curve(&format!("curve-{step}")) };
+        let (resumed, events) = train_to_the_end(&job);
+        assert_eq!(serde_json::to_string(&resumed.learning_curve).unwrap(), curve, "another curve after step {step}");
+        assert!(outputs(&job) == outputs(&with_curve("whole")), "different bytes after step {step}");
+        assert_eq!((resumed.steps, resumed.resumed_from_step, resumed_steps(&events)), (whole.steps, Some(*step), vec![*step]));
+        assert_eq!(warnings(&events), Vec::<String>::new());
+    }
+
+    // a stop within the curve takes effect after the step, with a checkpoint
+    let stopped = with_curve("curve-stopped");
+    let goal = copies[first].0 + 1;
+    let (outcome, events) = train(&stopped, |event| match event {
+        Event::Checkpoint { step, .. } if *step >= goal => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    let Outcome::Stopped { step } = outcome else { panic!("it was not stopped") };
+    assert!((goal..goal + 3).contains(&step), "stopped at {step} instead of after {goal}");
+    let (resumed, _) = train_to_the_end(&TrainingJob { resume: newest_checkpoint(&events), ..stopped });
+    assert_eq!(serde_json::to_string(&resumed.learning_curve).unwrap(), curve);
+
+    // its counts are those of the validation split, so a checkpoint does not fit another one
+    fs::write(snapshot.path("validation.jsonl"), lines(2000, 8)).unwrap();
+    let other = TrainingJob { resume: Some(copies[first].1.clone()), checkpoint_seconds: 3600.0, ..with_curve("curve-other") };
+    assert_restarts(&other, "its data is");
 }
 
 #[test]

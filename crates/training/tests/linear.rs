@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails if its setup fails")]
 
+#[path = "linear/learning_curve.rs"]
+mod learning_curve;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -65,6 +68,7 @@ impl Snapshot {
             target_accuracy: 0.8,
             params: TrainingParams::Linear(LinearParams { min_df: 1, ..LinearParams::default() }),
             train: self.path("train.jsonl"),
+            train_fraction: None,
             validation: self.path("validation.jsonl"),
             labels: self.path("labels.json"),
             base_model: None,
@@ -234,6 +238,29 @@ fn short_texts_get_no_separate_features_for_their_beginning() {
         weights(&job.out)
     });
     assert!(on == off);
+}
+
+#[test]
+fn a_part_of_train_is_trained_by_groups_and_the_rest_is_not_read() {
+    let snapshot = Snapshot::new(48, &Shape::default());
+    let whole = train(&snapshot.job()).unwrap();
+    let part = TrainingJob { train_fraction: Some(0.5), ..snapshot.job() };
+    let summary = train(&part).unwrap();
+    assert!(summary.train_documents < whole.train_documents && summary.train_documents > 0, "{}", summary.train_documents);
+    assert_eq!(summary.validation_documents, whole.validation_documents);
+    // a larger part contains the smaller one
+    let ids = |name: &str, fraction: f64| -> Vec<String> {
+        let job = TrainingJob { train_fraction: Some(fraction), reports: snapshot.path(name), ..snapshot.job() };
+        train(&job).unwrap();
+        let rows = ReportRow::read_all(&job.reports.join(OUT_OF_FOLD_FILE)).unwrap();
+        rows.into_iter().map(|row| row.document_id).collect()
+    };
+    let (half, most) = (ids("half", 0.5), ids("most", 0.8));
+    assert!(half.len() < most.len() && half.iter().all(|id| most.contains(id)));
+    for fraction in [0.0, 1.5, f64::NAN] {
+        let error = train(&TrainingJob { train_fraction: Some(fraction), ..snapshot.job() }).unwrap_err();
+        assert!(error.code() == "bad_params" && error.to_string().contains("train_fraction"), "{error}");
+    }
 }
 
 #[test]

@@ -43,6 +43,7 @@ impl Snapshot {
             target_accuracy: 0.8,
             params,
             train: self.path("train.jsonl"),
+            train_fraction: None,
             validation: self.path("validation.jsonl"),
             labels: self.path("labels.json"),
             base_model: Some(BaseModel::find(self.path("base").to_str().unwrap(), &BaseModelCaches::default()).unwrap()),

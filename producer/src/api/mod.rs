@@ -23,6 +23,9 @@ mod workers;
 pub(crate) use self::http::compute::Compute;
 pub(crate) use self::models::comparison::deps::ComparisonDeps;
 pub(crate) use self::models::comparison::gate::ask_gate;
+pub(crate) use self::models::model_cache::ModelCache;
+pub(crate) use self::models::shadow::challenger::{Challenger, ShadowDeps};
+pub(crate) use self::models::shadow::queue::{ShadowInput, ShadowQueue, ShadowTarget};
 #[cfg(test)]
 pub(crate) use self::router::open_api;
 pub(crate) use self::router::router;

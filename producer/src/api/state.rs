@@ -15,6 +15,7 @@ use crate::api::http::compute::Compute;
 use crate::api::http::slots::Slots;
 use crate::api::models::comparison::deps::ComparisonDeps;
 use crate::api::models::model_cache::ModelCache;
+use crate::api::models::shadow::queue::ShadowQueue;
 use crate::api::operations::check::TimedChecks;
 use crate::api::operations::metrics_snapshot::MetricsSnapshot;
 use crate::api::operations::redis_probe::RedisProbe;
@@ -35,6 +36,8 @@ pub(crate) struct AppState {
     pub(crate) config: Arc<ApiConfig>,
     pub(crate) events: EventHub,
     pub(crate) models: Arc<ModelCache>,
+    /// Inputs on which challengers are compared with champions.
+    pub(crate) shadow: ShadowQueue,
     pub(crate) redis: Arc<RedisProbe>,
     /// Metrics of this process.
     pub(crate) recorder: PrometheusHandle,
@@ -79,6 +82,8 @@ impl AppState {
         Self {
             database,
             models: Arc::new(ModelCache::new(store.clone(), config.model_cache_dir.clone(), config.model_cache_size)),
+            // without targets and receiver until the server starts the background task
+            shadow: ShadowQueue::new().0,
             store,
             slots: Arc::new(Slots::new(&config.clients, config.max_requests, config.max_import_bytes)),
             auth_failures: Arc::new(AuthFailures::new(config.clients.max_auth_failures)),

@@ -108,6 +108,7 @@ fn every_documented_route_exists() {
         "/v1/queue",
         "/v1/audit-log",
         "/v1/training-runs/{id}/attempts",
+        "/v1/training-runs/{id}/trials",
         "/v1/training-runs/{id}/metrics",
         "/v1/training-runs/{id}/events",
         "/v1/training-runs/{id}/ingest",

@@ -18,6 +18,7 @@ mod operations;
 mod run;
 mod session;
 mod shell;
+mod sweep;
 mod tags;
 mod terminal;
 
@@ -112,6 +113,8 @@ enum Command {
     /// Start, watch and manage training runs
     #[command(subcommand)]
     Run(run::RunCommand),
+    /// Train trials with different parameters, and publish the best
+    Sweep(Box<sweep::SweepArgs>),
     /// List, build, download, compare and verify dataset snapshots
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
@@ -260,6 +263,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Import(args) => import::create(&client()?, &args, output).await,
         Command::Imports(command) => import::run(&client()?, &command, output).await,
         Command::Run(command) => run::run(&client()?, command, output).await,
+        Command::Sweep(args) => sweep::run(&client()?, *args, output).await,
         Command::Dataset(command) => dataset::run(&client()?, &command, output).await,
         Command::Document(command) => document::run(&client()?, &command, output).await,
         Command::Project(command) => archive::run_project(&client()?, &command, output).await,

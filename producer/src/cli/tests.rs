@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use aprendiz_run_spec::RunSpec;
 use clap::builder::StyledStr;
 use clap::{Arg, Command, ValueEnum as _};
+use serde_json::{Value, json};
 
 use super::*;
 use crate::cli::connection::GLOBAL_OPTIONS;
@@ -93,6 +95,59 @@ fn every_argument_is_described_and_choices_are_listed() {
     }
 }
 
+/// Everything that the help says about an argument.
+fn described(argument: &Arg) -> String {
+    let text = |help: Option<&StyledStr>| help.map(ToString::to_string).unwrap_or_default();
+    text(argument.get_help()) + &text(argument.get_long_help())
+}
+
+#[test]
+fn every_option_with_a_default_shows_it_once() {
+    let mut shown = 0;
+    for (name, mut command) in commands() {
+        // without the line breaks of wrapped text
+        let help = command.render_long_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        for argument in options(&command) {
+            let (id, described) = (argument.get_id(), described(argument));
+            assert!(!described.contains("(default"), "{name}: {id}: write `[default: …]`, as clap does: {described}");
+            let defaults: Vec<_> = argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+            if argument.get_action().takes_values() && !defaults.is_empty() {
+                assert!(!described.contains("[default:"), "{name}: {id} shows its default twice: {described}");
+                assert!(help.contains(&format!("[default: {}]", defaults.join(" "))), "{name}: the default of {id} is not shown: {help}");
+                shown += 1;
+            }
+        }
+    }
+    assert!(shown > 20, "{shown}");
+}
+
+#[test]
+fn written_defaults_of_a_run_are_those_of_its_spec() {
+    // the options have no default of their own, because they override a spec file only if they are given
+    let spec = |spec: Value| serde_json::to_value(serde_json::from_value::<RunSpec>(spec).unwrap()).unwrap();
+    let spec = spec(json!({ "model": "m", "data": {} }));
+    let (_, create) = leaves().into_iter().find(|(name, _)| name == "aprendiz run create").unwrap();
+    let values = ["kind", "target_accuracy", "seed", "priority", "max_attempts"].map(|id| (id, &spec[id]));
+    for (id, value) in values.into_iter().chain([("min_support", &spec["data"]["min_support"])]) {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let argument = options(&create).find(|argument| argument.get_id() == id).unwrap();
+        assert!(described(argument).contains(&format!("[default: {value}]")), "{id} is {value}: {}", described(argument));
+    }
+}
+
+#[test]
+fn errors_about_missing_arguments_require_no_global_option() {
+    let mut incomplete = 0;
+    for (name, _) in leaves() {
+        let Err(error) = Cli::try_parse_from(name.split(' ')) else { continue };
+        let text = error.to_string();
+        assert!(text.contains("Usage:"), "{name}: {text}");
+        assert!(!text.contains("--url") && !text.contains("--api-key"), "{text}");
+        incomplete += 1;
+    }
+    assert!(incomplete > 20, "{incomplete}");
+}
+
 #[test]
 fn options_with_the_same_meaning_have_the_same_name() {
     for (name, command) in leaves() {
@@ -110,7 +165,7 @@ fn options_with_the_same_meaning_have_the_same_name() {
             assert_eq!(short, expected, "{name}: --{long}");
         }
     }
-    let starts = ["run create", "run retry", "run cancel", "run clone", "ingest", "eval", "train-st", "import", "worker drain"];
+    let starts = ["run create", "run retry", "run cancel", "run clone", "ingest", "eval", "train-st", "sweep", "import", "worker drain"];
     let all = leaves();
     for start in starts {
         let (_, command) = all.iter().find(|(name, _)| *name == format!("aprendiz {start}")).unwrap();

@@ -1,4 +1,4 @@
-//! Import worker: runs background imports, one at a time per producer.
+//! Import worker: runs background imports, one at a time per producer, and finishes reverts whose request was interrupted.
 //!
 //! The file is in the bucket, and the import is one transaction. A producer that dies leaves nothing behind: its lease expires, and another
 //! producer starts over from the stored file.
@@ -14,6 +14,7 @@ use aprendiz_annotations::import::{
     ClaimedImport, ImportError, ImportLimits, Progress, ReadError, Stage, claim_import, fail_import, finish_import, import_label_studio,
     release_import, renew_import,
 };
+use aprendiz_annotations::reverts::{RevertError, find_unfinished_revert, revert_batch_if_free};
 use aprendiz_artifacts::{Store, StoreError};
 use aprendiz_db::{Database, RetryReason, WarnOnce, missing_privilege, retry_reason, run_blocking};
 use aprendiz_runs::{RunsError, record_audit};
@@ -102,13 +103,24 @@ pub(crate) async fn run(
                 health.succeeded();
                 execute(&database, &store, config, &claimed, &health, &mut conflicts, &shutdown).await;
             }
-            Ok(None) => {
-                health.succeeded();
-                if warned.clear() {
-                    info!("import worker has recovered");
+            Ok(None) => match continue_revert(&database).await {
+                Ok(processed) => {
+                    health.succeeded();
+                    if warned.clear() {
+                        info!("import worker has recovered");
+                    }
+                    if !processed {
+                        shutdown.run_until_cancelled(timeout(POLL_INTERVAL, wake.notified())).await;
+                    }
                 }
-                shutdown.run_until_cancelled(timeout(POLL_INTERVAL, wake.notified())).await;
-            }
+                Err(error) => {
+                    health.failed(&error);
+                    if warned.is_new(&error) {
+                        warn!(%error, "import worker cannot continue the revert of an import; it waits until it recovers");
+                    }
+                    shutdown.run_until_cancelled(sleep(POLL_INTERVAL)).await;
+                }
+            },
             Err(error) => {
                 health.failed(&error);
                 if warned.is_new(&error) {
@@ -118,6 +130,20 @@ pub(crate) async fn run(
             }
         }
     }
+}
+
+/// Processes a batch of an unfinished revert: its server may have died. Returns whether there may be more.
+///
+/// It never waits for an import or for the request of the revert, which process their own batches.
+async fn continue_revert(database: &Database) -> Result<bool, RevertError> {
+    let unfinished = find_unfinished_revert(&mut *database.read().await?).await?;
+    let Some(import) = unfinished else {
+        return Ok(false);
+    };
+    let mut tx = database.begin_long().await?;
+    let processed = revert_batch_if_free(&mut tx, import).await?;
+    tx.commit().await?;
+    Ok(processed)
 }
 
 async fn claim(database: &Database) -> Result<Option<ClaimedImport>, sqlx::Error> {

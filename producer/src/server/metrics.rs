@@ -13,6 +13,7 @@ pub(crate) const WAKEUPS_PUBLISHED: &str = "aprendiz_wakeups_published_total";
 pub(crate) const RELAY_ERRORS: &str = "aprendiz_relay_errors_total";
 pub(crate) const REAPED_ATTEMPTS: &str = "aprendiz_reaped_total";
 pub(crate) const SWEPT_OBJECTS: &str = "aprendiz_swept_objects_total";
+pub(crate) const SHADOW_INPUTS: &str = "aprendiz_shadow_inputs_total";
 pub(crate) const REQUESTS: &str = "aprendiz_http_requests_total";
 pub(crate) const REQUEST_SECONDS: &str = "aprendiz_http_request_duration_seconds";
 pub(crate) const REJECTED: &str = "aprendiz_http_rejected_total";
@@ -50,6 +51,7 @@ fn describe() {
     describe_counter!(RELAY_ERRORS, "Interruptions of the relay of this process by an unavailable database or Redis");
     describe_counter!(REAPED_ATTEMPTS, "Attempts with an expired lease that this process ended, by outcome for the run");
     describe_counter!(SWEPT_OBJECTS, "Unreferenced objects deleted from the bucket by this process");
+    describe_counter!(SHADOW_INPUTS, "Inputs on which this process compared challengers with champions, or dropped them, by outcome");
     describe_counter!(REQUESTS, "HTTP requests by method, route and status");
     describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "Time until the response headers in seconds, by route");
     describe_counter!(REJECTED, "Requests and connections rejected because a limit was reached, by limit");
@@ -60,6 +62,9 @@ fn describe() {
         counter!(name).absolute(0);
     }
     counter!(REJECTED, "limit" => "requests").absolute(0);
+    for outcome in ["compared", "queue_full", "failed"] {
+        counter!(SHADOW_INPUTS, "outcome" => outcome).absolute(0);
+    }
     for outcome in ["requeued", "failed", "cancelled"] {
         counter!(REAPED_ATTEMPTS, "outcome" => outcome).absolute(0);
     }

@@ -7,6 +7,7 @@ mod promoter;
 mod reaper;
 mod relay;
 mod serve;
+mod shadow;
 mod sweep_error;
 mod sweeper;
 pub(crate) mod task_health;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use aprendiz_db::{Database, LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
-use aprendiz_runs::{RunsError, reap_expired_leases, republish_unclaimed};
+use aprendiz_runs::{RunsError, cancel_orphaned_trials, reap_expired_leases, republish_unclaimed};
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -66,6 +66,10 @@ async fn reap(conn: &mut PgConnection) -> Result<(), RunsError> {
     }
     if reaped != aprendiz_runs::Reaped::default() {
         warn!(requeued = reaped.requeued, failed = reaped.failed, cancelled = reaped.cancelled, "reclaimed runs of lost workers");
+    }
+    let cancelled = cancel_orphaned_trials(conn, BATCH_SIZE).await?;
+    if cancelled > 0 {
+        info!(runs = cancelled, "cancelled trials of sweeps that have ended");
     }
     let republished = republish_unclaimed(conn, REPUBLISH_DELAY, BATCH_SIZE).await?;
     if republished > 0 {

@@ -15,19 +15,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::api::{AppState, ComparisonDeps, Compute, EventHub, router};
+use crate::api::{AppState, ComparisonDeps, Compute, EventHub, ModelCache, ShadowDeps, ShadowQueue, router};
 use crate::config::ServerConfig;
 use crate::connection::{self, ConnectionLimits};
 use crate::database;
 use crate::server::import_worker::{self, ImportWorkerConfig};
 use crate::server::task_health::{self, TaskHealth};
-use crate::server::{metrics, promoter, reaper, relay, sweeper};
+use crate::server::{metrics, promoter, reaper, relay, shadow, sweeper};
 
 /// Time that in-flight requests get at shutdown.
 const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(10);
 
-/// Time without a successful round after which relay, reaper and import worker count as overdue. Their rounds are at most 2 s apart; after
-/// a failure, at most 30 s.
+/// Time without a successful round after which relay, reaper, import worker and the comparison of challengers count as overdue. Their
+/// rounds are at most 2 s apart; after a failure, at most 30 s.
 const OVERDUE_AFTER: Duration = Duration::from_secs(30);
 
 /// Optional background tasks of this process.
@@ -96,12 +96,21 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
         shutdown.clone(),
     ));
     background_tasks.push(("import_worker", import_worker.abort_handle()));
+    let models = Arc::new(ModelCache::new(store.clone(), config.api.model_cache_dir.clone(), config.api.model_cache_size));
+    let (shadow_queue, shadow_inputs) = ShadowQueue::new();
+    let shadow_deps =
+        ShadowDeps { database: database.clone(), store: store.clone(), models: Arc::clone(&models), compute: compute.clone() };
+    let shadow_health = health(BackgroundTask::Shadow, OVERDUE_AFTER);
+    let shadow = tasks.spawn(shadow::run(shadow_deps, shadow_queue.clone(), shadow_inputs, shadow_health, shutdown.clone()));
+    background_tasks.push(("shadow", shadow.abort_handle()));
     let reports = tasks.spawn(task_health::report(database.clone(), healths.clone(), changed, shutdown.clone()));
     background_tasks.push(("task_reports", reports.abort_handle()));
     let connection_limits = ConnectionLimits::new(&config.api.clients);
     let mut state = AppState::new(database.clone(), store, config.queue, config.api, events, recorder, shutdown.clone(), background_tasks);
     state.imports = imports;
     state.compute = compute;
+    state.models = models;
+    state.shadow = shadow_queue;
     state.task_health = healths.into();
 
     tokio::spawn(stop_on_signal(shutdown.clone())?);

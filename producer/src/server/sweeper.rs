@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use aprendiz_artifacts::{Store, StoreError};
 use aprendiz_db::{Database, LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
-use aprendiz_runs::{PendingDeletion, delete_object_row, discard_ended_checkpoints, list_pending_deletions, mark_abandoned_objects};
+use aprendiz_runs::{
+    MAX_SHADOW_DISAGREEMENTS, PendingDeletion, SHADOW_RETENTION_DAYS, delete_object_row, discard_ended_checkpoints, list_pending_deletions,
+    mark_abandoned_objects, prune_shadow,
+};
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -78,6 +81,10 @@ async fn sweep(conn: &mut PgConnection, store: &Store, config: &SweepConfig) -> 
     let pending = mark_abandoned_objects(conn, config.after, ROUND_SIZE).await?;
     if checkpoints + pending > 0 {
         info!(objects.pending = pending, checkpoints, "marked unneeded objects for deletion");
+    }
+    let comparisons = prune_shadow(conn, SHADOW_RETENTION_DAYS, MAX_SHADOW_DISAGREEMENTS).await?;
+    if comparisons > 0 {
+        info!(rows = comparisons, "deleted old comparisons of challengers");
     }
     let deleted = delete_marked(conn, store).await?;
     if deleted > 0 {

@@ -8,7 +8,7 @@ use aprendiz_artifacts::ObjectPrefix;
 use aprendiz_dataset::{Dataset, Format, NewDataset, Selection, Snapshot};
 use aprendiz_db::{Database, Session};
 use aprendiz_run_spec::ValidatedSpec;
-use aprendiz_runs::{AttemptId, Claim, DatasetBuild, DatasetId, ObjectOwner, RunsError, begin_dataset_build};
+use aprendiz_runs::{AttemptId, Claim, DatasetBuild, DatasetId, ObjectOwner, RunsError, SweepRole, begin_dataset_build};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use crate::pipeline::objects::upload_files;
 use crate::pipeline::progress::report_progress;
 use crate::pipeline::run_log::record_log;
 use crate::pipeline::selection::resolve_selection;
-use crate::pipeline::snapshot_files::{MissingFile, fetch};
+use crate::pipeline::snapshot_files::{MissingFile, Wanted, fetch};
 use crate::retry::{in_transaction, retry_on_outage};
 use crate::scratch::Scratch;
 
@@ -60,6 +60,11 @@ async fn ensure_dataset_once(deps: &Deps, claim: &Claim, spec: &ValidatedSpec, s
     drop(conn);
     let dataset_key = aprendiz_dataset::snapshot_key(&selection, watermark);
     let folder = scratch.snapshot();
+    let wanted = match claim.run.sweep_role {
+        _ if claim.run.dataset_only => Wanted::Nothing,
+        Some(SweepRole::Trial) => Wanted::WithoutTest,
+        _ => Wanted::All,
+    };
     let mut missing: Option<MissingFile> = None;
     let mut owns_build = false;
     let (dataset, origin) = loop {
@@ -72,7 +77,7 @@ async fn ensure_dataset_once(deps: &Deps, claim: &Claim, spec: &ValidatedSpec, s
                 }
                 missing = Some(file);
             }
-            (Some(dataset), _) => match fetch(deps, &dataset, &folder, claim.run.dataset_only).await? {
+            (Some(dataset), _) => match fetch(deps, &dataset, &folder, wanted).await? {
                 None => {
                     retry_on_outage!(attach_dataset(&deps.database, attempt, &dataset))?;
                     break (dataset, Origin::Reused);

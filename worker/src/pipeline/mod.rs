@@ -4,6 +4,7 @@ mod base_model;
 mod checkpoints;
 mod dataset;
 mod evaluate;
+mod losses;
 mod objects;
 mod phases;
 mod progress;
@@ -11,17 +12,20 @@ mod publish;
 mod run_log;
 mod selection;
 mod snapshot_files;
+mod sweep;
 mod train;
 mod upload;
+mod verify;
 
 use aprendiz_db::run_blocking;
 use aprendiz_run_spec::KindSpec;
-use aprendiz_runs::{Claim, RunPhase};
+use aprendiz_runs::{Claim, RunPhase, SweepRole};
 use tokio_util::sync::CancellationToken;
 
 use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
+use crate::pipeline::losses::{LossCollector, run_losses};
 use crate::pipeline::phases::Phases;
 use crate::scratch::Scratch;
 
@@ -36,6 +40,9 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
 
     let (params, base_model) = match spec.kind() {
         KindSpec::Train { params, base_model } => (params, base_model),
+        // only its dataset is requested, which is that of its trials
+        KindSpec::Sweep { params, base_model } if claim.run.dataset_only => (&params.trials()[0].params, base_model),
+        KindSpec::Sweep { params, .. } => return sweep::advance(deps, &claim, &spec, params).await,
         KindSpec::Evaluate => {
             phases.enter(RunPhase::Evaluate).await?;
             let (metrics, errors) = evaluate::extractor::evaluate(deps, &claim.run, &spec).await?;
@@ -61,16 +68,36 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
         return publish::publish_metrics(&deps.database, attempt, &[], &[]).await;
     }
 
+    let verified = verify::find_verified_version(deps, &claim.run).await?;
+    if let Some(version) = &verified
+        && let Some(reason) = verify::find_obstacle(version, &dataset, base.as_ref())
+    {
+        phases.enter(RunPhase::Publish).await?;
+        return verify::publish_obstacle(&deps.database, attempt, version, reason).await;
+    }
+
     phases.enter(RunPhase::Train).await?;
-    let job = train::training_job(deps, &spec, params, base.as_ref(), &scratch);
-    let summary = train::train(deps, attempt, job, &dataset, &scratch, shutting_down).await?;
+    let job = train::training_job(deps, &spec, params, base.as_ref(), claim.run.train_fraction, &scratch);
+    let losses = LossCollector::default();
+    let summary = train::train(deps, attempt, job, &dataset, &scratch, &losses, shutting_down).await?;
 
     phases.enter(RunPhase::Evaluate).await?;
-    let trained = TrainedModel { run: &claim.run, spec: &spec, dataset: &dataset, summary: &summary, base: base.as_ref() };
+    if claim.run.sweep_role == Some(SweepRole::Trial) {
+        let metrics = evaluate::dispatch::validate(params, &summary, &scratch).await?;
+        phases.enter(RunPhase::Publish).await?;
+        return publish::publish_metrics(&deps.database, attempt, &metrics, &[]).await;
+    }
+    let losses = run_losses(&deps.database, attempt.run_id, summary.resumed_from_step, &losses.into_points()).await?;
+    let trained = TrainedModel { run: &claim.run, spec: &spec, dataset: &dataset, summary: &summary, base: base.as_ref(), losses: &losses };
     let evaluation = evaluate::dispatch::evaluate(deps, attempt, params, &trained, &scratch).await?;
 
+    if let Some(version) = &verified {
+        phases.enter(RunPhase::Publish).await?;
+        return verify::publish_comparison(&deps.database, attempt, version, &dataset, &evaluation.metrics, &scratch).await;
+    }
+
     phases.enter(RunPhase::Upload).await?;
-    let upload = upload::upload(deps, attempt, &claim.run, &scratch).await?;
+    let upload = upload::upload(deps, attempt, &claim.run, &summary.settings, &scratch).await?;
 
     phases.enter(RunPhase::Publish).await?;
     publish::publish(&deps.database, attempt, &claim.run, &dataset, &upload, evaluation).await

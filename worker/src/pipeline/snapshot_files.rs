@@ -19,6 +19,30 @@ const REQUIRED_FILES: [&str; 7] = [
     "pairs/test.jsonl",
 ];
 
+/// The files among them that a trial of a sweep does not read.
+const TEST_FILES: [&str; 2] = ["jsonl/test.jsonl", "pairs/test.jsonl"];
+
+/// Which files of a snapshot a run reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// None: it only needs the snapshot to exist.
+    Nothing,
+    /// Those of train and validation.
+    WithoutTest,
+    /// Those of all splits.
+    All,
+}
+
+impl Wanted {
+    fn includes(self, path: &str) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::WithoutTest => REQUIRED_FILES.contains(&path) && !TEST_FILES.contains(&path),
+            Self::All => REQUIRED_FILES.contains(&path),
+        }
+    }
+}
+
 /// A file of a snapshot that is not in the bucket.
 pub(super) struct MissingFile {
     /// Prefix of the files of the snapshot when the file was looked for.
@@ -26,8 +50,8 @@ pub(super) struct MissingFile {
     pub(super) object_key: String,
 }
 
-/// Downloads the files that a run reads, unless `only_check`. Returns a file of the snapshot that is missing, read or not.
-pub(super) async fn fetch(deps: &Deps, dataset: &Dataset, folder: &Path, only_check: bool) -> Result<Option<MissingFile>, Interruption> {
+/// Downloads the files that a run reads. Returns a file of the snapshot that is missing, read or not.
+pub(super) async fn fetch(deps: &Deps, dataset: &Dataset, folder: &Path, wanted: Wanted) -> Result<Option<MissingFile>, Interruption> {
     let prefix = ObjectPrefix::stored(&dataset.object_prefix);
     let missing = |object_key: String| Some(MissingFile { object_prefix: dataset.object_prefix.clone(), object_key });
     let object_keys: Result<Vec<String>, _> = dataset.files.iter().map(|file| prefix.file(&file.path)).collect();
@@ -36,10 +60,7 @@ pub(super) async fn fetch(deps: &Deps, dataset: &Dataset, folder: &Path, only_ch
     if let Some(object_key) = absent.into_iter().next() {
         return Ok(missing(object_key));
     }
-    if only_check {
-        return Ok(None);
-    }
-    for (file, object_key) in dataset.files.iter().zip(&object_keys).filter(|(file, _)| REQUIRED_FILES.contains(&file.path.as_str())) {
+    for (file, object_key) in dataset.files.iter().zip(&object_keys).filter(|(file, _)| wanted.includes(&file.path)) {
         match deps.store.download(object_key, &folder.join(&file.path), &file.sha256).await {
             Ok(_) => {}
             // it disappeared since it was listed, for example because another run has replaced the files
@@ -48,4 +69,16 @@ pub(super) async fn fetch(deps: &Deps, dataset: &Dataset, folder: &Path, only_ch
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_downloads_no_test_example() {
+        let wanted = |wanted: Wanted| REQUIRED_FILES.iter().filter(|path| wanted.includes(path)).count();
+        assert_eq!((wanted(Wanted::All), wanted(Wanted::WithoutTest), wanted(Wanted::Nothing)), (7, 5, 0));
+        assert!(!Wanted::WithoutTest.includes("jsonl/test.jsonl") && !Wanted::All.includes("examples.parquet"));
+    }
 }

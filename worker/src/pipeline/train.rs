@@ -13,16 +13,18 @@ use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::base_model::BaseModelRef;
 use crate::pipeline::checkpoints::{CheckpointProgress, Checkpoints, LocalCheckpoint};
+use crate::pipeline::losses::LossCollector;
 use crate::pipeline::progress::{report, report_progress};
 use crate::scratch::{Scratch, write_file};
 
-/// Runs a job, made by [`training_job`], in a child process, which writes the model to the scratch folder. `shutting_down` makes it save a checkpoint and stop.
+/// Runs a job, made by [`training_job`], in a child process, which writes the model to the scratch folder, and collects the reported losses. `shutting_down` makes it save a checkpoint and stop.
 pub(crate) async fn train(
     deps: &Deps,
     attempt: AttemptId,
     mut job: TrainingJob,
     dataset: &Dataset,
     scratch: &Scratch,
+    losses: &LossCollector,
     shutting_down: &CancellationToken,
 ) -> Result<TrainingSummary, Interruption> {
     if dataset.trainable_fields.is_empty() {
@@ -42,7 +44,10 @@ pub(crate) async fn train(
             Event::Checkpoint { step, file, .. } => {
                 checkpoint_progress.send_modify(|progress| progress.latest = Some(LocalCheckpoint { step, file }));
             }
-            event => report(&event, &progress),
+            event => {
+                losses.observe(&event);
+                report(&event, &progress);
+            }
         };
         let outcome = supervisor::run("train", &path, deps.config.child_timeout, shutting_down, on_event).await;
         // closing the channel ends the upload after the last checkpoint
@@ -94,6 +99,7 @@ pub(crate) fn training_job(
     spec: &ValidatedSpec,
     params: &TrainingParams,
     base: Option<&BaseModelRef>,
+    train_fraction: Option<f64>,
     scratch: &Scratch,
 ) -> TrainingJob {
     let snapshot = scratch.snapshot();
@@ -105,6 +111,7 @@ pub(crate) fn training_job(
         params: params.clone(),
         // the test split is not passed on, so training cannot read it
         train: snapshot.join("jsonl/train.jsonl"),
+        train_fraction,
         validation: snapshot.join("jsonl/validation.jsonl"),
         labels: snapshot.join("labels.json"),
         base_model: base.map(|base| base.model.clone()),

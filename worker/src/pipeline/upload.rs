@@ -1,11 +1,12 @@
 //! Phase `upload`: uploads the model directory, the manifest last.
 
 use aprendiz_artifacts::ObjectPrefix;
-use aprendiz_inference::manifest::{self, MANIFEST_FILE};
+use aprendiz_inference::manifest::{self, MANIFEST_FILE, Provenance};
 use aprendiz_runs::{AttemptId, TrainingRun};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::build_info::build;
 use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::objects::upload_files;
@@ -21,10 +22,17 @@ pub(crate) struct UploadedModel {
 }
 
 /// Writes the manifest and uploads the model directory.
-pub(crate) async fn upload(deps: &Deps, attempt: AttemptId, run: &TrainingRun, scratch: &Scratch) -> Result<UploadedModel, Interruption> {
+pub(crate) async fn upload(
+    deps: &Deps,
+    attempt: AttemptId,
+    run: &TrainingRun,
+    settings: &Value,
+    scratch: &Scratch,
+) -> Result<UploadedModel, Interruption> {
     let folder = scratch.model();
     let model_dir = folder.clone();
-    let manifest = run_blocking(move || manifest::write(&model_dir)).await?;
+    let provenance = Provenance { build: build(), training: settings.clone() };
+    let manifest = run_blocking(move || manifest::write_with_provenance(&model_dir, Some(provenance))).await?;
     let prefix = ObjectPrefix::model(&run.model, attempt.run_id.0, attempt.number);
     let mut paths: Vec<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
     paths.push(MANIFEST_FILE);

@@ -18,6 +18,6 @@ pub use document::{Document, DocumentPage, DocumentText};
 pub use filter::DocumentFilter;
 pub use list::list;
 pub use metadata::Metadata;
-pub use read::{document_name, get, unknown_ids};
+pub use read::{document_name, document_names, get, unknown_ids};
 pub use search::{FoundDocument, MAX_SEARCHED_BYTES, search_texts};
 pub use text_versions::{StoredText, TextVersion, get_text, list_text_versions};

@@ -1,5 +1,7 @@
 //! Queries of documents.
 
+use std::collections::HashMap;
+
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -80,4 +82,15 @@ pub async fn document_name(conn: &mut PgConnection, id: Uuid) -> Result<Option<S
     sqlx::query_scalar!(r#"SELECT source || '/' || project || '/' || task_id AS "name!" FROM documents WHERE id = $1"#, id)
         .fetch_optional(conn)
         .await
+}
+
+/// Returns the names of documents, `SOURCE/PROJECT/TASK`, by id; unknown ids are left out. An erased document keeps its name.
+///
+/// # Errors
+/// If Postgres is unavailable.
+pub async fn document_names(conn: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, String>, sqlx::Error> {
+    let rows = sqlx::query!(r#"SELECT id, source || '/' || project || '/' || task_id AS "name!" FROM documents WHERE id = ANY($1)"#, ids)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
 }

@@ -8,7 +8,7 @@ mod recording;
 mod redact;
 mod types;
 
-pub use read::{get_erasure, text_hashes};
+pub use read::{erased_documents, get_erasure, text_hashes};
 pub use record::record_erasure;
 pub use recording::{block_recording, erased_since};
 pub use redact::redact_document;

@@ -37,3 +37,11 @@ pub async fn text_hashes(conn: &mut PgConnection, document_id: Uuid) -> Result<V
             .await?;
     Ok(texts)
 }
+
+/// Returns those of the documents that were erased.
+///
+/// # Errors
+/// When Postgres is unavailable.
+pub async fn erased_documents(conn: &mut PgConnection, documents: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT document_id FROM erasures WHERE document_id = ANY($1)", documents).fetch_all(conn).await
+}

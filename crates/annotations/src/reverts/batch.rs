@@ -38,8 +38,28 @@ CREATE TEMPORARY TABLE revert_affected (document_id uuid NOT NULL) ON COMMIT DRO
 /// If Postgres is unavailable; nothing of the batch is changed then.
 pub async fn revert_batch(conn: &mut PgConnection, import: Uuid) -> Result<bool, RevertError> {
     let mut transaction = conn.begin().await?;
-    let conn = &mut *transaction;
-    lock_near_duplicates(conn).await?;
+    lock_near_duplicates(&mut transaction).await?;
+    let processed = process_next(&mut transaction, import).await?;
+    transaction.commit().await?;
+    Ok(processed)
+}
+
+/// As [`revert_batch`], but does nothing and returns `false` while another batch or an import is being processed.
+///
+/// # Errors
+/// As [`revert_batch`].
+pub async fn revert_batch_if_free(conn: &mut PgConnection, import: Uuid) -> Result<bool, RevertError> {
+    let mut transaction = conn.begin().await?;
+    if !AdvisoryLock::NearDuplicates.try_lock(&mut transaction).await? {
+        return Ok(false);
+    }
+    let processed = process_next(&mut transaction, import).await?;
+    transaction.commit().await?;
+    Ok(processed)
+}
+
+/// Processes the next batch of an import and its retries. The lock on near-duplicates must be held.
+async fn process_next(conn: &mut PgConnection, import: Uuid) -> Result<bool, RevertError> {
     let next = sqlx::query!(
         r#"
         WITH RECURSIVE chain AS (
@@ -60,7 +80,6 @@ pub async fn revert_batch(conn: &mut PgConnection, import: Uuid) -> Result<bool,
     .fetch_optional(&mut *conn)
     .await?;
     let Some(next) = next else {
-        transaction.rollback().await?;
         return Ok(false);
     };
     match next.stage {
@@ -84,7 +103,6 @@ pub async fn revert_batch(conn: &mut PgConnection, import: Uuid) -> Result<bool,
             process(conn, next.import_id, stage, &documents).await?;
         }
     }
-    transaction.commit().await?;
     Ok(true)
 }
 

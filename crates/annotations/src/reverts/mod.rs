@@ -32,8 +32,8 @@ mod read;
 mod texts;
 mod types;
 
-pub use batch::{revert_batch, try_revert};
+pub use batch::{revert_batch, revert_batch_if_free, try_revert};
 pub use begin::begin_revert;
 pub use error::RevertError;
-pub use read::find_revert;
+pub use read::{find_revert, find_unfinished_revert};
 pub use types::{ImportRevert, RevertEffect};

@@ -28,14 +28,19 @@ pub(super) async fn withdraw(conn: &mut PgConnection, import: Uuid) -> Result<i6
     .await?;
     sqlx::raw_sql(concat!(
         "INSERT INTO extractions (document_id, field, extractor_version, value, confidence, predicted_at, import_id)
-         SELECT DISTINCT ON (h.document_id, h.field, h.extractor_version)
-                h.document_id, h.field, h.extractor_version, h.value, h.confidence, h.predicted_at, h.import_id
+         SELECT w.document_id, w.field, w.extractor_version, earlier.value, earlier.confidence, earlier.predicted_at, earlier.import_id
          FROM withdrawn_predictions w
-         JOIN extraction_history h USING (document_id, field, extractor_version)
-         WHERE NOT h.is_withdrawn AND (h.import_id IS NULL OR NOT ",
+         -- by the index, row by row: a join would read the whole history, which grows with every batch
+         CROSS JOIN LATERAL (
+             SELECT h.value, h.confidence, h.predicted_at, h.import_id
+             FROM extraction_history h
+             WHERE h.document_id = w.document_id AND h.field = w.field AND h.extractor_version = w.extractor_version
+               AND NOT h.is_withdrawn AND (h.import_id IS NULL OR NOT ",
         is_reverted!("h.import_id"),
         ")
-         ORDER BY h.document_id, h.field, h.extractor_version, h.predicted_at DESC, h.id DESC"
+             ORDER BY h.predicted_at DESC, h.id DESC
+             LIMIT 1
+         ) earlier"
     ))
     .execute(&mut *conn)
     .await?;

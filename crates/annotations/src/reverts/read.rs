@@ -1,4 +1,4 @@
-//! The state of a revert.
+//! The state of a revert, and reverts that are not finished.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -51,4 +51,14 @@ pub async fn find_revert(conn: &mut PgConnection, import: Uuid) -> Result<Option
         started_at: row.started_at,
         finished_at: row.finished_at,
     }))
+}
+
+/// Returns an import whose revert was interrupted or is going on, the oldest revert first.
+///
+/// # Errors
+/// If Postgres is unavailable.
+pub async fn find_unfinished_revert(conn: &mut PgConnection) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT import_id FROM import_reverts WHERE finished_at IS NULL ORDER BY started_at, import_id LIMIT 1")
+        .fetch_optional(conn)
+        .await
 }

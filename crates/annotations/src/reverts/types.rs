@@ -51,6 +51,6 @@ pub struct ImportRevert {
     pub dry_run: bool,
     /// When it began.
     pub started_at: DateTime<Utc>,
-    /// When it ended; missing while documents are left: repeat the request to go on.
+    /// When it ended; missing while documents are left, with which a server goes on.
     pub finished_at: Option<DateTime<Utc>>,
 }

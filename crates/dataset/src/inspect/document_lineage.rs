@@ -59,6 +59,12 @@ pub struct VersionToRetire {
     pub published_at: DateTime<Utc>,
     /// How the version used the document.
     pub reason: String,
+    /// Aliases that name the version now.
+    pub aliases: Vec<String>,
+    /// When the version was retired; null while it may answer.
+    pub retired_at: Option<DateTime<Utc>>,
+    /// When its files were deleted; null while they exist.
+    pub files_deleted_at: Option<DateTime<Utc>>,
 }
 
 /// Returns the lineage of a document, even if it was erased.
@@ -90,10 +96,12 @@ async fn load_retire_list(
 ) -> Result<Vec<VersionToRetire>, InspectError> {
     let rows = sqlx::query!(
         r#"
-        SELECT model, number, run_id, dataset_id, created_at, files @> '[{"path": "test_predictions.jsonl"}]' AS "has_predictions!"
-        FROM model_versions
-        WHERE dataset_id = ANY($1)
-        ORDER BY model COLLATE "C", number
+        SELECT v.model, v.number, v.run_id, v.dataset_id, v.created_at, v.retired_at, v.files_deleted_at,
+            v.files @> '[{"path": "test_predictions.jsonl"}]' AS "has_predictions!",
+            ARRAY(SELECT a.alias FROM model_aliases a WHERE a.model = v.model AND a.number = v.number ORDER BY a.alias) AS "aliases!"
+        FROM model_versions v
+        WHERE v.dataset_id = ANY($1)
+        ORDER BY v.model COLLATE "C", v.number
         "#,
         datasets
     )
@@ -115,6 +123,9 @@ async fn load_retire_list(
             split,
             published_at: row.created_at,
             reason: reason.to_owned(),
+            aliases: row.aliases,
+            retired_at: row.retired_at,
+            files_deleted_at: row.files_deleted_at,
         })
     });
     Ok(versions.collect())

@@ -26,7 +26,8 @@ pub struct ErasedDocument {
 
 /// Erases a document. The caller opens a transaction at READ COMMITTED and commits it.
 ///
-/// Redacts texts, details, events, predictions and the current state, and deletes the sketches and the recorded errors of runs. Snapshots that contain the document are
+/// Redacts texts, details, events, predictions and the current state, and deletes the sketches, the recorded errors of runs and the
+/// disagreements of challengers about its texts. Snapshots that contain the document are
 /// marked as erased and lose the label counts of their row. Their objects and all cached embeddings become `deleting`, and the sweeper
 /// deletes the bytes. Models are listed but not changed: what they learned cannot be removed.
 ///
@@ -45,6 +46,7 @@ pub async fn erase_document(conn: &mut PgConnection, document_id: Uuid, actor: &
             Some(redacted) => {
                 let datasets = invalidate_snapshots(conn, document_id).await?;
                 delete_errors(conn, document_id).await?;
+                delete_shadow_disagreements(conn, document_id).await?;
                 (record_erasure(conn, document_id, actor, reason, redacted, datasets).await?, false)
             }
             // another transaction erased the document first, and has committed
@@ -87,6 +89,20 @@ async fn invalidate_snapshots(conn: &mut PgConnection, document_id: Uuid) -> Res
 /// Must run while recording is blocked: later recordings leave the document out.
 async fn delete_errors(conn: &mut PgConnection, document_id: Uuid) -> Result<(), InspectError> {
     sqlx::query!("DELETE FROM run_errors WHERE document_id = $1", document_id).execute(conn).await?;
+    Ok(())
+}
+
+/// Deletes the disagreements between champions and challengers about a text of the document, in any version. Another document with the same
+/// text loses them too: the hash does not distinguish them.
+///
+/// Must run while recording is blocked: later recordings leave the texts out.
+async fn delete_shadow_disagreements(conn: &mut PgConnection, document_id: Uuid) -> Result<(), InspectError> {
+    sqlx::query!(
+        "DELETE FROM shadow_disagreements WHERE input_sha256 IN (SELECT sha256 FROM document_texts WHERE document_id = $1)",
+        document_id
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

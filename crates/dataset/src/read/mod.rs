@@ -8,6 +8,7 @@ mod channel;
 mod documents;
 mod example;
 mod examples;
+mod extractions;
 mod predictions;
 mod reviews;
 
@@ -16,6 +17,7 @@ use aprendiz_db::Session;
 pub(crate) use example::fixtures;
 pub(crate) use example::{Example, ReviewedField};
 pub(crate) use examples::{Examples, Row};
+pub use extractions::{StoredPrediction, stored_predictions};
 pub use predictions::{DifferentPrediction, ReviewedPredictions, different_predictions, reviewed_predictions};
 use sqlx::PgConnection;
 use tokio::task::JoinSet;

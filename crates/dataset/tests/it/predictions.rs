@@ -1,6 +1,6 @@
 //! Counts of stored predictions by accepted and predicted value.
 
-use aprendiz_dataset::{Selection, different_predictions, reviewed_predictions};
+use aprendiz_dataset::{Selection, different_predictions, reviewed_predictions, stored_predictions};
 use futures::TryStreamExt as _;
 use uuid::Uuid;
 
@@ -84,5 +84,26 @@ fn wrong_predictions_are_listed_with_their_documents_and_erased_documents_count_
         assert_eq!(wrong, documents[1..3]);
         let counted: Vec<_> = reviewed_predictions(&mut corpus.conn, &selection).try_collect().await.unwrap();
         assert_eq!(counted.iter().map(|row| row.documents).sum::<i64>(), 4);
+    });
+}
+
+#[test]
+fn the_newest_prediction_counts_among_those_that_were_stored_in_time() {
+    with_corpus(async |corpus| {
+        corpus.categorical("law").await;
+        corpus.categorical("type").await;
+        let document = corpus.document("test", "a text").await;
+        let other = corpus.document("test", "another text").await;
+        predict(corpus, document, "law", "1", &["Texas"]).await;
+        predict(corpus, document, "law", "22", &["New  York"]).await;
+        predict(corpus, document, "type", "1", &["lease"]).await;
+        predict(corpus, other, "law", "1", &["Ohio"]).await;
+        let until: chrono::DateTime<chrono::Utc> =
+            sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut corpus.conn).await.unwrap();
+        predict(corpus, document, "law", "333", &["Utah"]).await;
+
+        let found = stored_predictions(&mut corpus.conn, &[document], &["law".to_owned()], until).await.unwrap();
+        let found: Vec<_> = found.iter().map(|row| (row.document_id, row.extractor_version.as_str(), row.label())).collect();
+        assert_eq!(found, [(document, "22", Some("New York".to_owned()))]);
     });
 }

@@ -1,5 +1,6 @@
 //! The gate of a promotion: whether a candidate may replace a baseline, by non-inferiority per field.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,10 @@ use utoipa::ToSchema;
 
 use crate::example::Label;
 use crate::interval::Interval;
-use crate::paired::statistics::PairedComparison;
+use crate::paired::statistics::{MetricDifference, PairedComparison};
+
+const COVERAGE: &str = GateMetric::Coverage.name();
+const SELECTIVE_ACCURACY: &str = GateMetric::SelectiveAccuracy.name();
 
 /// Metric that the gate compares.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -54,11 +58,16 @@ pub struct GateRules {
     /// Independent examples per field below which the gate decides nothing: `insufficient_evidence`. Default 200.
     #[schema(minimum = 1)]
     pub min_n: u64,
+    /// If given, `coverage` and `selective_accuracy`, each version at its own thresholds, must not be worse by more than this fraction
+    /// either: fewer answers without review, or worse ones, are a loss of their own. Default: off.
+    #[schema(minimum = 0, maximum = 1)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage_margin: Option<f64>,
 }
 
 impl Default for GateRules {
     fn default() -> Self {
-        Self { metric: GateMetric::default(), margin: 0.02, field_margins: BTreeMap::new(), min_n: 200 }
+        Self { metric: GateMetric::default(), margin: 0.02, field_margins: BTreeMap::new(), min_n: 200, coverage_margin: None }
     }
 }
 
@@ -120,6 +129,12 @@ pub struct FieldGate {
     pub interval: Option<Interval>,
     /// Non-inferiority margin of the field.
     pub margin: f64,
+    /// Fraction that each version answers by itself, at its own thresholds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<MetricDifference>,
+    /// Accuracy of these answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selective_accuracy: Option<MetricDifference>,
     /// Classes that only the candidate knows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub new_labels: Vec<Label>,
@@ -160,6 +175,10 @@ pub struct GateResult {
 /// suffice to show that a candidate is worse, never that it is not. A field that only the baseline predicts is refused, and so is one whose
 /// candidate no longer knows a class that occurs; a field that only the candidate predicts passes. Without a common field the evidence is
 /// insufficient.
+///
+/// With `coverage_margin`, the same test applies to the coverage and to the selective accuracy of the field, and the worst of the three
+/// outcomes counts. The selective accuracy is not compared if a side answers nothing: a baseline without answers has none to lose, and the
+/// loss of all answers is a loss of coverage.
 #[must_use]
 pub fn decide(fields: &[GateInput<'_>], rules: &GateRules) -> GateResult {
     let fields: Vec<FieldGate> = fields.iter().map(|field| decide_field(field, rules)).collect();
@@ -194,6 +213,8 @@ fn decide_field(input: &GateInput<'_>, rules: &GateRules) -> FieldGate {
         difference: metric.and_then(|metric| metric.difference),
         interval: metric.and_then(|metric| metric.interval),
         margin,
+        coverage: input.comparison.and_then(|comparison| comparison.metric(COVERAGE).cloned()),
+        selective_accuracy: input.comparison.and_then(|comparison| comparison.metric(SELECTIVE_ACCURACY).cloned()),
         new_labels: only_in(input.candidate_labels, input.baseline_labels),
         vanished_labels,
         reason: String::new(),
@@ -203,7 +224,6 @@ fn decide_field(input: &GateInput<'_>, rules: &GateRules) -> FieldGate {
 }
 
 fn outcome(input: &GateInput<'_>, gate: &FieldGate, rules: &GateRules) -> (FieldOutcome, String) {
-    let points = |fraction: f64| format!("{:+.1}", 100.0 * fraction);
     match (input.baseline_labels, input.candidate_labels) {
         (None, _) => return (FieldOutcome::NewField, "only the candidate predicts this field".to_owned()),
         (Some(_), None) => return (FieldOutcome::VanishedField, "the candidate does not predict this field".to_owned()),
@@ -213,16 +233,47 @@ fn outcome(input: &GateInput<'_>, gate: &FieldGate, rules: &GateRules) -> (Field
         let labels: Vec<&str> = gate.vanished_labels.iter().map(|label| label.as_deref().unwrap_or("no value")).collect();
         return (FieldOutcome::VanishedLabels, format!("the candidate no longer knows: {}", labels.join(", ")));
     }
-    let Some(interval) = gate.interval else {
-        return (FieldOutcome::InsufficientEvidence, format!("{} is undefined on {} common test examples", rules.metric.name(), gate.n));
+    let name = rules.metric.name();
+    let mut decided = non_inferiority(name, gate.interval, gate.n, gate.margin, rules.min_n);
+    let Some(margin) = rules.coverage_margin else { return decided };
+    for difference in [&gate.coverage, &gate.selective_accuracy].into_iter().flatten().filter(|difference| difference.metric != name) {
+        if difference.metric == SELECTIVE_ACCURACY && difference.difference.is_none() {
+            continue;
+        }
+        let (outcome, reason) = non_inferiority(&difference.metric, difference.interval, gate.n, margin, rules.min_n);
+        let reason = format!("{}: {reason}", difference.metric.replace('_', " "));
+        match (severity(outcome).cmp(&severity(decided.0)), outcome) {
+            (Ordering::Greater, _) => decided = (outcome, reason),
+            (Ordering::Equal, FieldOutcome::Passed) => {}
+            (Ordering::Equal, _) => decided.1 = format!("{}; {reason}", decided.1),
+            (Ordering::Less, _) => {}
+        }
+    }
+    decided
+}
+
+/// Order of the outcomes of a test: the worst one of a field counts.
+const fn severity(outcome: FieldOutcome) -> u8 {
+    match outcome {
+        FieldOutcome::Passed | FieldOutcome::NewField => 0,
+        FieldOutcome::InsufficientEvidence => 1,
+        FieldOutcome::Worse | FieldOutcome::VanishedField | FieldOutcome::VanishedLabels => 2,
+    }
+}
+
+/// Tests whether the candidate is no worse than the margin allows, from the interval of a difference.
+fn non_inferiority(metric: &str, interval: Option<Interval>, n: u64, margin: f64, min_n: u64) -> (FieldOutcome, String) {
+    let points = |fraction: f64| format!("{:+.1}", 100.0 * fraction);
+    let Some(interval) = interval else {
+        return (FieldOutcome::InsufficientEvidence, format!("{metric} is undefined on {n} common test examples"));
     };
-    let limit = -gate.margin;
+    let limit = -margin;
     let bounds = format!("{} to {} points", points(interval.low), points(interval.high));
     if interval.high < limit {
         return (FieldOutcome::Worse, format!("worse: the whole interval, {bounds}, is below {} points", points(limit)));
     }
-    if gate.n < rules.min_n {
-        return (FieldOutcome::InsufficientEvidence, format!("{} common test examples, and the gate needs {}", gate.n, rules.min_n));
+    if n < min_n {
+        return (FieldOutcome::InsufficientEvidence, format!("{n} common test examples, and the gate needs {min_n}"));
     }
     if interval.low < limit {
         return (FieldOutcome::Worse, format!("may be worse: the lower bound of {bounds} is below {} points", points(limit)));
@@ -234,7 +285,8 @@ fn outcome(input: &GateInput<'_>, gate: &FieldGate, rules: &GateRules) -> (Field
 mod tests {
     use super::*;
     use crate::paired::bootstrap::Resampling;
-    use crate::paired::statistics::{PairedAnswer, PairedExample, compare};
+    use crate::paired::example::{PairedAnswer, PairedExample};
+    use crate::paired::statistics::compare;
 
     fn labels(names: &[&str]) -> Vec<Label> {
         names.iter().map(|name| Some((*name).to_owned())).collect()
@@ -305,5 +357,65 @@ mod tests {
         let added = decide(&[input(Some(&both), Some(&renamed))], &GateRules::default());
         assert_eq!((added.decision, added.fields[0].new_labels.len()), (GateDecision::Passed, 1));
         assert_eq!(decide(&[], &GateRules::default()).decision, GateDecision::InsufficientEvidence);
+    }
+
+    /// 400 examples that both predict correctly: the baseline answers the first `baseline`, the candidate the last `candidate`, whose first
+    /// `wrong` answers are errors.
+    fn answered(baseline: usize, candidate: usize, wrong: usize) -> PairedComparison {
+        let answer = |answered: bool, wrong: bool| PairedAnswer { predicted: Some(if wrong { "b" } else { "a" }.to_owned()), answered };
+        let examples: Vec<PairedExample> = (0..400)
+            .map(|number| PairedExample {
+                gold: Some("a".to_owned()),
+                baseline: answer(number < baseline, false),
+                candidate: answer(number >= 400 - candidate, (400 - candidate..400 - candidate + wrong).contains(&number)),
+                group: None,
+            })
+            .collect();
+        compare(&examples, Resampling::default())
+    }
+
+    fn reason(comparison: &PairedComparison, rules: &GateRules) -> (FieldOutcome, String) {
+        let known = labels(&["a", "b"]);
+        let input = GateInput { field: "law", baseline_labels: Some(&known), candidate_labels: Some(&known), comparison: Some(comparison) };
+        let field = decide(&[input], rules).fields.remove(0);
+        (field.outcome, field.reason)
+    }
+
+    #[test]
+    fn fewer_or_worse_answers_are_refused_only_with_a_coverage_margin() {
+        let (off, on) = (GateRules::default(), GateRules { coverage_margin: Some(0.05), ..GateRules::default() });
+        // accuracy is equal, coverage falls from 400 to 200 of 400
+        let fewer = answered(400, 200, 0);
+        assert_eq!(reason(&fewer, &off).0, FieldOutcome::Passed);
+        let (outcome, why) = reason(&fewer, &on);
+        assert!(outcome == FieldOutcome::Worse && why.starts_with("coverage: worse: the whole interval"), "{why}");
+        // no answers at all: there is no selective accuracy to compare, the coverage decides
+        let (outcome, why) = reason(&answered(200, 0, 0), &on);
+        assert!(outcome == FieldOutcome::Worse && why.starts_with("coverage: worse") && !why.contains("selective"), "{why}");
+        // more answers pass, unless they are worse: 4 errors are within the margin of accuracy, 12 of 40 answers are not
+        assert_eq!(reason(&answered(200, 400, 0), &on).0, FieldOutcome::Passed);
+        let wide = GateRules { margin: 0.1, ..on.clone() };
+        let (outcome, why) = reason(&answered(40, 40, 12), &wide);
+        assert!(outcome == FieldOutcome::Worse && why.starts_with("selective accuracy: worse"), "{why}");
+        assert_eq!(reason(&answered(40, 40, 12), &GateRules { margin: 0.1, ..off }).0, FieldOutcome::Passed);
+        // a baseline without answers has none to lose
+        assert_eq!(reason(&answered(0, 40, 0), &on).0, FieldOutcome::Passed);
+    }
+
+    #[test]
+    fn the_gate_reports_what_each_side_answers_and_keeps_old_results_readable() {
+        let known = labels(&["a"]);
+        let compared = answered(300, 200, 0);
+        let input = GateInput { field: "law", baseline_labels: Some(&known), candidate_labels: Some(&known), comparison: Some(&compared) };
+        let field = decide(&[input], &GateRules::default()).fields.remove(0);
+        let coverage = field.coverage.clone().unwrap();
+        assert_eq!((coverage.baseline, coverage.candidate, coverage.difference), (Some(0.75), Some(0.5), Some(-0.25)));
+        assert_eq!(field.selective_accuracy.as_ref().unwrap().candidate, Some(1.0));
+        let mut old = serde_json::to_value(&field).unwrap();
+        old.as_object_mut().unwrap().retain(|key, _| key != "coverage" && key != "selective_accuracy");
+        let read: FieldGate = serde_json::from_value(old).unwrap();
+        assert_eq!((read.coverage, read.reason), (None, field.reason));
+        // the rule is not written while it is off
+        assert!(serde_json::to_value(GateRules::default()).unwrap().get("coverage_margin").is_none());
     }
 }

@@ -1,11 +1,15 @@
 //! Paired comparison of two models on the same examples.
 
 mod bootstrap;
+mod confusion;
+mod example;
 mod gate;
 mod mcnemar;
 mod statistics;
 
 pub use bootstrap::Resampling;
+pub use confusion::ConfusionDifference;
+pub use example::{PairedAnswer, PairedExample};
 pub use gate::{FieldGate, FieldOutcome, GateDecision, GateInput, GateMetric, GateResult, GateRules, decide};
 pub use mcnemar::mcnemar_exact;
-pub use statistics::{ClassDifference, ConfusionDifference, MetricDifference, PairedAnswer, PairedComparison, PairedExample, compare};
+pub use statistics::{ClassDifference, MetricDifference, PairedComparison, compare};

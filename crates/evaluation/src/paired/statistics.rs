@@ -9,30 +9,9 @@ use crate::classes::{distinct_labels, position};
 use crate::example::{Label, ratio};
 use crate::interval::Interval;
 use crate::paired::bootstrap::{Resampling, percentile_intervals};
+use crate::paired::confusion::{ConfusionDifference, confusion_differences};
+use crate::paired::example::PairedExample;
 use crate::paired::mcnemar::mcnemar_exact;
-
-/// What one model predicts for an example.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PairedAnswer {
-    /// The most probable class.
-    pub predicted: Label,
-    /// Whether the model answers by itself: the confidence reaches its threshold.
-    pub answered: bool,
-}
-
-/// An example that both models predicted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PairedExample {
-    /// The accepted value.
-    pub gold: Label,
-    /// Prediction of the baseline.
-    pub baseline: PairedAnswer,
-    /// Prediction of the candidate.
-    pub candidate: PairedAnswer,
-    /// The group of near-duplicates that the document belongs to; `None` = a group of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
-}
 
 /// A metric of both models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -64,19 +43,12 @@ pub struct ClassDifference {
     pub baseline_recall: f64,
     /// Recall of the candidate.
     pub candidate_recall: f64,
-}
-
-/// A cell in which the two confusion matrices differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ConfusionDifference {
-    /// The accepted value; null is "no value".
-    pub gold: Label,
-    /// The predicted value; null is "no value".
-    pub predicted: Label,
-    /// Number of such predictions of the baseline.
-    pub baseline: u64,
-    /// Number of such predictions of the candidate.
-    pub candidate: u64,
+    /// F1 of the candidate minus that of the baseline.
+    #[serde(default)]
+    pub f1_difference: f64,
+    /// Recall of the candidate minus that of the baseline.
+    #[serde(default)]
+    pub recall_difference: f64,
 }
 
 /// Result of a paired comparison on one field.
@@ -98,8 +70,11 @@ pub struct PairedComparison {
     pub metrics: Vec<MetricDifference>,
     /// All classes that occur, by text, with "no value" last.
     pub classes: Vec<ClassDifference>,
-    /// Cells in which the confusion matrices differ, the largest difference first.
+    /// The first 200 cells in which the confusion matrices differ, the largest difference first.
     pub confusion: Vec<ConfusionDifference>,
+    /// Number of cells in which the confusion matrices differ.
+    #[serde(default)]
+    pub differing_cells: usize,
 }
 
 impl PairedComparison {
@@ -135,6 +110,7 @@ pub fn compare(examples: &[PairedExample], resampling: Resampling) -> PairedComp
     let mut intervals = percentile_intervals(&groups, table.patterns.len(), of_resample, resampling);
     intervals.resize(METRICS.len(), None);
 
+    let (confusion, differing_cells) = confusion_differences(examples);
     let metrics = METRICS.iter().zip(baseline.metrics()).zip(candidate.metrics()).zip(intervals);
     let metrics = metrics.map(|(((metric, baseline), candidate), interval)| {
         let difference = candidate.zip(baseline).map(|(candidate, baseline)| candidate - baseline);
@@ -149,7 +125,8 @@ pub fn compare(examples: &[PairedExample], resampling: Resampling) -> PairedComp
         p_value: mcnemar_exact(wins, losses),
         metrics: metrics.collect(),
         classes: class_differences(&labels, &baseline, &candidate),
-        confusion: confusion_differences(examples),
+        confusion,
+        differing_cells,
     }
 }
 
@@ -303,40 +280,27 @@ impl Tally {
 
 fn class_differences(labels: &[Option<&str>], baseline: &Tally, candidate: &Tally) -> Vec<ClassDifference> {
     let recall = |tally: &Tally, class: usize| ratio(tally.true_positives[class], tally.support[class]).unwrap_or(0.0);
-    let difference = |(class, label): (usize, &Option<&str>)| ClassDifference {
-        label: label.map(ToOwned::to_owned),
-        support: baseline.support[class],
-        baseline_f1: baseline.f1(class).unwrap_or(0.0),
-        candidate_f1: candidate.f1(class).unwrap_or(0.0),
-        baseline_recall: recall(baseline, class),
-        candidate_recall: recall(candidate, class),
+    let difference = |(class, label): (usize, &Option<&str>)| {
+        let (baseline_f1, candidate_f1) = (baseline.f1(class).unwrap_or(0.0), candidate.f1(class).unwrap_or(0.0));
+        let (baseline_recall, candidate_recall) = (recall(baseline, class), recall(candidate, class));
+        ClassDifference {
+            label: label.map(ToOwned::to_owned),
+            support: baseline.support[class],
+            baseline_f1,
+            candidate_f1,
+            baseline_recall,
+            candidate_recall,
+            f1_difference: candidate_f1 - baseline_f1,
+            recall_difference: candidate_recall - baseline_recall,
+        }
     };
     labels.iter().enumerate().map(difference).collect()
-}
-
-fn confusion_differences(examples: &[PairedExample]) -> Vec<ConfusionDifference> {
-    let mut cells: BTreeMap<(&Label, &Label), (u64, u64)> = BTreeMap::new();
-    for example in examples {
-        cells.entry((&example.gold, &example.baseline.predicted)).or_default().0 += 1;
-        cells.entry((&example.gold, &example.candidate.predicted)).or_default().1 += 1;
-    }
-    let mut differences: Vec<ConfusionDifference> = cells
-        .into_iter()
-        .filter(|(_, (baseline, candidate))| baseline != candidate)
-        .map(|((gold, predicted), (baseline, candidate))| ConfusionDifference {
-            gold: gold.clone(),
-            predicted: predicted.clone(),
-            baseline,
-            candidate,
-        })
-        .collect();
-    differences.sort_by_key(|cell| std::cmp::Reverse(cell.baseline.abs_diff(cell.candidate)));
-    differences
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::paired::example::PairedAnswer;
 
     fn label(text: &str) -> Label {
         (text != "-").then(|| text.to_owned())
@@ -409,9 +373,12 @@ mod tests {
         let cells: Vec<_> = comparison
             .confusion
             .iter()
-            .map(|cell| (cell.gold.as_deref(), cell.predicted.as_deref(), cell.baseline, cell.candidate))
+            .map(|cell| (cell.gold.as_deref(), cell.predicted.as_deref(), cell.baseline, cell.candidate, cell.delta))
             .collect();
-        assert_eq!(cells, [(Some("a"), Some("a"), 1, 2), (Some("a"), Some("b"), 1, 0)]);
+        assert_eq!(cells, [(Some("a"), Some("a"), 1, 2, 1), (Some("a"), Some("b"), 1, 0, -1)]);
+        assert_eq!(comparison.differing_cells, 2);
+        let recall: Vec<f64> = comparison.classes.iter().map(|class| class.recall_difference).collect();
+        assert_eq!(recall, [0.5, 0.0, 0.0]);
         assert_eq!(comparison.classes.iter().map(|class| class.support).collect::<Vec<_>>(), [2, 2, 1]);
     }
 }

@@ -4,6 +4,7 @@ use aprendiz_inference::{FEATURES_VERSION, FeatureConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::kind::params::{KindParams, ParamDescription};
+use crate::kind::sweep_metric::SweepMetric;
 
 /// L2 regularization strengths to try if none is given, in ascending order.
 const L2_GRID: [f64; 5] = [0.01, 0.03, 0.1, 0.3, 1.0];
@@ -38,6 +39,9 @@ pub struct LinearParams {
     pub folds: usize,
     /// Number of partitions into folds. Out-of-fold scores are averaged over them, so that thresholds depend less on one partition.
     pub fold_repeats: usize,
+    /// Whether models of nested parts of the train split (20, 40, 60 and 80 %) are trained and scored on the validation split, to estimate
+    /// what more labels would bring. The model itself does not depend on it.
+    pub learning_curve: bool,
 }
 
 impl Default for LinearParams {
@@ -55,6 +59,7 @@ impl Default for LinearParams {
             tolerance: 1e-3,
             folds: 5,
             fold_repeats: 5,
+            learning_curve: false,
         }
     }
 }
@@ -66,6 +71,10 @@ impl KindParams for LinearParams {
 
     fn trains_on_pairs(&self) -> bool {
         false
+    }
+
+    fn sweep_metrics(&self) -> &'static [SweepMetric] {
+        const { &[SweepMetric::Accuracy, SweepMetric::MacroF1, SweepMetric::LogLoss] }
     }
 
     fn descriptions(&self) -> &'static [ParamDescription] {
@@ -93,6 +102,10 @@ impl KindParams for LinearParams {
                 ParamDescription::boolean("sublinear_tf", "Whether a term frequency n counts as 1 + ln n"),
                 ParamDescription::integer("min_df", 1.0, None, "Minimum number of documents that contain a feature"),
                 ParamDescription::integer("max_features", 1.0, Some(16_777_216.0), "Maximum number of features"),
+                ParamDescription::boolean(
+                    "learning_curve",
+                    "Also train on 20, 40, 60 and 80 % of the train split, to estimate what more labels would bring",
+                ),
             ]
         }
     }

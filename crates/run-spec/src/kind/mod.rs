@@ -3,53 +3,20 @@
 mod linear;
 mod params;
 mod sentence_transformer;
+mod sweep_metric;
 
 pub use linear::LinearParams;
 pub use params::ParamType;
 pub use sentence_transformer::{PairLoss, SentenceTransformerParams};
+pub use sweep_metric::SweepMetric;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::base_model::BaseModelName;
 use crate::error::SpecError;
 pub(crate) use crate::kind::params::ParamDescription;
 use crate::kind::params::{KindParams, parse};
 use crate::run_kind::RunKind;
-
-/// What a run does, by kind.
-#[derive(Debug, Clone, PartialEq)]
-pub enum KindSpec {
-    /// Trains a model.
-    Train {
-        /// Kind of model, and its parameters.
-        params: TrainingParams,
-        /// The base model, for kinds that start from one.
-        base_model: Option<BaseModelName>,
-    },
-    /// Trains nothing: scores the stored predictions of the extractor.
-    Evaluate,
-}
-
-impl KindSpec {
-    /// Kind of the run.
-    #[must_use]
-    pub const fn kind(&self) -> RunKind {
-        match self {
-            Self::Train { params, .. } => params.kind(),
-            Self::Evaluate => RunKind::Evaluate,
-        }
-    }
-
-    /// The base model, for kinds that start from one.
-    #[must_use]
-    pub const fn base_model(&self) -> Option<&BaseModelName> {
-        match self {
-            Self::Train { base_model, .. } => base_model.as_ref(),
-            Self::Evaluate => None,
-        }
-    }
-}
 
 /// Parameters of a training, by kind of model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,7 +37,7 @@ impl TrainingParams {
         let parsed = match kind {
             RunKind::Linear => parse(params).map(Self::Linear),
             RunKind::SentenceTransformer => parse(params).map(Self::SentenceTransformer),
-            RunKind::Evaluate => return Ok(None),
+            RunKind::Evaluate | RunKind::Sweep => return Ok(None),
             RunKind::FieldClassifier | RunKind::Auto => return Err(SpecError::KindNotBuilt(kind)),
         };
         parsed.map(Some).map_err(SpecError::BadParams)
@@ -106,6 +73,11 @@ impl TrainingParams {
     #[must_use]
     pub fn trains_on_pairs(&self) -> bool {
         self.as_params().trains_on_pairs()
+    }
+
+    /// Metrics of a trained model on the validation split by which trials can be compared; the first is the default.
+    pub(crate) fn sweep_metrics(&self) -> &'static [SweepMetric] {
+        self.as_params().sweep_metrics()
     }
 
     /// Checks the ranges of parameters that [`Self::parse`] has not checked.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::kind::sweep_metric::SweepMetric;
+
 /// Training parameters of a kind. Every parameter has a default; unknown parameters are rejected by deserialization.
 pub(crate) trait KindParams {
     /// Whether training starts from a base model.
@@ -14,6 +16,9 @@ pub(crate) trait KindParams {
 
     /// Whether training reads the text pairs of the snapshot.
     fn trains_on_pairs(&self) -> bool;
+
+    /// Validation metrics by which trials can be compared; the first is the default.
+    fn sweep_metrics(&self) -> &'static [SweepMetric];
 
     /// Describes every parameter, in the order in which people read them.
     fn descriptions(&self) -> &'static [ParamDescription];
@@ -36,6 +41,8 @@ pub enum ParamType {
     String,
     /// Two whole numbers, `[low, high]`
     IntegerRange,
+    /// Object
+    Object,
 }
 
 impl fmt::Display for ParamType {
@@ -46,6 +53,7 @@ impl fmt::Display for ParamType {
             Self::Number => "number",
             Self::String => "text",
             Self::IntegerRange => "[low, high], integers",
+            Self::Object => "object",
         })
     }
 }
@@ -87,6 +95,10 @@ impl ParamDescription {
 
     pub(crate) const fn choice(name: &'static str, values: &'static [&'static str], help: &'static str) -> Self {
         Self { values, ..Self::new(name, ParamType::String, None, help) }
+    }
+
+    pub(crate) const fn object(name: &'static str, help: &'static str) -> Self {
+        Self::new(name, ParamType::Object, None, help)
     }
 
     /// Allows `null`.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::kind::params::{KindParams, ParamDescription};
+use crate::kind::sweep_metric::SweepMetric;
 
 /// Training loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +73,10 @@ impl KindParams for SentenceTransformerParams {
 
     fn trains_on_pairs(&self) -> bool {
         true
+    }
+
+    fn sweep_metrics(&self) -> &'static [SweepMetric] {
+        const { &[SweepMetric::AveragePrecision] }
     }
 
     fn descriptions(&self) -> &'static [ParamDescription] {

@@ -1,4 +1,4 @@
-//! The registry: models, versions, metrics, errors, tags and notes, dataset snapshots, embeddings and checkpoints.
+//! The registry: models, versions and their verification, metrics, errors, tags and notes, dataset snapshots, embeddings and checkpoints.
 
 pub(crate) mod aliases;
 pub(crate) mod checkpoints;
@@ -11,8 +11,9 @@ pub(crate) mod models;
 pub(crate) mod new_version;
 pub(crate) mod publish;
 mod repeated_version;
-pub(crate) mod retire;
 pub(crate) mod run_errors;
 pub(crate) mod settings;
+pub(crate) mod shadow;
 pub(crate) mod thresholds;
+pub(crate) mod version_life;
 pub(crate) mod versions;

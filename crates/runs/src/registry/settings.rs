@@ -74,12 +74,14 @@ pub struct ModelSettings {
     /// Rules of the gate; what is not named has its default.
     #[schema(value_type = Object)]
     pub gate: Value,
+    /// Share of the predictions of the champion that are compared with those of the alias `challenger`, 0 to 1.
+    pub shadow_share: f64,
     /// Increases with every change of the settings; their ETag.
     pub revision: i32,
 }
 
 /// New settings of a model.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct NewModelSettings {
     /// What the model is for.
     pub description: String,
@@ -91,6 +93,8 @@ pub struct NewModelSettings {
     pub promotion: PromotionPolicy,
     /// Rules of the gate.
     pub gate: Value,
+    /// Share of the predictions of the champion that are compared with those of the alias `challenger`, 0 to 1.
+    pub shadow_share: f64,
 }
 
 /// Reads the settings of a model; `None` when it does not exist.
@@ -100,7 +104,7 @@ pub struct NewModelSettings {
 pub async fn get_model_settings(conn: &mut PgConnection, model: &str) -> Result<Option<ModelSettings>, RunsError> {
     let settings = sqlx::query_as!(
         ModelSettings,
-        "SELECT name, description, owner, first_version, promotion, gate, revision FROM models WHERE name = $1",
+        "SELECT name, description, owner, first_version, promotion, gate, shadow_share, revision FROM models WHERE name = $1",
         model
     )
     .fetch_optional(conn)
@@ -132,16 +136,17 @@ pub async fn put_model_settings(
         ModelSettings,
         r#"
         UPDATE models
-        SET description = $2, owner = $3, first_version = $4, promotion = $5, gate = $6, revision = revision + 1
-        WHERE name = $1 AND (description, owner, first_version, promotion, gate) IS DISTINCT FROM ($2, $3, $4, $5, $6)
-        RETURNING name, description, owner, first_version, promotion, gate, revision
+        SET description = $2, owner = $3, first_version = $4, promotion = $5, gate = $6, shadow_share = $7, revision = revision + 1
+        WHERE name = $1 AND (description, owner, first_version, promotion, gate, shadow_share) IS DISTINCT FROM ($2, $3, $4, $5, $6, $7)
+        RETURNING name, description, owner, first_version, promotion, gate, shadow_share, revision
         "#,
         model,
         settings.description,
         settings.owner,
         settings.first_version.as_str(),
         settings.promotion.as_str(),
-        settings.gate
+        settings.gate,
+        settings.shadow_share
     )
     .fetch_optional(&mut *tx)
     .await?;

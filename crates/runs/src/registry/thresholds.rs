@@ -40,6 +40,37 @@ pub struct ThresholdChange {
     pub to: (f64, Option<f64>),
 }
 
+/// The latest target and threshold of a field that was changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LatestThreshold {
+    /// The field.
+    pub field: String,
+    /// Target accuracy.
+    pub target: f64,
+    /// Threshold; `None` = nothing is answered.
+    pub threshold: Option<f64>,
+}
+
+/// Lists the latest change of every changed field of a version, by name. Predictions use them, so earlier changes are not read.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn list_latest_thresholds(conn: &mut PgConnection, version: ModelVersionId) -> Result<Vec<LatestThreshold>, RunsError> {
+    let latest = sqlx::query_as!(
+        LatestThreshold,
+        r#"
+        SELECT DISTINCT ON (field COLLATE "C") field, target, threshold
+        FROM threshold_events
+        WHERE model_version_id = $1
+        ORDER BY field COLLATE "C", revision DESC
+        "#,
+        version as ModelVersionId
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(latest)
+}
+
 /// Lists the changes of a version, oldest first. The last one of a field is in effect.
 ///
 /// # Errors

@@ -13,24 +13,55 @@ use crate::run::event::append;
 use crate::run::lease::lock_attempt;
 use crate::run::outbox::clear_outbox;
 use crate::run::status::{AttemptStatus, EventKind, RunStatus};
+use crate::run::sweep::family::{lock_active_children, lock_orphans};
+use crate::run::sweep::wakeup::wake_sweep;
 use crate::run::training_run::{TrainingRun, get_run, lock_run};
 
+/// Who cancels the children of a sweep that has ended.
+const ORPHAN_ACTOR: &str = "rule sweep_ended";
+
 /// Requests cancellation: a waiting run is cancelled at once; a running one becomes `cancelling` until its worker stops it. Repeating
-/// the request changes nothing.
+/// the request changes nothing. The children of a sweep are cancelled with it; one that another transaction has locked is cancelled by
+/// [`cancel_orphaned_trials`].
 ///
 /// # Errors
 /// [`RunsError::WrongState`] when the run has succeeded or failed, [`RunsError::UnknownRun`].
 pub async fn cancel_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Result<TrainingRun, RunsError> {
     let mut tx = conn.begin().await?;
     let status = lock_run(&mut tx, id).await?;
-    let next = match status {
-        RunStatus::Queued | RunStatus::Retrying => RunStatus::Cancelled,
-        RunStatus::Running => RunStatus::Cancelling,
+    match status {
+        RunStatus::Queued | RunStatus::Retrying | RunStatus::Running => {}
         RunStatus::Cancelling | RunStatus::Cancelled => return get_run(&mut tx, id).await,
         RunStatus::Succeeded | RunStatus::Failed => {
             return Err(RunsError::WrongState { run_id: id, status, why: "only a run that has not ended can be cancelled" });
         }
-    };
+    }
+    request(&mut tx, id, status, actor).await?;
+    for (child, status) in lock_active_children(&mut tx, id).await? {
+        request(&mut tx, child, status, actor).await?;
+    }
+    let run = get_run(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(run)
+}
+
+/// Cancels children that go on although their sweep was cancelled or has failed. Returns how many.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn cancel_orphaned_trials(conn: &mut PgConnection, limit: i64) -> Result<usize, RunsError> {
+    let mut tx = conn.begin().await?;
+    let orphans = lock_orphans(&mut tx, limit).await?;
+    for (child, status) in &orphans {
+        request(&mut tx, *child, *status, ORPHAN_ACTOR).await?;
+    }
+    tx.commit().await?;
+    Ok(orphans.len())
+}
+
+/// Requests the cancellation of a run that waits or is running. The caller holds its lock and has read `status` under it.
+async fn request(conn: &mut PgConnection, id: RunId, status: RunStatus, actor: &str) -> Result<(), RunsError> {
+    let next = if status == RunStatus::Running { RunStatus::Cancelling } else { RunStatus::Cancelled };
     // the error of an earlier attempt stays with that attempt: this run ends because of the request
     let requested = sqlx::query!(
         r#"
@@ -47,18 +78,17 @@ pub async fn cancel_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Resu
         next.is_final(),
         status as RunStatus
     )
-    .execute(&mut *tx)
+    .execute(&mut *conn)
     .await?;
     ensure_one_row(&requested, || RunsError::UnknownRun(id))?;
-    append(&mut tx, id, None, EventKind::State, &json!({ "status": next, "by": actor })).await?;
+    append(&mut *conn, id, None, EventKind::State, &json!({ "status": next, "by": actor })).await?;
+    record_audit(&mut *conn, actor, "training_run.cancel", &id.to_string(), &json!({})).await?;
     if next.is_final() {
-        append(&mut tx, id, None, EventKind::End, &json!({ "status": next })).await?;
-        clear_outbox(&mut tx, id).await?;
+        append(&mut *conn, id, None, EventKind::End, &json!({ "status": next })).await?;
+        clear_outbox(&mut *conn, id).await?;
+        wake_sweep(conn, id).await?;
     }
-    record_audit(&mut tx, actor, "training_run.cancel", &id.to_string(), &json!({})).await?;
-    let run = get_run(&mut tx, id).await?;
-    tx.commit().await?;
-    Ok(run)
+    Ok(())
 }
 
 /// Ends a run whose cancellation was requested, once its work has stopped.
@@ -101,5 +131,6 @@ pub(crate) async fn end_cancelled_run(conn: &mut PgConnection, attempt: AttemptI
     .await?;
     ensure_one_row(&cancelled, || attempt.lease_lost())?;
     append(conn, attempt.run_id, Some(attempt.number), EventKind::State, &json!({ "status": "cancelled" })).await?;
-    append(conn, attempt.run_id, Some(attempt.number), EventKind::End, &json!({ "status": "cancelled" })).await
+    append(conn, attempt.run_id, Some(attempt.number), EventKind::End, &json!({ "status": "cancelled" })).await?;
+    wake_sweep(conn, attempt.run_id).await
 }

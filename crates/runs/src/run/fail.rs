@@ -16,6 +16,7 @@ use crate::run::event::append;
 use crate::run::lease::lock_attempt;
 use crate::run::outbox::enqueue_outbox;
 use crate::run::status::{AttemptStatus, EventKind, RunStatus};
+use crate::run::sweep::wakeup::wake_sweep;
 
 /// Error code of a run whose training process was killed in two attempts.
 pub(crate) const TRAINING_PROCESS_KILLED: &str = "training_process_killed";
@@ -127,7 +128,8 @@ pub(crate) async fn fail_run(conn: &mut PgConnection, attempt: AttemptId, code: 
     ensure_one_row(&failed, || attempt.lease_lost())?;
     let payload = json!({ "status": "failed", "code": code, "text": text });
     append(conn, attempt.run_id, Some(attempt.number), EventKind::State, &payload).await?;
-    append(conn, attempt.run_id, Some(attempt.number), EventKind::End, &payload).await
+    append(conn, attempt.run_id, Some(attempt.number), EventKind::End, &payload).await?;
+    wake_sweep(conn, attempt.run_id).await
 }
 
 #[cfg(test)]

@@ -157,6 +157,7 @@ async fn without_metric(
             AND ($4::uuid IS NULL OR r.parent_run_id = $4)
             AND ($5::jsonb IS NULL OR r.tags @> $5)
             AND ($6::uuid IS NULL OR r.id < $6)
+            AND (NOT $11 OR NOT EXISTS (SELECT FROM sweep_children c WHERE c.run_id = r.id AND c.role = 'trial'))
             AND NOT EXISTS (
                 SELECT FROM metrics m
                 WHERE m.run_id = r.id AND m.split = $7 AND m.name = $8 AND coalesce(m.field, '') = $9 AND m.step = 0 AND m.value IS NOT NULL
@@ -173,7 +174,8 @@ async fn without_metric(
         order.split,
         order.name,
         order.field.as_deref().unwrap_or_default(),
-        limit
+        limit,
+        filter.hide_trials
     )
     .fetch_all(conn)
     .await?;

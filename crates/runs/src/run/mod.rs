@@ -20,4 +20,5 @@ pub(crate) mod reap;
 pub(crate) mod release;
 pub(crate) mod retry;
 pub(crate) mod status;
+pub(crate) mod sweep;
 pub(crate) mod training_run;

@@ -103,6 +103,16 @@ state!(
 );
 
 state!(
+    /// What a run is in the sweep that created it.
+    SweepRole, "sweep_role", {
+        /// Trained to be compared on validation; publishes nothing.
+        Trial = "trial",
+        /// The best trial, trained in full and published.
+        Winner = "winner",
+    }
+);
+
+state!(
     /// Kind of an event.
     EventKind, "run_event_kind", {
         /// The status changed.

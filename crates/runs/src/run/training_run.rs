@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::RunsError;
-use crate::ids::{DatasetId, RunId};
-use crate::run::status::{RunPhase, RunStatus};
+use crate::ids::{DatasetId, ModelVersionId, RunId};
+use crate::run::status::{RunPhase, RunStatus, SweepRole};
 
 /// A training run.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -67,7 +67,19 @@ pub struct TrainingRun {
     pub note: Option<String>,
     /// The parent run, if this is a child run.
     pub parent_run_id: Option<RunId>,
-    /// Number of the model version it published.
+    /// What it is in the sweep that created it; null = it was not created by a sweep.
+    pub sweep_role: Option<SweepRole>,
+    /// Number of the trial, from 1, for a child run of a sweep.
+    pub trial: Option<i32>,
+    /// Number of trials of that sweep.
+    pub trials: Option<i32>,
+    /// Rung of successive halving, from 1, for a child run of a sweep.
+    pub rung: Option<i32>,
+    /// Part of train on which it trains; null = the whole.
+    pub train_fraction: Option<f64>,
+    /// The version that it trains again to compare the files; it publishes nothing then.
+    pub verifies_version_id: Option<ModelVersionId>,
+    /// Number of the model version it published; of a sweep, the version of its winner.
     pub model_version: Option<i32>,
     /// What a reader of the metrics must know first, such as a test split without examples or an encoder that is worse than its base model.
     pub warnings: Vec<String>,
@@ -118,6 +130,8 @@ pub struct RunFilter {
     pub model: Option<String>,
     /// Only child runs of this run.
     pub parent: Option<RunId>,
+    /// Leaves out the trials of sweeps.
+    pub hide_trials: bool,
     /// Only runs that have these tags with these values.
     pub tags: BTreeMap<String, String>,
     /// Only runs after this one in the list: the cursor.
@@ -156,16 +170,20 @@ pub(crate) async fn select(
         SELECT r.id AS "id: RunId", r.kind AS "kind: RunKind", r.model, r.spec, r.position, r.status AS "status: RunStatus",
             r.phase AS "phase: RunPhase", r.progress, r.priority, r.run_after, r.max_attempts, r.attempts_used, r.attempt_number,
             r.cancel_requested_at, r.dataset_id AS "dataset_id: DatasetId", r.dataset_only,
-            (SELECT nullif(count(*), 0) FROM training_run_documents d WHERE d.run_id = r.id) AS chosen_documents,
+            (SELECT nullif(count(*), 0) FROM training_run_documents d WHERE d.run_id = coalesce(c.sweep_id, r.id)) AS chosen_documents,
             r.error_code, r.error_text, r.created_by, r.tags, r.note, r.parent_run_id AS "parent_run_id: RunId",
-            (SELECT v.number FROM model_versions v WHERE v.run_id = r.id) AS model_version,
+            c.role AS "sweep_role?: SweepRole", c.trial AS "trial?", c.trials AS "trials?", c.rung AS "rung?", c.train_fraction,
+            r.verifies_version_id AS "verifies_version_id: ModelVersionId",
+            (SELECT v.number FROM model_versions v WHERE v.run_id = coalesce(w.run_id, r.id)) AS model_version,
             ARRAY(
                 SELECT jsonb_array_elements_text(v.card -> 'warnings')
                 FROM model_versions v
-                WHERE v.run_id = r.id AND jsonb_typeof(v.card -> 'warnings') = 'array'
+                WHERE v.run_id = coalesce(w.run_id, r.id) AND jsonb_typeof(v.card -> 'warnings') = 'array'
             ) AS "warnings!",
             r.trace_parent, r.created_at, r.wakeup_published_at, r.started_at, r.finished_at
         FROM training_runs r
+        LEFT JOIN sweep_children c ON c.run_id = r.id
+        LEFT JOIN sweep_children w ON w.sweep_id = r.id AND w.role = 'winner'
         WHERE ($1::uuid[] IS NULL OR r.id = ANY($1))
             AND ($2::run_status IS NULL OR r.status = $2)
             AND ($3::run_kind IS NULL OR r.kind = $3)
@@ -173,6 +191,7 @@ pub(crate) async fn select(
             AND ($5::uuid IS NULL OR r.parent_run_id = $5)
             AND ($6::timestamptz IS NULL OR (r.created_at, r.id) < ($6, $7::uuid))
             AND ($9::jsonb IS NULL OR r.tags @> $9)
+            AND (NOT $10 OR c.role IS DISTINCT FROM 'trial')
         ORDER BY r.created_at DESC, r.id DESC
         LIMIT $8
         "#,
@@ -184,7 +203,8 @@ pub(crate) async fn select(
         after_at,
         after_id as Option<RunId>,
         limit,
-        tags
+        tags,
+        filter.hide_trials
     )
     .fetch_all(conn)
     .await?;
@@ -197,9 +217,17 @@ pub(crate) async fn select(
 /// When Postgres does not answer.
 pub async fn list_run_documents(conn: &mut PgConnection, id: RunId) -> Result<Option<Vec<Uuid>>, RunsError> {
     let documents =
-        sqlx::query_scalar!("SELECT document_id FROM training_run_documents WHERE run_id = $1 ORDER BY document_id", id as RunId)
-            .fetch_all(conn)
-            .await?;
+        // a sweep and the runs that it creates share one list
+        sqlx::query_scalar!(
+            r#"
+            SELECT document_id FROM training_run_documents
+            WHERE run_id = coalesce((SELECT sweep_id FROM sweep_children WHERE run_id = $1), $1)
+            ORDER BY document_id
+            "#,
+            id as RunId
+        )
+        .fetch_all(conn)
+        .await?;
     Ok(if documents.is_empty() { None } else { Some(documents) })
 }
 

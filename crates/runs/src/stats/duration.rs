@@ -9,7 +9,7 @@ use crate::error::RunsError;
 const MAX_RUNS: i64 = 20;
 
 /// The median seconds of the last attempts of the latest succeeded runs of a kind, of the same model if there are any; `None` without
-/// such runs.
+/// such runs. Trials of sweeps do not count; the duration of a sweep is that of all its trials.
 ///
 /// # Errors
 /// When Postgres does not answer.
@@ -17,12 +17,16 @@ pub async fn estimate_duration(conn: &mut PgConnection, kind: RunKind, model: &s
     let seconds = sqlx::query_scalar!(
         r#"
         WITH ended AS (
-            SELECT r.model, extract(epoch FROM a.finished_at - a.started_at)::float8 AS seconds
+            SELECT r.model,
+                -- the attempts of a sweep are its steps, which take no time
+                CASE WHEN r.kind = 'sweep' THEN extract(epoch FROM r.finished_at - r.started_at)
+                    ELSE extract(epoch FROM a.finished_at - a.started_at) END::float8 AS seconds
             FROM training_runs r
             CROSS JOIN LATERAL (
                 SELECT started_at, finished_at FROM attempts WHERE run_id = r.id AND finished_at IS NOT NULL ORDER BY number DESC LIMIT 1
             ) a
             WHERE r.kind = $1 AND r.status = 'succeeded' AND NOT r.dataset_only
+                AND NOT EXISTS (SELECT FROM sweep_children c WHERE c.run_id = r.id AND c.role = 'trial')
             ORDER BY r.id DESC
             LIMIT $3
         )

@@ -98,7 +98,7 @@ impl Fixture {
             pid: 1,
             version: "0",
             slots: 1,
-            kinds: &[RunKind::Linear, RunKind::Evaluate],
+            kinds: &[RunKind::Linear, RunKind::Evaluate, RunKind::Sweep],
             backend: "flex",
             cpu_kernel: "avx2",
             memory_bytes: None,
@@ -126,7 +126,7 @@ impl Fixture {
     /// Claims a run for a new worker.
     pub(crate) async fn claim(&self) -> Option<Claim> {
         let worker = self.worker().await;
-        claim_next(&mut *self.conn().await, worker, &[RunKind::Linear, RunKind::Evaluate], LEASE).await.unwrap()
+        claim_next(&mut *self.conn().await, worker, &[RunKind::Linear, RunKind::Evaluate, RunKind::Sweep], LEASE).await.unwrap()
     }
 
     /// Creates a run and claims it.

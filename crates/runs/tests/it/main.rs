@@ -13,6 +13,8 @@ mod queue_stats;
 mod run;
 mod run_errors;
 mod schema;
+mod shadow;
 mod sweep;
 mod thresholds;
+mod version_life;
 mod workers;

@@ -33,6 +33,9 @@ impl Identity {
         if let Some(base) = &job.base_model {
             facts.insert("base_model", base.hash.clone());
         }
+        if let Some(fraction) = job.train_fraction {
+            facts.insert("train_fraction", fraction.to_string());
+        }
         Self { facts }
     }
 

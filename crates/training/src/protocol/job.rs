@@ -29,6 +29,10 @@ pub struct TrainingJob {
     pub params: TrainingParams,
     /// `train.jsonl` of the snapshot.
     pub train: PathBuf,
+    /// Train on this part of `train` only, greater than 0 and at most 1, chosen by groups with the seed; `None` = the whole. A larger part
+    /// contains every smaller one. Pairs are not affected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_fraction: Option<f64>,
     /// `validation.jsonl` of the snapshot; may have no lines.
     pub validation: PathBuf,
     /// `labels.json` of the snapshot.
@@ -95,6 +99,11 @@ impl TrainingJob {
         }
         if !(self.target_accuracy > 0.0 && self.target_accuracy < 1.0) {
             return reject(format!("target_accuracy must be between 0 and 1, exclusive, got {}", self.target_accuracy));
+        }
+        if let Some(fraction) = self.train_fraction
+            && !(fraction > 0.0 && fraction <= 1.0)
+        {
+            return reject(format!("train_fraction must be greater than 0 and at most 1, got {fraction}"));
         }
         for (name, folder) in [("reports", &self.reports), ("checkpoints", &self.checkpoints)] {
             if folder.starts_with(&self.out) {

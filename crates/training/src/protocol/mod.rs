@@ -3,6 +3,7 @@
 pub(crate) mod encoder_report;
 pub(crate) mod evaluation_job;
 pub(crate) mod job;
+pub(crate) mod learning_curve;
 pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod reporter;

@@ -131,6 +131,8 @@ pub enum Stage {
     Fit,
     /// Scores the validation split.
     Validation,
+    /// Trains and scores models of parts of the train split.
+    LearningCurve,
     /// Scores the test split with an encoder and its base model.
     Test,
 }

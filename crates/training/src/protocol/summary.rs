@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::encoder_report::PairMetrics;
+use crate::protocol::{encoder_report::PairMetrics, learning_curve::TrainingCurve};
 
 /// Outcome of a training that did not fail.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,12 @@ pub struct TrainingSummary {
     /// Results of encoder training, for that kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<Box<EncoderSummary>>,
+    /// The learning curve, if the parameters request it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_curve: Option<TrainingCurve>,
+    /// Settings of the training with their resolved values: what defaults, grids and data decided.
+    #[serde(default)]
+    pub settings: serde_json::Value,
     /// Back end.
     pub backend: String,
     /// CPU kernel.

@@ -104,6 +104,11 @@ async fn the_command_line_writes_complete_files_or_none() {
     let parquet = std::fs::read(path("all.parquet")).unwrap();
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
     app.cli(&["annotations", "export", "--format", "label-studio", "--to", &path("tasks.json")]);
+    for (format, file) in [("label-studio", "empty.json"), ("jsonl", "empty.jsonl")] {
+        let empty = app.env.cli(&app.server, &["annotations", "export", "--format", format, "--project", "99", "--to", &path(file)]);
+        let remark = String::from_utf8_lossy(&empty.stderr).into_owned();
+        assert!(empty.status.success() && remark.contains("nothing was exported, because no document matches"), "{remark}");
+    }
     assert_eq!(app.cli(&["import", &path("tasks.json")])["documents_unchanged"], 40);
     app.finish().await;
 }

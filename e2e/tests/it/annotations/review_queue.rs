@@ -112,7 +112,13 @@ async fn the_command_line_leases_and_releases_a_document() {
     let app = TestApp::with_import(unreviewed(1)).await;
     let name = "label-studio/1/1";
     let lease = app.cli(&["document", "lease", name, "--reviewer", "ana", "--seconds", "600"]);
-    assert_eq!(lease["reviewer"], "ana");
+    assert_eq!((&lease["reviewer"], &lease["document"]), (&json!("ana"), &json!(name)), "{lease}");
+    // people see the name, also if they typed the id
+    for argument in [name, &documents(&app).await[0].to_string()] {
+        let output = app.env.cli(&app.server, &["document", "lease", argument, "--reviewer", "ana"]);
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(shown.starts_with(&format!("document {name} is leased to ana until ")), "{shown}");
+    }
     let other = app.env.cli(&app.server, &["document", "annotate", name, "colour", "red"]);
     let errors = String::from_utf8_lossy(&other.stderr).into_owned();
     assert!(other.status.code() == Some(3) && errors.contains("leased by ana until") && errors.contains("document_leased"), "{errors}");

@@ -72,7 +72,7 @@ async fn a_snapshot_is_verified_compared_reported_and_traced() {
     let client = app.env.bucket.client();
     app.put_object(&key, b"changed").await;
     let output = run_cli(&app, &["dataset", "verify", &dataset, "--files"], 1);
-    assert!(output.contains("README.md: other_size") && output.contains("1 files of the snapshot"), "{output}");
+    assert!(output.contains("README.md: other_size") && output.contains("1 file of the snapshot differs"), "{output}");
     client.delete_object().bucket(app.env.bucket.name()).key(&key).send().await.unwrap();
     let output = run_cli(&app, &["dataset", "verify", &dataset, "--files"], 1);
     assert!(output.contains("README.md: missing"), "{output}");
@@ -102,6 +102,12 @@ async fn an_erasure_deletes_a_document_everywhere_and_keeps_the_proof() {
     let name = format!("{}/{}/{}", text(&shown["source"]), text(&shown["project"]), text(&shown["task_id"]));
     let before = app.cli(&["document", "lineage", &name]);
     assert_eq!((&before["retire"][0]["number"], &before["erased"]), (&json!(1), &Value::Null), "{before}");
+    assert_eq!((&before["document"], &before["document_id"]), (&json!(name), &json!(document)), "{before}");
+    // people see the name that they typed, also if they typed the id
+    for argument in [&name, &document] {
+        let shown = run_cli(&app, &["document", "lineage", argument], 0);
+        assert!(shown.starts_with(&format!("document {name}\n")), "{shown}");
+    }
 
     // an erasure needs a confirmation, a reason and an administrator
     assert!(run_cli(&app, &["document", "erase", &name, "--reason", "x"], 2).contains("--yes"));

@@ -104,3 +104,12 @@ fn both_languages_have_the_same_commands() {
     }
     assert_eq!(english.len(), portuguese.len());
 }
+
+#[test]
+fn every_command_is_in_a_block_that_is_checked() {
+    for page in ["README.md", "docs/USER_GUIDE.md", "docs/USER_GUIDE.pt-BR.md"] {
+        let text = read_page(page);
+        let mut indented = text.lines().enumerate().filter(|(_, line)| line.starts_with("    aprendiz "));
+        assert_eq!(indented.next(), None, "{page}: write commands in a block `sh` or `console`: indented lines are not executed");
+    }
+}

@@ -156,7 +156,7 @@ async fn check_model(app: &TestApp) {
     let manifest: Value = serde_json::from_slice(&fs::read(dir.join("manifest.json")).expect("it was downloaded")).expect("JSON");
     let mut listed: BTreeMap<String, String> =
         manifest["files"].as_array().expect("a list").iter().map(|file| (text(&file["path"]), text(&file["sha256"]))).collect();
-    for needed in ["config.json", "model.safetensors", "metrics.json", "test_predictions.jsonl", "README.md"] {
+    for needed in ["config.json", "model.safetensors", "metrics.json", "test_predictions.jsonl", "README.md", "card.json", "card.html"] {
         assert!(listed.contains_key(needed), "{needed}: {listed:?}");
     }
     for (path, hash) in &listed {

@@ -139,6 +139,11 @@ async fn a_model_of_one_template_says_first_that_nothing_was_measured() {
     drop(worker);
     let first = "nothing was measured: the test split has no example of the trained fields; import and review documents that are not";
     assert!(shown(&app, &["run", "get", &id.to_string()]).starts_with(&format!("warning: {first}")));
+    assert!(shown(&app, &["run", "metrics", &id.to_string()]).starts_with(&format!("warning: {first}")));
+    assert!(shown(&app, &["model", "versions", "leases"]).starts_with(&format!("warning: version 1: {first}")));
+    assert!(text(&app.run(id).await["warnings"][0]).starts_with(first));
+    let version = app.api().json("/v1/models/leases/versions/1").await;
+    assert!(text(&version["card"]["warnings"][0]).starts_with(first), "{version}");
     let explained = shown(&app, &["run", "explain", &id.to_string()]);
     assert!(explained.contains("but nothing was measured") && explained.contains(first), "{explained}");
     let events = log(&app, id).await;

@@ -1,11 +1,16 @@
 //! Trained models, from the import to predictions and embeddings.
 
 mod base_model_download;
+mod card;
 mod cuad;
 mod embedding_cache;
 mod encoders;
 mod end_to_end;
 mod evidence;
+mod life;
 mod promotion;
+mod rollback_under_load;
+mod shadow;
+mod targets;
 mod thresholds;
 mod tiny_encoder;

@@ -276,3 +276,36 @@ async fn a_version_compared_with_itself_does_not_differ() {
     drop(worker);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_version_is_compared_with_the_extractor_and_erased_documents_are_left_out() {
+    let app = TestApp::with_import(contracts()).await;
+    let insert = "INSERT INTO extractions (document_id, field, extractor_version, value, predicted_at)
+        SELECT DISTINCT document_id, field, 'wrong-1', ARRAY['none of the classes'], clock_timestamp() FROM annotation_events";
+    sqlx::query(insert).execute(app.pool()).await.unwrap();
+    let worker = app.env.worker("worker", &[]);
+    train(&app, None).await;
+    let path = "/v1/models/contracts/compare?candidate=1&baseline=extractor";
+    let compared = app.api().json(path).await;
+    assert_eq!(compared["baseline"]["extractor_versions"], json!(["wrong-1"]), "{compared}");
+    assert_eq!((&compared["candidate"]["number"], &compared["gate"], &compared["erased"]), (&json!(1), &Value::Null, &json!(0)));
+    for field in compared["fields"].as_array().unwrap() {
+        assert_eq!(field["comparison"]["metrics"][0]["baseline"], 0.0, "{field}");
+        assert_eq!(field["differing"], field["comparison"]["examples"], "{field}");
+    }
+    let reversed = app.api().json("/v1/models/contracts/compare?candidate=extractor&baseline=1").await;
+    assert_eq!(reversed["candidate"]["extractor_versions"], json!(["wrong-1"]), "{reversed}");
+    assert_eq!(app.cli(&["model", "compare", "contracts", "--baseline", "extractor"])["fields"], compared["fields"]);
+    let both = app.api().get("/v1/models/contracts/compare?candidate=extractor&baseline=extractor");
+    assert_eq!(expect_json(both, 422).await["code"], "not_comparable");
+
+    let listed = &compared["fields"][0]["documents"][0];
+    let (id, name) = (text(&listed["document_id"]), text(&listed["document"]));
+    assert_eq!(name.split('/').count(), 3, "{listed}");
+    expect_json(app.api().post(&format!("/v1/documents/{id}/erase")).json(&json!({ "reason": "requested" })), 200).await;
+    let after = app.api().json(path).await;
+    assert_eq!(after["erased"], 1, "{after}");
+    assert!(!after.to_string().contains(&id), "{after}");
+    drop(worker);
+    app.finish().await;
+}

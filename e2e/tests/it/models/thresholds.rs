@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::fixture::{TestApp, expect_json, text};
 
 /// Distinct texts of two classes that are easy to distinguish.
-fn easy_texts(texts: u64) -> Vec<u8> {
+pub(super) fn easy_texts(texts: u64) -> Vec<u8> {
     let tasks: Vec<Value> = (0..texts)
         .map(|number| {
             let (kind, word) = if number % 2 == 0 { ("lease", "tenant landlord premises") } else { ("supply", "goods buyer delivery") };
@@ -25,7 +25,7 @@ fn easy_texts(texts: u64) -> Vec<u8> {
 }
 
 /// Standard output of a command.
-fn shown(app: &TestApp, arguments: &[&str]) -> String {
+pub(super) fn shown(app: &TestApp, arguments: &[&str]) -> String {
     let output = app.env.cli(&app.server, arguments);
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()

@@ -17,8 +17,12 @@ const READ_ONLY: [(&str, &str); 4] = [
     ("post", "/v1/training-runs/preview"),
 ];
 
-/// Routes that change a published version. The tests of promotion and thresholds call them and check their audit rows.
-const VERSION_CHANGES: [(&str, &str); 9] = [
+/// Routes that change a published version. The tests of promotion, thresholds and the life of a version call them and check their audit
+/// rows.
+const VERSION_CHANGES: [(&str, &str); 12] = [
+    ("post", "/v1/documents/{id}/retire-models"),
+    ("delete", "/v1/models/{name}/versions/{number}/files"),
+    ("post", "/v1/models/{name}/versions/{number}/verify"),
     ("put", "/v1/models/{name}/aliases/{alias}"),
     ("delete", "/v1/models/{name}/aliases/{alias}"),
     ("post", "/v1/models/{name}/aliases/{alias}/rollback"),

@@ -22,6 +22,8 @@ async fn a_run_is_explained_while_it_waits_and_after_success_and_cloned() {
     let waiting = app.cli(&["run", "explain", &id]);
     assert_eq!((&waiting["status"], &waiting["summary"]), (&json!("queued"), &json!("no worker is alive")), "{waiting}");
     assert!(text(&waiting["next_steps"][0]).contains("start a worker"), "{waiting}");
+    let listing = json!({ "command": "aprendiz worker list --all", "request": "GET /v1/workers?all=true" });
+    assert!(waiting["requests"].as_array().is_some_and(|requests| requests.contains(&listing)), "{waiting}");
     let worker = app.env.worker("worker", &[]);
     app.wait_for_success(id.parse().unwrap()).await;
     let succeeded = app.cli(&["run", "explain", &id]);

@@ -25,6 +25,8 @@ async fn an_invalid_spec_is_rejected_with_the_invalid_part() {
         (json!({ "model": "m", "target_accuracy": 1 }), "invalid_spec", "target_accuracy"),
         (json!({ "model": "m", "backend": "tpu" }), "invalid_body", "backend"),
         (json!({ "model": "m", "kind": "evaluate", "params": { "l2": 1 } }), "invalid_spec", "params"),
+        (json!({ "model": "m", "kind": "sweep", "params": { "space": { "l2": [0.1, -1] } } }), "bad_params", "trial 2 (l2=-1): l2 must be"),
+        (json!({ "model": "m", "kind": "sweep", "params": { "space": { "depth": [1] } } }), "bad_params", "space.depth"),
         (json!({ "model": "m", "run_after": "-4800-01-01T00:00:00Z" }), "invalid_body", "run_after"),
         (json!({ "model": "m", "run_after": "+262142-01-01T00:00:00Z" }), "invalid_body", "run_after"),
         (

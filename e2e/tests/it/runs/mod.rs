@@ -7,4 +7,5 @@ mod lookups;
 mod phases;
 mod repeated_requests;
 mod resume;
+mod sweep;
 mod waiting;

@@ -8,6 +8,7 @@ mod filter;
 mod lineage;
 mod list;
 mod overview;
+mod retire_models;
 pub(super) mod search;
 mod split;
 
@@ -25,7 +26,12 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .merge(split::routes())
 }
 
-/// Indexing reads all documents, lineage reads all snapshots, and an erasure waits for running imports.
+/// Indexing reads all documents, lineage and retirement of models read all snapshots, and an erasure waits for running imports.
 pub(super) fn untimed_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(split::untimed_routes()).merge(lineage::routes()).merge(erase::routes()).merge(archive::untimed_routes())
+    OpenApiRouter::new()
+        .merge(split::untimed_routes())
+        .merge(lineage::routes())
+        .merge(retire_models::routes())
+        .merge(erase::routes())
+        .merge(archive::untimed_routes())
 }

@@ -15,7 +15,6 @@ pub(crate) mod operation;
 pub(crate) mod page;
 pub(crate) mod pairs;
 pub(crate) mod precondition;
-pub(crate) mod rejection_log;
 pub(crate) mod request_body;
 pub(crate) mod request_headers;
 pub(crate) mod request_id;

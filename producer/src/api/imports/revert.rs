@@ -38,7 +38,7 @@ struct RevertRequest {
 /// Documents that no other import contains are taken out of all selections; texts, details and predictions that it replaced are restored, and
 /// its reviews are withdrawn. What later imports repeat and what reviewers decided stays, and so does the history: snapshots at earlier
 /// positions keep their content. Retries of its quarantined tasks are reverted with it. The documents are processed in batches; if the request
-/// is interrupted, repeat it to go on. Repeating it after that has no effect.
+/// is interrupted, a server goes on with the rest. A repetition waits for the end and returns the result.
 #[utoipa::path(
     post, path = "/v1/imports/{id}/revert", tag = "documents", params(("id" = Uuid, Path)),
     request_body = RevertRequest,
@@ -66,7 +66,8 @@ async fn revert(
         tx.rollback().await?;
         return Ok(Json(revert));
     }
-    let mut tx = state.database.begin().await?;
+    // lists the documents of the import: takes long if they are many
+    let mut tx = state.database.begin_long().await?;
     if begin_revert(&mut tx, id, &actor.name, request.reason.as_deref()).await? {
         record_audit(&mut tx, &actor.name, "import.revert", &id.to_string(), &json!({ "reason": request.reason })).await?;
     }

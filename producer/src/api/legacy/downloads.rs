@@ -46,6 +46,7 @@ async fn dataset(
         (status = 200, description = "A tar archive, or the requested file", body = inline(Binary), content_type = "application/x-tar"),
         (status = 404, description = "Run not found", body = Problem),
         (status = 409, description = "The run has not published a model", body = Problem),
+        (status = 410, description = "The files of the version were deleted", body = Problem),
     ),
 )]
 async fn model(

@@ -118,7 +118,7 @@ async fn jobs(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
 
 async fn list_latest(state: &AppState) -> Result<Json<Vec<Job>>, ApiError> {
     let mut conn = state.database.read().await?;
-    let runs = list_runs(&mut conn, &RunFilter::default(), MAX_LISTED).await?;
+    let runs = list_runs(&mut conn, &RunFilter { hide_trials: true, ..RunFilter::default() }, MAX_LISTED).await?;
     Ok(Json(runs.into_iter().map(Job::from).collect()))
 }
 

@@ -1,7 +1,7 @@
 //! Aliases of a model: which version answers, its history, promotion and rollback.
 
 use aprendiz_annotation_types::deserialize_time;
-use aprendiz_runs::{Alias, AliasEvent, find_alias, list_alias_events, list_aliases, remove_alias, roll_back};
+use aprendiz_runs::{Alias, AliasEvent, AliasHistoryPosition, find_alias, list_alias_events, list_aliases, remove_alias, roll_back};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -15,7 +15,7 @@ use crate::api::http::auth::{Operator, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, JsonBody};
 use crate::api::http::operation::routes;
-use crate::api::http::page::{Page, checked_limit, decode_number_cursor, encode_number_cursor};
+use crate::api::http::page::{Page, checked_limit, decode_json_cursor, encode_json_cursor};
 use crate::api::http::precondition::{Precondition, with_etag};
 use crate::api::models::revision::{checked_reason, expected_revision};
 use crate::api::models::version::find_model_version;
@@ -96,7 +96,7 @@ async fn remove(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct HistoryQuery {
-    /// Only changes up to and including this time: the first one shows which version the alias named then
+    /// Only entries up to and including this time: `to_number` of the first one is the version that the alias named then
     #[serde(default, deserialize_with = "deserialize_time")]
     at: Option<DateTime<Utc>>,
     /// `next_cursor` of the previous page
@@ -106,7 +106,7 @@ struct HistoryQuery {
     limit: Option<i64>,
 }
 
-/// Lists the changes of an alias, newest first
+/// Lists the changes of an alias, and of the thresholds of the version that it named, newest first
 #[utoipa::path(
     get, path = "/v1/models/{name}/aliases/{alias}/history", tag = "models",
     params(("name" = String, Path), ("alias" = String, Path), HistoryQuery),
@@ -122,13 +122,13 @@ async fn history(
     ApiQuery(query): ApiQuery<HistoryQuery>,
 ) -> Result<Json<Page<AliasEvent>>, ApiError> {
     let limit = checked_limit(query.limit)?;
-    let before = query.cursor.as_deref().map(decode_number_cursor).transpose()?;
+    let before: Option<AliasHistoryPosition> = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
     let mut conn = state.database.read().await?;
     let events = list_alias_events(&mut conn, &name, &alias, query.at, before, limit + 1).await?;
     if events.is_empty() {
         find_model_version(&mut conn, &name, None).await?;
     }
-    Ok(Json(Page::from_items(events, limit, |event| encode_number_cursor(event.id))))
+    Ok(Json(Page::from_items(events, limit, |event| encode_json_cursor(&(event.id, event.threshold_revision)))))
 }
 
 /// A rollback.

@@ -32,6 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     responses(
         (status = 200, description = "The file"),
         (status = 404, description = "Version or file not found", body = Problem),
+        (status = 410, description = "The files of the version were deleted", body = Problem),
     ),
 )]
 async fn file(
@@ -73,6 +74,7 @@ pub(in crate::api) struct ModelQuery {
         (status = 200, description = "A tar archive, or the requested file", body = inline(Binary), content_type = "application/x-tar"),
         (status = 404, description = "Run not found", body = Problem),
         (status = 409, description = "The run has not published a model", body = Problem),
+        (status = 410, description = "The files of the version were deleted", body = Problem),
     ),
 )]
 async fn run_model(
@@ -92,6 +94,7 @@ async fn run_model(
     responses(
         (status = 200, description = "A tar archive, or the requested file", body = inline(Binary), content_type = "application/x-tar"),
         (status = 404, description = "Version or file not found", body = Problem),
+        (status = 410, description = "The files of the version were deleted", body = Problem),
     ),
 )]
 async fn download(

@@ -1,7 +1,9 @@
 //! Endpoints for published models.
 
 mod aliases;
+mod card;
 pub(crate) mod comparison;
+mod delete_files;
 pub(super) mod download;
 pub(super) mod field_target;
 mod labels;
@@ -11,8 +13,9 @@ pub(super) mod predict;
 mod promote;
 pub(super) mod promotion_requests;
 mod retire;
-mod revision;
+pub(super) mod revision;
 mod settings;
+pub(crate) mod shadow;
 mod thresholds;
 pub(super) mod version;
 
@@ -28,7 +31,10 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .merge(promote::routes())
         .merge(promotion_requests::routes())
         .merge(retire::routes())
+        .merge(delete_files::routes())
         .merge(thresholds::routes())
+        .merge(card::routes())
+        .merge(shadow::route::routes())
         .merge(comparison::route::routes())
 }
 

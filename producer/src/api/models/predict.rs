@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aprendiz_inference::{FieldPrediction, Model, NgramCounter, RankedLabel};
-use aprendiz_runs::{CHAMPION, ModelVersion, find_alias};
+use aprendiz_runs::{CHAMPION, ModelVersion, ShadowAnswer, find_alias};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -19,8 +19,9 @@ use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::request_body::limit_body;
-use crate::api::models::thresholds::changed_thresholds;
-use crate::api::models::version::{find_model_version, load_model};
+use crate::api::models::shadow::queue::ShadowAnswers;
+use crate::api::models::thresholds::{changed_thresholds, current_threshold};
+use crate::api::models::version::{ensure_files, find_model_version, load_model};
 use crate::api::state::AppState;
 
 const MAX_TEXTS: usize = 64;
@@ -119,6 +120,8 @@ struct ClassProbability {
     responses(
         (status = 200, description = "Values with their confidence, and whether it reaches the threshold", body = PredictResponse),
         (status = 404, description = "Model or version not found", body = Problem),
+        (status = 409, description = "The version is retired", body = Problem),
+        (status = 410, description = "The files of the version were deleted", body = Problem),
         (status = 422, description = "Invalid body, or the version is an encoder", body = Problem),
     ),
 )]
@@ -143,10 +146,13 @@ async fn predict(
         _ => return Err(ApiError::unprocessable("invalid_body", "exactly one of `text` and `texts` is required")),
     };
     let mut conn = state.database.read().await?;
+    let asks_champion = number.is_none() && alias.as_deref().is_none_or(|alias| alias == CHAMPION);
     let version = answering_version(&mut conn, &name, number, alias).await?;
     let thresholds = changed_thresholds(&mut conn, version.id).await?;
     drop(conn);
     let model = load_model(&state, &version).await?;
+    let shadow = state.shadow.clone();
+    let target = if asks_champion { shadow.target(&name, version.number) } else { None };
     // cancelled when this future is dropped, after a timeout or a disconnect
     let cancelled = CancellationToken::new();
     let _cancel = cancelled.clone().drop_guard();
@@ -155,13 +161,20 @@ async fn predict(
         let _shares = admission.take_shares();
         let mut counter = NgramCounter::new();
         let mut predictions = Vec::with_capacity(texts.len());
-        for text in texts {
+        for text in &texts {
             if cancelled.is_cancelled() {
                 return Ok(Vec::new());
             }
-            predictions.push(TextPrediction::new(&model, model.predict_with(&mut counter, &text), &thresholds, top_k));
+            predictions.push(TextPrediction::new(&model, model.predict_with(&mut counter, text), &thresholds, top_k));
         }
-        serde_json::to_vec(&PredictResponse { model: version.model, number: version.number, predictions })
+        let response = PredictResponse { model: version.model, number: version.number, predictions };
+        let bytes = serde_json::to_vec(&response);
+        if let Some(target) = target {
+            for (text, prediction) in texts.into_iter().zip(&response.predictions) {
+                shadow.offer(&target, text, || prediction.shadow_answers());
+            }
+        }
+        bytes
     });
     let response = computing.await?.map_err(ApiError::internal)?;
     Ok(([(header::CONTENT_TYPE, "application/json")], response).into_response())
@@ -193,6 +206,7 @@ async fn answering_version(
         }
     };
     let version = find_model_version(conn, name, Some(number)).await?;
+    ensure_files(&version)?;
     match version.retired_at {
         Some(_) => Err(ApiError::conflict("version_retired", format!("model `{name}` version {number} is retired and answers nothing"))),
         None => Ok(version),
@@ -211,11 +225,20 @@ impl TextPrediction {
     fn new(model: &Model, fields: Vec<FieldPrediction>, thresholds: &HashMap<String, Option<f64>>, top_k: usize) -> Self {
         let no_known_feature = fields.iter().any(|prediction| prediction.no_known_feature);
         let answer = |prediction: FieldPrediction| {
-            let published = || model.field(&prediction.field).and_then(|field| field.threshold);
-            let threshold = thresholds.get(&prediction.field).copied().unwrap_or_else(published);
+            let threshold = current_threshold(model, thresholds, &prediction.field);
             FieldAnswer::new(prediction, threshold, top_k)
         };
         Self { no_known_feature, fields: fields.into_iter().map(answer).collect() }
+    }
+
+    /// The answers that a challenger is compared with.
+    fn shadow_answers(&self) -> ShadowAnswers {
+        let answer = |field: &FieldAnswer| ShadowAnswer {
+            value: field.value.first().cloned(),
+            confidence: field.confidence,
+            answered: field.answered,
+        };
+        self.fields.iter().map(|field| (field.field.clone(), answer(field))).collect()
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn expected_revision(precondition: Precondition) -> Option<i64> {
 }
 
 /// Checks the length of a reason. An empty one is none.
-pub(super) fn checked_reason(reason: Option<String>) -> Result<Option<String>, ApiError> {
+pub(in crate::api) fn checked_reason(reason: Option<String>) -> Result<Option<String>, ApiError> {
     let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
     match reason {
         Some(reason) if reason.chars().count() > MAX_REASON => {

@@ -44,6 +44,14 @@ struct SettingsRequest {
     /// Rules of the gate.
     #[serde(default)]
     gate: GateRules,
+    /// Share of the predictions of the champion that are compared with those of the alias `challenger`, 0 to 1; default 1.
+    #[serde(default = "all")]
+    #[schema(minimum = 0, maximum = 1)]
+    shadow_share: f64,
+}
+
+const fn all() -> f64 {
+    1.0
 }
 
 /// Shows the settings of a model
@@ -82,7 +90,7 @@ async fn put(
 ) -> Result<Response, ApiError> {
     let invalid = |detail: String| ApiError::unprocessable("invalid_settings", detail);
     let name = ModelName::try_from(name).map_err(ApiError::from)?;
-    let SettingsRequest { description, owner, first_version, promotion, gate } = body.value;
+    let SettingsRequest { description, owner, first_version, promotion, gate, shadow_share } = body.value;
     if description.chars().count() > MAX_DESCRIPTION {
         return Err(invalid(format!("description has more than {MAX_DESCRIPTION} characters")));
     }
@@ -90,7 +98,8 @@ async fn put(
         return Err(invalid(format!("owner must have 1 to {MAX_OWNER} characters")));
     }
     let margins = gate.field_margins.iter().map(|(field, margin)| (format!("field_margins.{field}"), *margin));
-    for (place, margin) in std::iter::once(("margin".to_owned(), gate.margin)).chain(margins) {
+    let coverage = gate.coverage_margin.map(|margin| ("coverage_margin".to_owned(), margin));
+    for (place, margin) in std::iter::once(("margin".to_owned(), gate.margin)).chain(margins).chain(coverage) {
         if !(0.0..=1.0).contains(&margin) {
             return Err(invalid(format!("gate.{place} is {margin}: it must be between 0 and 1, for example 0.02 for two points")));
         }
@@ -98,8 +107,11 @@ async fn put(
     if gate.min_n == 0 || gate.field_margins.len() > 1000 {
         return Err(invalid("gate.min_n must be at least 1, and gate.field_margins can name at most 1,000 fields".to_owned()));
     }
+    if !(0.0..=1.0).contains(&shadow_share) {
+        return Err(invalid(format!("shadow_share is {shadow_share}: it must be between 0 and 1, for example 0.1 for a tenth")));
+    }
     let gate = serde_json::to_value(&gate).map_err(ApiError::internal)?;
-    let settings = NewModelSettings { description, owner, first_version, promotion, gate };
+    let settings = NewModelSettings { description, owner, first_version, promotion, gate, shadow_share };
     let revision = expected_revision(precondition).map(|revision| i32::try_from(revision).unwrap_or(-1));
     let mut tx = state.database.begin().await?;
     let settings = put_model_settings(&mut tx, name.as_str(), &settings, revision, &actor.name).await?;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use aprendiz_evaluation::{TargetRow, target_table};
 use aprendiz_inference::Model;
 use aprendiz_runs::{
-    ModelVersion, ModelVersionId, ThresholdChange, ThresholdEvent, change_thresholds, list_threshold_events, record_audit,
+    ModelVersion, ModelVersionId, ThresholdChange, ThresholdEvent, change_thresholds, list_latest_thresholds, list_threshold_events,
+    record_audit,
 };
 use axum::Json;
 use axum::extract::State;
@@ -78,6 +79,7 @@ struct ChangeRequest {
     responses(
         (status = 200, description = "The thresholds", body = VersionThresholds),
         (status = 404, description = "Version not found", body = Problem),
+        (status = 410, description = "The files of the version were deleted", body = Problem),
         (status = 422, description = "The version is an encoder", body = Problem),
     ),
 )]
@@ -107,6 +109,7 @@ async fn show(
     responses(
         (status = 200, description = "The thresholds after the change", body = VersionThresholds),
         (status = 404, description = "Version not found", body = Problem),
+        (status = 410, description = "The files of the version were deleted", body = Problem),
         (status = 409, description = "`stale_revision`: another request changed the thresholds meanwhile", body = Problem),
         (status = 422, description = "Invalid target, unknown field, or the version has no scores of unseen examples", body = Problem),
     ),
@@ -225,8 +228,14 @@ fn view(version: &ModelVersion, model: &Arc<Model>, history: Vec<ThresholdEvent>
     }
 }
 
+/// The threshold of a field that predictions use; `changed` has those that were changed since the version was published.
+pub(super) fn current_threshold(model: &Model, changed: &HashMap<String, Option<f64>>, field: &str) -> Option<f64> {
+    let published = || model.field(field).and_then(|field| field.threshold);
+    changed.get(field).copied().unwrap_or_else(published)
+}
+
 /// Thresholds that were changed since the version was published, by field.
 pub(super) async fn changed_thresholds(conn: &mut PgConnection, version: ModelVersionId) -> Result<HashMap<String, Option<f64>>, ApiError> {
-    let events = list_threshold_events(conn, version).await?;
-    Ok(events.into_iter().map(|event| (event.field, event.threshold)).collect())
+    let latest = list_latest_thresholds(conn, version).await?;
+    Ok(latest.into_iter().map(|changed| (changed.field, changed.threshold)).collect())
 }

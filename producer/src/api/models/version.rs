@@ -8,13 +8,14 @@ use aprendiz_run_spec::RunKind;
 use aprendiz_runs::{ModelVersion, find_version};
 use axum::http::StatusCode;
 use bytes::Bytes;
+use chrono::SecondsFormat;
 use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::api::http::error::ApiError;
 use crate::api::http::stored_file::object::read_verified;
 use crate::api::http::stored_file::{StoredFile, key_below, parse_files};
-use crate::api::models::model_cache::ModelFiles;
+use crate::api::models::model_cache::{ModelCache, ModelFiles};
 use crate::api::state::AppState;
 
 /// Name of the file that lists the other files.
@@ -28,7 +29,7 @@ pub(in crate::api) fn is_encoder(card: &Value) -> bool {
 }
 
 /// Loads a version, or the latest one without `number`. The error names the latest version, if the model has any.
-pub(super) async fn find_model_version(conn: &mut PgConnection, name: &str, number: Option<i32>) -> Result<ModelVersion, ApiError> {
+pub(in crate::api) async fn find_model_version(conn: &mut PgConnection, name: &str, number: Option<i32>) -> Result<ModelVersion, ApiError> {
     if let Some(version) = find_version(conn, name, number).await? {
         return Ok(version);
     }
@@ -39,8 +40,28 @@ pub(super) async fn find_model_version(conn: &mut PgConnection, name: &str, numb
     Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_model", detail))
 }
 
+/// Refuses a version whose files were deleted; the error says when, by whom and why.
+pub(in crate::api) fn ensure_files(version: &ModelVersion) -> Result<(), ApiError> {
+    let ModelVersion { model, number, files_deleted_by, files_deleted_reason, .. } = version;
+    let Some(at) = version.files_deleted_at else { return Ok(()) };
+    let detail = format!(
+        "the files of model `{model}` version {number} were deleted at {} by {}: {}; its metrics and history stay",
+        at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        files_deleted_by.as_deref().unwrap_or("unknown"),
+        files_deleted_reason.as_deref().unwrap_or("no reason is recorded"),
+    );
+    Err(ApiError::new(StatusCode::GONE, "files_deleted", detail))
+}
+
 /// Loads the model of a version that predicts.
 pub(super) async fn load_model(state: &AppState, version: &ModelVersion) -> Result<Arc<Model>, ApiError> {
+    load_version_model(&state.models, &state.store, version).await
+}
+
+/// Loads the model of a version that predicts, through a cache.
+pub(super) async fn load_version_model(models: &ModelCache, store: &Store, version: &ModelVersion) -> Result<Arc<Model>, ApiError> {
+    // before the cache, which may still hold the model
+    ensure_files(version)?;
     if is_encoder(&version.card) {
         let detail = format!(
             "model `{}` version {} is an encoder and makes no predictions: use `aprendiz embed` for embeddings",
@@ -49,20 +70,22 @@ pub(super) async fn load_model(state: &AppState, version: &ModelVersion) -> Resu
         return Err(ApiError::unprocessable("model_without_answers", detail));
     }
     let files = async || {
-        let (_, manifest) = read_manifest(&state.store, version).await?;
+        let (_, manifest) = read_manifest(store, version).await?;
         Ok(ModelFiles { files: model_files(version)?, manifest })
     };
-    state.models.get(version, files).await
+    models.get(version, files).await
 }
 
 /// Files of a version, without the manifest.
 pub(super) fn model_files(version: &ModelVersion) -> Result<Vec<StoredFile>, ApiError> {
+    ensure_files(version)?;
     let files = parse_files(&version.files, &format!("model version {}", version.id))?;
     Ok(files.into_iter().filter(|file| file.path != MANIFEST).collect())
 }
 
 /// Reads the manifest of a version and checks it against the recorded hash.
 pub(super) async fn read_manifest(store: &Store, version: &ModelVersion) -> Result<(StoredFile, Bytes), ApiError> {
+    ensure_files(version)?;
     let key = key_below(&version.object_prefix, MANIFEST)?;
     let what = format!("manifest of model version {}", version.id);
     let bytes = read_verified(store, &key, &version.manifest_sha256, MAX_MANIFEST_BYTES, &what).await?;

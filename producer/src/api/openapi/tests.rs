@@ -124,6 +124,8 @@ fn every_enum_has_the_values_of_the_wire() {
     round_trip::<aprendiz_runs::Role>(&mut documented);
     round_trip::<aprendiz_runs::RunPhase>(&mut documented);
     round_trip::<aprendiz_runs::RunStatus>(&mut documented);
+    round_trip::<aprendiz_runs::SweepRole>(&mut documented);
+    round_trip::<aprendiz_runs::VerificationResult>(&mut documented);
     round_trip::<aprendiz_runs::WorkerState>(&mut documented);
     round_trip::<annotations::export::ExportFormat>(&mut documented);
     round_trip::<datasets::download::Format>(&mut documented);

@@ -33,6 +33,8 @@ struct ListQuery {
     model: Option<String>,
     /// Only child runs of this run
     parent: Option<RunId>,
+    /// Include the trials of sweeps, which are left out unless `parent` names their sweep
+    trials: Option<bool>,
     /// Only runs with this tag: `KEY=VALUE`, or a JSON object of several
     tag: Option<String>,
     /// `metric:FIELD/NAME`, or `metric:NAME` over all fields: sorts by this metric on the test split, `@SPLIT` for another one. Runs without
@@ -78,7 +80,9 @@ struct ListedRun {
 async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuery<ListQuery>) -> Result<Json<Page<ListedRun>>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let tags = query.tag.as_deref().map(|text| parse_pairs("tag", text)).transpose()?.unwrap_or_default();
-    let filter = RunFilter { status: query.status, kind: query.kind, model: query.model, parent: query.parent, tags, after: None };
+    let hide_trials = query.trials != Some(true) && query.parent.is_none();
+    let filter =
+        RunFilter { status: query.status, kind: query.kind, model: query.model, parent: query.parent, hide_trials, tags, after: None };
     let mut conn = state.database.read().await?;
     if let Some(sort) = &query.sort {
         let order = parse_sort(sort, query.order == Some(Direction::Asc))?;

@@ -17,6 +17,7 @@ mod show;
 mod sort;
 pub(super) mod streamed_event;
 pub(super) mod validation;
+mod verify;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -32,6 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .merge(retry::routes())
         .merge(child_runs::routes())
         .merge(clone::routes())
+        .merge(verify::routes())
         .merge(explain::routes())
         .merge(errors::routes())
         .merge(labels::routes())

@@ -1,6 +1,6 @@
 //! Shows a training run, its attempts and its metrics.
 
-use aprendiz_runs::{Attempt, Metric, RunId, TrainingRun, get_run, list_attempts, list_metrics};
+use aprendiz_runs::{Attempt, Metric, RunId, SweepChild, TrainingRun, get_run, list_attempts, list_metrics, list_trials};
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,7 +13,7 @@ use crate::api::http::page::Page;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(show)).routes(routes!(attempts)).routes(routes!(metrics))
+    OpenApiRouter::new().routes(routes!(show)).routes(routes!(attempts)).routes(routes!(metrics)).routes(routes!(trials))
 }
 
 /// Shows a training run
@@ -46,4 +46,18 @@ async fn metrics(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<
     let mut conn = state.database.read().await?;
     get_run(&mut conn, id).await?;
     Ok(Json(Page { items: list_metrics(&mut conn, id).await?, next_cursor: None }))
+}
+
+/// Lists the trials of a sweep, best first
+///
+/// The winner comes first, then the latest rung, in it the best trial by the metric of the sweep. Trials without a result come last. A run
+/// of another kind has no trials.
+#[utoipa::path(
+    get, path = "/v1/training-runs/{id}/trials", tag = "training runs", params(("id" = RunId, Path)),
+    responses((status = 200, description = "All trials created so far", body = Page<SweepChild>), (status = 404, description = "Run not found", body = Problem)),
+)]
+async fn trials(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<RunId>) -> Result<Json<Page<SweepChild>>, ApiError> {
+    let mut conn = state.database.read().await?;
+    let run = get_run(&mut conn, id).await?;
+    Ok(Json(Page { items: list_trials(&mut conn, &run).await?, next_cursor: None }))
 }

@@ -1,6 +1,6 @@
 //! Validates a run spec before a run is created: the spec itself, its parameters, and the names in it against the database.
 
-use aprendiz_run_spec::{BaseModelName, KindSpec, ModelName, RunKind, RunSpec, SpecError, ValidatedSpec};
+use aprendiz_run_spec::{BaseModelName, ModelName, RunKind, RunSpec, SpecError, ValidatedSpec};
 use aprendiz_runs::find_version;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::api::http::as_of::check_as_of;
 use crate::api::http::error::ApiError;
-use crate::api::models::version::is_encoder;
+use crate::api::models::version::{ensure_files, is_encoder};
 
 /// A hundred years: the latest start of a run from now.
 const MAX_DELAY_DAYS: i64 = 36_525;
@@ -19,9 +19,9 @@ const MAX_LISTED: usize = 10;
 pub(in crate::api) async fn validate_spec(conn: &mut PgConnection, spec: RunSpec) -> Result<ValidatedSpec, ApiError> {
     check_run_after(spec.run_after, Utc::now())?;
     let spec = spec.validate()?;
-    if let KindSpec::Train { base_model, .. } = spec.kind() {
-        check_model_kind(conn, &spec).await?;
-        if let Some(BaseModelName::Version(model, number)) = base_model {
+    if let Some(kind) = spec.kind().trained_kind() {
+        check_model_kind(conn, &spec, kind).await?;
+        if let Some(BaseModelName::Version(model, number)) = spec.kind().base_model() {
             check_base_model(conn, model, *number).await?;
         }
     }
@@ -47,8 +47,8 @@ fn check_run_after(run_after: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Resu
 
 /// Rejects a model name that already has versions of the other sort. Encoders and predicting models never share a name, because
 /// clients that ask for the latest version expect one or the other.
-async fn check_model_kind(conn: &mut PgConnection, spec: &ValidatedSpec) -> Result<(), ApiError> {
-    let (model, kind) = (spec.model(), spec.kind().kind());
+async fn check_model_kind(conn: &mut PgConnection, spec: &ValidatedSpec, kind: RunKind) -> Result<(), ApiError> {
+    let model = spec.model();
     let Some(latest) = find_version(conn, model.as_str(), None).await? else { return Ok(()) };
     if is_encoder(&latest.card) == (kind == RunKind::SentenceTransformer) {
         return Ok(());
@@ -61,7 +61,7 @@ async fn check_model_kind(conn: &mut PgConnection, spec: &ValidatedSpec) -> Resu
 /// Rejects a base model of this installation that does not exist. Any other base model can only be looked up by the worker.
 async fn check_base_model(conn: &mut PgConnection, model: &ModelName, number: i32) -> Result<(), ApiError> {
     match find_version(conn, model.as_str(), Some(number)).await? {
-        Some(version) if is_encoder(&version.card) => Ok(()),
+        Some(version) if is_encoder(&version.card) => ensure_files(&version),
         Some(_) => {
             let detail = format!("model `{model}` version {number} is not a sentence transformer: `aprendiz model list` shows the kinds");
             Err(ApiError::unprocessable("unknown_base_model", detail))

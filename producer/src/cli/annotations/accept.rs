@@ -36,10 +36,10 @@ pub(crate) struct AcceptArgs {
     /// Filter by extractor version
     #[arg(long, value_name = "VERSION")]
     extractor: Option<String>,
-    /// Reviewer to record (default: name of the API key)
+    /// Reviewer to record [default: name of the API key]
     #[arg(long)]
     reviewer: Option<String>,
-    /// Note to record (default: the filter used)
+    /// Note to record [default: the filter used]
     #[arg(long)]
     note: Option<String>,
     /// Count matching predictions without accepting them

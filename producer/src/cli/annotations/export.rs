@@ -1,10 +1,10 @@
 //! `aprendiz annotations export`: writes a complete file, or none.
 
-use aprendiz_text::count;
 use std::io;
 use std::path::Path;
 
 use anyhow::Context as _;
+use aprendiz_text::count;
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::cli::annotations::export_download::ExportDownload;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::http::download::{create_staged, persist};
-use crate::cli::terminal::{Output, byte_bar, human_bytes};
+use crate::cli::terminal::{Output, byte_bar, human_bytes, print_message};
 
 pub(super) async fn run(client: &Client, args: &ExportArgs, output: Output) -> Result<(), CliError> {
     if args.to.as_os_str() == "-" {
@@ -41,7 +41,20 @@ pub(super) async fn run(client: &Client, args: &ExportArgs, output: Output) -> R
         let rows = if args.format == Format::Jsonl { format!("{}, ", count(lines, "row")) } else { String::new() };
         format!("exported {rows}{} to {}, as of position {}", human_bytes(bytes), args.to.display(), position.as_deref().unwrap_or("-"))
     })?;
+    if is_empty(args.format, bytes, lines) {
+        print_message("nothing was exported, because no document matches; `aprendiz project list` shows sources and projects");
+    }
     Ok(())
+}
+
+/// Whether an export has no rows or tasks. Parquet files of few rows have no certain size.
+const fn is_empty(format: Format, bytes: u64, lines: u64) -> bool {
+    match format {
+        Format::Jsonl => lines == 0,
+        Format::Parquet => false,
+        // an array without elements
+        _ => bytes <= "[\n]\n".len() as u64,
+    }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -39,7 +39,7 @@ pub(crate) struct IngestArgs {
     /// Project in which documents are matched and created
     #[arg(long, requires = "legacy_csv")]
     project: Option<String>,
-    /// Review time of rows without one (default: last modification of the file)
+    /// Review time of rows without one [default: last modification of the file]
     #[arg(long, value_name = "TIME", requires = "legacy_csv", value_parser = aprendiz_annotation_types::parse_time)]
     reviewed_at: Option<DateTime<Utc>>,
 }

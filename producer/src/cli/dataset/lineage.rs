@@ -93,11 +93,12 @@ mod tests {
     #[test]
     fn document_lineage_lists_snapshots_and_versions_to_retire() {
         let found = json!({
-            "document_id": "d", "erased": null,
+            "document_id": "d", "document": "label-studio/2/5", "erased": null,
             "snapshots": [{ "dataset_id": "s", "split": "test", "created_at": "t", "runs": [{ "id": "r", "status": "succeeded" }] }],
             "retire": [{ "model": "contracts", "number": 2, "run_id": "r", "reason": "measured on it" }],
         });
         let text = render_document(&found);
+        assert!(text.starts_with("document label-studio/2/5\n"), "{text}");
         assert!(text.contains("s        test   t      r (succeeded)\n"), "{text}");
         assert!(text.ends_with("contracts        2  r    measured on it\n"), "{text}");
     }

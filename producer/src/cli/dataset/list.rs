@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::cli::error::CliError;
-use crate::cli::http::{Client, fetch_items};
+use crate::cli::http::{Client, fetch_list};
 use crate::cli::terminal::{Output, human_bytes, table, text_cell};
 
 /// Length of a key in the table, in characters.
@@ -14,14 +14,15 @@ const KEY_CHARS: usize = 12;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  aprendiz dataset list\n  aprendiz dataset list --limit 5 -o json")]
 pub(crate) struct ListArgs {
-    /// Maximum number of snapshots to list
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    limit: u32,
+    /// Maximum number of snapshots to list; 0 lists all
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    limit: usize,
 }
 
 pub(super) async fn run(client: &Client, args: &ListArgs, output: Output) -> Result<(), CliError> {
-    let datasets = fetch_items(client, &["v1", "datasets"], &[], usize::try_from(args.limit).ok()).await?;
-    output.print(&datasets, || render(&datasets))?;
+    let listed = fetch_list(client, &["v1", "datasets"], &[], args.limit).await?;
+    output.print(&listed.items, || render(&listed.items))?;
+    listed.print_hint();
     Ok(())
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod render;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use aprendiz_text::{choose, count};
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -31,7 +32,7 @@ pub(crate) enum DatasetCommand {
     Download {
         /// Dataset ID, or ID of a run that built or uses the dataset
         id: IdArg,
-        /// Output directory (default: dataset-ID)
+        /// Output directory [default: dataset-ID]
         #[arg(short, long)]
         dir: Option<PathBuf>,
         /// Overwrite existing files that differ
@@ -139,7 +140,11 @@ async fn verify(client: &Client, id: &IdArg, files: bool, output: Output) -> Res
     let damaged = found["files"].as_array().into_iter().flatten().filter(|file| file["state"] != "same").count();
     match found["verdict"].as_str() {
         Some("same") if damaged == 0 => Ok(()),
-        Some("same") => Err(CliError::Failed(anyhow::anyhow!("{damaged} files of the snapshot differ from the recorded ones"))),
+        Some("same") => Err(CliError::Failed(anyhow::anyhow!(
+            "{} of the snapshot {} from what is recorded",
+            count(damaged as u64, "file"),
+            choose(damaged as u64, "differs", "differ")
+        ))),
         Some(verdict) => Err(CliError::Failed(anyhow::anyhow!("verification failed: {verdict}"))),
         None => Err(CliError::Failed(anyhow::anyhow!("unexpected verification in the API response"))),
     }

@@ -90,8 +90,9 @@ fn withdrawn_imports(found: &Value) -> String {
             let at = format_time_value(&import["reverted_at"]);
             let reason = import["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
             format!(
-                "note: import {id} was reverted by {actor} at {at}{reason}; {} documents of this snapshot are from it\n",
-                import["documents"]
+                "note: import {id} was reverted by {actor} at {at}{reason}; {} of this snapshot {} from it\n",
+                counted(&import["documents"], "document"),
+                choose(import["documents"].as_u64().unwrap_or_default(), "is", "are"),
             )
         })
         .collect()

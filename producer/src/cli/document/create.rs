@@ -31,7 +31,7 @@ pub(crate) struct CreateArgs {
     /// Source of the document
     #[arg(long, default_value = "api")]
     source: String,
-    /// Original file name (default: name of FILE)
+    /// Original file name [default: name of FILE]
     #[arg(long, value_name = "NAME")]
     file_name: Option<String>,
     /// Metadata as a JSON object

@@ -22,7 +22,7 @@ use crate::cli::terminal::{Output, print_json_line, print_text, table, text_cell
 pub(crate) struct TextArgs {
     /// Document ID or SOURCE/PROJECT/TASK
     document: String,
-    /// Version of the text (default: latest)
+    /// Version of the text [default: latest]
     #[arg(long = "version", value_name = "VERSION", value_parser = clap::value_parser!(i32).range(1..))]
     version_number: Option<i32>,
 }

@@ -17,7 +17,7 @@ use crate::cli::terminal::{Output, format_time_value};
 pub(crate) struct LeaseArgs {
     /// Document ID or SOURCE/PROJECT/TASK
     document: String,
-    /// Reviewer (default: name of the API key)
+    /// Reviewer [default: name of the API key]
     #[arg(long)]
     reviewer: Option<String>,
     /// Duration of the lease in seconds
@@ -31,7 +31,7 @@ pub(crate) struct LeaseArgs {
 pub(crate) struct ReleaseArgs {
     /// Document ID or SOURCE/PROJECT/TASK
     document: String,
-    /// Reviewer (default: name of the API key)
+    /// Reviewer [default: name of the API key]
     #[arg(long)]
     reviewer: Option<String>,
 }

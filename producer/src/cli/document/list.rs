@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::cli::arguments::time::TimeArgument;
 use crate::cli::document::name::document_name;
 use crate::cli::error::CliError;
-use crate::cli::http::{Client, fetch_items};
+use crate::cli::http::{Client, fetch_list};
 use crate::cli::import::STATUSES;
 use crate::cli::tags::{pairs_parameter, parse_pair};
 use crate::cli::terminal::{Output, table, text_cell};
@@ -47,9 +47,9 @@ pub(crate) struct ListArgs {
     /// Only documents imported or changed at or after TIME (a duration such as 15m or 2d, or a timestamp)
     #[arg(long, value_name = "TIME")]
     since: Option<TimeArgument>,
-    /// Maximum number of documents to list
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    limit: u32,
+    /// Maximum number of documents to list; 0 lists all
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    limit: usize,
 }
 
 pub(super) async fn run(client: &Client, args: &ListArgs, output: Output) -> Result<(), CliError> {
@@ -63,8 +63,9 @@ pub(super) async fn run(client: &Client, args: &ListArgs, output: Output) -> Res
     query.extend(args.reviewed.map(|reviewed| ("reviewed", reviewed.to_string())));
     query.extend((!args.metadata.is_empty()).then(|| ("metadata", pairs_parameter(&args.metadata))));
     query.extend(args.since.map(|since| ("since", since.resolve(Utc::now()).to_rfc3339_opts(chrono::SecondsFormat::Micros, true))));
-    let documents = fetch_items(client, &["v1", "documents"], &query, usize::try_from(args.limit).ok()).await?;
-    output.print(&documents, || render(&documents))?;
+    let listed = fetch_list(client, &["v1", "documents"], &query, args.limit).await?;
+    output.print(&listed.items, || render(&listed.items))?;
+    listed.print_hint();
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::cli::document::name::document_name;
 use crate::cli::error::CliError;
-use crate::cli::http::{Client, fetch_items};
+use crate::cli::http::{Client, fetch_list};
 use crate::cli::terminal::{Output, Spinner, table, text_cell};
 
 /// Arguments of `aprendiz document search`.
@@ -32,9 +32,9 @@ pub(crate) struct SearchArgs {
     /// Filter by split: train, validation, test or excluded
     #[arg(long)]
     split: Option<String>,
-    /// Maximum number of documents to list
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    limit: u32,
+    /// Maximum number of documents to list; 0 lists all
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    limit: usize,
 }
 
 pub(super) async fn run(client: &Client, args: &SearchArgs, output: Output) -> Result<(), CliError> {
@@ -43,11 +43,12 @@ pub(super) async fn run(client: &Client, args: &SearchArgs, output: Output) -> R
     for (key, value) in [("source", &args.source), ("project", &args.project), ("split", &args.split)] {
         query.extend(value.iter().map(|value| (key, value.clone())));
     }
-    let found = {
+    let listed = {
         let _spinner = Spinner::start("searching documents");
-        fetch_items(client, &["v1", "documents", "search"], &query, usize::try_from(args.limit).ok()).await?
+        fetch_list(client, &["v1", "documents", "search"], &query, args.limit).await?
     };
-    output.print(&found, || render(&found, args.texts))?;
+    output.print(&listed.items, || render(&listed.items, args.texts))?;
+    listed.print_hint();
     Ok(())
 }
 

@@ -44,9 +44,9 @@ pub(crate) struct DeclareArgs {
     /// Allowed value. Can be repeated
     #[arg(long = "allow", value_name = "VALUE")]
     allowed: Vec<String>,
-    /// Case of normalized values [default: keep]. With lower or upper, aliases and allowed values match case-insensitively
-    #[arg(long, value_parser = ["keep", "lower", "upper"])]
-    case: Option<String>,
+    /// Case of normalized values. With lower or upper, aliases and allowed values match case-insensitively
+    #[arg(long, value_parser = ["keep", "lower", "upper"], default_value = "keep")]
+    case: String,
     /// Collapse whitespace to single spaces
     #[arg(long)]
     spaces: bool,
@@ -80,12 +80,12 @@ async fn declare(client: &Client, args: &DeclareArgs, output: Output) -> Result<
             .ok_or_else(|| CliError::Usage(format!("invalid --alias {alias:?}: expected SPELLING=VALUE, such as NY='New York'")))?;
         aliases.insert(spelling.trim().to_owned(), Value::String(value.trim().to_owned()));
     }
-    let normalizes = args.case.is_some() || args.spaces || !aliases.is_empty();
+    let normalizes = args.case != "keep" || args.spaces || !aliases.is_empty();
     let definition = json!({
         "kind": args.kind,
         "cardinality": if args.many { "many" } else { "one" },
         "allowed_values": (!args.allowed.is_empty()).then_some(&args.allowed),
-        "normalization": normalizes.then(|| json!({ "case": args.case.as_deref().unwrap_or("keep"), "spaces": args.spaces, "aliases": aliases })),
+        "normalization": normalizes.then(|| json!({ "case": args.case, "spaces": args.spaces, "aliases": aliases })),
     });
     let field: Value = client.json(client.request(Method::PUT, &["v1", "fields", &args.name]).json(&definition)).await?;
     output.print(&field, || {

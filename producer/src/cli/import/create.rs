@@ -34,9 +34,9 @@ pub(crate) struct ImportArgs {
     /// Label Studio JSON export, plain or gzip-compressed; `-` for standard input
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
-    /// Name of the source; a second Label Studio needs its own, because its task numbers are the same [default: label-studio]
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
+    /// Name of the source; a second Label Studio needs its own, because its task numbers are the same
+    #[arg(long, value_name = "NAME", default_value = "label-studio")]
+    source: String,
     /// Replace the texts of known tasks even if they have nothing in common with the stored ones
     #[arg(long)]
     replace_texts: bool,
@@ -46,13 +46,13 @@ pub(crate) struct ImportArgs {
     /// Import every task into this project [default: project of the task]
     #[arg(long)]
     project: Option<String>,
-    /// Key of `data` that contains the document text [default: text]
-    #[arg(long, value_name = "KEY")]
-    text_key: Option<String>,
+    /// Key of `data` that contains the document text
+    #[arg(long, value_name = "KEY", default_value = "text")]
+    text_key: String,
     /// Retract reviews of annotations and tasks that are missing from the file; requires a complete export
     #[arg(long)]
     mirror: bool,
-    /// Use only the ground-truth annotations of tasks that have any (default: the newest annotation is in effect)
+    /// Use only the ground-truth annotations of tasks that have any [default: the newest annotation is in effect]
     #[arg(long)]
     prefer_ground_truth: bool,
     /// Store the file on the server, import it in the background, and print the ID of the import; --wait waits for it
@@ -66,12 +66,10 @@ pub(crate) struct ImportArgs {
 }
 
 pub(crate) async fn run(client: &Client, args: &ImportArgs, output: Output) -> Result<(), CliError> {
-    let mut query: Vec<(&str, String)> = Vec::new();
+    let mut query = vec![("source", args.source.clone()), ("text_key", args.text_key.clone())];
     query.extend(args.project.iter().map(|value| ("project", value.clone())));
-    query.extend(args.source.iter().map(|value| ("source", value.clone())));
     query.extend(args.replace_texts.then(|| ("replace_texts", "true".to_owned())));
     query.extend(args.dry_run.then(|| ("dry_run", "true".to_owned())));
-    query.extend(args.text_key.iter().map(|value| ("text_key", value.clone())));
     query.extend(args.mirror.then(|| ("mirror", "true".to_owned())));
     query.extend(args.prefer_ground_truth.then(|| ("ground_truth", "prefer".to_owned())));
     query.extend(args.background.then(|| ("background", "true".to_owned())));

@@ -4,6 +4,7 @@ use chrono::Utc;
 use clap::Args;
 use serde_json::Value;
 
+use super::revert::revert_status;
 use crate::cli::arguments::time::TimeArgument;
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, fetch_newest};
@@ -53,7 +54,7 @@ fn render(items: &[Value]) -> String {
             let bytes = human_bytes(item["bytes"].as_u64().unwrap_or_default());
             vec![
                 id_value_cell(&item["id"]),
-                if item["reverted_at"].is_string() { "reverted".to_owned() } else { cell(&item["status"]) },
+                revert_status(item).map_or_else(|| cell(&item["status"]), str::to_owned),
                 time_value_cell(&item["created_at"]),
                 cell(&item["actor"]),
                 bytes,

@@ -23,9 +23,9 @@ pub(crate) struct RetryArgs {
     /// Show what would be imported without importing it
     #[arg(long)]
     dry_run: bool,
-    /// Key of `data` that contains the document text [default: text]
-    #[arg(long, value_name = "KEY")]
-    text_key: Option<String>,
+    /// Key of `data` that contains the document text
+    #[arg(long, value_name = "KEY", default_value = "text")]
+    text_key: String,
 }
 
 pub(super) async fn run(client: &Client, args: &RetryArgs, output: Output) -> Result<(), CliError> {
@@ -34,7 +34,7 @@ pub(super) async fn run(client: &Client, args: &RetryArgs, output: Output) -> Re
     query.extend(args.project.iter().map(|value| ("project", value.clone())));
     query.extend(args.source.iter().map(|value| ("source", value.clone())));
     query.extend(args.dry_run.then(|| ("dry_run", "true".to_owned())));
-    query.extend(args.text_key.iter().map(|value| ("text_key", value.clone())));
+    query.push(("text_key", args.text_key.clone()));
     let request = client.long_request(Method::POST, &["v1", "imports", &id, "retry"]).query(&query);
     finish_import(&client.json(request).await?, output)
 }

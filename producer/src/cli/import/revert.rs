@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
+use aprendiz_text::count;
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -20,8 +21,8 @@ Examples:
   aprendiz imports revert 68ecd237a2dc --reason \"wrong project\"
 
 Documents that no other import contains are withdrawn; the others get their earlier texts, predictions and reviews back. What later imports
-repeat and what reviewers decided stays. Earlier snapshots keep their content. If it is interrupted, run it again: it continues.
-Importing the file again brings everything back.")]
+repeat and what reviewers decided stays. Earlier snapshots keep their content. If the command is interrupted, the server finishes the
+revert, and running it again shows the result. Importing the file again brings everything back.")]
 pub(crate) struct RevertArgs {
     /// Import ID
     id: IdArg,
@@ -57,19 +58,29 @@ async fn request(client: &Client, id: &str, reason: Option<&str>, dry_run: bool)
 }
 
 fn render(revert: &Value) -> String {
-    let count = |key: &str| revert[key].as_i64().unwrap_or_default();
-    let retries = revert["retries"].as_array().map_or(0, Vec::len);
-    let with_retries = if retries == 0 { String::new() } else { format!(" with {retries} retries of its quarantined tasks") };
+    let counted = |key: &str, noun: &str| count(revert[key].as_u64().unwrap_or_default(), noun);
+    let retries = match revert["retries"].as_array().map_or(0, Vec::len) {
+        0 => String::new(),
+        1 => " with a retry of its quarantined tasks".to_owned(),
+        retries => format!(" with {retries} retries of its quarantined tasks"),
+    };
     let verb = if revert["dry_run"] == true { "would be reverted" } else { "reverted" };
     format!(
-        "import {}{with_retries} {verb}: {} documents withdrawn; {} texts and {} details restored; {} review events and {} predictions withdrawn",
+        "import {}{retries} {verb}: {} withdrawn; {} and details of {} restored; {} and {} withdrawn",
         revert["import_id"].as_str().unwrap_or("-"),
-        count("documents_withdrawn"),
-        count("texts_restored"),
-        count("details_restored"),
-        count("events_withdrawn"),
-        count("predictions_withdrawn"),
+        counted("documents_withdrawn", "document"),
+        counted("texts_restored", "text"),
+        counted("details_restored", "document"),
+        counted("events_withdrawn", "review event"),
+        counted("predictions_withdrawn", "prediction"),
     )
+}
+
+/// Status of an import that is or was reverted; servers of older versions do not report when a revert ended.
+pub(super) fn revert_status(import: &Value) -> Option<&'static str> {
+    import["reverted_at"].is_string().then(|| {
+        if import["revert_finished_at"] == Value::Null && import.get("revert_finished_at").is_some() { "reverting" } else { "reverted" }
+    })
 }
 
 #[cfg(test)]
@@ -77,12 +88,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_interrupted_revert_is_not_shown_as_finished() {
+        let status = |import: Value| revert_status(&import);
+        assert_eq!(status(json!({ "reverted_at": null, "revert_finished_at": null })), None);
+        assert_eq!(status(json!({ "reverted_at": "t", "revert_finished_at": null })), Some("reverting"));
+        assert_eq!(status(json!({ "reverted_at": "t", "revert_finished_at": "t" })), Some("reverted"));
+        assert_eq!(status(json!({ "reverted_at": "t" })), Some("reverted"), "a server of an older version");
+    }
+
+    #[test]
     fn the_effect_is_one_sentence() {
-        let mut revert = json!({ "import_id": "i", "retries": ["r"], "dry_run": true, "documents_withdrawn": 13, "texts_restored": 27 });
+        let mut revert = json!({ "import_id": "i", "retries": ["r"], "dry_run": true, "documents_withdrawn": 13,
+                                 "texts_restored": 1, "events_withdrawn": 3600 });
         let text = render(&revert);
-        assert!(
-            text.starts_with("import i with 1 retries of its quarantined tasks would be reverted: 13 documents withdrawn; 27 texts"),
-            "{text}"
+        assert_eq!(
+            text,
+            "import i with a retry of its quarantined tasks would be reverted: 13 documents withdrawn; 1 text and details of 0 documents \
+             restored; 3,600 review events and 0 predictions withdrawn"
         );
         revert["dry_run"] = json!(false);
         assert!(render(&revert).contains(" reverted: "));

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::follow::follow;
 use super::report::{finish_import, print_report};
+use super::revert::revert_status;
 use crate::cli::arguments::{IdArg, IdKind};
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
@@ -31,8 +32,8 @@ pub(super) async fn run(client: &Client, args: &ShowArgs, output: Output) -> Res
     match (&import["report"], output) {
         (report @ Value::Object(_), Output::Text | Output::Wide) => {
             print_report(report, import["retried_by"].as_str(), output)?;
-            if import["reverted_at"].is_string() {
-                print_message(&format!("this import was reverted at {}", format_time_value(&import["reverted_at"])));
+            if let Some(status) = revert_status(&import) {
+                print_message(&format!("this import is {status}, since {}", format_time_value(&import["reverted_at"])));
             }
             Ok(())
         }

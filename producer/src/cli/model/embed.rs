@@ -31,19 +31,19 @@ pub(crate) struct EmbedArgs {
     /// Model name of the encoder
     #[arg(long)]
     model: String,
-    /// Version number (default: newest)
+    /// Version number [default: newest]
     #[arg(long)]
     number: Option<i32>,
     /// Batch size
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
     batch: u16,
-    /// Maximum number of tokens per text, at most that of the model; longer texts are truncated (default: limit of the model)
+    /// Maximum number of tokens per text, at most that of the model; longer texts are truncated [default: limit of the model]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(3..))]
     max_length: Option<u16>,
     /// Read one text per line instead of JSON lines
     #[arg(long)]
     plain: bool,
-    /// Path of aprendiz-worker (default: next to this program, else from PATH)
+    /// Path of aprendiz-worker [default: next to this program, else from PATH]
     #[arg(long, value_name = "PATH")]
     worker: Option<PathBuf>,
     /// Input file; `-` for standard input

@@ -1,9 +1,11 @@
 //! `aprendiz model`: list, tag and download published models.
 
+mod card;
 pub(super) mod embed;
 pub(super) mod predict;
 pub(crate) mod registry;
 mod thresholds;
+mod verify;
 pub(crate) mod version;
 
 use std::io::Write as _;
@@ -21,8 +23,10 @@ use crate::cli::dataset::lineage;
 use crate::cli::error::CliError;
 use crate::cli::http::download::{RemoteFile, create_staged, download, summary};
 use crate::cli::http::{Client, fetch_items};
+use crate::cli::model::card::CardArgs;
 use crate::cli::model::registry::RegistryCommand;
 use crate::cli::model::thresholds::ThresholdsArgs;
+use crate::cli::model::verify::VerifyArgs;
 use crate::cli::model::version::{Headline, Version, download_version, fetch_versions, find_version};
 use crate::cli::tags::{change_note, change_tags, format_tags};
 use crate::cli::terminal::{Output, human_bytes, id_cell, table, time_cell};
@@ -75,6 +79,11 @@ pub(crate) enum ModelCommand {
         after_help = "Examples:\n  aprendiz model thresholds contracts\n  aprendiz model thresholds contracts --target 0.9 --field contract_type"
     )]
     Thresholds(ThresholdsArgs),
+    /// Show the model card of a version: what it is for, how it was measured, and its limits
+    #[command(
+        after_help = "Examples:\n  aprendiz model card contracts\n  aprendiz model card contracts 3 --html card.html     with the plots, for browsers"
+    )]
+    Card(CardArgs),
     /// Download a version: weights, configuration, model card, metrics and manifest
     #[command(
         after_help = "Example:\n  aprendiz model download contracts -d ./contracts\n  aprendiz model download contracts --file config.json -d .\n  aprendiz model download contracts --tar contracts.tar"
@@ -82,10 +91,10 @@ pub(crate) enum ModelCommand {
     Download {
         /// Model name
         name: String,
-        /// Version number (default: newest)
+        /// Version number [default: newest]
         #[arg(long)]
         number: Option<i32>,
-        /// Output directory (default: NAME-NUMBER)
+        /// Output directory [default: NAME-NUMBER]
         #[arg(short, long)]
         dir: Option<PathBuf>,
         /// Overwrite existing files that differ
@@ -98,6 +107,8 @@ pub(crate) enum ModelCommand {
         #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "dir"])]
         tar: Option<PathBuf>,
     },
+    /// Train a version again from its snapshot, and compare the files; publishes nothing
+    Verify(VerifyArgs),
     #[command(flatten)]
     Registry(RegistryCommand),
 }
@@ -117,6 +128,8 @@ pub(crate) async fn run(client: &Client, command: &ModelCommand, output: Output)
         ModelCommand::Versions { name } => versions(client, name, output).await,
         ModelCommand::Lineage { name, number } => lineage::print_model_lineage(client, name, *number, output).await,
         ModelCommand::Registry(command) => registry::run(client, command, output).await,
+        ModelCommand::Card(args) => card::run(client, args, output).await,
+        ModelCommand::Verify(args) => verify::run(client, args, output).await,
         ModelCommand::Thresholds(args) => thresholds::run(client, args, output).await,
         ModelCommand::Tag { name, number, tags } => {
             change_tags(client, &["v1", "models", name, "versions", &number.to_string()], tags, output).await
@@ -151,11 +164,39 @@ async fn versions(client: &Client, name: &str, output: Output) -> Result<(), Cli
     let versions = fetch_versions(client, name, 200).await?;
     let views: Vec<Version> = serde_json::from_value(versions.clone()).context("unexpected model versions in the API response")?;
     output.print(&versions, || {
+        let unproven = unproven_versions(&views);
         let rows: Vec<Vec<String>> = views.into_iter().flat_map(version_rows).collect();
-        let header = ["version", "aliases", "published", "field", "metric", "value", "n", "coverage", "run", "tags", "note", "warning"];
-        table(&header, &["version", "value", "n", "coverage"], &rows)
+        let header = [
+            "version",
+            "aliases",
+            "published",
+            "field",
+            "metric",
+            "value",
+            "n",
+            "coverage",
+            "run",
+            "state",
+            "revision",
+            "verified",
+            "tags",
+            "note",
+            "warning",
+        ];
+        unproven + &table(&header, &["version", "value", "n", "coverage"], &rows)
     })?;
     Ok(())
+}
+
+/// One line for each version that was not measured or is worse than its base model: a table may hide its last columns.
+fn unproven_versions(versions: &[Version]) -> String {
+    const UNPROVEN: [&str; 2] = ["nothing was measured", "training made the encoder worse"];
+    let warnings = versions.iter().flat_map(|version| {
+        let warnings = version.card["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        warnings.map(move |warning| (version.number, warning))
+    });
+    let unproven = warnings.filter(|(_, warning)| UNPROVEN.iter().any(|start| warning.starts_with(start)));
+    unproven.map(|(number, warning)| format!("warning: version {number}: {warning}\n")).collect()
 }
 
 /// The most important warning of a version, and how many more there are.
@@ -171,6 +212,7 @@ fn first_warning(card: &Value) -> String {
 /// One row per field; what is about the version as a whole is in the first one.
 fn version_rows(version: Version) -> Vec<Vec<String>> {
     let warning = first_warning(&version.card);
+    let (state, revision, verified) = (version.state(), version.revision(), version.verified());
     let aliases = version.aliases.join(", ");
     let ratio = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
     let (mut fields, all): (Vec<Headline>, Vec<Headline>) = version.metrics.into_iter().partition(|headline| headline.field.is_some());
@@ -195,7 +237,8 @@ fn version_rows(version: Version) -> Vec<Vec<String>> {
         let is_first = index == 0;
         let once = |text: String| if is_first { text } else { String::new() };
         row.splice(0..0, [once(version.number.to_string()), once(aliases.clone()), once(time_cell(version.created_at))]);
-        row.extend([once(id_cell(&version.run_id)), once(tags.clone()), once(note.clone()), once(warning.clone())]);
+        row.extend([once(id_cell(&version.run_id)), once(state.clone()), once(revision.clone()), once(verified.clone())]);
+        row.extend([once(tags.clone()), once(note.clone()), once(warning.clone())]);
     }
     rows
 }

@@ -22,10 +22,10 @@ pub(crate) struct PredictArgs {
     /// Model name
     #[arg(long)]
     model: String,
-    /// Version number (default: the one that the alias names)
+    /// Version number [default: the one that the alias names]
     #[arg(long, conflicts_with = "alias")]
     number: Option<i32>,
-    /// Alias of the version (default: champion)
+    /// Alias of the version [default: champion]
     #[arg(long)]
     alias: Option<String>,
     /// Classes per field in the JSON output, most probable first

@@ -19,13 +19,13 @@ use crate::cli::terminal::{Output, table, time_cell};
 pub(crate) struct ThresholdsArgs {
     /// Model name
     name: String,
-    /// Version number (default: newest)
+    /// Version number [default: newest]
     #[arg(long)]
     number: Option<i32>,
     /// New target accuracy, between 0 and 1; without it, nothing is changed
     #[arg(long, value_name = "ACCURACY")]
     target: Option<f64>,
-    /// Field to change; may be repeated (default: all fields)
+    /// Field to change; may be repeated [default: all fields]
     #[arg(long = "field", value_name = "FIELD", requires = "target")]
     fields: Vec<String>,
 }

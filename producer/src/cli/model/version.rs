@@ -11,6 +11,10 @@ use uuid::Uuid;
 use crate::cli::error::CliError;
 use crate::cli::http::download::{LocalFile, RemoteFile, download};
 use crate::cli::http::{Client, decode};
+use crate::cli::terminal::time_cell;
+
+/// Digits of a git revision in a table.
+const REVISION_DIGITS: usize = 12;
 
 /// A published model version.
 #[derive(Deserialize)]
@@ -29,8 +33,43 @@ pub(crate) struct Version {
     #[serde(default)]
     pub(super) note: Option<String>,
     #[serde(default)]
+    pub(super) retired_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(super) files_deleted_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(super) build: Value,
+    #[serde(default)]
+    pub(super) verified_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(super) verification: Value,
+    #[serde(default)]
     pub(super) metrics: Vec<Headline>,
     pub(super) created_at: DateTime<Utc>,
+}
+
+impl Version {
+    /// What happened to it after its publication; empty = nothing.
+    pub(super) fn state(&self) -> String {
+        let state = match (self.retired_at, self.files_deleted_at) {
+            (_, Some(_)) => "files deleted",
+            (Some(_), None) => "retired",
+            (None, None) => "",
+        };
+        state.to_owned()
+    }
+
+    /// The first digits of the git revision of the worker that trained it; `+` marks changes that were not committed.
+    pub(super) fn revision(&self) -> String {
+        let Some(revision) = self.build["git_revision"].as_str() else { return String::new() };
+        let changes = if self.build["dirty"] == true { "+" } else { "" };
+        format!("{}{changes}", revision.chars().take(REVISION_DIGITS).collect::<String>())
+    }
+
+    /// Result and time of its latest verification.
+    pub(super) fn verified(&self) -> String {
+        let (Some(at), Some(result)) = (self.verified_at, self.verification["result"].as_str()) else { return String::new() };
+        format!("{} at {}", result.replace('_', " "), time_cell(at))
+    }
 }
 
 /// The main metric of a field.

@@ -31,6 +31,8 @@ Examples:
   aprendiz run create --model contracts-encoder --kind sentence-transformer --param epochs=2 --wait
   aprendiz run create --spec spec.json --idempotency-key nightly-2026-11-21
 
+aprendiz sweep tries several values of parameters and publishes the best.
+
 A spec file is the JSON body of POST /v1/training-runs; see /openapi.json for all keys. Flags override the file.")]
 pub(crate) struct CreateArgs {
     /// Model name to publish the trained version under
@@ -154,7 +156,7 @@ fn build_spec(args: CreateArgs) -> Result<Value, CliError> {
 }
 
 /// Sets a key if there is a value.
-fn set(map: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
+pub(crate) fn set(map: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         map.insert(key.to_owned(), value.into());
     }

@@ -12,6 +12,7 @@ use crate::cli::http::Client;
 use crate::cli::run::metric_warnings::metric_warnings;
 use crate::cli::run::metrics_table::{Metric, metrics_table};
 use crate::cli::run::view::RunView;
+use crate::cli::sweep::trials::{Trial, trials_table};
 use crate::cli::tags::format_tags;
 use crate::cli::terminal::{Output, format_time, table, time_cell};
 
@@ -30,22 +31,30 @@ pub(crate) async fn run(client: &Client, id: Uuid, output: Output) -> Result<(),
     let id = id.to_string();
     let mut run = client.get(&["v1", "training-runs", &id]).await?;
     let attempts = client.get(&["v1", "training-runs", &id, "attempts"]).await?["items"].take();
-    let metrics = client.get(&["v1", "training-runs", &id, "metrics"]).await?["items"].take();
+    let trials =
+        if run["kind"] == "sweep" { client.get(&["v1", "training-runs", &id, "trials"]).await?["items"].take() } else { json!([]) };
+    let parsed_trials: Vec<Trial> = serde_json::from_value(trials.clone()).context("unexpected trials in the API response")?;
+    // the metrics of a sweep are those of the version that it published
+    let winner = parsed_trials.iter().find(|trial| trial.is_winner()).map(|trial| trial.run_id.to_string());
+    let metrics = client.get(&["v1", "training-runs", winner.as_ref().unwrap_or(&id), "metrics"]).await?["items"].take();
     let text = {
         let view = RunView::parse(&run)?;
         let attempts: Vec<Attempt> = serde_json::from_value(attempts.clone()).context("unexpected attempts in the API response")?;
         let metrics: Vec<Metric> = serde_json::from_value(metrics.clone()).context("unexpected metrics in the API response")?;
-        render(&view, &attempts, &metrics)
+        render(&view, &attempts, &parsed_trials, &metrics)
     };
     if let Some(run) = run.as_object_mut() {
         run.insert("attempts".to_owned(), attempts);
         run.insert("metrics".to_owned(), metrics);
+        if run["kind"] == "sweep" {
+            run.insert("trial_runs".to_owned(), trials);
+        }
     }
     output.print(&json!(run), || text)?;
     Ok(())
 }
 
-fn render(run: &RunView, attempts: &[Attempt], metrics: &[Metric]) -> String {
+fn render(run: &RunView, attempts: &[Attempt], trials: &[Trial], metrics: &[Metric]) -> String {
     let mut facts = vec![
         ("run", run.id.to_string()),
         ("status", run.outcome()),
@@ -66,7 +75,12 @@ fn render(run: &RunView, attempts: &[Attempt], metrics: &[Metric]) -> String {
     for (name, value) in facts {
         let _ = writeln!(text, "{name:<10} {value}");
     }
-    if !attempts.is_empty() {
+    if !trials.is_empty() {
+        text.push('\n');
+        text.push_str(&trials_table(trials, run.spec["params"]["metric"].as_str().unwrap_or("metric")));
+    }
+    // a sweep has an attempt for each step, which says nothing unless one failed
+    if run.kind != "sweep" && !attempts.is_empty() {
         let rows: Vec<Vec<String>> = attempts.iter().map(attempt_row).collect();
         text.push('\n');
         text.push_str(&table(&["attempt", "status", "host", "started", "seconds", "error"], &["attempt", "seconds"], &rows));

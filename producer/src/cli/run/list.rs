@@ -37,6 +37,9 @@ pub(crate) struct ListArgs {
     /// Filter by parent run: list its child runs
     #[arg(long, value_name = "ID")]
     parent: Option<IdArg>,
+    /// Include the trials of sweeps; with --parent they are always listed
+    #[arg(long)]
+    trials: bool,
     /// Filter by tag. Can be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_pair)]
     tags: Vec<(String, String)>,
@@ -62,6 +65,7 @@ pub(crate) async fn run(client: &Client, args: &ListArgs, output: Output) -> Res
     if let Some(parent) = &args.parent {
         query.push(("parent", parent.resolve(client, IdKind::Run).await?.to_string()));
     }
+    query.extend(args.trials.then(|| ("trials", "true".to_owned())));
     query.extend((!args.tags.is_empty()).then(|| ("tag", pairs_parameter(&args.tags))));
     let listed = match &args.sort {
         Some(sort) => fetch_sorted(client, query, sort, args).await?,

@@ -18,8 +18,8 @@ mod metrics_table;
 mod preview;
 mod progress;
 mod retry;
-mod view;
-mod watch;
+pub(crate) mod view;
+pub(crate) mod watch;
 
 use clap::{Args, Subcommand};
 
@@ -29,7 +29,7 @@ use crate::cli::http::Client;
 use crate::cli::model::registry::compare_runs;
 use crate::cli::terminal::Output;
 
-pub(crate) use self::create::{parse_documents, parse_param};
+pub(crate) use self::create::{parse_documents, parse_param, set};
 pub(crate) use self::created::print_created_run;
 
 /// Subcommands of `aprendiz run`.

@@ -1,5 +1,6 @@
 //! `aprendiz run create --dry-run`, and the projects that a new run learns from.
 
+use aprendiz_text::count;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
@@ -51,9 +52,10 @@ fn render(preview: &Value) -> String {
     let [train, validation, test] = counts(&preview["examples"]);
     let mut lines = vec![format!("position {}: {train} train, {validation} validation and {test} test examples", preview["position"])];
     let projects = preview["projects"].as_array().into_iter().flatten();
-    lines.extend(
-        projects.map(|project| format!("  {}/{}: {} examples", text(&project["source"]), text(&project["project"]), project["examples"])),
-    );
+    lines.extend(projects.map(|project| {
+        let examples = count(project["examples"].as_u64().unwrap_or_default(), "example");
+        format!("  {}/{}: {examples}", text(&project["source"]), text(&project["project"]))
+    }));
     let mut rows = Vec::new();
     for (name, field) in preview["fields"].as_object().into_iter().flatten() {
         let state = if field["is_trained"] == true { "yes".to_owned() } else { text(&field["reason"]) };
@@ -65,7 +67,7 @@ fn render(preview: &Value) -> String {
             rows.push([vec![String::new(), shown], counts(&label["examples"]).to_vec(), vec![rare.to_owned()]].concat());
         }
         if labels.len() > MAX_LABELS {
-            rows.push(vec![String::new(), format!("{} more labels", labels.len() - MAX_LABELS)]);
+            rows.push(vec![String::new(), count((labels.len() - MAX_LABELS) as u64, "more label")]);
         }
     }
     lines.push(String::new());

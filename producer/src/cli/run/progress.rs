@@ -104,7 +104,7 @@ pub(crate) fn describe_event(kind: &str, payload: &Value) -> String {
     match kind {
         "state" | "end" => {
             let mut text = string(payload, "status");
-            for (key, before) in [("by", " by "), ("attempt", ", attempt "), ("code", ": ")] {
+            for (key, before) in [("by", " by "), ("attempt", ", attempt "), ("awaits", ", awaits "), ("code", ": ")] {
                 if let Some(value) = payload[key].as_str() {
                     text.push_str(before);
                     text.push_str(value);

@@ -1,5 +1,6 @@
 //! A training run as shown by the commands.
 
+use aprendiz_text::count;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
@@ -30,7 +31,17 @@ pub(crate) struct RunView {
     #[serde(default)]
     pub(crate) note: Option<String>,
     pub(crate) parent_run_id: Option<Uuid>,
+    /// What it is in a sweep; a server of an older version has no sweeps.
+    #[serde(default)]
+    pub(crate) sweep_role: Option<String>,
+    #[serde(default)]
+    pub(crate) trial: Option<i32>,
+    #[serde(default)]
+    pub(crate) trials: Option<i32>,
     pub(crate) model_version: Option<i32>,
+    /// The version that the run trains again.
+    #[serde(default)]
+    pub(crate) verifies_version_id: Option<Uuid>,
     /// Warnings about the published version; a server of an older version has none.
     #[serde(default)]
     pub(crate) warnings: Vec<String>,
@@ -62,16 +73,25 @@ impl RunView {
                 Value::Null => {}
                 Value::Array(values) if values.is_empty() => {}
                 Value::Array(values) => parts.push(format!("{name} {}", values.iter().map(plain).collect::<Vec<_>>().join(", "))),
-                value if key == "min_support" => parts.push(format!("{name} {} examples per label", plain(value))),
+                value if key == "min_support" => {
+                    parts.push(format!("{name} {} per label", count(value.as_u64().unwrap_or_default(), "example")))
+                }
                 value => parts.push(format!("{name} {}", plain(value))),
             }
         }
         parts.join("; ")
     }
 
-    /// The kind, marked if only the dataset is built.
+    /// The kind, marked if only the dataset is built, a version is verified, or a sweep created it.
     pub(crate) fn kind_label(&self) -> String {
-        if self.dataset_only { format!("{}, dataset only", self.kind) } else { self.kind.clone() }
+        let mark = match (self.sweep_role.as_deref(), self.trial, self.trials) {
+            _ if self.dataset_only => ", dataset only".to_owned(),
+            _ if self.verifies_version_id.is_some() => ", verification".to_owned(),
+            (Some("trial"), Some(trial), Some(trials)) => format!(", trial {trial} of {trials}"),
+            (Some("winner"), Some(trial), _) => format!(", best trial {trial}"),
+            _ => String::new(),
+        };
+        format!("{}{mark}", self.kind)
     }
 
     /// The outcome, or the current state.
@@ -123,6 +143,16 @@ mod tests {
             "run_after": "2026-11-21T08:00:00Z", "created_at": "2026-11-21T08:00:00Z", "started_at": null, "finished_at": null,
         });
         RunView::parse(&run).unwrap()
+    }
+
+    #[test]
+    fn runs_of_a_sweep_are_marked() {
+        let plain = view(&json!({}), None);
+        assert_eq!(plain.kind_label(), "linear");
+        let of_sweep =
+            |role: &str| RunView { sweep_role: Some(role.to_owned()), trial: Some(3), trials: Some(20), ..view(&json!({}), None) };
+        assert_eq!(of_sweep("trial").kind_label(), "linear, trial 3 of 20");
+        assert_eq!(of_sweep("winner").kind_label(), "linear, best trial 3");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod cell;
 mod columns;
 mod id;
+pub(crate) mod learning_curve_table;
 mod names;
 mod output;
 mod pager;

@@ -114,6 +114,9 @@ async fn download_version(deps: &Deps, version: &ModelVersion, folder: &Path) ->
         let text = format!("{} version {} is not a sentence transformer and cannot be a base model", version.model, version.number);
         return Err(unknown_base_model(text));
     }
+    if let Some(at) = version.files_deleted_at {
+        return Err(unknown_base_model(format!("the files of {} version {} were deleted at {at}", version.model, version.number)));
+    }
     let broken = |reason: String| Interruption::broken_state(format!("files of {} version {}: {reason}", version.model, version.number));
     let files: Vec<ManifestFile> = serde_json::from_value(version.files.clone()).map_err(|error| broken(error.to_string()))?;
     let prefix = ObjectPrefix::stored(&version.object_prefix);

@@ -1,7 +1,8 @@
 //! The one place that maps a kind of model to its evaluation.
 
 use aprendiz_run_spec::TrainingParams;
-use aprendiz_runs::AttemptId;
+use aprendiz_runs::{AttemptId, NewMetric};
+use aprendiz_training::TrainingSummary;
 
 use crate::deps::Deps;
 use crate::interruption::Interruption;
@@ -18,7 +19,19 @@ pub(crate) async fn evaluate(
     scratch: &Scratch,
 ) -> Result<Evaluation, Interruption> {
     match params {
-        TrainingParams::Linear(_) => linear::evaluate(&deps.database, attempt, model, scratch).await,
+        TrainingParams::Linear(_) => linear::evaluate(deps, attempt, model, scratch).await,
         TrainingParams::SentenceTransformer(params) => encoder::evaluate(deps, attempt, params, model, scratch).await,
+    }
+}
+
+/// Metrics of a trial on the validation split. Reads no test example.
+pub(crate) async fn validate(
+    params: &TrainingParams,
+    summary: &TrainingSummary,
+    scratch: &Scratch,
+) -> Result<Vec<NewMetric>, Interruption> {
+    match params {
+        TrainingParams::Linear(_) => linear::validate(scratch).await,
+        TrainingParams::SentenceTransformer(_) => encoder::validate(summary),
     }
 }

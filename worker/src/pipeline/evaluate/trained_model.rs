@@ -6,6 +6,7 @@ use aprendiz_runs::TrainingRun;
 use aprendiz_training::TrainingSummary;
 
 use crate::pipeline::base_model::BaseModelRef;
+use crate::pipeline::evaluate::plots::loss::LossPoint;
 
 /// A trained model, before its evaluation.
 pub(crate) struct TrainedModel<'a> {
@@ -15,4 +16,6 @@ pub(crate) struct TrainedModel<'a> {
     pub(crate) summary: &'a TrainingSummary,
     /// The base model, for kinds that start from one.
     pub(crate) base: Option<&'a BaseModelRef>,
+    /// The losses that the training reported.
+    pub(crate) losses: &'a [LossPoint],
 }

@@ -34,6 +34,7 @@ pub(super) async fn record(
 ) -> Result<ImportReport, ImportError> {
     let ReadSummary {
         tasks,
+        json_min_continued,
         quarantined,
         quarantined_tasks,
         unknown_controls,
@@ -69,6 +70,12 @@ pub(super) async fn record(
             "JSON_MIN annotation has no project and was",
             "JSON_MIN annotations have no project and were",
             " imported into project 0: set the project of the import",
+        ),
+        (
+            json_min_continued,
+            "JSON_MIN element is another annotation of the task before it: both are",
+            "JSON_MIN elements are other annotations of the tasks before them: they are",
+            " one document",
         ),
         (
             ignored.displaced_keys,

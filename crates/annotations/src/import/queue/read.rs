@@ -19,7 +19,9 @@ pub async fn import_state(conn: &mut PgConnection, id: Uuid) -> Result<Option<Im
         SELECT coalesce(r.id, i.id) AS "id!", coalesce(r.status, 'succeeded') AS "status!: ImportStatus",
                coalesce(i.file_name, r.options ->> 'file_name') AS file_name,
                coalesce(i.source, r.options ->> 'source', 'label-studio') AS "source!",
-               (SELECT v.started_at FROM import_reverts v WHERE v.import_id = i.id) AS reverted_at, coalesce(r.actor, i.actor) AS "actor!",
+               (SELECT v.started_at FROM import_reverts v WHERE v.import_id = i.id) AS reverted_at,
+               (SELECT v.finished_at FROM import_reverts v WHERE v.import_id = i.id) AS revert_finished_at,
+               coalesce(r.actor, i.actor) AS "actor!",
                coalesce(r.bytes, i.bytes) AS "bytes!", coalesce(i.bytes, r.bytes_read) AS "bytes_read!",
                coalesce(i.tasks, r.tasks) AS "tasks!", r.stage AS "stage?: Stage", coalesce(r.attempt, 1) AS "attempt!",
                r.error_code AS "error_code?", r.error AS "error?", coalesce(r.created_at, i.started_at) AS "created_at!",
@@ -56,15 +58,18 @@ pub async fn list_imports(
     sqlx::query_as!(
         ImportState,
         r#"
-        SELECT id AS "id!", status AS "status!: ImportStatus", file_name, source AS "source!", reverted_at, actor AS "actor!", bytes AS "bytes!",
-               bytes_read AS "bytes_read!", tasks AS "tasks!", stage AS "stage: Stage", attempt AS "attempt!", error_code, error,
+        SELECT id AS "id!", status AS "status!: ImportStatus", file_name, source AS "source!", reverted_at, revert_finished_at,
+               actor AS "actor!", bytes AS "bytes!", bytes_read AS "bytes_read!", tasks AS "tasks!", stage AS "stage: Stage",
+               attempt AS "attempt!", error_code, error,
                created_at AS "created_at!", started_at, finished_at,
                (SELECT max(retry.id::text)::uuid FROM imports retry WHERE retry.retry_of = every.id) AS retried_by, NULL::jsonb AS report
         FROM (
             SELECT coalesce(r.id, i.id) AS id, coalesce(r.status, 'succeeded') AS status,
                    coalesce(i.file_name, r.options ->> 'file_name') AS file_name,
                    coalesce(i.source, r.options ->> 'source', 'label-studio') AS source,
-                   (SELECT v.started_at FROM import_reverts v WHERE v.import_id = i.id) AS reverted_at, coalesce(r.actor, i.actor) AS actor,
+                   (SELECT v.started_at FROM import_reverts v WHERE v.import_id = i.id) AS reverted_at,
+                   (SELECT v.finished_at FROM import_reverts v WHERE v.import_id = i.id) AS revert_finished_at,
+                   coalesce(r.actor, i.actor) AS actor,
                    coalesce(r.bytes, i.bytes) AS bytes, coalesce(i.bytes, r.bytes_read) AS bytes_read, coalesce(i.tasks, r.tasks) AS tasks,
                    r.stage, coalesce(r.attempt, 1) AS attempt, r.error_code, r.error, coalesce(r.created_at, i.started_at) AS created_at,
                    coalesce(r.started_at, i.started_at) AS started_at, coalesce(r.finished_at, i.finished_at) AS finished_at

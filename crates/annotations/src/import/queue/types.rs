@@ -94,8 +94,11 @@ pub struct ImportState {
     pub file_name: Option<String>,
     /// Source of its documents.
     pub source: String,
-    /// When it was reverted.
+    /// When its revert began.
     pub reverted_at: Option<DateTime<Utc>>,
+    /// When its revert ended; null while documents are left.
+    #[serde(default)]
+    pub revert_finished_at: Option<DateTime<Utc>>,
     /// Who requested it.
     pub actor: String,
     /// Bytes of the file, before decompression.

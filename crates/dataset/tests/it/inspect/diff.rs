@@ -57,6 +57,11 @@ fn every_kind_of_change_is_listed_once_and_counted() {
         let all = changes(&mut corpus.conn, before, after, None, 100).await.unwrap();
         let listed = |document: Uuid| -> Vec<&Change> { all.iter().filter(|change| change.document_id == document).collect() };
         assert_eq!(all.len(), 7);
+        for change in &all {
+            let name = "SELECT concat_ws('/', source, project, task_id) FROM documents WHERE id = $1";
+            let name: String = sqlx::query_scalar(name).bind(change.document_id).fetch_one(&mut corpus.conn).await.unwrap();
+            assert_eq!(change.document, name, "{change:?}");
+        }
         assert_eq!(listed(documents[1])[0].old, Some(json!(["Utah"])));
         assert_eq!(listed(documents[1])[0].new, Some(json!([])));
         assert_eq!((&listed(documents[2])[0].old, &listed(documents[2])[0].new), (&None, &Some(json!(["sale"]))));

@@ -73,6 +73,21 @@ fn erasure_removes_the_content_and_keeps_the_hashes() {
             ),
         )
         .await;
+        execute(
+            corpus,
+            format!(
+                "INSERT INTO shadow_disagreements (
+                     model, champion, challenger, field, input_sha256, champion_value, champion_confidence, champion_answered,
+                     challenger_value, challenger_confidence, challenger_answered
+                 )
+                 SELECT v.model, v.number, v.number, 'law', t.sha256, '{{zebra}}'::text[], 0.9, true, '{{}}'::text[], 0.9, true
+                 FROM model_versions v, document_texts t WHERE t.document_id = '{document}'
+                 UNION ALL
+                 SELECT model, number, number, 'law', repeat('0', 64), '{{Utah}}'::text[], 0.9, true, '{{}}'::text[], 0.9, true
+                 FROM model_versions"
+            ),
+        )
+        .await;
         let before = tables_with(corpus, "zebra").await;
         assert_eq!(
             before,
@@ -84,7 +99,8 @@ fn erasure_removes_the_content_and_keeps_the_hashes() {
                 "document_texts",
                 "documents",
                 "extractions",
-                "run_errors"
+                "run_errors",
+                "shadow_disagreements"
             ]
         );
 
@@ -95,6 +111,7 @@ fn erasure_removes_the_content_and_keeps_the_hashes() {
         assert_eq!(erased.lineage.retire.len(), 1);
 
         assert_eq!(count(corpus, "SELECT count(*) FROM run_errors").await, 1);
+        assert_eq!(count(corpus, "SELECT count(*) FROM shadow_disagreements").await, 1);
         // kept: reviewer and time of the review, the hashes, and the row of the snapshot
         let kept = "SELECT count(*) FROM annotation_events WHERE reviewer = 'ana' AND review_status = 'NEW' AND erased AND value = '{}'";
         assert_eq!(count(corpus, kept).await, 1);

@@ -25,6 +25,15 @@ const ADVICE: &[(&[&str], &str)] = &[
         &["non_finite_loss"],
         "use a larger `l2`, or for an encoder a smaller `learning_rate`, for example: aprendiz run clone ID --set params.l2=1",
     ),
+    (
+        &["no_trial_succeeded"],
+        "correct the parameters named in the error text and create a new sweep; if the cause is gone: aprendiz run retry ID",
+    ),
+    (
+        &["winner_failed"],
+        "see the run named in the error text (aprendiz run explain), then: aprendiz run retry ID, which keeps the trials and trains the best again",
+    ),
+    (&["no_validation_scores"], "review more documents, so that validation or the folds of train have examples, and create a new run"),
     (&["backend"], "check the worker's log and report a bug"),
     (&["bad_dataset", "bad_model"], "report a bug; after an upgrade: aprendiz run retry ID"),
     (&["child_protocol"], "report a bug with the worker's log; after an upgrade: aprendiz run retry ID"),

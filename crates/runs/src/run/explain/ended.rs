@@ -6,6 +6,7 @@ use super::facts::RunFacts;
 use super::format::{duration, timestamp};
 use super::sections::{Explanation, command, history, next_step};
 use crate::run::fail::TRAINING_PROCESS_KILLED;
+use crate::run::status::SweepRole;
 
 const NOTHING_MEASURED: &str = "nothing was measured: the test split has no example of the trained fields; import and review documents that are not near-duplicates of these, and train again";
 
@@ -45,6 +46,18 @@ pub(super) fn succeeded(facts: &RunFacts) -> Explanation {
         None if run.dataset_only => (
             format!("succeeded{elapsed}: the dataset snapshot is built, as requested"),
             vec![format!("the snapshot: aprendiz dataset download {}", run.id)],
+        ),
+        None if run.sweep_role == Some(SweepRole::Trial) => (
+            format!(
+                "succeeded{elapsed}: trial {} of {} of a sweep, which compares it on validation and publishes the best",
+                run.trial.unwrap_or_default(),
+                run.trials.unwrap_or_default()
+            ),
+            vec![format!("all trials: aprendiz run get {}", run.parent_run_id.unwrap_or(run.id))],
+        ),
+        None if run.verifies_version_id.is_some() => (
+            format!("succeeded{elapsed}: a version of {} was trained again and compared", run.model),
+            vec![format!("the result: aprendiz model versions {}", run.model), format!("the files that differ: {}", command(facts, "get"))],
         ),
         None => (format!("succeeded{elapsed}: the stored predictions are scored"), vec![format!("all metrics: {}", command(facts, "get"))]),
     };
@@ -86,7 +99,10 @@ pub(super) fn cancelled(facts: &RunFacts) -> Explanation {
         lines.push(format!("training can resume from the checkpoint of step {step}"));
     }
     lines.extend(history(facts));
-    let next_steps = vec![format!("to run it again: {}", command(facts, "retry"))];
+    let next_steps = vec![match run.parent_run_id.filter(|_| run.sweep_role.is_some()) {
+        Some(sweep) => format!("to run it again, retry its sweep: aprendiz run retry {sweep}"),
+        None => format!("to run it again: {}", command(facts, "retry")),
+    }];
     Explanation { status: run.status, summary: format!("cancelled{by}{at}"), facts: lines, next_steps }
 }
 

@@ -40,6 +40,8 @@ pub struct RunFacts {
     pub overdue_tasks: Vec<TaskStatus>,
     /// While it waits for a dataset build: the run that builds.
     pub awaited_run: Option<RunId>,
+    /// Of a sweep: its trials and winner.
+    pub trials: Option<TrialFacts>,
     /// While it runs: when its phase started.
     pub phase_since: Option<DateTime<Utc>>,
     /// Step of its latest checkpoint.
@@ -61,6 +63,25 @@ impl RunFacts {
         let error = status.current_error().map(|error| format!(" ({error})")).unwrap_or_default();
         Some(format!("the {} of aprendiz serve {age}{error}", task.as_str()))
     }
+}
+
+/// The runs that a sweep has created.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct TrialFacts {
+    /// Number of trials of the sweep.
+    pub planned: i64,
+    /// Trials that were created, in all rungs.
+    pub created: i64,
+    /// Trials that succeeded.
+    pub succeeded: i64,
+    /// Trials that failed or were cancelled.
+    pub failed: i64,
+    /// Runs, the winner included, that a worker executes.
+    pub running: i64,
+    /// Runs, the winner included, that wait for a worker.
+    pub waiting: i64,
+    /// The run that trains the best trial in full.
+    pub winner: Option<RunId>,
 }
 
 /// One attempt.
@@ -142,12 +163,16 @@ pub async fn load_run_facts(conn: &mut PgConnection, id: RunId, redis_error: Opt
         redis_error,
         overdue_tasks: list_background_tasks(&mut *conn).await?.into_iter().filter(TaskStatus::is_overdue).collect(),
         awaited_run: None,
+        trials: None,
         phase_since: None,
         checkpoint_step: row.checkpoint_step,
         cancelled_by: None,
         headline: Vec::new(),
         run,
     };
+    if facts.run.kind == RunKind::Sweep {
+        facts.trials = trial_facts(&mut *conn, id).await?;
+    }
     match facts.run.status {
         RunStatus::Queued | RunStatus::Retrying => {
             facts.ahead = ahead(&mut *conn, &facts.run, facts.now).await?;
@@ -161,7 +186,7 @@ pub async fn load_run_facts(conn: &mut PgConnection, id: RunId, redis_error: Opt
             facts.cancelled_by = cancelled_by(&mut *conn, &facts.run).await?;
         }
         RunStatus::Cancelled => facts.cancelled_by = cancelled_by(&mut *conn, &facts.run).await?,
-        RunStatus::Succeeded => facts.headline = headline(&mut *conn, id).await?,
+        RunStatus::Succeeded => facts.headline = headline(&mut *conn, facts.trials.and_then(|trials| trials.winner).unwrap_or(id)).await?,
         RunStatus::Failed => {}
     }
     Ok(facts)
@@ -186,6 +211,36 @@ async fn attempts(conn: &mut PgConnection, id: RunId) -> Result<Vec<AttemptFacts
     .await?;
     attempts.reverse();
     Ok(attempts)
+}
+
+async fn trial_facts(conn: &mut PgConnection, sweep: RunId) -> Result<Option<TrialFacts>, RunsError> {
+    let row = sqlx::query!(
+        r#"
+        SELECT max(c.trials)::bigint AS planned,
+            count(*) FILTER (WHERE c.role = 'trial') AS "created!",
+            count(*) FILTER (WHERE c.role = 'trial' AND r.status = 'succeeded') AS "succeeded!",
+            count(*) FILTER (WHERE c.role = 'trial' AND r.status IN ('failed', 'cancelled')) AS "failed!",
+            count(*) FILTER (WHERE r.status IN ('running', 'cancelling')) AS "running!",
+            count(*) FILTER (WHERE r.status IN ('queued', 'retrying')) AS "waiting!",
+            (array_agg(c.run_id) FILTER (WHERE c.role = 'winner'))[1] AS "winner: RunId"
+        FROM sweep_children c
+        JOIN training_runs r ON r.id = c.run_id
+        WHERE c.sweep_id = $1
+        "#,
+        sweep as RunId
+    )
+    .fetch_one(conn)
+    .await?;
+    // without children there is nothing to count yet
+    Ok(row.planned.map(|planned| TrialFacts {
+        planned,
+        created: row.created,
+        succeeded: row.succeeded,
+        failed: row.failed,
+        running: row.running,
+        waiting: row.waiting,
+        winner: row.winner,
+    }))
 }
 
 async fn awaited_run(conn: &mut PgConnection, id: RunId) -> Result<Option<RunId>, RunsError> {

@@ -29,8 +29,16 @@ pub(super) fn command(facts: &RunFacts, command: &str) -> String {
 /// What to do about an error code, for this run.
 pub(super) fn next_step(facts: &RunFacts, code: &str) -> String {
     match advice(code) {
-        Some(advice) => advice.replace(" ID", &format!(" {}", facts.run.id)),
+        Some(advice) => with_retried_run(facts, advice).replace(" ID", &format!(" {}", facts.run.id)),
         None => format!("error code `{code}` is unknown to this version: read the error text and check the worker's log"),
+    }
+}
+
+/// A run of a sweep is retried with its sweep.
+fn with_retried_run(facts: &RunFacts, advice: &str) -> String {
+    match facts.run.parent_run_id.filter(|_| facts.run.sweep_role.is_some()) {
+        Some(sweep) => advice.replace("run retry ID", &format!("run retry {sweep} (its sweep)")),
+        None => advice.to_owned(),
     }
 }
 
@@ -51,7 +59,11 @@ fn line(facts: &RunFacts, attempt: &AttemptFacts) -> String {
         AttemptStatus::Succeeded => format!("succeeded after {elapsed}"),
         AttemptStatus::Cancelled => format!("cancelled after {elapsed}"),
         AttemptStatus::Released => {
-            format!("released after {elapsed}: its worker shut down, or another run is building its snapshot (does not count)")
+            let why = match facts.trials {
+                Some(_) => "it waits for its trials without a slot",
+                None => "its worker shut down, or another run is building its snapshot",
+            };
+            format!("released after {elapsed}: {why} (does not count)")
         }
         AttemptStatus::Lost => format!("lost after {elapsed}: its worker stopped renewing the lease"),
         AttemptStatus::Failed => {

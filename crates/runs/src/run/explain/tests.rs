@@ -17,12 +17,12 @@ fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_763_700_000, 0).unwrap()
 }
 
-fn ago(seconds: i64) -> DateTime<Utc> {
+pub(super) fn ago(seconds: i64) -> DateTime<Utc> {
     now() - TimeDelta::seconds(seconds)
 }
 
 /// A run that was created a minute ago, with one idle worker that receives wake-ups.
-fn facts(status: RunStatus) -> RunFacts {
+pub(super) fn facts(status: RunStatus) -> RunFacts {
     let run = TrainingRun {
         id: RunId(Uuid::from_u128(7)),
         kind: RunKind::Linear,
@@ -47,6 +47,12 @@ fn facts(status: RunStatus) -> RunFacts {
         tags: json!({}),
         note: None,
         parent_run_id: None,
+        sweep_role: None,
+        trial: None,
+        trials: None,
+        rung: None,
+        train_fraction: None,
+        verifies_version_id: None,
         model_version: None,
         warnings: Vec::new(),
         trace_parent: None,
@@ -66,6 +72,7 @@ fn facts(status: RunStatus) -> RunFacts {
         redis_error: None,
         overdue_tasks: Vec::new(),
         awaited_run: None,
+        trials: None,
         phase_since: None,
         checkpoint_step: None,
         cancelled_by: None,

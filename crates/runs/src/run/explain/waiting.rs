@@ -2,7 +2,7 @@
 
 use aprendiz_text::choose;
 
-use super::facts::{MAX_AHEAD, RunFacts};
+use super::facts::{MAX_AHEAD, RunFacts, TrialFacts};
 use super::format::{count, duration, seconds, timestamp};
 use super::sections::{Explanation, command, history, next_step};
 use crate::background_tasks::BackgroundTask;
@@ -25,6 +25,8 @@ pub(super) fn queued(facts: &RunFacts) -> Explanation {
     let summary = if let Some(builder) = facts.awaited_run {
         next_steps.push(format!("nothing: it resumes on its own when the build is done; to follow the build: aprendiz run get {builder}"));
         format!("waiting: run {builder} is building the dataset snapshot that both need")
+    } else if let Some(trials) = facts.trials.filter(|trials| run.run_after > facts.now && trials.running + trials.waiting > 0) {
+        return awaiting_trials(facts, trials);
     } else if run.run_after > facts.now {
         let delay = duration(run.run_after - facts.now);
         next_steps.push(format!("nothing: it starts on its own; to cancel it: {}", command(facts, "cancel")));
@@ -39,6 +41,28 @@ pub(super) fn queued(facts: &RunFacts) -> Explanation {
     lines.extend(wakeup(facts));
     lines.extend(history(facts));
     Explanation { status: run.status, summary, facts: lines, next_steps }
+}
+
+/// A sweep holds no slot while its trials run, so neither workers nor its position in the queue matter.
+fn awaiting_trials(facts: &RunFacts, trials: TrialFacts) -> Explanation {
+    let TrialFacts { planned, created, succeeded, failed, running, waiting, winner } = trials;
+    let summary = match winner {
+        Some(winner) => format!("waiting for run {winner}, which trains the best trial in full"),
+        None => format!("waiting for its trials: {} ended, {running} running, {waiting} waiting for a worker", succeeded + failed),
+    };
+    let lines = vec![
+        format!("{created} trial runs created, for {}", count(planned, "trial")),
+        format!("{succeeded} succeeded, {failed} failed or cancelled: failed trials do not fail the sweep unless all do"),
+    ];
+    let mut next_steps = vec![format!("nothing: it goes on when a trial ends; to see the trials: {}", command(facts, "get"))];
+    if running == 0 {
+        next_steps.push(format!(
+            "to see why no trial runs: aprendiz run list --parent {}, and aprendiz run explain of one of them",
+            facts.run.id
+        ));
+    }
+    next_steps.push(format!("to cancel it with its trials: {}", command(facts, "cancel")));
+    Explanation { status: facts.run.status, summary, facts: lines, next_steps }
 }
 
 pub(super) fn retrying(facts: &RunFacts) -> Explanation {

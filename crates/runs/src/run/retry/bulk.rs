@@ -72,6 +72,7 @@ pub async fn retry_runs(
                 AND ($4::run_kind IS NULL OR kind = $4)
                 AND ($5::timestamptz IS NULL OR finished_at >= $5)
                 AND finished_at <= $6
+                AND NOT EXISTS (SELECT FROM sweep_children c WHERE c.run_id = training_runs.id)
             LIMIT $7
         ) AS found
         "#,
@@ -97,6 +98,12 @@ pub async fn retry_runs(
                 AND ($4::run_kind IS NULL OR kind = $4)
                 AND ($5::timestamptz IS NULL OR finished_at >= $5)
                 AND finished_at <= $6
+                -- the runs of a sweep are retried with it, once none is being cancelled
+                AND NOT EXISTS (SELECT FROM sweep_children c WHERE c.run_id = training_runs.id)
+                AND NOT EXISTS (
+                    SELECT FROM sweep_children c JOIN training_runs t ON t.id = c.run_id
+                    WHERE c.sweep_id = training_runs.id AND t.status = 'cancelling'
+                )
             ORDER BY finished_at, id
             LIMIT $7
             -- a locked run is being retried by another request

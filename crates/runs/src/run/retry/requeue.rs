@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::error::RunsError;
 use crate::ids::RunId;
 use crate::run::status::RunStatus;
+use crate::run::sweep::family::{has_cancelling_child, is_sweep_child, list_retried_children};
 use crate::run::training_run::{TrainingRun, get_run, lock_run};
 
 /// Retries a failed or cancelled run: the same run, a new attempt, a full budget of attempts.
@@ -15,6 +16,12 @@ use crate::run::training_run::{TrainingRun, get_run, lock_run};
 pub async fn retry_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Result<TrainingRun, RunsError> {
     let mut tx = conn.begin().await?;
     let status = lock_run(&mut tx, id).await?;
+    if is_sweep_child(&mut tx, id).await? {
+        return Err(RunsError::WrongState { run_id: id, status, why: "a run of a sweep is retried with it: retry its parent run" });
+    }
+    if has_cancelling_child(&mut tx, id).await? {
+        return Err(RunsError::WrongState { run_id: id, status, why: "its trials are still being cancelled: retry it in a few seconds" });
+    }
     let is_retryable = matches!(status, RunStatus::Failed | RunStatus::Cancelled);
     if !is_retryable || requeue_manually(&mut tx, &[id], actor).await?.is_empty() {
         return Err(RunsError::WrongState { run_id: id, status, why: "only a failed or cancelled run can be retried" });
@@ -24,9 +31,19 @@ pub async fn retry_run(conn: &mut PgConnection, id: RunId, actor: &str) -> Resul
     Ok(run)
 }
 
-/// Requeues those of the given runs that are failed or cancelled, appends an event, and adds them to the outbox. Other runs are left
-/// unchanged. Returns the requeued runs. The caller has begun a transaction.
+/// Requeues those of the given runs that are failed or cancelled, and, of sweeps, the children that must run again. Other runs are left
+/// unchanged. Returns the requeued runs without the children. The caller has begun a transaction.
 pub(super) async fn requeue_manually(conn: &mut PgConnection, ids: &[RunId], actor: &str) -> Result<Vec<RunId>, RunsError> {
+    let requeued = requeue(&mut *conn, ids, actor).await?;
+    let children = list_retried_children(&mut *conn, &requeued).await?;
+    if !children.is_empty() {
+        requeue(conn, &children, actor).await?;
+    }
+    Ok(requeued)
+}
+
+/// Requeues runs, appends an event to each, and adds them to the outbox.
+async fn requeue(conn: &mut PgConnection, ids: &[RunId], actor: &str) -> Result<Vec<RunId>, RunsError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     // one statement for any number of runs: events, outbox and audit entries are written with the change
     let requeued = sqlx::query!(

@@ -14,3 +14,4 @@ mod outbox;
 mod position;
 mod reap;
 mod state_machine;
+mod sweep;

@@ -12,6 +12,7 @@ use crate::{
     dataset::{Example, Line, read_batches},
     error::TrainingError,
     interrupt::Interrupt,
+    kinds::linear::progress::Span,
     protocol::progress::Stage,
 };
 
@@ -28,16 +29,16 @@ pub(crate) struct TrainFeatures {
     pub(crate) rows: SparseRows,
 }
 
-/// Learns the vocabulary from the train split and turns its texts into rows. The feature families depend on the length of the texts, see
-/// [`adapt_config`]. `fraction` is the fraction of the run that this takes, for progress reports.
+/// Learns the vocabulary from a training file and turns its texts into rows. The feature families are those of the configuration, see
+/// [`adapt_config`]. Progress is reported as `stage`.
 pub(crate) fn fit(
     path: &Path,
     config: &FeatureConfig,
+    stage: Stage,
+    span: Span,
     training_state: &mut TrainingState<'_>,
-    fraction: f64,
 ) -> Result<TrainFeatures, Interrupt> {
     let started = Instant::now();
-    let config = &adapt_config(path, config, training_state)?;
     let mut frequencies = DocumentFrequencies::new();
     let mut examples = Vec::new();
     let (mut kept_counts, mut stored) = (Some(Vec::new()), 0);
@@ -56,7 +57,7 @@ pub(crate) fn fit(
             }
         }
         let seen = examples.len();
-        training_state.reporter.examples(Stage::Features, fraction * 0.5 * seen as f64 / (seen as f64 + 1.0), seen, started);
+        training_state.reporter.examples(stage, span.at(0.5 * seen as f64 / (seen as f64 + 1.0)), seen, started);
         training_state.check_stop()
     })?;
 
@@ -69,15 +70,15 @@ pub(crate) fn fit(
             weighed.iter().for_each(|row| rows.push(row));
             training_state.check_stop()?;
         }
-        training_state.reporter.examples(Stage::Features, fraction, rows.len(), started);
+        training_state.reporter.examples(stage, span.at(1.0), rows.len(), started);
         return Ok(TrainFeatures { vectorizer, examples, rows });
     }
     read_batches(path, |lines| {
         for (_, row) in count_examples(lines, |counter, text| vectorizer.vectorize(counter, text)) {
             rows.push(&row);
         }
-        let fraction = fraction * (0.5 + 0.5 * rows.len() as f64 / examples.len().max(1) as f64);
-        training_state.reporter.examples(Stage::Features, fraction, rows.len(), started);
+        let share = 0.5 + 0.5 * rows.len() as f64 / examples.len().max(1) as f64;
+        training_state.reporter.examples(stage, span.at(share), rows.len(), started);
         training_state.check_stop()
     })?;
     if rows.len() != examples.len() {
@@ -90,7 +91,11 @@ pub(crate) fn fit(
 
 /// Selects the feature families that suit the length of the texts. Separate features for the beginning of a text are useless if most texts
 /// are no longer than that. Word pairs are useless in long texts, where nearly all words occur together somewhere.
-fn adapt_config(path: &Path, requested: &FeatureConfig, training_state: &mut TrainingState<'_>) -> Result<FeatureConfig, Interrupt> {
+pub(crate) fn adapt_config(
+    path: &Path,
+    requested: &FeatureConfig,
+    training_state: &mut TrainingState<'_>,
+) -> Result<FeatureConfig, Interrupt> {
     if requested.lead_chars == 0 {
         return Ok(requested.clone());
     }

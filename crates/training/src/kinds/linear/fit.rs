@@ -2,6 +2,7 @@
 
 use std::{cell::OnceCell, time::Instant};
 
+use aprendiz_inference::FieldWeights;
 use aprendiz_run_spec::LinearParams;
 use burn::tensor::Tensor;
 
@@ -16,7 +17,8 @@ use crate::{
         gram::{Examples, Gram},
         head::LinearHead,
         out_of_fold::report_row,
-        progress::SolveProgress,
+        progress::{SolveProgress, Span},
+        solved_field::SolvedField,
         solver::{Problem, Solver, StoppingCriterion},
         temperature,
     },
@@ -78,16 +80,6 @@ struct ScoredFold {
     solution: Tensor<2>,
 }
 
-/// The solution of a field, from which its head and its out-of-fold scores are derived.
-struct SolvedField {
-    l2: f64,
-    folds: usize,
-    /// Out-of-fold scores, `[N, C]`; `None` if no examples can be held out.
-    scores: Option<Tensor<2>>,
-    /// Solution on all examples, `[N, C]`.
-    solution: Tensor<2>,
-}
-
 /// Fits a field, or restores it from the training state.
 pub(crate) fn fit_field(
     task: &FieldTask,
@@ -95,7 +87,7 @@ pub(crate) fn fit_field(
     examples: &Examples<'_>,
     params: &LinearParams,
     seed: u64,
-    span: (f64, f64),
+    span: Span,
     training_state: &mut TrainingState<'_>,
 ) -> Result<FieldFit, Interrupt> {
     let groups: Vec<&str> = task.examples.iter().map(|example| documents[*example].group.as_str()).collect();
@@ -118,39 +110,38 @@ pub(crate) fn fit_field(
     Ok(cross_validation.finish(solved, documents)?)
 }
 
-impl SolvedField {
-    fn save(&self) -> StateDict {
-        let state_dict =
-            StateDict::default().with_number("l2", self.l2).with_number("folds", self.folds as f64).with_tensor("solution", &self.solution);
-        match &self.scores {
-            Some(scores) => state_dict.with_tensor("scores", scores),
-            None => state_dict,
-        }
+/// Fits the head of a field on all of its examples under one penalty: no folds, no out-of-fold scores, and a factor of 1 in the softmax, so
+/// that its confidences are not calibrated. The solve is reported as `stage` and recorded in the training state; the caller records what
+/// follows from it.
+pub(crate) fn fit_without_folds(
+    task: &FieldTask,
+    examples: &Examples<'_>,
+    l2: f64,
+    params: &LinearParams,
+    (stage, span): (Stage, Span),
+    training_state: &mut TrainingState<'_>,
+) -> Result<FieldWeights, Interrupt> {
+    let stop = StoppingCriterion { max_epochs: params.epochs, tolerance: params.tolerance };
+    let all = CrossValidation { task, examples, folds: 0, assigned: Vec::new(), repeated: Vec::new(), stop };
+    let solution = all.solve_all(l2, None, (stage, span), training_state)?;
+    let (weight, bias) = examples.head(&task.examples, &solution)?;
+    if !weight.iter().chain(&bias).all(|value| value.is_finite()) {
+        return Err(TrainingError::NonFiniteLoss { field: task.name.clone() }.into());
     }
-
-    fn restore(state_dict: &StateDict, shape: [usize; 2]) -> Result<Self, Interrupt> {
-        let folds = state_dict.count("folds")?;
-        let scores = if folds > 0 { Some(state_dict.tensor("scores", shape)?) } else { None };
-        Ok(Self { l2: state_dict.number("l2")?, folds, scores, solution: state_dict.tensor("solution", shape)? })
-    }
+    Ok(FieldWeights { weight, bias })
 }
 
 impl CrossValidation<'_, '_> {
-    fn solve_field(
-        &self,
-        params: &LinearParams,
-        (from, to): (f64, f64),
-        training_state: &mut TrainingState<'_>,
-    ) -> Result<SolvedField, Interrupt> {
+    fn solve_field(&self, params: &LinearParams, span: Span, training_state: &mut TrainingState<'_>) -> Result<SolvedField, Interrupt> {
         if self.folds == 0 {
             let l2 = params.l2.unwrap_or(DEFAULT_L2);
-            let solution = self.solve_all(l2, None, (from, to), training_state)?;
+            let solution = self.solve_all(l2, None, (Stage::Fit, span), training_state)?;
             return Ok(SolvedField { l2, folds: 0, scores: None, solution });
         }
         // the partitions and the final fit, which counts as one more fold
-        let parts = (self.folds * (1 + self.repeated.len()) + 1) as f64;
-        let at = |folds: usize| from + (to - from) * folds as f64 / parts;
-        let (l2, scored) = self.select_l2(&params.l2_candidates(), (from, at(self.folds)), training_state)?;
+        let parts = self.folds * (1 + self.repeated.len()) + 1;
+        let selection = span.until(self.folds as f64 / parts as f64);
+        let (l2, scored) = self.select_l2(&params.l2_candidates(), selection, training_state)?;
         let mut scores = self.out_of_fold(&scored);
         for (repeat, assigned) in self.repeated.iter().enumerate() {
             let first = self.folds * (1 + repeat);
@@ -158,7 +149,7 @@ impl CrossValidation<'_, '_> {
             for fold in 0..self.folds {
                 let mut open = self.open(assigned, fold, first + fold);
                 open.solution = Some(self.warm_start_from(&scored[0], &open.fitted)?);
-                again.push(self.score(&mut open, l2, (at(first + fold), at(first + fold + 1)), training_state)?);
+                again.push(self.score(&mut open, l2, span.part(first + fold, parts), training_state)?);
             }
             for (sum, score) in scores.iter_mut().zip(self.out_of_fold(&again)) {
                 *sum += score;
@@ -166,8 +157,7 @@ impl CrossValidation<'_, '_> {
         }
         scores.iter_mut().for_each(|score| *score /= (1 + self.repeated.len()) as f32);
         let scores = tensor_from_vec(scores, [self.task.examples.len(), self.task.labels.len()], self.examples.device());
-        let solution =
-            self.solve_all(l2, self.mean_solution(&scored)?, (at(self.folds * (1 + self.repeated.len())), to), training_state)?;
+        let solution = self.solve_all(l2, self.mean_solution(&scored)?, (Stage::Fit, span.part(parts - 1, parts)), training_state)?;
         Ok(SolvedField { l2, folds: self.folds, scores: Some(scores), solution })
     }
 
@@ -236,22 +226,21 @@ impl CrossValidation<'_, '_> {
     fn select_l2(
         &self,
         candidates: &[f64],
-        (from, to): (f64, f64),
+        span: Span,
         training_state: &mut TrainingState<'_>,
     ) -> Result<(f64, Vec<ScoredFold>), Interrupt> {
         let selecting = if candidates.len() > 1 { self.selection_folds() } else { 0 };
         // folds used for selection are solved once per candidate
-        let fits = (selecting * candidates.len() + self.folds - selecting) as f64;
+        let fits = selecting * candidates.len() + self.folds - selecting;
         // solves of earlier rounds were discarded; a round is the solves for one candidate
         let first_round = training_state.discarded().checked_div(selecting).unwrap_or(0);
         if first_round * selecting != training_state.discarded() || first_round >= candidates.len() {
             return Err(Interrupt::IncompatibleCheckpoint(format!("it has discarded {} solves", training_state.discarded())));
         }
-        let mut done = training_state.discarded() as f64;
+        let mut done = training_state.discarded();
         let mut next = || {
-            let span = (from + (to - from) * done / fits, from + (to - from) * (done + 1.0) / fits);
-            done += 1.0;
-            span
+            done += 1;
+            span.part(done - 1, fits)
         };
 
         let mut best: Option<(f64, f64, Vec<ScoredFold>)> = None;
@@ -306,13 +295,7 @@ impl CrossValidation<'_, '_> {
     }
 
     /// Scores the examples of a fold with a head that was fitted without them. Starts from the previous solution of the fold.
-    fn score(
-        &self,
-        open: &mut OpenFold,
-        l2: f64,
-        span: (f64, f64),
-        training_state: &mut TrainingState<'_>,
-    ) -> Result<ScoredFold, Interrupt> {
+    fn score(&self, open: &mut OpenFold, l2: f64, span: Span, training_state: &mut TrainingState<'_>) -> Result<ScoredFold, Interrupt> {
         let progress = SolveProgress {
             stage: Stage::Fold,
             field: &self.task.name,
@@ -363,12 +346,12 @@ impl CrossValidation<'_, '_> {
         &self,
         l2: f64,
         start: Option<Tensor<2>>,
-        span: (f64, f64),
+        (stage, span): (Stage, Span),
         training_state: &mut TrainingState<'_>,
     ) -> Result<Tensor<2>, Interrupt> {
         let all: Vec<usize> = (0..self.task.examples.len()).collect();
         let progress = SolveProgress {
-            stage: Stage::Fit,
+            stage,
             field: &self.task.name,
             fold: None,
             span,

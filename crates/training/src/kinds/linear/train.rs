@@ -3,9 +3,10 @@
 use std::{fs, time::Instant};
 
 use aprendiz_evaluation::{ScoredExample, accuracy, log_loss};
-use aprendiz_inference::{FORMAT_VERSION, FieldConfig, KIND_LINEAR, Model, ModelConfig, ThresholdStatus, TrainingInfo, Weights};
+use aprendiz_inference::{FORMAT_VERSION, KIND_LINEAR, Model, ModelConfig, TrainingInfo, Weights};
 use aprendiz_run_spec::LinearParams;
 use burn::tensor::Device;
+use serde_json::{Value, json};
 
 use crate::{
     backend::cpu_kernel,
@@ -15,36 +16,61 @@ use crate::{
     interrupt::Interrupt,
     kinds::linear::{
         features::{self, TrainFeatures},
+        field_config::field_config,
         field_task::FieldTask,
         fit::{FieldFit, fit_field},
         gram::Examples,
+        learning_curve::{self, WholeModel},
+        progress::Span,
         validation::{count_validation, score_validation},
     },
     protocol::{
         job::TrainingJob,
-        progress::LogLevel,
+        learning_curve::TrainingCurve,
+        progress::{LogLevel, Stage},
         report::{self, OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE},
         summary::{FieldSummary, TrainingSummary},
     },
 };
 
-/// Fraction of a run after which features are extracted, for progress reports.
-const FEATURES_FRACTION: f64 = 0.3;
+/// Share of the training of the model after which features are extracted, for progress reports.
+const FEATURES_SHARE: f64 = 0.3;
 
-/// Fraction of a run after which all heads are fitted.
-const FITTED_FRACTION: f64 = 0.95;
+/// Share of the training of the model after which all heads are fitted.
+const FITTED_SHARE: f64 = 0.95;
 
-/// Trains a head for each field. Writes the model directory and the reports of scored examples.
+/// Fraction of a run after which the model is trained, if a learning curve follows.
+const MODEL_FRACTION: f64 = 0.5;
+
+/// Trains a head for each field. Writes the model directory and the reports of scored examples. A checkpoint that does not fit is discarded.
 pub(crate) fn train(
     job: &TrainingJob,
     params: &LinearParams,
-    device: Device,
+    device: &Device,
+    training_state: &mut TrainingState<'_>,
+) -> Result<TrainingSummary, Interrupt> {
+    match train_once(job, params, device, training_state) {
+        Err(Interrupt::IncompatibleCheckpoint(reason)) => {
+            training_state.restart(&reason);
+            train_once(job, params, device, training_state)
+        }
+        outcome => outcome,
+    }
+}
+
+fn train_once(
+    job: &TrainingJob,
+    params: &LinearParams,
+    device: &Device,
     training_state: &mut TrainingState<'_>,
 ) -> Result<TrainingSummary, Interrupt> {
     let started = Instant::now();
     training_state.check_stop()?;
+    let span = Span(0.0, if params.learning_curve { MODEL_FRACTION } else { 1.0 });
     let labels = Labels::read(&job.labels)?;
-    let TrainFeatures { vectorizer, examples, rows } = features::fit(&job.train, &params.features(), training_state, FEATURES_FRACTION)?;
+    let features = features::adapt_config(&job.train, &params.features(), training_state)?;
+    let TrainFeatures { vectorizer, examples, rows } =
+        features::fit(&job.train, &features, Stage::Features, span.until(FEATURES_SHARE), training_state)?;
     let (tasks, skipped) = FieldTask::all(&labels, &examples);
     for field in &skipped {
         training_state.reporter.log(LogLevel::Warn, format!("field `{}` is skipped: {}", field.field, field.reason));
@@ -53,16 +79,9 @@ pub(crate) fn train(
         let reasons = skipped.into_iter().map(|field| format!("{}: {}", field.field, field.reason)).collect();
         return Err(TrainingError::NoTrainableField { reasons }.into());
     }
-    let solver_examples = Examples::new(&rows, device);
-    let fit_all =
-        |training_state: &mut TrainingState<'_>| fit_fields(&tasks, &examples, &solver_examples, params, job.seed, training_state);
-    let fits = match fit_all(training_state) {
-        Err(Interrupt::IncompatibleCheckpoint(reason)) => {
-            training_state.restart(&reason);
-            fit_all(training_state)?
-        }
-        fits => fits?,
-    };
+    let solver_examples = Examples::new(&rows, device.clone());
+    let fitting = span.between(FEATURES_SHARE, FITTED_SHARE);
+    let fits = fit_fields(&tasks, &examples, &solver_examples, params, job.seed, fitting, training_state)?;
 
     for folder in [&job.out, &job.reports] {
         fs::create_dir_all(folder).map_err(TrainingError::io(folder))?;
@@ -73,7 +92,7 @@ pub(crate) fn train(
         kind: KIND_LINEAR.to_owned(),
         features: vectorizer.config().clone(),
         feature_count: vectorizer.len(),
-        fields: tasks.iter().zip(&fits).map(|(task, fit)| field_config(task, fit)).collect(),
+        fields: tasks.iter().zip(&fits).map(|(task, fit)| field_config(task, fit.l2)).collect(),
         target_accuracy: job.target_accuracy,
         seed: job.seed,
         training: TrainingInfo {
@@ -94,15 +113,21 @@ pub(crate) fn train(
     let weights = Weights { keys: vectorizer.keys().to_vec(), idf: vectorizer.idf().to_vec(), fields: heads };
     weights.write(&job.out, &config).map_err(TrainingError::from)?;
     config.write(&job.out).map_err(TrainingError::from)?;
-    drop((weights, vectorizer));
+    let train_documents = examples.len() as u64;
+    drop(solver_examples);
+    drop((weights, vectorizer, rows, examples));
 
     // score with the written model, so that the reports match what is published
-    let scored = score_validation(job, &tasks, &Model::load_unpublished(&job.out).map_err(TrainingError::from)?, training_state)?;
+    let model = Model::load_unpublished(&job.out).map_err(TrainingError::from)?;
+    let scored = score_validation(job, &tasks, &model, Stage::Validation, span.between(FITTED_SHARE, 1.0), training_state)?;
+    drop(model);
     let rows: Vec<ReportRow> = out_of_fold.iter().flat_map(|(_, rows)| rows.iter().cloned()).collect();
     report::write(&job.reports.join(OUT_OF_FOLD_FILE), &rows)?;
     report::write(&job.reports.join(VALIDATION_FILE), &scored)?;
+    let whole = WholeModel { job, params, labels: &labels, tasks: &tasks, config: &config, scored: &scored };
+    let learning_curve = if params.learning_curve { Some(measure_curve(&whole, device, span, training_state)?) } else { None };
 
-    let fields = tasks
+    let fields: Vec<FieldSummary> = tasks
         .iter()
         .zip(&config.fields)
         .zip(out_of_fold)
@@ -126,12 +151,14 @@ pub(crate) fn train(
         })
         .collect();
     let summary = TrainingSummary {
-        train_documents: config.training.train_documents,
+        settings: resolved_settings(job, params, &config, &fields),
+        train_documents,
         validation_documents: config.training.validation_documents,
         features: config.feature_count as u64,
         fields,
         skipped,
         encoder: None,
+        learning_curve,
         backend: config.training.backend,
         cpu_kernel: config.training.cpu_kernel,
         steps: training_state.step(),
@@ -141,32 +168,53 @@ pub(crate) fn train(
     Ok(summary)
 }
 
+/// All settings of the training with their resolved values, for the manifest of the model.
+fn resolved_settings(job: &TrainingJob, params: &LinearParams, config: &ModelConfig, fields: &[FieldSummary]) -> Value {
+    let fields: Vec<Value> = fields
+        .iter()
+        .map(|field| json!({ "field": field.field, "l2": field.l2, "folds": field.folds, "fold_repeats": field.fold_repeats }))
+        .collect();
+    json!({
+        "kind": KIND_LINEAR, "seed": job.seed, "target_accuracy": job.target_accuracy, "params": job.params.to_json(),
+        "training_version": env!("CARGO_PKG_VERSION"), "backend": job.backend.name(), "cpu_kernel": cpu_kernel(),
+        "depends_on_threads": false, "features": config.features, "feature_count": config.feature_count,
+        "solver": { "algorithm": "dual coordinate descent", "max_epochs": params.epochs, "tolerance": params.tolerance },
+        "l2_candidates": params.l2_candidates(), "calibration": "temperature scaling on out-of-fold scores", "fields": fields,
+    })
+}
+
 fn fit_fields(
     tasks: &[FieldTask],
     examples: &[Example],
     solver_examples: &Examples<'_>,
     params: &LinearParams,
     seed: u64,
+    span: Span,
     training_state: &mut TrainingState<'_>,
 ) -> Result<Vec<FieldFit>, Interrupt> {
-    let fraction = |index: usize| FEATURES_FRACTION + (FITTED_FRACTION - FEATURES_FRACTION) * index as f64 / tasks.len() as f64;
     let mut fits = Vec::with_capacity(tasks.len());
     for (index, task) in tasks.iter().enumerate() {
-        fits.push(fit_field(task, examples, solver_examples, params, seed, (fraction(index), fraction(index + 1)), training_state)?);
+        fits.push(fit_field(task, examples, solver_examples, params, seed, span.part(index, tasks.len()), training_state)?);
     }
-    training_state.confirm_resume();
+    if !params.learning_curve {
+        training_state.confirm_resume();
+    }
     training_state.check_stop()?;
     Ok(fits)
 }
 
-fn field_config(task: &FieldTask, fit: &FieldFit) -> FieldConfig {
-    FieldConfig {
-        name: task.name.clone(),
-        labels: task.labels.clone(),
-        train_counts: task.train_counts.clone(),
-        unlearnable: task.unlearnable.clone(),
-        l2: fit.l2,
-        threshold: None,
-        threshold_status: ThresholdStatus::NotCalibrated,
+/// The learning curve, which takes the rest of the run. It is not measured if the validation split has no example.
+fn measure_curve(
+    whole: &WholeModel<'_>,
+    device: &Device,
+    trained: Span,
+    training_state: &mut TrainingState<'_>,
+) -> Result<TrainingCurve, Interrupt> {
+    if whole.scored.is_empty() {
+        training_state.confirm_resume();
+        let reason = "the validation split has no example of the trained fields";
+        training_state.reporter.log(LogLevel::Warn, format!("the learning curve is not measured: {reason}"));
+        return Ok(TrainingCurve::default());
     }
+    Ok(TrainingCurve { parts: learning_curve::measure(whole, device, Span(trained.at(1.0), 1.0), training_state)? })
 }

@@ -10,7 +10,7 @@ use crate::{
     dataset::{Example, read_batches},
     error::TrainingError,
     interrupt::Interrupt,
-    kinds::linear::field_task::FieldTask,
+    kinds::linear::{field_task::FieldTask, progress::Span},
     protocol::{job::TrainingJob, progress::Stage, report::ReportRow},
 };
 
@@ -24,11 +24,13 @@ pub(crate) fn count_validation(job: &TrainingJob) -> Result<usize, TrainingError
     Ok(documents)
 }
 
-/// Scores the validation examples of each field.
+/// Scores the validation examples of each field. Progress is reported as `stage`, at the end of `span`, because the file was not counted.
 pub(crate) fn score_validation(
     job: &TrainingJob,
     tasks: &[FieldTask],
     model: &Model,
+    stage: Stage,
+    span: Span,
     training_state: &mut TrainingState<'_>,
 ) -> Result<Vec<ReportRow>, Interrupt> {
     let started = Instant::now();
@@ -44,7 +46,7 @@ pub(crate) fn score_validation(
             })
             .collect();
         rows.extend(scored.into_iter().flatten());
-        training_state.reporter.examples(Stage::Validation, 1.0, seen, started);
+        training_state.reporter.examples(stage, span.at(1.0), seen, started);
         training_state.check_stop()
     })?;
     Ok(rows)

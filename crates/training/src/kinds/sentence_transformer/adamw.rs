@@ -8,6 +8,7 @@ use burn::{
     tensor::{Device, Gradients as AutodiffGradients, Tensor},
 };
 use rayon::prelude::*;
+use serde_json::{Value, json};
 
 use crate::{
     error::TrainingError,
@@ -18,6 +19,12 @@ use crate::{
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
+
+/// The settings of the optimizer that no parameter changes, as decimal numbers.
+pub(super) fn settings() -> Value {
+    let decimal = |value: f32| value.to_string().parse::<f64>().unwrap_or_else(|_| f64::from(value));
+    json!({ "algorithm": "AdamW", "beta_1": decimal(BETA_1), "beta_2": decimal(BETA_2), "epsilon": decimal(EPSILON) })
+}
 
 /// Values per parallel task. Sums are computed chunk by chunk, so the result does not depend on the number of threads.
 const CHUNK: usize = 1 << 14;

@@ -5,6 +5,7 @@ use std::{fs, time::Instant};
 use aprendiz_encoder::{BaseModel, BaseModelCaches, Encoder, Network};
 use aprendiz_run_spec::{PairLoss, SentenceTransformerParams};
 use burn::{module::Module, tensor::Device};
+use serde_json::json;
 
 use crate::{
     backend::cpu_kernel,
@@ -82,6 +83,7 @@ pub(crate) fn train(
     if let Some(length) = params.max_length {
         encoder.set_max_length(length);
     }
+    let training_max_length = encoder.max_length();
     let mut train = pairs(job, params, "train", &encoder)?;
     if params.loss == PairLoss::MultipleNegatives {
         train.pairs.retain(Pair::is_positive);
@@ -160,13 +162,26 @@ pub(crate) fn train(
     encoder.set_max_length(max_length);
     fs::create_dir_all(&job.reports).map_err(TrainingError::io(&job.reports))?;
     encoder.write(&job.out, &model_card(base, params, &summary)).map_err(TrainingError::from)?;
+    let pairs_from = match (&job.pairs, params.examples_per_class) {
+        (Some(_), None) => json!("snapshot"),
+        (_, per_class) => json!({ "examples_per_class": per_class.unwrap_or(DEFAULT_EXAMPLES_PER_CLASS) }),
+    };
+    let settings = json!({
+        "kind": job.params.kind(), "seed": job.seed, "params": job.params.to_json(), "training_version": env!("CARGO_PKG_VERSION"),
+        "backend": job.backend.name(), "cpu_kernel": cpu_kernel(), "depends_on_threads": false, "base_model_sha256": base.hash,
+        "optimizer": adamw::settings(), "steps": steps, "training_max_length": training_max_length,
+        "max_length": max_length, "max_validation_pairs": MAX_VALIDATION_PAIRS,
+        "pairs_from": pairs_from, "pairs": summary.pairs, "best_epoch": summary.best_epoch,
+    });
     Ok(TrainingSummary {
+        settings,
         train_documents: train.texts.len() as u64,
         validation_documents: validation.texts.len() as u64,
         features: 0,
         fields: Vec::new(),
         skipped: Vec::new(),
         encoder: Some(Box::new(summary)),
+        learning_curve: None,
         backend: job.backend.name().to_owned(),
         cpu_kernel: cpu_kernel().to_owned(),
         steps: training_state.step(),

@@ -202,7 +202,7 @@ pub(crate) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 /// Whether `If-None-Match` lists the ETag, also as a weak one: a compressed file is the same file.
-fn matches_etag(headers: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn matches_etag(headers: &HeaderMap, etag: &str) -> bool {
     let value = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(',').map(str::trim).any(|listed| listed == etag || listed == "*" || listed.strip_prefix("W/") == Some(etag))
 }

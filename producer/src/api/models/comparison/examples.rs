@@ -1,6 +1,6 @@
 //! Predictions of a version for its test split, as its files hold them, and those that two versions have in common.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use aprendiz_artifacts::Store;
 use aprendiz_evaluation::{PairedAnswer, PairedExample};
@@ -20,7 +20,7 @@ use crate::api::models::version::model_files;
 /// File with the predictions for the test split.
 const PREDICTIONS_FILE: &str = "test_predictions.jsonl";
 /// File with the classes of each field.
-const CONFIG_FILE: &str = aprendiz_inference::CONFIG_FILE;
+pub(super) const CONFIG_FILE: &str = aprendiz_inference::CONFIG_FILE;
 /// Size limit of each of these files: about 250,000 predictions.
 const MAX_BYTES: u64 = 64 << 20;
 
@@ -29,22 +29,38 @@ const MAX_BYTES: u64 = 64 << 20;
 pub(super) struct TestPrediction {
     pub(super) document_id: Uuid,
     #[serde(default)]
-    group: Option<String>,
+    pub(super) group: Option<String>,
     pub(super) field: String,
     pub(super) gold: Option<String>,
     pub(super) value: Option<String>,
-    pub(super) confidence: f64,
+    /// Null if an extractor gave none.
+    pub(super) confidence: Option<f64>,
     pub(super) answered: bool,
     #[serde(default)]
-    no_known_feature: bool,
+    pub(super) no_known_feature: bool,
 }
+
+/// Predictions by field, then document.
+pub(super) type PredictionsByField = BTreeMap<String, BTreeMap<Uuid, TestPrediction>>;
 
 /// What a version predicts for its test split.
 pub(super) struct TestPredictions {
     /// Fields of the version, with their classes.
     pub(super) config: ModelConfig,
-    /// By field, then document.
-    pub(super) fields: BTreeMap<String, BTreeMap<Uuid, TestPrediction>>,
+    /// The predictions.
+    pub(super) fields: PredictionsByField,
+}
+
+impl TestPredictions {
+    /// All test documents, each once.
+    pub(super) fn documents(&self) -> BTreeSet<Uuid> {
+        self.fields.values().flat_map(BTreeMap::keys).copied().collect()
+    }
+
+    /// Removes the predictions for these documents.
+    pub(super) fn remove(&mut self, documents: &HashSet<Uuid>) {
+        self.fields.values_mut().for_each(|field| field.retain(|document, _| !documents.contains(document)));
+    }
 }
 
 /// Loads the predictions of a version, and checks them against the hashes of its files. `thresholds` are those that were changed since the
@@ -56,13 +72,13 @@ pub(super) async fn load(
 ) -> Result<TestPredictions, ApiError> {
     let config: ModelConfig = serde_json::from_slice(&read_file(store, version, CONFIG_FILE).await?).map_err(broken)?;
     let lines = read_file(store, version, PREDICTIONS_FILE).await?;
-    let mut fields: BTreeMap<String, BTreeMap<Uuid, TestPrediction>> =
-        config.fields.iter().map(|field| (field.name.clone(), BTreeMap::new())).collect();
+    let mut fields: PredictionsByField = config.fields.iter().map(|field| (field.name.clone(), BTreeMap::new())).collect();
     for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let mut prediction: TestPrediction = parse(line)?;
         if let Some(threshold) = thresholds.get(&prediction.field) {
             let is_known = !prediction.no_known_feature;
-            prediction.answered = is_known && threshold.is_some_and(|threshold| prediction.confidence >= threshold);
+            prediction.answered =
+                is_known && threshold.zip(prediction.confidence).is_some_and(|(threshold, confidence)| confidence >= threshold);
         }
         fields.entry(prediction.field.clone()).or_default().insert(prediction.document_id, prediction);
     }
@@ -73,11 +89,12 @@ fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(line).map_err(broken)
 }
 
-fn broken(error: serde_json::Error) -> ApiError {
+pub(super) fn broken(error: serde_json::Error) -> ApiError {
     ApiError::internal(anyhow::Error::new(error).context("a file of a model version cannot be read"))
 }
 
-async fn read_file(store: &Store, version: &ModelVersion, path: &str) -> Result<Bytes, ApiError> {
+/// Reads a file of a version, and checks it against its recorded hash.
+pub(super) async fn read_file(store: &Store, version: &ModelVersion, path: &str) -> Result<Bytes, ApiError> {
     let files = model_files(version)?;
     let Some(file) = files.iter().find(|file| file.path == path) else {
         let detail =
@@ -155,7 +172,7 @@ mod tests {
                 field: "law".to_owned(),
                 gold: Some((*gold).to_owned()),
                 value: Some((*value).to_owned()),
-                confidence: 0.9,
+                confidence: Some(0.9),
                 answered: true,
                 no_known_feature: false,
             };

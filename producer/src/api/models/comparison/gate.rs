@@ -5,7 +5,7 @@ use aprendiz_runs::{ModelSettings, ModelVersion};
 
 use crate::api::http::error::ApiError;
 use crate::api::models::comparison::deps::ComparisonDeps;
-use crate::api::models::comparison::versions::{VersionComparison, compare_versions};
+use crate::api::models::comparison::versions::{VersionComparison, compare_predictions};
 use crate::api::models::version::is_encoder;
 
 /// Asks the gate whether the candidate may replace the baseline. `None` for encoders, which predict no fields.
@@ -18,7 +18,7 @@ pub(crate) async fn ask_gate(
     if is_encoder(&candidate.card) || is_encoder(&baseline.card) {
         return Ok(None);
     }
-    let comparison = compare_versions(deps, baseline, candidate).await?;
+    let comparison = compare_predictions(deps, baseline, candidate).await?;
     Ok(Some(decide_comparison(settings, &comparison)?))
 }
 

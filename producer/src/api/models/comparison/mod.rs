@@ -1,7 +1,9 @@
-//! Comparison of two versions on the test examples of both, and the gate of a promotion.
+//! Comparison of two versions, or of a version with the extractor, on the same test examples, and the gate of a promotion.
 
 pub(crate) mod deps;
 pub(super) mod examples;
+pub(super) mod extractor;
 pub(crate) mod gate;
 pub(super) mod route;
+mod targets;
 pub(crate) mod versions;

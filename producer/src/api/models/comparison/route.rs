@@ -14,7 +14,7 @@ use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
 use crate::api::models::comparison::gate::decide_comparison;
-use crate::api::models::comparison::versions::{VersionComparison, compare_versions};
+use crate::api::models::comparison::versions::{VersionComparison, compare_versions, compare_with_extractor};
 use crate::api::models::version::find_model_version;
 use crate::api::state::AppState;
 
@@ -26,10 +26,31 @@ pub(in crate::api::models) fn routes() -> OpenApiRouter<AppState> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ModelQuery {
-    /// Number of the version that may replace the other; default: the newest version
-    candidate: Option<i32>,
-    /// Number of the version that is compared with; default: the champion
-    baseline: Option<i32>,
+    /// Number of the version that may replace the other, or `extractor`; default: the newest version
+    #[param(value_type = Option<String>)]
+    candidate: Option<Side>,
+    /// Number of the version that is compared with, or `extractor`; default: the champion
+    #[param(value_type = Option<String>)]
+    baseline: Option<Side>,
+}
+
+/// One side of a comparison, as requests name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+enum Side {
+    Number(i32),
+    Extractor,
+}
+
+impl TryFrom<String> for Side {
+    type Error = String;
+
+    fn try_from(side: String) -> Result<Self, String> {
+        if side == "extractor" {
+            return Ok(Self::Extractor);
+        }
+        side.parse().map(Self::Number).map_err(|_| format!("`{side}` is neither the number of a version nor `extractor`"))
+    }
 }
 
 /// A comparison, with what the gate of the model says about it.
@@ -37,19 +58,21 @@ struct ModelQuery {
 struct ModelComparison {
     #[serde(flatten)]
     comparison: VersionComparison,
-    /// Decision of the gate of the model, if the candidate were promoted now.
-    gate: GateResult,
+    /// Decision of the gate of the model, if the candidate were promoted now; null in a comparison with the extractor.
+    gate: Option<GateResult>,
 }
 
-/// Compares two versions of a model
+/// Compares two versions of a model, or a version with the extractor
 ///
-/// On the test documents that both have in common. Differences have paired bootstrap intervals, and the gate of the model is asked, without
+/// On the test documents that both have in common. The extractor takes part with its stored predictions, as of the snapshot of the
+/// version. Differences have paired bootstrap intervals, and the gate of the model is asked, without
 /// consequences.
 #[utoipa::path(
     get, path = "/v1/models/{name}/compare", tag = "models", params(("name" = String, Path), ModelQuery),
     responses(
         (status = 200, description = "The comparison", body = ModelComparison),
         (status = 404, description = "Model or version not found", body = Problem),
+        (status = 410, description = "The files of a version were deleted", body = Problem),
         (status = 422, description = "The versions have no test predictions", body = Problem),
     ),
 )]
@@ -60,17 +83,39 @@ async fn compare_model(
     ApiQuery(query): ApiQuery<ModelQuery>,
 ) -> Result<Json<ModelComparison>, ApiError> {
     let mut conn = state.database.read().await?;
-    let candidate = find_model_version(&mut conn, &name, query.candidate).await?;
+    let number = |side: Option<Side>| match side {
+        Some(Side::Number(number)) => Some(number),
+        _ => None,
+    };
+    match (query.candidate, query.baseline) {
+        (Some(Side::Extractor), Some(Side::Extractor)) => {
+            let detail = "both sides are `extractor`: name a version of the model as one of them";
+            return Err(ApiError::unprocessable("not_comparable", detail));
+        }
+        (candidate, Some(Side::Extractor)) => {
+            let candidate = find_model_version(&mut conn, &name, number(candidate)).await?;
+            drop(conn);
+            let comparison = compare_with_extractor(&state.comparison(), &candidate, false).await?;
+            return Ok(Json(ModelComparison { comparison, gate: None }));
+        }
+        _ => {}
+    }
     let champion = find_alias(&mut conn, &name, CHAMPION).await?;
-    let baseline = query.baseline.or(champion.map(|alias| alias.number)).ok_or_else(|| {
+    let baseline = number(query.baseline).or(champion.map(|alias| alias.number)).ok_or_else(|| {
         ApiError::conflict("no_champion", format!("model `{name}` has no champion to compare with: name the version as `baseline`"))
     })?;
     let baseline = find_model_version(&mut conn, &name, Some(baseline)).await?;
+    if query.candidate == Some(Side::Extractor) {
+        drop(conn);
+        let comparison = compare_with_extractor(&state.comparison(), &baseline, true).await?;
+        return Ok(Json(ModelComparison { comparison, gate: None }));
+    }
+    let candidate = find_model_version(&mut conn, &name, number(query.candidate)).await?;
     let settings = get_model_settings(&mut conn, &name).await?.ok_or_else(|| ApiError::not_found(format!("model `{name}` not found")))?;
     drop(conn);
     let comparison = compare_versions(&state.comparison(), &baseline, &candidate).await?;
     let gate = decide_comparison(&settings, &comparison)?;
-    Ok(Json(ModelComparison { comparison, gate }))
+    Ok(Json(ModelComparison { comparison, gate: Some(gate) }))
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -89,6 +134,7 @@ struct RunsQuery {
     responses(
         (status = 200, description = "The comparison", body = VersionComparison),
         (status = 404, description = "Run not found, or it published no version", body = Problem),
+        (status = 410, description = "The files of a version were deleted", body = Problem),
         (status = 422, description = "The versions have no test predictions", body = Problem),
     ),
 )]
@@ -104,4 +150,16 @@ async fn compare_runs(
 async fn version_of_run(state: &AppState, run: Uuid) -> Result<ModelVersion, ApiError> {
     let version = find_version_by_run(&mut *state.database.read().await?, aprendiz_runs::RunId(run)).await?;
     version.ok_or_else(|| ApiError::not_found(format!("run {run} published no version: only runs that trained a model can be compared")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_is_a_number_or_the_extractor() {
+        let parse = |side: &str| Side::try_from(side.to_owned());
+        assert_eq!((parse("3"), parse("extractor")), (Ok(Side::Number(3)), Ok(Side::Extractor)));
+        assert!(parse("champion").unwrap_err().contains("`champion` is neither"));
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::arguments::time::TimeArgument;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
+use crate::cli::terminal::target_table::format_target;
 use crate::cli::terminal::{Output, cell, items, table, time_value_cell};
 
 /// Changes shown without `--at`.
@@ -44,13 +45,22 @@ pub(super) async fn history(client: &Client, name: &str, alias: &str, at: Option
                 cell(&event["to_number"]),
                 decision,
                 cell(&event["actor"]),
-                cell(&event["reason"]),
+                if event["thresholds"].is_array() { describe_thresholds(&event["thresholds"]) } else { cell(&event["reason"]) },
             ]
         };
         let rows: Vec<Vec<String>> = items(&events).map(row).collect();
         table(&["time", "action", "from", "to", "gate", "by", "reason"], &["from", "to"], &rows)
     })?;
     Ok(())
+}
+
+/// The changed targets of a version in one line.
+fn describe_thresholds(changed: &Value) -> String {
+    let fields = items(changed).map(|field| {
+        let target = |key: &str| field[key].as_f64().map_or_else(String::new, format_target);
+        format!("{}: target {} → {}", cell(&field["field"]), target("from_target"), target("target"))
+    });
+    fields.collect::<Vec<String>>().join(", ")
 }
 
 pub(super) async fn remove(client: &Client, name: &str, alias: &str, reason: Option<&str>, output: Output) -> Result<(), CliError> {

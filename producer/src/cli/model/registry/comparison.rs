@@ -8,22 +8,26 @@ use uuid::Uuid;
 
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
+use crate::cli::model::registry::compared_targets::target_rows;
 use crate::cli::terminal::{Output, cell, items, table};
 
-/// Documents shown per field.
-const SHOWN_DOCUMENTS: usize = 10;
+/// Documents, classes and confusion cells shown per field.
+const SHOWN_ROWS: usize = 10;
 
 pub(super) async fn compare_versions(
     client: &Client,
     name: &str,
-    candidate: Option<i32>,
-    baseline: Option<i32>,
+    candidate: Option<&str>,
+    baseline: Option<&str>,
     output: Output,
 ) -> Result<(), CliError> {
     let numbers = [("candidate", candidate), ("baseline", baseline)];
-    let query: Vec<(&str, i32)> = numbers.into_iter().filter_map(|(name, number)| Some((name, number?))).collect();
+    let query: Vec<(&str, &str)> = numbers.into_iter().filter_map(|(name, number)| Some((name, number?))).collect();
     let compared: Value = client.json(client.request(Method::GET, &["v1", "models", name, "compare"]).query(&query)).await?;
-    output.print(&compared, || format!("{}\nIf the candidate were promoted:\n{}", render(&compared), gate_table(&compared["gate"])))?;
+    output.print(&compared, || match &compared["gate"] {
+        Value::Null => render(&compared),
+        gate => format!("{}\nIf the candidate were promoted:\n{}", render(&compared), gate_table(gate)),
+    })?;
     Ok(())
 }
 
@@ -36,9 +40,18 @@ pub(crate) async fn compare_runs(client: &Client, candidate: Uuid, baseline: Uui
 }
 
 fn render(compared: &Value) -> String {
-    let version = |side: &str| format!("{} version {}", cell(&compared[side]["model"]), compared[side]["number"]);
-    let mut shown = format!("candidate {}, baseline {}\n", version("candidate"), version("baseline"));
-    if compared["candidate"]["dataset_hash"] != compared["baseline"]["dataset_hash"] {
+    let name = |side: &str| match compared[side]["extractor_versions"].as_array() {
+        Some(versions) => format!("extractor ({})", versions.iter().map(cell).collect::<Vec<_>>().join(", ")),
+        None => format!("{} version {}", cell(&compared[side]["model"]), compared[side]["number"]),
+    };
+    let mut shown = format!("candidate {}, baseline {}\n", name("candidate"), name("baseline"));
+    if let Some(erased) = compared["erased"].as_u64().filter(|erased| *erased > 0) {
+        let _ = writeln!(shown, "Test documents that were erased and are not compared: {erased}");
+    }
+    let hashes = (compared["candidate"]["dataset_hash"].as_str(), compared["baseline"]["dataset_hash"].as_str());
+    if let (Some(candidate), Some(baseline)) = hashes
+        && candidate != baseline
+    {
         shown.push_str("The versions have different snapshots: only test documents of both are compared.\n");
     }
     for (field, side) in [("only_baseline", "baseline"), ("only_candidate", "candidate")] {
@@ -68,10 +81,78 @@ fn render(compared: &Value) -> String {
     }
     let header = ["field", "n", "metric", "baseline", "candidate", "difference", "95 % interval", "wins/losses/ties", "p"];
     shown.push_str(&table(&header, &["n", "baseline", "candidate", "difference", "p"], &rows));
+    shown.push_str(&target_rows(compared));
     for field in items(&compared["fields"]) {
+        shown.push_str(&class_table(field));
+        shown.push_str(&confusion_table(field));
         shown.push_str(&differing_documents(field));
     }
     shown
+}
+
+/// A class as people read it.
+fn label(value: &Value) -> String {
+    if value.is_null() { "∅".to_owned() } else { cell(value) }
+}
+
+/// The classes whose F1 or recall differs.
+fn class_table(field: &Value) -> String {
+    let differs =
+        |class: &&Value| ["f1_difference", "recall_difference"].iter().any(|key| class[*key].as_f64().is_some_and(|by| by != 0.0));
+    let classes: Vec<&Value> = items(&field["comparison"]["classes"]).filter(differs).collect();
+    if classes.is_empty() {
+        return String::new();
+    }
+    let row = |class: &&Value| {
+        vec![
+            label(&class["label"]),
+            cell(&class["support"]),
+            share(&class["baseline_f1"]),
+            share(&class["candidate_f1"]),
+            points(&class["f1_difference"]),
+            points(&class["recall_difference"]),
+        ]
+    };
+    let rows: Vec<Vec<String>> = classes.iter().take(SHOWN_ROWS).map(row).collect();
+    let header = ["class", "n", "baseline F1", "candidate F1", "F1 difference", "recall difference"];
+    format!(
+        "\n{}: F1 or recall of {} classes differs{}\n{}",
+        cell(&field["field"]),
+        classes.len(),
+        limit_note(classes.len()),
+        table(&header, &header[1..], &rows)
+    )
+}
+
+/// The cells in which the confusion matrices differ.
+fn confusion_table(field: &Value) -> String {
+    let comparison = &field["comparison"];
+    let cells: Vec<&Value> = items(&comparison["confusion"]).collect();
+    if cells.is_empty() {
+        return String::new();
+    }
+    let row = |counts: &&Value| {
+        vec![
+            label(&counts["gold"]),
+            label(&counts["predicted"]),
+            cell(&counts["baseline"]),
+            cell(&counts["candidate"]),
+            counts["delta"].as_i64().map_or_else(String::new, |delta| format!("{delta:+}")),
+        ]
+    };
+    let rows: Vec<Vec<String>> = cells.iter().take(SHOWN_ROWS).map(row).collect();
+    let header = ["accepted", "predicted", "baseline", "candidate", "difference"];
+    format!(
+        "\n{}: {} cells of the confusion matrices differ{}\n{}",
+        cell(&field["field"]),
+        comparison["differing_cells"],
+        limit_note(cells.len()),
+        table(&header, &header[2..], &rows)
+    )
+}
+
+fn limit_note(rows: usize) -> String {
+    if rows > SHOWN_ROWS { format!(", {SHOWN_ROWS} shown (-o json lists more)") } else { String::new() }
 }
 
 fn differing_documents(field: &Value) -> String {
@@ -79,10 +160,9 @@ fn differing_documents(field: &Value) -> String {
     if documents.is_empty() {
         return String::new();
     }
-    let label = |value: &Value| if value.is_null() { "∅".to_owned() } else { cell(value) };
     let row = |document: &Value| {
         vec![
-            cell(&document["document_id"]),
+            cell(&document["document"]),
             label(&document["gold"]),
             label(&document["baseline"]),
             share(&document["baseline_confidence"]),
@@ -90,14 +170,14 @@ fn differing_documents(field: &Value) -> String {
             share(&document["candidate_confidence"]),
         ]
     };
-    let rows: Vec<Vec<String>> = documents.iter().copied().take(SHOWN_DOCUMENTS).map(row).collect();
+    let rows: Vec<Vec<String>> = documents.iter().copied().take(SHOWN_ROWS).map(row).collect();
     let header = ["document", "accepted", "baseline", "confidence", "candidate", "confidence"];
     format!(
         "\n{}: {} of {} documents differ{}\n{}",
         cell(&field["field"]),
         field["differing"],
         field["comparison"]["examples"],
-        if documents.len() > SHOWN_DOCUMENTS { format!(", {SHOWN_DOCUMENTS} shown (-o json lists more)") } else { String::new() },
+        limit_note(documents.len()),
         table(&header, &["confidence"], &rows)
     )
 }

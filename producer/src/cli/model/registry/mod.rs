@@ -1,10 +1,14 @@
 //! The registry part of `aprendiz model`: which version answers, promotion, comparison, settings, retirement.
 
 mod aliases;
+mod compared_targets;
 mod comparison;
+mod delete_files;
 mod promotion;
 mod requests;
+mod retire;
 mod settings;
+mod shadow;
 
 use clap::Subcommand;
 use uuid::Uuid;
@@ -14,6 +18,7 @@ pub(crate) use self::comparison::compare_runs;
 use crate::cli::arguments::time::TimeArgument;
 use crate::cli::error::CliError;
 use crate::cli::http::Client;
+use crate::cli::model::registry::retire::RetireArgs;
 use crate::cli::model::registry::settings::SettingsArgs;
 use crate::cli::terminal::Output;
 
@@ -23,19 +28,19 @@ const CHAMPION: &str = "champion";
 /// Subcommands of `aprendiz model` about which version answers.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RegistryCommand {
-    /// Compare two versions on the test documents of both: differences, intervals, and what the gate would decide
+    /// Compare two versions, or one with the extractor, on the same test documents: differences, intervals, and what the gate would decide
     #[command(
-        after_help = "Examples:\n  aprendiz model compare contracts                      the newest version with the champion\n  aprendiz model compare contracts --candidate 4 --baseline 2"
+        after_help = "Examples:\n  aprendiz model compare contracts                      the newest version with the champion\n  aprendiz model compare contracts --candidate 4 --baseline 2\n  aprendiz model compare contracts --baseline extractor  the newest version with the stored predictions of the extractor"
     )]
     Compare {
         /// Model name
         name: String,
-        /// Version that may replace the other (default: newest)
-        #[arg(long, value_name = "NUMBER")]
-        candidate: Option<i32>,
-        /// Version to compare with (default: champion)
-        #[arg(long, value_name = "NUMBER")]
-        baseline: Option<i32>,
+        /// Version that may replace the other, or `extractor` [default: newest]
+        #[arg(long, value_name = "NUMBER|extractor")]
+        candidate: Option<String>,
+        /// Version to compare with, or `extractor` [default: champion]
+        #[arg(long, value_name = "NUMBER|extractor")]
+        baseline: Option<String>,
     },
     /// Make a version the champion, which answers predictions, or set another alias
     #[command(
@@ -73,6 +78,28 @@ pub(crate) enum RegistryCommand {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Show how often the challenger differs from the champion on the inputs of predictions, and which one was right
+    ///
+    /// While the alias challenger names a version, it repeats predictions of the champion in the background.
+    #[command(
+        after_help = "Examples:\n  aprendiz model shadow contracts\n  aprendiz model shadow contracts --champion 3 --challenger 4 --field governing_law"
+    )]
+    Shadow {
+        /// Model name
+        name: String,
+        /// Version that answered (default: champion)
+        #[arg(long, value_name = "NUMBER")]
+        champion: Option<i32>,
+        /// Version that was compared with it (default: challenger)
+        #[arg(long, value_name = "NUMBER")]
+        challenger: Option<i32>,
+        /// Only this field
+        #[arg(long)]
+        field: Option<String>,
+    },
+    /// Set an alias of a model
+    #[command(subcommand)]
+    Alias(AliasCommand),
     /// List the aliases of a model
     #[command(after_help = "Example:\n  aprendiz model aliases contracts")]
     Aliases {
@@ -137,32 +164,58 @@ pub(crate) enum RegistryCommand {
         #[arg(long)]
         reason: String,
     },
-    /// Retire a version: it answers nothing any more and cannot be promoted
-    #[command(after_help = "Example:\n  aprendiz model retire contracts 2 --reason 'trained on a wrong import'")]
-    Retire {
+    /// Retire a version, or all versions that used a document: they answer nothing any more and cannot be promoted
+    Retire(RetireArgs),
+    /// Delete the files of a retired version; its metrics and history stay
+    #[command(
+        name = "delete-files",
+        after_help = "Example:\n  aprendiz model delete-files contracts 2 --reason 'contains an erased document'\n\nRefused while something refers to the version: it is not retired, an alias or a pending promotion names it, a run\nreads it, or a version that was trained from it still has files. Requires the role admin."
+    )]
+    DeleteFiles {
         /// Model name
         name: String,
         /// Version number
         number: i32,
-        /// Why
+        /// Why; it is kept with the version
         #[arg(long)]
         reason: String,
-        /// Remove the aliases that name the version
+    },
+}
+
+/// Subcommands of `aprendiz model alias`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AliasCommand {
+    /// Set an alias; only champion goes through the gate
+    #[command(after_help = "Example:\n  aprendiz model alias set contracts challenger 4")]
+    Set {
+        /// Model name
+        name: String,
+        /// Alias to set
+        alias: String,
+        /// Version number
+        number: i32,
+        /// Why; kept in the history of the alias
         #[arg(long)]
-        force: bool,
+        reason: Option<String>,
     },
 }
 
 pub(crate) async fn run(client: &Client, command: &RegistryCommand, output: Output) -> Result<(), CliError> {
     match command {
         RegistryCommand::Compare { name, candidate, baseline } => {
-            comparison::compare_versions(client, name, *candidate, *baseline, output).await
+            comparison::compare_versions(client, name, candidate.as_deref(), baseline.as_deref(), output).await
         }
         RegistryCommand::Promote { name, number, alias, reason, overridden } => {
             promotion::promote(client, name, *number, alias, reason.as_deref(), *overridden, output).await
         }
         RegistryCommand::Rollback { name, alias, to, reason } => {
             promotion::roll_back(client, name, alias, *to, reason.as_deref(), output).await
+        }
+        RegistryCommand::Shadow { name, champion, challenger, field } => {
+            shadow::show(client, name, *champion, *challenger, field.as_deref(), output).await
+        }
+        RegistryCommand::Alias(AliasCommand::Set { name, alias, number, reason }) => {
+            promotion::promote(client, name, *number, alias, reason.as_deref(), false, output).await
         }
         RegistryCommand::Aliases { name } => aliases::list(client, name, output).await,
         RegistryCommand::History { name, alias, at } => aliases::history(client, name, alias, *at, output).await,
@@ -171,6 +224,7 @@ pub(crate) async fn run(client: &Client, command: &RegistryCommand, output: Outp
         RegistryCommand::Requests { name, all } => requests::list(client, name, *all, output).await,
         RegistryCommand::Approve { name, id, reason } => requests::decide(client, name, *id, "approve", reason.as_deref(), output).await,
         RegistryCommand::Reject { name, id, reason } => requests::decide(client, name, *id, "reject", Some(reason), output).await,
-        RegistryCommand::Retire { name, number, reason, force } => promotion::retire(client, name, *number, reason, *force, output).await,
+        RegistryCommand::Retire(args) => retire::run(client, args, output).await,
+        RegistryCommand::DeleteFiles { name, number, reason } => delete_files::run(client, name, *number, reason, output).await,
     }
 }

@@ -1,4 +1,4 @@
-//! Promotion, rollback and retirement.
+//! Promotion and rollback.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -47,13 +47,5 @@ pub(super) async fn roll_back(
     let request = client.request(Method::POST, &["v1", "models", name, "aliases", alias, "rollback"]).json(&body);
     let found: Value = client.json(request).await?;
     output.print(&found, || format!("{name} version {} is {alias} again", found["number"]))?;
-    Ok(())
-}
-
-pub(super) async fn retire(client: &Client, name: &str, number: i32, reason: &str, force: bool, output: Output) -> Result<(), CliError> {
-    let body = json!({ "reason": reason, "force": force });
-    let request = client.request(Method::POST, &["v1", "models", name, "versions", &number.to_string(), "retire"]).json(&body);
-    let version: Value = client.json(request).await?;
-    output.print(&version, || format!("{name} version {number} is retired and answers nothing any more"))?;
     Ok(())
 }

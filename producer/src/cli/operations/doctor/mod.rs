@@ -24,7 +24,7 @@ Examples:
 
 The exit code is 1 if a check failed. Warnings do not change it.")]
 pub(crate) struct DoctorArgs {
-    /// Check the services of a server (default: if DATABASE_URL, PG*, REDIS_URL or APRENDIZ_BUCKET is set)
+    /// Check the services of a server [default: if DATABASE_URL, PG*, REDIS_URL or APRENDIZ_BUCKET is set]
     #[arg(long, conflicts_with = "client")]
     server: bool,
     /// Check only what the API reports

@@ -21,11 +21,17 @@ pub(super) fn encoder_metrics(report: &EncoderReport, validation: Option<&Encode
             metrics.push(metric("test", name, "majority_baseline", Some(accuracy.majority)));
         }
     }
-    if let Some(summary) = validation {
-        metrics.push(count("validation", None, "pairs", summary.validation_pairs));
-        metrics.push(count("validation", None, "pair_copies", summary.validation_copies));
-        metrics.extend(pair_metrics("validation", None, summary.base, summary.trained));
-    }
+    metrics.extend(validation.map(validation_metrics).unwrap_or_default());
+    metrics
+}
+
+/// Metrics of the validation split.
+pub(super) fn validation_metrics(summary: &EncoderSummary) -> Vec<NewMetric> {
+    let mut metrics = vec![
+        count("validation", None, "pairs", summary.validation_pairs),
+        count("validation", None, "pair_copies", summary.validation_copies),
+    ];
+    metrics.extend(pair_metrics("validation", None, summary.base, summary.trained));
     metrics
 }
 

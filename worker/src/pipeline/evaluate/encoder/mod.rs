@@ -7,9 +7,9 @@ mod model_card;
 mod trained_encoder;
 
 use aprendiz_run_spec::SentenceTransformerParams;
-use aprendiz_runs::{AttemptId, DatasetId, EventKind};
+use aprendiz_runs::{AttemptId, DatasetId, EventKind, NewMetric};
 use aprendiz_text::count;
-use aprendiz_training::{EncoderReport, EvaluationJob, TrainingJob};
+use aprendiz_training::{EncoderReport, EvaluationJob, TrainingJob, TrainingSummary};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -17,10 +17,14 @@ use tokio_util::sync::CancellationToken;
 use crate::child::supervisor::{self, ChildOutcome};
 use crate::deps::Deps;
 use crate::interruption::Interruption;
+use crate::pipeline::evaluate::card::readme::sections;
+use crate::pipeline::evaluate::card::write_card;
 use crate::pipeline::evaluate::encoder::comparison::Comparison;
 use crate::pipeline::evaluate::encoder::embedding_cache::EmbeddingCache;
-use crate::pipeline::evaluate::encoder::metrics::encoder_metrics;
+use crate::pipeline::evaluate::encoder::metrics::{encoder_metrics, validation_metrics};
 use crate::pipeline::evaluate::encoder::trained_encoder::TrainedEncoder;
+use crate::pipeline::evaluate::plots::loss::loss_plot;
+use crate::pipeline::evaluate::plots::plot::Plot;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::evaluate::{Evaluation, write_reports};
 use crate::pipeline::progress::{report, report_progress};
@@ -57,12 +61,27 @@ pub(crate) async fn evaluate(
     }
     let validation = trained.summary.encoder.as_deref();
     let readme = model_card::readme(trained, comparison, &report);
+    let plots: Vec<Plot> = loss_plot("plots/loss.svg".to_owned(), model.losses).into_iter().collect();
+    let card = model_card::document(model, trained, attempt.number, comparison, &report, &plots);
+    let readme = readme + &sections(&card);
     write_reports(&scratch.model(), &json!({ "test": report, "validation": validation }), &readme).await?;
+    write_card(&scratch.model(), &card, &plots).await?;
     Ok(Evaluation {
         metrics: encoder_metrics(&report, validation),
         errors: Vec::new(),
         card: model_card::card(trained, comparison, &report),
     })
+}
+
+/// Metrics of a trial on the validation split, which training has measured.
+pub(crate) fn validate(summary: &TrainingSummary) -> Result<Vec<NewMetric>, Interruption> {
+    match summary.encoder.as_deref() {
+        Some(encoder) if encoder.trained.is_some() => Ok(validation_metrics(encoder)),
+        _ => Err(Interruption::permanent(
+            "no_validation_scores",
+            "the validation split has no positive or no negative pairs, so trials cannot be compared: review more documents",
+        )),
+    }
 }
 
 /// Scores in a child process, because the computation is long; the process is killed when this future is dropped.

@@ -4,12 +4,16 @@ use aprendiz_text::count;
 use std::fmt::Write as _;
 
 use aprendiz_run_spec::BaseModelName;
-use aprendiz_training::{EncoderReport, MAX_TEST_PAIRS, NEIGHBOURS};
+use aprendiz_training::{EncoderFieldReport, EncoderReport, MAX_TEST_PAIRS, NEIGHBOURS};
 use serde_json::{Value, json};
 
+use crate::build_info::{build, describe_build};
 use crate::pipeline::base_model::BaseModelRef;
+use crate::pipeline::evaluate::card::document::{Card, CardField, CardMetric};
 use crate::pipeline::evaluate::encoder::comparison::{Comparison, quality_warnings, worse_fields};
 use crate::pipeline::evaluate::encoder::trained_encoder::TrainedEncoder;
+use crate::pipeline::evaluate::plots::plot::Plot;
+use crate::pipeline::evaluate::trained_model::TrainedModel;
 
 /// The name of the base model on model hubs.
 fn hub_name(base: &BaseModelRef) -> String {
@@ -42,8 +46,53 @@ pub(super) fn card(trained: &TrainedEncoder<'_>, comparison: Comparison, report:
         "base_average_precision": report.base.map(|metrics| metrics.average_precision),
         "spearman": report.trained.map(|metrics| metrics.spearman), "base_spearman": report.base.map(|metrics| metrics.spearman),
         "fields": fields, "left_out": dataset.left_out, "dataset_hash": dataset.canonical_hash, "training": summary.encoder,
-        "backend": summary.backend, "cpu_kernel": summary.cpu_kernel,
+        "backend": summary.backend, "cpu_kernel": summary.cpu_kernel, "build": build(),
     })
+}
+
+/// The whole card, as its files show it.
+pub(super) fn document<'a>(
+    model: &TrainedModel<'a>,
+    trained: &TrainedEncoder<'a>,
+    attempt: i32,
+    comparison: Comparison,
+    report: &EncoderReport,
+    plots: &[Plot],
+) -> Card<'a> {
+    let field = |field: &EncoderFieldReport| {
+        let neighbours = field.neighbours;
+        let metrics = [
+            ("average_precision", field.trained.map(|metrics| metrics.average_precision)),
+            ("base_average_precision", field.base.map(|metrics| metrics.average_precision)),
+            ("spearman", field.trained.map(|metrics| metrics.spearman)),
+            ("base_spearman", field.base.map(|metrics| metrics.spearman)),
+            ("knn_accuracy", neighbours.map(|accuracy| accuracy.trained)),
+            ("base_knn_accuracy", neighbours.map(|accuracy| accuracy.base)),
+            ("majority_baseline", neighbours.map(|accuracy| accuracy.majority)),
+        ];
+        CardField {
+            field: field.field.clone(),
+            n: neighbours.map_or(0, |accuracy| accuracy.groups),
+            examples: neighbours.map_or(0, |accuracy| accuracy.queries),
+            metrics: metrics.map(|(name, value)| CardMetric::new(name, value)).into(),
+            threshold: None,
+        }
+    };
+    Card {
+        summary: format!("A sentence encoder, fine-tuned from {}: {}.", hub_name(trained.base), comparison.describe(report)),
+        warnings: quality_warnings(comparison, report).into_iter().chain(trained.dataset.warnings()).collect(),
+        intended_use: vec![
+            "Embeds texts, so that texts with the same values of the trained fields are near each other.".to_owned(),
+            "It suits search, grouping and k-nearest-neighbour classification; it answers no field by itself.".to_owned(),
+        ],
+        limits: vec![
+            "It reads only the text of a document, and only its beginning if the text is longer than the input of the encoder.".to_owned(),
+            "Cosine similarities are comparable with those of the same version only.".to_owned(),
+            "The results hold for documents like those of the test split; they do not carry over to other sources or languages.".to_owned(),
+        ],
+        fields: report.fields.iter().map(field).collect(),
+        ..Card::new(model, attempt, plots)
+    }
 }
 
 /// The README of the model directory, with the front matter that model hubs read.
@@ -84,7 +133,7 @@ pub(super) fn readme(trained: &TrainedEncoder<'_>, comparison: Comparison, repor
         text,
         "- Base model: `{}`, sha256 of everything read from it `{}`\n\
          - Dataset: snapshot `{}`, canonical hash `{}`\n\
-         - Training: seed {}, parameters `{}`, backend {} on {}\n\
+         - Training: seed {}, parameters `{}`, backend {} on {}, {}\n\
          - Input: only the text of a document and the values of its fields\n",
         base.name,
         base.model.hash,
@@ -94,6 +143,7 @@ pub(super) fn readme(trained: &TrainedEncoder<'_>, comparison: Comparison, repor
         json!(params),
         summary.backend,
         summary.cpu_kernel,
+        describe_build(),
     );
     if !base.model.notes.is_empty() {
         text.push_str("## How the base model was read\n\n");
@@ -140,7 +190,7 @@ pub(super) fn readme(trained: &TrainedEncoder<'_>, comparison: Comparison, repor
     );
     text.push_str(
         "\n## Usage\n\nLoad the directory with `SentenceTransformer(DIRECTORY)` of the Python package sentence-transformers, or use \
-         `aprendiz embed`.\n\n## Files\n\nBesides the files of sentence-transformers: `metrics.json`, `test_pairs.jsonl` (cosine \
+         `aprendiz embed`.\n\n## Files\n\nBesides the files of sentence-transformers: `metrics.json`, `card.json`, `card.html`, `plots/` (this card), `test_pairs.jsonl` (cosine \
          similarities of the test pairs), `manifest.json` (sizes and hashes).\n",
     );
     text

@@ -21,7 +21,7 @@ pub(super) struct TrainedEncoder<'a> {
 
 impl<'a> TrainedEncoder<'a> {
     pub(super) fn new(params: &'a SentenceTransformerParams, model: &TrainedModel<'a>) -> Result<Self, Interruption> {
-        let TrainedModel { run, spec, dataset, summary, base } = *model;
+        let TrainedModel { run, spec, dataset, summary, base, losses: _ } = *model;
         let base = base.ok_or_else(|| Interruption::broken_state("an encoder was trained without a base model"))?;
         Ok(Self { run, spec, params, dataset, summary, base })
     }

@@ -29,6 +29,17 @@ impl TargetTables {
         rows.iter().find(|row| row.target == self.target)
     }
 
+    /// The target of the run.
+    pub(super) const fn target(&self) -> f64 {
+        self.target
+    }
+
+    /// The targets that are not that of the run and that a field reaches, with their thresholds.
+    pub(super) fn other_thresholds(&self, field: &str) -> Vec<(f64, f64)> {
+        let rows = self.fields.get(field).into_iter().flatten().filter(|row| row.target != self.target);
+        rows.filter_map(|row| Some((row.target, row.threshold.value()?))).collect()
+    }
+
     /// One metric per field.
     pub(super) fn metrics(&self) -> Result<Vec<NewMetric>, Interruption> {
         let metric = |(field, rows): (&String, &Vec<TargetRow>)| {

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use aprendiz_evaluation::ScoredExample;
 use aprendiz_inference::{FieldPrediction, Model, NgramCounter};
 use aprendiz_runs::ErrorCollector;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::interruption::Interruption;
+use crate::pipeline::evaluate::json_lines::for_each_line;
 use crate::pipeline::evaluate::linear::errors::test_error;
 
 /// The part of `labels.json` that decides which examples count.
@@ -100,23 +100,6 @@ fn scored_example(gold: Option<String>, group: Option<String>, prediction: &Fiel
         group,
         never_answered: prediction.no_known_feature,
     }
-}
-
-/// Parses each line of a JSON Lines file, until the attempt has been cancelled, because its result is not used.
-pub(super) fn for_each_line<T: DeserializeOwned>(
-    path: &Path,
-    cancelled: &CancellationToken,
-    mut visit: impl FnMut(T) -> Result<(), Interruption>,
-) -> Result<(), Interruption> {
-    let file = File::open(path).map_err(|error| Interruption::scratch(path, &error))?;
-    for line in BufReader::new(file).lines() {
-        if cancelled.is_cancelled() {
-            return Err(Interruption::LeaseLost);
-        }
-        let line = line.map_err(|error| Interruption::scratch(path, &error))?;
-        visit(serde_json::from_str(&line).map_err(Interruption::broken_state)?)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

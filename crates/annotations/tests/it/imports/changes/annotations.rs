@@ -123,6 +123,8 @@ async fn json_min_elements_of_one_task_are_one_document() {
         assert_eq!(state(&pool, "1", "law").await, is(None, Some(&["Texas"]), "NEW", 1));
         assert_eq!(state(&pool, "2", "parties").await, is(None, Some(&["A", "B"]), "NEW", 1));
         assert!(report.warnings.iter().any(|warning| warning.contains("project")), "{:?}", report.warnings);
+        let continued = "1 JSON_MIN element is another annotation of the task before it: both are one document";
+        assert!(report.warnings.iter().any(|warning| warning == continued), "{:?}", report.warnings);
     })
     .await;
 }

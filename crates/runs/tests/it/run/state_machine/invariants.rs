@@ -21,7 +21,8 @@ WITH a AS (
 ), r AS (
     SELECT t.*, status IN ('succeeded', 'failed', 'cancelled') AS is_final, status IN ('running', 'cancelling') AS is_held,
         status IN ('queued', 'retrying') AS is_waiting,
-        NOT dataset_only AND kind <> 'evaluate' AS trains
+        NOT dataset_only AND kind NOT IN ('evaluate', 'sweep')
+            AND NOT EXISTS (SELECT FROM sweep_children c WHERE c.run_id = t.id AND c.role = 'trial') AS trains
     FROM training_runs t
 )
 SELECT 'a held run has exactly one running attempt, its newest, and no other run has one' AS rule, r.id FROM r LEFT JOIN a ON a.run_id = r.id

@@ -5,7 +5,7 @@
 
 mod command;
 mod concurrent;
-mod invariants;
+pub(crate) mod invariants;
 mod model;
 mod sequential;
 mod system;

@@ -1,0 +1,58 @@
+//! What a run does, by kind.
+
+use crate::base_model::BaseModelName;
+use crate::kind::TrainingParams;
+use crate::run_kind::RunKind;
+use crate::sweep::SweepParams;
+
+/// What a run does, by kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum KindSpec {
+    /// Trains a model.
+    Train {
+        /// Kind of model, and its parameters.
+        params: TrainingParams,
+        /// The base model, for kinds that start from one.
+        base_model: Option<BaseModelName>,
+    },
+    /// Trains nothing: scores the stored predictions of the extractor.
+    Evaluate,
+    /// Runs trials, and publishes the model of the best.
+    Sweep {
+        /// Settings and trials.
+        params: SweepParams,
+        /// The base model of all trials, for kinds that start from one.
+        base_model: Option<BaseModelName>,
+    },
+}
+
+impl KindSpec {
+    /// Kind of the run.
+    #[must_use]
+    pub const fn kind(&self) -> RunKind {
+        match self {
+            Self::Train { params, .. } => params.kind(),
+            Self::Evaluate => RunKind::Evaluate,
+            Self::Sweep { .. } => RunKind::Sweep,
+        }
+    }
+
+    /// Kind of the model that the run publishes; `None` = it publishes none.
+    #[must_use]
+    pub const fn trained_kind(&self) -> Option<RunKind> {
+        match self {
+            Self::Train { params, .. } => Some(params.kind()),
+            Self::Evaluate => None,
+            Self::Sweep { params, .. } => Some(params.kind()),
+        }
+    }
+
+    /// The base model, for kinds that start from one.
+    #[must_use]
+    pub const fn base_model(&self) -> Option<&BaseModelName> {
+        match self {
+            Self::Train { base_model, .. } | Self::Sweep { base_model, .. } => base_model.as_ref(),
+            Self::Evaluate => None,
+        }
+    }
+}

@@ -1,0 +1,2 @@
+DROP TABLE sweep_children;
+DROP TYPE sweep_role;
