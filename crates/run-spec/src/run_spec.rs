@@ -30,6 +30,11 @@ pub struct RunSpec {
     /// version, or a directory that the worker can read; null = `all-MiniLM-L6-v2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model: Option<String>,
+    /// Of kind `evaluate`: number of the version of `model` that is evaluated on the test documents; null = the stored predictions of the
+    /// extractor are evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub model_version: Option<i32>,
     /// Target accuracy of predictions above the threshold, in (0, 1).
     #[serde(default = "default_target_accuracy")]
     #[schema(exclusive_minimum = 0, exclusive_maximum = 1)]
@@ -65,14 +70,14 @@ const fn default_max_attempts() -> i32 {
 }
 
 impl RunSpec {
-    /// The same spec for another kind, without what belongs to the previous one: parameters, base model and pairs. The spec of the same
-    /// kind is returned unchanged.
+    /// The same spec for another kind, without what belongs to the previous one: parameters, base model, evaluated version and pairs. The
+    /// spec of the same kind is returned unchanged.
     #[must_use]
     pub fn with_kind(self, kind: RunKind) -> Self {
         if kind == self.kind {
             return self;
         }
-        Self { kind, params: Map::new(), base_model: None, data: DataSpec { pairs: None, ..self.data }, ..self }
+        Self { kind, params: Map::new(), base_model: None, model_version: None, data: DataSpec { pairs: None, ..self.data }, ..self }
     }
 }
 

@@ -40,7 +40,23 @@ impl RunSpec {
     /// # Errors
     /// Names the key, the given value and the allowed values.
     pub fn validate(self) -> Result<ValidatedSpec, SpecError> {
-        let Self { kind, model, mut data, params, base_model, target_accuracy, seed, priority, run_after, max_attempts, backend } = self;
+        let Self {
+            kind,
+            model,
+            mut data,
+            params,
+            base_model,
+            model_version,
+            target_accuracy,
+            seed,
+            priority,
+            run_after,
+            max_attempts,
+            backend,
+        } = self;
+        if kind != RunKind::Evaluate {
+            check_absent(model_version.as_ref(), "model_version", "absent: only runs of kind `evaluate` name a version")?;
+        }
         let kind = match TrainingParams::parse(kind, &params)? {
             None if kind == RunKind::Sweep => {
                 let params = SweepParams::parse(&params, seed)?;
@@ -59,7 +75,9 @@ impl RunSpec {
                 check(params.is_empty(), "params", || "given".to_owned(), "empty for this kind")?;
                 check_absent(base_model.as_ref(), "base_model", "absent: this kind has no base model")?;
                 check_absent(data.pairs.as_ref(), "data.pairs", "absent: this kind does not train on pairs")?;
-                KindSpec::Evaluate
+                let number = model_version.unwrap_or(1);
+                check(number >= 1, "model_version", || number.to_string(), "null, or the number of a version, from 1")?;
+                KindSpec::Evaluate { model_version }
             }
         };
         check((-100..=100).contains(&priority), "priority", || priority.to_string(), "between -100 and 100")?;
@@ -160,9 +178,10 @@ impl From<ValidatedSpec> for RunSpec {
         Self {
             kind: kind.kind(),
             base_model: kind.base_model().map(ToString::to_string),
+            model_version: kind.evaluated_version(),
             params: match kind {
                 KindSpec::Train { params, .. } => params.to_json(),
-                KindSpec::Evaluate => Map::new(),
+                KindSpec::Evaluate { .. } => Map::new(),
                 KindSpec::Sweep { params, .. } => params.to_json(),
             },
             model,
@@ -219,6 +238,7 @@ mod tests {
             r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"per_label":8}},"params":{"loss":"multiple-negatives"}}"#,
             r#"{"model":"m","kind":"sentence-transformer","base_model":"models:/m/2"}"#,
             r#"{"model":"m","kind":"evaluate"}"#,
+            r#"{"model":"m","kind":"evaluate","model_version":3}"#,
             r#"{"model":"m","kind":"sweep","params":{"space":{"l2":[0.1,1]}}}"#,
             r#"{"model":"m","kind":"sweep","params":{"kind":"sentence-transformer","space":{"epochs":[1,2]}}}"#,
         ] {
@@ -291,6 +311,8 @@ mod tests {
             (r#"{"model":"m","data":{"pairs":{}}}"#, "data.pairs"),
             (r#"{"model":"m","kind":"evaluate","params":{"l2":1}}"#, "params"),
             (r#"{"model":"m","kind":"evaluate","base_model":"x"}"#, "base_model"),
+            (r#"{"model":"m","kind":"evaluate","model_version":0}"#, "model_version"),
+            (r#"{"model":"m","model_version":1}"#, "model_version"),
             (r#"{"model":"m","kind":"evaluate","data":{"pairs":{}}}"#, "data.pairs"),
             (r#"{"model":"m","kind":"sentence-transformer","base_model":"../x"}"#, "base_model"),
             (r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"of":[]}}}"#, "data.pairs.of"),

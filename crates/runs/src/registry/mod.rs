@@ -4,6 +4,7 @@ pub(crate) mod aliases;
 pub(crate) mod checkpoints;
 pub(crate) mod datasets;
 pub(crate) mod embeddings;
+pub(crate) mod evaluations;
 pub(crate) mod headline;
 pub(crate) mod labels;
 pub(crate) mod metrics;
