@@ -40,7 +40,9 @@ pub use registry::checkpoints::{
 };
 pub use registry::datasets::{DatasetRecord, DatasetSummary, get_dataset, list_datasets};
 pub use registry::embeddings::{EmbeddingFile, EmbeddingLimits, NewEmbeddingFile, list_embedding_files, record_embeddings};
-pub use registry::evaluations::{EvaluationPredictions, NewEvaluation, StoredEvaluation, find_evaluation, list_evaluations, publish_evaluation};
+pub use registry::evaluations::{
+    EvaluationPredictions, NewEvaluation, StoredEvaluation, find_evaluation, list_evaluations, publish_evaluation,
+};
 pub use registry::headline::{FieldHeadline, VersionHeadline, list_headlines};
 pub use registry::labels::{MAX_NOTE_CHARS, MAX_TAGS, TagChange, note_run, note_version, tag_run, tag_version};
 pub use registry::metrics::{Metric, NewMetric, list_metrics};

@@ -59,11 +59,7 @@ pub(super) async fn load_memberships(
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn splits_in_snapshot(
-    conn: &mut PgConnection,
-    dataset: Uuid,
-    documents: &[Uuid],
-) -> Result<HashMap<Uuid, Split>, InspectError> {
+pub async fn splits_in_snapshot(conn: &mut PgConnection, dataset: Uuid, documents: &[Uuid]) -> Result<HashMap<Uuid, Split>, InspectError> {
     let mut splits = HashMap::new();
     for batch in documents.chunks(BATCH) {
         let memberships = load_memberships(conn, batch, Some(dataset)).await?;

@@ -1,11 +1,11 @@
 //! Phase `evaluate`: one module per evaluation method, and what they have in common.
 
-mod card;
+pub(crate) mod card;
 pub(crate) mod dispatch;
 mod encoder;
 pub(crate) mod extractor;
 mod json_lines;
-mod linear;
+pub(crate) mod linear;
 pub(crate) mod plots;
 pub(crate) mod trained_model;
 

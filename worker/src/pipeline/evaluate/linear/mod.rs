@@ -2,10 +2,12 @@
 
 mod aggregate;
 mod errors;
+mod field_reports;
 mod findings;
 mod learning_curves;
 mod model_card;
 mod plots;
+pub(crate) mod published;
 mod target_tables;
 mod test_split;
 mod trial;
@@ -15,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aprendiz_db::run_blocking;
-use aprendiz_evaluation::{FieldReport, ReliabilityBin, ReportOptions, ScoreCurve, ScoredExample, TargetRow, reliability_bins, report};
+use aprendiz_evaluation::{FieldReport, ReliabilityBin, ScoreCurve, ScoredExample, TargetRow, reliability_bins};
 use aprendiz_inference::{Model, ScoreCurves, ThresholdDecision, set_thresholds};
 use aprendiz_runs::{AttemptId, ErrorCollector, NewMetric};
 use aprendiz_training::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
@@ -31,11 +33,12 @@ use crate::pipeline::evaluate::card::write_card;
 use crate::pipeline::evaluate::json_lines::for_each_line;
 use crate::pipeline::evaluate::linear::aggregate::aggregate_metrics;
 use crate::pipeline::evaluate::linear::errors::validation_error;
+use crate::pipeline::evaluate::linear::field_reports::field_reports;
 use crate::pipeline::evaluate::linear::findings::Findings;
 use crate::pipeline::evaluate::linear::learning_curves::LearningCurves;
 use crate::pipeline::evaluate::linear::plots::Evidence;
 use crate::pipeline::evaluate::linear::target_tables::TargetTables;
-use crate::pipeline::evaluate::linear::test_split::score_test_split;
+use crate::pipeline::evaluate::linear::test_split::{Counted, score_test_split};
 use crate::pipeline::evaluate::linear::trial::trial_metrics;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::evaluate::{Evaluation, add_errors, metrics_from_rows, write_reports};
@@ -152,7 +155,8 @@ fn score(model_dir: &Path, snapshot: &Path, reports: &Path, target: f64, cancell
         }
         Ok(())
     })?;
-    let test = score_test_split(&model, snapshot, &model_dir.join(PREDICTIONS_FILE), cancelled, &mut test_errors)?;
+    let counted = Counted::read_labels(snapshot)?;
+    let test = score_test_split(&model, snapshot, &model_dir.join(PREDICTIONS_FILE), &counted, cancelled, &mut test_errors)?;
     let reliability = test.iter().map(|(field, examples)| (field.clone(), reliability_bins(examples))).collect();
     let test = field_reports(&model, test);
     let findings = Findings::new(model.config(), &test);
@@ -182,15 +186,4 @@ fn read_scores(
         Ok(())
     })?;
     Ok(fields)
-}
-
-/// One report per field of the model, including fields without examples.
-fn field_reports(model: &Model, mut scored: BTreeMap<String, Vec<ScoredExample>>) -> Vec<FieldReport> {
-    let fields = model.config().fields.iter();
-    fields
-        .map(|field| {
-            let examples = scored.remove(&field.name).unwrap_or_default();
-            report(&field.name, &examples, &ReportOptions { majority: field.majority().cloned(), threshold: field.threshold })
-        })
-        .collect()
 }
