@@ -7,6 +7,7 @@ pub(crate) mod exclusions;
 pub(super) mod extractor;
 pub(crate) mod gate;
 pub(super) mod route;
+mod sides;
 mod targets;
 mod unpredicted;
 pub(crate) mod versions;

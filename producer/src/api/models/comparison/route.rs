@@ -14,9 +14,8 @@ use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
 use crate::api::models::comparison::gate::decide_comparison;
-use crate::api::models::comparison::versions::{
-    ComparedRun, VersionComparison, compare_run_predictions, compare_versions, compare_with_extractor,
-};
+use crate::api::models::comparison::sides::ComparedRun;
+use crate::api::models::comparison::versions::{VersionComparison, compare_run_predictions, compare_versions, compare_with_extractor};
 use crate::api::models::version::find_model_version;
 use crate::api::state::AppState;
 
@@ -67,9 +66,9 @@ struct ModelComparison {
 /// Compares two versions of a model, or a version with the extractor
 ///
 /// On the test documents that both have in common, by the predictions of their training runs and of their evaluation runs (kind
-/// `evaluate` with `model_version`). `suggestions` names evaluation runs that make more documents comparable. The extractor takes part with its stored predictions, as of the snapshot of the
-/// version. Differences have paired bootstrap intervals, and the gate of the model is asked, without
-/// consequences.
+/// `evaluate` with `model_version`). `suggestions` names evaluation runs that make more documents comparable. The extractor takes part with
+/// its stored predictions, as of the snapshot of the version. Differences have paired bootstrap intervals, and the gate of the model is
+/// asked, without consequences.
 #[utoipa::path(
     get, path = "/v1/models/{name}/compare", tag = "models", params(("name" = String, Path), ModelQuery),
     responses(
