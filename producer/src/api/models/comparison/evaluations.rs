@@ -1,6 +1,6 @@
 //! Predictions of evaluation runs, which make more test documents of a version comparable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aprendiz_artifacts::Store;
 use aprendiz_runs::{EvaluationPredictions, ModelVersion, StoredEvaluation};
@@ -115,7 +115,7 @@ pub(super) fn list_used(
     evaluations: &[StoredEvaluation],
     predictions: &TestPredictions,
 ) -> Vec<UsedEvaluation> {
-    let mut documents: BTreeMap<Uuid, std::collections::BTreeSet<Uuid>> = BTreeMap::new();
+    let mut documents: BTreeMap<Uuid, BTreeSet<Uuid>> = BTreeMap::new();
     for prediction in predictions.fields.values().flat_map(BTreeMap::values) {
         if let Some(run) = prediction.evaluation {
             documents.entry(run).or_default().insert(prediction.document_id);
