@@ -61,6 +61,12 @@ impl RunKind {
         }
     }
 
+    /// Whether the metrics of this kind can be computed by slice: it predicts values. An encoder predicts none.
+    #[must_use]
+    pub const fn has_slices(self) -> bool {
+        !matches!(self, Self::SentenceTransformer)
+    }
+
     pub(crate) fn implemented_names() -> String {
         let [first @ .., last] = Self::IMPLEMENTED.map(|kind| format!("`{kind}`"));
         format!("{} or {last}", first.join(", "))

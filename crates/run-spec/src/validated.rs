@@ -16,6 +16,8 @@ use crate::sweep::{SweepParams, Trial};
 
 const MAX_FIELDS: usize = 500;
 const MAX_DOCUMENTS: usize = 100_000;
+const MAX_SLICE_KEYS: usize = 10;
+const MAX_SLICE_KEY_CHARS: usize = 100;
 
 /// A valid spec with all defaults. The only constructor is [`RunSpec::validate`].
 ///
@@ -26,6 +28,7 @@ pub struct ValidatedSpec {
     kind: KindSpec,
     model: ModelName,
     data: DataSpec,
+    slices: Vec<String>,
     target_accuracy: f64,
     seed: u64,
     priority: i32,
@@ -40,7 +43,8 @@ impl RunSpec {
     /// # Errors
     /// Names the key, the given value and the allowed values.
     pub fn validate(self) -> Result<ValidatedSpec, SpecError> {
-        let Self { kind, model, mut data, params, base_model, target_accuracy, seed, priority, run_after, max_attempts, backend } = self;
+        let Self { kind, model, mut data, params, base_model, slices, target_accuracy, seed, priority, run_after, max_attempts, backend } =
+            self;
         let kind = match TrainingParams::parse(kind, &params)? {
             None if kind == RunKind::Sweep => {
                 let params = SweepParams::parse(&params, seed)?;
@@ -67,7 +71,8 @@ impl RunSpec {
         let is_fraction = target_accuracy > 0.0 && target_accuracy < 1.0;
         check(is_fraction, "target_accuracy", || target_accuracy.to_string(), "greater than 0 and less than 1")?;
         check_data(&data)?;
-        Ok(ValidatedSpec { kind, model, data, target_accuracy, seed, priority, run_after, max_attempts, backend })
+        check_slices(kind.trained_kind().unwrap_or(RunKind::Evaluate), &slices)?;
+        Ok(ValidatedSpec { kind, model, data, slices, target_accuracy, seed, priority, run_after, max_attempts, backend })
     }
 }
 
@@ -109,6 +114,18 @@ fn check_data(data: &DataSpec) -> Result<(), SpecError> {
     Ok(())
 }
 
+fn check_slices(kind: RunKind, slices: &[String]) -> Result<(), SpecError> {
+    let value = || format!("{} keys", slices.len());
+    check(slices.is_empty() || kind.has_slices(), "slices", || "given".to_owned(), "absent: an encoder predicts no values")?;
+    check(slices.len() <= MAX_SLICE_KEYS, "slices", value, "at most 10 keys of metadata")?;
+    let is_key =
+        |key: &&String| (1..=MAX_SLICE_KEY_CHARS).contains(&key.chars().count()) && !key.contains(|c: char| c == ':' || c.is_control());
+    let bad = slices.iter().find(|key| !is_key(key));
+    check(bad.is_none(), "slices", || format!("{bad:?}"), "keys of 1 to 100 characters without `:` and control characters")?;
+    let twice = slices.iter().enumerate().find(|(index, key)| slices[..*index].contains(key));
+    check(twice.is_none(), "slices", || twice.map_or_else(String::new, |(_, key)| format!("`{key}` twice")), "different keys")
+}
+
 impl ValidatedSpec {
     /// What the run does.
     #[must_use]
@@ -135,6 +152,12 @@ impl ValidatedSpec {
         &self.data
     }
 
+    /// Keys of metadata by whose values the metrics are also computed.
+    #[must_use]
+    pub fn slices(&self) -> &[String] {
+        &self.slices
+    }
+
     /// Target accuracy of predictions above the threshold.
     #[must_use]
     pub const fn target_accuracy(&self) -> f64 {
@@ -156,7 +179,7 @@ impl ValidatedSpec {
 
 impl From<ValidatedSpec> for RunSpec {
     fn from(spec: ValidatedSpec) -> Self {
-        let ValidatedSpec { kind, model, data, target_accuracy, seed, priority, run_after, max_attempts, backend } = spec;
+        let ValidatedSpec { kind, model, data, slices, target_accuracy, seed, priority, run_after, max_attempts, backend } = spec;
         Self {
             kind: kind.kind(),
             base_model: kind.base_model().map(ToString::to_string),
@@ -167,6 +190,7 @@ impl From<ValidatedSpec> for RunSpec {
             },
             model,
             data,
+            slices,
             target_accuracy,
             seed,
             priority,
@@ -218,7 +242,7 @@ mod tests {
             r#"{"model":"m","run_after":"2030-01-01T00:00:00Z","priority":-3,"backend":"flex","target_accuracy":0.9}"#,
             r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"per_label":8}},"params":{"loss":"multiple-negatives"}}"#,
             r#"{"model":"m","kind":"sentence-transformer","base_model":"models:/m/2"}"#,
-            r#"{"model":"m","kind":"evaluate"}"#,
+            r#"{"model":"m","kind":"evaluate","slices":["customer","pages"]}"#,
             r#"{"model":"m","kind":"sweep","params":{"space":{"l2":[0.1,1]}}}"#,
             r#"{"model":"m","kind":"sweep","params":{"kind":"sentence-transformer","space":{"epochs":[1,2]}}}"#,
         ] {
@@ -288,6 +312,12 @@ mod tests {
             (r#"{"model":"m","max_attempts":0}"#, "max_attempts"),
             (r#"{"model":"m","data":{"documents":[]}}"#, "data.documents"),
             (r#"{"model":"m","base_model":"x"}"#, "base_model"),
+            (r#"{"model":"m","slices":["a:b"]}"#, "slices"),
+            (r#"{"model":"m","slices":["a","b","a"]}"#, "`a` twice"),
+            (r#"{"model":"m","slices":[""]}"#, "slices"),
+            (r#"{"model":"m","slices":["1","2","3","4","5","6","7","8","9","10","11"]}"#, "11 keys"),
+            (r#"{"model":"m","kind":"sentence-transformer","slices":["a"]}"#, "slices"),
+            (r#"{"model":"m","kind":"sweep","slices":["a"],"params":{"kind":"sentence-transformer","space":{"epochs":[1]}}}"#, "slices"),
             (r#"{"model":"m","data":{"pairs":{}}}"#, "data.pairs"),
             (r#"{"model":"m","kind":"evaluate","params":{"l2":1}}"#, "params"),
             (r#"{"model":"m","kind":"evaluate","base_model":"x"}"#, "base_model"),

@@ -48,7 +48,7 @@ pub use registry::new_version::NewModelVersion;
 pub use registry::publish::publish;
 pub use registry::run_errors::{
     ClassScore, ERRORS_METRIC, ErrorCollector, ErrorCounts, ErrorCursor, ErrorFilter, ErrorOrder, MAX_ERRORS_PER_SPLIT, MAX_TOP_CLASSES,
-    NewRunError, RunErrorRow, count_errors, list_errors, record_errors,
+    NewRunError, RunErrorRow, SliceFilter, count_errors, list_errors, record_errors,
 };
 pub use registry::settings::{FirstVersion, ModelSettings, NewModelSettings, PromotionPolicy, get_model_settings, put_model_settings};
 pub use registry::shadow::CHALLENGER;
@@ -59,6 +59,7 @@ pub use registry::shadow::read::{
 };
 pub use registry::shadow::record::{ShadowAnswer, ShadowComparison, ShadowDrop, record_shadow, record_shadow_drops};
 pub use registry::shadow::target::{ShadowPair, list_shadow_pairs};
+pub use registry::slices::list_slice_dimensions;
 pub use registry::thresholds::{
     LatestThreshold, ThresholdChange, ThresholdEvent, change_thresholds, list_latest_thresholds, list_threshold_events,
 };

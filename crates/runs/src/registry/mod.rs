@@ -14,6 +14,7 @@ mod repeated_version;
 pub(crate) mod run_errors;
 pub(crate) mod settings;
 pub(crate) mod shadow;
+pub(crate) mod slices;
 pub(crate) mod thresholds;
 pub(crate) mod version_life;
 pub(crate) mod versions;

@@ -7,6 +7,7 @@ pub(crate) mod extractor;
 mod json_lines;
 mod linear;
 pub(crate) mod plots;
+mod slices;
 pub(crate) mod trained_model;
 
 use std::path::Path;

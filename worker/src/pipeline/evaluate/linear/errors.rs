@@ -20,6 +20,7 @@ pub(super) fn test_error(document_id: &str, gold: Option<&str>, prediction: &Fie
         loss: loss(prediction.probability(gold)),
         answered: Some(prediction.answered),
         top: Some(prediction.top.iter().take(MAX_TOP_CLASSES).map(class).collect()),
+        slices: None,
     })
 }
 
@@ -39,6 +40,7 @@ pub(super) fn validation_error(model: &Model, row: &ReportRow) -> Result<Option<
         loss: loss(row.gold_probability),
         answered: Some(!row.no_known_feature && threshold.is_some_and(|threshold| row.confidence >= threshold)),
         top: None,
+        slices: None,
     }))
 }
 

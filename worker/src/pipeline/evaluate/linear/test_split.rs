@@ -5,9 +5,10 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use aprendiz_evaluation::ScoredExample;
+use aprendiz_evaluation::{ScoredExample, SliceIndex, slice_dimensions};
 use aprendiz_inference::{FieldPrediction, Model, NgramCounter};
-use aprendiz_runs::ErrorCollector;
+use aprendiz_runs::{ErrorCollector, NewRunError};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::json_lines::for_each_line;
 use crate::pipeline::evaluate::linear::errors::test_error;
+use crate::pipeline::evaluate::slices::{DocumentAttributes, metadata_values, name_values};
 
 /// The part of `labels.json` that decides which examples count.
 #[derive(Deserialize)]
@@ -33,6 +35,13 @@ struct TestExample {
     document_id: String,
     #[serde(default)]
     group: Option<String>,
+    #[serde(default)]
+    source: Option<String>,
+    #[serde(default)]
+    project: Option<String>,
+    /// A JSON object as text.
+    #[serde(default)]
+    metadata: Option<String>,
     text: String,
     /// Null is unreviewed; older snapshots leave such fields out.
     fields: BTreeMap<String, Option<ReviewedField>>,
@@ -41,16 +50,29 @@ struct TestExample {
 #[derive(Deserialize)]
 struct ReviewedField {
     value: Vec<String>,
+    #[serde(default)]
+    reviewer: Option<String>,
+    #[serde(default)]
+    occurred_at: Option<DateTime<Utc>>,
 }
 
-/// Scores the test split by field, writes the predictions to a file, and collects the wrong ones.
+/// The scored test split.
+pub(super) struct ScoredTestSplit {
+    /// Scores by field.
+    pub(super) fields: BTreeMap<String, Vec<ScoredExample>>,
+    /// The slices of the examples, in the same order.
+    pub(super) slices: SliceIndex,
+}
+
+/// Scores the test split by field, writes the predictions to a file, and collects the wrong ones. `slice_keys` are keys of metadata.
 pub(super) fn score_test_split(
     model: &Model,
     snapshot: &Path,
     predictions: &Path,
     cancelled: &CancellationToken,
+    slice_keys: &[String],
     errors: &mut ErrorCollector,
-) -> Result<BTreeMap<String, Vec<ScoredExample>>, Interruption> {
+) -> Result<ScoredTestSplit, Interruption> {
     let path = snapshot.join("labels.json");
     let text = std::fs::read(&path).map_err(|error| Interruption::scratch(&path, &error))?;
     let labels: Labels = serde_json::from_slice(&text).map_err(Interruption::broken_state)?;
@@ -58,7 +80,10 @@ pub(super) fn score_test_split(
     let mut out = BufWriter::new(file);
     let mut counter = NgramCounter::new();
     let mut fields: BTreeMap<String, Vec<ScoredExample>> = BTreeMap::new();
+    let dimensions = slice_dimensions(slice_keys);
+    let mut slices = SliceIndex::new(dimensions.clone());
     for_each_line(&snapshot.join("jsonl/test.jsonl"), cancelled, |example: TestExample| {
+        let document = document_attributes(&example, slice_keys)?;
         for prediction in model.predict_with(&mut counter, &example.text) {
             let Some(gold) = gold_label(&example, &labels, &prediction.field) else {
                 continue;
@@ -69,15 +94,29 @@ pub(super) fn score_test_split(
                 "no_known_feature": prediction.no_known_feature,
             });
             writeln!(out, "{line}").map_err(|error| Interruption::scratch(predictions, &error))?;
+            let review = example.fields.get(&prediction.field).and_then(Option::as_ref);
+            let values =
+                document.values(review.and_then(|review| review.reviewer.as_deref()), review.and_then(|review| review.occurred_at));
+            slices.push(&prediction.field, &values);
             if prediction.value != gold {
-                errors.push(test_error(&example.document_id, gold.as_deref(), &prediction)?);
+                let error = test_error(&example.document_id, gold.as_deref(), &prediction)?;
+                errors.push(NewRunError { slices: Some(name_values(&dimensions, values)), ..error });
             }
             fields.entry(prediction.field.clone()).or_default().push(scored_example(gold, example.group.clone(), &prediction));
         }
         Ok(())
     })?;
     out.flush().map_err(|error| Interruption::scratch(predictions, &error))?;
-    Ok(fields)
+    Ok(ScoredTestSplit { fields, slices })
+}
+
+fn document_attributes<'a>(example: &'a TestExample, slice_keys: &[String]) -> Result<DocumentAttributes<'a>, Interruption> {
+    Ok(DocumentAttributes {
+        source: example.source.as_deref(),
+        project: example.project.as_deref(),
+        text_chars: example.text.chars().count(),
+        metadata: metadata_values(example.metadata.as_deref().unwrap_or("{}"), slice_keys)?,
+    })
 }
 
 /// The accepted value if the document counts for the field, that is, if it is reviewed and its label is not excluded.
@@ -105,6 +144,17 @@ fn scored_example(gold: Option<String>, group: Option<String>, prediction: &Fiel
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_a_snapshot_has_the_attributes_of_its_slices() {
+        let line = json!({ "document_id": "d", "source": "label-studio", "project": "7", "metadata": "{\"customer\": \"ACME\"}", "text": "é",
+            "fields": { "law": { "value": [], "reviewer": "3", "occurred_at": "2023-11-14T22:13:20.000001Z" } } });
+        let example: TestExample = serde_json::from_value(line).unwrap();
+        let document = document_attributes(&example, &["customer".to_owned(), "region".to_owned()]).unwrap();
+        let review = example.fields["law"].as_ref().unwrap();
+        let values = document.values(review.reviewer.as_deref(), review.occurred_at);
+        assert_eq!(values, ["3", "label-studio", "label-studio/7", "under-1k", "2023-Q4", "ACME", "(none)"]);
+    }
 
     #[test]
     fn an_excluded_label_does_not_count() {
