@@ -121,7 +121,7 @@ async fn errors_are_filtered_by_the_slices_of_the_metrics() {
         ("metadata.customer", "(none)", &[1]),
         ("metadata.customer", "rare", &[2]),
         ("metadata.customer", "(other)", &[2, 3]),
-        ("metadata.customer", "nobody", &[]),
+        ("metadata.customer", "absent", &[]),
         ("source", "test", &[0, 1, 2, 3]),
         ("source", "(other)", &[]),
         ("reviewer", "(other)", &[]),
