@@ -4,7 +4,7 @@ use aprendiz_db::AdvisoryLock;
 use aprendiz_run_spec::RunKind;
 use aprendiz_runs::{
     AttemptId, ERRORS_METRIC, ErrorFilter, ErrorOrder, NewMetric, NewRunError, RunErrorRow, RunsError, SliceFilter, count_errors,
-    list_errors, list_slice_dimensions, publish, record_errors,
+    list_errors, list_metrics, list_slice_dimensions, publish, record_errors,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -138,6 +138,38 @@ async fn errors_are_filtered_by_the_slices_of_the_metrics() {
     }
     let other = fixture.running().await;
     assert!(list_slice_dimensions(&mut conn, other.run_id).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn slices_of_metadata_are_left_out_if_a_document_was_erased_meanwhile() {
+    for (keys, names) in [(&["customer"][..], &["accuracy"][..]), (&[], &["accuracy", "slices", "worst_slices"])] {
+        let fixture = Fixture::new().await;
+        let run = fixture
+            .create_run_with(|spec| {
+                spec.kind = RunKind::Evaluate;
+                spec.slices = keys.iter().map(|key| (*key).to_owned()).collect();
+            })
+            .await;
+        let attempt = fixture.claim_run(run).await;
+        sqlx::query(
+            "INSERT INTO erasures (document_id, actor, reason, position, texts, events, datasets) VALUES ($1, 'a', 'r', 1, 0, 0, 0)",
+        )
+        .bind(fixture.document().await)
+        .execute(fixture.pool())
+        .await
+        .unwrap();
+        let metrics = ["accuracy", "slices", "worst_slices"].map(|name| NewMetric {
+            split: "reviewed",
+            field: None,
+            name: name.to_owned(),
+            value: Some(1.0),
+            details: None,
+        });
+        let mut conn = fixture.conn().await;
+        publish(&mut conn, attempt, None, &metrics).await.unwrap();
+        let recorded = list_metrics(&mut conn, run).await.unwrap();
+        assert_eq!(recorded.iter().map(|metric| metric.name.as_str()).collect::<Vec<_>>(), names);
+    }
 }
 
 #[tokio::test]
