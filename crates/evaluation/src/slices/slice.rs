@@ -7,6 +7,7 @@ use crate::confusion_counts::ConfusionCounts;
 use crate::coverage::selective;
 use crate::example::{ScoredExample, count_groups, ratio};
 use crate::interval::{Interval, wilson_of_proportion};
+use crate::slices::attributes::OTHER_SLICES;
 
 /// Name of the metric whose details are the slices of a field, a [`FieldSlices`].
 pub const SLICES_METRIC: &str = "slices";
@@ -101,7 +102,7 @@ impl SliceDimension {
     /// Puts the slices into their order.
     #[must_use]
     pub fn new(dimension: String, values: u64, mut slices: Vec<Slice>) -> Self {
-        let key = |slice: &Slice| (slice.value == super::OTHER_SLICES, std::cmp::Reverse(slice.examples), slice.value.clone());
+        let key = |slice: &Slice| (slice.value == OTHER_SLICES, std::cmp::Reverse(slice.examples), slice.value.clone());
         slices.sort_by_cached_key(key);
         Self { dimension, values, combined: values.saturating_sub(MAX_SLICES_PER_DIMENSION as u64), slices }
     }

@@ -37,8 +37,8 @@ pub(crate) fn slice_table(details: &Value) -> Result<String, CliError> {
         }
     }
     let answers: &[&str] = if stored { &["prediction coverage"] } else { &["coverage", "selective accuracy"] };
-    let right = [&["n", "accuracy", "95 % interval", "macro-F1"], answers].concat();
-    let header = [&["dimension", "slice"], right.as_slice()].concat();
+    let right = [&["n", "accuracy", "95 % interval", "macro-F1"][..], answers].concat();
+    let header = [&["dimension", "slice"][..], &right].concat();
     Ok(table(&header, &right, &rows) + &combined)
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn worst_table(details: &Value) -> Option<String> {
     };
     let rows: Vec<Vec<String>> = worst.slices.iter().map(row).collect();
     let right = ["n", "accuracy", "95 % interval", "accuracy of the rest"];
-    let header = [&["field", "slice"], &right[..]].concat();
+    let header = [&["field", "slice"][..], &right].concat();
     let (compared, significant) = (worst.compared, worst.significant);
     Some(format!(
         "worst slices: {significant} of {compared} are significantly less accurate than the rest\n{}",
