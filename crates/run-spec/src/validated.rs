@@ -121,7 +121,12 @@ fn check_slices(kind: RunKind, slices: &[String]) -> Result<(), SpecError> {
     let is_key =
         |key: &&String| (1..=MAX_SLICE_KEY_CHARS).contains(&key.chars().count()) && !key.contains(|c: char| c == ':' || c.is_control());
     let bad = slices.iter().find(|key| !is_key(key));
-    check(bad.is_none(), "slices", || format!("{bad:?}"), "keys of 1 to 100 characters without `:` and control characters")?;
+    check(
+        bad.is_none(),
+        "slices",
+        || bad.map_or_else(String::new, |key| format!("`{key}`")),
+        "keys of 1 to 100 characters without `:` and control characters",
+    )?;
     let twice = slices.iter().enumerate().find(|(index, key)| slices[..*index].contains(key));
     check(twice.is_none(), "slices", || twice.map_or_else(String::new, |(_, key)| format!("`{key}` twice")), "different keys")
 }

@@ -20,8 +20,8 @@ pub(crate) fn describe(worst: &WorstSlices) -> String {
         count => format!("{count} of them are significantly less accurate than the rest of their fields"),
     };
     format!(
-        "{} slices of the test split with at least 5 independent examples were compared with the rest of their fields. {found} (Fisher's exact \
-         test, one-sided, 5 %, adjusted for the number of comparisons).",
+        "Slices of the test split with at least 5 independent examples that were compared with the rest of their fields: {}. {found} (Fisher's \
+         exact test, one-sided, 5 %, adjusted for the number of comparisons).",
         worst.compared
     )
 }
@@ -74,7 +74,10 @@ mod tests {
             adjusted_p_value: 0.000_12,
         };
         let text = section(&WorstSlices { compared: 12, significant: 1, slices: vec![slice] });
-        assert!(text.contains("12 slices") && text.contains("| law | source: a\\|b | 40 | 0.5000 | – | 60 | 0.9000 | 1.20e-4 |"), "{text}");
+        assert!(
+            text.contains("fields: 12. One of them") && text.contains("| law | source: a\\|b | 40 | 0.5000 | – | 60 | 0.9000 | 1.20e-4 |"),
+            "{text}"
+        );
         let none = section(&WorstSlices::default());
         assert!(none.contains("None of them") && !none.contains("| Field"), "{none}");
     }
