@@ -151,7 +151,6 @@ def check_links(name, manifests):
             selectors = [spec["podSelector"]["matchLabels"]]
         elif kind == "ServiceMonitor":
             services = [other["metadata"]["labels"] for other in manifests if other["kind"] == "Service"]
-            # the service without endpoints is selected too, and has no port of that name
             if not any(spec["selector"]["matchLabels"].items() <= labels.items() for labels in services):
                 fail(f"{label}: selects no service")
         for selector in selectors:
