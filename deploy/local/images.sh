@@ -75,8 +75,14 @@ images_build() {
     mounted=$(images_buildah mount "$container")
     printf -v "images_container_$1" '%s' "$container"
     printf -v "images_root_$1" '%s' "$mounted"
-    python3 "$root/deploy/images/sbom.py" "$2" "$mounted" >"$images/sbom-$1.json"
-    say "aprendiz-$1: $(du -sm "$mounted" | cut -f1) MB unpacked, $(jq '.components | length' "$images/sbom-$1.json") components in $images/sbom-$1.json"
+    say "aprendiz-$1: $(du -sm "$mounted" | cut -f1) MB unpacked"
+    # cargo waits without limit while another cargo holds the lock of its package cache
+    if timeout 30 python3 "$root/deploy/images/sbom.py" "$2" "$mounted" >"$images/sbom-$1.json"; then
+        say "$(jq '.components | length' "$images/sbom-$1.json") components in $images/sbom-$1.json"
+    else
+        rm -f "$images/sbom-$1.json"
+        warn "no bill of materials of the $1: cargo metadata failed, or another cargo was running for more than 30 seconds"
+    fi
 }
 
 # What Kubernetes and Compose rely on.
@@ -204,4 +210,6 @@ images_stop() {
         [[ -n ${!variable:-} ]] || continue
         images_buildah rm "${!variable}" >/dev/null 2>&1 || true
     done
+    # images of former calls without a name: each layer is a whole copy
+    images_buildah rmi --prune >/dev/null 2>&1 || true
 }
