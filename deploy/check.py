@@ -311,6 +311,23 @@ def check_images():
         fail(f"Chart.yaml: appVersion is not {project}")
 
 
+PAGES = ["docs/DEPLOYMENT.md", "docs/RUNBOOKS.md", "docs/OPERATIONS.md", "deploy/README.md", "deploy/images/README.md"]
+
+
+def check_links():
+    """Relative links of the pages about operation: the file exists, and so does the heading."""
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", read(page)):
+            if target.startswith(("http://", "https://")):
+                continue
+            path, _, anchor = target.partition("#")
+            file = (ROOT / page).parent / path if path else ROOT / page
+            if not file.exists():
+                fail(f"{page}: {target} does not exist")
+            elif anchor and anchor not in anchors(file.resolve().relative_to(ROOT)):
+                fail(f"{page}: {target}: no such heading")
+
+
 def main():
     schema = sys.argv[2] if len(sys.argv) == 3 and sys.argv[1] == "--compose-schema" else None
     kinds, labels = defined_metrics()
@@ -318,6 +335,7 @@ def main():
     alerts, note = check_alerts(kinds, labels)
     services = check_compose(schema)
     check_images()
+    check_links()
     if failures:
         sys.exit(f"{len(failures)} failures")
     print(f"{len(kinds)} metrics, {dashboards} dashboards, {alerts} alerts{note}, {services} services of Compose"
