@@ -8,10 +8,12 @@ token=$(cat "$secrets/garage_admin_token")
 access_key=$(sed -n 's/^aws_access_key_id = //p' "$secrets/s3_credentials")
 secret_key=$(sed -n 's/^aws_secret_access_key = //p' "$secrets/s3_credentials")
 
-# call METHOD PATH [BODY]: prints the answer; the token and the body come from standard input, because arguments are visible
+# call METHOD PATH [BODY]: prints the answer. Token and body come from standard input, because arguments are visible to other processes.
 call() {
-    printf 'header = "Authorization: Bearer %s"\nheader = "Content-Type: application/json"\n' "$token" |
-        curl -sS --fail-with-body --max-time 30 -X "$1" -K - ${3:+--data "$3"} "$garage/v2/$2"
+    {
+        printf 'header = "Authorization: Bearer %s"\nheader = "Content-Type: application/json"\n' "$token"
+        [ -z "${3:-}" ] || printf 'data = "%s"\n' "$(printf '%s' "$3" | sed 's/"/\\"/g')"
+    } | curl -sS --fail-with-body --max-time 30 -X "$1" -K - "$garage/v2/$2"
 }
 
 # the first value of a key in a JSON answer; the image has no jq
