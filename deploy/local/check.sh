@@ -24,9 +24,9 @@ check_lints() { SQLX_OFFLINE=true cargo clippy --locked --workspace --all-target
 
 check_scripts() {
     local file
-    for file in "$root/dev" "$root/.ci/run" "$root"/deploy/local/*.sh; do bash -n "$file"; done
+    for file in "$root/dev" "$root/.ci/run" "$root"/deploy/{local,images,compose,restore}/*.sh; do bash -n "$file"; done
     if command -v shellcheck >/dev/null; then
-        shellcheck -s bash -e SC2034,SC2154 "$root/dev" "$root/.ci/run" "$root"/deploy/local/*.sh "$root"/deploy/bench/*.sh
+        shellcheck -s bash -e SC2034,SC2154 "$root/dev" "$root/.ci/run" "$root"/deploy/{local,bench,images,restore}/*.sh "$root/deploy/compose/secrets.sh"
     fi
 }
 

@@ -124,7 +124,9 @@ fn every_command_of_the_documentation_exists() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut problems = Vec::new();
     let mut checked = 0;
-    for page in ["README.md", "docs/USER_GUIDE.md", "docs/USER_GUIDE.pt-BR.md", "docs/OPERATIONS.md", "docs/STATES.md", "docs/API.md"] {
+    let pages =
+        ["OPERATIONS", "RUNBOOKS", "DEPLOYMENT", "STATES", "API", "USER_GUIDE", "USER_GUIDE.pt-BR"].map(|page| format!("docs/{page}.md"));
+    for page in pages.iter().map(String::as_str).chain(["README.md"]) {
         let text = fs::read_to_string(folder.join(page)).unwrap();
         for (number, line) in text.lines().enumerate() {
             for (start, name) in line.match_indices("aprendiz ") {

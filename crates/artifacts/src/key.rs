@@ -6,7 +6,7 @@ use std::fmt;
 use uuid::Uuid;
 
 /// Top-level prefixes of all keys.
-pub const KEY_PREFIXES: [&str; 5] = ["checkpoints/", "datasets/", "embeddings/", IMPORT_PREFIX, "models/"];
+pub const KEY_PREFIXES: [&str; 6] = ["checkpoints/", "datasets/", "embeddings/", "evaluations/", IMPORT_PREFIX, "models/"];
 
 /// Top-level prefix of the uploaded files of background imports.
 const IMPORT_PREFIX: &str = "imports/";
@@ -49,7 +49,7 @@ impl ObjectKey {
 #[error("invalid file path `{0}`: expected a relative path of letters, digits, `.`, `_`, `-`, separated by `/`")]
 pub struct KeyError(pub String);
 
-/// Key prefix of the files of a dataset snapshot, a model version, or a set of checkpoints or embeddings.
+/// Key prefix of the files of a dataset snapshot, a model version, an evaluation, or a set of checkpoints or embeddings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectPrefix(String);
 
@@ -76,6 +76,12 @@ impl ObjectPrefix {
     #[must_use]
     pub fn embeddings(encoder: &str, run_id: Uuid, attempt: i32) -> Self {
         Self(format!("embeddings/{encoder}/run-{run_id}/attempt-{attempt}"))
+    }
+
+    /// Prefix of the predictions of an attempt that evaluates a published version.
+    #[must_use]
+    pub fn evaluation(run_id: Uuid, attempt: i32) -> Self {
+        Self(format!("evaluations/run-{run_id}/attempt-{attempt}"))
     }
 
     /// A prefix loaded from the database.
@@ -153,6 +159,7 @@ mod tests {
             ObjectPrefix::model("contracts", run_id, 3),
             ObjectPrefix::embeddings("5f", run_id, 3),
             ObjectPrefix::checkpoints(run_id, 3),
+            ObjectPrefix::evaluation(run_id, 3),
         ] {
             assert_eq!(parse_owner(&prefix.file("data/x.parquet").unwrap()), owner);
         }
@@ -179,6 +186,7 @@ mod tests {
             ObjectPrefix::model("m", id, 1),
             ObjectPrefix::checkpoints(id, 1),
             ObjectPrefix::embeddings("5f", id, 1),
+            ObjectPrefix::evaluation(id, 1),
             ObjectPrefix::stored(&ObjectKey::import(id)),
         ];
         for prefix in prefixes {

@@ -18,7 +18,8 @@ pub use annotation_parquet::AnnotationParquetWriter;
 pub use build::{BuildProgress, FileEntry, Format, RehashResult, Snapshot, build, rehash};
 pub use error::DatasetError;
 pub use read::{
-    DifferentPrediction, ReviewedPredictions, StoredPrediction, different_predictions, reviewed_predictions, stored_predictions,
+    DifferentPrediction, ReviewSlices, ReviewedPredictions, SlicedPredictions, StoredPrediction, different_predictions, review_slices,
+    reviewed_predictions, sliced_predictions, stored_predictions,
 };
 pub use selection::{
     BUILDER_VERSION, ExcludedField, ExclusionReason, PairSide, PairsRequest, Selection, SelectionRequest, Watermark, snapshot_key,

@@ -143,6 +143,7 @@ pub const TABLES: &[&str] = &[
     "documents",
     "embedding_files",
     "erasures",
+    "evaluations",
     "extraction_history",
     "extractions",
     "field_definitions",

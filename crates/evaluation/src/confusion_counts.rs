@@ -56,6 +56,16 @@ impl ConfusionCounts {
         ratio(self.predicted, self.examples)
     }
 
+    /// Number of groups, of examples, and of correct predictions.
+    pub(crate) const fn totals(&self) -> (u64, u64, u64) {
+        (self.groups, self.examples, self.correct)
+    }
+
+    /// Unweighted mean of the F1 scores of all classes; `None` without examples, or with too many classes.
+    pub(crate) fn macro_f1(&self) -> Option<f64> {
+        (!self.by_class.exceeded).then(|| macro_f1(&class_reports(&self.by_class.cells()))).flatten()
+    }
+
     /// The metrics that need no confidence. Those per class are left out if there are more than [`MAX_CONFUSION_CLASSES`] classes.
     #[must_use]
     pub fn rows(&self) -> Vec<MetricRow> {

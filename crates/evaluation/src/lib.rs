@@ -16,6 +16,7 @@ mod ranking;
 mod reliability;
 mod report;
 mod score_curve;
+mod slices;
 mod target_table;
 mod threshold;
 mod threshold_plan;
@@ -36,6 +37,10 @@ pub use ranking::{average_precision, spearman};
 pub use reliability::{RELIABILITY_BINS, ReliabilityBin, reliability_bins};
 pub use report::{Details, FieldReport, MajorityLabel, MetricRow, ReportOptions, report};
 pub use score_curve::{ScoreCurve, ScoreStep};
+pub use slices::{
+    FieldSlices, MAX_SLICE_VALUE_CHARS, MAX_SLICES_PER_DIMENSION, NO_SLICE_VALUE, OTHER_SLICES, SLICES_METRIC, Slice, SliceAttributes,
+    SliceDimension, SliceIndex, WORST_SLICES_METRIC, WorstSlice, WorstSlices, slice_dimensions, worst_slices,
+};
 pub use target_table::{TABLE_TARGETS, TargetRow, target_table};
 pub use threshold::{CONFIDENCE_LEVEL, Obstacle, Threshold, choose_threshold, select_threshold};
 pub use threshold_plan::{PlanPoint, ThresholdPlan};

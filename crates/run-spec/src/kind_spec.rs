@@ -15,8 +15,11 @@ pub enum KindSpec {
         /// The base model, for kinds that start from one.
         base_model: Option<BaseModelName>,
     },
-    /// Trains nothing: scores the stored predictions of the extractor.
-    Evaluate,
+    /// Trains nothing: scores a published version on the test documents, or the stored predictions of the extractor.
+    Evaluate {
+        /// Number of the version of the model; `None` = the extractor.
+        model_version: Option<i32>,
+    },
     /// Runs trials, and publishes the model of the best.
     Sweep {
         /// Settings and trials.
@@ -32,7 +35,7 @@ impl KindSpec {
     pub const fn kind(&self) -> RunKind {
         match self {
             Self::Train { params, .. } => params.kind(),
-            Self::Evaluate => RunKind::Evaluate,
+            Self::Evaluate { .. } => RunKind::Evaluate,
             Self::Sweep { .. } => RunKind::Sweep,
         }
     }
@@ -42,7 +45,7 @@ impl KindSpec {
     pub const fn trained_kind(&self) -> Option<RunKind> {
         match self {
             Self::Train { params, .. } => Some(params.kind()),
-            Self::Evaluate => None,
+            Self::Evaluate { .. } => None,
             Self::Sweep { params, .. } => Some(params.kind()),
         }
     }
@@ -52,7 +55,16 @@ impl KindSpec {
     pub const fn base_model(&self) -> Option<&BaseModelName> {
         match self {
             Self::Train { base_model, .. } | Self::Sweep { base_model, .. } => base_model.as_ref(),
-            Self::Evaluate => None,
+            Self::Evaluate { .. } => None,
+        }
+    }
+
+    /// Number of the version that the run evaluates, if it does.
+    #[must_use]
+    pub const fn evaluated_version(&self) -> Option<i32> {
+        match self {
+            Self::Evaluate { model_version } => *model_version,
+            Self::Train { .. } | Self::Sweep { .. } => None,
         }
     }
 }

@@ -21,7 +21,7 @@ pub enum RunKind {
     FieldClassifier,
     /// Selects the best kind per field; not implemented.
     Auto,
-    /// Trains nothing: scores the stored predictions of the extractor.
+    /// Trains nothing: scores a published version, or the stored predictions of the extractor.
     Evaluate,
     /// Runs trials with different parameters, and publishes the best.
     Sweep,
@@ -56,9 +56,15 @@ impl RunKind {
             Self::SentenceTransformer => "Fine-tunes a sentence encoder, which computes embeddings of texts",
             Self::FieldClassifier => "Trains a classifier with attention over parts of the text (not implemented)",
             Self::Auto => "Selects the best kind for each field (not implemented)",
-            Self::Evaluate => "Trains nothing: scores the stored predictions of the extractor against the reviews",
+            Self::Evaluate => "Trains nothing: scores a published version on test documents, or the stored predictions of the extractor",
             Self::Sweep => "Trains trials with different parameters, compares them on validation and publishes the best",
         }
+    }
+
+    /// Whether the metrics of this kind can be computed by slice: it predicts values. An encoder predicts none.
+    #[must_use]
+    pub const fn has_slices(self) -> bool {
+        !matches!(self, Self::SentenceTransformer)
     }
 
     pub(crate) fn implemented_names() -> String {

@@ -30,6 +30,16 @@ pub struct RunSpec {
     /// version, or a directory that the worker can read; null = `all-MiniLM-L6-v2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model: Option<String>,
+    /// Of kind `evaluate`: number of the version of `model` that is evaluated on the test documents; null = the stored predictions of the
+    /// extractor are evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub model_version: Option<i32>,
+    /// Keys of the metadata of documents by whose values the metrics are also computed, at most 10; kinds `linear` and `evaluate`, and
+    /// sweeps of `linear`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 10)]
+    pub slices: Vec<String>,
     /// Target accuracy of predictions above the threshold, in (0, 1).
     #[serde(default = "default_target_accuracy")]
     #[schema(exclusive_minimum = 0, exclusive_maximum = 1)]
@@ -65,14 +75,16 @@ const fn default_max_attempts() -> i32 {
 }
 
 impl RunSpec {
-    /// The same spec for another kind, without what belongs to the previous one: parameters, base model and pairs. The spec of the same
-    /// kind is returned unchanged.
+    /// The same spec for another kind, without what belongs to the previous one: parameters, base model, evaluated version and pairs, and
+    /// slices if the kind has none. The spec of the same kind is returned unchanged.
     #[must_use]
     pub fn with_kind(self, kind: RunKind) -> Self {
         if kind == self.kind {
             return self;
         }
-        Self { kind, params: Map::new(), base_model: None, data: DataSpec { pairs: None, ..self.data }, ..self }
+        let slices = if kind.has_slices() { self.slices } else { Vec::new() };
+        let data = DataSpec { pairs: None, ..self.data };
+        Self { kind, params: Map::new(), base_model: None, model_version: None, data, slices, ..self }
     }
 }
 
@@ -101,6 +113,9 @@ mod tests {
     fn another_kind_keeps_the_data_and_drops_what_belongs_to_the_kind() {
         let encoder = r#"{"model":"m","kind":"sentence-transformer","base_model":"x","params":{"epochs":2},
             "data":{"fields":["a"],"pairs":{}},"seed":7}"#;
+        let sliced = parse(r#"{"model":"m","slices":["customer"]}"#).unwrap();
+        assert_eq!(sliced.clone().with_kind(RunKind::Evaluate).slices, sliced.slices);
+        assert!(sliced.with_kind(RunKind::SentenceTransformer).slices.is_empty());
         let encoder = parse(encoder).unwrap();
         assert_eq!(encoder.clone().with_kind(RunKind::SentenceTransformer), encoder);
         assert_eq!(encoder.with_kind(RunKind::Linear), parse(r#"{"model":"m","data":{"fields":["a"]},"seed":7}"#).unwrap());

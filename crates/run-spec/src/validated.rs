@@ -16,6 +16,8 @@ use crate::sweep::{SweepParams, Trial};
 
 const MAX_FIELDS: usize = 500;
 const MAX_DOCUMENTS: usize = 100_000;
+const MAX_SLICE_KEYS: usize = 10;
+const MAX_SLICE_KEY_CHARS: usize = 100;
 
 /// A valid spec with all defaults. The only constructor is [`RunSpec::validate`].
 ///
@@ -26,6 +28,7 @@ pub struct ValidatedSpec {
     kind: KindSpec,
     model: ModelName,
     data: DataSpec,
+    slices: Vec<String>,
     target_accuracy: f64,
     seed: u64,
     priority: i32,
@@ -40,7 +43,24 @@ impl RunSpec {
     /// # Errors
     /// Names the key, the given value and the allowed values.
     pub fn validate(self) -> Result<ValidatedSpec, SpecError> {
-        let Self { kind, model, mut data, params, base_model, target_accuracy, seed, priority, run_after, max_attempts, backend } = self;
+        let Self {
+            kind,
+            model,
+            mut data,
+            params,
+            base_model,
+            model_version,
+            slices,
+            target_accuracy,
+            seed,
+            priority,
+            run_after,
+            max_attempts,
+            backend,
+        } = self;
+        if kind != RunKind::Evaluate {
+            check_absent(model_version.as_ref(), "model_version", "absent: only runs of kind `evaluate` name a version")?;
+        }
         let kind = match TrainingParams::parse(kind, &params)? {
             None if kind == RunKind::Sweep => {
                 let params = SweepParams::parse(&params, seed)?;
@@ -59,7 +79,9 @@ impl RunSpec {
                 check(params.is_empty(), "params", || "given".to_owned(), "empty for this kind")?;
                 check_absent(base_model.as_ref(), "base_model", "absent: this kind has no base model")?;
                 check_absent(data.pairs.as_ref(), "data.pairs", "absent: this kind does not train on pairs")?;
-                KindSpec::Evaluate
+                let number = model_version.unwrap_or(1);
+                check(number >= 1, "model_version", || number.to_string(), "null, or the number of a version, from 1")?;
+                KindSpec::Evaluate { model_version }
             }
         };
         check((-100..=100).contains(&priority), "priority", || priority.to_string(), "between -100 and 100")?;
@@ -67,7 +89,8 @@ impl RunSpec {
         let is_fraction = target_accuracy > 0.0 && target_accuracy < 1.0;
         check(is_fraction, "target_accuracy", || target_accuracy.to_string(), "greater than 0 and less than 1")?;
         check_data(&data)?;
-        Ok(ValidatedSpec { kind, model, data, target_accuracy, seed, priority, run_after, max_attempts, backend })
+        check_slices(kind.trained_kind().unwrap_or(RunKind::Evaluate), &slices)?;
+        Ok(ValidatedSpec { kind, model, data, slices, target_accuracy, seed, priority, run_after, max_attempts, backend })
     }
 }
 
@@ -109,6 +132,23 @@ fn check_data(data: &DataSpec) -> Result<(), SpecError> {
     Ok(())
 }
 
+fn check_slices(kind: RunKind, slices: &[String]) -> Result<(), SpecError> {
+    let value = || format!("{} keys", slices.len());
+    check(slices.is_empty() || kind.has_slices(), "slices", || "given".to_owned(), "absent: an encoder predicts no values")?;
+    check(slices.len() <= MAX_SLICE_KEYS, "slices", value, "at most 10 keys of metadata")?;
+    let is_key =
+        |key: &&String| (1..=MAX_SLICE_KEY_CHARS).contains(&key.chars().count()) && !key.contains(|c: char| c == ':' || c.is_control());
+    let bad = slices.iter().find(|key| !is_key(key));
+    check(
+        bad.is_none(),
+        "slices",
+        || bad.map_or_else(String::new, |key| format!("`{key}`")),
+        "keys of 1 to 100 characters without `:` and control characters",
+    )?;
+    let twice = slices.iter().enumerate().find(|(index, key)| slices[..*index].contains(key));
+    check(twice.is_none(), "slices", || twice.map_or_else(String::new, |(_, key)| format!("`{key}` twice")), "different keys")
+}
+
 impl ValidatedSpec {
     /// What the run does.
     #[must_use]
@@ -135,6 +175,12 @@ impl ValidatedSpec {
         &self.data
     }
 
+    /// Keys of metadata by whose values the metrics are also computed.
+    #[must_use]
+    pub fn slices(&self) -> &[String] {
+        &self.slices
+    }
+
     /// Target accuracy of predictions above the threshold.
     #[must_use]
     pub const fn target_accuracy(&self) -> f64 {
@@ -156,17 +202,19 @@ impl ValidatedSpec {
 
 impl From<ValidatedSpec> for RunSpec {
     fn from(spec: ValidatedSpec) -> Self {
-        let ValidatedSpec { kind, model, data, target_accuracy, seed, priority, run_after, max_attempts, backend } = spec;
+        let ValidatedSpec { kind, model, data, slices, target_accuracy, seed, priority, run_after, max_attempts, backend } = spec;
         Self {
             kind: kind.kind(),
             base_model: kind.base_model().map(ToString::to_string),
+            model_version: kind.evaluated_version(),
             params: match kind {
                 KindSpec::Train { params, .. } => params.to_json(),
-                KindSpec::Evaluate => Map::new(),
+                KindSpec::Evaluate { .. } => Map::new(),
                 KindSpec::Sweep { params, .. } => params.to_json(),
             },
             model,
             data,
+            slices,
             target_accuracy,
             seed,
             priority,
@@ -219,6 +267,8 @@ mod tests {
             r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"per_label":8}},"params":{"loss":"multiple-negatives"}}"#,
             r#"{"model":"m","kind":"sentence-transformer","base_model":"models:/m/2"}"#,
             r#"{"model":"m","kind":"evaluate"}"#,
+            r#"{"model":"m","kind":"evaluate","model_version":3}"#,
+            r#"{"model":"m","kind":"evaluate","slices":["customer","pages"]}"#,
             r#"{"model":"m","kind":"sweep","params":{"space":{"l2":[0.1,1]}}}"#,
             r#"{"model":"m","kind":"sweep","params":{"kind":"sentence-transformer","space":{"epochs":[1,2]}}}"#,
         ] {
@@ -288,9 +338,17 @@ mod tests {
             (r#"{"model":"m","max_attempts":0}"#, "max_attempts"),
             (r#"{"model":"m","data":{"documents":[]}}"#, "data.documents"),
             (r#"{"model":"m","base_model":"x"}"#, "base_model"),
+            (r#"{"model":"m","slices":["a:b"]}"#, "slices"),
+            (r#"{"model":"m","slices":["a","b","a"]}"#, "`a` twice"),
+            (r#"{"model":"m","slices":[""]}"#, "slices"),
+            (r#"{"model":"m","slices":["1","2","3","4","5","6","7","8","9","10","11"]}"#, "11 keys"),
+            (r#"{"model":"m","kind":"sentence-transformer","slices":["a"]}"#, "slices"),
+            (r#"{"model":"m","kind":"sweep","slices":["a"],"params":{"kind":"sentence-transformer","space":{"epochs":[1]}}}"#, "slices"),
             (r#"{"model":"m","data":{"pairs":{}}}"#, "data.pairs"),
             (r#"{"model":"m","kind":"evaluate","params":{"l2":1}}"#, "params"),
             (r#"{"model":"m","kind":"evaluate","base_model":"x"}"#, "base_model"),
+            (r#"{"model":"m","kind":"evaluate","model_version":0}"#, "model_version"),
+            (r#"{"model":"m","model_version":1}"#, "model_version"),
             (r#"{"model":"m","kind":"evaluate","data":{"pairs":{}}}"#, "data.pairs"),
             (r#"{"model":"m","kind":"sentence-transformer","base_model":"../x"}"#, "base_model"),
             (r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"of":[]}}}"#, "data.pairs.of"),

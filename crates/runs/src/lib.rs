@@ -40,6 +40,9 @@ pub use registry::checkpoints::{
 };
 pub use registry::datasets::{DatasetRecord, DatasetSummary, get_dataset, list_datasets};
 pub use registry::embeddings::{EmbeddingFile, EmbeddingLimits, NewEmbeddingFile, list_embedding_files, record_embeddings};
+pub use registry::evaluations::{
+    EvaluationPredictions, NewEvaluation, StoredEvaluation, find_evaluation, list_evaluations, publish_evaluation,
+};
 pub use registry::headline::{FieldHeadline, VersionHeadline, list_headlines};
 pub use registry::labels::{MAX_NOTE_CHARS, MAX_TAGS, TagChange, note_run, note_version, tag_run, tag_version};
 pub use registry::metrics::{Metric, NewMetric, list_metrics};
@@ -48,7 +51,7 @@ pub use registry::new_version::NewModelVersion;
 pub use registry::publish::publish;
 pub use registry::run_errors::{
     ClassScore, ERRORS_METRIC, ErrorCollector, ErrorCounts, ErrorCursor, ErrorFilter, ErrorOrder, MAX_ERRORS_PER_SPLIT, MAX_TOP_CLASSES,
-    NewRunError, RunErrorRow, count_errors, list_errors, record_errors,
+    NewRunError, RunErrorRow, SliceFilter, count_errors, list_errors, record_errors,
 };
 pub use registry::settings::{FirstVersion, ModelSettings, NewModelSettings, PromotionPolicy, get_model_settings, put_model_settings};
 pub use registry::shadow::CHALLENGER;
@@ -59,6 +62,7 @@ pub use registry::shadow::read::{
 };
 pub use registry::shadow::record::{ShadowAnswer, ShadowComparison, ShadowDrop, record_shadow, record_shadow_drops};
 pub use registry::shadow::target::{ShadowPair, list_shadow_pairs};
+pub use registry::slices::list_slice_dimensions;
 pub use registry::thresholds::{
     LatestThreshold, ThresholdChange, ThresholdEvent, change_thresholds, list_latest_thresholds, list_threshold_events,
 };

@@ -175,7 +175,8 @@ mod tests {
         let tensor = tensor_from_vec(vec![0.5; 24], [12, 2], &Device::flex());
         let field = StateDict::default().with_tensor("solution", &tensor).with_tensor("scores", &tensor);
         let field = field.with_number("l2", 0.1).with_number("folds", 2.0);
-        let checkpoint = Checkpoint { fields: vec![field, StateDict::default()], ..Checkpoint::default() };
+        let part = StateDict::default().with_number("other", 1.0);
+        let checkpoint = Checkpoint { fields: vec![field, part], ..Checkpoint::default() };
         let warnings = warnings_of(&job, dir.path(), &checkpoint);
         assert!(warnings.len() == 1 && warnings[0].contains("no number `train_documents`"), "{warnings:?}");
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use aprendiz_artifacts::ObjectPrefix;
 use aprendiz_dataset::{Dataset, Format, NewDataset, Selection, Snapshot};
 use aprendiz_db::{Database, Session};
-use aprendiz_run_spec::ValidatedSpec;
+use aprendiz_run_spec::{RunKind, ValidatedSpec};
 use aprendiz_runs::{AttemptId, Claim, DatasetBuild, DatasetId, ObjectOwner, RunsError, SweepRole, begin_dataset_build};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +63,7 @@ async fn ensure_dataset_once(deps: &Deps, claim: &Claim, spec: &ValidatedSpec, s
     let wanted = match claim.run.sweep_role {
         _ if claim.run.dataset_only => Wanted::Nothing,
         Some(SweepRole::Trial) => Wanted::WithoutTest,
+        None if claim.run.kind == RunKind::Evaluate => Wanted::TestOnly,
         _ => Wanted::All,
     };
     let mut missing: Option<MissingFile> = None;

@@ -4,6 +4,7 @@ mod base_model;
 mod checkpoints;
 mod dataset;
 mod evaluate;
+mod evaluate_version;
 mod losses;
 mod objects;
 mod phases;
@@ -16,6 +17,7 @@ mod sweep;
 mod train;
 mod upload;
 mod verify;
+mod version_files;
 
 use aprendiz_db::run_blocking;
 use aprendiz_run_spec::KindSpec;
@@ -43,7 +45,10 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
         // only its dataset is requested, which is that of its trials
         KindSpec::Sweep { params, base_model } if claim.run.dataset_only => (&params.trials()[0].params, base_model),
         KindSpec::Sweep { params, .. } => return sweep::advance(deps, &claim, &spec, params).await,
-        KindSpec::Evaluate => {
+        KindSpec::Evaluate { model_version: Some(number) } => {
+            return evaluate_version::run(deps, &claim, &spec, *number, &mut phases, shutting_down).await;
+        }
+        KindSpec::Evaluate { model_version: None } => {
             phases.enter(RunPhase::Evaluate).await?;
             let (metrics, errors) = evaluate::extractor::evaluate(deps, &claim.run, &spec).await?;
             phases.enter(RunPhase::Publish).await?;

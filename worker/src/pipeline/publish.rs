@@ -2,7 +2,7 @@
 
 use aprendiz_dataset::Dataset;
 use aprendiz_db::Database;
-use aprendiz_runs::{AttemptId, DatasetId, NewMetric, NewModelVersion, NewRunError, RunsError, TrainingRun, record_errors};
+use aprendiz_runs::{AttemptId, DatasetId, NewEvaluation, NewMetric, NewModelVersion, NewRunError, RunsError, TrainingRun, record_errors};
 
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::Evaluation;
@@ -41,6 +41,37 @@ pub(crate) async fn publish_metrics(
 ) -> Result<(), Interruption> {
     complete(database, attempt, None, metrics, errors).await?;
     Ok(())
+}
+
+/// Records an evaluation of a published version and completes the run.
+pub(crate) async fn publish_evaluation(
+    database: &Database,
+    attempt: AttemptId,
+    evaluation: NewEvaluation<'_>,
+    metrics: &[NewMetric],
+    errors: &[NewRunError],
+) -> Result<(), Interruption> {
+    Ok(retry_on_outage!(publish_evaluation_once(database, attempt, evaluation, metrics, errors))?)
+}
+
+/// A cut connection may hide that the run has succeeded already; the retry then finds the lease gone.
+async fn publish_evaluation_once(
+    database: &Database,
+    attempt: AttemptId,
+    evaluation: NewEvaluation<'_>,
+    metrics: &[NewMetric],
+    errors: &[NewRunError],
+) -> Result<(), RunsError> {
+    let mut tx = database.begin().await?;
+    let recorded = match record_errors(&mut tx, attempt, errors).await {
+        Ok(()) => aprendiz_runs::publish_evaluation(&mut tx, attempt, evaluation, metrics).await,
+        Err(error) => Err(error),
+    };
+    match recorded {
+        Err(RunsError::LeaseLost { .. }) if aprendiz_runs::has_succeeded(&mut tx, attempt).await? => {}
+        published => published?,
+    }
+    Ok(tx.commit().await?)
 }
 
 async fn complete(

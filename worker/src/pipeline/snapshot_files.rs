@@ -29,6 +29,8 @@ pub(super) enum Wanted {
     Nothing,
     /// Those of train and validation.
     WithoutTest,
+    /// That of the test examples: nothing is trained.
+    TestOnly,
     /// Those of all splits.
     All,
 }
@@ -38,6 +40,7 @@ impl Wanted {
         match self {
             Self::Nothing => false,
             Self::WithoutTest => REQUIRED_FILES.contains(&path) && !TEST_FILES.contains(&path),
+            Self::TestOnly => path == TEST_FILES[0],
             Self::All => REQUIRED_FILES.contains(&path),
         }
     }
@@ -79,6 +82,7 @@ mod tests {
     fn a_trial_downloads_no_test_example() {
         let wanted = |wanted: Wanted| REQUIRED_FILES.iter().filter(|path| wanted.includes(path)).count();
         assert_eq!((wanted(Wanted::All), wanted(Wanted::WithoutTest), wanted(Wanted::Nothing)), (7, 5, 0));
+        assert_eq!(wanted(Wanted::TestOnly), 1);
         assert!(!Wanted::WithoutTest.includes("jsonl/test.jsonl") && !Wanted::All.includes("examples.parquet"));
     }
 }

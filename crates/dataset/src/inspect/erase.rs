@@ -26,8 +26,8 @@ pub struct ErasedDocument {
 
 /// Erases a document. The caller opens a transaction at READ COMMITTED and commits it.
 ///
-/// Redacts texts, details, events, predictions and the current state, and deletes the sketches, the recorded errors of runs and the
-/// disagreements of challengers about its texts. Snapshots that contain the document are
+/// Redacts texts, details, events, predictions and the current state, and deletes the sketches, the recorded errors of runs, the
+/// metrics by slice of metadata and the disagreements of challengers about its texts. Snapshots that contain the document are
 /// marked as erased and lose the label counts of their row. Their objects and all cached embeddings become `deleting`, and the sweeper
 /// deletes the bytes. Models are listed but not changed: what they learned cannot be removed.
 ///
@@ -46,6 +46,7 @@ pub async fn erase_document(conn: &mut PgConnection, document_id: Uuid, actor: &
             Some(redacted) => {
                 let datasets = invalidate_snapshots(conn, document_id).await?;
                 delete_errors(conn, document_id).await?;
+                delete_metadata_slices(conn, document_id).await?;
                 delete_shadow_disagreements(conn, document_id).await?;
                 (record_erasure(conn, document_id, actor, reason, redacted, datasets).await?, false)
             }
@@ -89,6 +90,27 @@ async fn invalidate_snapshots(conn: &mut PgConnection, document_id: Uuid) -> Res
 /// Must run while recording is blocked: later recordings leave the document out.
 async fn delete_errors(conn: &mut PgConnection, document_id: Uuid) -> Result<(), InspectError> {
     sqlx::query!("DELETE FROM run_errors WHERE document_id = $1", document_id).execute(conn).await?;
+    Ok(())
+}
+
+/// Deletes metrics by slice of metadata, which may name a value that only the document has: those of runs on its snapshots, and those of
+/// runs that scored stored predictions, of whose documents there is no list.
+///
+/// Must run while recording is blocked.
+async fn delete_metadata_slices(conn: &mut PgConnection, document_id: Uuid) -> Result<(), InspectError> {
+    let datasets: Vec<Uuid> =
+        load_memberships(conn, &[document_id], None).await?.into_iter().map(|membership| membership.dataset_id).collect();
+    sqlx::query!(
+        r#"
+        DELETE FROM metrics m
+        USING training_runs r
+        WHERE m.name IN ('slices', 'worst_slices') AND r.id = m.run_id AND jsonb_exists(r.spec, 'slices')
+            AND (r.dataset_id = ANY($1) OR r.kind = 'evaluate')
+        "#,
+        &datasets
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

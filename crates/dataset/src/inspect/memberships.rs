@@ -1,11 +1,16 @@
 //! Finds the snapshots that contain a document.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::inspect::error::InspectError;
 use crate::split::Split;
+
+/// Documents per query.
+const BATCH: usize = 1_000;
 
 /// A snapshot that contains a document, and the split of the document in it.
 pub(super) struct Membership {
@@ -47,4 +52,18 @@ pub(super) async fn load_memberships(
     .fetch_all(conn)
     .await?;
     Ok(memberships)
+}
+
+/// The splits of the documents in a snapshot, also if they or the snapshot were erased since. Documents that it does not contain are left
+/// out.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn splits_in_snapshot(conn: &mut PgConnection, dataset: Uuid, documents: &[Uuid]) -> Result<HashMap<Uuid, Split>, InspectError> {
+    let mut splits = HashMap::new();
+    for batch in documents.chunks(BATCH) {
+        let memberships = load_memberships(conn, batch, Some(dataset)).await?;
+        splits.extend(memberships.into_iter().map(|membership| (membership.document_id, membership.split)));
+    }
+    Ok(splits)
 }

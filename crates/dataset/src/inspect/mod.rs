@@ -32,6 +32,7 @@ pub use drift::{Drift, FieldDrift, drift};
 pub use erase::{ErasedDocument, erase_document};
 pub use error::InspectError;
 pub use lineage::{DatasetLineage, DatasetVersion, DocumentSource, EventSource, Reviewer, lineage};
+pub use memberships::splits_in_snapshot;
 pub use preview::{ExampleCounts, FieldPreview, LabelPreview, ProjectExamples, SelectionPreview, preview};
 pub use report::{DatasetReport, FieldReport, LabelCount, report};
 pub use runs::DatasetRun;

@@ -11,6 +11,7 @@ mod examples;
 mod extractions;
 mod predictions;
 mod reviews;
+mod slices;
 
 use aprendiz_db::Session;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub(crate) use example::{Example, ReviewedField};
 pub(crate) use examples::{Examples, Row};
 pub use extractions::{StoredPrediction, stored_predictions};
 pub use predictions::{DifferentPrediction, ReviewedPredictions, different_predictions, reviewed_predictions};
+pub use slices::{ReviewSlices, SlicedPredictions, review_slices, sliced_predictions};
 use sqlx::PgConnection;
 use tokio::task::JoinSet;
 

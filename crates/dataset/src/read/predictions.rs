@@ -155,7 +155,8 @@ impl ReviewedPredictions {
     }
 }
 
-fn label(value: &[String]) -> Option<String> {
+/// Several values sorted and joined; `None` means "no value".
+pub(super) fn label(value: &[String]) -> Option<String> {
     let mut value: Vec<Cow<'_, str>> = value.iter().map(|value| comparable(value)).collect();
     value.sort_unstable();
     value.dedup();

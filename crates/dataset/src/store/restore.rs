@@ -52,9 +52,11 @@ pub async fn restore(
     .rows_affected();
     if restored == 1 {
         sqlx::query!(
-            "UPDATE objects SET state = 'deleting' WHERE dataset_id = $1 AND state = 'live' AND key <> ALL($2)",
+            // other objects that depend on the snapshot, such as the predictions of evaluations, stay
+            "UPDATE objects SET state = 'deleting' WHERE dataset_id = $1 AND state = 'live' AND key <> ALL($2) AND starts_with(key, $3)",
             dataset.id,
-            object_keys
+            object_keys,
+            format!("{}/", dataset.object_prefix)
         )
         .execute(&mut *conn)
         .await?;

@@ -1,6 +1,8 @@
 //! Counts of stored predictions by accepted and predicted value.
 
-use aprendiz_dataset::{Selection, different_predictions, reviewed_predictions, stored_predictions};
+use std::collections::BTreeMap;
+
+use aprendiz_dataset::{Selection, different_predictions, review_slices, reviewed_predictions, sliced_predictions, stored_predictions};
 use futures::TryStreamExt as _;
 use uuid::Uuid;
 
@@ -84,6 +86,76 @@ fn wrong_predictions_are_listed_with_their_documents_and_erased_documents_count_
         assert_eq!(wrong, documents[1..3]);
         let counted: Vec<_> = reviewed_predictions(&mut corpus.conn, &selection).try_collect().await.unwrap();
         assert_eq!(counted.iter().map(|row| row.documents).sum::<i64>(), 4);
+    });
+}
+
+#[test]
+fn predictions_are_counted_by_the_attributes_of_their_documents_and_reviews() {
+    with_corpus(async |corpus| {
+        corpus.categorical("law").await;
+        corpus.categorical("type").await;
+        let mut documents = Vec::new();
+        for number in 0..5 {
+            documents.push(corpus.document("train", &format!("text {number}")).await);
+        }
+        let long = "é".repeat(1_000);
+        corpus.text(documents[1], 2, &long).await;
+        let metadata =
+            [r#"{"customer": "ACME"}"#, r#"{"customer": "ACME"}"#, r#"{"customer": 7}"#, r#"{"customer": null}"#, r#"{"customer": ""}"#];
+        for (document, metadata) in documents.iter().zip(metadata) {
+            corpus.details(*document, 2, None, metadata).await;
+        }
+        // two copies in one slice of `customer`
+        for document in &documents[..2] {
+            corpus.split(*document, 2, "copies", "train").await;
+        }
+        for (index, document) in documents.iter().enumerate() {
+            corpus.review(*document, "law", Some("Texas")).await;
+            predict(corpus, *document, "law", "1", &[if index == 2 { "Utah" } else { "Texas" }]).await;
+        }
+        corpus.review(documents[2], "type", None).await;
+
+        let request = corpus.request(&["law", "type"]).await;
+        let selection = Selection::resolve(&mut corpus.conn, request).await.unwrap();
+        let keys = ["customer".to_owned()];
+        let rows: Vec<_> = sliced_predictions(&mut corpus.conn, &selection, &keys, 20).try_collect().await.unwrap();
+        let order: Vec<_> = rows.iter().map(|row| (row.field.clone(), row.dimension, row.value.clone())).collect();
+        assert!(order.is_sorted(), "{order:?}");
+        let counts = |field: &str, dimension: i64| -> BTreeMap<String, (i64, i64)> {
+            let mut counts: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+            for row in rows.iter().filter(|row| row.field == field && row.dimension == dimension) {
+                let entry = counts.entry(row.value.clone()).or_default();
+                *entry = (entry.0 + row.documents, entry.1 + row.groups);
+            }
+            counts
+        };
+        let quarter = day(100).format("%Y").to_string() + "-Q" + &(chrono::Datelike::month0(&day(100)) / 3 + 1).to_string();
+        let expected = |values: &[(&str, i64, i64)]| -> BTreeMap<String, (i64, i64)> {
+            values.iter().map(|(value, documents, groups)| ((*value).to_owned(), (*documents, *groups))).collect()
+        };
+        assert_eq!(counts("law", 0), expected(&[("3", 5, 4)]));
+        assert_eq!(counts("law", 1), expected(&[("label-studio", 5, 4)]));
+        assert_eq!(counts("law", 2), expected(&[("label-studio/7", 5, 4)]));
+        assert_eq!(counts("law", 3), expected(&[("under-1k", 4, 4), ("1k-5k", 1, 1)]));
+        assert_eq!(counts("law", 4), expected(&[(quarter.as_str(), 5, 4)]));
+        assert_eq!(counts("law", 5), expected(&[("ACME", 2, 1), ("7", 1, 1), ("(none)", 2, 2)]));
+        assert_eq!(counts("type", 5), expected(&[("7", 1, 1)]));
+        let wrong: Vec<_> = rows.iter().filter(|row| row.field == "law" && row.accepted_label() != row.predicted_label()).collect();
+        assert!(wrong.len() == 6 && wrong.iter().all(|row| row.documents == 1), "{wrong:?}");
+
+        // over both fields, `(none)`, `7` and `ACME` have two reviews each: the first by its bytes stays
+        let rows: Vec<_> = sliced_predictions(&mut corpus.conn, &selection, &keys, 1).try_collect().await.unwrap();
+        let customers: Vec<_> = rows
+            .iter()
+            .filter(|row| row.dimension == 5 && row.field == "law")
+            .map(|row| (row.value.as_str(), row.dimension_values))
+            .collect();
+        assert_eq!(customers, [("(none)", 3), ("(other)", 3), ("(other)", 3)]);
+
+        let found =
+            review_slices(&mut corpus.conn, selection.position, &[documents[1]], &["law".to_owned()], &keys).await.unwrap().remove(0);
+        assert_eq!((found.document_id, found.field.as_str()), (documents[1], "law"));
+        assert_eq!(found.values, ["3", "label-studio", "label-studio/7", "1k-5k", &quarter, "ACME"]);
     });
 }
 

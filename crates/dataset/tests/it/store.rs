@@ -43,10 +43,22 @@ fn rebuilt_files_replace_those_that_the_builder_missed_and_no_others() {
             NewDataset { id: Uuid::from_u128(1), selection: &built.selection, snapshot: &built.snapshot, object_prefix: "datasets/1" };
         let missed = record(&mut corpus.conn, new).await.unwrap();
 
+        sqlx::query(
+            "INSERT INTO objects (key, state, dataset_id, sha256, bytes, live_at)
+             SELECT key, 'live', $1, repeat('0', 64), 1, now()
+             FROM unnest(ARRAY['datasets/1/manifest.json', 'evaluations/run/predictions.jsonl']) AS key",
+        )
+        .bind(missed.id)
+        .execute(&mut corpus.conn)
+        .await
+        .unwrap();
         let keys = ["datasets/2/manifest.json".to_owned()];
         let restored = restore(&mut corpus.conn, &missed, &built.snapshot, "datasets/2", &keys).await.unwrap();
         assert_eq!((restored.id, restored.object_prefix.as_str()), (missed.id, "datasets/2"));
         assert_eq!(restored.canonical_hash, missed.canonical_hash);
+        let marked: Vec<String> =
+            sqlx::query_scalar("SELECT key FROM objects WHERE state = 'deleting'").fetch_all(&mut corpus.conn).await.unwrap();
+        assert_eq!(marked, ["datasets/1/manifest.json"], "predictions on the snapshot stay");
         // a second builder that missed the same files is too late
         let late = restore(&mut corpus.conn, &missed, &built.snapshot, "datasets/3", &keys).await.unwrap();
         assert_eq!(late.object_prefix, "datasets/2");

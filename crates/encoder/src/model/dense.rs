@@ -1,4 +1,4 @@
-//! Reads the Dense module: a linear layer after the pooling.
+//! Settings and tensors of the Dense module: a linear layer after the pooling.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::EncoderError,
-    files::{CONFIG_FILE, WEIGHTS_FILE},
-    model::{
-        reader::{DirectoryReader, join},
-        weight_files::{explain_missing, has_weights},
-        weights::{self, Weights},
-    },
+    model::weights::{self, Weights},
 };
 
 /// Names of the tensors in the file of the module.
@@ -34,20 +29,8 @@ pub(crate) struct DenseConfig {
 }
 
 impl DenseConfig {
-    /// Reads the settings of the module in `folder`. The file of the weights is recorded and its values are not read.
-    pub(crate) fn read(reader: &mut DirectoryReader, folder: &str) -> Result<Self, EncoderError> {
-        let name = join(folder, CONFIG_FILE);
-        let object =
-            reader.find_object(&name)?.ok_or_else(|| reader.reject(&name, "is missing, although modules.json lists its folder"))?;
-        let config = Self::parse(&object, folder).map_err(|reason| reader.reject(&name, reason))?;
-        if !has_weights(reader, folder) {
-            return Err(reader.reject(&join(folder, WEIGHTS_FILE), explain_missing(reader, folder)));
-        }
-        reader.record(&join(folder, WEIGHTS_FILE));
-        Ok(config)
-    }
-
-    fn parse(config: &Map<String, Value>, folder: &str) -> Result<Self, String> {
+    /// Parses the object of `config.json` in `folder`.
+    pub(crate) fn parse(config: &Map<String, Value>, folder: &str) -> Result<Self, String> {
         let features = |key: &str| {
             let value = config.get(key).and_then(Value::as_u64).filter(|features| (1..=MAX_FEATURES).contains(features));
             value.map(|features| features as usize).ok_or_else(|| format!("{key} must be a number from 1 to {MAX_FEATURES}"))

@@ -4,6 +4,7 @@ pub(crate) mod batch;
 
 pub(crate) mod config;
 pub(crate) mod dense;
+pub(crate) mod dense_module;
 pub(crate) mod directory;
 pub(crate) mod family;
 pub(crate) mod modules;

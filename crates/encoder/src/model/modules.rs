@@ -9,6 +9,7 @@ use crate::{
     files::{CONFIG_FILE, MODULES_FILE, PROMPTS_FILE},
     model::{
         dense::DenseConfig,
+        dense_module::read_dense,
         pooling::Pooling,
         prompts::Prompts,
         reader::{DirectoryReader, join},
@@ -85,7 +86,7 @@ impl ModuleList {
                     pooling = Some(Pooling::parse(&config).map_err(|reason| reader.reject(&name, reason))?);
                 }
                 (2.., "Dense") if is_plain(&module.path) => {
-                    after_pooling.push(AfterPooling::Dense(DenseConfig::read(reader, &module.path)?));
+                    after_pooling.push(AfterPooling::Dense(read_dense(reader, &module.path)?));
                 }
                 (2.., "Normalize") if module.path.is_empty() || is_plain(&module.path) => {
                     check_normalize(reader, &join(&module.path, CONFIG_FILE))?;
@@ -281,14 +282,17 @@ mod tests {
     #[test]
     fn any_other_pooling_or_module_is_rejected_by_name() {
         let pooled = |pooling: Value| read(&directory(&modules(PREFIX), &pooling), 512).unwrap_err().to_string();
-        assert!(pooled(json!({"pooling_mode": "cls"})).contains("cls"));
+        assert!(pooled(json!({"pooling_mode": "lasttoken"})).contains("lasttoken"));
         assert!(pooled(json!({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true})).contains("cls_token"));
-        assert!(pooled(json!({})).contains("only the mean"));
+        assert!(pooled(json!({})).contains("pooling mode is []"));
         assert!(pooled(json!({"pooling_mode": "mean", "pooling_temperature": 2})).contains("pooling_temperature"));
         let mut dense = modules(PREFIX);
+        dense[2]["type"] = json!("sentence_transformers.models.LSTM");
+        let error = read(&directory(&dense, &json!({"pooling_mode": "mean"})), 512).unwrap_err().to_string();
+        assert!(error.contains("LSTM") && error.contains("modules.json"), "{error}");
         dense[2]["type"] = json!("sentence_transformers.models.Dense");
         let error = read(&directory(&dense, &json!({"pooling_mode": "mean"})), 512).unwrap_err().to_string();
-        assert!(error.contains("Dense") && error.contains("modules.json"), "{error}");
+        assert!(error.contains("2_Normalize/config.json: is missing"), "{error}");
         let own_code = directory(&modules("custom_st."), &json!({"pooling_mode": "mean"}));
         assert!(read(&own_code, 512).unwrap_err().to_string().contains("custom_st.Transformer"));
         let mut outside = modules(PREFIX);

@@ -53,7 +53,7 @@ pub async fn publish_objects(
     owner: ObjectOwner,
 ) -> Result<(), RunsError> {
     let dataset = match owner {
-        ObjectOwner::Dataset(id) => Some(id),
+        ObjectOwner::Dataset(id) | ObjectOwner::Evaluation(id) => Some(id),
         ObjectOwner::Model | ObjectOwner::Checkpoint | ObjectOwner::Embeddings => None,
     };
     let changed = sqlx::query!(

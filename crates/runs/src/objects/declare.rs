@@ -12,6 +12,8 @@ use crate::run::attempt::AttemptId;
 pub enum ObjectOwner {
     /// A dataset snapshot.
     Dataset(DatasetId),
+    /// An evaluation of a published version. Its predictions are deleted with the files of the snapshot when a document is erased.
+    Evaluation(DatasetId),
     /// The model version of the attempt's run.
     Model,
     /// A checkpoint of the attempt.

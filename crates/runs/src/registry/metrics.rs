@@ -68,6 +68,9 @@ pub async fn list_metrics(conn: &mut PgConnection, run_id: RunId) -> Result<Vec<
 }
 
 /// Inserts metrics inside the transaction that completes the run. The caller holds the lock of the attempt.
+///
+/// Slices of metadata of stored predictions are left out if a document was erased meanwhile. Of a model they need no check: its snapshot is
+/// invalid then.
 pub(crate) async fn insert_metrics(
     conn: &mut PgConnection,
     attempt: AttemptId,
@@ -84,6 +87,13 @@ pub(crate) async fn insert_metrics(
         INSERT INTO metrics (run_id, attempt_number, model_version_id, split, field, name, value, details)
         SELECT $1, $2, $3, split, field, name, value, details
         FROM unnest($4::text[], $5::text[], $6::text[], $7::float8[], $8::jsonb[]) AS m (split, field, name, value, details)
+        -- an erasure deletes slices of metadata, and cannot see those of a running attempt; it may take a while to commit
+        WHERE name NOT IN ('slices', 'worst_slices') OR NOT EXISTS (
+            SELECT FROM training_runs r
+            JOIN attempts a ON a.run_id = r.id AND a.number = $2
+            JOIN erasures x ON x.erased_at > a.started_at - interval '5 minutes'
+            WHERE r.id = $1 AND r.kind = 'evaluate' AND jsonb_exists(r.spec, 'slices')
+        )
         "#,
         attempt.run_id as RunId,
         attempt.number,

@@ -1,6 +1,7 @@
 //! Wrong predictions of runs, with the documents they are about.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use aprendiz_db::AdvisoryLock;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,8 @@ pub struct NewRunError {
     pub answered: Option<bool>,
     /// Most probable classes, at most [`MAX_TOP_CLASSES`].
     pub top: Option<Vec<ClassScore>>,
+    /// Value of every dimension by which the metrics of the split are computed; `None` if they are not.
+    pub slices: Option<BTreeMap<String, String>>,
 }
 
 impl NewRunError {
@@ -115,14 +118,15 @@ pub async fn record_errors(conn: &mut PgConnection, attempt: AttemptId, errors: 
         let loss: Vec<Option<f64>> = batch.iter().map(|error| error.loss).collect();
         let answered: Vec<Option<bool>> = batch.iter().map(|error| error.answered).collect();
         let top: Vec<Option<Value>> = batch.iter().map(|error| error.top.as_ref().map(|top| serde_json::json!(top))).collect();
+        let slices: Vec<Option<Value>> = batch.iter().map(|error| error.slices.as_ref().map(|slices| serde_json::json!(slices))).collect();
         sqlx::query!(
             r#"
-            INSERT INTO run_errors (run_id, attempt_number, split, field, document_id, gold, predicted, confidence, loss, answered, top)
+            INSERT INTO run_errors (run_id, attempt_number, split, field, document_id, gold, predicted, confidence, loss, answered, top, slices)
             SELECT $1, $2, e.split, e.field, e.document_id,
                 ARRAY(SELECT jsonb_array_elements_text(e.gold::jsonb)), ARRAY(SELECT jsonb_array_elements_text(e.predicted::jsonb)),
-                e.confidence, e.loss, e.answered, e.top
-            FROM unnest($3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::float8[], $9::float8[], $10::bool[], $11::jsonb[])
-                AS e (split, field, document_id, gold, predicted, confidence, loss, answered, top)
+                e.confidence, e.loss, e.answered, e.top, e.slices
+            FROM unnest($3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::float8[], $9::float8[], $10::bool[], $11::jsonb[],
+                $12::jsonb[]) AS e (split, field, document_id, gold, predicted, confidence, loss, answered, top, slices)
             WHERE NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = e.document_id)
             "#,
             attempt.run_id as RunId,
@@ -135,7 +139,8 @@ pub async fn record_errors(conn: &mut PgConnection, attempt: AttemptId, errors: 
             &confidence as &[Option<f64>],
             &loss as &[Option<f64>],
             &answered as &[Option<bool>],
-            &top as &[Option<Value>]
+            &top as &[Option<Value>],
+            &slices as &[Option<Value>]
         )
         .execute(&mut *tx)
         .await?;
@@ -176,6 +181,15 @@ pub struct RunErrorRow {
     pub top: Option<Value>,
 }
 
+/// A slice of the metrics of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SliceFilter {
+    /// Name of the dimension.
+    pub dimension: String,
+    /// The value; `(other)` = every value without a slice of its own.
+    pub value: String,
+}
+
 /// Order of a list of errors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ErrorOrder {
@@ -199,6 +213,8 @@ pub struct ErrorFilter {
     pub predicted: Option<String>,
     /// Only predictions with at least this confidence.
     pub min_confidence: Option<f64>,
+    /// Only predictions in this slice.
+    pub slice: Option<SliceFilter>,
     /// Order of the list.
     pub order: ErrorOrder,
     /// Only errors after this one in the list.
@@ -249,6 +265,14 @@ pub async fn list_errors(conn: &mut PgConnection, run_id: RunId, filter: &ErrorF
                 AND ($4::text IS NULL OR CASE WHEN $4 = '' THEN gold = '{}' ELSE $4 = ANY(gold) END)
                 AND ($5::text IS NULL OR CASE WHEN $5 = '' THEN predicted = '{}' ELSE $5 = ANY(predicted) END)
                 AND ($6::float8 IS NULL OR confidence >= $6)
+                AND ($13::text IS NULL OR CASE WHEN $14 = '(other)' THEN
+                    slices ->> $13 <> ALL (ARRAY(
+                        SELECT s.slice ->> 'value'
+                        FROM metrics m, jsonb_array_elements(m.details -> 'dimensions') AS d (dimension),
+                            jsonb_array_elements(d.dimension -> 'slices') AS s (slice)
+                        WHERE m.run_id = $1 AND m.name = 'slices' AND d.dimension ->> 'dimension' = $13
+                    ))
+                    ELSE slices ->> $13 = $14::text END)
         ) e
         JOIN documents d ON d.id = e.document_id
         WHERE $8::float8 IS NULL
@@ -268,7 +292,9 @@ pub async fn list_errors(conn: &mut PgConnection, run_id: RunId, filter: &ErrorF
         after.map(|cursor| cursor.split.as_str()),
         after.map(|cursor| cursor.field.as_str()),
         after.map(|cursor| cursor.document_id),
-        limit
+        limit,
+        filter.slice.as_ref().map(|slice| slice.dimension.as_str()),
+        filter.slice.as_ref().map(|slice| slice.value.as_str())
     )
     .fetch_all(conn)
     .await?;
@@ -322,6 +348,7 @@ mod tests {
             loss: None,
             answered: None,
             top: None,
+            slices: None,
         }
     }
 

@@ -105,6 +105,12 @@ impl TrainingRun {
         serde_json::from_value(self.spec.clone()).map_err(|error| self.broken_spec(error))
     }
 
+    /// Number of the published version of its model that it evaluates, for a run of kind `evaluate` that names one.
+    #[must_use]
+    pub fn evaluated_version(&self) -> Option<i64> {
+        self.spec["model_version"].as_i64().filter(|_| self.kind == RunKind::Evaluate)
+    }
+
     /// Parses and validates the spec, to execute the run.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 mod api_keys;
 mod audit;
 mod embeddings;
+mod evaluations;
 mod fixture;
 mod labels;
 mod lists;

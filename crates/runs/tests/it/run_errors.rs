@@ -3,8 +3,8 @@
 use aprendiz_db::AdvisoryLock;
 use aprendiz_run_spec::RunKind;
 use aprendiz_runs::{
-    AttemptId, ERRORS_METRIC, ErrorFilter, ErrorOrder, NewMetric, NewRunError, RunErrorRow, RunsError, count_errors, list_errors, publish,
-    record_errors,
+    AttemptId, ERRORS_METRIC, ErrorFilter, ErrorOrder, NewMetric, NewRunError, RunErrorRow, RunsError, SliceFilter, count_errors,
+    list_errors, list_metrics, list_slice_dimensions, publish, record_errors,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -22,6 +22,7 @@ fn error(document_id: Uuid, field: &str, predicted: &[&str], confidence: Option<
         loss,
         answered: Some(true),
         top: None,
+        slices: None,
     }
 }
 
@@ -82,6 +83,93 @@ async fn errors_are_paged_by_confidence_or_loss_without_gaps() {
     assert!(read_all(&fixture, attempt, validation).await.is_empty());
     let counts = count_errors(&mut *fixture.conn().await, attempt.run_id).await.unwrap();
     assert_eq!(counts.iter().map(|count| (count.split.as_str(), count.total, count.recorded)).collect::<Vec<_>>(), [("test", 5, 5)]);
+}
+
+#[tokio::test]
+async fn errors_are_filtered_by_the_slices_of_the_metrics() {
+    let fixture = Fixture::new().await;
+    let run = fixture.create_run_with(|spec| spec.kind = RunKind::Evaluate).await;
+    let attempt = fixture.claim_run(run).await;
+    let mut errors = Vec::new();
+    for customer in [Some("ACME"), Some("(none)"), Some("rare"), Some("rarer"), None] {
+        let slices = customer.map(|customer| {
+            [("source", "test"), ("metadata.customer", customer)].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        });
+        errors.push(NewRunError { slices, ..error(fixture.document().await, "law", &["Utah"], None, None) });
+    }
+    let mut conn = fixture.conn().await;
+    record_errors(&mut conn, attempt, &errors).await.unwrap();
+    let slices = |values: &[&str]| values.iter().map(|value| json!({ "value": value })).collect::<Vec<_>>();
+    let details = |customers: &[&str]| {
+        let dimensions = [("source", slices(&["test"])), ("metadata.customer", slices(customers))];
+        json!({ "dimensions": dimensions.map(|(name, slices)| json!({ "dimension": name, "slices": slices })) })
+    };
+    // a value that has a slice of its own in one field has it in every field
+    let metric = |field: &str, customers: &[&str]| NewMetric {
+        split: "reviewed",
+        field: Some(field.to_owned()),
+        name: "slices".to_owned(),
+        value: None,
+        details: Some(details(customers)),
+    };
+    let metrics = [metric("law", &["ACME", "(other)"]), metric("kind", &["(none)"])];
+    publish(&mut conn, attempt, None, &metrics).await.unwrap();
+    assert_eq!(list_slice_dimensions(&mut conn, run).await.unwrap(), ["source", "metadata.customer"]);
+
+    for (dimension, value, expected) in [
+        ("metadata.customer", "ACME", &[0][..]),
+        ("metadata.customer", "(none)", &[1]),
+        ("metadata.customer", "rare", &[2]),
+        ("metadata.customer", "(other)", &[2, 3]),
+        ("metadata.customer", "absent", &[]),
+        ("source", "test", &[0, 1, 2, 3]),
+        ("source", "(other)", &[]),
+        ("reviewer", "(other)", &[]),
+    ] {
+        let slice = SliceFilter { dimension: dimension.to_owned(), value: value.to_owned() };
+        let filter = || ErrorFilter { slice: Some(slice.clone()), ..ErrorFilter::default() };
+        let mut found: Vec<usize> = read_all(&fixture, attempt, filter)
+            .await
+            .iter()
+            .map(|row| errors.iter().position(|error| error.document_id == row.document_id).unwrap())
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{dimension}:{value}");
+    }
+    let other = fixture.running().await;
+    assert!(list_slice_dimensions(&mut conn, other.run_id).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn slices_of_metadata_are_left_out_if_a_document_was_erased_meanwhile() {
+    for (keys, names) in [(&["customer"][..], &["accuracy"][..]), (&[], &["accuracy", "slices", "worst_slices"])] {
+        let fixture = Fixture::new().await;
+        let run = fixture
+            .create_run_with(|spec| {
+                spec.kind = RunKind::Evaluate;
+                spec.slices = keys.iter().map(|key| (*key).to_owned()).collect();
+            })
+            .await;
+        let attempt = fixture.claim_run(run).await;
+        sqlx::query(
+            "INSERT INTO erasures (document_id, actor, reason, position, texts, events, datasets) VALUES ($1, 'a', 'r', 1, 0, 0, 0)",
+        )
+        .bind(fixture.document().await)
+        .execute(fixture.pool())
+        .await
+        .unwrap();
+        let metrics = ["accuracy", "slices", "worst_slices"].map(|name| NewMetric {
+            split: "reviewed",
+            field: None,
+            name: name.to_owned(),
+            value: Some(1.0),
+            details: None,
+        });
+        let mut conn = fixture.conn().await;
+        publish(&mut conn, attempt, None, &metrics).await.unwrap();
+        let recorded = list_metrics(&mut conn, run).await.unwrap();
+        assert_eq!(recorded.iter().map(|metric| metric.name.as_str()).collect::<Vec<_>>(), names);
+    }
 }
 
 #[tokio::test]

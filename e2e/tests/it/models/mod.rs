@@ -6,6 +6,7 @@ mod cuad;
 mod embedding_cache;
 mod encoders;
 mod end_to_end;
+mod evaluate_version;
 mod evidence;
 mod life;
 mod promotion;

@@ -7,5 +7,6 @@ mod lookups;
 mod phases;
 mod repeated_requests;
 mod resume;
+mod slices;
 mod sweep;
 mod waiting;

@@ -67,7 +67,7 @@ async fn build(
     body: JsonBody<RunSpec>,
 ) -> Result<Response, ApiError> {
     if body.value.kind == RunKind::Evaluate {
-        let detail = "kind `evaluate` reads no dataset snapshot: choose the kind that will be trained on it";
+        let detail = "kind `evaluate` trains nothing: choose the kind that will be trained on the snapshot";
         return Err(ApiError::unprocessable("invalid_spec", detail));
     }
     let mut tx = state.database.begin().await?;

@@ -135,6 +135,8 @@ fn every_enum_has_the_values_of_the_wire() {
     round_trip::<ids::IdKind>(&mut documented);
     round_trip::<imports::options::GroundTruth>(&mut documented);
     round_trip::<models::field_target::TargetStatus>(&mut documented);
+    round_trip::<models::comparison::exclusions::ComparedSideName>(&mut documented);
+    round_trip::<models::comparison::exclusions::ComparisonExclusionReason>(&mut documented);
     round_trip::<models::download::Format>(&mut documented);
     round_trip::<models::predict::Decision>(&mut documented);
     round_trip::<models::promotion_requests::RequestState>(&mut documented);

@@ -1,9 +1,13 @@
 //! Wrong predictions of a run, with their documents.
 
-use aprendiz_runs::{ErrorCounts, ErrorFilter, ErrorOrder, RunErrorRow, RunId, TrainingRun, count_errors, get_run, list_errors};
+use aprendiz_runs::{
+    ErrorCounts, ErrorFilter, ErrorOrder, RunErrorRow, RunId, SliceFilter, TrainingRun, count_errors, get_run, list_errors,
+    list_slice_dimensions,
+};
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -56,6 +60,9 @@ struct ErrorQuery {
     /// Only predictions with at least this confidence, 0 to 1
     #[param(minimum = 0, maximum = 1)]
     min_confidence: Option<f64>,
+    /// Only this slice of the test split, or of stored predictions: `DIMENSION:VALUE`, such as `source:label-studio`, `text_length:5k-20k`,
+    /// `metadata.customer:ACME` or `reviewer:(none)`; `(other)` selects the values without a slice of their own
+    slice: Option<String>,
     /// Only this split
     #[param(inline)]
     split: Option<EvaluatedSplit>,
@@ -89,7 +96,7 @@ struct ErrorPage {
     responses(
         (status = 200, description = "A page of wrong predictions", body = ErrorPage),
         (status = 404, description = "Run not found", body = Problem),
-        (status = 409, description = "`errors_not_recorded`: the run has recorded no predictions", body = Problem),
+        (status = 409, description = "`errors_not_recorded`: the run has recorded no predictions; `slices_not_recorded`: the run has no metrics by slice", body = Problem),
     ),
 )]
 async fn errors(
@@ -117,6 +124,7 @@ async fn errors(
         gold: query.gold,
         predicted: query.predicted,
         min_confidence: query.min_confidence,
+        slice: query.slice.as_deref().map(parse_slice).transpose()?,
         order,
         after: query.cursor.as_deref().map(decode_json_cursor).transpose()?,
     };
@@ -126,9 +134,37 @@ async fn errors(
     if counts.is_empty() {
         return Err(ApiError::conflict("errors_not_recorded", not_recorded(&run)));
     }
+    if let Some(slice) = &filter.slice {
+        check_dimension(&mut conn, id, slice).await?;
+    }
     let rows = list_errors(&mut conn, id, &filter, limit + 1).await?;
     let page = Page::from_items(rows, limit, |row| encode_json_cursor(&row.cursor(order)));
     Ok(Json(ErrorPage { page, counts }))
+}
+
+fn parse_slice(text: &str) -> Result<SliceFilter, ApiError> {
+    let (dimension, value) =
+        text.split_once(':').filter(|(dimension, value)| !dimension.is_empty() && !value.is_empty()).ok_or_else(|| {
+            ApiError::unprocessable("invalid_query", format!("slice is `{text}`: it must be DIMENSION:VALUE, such as source:label-studio"))
+        })?;
+    Ok(SliceFilter { dimension: dimension.to_owned(), value: value.to_owned() })
+}
+
+/// A dimension that the run does not have would select nothing, as if it had no errors.
+async fn check_dimension(conn: &mut PgConnection, id: RunId, slice: &SliceFilter) -> Result<(), ApiError> {
+    let dimensions = list_slice_dimensions(conn, id).await?;
+    if dimensions.is_empty() {
+        let detail = format!(
+            "run {id} has no metrics by slice: it ended before they were recorded, or an erasure deleted them; a clone of it has them \
+             (`aprendiz run clone {id}`)"
+        );
+        return Err(ApiError::conflict("slices_not_recorded", detail));
+    }
+    if !dimensions.contains(&slice.dimension) {
+        let detail = format!("run {id} has no slices by `{}`: it has those by {}", slice.dimension, dimensions.join(", "));
+        return Err(ApiError::unprocessable("invalid_query", detail));
+    }
+    Ok(())
 }
 
 /// Why a run has no list of errors, and what has one.
@@ -147,4 +183,18 @@ fn not_recorded(run: &TrainingRun) -> String {
         return format!("run {id} trained an encoder, which predicts no values");
     }
     format!("run {id} ended before wrong predictions were recorded: a clone of it records them (`aprendiz run clone {id}`)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slice_is_a_dimension_and_a_value_that_may_contain_colons() {
+        let slice = parse_slice("metadata.customer:a:b").unwrap();
+        assert_eq!((slice.dimension.as_str(), slice.value.as_str()), ("metadata.customer", "a:b"));
+        for bad in ["source", ":x", "source:", ""] {
+            assert!(parse_slice(bad).is_err(), "{bad}");
+        }
+    }
 }

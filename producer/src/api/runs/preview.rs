@@ -38,6 +38,8 @@ struct RunPreview {
     request_body = RunSpec,
     responses(
         (status = 200, description = "What the run would learn", body = RunPreview),
+        (status = 409, description = "The version to evaluate is retired", body = Problem),
+        (status = 410, description = "The files of the version to evaluate were deleted", body = Problem),
         (status = 422, description = "Invalid spec; `no_examples`: no field can be selected", body = Problem),
     ),
 )]

@@ -25,6 +25,9 @@ pub(in crate::api) async fn validate_spec(conn: &mut PgConnection, spec: RunSpec
             check_base_model(conn, model, *number).await?;
         }
     }
+    if let Some(number) = spec.kind().evaluated_version() {
+        check_evaluated_version(conn, spec.model(), number).await?;
+    }
     if let Some(as_of) = spec.data().as_of {
         check_as_of(conn, as_of).await?;
     }
@@ -68,6 +71,30 @@ async fn check_base_model(conn: &mut PgConnection, model: &ModelName, number: i3
         }
         None => Err(ApiError::unprocessable("unknown_base_model", format!("model `{model}` has no version {number}"))),
     }
+}
+
+/// Rejects a version that cannot be evaluated. The worker checks it again, because the version may change while the run waits.
+async fn check_evaluated_version(conn: &mut PgConnection, model: &ModelName, number: i32) -> Result<(), ApiError> {
+    let Some(version) = find_version(&mut *conn, model.as_str(), Some(number)).await? else {
+        let hint = match find_version(conn, model.as_str(), None).await? {
+            Some(latest) => format!("the latest is {}", latest.number),
+            None => "it has no published version; `aprendiz model list` shows the models".to_owned(),
+        };
+        return Err(ApiError::unprocessable("unknown_version", format!("model `{model}` has no version {number}: {hint}")));
+    };
+    ensure_files(&version)?;
+    if version.retired_at.is_some() {
+        let detail = format!("model `{model}` version {number} is retired and answers nothing: evaluate another version");
+        return Err(ApiError::conflict("version_retired", detail));
+    }
+    let kind = version.card["kind"].as_str().unwrap_or("unknown");
+    if kind != RunKind::Linear.as_str() {
+        let detail = format!(
+            "model `{model}` version {number} is of kind `{kind}`: only versions of kind `linear` can be evaluated by their number"
+        );
+        return Err(ApiError::unprocessable("kind_not_evaluated", detail));
+    }
+    Ok(())
 }
 
 async fn check_fields(conn: &mut PgConnection, requested: &[String]) -> Result<(), ApiError> {

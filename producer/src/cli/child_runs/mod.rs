@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use reqwest::Method;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::cli::arguments::{IdArg, IdKind, WaitArgs};
 use crate::cli::error::CliError;
@@ -47,13 +47,22 @@ pub(crate) struct IngestArgs {
 /// Arguments of `aprendiz eval`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+With --model: evaluates a published version of the model on the current test documents and prints the ID of the run. Documents on
+which the version was trained or selected are excluded and counted. `aprendiz model compare` uses the result.
 With --training-run: creates a child run on exactly the data of the given run and prints its ID.
 With --legacy-csv: computes the scores of the legacy pipeline for the file, without importing it.
 
 Examples:
+  aprendiz eval --model contracts --number 2 --wait
   aprendiz eval --training-run @latest --wait
   aprendiz eval --legacy-csv review.csv")]
 pub(crate) struct EvalArgs {
+    /// Name of the model whose version is evaluated
+    #[arg(long, requires = "number", conflicts_with_all = ["training_run", "legacy_csv"])]
+    model: Option<String>,
+    /// Number of the version
+    #[arg(long, value_name = "N", requires = "model", value_parser = clap::value_parser!(i32).range(1..))]
+    number: Option<i32>,
     /// Training run ID
     #[arg(long, value_name = "ID", conflicts_with = "legacy_csv")]
     training_run: Option<IdArg>,
@@ -115,6 +124,11 @@ pub(crate) async fn ingest(client: &Client, args: &IngestArgs, output: Output) -
 }
 
 pub(crate) async fn eval(client: &Client, args: &EvalArgs, output: Output) -> Result<(), CliError> {
+    if let (Some(model), Some(number)) = (&args.model, args.number) {
+        let spec = json!({ "kind": "evaluate", "model": model, "model_version": number });
+        let run: Value = client.json(client.request(Method::POST, &["v1", "training-runs"]).json(&spec)).await?;
+        return print_created_run(client, &run, args.wait, output).await;
+    }
     match (&args.legacy_csv, &args.training_run) {
         (Some(file), _) => {
             let score = legacy_csv::score(client, file).await?;
@@ -123,7 +137,9 @@ pub(crate) async fn eval(client: &Client, args: &EvalArgs, output: Output) -> Re
         (None, Some(id)) => {
             create_child(client, &ChildRun { parent: id.clone(), action: "evaluation", fresh_data: false, wait: args.wait }, output).await
         }
-        (None, None) => Err(CliError::Usage("nothing to evaluate: specify --training-run ID or --legacy-csv FILE".to_owned())),
+        (None, None) => {
+            Err(CliError::Usage("nothing to evaluate: specify --model NAME --number N, --training-run ID or --legacy-csv FILE".to_owned()))
+        }
     }
 }
 
@@ -180,6 +196,10 @@ mod tests {
             &["eval", "--use-db", "--training-run", &id],
         ] {
             accepts(line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        }
+        assert!(accepts(&["eval", "--model", "contracts", "--number", "2", "--wait"]).is_ok());
+        for line in [&["eval", "--model", "contracts"][..], &["eval", "--model", "m", "--number", "0"], &["eval", "--number", "1"]] {
+            assert!(accepts(line).is_err(), "{line:?}");
         }
         let contradiction = accepts(&["eval", "--use-db", "--legacy-csv", "review.csv"]).unwrap_err().to_string();
         assert!(contradiction.contains("--use-db"), "{contradiction}");

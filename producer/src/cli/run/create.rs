@@ -27,6 +27,7 @@ Examples:
   aprendiz run create --model contracts --dry-run
   aprendiz run create --kind sentence-transformer --help-params
   aprendiz run create --model contracts --fields contract_type,governing_law --min-support 5
+  aprendiz run create --model contracts --slice customer --slice region
   aprendiz run create --model contracts --documents ids.txt --param l2=0.3 --param epochs=50
   aprendiz run create --model contracts-encoder --kind sentence-transformer --param epochs=2 --wait
   aprendiz run create --spec spec.json --idempotency-key nightly-2026-11-21
@@ -69,6 +70,9 @@ pub(crate) struct CreateArgs {
     /// Target accuracy of predictions at or above the confidence threshold [default: 0.95]
     #[arg(long, value_name = "RATIO")]
     target_accuracy: Option<f64>,
+    /// Also compute the metrics by this key of the metadata of documents. Can be repeated
+    #[arg(long = "slice", value_name = "KEY")]
+    slices: Vec<String>,
     /// Random seed [default: 42]
     #[arg(long)]
     seed: Option<u64>,
@@ -146,6 +150,7 @@ fn build_spec(args: CreateArgs) -> Result<Value, CliError> {
     set(&mut spec, "kind", args.kind);
     set(&mut spec, "base_model", args.base_model);
     set(&mut spec, "target_accuracy", args.target_accuracy);
+    set(&mut spec, "slices", (!args.slices.is_empty()).then_some(args.slices));
     set(&mut spec, "seed", args.seed);
     set(&mut spec, "priority", args.priority);
     set(&mut spec, "run_after", args.run_after.map(|delay| time(delay.resolve(now))));
@@ -214,10 +219,26 @@ mod tests {
 
     #[test]
     fn flags_become_a_spec() {
-        let spec =
-            parse_spec(&["--model", "m", "--fields", "a,b", "--param", "l2=0.3", "--param", "x=y", "--project", "7", "--priority", "-5"]);
+        let spec = parse_spec(&[
+            "--model",
+            "m",
+            "--fields",
+            "a,b",
+            "--param",
+            "l2=0.3",
+            "--param",
+            "x=y",
+            "--project",
+            "7",
+            "--priority",
+            "-5",
+            "--slice",
+            "customer",
+            "--slice",
+            "région",
+        ]);
         let expected = json!({
-            "model": "m", "priority": -5, "params": { "l2": 0.3, "x": "y" }, "data": { "fields": ["a", "b"], "filter": { "project": "7" } }
+            "model": "m", "priority": -5, "slices": ["customer", "région"], "params": { "l2": 0.3, "x": "y" }, "data": { "fields": ["a", "b"], "filter": { "project": "7" } }
         });
         assert_eq!(spec, expected);
     }

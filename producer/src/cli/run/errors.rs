@@ -22,6 +22,8 @@ const MAX_VALUE_CHARS: usize = 40;
   aprendiz run errors 01a1fd0a-322b-77a3-a61c-68ecd237a2dc --field governing_law
   aprendiz run errors 01a1fd0a-322b-77a3-a61c-68ecd237a2dc --gold Texas --predicted Delaware
   aprendiz run errors 01a1fd0a-322b-77a3-a61c-68ecd237a2dc --min-confidence 0.9 -o json
+  aprendiz run errors @latest --slice source:label-studio
+  aprendiz run errors @latest --slice 'reviewer:(none)'
 
 An empty value stands for \"no value\": --gold ''. Errors on the validation split are marked: that split chose between candidates.")]
 pub(crate) struct ErrorsArgs {
@@ -39,6 +41,9 @@ pub(crate) struct ErrorsArgs {
     /// Minimum confidence of the prediction, from 0 to 1
     #[arg(long, value_name = "CONFIDENCE")]
     min_confidence: Option<f64>,
+    /// Filter by slice, such as source:label-studio; `aprendiz run metrics ID --slices` lists them
+    #[arg(long, value_name = "DIMENSION:VALUE")]
+    slice: Option<String>,
     /// Filter by split
     #[arg(long, value_enum)]
     split: Option<Split>,
@@ -72,7 +77,7 @@ enum Sort {
 
 pub(super) async fn run(client: &Client, args: &ErrorsArgs, output: Output) -> Result<(), CliError> {
     let mut query: Vec<(&str, String)> = Vec::new();
-    for (key, value) in [("field", &args.field), ("gold", &args.gold), ("predicted", &args.predicted)] {
+    for (key, value) in [("field", &args.field), ("gold", &args.gold), ("predicted", &args.predicted), ("slice", &args.slice)] {
         query.extend(value.iter().map(|value| (key, value.clone())));
     }
     query.extend(args.min_confidence.map(|confidence| ("min_confidence", confidence.to_string())));
@@ -106,8 +111,8 @@ fn render(found: &Value) -> String {
         .map(|error| {
             let number = |key: &str| error[key].as_f64().map_or("-".to_owned(), |value| format!("{value:.3}"));
             let decision = match error["answered"].as_bool() {
-                Some(true) => "answered",
-                Some(false) => "suggested",
+                Some(true) => "auto",
+                Some(false) => "needs review",
                 None => "",
             };
             vec![
@@ -158,14 +163,24 @@ mod tests {
     fn documents_have_the_names_that_users_gave_them() {
         let found = json!({
             "items": [{ "document_id": "x", "source": "label-studio", "project": "7", "task_id": "302", "field": "law", "gold": ["Texas"],
-                        "predicted": [], "confidence": 0.91, "loss": null, "answered": true, "split": "test" }],
+                        "predicted": [], "confidence": 0.91, "loss": null, "answered": true, "split": "test" },
+                      { "document_id": "y", "source": "label-studio", "project": "7", "task_id": "303", "field": "law", "gold": ["Texas"],
+                        "predicted": ["Utah"], "confidence": 0.2, "loss": null, "answered": false, "split": "test" }],
             "counts": [{ "split": "test", "total": 12_345, "recorded": 10_000 }, { "split": "validation", "total": 3, "recorded": 3 }],
             "more": true,
         });
         let text = render(&found);
-        for expected in
-            ["label-studio/7/302", "Texas", "∅ (no value)", "0.910", "answered", "12345 wrong", "the 10000 with", "increase --limit"]
-        {
+        for expected in [
+            "label-studio/7/302",
+            "Texas",
+            "∅ (no value)",
+            "0.910",
+            "auto",
+            "needs review",
+            "12345 wrong",
+            "the 10000 with",
+            "increase --limit",
+        ] {
             assert!(text.contains(expected), "{expected}: {text}");
         }
         assert!(render(&json!({ "items": [], "counts": [], "more": false })).starts_with("No wrong predictions match."));

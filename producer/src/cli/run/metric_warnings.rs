@@ -25,6 +25,9 @@ pub(super) fn metric_warnings(metrics: &[Metric]) -> Vec<String> {
     if let Some(copies) = copies.filter(|copies| *copies > 0.0) {
         warnings.push(format!("{copies:.0} more test pairs differ from others only in near-duplicates, and were left out"));
     }
+    if let Some(excluded) = overall("excluded_documents").filter(|excluded| *excluded > 0.0) {
+        warnings.push(format!("{excluded:.0} test documents were left out: the version was trained or selected on them"));
+    }
     let value = |field: &str, name: &str| {
         test.iter().find(|metric| metric.field.as_deref() == Some(field) && metric.name == name).and_then(|metric| metric.value)
     };
@@ -65,6 +68,8 @@ mod tests {
         let warnings = metric_warnings(&[metric(None, "n", 0.0), metric(Some("law"), "n", 0.0), metric(Some("law"), "examples", 0.0)]);
         assert!(warnings.len() == 1 && warnings[0].starts_with("nothing was measured: the test split"), "{warnings:?}");
         assert!(metric_warnings(&[]).is_empty());
+        let excluded = metric_warnings(&[metric(None, "n", 5.0), metric(None, "excluded_documents", 3.0)]);
+        assert_eq!(excluded, ["3 test documents were left out: the version was trained or selected on them"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `aprendiz run metrics`: metrics of a run, per class and as a confusion matrix.
 
 use anyhow::Context as _;
+use aprendiz_evaluation::{SLICES_METRIC, WORST_SLICES_METRIC};
 use clap::Args;
 use serde_json::Value;
 
@@ -9,9 +10,10 @@ use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::run::class_tables::{class_table, confusion_table};
 use crate::cli::run::metric_warnings::metric_warnings;
-use crate::cli::run::metrics_table::{Metric, metrics_table};
+use crate::cli::run::metrics_table::{Metric, metrics_table, worst_slices};
 use crate::cli::terminal::Output;
 use crate::cli::terminal::learning_curve_table::learning_curve_table;
+use crate::cli::terminal::slice_tables::slice_table;
 
 /// Splits in order of preference: unseen data first.
 const SPLITS: [&str; 4] = ["test", "reviewed", "validation", "train"];
@@ -24,7 +26,8 @@ const LEARNING_CURVE: &str = "learning_curve";
 #[command(after_help = "Examples:
   aprendiz run metrics 01a1fd0a-322b-77a3-a61c-68ecd237a2dc
   aprendiz run metrics 01a1fd0a-322b-77a3-a61c-68ecd237a2dc --per-class --field governing_law
-  aprendiz run metrics 01a1fd0a-322b-77a3-a61c-68ecd237a2dc --confusion governing_law")]
+  aprendiz run metrics 01a1fd0a-322b-77a3-a61c-68ecd237a2dc --confusion governing_law
+  aprendiz run metrics @latest --slices --field governing_law")]
 pub(crate) struct MetricsArgs {
     /// Run ID
     id: IdArg,
@@ -34,6 +37,9 @@ pub(crate) struct MetricsArgs {
     /// Show which classes of this field are confused with which
     #[arg(long, value_name = "FIELD")]
     confusion: Option<String>,
+    /// Show the metrics by slice: reviewer, source, project, length of the text, date of the review, and metadata of the spec
+    #[arg(long, conflicts_with_all = ["per_class", "confusion"])]
+    slices: bool,
     /// Show only this field
     #[arg(long)]
     field: Option<String>,
@@ -61,6 +67,9 @@ pub(super) async fn run(client: &Client, args: &MetricsArgs, output: Output) -> 
             (args.per_class && metric["name"] == "per_class") || (args.confusion.is_some() && metric["name"] == "confusion")
         });
     }
+    if args.slices {
+        metrics.retain(|metric| metric["name"] == SLICES_METRIC || metric["name"] == WORST_SLICES_METRIC);
+    }
     if metrics.is_empty() {
         let of_field = field.map(|field| format!(" of field {field}")).unwrap_or_default();
         return Err(CliError::Refused(format!("run {id} has no such metrics{of_field} on {split}: `aprendiz run metrics {id}` shows all")));
@@ -76,6 +85,13 @@ pub(super) async fn run(client: &Client, args: &MetricsArgs, output: Output) -> 
             });
             text.push('\n');
         }
+    } else if args.slices {
+        for metric in metrics.iter().filter(|metric| metric["name"] == SLICES_METRIC) {
+            text.push_str(&format!("{} on {split}\n", metric["field"].as_str().unwrap_or("(all fields)")));
+            text.push_str(&slice_table(&metric["details"])?);
+            text.push('\n');
+        }
+        text.push_str(&worst_slices(&all).unwrap_or_default());
     } else {
         let decoded: Vec<Metric> =
             serde_json::from_value(Value::Array(metrics.clone())).context("unexpected metrics in the API response")?;

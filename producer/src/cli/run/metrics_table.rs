@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use aprendiz_evaluation::TargetRow;
+use aprendiz_evaluation::{TargetRow, WORST_SLICES_METRIC};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::cli::terminal::slice_tables::worst_table;
 use crate::cli::terminal::table;
 use crate::cli::terminal::target_table::{FieldTargets, Target, target_table};
 
@@ -84,7 +85,18 @@ pub(crate) fn metrics_table(metrics: &[Metric]) -> Option<String> {
         text.push('\n');
         text.push_str(&target_table(&fields, explained));
     }
+    if let Some(worst) = worst_slices(metrics) {
+        text.push('\n');
+        text.push_str(&worst);
+    }
     Some(text)
+}
+
+/// The worst slices of the newest attempt, if it has any.
+pub(super) fn worst_slices(metrics: &[Metric]) -> Option<String> {
+    let attempt = metrics.iter().map(|metric| metric.attempt_number).max()?;
+    let worst = metrics.iter().find(|metric| metric.attempt_number == attempt && metric.name == WORST_SLICES_METRIC)?;
+    worst_table(&worst.details)
 }
 
 /// Coverage by target of each field of an attempt, and the target of the run.
@@ -171,6 +183,21 @@ mod tests {
         assert!(text.contains("unreachable") && !text.contains("undefined"), "{text}");
         assert!(text.contains("law at 0.95: not reached: 40 reviewed examples, 59 without an error would do"), "{text}");
         assert!(text.contains("100.0 %"), "{text}");
+    }
+
+    #[test]
+    fn the_worst_slices_of_the_newest_attempt_follow_the_table() {
+        let slice = serde_json::json!({
+            "field": "law", "dimension": "source", "value": "cuad", "n": 40, "accuracy": 0.5, "interval": null, "rest_n": 60, "rest_accuracy": 0.9,
+            "p_value": 0.001, "adjusted_p_value": 0.01
+        });
+        let mut worst = metric("test", None, WORST_SLICES_METRIC, Some(1.0));
+        worst.details = serde_json::json!({ "compared": 9, "significant": 1, "slices": [slice] });
+        let text = metrics_table(&[metric("test", Some("law"), "accuracy", Some(0.7)), worst]).unwrap();
+        assert!(text.contains("\nworst slices: 1 of 9") && text.contains("source:cuad"), "{text}");
+        let mut newer = metric("test", Some("law"), "accuracy", Some(0.7));
+        newer.attempt_number = 2;
+        assert!(worst_slices(&[newer]).is_none());
     }
 
     #[test]

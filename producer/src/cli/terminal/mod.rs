@@ -10,6 +10,7 @@ mod pager;
 mod progress;
 mod prompt;
 mod settings;
+pub(crate) mod slice_tables;
 mod style;
 mod table;
 pub(crate) mod target_table;

@@ -5,9 +5,8 @@ mod hub_client;
 
 use std::path::Path;
 
-use aprendiz_artifacts::{KeyOwner, ObjectPrefix, parse_owner};
+use aprendiz_artifacts::{KeyOwner, parse_owner};
 use aprendiz_encoder::{BaseModel, BaseModelCaches, EncoderError};
-use aprendiz_inference::manifest::ManifestFile;
 use aprendiz_run_spec::{BaseModelName, RunKind};
 use aprendiz_runs::{AttemptId, ModelVersion, RunId, find_version, find_version_by_run};
 use serde_json::{Value, json};
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::run_log::record_log;
+use crate::pipeline::version_files::download_version_files;
 use crate::retry::retry_on_outage;
 use crate::scratch::Scratch;
 use aprendiz_db::run_blocking;
@@ -117,14 +117,7 @@ async fn download_version(deps: &Deps, version: &ModelVersion, folder: &Path) ->
     if let Some(at) = version.files_deleted_at {
         return Err(unknown_base_model(format!("the files of {} version {} were deleted at {at}", version.model, version.number)));
     }
-    let broken = |reason: String| Interruption::broken_state(format!("files of {} version {}: {reason}", version.model, version.number));
-    let files: Vec<ManifestFile> = serde_json::from_value(version.files.clone()).map_err(|error| broken(error.to_string()))?;
-    let prefix = ObjectPrefix::stored(&version.object_prefix);
-    for file in &files {
-        let object_key = prefix.file(&file.path).map_err(|error| broken(error.to_string()))?;
-        deps.store.download(&object_key, &folder.join(&file.path), &file.sha256).await?;
-    }
-    Ok(())
+    download_version_files(deps, version, folder).await
 }
 
 /// Resolves links and checks that the directory is inside the folder of base models: a spec must not make the worker read other ones.

@@ -8,6 +8,7 @@ use futures::TryStreamExt as _;
 
 use crate::deps::Deps;
 use crate::interruption::Interruption;
+use crate::pipeline::evaluate::slices::stored_prediction_slices;
 use crate::pipeline::evaluate::{add_errors, metrics_from_rows};
 use crate::pipeline::selection::resolve_selection;
 use crate::retry::retry_on_outage;
@@ -24,6 +25,7 @@ pub(crate) async fn evaluate(
     let found = retry_on_outage!(collect_once(deps, run, spec))?;
     let mut errors = Vec::new();
     metrics.push(add_errors(&mut errors, SPLIT, found));
+    metrics.extend(stored_prediction_slices(deps, run, spec, SPLIT, &mut errors).await?);
     Ok((metrics, errors))
 }
 
@@ -46,6 +48,7 @@ async fn collect_once(deps: &Deps, run: &TrainingRun, spec: &ValidatedSpec) -> R
                 loss: None,
                 answered: None,
                 top: None,
+                slices: None,
             });
         }
     }

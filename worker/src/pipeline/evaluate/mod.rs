@@ -1,12 +1,13 @@
 //! Phase `evaluate`: one module per evaluation method, and what they have in common.
 
-mod card;
+pub(crate) mod card;
 pub(crate) mod dispatch;
 mod encoder;
 pub(crate) mod extractor;
 mod json_lines;
-mod linear;
+pub(crate) mod linear;
 pub(crate) mod plots;
+mod slices;
 pub(crate) mod trained_model;
 
 use std::path::Path;

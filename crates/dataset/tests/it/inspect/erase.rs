@@ -88,6 +88,15 @@ fn erasure_removes_the_content_and_keeps_the_hashes() {
             ),
         )
         .await;
+        execute(
+            corpus,
+            "UPDATE training_runs SET spec = '{\"slices\": [\"title\"]}';
+             INSERT INTO metrics (run_id, attempt_number, split, field, name, value, details)
+             SELECT run_id, 1, 'test', 'law', 'slices', NULL, '{\"dimensions\": [{\"slices\": [{\"value\": \"zebra\"}]}]}'::jsonb
+             FROM model_versions
+             UNION ALL SELECT run_id, 1, 'test', 'law', 'accuracy', 1, NULL FROM model_versions",
+        )
+        .await;
         let before = tables_with(corpus, "zebra").await;
         assert_eq!(
             before,
@@ -99,6 +108,7 @@ fn erasure_removes_the_content_and_keeps_the_hashes() {
                 "document_texts",
                 "documents",
                 "extractions",
+                "metrics",
                 "run_errors",
                 "shadow_disagreements"
             ]
@@ -111,6 +121,7 @@ fn erasure_removes_the_content_and_keeps_the_hashes() {
         assert_eq!(erased.lineage.retire.len(), 1);
 
         assert_eq!(count(corpus, "SELECT count(*) FROM run_errors").await, 1);
+        assert_eq!(count(corpus, "SELECT count(*) FROM metrics").await, 1);
         assert_eq!(count(corpus, "SELECT count(*) FROM shadow_disagreements").await, 1);
         // kept: reviewer and time of the review, the hashes, and the row of the snapshot
         let kept = "SELECT count(*) FROM annotation_events WHERE reviewer = 'ana' AND review_status = 'NEW' AND erased AND value = '{}'";

@@ -20,6 +20,10 @@ const ADVICE: &[(&[&str], &str)] = &[
         &["hub_unusable"],
         "check that the worker can reach `APRENDIZ_HUB` and write to `APRENDIZ_BASE_MODELS`, then: aprendiz run retry ID; or install the base model manually",
     ),
+    (
+        &["unknown_version", "files_deleted", "version_retired", "kind_not_evaluated"],
+        "evaluate another version of kind `linear` (aprendiz model versions lists them): aprendiz run clone ID --set model_version=NUMBER",
+    ),
     (&["bad_params"], "correct the spec, for example: aprendiz run clone ID --set params.l2=0.1"),
     (
         &["non_finite_loss"],

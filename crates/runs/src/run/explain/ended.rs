@@ -59,6 +59,17 @@ pub(super) fn succeeded(facts: &RunFacts) -> Explanation {
             format!("succeeded{elapsed}: a version of {} was trained again and compared", run.model),
             vec![format!("the result: aprendiz model versions {}", run.model), format!("the files that differ: {}", command(facts, "get"))],
         ),
+        None if run.evaluated_version().is_some() => {
+            let number = run.evaluated_version().unwrap_or_default();
+            (
+                format!("succeeded{elapsed}: {} version {number} is evaluated on the test documents of its snapshot", run.model),
+                vec![
+                    format!("all metrics: {}", command(facts, "get")),
+                    format!("wrong predictions: {}", command(facts, "errors")),
+                    format!("the comparison with another version: aprendiz model compare {} --baseline {number}", run.model),
+                ],
+            )
+        }
         None => (format!("succeeded{elapsed}: the stored predictions are scored"), vec![format!("all metrics: {}", command(facts, "get"))]),
     };
     lines.extend(history(facts));

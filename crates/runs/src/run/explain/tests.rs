@@ -387,6 +387,11 @@ fn the_explanation_of_a_succeeded_run_has_result_and_location() {
         &evaluated,
         &["the stored predictions are scored", "on all reviewed values, over all fields: accuracy 0.800", "aprendiz run get"],
     );
+    let version = with(RunStatus::Succeeded, |facts| {
+        facts.run.kind = RunKind::Evaluate;
+        facts.run.spec = serde_json::json!({ "model": "contracts", "kind": "evaluate", "model_version": 3 });
+    });
+    assert_contains(&version, &["contracts version 3 is evaluated on the test documents", "aprendiz model compare contracts --baseline 3"]);
     let ingested = with(RunStatus::Succeeded, |facts| facts.run.dataset_only = true);
     assert_contains(&ingested, &["the dataset snapshot is built", "aprendiz dataset download"]);
 }

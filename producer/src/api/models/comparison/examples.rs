@@ -18,11 +18,11 @@ use crate::api::http::stored_file::object::read_verified;
 use crate::api::models::version::model_files;
 
 /// File with the predictions for the test split.
-const PREDICTIONS_FILE: &str = "test_predictions.jsonl";
+pub(super) const PREDICTIONS_FILE: &str = "test_predictions.jsonl";
 /// File with the classes of each field.
 pub(super) const CONFIG_FILE: &str = aprendiz_inference::CONFIG_FILE;
 /// Size limit of each of these files: about 250,000 predictions.
-const MAX_BYTES: u64 = 64 << 20;
+pub(super) const MAX_BYTES: u64 = 64 << 20;
 
 /// A prediction for one field of one test document.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,6 +38,12 @@ pub(super) struct TestPrediction {
     pub(super) answered: bool,
     #[serde(default)]
     pub(super) no_known_feature: bool,
+    /// Position of the snapshot that gives the accepted value.
+    #[serde(skip)]
+    pub(super) position: i64,
+    /// The evaluation run that predicted it; `None` = the training run of the version.
+    #[serde(skip)]
+    pub(super) evaluation: Option<Uuid>,
 }
 
 /// Predictions by field, then document.
@@ -63,18 +69,39 @@ impl TestPredictions {
     }
 }
 
-/// Loads the predictions of a version, and checks them against the hashes of its files. `thresholds` are those that were changed since the
-/// version was published; they decide what it answers by itself.
+/// Thresholds that were changed since a version was published, by field. They decide what it answers by itself.
+pub(super) type ChangedThresholds = HashMap<String, Option<f64>>;
+
+/// Loads the predictions of a version, and checks them against the hashes of its files. `position` is that of its snapshot.
 pub(super) async fn load(
     store: &Store,
     version: &ModelVersion,
-    thresholds: &HashMap<String, Option<f64>>,
+    thresholds: &ChangedThresholds,
+    position: i64,
 ) -> Result<TestPredictions, ApiError> {
-    let config: ModelConfig = serde_json::from_slice(&read_file(store, version, CONFIG_FILE).await?).map_err(broken)?;
+    let config = load_config(store, version).await?;
     let lines = read_file(store, version, PREDICTIONS_FILE).await?;
     let mut fields: PredictionsByField = config.fields.iter().map(|field| (field.name.clone(), BTreeMap::new())).collect();
+    fields.extend(parse_predictions(&lines, thresholds, position, None)?);
+    Ok(TestPredictions { config, fields })
+}
+
+/// Loads the fields of a version with their classes.
+pub(super) async fn load_config(store: &Store, version: &ModelVersion) -> Result<ModelConfig, ApiError> {
+    serde_json::from_slice(&read_file(store, version, CONFIG_FILE).await?).map_err(broken)
+}
+
+/// Parses predictions, one per line.
+pub(super) fn parse_predictions(
+    lines: &[u8],
+    thresholds: &ChangedThresholds,
+    position: i64,
+    evaluation: Option<Uuid>,
+) -> Result<PredictionsByField, ApiError> {
+    let mut fields = PredictionsByField::new();
     for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let mut prediction: TestPrediction = parse(line)?;
+        (prediction.position, prediction.evaluation) = (position, evaluation);
         if let Some(threshold) = thresholds.get(&prediction.field) {
             let is_known = !prediction.no_known_feature;
             prediction.answered =
@@ -82,7 +109,7 @@ pub(super) async fn load(
         }
         fields.entry(prediction.field.clone()).or_default().insert(prediction.document_id, prediction);
     }
-    Ok(TestPredictions { config, fields })
+    Ok(fields)
 }
 
 fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, ApiError> {
@@ -127,12 +154,8 @@ pub(super) struct CommonExamples {
     pub(super) relabelled: usize,
 }
 
-/// Pairs the predictions of two versions. `candidate_is_later`: the snapshot of the candidate holds the later accepted values.
-pub(super) fn pair(
-    baseline: &BTreeMap<Uuid, TestPrediction>,
-    candidate: &BTreeMap<Uuid, TestPrediction>,
-    candidate_is_later: bool,
-) -> CommonExamples {
+/// Pairs the predictions of two versions. Of two accepted values, that of the later snapshot counts.
+pub(super) fn pair(baseline: &BTreeMap<Uuid, TestPrediction>, candidate: &BTreeMap<Uuid, TestPrediction>) -> CommonExamples {
     let answer = |prediction: &TestPrediction| PairedAnswer { predicted: prediction.value.clone(), answered: prediction.answered };
     let mut common = CommonExamples {
         documents: Vec::new(),
@@ -146,7 +169,7 @@ pub(super) fn pair(
             common.only_candidate += 1;
             continue;
         };
-        let later = if candidate_is_later { candidate } else { baseline };
+        let later = if candidate.position >= baseline.position { candidate } else { baseline };
         common.relabelled += usize::from(baseline.gold != candidate.gold);
         common.documents.push(*document);
         common.examples.push(PairedExample {
@@ -163,7 +186,7 @@ pub(super) fn pair(
 mod tests {
     use super::*;
 
-    fn predictions(given: &[(u128, &str, &str)]) -> BTreeMap<Uuid, TestPrediction> {
+    fn predictions(position: i64, given: &[(u128, &str, &str)]) -> BTreeMap<Uuid, TestPrediction> {
         let prediction = |(document, gold, value): &(u128, &str, &str)| {
             let document_id = Uuid::from_u128(*document);
             let prediction = TestPrediction {
@@ -175,6 +198,8 @@ mod tests {
                 confidence: Some(0.9),
                 answered: true,
                 no_known_feature: false,
+                position,
+                evaluation: None,
             };
             (document_id, prediction)
         };
@@ -183,12 +208,12 @@ mod tests {
 
     #[test]
     fn only_common_test_documents_are_compared_with_the_later_value() {
-        let baseline = predictions(&[(1, "a", "a"), (2, "a", "b"), (3, "a", "a")]);
-        let candidate = predictions(&[(2, "b", "b"), (3, "a", "a"), (4, "a", "a")]);
-        let common = pair(&baseline, &candidate, true);
+        let baseline = predictions(5, &[(1, "a", "a"), (2, "a", "b"), (3, "a", "a")]);
+        let given = [(2, "b", "b"), (3, "a", "a"), (4, "a", "a")];
+        let common = pair(&baseline, &predictions(6, &given));
         assert_eq!(common.documents, [Uuid::from_u128(2), Uuid::from_u128(3)]);
         assert_eq!((common.only_baseline, common.only_candidate, common.relabelled), (1, 1, 1));
         assert_eq!(common.examples[0].gold.as_deref(), Some("b"));
-        assert_eq!(pair(&baseline, &candidate, false).examples[0].gold.as_deref(), Some("a"));
+        assert_eq!(pair(&baseline, &predictions(4, &given)).examples[0].gold.as_deref(), Some("a"));
     }
 }

@@ -70,6 +70,8 @@ fn predict(version: &PredictionsByField, stored: &HashMap<(String, Uuid), Stored
                 value,
                 confidence: found.and_then(|found| found.confidence),
                 no_known_feature: false,
+                position: tested.position,
+                evaluation: None,
             };
             (*document, prediction)
         };
@@ -95,6 +97,8 @@ mod tests {
                 confidence: Some(0.5),
                 answered: false,
                 no_known_feature: false,
+                position: 1,
+                evaluation: None,
             };
             fields.entry((*field).to_owned()).or_default().insert(document_id, prediction);
         }

@@ -1,7 +1,7 @@
 //! Compares two versions of models.
 
 use aprendiz_evaluation::GateResult;
-use aprendiz_runs::{CHAMPION, ModelVersion, find_alias, find_version_by_run, get_model_settings};
+use aprendiz_runs::{CHAMPION, find_alias, find_evaluation, find_version_by_id, find_version_by_run, get_model_settings};
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,8 @@ use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
 use crate::api::models::comparison::gate::decide_comparison;
-use crate::api::models::comparison::versions::{VersionComparison, compare_versions, compare_with_extractor};
+use crate::api::models::comparison::sides::ComparedRun;
+use crate::api::models::comparison::versions::{VersionComparison, compare_run_predictions, compare_versions, compare_with_extractor};
 use crate::api::models::version::find_model_version;
 use crate::api::state::AppState;
 
@@ -64,9 +65,10 @@ struct ModelComparison {
 
 /// Compares two versions of a model, or a version with the extractor
 ///
-/// On the test documents that both have in common. The extractor takes part with its stored predictions, as of the snapshot of the
-/// version. Differences have paired bootstrap intervals, and the gate of the model is asked, without
-/// consequences.
+/// On the test documents that both have in common, by the predictions of their training runs and of their evaluation runs (kind
+/// `evaluate` with `model_version`). `suggestions` names evaluation runs that make more documents comparable. The extractor takes part with
+/// its stored predictions, as of the snapshot of the version. Differences have paired bootstrap intervals, and the gate of the model is
+/// asked, without consequences.
 #[utoipa::path(
     get, path = "/v1/models/{name}/compare", tag = "models", params(("name" = String, Path), ModelQuery),
     responses(
@@ -122,19 +124,22 @@ async fn compare_model(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct RunsQuery {
-    /// The run whose version may replace the other
+    /// The run that trained or evaluated the version that may replace the other
     candidate: Uuid,
-    /// The run whose version is compared with
+    /// The run that trained or evaluated the version that is compared with
     baseline: Uuid,
 }
 
-/// Compares the versions that two runs published
+/// Compares the predictions of two runs
+///
+/// Each run published a version, or evaluated one (kind `evaluate` with `model_version`). Exactly their predictions are compared, on the
+/// documents that both have in common.
 #[utoipa::path(
     get, path = "/v1/training-runs/compare", tag = "training runs", params(RunsQuery),
     responses(
         (status = 200, description = "The comparison", body = VersionComparison),
-        (status = 404, description = "Run not found, or it published no version", body = Problem),
-        (status = 410, description = "The files of a version were deleted", body = Problem),
+        (status = 404, description = "Run not found, or it published no version and no evaluation", body = Problem),
+        (status = 410, description = "The files of a version, or the predictions of an evaluation, were deleted", body = Problem),
         (status = 422, description = "The versions have no test predictions", body = Problem),
     ),
 )]
@@ -143,13 +148,27 @@ async fn compare_runs(
     _: Viewer,
     ApiQuery(query): ApiQuery<RunsQuery>,
 ) -> Result<Json<VersionComparison>, ApiError> {
-    let (baseline, candidate) = (version_of_run(&state, query.baseline).await?, version_of_run(&state, query.candidate).await?);
-    Ok(Json(compare_versions(&state.comparison(), &baseline, &candidate).await?))
+    let (baseline, candidate) = (find_compared_run(&state, query.baseline).await?, find_compared_run(&state, query.candidate).await?);
+    Ok(Json(compare_run_predictions(&state.comparison(), &baseline, &candidate).await?))
 }
 
-async fn version_of_run(state: &AppState, run: Uuid) -> Result<ModelVersion, ApiError> {
-    let version = find_version_by_run(&mut *state.database.read().await?, aprendiz_runs::RunId(run)).await?;
-    version.ok_or_else(|| ApiError::not_found(format!("run {run} published no version: only runs that trained a model can be compared")))
+/// The version that a run published or evaluated.
+async fn find_compared_run(state: &AppState, run: Uuid) -> Result<ComparedRun, ApiError> {
+    let id = aprendiz_runs::RunId(run);
+    let mut conn = state.database.read().await?;
+    if let Some(version) = find_version_by_run(&mut conn, id).await? {
+        return Ok(ComparedRun { version, evaluation: None });
+    }
+    let unusable = || {
+        let detail = format!(
+            "run {run} published no version and no evaluation of one: only succeeded runs that trained a model, or evaluated a version, \
+             can be compared"
+        );
+        ApiError::not_found(detail)
+    };
+    let evaluation = find_evaluation(&mut conn, id).await?.ok_or_else(unusable)?;
+    let version = find_version_by_id(&mut conn, evaluation.version_id).await?.ok_or_else(unusable)?;
+    Ok(ComparedRun { version, evaluation: Some(evaluation) })
 }
 
 #[cfg(test)]

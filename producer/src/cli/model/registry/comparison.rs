@@ -48,6 +48,7 @@ fn render(compared: &Value) -> String {
     if let Some(erased) = compared["erased"].as_u64().filter(|erased| *erased > 0) {
         let _ = writeln!(shown, "Test documents that were erased and are not compared: {erased}");
     }
+    shown.push_str(&evaluation_lines(compared));
     let hashes = (compared["candidate"]["dataset_hash"].as_str(), compared["baseline"]["dataset_hash"].as_str());
     if let (Some(candidate), Some(baseline)) = hashes
         && candidate != baseline
@@ -88,6 +89,40 @@ fn render(compared: &Value) -> String {
         shown.push_str(&differing_documents(field));
     }
     shown
+}
+
+/// The evaluation runs that took part, what was left out, and what would make more documents comparable. Servers of older versions report
+/// none of them.
+fn evaluation_lines(compared: &Value) -> String {
+    let mut lines = String::new();
+    for used in items(&compared["evaluations"]) {
+        let _ = writeln!(
+            lines,
+            "The {} has predictions of evaluation run {} for {} documents.",
+            cell(&used["side"]),
+            cell(&used["run_id"]),
+            used["documents"]
+        );
+    }
+    for exclusion in items(&compared["exclusions"]) {
+        let side = cell(&exclusion["side"]);
+        let reason = cell(&exclusion["reason"]);
+        let sentence = match (reason.as_str(), exclusion["documents"].as_u64()) {
+            ("trained", Some(documents)) => format!("{documents} documents are not compared: the {side} was trained on them."),
+            ("selected", Some(documents)) => format!("{documents} documents are not compared: the {side} was selected on them."),
+            (_, Some(documents)) => format!("{documents} documents are not compared ({side}: {}).", reason.replace('_', " ")),
+            (_, None) => format!(
+                "Evaluation run {} of the {side} is not used: {}.",
+                cell(&exclusion["run_id"]),
+                reason.strip_prefix("evaluation_").unwrap_or(&reason).replace('_', " ")
+            ),
+        };
+        let _ = writeln!(lines, "{sentence}");
+    }
+    for suggestion in items(&compared["suggestions"]) {
+        let _ = writeln!(lines, "{}:\n  {}", cell(&suggestion["message"]), cell(&suggestion["command"]));
+    }
+    lines
 }
 
 /// A class as people read it.

@@ -1,6 +1,6 @@
 //! The content of a model card, which is also `card.json`. It names no document and contains no text of one.
 
-use aprendiz_evaluation::{FieldReport, Interval};
+use aprendiz_evaluation::{FieldReport, Interval, WorstSlices};
 use aprendiz_run_spec::RunKind;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -32,6 +32,8 @@ pub(crate) struct Card<'a> {
     pub(crate) fields: Vec<CardField>,
     /// Coverage by target accuracy, of models that answer.
     pub(crate) thresholds: Option<Value>,
+    /// Slices of the test split that are significantly worse than the rest; null for models that predict no values.
+    pub(crate) worst_slices: Option<WorstSlices>,
     pub(crate) champion: Option<ChampionComparison>,
     pub(crate) learning_curves: Vec<LearningCurve>,
     pub(crate) base_model: Option<Value>,
@@ -140,6 +142,7 @@ impl<'a> Card<'a> {
             target_accuracy: None,
             fields: Vec::new(),
             thresholds: None,
+            worst_slices: None,
             champion: None,
             learning_curves: Vec::new(),
             base_model: base.map(|base| base.card()),

@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use aprendiz_evaluation::WorstSlices;
 use serde_json::Value;
 
 use crate::pipeline::evaluate::card::champion::ChampionComparison;
 use crate::pipeline::evaluate::card::document::{Card, CardField};
+use crate::pipeline::evaluate::card::slices::describe;
 use crate::pipeline::evaluate::plots::label::{clean, escape};
 use crate::pipeline::evaluate::plots::plot::Plot;
 
@@ -27,6 +29,9 @@ pub(crate) fn render(card: &Card<'_>, plots: &[Plot]) -> String {
     push_list(&mut page, "Intended use", &card.intended_use);
     push_results(&mut page, card);
     push_thresholds(&mut page, card.thresholds.as_ref());
+    if let Some(worst) = &card.worst_slices {
+        push_slices(&mut page, worst);
+    }
     if let Some(champion) = &card.champion {
         push_champion(&mut page, champion);
     }
@@ -110,6 +115,21 @@ fn push_thresholds(page: &mut String, thresholds: Option<&Value>) {
     let rows: Vec<(String, Vec<String>)> = fields.iter().map(|(field, rows)| (field.clone(), cells(rows))).collect();
     page.push_str("<h2>Coverage by target accuracy</h2>\n<p>Share of the out-of-fold examples that is answered without review.</p>\n");
     push_table(page, "Field", &targets, &rows);
+}
+
+fn push_slices(page: &mut String, worst: &WorstSlices) {
+    push(page, format_args!("<h2>Worst slices</h2>\n<p>{}</p>\n", text(&describe(worst))));
+    if worst.slices.is_empty() {
+        return;
+    }
+    let heads = ["Slice", "n", "Accuracy", "Rest, accuracy"].map(ToOwned::to_owned);
+    let rows = worst.slices.iter().map(|slice| {
+        let interval = slice.interval.map_or_else(String::new, |interval| format!(" ({:.3}–{:.3})", interval.low, interval.high));
+        let name = format!("{}: {}", slice.dimension, slice.value);
+        let cells = vec![name, slice.n.to_string(), number(Some(slice.accuracy)) + &interval, number(Some(slice.rest_accuracy))];
+        (slice.field.clone(), cells)
+    });
+    push_table(page, "Field", &heads, &rows.collect::<Vec<_>>());
 }
 
 fn push_champion(page: &mut String, champion: &ChampionComparison) {

@@ -4,7 +4,9 @@ pub(crate) mod champion;
 pub(crate) mod document;
 mod html;
 pub(crate) mod learning;
+mod markdown;
 pub(crate) mod readme;
+mod slices;
 
 use std::path::Path;
 

@@ -4,12 +4,17 @@ use std::fmt::Write as _;
 
 use crate::pipeline::evaluate::card::champion::ChampionComparison;
 use crate::pipeline::evaluate::card::document::Card;
+use crate::pipeline::evaluate::card::markdown::escape;
+use crate::pipeline::evaluate::card::slices::section;
 
-/// Use, limits, the comparison with the champion, and the plots as relative images.
+/// Use, limits, the worst slices, the comparison with the champion, and the plots as relative images.
 pub(crate) fn sections(card: &Card<'_>) -> String {
     let mut text = String::new();
     for (title, sentences) in [("Intended use", &card.intended_use), ("Limits", &card.limits)] {
         list(&mut text, title, sentences);
+    }
+    if let Some(worst) = &card.worst_slices {
+        text.push_str(&section(worst));
     }
     if let Some(champion) = &card.champion {
         push_champion(&mut text, champion);
@@ -57,33 +62,5 @@ fn push_champion(text: &mut String, champion: &ChampionComparison) {
             .map_or_else(String::new, |interval| format!(" ({:+.1} to {:+.1})", 100.0 * interval.low, 100.0 * interval.high));
         let (champion, own) = (share(accuracy.baseline), share(accuracy.candidate));
         let _ = writeln!(text, "| {} | {} | {champion} | {own} | {difference}{interval} |", escape(&field.field), field.n);
-    }
-}
-
-/// A text of users as Markdown text: no markup of its own.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => escaped.push_str("&lt;"),
-            '&' => escaped.push_str("&amp;"),
-            '[' | ']' | '|' | '*' | '`' | '\\' | '!' => {
-                escaped.push('\\');
-                escaped.push(c);
-            }
-            '\n' | '\r' => escaped.push(' '),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_of_users_are_no_markup() {
-        assert_eq!(escape("<b>|[x](y)`\n!"), "&lt;b>\\|\\[x\\](y)\\` \\!");
     }
 }

@@ -8,19 +8,20 @@ use uuid::Uuid;
 use crate::interruption::Interruption;
 
 /// A wrong prediction on the test split.
-pub(super) fn test_error(document_id: &str, gold: Option<&str>, prediction: &FieldPrediction) -> Result<NewRunError, Interruption> {
+pub(super) fn test_error(document_id: Uuid, gold: Option<&str>, prediction: &FieldPrediction) -> NewRunError {
     let class = |ranked: &RankedLabel| ClassScore { value: ranked.label.iter().cloned().collect(), probability: ranked.probability };
-    Ok(NewRunError {
+    NewRunError {
         split: "test",
         field: prediction.field.clone(),
-        document_id: parse_id(document_id)?,
+        document_id,
         gold: gold.into_iter().map(ToOwned::to_owned).collect(),
         predicted: prediction.value.iter().cloned().collect(),
         confidence: Some(prediction.confidence.clamp(0.0, 1.0)),
         loss: loss(prediction.probability(gold)),
         answered: Some(prediction.answered),
         top: Some(prediction.top.iter().take(MAX_TOP_CLASSES).map(class).collect()),
-    })
+        slices: None,
+    }
 }
 
 /// The row as a wrong prediction on the validation split; `None` if it is right. The training process reports only the most probable class.
@@ -39,6 +40,7 @@ pub(super) fn validation_error(model: &Model, row: &ReportRow) -> Result<Option<
         loss: loss(row.gold_probability),
         answered: Some(!row.no_known_feature && threshold.is_some_and(|threshold| row.confidence >= threshold)),
         top: None,
+        slices: None,
     }))
 }
 
@@ -66,11 +68,10 @@ mod tests {
             no_known_feature: false,
             top: top.collect(),
         };
-        let id = Uuid::from_u128(7).to_string();
-        let error = test_error(&id, Some("1"), &prediction).unwrap();
+        let id = Uuid::from_u128(7);
+        let error = test_error(id, Some("1"), &prediction);
         assert_eq!((error.gold.as_slice(), error.predicted.as_slice()), (&["1".to_owned()][..], &[][..]));
         assert_eq!((error.loss, error.answered, error.top.unwrap().len()), (Some(-0.25_f64.ln()), Some(true), MAX_TOP_CLASSES));
-        assert_eq!(test_error(&id, Some("unknown"), &prediction).unwrap().loss, None);
-        assert!(test_error("no id", None, &prediction).is_err());
+        assert_eq!(test_error(id, Some("unknown"), &prediction).loss, None);
     }
 }

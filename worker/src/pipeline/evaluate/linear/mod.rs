@@ -2,10 +2,12 @@
 
 mod aggregate;
 mod errors;
+mod field_reports;
 mod findings;
 mod learning_curves;
 mod model_card;
 mod plots;
+pub(crate) mod published;
 mod target_tables;
 mod test_split;
 mod trial;
@@ -15,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aprendiz_db::run_blocking;
-use aprendiz_evaluation::{FieldReport, ReliabilityBin, ReportOptions, ScoreCurve, ScoredExample, TargetRow, reliability_bins, report};
+use aprendiz_evaluation::{FieldReport, FieldSlices, ReliabilityBin, ScoreCurve, ScoredExample, TargetRow, reliability_bins};
 use aprendiz_inference::{Model, ScoreCurves, ThresholdDecision, set_thresholds};
 use aprendiz_runs::{AttemptId, ErrorCollector, NewMetric};
 use aprendiz_training::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE};
@@ -31,12 +33,14 @@ use crate::pipeline::evaluate::card::write_card;
 use crate::pipeline::evaluate::json_lines::for_each_line;
 use crate::pipeline::evaluate::linear::aggregate::aggregate_metrics;
 use crate::pipeline::evaluate::linear::errors::validation_error;
+use crate::pipeline::evaluate::linear::field_reports::field_reports;
 use crate::pipeline::evaluate::linear::findings::Findings;
 use crate::pipeline::evaluate::linear::learning_curves::LearningCurves;
 use crate::pipeline::evaluate::linear::plots::Evidence;
 use crate::pipeline::evaluate::linear::target_tables::TargetTables;
-use crate::pipeline::evaluate::linear::test_split::score_test_split;
+use crate::pipeline::evaluate::linear::test_split::{Counted, ScoredTestSplit, score_test_split};
 use crate::pipeline::evaluate::linear::trial::trial_metrics;
+use crate::pipeline::evaluate::slices::slice_metrics;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::evaluate::{Evaluation, add_errors, metrics_from_rows, write_reports};
 use crate::pipeline::run_log::record_log;
@@ -53,8 +57,9 @@ pub(crate) async fn evaluate(
     let (model, snapshot, reports, target) = (scratch.model(), scratch.snapshot(), scratch.reports(), spec.target_accuracy());
     let cancelled = CancellationToken::new();
     let _cancel_on_drop = cancelled.clone().drop_guard();
-    let scoring = run_blocking(move || score(&model, &snapshot, &reports, target, &cancelled));
-    let Scored { test, reliability, validation, findings, tables, test_errors, validation_errors } = scoring.await?;
+    let slice_keys = spec.slices().to_vec();
+    let scoring = run_blocking(move || score(&model, &snapshot, &reports, target, &slice_keys, &cancelled));
+    let Scored { test, slices, reliability, validation, findings, tables, test_errors, validation_errors } = scoring.await?;
     let examples: u64 = test.iter().map(|field| field.examples).sum();
     let read = format!("test split read once: {} in {}", count(examples, "example"), count(test.len() as u64, "field"));
     for text in findings.sentences.iter().map(|finding| format!("warning: {finding}")).chain(tables.unreachable()).chain([read]) {
@@ -70,10 +75,13 @@ pub(crate) async fn evaluate(
     for report in &validation {
         metrics.extend(metrics_from_rows("validation", Some(&report.field), report.rows()));
     }
+    let (sliced, worst_slices) = slice_metrics("test", &slices)?;
+    metrics.extend(sliced);
     let mut errors = Vec::new();
     metrics.push(add_errors(&mut errors, "test", test_errors));
     metrics.push(add_errors(&mut errors, "validation", validation_errors));
-    let mut report = json!({ "test": test, "validation": validation, "thresholds": tables });
+    let mut report = json!({ "test": test, "validation": validation, "thresholds": tables, "worst_slices": worst_slices });
+    report["slices"] = slices.iter().map(|slices| (slices.field.clone(), json!(slices.dimensions))).collect();
     let curves = LearningCurves::new(summary);
     if let Some(curves) = &curves {
         metrics.extend(curves.metrics()?);
@@ -84,7 +92,7 @@ pub(crate) async fn evaluate(
     let evidence =
         Evidence { test: &test, reliability: &reliability, tables: &tables, losses, learning_curves: learning_curves(&metrics), champion };
     let plots = evidence.plots();
-    let card = model_card::document(trained, attempt.number, evidence, &findings.sentences, &plots)?;
+    let card = model_card::document(trained, attempt.number, evidence, worst_slices, &findings.sentences, &plots)?;
     let mut readme = model_card::readme(run, spec, dataset, summary, &test, &findings.sentences, &tables);
     readme.push_str(&curves.map(|curves| curves.section()).unwrap_or_default());
     readme.push_str(&sections(&card));
@@ -116,6 +124,8 @@ pub(crate) async fn validate(scratch: &Scratch) -> Result<Vec<NewMetric>, Interr
 /// What the scores of a model give.
 struct Scored {
     test: Vec<FieldReport>,
+    /// Metrics of the test split by slice, by field.
+    slices: Vec<FieldSlices>,
     /// Accuracy by confidence on the test split, by field.
     reliability: BTreeMap<String, Vec<ReliabilityBin>>,
     validation: Vec<FieldReport>,
@@ -127,7 +137,14 @@ struct Scored {
 }
 
 /// Sets the thresholds of the model, then scores the test split.
-fn score(model_dir: &Path, snapshot: &Path, reports: &Path, target: f64, cancelled: &CancellationToken) -> Result<Scored, Interruption> {
+fn score(
+    model_dir: &Path,
+    snapshot: &Path,
+    reports: &Path,
+    target: f64,
+    slice_keys: &[String],
+    cancelled: &CancellationToken,
+) -> Result<Scored, Interruption> {
     let mut unseen = unseen_scores(reports, cancelled)?;
     let unpublished = Model::load_unpublished(model_dir)?;
     let fields = unpublished.config().fields.iter().map(|field| field.name.clone());
@@ -152,11 +169,25 @@ fn score(model_dir: &Path, snapshot: &Path, reports: &Path, target: f64, cancell
         }
         Ok(())
     })?;
-    let test = score_test_split(&model, snapshot, &model_dir.join(PREDICTIONS_FILE), cancelled, &mut test_errors)?;
+    let counted = Counted::read_labels(snapshot)?;
+    let predictions = model_dir.join(PREDICTIONS_FILE);
+    let ScoredTestSplit { fields: test, slices } =
+        score_test_split(&model, snapshot, &predictions, &counted, cancelled, slice_keys, &mut test_errors)?;
+    let slices =
+        model.config().fields.iter().filter_map(|field| Some(slices.slice(&field.name, test.get(&field.name)?, field.threshold))).collect();
     let reliability = test.iter().map(|(field, examples)| (field.clone(), reliability_bins(examples))).collect();
     let test = field_reports(&model, test);
     let findings = Findings::new(model.config(), &test);
-    Ok(Scored { test, reliability, validation: field_reports(&model, validation), findings, tables, test_errors, validation_errors })
+    Ok(Scored {
+        test,
+        slices,
+        reliability,
+        validation: field_reports(&model, validation),
+        findings,
+        tables,
+        test_errors,
+        validation_errors,
+    })
 }
 
 /// Scores of examples by models that were not trained on them, by field: those out of fold, and those of the validation split. Neither the
@@ -182,15 +213,4 @@ fn read_scores(
         Ok(())
     })?;
     Ok(fields)
-}
-
-/// One report per field of the model, including fields without examples.
-fn field_reports(model: &Model, mut scored: BTreeMap<String, Vec<ScoredExample>>) -> Vec<FieldReport> {
-    let fields = model.config().fields.iter();
-    fields
-        .map(|field| {
-            let examples = scored.remove(&field.name).unwrap_or_default();
-            report(&field.name, &examples, &ReportOptions { majority: field.majority().cloned(), threshold: field.threshold })
-        })
-        .collect()
 }

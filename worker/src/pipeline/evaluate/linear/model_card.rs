@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use aprendiz_dataset::Dataset;
-use aprendiz_evaluation::FieldReport;
+use aprendiz_evaluation::{FieldReport, WorstSlices};
 use aprendiz_run_spec::ValidatedSpec;
 use aprendiz_runs::TrainingRun;
 use aprendiz_text::count;
@@ -48,6 +48,7 @@ pub(super) fn document<'a>(
     trained: &TrainedModel<'a>,
     attempt: i32,
     evidence: Evidence<'_>,
+    worst_slices: WorstSlices,
     findings: &[String],
     plots: &[Plot],
 ) -> Result<Card<'a>, Interruption> {
@@ -76,6 +77,7 @@ pub(super) fn document<'a>(
         target_accuracy: Some(spec.target_accuracy()),
         fields: evidence.test.iter().map(CardField::from).collect(),
         thresholds: Some(serde_json::to_value(evidence.tables).map_err(Interruption::broken_state)?),
+        worst_slices: Some(worst_slices),
         champion: evidence.champion,
         learning_curves: evidence.learning_curves,
         ..Card::new(trained, attempt, plots)

@@ -1,0 +1,3 @@
+-- Metrics by slice stay; the errors of a slice can no longer be listed.
+
+ALTER TABLE run_errors DROP COLUMN slices;
