@@ -104,7 +104,7 @@ async fn run_pipeline(deps: &Deps, claim: Claim, shutdown: &Shutdown, claimed_at
     tokio::select! {
         // a published run has succeeded, even if a reason to stop arrived at the same moment
         biased;
-        result = pipeline::run(deps, claim, shutdown.shutting_down()) => match result {
+        result = Box::pin(pipeline::run(deps, claim, shutdown.shutting_down())) => match result {
             Ok(()) => AttemptOutcome::Succeeded,
             Err(Interruption::LeaseLost) => AttemptOutcome::LeaseLost,
             Err(Interruption::CancelRequested) => AttemptOutcome::CancelRequested,

@@ -46,7 +46,8 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
         KindSpec::Sweep { params, base_model } if claim.run.dataset_only => (&params.trials()[0].params, base_model),
         KindSpec::Sweep { params, .. } => return sweep::advance(deps, &claim, &spec, params).await,
         KindSpec::Evaluate { model_version: Some(number) } => {
-            return evaluate_version::run(deps, &claim, &spec, *number, &mut phases, shutting_down).await;
+            // boxed, as the other long phase: the futures of a whole run in one would exceed what the compiler can lay out
+            return Box::pin(evaluate_version::run(deps, &claim, &spec, *number, &mut phases, shutting_down)).await;
         }
         KindSpec::Evaluate { model_version: None } => {
             phases.enter(RunPhase::Evaluate).await?;
@@ -94,7 +95,7 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
     }
     let losses = run_losses(&deps.database, attempt.run_id, summary.resumed_from_step, &losses.into_points()).await?;
     let trained = TrainedModel { run: &claim.run, spec: &spec, dataset: &dataset, summary: &summary, base: base.as_ref(), losses: &losses };
-    let evaluation = evaluate::dispatch::evaluate(deps, attempt, params, &trained, &scratch).await?;
+    let evaluation = Box::pin(evaluate::dispatch::evaluate(deps, attempt, params, &trained, &scratch)).await?;
 
     if let Some(version) = &verified {
         phases.enter(RunPhase::Publish).await?;
