@@ -41,7 +41,7 @@ pub fn run(job: &TrainingJob, stop: &AtomicBool, progress: &mut dyn FnMut(Progre
             Ok(summary) => {
                 training_state.pass_gate(Point::Trained);
                 training_state.reporter.done(&summary);
-                Ok(Outcome::Trained(summary))
+                Ok(Outcome::Trained(Box::new(summary)))
             }
             Err(Interrupt::Stopped) => {
                 training_state.reporter.stopped(training_state.step());

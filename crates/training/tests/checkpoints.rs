@@ -131,7 +131,7 @@ fn train_to_the_end(job: &TrainingJob) -> (TrainingSummary, Vec<Event>) {
 
 fn summary(outcome: Outcome) -> TrainingSummary {
     match outcome {
-        Outcome::Trained(summary) => summary,
+        Outcome::Trained(summary) => *summary,
         Outcome::Stopped { step } => panic!("stopped at step {step}"),
     }
 }
@@ -275,7 +275,7 @@ fn a_training_stopped_repeatedly_ends_with_the_same_bytes_for_any_number_of_thre
             _ => ControlFlow::Continue(()),
         });
         match outcome {
-            Outcome::Trained(summary) => break summary,
+            Outcome::Trained(summary) => break *summary,
             Outcome::Stopped { step } => {
                 assert_eq!(events.last(), Some(&Event::Stopped { step }));
                 assert_eq!(checkpoint_steps(&events).last(), Some(&step), "the last checkpoint holds all steps");

@@ -122,7 +122,7 @@ fn train(job: &TrainingJob) -> Result<TrainingSummary, TrainingError> {
 
 fn trained(job: &TrainingJob, progress: &mut dyn FnMut(Progress)) -> Result<TrainingSummary, TrainingError> {
     match run(job, &AtomicBool::new(false), progress)? {
-        Outcome::Trained(summary) => Ok(summary),
+        Outcome::Trained(summary) => Ok(*summary),
         Outcome::Stopped { step } => panic!("stopped at step {step}, without a request"),
     }
 }

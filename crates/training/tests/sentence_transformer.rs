@@ -96,7 +96,7 @@ fn train(job: &TrainingJob, mut on_event: impl FnMut(&Event) -> ControlFlow<()>)
 fn train_to_the_end(job: &TrainingJob) -> (TrainingSummary, Vec<Event>) {
     let (outcome, events) = train(job, |_| ControlFlow::Continue(()));
     match outcome {
-        Outcome::Trained(summary) => (summary, events),
+        Outcome::Trained(summary) => (*summary, events),
         Outcome::Stopped { step } => panic!("stopped at step {step}"),
     }
 }

@@ -24,7 +24,7 @@ const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) enum ChildOutcome {
     /// The model is written.
-    Trained(TrainingSummary),
+    Trained(Box<TrainingSummary>),
     /// The encoder is evaluated.
     Evaluated(Box<EncoderReport>, EmbeddingUse),
     /// The process has saved a checkpoint and stopped, as requested.
@@ -108,7 +108,7 @@ fn spawn(command: &str, job: &Path) -> Result<Child, Interruption> {
 /// Derives the outcome from the last event and the exit status.
 fn conclude(final_event: Option<Event>, status: ExitStatus, stderr_tail: &str) -> Result<ChildOutcome, Interruption> {
     match (final_event, status.signal()) {
-        (Some(Event::Done { summary }), None) if status.success() => Ok(ChildOutcome::Trained(summary)),
+        (Some(Event::Done { summary }), None) if status.success() => Ok(ChildOutcome::Trained(Box::new(summary))),
         (Some(Event::Evaluated { report, embeddings }), None) if status.success() => {
             Ok(ChildOutcome::Evaluated(Box::new(report), embeddings))
         }

@@ -68,7 +68,7 @@ pub(crate) async fn train(
         match outcome? {
             ChildOutcome::Trained(summary) => {
                 checkpoints.record_resume(summary.resumed_from_step).await?;
-                Ok(summary)
+                Ok(*summary)
             }
             ChildOutcome::Stopped => {
                 uploading.await?;

@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_metrics_of_a_slice_worked_by_hand() {
-        let mut examples = vec![scored("a", "a", 0.9), scored("a", "b", 0.8), scored("b", "b", 0.4), scored("b", "b", 0.7)];
+        let mut examples = [scored("a", "a", 0.9), scored("a", "b", 0.8), scored("b", "b", 0.4), scored("b", "b", 0.7)];
         examples[3].group = Some("copies".to_owned());
         examples[2].group = Some("copies".to_owned());
         let slice = Slice::from_examples("x", &examples.iter().collect::<Vec<_>>(), Some(0.7));

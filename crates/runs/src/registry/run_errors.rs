@@ -266,7 +266,7 @@ pub async fn list_errors(conn: &mut PgConnection, run_id: RunId, filter: &ErrorF
                 AND ($5::text IS NULL OR CASE WHEN $5 = '' THEN predicted = '{}' ELSE $5 = ANY(predicted) END)
                 AND ($6::float8 IS NULL OR confidence >= $6)
                 AND ($13::text IS NULL OR CASE WHEN $14 = '(other)' THEN
-                    slices ->> $13 <> ALL (ARRAY(
+                    slices ->> $13 IS NOT NULL AND slices ->> $13 <> ALL (ARRAY(
                         SELECT s.slice ->> 'value'
                         FROM metrics m, jsonb_array_elements(m.details -> 'dimensions') AS d (dimension),
                             jsonb_array_elements(d.dimension -> 'slices') AS s (slice)

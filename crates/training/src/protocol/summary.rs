@@ -8,7 +8,7 @@ use crate::protocol::{encoder_report::PairMetrics, learning_curve::TrainingCurve
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// The model was written.
-    Trained(TrainingSummary),
+    Trained(Box<TrainingSummary>),
     /// Training stopped on request.
     Stopped {
         /// Completed steps, as in [`Event::Stopped`](crate::Event::Stopped).

@@ -50,6 +50,7 @@ fn request(words: &[&str]) -> Option<(usize, String)> {
         ["annotations", "export", ..] => (2, "GET /v1/annotations/export".to_owned()),
         ["document", "index", ..] => (2, "POST /v1/documents/index".to_owned()),
         ["model", "download", name, "--number", number, ..] => (5, format!("GET /v1/models/{name}/versions/{number}/download")),
+        ["model", "compare", name, "--baseline", number, ..] => (5, format!("GET /v1/models/{name}/compare?baseline={number}")),
         ["model", "versions", name, ..] => (3, format!("GET /v1/models/{name}/versions")),
         ["dataset", "download", run, ..] => (3, format!("GET /v1/training-runs/{run}/dataset")),
         // the command finds the snapshot of a run
