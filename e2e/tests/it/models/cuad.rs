@@ -120,7 +120,7 @@ async fn the_command_line_decides_about_versions_of_real_contracts() {
     let actions: Vec<String> = history.as_array().expect("a list").iter().map(|event| text(&event["action"])).collect();
     assert_eq!(actions, ["rolled_back", "promoted", "first_version"], "{history}");
     let errors = app.cli(&["run", "errors", &text(&app.cli(&["run", "list", "--limit", "1"])[0]["id"])]);
-    assert!(errors.as_array().is_some_and(|errors| !errors.is_empty()), "{errors}");
+    assert!(errors["items"].as_array().is_some_and(|items| !items.is_empty()), "{errors}");
     drop(worker);
     app.finish().await;
 }
