@@ -281,7 +281,7 @@ async fn a_version_compared_with_itself_does_not_differ() {
 async fn a_version_is_compared_with_the_extractor_and_erased_documents_are_left_out() {
     let app = TestApp::with_import(contracts()).await;
     let insert = "INSERT INTO extractions (document_id, field, extractor_version, value, predicted_at)
-        SELECT DISTINCT document_id, field, 'wrong-1', ARRAY['none of the classes'], clock_timestamp() FROM annotation_events";
+        SELECT DISTINCT document_id, field, 'wrong-1', ARRAY['none of the classes'], now() FROM annotation_events";
     sqlx::query(insert).execute(app.pool()).await.unwrap();
     let worker = app.env.worker("worker", &[]);
     train(&app, None).await;
