@@ -160,6 +160,10 @@ fn check_gate(gate: Option<&GateResult>, overridden: bool) -> Result<(), ApiErro
         _ => ("insufficient_evidence", "there are too few common test examples to compare this version with the champion"),
     };
     let reasons = if reasons.is_empty() { "the versions have no field in common".to_owned() } else { reasons.join("; ") };
-    let detail = format!("{what}: {reasons}. An admin can promote it with `override` and a reason");
+    let way_out = match gate.decision {
+        GateDecision::Refused => "",
+        _ => "Review more documents, or set a smaller `min_n` of the gate (`aprendiz model settings NAME --min-n N`). ",
+    };
+    let detail = format!("{what}: {reasons}. {way_out}An admin can promote it with `override` and a reason");
     Err(ApiError::conflict(code, detail).with_current(serde_json::to_value(gate).ok()))
 }

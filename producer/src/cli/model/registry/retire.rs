@@ -30,17 +30,17 @@ pub(crate) struct RetireArgs {
     /// Retire all versions that used this document: its ID or SOURCE/PROJECT/TASK
     #[arg(long, value_name = "DOCUMENT", conflicts_with_all = ["name", "number"])]
     document: Option<String>,
-    /// Why (default with --document: the document)
+    /// Why [default with --document: the document]
     #[arg(long, required_unless_present = "document")]
     reason: Option<String>,
     /// Remove the aliases that name the versions
     #[arg(long)]
     force: bool,
     /// Only list the versions that used the document
-    #[arg(long, requires = "document")]
+    #[arg(long, requires = "document", conflicts_with_all = ["name", "number"])]
     dry_run: bool,
     /// Also delete the files of the versions that used the document; requires the role admin
-    #[arg(long, requires = "document")]
+    #[arg(long, requires = "document", conflicts_with_all = ["name", "number"])]
     delete_files: bool,
 }
 
