@@ -21,7 +21,7 @@ use crate::cli::terminal::{Output, human_bytes, table};
 pub(crate) struct CardArgs {
     /// Model name
     name: String,
-    /// Version number (default: newest)
+    /// Version number [default: newest]
     number: Option<i32>,
     /// Store the card with its plots as a page for browsers
     #[arg(long, value_name = "FILE")]

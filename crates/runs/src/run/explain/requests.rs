@@ -36,6 +36,10 @@ pub fn equivalent_requests(next_steps: &[String]) -> Vec<EquivalentRequest> {
 /// The request for a command, and the number of its words; `None` if there is no such request.
 fn request(words: &[&str]) -> Option<(usize, String)> {
     Some(match words {
+        ["run", "list", "--parent", id, ..] => (4, format!("GET /v1/training-runs?parent={id}")),
+        // the sentence says of which run
+        ["run", "explain", ..] => (2, "GET /v1/training-runs/{id}/explain".to_owned()),
+        ["run", "errors", id, ..] => (3, format!("GET /v1/training-runs/{id}/errors")),
         ["run", "get", id, ..] => (3, format!("GET /v1/training-runs/{id}")),
         ["run", "logs" | "watch", id, ..] => (3, format!("GET /v1/training-runs/{id}/events")),
         ["run", "retry", id, ..] => (3, format!("POST /v1/training-runs/{id}/retry")),

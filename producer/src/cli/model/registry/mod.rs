@@ -87,10 +87,10 @@ pub(crate) enum RegistryCommand {
     Shadow {
         /// Model name
         name: String,
-        /// Version that answered (default: champion)
+        /// Version that answered [default: champion]
         #[arg(long, value_name = "NUMBER")]
         champion: Option<i32>,
-        /// Version that was compared with it (default: challenger)
+        /// Version that was compared with it [default: challenger]
         #[arg(long, value_name = "NUMBER")]
         challenger: Option<i32>,
         /// Only this field
