@@ -77,7 +77,7 @@ pub fn write(dir: &Path) -> Result<Manifest, ModelError> {
 /// Hashes every file of a model directory and writes its manifest, replacing an existing one.
 ///
 /// # Errors
-/// Those of [`write`].
+/// Those of [`write()`].
 pub fn write_with_provenance(dir: &Path, provenance: Option<Provenance>) -> Result<Manifest, ModelError> {
     let mut files = Vec::new();
     for path in list(dir)? {

@@ -710,6 +710,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/documents/{id}/retire-models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retires all model versions that were trained or evaluated on a document
+         * @description All of them or none, in one transaction: if an alias names one of them, the response is 409 `version_aliased` and lists them, unless
+         *     `force` removes the aliases. With `delete_files`, the files of all of them are deleted too, those that were trained from others first.
+         */
+        post: operations["post_v1_documents_id_retire_models"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/documents/{id}/text": {
         parameters: {
             query?: never;
@@ -980,7 +1001,7 @@ export interface paths {
          * @description Documents that no other import contains are taken out of all selections; texts, details and predictions that it replaced are restored, and
          *     its reviews are withdrawn. What later imports repeat and what reviewers decided stays, and so does the history: snapshots at earlier
          *     positions keep their content. Retries of its quarantined tasks are reverted with it. The documents are processed in batches; if the request
-         *     is interrupted, repeat it to go on. Repeating it after that has no effect.
+         *     is interrupted, a server goes on with the rest. A repetition waits for the end and returns the result.
          */
         post: operations["post_v1_imports_id_revert"];
         delete?: never;
@@ -1092,7 +1113,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the changes of an alias, newest first */
+        /** Lists the changes of an alias, and of the thresholds of the version that it named, newest first */
         get: operations["get_v1_models_name_aliases_alias_history"];
         put?: never;
         post?: never;
@@ -1130,9 +1151,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Compares two versions of a model
-         * @description On the test documents that both have in common. Differences have paired bootstrap intervals, and the gate of the model is asked, without
-         *     consequences.
+         * Compares two versions of a model, or a version with the extractor
+         * @description On the test documents that both have in common, by the predictions of their training runs and of their evaluation runs (kind
+         *     `evaluate` with `model_version`). `suggestions` names evaluation runs that make more documents comparable. The extractor takes part with
+         *     its stored predictions, as of the snapshot of the version. Differences have paired bootstrap intervals, and the gate of the model is
+         *     asked, without consequences.
          */
         get: operations["get_v1_models_name_compare"];
         put?: never;
@@ -1231,6 +1254,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/{name}/shadow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows how the challenger differs from the champion on the inputs of predictions
+         * @description Without `champion` and `challenger`, the versions that these aliases name now.
+         */
+        get: operations["get_v1_models_name_shadow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models/{name}/versions": {
         parameters: {
             query?: never;
@@ -1265,6 +1308,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/{name}/versions/{number}/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows the model card of a version
+         * @description JSON by default, and a page with its plots for `Accept: text/html`. Neither contains texts of documents.
+         */
+        get: operations["get_v1_models_name_versions_number_card"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models/{name}/versions/{number}/download": {
         parameters: {
             query?: never;
@@ -1277,6 +1340,29 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/versions/{number}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Deletes the files of a retired version
+         * @description The version, the hashes of its files, its metrics and its history stay; downloads, predictions, comparisons and thresholds answer 410
+         *     `files_deleted` from then on. Refused with 409 `version_in_use` while something refers to the version: it is not retired, an alias names
+         *     it, a promotion of it waits for approval, a run that has not ended reads it, or a version that was trained from it still has files.
+         *     `current` of the error lists these. Repeating the request changes nothing.
+         */
+        delete: operations["delete_v1_models_name_versions_number_files"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1365,11 +1451,34 @@ export interface paths {
         get: operations["get_v1_models_name_versions_number_thresholds"];
         /**
          * Changes the target accuracy of fields
-         * @description The thresholds are chosen from the out-of-fold scores that were stored with the version, as after its training. Predictions use them at
+         * @description The thresholds are chosen from the scores of unseen examples that were stored with the version, as after its training. Predictions use them at
          *     once; the files of the version stay as they were published.
          */
         put: operations["put_v1_models_name_versions_number_thresholds"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/versions/{number}/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verifies a version by training it again
+         * @description Creates a run of the same kind with the same spec, seed and data. It publishes no version: it compares the SHA-256 of the files and
+         *     records in the version whether they are `identical`, `different` (with the files), or `not_comparable` (with the reason: a document in
+         *     the snapshot was erased, the worker has another CPU kernel, or the base model is another one). A retired version can be verified too,
+         *     even without its files.
+         */
+        post: operations["post_v1_models_name_versions_number_verify"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1460,7 +1569,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Compares the versions that two runs published */
+        /**
+         * Compares the predictions of two runs
+         * @description Each run published a version, or evaluated one (kind `evaluate` with `model_version`). Exactly their predictions are compared, on the
+         *     documents that both have in common.
+         */
         get: operations["get_v1_training_runs_compare"];
         put?: never;
         post?: never;
@@ -1811,6 +1924,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/training-runs/{id}/trials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the trials of a sweep, best first
+         * @description The winner comes first, then the latest rung, in it the best trial by the metric of the sweep. Trials without a result come last. A run
+         *     of another kind has no trials.
+         */
+        get: operations["get_v1_training_runs_id_trials"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/workers": {
         parameters: {
             query?: never;
@@ -1963,10 +2097,10 @@ export interface components {
          * @description How an alias changed.
          * @enum {string}
          */
-        AliasAction: "first_version" | "promoted" | "rolled_back" | "removed";
-        /** @description A change of an alias. */
+        AliasAction: "first_version" | "promoted" | "rolled_back" | "removed" | "thresholds";
+        /** @description A change of an alias, or of the thresholds of its version. */
         AliasEvent: {
-            /** @description `first_version`, `promoted`, `rolled_back` or `removed`. */
+            /** @description `first_version`, `promoted`, `rolled_back`, `removed` or `thresholds`. */
             action: components["schemas"]["AliasAction"];
             /** @description Who changed it. */
             actor: string;
@@ -1979,14 +2113,14 @@ export interface components {
             at: string;
             /**
              * Format: int32
-             * @description Version before; null if there was none.
+             * @description Version before; null if there was none. For `thresholds`, the version that the alias named.
              */
             from_number?: number | null;
             /** @description Result of the gate; null where none was asked. */
             gate?: Record<string, never> | null;
             /**
              * Format: int64
-             * @description Id of the event; increases with every change. It is the revision of the alias after the change.
+             * @description Revision of the alias after the change. It increases with every change of the alias, and a change of thresholds leaves it.
              */
             id: number;
             /** @description Whether an admin promoted against the gate. */
@@ -1995,7 +2129,14 @@ export interface components {
             reason?: string | null;
             /**
              * Format: int32
-             * @description Version after; null if the alias was removed.
+             * @description For `thresholds`: number of the change of the version; 0 otherwise.
+             */
+            threshold_revision: number;
+            /** @description For `thresholds`: the changed fields, by name; null otherwise. */
+            thresholds?: components["schemas"]["ChangedThreshold"][] | null;
+            /**
+             * Format: int32
+             * @description Version after; null if the alias was removed. For `thresholds`, the version that the alias named.
              */
             to_number?: number | null;
         };
@@ -2223,6 +2364,31 @@ export interface components {
              */
             target: number;
         };
+        /** @description A changed threshold of a field in the history of an alias. */
+        ChangedThreshold: {
+            /** @description The field. */
+            field: string;
+            /**
+             * Format: double
+             * @description Target accuracy before.
+             */
+            from_target: number;
+            /**
+             * Format: double
+             * @description Threshold before; null = nothing was answered.
+             */
+            from_threshold?: number | null;
+            /**
+             * Format: double
+             * @description Target accuracy since then.
+             */
+            target: number;
+            /**
+             * Format: double
+             * @description Threshold since then; null = nothing is answered.
+             */
+            threshold?: number | null;
+        };
         /** @description Result of the check of one component. */
         Check: {
             /** @description Explanation, unless the state is `ok`. */
@@ -2254,8 +2420,18 @@ export interface components {
              * @description Recall of the candidate.
              */
             candidate_recall: number;
+            /**
+             * Format: double
+             * @description F1 of the candidate minus that of the baseline.
+             */
+            f1_difference?: number;
             /** @description The class; null is "no value". */
             label: components["schemas"]["Option"];
+            /**
+             * Format: double
+             * @description Recall of the candidate minus that of the baseline.
+             */
+            recall_difference?: number;
             /**
              * Format: int64
              * @description Number of examples whose accepted value is this class.
@@ -2289,6 +2465,16 @@ export interface components {
             /** @description Reads exactly the data of the original run; false reads the current data. */
             same_data?: boolean;
         };
+        /** @description The stored predictions of the extractor, as one side of a comparison. */
+        ComparedExtractor: {
+            /** @description Versions of the extractor whose predictions were compared. */
+            extractor_versions: string[];
+            /**
+             * Format: date-time
+             * @description Predictions that were stored later are not compared: the time of the snapshot of the version.
+             */
+            stored_until: string;
+        };
         /** @description Comparison of one field. */
         ComparedField: {
             /** @description The comparison. */
@@ -2305,6 +2491,31 @@ export interface components {
             only_candidate: number;
             /** @description Compared documents whose accepted value changed between the snapshots; the later value counts. */
             relabelled: number;
+            /** @description Those of `only_candidate` on which the baseline was neither trained nor selected: an evaluation run of it makes them comparable. */
+            unpredicted_by_baseline: number;
+            /** @description Those of `only_baseline` on which the candidate was neither trained nor selected. */
+            unpredicted_by_candidate: number;
+        };
+        /** @description One side of a comparison. */
+        ComparedSide: components["schemas"]["ComparedVersion"] | components["schemas"]["ComparedExtractor"];
+        /**
+         * @description A side of a comparison.
+         * @enum {string}
+         */
+        ComparedSideName: "baseline" | "candidate";
+        /** @description Target accuracies of one field of both versions. */
+        ComparedTargets: {
+            /** @description What the baseline uses. The metrics `coverage` and `selective_accuracy` of the comparison are at this threshold. */
+            baseline: components["schemas"]["OwnTarget"];
+            /** @description What the candidate uses. */
+            candidate: components["schemas"]["OwnTarget"];
+            /** @description Name of the field. */
+            field: string;
+            /**
+             * @description What both would answer without review at several targets, descending: near-duplicates count once, and the out-of-fold scores are
+             *     those of the train split of each version.
+             */
+            rows: components["schemas"]["TargetPair"][];
         };
         /** @description What was compared. */
         ComparedVersion: {
@@ -2312,9 +2523,14 @@ export interface components {
             dataset_hash: string;
             /**
              * Format: uuid
-             * @description The snapshot on which it was trained and tested.
+             * @description The snapshot on which it was tested.
              */
             dataset_id: string;
+            /**
+             * Format: uuid
+             * @description The evaluation run whose predictions are compared instead of those of the training; its snapshot is named then. Null otherwise.
+             */
+            evaluation_run_id?: string | null;
             /** @description Name of the model. */
             model: string;
             /**
@@ -2333,6 +2549,25 @@ export interface components {
              */
             run_id: string;
         };
+        /** @description Test documents of one side, or an evaluation run, that are not compared. */
+        ComparisonExclusion: {
+            /** @description Number of documents; null for an evaluation run. */
+            documents?: number | null;
+            /** @description Why. */
+            reason: components["schemas"]["ComparisonExclusionReason"];
+            /**
+             * Format: uuid
+             * @description The evaluation run; null for documents.
+             */
+            run_id?: string | null;
+            /** @description The side that lacks the documents, or whose evaluation run is not used. */
+            side: components["schemas"]["ComparedSideName"];
+        };
+        /**
+         * @description Why something is not compared.
+         * @enum {string}
+         */
+        ComparisonExclusionReason: "trained" | "selected" | "not_in_evaluation" | "evaluation_erased" | "evaluation_too_large" | "evaluation_not_read" | "evaluation_unreadable";
         /** @description A field with different accepted values in documents with the same text. */
         Conflict: {
             /**
@@ -2375,6 +2610,11 @@ export interface components {
              * @description Number of such predictions of the candidate.
              */
             candidate: number;
+            /**
+             * Format: int64
+             * @description Candidate minus baseline.
+             */
+            delta?: number;
             /** @description The accepted value; null is "no value". */
             gold: components["schemas"]["Option"];
             /** @description The predicted value; null is "no value". */
@@ -2735,16 +2975,18 @@ export interface components {
             baseline: components["schemas"]["Option"];
             /**
              * Format: double
-             * @description Its confidence.
+             * @description Its confidence; null if an extractor gave none.
              */
-            baseline_confidence: number;
+            baseline_confidence?: number | null;
             /** @description Prediction of the candidate. */
             candidate: components["schemas"]["Option"];
             /**
              * Format: double
-             * @description Its confidence.
+             * @description Its confidence; null if an extractor gave none.
              */
-            candidate_confidence: number;
+            candidate_confidence?: number | null;
+            /** @description Its name: `SOURCE/PROJECT/TASK`. */
+            document: string;
             /**
              * Format: uuid
              * @description The document.
@@ -2752,6 +2994,15 @@ export interface components {
             document_id: string;
             /** @description The accepted value; null is "no value". */
             gold: components["schemas"]["Option"];
+        };
+        /** @description A file that differs from the published one. */
+        DifferingFile: {
+            /** @description Path in the model directory. */
+            path: string;
+            /** @description Recorded SHA-256 of the published file; null if the version has no such file. */
+            published?: string | null;
+            /** @description SHA-256 of the file that was trained again; null if the training wrote no such file. */
+            trained?: string | null;
         };
         /** @description A document without its text. */
         Document: {
@@ -2926,6 +3177,13 @@ export interface components {
             model: string | null;
             /** @description Parameters of the kind `sentence-transformer`. */
             params?: Record<string, never> | null;
+        };
+        /** @description A command that a next step names, and the same as a request. */
+        EquivalentRequest: {
+            /** @description The command as it stands in the next step. */
+            command: string;
+            /** @description Method and path, and the JSON body if there is one. */
+            request: string;
         };
         EraseRequest: {
             /** @description Reason, 1 to 1000 characters. It is kept permanently: name the request, not the person. */
@@ -3244,6 +3502,7 @@ export interface components {
              * @description Value of the metric for the candidate.
              */
             candidate?: number | null;
+            coverage?: components["schemas"]["MetricDifference"] | null;
             /**
              * Format: double
              * @description Candidate minus baseline.
@@ -3268,6 +3527,7 @@ export interface components {
             outcome: components["schemas"]["FieldOutcome"];
             /** @description The rule that decided, as a sentence. */
             reason: string;
+            selective_accuracy?: components["schemas"]["MetricDifference"] | null;
             /** @description Classes that only the baseline knows and that occur among the compared examples. */
             vanished_labels?: components["schemas"]["Option"][];
         };
@@ -3392,7 +3652,7 @@ export interface components {
              */
             rows: number;
         };
-        /** @description What a field answers without review at a target accuracy, from out-of-fold scores. Near-duplicates count once. */
+        /** @description What a field answers without review at a target accuracy, from scores of unseen examples. Near-duplicates count once. */
         FieldTarget: {
             /**
              * Format: int64
@@ -3406,7 +3666,7 @@ export interface components {
             correct?: number | null;
             /**
              * Format: double
-             * @description Fraction of the examples that is answered, 0 to 1; null if the version has no out-of-fold scores.
+             * @description Fraction of the examples that is answered, 0 to 1; null if the version has no scores of unseen examples.
              */
             coverage?: number | null;
             /**
@@ -3452,7 +3712,7 @@ export interface components {
             field: string;
             /** @description As published with the version. */
             original: components["schemas"]["FieldTarget"];
-            /** @description What the field answers at several targets; empty if the version was published without out-of-fold scores. */
+            /** @description What the field answers at several targets; empty if the version was published without scores of unseen examples. */
             targets: components["schemas"]["FieldTarget"][];
         };
         /** @description One version of the definition of a field. */
@@ -3546,6 +3806,13 @@ export interface components {
         };
         /** @description Rules of the gate. */
         GateRules: {
+            /**
+             * Format: double
+             * @description If given, `coverage` and `selective_accuracy`, each version at its own thresholds, must not be worse by more than this fraction
+             *     either: fewer answers without review, or worse ones, are a loss of their own. Default: off.
+             * @default null
+             */
+            coverage_margin: number | null;
             /**
              * @description Margins of single fields, instead of `margin`.
              * @default {}
@@ -3802,7 +4069,7 @@ export interface components {
             dry_run: boolean;
             /**
              * Format: date-time
-             * @description When it ended; missing while documents are left: repeat the request to go on.
+             * @description When it ended; missing while documents are left, with which a server goes on.
              */
             finished_at?: string | null;
             /**
@@ -3868,7 +4135,12 @@ export interface components {
             retried_by?: string | null;
             /**
              * Format: date-time
-             * @description When it was reverted.
+             * @description When its revert ended; null while documents are left.
+             */
+            revert_finished_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When its revert began.
              */
             reverted_at?: string | null;
             /** @description Source of its documents. */
@@ -4175,8 +4447,7 @@ export interface components {
         };
         /** @description A comparison, with what the gate of the model says about it. */
         ModelComparison: components["schemas"]["VersionComparison"] & {
-            /** @description Decision of the gate of the model, if the candidate were promoted now. */
-            gate: components["schemas"]["GateResult"];
+            gate?: components["schemas"]["GateResult"] | null;
         };
         /**
          * @description Name of a model: lower-case letters, digits, `.`, `_`, `-`; starts with a letter or digit; at most 63 characters.
@@ -4202,6 +4473,11 @@ export interface components {
              * @description Increases with every change of the settings; their ETag.
              */
             revision: number;
+            /**
+             * Format: double
+             * @description Share of the predictions of the champion that are compared with those of the alias `challenger`, 0 to 1.
+             */
+            shadow_share: number;
         };
         /** @description A model and its latest version. */
         ModelSummary: {
@@ -4236,6 +4512,11 @@ export interface components {
              * @description Number of the attempt that trained it.
              */
             attempt_number: number;
+            /**
+             * @description The build of the worker that trained it: `version`, `git_revision`, and `dirty`, whether the sources had changes that were not
+             *     committed (null = unknown). Null for versions published before builds were recorded.
+             */
+            build?: Record<string, never> | null;
             /** @description Model card: kind, fields, main metrics. */
             card: Record<string, never>;
             /**
@@ -4247,6 +4528,15 @@ export interface components {
             dataset_id: components["schemas"]["DatasetId"];
             /** @description Its files: `[{"path","bytes","sha256"}]`. */
             files: Record<string, never>[];
+            /**
+             * Format: date-time
+             * @description When its files were deleted; null while they can be downloaded.
+             */
+            files_deleted_at?: string | null;
+            /** @description Who deleted them. */
+            files_deleted_by?: string | null;
+            /** @description Why. */
+            files_deleted_reason?: string | null;
             /** @description What the gate decided under automatic promotion; null where it was not asked. */
             gate?: Record<string, never> | null;
             /** @description Whether the gate of an automatic promotion has not decided yet. */
@@ -4281,6 +4571,13 @@ export interface components {
             tags: {
                 [key: string]: string;
             };
+            verification?: components["schemas"]["VersionVerification"] | null;
+            /**
+             * Format: date-time
+             * @description When it was last trained again to compare the files.
+             */
+            verified_at?: string | null;
+            verified_run_id?: components["schemas"]["RunId"] | null;
         };
         /**
          * Format: uuid
@@ -4367,6 +4664,21 @@ export interface components {
             note: string;
         };
         Option: null | string;
+        /** @description The target of a field that predictions use. */
+        OwnTarget: {
+            /** @description Whether it was changed since the version was published. */
+            changed: boolean;
+            /**
+             * Format: double
+             * @description Target accuracy.
+             */
+            target: number;
+            /**
+             * Format: double
+             * @description Lowest confidence that is answered; null = nothing is answered.
+             */
+            threshold?: number | null;
+        };
         /** @description A page of a list. */
         Page_Alias: {
             /** @description The items, in the order of the list. */
@@ -4588,6 +4900,50 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list. */
+        Page_ShadowDisagreement: {
+            /** @description The items, in the order of the list. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When the input was first compared.
+                 */
+                at: string;
+                /** @description Whether its confidence reached the threshold. */
+                challenger_answered: boolean;
+                /**
+                 * Format: double
+                 * @description Its confidence, 0 to 1.
+                 */
+                challenger_confidence: number;
+                /** @description Value of the challenger; an empty list means "no value". */
+                challenger_value: string[];
+                /** @description Whether its confidence reached the threshold. */
+                champion_answered: boolean;
+                /**
+                 * Format: double
+                 * @description Its confidence, 0 to 1.
+                 */
+                champion_confidence: number;
+                /** @description Value of the champion; an empty list means "no value". */
+                champion_value: string[];
+                /** @description The field. */
+                field: string;
+                /** @description SHA-256 of the text. */
+                input_sha256: string;
+                /** @description Value that a reviewer gave afterwards to a document with this text; null if none did. */
+                reviewed?: string[] | null;
+            }[];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_SweepChild: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["SweepChild"][];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
         Page_WaitingField: {
             /** @description The items, in the order of the list. */
             items: components["schemas"]["WaitingField"][];
@@ -4605,8 +4961,10 @@ export interface components {
         PairedComparison: {
             /** @description All classes that occur, by text, with "no value" last. */
             classes: components["schemas"]["ClassDifference"][];
-            /** @description Cells in which the confusion matrices differ, the largest difference first. */
+            /** @description The first 200 cells in which the confusion matrices differ, the largest difference first. */
             confusion: components["schemas"]["ConfusionDifference"][];
+            /** @description Number of cells in which the confusion matrices differ. */
+            differing_cells?: number;
             /**
              * Format: int64
              * @description Number of compared examples, copies included.
@@ -4702,7 +5060,7 @@ export interface components {
          * @description Type of a parameter.
          * @enum {string}
          */
-        ParamType: "boolean" | "integer" | "number" | "string" | "integer_range";
+        ParamType: "boolean" | "integer" | "number" | "string" | "integer_range" | "object";
         /** @description Texts to predict for: `text` for one, `texts` for up to 64. */
         PredictRequest: {
             /** @description Alias of the version; default: `champion`. */
@@ -4962,12 +5320,43 @@ export interface components {
             /** @description Whether Redis responds. It may be unusable nevertheless, for example because it is full. */
             reachable: boolean;
         };
+        /** @description A retirement of all versions that used a document. */
+        RetireModelsRequest: {
+            /** @description Also delete the files of the versions, including those that are retired already. Requires the role admin. */
+            delete_files?: boolean;
+            /** @description Only list the versions, and change nothing. */
+            dry_run?: boolean;
+            /** @description Remove the aliases that name one of the versions. */
+            force?: boolean;
+            /** @description Why; default: the document, and its erasure if it was erased. */
+            reason?: string | null;
+        };
         /** @description A retirement. */
         RetireRequest: {
             /** @description Remove the aliases that name the version. */
             force?: boolean;
             /** @description Why. */
             reason: string;
+        };
+        /** @description The versions that used a document, after their retirement. */
+        RetiredModels: {
+            /** @description Its name: `SOURCE/PROJECT/TASK`. */
+            document: string;
+            /**
+             * Format: uuid
+             * @description Id of the document.
+             */
+            document_id: string;
+            /** @description Whether nothing was changed, as requested. */
+            dry_run: boolean;
+            /** @description Number of versions whose files this request deletes. */
+            files_deleted: number;
+            /** @description Versions that this request retires; with their aliases before it. */
+            retired: components["schemas"]["VersionToRetire"][];
+            /** @description Versions that were retired before. */
+            retired_before: components["schemas"]["VersionToRetire"][];
+            /** @description Runs on a snapshot with the document that have not ended: they may still publish a version. */
+            unfinished_runs: string[];
         };
         /**
          * @description A status from which a run can be retried.
@@ -5211,6 +5600,11 @@ export interface components {
              */
             sequence: number;
         };
+        /** @description Explanation of a run, for users of the command line and of the API. */
+        RunExplanation: components["schemas"]["Explanation"] & {
+            /** @description The commands in `next_steps`, and the same as requests. */
+            requests: components["schemas"]["EquivalentRequest"][];
+        };
         /**
          * Format: uuid
          * @description Id of a training run.
@@ -5220,7 +5614,7 @@ export interface components {
          * @description Kind of a run.
          * @enum {string}
          */
-        RunKind: "linear" | "sentence-transformer" | "field-classifier" | "auto" | "evaluate";
+        RunKind: "linear" | "sentence-transformer" | "field-classifier" | "auto" | "evaluate" | "sweep";
         /**
          * @description Phase of a running run.
          * @enum {string}
@@ -5254,6 +5648,12 @@ export interface components {
             max_attempts?: number;
             /** @description Name of the model under which the version is published. */
             model: components["schemas"]["ModelName"];
+            /**
+             * Format: int32
+             * @description Of kind `evaluate`: number of the version of `model` that is evaluated on the test documents; null = the stored predictions of the
+             *     extractor are evaluated.
+             */
+            model_version?: number | null;
             /** @description Parameters of the kind; `{}` = all defaults. */
             params?: Record<string, never>;
             /**
@@ -5271,6 +5671,11 @@ export interface components {
              * @description Random seed.
              */
             seed?: number;
+            /**
+             * @description Keys of the metadata of documents by whose values the metrics are also computed, at most 10; kinds `linear` and `evaluate`, and
+             *     sweeps of `linear`.
+             */
+            slices?: string[];
             /**
              * Format: double
              * @description Target accuracy of predictions above the threshold, in (0, 1).
@@ -5312,6 +5717,121 @@ export interface components {
             owner?: string | null;
             /** @description How later versions become champion; default `manual`. */
             promotion?: components["schemas"]["PromotionPolicy"];
+            /**
+             * Format: double
+             * @description Share of the predictions of the champion that are compared with those of the alias `challenger`, 0 to 1; default 1.
+             */
+            shadow_share?: number;
+        };
+        /** @description Disagreements of inputs for which the champion answered a class. */
+        ShadowClass: components["schemas"]["ShadowRate"] & {
+            /** @description The class; an empty list means "no value". */
+            value: string[];
+        };
+        /** @description Inputs that were not compared. */
+        ShadowDropped: {
+            /**
+             * Format: int64
+             * @description The challenger could not predict, or the result could not be stored.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description The queue of a server was full.
+             */
+            queue_full: number;
+        };
+        /** @description Disagreements of a field. */
+        ShadowField: components["schemas"]["ShadowRate"] & {
+            /** @description One entry per class that the champion answered. */
+            classes: components["schemas"]["ShadowClass"][];
+            /** @description The field. */
+            field: string;
+            /** @description Which version was right, where a reviewer gave the value later. */
+            reviewed: components["schemas"]["ShadowReviewed"];
+        };
+        /** @description How often the values differ. */
+        ShadowRate: {
+            /**
+             * Format: int64
+             * @description Compared inputs.
+             */
+            compared: number;
+            /**
+             * Format: int64
+             * @description Those with different values.
+             */
+            disagreed: number;
+            interval?: components["schemas"]["Interval"] | null;
+            /**
+             * Format: double
+             * @description `disagreed` of `compared`, 0 to 1; null without inputs.
+             */
+            rate?: number | null;
+        };
+        /** @description How often two versions disagree, and which one was right. */
+        ShadowReport: {
+            /**
+             * Format: int32
+             * @description Number of the version that was compared with it.
+             */
+            challenger: number;
+            /**
+             * Format: int32
+             * @description Number of the version that answered.
+             */
+            champion: number;
+            /**
+             * Format: int64
+             * @description Compared inputs within the retention.
+             */
+            compared: number;
+            /** @description Disagreements, newest first. */
+            disagreements: components["schemas"]["Page_ShadowDisagreement"];
+            /** @description Inputs that were not compared, by reason. */
+            dropped: components["schemas"]["ShadowDropped"];
+            /** @description One entry per field, by name. */
+            fields: components["schemas"]["ShadowField"][];
+            /** @description Name of the model. */
+            model: string;
+            /**
+             * Format: double
+             * @description Share of the predictions that is compared at present.
+             */
+            share: number;
+        };
+        /** @description Stored disagreements with a later review. */
+        ShadowReviewed: {
+            /**
+             * Format: int64
+             * @description Both have it: their values differ only in their spelling.
+             */
+            both_right: number;
+            /**
+             * Format: int64
+             * @description Neither has it.
+             */
+            both_wrong: number;
+            /**
+             * Format: int64
+             * @description The challenger has the value of the reviewer.
+             */
+            challenger_right: number;
+            /**
+             * Format: int64
+             * @description The champion has the value of the reviewer.
+             */
+            champion_right: number;
+            /**
+             * Format: int64
+             * @description Their number.
+             */
+            n: number;
+            /**
+             * Format: double
+             * @description Exact McNemar test of `champion_right` and `challenger_right`, two-sided; 1 without such disagreements.
+             */
+            p_value: number;
         };
         /** @description Number of slots of workers that are alive. */
         SlotCounts: {
@@ -5446,6 +5966,99 @@ export interface components {
             /** @description Sequence number within the run, for `Last-Event-ID` */
             id: string;
         };
+        /** @description An evaluation run that makes more documents comparable. */
+        SuggestedEvaluation: {
+            /** @description Body of the request. */
+            body: Record<string, never>;
+            /** @description The same on the command line. */
+            command: string;
+            /** @description Number of documents that become comparable. */
+            documents: number;
+            /** @description Number of them by field. */
+            fields: {
+                [key: string]: number;
+            };
+            /** @description The same in a sentence. */
+            message: string;
+            /** @description Name of the model. */
+            model: string;
+            /**
+             * Format: int32
+             * @description Number of the version.
+             */
+            number: number;
+            /** @description Path of the request, which is a POST. */
+            path: string;
+            /** @description The side whose version lacks predictions. */
+            side: components["schemas"]["ComparedSideName"];
+        };
+        /** @description A run that a sweep has created. */
+        SweepChild: {
+            /** @description The parameters that the sweep varies. */
+            chosen: Record<string, never>;
+            /** @description Error code of a failure. */
+            error_code?: string | null;
+            /** @description Description of a failure. */
+            error_text?: string | null;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finished_at?: string | null;
+            /**
+             * Format: double
+             * @description Upper bound of its 95 % interval, if the metric has one.
+             */
+            high?: number | null;
+            /**
+             * Format: double
+             * @description Lower bound of its 95 % interval, if the metric has one.
+             */
+            low?: number | null;
+            /**
+             * Format: int32
+             * @description Number of the version that the winner published.
+             */
+            model_version?: number | null;
+            /** @description Whether it is a trial, or the winner, which is trained in full and published. */
+            role: components["schemas"]["SweepRole"];
+            /** @description The run. */
+            run_id: components["schemas"]["RunId"];
+            /**
+             * Format: int32
+             * @description Rung of successive halving, from 1.
+             */
+            rung: number;
+            /** @description Where it was measured: `validation`, or `train` by out-of-fold scores if validation has no example. */
+            split?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was first claimed.
+             */
+            started_at?: string | null;
+            /** @description Status of the run. */
+            status: components["schemas"]["RunStatus"];
+            /**
+             * Format: double
+             * @description Part of train on which it trains; null = the whole.
+             */
+            train_fraction?: number | null;
+            /**
+             * Format: int32
+             * @description Number of the trial, from 1; of the winner, that of the best trial.
+             */
+            trial: number;
+            /**
+             * Format: double
+             * @description Value of the metric of the sweep, of a trial that succeeded.
+             */
+            value?: number | null;
+        };
+        /**
+         * @description What a run is in the sweep that created it.
+         * @enum {string}
+         */
+        SweepRole: "trial" | "winner";
         /** @description A change of tags. */
         TagRequest: {
             /** @description Keys to remove; unknown ones are ignored. */
@@ -5461,6 +6074,16 @@ export interface components {
             tags: {
                 [key: string]: string;
             };
+        };
+        /** @description One target of both versions. */
+        TargetPair: {
+            baseline?: components["schemas"]["FieldTarget"] | null;
+            candidate?: components["schemas"]["FieldTarget"] | null;
+            /**
+             * Format: double
+             * @description Target accuracy.
+             */
+            target: number;
         };
         /**
          * @description Whether a target accuracy is reached.
@@ -5629,7 +6252,7 @@ export interface components {
             model: string;
             /**
              * Format: int32
-             * @description Number of the model version it published.
+             * @description Number of the model version it published; of a sweep, the version of its winner.
              */
             model_version?: number | null;
             /** @description Its note. */
@@ -5653,6 +6276,11 @@ export interface components {
              * @description Earliest start time.
              */
             run_after: string;
+            /**
+             * Format: int32
+             * @description Rung of successive halving, from 1, for a child run of a sweep.
+             */
+            rung?: number | null;
             /** @description The spec it was created with and all defaults of that time, without the list of selected documents. */
             spec: components["schemas"]["RunSpec"];
             /**
@@ -5662,10 +6290,27 @@ export interface components {
             started_at?: string | null;
             /** @description Status of the run. */
             status: components["schemas"]["RunStatus"];
+            sweep_role?: components["schemas"]["SweepRole"] | null;
             /** @description Its tags: keys and values, both texts. */
             tags: {
                 [key: string]: string;
             };
+            /**
+             * Format: double
+             * @description Part of train on which it trains; null = the whole.
+             */
+            train_fraction?: number | null;
+            /**
+             * Format: int32
+             * @description Number of the trial, from 1, for a child run of a sweep.
+             */
+            trial?: number | null;
+            /**
+             * Format: int32
+             * @description Number of trials of that sweep.
+             */
+            trials?: number | null;
+            verifies_version_id?: components["schemas"]["ModelVersionId"] | null;
             /**
              * Format: date-time
              * @description When its latest wake-up was published in Redis.
@@ -5673,6 +6318,35 @@ export interface components {
             wakeup_published_at?: string | null;
             /** @description What a reader of the metrics must know first, such as a test split without examples or an encoder that is worse than its base model. */
             warnings: string[];
+        };
+        /** @description An evaluation run whose predictions were compared. */
+        UsedEvaluation: {
+            /**
+             * Format: uuid
+             * @description The snapshot with the test documents.
+             */
+            dataset_id: string;
+            /** @description Test documents about which it has the newest prediction of its side. */
+            documents: number;
+            /** @description Name of the evaluated model. */
+            model: string;
+            /**
+             * Format: int32
+             * @description Number of the evaluated version.
+             */
+            number: number;
+            /**
+             * Format: int64
+             * @description Position of that snapshot.
+             */
+            position: number;
+            /**
+             * Format: uuid
+             * @description The run.
+             */
+            run_id: string;
+            /** @description Side of the comparison. */
+            side: components["schemas"]["ComparedSideName"];
         };
         /** @description A value that changes. */
         ValueChange: {
@@ -5715,23 +6389,38 @@ export interface components {
             /** @description Outcome. */
             verdict: components["schemas"]["Verdict"];
         };
+        /**
+         * @description What a verification found.
+         * @enum {string}
+         */
+        VerificationResult: "identical" | "different" | "not_comparable";
         VerifiedFile: {
             /** @description Path within the snapshot. */
             path: string;
             state: components["schemas"]["FileState"];
         };
-        /** @description Comparison of two versions on the test documents that they have in common: neither was trained or selected on them. */
+        /** @description Comparison of two versions, or of a version with the extractor, on common test documents: neither side was trained or selected on them. */
         VersionComparison: {
-            /** @description The version that is compared with. */
-            baseline: components["schemas"]["ComparedVersion"];
-            /** @description The version that may replace it. */
-            candidate: components["schemas"]["ComparedVersion"];
+            /** @description The side that is compared with. */
+            baseline: components["schemas"]["ComparedSide"];
+            /** @description The side that may replace it. */
+            candidate: components["schemas"]["ComparedSide"];
+            /** @description Test documents of either side that were erased since, and are not compared. */
+            erased: number;
+            /** @description Evaluation runs whose predictions are compared, in addition to those of the training runs. */
+            evaluations: components["schemas"]["UsedEvaluation"][];
+            /** @description What is not compared, with the reasons. */
+            exclusions: components["schemas"]["ComparisonExclusion"][];
             /** @description Fields of both, by name. */
             fields: components["schemas"]["ComparedField"][];
             /** @description Fields that only the baseline predicts. */
             only_baseline: string[];
             /** @description Fields that only the candidate predicts. */
             only_candidate: string[];
+            /** @description Evaluation runs that make more documents comparable. */
+            suggestions: components["schemas"]["SuggestedEvaluation"][];
+            /** @description Target accuracies of the fields of both, by name. */
+            targets: components["schemas"]["ComparedTargets"][];
         };
         /** @description The thresholds of a version. */
         VersionThresholds: {
@@ -5754,11 +6443,18 @@ export interface components {
         };
         /** @description A model version that was trained or evaluated on the document. */
         VersionToRetire: {
+            /** @description Aliases that name the version now. */
+            aliases: string[];
             /**
              * Format: uuid
              * @description Snapshot that the version was trained on.
              */
             dataset_id: string;
+            /**
+             * Format: date-time
+             * @description When its files were deleted; null while they exist.
+             */
+            files_deleted_at?: string | null;
             /** @description Name of the model. */
             model: string;
             /**
@@ -5774,12 +6470,28 @@ export interface components {
             /** @description How the version used the document. */
             reason: string;
             /**
+             * Format: date-time
+             * @description When the version was retired; null while it may answer.
+             */
+            retired_at?: string | null;
+            /**
              * Format: uuid
              * @description Run that trained the version.
              */
             run_id: string;
             /** @description Split of the document in that snapshot. */
             split: components["schemas"]["SnapshotSplit"];
+        };
+        /** @description Outcome of a verification. */
+        VersionVerification: {
+            /** @description Number of compared files. */
+            compared: number;
+            /** @description The files that differ, by path. */
+            files: components["schemas"]["DifferingFile"][];
+            /** @description Known causes of the result, in sentences. */
+            reasons: string[];
+            /** @description What was found. */
+            result: components["schemas"]["VerificationResult"];
         };
         /** @description A field of a document that waits for review. */
         WaitingField: {
@@ -6731,6 +7443,15 @@ export interface operations {
             };
             /** @description The run has not published a model */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The files of the version were deleted */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10179,6 +10900,137 @@ export interface operations {
             };
         };
     };
+    post_v1_documents_id_retire_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetireModelsRequest"];
+            };
+        };
+        responses: {
+            /** @description The retired versions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetiredModels"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Document not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An alias names a version, or something needs its files; nothing was changed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The reason is too long; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_v1_documents_id_text: {
         parameters: {
             query?: {
@@ -12683,7 +13535,7 @@ export interface operations {
     get_v1_models_name_aliases_alias_history: {
         parameters: {
             query?: {
-                /** @description Only changes up to and including this time: the first one shows which version the alias named then */
+                /** @description Only entries up to and including this time: `to_number` of the first one is the version that the alias named then */
                 at?: string;
                 /** @description `next_cursor` of the previous page */
                 cursor?: string;
@@ -12929,10 +13781,10 @@ export interface operations {
     get_v1_models_name_compare: {
         parameters: {
             query?: {
-                /** @description Number of the version that may replace the other; default: the newest version */
-                candidate?: number;
-                /** @description Number of the version that is compared with; default: the champion */
-                baseline?: number;
+                /** @description Number of the version that may replace the other, or `extractor`; default: the newest version */
+                candidate?: string;
+                /** @description Number of the version that is compared with, or `extractor`; default: the champion */
+                baseline?: string;
             };
             header?: never;
             path: {
@@ -12964,6 +13816,24 @@ export interface operations {
             };
             /** @description Model or version not found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No `baseline` is given and the model has no champion (`no_champion`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The files of a version were deleted */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13068,6 +13938,24 @@ export interface operations {
             };
             /** @description `body_timeout`: the body arrives too slowly */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The version is retired */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The files of the version were deleted */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13553,6 +14441,99 @@ export interface operations {
             };
         };
     };
+    get_v1_models_name_shadow: {
+        parameters: {
+            query?: {
+                /** @description Number of the version that answered; default: the champion */
+                champion?: number;
+                /** @description Number of the version that was compared with it; default: the challenger */
+                challenger?: number;
+                /** @description Only this field */
+                field?: string;
+                /** @description `next_cursor` of the previous page of disagreements */
+                cursor?: string;
+                /** @description Number of disagreements per page, 1 to 200; default 50 */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The comparison */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShadowReport"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Model, version or alias not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_v1_models_name_versions: {
         parameters: {
             query?: {
@@ -13723,6 +14704,114 @@ export interface operations {
             };
         };
     };
+    get_v1_models_name_versions_number_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The card */
+            200: {
+                headers: {
+                    /** @description Of the HTML page: no scripts, no external resources, no origin */
+                    "Content-Security-Policy"?: string;
+                    /** @description SHA-256 of this representation */
+                    ETag?: string;
+                    /** @description `Accept` */
+                    Vary?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/html": string;
+                };
+            };
+            /** @description The client has this representation */
+            304: {
+                headers: {
+                    /** @description SHA-256 of this representation */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Version not found, or published without a card */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_acceptable`: Accept names neither `application/json` nor `text/html` */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `object_missing`: the card is missing from the object store; `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_v1_models_name_versions_number_download: {
         parameters: {
             query?: {
@@ -13819,6 +14908,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The files of the version were deleted */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `range_not_satisfiable`: the range lies beyond the end of the file */
             416: {
                 headers: {
@@ -13858,6 +14956,110 @@ export interface operations {
                 };
             };
             /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_v1_models_name_versions_number_files: {
+        parameters: {
+            query: {
+                /** @description Why; kept in the version and in the audit log */
+                reason: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The version without its files */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role admin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Model or version not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something refers to the version */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A deletion needs a reason; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13955,6 +15157,15 @@ export interface operations {
             };
             /** @description Version or file not found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The files of the version were deleted */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14432,6 +15643,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The files of the version were deleted */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The version is an encoder; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
@@ -14555,6 +15775,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The files of the version were deleted */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_large`: the body exceeds the size limit of this operation */
             413: {
                 headers: {
@@ -14564,7 +15793,105 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid target, unknown field, or the version has no out-of-fold scores; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            /** @description Invalid target, unknown field, or the version has no scores of unseen examples; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_models_name_versions_number_verify: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes repetitions safe: the same request with the same key has no further effect; another request with the same key is rejected */
+                "Idempotency-Key"?: string;
+                /** @description W3C trace context, stored with the run; ignored unless well-formed */
+                traceparent?: string;
+            };
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run; Location holds its URL */
+            202: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingRun"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Model or version not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The spec of the version is not valid any more; `invalid_idempotency_key`, `idempotency_mismatch`: the key is invalid, or belongs to another request; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14830,6 +16157,8 @@ export interface operations {
                 model?: string;
                 /** @description Only child runs of this run */
                 parent?: components["schemas"]["RunId"];
+                /** @description Include the trials of sweeps, which are left out unless `parent` names their sweep */
+                trials?: boolean;
                 /** @description Only runs with this tag: `KEY=VALUE`, or a JSON object of several */
                 tag?: string;
                 /**
@@ -14978,6 +16307,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The version to evaluate is retired */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The files of the version to evaluate were deleted */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_large`: the body exceeds the size limit of this operation */
             413: {
                 headers: {
@@ -15032,9 +16379,9 @@ export interface operations {
     get_v1_training_runs_compare: {
         parameters: {
             query: {
-                /** @description The run whose version may replace the other */
+                /** @description The run that trained or evaluated the version that may replace the other */
                 candidate: string;
-                /** @description The run whose version is compared with */
+                /** @description The run that trained or evaluated the version that is compared with */
                 baseline: string;
             };
             header?: never;
@@ -15063,8 +16410,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Run not found, or it published no version */
+            /** @description Run not found, or it published no version and no evaluation */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The files of a version, or the predictions of an evaluation, were deleted */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15158,6 +16514,24 @@ export interface operations {
             };
             /** @description `body_timeout`: the body arrives too slowly */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The version to evaluate is retired */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The files of the version to evaluate were deleted */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15668,6 +17042,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The version to evaluate is retired */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The files of the version to evaluate were deleted */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_large`: the body exceeds the size limit of this operation */
             413: {
                 headers: {
@@ -15894,6 +17286,11 @@ export interface operations {
                 predicted?: string;
                 /** @description Only predictions with at least this confidence, 0 to 1 */
                 min_confidence?: number;
+                /**
+                 * @description Only this slice of the test split, or of stored predictions: `DIMENSION:VALUE`, such as `source:label-studio`, `text_length:5k-20k`,
+                 *     `metadata.customer:ACME` or `reviewer:(none)`; `(other)` selects the values without a slice of their own
+                 */
+                slice?: string;
                 /** @description Only this split */
                 split?: "test" | "validation" | "reviewed";
                 /** @description `confidence` (default): the most confident errors first; `loss`: the least probable accepted values first */
@@ -15940,7 +17337,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `errors_not_recorded`: the run has recorded no predictions */
+            /** @description `errors_not_recorded`: the run has recorded no predictions; `slices_not_recorded`: the run has no metrics by slice */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -16198,7 +17595,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Explanation"];
+                    "application/json": components["schemas"]["RunExplanation"];
                 };
             };
             /** @description `unauthorized`: the API key is missing, unknown or revoked */
@@ -16541,6 +17938,15 @@ export interface operations {
             };
             /** @description The run has not published a model */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The files of the version were deleted */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17059,6 +18465,88 @@ export interface operations {
                 };
             };
             /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_training_runs_id_trials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All trials created so far */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SweepChild"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Run not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */

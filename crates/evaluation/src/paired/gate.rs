@@ -31,7 +31,7 @@ pub enum GateMetric {
 }
 
 impl GateMetric {
-    /// Name of the metric, as in [`MetricDifference`](crate::MetricDifference).
+    /// Name of the metric, as in [`MetricDifference`].
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -28,6 +28,7 @@ pub struct DifferingFile {
 
 /// Outcome of a verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = VersionVerification)]
 pub struct Verification {
     /// What was found.
     pub result: VerificationResult,

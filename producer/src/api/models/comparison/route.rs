@@ -74,6 +74,7 @@ struct ModelComparison {
     responses(
         (status = 200, description = "The comparison", body = ModelComparison),
         (status = 404, description = "Model or version not found", body = Problem),
+        (status = 409, description = "No `baseline` is given and the model has no champion (`no_champion`)", body = Problem),
         (status = 410, description = "The files of a version were deleted", body = Problem),
         (status = 422, description = "The versions have no test predictions", body = Problem),
     ),
