@@ -38,7 +38,7 @@ use crate::pipeline::evaluate::linear::findings::Findings;
 use crate::pipeline::evaluate::linear::learning_curves::LearningCurves;
 use crate::pipeline::evaluate::linear::plots::Evidence;
 use crate::pipeline::evaluate::linear::target_tables::TargetTables;
-use crate::pipeline::evaluate::linear::test_split::{Counted, ScoredTestSplit, score_test_split};
+use crate::pipeline::evaluate::linear::test_split::{Counted, score_test_split};
 use crate::pipeline::evaluate::linear::trial::trial_metrics;
 use crate::pipeline::evaluate::slices::slice_metrics;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
@@ -171,10 +171,8 @@ fn score(
     })?;
     let counted = Counted::read_labels(snapshot)?;
     let predictions = model_dir.join(PREDICTIONS_FILE);
-    let ScoredTestSplit { fields: test, slices } =
-        score_test_split(&model, snapshot, &predictions, &counted, cancelled, slice_keys, &mut test_errors)?;
-    let slices =
-        model.config().fields.iter().filter_map(|field| Some(slices.slice(&field.name, test.get(&field.name)?, field.threshold))).collect();
+    let scored = score_test_split(&model, snapshot, &predictions, &counted, cancelled, slice_keys, &mut test_errors)?;
+    let (slices, test) = (scored.field_slices(&model), scored.fields);
     let reliability = test.iter().map(|(field, examples)| (field.clone(), reliability_bins(examples))).collect();
     let test = field_reports(&model, test);
     let findings = Findings::new(model.config(), &test);

@@ -19,7 +19,7 @@ use crate::pipeline::evaluate::card::champion::PREDICTIONS_FILE;
 use crate::pipeline::evaluate::linear::aggregate::aggregate_metrics;
 use crate::pipeline::evaluate::linear::field_reports::field_reports;
 use crate::pipeline::evaluate::linear::findings::Findings;
-use crate::pipeline::evaluate::linear::test_split::{Counted, ScoredTestSplit, read_test_documents, score_test_split};
+use crate::pipeline::evaluate::linear::test_split::{Counted, read_test_documents, score_test_split};
 use crate::pipeline::evaluate::slices::slice_metrics;
 use crate::pipeline::evaluate::{add_errors, metrics_from_rows};
 use crate::pipeline::run_log::record_log;
@@ -105,11 +105,8 @@ fn score(
     std::fs::create_dir_all(reports).map_err(|error| Interruption::scratch(reports, &error))?;
     let mut found = ErrorCollector::default();
     let predictions = reports.join(PREDICTIONS_FILE);
-    let ScoredTestSplit { fields: test, slices } =
-        score_test_split(&model, snapshot, &predictions, counted, cancelled, slice_keys, &mut found)?;
-    let slices =
-        model.config().fields.iter().filter_map(|field| Some(slices.slice(&field.name, test.get(&field.name)?, field.threshold))).collect();
-    let test = field_reports(&model, test);
+    let scored = score_test_split(&model, snapshot, &predictions, counted, cancelled, slice_keys, &mut found)?;
+    let (slices, test) = (scored.field_slices(&model), field_reports(&model, scored.fields));
     Ok(Scored { findings: Findings::new(model.config(), &test), test, slices, found })
 }
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use aprendiz_evaluation::{ScoredExample, SliceIndex, slice_dimensions};
+use aprendiz_evaluation::{FieldSlices, ScoredExample, SliceIndex, slice_dimensions};
 use aprendiz_inference::{FieldPrediction, Model, NgramCounter};
 use aprendiz_runs::{ErrorCollector, NewRunError};
 use chrono::{DateTime, Utc};
@@ -110,7 +110,15 @@ pub(super) struct ScoredTestSplit {
     /// Scores by field.
     pub(super) fields: BTreeMap<String, Vec<ScoredExample>>,
     /// The slices of the examples, in the same order.
-    pub(super) slices: SliceIndex,
+    slices: SliceIndex,
+}
+
+impl ScoredTestSplit {
+    /// The metrics by slice of every field of the model that has examples.
+    pub(super) fn field_slices(&self, model: &Model) -> Vec<FieldSlices> {
+        let fields = model.config().fields.iter();
+        fields.filter_map(|field| Some(self.slices.slice(&field.name, self.fields.get(&field.name)?, field.threshold))).collect()
+    }
 }
 
 /// Scores the test split by field, writes the predictions to a file, and collects the wrong ones. `slice_keys` are keys of metadata.
