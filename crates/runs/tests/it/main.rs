@@ -15,4 +15,5 @@ mod run_errors;
 mod schema;
 mod sweep;
 mod thresholds;
+mod web_sessions;
 mod workers;
