@@ -17,6 +17,7 @@ mod operations;
 mod reviews;
 mod router;
 mod runs;
+mod sessions;
 mod state;
 mod workers;
 

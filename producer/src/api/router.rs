@@ -17,6 +17,7 @@ use tracing::{Span, info_span};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::annotations::export::POSITION_HEADER;
+use crate::api::http::auth::browser::keep_private;
 use crate::api::http::error::ApiError;
 use crate::api::http::operation::routes;
 use crate::api::http::request_body::limit_body;
@@ -27,7 +28,7 @@ use crate::api::operations::metrics::record_request;
 use crate::api::state::AppState;
 use crate::api::{
     annotations, datasets, documents, fields, ids, imports, keys, legacy, models, openapi, operations, reviews, runs as training_runs,
-    workers,
+    sessions, workers,
 };
 use crate::config::ApiConfig;
 
@@ -45,6 +46,7 @@ fn all_routes(admit: impl Fn(RequestClass, OpenApiRouter<AppState>) -> OpenApiRo
         .merge(workers::routes())
         .merge(ids::routes())
         .merge(keys::routes())
+        .merge(sessions::routes())
         .merge(operations::routes())
         .merge(datasets::routes())
         .merge(models::routes())
@@ -114,6 +116,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .layer(limit_body(MAX_BODY_BYTES))
         .layer(middleware::from_fn(nul::reject_nul_in_uri))
         .layer(middleware::map_response(limits::nosniff))
+        .layer(middleware::from_fn_with_state(state.clone(), keep_private))
         .layer(CatchPanicLayer::custom(respond_to_panic))
         .layer(middleware::from_fn(record_request))
         .layer(TraceLayer::new_for_http().make_span_with(request_span).on_failure(log_failure))

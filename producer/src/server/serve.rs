@@ -75,7 +75,8 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
             (health(BackgroundTask::Reaper, OVERDUE_AFTER), health(BackgroundTask::Sweeper, sweeper::overdue_after(&config.sweep)));
         let reaper = tasks.spawn(reaper::run(database.clone(), reaper_health, shutdown.clone()));
         background_tasks.push(("reaper", reaper.abort_handle()));
-        let sweeper = tasks.spawn(sweeper::run(database.clone(), store.clone(), config.sweep, sweeper_health, shutdown.clone()));
+        let sweeper =
+            tasks.spawn(sweeper::run(database.clone(), store.clone(), config.sweep, config.api.sessions, sweeper_health, shutdown.clone()));
         background_tasks.push(("sweeper", sweeper.abort_handle()));
         let comparison = ComparisonDeps { database: database.clone(), store: store.clone(), compute: compute.clone() };
         let promoter_health = health(BackgroundTask::Promoter, promoter::OVERDUE_AFTER);
