@@ -137,6 +137,9 @@ enum Command {
     /// Show queue statistics
     #[command(subcommand)]
     Queue(operations::queue::QueueCommand),
+    /// List the browsers that are signed in, and sign them out
+    #[command(subcommand)]
+    WebSession(operations::web_session::WebSessionCommand),
     /// Show the audit log
     #[command(subcommand)]
     Audit(operations::audit::AuditCommand),
@@ -163,6 +166,9 @@ Environment variables:
                                            when_supported (default), or when_required for S3 servers without checksums
   APRENDIZ_LISTEN                          listen address (default: 127.0.0.1:8080)
   APRENDIZ_CORS_ORIGINS                    allowed origins of web pages, comma-separated (default: none)
+  APRENDIZ_SESSION_IDLE_SECONDS            time without a request after which a browser must sign in (default: 28800)
+  APRENDIZ_SESSION_MAX_SECONDS             time from the sign-in after which a browser must sign in (default: 604800)
+  APRENDIZ_SESSION_COOKIE_SECURE           auto, always or never: whether the session cookie needs TLS (default: auto)
   APRENDIZ_DEFAULT_MODEL                   model name of POST /training-runs (default: default)
   APRENDIZ_SPLIT_RATIOS                    ratios of train, validation and test (default: 0.7,0.15,0.15)
   APRENDIZ_MAX_IMPORT_BYTES                maximum size of an upload (default: 4 GiB)
@@ -269,6 +275,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Embed(args) => model::embed::run(&client()?, &args).await,
         Command::Worker(command) => operations::worker::run(&client()?, &command, output).await,
         Command::Queue(command) => operations::queue::run(&client()?, &command, output).await,
+        Command::WebSession(command) => operations::web_session::run(&client()?, &command, output).await,
         Command::Audit(command) => operations::audit::run(&client()?, &command, output).await,
         Command::Field(command) => field::run(&client()?, &command, output).await,
         Command::Ingest(args) => child_runs::ingest(&client()?, &args, output).await,
