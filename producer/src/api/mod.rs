@@ -19,6 +19,7 @@ mod router;
 mod runs;
 mod sessions;
 mod state;
+mod web;
 mod workers;
 
 pub(crate) use self::http::compute::Compute;

@@ -26,9 +26,10 @@ use crate::api::http::slots::RequestClass;
 use crate::api::http::{auth, limits, nul, request_id};
 use crate::api::operations::metrics::record_request;
 use crate::api::state::AppState;
+use crate::api::web::ApiPrefixes;
 use crate::api::{
     annotations, datasets, documents, fields, ids, imports, keys, legacy, models, openapi, operations, reviews, runs as training_runs,
-    sessions, workers,
+    sessions, web, workers,
 };
 use crate::config::ApiConfig;
 
@@ -36,6 +37,9 @@ use crate::config::ApiConfig;
 const MAX_BODY_BYTES: usize = 8 << 20;
 
 static OPENAPI_JSON: LazyLock<String> = LazyLock::new(|| open_api().to_json().unwrap_or_default());
+
+/// The paths that are no views of the web interface.
+static API_PREFIXES: LazyLock<ApiPrefixes> = LazyLock::new(|| ApiPrefixes::from_paths(open_api().paths.paths.keys().map(String::as_str)));
 
 /// Every route of the API. All of them are declared with `routes!`, so the OpenAPI document is complete.
 ///
@@ -105,7 +109,7 @@ pub(crate) fn router(state: AppState) -> Router {
     };
     let cors = cors(&state.config);
     let router = Router::from(all_routes(admit))
-        .fallback(async || ApiError::not_found("no such route: see /openapi.json"))
+        .fallback(async |request: Request| web::serve(&request, &API_PREFIXES))
         .method_not_allowed_fallback(async || {
             ApiError::new(
                 StatusCode::METHOD_NOT_ALLOWED,
