@@ -1,0 +1,48 @@
+// Places in a text: matches, and offsets as the API counts them.
+
+export interface Range {
+  start: number;
+  end: number;
+}
+
+export interface Segment {
+  text: string;
+  /** Position of the mark that the segment belongs to; undefined outside of marks. */
+  mark: number | undefined;
+}
+
+const MATCH_LIMIT = 500;
+
+/** All places of a phrase, whatever its case and its white space. Offsets are in UTF-16 units. */
+export function findAll(text: string, phrase: string): Range[] {
+  const words = phrase.trim().split(/\s+/).filter((word) => word !== "");
+  if (words.length === 0) return [];
+  const pattern = new RegExp(words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("\\s+"), "giu");
+  const found: Range[] = [];
+  for (const match of text.matchAll(pattern)) {
+    found.push({ start: match.index, end: match.index + match[0].length });
+    if (found.length === MATCH_LIMIT) break;
+  }
+  return found;
+}
+
+/** The text cut at the marks, which are in order and do not overlap. */
+export function segments(text: string, marks: readonly Range[]): Segment[] {
+  const parts: Segment[] = [];
+  let position = 0;
+  marks.forEach((mark, index) => {
+    if (mark.start < position) return;
+    if (mark.start > position) parts.push({ text: text.slice(position, mark.start), mark: undefined });
+    parts.push({ text: text.slice(mark.start, mark.end), mark: index });
+    position = mark.end;
+  });
+  if (position < text.length) parts.push({ text: text.slice(position), mark: undefined });
+  return parts;
+}
+
+/** Offset in code points, as the API counts, of one in UTF-16 units. */
+export function toCodePoints(text: string, offset: number): number {
+  let count = 0;
+  for (const character of text.slice(0, offset)) if (character !== "") count += 1;
+  return count;
+}

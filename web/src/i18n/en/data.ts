@@ -1,0 +1,53 @@
+// Review, documents, imports, datasets, fields, operations.
+export const data = {
+  review: {
+    start: "Start reviewing", acceptMany: "Accept many", extractor: "Extractor", leasedBy: "Leased by", order: "Order", uncertain: "Least certain first", byDocument: "By document",
+    empty: "Nothing waits for review", emptyText: "Every predicted value is reviewed, or the filters match none. Imports and predictions fill the queue:",
+    text: "Text", searchText: "Search in the text", previousMatch: "Previous match", nextMatch: "Next match", accept: "Accept", edit: "Edit", noValue: "No value", skip: "Skip", undo: "Undo",
+    next: "Next", previous: "Previous", nextField: "Next field", previousField: "Previous field", allFields: "Fields without a prediction", leased: "leased, expires",
+    progress: "{{done}} of {{total}} fields reviewed", reviewedBy: "Reviewed by {{reviewer}}", valueOf: "Value of {{field}}", editHelp: "Enter saves, Escape discards. One value per line (Shift+Enter).",
+    finished: "The queue is done", undone: "The review of {{field}} is undone", conflict: "Somebody else has reviewed {{field}} meanwhile", theirs: "Theirs ({{reviewer}})", mine: "Yours",
+    keepTheirs: "Keep theirs", writeMine: "Save yours", minConfidence: "Minimum confidence", count: "Count", acceptText: "Accepts all waiting predictions of a field at or above a confidence. Each becomes a review under your name.",
+    wouldAccept_one: "{{count}} prediction would be accepted.", wouldAccept_other: "{{count}} predictions would be accepted.",
+    acceptConfirm_one: "Accept {{count}} prediction", acceptConfirm_other: "Accept {{count}} predictions", accepted_one: "{{count}} prediction accepted", accepted_other: "{{count}} predictions accepted",
+  },
+  data: {
+    documents: "Documents", imports: "Imports", datasets: "Datasets", fields: "Fields", document: "Document", id: "Document ID", name: "Name", project: "Project", split: "Split", updated: "Updated", created: "Created",
+    archived: "archived", withdrawn: "withdrawn", search: "Search", searchHelp: "File name, task or metadata", searchIn: "Search in", inNames: "Names", inTexts: "Texts", searchOn: "Search further", reviewStatus: "Review",
+    none: "No documents yet", noneText: "Import an export of Label Studio, here or with the command line.", noneMatch: "No document matches", noneMatchText: "Change the search or remove a filter.",
+    documentCount_one: "{{count}} document", documentCount_other: "{{count}} documents", downloadText: "Text", review: "Review", openReview: "Open beside its text", values: "Values", showHistory: "Show the history",
+    splitTitle: "Split and near-duplicates", nearDuplicate: "Near-duplicate", containment: "Overlap", details: "Details", textVersions: "Text",
+    characters_one: "version {{version}}: {{count}} character", characters_other: "version {{version}}: {{count}} characters", historyOf: "History of {{field}}", when: "When", who: "Who", inEffect: "in effect",
+    prediction: "prediction", lineage: "Lineage", noLineage: "No snapshot contains this document.",
+  },
+  imports: {
+    import: "Import", upload: "Upload an export", file: "File", tasks: "Tasks", task: "Task", size: "Size", source: "Source", none: "No imports yet",
+    noneText: "Upload a Label Studio export (JSON or JSON_MIN, plain or gzip), here or with the command line.", project: "Project", projectHelp: "Only for files without projects", textKey: "Text key", textKeyHelp: "Key of the text in `data`",
+    sending: "Sending {{name}}: {{part}}", drop: "Drop a file here, or", choose: "Choose a file", waiting: "Waiting for a server", stage: { reading: "Reading", storing: "Storing" },
+    tasksRead_one: "{{count}} task read", tasksRead_other: "{{count}} tasks read", created: "Documents created", updated: "Documents updated", unchanged: "Documents unchanged", events: "Review events", quarantined: "Quarantined",
+    quarantineTitle_one: "{{count}} quarantined task", quarantineTitle_other: "{{count}} quarantined tasks",
+    quarantineText: "These tasks were not imported. Repair the downloaded tasks and upload them, or import them again with another text key.", downloadTasks: "Download the tasks", retry: "Import again",
+    retried_one: "{{count}} task imported", retried_other: "{{count}} tasks imported", position: "Position", revert: "Revert", revertTitle: "Revert this import?",
+    revertText: "What only this import contained is withdrawn, and what it replaced comes back. Later imports and decisions of reviewers stay. Importing the file again brings everything back.",
+    reverted_one: "Reverted: {{count}} document withdrawn", reverted_other: "Reverted: {{count}} documents withdrawn", wasReverted: "This import was reverted",
+  },
+  datasets: {
+    title: "Snapshot of {{date}}", id: "Snapshot ID", examples: "Examples", splits: "Train / validation / test", position: "Position", hash: "Hash", none: "No snapshots yet", noneText: "A run builds a snapshot of the reviewed documents before it trains.",
+    conflicts_one: "{{count}} conflict: equal texts with different values", conflicts_other: "{{count}} conflicts: equal texts with different values", agreement: "Agreement of reviewers", pairs: "Pairs", observed: "Observed",
+    documents: "Documents", reviewers: "Reviewers",
+  },
+  fields: {
+    kind: "Kind", kinds: { categorical: "categorical", text: "text", date: "date", number: "number" }, cardinality: "Values", cardinalities: { one: "one", many: "several" }, allowed: "Allowed values", definition: "Definition",
+    declared: "declared, version {{version}}", inferred: "inferred", reviewed: "Reviewed", queue: "Open the queue", none: "No fields yet", noneText: "Fields come from imports, or are declared with the command line.",
+  },
+  operations: {
+    tab: { overview: "Queue and workers", failures: "Failures", audit: "Audit log" }, workers: "Workers", noWorkers: "No worker is alive", noWorkersText: "Runs wait until a worker starts.", oldest: "Oldest waiting run",
+    runnable_one: "{{count}} run waits", runnable_other: "{{count}} runs wait", slots: "Slots in use", workerCount_one: "{{count}} worker", workerCount_other: "{{count}} workers",
+    failedHour: "Failed attempts, last hour", succeededHour: "{{count}} succeeded", lostHour: "Lost attempts, last hour", lostHint: "the worker stopped without a report", deferred: "Scheduled for later", wait: "Waiting time (median / p90)", runTime: "Duration (median / p90)",
+    redisDepth_one: "{{count}} wake-up waits", redisDepth_other: "{{count}} wake-ups wait", redisAway: "not reachable", heartbeat: "Heartbeat", slotsOf: "{{busy}} of {{total}} slots", memory: "{{size}} memory", disk: "{{size}} free disk",
+    drain: "Drain", drainTitle: "Drain {{host}}?", drainText: "It claims no more runs, and exits after its last one.", draining: "{{host}} is draining", tasks: "Background tasks", task: "Task", lastSuccess: "Last success", lastError: "Last error",
+    overdue: "overdue", onTime: "on time", ago: "{{time}} ago", key: "Your API key", keyName: "Name", keyRole: "Role", keysHelp: "All keys, on a host with access to the database:",
+  },
+  failures: { cause: "Cause", newest: "Newest", when: "When", none: "No failed runs", noneText: "Runs that fail appear here, grouped by cause.", retry: "Retry all", retryTitle: "Retry all runs that failed with {{code}}?", retryText_one: "{{count}} run is queued again.", retryText_other: "At least {{count}} runs are queued again, at most 100 at once." },
+  audit: { action: "Action", actor: "Actor", subject: "Subject", details: "Details", none: "No entries", noneText: "Every change is recorded here. The filters may match none." },
+};

@@ -1,0 +1,53 @@
+// Revisão, documentos, importações, datasets, campos, operação.
+export const data = {
+  review: {
+    start: "Começar a revisar", acceptMany: "Aceitar vários", extractor: "Extrator", leasedBy: "Reservado por", order: "Ordem", uncertain: "Menos certos primeiro", byDocument: "Por documento",
+    empty: "Nada espera revisão", emptyText: "Todos os valores preditos foram revisados, ou os filtros não encontram nenhum. Importações e predições enchem a fila:",
+    text: "Texto", searchText: "Buscar no texto", previousMatch: "Ocorrência anterior", nextMatch: "Próxima ocorrência", accept: "Aceitar", edit: "Editar", noValue: "Sem valor", skip: "Pular", undo: "Desfazer",
+    next: "Próximo", previous: "Anterior", nextField: "Próximo campo", previousField: "Campo anterior", allFields: "Campos sem predição", leased: "reservado, expira",
+    progress: "{{done}} de {{total}} campos revisados", reviewedBy: "Revisado por {{reviewer}}", valueOf: "Valor de {{field}}", editHelp: "Enter salva, Escape descarta. Um valor por linha (Shift+Enter).",
+    finished: "A fila terminou", undone: "A revisão de {{field}} foi desfeita", conflict: "Outra pessoa revisou {{field}} nesse meio tempo", theirs: "Da outra pessoa ({{reviewer}})", mine: "Seu",
+    keepTheirs: "Manter o da outra pessoa", writeMine: "Salvar o seu", minConfidence: "Confiança mínima", count: "Contar", acceptText: "Aceita todas as predições de um campo na fila com pelo menos esta confiança. Cada uma vira uma revisão em seu nome.",
+    wouldAccept_one: "{{count}} predição seria aceita.", wouldAccept_other: "{{count}} predições seriam aceitas.",
+    acceptConfirm_one: "Aceitar {{count}} predição", acceptConfirm_other: "Aceitar {{count}} predições", accepted_one: "{{count}} predição aceita", accepted_other: "{{count}} predições aceitas",
+  },
+  data: {
+    documents: "Documentos", imports: "Importações", datasets: "Datasets", fields: "Campos", document: "Documento", id: "ID do documento", name: "Nome", project: "Projeto", split: "Split", updated: "Atualizado", created: "Criado",
+    archived: "arquivado", withdrawn: "retirado", search: "Busca", searchHelp: "Nome do arquivo, tarefa ou metadados", searchIn: "Buscar em", inNames: "Nomes", inTexts: "Textos", searchOn: "Continuar a busca", reviewStatus: "Revisão",
+    none: "Nenhum documento ainda", noneText: "Importe uma exportação do Label Studio, aqui ou pela linha de comando.", noneMatch: "Nenhum documento encontrado", noneMatchText: "Mude a busca ou remova um filtro.",
+    documentCount_one: "{{count}} documento", documentCount_other: "{{count}} documentos", downloadText: "Texto", review: "Revisar", openReview: "Abrir ao lado do texto", values: "Valores", showHistory: "Mostrar o histórico",
+    splitTitle: "Split e documentos quase idênticos", nearDuplicate: "Quase idêntico", containment: "Sobreposição", details: "Detalhes", textVersions: "Texto",
+    characters_one: "versão {{version}}: {{count}} caractere", characters_other: "versão {{version}}: {{count}} caracteres", historyOf: "Histórico de {{field}}", when: "Quando", who: "Quem", inEffect: "em vigor",
+    prediction: "predição", lineage: "Origem e uso", noLineage: "Nenhum snapshot contém este documento.",
+  },
+  imports: {
+    import: "Importação", upload: "Enviar uma exportação", file: "Arquivo", tasks: "Tarefas", task: "Tarefa", size: "Tamanho", source: "Origem", none: "Nenhuma importação ainda",
+    noneText: "Envie uma exportação do Label Studio (JSON ou JSON_MIN, com ou sem gzip), aqui ou pela linha de comando.", project: "Projeto", projectHelp: "Só para arquivos sem projetos", textKey: "Chave do texto", textKeyHelp: "Chave do texto em `data`",
+    sending: "Enviando {{name}}: {{part}}", drop: "Solte um arquivo aqui, ou", choose: "Escolha um arquivo", waiting: "À espera de um servidor", stage: { reading: "Lendo", storing: "Gravando" },
+    tasksRead_one: "{{count}} tarefa lida", tasksRead_other: "{{count}} tarefas lidas", created: "Documentos criados", updated: "Documentos atualizados", unchanged: "Documentos inalterados", events: "Eventos de revisão", quarantined: "Em quarentena",
+    quarantineTitle_one: "{{count}} tarefa em quarentena", quarantineTitle_other: "{{count}} tarefas em quarentena",
+    quarantineText: "Estas tarefas não foram importadas. Corrija as tarefas baixadas e envie-as, ou importe de novo com outra chave do texto.", downloadTasks: "Baixar as tarefas", retry: "Importar de novo",
+    retried_one: "{{count}} tarefa importada", retried_other: "{{count}} tarefas importadas", position: "Posição", revert: "Reverter", revertTitle: "Reverter esta importação?",
+    revertText: "O que só esta importação continha é retirado, e o que ela substituiu volta. Importações posteriores e decisões de revisores permanecem. Importar o arquivo de novo traz tudo de volta.",
+    reverted_one: "Revertida: {{count}} documento retirado", reverted_other: "Revertida: {{count}} documentos retirados", wasReverted: "Esta importação foi revertida",
+  },
+  datasets: {
+    title: "Snapshot de {{date}}", id: "ID do snapshot", examples: "Exemplos", splits: "Treino / validação / teste", position: "Posição", hash: "Hash", none: "Nenhum snapshot ainda", noneText: "Um job constrói um snapshot dos documentos revisados antes de treinar.",
+    conflicts_one: "{{count}} conflito: textos iguais com valores diferentes", conflicts_other: "{{count}} conflitos: textos iguais com valores diferentes", agreement: "Concordância entre revisores", pairs: "Pares", observed: "Observada",
+    documents: "Documentos", reviewers: "Revisores",
+  },
+  fields: {
+    kind: "Tipo", kinds: { categorical: "categórico", text: "texto", date: "data", number: "número" }, cardinality: "Valores", cardinalities: { one: "um", many: "vários" }, allowed: "Valores permitidos", definition: "Definição",
+    declared: "declarada, versão {{version}}", inferred: "inferida", reviewed: "Revisados", queue: "Abrir a fila", none: "Nenhum campo ainda", noneText: "Os campos vêm das importações ou são declarados pela linha de comando.",
+  },
+  operations: {
+    tab: { overview: "Fila e workers", failures: "Falhas", audit: "Auditoria" }, workers: "Workers", noWorkers: "Nenhum worker ativo", noWorkersText: "Os jobs esperam até um worker iniciar.", oldest: "Job que espera há mais tempo",
+    runnable_one: "{{count}} job espera", runnable_other: "{{count}} jobs esperam", slots: "Slots em uso", workerCount_one: "{{count}} worker", workerCount_other: "{{count}} workers",
+    failedHour: "Tentativas com falha, última hora", succeededHour: "{{count}} concluídas", lostHour: "Tentativas perdidas, última hora", lostHint: "o worker parou sem avisar", deferred: "Agendados para depois", wait: "Tempo de espera (mediana / p90)", runTime: "Duração (mediana / p90)",
+    redisDepth_one: "{{count}} wake-up espera", redisDepth_other: "{{count}} wake-ups esperam", redisAway: "inacessível", heartbeat: "Heartbeat", slotsOf: "{{busy}} de {{total}} slots", memory: "{{size}} de memória", disk: "{{size}} livres em disco",
+    drain: "Drenar", drainTitle: "Drenar {{host}}?", drainText: "Ele não assume mais jobs e termina depois do último.", draining: "{{host}} está drenando", tasks: "Tarefas de segundo plano", task: "Tarefa", lastSuccess: "Último sucesso", lastError: "Último erro",
+    overdue: "atrasada", onTime: "em dia", ago: "há {{time}}", key: "Sua chave de API", keyName: "Nome", keyRole: "Papel", keysHelp: "Todas as chaves, em um host com acesso ao banco:",
+  },
+  failures: { cause: "Causa", newest: "Mais recente", when: "Quando", none: "Nenhum job com falha", noneText: "Jobs que falham aparecem aqui, agrupados por causa.", retry: "Tentar todos de novo", retryTitle: "Tentar de novo todos os jobs que falharam com {{code}}?", retryText_one: "{{count}} job volta para a fila.", retryText_other: "Pelo menos {{count}} jobs voltam para a fila, no máximo 100 de uma vez." },
+  audit: { action: "Ação", actor: "Autor", subject: "Objeto", details: "Detalhes", none: "Nenhum registro", noneText: "Toda alteração é registrada aqui. Os filtros podem não encontrar nenhuma." },
+};
