@@ -69,7 +69,7 @@ export function Shell() {
           <img src="/favicon.svg" width={20} height={20} alt="" />
           <span>Aprendiz</span>
         </Link>
-        <button type="button" className={classes["find"]} onClick={() => { setPaletteOpened(true); }} aria-label={t("palette.open")}>
+        <button type="button" className={classes["find"]} onClick={() => { setPaletteOpened(true); }}>
           <IconSearch size={15} aria-hidden />
           <span>{t("palette.open")}</span>
           <kbd>Ctrl K</kbd>

@@ -24,6 +24,7 @@ const theme = createTheme({
     MultiSelect: { defaultProps: { size: "xs" } },
     Textarea: { defaultProps: { size: "xs" } },
     Checkbox: { defaultProps: { size: "xs" } },
+    Badge: { defaultProps: { miw: "max-content" } },
     Switch: { defaultProps: { size: "xs" } },
     SegmentedControl: { defaultProps: { size: "xs" } },
     Modal: { defaultProps: { centered: true, transitionProps: { duration: 0 } } },

@@ -15,6 +15,7 @@ interface ConfirmDialogProps {
   reason?: "optional" | "required";
   /** A choice that goes with the action, such as an override. */
   option?: string | undefined;
+  wide?: boolean;
   busy: boolean;
   error: unknown;
   onConfirm: (reason: string, option: boolean) => void;
@@ -24,7 +25,7 @@ interface ConfirmDialogProps {
 export function ConfirmDialog(props: ConfirmDialogProps) {
   const { t } = useTranslation();
   return (
-    <Modal opened={props.opened} onClose={props.onClose} title={props.title} closeButtonProps={{ "aria-label": t("common.close") }}>
+    <Modal opened={props.opened} onClose={props.onClose} title={props.title} size={props.wide === true ? "xl" : "md"} closeButtonProps={{ "aria-label": t("common.close") }}>
       {props.opened && <Form {...props} />}
     </Modal>
   );

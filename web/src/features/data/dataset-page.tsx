@@ -8,6 +8,7 @@ import { asNumber, asObject, asString } from "../../api/json";
 import type { Schemas } from "../../api/problem";
 import { useFormat } from "../../components/format";
 import { CopyId, Facts, Loaded, Page, Panel, Time } from "../../components/page";
+import { ScrollRegion } from "../../components/scroll-region";
 import { datasetLineageQuery, datasetQuery, reportQuery } from "./queries";
 
 const route = getRouteApi("/app/data/datasets/$datasetId");
@@ -43,7 +44,7 @@ export function DatasetPage() {
         <Loaded query={lineage}>{(data) => <Lineage lineage={data} />}</Loaded>
         {dataset.data !== undefined && (
           <Panel title={t("models.files")}>
-            <table className="plain-table">
+            <ScrollRegion label={t("models.files")}><table className="plain-table">
               <tbody>
                 {dataset.data.files.map((entry) => {
                   const file = asObject(entry);
@@ -51,7 +52,7 @@ export function DatasetPage() {
                   return <tr key={path}><td className="wrap"><a href={`/v1/datasets/${datasetId}/files/${path}`} download>{path}</a></td><td className="number">{format.bytes(asNumber(file["bytes"]) ?? 0)}</td></tr>;
                 })}
               </tbody>
-            </table>
+            </table></ScrollRegion>
           </Panel>
         )}
       </Stack>
@@ -67,7 +68,7 @@ function Report({ report }: { report: Schemas["DatasetReport"] }) {
       {report.warnings.map((warning) => <Alert key={warning} color="yellow"><span className="wrap">{warning}</span></Alert>)}
       {Object.entries(report.fields).map(([name, field]) => (
         <Panel key={name} title={name}>
-          <table className="plain-table">
+          <ScrollRegion label={name}><table className="plain-table">
             <thead><tr><th scope="col">{t("metric.label")}</th><th scope="col" className="number">train</th><th scope="col" className="number">validation</th><th scope="col" className="number">test</th></tr></thead>
             <tbody>
               {field.labels.map((label) => (
@@ -77,12 +78,12 @@ function Report({ report }: { report: Schemas["DatasetReport"] }) {
                 </tr>
               ))}
             </tbody>
-          </table>
+          </table></ScrollRegion>
         </Panel>
       ))}
       {report.conflicts_total > 0 && (
         <Panel title={t("datasets.conflicts", { count: report.conflicts_total })}>
-          <table className="plain-table">
+          <ScrollRegion label={t("datasets.conflicts", { count: report.conflicts_total })}><table className="plain-table">
             <tbody>
               {report.conflicts.map((conflict) => (
                 <tr key={`${conflict.field} ${conflict.text_key}`}>
@@ -98,19 +99,19 @@ function Report({ report }: { report: Schemas["DatasetReport"] }) {
                 </tr>
               ))}
             </tbody>
-          </table>
+          </table></ScrollRegion>
         </Panel>
       )}
       {report.agreement.fields.length > 0 && (
         <Panel title={t("datasets.agreement")}>
-          <table className="plain-table">
+          <ScrollRegion label={t("datasets.agreement")}><table className="plain-table">
             <thead><tr><th scope="col">{t("runs.field")}</th><th scope="col" className="number">{t("datasets.pairs")}</th><th scope="col" className="number">{t("datasets.observed")}</th><th scope="col" className="number">Krippendorff α</th></tr></thead>
             <tbody>
               {report.agreement.fields.map((field) => (
                 <tr key={field.field}><td>{field.field}</td><td className="number">{format.count(field.pairs)}</td><td className="number">{format.ratio(field.observed_agreement)}</td><td className="number">{format.ratio(field.krippendorff_alpha)}</td></tr>
               ))}
             </tbody>
-          </table>
+          </table></ScrollRegion>
         </Panel>
       )}
     </>

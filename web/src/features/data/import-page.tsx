@@ -8,6 +8,7 @@ import { useTranslation } from "react-i18next";
 
 import type { Schemas } from "../../api/problem";
 import { useCan } from "../../app/session";
+import { ScrollRegion } from "../../components/scroll-region";
 import { ConfirmDialog } from "../../components/confirm-dialog";
 import { useFormat } from "../../components/format";
 import { ErrorNote, Facts, Figure, Figures, Loaded, Page, Panel, Time } from "../../components/page";
@@ -97,10 +98,8 @@ function Report({ report }: { report: Schemas["StoredReport"] }) {
         <Figure label={t("imports.quarantined")} value={format.count(report.quarantined)} {...(report.quarantined > 0 ? { tone: "failed" as const } : {})} />
       </Figures>
       {report.warnings.length > 0 && <Panel title={t("runs.warnings", { count: report.warnings.length })}><ul>{report.warnings.map((warning) => <li key={warning} className="wrap">{warning}</li>)}</ul></Panel>}
-      <Panel title={t("data.fields")}>
-        {/* a wide table scrolls, also by keyboard */}
-        {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-        <div className="table-scroll" role="region" aria-label={t("data.fields")} tabIndex={0}>
+      {Object.keys(report.fields).length > 0 && <Panel title={t("data.fields")}>
+        <ScrollRegion label={t("data.fields")}>
           <table className="plain-table">
             <thead><tr><th scope="col">{t("runs.field")}</th>{statuses.map((status) => <th key={status} scope="col" className="number">{t(`reviewStatus.${status}`)}</th>)}</tr></thead>
             <tbody>
@@ -109,8 +108,8 @@ function Report({ report }: { report: Schemas["StoredReport"] }) {
               ))}
             </tbody>
           </table>
-        </div>
-      </Panel>
+        </ScrollRegion>
+      </Panel>}
     </>
   );
 }

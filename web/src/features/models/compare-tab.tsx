@@ -7,6 +7,7 @@ import { useTranslation } from "react-i18next";
 import type { Schemas } from "../../api/problem";
 import { useFormat } from "../../components/format";
 import { EmptyState, Loaded, Panel } from "../../components/page";
+import { ScrollRegion } from "../../components/scroll-region";
 import { GatePanel } from "./gate-panel";
 import { compareQuery } from "./queries";
 
@@ -66,7 +67,7 @@ function FieldComparison({ field }: { field: Schemas["ComparedField"] }) {
       <p className="dimmed">
         {t("compare.summary", { n: format.count(comparison.n), wins: format.count(comparison.wins), losses: format.count(comparison.losses), p: comparison.p_value.toFixed(3) })}
       </p>
-      <table className="plain-table">
+      <ScrollRegion label={field.field}><table className="plain-table">
         <thead>
           <tr>
             <th scope="col">{t("compare.metric")}</th>
@@ -87,11 +88,11 @@ function FieldComparison({ field }: { field: Schemas["ComparedField"] }) {
             </tr>
           ))}
         </tbody>
-      </table>
+      </table></ScrollRegion>
       {field.documents.length > 0 && (
         <details>
           <summary className="dimmed">{t("compare.changed", { count: field.differing })}</summary>
-          <table className="plain-table">
+          <ScrollRegion label={t("compare.changed", { count: field.differing })}><table className="plain-table">
             <thead>
               <tr>
                 <th scope="col">{t("data.document")}</th><th scope="col">{t("metric.gold")}</th>
@@ -108,7 +109,7 @@ function FieldComparison({ field }: { field: Schemas["ComparedField"] }) {
                 </tr>
               ))}
             </tbody>
-          </table>
+          </table></ScrollRegion>
         </details>
       )}
     </Panel>

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 
 import type { Schemas } from "../../api/problem";
 import { DifferencePlot } from "../../charts/difference-plot";
+import { ScrollRegion } from "../../components/scroll-region";
 import { useFormat } from "../../components/format";
 import { StateBadge } from "../../components/state-badge";
 
@@ -17,9 +18,7 @@ export function GatePanel({ gate }: { gate: Schemas["GateResult"] }) {
         <StateBadge state={gate.decision} />
         <Text size="sm">{t(`gate.${gate.decision}`)}</Text>
       </Group>
-      {/* a wide table scrolls, also by keyboard */}
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <div className="table-scroll" role="region" aria-label={t("gate.title")} tabIndex={0}>
+      <ScrollRegion label={t("gate.title")}>
         <table className="plain-table">
           <thead>
             <tr>
@@ -49,7 +48,7 @@ export function GatePanel({ gate }: { gate: Schemas["GateResult"] }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollRegion>
     </div>
   );
 }

@@ -32,6 +32,7 @@ export function PromoteDialog({ name, number, onClose }: { name: string; number:
       title={t("models.promoteTitle", { name, number: number ?? 0 })}
       confirm={t("models.promote")}
       reason="optional"
+      wide
       option={isAdmin && (isRefused || gateAdvice) ? t("models.override") : undefined}
       busy={action.isPending}
       error={action.error}

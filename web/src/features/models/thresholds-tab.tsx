@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 
 import type { Schemas } from "../../api/problem";
 import { useCan } from "../../app/session";
+import { ScrollRegion } from "../../components/scroll-region";
 import { useFormat } from "../../components/format";
 import { ErrorNote, Loaded, Panel, Time } from "../../components/page";
 import { showToast } from "../../components/toast";
@@ -36,9 +37,7 @@ function Thresholds({ thresholds }: { thresholds: Schemas["VersionThresholds"] }
   return (
     <Stack gap="md">
       <Panel title={t("thresholds.current")}>
-        {/* a wide table scrolls, also by keyboard */}
-        {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-        <div className="table-scroll" role="region" aria-label={t("thresholds.current")} tabIndex={0}>
+        <ScrollRegion label={t("thresholds.current")}>
           <table className="plain-table">
             <thead>
               <tr>
@@ -68,7 +67,7 @@ function Thresholds({ thresholds }: { thresholds: Schemas["VersionThresholds"] }
               ))}
             </tbody>
           </table>
-        </div>
+        </ScrollRegion>
       </Panel>
       {canOperate && <ChangeForm thresholds={thresholds} />}
       {thresholds.history.length > 0 && (

@@ -5,6 +5,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { Schemas } from "../../api/problem";
+import { ScrollRegion } from "../../components/scroll-region";
 import { useFormat } from "../../components/format";
 import { ErrorNote, Panel, ValueText } from "../../components/page";
 import { predict } from "./queries";
@@ -47,9 +48,7 @@ export function Prediction({ prediction }: { prediction: Schemas["TextPrediction
   return (
     <Panel title={t("try.result")}>
       {prediction.no_known_feature && <Text size="sm">{t("try.unknown")}</Text>}
-      {/* a wide table scrolls, also by keyboard */}
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <div className="table-scroll" role="region" aria-label={t("try.result")} tabIndex={0}>
+      <ScrollRegion label={t("try.result")}>
         <table className="plain-table">
           <thead>
             <tr>
@@ -76,7 +75,7 @@ export function Prediction({ prediction }: { prediction: Schemas["TextPrediction
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollRegion>
     </Panel>
   );
 }

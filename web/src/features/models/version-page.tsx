@@ -11,6 +11,7 @@ import type { Schemas } from "../../api/problem";
 import { useCan } from "../../app/session";
 import { useFormat } from "../../components/format";
 import { Facts, Loaded, Page, Panel, Time } from "../../components/page";
+import { ScrollRegion } from "../../components/scroll-region";
 import { PromoteDialog } from "./promote-dialog";
 import { versionQuery } from "./queries";
 
@@ -69,7 +70,7 @@ function Version({ version }: { version: Schemas["MeasuredVersion"] }) {
       </Panel>
       {version.metrics.length > 0 && (
         <Panel title={t("models.onTest")}>
-          <table className="plain-table">
+          <ScrollRegion label={t("models.onTest")}><table className="plain-table">
             <thead>
               <tr>
                 <th scope="col">{t("runs.field")}</th><th scope="col">{t("compare.metric")}</th>
@@ -87,11 +88,11 @@ function Version({ version }: { version: Schemas["MeasuredVersion"] }) {
                 </tr>
               ))}
             </tbody>
-          </table>
+          </table></ScrollRegion>
         </Panel>
       )}
       <Panel title={t("models.files")}>
-        <table className="plain-table">
+        <ScrollRegion label={t("models.files")}><table className="plain-table">
           <tbody>
             {version.files.map((entry) => {
               const file = asObject(entry);
@@ -104,7 +105,7 @@ function Version({ version }: { version: Schemas["MeasuredVersion"] }) {
               );
             })}
           </tbody>
-        </table>
+        </table></ScrollRegion>
       </Panel>
     </Stack>
   );

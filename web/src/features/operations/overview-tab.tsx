@@ -11,6 +11,7 @@ import { useCan } from "../../app/session";
 import { ConfirmDialog } from "../../components/confirm-dialog";
 import { formatDuration, useFormat } from "../../components/format";
 import { EmptyState, Facts, Figure, Figures, Loaded, Panel, Time } from "../../components/page";
+import { ScrollRegion } from "../../components/scroll-region";
 import { StateBadge } from "../../components/state-badge";
 import { showToast } from "../../components/toast";
 import classes from "./operations.module.css";
@@ -112,7 +113,7 @@ function BackgroundTasks({ tasks }: { tasks: readonly Schemas["TaskStatus"][] })
   const { t } = useTranslation();
   return (
     <Panel title={t("operations.tasks")}>
-      <table className="plain-table">
+      <ScrollRegion label={t("operations.tasks")}><table className="plain-table">
         <thead><tr><th scope="col">{t("operations.task")}</th><th scope="col">{t("runs.state")}</th><th scope="col" className="number">{t("operations.lastSuccess")}</th><th scope="col">{t("operations.lastError")}</th></tr></thead>
         <tbody>
           {tasks.map((task) => {
@@ -128,7 +129,7 @@ function BackgroundTasks({ tasks }: { tasks: readonly Schemas["TaskStatus"][] })
             );
           })}
         </tbody>
-      </table>
+      </table></ScrollRegion>
     </Panel>
   );
 }

@@ -18,7 +18,7 @@ import { FieldCard, SHORT_LIST } from "./field-card";
 import { nextDocument, nextField, reviewFields } from "./order";
 import { annotationsQuery, documentQuery, labelsQuery, leaseQuery, queueQuery, releaseLease } from "./queries";
 import classes from "./review.module.css";
-import { findAll, type Range, toCodePoints } from "./text";
+import { findValues, type Range, toCodePoints } from "./text";
 import { useReview } from "./use-review";
 
 const route = getRouteApi("/app/review/$documentId");
@@ -89,7 +89,7 @@ function DocumentReview({ documentId }: { documentId: string }) {
   };
   const place = useMemo(() => {
     const values = active?.annotation?.accepted_value ?? active?.annotation?.predicted_value ?? [];
-    return values.flatMap((value) => findAll(text, value)).sort((left, right) => left.start - right.start);
+    return findValues(text, values);
   }, [active, text]);
 
   useShortcuts([

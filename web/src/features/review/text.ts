@@ -46,3 +46,27 @@ export function toCodePoints(text: string, offset: number): number {
   for (const character of text.slice(0, offset)) if (character !== "") count += 1;
   return count;
 }
+
+const DATE = /^(\d{4})-(\d{2})-(\d{2})$/;
+const MONTH_LANGUAGES = ["en", "pt-BR", "de", "es", "fr"];
+
+/** How a value may be written in a text: a date also with dots, slashes, and the name of its month. */
+export function spellings(value: string): string[] {
+  const match = DATE.exec(value);
+  const [, year, month, day] = match ?? [];
+  if (year === undefined || month === undefined || day === undefined) return [value];
+  const d = String(Number(day));
+  const m = String(Number(month));
+  const numeric = [".", "/", "-"].flatMap((mark) => [`${day}${mark}${month}${mark}${year}`, `${d}${mark}${m}${mark}${year}`, `${month}${mark}${day}${mark}${year}`]);
+  const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
+  const named = MONTH_LANGUAGES.flatMap((language) => {
+    const name = new Intl.DateTimeFormat(language, { month: "long", timeZone: "UTC" }).format(date);
+    return [`${name} ${d}, ${year}`, `${d} ${name} ${year}`, `${d}. ${name} ${year}`, `${d} de ${name} de ${year}`];
+  });
+  return [...new Set([value, ...numeric, ...named])];
+}
+
+/** Places of any of the values in the text, in order. */
+export function findValues(text: string, values: readonly string[]): Range[] {
+  return values.flatMap((value) => spellings(value).flatMap((spelling) => findAll(text, spelling))).sort((left, right) => left.start - right.start);
+}

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 
 import { Timeline } from "../../charts/timeline";
+import { ScrollRegion } from "../../components/scroll-region";
 import { formatDuration, useFormat } from "../../components/format";
 import { CopyId, EmptyState, Loaded, Panel, Time } from "../../components/page";
 import { StateBadge } from "../../components/state-badge";
@@ -36,9 +37,7 @@ export function AttemptsTab({ run }: { run: TrainingRun }) {
                 }))}
               />
             </Panel>
-            {/* a wide table scrolls, also by keyboard */}
-            {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-            <div className="table-scroll" role="region" aria-label={t("runs.tab.attempts")} tabIndex={0}>
+            <ScrollRegion label={t("runs.tab.attempts")}>
               <table className="plain-table">
                 <thead>
                   <tr>
@@ -68,7 +67,7 @@ export function AttemptsTab({ run }: { run: TrainingRun }) {
                   })}
                 </tbody>
               </table>
-            </div>
+            </ScrollRegion>
           </Stack>
         )
       }

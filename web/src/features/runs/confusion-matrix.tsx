@@ -3,6 +3,7 @@ import { Text } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 
+import { ScrollRegion } from "../../components/scroll-region";
 import { useFormat } from "../../components/format";
 import { type Confusion, type Label, orderConfusion } from "./metrics";
 import classes from "./metrics.module.css";
@@ -18,9 +19,7 @@ export function ConfusionMatrix({ runId, field, confusion }: { runId: string; fi
   return (
     <>
       <Text size="xs" c="dimmed" mb="xs">{t("metric.confusionHelp")}</Text>
-      {/* a wide table scrolls, also by keyboard */}
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <div className="table-scroll" role="region" aria-label={t("metric.confusion")} tabIndex={0}>
+      <ScrollRegion label={t("metric.confusion")}>
         <table className={classes["matrix"]}>
           <thead>
             <tr>
@@ -73,7 +72,7 @@ export function ConfusionMatrix({ runId, field, confusion }: { runId: string; fi
             })}
           </tbody>
         </table>
-      </div>
+      </ScrollRegion>
     </>
   );
 }

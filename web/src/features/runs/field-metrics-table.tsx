@@ -2,6 +2,7 @@
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 
+import { ScrollRegion } from "../../components/scroll-region";
 import { useFormat } from "../../components/format";
 import classes from "./metrics.module.css";
 import type { FieldSummary } from "./metrics";
@@ -12,9 +13,7 @@ export function FieldMetricsTable({ runId, summaries, active }: { runId: string;
   const { t } = useTranslation();
   const format = useFormat();
   return (
-    // a wide table scrolls, also by keyboard
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div className="table-scroll" role="region" aria-label={t("runs.tab.metrics")} tabIndex={0}>
+    <ScrollRegion label={t("runs.tab.metrics")}>
       <table className="plain-table">
         <thead>
           <tr>
@@ -45,7 +44,7 @@ export function FieldMetricsTable({ runId, summaries, active }: { runId: string;
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollRegion>
   );
 }
 

@@ -8,6 +8,7 @@ import { useTranslation } from "react-i18next";
 import type { Schemas } from "../../api/problem";
 import { CoverageChart } from "../../charts/coverage-chart";
 import { ReliabilityChart } from "../../charts/reliability-chart";
+import { ScrollRegion } from "../../components/scroll-region";
 import { useFormat } from "../../components/format";
 import { EmptyState, Loaded, Panel } from "../../components/page";
 import { ConfusionMatrix } from "./confusion-matrix";
@@ -93,9 +94,7 @@ function ClassTable({ scores }: { scores: readonly ClassScore[] }) {
     </th>
   );
   return (
-    // a wide table scrolls, also by keyboard
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div className="table-scroll" role="region" aria-label={t("metric.perClass")} tabIndex={0}>
+    <ScrollRegion label={t("metric.perClass")}>
       <table className="plain-table">
         <thead>
           <tr>
@@ -118,6 +117,6 @@ function ClassTable({ scores }: { scores: readonly ClassScore[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollRegion>
   );
 }

@@ -193,8 +193,8 @@ function useRunColumns(sort: string | undefined): readonly Column<Run>[] {
           return fields.length === 0 ? <span className="dimmed">{t("runs.allFields")}</span> : <span title={fields.join(", ")}>{fields.join(", ")}</span>;
         },
       },
-      { key: "progress", label: t("runs.progress"), cell: (run) => <RunProgress run={run} /> },
       { key: "started", label: t("runs.created"), cell: (run) => <Time at={run.created_at} /> },
+      { key: "progress", label: t("runs.progress"), cell: (run) => <RunProgress run={run} /> },
       {
         key: "duration", label: t("runs.duration"), numeric: true, optional: true,
         cell: (run) => {

@@ -11,7 +11,7 @@ export const frame = {
   },
   help: { title: "Keyboard shortcuts" },
   palette: {
-    open: "Search and commands", placeholder: "Go to a run, model or document, or start an action", pages: "Pages", actions: "Actions",
+    open: "Search", placeholder: "Go to a run, model or document, or start an action", pages: "Pages", actions: "Actions",
     failedRuns: "Show failed runs", nothing: "Nothing found. Try a model name, the beginning of a run ID, or words of a file name.",
   },
   common: {

@@ -11,7 +11,7 @@ export const frame = {
   },
   help: { title: "Atalhos de teclado" },
   palette: {
-    open: "Busca e comandos", placeholder: "Ir para um job, modelo ou documento, ou iniciar uma ação", pages: "Páginas", actions: "Ações",
+    open: "Buscar", placeholder: "Ir para um job, modelo ou documento, ou iniciar uma ação", pages: "Páginas", actions: "Ações",
     failedRuns: "Mostrar jobs com falha", nothing: "Nada encontrado. Tente o nome de um modelo, o início do ID de um job ou palavras do nome de um arquivo.",
   },
   common: {
