@@ -18,8 +18,11 @@ const HEIGHT = 260;
 const LEFT = 46;
 const BOTTOM = 38;
 
-function best(points: readonly Point[], target: number): Point | undefined {
-  return points.filter((point) => point.accuracy >= target).reduce<Point | undefined>((found, point) => (found === undefined || point.coverage > found.coverage ? point : found), undefined);
+/** The point with the greatest coverage whose accuracy is at least `target`. */
+export function bestCoverage(points: readonly Point[], target: number): Point | undefined {
+  return points
+    .filter((point) => point.accuracy >= target)
+    .reduce<Point | undefined>((best, point) => (best === undefined || point.coverage > best.coverage ? point : best), undefined);
 }
 
 export function CoverageChart({ points, target }: { points: readonly Point[]; target: number }) {
@@ -29,7 +32,7 @@ export function CoverageChart({ points, target }: { points: readonly Point[]; ta
   const lowest = Math.floor(Math.min(chosen, target, ...points.map((point) => point.accuracy)) * 10) / 10;
   const x = linear([0, 1], [LEFT, WIDTH - 10]);
   const y = linear([lowest, 1], [HEIGHT - BOTTOM, 10]);
-  const reached = best(points, chosen);
+  const reached = bestCoverage(points, chosen);
   return (
     <figure aria-label={t("metric.coverageCurve")}>
       <svg viewBox={`0 0 ${String(WIDTH)} ${String(HEIGHT)}`} className={classes["chart"]} role="img" aria-label={t("metric.coverageCurve")}>

@@ -20,6 +20,9 @@ export interface RunEvents {
 
 const KINDS: readonly Schemas["EventKind"][] = ["state", "phase", "metric", "log", "checkpoint", "end"];
 const BATCH_MILLIS = 100;
+const REOPEN_MILLIS = 3_000;
+// EventSource.CLOSED
+const CLOSED = 2;
 
 export class RunEventStore {
   private snapshot: RunEvents = { events: [], connection: "connecting" };
@@ -27,6 +30,7 @@ export class RunEventStore {
   private source: EventSource | undefined;
   private pending: RunEvent[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private reopening: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly url: string,
@@ -53,12 +57,21 @@ export class RunEventStore {
     });
     source.addEventListener("error", () => {
       this.update({ ...this.snapshot, connection: "broken" });
+      // the browser reconnects by itself, except after an error response
+      if (source.readyState === CLOSED) this.reopenLater(source);
     });
     for (const kind of KINDS) {
       source.addEventListener(kind, (message: MessageEvent<string>) => {
         this.receive(kind, message.data);
       });
     }
+  }
+
+  private reopenLater(failed: EventSource): void {
+    clearTimeout(this.reopening);
+    this.reopening = setTimeout(() => {
+      if (this.source === failed) this.open();
+    }, REOPEN_MILLIS);
   }
 
   private receive(kind: Schemas["EventKind"], data: string): void {
@@ -80,8 +93,13 @@ export class RunEventStore {
   private flush(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    const last = this.snapshot.events.at(-1)?.sequence ?? -1;
-    const fresh = this.pending.filter((event) => event.sequence > last);
+    let last = this.snapshot.events.at(-1)?.sequence ?? -1;
+    const fresh: RunEvent[] = [];
+    for (const event of this.pending) {
+      if (event.sequence <= last) continue;
+      fresh.push(event);
+      last = event.sequence;
+    }
     this.pending = [];
     if (fresh.length === 0) return;
     this.update({ ...this.snapshot, events: [...this.snapshot.events, ...fresh] });
@@ -89,6 +107,7 @@ export class RunEventStore {
   }
 
   private close(): void {
+    clearTimeout(this.reopening);
     this.source?.close();
     this.source = undefined;
   }

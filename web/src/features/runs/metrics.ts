@@ -165,8 +165,3 @@ export function reliability(points: readonly CurvePoint[], examples: number, bin
         }],
   );
 }
-
-/** The point with the greatest coverage whose accuracy is at least `target`. */
-export function bestCoverage(points: readonly CurvePoint[], target: number): CurvePoint | undefined {
-  return points.filter((point) => point.accuracy >= target).reduce<CurvePoint | undefined>((best, point) => (best === undefined || point.coverage > best.coverage ? point : best), undefined);
-}
