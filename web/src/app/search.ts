@@ -1,4 +1,5 @@
 // What a URL may contain after the "?", per page. Unknown values are dropped, so that a wrong link opens the page all the same.
+// The router keeps the raw values beside the validated ones, so pages read theirs with these functions as well.
 import type { Schemas } from "../api/problem";
 
 type Raw = Record<string, unknown>;

@@ -7,6 +7,7 @@ import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 
 import { REVIEW_STATUSES, SPLITS } from "../../app/search";
+import * as searchParams from "../../app/search";
 import { type Column, DataTable } from "../../components/data-table";
 import { EmptyState, Loaded, Page, Time } from "../../components/page";
 import { LinkButton } from "../../components/link-button";
@@ -19,7 +20,7 @@ const route = getRouteApi("/app/data/documents");
 
 export function DocumentsPage() {
   const { t } = useTranslation();
-  const filter = route.useSearch();
+  const filter = route.useSearch({ select: searchParams.documents });
   const documents = useInfiniteQuery(documentsQuery(filter));
   const rows = useMemo(() => documents.data?.pages.flatMap((page) => page.items), [documents.data]);
   const isFiltered = Object.keys(filter).length > 0;
@@ -74,7 +75,7 @@ export function DocumentsPage() {
 
 function Filters() {
   const { t } = useTranslation();
-  const filter = route.useSearch();
+  const filter = route.useSearch({ select: searchParams.documents });
   const navigate = useNavigate({ from: "/data/documents" });
   const projects = useQuery(projectsQuery);
   const fields = useQuery(fieldsQuery);

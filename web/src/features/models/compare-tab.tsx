@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 
+import * as searchParams from "../../app/search";
 import type { Schemas } from "../../api/problem";
 import { useFormat } from "../../components/format";
 import { EmptyState, Loaded, Panel } from "../../components/page";
@@ -19,7 +20,7 @@ const route = getRouteApi("/app/models/$name");
 
 export function CompareTab({ name, versions }: { name: string; versions: readonly Schemas["MeasuredVersion"][] }) {
   const { t } = useTranslation();
-  const search = route.useSearch();
+  const search = route.useSearch({ select: searchParams.model });
   const navigate = useNavigate({ from: "/models/$name" });
   const champion = versions.find((version) => version.aliases.includes("champion"));
   const numbers = versions.map((version) => String(version.number));

@@ -7,6 +7,7 @@ import { useTranslation } from "react-i18next";
 
 import { ApiProblem, type Schemas } from "../../api/problem";
 import { MODEL_TABS } from "../../app/search";
+import * as searchParams from "../../app/search";
 import { useCan } from "../../app/session";
 import { EmptyState, Loaded, Page } from "../../components/page";
 import { LinkButton } from "../../components/link-button";
@@ -39,7 +40,7 @@ export function ModelPage() {
 
 function Model({ name, versions }: { name: string; versions: readonly Schemas["MeasuredVersion"][] }) {
   const { t } = useTranslation();
-  const { tab = "versions" } = route.useSearch();
+  const { tab = "versions" } = route.useSearch({ select: searchParams.model });
   const navigate = useNavigate({ from: "/models/$name" });
   const settings = useQuery({ ...settingsQuery(name), retry: false });
   const hasSettings = !(settings.error instanceof ApiProblem);

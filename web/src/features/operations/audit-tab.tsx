@@ -5,6 +5,7 @@ import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 
+import * as searchParams from "../../app/search";
 import type { Schemas } from "../../api/problem";
 import { type Column, DataTable } from "../../components/data-table";
 import { EmptyState, Loaded, Time } from "../../components/page";
@@ -15,7 +16,7 @@ const FILTERS = ["action", "actor", "subject"] as const;
 
 export function AuditTab() {
   const { t } = useTranslation();
-  const { action, actor, subject } = route.useSearch();
+  const { action, actor, subject } = route.useSearch({ select: searchParams.operations });
   const navigate = useNavigate({ from: "/operations" });
   const filter = { ...(action === undefined ? {} : { action }), ...(actor === undefined ? {} : { actor }), ...(subject === undefined ? {} : { subject }) };
   const audit = useInfiniteQuery(auditQuery(filter));

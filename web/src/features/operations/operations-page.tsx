@@ -4,6 +4,7 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 
 import { OPERATION_TABS } from "../../app/search";
+import * as searchParams from "../../app/search";
 import { useCan } from "../../app/session";
 import { Page } from "../../components/page";
 import { useShortcuts } from "../../components/shortcuts";
@@ -15,7 +16,7 @@ const route = getRouteApi("/app/operations");
 
 export function OperationsPage() {
   const { t } = useTranslation();
-  const { tab = "overview" } = route.useSearch();
+  const { tab = "overview" } = route.useSearch({ select: searchParams.operations });
   const navigate = useNavigate({ from: "/operations" });
   const isAdmin = useCan("admin");
   const tabs = OPERATION_TABS.filter((name) => name !== "audit" || isAdmin);

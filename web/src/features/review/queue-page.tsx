@@ -6,6 +6,7 @@ import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import * as searchParams from "../../app/search";
 import type { Schemas } from "../../api/problem";
 import { useCan, useSession } from "../../app/session";
 import { type Column, DataTable } from "../../components/data-table";
@@ -22,7 +23,7 @@ const route = getRouteApi("/app/review");
 export function QueuePage() {
   const { t } = useTranslation();
   const format = useFormat();
-  const filter = route.useSearch();
+  const filter = route.useSearch({ select: searchParams.review });
   const navigate = useNavigate({ from: "/review" });
   const session = useSession();
   const canReview = useCan("reviewer");

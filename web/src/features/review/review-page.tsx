@@ -6,6 +6,7 @@ import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import * as searchParams from "../../app/search";
 import { ApiProblem } from "../../api/problem";
 import { useCan, useSession } from "../../app/session";
 import { ErrorNote, Loaded, Page, Time } from "../../components/page";
@@ -33,7 +34,7 @@ const visited = new Set<string>();
 
 function DocumentReview({ documentId }: { documentId: string }) {
   const { t } = useTranslation();
-  const search = route.useSearch();
+  const search = route.useSearch({ select: searchParams.review });
   const navigate = useNavigate();
   const session = useSession();
   const canReview = useCan("reviewer");

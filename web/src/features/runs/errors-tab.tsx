@@ -5,6 +5,7 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 
+import * as searchParams from "../../app/search";
 import { ApiProblem, type Schemas } from "../../api/problem";
 import { type Column, DataTable } from "../../components/data-table";
 import { useFormat } from "../../components/format";
@@ -20,7 +21,7 @@ type ErrorRow = Schemas["ErrorPage"]["items"][number];
 export function ErrorsTab({ run }: { run: TrainingRun }) {
   const { t } = useTranslation();
   const format = useFormat();
-  const search = route.useSearch();
+  const search = route.useSearch({ select: searchParams.run });
   const filter = {
     ...(search.field === undefined ? {} : { field: search.field }),
     ...(search.noGold === "1" ? { gold: "" } : search.gold === undefined ? {} : { gold: search.gold }),

@@ -5,6 +5,7 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import * as searchParams from "../../app/search";
 import type { Schemas } from "../../api/problem";
 import { CoverageChart } from "../../charts/coverage-chart";
 import { ReliabilityChart } from "../../charts/reliability-chart";
@@ -38,7 +39,7 @@ export function MetricsTab({ run }: { run: TrainingRun }) {
 
 function Metrics({ run, metrics }: { run: TrainingRun; metrics: readonly Schemas["Metric"][] }) {
   const { t } = useTranslation();
-  const search = route.useSearch();
+  const search = route.useSearch({ select: searchParams.run });
   const navigate = useNavigate({ from: "/runs/$runId" });
   const fields = fieldNames(metrics);
   const field = fields.find((name) => name === search.field) ?? fields[0] ?? "";

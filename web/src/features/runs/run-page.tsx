@@ -8,6 +8,7 @@ import { useTranslation } from "react-i18next";
 
 import type { Schemas } from "../../api/problem";
 import { RUN_TABS } from "../../app/search";
+import * as searchParams from "../../app/search";
 import { useCan } from "../../app/session";
 import { ConfirmDialog } from "../../components/confirm-dialog";
 import { CodeBlock, CopyId, ErrorNote, Loaded, Page } from "../../components/page";
@@ -39,7 +40,7 @@ export function RunPage() {
 
 function Run({ run, error }: { run: TrainingRun; error: unknown }) {
   const { t } = useTranslation();
-  const { tab = "overview" } = route.useSearch();
+  const { tab = "overview" } = route.useSearch({ select: searchParams.run });
   const navigate = useNavigate({ from: "/runs/$runId" });
   const client = useQueryClient();
   const refresh = useCallback(

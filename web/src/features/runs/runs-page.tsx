@@ -8,6 +8,7 @@ import { useTranslation } from "react-i18next";
 
 import type { Schemas } from "../../api/problem";
 import { RUN_KINDS, RUN_STATUSES } from "../../app/search";
+import * as searchParams from "../../app/search";
 import { useCan } from "../../app/session";
 import { type Column, DataTable } from "../../components/data-table";
 import { formatDuration, useFormat } from "../../components/format";
@@ -28,7 +29,7 @@ const SORTS = ["metric:accuracy", "metric:macro_f1", "metric:coverage"] as const
 
 export function RunsPage() {
   const { t } = useTranslation();
-  const filter = route.useSearch();
+  const filter = route.useSearch({ select: searchParams.runs });
   const navigate = useNavigate();
   const canOperate = useCan("operator");
   const list = useInfiniteQuery(runsQuery(filter));
@@ -98,7 +99,7 @@ export function RunsPage() {
 
 function Filters() {
   const { t } = useTranslation();
-  const filter = route.useSearch();
+  const filter = route.useSearch({ select: searchParams.runs });
   const navigate = useNavigate({ from: "/runs" });
   const models = useQuery(modelsQuery);
   const set = (change: Partial<Record<keyof typeof filter, string | undefined>>): void => {

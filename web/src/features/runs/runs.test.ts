@@ -65,7 +65,7 @@ test("phases have the times of the last attempt", () => {
   ]);
 });
 
-test("remaining time is told only when progress says enough", () => {
+test("the remaining time is shown only when progress says enough", () => {
   expect(remainingSeconds(10, 0.5)).toBe(10);
   expect(remainingSeconds(10, 0.01)).toBeUndefined();
   expect(remainingSeconds(undefined, 0.5)).toBeUndefined();

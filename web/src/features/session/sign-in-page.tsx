@@ -5,6 +5,7 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import * as searchParams from "../../app/search";
 import { sessionQuery, signIn } from "../../api/session";
 import { CodeBlock, ErrorNote } from "../../components/page";
 import { chooseLanguage, LANGUAGES } from "../../i18n";
@@ -14,7 +15,7 @@ const route = getRouteApi("/sign-in");
 
 export function SignInPage() {
   const { t } = useTranslation();
-  const { next } = route.useSearch();
+  const { next } = route.useSearch({ select: searchParams.signIn });
   const navigate = useNavigate();
   const client = useQueryClient();
   const [key, setKey] = useState("");

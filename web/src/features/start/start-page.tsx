@@ -7,6 +7,7 @@ import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import * as searchParams from "../../app/search";
 import { useCan } from "../../app/session";
 import { CodeBlock, EmptyState, ErrorNote, Loaded, Page, Panel } from "../../components/page";
 import { showToast } from "../../components/toast";
@@ -23,7 +24,7 @@ const route = getRouteApi("/app/runs/new");
 
 export function StartPage() {
   const { t } = useTranslation();
-  const search = route.useSearch();
+  const search = route.useSearch({ select: searchParams.startRun });
   const canOperate = useCan("operator");
   const kinds = useQuery(kindsQuery);
   const original = useQuery({ ...runQuery(search.clone ?? ""), enabled: search.clone !== undefined });
