@@ -122,9 +122,15 @@ async function take(context: BrowserContext, look: Look, views: readonly View[])
     // axe is no part of the page: its policy would refuse it as a script element
     await page.evaluate(await axeText());
     await check(page, `${look.name} ${view.name}`);
-    await page.screenshot({ path: `screenshots/${view.name}--${look.name}.png`, fullPage: !["palette", "help", "model-promote"].includes(view.name) });
+    await page.screenshot({ path: `screenshots/${view.name}--${look.name}.png`, fullPage: await isWhole(page, view) });
   }
   await page.close();
+}
+
+/** Dialogs and long lists, of which only the visible rows exist, are pictured as the window shows them. */
+async function isWhole(page: Page, view: View): Promise<boolean> {
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  return height < 2_600 && !["palette", "help", "model-promote"].includes(view.name);
 }
 
 let axe: string | undefined;

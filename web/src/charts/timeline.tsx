@@ -25,7 +25,7 @@ export function Timeline({ label, waitingLabel, from, to, bars }: { label: strin
       {x.ticks.map((tick) => (
         <g key={tick}>
           <line x1={x(tick)} x2={x(tick)} y1={4} y2={height - 22} className={classes["grid"]} />
-          <text x={x(tick)} y={height - 6} textAnchor="middle">{tick === 0 ? "0" : formatDuration(tick)}</text>
+          <text x={x(tick)} y={height - 6} textAnchor="middle">{Number.isInteger(tick) ? formatDuration(tick) : `${String(Math.round(tick * 1000))} ms`}</text>
         </g>
       ))}
       {bars.map((bar, index) => {

@@ -67,7 +67,7 @@ export function Prediction({ prediction }: { prediction: Schemas["TextPrediction
                 <td><ValueText value={field.value} /></td>
                 <td className="number">{format.ratio(field.confidence)}</td>
                 <td className="number">{field.threshold?.toFixed(3) ?? "–"}</td>
-                <td><Badge variant="light" color={field.decision === "auto" ? "green" : "gray"} tt="none">{t(`decision.${field.decision}`)}</Badge></td>
+                <td><Badge variant="default" c={`var(--state-${field.decision === "auto" ? "succeeded" : "queued"})`} tt="none">{t(`decision.${field.decision}`)}</Badge></td>
                 <td className="dimmed wrap">
                   {field.top.slice(1, 3).map((other) => `${other.value.length === 0 ? "∅" : other.value.join(", ")} ${format.ratio(other.probability)}`).join(" · ")}
                 </td>

@@ -10,7 +10,7 @@ import { isReviewed, type ReviewField } from "./order";
 import { historyQuery } from "./queries";
 import classes from "./review.module.css";
 
-const COLOURS = { OK: "green", CORRECTED: "orange", NEW: "blue", REJECTED: "red", MISSING: "gray", UNREVIEWED: "gray" } as const;
+const TONES = { OK: "succeeded", CORRECTED: "retrying", NEW: "running", REJECTED: "failed", MISSING: "cancelled", UNREVIEWED: "queued" } as const;
 
 interface FieldCardProps {
   document: string;
@@ -42,7 +42,7 @@ export function FieldCard(props: FieldCardProps) {
       <button type="button" className={classes["fieldHead"]} onClick={onActivate} aria-expanded={active}>
         <span className={classes["fieldName"]}>{field.name}</span>
         <span className={classes["fieldValue"]}><ValueText value={value} /></span>
-        <Badge variant={isReviewed(row) ? "light" : "default"} color={COLOURS[status]} tt="none" size="sm">{t(`reviewStatus.${status}`)}</Badge>
+        <Badge variant="default" c={`var(--state-${TONES[status]})`} tt="none" size="sm">{t(`reviewStatus.${status}`)}</Badge>
       </button>
       {active && (
         <div className={classes["fieldBody"]}>

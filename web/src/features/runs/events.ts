@@ -1,5 +1,5 @@
 // Live events of a run: a stream that the browser continues after an interruption.
-import { useCallback, useMemo, useSyncExternalStore } from "react";
+import { useEffect, useMemo, useSyncExternalStore } from "react";
 
 import { asObject, asString, type JsonObject } from "../../api/json";
 import type { Schemas } from "../../api/problem";
@@ -46,6 +46,13 @@ export class RunEventStore {
     };
   };
 
+  /** Follows a run that goes on after its end, because it is retried. */
+  reopen(): void {
+    if (this.snapshot.connection !== "ended" || this.listeners.size === 0) return;
+    this.update({ ...this.snapshot, connection: "connecting" });
+    this.open();
+  }
+
   readonly getSnapshot = (): RunEvents => this.snapshot;
 
   private open(): void {
@@ -56,6 +63,13 @@ export class RunEventStore {
       this.update({ ...this.snapshot, connection: "open" });
     });
     source.addEventListener("error", () => {
+      this.flush();
+      // the server closes the stream when the run has ended; a retried run has an earlier `end` as well
+      if (this.snapshot.events.at(-1)?.kind === "end") {
+        this.close();
+        this.update({ ...this.snapshot, connection: "ended" });
+        return;
+      }
       this.update({ ...this.snapshot, connection: "broken" });
       // the browser reconnects by itself, except after an error response
       if (source.readyState === CLOSED) this.reopenLater(source);
@@ -80,8 +94,6 @@ export class RunEventStore {
     this.pending.push(event);
     if (kind === "end") {
       this.flush();
-      this.close();
-      this.update({ ...this.snapshot, connection: "ended" });
     } else {
       this.timer ??= setTimeout(() => {
         this.flush();
@@ -137,9 +149,11 @@ export function parseEvent(kind: Schemas["EventKind"], data: string): RunEvent |
   };
 }
 
-/** One stream per page: `onChange` says which kinds have arrived. */
-export function useRunEvents(id: string, onChange: (kind: Schemas["EventKind"]) => void): RunEvents {
-  const notify = useCallback(onChange, [onChange]);
-  const store = useMemo(() => new RunEventStore(`/v1/training-runs/${encodeURIComponent(id)}/events`, notify), [id, notify]);
+/** One stream per page: `onChange` gets the kinds that have arrived. */
+export function useRunEvents(id: string, hasEnded: boolean, onChange: (kind: Schemas["EventKind"]) => void): RunEvents {
+  const store = useMemo(() => new RunEventStore(`/v1/training-runs/${encodeURIComponent(id)}/events`, onChange), [id, onChange]);
+  useEffect(() => {
+    if (!hasEnded) store.reopen();
+  }, [store, hasEnded]);
   return useSyncExternalStore(store.subscribe, store.getSnapshot);
 }

@@ -51,7 +51,7 @@ function Run({ run, error }: { run: TrainingRun; error: unknown }) {
     },
     [client, run.id],
   );
-  const live = useRunEvents(run.id, refresh);
+  const live = useRunEvents(run.id, isFinal(run.status), refresh);
   useShortcuts(RUN_TABS.map((name, index) => ({
     keys: String(index + 1), label: t(`runs.tab.${name}`), run: () => void navigate({ search: { tab: name }, replace: true }),
   })));

@@ -76,7 +76,7 @@ test("an event that is no JSON is left out", () => {
   expect(parseEvent("log", '{"sequence":3,"occurred_at":"x","payload":{"text":"hello"}}')).toEqual({ sequence: 3, kind: "log", attempt: undefined, at: "x", payload: { text: "hello" } });
 });
 
-test("a stream shows events once, reports a break, and ends", () => {
+test("a stream shows events once, reports a break, ends with the run, and goes on after a retry", () => {
   const sources: FakeSource[] = [];
   class FakeSource extends EventTarget {
     closed = false;
@@ -102,10 +102,16 @@ test("a stream shows events once, reports a break, and ends", () => {
   expect(store.getSnapshot().connection).toBe("broken");
   send("state", 1);
   send("end", 2);
-  expect(store.getSnapshot().events.map((event) => event.sequence)).toEqual([1, 2]);
+  expect(store.getSnapshot().connection).not.toBe("ended");
+  send("state", 3);
+  send("end", 4);
+  source?.dispatchEvent(new Event("error"));
+  expect(store.getSnapshot().events.map((event) => event.sequence)).toEqual([1, 2, 3, 4]);
   expect(store.getSnapshot().connection).toBe("ended");
   expect(source?.closed).toBe(true);
   expect(kinds).toContain("end");
+  store.reopen();
+  expect(sources[1]?.url).toBe("/events?after=4");
 });
 
 test("one run that cannot be changed costs only itself", async () => {
