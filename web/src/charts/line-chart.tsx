@@ -32,6 +32,7 @@ export function LineChart({ label, xLabel, yLabel, series }: { label: string; xL
         ))}
         {x.ticks.map((tick) => <text key={tick} x={x(tick)} y={HEIGHT - BOTTOM + 15} textAnchor="middle">{format.count(tick)}</text>)}
         <text x={(LEFT + WIDTH) / 2} y={HEIGHT - 4} textAnchor="middle">{xLabel}</text>
+        <text x={LEFT + 6} y={16}>{yLabel}</text>
         {series.map((line, index) => (
           <path key={line.name} d={path(line.points.map((point) => ({ x: x(point.x), y: y(point.y) })))} fill="none" stroke={`var(${COLOURS[index] ?? "--chart-1"})`} strokeWidth={2} />
         ))}

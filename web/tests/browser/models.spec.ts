@@ -47,3 +47,25 @@ test("the gate refuses, an admin overrides it with a reason, and the alias goes 
   await page.getByRole("button", { name: "Predict" }).click();
   await page.getByRole("region", { name: "Prediction" }).getByText("contract_type").waitFor();
 });
+
+test.skipIf((process.env["APRENDIZ_SECOND_KEY"] ?? "") === "")("a promotion that needs approval is approved with another key", async () => {
+  const { page } = browser;
+  const model = `${MODEL}-approval`;
+  await post(page, `/v1/models/${model}`, { promotion: "approval", gate: { metric: "accuracy", margin: 0.5, min_n: 1, field_margins: {} } }, "PUT");
+  for (const l2 of [0.1, 0.2]) {
+    const run = await post<{ id: string }>(page, "/v1/training-runs", { model, kind: "linear", data: { fields: ["contract_type"] }, params: { l2 } });
+    await page.goto(`${SITE}/runs/${run.id}`);
+    await page.locator('[data-state="succeeded"]').first().waitFor({ timeout: 90_000 });
+  }
+  await page.goto(`${SITE}/models/${model}`);
+  await page.locator('tr[data-row="2"]').getByRole("button", { name: "Promote" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Promote" }).click();
+  await page.getByText("Another key must approve it.").waitFor();
+  const second = await openBrowser();
+  await signIn(second.page, process.env["APRENDIZ_SECOND_KEY"] ?? "");
+  await second.page.goto(`${SITE}/models/${model}`);
+  await second.page.getByRole("button", { name: "Approve" }).click();
+  await second.page.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
+  await second.page.locator('tr[data-row="2"]').getByText("champion").waitFor();
+  await second.close();
+});

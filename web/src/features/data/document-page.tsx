@@ -12,10 +12,12 @@ import { useCan } from "../../app/session";
 import { useFormat } from "../../components/format";
 import { CopyId, Facts, Loaded, Page, Panel, Time, ValueText } from "../../components/page";
 import { LinkButton } from "../../components/link-button";
+import { DocumentText } from "../review/document-text";
 import { documentQuery, historyQuery } from "../review/queries";
 import classes from "./data.module.css";
 import { lineageQuery, overviewQuery } from "./queries";
 
+const NO_PLACE = [] as const;
 const route = getRouteApi("/app/data/documents/$documentId");
 
 export function DocumentPage() {
@@ -37,11 +39,7 @@ export function DocumentPage() {
     >
       <div className={classes["columns"]}>
         <div className={classes["stack"]}>
-          <Panel title={t("review.text")}>
-            {/* the text scrolls, also by keyboard */}
-            {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-            <Loaded query={text}>{(data) => <pre className={classes["text"]} tabIndex={0}>{data.text}</pre>}</Loaded>
-          </Panel>
+          <Loaded query={text}>{(data) => <DocumentText text={data.text} place={NO_PLACE} />}</Loaded>
         </div>
         <div className={classes["stack"]}>
           <Loaded query={overview}>{(data) => <Details overview={data} />}</Loaded>

@@ -5,7 +5,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import classes from "./review.module.css";
-import { findAll, type Range, segments } from "./text";
+import { blocks, findAll, type Range, segments } from "./text";
 
 interface DocumentTextProps {
   text: string;
@@ -21,7 +21,7 @@ export function DocumentText({ text, place, onSelect }: DocumentTextProps) {
   const container = useRef<HTMLDivElement>(null);
   const matches = useMemo(() => (needle.trim().length < 2 ? [] : findAll(text, needle)), [text, needle]);
   const marks = matches.length > 0 ? matches : place;
-  const parts = useMemo(() => segments(text, marks), [text, marks]);
+  const parts = useMemo(() => blocks(segments(text, marks)), [text, marks]);
   const active = marks.length === 0 ? 0 : current % marks.length;
 
   useEffect(() => {
@@ -66,9 +66,13 @@ export function DocumentText({ text, place, onSelect }: DocumentTextProps) {
       {/* the text scrolls and can be selected, also by keyboard */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions */}
       <div ref={container} className={classes["text"]} role="region" aria-label={t("review.text")} tabIndex={0} onMouseUp={readSelection} onKeyUp={readSelection}>
-        {parts.map((part, index) => part.mark === undefined
-          ? <span key={index}>{part.text}</span>
-          : <mark key={index} data-mark={part.mark} data-active={part.mark === active}>{part.text}</mark>)}
+        {parts.map((block, number) => (
+          <div key={number} className={classes["block"]}>
+            {block.map((part, index) => part.mark === undefined
+              ? <span key={index}>{part.text}</span>
+              : <mark key={index} data-mark={part.mark} data-active={part.mark === active}>{part.text}</mark>)}
+          </div>
+        ))}
       </div>
     </div>
   );

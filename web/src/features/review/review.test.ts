@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from "vitest";
 import type { Schemas } from "../../api/problem";
 import { loadDrafts, removeDraft, storeDraft } from "./drafts";
 import { nextDocument, nextField, reviewFields } from "./order";
-import { findAll, findValues, segments, spellings, toCodePoints } from "./text";
+import { blocks, findAll, findValues, segments, spellings, toCodePoints } from "./text";
 
 beforeEach(() => {
   sessionStorage.clear();
@@ -27,6 +27,14 @@ test("a text is cut at its marks, and nothing of it is lost", () => {
   const parts = segments("abcdef", [{ start: 1, end: 3 }, { start: 2, end: 4 }, { start: 5, end: 6 }]);
   expect(parts.map((part) => part.text).join("")).toBe("abcdef");
   expect(parts.filter((part) => part.mark !== undefined).map((part) => part.text)).toEqual(["bc", "f"]);
+});
+
+test("long texts are cut into blocks at line ends, and nothing is lost", () => {
+  const text = `${"line one\n".repeat(20)}and a long line without an end${"x".repeat(60)}`;
+  const parts = blocks(segments(text, [{ start: 4, end: 12 }]), 50);
+  expect(parts.length).toBeGreaterThan(2);
+  expect(parts.flat().map((part) => part.text).join("")).toBe(text);
+  for (const block of parts.slice(0, -1)) expect(block.at(-1)?.text.endsWith("\n")).toBe(true);
 });
 
 test("offsets count code points", () => {

@@ -13,13 +13,17 @@ export interface Segment {
 
 const MATCH_LIMIT = 500;
 
-/** All places of a phrase, whatever its case and its white space. Offsets are in UTF-16 units. */
-export function findAll(text: string, phrase: string): Range[] {
+function pattern(phrase: string): string {
   const words = phrase.trim().split(/\s+/).filter((word) => word !== "");
-  if (words.length === 0) return [];
-  const pattern = new RegExp(words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("\\s+"), "giu");
+  return words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("\\s+");
+}
+
+/** All places of any of the phrases, whatever their case and white space, in order. Offsets are in UTF-16 units. */
+export function findAll(text: string, ...phrases: readonly string[]): Range[] {
+  const patterns = phrases.map(pattern).filter((source) => source !== "").sort((left, right) => right.length - left.length);
+  if (patterns.length === 0) return [];
   const found: Range[] = [];
-  for (const match of text.matchAll(pattern)) {
+  for (const match of text.matchAll(new RegExp(patterns.join("|"), "giu"))) {
     found.push({ start: match.index, end: match.index + match[0].length });
     if (found.length === MATCH_LIMIT) break;
   }
@@ -68,5 +72,29 @@ export function spellings(value: string): string[] {
 
 /** Places of any of the values in the text, in order. */
 export function findValues(text: string, values: readonly string[]): Range[] {
-  return values.flatMap((value) => spellings(value).flatMap((spelling) => findAll(text, spelling))).sort((left, right) => left.start - right.start);
+  return findAll(text, ...values.flatMap(spellings));
+}
+
+const BLOCK_CHARS = 8_000;
+
+/** Segments in blocks that end with a line, so that the browser lays out only the visible ones of a long text. */
+export function blocks(parts: readonly Segment[], size = BLOCK_CHARS): Segment[][] {
+  const result: Segment[][] = [[]];
+  let length = 0;
+  for (const part of parts) {
+    let rest = part.text;
+    while (rest !== "") {
+      const isCut = part.mark === undefined && length + rest.length > size;
+      const end = isCut ? rest.indexOf("\n", Math.max(0, size - length)) + 1 : 0;
+      const text = end === 0 ? rest : rest.slice(0, end);
+      result.at(-1)?.push({ text, mark: part.mark });
+      length += text.length;
+      rest = rest.slice(text.length);
+      if (end !== 0 && rest !== "") {
+        result.push([]);
+        length = 0;
+      }
+    }
+  }
+  return result;
 }

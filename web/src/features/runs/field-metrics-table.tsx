@@ -9,7 +9,7 @@ import type { FieldSummary } from "./metrics";
 
 const FEW = 30;
 
-export function FieldMetricsTable({ runId, summaries, active }: { runId: string; summaries: readonly FieldSummary[]; active?: string | undefined }) {
+export function FieldMetricsTable({ runId, summaries, active, encoder = false }: { runId: string; summaries: readonly FieldSummary[]; active?: string | undefined; encoder?: boolean }) {
   const { t } = useTranslation();
   const format = useFormat();
   return (
@@ -18,12 +18,12 @@ export function FieldMetricsTable({ runId, summaries, active }: { runId: string;
         <thead>
           <tr>
             <th scope="col">{t("runs.field")}</th>
-            <th scope="col" className="number">{t("metric.accuracy")}</th>
+            <th scope="col" className="number">{encoder ? t("metric.knn") : t("metric.accuracy")}</th>
             <th scope="col">{t("metric.interval")}</th>
             <th scope="col" className="number">{t("metric.macro_f1")}</th>
             <th scope="col" className="number">{t("metric.coverage")}</th>
             <th scope="col" className="number">{t("metric.selective_accuracy")}</th>
-            <th scope="col" className="number">{t("metric.baseline")}</th>
+            <th scope="col" className="number">{encoder ? t("metric.baseModel") : t("metric.baseline")}</th>
             <th scope="col" className="number">n</th>
           </tr>
         </thead>

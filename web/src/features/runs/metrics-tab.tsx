@@ -14,7 +14,7 @@ import { useFormat } from "../../components/format";
 import { EmptyState, Loaded, Panel } from "../../components/page";
 import { ConfusionMatrix } from "./confusion-matrix";
 import { FieldMetricsTable } from "./field-metrics-table";
-import { type ClassScore, confusion, curve, fieldNames, fieldSummaries, mainSplit, perClass, reliability } from "./metrics";
+import { type ClassScore, confusion, curve, fieldNames, fieldSummaries, mainSplit, overall, perClass, reliability } from "./metrics";
 import classes from "./metrics.module.css";
 import { metricsQuery } from "./queries";
 import type { TrainingRun } from "./status";
@@ -52,7 +52,7 @@ function Metrics({ run, metrics }: { run: TrainingRun; metrics: readonly Schemas
   const scores = perClass(metrics, field, split);
   return (
     <Stack gap="md">
-      <Panel><FieldMetricsTable runId={run.id} summaries={fieldSummaries(metrics)} active={field} /></Panel>
+      <Panel><FieldMetricsTable runId={run.id} summaries={fieldSummaries(metrics)} active={field} encoder={run.kind === "sentence-transformer"} /></Panel>
       <Group gap="sm" align="flex-end">
         <Select
           label={t("runs.field")} data={fields} value={field} allowDeselect={false} w={240} searchable
@@ -75,8 +75,26 @@ function Metrics({ run, metrics }: { run: TrainingRun; metrics: readonly Schemas
           </Panel>
         )}
       </div>
+      <Overall metrics={metrics} />
       {scores.length > 0 && <Panel title={t("metric.perClass")}><ClassTable scores={scores} /></Panel>}
     </Stack>
+  );
+}
+
+function Overall({ metrics }: { metrics: readonly Schemas["Metric"][] }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const rows = overall(metrics);
+  if (rows.length === 0) return null;
+  return (
+    <Panel title={t("metric.overall")}>
+      <ScrollRegion label={t("metric.overall")}>
+        <table className="plain-table">
+          <thead><tr><th scope="col">{t("metric.name")}</th><th scope="col" className="number">{t("metric.value")}</th></tr></thead>
+          <tbody>{rows.map((row) => <tr key={row.name}><td>{row.name}</td><td className="number">{Number.isInteger(row.value) ? format.count(row.value) : format.ratio(row.value)}</td></tr>)}</tbody>
+        </table>
+      </ScrollRegion>
+    </Panel>
   );
 }
 

@@ -165,3 +165,11 @@ export function reliability(points: readonly CurvePoint[], examples: number, bin
         }],
   );
 }
+
+/** Metrics over all fields on the main split, without the counters of the table. */
+export function overall(metrics: readonly Metric[]): { name: string; value: number }[] {
+  const split = mainSplit(metrics);
+  return metrics.flatMap((metric) =>
+    (metric.field === null || metric.field === undefined) && metric.split === split && typeof metric.value === "number" ? [{ name: metric.name, value: metric.value }] : [],
+  );
+}

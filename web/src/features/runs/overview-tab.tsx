@@ -51,7 +51,7 @@ export function OverviewTab({ run, events }: { run: TrainingRun; events: readonl
         {run.note !== null && run.note !== undefined && <Text size="sm" mt="sm" className="wrap">{run.note}</Text>}
       </Panel>
       {summaries.length > 0 && (
-        <Panel title={t("runs.tab.metrics")}><FieldMetricsTable runId={run.id} summaries={summaries} /></Panel>
+        <Panel title={t("runs.tab.metrics")}><FieldMetricsTable runId={run.id} summaries={summaries} encoder={run.kind === "sentence-transformer"} /></Panel>
       )}
       <LiveCurves events={events} />
       {run.warnings.length > 0 && (

@@ -47,7 +47,9 @@ function Run({ run, error }: { run: TrainingRun; error: unknown }) {
     (kind: Schemas["EventKind"]) => {
       if (kind === "log") return;
       void client.invalidateQueries({ queryKey: ["runs", "one", run.id] });
-      if (kind !== "metric") void client.invalidateQueries({ queryKey: ["runs", "attempts", run.id] });
+      if (kind === "metric") return;
+      void client.invalidateQueries({ queryKey: ["runs", "attempts", run.id] });
+      void client.invalidateQueries({ queryKey: ["runs", "explain", run.id] });
     },
     [client, run.id],
   );

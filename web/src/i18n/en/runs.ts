@@ -20,7 +20,7 @@ export const runs = {
     tab: { overview: "Overview", metrics: "Metrics", errors: "Errors", logs: "Logs", spec: "Spec", attempts: "Attempts" },
   },
   metric: {
-    accuracy: "Accuracy", macro_f1: "Macro-F1", coverage: "Coverage", selective_accuracy: "Accuracy of answers", baseline: "Baseline", interval: "95% interval",
+    accuracy: "Accuracy", macro_f1: "Macro-F1", coverage: "Coverage", selective_accuracy: "Accuracy of answers", baseline: "Baseline", knn: "kNN accuracy", baseModel: "Base model", overall: "Over all fields", name: "Metric", value: "Value", interval: "95% interval",
     intervalText: "95% interval from {{low}} to {{high}}", examples_one: "{{count}} example", examples_other: "{{count}} examples",
     none: "No metrics yet", noneText: "Metrics appear when the evaluation ends.", confusion: "Confusion matrix",
     confusionHelp: "Rows are accepted values, columns predicted ones; labels with the most errors come first. Choose a cell to see its documents.",

@@ -20,7 +20,7 @@ export const runs = {
     tab: { overview: "Visão geral", metrics: "Métricas", errors: "Erros", logs: "Logs", spec: "Spec", attempts: "Tentativas" },
   },
   metric: {
-    accuracy: "Acurácia", macro_f1: "Macro-F1", coverage: "Cobertura", selective_accuracy: "Acurácia das respostas", baseline: "Baseline", interval: "Intervalo de 95%",
+    accuracy: "Acurácia", macro_f1: "Macro-F1", coverage: "Cobertura", selective_accuracy: "Acurácia das respostas", baseline: "Baseline", knn: "Acurácia kNN", baseModel: "Modelo base", overall: "Sobre todos os campos", name: "Métrica", value: "Valor", interval: "Intervalo de 95%",
     intervalText: "Intervalo de 95% de {{low}} a {{high}}", examples_one: "{{count}} exemplo", examples_other: "{{count}} exemplos",
     none: "Nenhuma métrica ainda", noneText: "As métricas aparecem quando a avaliação termina.", confusion: "Matriz de confusão",
     confusionHelp: "Linhas são valores aceitos, colunas são valores preditos; os rótulos com mais erros vêm primeiro. Escolha uma célula para ver os documentos.",
