@@ -46,13 +46,14 @@ async function json<T>(page: Page, path: string): Promise<T> {
 }
 
 interface Items {
-  items: { id: string; status?: string; kind?: string; name?: string; document_id?: string }[];
+  items: { id: string; status?: string; kind?: string; model?: string; name?: string; document_id?: string }[];
 }
 
 /** Views with the ids of the data that is there. */
 async function findViews(page: Page): Promise<View[]> {
   const runs = (await json<Items>(page, "/v1/training-runs?limit=100")).items;
-  const done = runs.find((run) => run.status === "succeeded" && run.kind === "linear")?.id ?? "";
+  const trained = runs.filter((run) => run.status === "succeeded" && run.kind === "linear");
+  const done = (trained.find((run) => run.model === "contracts") ?? trained[0])?.id ?? "";
   const failed = runs.find((run) => run.status === "failed")?.id ?? done;
   const document = (await json<Items>(page, "/v1/documents?limit=1")).items[0]?.id ?? "";
   const waiting = (await json<Items>(page, "/v1/annotations/waiting?order=uncertain&limit=1")).items[0]?.document_id ?? document;
