@@ -21,7 +21,7 @@ function present<T extends object>(value: T): { [Key in keyof T]?: Exclude<T[Key
 }
 
 export const RUN_STATUSES = ["queued", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"] as const satisfies readonly Schemas["RunStatus"][];
-export const RUN_KINDS = ["linear", "sentence-transformer", "evaluate"] as const satisfies readonly Schemas["RunKind"][];
+export const RUN_KINDS = ["linear", "sentence-transformer", "field-classifier", "auto", "evaluate"] as const satisfies readonly Schemas["RunKind"][];
 export const RUN_TABS = ["overview", "metrics", "errors", "logs", "spec", "attempts"] as const;
 export const MODEL_TABS = ["versions", "compare", "aliases", "thresholds", "try"] as const;
 export const OPERATION_TABS = ["overview", "failures", "audit"] as const;

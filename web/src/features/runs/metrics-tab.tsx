@@ -75,8 +75,8 @@ function Metrics({ run, metrics }: { run: TrainingRun; metrics: readonly Schemas
           </Panel>
         )}
       </div>
-      <Overall metrics={metrics} />
       {scores.length > 0 && <Panel title={t("metric.perClass")}><ClassTable scores={scores} /></Panel>}
+      <Overall metrics={metrics} />
     </Stack>
   );
 }

@@ -19,7 +19,7 @@ import { StateBadge } from "../../components/state-badge";
 import { showToast } from "../../components/toast";
 import { modelsQuery } from "../models/queries";
 import { mergeRuns } from "./merge-runs";
-import { cancelRun, forEachRun, liveRunsQuery, retryRun, runsQuery, useRunAction } from "./queries";
+import { cancelRun, forEachRun, kindsQuery, liveRunsQuery, retryRun, runsQuery, useRunAction } from "./queries";
 import { canCancel, canRetry, elapsedSeconds, fraction } from "./status";
 
 type Run = Schemas["ListedRun"];
@@ -102,6 +102,7 @@ function Filters() {
   const filter = route.useSearch({ select: searchParams.runs });
   const navigate = useNavigate({ from: "/runs" });
   const models = useQuery(modelsQuery);
+  const kinds = useQuery(kindsQuery);
   const set = (change: Partial<Record<keyof typeof filter, string | undefined>>): void => {
     const next = { ...filter, ...change };
     void navigate({ search: Object.fromEntries(Object.entries(next).filter(([, value]) => value !== undefined && value !== "")), replace: true });
@@ -120,7 +121,7 @@ function Filters() {
       />
       <Select
         label={t("runs.kind")} w={180} clearable clearButtonProps={{ "aria-label": t("common.clear") }} placeholder={t("common.all")}
-        data={[...RUN_KINDS]} value={filter.kind ?? null} onChange={(kind) => { set({ kind: kind ?? undefined }); }}
+        data={kinds.data?.items.map((kind) => kind.kind) ?? [...RUN_KINDS]} value={filter.kind ?? null} onChange={(kind) => { set({ kind: kind ?? undefined }); }}
       />
       <TextInput
         key={filter.tag ?? ""} label={t("runs.tag")} w={150} placeholder="stage=candidate" defaultValue={filter.tag ?? ""}

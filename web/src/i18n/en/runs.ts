@@ -26,7 +26,7 @@ export const runs = {
     confusionHelp: "Rows are accepted values, columns predicted ones; labels with the most errors come first. Choose a cell to see its documents.",
     goldPredicted: "Accepted value, predicted value", others: "others", cell: "{{gold}} predicted as {{predicted}}: {{count}} ({{share}} of the row)",
     coverageCurve: "Coverage and accuracy", reliability: "Reliability of confidences", target: "Target accuracy", threshold: "Threshold",
-    targetReached: "At accuracy {{target}}, {{coverage}} of the documents are answered (threshold {{threshold}}).",
+    targetReached: "On this split, threshold {{threshold}} would answer {{coverage}} with accuracy {{target}} or better. The published threshold also counts the uncertainty of the sample, so it can be stricter.",
     targetMissed: "No threshold reaches accuracy {{target}} on this split.",
     reliabilityHelp: "Bars on the dashed line mean what they say. Numbers are examples per bin, derived from the coverage curve; pale bars have few.",
     meanConfidence: "Mean confidence", perClass: "Labels", label: "Label", precision: "Precision", recall: "Recall", support: "Examples", gold: "Accepted",

@@ -26,7 +26,7 @@ export const runs = {
     confusionHelp: "Linhas são valores aceitos, colunas são valores preditos; os rótulos com mais erros vêm primeiro. Escolha uma célula para ver os documentos.",
     goldPredicted: "Valor aceito, valor predito", others: "outros", cell: "{{gold}} predito como {{predicted}}: {{count}} ({{share}} da linha)",
     coverageCurve: "Cobertura e acurácia", reliability: "Confiabilidade das confianças", target: "Acurácia alvo", threshold: "Threshold",
-    targetReached: "Com acurácia {{target}}, {{coverage}} dos documentos são respondidos (threshold {{threshold}}).",
+    targetReached: "Neste split, o threshold {{threshold}} responderia {{coverage}} com acurácia {{target}} ou melhor. O threshold publicado também considera a incerteza da amostra, por isso pode ser mais rígido.",
     targetMissed: "Nenhum threshold atinge acurácia {{target}} neste split.",
     reliabilityHelp: "Barras sobre a linha tracejada são confiáveis. Os números são exemplos por faixa, derivados da curva de cobertura; barras claras têm poucos.",
     meanConfidence: "Confiança média", perClass: "Rótulos", label: "Rótulo", precision: "Precisão", recall: "Recall", support: "Exemplos", gold: "Aceito",
