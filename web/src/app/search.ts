@@ -23,6 +23,7 @@ function present<T extends object>(value: T): { [Key in keyof T]?: Exclude<T[Key
 export const RUN_STATUSES = ["queued", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"] as const satisfies readonly Schemas["RunStatus"][];
 export const RUN_KINDS = ["linear", "sentence-transformer", "field-classifier", "auto", "evaluate"] as const satisfies readonly Schemas["RunKind"][];
 export const RUN_TABS = ["overview", "metrics", "errors", "logs", "spec", "attempts"] as const;
+export const ERROR_SPLITS = ["test", "validation", "reviewed"] as const;
 export const MODEL_TABS = ["versions", "compare", "aliases", "thresholds", "try"] as const;
 export const OPERATION_TABS = ["overview", "failures", "audit"] as const;
 export const SPLITS = ["train", "validation", "test", "excluded"] as const satisfies readonly Schemas["Split"][];
@@ -50,6 +51,7 @@ export const run = (raw: Raw) =>
   present({
     tab: one(raw, "tab", RUN_TABS),
     field: text(raw, "field"),
+    split: one(raw, "split", ERROR_SPLITS),
     gold: text(raw, "gold"),
     predicted: text(raw, "predicted"),
     noGold: one(raw, "noGold", ["1"] as const),

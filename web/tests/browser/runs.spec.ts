@@ -45,6 +45,7 @@ test("filters are in the URL, and a run can be cancelled and retried", async () 
   await page.locator(`tr[data-row="${run.id}"] [data-state="queued"]`).waitFor();
   await page.locator(`tr[data-row="${run.id}"] input[type=checkbox]`).check();
   await page.getByRole("button", { name: "Cancel (1)" }).click();
+  await page.getByText("Cancellation requested for 1 run").waitFor();
   await page.goto(`${SITE}/runs?model=${MODEL}&status=cancelled`);
   await page.locator(`tr[data-row="${run.id}"] [data-state="cancelled"]`).waitFor();
   await page.locator(`tr[data-row="${run.id}"] a`).first().click();

@@ -4,16 +4,18 @@ import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 
 import { ScrollRegion } from "../../components/scroll-region";
+import { ERROR_SPLITS } from "../../app/search";
 import { useFormat } from "../../components/format";
 import { type Confusion, type Label, orderConfusion } from "./metrics";
 import classes from "./metrics.module.css";
 
 const LIMIT = 20;
 
-export function ConfusionMatrix({ runId, field, confusion }: { runId: string; field: string; confusion: Confusion }) {
+export function ConfusionMatrix({ runId, field, split, confusion }: { runId: string; field: string; split: string; confusion: Confusion }) {
   const { t } = useTranslation();
   const format = useFormat();
   const { labels, counts } = orderConfusion(confusion, LIMIT);
+  const errorSplit = ERROR_SPLITS.find((known) => known === split);
   const largest = Math.max(1, ...counts.flat());
   const name = (label: Label | undefined): string => (label === undefined ? t("metric.others") : (label ?? "∅"));
   return (
@@ -54,7 +56,7 @@ export function ConfusionMatrix({ runId, field, confusion }: { runId: string; fi
                           <Link
                             to="/runs/$runId" params={{ runId }} aria-label={title}
                             search={{
-                              tab: "errors", field,
+                              tab: "errors", field, ...(errorSplit === undefined ? {} : { split: errorSplit }),
                               ...(gold === null ? { noGold: "1" as const } : { gold }),
                               ...(predicted === null ? { noPredicted: "1" as const } : { predicted }),
                             }}

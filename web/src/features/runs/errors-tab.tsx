@@ -24,6 +24,7 @@ export function ErrorsTab({ run }: { run: TrainingRun }) {
   const search = route.useSearch({ select: searchParams.run });
   const filter = {
     ...(search.field === undefined ? {} : { field: search.field }),
+    ...(search.split === undefined ? {} : { split: search.split }),
     ...(search.noGold === "1" ? { gold: "" } : search.gold === undefined ? {} : { gold: search.gold }),
     ...(search.noPredicted === "1" ? { predicted: "" } : search.predicted === undefined ? {} : { predicted: search.predicted }),
   };
@@ -53,7 +54,7 @@ export function ErrorsTab({ run }: { run: TrainingRun }) {
     <>
       <Group gap="sm" mb="sm">
         {Object.entries(filter).map(([key, value]) => (
-          <Text key={key} size="sm">{t(`metric.filter.${key as "field" | "gold" | "predicted"}`, { value: value === "" ? "∅" : value })}</Text>
+          <Text key={key} size="sm">{t(`metric.filter.${key as "field" | "split" | "gold" | "predicted"}`, { value: value === "" ? "∅" : value })}</Text>
         ))}
         {Object.keys(filter).length > 0 && (
           <LinkButton variant="subtle" to="/runs/$runId" params={{ runId: run.id }} search={{ tab: "errors" }}>{t("common.clearFilters")}</LinkButton>

@@ -61,7 +61,7 @@ function Metrics({ run, metrics }: { run: TrainingRun; metrics: readonly Schemas
         {splits.length > 1 && <SegmentedControl data={splits.map((name) => ({ value: name, label: name }))} value={split} onChange={setSplit} aria-label={t("data.split")} />}
       </Group>
       {matrix !== undefined && (
-        <Panel title={t("metric.confusion")}><ConfusionMatrix runId={run.id} field={field} confusion={matrix} /></Panel>
+        <Panel title={t("metric.confusion")}><ConfusionMatrix runId={run.id} field={field} split={split} confusion={matrix} /></Panel>
       )}
       <div className={classes["columns"]}>
         {points.length > 0 && (

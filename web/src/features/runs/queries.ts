@@ -3,6 +3,7 @@ import { infiniteQueryOptions, queryOptions, useMutation, useQueryClient } from 
 
 import { api, unwrap } from "../../api/client";
 import type { Schemas } from "../../api/problem";
+import type { ERROR_SPLITS } from "../../app/search";
 import { isFinal } from "./status";
 
 export interface RunFilter {
@@ -60,6 +61,7 @@ export const metricsQuery = (id: string) =>
 
 export interface ErrorFilter {
   field?: string;
+  split?: (typeof ERROR_SPLITS)[number];
   /** A value, or an empty text for "no value". */
   gold?: string;
   predicted?: string;

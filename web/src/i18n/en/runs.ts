@@ -32,7 +32,7 @@ export const runs = {
     meanConfidence: "Mean confidence", perClass: "Labels", label: "Label", precision: "Precision", recall: "Recall", support: "Examples", gold: "Accepted",
     predicted: "Predicted", confidence: "Confidence", loss: "Loss", noErrors: "No recorded errors", noErrorsText: "This run predicted all compared values correctly, or the filters match none.",
     recorded: "{{split}}: {{recorded}} of {{total}} errors recorded",
-    filter: { field: "Field: {{value}}", gold: "Accepted: {{value}}", predicted: "Predicted: {{value}}" },
+    filter: { field: "Field: {{value}}", split: "Split: {{value}}", gold: "Accepted: {{value}}", predicted: "Predicted: {{value}}" },
   },
   logs: {
     search: "Search", level: "Show", log: "Messages", warnings: "Warnings", steps: "States and phases", follow: "Follow",

@@ -32,7 +32,7 @@ export const runs = {
     meanConfidence: "Confiança média", perClass: "Rótulos", label: "Rótulo", precision: "Precisão", recall: "Recall", support: "Exemplos", gold: "Aceito",
     predicted: "Predito", confidence: "Confiança", loss: "Loss", noErrors: "Nenhum erro registrado", noErrorsText: "Este job acertou todos os valores comparados, ou os filtros não encontram nenhum.",
     recorded: "{{split}}: {{recorded}} de {{total}} erros registrados",
-    filter: { field: "Campo: {{value}}", gold: "Aceito: {{value}}", predicted: "Predito: {{value}}" },
+    filter: { field: "Campo: {{value}}", split: "Split: {{value}}", gold: "Aceito: {{value}}", predicted: "Predito: {{value}}" },
   },
   logs: {
     search: "Buscar", level: "Mostrar", log: "Mensagens", warnings: "Avisos", steps: "Estados e fases", follow: "Acompanhar",
