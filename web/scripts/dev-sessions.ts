@@ -56,13 +56,10 @@ export function devSessions(): Plugin {
     const headers = { ...req.headers, host: api.host };
     delete headers.cookie;
     if (session !== undefined) headers.authorization = `Bearer ${session.key}`;
-    const upstream = request(
-      { hostname: api.hostname, port: api.port, path: req.url, method: req.method, headers },
-      (answer) => {
-        res.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(res);
-      },
-    );
+    const upstream = request({ hostname: api.hostname, port: api.port, path: req.url, method: req.method, headers }, (answer) => {
+      res.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(res);
+    });
     upstream.on("error", (error) => {
       if (!res.headersSent) problem(res, 503, "overloaded", `the API does not respond: ${error.message}`);
     });

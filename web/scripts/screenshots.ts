@@ -62,17 +62,49 @@ async function findViews(page: Page): Promise<View[]> {
   const model = (await json<Items>(page, "/v1/models")).items.find((entry) => entry.name === "contracts")?.name ?? "contracts";
   return [
     { name: "runs", path: "/runs" },
-    { name: "runs-selected", path: "/runs", act: async (view) => { await view.locator("tbody input[type=checkbox]").first().check(); } },
+    {
+      name: "runs-selected",
+      path: "/runs",
+      act: async (view) => {
+        await view.locator("tbody input[type=checkbox]").first().check();
+      },
+    },
     { name: "runs-empty", path: "/runs?model=unknown" },
-    ...["overview", "metrics", "errors", "logs", "spec", "attempts"].map((tab) => ({ name: `run-${tab}`, path: `/runs/${done}?tab=${tab}` })),
+    ...["overview", "metrics", "errors", "logs", "spec", "attempts"].map((tab) => ({
+      name: `run-${tab}`,
+      path: `/runs/${done}?tab=${tab}`,
+    })),
     { name: "run-failed", path: `/runs/${failed}` },
-    { name: "start", path: "/runs/new", act: async (view) => { await view.locator("input[required]").first().fill("contracts"); await view.waitForTimeout(900); } },
+    {
+      name: "start",
+      path: "/runs/new",
+      act: async (view) => {
+        await view.locator("input[required]").first().fill("contracts");
+        await view.waitForTimeout(900);
+      },
+    },
     { name: "models", path: "/models" },
     ...["versions", "compare", "aliases", "thresholds", "try"].map((tab) => ({
-      name: `model-${tab}`, path: `/models/${model}?tab=${tab}`,
-      ...(tab === "try" ? { act: async (view: Page) => { await view.locator("textarea").first().fill("Statement of work. All amounts are in USD."); await view.locator("form button[type=submit]").click(); await view.locator("table").first().waitFor(); } } : {}),
+      name: `model-${tab}`,
+      path: `/models/${model}?tab=${tab}`,
+      ...(tab === "try"
+        ? {
+            act: async (view: Page) => {
+              await view.locator("textarea").first().fill("Statement of work. All amounts are in USD.");
+              await view.locator("form button[type=submit]").click();
+              await view.locator("table").first().waitFor();
+            },
+          }
+        : {}),
     })),
-    { name: "model-promote", path: `/models/${model}`, act: async (view) => { await view.locator("tbody button").first().click(); await view.waitForTimeout(1200); } },
+    {
+      name: "model-promote",
+      path: `/models/${model}`,
+      act: async (view) => {
+        await view.locator("tbody button").first().click();
+        await view.waitForTimeout(1200);
+      },
+    },
     { name: "version", path: `/models/${model}/versions/1` },
     { name: "review", path: "/review" },
     { name: "review-document", path: `/review/${waiting}` },
@@ -84,8 +116,22 @@ async function findViews(page: Page): Promise<View[]> {
     { name: "dataset", path: `/data/datasets/${dataset}` },
     { name: "fields", path: "/data/fields" },
     ...["overview", "failures", "audit"].map((tab) => ({ name: `operations-${tab}`, path: `/operations?tab=${tab}` })),
-    { name: "palette", path: "/runs", act: async (view) => { await view.keyboard.press("Control+k"); await view.waitForTimeout(600); } },
-    { name: "help", path: "/runs", act: async (view) => { await view.keyboard.press("?"); await view.waitForTimeout(300); } },
+    {
+      name: "palette",
+      path: "/runs",
+      act: async (view) => {
+        await view.keyboard.press("Control+k");
+        await view.waitForTimeout(600);
+      },
+    },
+    {
+      name: "help",
+      path: "/runs",
+      act: async (view) => {
+        await view.keyboard.press("?");
+        await view.waitForTimeout(300);
+      },
+    },
     { name: "missing", path: "/no-such-page" },
   ];
 }
@@ -99,10 +145,23 @@ async function signIn(page: Page): Promise<void> {
 
 async function check(page: Page, name: string): Promise<void> {
   const found = await page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run: (options: object) => Promise<{ violations: { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }[] }> } };
+    const { axe } = window as unknown as {
+      axe: {
+        run: (
+          options: object,
+        ) => Promise<{ violations: { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }[] }>;
+      };
+    };
     const result = await axe.run({ resultTypes: ["violations"] });
-    return result.violations.filter((violation) => violation.impact === "serious" || violation.impact === "critical")
-      .map((violation) => `${violation.id}: ${violation.nodes.slice(0, 3).map((node) => `${node.target.join(" ")} ${node.failureSummary.split("\n")[1] ?? ""}`).join(" | ")}`);
+    return result.violations
+      .filter((violation) => violation.impact === "serious" || violation.impact === "critical")
+      .map(
+        (violation) =>
+          `${violation.id}: ${violation.nodes
+            .slice(0, 3)
+            .map((node) => `${node.target.join(" ")} ${node.failureSummary.split("\n")[1] ?? ""}`)
+            .join(" | ")}`,
+      );
   });
   for (const violation of found) problems.push(`${name}: ${violation}`);
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
@@ -111,13 +170,19 @@ async function check(page: Page, name: string): Promise<void> {
 
 async function take(context: BrowserContext, look: Look, views: readonly View[]): Promise<void> {
   const page = await context.newPage();
-  page.on("console", (message) => { if (message.type() === "error" && !message.text().includes("status of 4")) problems.push(`${look.name}: console: ${message.text()}`); });
+  page.on("console", (message) => {
+    if (message.type() === "error" && !message.text().includes("status of 4")) problems.push(`${look.name}: console: ${message.text()}`);
+  });
   page.on("pageerror", (error) => problems.push(`${look.name}: ${error.message}`));
-  page.on("request", (request) => { if (!request.url().startsWith(site) && !request.url().startsWith("data:")) problems.push(`${look.name}: request to ${request.url()}`); });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(site) && !request.url().startsWith("data:")) problems.push(`${look.name}: request to ${request.url()}`);
+  });
   for (const view of views) {
     await page.goto(site + view.path);
     await page.locator("h1").first().waitFor();
-    await page.waitForFunction(() => document.querySelector("[aria-busy=true]") === null).catch(() => problems.push(`${look.name} ${view.name}: still loading`));
+    await page
+      .waitForFunction(() => document.querySelector("[aria-busy=true]") === null)
+      .catch(() => problems.push(`${look.name} ${view.name}: still loading`));
     await page.waitForTimeout(250);
     await view.act?.(page).catch((error: unknown) => problems.push(`${look.name} ${view.name}: ${String(error).split("\n")[0] ?? ""}`));
     // axe is no part of the page: its policy would refuse it as a script element
@@ -149,7 +214,15 @@ async function main(): Promise<void> {
     const context = await chromium.launchPersistentContext(profile, {
       executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
       headless: true,
-      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
       viewport: { width: look.width, height: look.height },
       colorScheme: look.scheme,
       locale: look.language,

@@ -35,4 +35,3 @@ export function toProblem(body: unknown, response: Response): Schemas["Problem"]
   const title = response.statusText === "" ? `HTTP ${String(response.status)}` : response.statusText;
   return { type: "about:blank", title, status: response.status, code: "http_error", detail: title };
 }
-

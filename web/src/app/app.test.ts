@@ -26,7 +26,9 @@ test("a role includes the previous ones", () => {
 test("an error that is no problem keeps its status", async () => {
   const response = new Response("<html>", { status: 502, statusText: "Bad Gateway" });
   expect(toProblem(undefined, response)).toMatchObject({ status: 502, code: "http_error", detail: "Bad Gateway" });
-  const problem = await ApiProblem.fromResponse(new Response('{"code":"x","detail":"y","status":409,"title":"t","type":""}', { status: 409, headers: { "X-Request-Id": "r1" } }));
+  const problem = await ApiProblem.fromResponse(
+    new Response('{"code":"x","detail":"y","status":409,"title":"t","type":""}', { status: 409, headers: { "X-Request-Id": "r1" } }),
+  );
   expect(problem.requestId).toBe("r1");
   expect(problem.problem.code).toBe("x");
 });
@@ -34,5 +36,8 @@ test("an error that is no problem keeps its status", async () => {
 test("failures are grouped by cause, the most frequent first", () => {
   const failed = (id: string, error_code: string, model: string) => ({ id, error_code, model }) as TrainingRun;
   const groups = groupFailures([failed("1", "io", "a"), failed("2", "database", "a"), failed("3", "database", "b")]);
-  expect(groups.map((group) => [group.code, group.count, group.models])).toEqual([["database", 2, ["a", "b"]], ["io", 1, ["a"]]]);
+  expect(groups.map((group) => [group.code, group.count, group.models])).toEqual([
+    ["database", 2, ["a", "b"]],
+    ["io", 1, ["a"]],
+  ]);
 });

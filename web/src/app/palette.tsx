@@ -21,7 +21,9 @@ interface Command {
 
 async function findObjects(text: string) {
   const [runs, models, documents] = await Promise.all([
-    unwrap(api.GET("/v1/ids/{kind}", { params: { path: { kind: "run" }, query: text === "" ? {} : { part: text } } })).catch(() => undefined),
+    unwrap(api.GET("/v1/ids/{kind}", { params: { path: { kind: "run" }, query: text === "" ? {} : { part: text } } })).catch(
+      () => undefined,
+    ),
     unwrap(api.GET("/v1/models", { params: { query: { limit: 200 } } })),
     text === "" ? undefined : unwrap(api.GET("/v1/documents/search", { params: { query: { q: text, limit: 6 } } })).catch(() => undefined),
   ]);
@@ -61,25 +63,45 @@ function Palette({ onClose }: { onClose: () => void }) {
     { id: "operations", group: t("palette.pages"), label: t("nav.operations"), run: () => void navigate({ to: "/operations" }) },
   ];
   const actions: Command[] = [
-    ...(canStart ? [{ id: "start", group: t("palette.actions"), label: t("start.title"), run: () => void navigate({ to: "/runs/new" }) }] : []),
-    ...(canReview ? [{ id: "import", group: t("palette.actions"), label: t("imports.upload"), run: () => void navigate({ to: "/data/imports" }) }] : []),
-    { id: "failed", group: t("palette.actions"), label: t("palette.failedRuns"), run: () => void navigate({ to: "/runs", search: { status: "failed" } }) },
+    ...(canStart
+      ? [{ id: "start", group: t("palette.actions"), label: t("start.title"), run: () => void navigate({ to: "/runs/new" }) }]
+      : []),
+    ...(canReview
+      ? [{ id: "import", group: t("palette.actions"), label: t("imports.upload"), run: () => void navigate({ to: "/data/imports" }) }]
+      : []),
+    {
+      id: "failed",
+      group: t("palette.actions"),
+      label: t("palette.failedRuns"),
+      run: () => void navigate({ to: "/runs", search: { status: "failed" } }),
+    },
   ];
   const matches = (command: Command): boolean => command.label.toLowerCase().includes(text.trim().toLowerCase());
   const objects = found.data;
   const commands: Command[] = [
     ...actions.filter(matches),
     ...pages.filter(matches),
-    ...(objects?.models ?? []).filter((model) => model.name.includes(needle)).slice(0, 6).map((model) => ({
-      id: `model ${model.name}`, group: t("nav.models"), label: model.name, detail: `v${String(model.newest_version)}`,
-      run: () => void navigate({ to: "/models/$name", params: { name: model.name } }),
-    })),
+    ...(objects?.models ?? [])
+      .filter((model) => model.name.includes(needle))
+      .slice(0, 6)
+      .map((model) => ({
+        id: `model ${model.name}`,
+        group: t("nav.models"),
+        label: model.name,
+        detail: `v${String(model.newest_version)}`,
+        run: () => void navigate({ to: "/models/$name", params: { name: model.name } }),
+      })),
     ...(objects?.runs ?? []).slice(0, 6).map((run) => ({
-      id: `run ${run.id}`, group: t("nav.runs"), label: run.label, detail: run.id,
+      id: `run ${run.id}`,
+      group: t("nav.runs"),
+      label: run.label,
+      detail: run.id,
       run: () => void navigate({ to: "/runs/$runId", params: { runId: run.id } }),
     })),
     ...(objects?.documents ?? []).map((document) => ({
-      id: `document ${document.id}`, group: t("data.documents"), label: document.file_name ?? document.task_id,
+      id: `document ${document.id}`,
+      group: t("data.documents"),
+      label: document.file_name ?? document.task_id,
       detail: `${document.source}/${document.project}/${document.task_id}`,
       run: () => void navigate({ to: "/data/documents/$documentId", params: { documentId: document.id } }),
     })),
@@ -134,15 +156,23 @@ function Palette({ onClose }: { onClose: () => void }) {
             tabIndex={-1}
             aria-selected={command === current}
             className={classes["option"]}
-            onClick={() => { choose(command); }}
-            onMouseMove={() => { setActive(index); }}
+            onClick={() => {
+              choose(command);
+            }}
+            onMouseMove={() => {
+              setActive(index);
+            }}
           >
             <span className={classes["group"]}>{command.group}</span>
             <span className={classes["label"]}>{command.label}</span>
             {command.detail !== undefined && <span className={classes["detail"]}>{command.detail}</span>}
           </div>
         ))}
-        {commands.length === 0 && <div className={classes["none"]} role="option" aria-selected={false} aria-disabled tabIndex={-1}>{t("palette.nothing")}</div>}
+        {commands.length === 0 && (
+          <div className={classes["none"]} role="option" aria-selected={false} aria-disabled tabIndex={-1}>
+            {t("palette.nothing")}
+          </div>
+        )}
       </div>
     </div>
   );

@@ -152,8 +152,24 @@ const operations = createRoute({
 });
 
 const pages = [
-  home, runs, startRun, run, models, model, version, review, reviewDocument, data, documents, documentRoute, imports, importRoute,
-  datasets, dataset, fields, operations,
+  home,
+  runs,
+  startRun,
+  run,
+  models,
+  model,
+  version,
+  review,
+  reviewDocument,
+  data,
+  documents,
+  documentRoute,
+  imports,
+  importRoute,
+  datasets,
+  dataset,
+  fields,
+  operations,
 ] as const;
 
 export function createAppRouter(queryClient: QueryClient) {

@@ -17,17 +17,40 @@ function one<T extends string>(raw: Raw, key: string, values: readonly T[]): T |
 
 /** Leaves out absent keys, so that they do not stand in the URL. */
 function present<T extends object>(value: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as { [Key in keyof T]?: Exclude<T[Key], undefined> };
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {
+    [Key in keyof T]?: Exclude<T[Key], undefined>;
+  };
 }
 
-export const RUN_STATUSES = ["queued", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"] as const satisfies readonly Schemas["RunStatus"][];
-export const RUN_KINDS = ["linear", "sentence-transformer", "field-classifier", "auto", "evaluate"] as const satisfies readonly Schemas["RunKind"][];
+export const RUN_STATUSES = [
+  "queued",
+  "running",
+  "retrying",
+  "cancelling",
+  "succeeded",
+  "failed",
+  "cancelled",
+] as const satisfies readonly Schemas["RunStatus"][];
+export const RUN_KINDS = [
+  "linear",
+  "sentence-transformer",
+  "field-classifier",
+  "auto",
+  "evaluate",
+] as const satisfies readonly Schemas["RunKind"][];
 export const RUN_TABS = ["overview", "metrics", "errors", "logs", "spec", "attempts"] as const;
 export const ERROR_SPLITS = ["test", "validation", "reviewed"] as const;
 export const MODEL_TABS = ["versions", "compare", "aliases", "thresholds", "try"] as const;
 export const OPERATION_TABS = ["overview", "failures", "audit"] as const;
 export const SPLITS = ["train", "validation", "test", "excluded"] as const satisfies readonly Schemas["Split"][];
-export const REVIEW_STATUSES = ["OK", "CORRECTED", "NEW", "REJECTED", "MISSING", "UNREVIEWED"] as const satisfies readonly Schemas["ReviewStatus"][];
+export const REVIEW_STATUSES = [
+  "OK",
+  "CORRECTED",
+  "NEW",
+  "REJECTED",
+  "MISSING",
+  "UNREVIEWED",
+] as const satisfies readonly Schemas["ReviewStatus"][];
 
 /** Where to go after the sign-in: only a path of this site. */
 export function localPath(value: string | undefined): string | undefined {

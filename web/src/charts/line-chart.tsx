@@ -27,14 +27,30 @@ export function LineChart({ label, xLabel, yLabel, series }: { label: string; xL
         {y.ticks.map((tick) => (
           <g key={tick}>
             <line x1={LEFT} x2={WIDTH - 8} y1={y(tick)} y2={y(tick)} className={classes["grid"]} />
-            <text x={LEFT - 6} y={y(tick) + 4} textAnchor="end">{tick.toPrecision(2)}</text>
+            <text x={LEFT - 6} y={y(tick) + 4} textAnchor="end">
+              {tick.toPrecision(2)}
+            </text>
           </g>
         ))}
-        {x.ticks.map((tick) => <text key={tick} x={x(tick)} y={HEIGHT - BOTTOM + 15} textAnchor="middle">{format.count(tick)}</text>)}
-        <text x={(LEFT + WIDTH) / 2} y={HEIGHT - 4} textAnchor="middle">{xLabel}</text>
-        <text x={LEFT + 6} y={16}>{yLabel}</text>
+        {x.ticks.map((tick) => (
+          <text key={tick} x={x(tick)} y={HEIGHT - BOTTOM + 15} textAnchor="middle">
+            {format.count(tick)}
+          </text>
+        ))}
+        <text x={(LEFT + WIDTH) / 2} y={HEIGHT - 4} textAnchor="middle">
+          {xLabel}
+        </text>
+        <text x={LEFT + 6} y={16}>
+          {yLabel}
+        </text>
         {series.map((line, index) => (
-          <path key={line.name} d={path(line.points.map((point) => ({ x: x(point.x), y: y(point.y) })))} fill="none" stroke={`var(${COLOURS[index] ?? "--chart-1"})`} strokeWidth={2} />
+          <path
+            key={line.name}
+            d={path(line.points.map((point) => ({ x: x(point.x), y: y(point.y) })))}
+            fill="none"
+            stroke={`var(${COLOURS[index] ?? "--chart-1"})`}
+            strokeWidth={2}
+          />
         ))}
       </svg>
       <ChartTable label={label} columns={[xLabel, yLabel]} rows={all.map((point) => [format.count(point.x), point.y.toPrecision(4)])} />

@@ -25,7 +25,13 @@ interface ConfirmDialogProps {
 export function ConfirmDialog(props: ConfirmDialogProps) {
   const { t } = useTranslation();
   return (
-    <Modal opened={props.opened} onClose={props.onClose} title={props.title} size={props.wide === true ? "xl" : "md"} closeButtonProps={{ "aria-label": t("common.close") }}>
+    <Modal
+      opened={props.opened}
+      onClose={props.onClose}
+      title={props.title}
+      size={props.wide === true ? "xl" : "md"}
+      closeButtonProps={{ "aria-label": t("common.close") }}
+    >
       {props.opened && <Form {...props} />}
     </Modal>
   );
@@ -44,7 +50,9 @@ function Form({ text, confirm, danger = false, reason, option, busy, error, onCo
       }}
     >
       <Stack gap="sm">
-        <Text size="sm" component="div">{text}</Text>
+        <Text size="sm" component="div">
+          {text}
+        </Text>
         {reason !== undefined && (
           <Textarea
             label={t("common.reason")}
@@ -69,8 +77,12 @@ function Form({ text, confirm, danger = false, reason, option, busy, error, onCo
         )}
         {error !== null && error !== undefined && <ErrorNote error={error} />}
         <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onClose}>{t("common.cancel")}</Button>
-          <Button type="submit" loading={busy} disabled={isMissing} color={danger ? "red" : "blue"}>{confirm}</Button>
+          <Button variant="default" onClick={onClose}>
+            {t("common.cancel")}
+          </Button>
+          <Button type="submit" loading={busy} disabled={isMissing} color={danger ? "red" : "blue"}>
+            {confirm}
+          </Button>
         </Group>
       </Stack>
     </form>

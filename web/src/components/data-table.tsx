@@ -78,7 +78,11 @@ export function DataTable<Row>({ label, columns, rows, rowKey, selection, more }
           </tr>
         </thead>
         <tbody>
-          {before > 0 && <tr aria-hidden="true" className={classes["spacer"]}><td colSpan={span} style={{ height: before }} /></tr>}
+          {before > 0 && (
+            <tr aria-hidden="true" className={classes["spacer"]}>
+              <td colSpan={span} style={{ height: before }} />
+            </tr>
+          )}
           {items.map((item) => {
             const row = rows[item.index];
             if (row === undefined) return null;
@@ -104,10 +108,18 @@ export function DataTable<Row>({ label, columns, rows, rowKey, selection, more }
               </tr>
             );
           })}
-          {after > 0 && <tr aria-hidden="true" className={classes["spacer"]}><td colSpan={span} style={{ height: after }} /></tr>}
+          {after > 0 && (
+            <tr aria-hidden="true" className={classes["spacer"]}>
+              <td colSpan={span} style={{ height: after }} />
+            </tr>
+          )}
         </tbody>
       </table>
-      {more?.loading === true && <div className={classes["loading"]} aria-live="polite">{t("common.loading")}</div>}
+      {more?.loading === true && (
+        <div className={classes["loading"]} aria-live="polite">
+          {t("common.loading")}
+        </div>
+      )}
     </div>
   );
 }

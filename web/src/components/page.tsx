@@ -24,9 +24,15 @@ export function Page({ title, badge, crumbs, actions, children, wide = false }: 
       <title>{`${title} · Aprendiz`}</title>
       <header className={classes["header"]}>
         <div className={classes["heading"]}>
-          {crumbs !== undefined && <nav className={classes["crumbs"]} aria-label="breadcrumb">{crumbs}</nav>}
+          {crumbs !== undefined && (
+            <nav className={classes["crumbs"]} aria-label="breadcrumb">
+              {crumbs}
+            </nav>
+          )}
           <Group gap="sm" wrap="wrap">
-            <Title order={1} className="wrap">{title}</Title>
+            <Title order={1} className="wrap">
+              {title}
+            </Title>
             {badge}
           </Group>
         </div>
@@ -42,7 +48,9 @@ export function Panel({ title, actions, children }: { title?: string; actions?: 
     <section className={classes["panel"]} aria-label={title}>
       {title !== undefined && (
         <Group justify="space-between" gap="xs" className={classes["panelHeader"]}>
-          <Title order={2} size="h3">{title}</Title>
+          <Title order={2} size="h3">
+            {title}
+          </Title>
           {actions}
         </Group>
       )}
@@ -95,8 +103,12 @@ export function CodeBlock({ code, label }: { code: string; label: string }) {
   return (
     <div className={classes["code"]}>
       {/* a long command scrolls, also by keyboard */}
-      <Code block tabIndex={0} aria-label={label}>{code}</Code>
-      <div className={classes["codeCopy"]}><CopyId id={code} label={label} /></div>
+      <Code block tabIndex={0} aria-label={label}>
+        {code}
+      </Code>
+      <div className={classes["codeCopy"]}>
+        <CopyId id={code} label={label} />
+      </div>
     </div>
   );
 }
@@ -106,7 +118,9 @@ export function EmptyState({ title, text, command, action }: { title: string; te
   return (
     <Stack gap="xs" align="center" className={classes["empty"]}>
       <Text fw={600}>{title}</Text>
-      <Text size="sm" c="dimmed" maw={520} ta="center">{text}</Text>
+      <Text size="sm" c="dimmed" maw={520} ta="center">
+        {text}
+      </Text>
       {command !== undefined && <CodeBlock code={command} label={command} />}
       {action}
     </Stack>
@@ -123,9 +137,17 @@ export function ErrorNote({ error, retry }: { error: unknown; retry?: (() => voi
     <div role="alert" className={classes["error"]}>
       <IconAlertTriangle size={18} aria-hidden />
       <Stack gap={4} className={classes["errorBody"]}>
-        <Text size="sm" fw={600}>{problem?.title ?? t("error.title")}</Text>
-        <Text size="sm" className="wrap">{text}</Text>
-        {problem?.hint !== null && problem?.hint !== undefined && <Text size="sm" className="wrap">{problem.hint.request}</Text>}
+        <Text size="sm" fw={600}>
+          {problem?.title ?? t("error.title")}
+        </Text>
+        <Text size="sm" className="wrap">
+          {text}
+        </Text>
+        {problem?.hint !== null && problem?.hint !== undefined && (
+          <Text size="sm" className="wrap">
+            {problem.hint.request}
+          </Text>
+        )}
         {problem !== undefined && (
           <Text size="xs" c="dimmed" className="wrap">
             {problem.code}
@@ -134,7 +156,9 @@ export function ErrorNote({ error, retry }: { error: unknown; retry?: (() => voi
         )}
       </Stack>
       {retry !== undefined && (
-        <Button variant="default" leftSection={<IconRefresh size={14} />} onClick={retry}>{t("common.retry")}</Button>
+        <Button variant="default" leftSection={<IconRefresh size={14} />} onClick={retry}>
+          {t("common.retry")}
+        </Button>
       )}
     </div>
   );
@@ -145,7 +169,9 @@ export function SkeletonRows({ rows = 8 }: { rows?: number }) {
   return (
     <div aria-busy="true">
       {Array.from({ length: rows }, (_, index) => (
-        <div key={index} className={classes["skeletonRow"]}><Skeleton height={12} radius="sm" /></div>
+        <div key={index} className={classes["skeletonRow"]}>
+          <Skeleton height={12} radius="sm" />
+        </div>
       ))}
     </div>
   );

@@ -16,8 +16,23 @@ import { useTranslation } from "react-i18next";
 import classes from "./state-badge.module.css";
 
 export type StateName =
-  | "queued" | "running" | "retrying" | "cancelling" | "succeeded" | "failed" | "cancelled" | "lost" | "released"
-  | "working" | "idle" | "draining" | "silent" | "stopped" | "passed" | "refused" | "insufficient_evidence";
+  | "queued"
+  | "running"
+  | "retrying"
+  | "cancelling"
+  | "succeeded"
+  | "failed"
+  | "cancelled"
+  | "lost"
+  | "released"
+  | "working"
+  | "idle"
+  | "draining"
+  | "silent"
+  | "stopped"
+  | "passed"
+  | "refused"
+  | "insufficient_evidence";
 
 type Tone = "queued" | "running" | "retrying" | "succeeded" | "failed" | "cancelled" | "lost";
 

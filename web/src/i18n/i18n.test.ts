@@ -37,7 +37,9 @@ test("every plural has both forms", () => {
 });
 
 test("the form of millions is that of the other plurals", () => {
-  expect(withMany({ a: { n_one: "1 x", n_other: "{{count}} y" } })).toEqual({ a: { n_one: "1 x", n_other: "{{count}} y", n_many: "{{count}} y" } });
+  expect(withMany({ a: { n_one: "1 x", n_other: "{{count}} y" } })).toEqual({
+    a: { n_one: "1 x", n_other: "{{count}} y", n_many: "{{count}} y" },
+  });
 });
 
 test("the stored language wins over the browser's, and unknown ones become English", () => {

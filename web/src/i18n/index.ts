@@ -41,7 +41,12 @@ export function withMany(dictionary: object): object {
   return Object.fromEntries(
     Object.entries(dictionary).flatMap(([key, value]: [string, unknown]) => {
       if (typeof value === "object" && value !== null) return [[key, withMany(value)]];
-      return key.endsWith("_other") ? [[key, value], [key.replace(/_other$/, "_many"), value]] : [[key, value]];
+      return key.endsWith("_other")
+        ? [
+            [key, value],
+            [key.replace(/_other$/, "_many"), value],
+          ]
+        : [[key, value]];
     }),
   );
 }

@@ -18,7 +18,9 @@ test("an export is uploaded, and its bad task is quarantined with the reason", a
   ];
   await page.goto(`${SITE}/data/imports`);
   await page.getByLabel("Project", { exact: true }).fill("uploads");
-  await page.locator("input[type=file]").setInputFiles({ name: "upload.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(tasks)) });
+  await page
+    .locator("input[type=file]")
+    .setInputFiles({ name: "upload.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(tasks)) });
   await page.getByRole("heading", { name: "upload.json" }).waitFor();
   await page.locator('[data-state="succeeded"]').first().waitFor();
   await page.getByText("the task has no text at `data.text`").waitFor();
@@ -30,7 +32,12 @@ test("a document of ten megabytes opens, is searched, and scrolls", async () => 
   const { page } = browser;
   const line = "This agreement is governed by the laws of Texas, and notices are sent in writing to the other party.\n";
   const text = `${line.repeat(98_000)}the very last clause`;
-  const created = await post<{ id: string }>(page, "/v1/documents", { project: "large", task_id: String(Date.now()), text, file_name: "large.txt" });
+  const created = await post<{ id: string }>(page, "/v1/documents", {
+    project: "large",
+    task_id: String(Date.now()),
+    text,
+    file_name: "large.txt",
+  });
   await page.goto(`${SITE}/data/documents/${created.id}`);
   const region = page.getByRole("region", { name: "Text" });
   await region.getByText("governed by").first().waitFor();
@@ -41,7 +48,10 @@ test("a document of ten megabytes opens, is searched, and scrolls", async () => 
 
 test("a search finds documents by name, and the history of a value is shown", async () => {
   const { page } = browser;
-  const { items } = await get<{ items: { id: string; file_name: string | null }[] }>(page, "/v1/documents?project=2&source=label-studio&limit=1");
+  const { items } = await get<{ items: { id: string; file_name: string | null }[] }>(
+    page,
+    "/v1/documents?project=2&source=label-studio&limit=1",
+  );
   const name = items[0]?.file_name ?? "";
   await page.goto(`${SITE}/data/documents`);
   await page.getByLabel("Search", { exact: true }).fill(name.replace(/\.pdf$/, ""));

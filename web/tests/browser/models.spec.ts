@@ -13,7 +13,12 @@ afterEach(() => browser.close());
 const MODEL = `promoted-${String(process.pid)}`;
 
 async function train(page: Page, params: object): Promise<void> {
-  const run = await post<{ id: string }>(page, "/v1/training-runs", { model: MODEL, kind: "linear", data: { fields: ["contract_type"] }, params });
+  const run = await post<{ id: string }>(page, "/v1/training-runs", {
+    model: MODEL,
+    kind: "linear",
+    data: { fields: ["contract_type"] },
+    params,
+  });
   await page.goto(`${SITE}/runs/${run.id}`);
   await page.locator('[data-state="succeeded"]').first().waitFor({ timeout: 90_000 });
 }
@@ -51,9 +56,19 @@ test("the gate refuses, an admin overrides it with a reason, and the alias goes 
 test.skipIf((process.env["APRENDIZ_SECOND_KEY"] ?? "") === "")("a promotion that needs approval is approved with another key", async () => {
   const { page } = browser;
   const model = `${MODEL}-approval`;
-  await post(page, `/v1/models/${model}`, { promotion: "approval", gate: { metric: "accuracy", margin: 0.5, min_n: 1, field_margins: {} } }, "PUT");
+  await post(
+    page,
+    `/v1/models/${model}`,
+    { promotion: "approval", gate: { metric: "accuracy", margin: 0.5, min_n: 1, field_margins: {} } },
+    "PUT",
+  );
   for (const l2 of [0.1, 0.2]) {
-    const run = await post<{ id: string }>(page, "/v1/training-runs", { model, kind: "linear", data: { fields: ["contract_type"] }, params: { l2 } });
+    const run = await post<{ id: string }>(page, "/v1/training-runs", {
+      model,
+      kind: "linear",
+      data: { fields: ["contract_type"] },
+      params: { l2 },
+    });
     await page.goto(`${SITE}/runs/${run.id}`);
     await page.locator('[data-state="succeeded"]').first().waitFor({ timeout: 90_000 });
   }

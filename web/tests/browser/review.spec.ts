@@ -62,7 +62,10 @@ test("fields are reviewed by keyboard, and the last decision is undone", async (
 
   const skipped = await activeField();
   await page.keyboard.press("s");
-  await page.waitForFunction((field) => document.querySelector('[data-active="true"][data-field]')?.getAttribute("data-field") !== field, skipped);
+  await page.waitForFunction(
+    (field) => document.querySelector('[data-active="true"][data-field]')?.getAttribute("data-field") !== field,
+    skipped,
+  );
 
   await page.keyboard.press("u");
   await decided(edited, "UNREVIEWED");
@@ -111,7 +114,8 @@ test("ten fields are accepted one after the other, across documents", async () =
     const field = await activeField();
     await page.keyboard.press("Enter");
     await page.waitForFunction(
-      ([before, name]) => location.href !== before || document.querySelector('[data-active="true"][data-field]')?.getAttribute("data-field") !== name,
+      ([before, name]) =>
+        location.href !== before || document.querySelector('[data-active="true"][data-field]')?.getAttribute("data-field") !== name,
       [url, field],
     );
     await page.locator('[data-active="true"][data-field]').waitFor();
@@ -121,7 +125,12 @@ test("ten fields are accepted one after the other, across documents", async () =
 test("what a document or a name contains is text, never markup", async () => {
   const { page } = browser;
   const text = '<script>window.attacked = 1</script> "><img src=x onerror="window.attacked = 1"> \u202Eabc';
-  const created = await post<{ id: string }>(page, "/v1/documents", { project: "markup", task_id: String(Date.now()), text, file_name: "<img src=x onerror=window.attacked=1>.txt" });
+  const created = await post<{ id: string }>(page, "/v1/documents", {
+    project: "markup",
+    task_id: String(Date.now()),
+    text,
+    file_name: "<img src=x onerror=window.attacked=1>.txt",
+  });
   for (const path of [`/data/documents/${created.id}`, `/review/${created.id}`, "/data/documents?source=api&project=markup"]) {
     await page.goto(SITE + path);
     await page.getByText("onerror").first().waitFor();

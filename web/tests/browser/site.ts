@@ -11,7 +11,8 @@ export const KEY = required("APRENDIZ_API_KEY");
 
 function required(name: string): string {
   const value = process.env[name];
-  if (value === undefined || value === "") throw new Error(`${name} is not set: the browser tests need a running site with imported documents and an admin key`);
+  if (value === undefined || value === "")
+    throw new Error(`${name} is not set: the browser tests need a running site with imported documents and an admin key`);
   return value;
 }
 
@@ -25,7 +26,15 @@ export async function openBrowser(): Promise<Browser> {
   const context: BrowserContext = await chromium.launchPersistentContext(profile, {
     executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
     headless: true,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
     viewport: { width: 1440, height: 900 },
     locale: "en-US",
   });

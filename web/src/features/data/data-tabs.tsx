@@ -17,7 +17,9 @@ export function DataTabs() {
   return (
     <nav className={classes["tabs"]} aria-label={t("nav.data")}>
       {TABS.map((tab) => (
-        <Link key={tab.to} to={tab.to} data-active={path.startsWith(tab.to)} aria-current={path.startsWith(tab.to) ? "page" : undefined}>{t(`data.${tab.key}`)}</Link>
+        <Link key={tab.to} to={tab.to} data-active={path.startsWith(tab.to)} aria-current={path.startsWith(tab.to) ? "page" : undefined}>
+          {t(`data.${tab.key}`)}
+        </Link>
       ))}
     </nav>
   );

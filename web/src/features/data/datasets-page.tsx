@@ -13,14 +13,20 @@ import { DataTabs } from "./data-tabs";
 import classes from "./data.module.css";
 import { datasetsQuery } from "./queries";
 
-const SPLIT_COLOURS = [["train", "--chart-1"], ["validation", "--chart-3"], ["test", "--chart-2"]] as const;
+const SPLIT_COLOURS = [
+  ["train", "--chart-1"],
+  ["validation", "--chart-3"],
+  ["test", "--chart-2"],
+] as const;
 
 export function SplitBar({ splits }: { splits: unknown }) {
   const counts = asObject(splits);
   const text = SPLIT_COLOURS.map(([name]) => `${name} ${String(asNumber(counts[name]) ?? 0)}`).join(", ");
   return (
     <div className={classes["splits"]} role="img" aria-label={text} title={text}>
-      {SPLIT_COLOURS.map(([name, colour]) => <span key={name} style={{ flexGrow: asNumber(counts[name]) ?? 0, background: `var(${colour})` }} />)}
+      {SPLIT_COLOURS.map(([name, colour]) => (
+        <span key={name} style={{ flexGrow: asNumber(counts[name]) ?? 0, background: `var(${colour})` }} />
+      ))}
     </div>
   );
 }
@@ -31,7 +37,15 @@ export function DatasetsPage() {
   const datasets = useInfiniteQuery(datasetsQuery);
   const rows = useMemo(() => datasets.data?.pages.flatMap((page) => page.items), [datasets.data]);
   const columns: readonly Column<Schemas["DatasetSummary"]>[] = [
-    { key: "created", label: t("runs.created"), cell: (row) => <Link to="/data/datasets/$datasetId" params={{ datasetId: row.id }}><Time at={row.created_at} /></Link> },
+    {
+      key: "created",
+      label: t("runs.created"),
+      cell: (row) => (
+        <Link to="/data/datasets/$datasetId" params={{ datasetId: row.id }}>
+          <Time at={row.created_at} />
+        </Link>
+      ),
+    },
     { key: "examples", label: t("datasets.examples"), numeric: true, cell: (row) => format.count(row.examples) },
     { key: "splits", label: t("datasets.splits"), cell: (row) => <SplitBar splits={row.splits} /> },
     { key: "fields", label: t("runs.fields"), grow: true, optional: true, cell: (row) => row.fields?.join(", ") ?? t("runs.allFields") },
@@ -43,9 +57,23 @@ export function DatasetsPage() {
     <Page wide title={t("data.datasets")}>
       <DataTabs />
       <Loaded query={{ data: rows, error: datasets.error, refetch: datasets.refetch }}>
-        {(items) => items.length === 0
-          ? <EmptyState title={t("datasets.none")} text={t("datasets.noneText")} command="aprendiz run create --model contracts --kind linear" />
-          : <DataTable label={t("data.datasets")} columns={columns} rows={items} rowKey={(row) => row.id} more={{ available: datasets.hasNextPage, loading: datasets.isFetchingNextPage, load: () => void datasets.fetchNextPage() }} />}
+        {(items) =>
+          items.length === 0 ? (
+            <EmptyState
+              title={t("datasets.none")}
+              text={t("datasets.noneText")}
+              command="aprendiz run create --model contracts --kind linear"
+            />
+          ) : (
+            <DataTable
+              label={t("data.datasets")}
+              columns={columns}
+              rows={items}
+              rowKey={(row) => row.id}
+              more={{ available: datasets.hasNextPage, loading: datasets.isFetchingNextPage, load: () => void datasets.fetchNextPage() }}
+            />
+          )
+        }
       </Loaded>
     </Page>
   );

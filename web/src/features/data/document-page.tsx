@@ -29,13 +29,45 @@ export function DocumentPage() {
   const name = overview.data === undefined ? t("data.document") : (overview.data.file_name ?? overview.data.task_id);
   return (
     <Page
-      wide title={name}
-      badge={overview.data !== undefined && <><Badge variant="default" tt="none">{overview.data.split ?? "–"}</Badge><CopyId id={documentId} label={t("data.id")} /></>}
-      crumbs={<><Link to="/data/documents">{t("data.documents")}</Link>{overview.data !== undefined && <><span aria-hidden>/</span><span>{`${overview.data.source}/${overview.data.project}/${overview.data.task_id}`}</span></>}</>}
-      actions={<>
-        <Button variant="default" leftSection={<IconDownload size={14} />} component="a" href={`/v1/documents/${documentId}/text`} download>{t("data.downloadText")}</Button>
-        <LinkButton leftSection={<IconChecklist size={14} />} to="/review/$documentId" params={{ documentId }}>{canReview ? t("data.review") : t("data.openReview")}</LinkButton>
-      </>}
+      wide
+      title={name}
+      badge={
+        overview.data !== undefined && (
+          <>
+            <Badge variant="default" tt="none">
+              {overview.data.split ?? "–"}
+            </Badge>
+            <CopyId id={documentId} label={t("data.id")} />
+          </>
+        )
+      }
+      crumbs={
+        <>
+          <Link to="/data/documents">{t("data.documents")}</Link>
+          {overview.data !== undefined && (
+            <>
+              <span aria-hidden>/</span>
+              <span>{`${overview.data.source}/${overview.data.project}/${overview.data.task_id}`}</span>
+            </>
+          )}
+        </>
+      }
+      actions={
+        <>
+          <Button
+            variant="default"
+            leftSection={<IconDownload size={14} />}
+            component="a"
+            href={`/v1/documents/${documentId}/text`}
+            download
+          >
+            {t("data.downloadText")}
+          </Button>
+          <LinkButton leftSection={<IconChecklist size={14} />} to="/review/$documentId" params={{ documentId }}>
+            {canReview ? t("data.review") : t("data.openReview")}
+          </LinkButton>
+        </>
+      }
     >
       <div className={classes["columns"]}>
         <div className={classes["stack"]}>
@@ -63,8 +95,21 @@ function Details({ overview }: { overview: Schemas["DocumentOverview"] }) {
           <tbody>
             {overview.fields.map((annotation) => (
               <tr key={annotation.field}>
-                <td><button type="button" className="link-button" onClick={() => { setField(annotation.field); }} title={t("data.showHistory")}>{annotation.field}</button></td>
-                <td><ValueText value={annotation.accepted_value ?? annotation.predicted_value} /></td>
+                <td>
+                  <button
+                    type="button"
+                    className="link-button"
+                    onClick={() => {
+                      setField(annotation.field);
+                    }}
+                    title={t("data.showHistory")}
+                  >
+                    {annotation.field}
+                  </button>
+                </td>
+                <td>
+                  <ValueText value={annotation.accepted_value ?? annotation.predicted_value} />
+                </td>
                 <td className="dimmed">{t(`reviewStatus.${annotation.review_status}`)}</td>
               </tr>
             ))}
@@ -72,14 +117,31 @@ function Details({ overview }: { overview: Schemas["DocumentOverview"] }) {
         </table>
       </Panel>
       <Panel title={t("data.splitTitle")}>
-        {explanation.in_words.map((sentence) => <Text key={sentence} size="sm" className="wrap">{sentence}</Text>)}
+        {explanation.in_words.map((sentence) => (
+          <Text key={sentence} size="sm" className="wrap">
+            {sentence}
+          </Text>
+        ))}
         {explanation.near_duplicates.length > 0 && (
           <table className="plain-table">
-            <thead><tr><th scope="col">{t("data.nearDuplicate")}</th><th scope="col" className="number">{t("data.containment")}</th><th scope="col">{t("data.split")}</th></tr></thead>
+            <thead>
+              <tr>
+                <th scope="col">{t("data.nearDuplicate")}</th>
+                <th scope="col" className="number">
+                  {t("data.containment")}
+                </th>
+                <th scope="col">{t("data.split")}</th>
+              </tr>
+            </thead>
             <tbody>
               {explanation.near_duplicates.map((near) => (
                 <tr key={near.document_id}>
-                  <td><Link to="/data/documents/$documentId" params={{ documentId: near.document_id }}>{`${near.source}/${near.project}/${near.task_id}`}</Link></td>
+                  <td>
+                    <Link
+                      to="/data/documents/$documentId"
+                      params={{ documentId: near.document_id }}
+                    >{`${near.source}/${near.project}/${near.task_id}`}</Link>
+                  </td>
                   <td className="number">{format.ratio(near.containment)}</td>
                   <td>{near.split ?? "–"}</td>
                 </tr>
@@ -93,13 +155,26 @@ function Details({ overview }: { overview: Schemas["DocumentOverview"] }) {
           items={[
             [t("data.created"), <Time key="created" at={overview.created_at} />],
             [t("data.updated"), <Time key="updated" at={overview.updated_at} />],
-            [t("data.textVersions"), overview.texts.map((version) => t("data.characters", { version: version.version, count: version.characters })).join("; ")],
-            ...(overview.archived_at === null || overview.archived_at === undefined ? [] : [[t("data.archived"), <Time key="archived" at={overview.archived_at} />] as const]),
+            [
+              t("data.textVersions"),
+              overview.texts.map((version) => t("data.characters", { version: version.version, count: version.characters })).join("; "),
+            ],
+            ...(overview.archived_at === null || overview.archived_at === undefined
+              ? []
+              : [[t("data.archived"), <Time key="archived" at={overview.archived_at} />] as const]),
             ...metadata.map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)] as const),
           ]}
         />
       </Panel>
-      <Modal opened={field !== undefined} onClose={() => { setField(undefined); }} size="lg" title={t("data.historyOf", { field: field ?? "" })} closeButtonProps={{ "aria-label": t("common.close") }}>
+      <Modal
+        opened={field !== undefined}
+        onClose={() => {
+          setField(undefined);
+        }}
+        size="lg"
+        title={t("data.historyOf", { field: field ?? "" })}
+        closeButtonProps={{ "aria-label": t("common.close") }}
+      >
         {field !== undefined && <History id={overview.id} field={field} />}
       </Modal>
     </>
@@ -114,22 +189,43 @@ function History({ id, field }: { id: string; field: string }) {
     <Loaded query={history}>
       {(data) => (
         <table className="plain-table">
-          <thead><tr><th scope="col">{t("data.when")}</th><th scope="col">{t("data.who")}</th><th scope="col">{t("try.value")}</th><th scope="col">{t("runs.state")}</th></tr></thead>
+          <thead>
+            <tr>
+              <th scope="col">{t("data.when")}</th>
+              <th scope="col">{t("data.who")}</th>
+              <th scope="col">{t("try.value")}</th>
+              <th scope="col">{t("runs.state")}</th>
+            </tr>
+          </thead>
           <tbody>
             {[...data.events].reverse().map((event) => (
               <tr key={event.position}>
-                <td><Time at={event.occurred_at} /></td>
+                <td>
+                  <Time at={event.occurred_at} />
+                </td>
                 <td className="wrap">{event.reviewer ?? event.actor ?? event.source}</td>
-                <td><ValueText value={event.value} />{event.note !== null && event.note !== undefined && <div className="dimmed wrap">{event.note}</div>}</td>
-                <td>{t(`reviewStatus.${event.review_status}`)}{event.is_current && <span className="dimmed"> · {t("data.inEffect")}</span>}</td>
+                <td>
+                  <ValueText value={event.value} />
+                  {event.note !== null && event.note !== undefined && <div className="dimmed wrap">{event.note}</div>}
+                </td>
+                <td>
+                  {t(`reviewStatus.${event.review_status}`)}
+                  {event.is_current && <span className="dimmed"> · {t("data.inEffect")}</span>}
+                </td>
               </tr>
             ))}
             {[...data.predictions].reverse().map((prediction) => (
               <tr key={`${prediction.extractor_version} ${prediction.recorded_at}`}>
-                <td><Time at={prediction.predicted_at} /></td>
+                <td>
+                  <Time at={prediction.predicted_at} />
+                </td>
                 <td className="wrap">{prediction.extractor_version}</td>
-                <td><ValueText value={prediction.value} /></td>
-                <td className="dimmed">{t("data.prediction")} {format.ratio(prediction.confidence)}</td>
+                <td>
+                  <ValueText value={prediction.value} />
+                </td>
+                <td className="dimmed">
+                  {t("data.prediction")} {format.ratio(prediction.confidence)}
+                </td>
               </tr>
             ))}
           </tbody>
@@ -145,22 +241,45 @@ function Lineage({ id }: { id: string }) {
   return (
     <Panel title={t("data.lineage")}>
       <Loaded query={lineage}>
-        {(data) => data.snapshots.length === 0 ? <Text size="sm" c="dimmed">{t("data.noLineage")}</Text> : (
-          <table className="plain-table">
-            <thead><tr><th scope="col">{t("runs.dataset")}</th><th scope="col">{t("data.split")}</th><th scope="col">{t("nav.runs")}</th></tr></thead>
-            <tbody>
-              {data.snapshots.map((snapshot) => (
-                <tr key={snapshot.dataset_id}>
-                  <td><Link to="/data/datasets/$datasetId" params={{ datasetId: snapshot.dataset_id }}><Time at={snapshot.created_at} /></Link></td>
-                  <td>{snapshot.split}</td>
-                  <td className="wrap">
-                    {snapshot.runs.map((run, index) => <span key={run.id}>{index > 0 && ", "}<Link to="/runs/$runId" params={{ runId: run.id }}>{run.model}</Link></span>)}
-                  </td>
+        {(data) =>
+          data.snapshots.length === 0 ? (
+            <Text size="sm" c="dimmed">
+              {t("data.noLineage")}
+            </Text>
+          ) : (
+            <table className="plain-table">
+              <thead>
+                <tr>
+                  <th scope="col">{t("runs.dataset")}</th>
+                  <th scope="col">{t("data.split")}</th>
+                  <th scope="col">{t("nav.runs")}</th>
                 </tr>
-              ))}
-            </tbody>
-          </table>
-        )}
+              </thead>
+              <tbody>
+                {data.snapshots.map((snapshot) => (
+                  <tr key={snapshot.dataset_id}>
+                    <td>
+                      <Link to="/data/datasets/$datasetId" params={{ datasetId: snapshot.dataset_id }}>
+                        <Time at={snapshot.created_at} />
+                      </Link>
+                    </td>
+                    <td>{snapshot.split}</td>
+                    <td className="wrap">
+                      {snapshot.runs.map((run, index) => (
+                        <span key={run.id}>
+                          {index > 0 && ", "}
+                          <Link to="/runs/$runId" params={{ runId: run.id }}>
+                            {run.model}
+                          </Link>
+                        </span>
+                      ))}
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          )
+        }
       </Loaded>
     </Panel>
   );

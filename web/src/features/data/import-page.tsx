@@ -24,8 +24,10 @@ export function ImportPage() {
   const state = useQuery(importQuery(importId));
   return (
     <Page
-      title={state.data?.file_name ?? t("imports.import")} badge={state.data !== undefined && <StateBadge state={state.data.status} />}
-      crumbs={<Link to="/data/imports">{t("data.imports")}</Link>} actions={state.data !== undefined && <Revert state={state.data} />}
+      title={state.data?.file_name ?? t("imports.import")}
+      badge={state.data !== undefined && <StateBadge state={state.data.status} />}
+      crumbs={<Link to="/data/imports">{t("data.imports")}</Link>}
+      actions={state.data !== undefined && <Revert state={state.data} />}
     >
       <Loaded query={state}>{(data) => <Import state={data} />}</Loaded>
     </Page>
@@ -48,10 +50,30 @@ function Revert({ state }: { state: Schemas["ImportState"] }) {
   if (!canRevert || state.status !== "succeeded" || (state.reverted_at !== null && state.reverted_at !== undefined)) return null;
   return (
     <>
-      <Button variant="default" leftSection={<IconArrowBackUp size={14} />} onClick={() => { setAsking(true); }}>{t("imports.revert")}</Button>
+      <Button
+        variant="default"
+        leftSection={<IconArrowBackUp size={14} />}
+        onClick={() => {
+          setAsking(true);
+        }}
+      >
+        {t("imports.revert")}
+      </Button>
       <ConfirmDialog
-        opened={asking} title={t("imports.revertTitle")} text={t("imports.revertText")} confirm={t("imports.revert")} danger reason="required"
-        busy={revert.isPending} error={revert.error} onClose={() => { setAsking(false); }} onConfirm={(reason) => { revert.mutate({ id: state.id, reason }); }}
+        opened={asking}
+        title={t("imports.revertTitle")}
+        text={t("imports.revertText")}
+        confirm={t("imports.revert")}
+        danger
+        reason="required"
+        busy={revert.isPending}
+        error={revert.error}
+        onClose={() => {
+          setAsking(false);
+        }}
+        onConfirm={(reason) => {
+          revert.mutate({ id: state.id, reason });
+        }}
       />
     </>
   );
@@ -71,13 +93,26 @@ function Import({ state }: { state: Schemas["ImportState"] }) {
     <Stack gap="md">
       {(state.status === "queued" || state.status === "running") && (
         <Panel>
-          <Text size="sm" mb={6}>{state.stage === null || state.stage === undefined ? t("imports.waiting") : t(`imports.stage.${state.stage}`)} · {t("imports.tasksRead", { count: state.tasks })}</Text>
+          <Text size="sm" mb={6}>
+            {state.stage === null || state.stage === undefined ? t("imports.waiting") : t(`imports.stage.${state.stage}`)} ·{" "}
+            {t("imports.tasksRead", { count: state.tasks })}
+          </Text>
           <Progress value={state.bytes === 0 ? 0 : (state.bytes_read / state.bytes) * 100} aria-label={t("runs.progress")} />
         </Panel>
       )}
-      {state.error_code !== null && state.error_code !== undefined && <Alert color="red" title={state.error_code}><span className="wrap">{state.error}</span></Alert>}
-      {state.reverted_at !== null && state.reverted_at !== undefined && <Alert color="yellow">{t("imports.wasReverted")} <Time at={state.reverted_at} /></Alert>}
-      <Panel><Facts items={facts} /></Panel>
+      {state.error_code !== null && state.error_code !== undefined && (
+        <Alert color="red" title={state.error_code}>
+          <span className="wrap">{state.error}</span>
+        </Alert>
+      )}
+      {state.reverted_at !== null && state.reverted_at !== undefined && (
+        <Alert color="yellow">
+          {t("imports.wasReverted")} <Time at={state.reverted_at} />
+        </Alert>
+      )}
+      <Panel>
+        <Facts items={facts} />
+      </Panel>
       {report !== undefined && <Report report={report} />}
       {report !== undefined && report.quarantined > 0 && <Quarantine state={state} count={report.quarantined} />}
     </Stack>
@@ -95,21 +130,53 @@ function Report({ report }: { report: Schemas["StoredReport"] }) {
         {"documents_updated" in report && <Figure label={t("imports.updated")} value={format.count(report.documents_updated)} />}
         {"documents_unchanged" in report && <Figure label={t("imports.unchanged")} value={format.count(report.documents_unchanged)} />}
         <Figure label={t("imports.events")} value={format.count(report.events_created)} />
-        <Figure label={t("imports.quarantined")} value={format.count(report.quarantined)} {...(report.quarantined > 0 ? { tone: "failed" as const } : {})} />
+        <Figure
+          label={t("imports.quarantined")}
+          value={format.count(report.quarantined)}
+          {...(report.quarantined > 0 ? { tone: "failed" as const } : {})}
+        />
       </Figures>
-      {report.warnings.length > 0 && <Panel title={t("runs.warnings", { count: report.warnings.length })}><ul>{report.warnings.map((warning) => <li key={warning} className="wrap">{warning}</li>)}</ul></Panel>}
-      {Object.keys(report.fields).length > 0 && <Panel title={t("data.fields")}>
-        <ScrollRegion label={t("data.fields")}>
-          <table className="plain-table">
-            <thead><tr><th scope="col">{t("runs.field")}</th>{statuses.map((status) => <th key={status} scope="col" className="number">{t(`reviewStatus.${status}`)}</th>)}</tr></thead>
-            <tbody>
-              {Object.entries(report.fields).map(([field, counts]) => (
-                <tr key={field}><td>{field}</td>{statuses.map((status) => <td key={status} className="number">{format.count(counts[status])}</td>)}</tr>
-              ))}
-            </tbody>
-          </table>
-        </ScrollRegion>
-      </Panel>}
+      {report.warnings.length > 0 && (
+        <Panel title={t("runs.warnings", { count: report.warnings.length })}>
+          <ul>
+            {report.warnings.map((warning) => (
+              <li key={warning} className="wrap">
+                {warning}
+              </li>
+            ))}
+          </ul>
+        </Panel>
+      )}
+      {Object.keys(report.fields).length > 0 && (
+        <Panel title={t("data.fields")}>
+          <ScrollRegion label={t("data.fields")}>
+            <table className="plain-table">
+              <thead>
+                <tr>
+                  <th scope="col">{t("runs.field")}</th>
+                  {statuses.map((status) => (
+                    <th key={status} scope="col" className="number">
+                      {t(`reviewStatus.${status}`)}
+                    </th>
+                  ))}
+                </tr>
+              </thead>
+              <tbody>
+                {Object.entries(report.fields).map(([field, counts]) => (
+                  <tr key={field}>
+                    <td>{field}</td>
+                    {statuses.map((status) => (
+                      <td key={status} className="number">
+                        {format.count(counts[status])}
+                      </td>
+                    ))}
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </ScrollRegion>
+        </Panel>
+      )}
     </>
   );
 }
@@ -122,34 +189,82 @@ function Quarantine({ state, count }: { state: Schemas["ImportState"]; count: nu
   const [textKey, setTextKey] = useState("");
   const retry = useMutation({
     mutationFn: retryImport,
-    onSuccess: (report) => { showToast(t("imports.retried", { count: report.tasks - report.quarantined })); },
+    onSuccess: (report) => {
+      showToast(t("imports.retried", { count: report.tasks - report.quarantined }));
+    },
     onSettled: () => client.invalidateQueries({ queryKey: ["imports"] }),
   });
   const items = quarantine.data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <Panel
       title={t("imports.quarantineTitle", { count })}
-      actions={<Button variant="default" leftSection={<IconDownload size={14} />} component="a" href={`/v1/imports/${state.id}/quarantine/tasks`} download={`quarantine-${state.id}.json`}>{t("imports.downloadTasks")}</Button>}
+      actions={
+        <Button
+          variant="default"
+          leftSection={<IconDownload size={14} />}
+          component="a"
+          href={`/v1/imports/${state.id}/quarantine/tasks`}
+          download={`quarantine-${state.id}.json`}
+        >
+          {t("imports.downloadTasks")}
+        </Button>
+      }
     >
-      <Text size="sm" c="dimmed" mb="sm">{t("imports.quarantineText")}</Text>
+      <Text size="sm" c="dimmed" mb="sm">
+        {t("imports.quarantineText")}
+      </Text>
       {canImport && (
         <Group gap="sm" align="flex-end" mb="sm">
-          <TextInput label={t("imports.textKey")} placeholder="text" value={textKey} onChange={(event) => { setTextKey(event.currentTarget.value); }} />
-          <Button variant="default" leftSection={<IconRefresh size={14} />} loading={retry.isPending} onClick={() => { retry.mutate({ id: state.id, textKey }); }}>{t("imports.retry")}</Button>
+          <TextInput
+            label={t("imports.textKey")}
+            placeholder="text"
+            value={textKey}
+            onChange={(event) => {
+              setTextKey(event.currentTarget.value);
+            }}
+          />
+          <Button
+            variant="default"
+            leftSection={<IconRefresh size={14} />}
+            loading={retry.isPending}
+            onClick={() => {
+              retry.mutate({ id: state.id, textKey });
+            }}
+          >
+            {t("imports.retry")}
+          </Button>
         </Group>
       )}
       {retry.error !== null && <ErrorNote error={retry.error} />}
       <Loaded query={{ data: quarantine.data, error: quarantine.error, refetch: quarantine.refetch }}>
         {() => (
           <table className="plain-table">
-            <thead><tr><th scope="col" className="number">{t("imports.position")}</th><th scope="col">{t("imports.task")}</th><th scope="col">{t("gate.reason")}</th></tr></thead>
+            <thead>
+              <tr>
+                <th scope="col" className="number">
+                  {t("imports.position")}
+                </th>
+                <th scope="col">{t("imports.task")}</th>
+                <th scope="col">{t("gate.reason")}</th>
+              </tr>
+            </thead>
             <tbody>
-              {items.map((entry) => <tr key={entry.task_index}><td className="number">{entry.task_index}</td><td>{entry.task_id ?? "–"}</td><td className="wrap">{entry.reason}</td></tr>)}
+              {items.map((entry) => (
+                <tr key={entry.task_index}>
+                  <td className="number">{entry.task_index}</td>
+                  <td>{entry.task_id ?? "–"}</td>
+                  <td className="wrap">{entry.reason}</td>
+                </tr>
+              ))}
             </tbody>
           </table>
         )}
       </Loaded>
-      {quarantine.hasNextPage && <Button variant="default" mt="sm" loading={quarantine.isFetchingNextPage} onClick={() => void quarantine.fetchNextPage()}>{t("common.more")}</Button>}
+      {quarantine.hasNextPage && (
+        <Button variant="default" mt="sm" loading={quarantine.isFetchingNextPage} onClick={() => void quarantine.fetchNextPage()}>
+          {t("common.more")}
+        </Button>
+      )}
     </Panel>
   );
 }

@@ -24,7 +24,16 @@ export function ImportsPage() {
   const rows = useMemo(() => imports.data?.pages.flatMap((page) => page.items), [imports.data]);
   const columns: readonly Column<Schemas["ImportState"]>[] = [
     { key: "state", label: t("runs.state"), cell: (row) => <StateBadge state={row.status} /> },
-    { key: "file", label: t("imports.file"), grow: true, cell: (row) => <Link to="/data/imports/$importId" params={{ importId: row.id }}>{row.file_name ?? row.source}</Link> },
+    {
+      key: "file",
+      label: t("imports.file"),
+      grow: true,
+      cell: (row) => (
+        <Link to="/data/imports/$importId" params={{ importId: row.id }}>
+          {row.file_name ?? row.source}
+        </Link>
+      ),
+    },
     { key: "tasks", label: t("imports.tasks"), numeric: true, cell: (row) => format.count(row.tasks) },
     { key: "size", label: t("imports.size"), numeric: true, optional: true, cell: (row) => format.bytes(row.bytes) },
     { key: "source", label: t("imports.source"), optional: true, cell: (row) => row.source },
@@ -36,9 +45,19 @@ export function ImportsPage() {
       <DataTabs />
       {canImport && <UploadPanel />}
       <Loaded query={{ data: rows, error: imports.error, refetch: imports.refetch }}>
-        {(items) => items.length === 0
-          ? <EmptyState title={t("imports.none")} text={t("imports.noneText")} command="aprendiz import export.json.gz" />
-          : <DataTable label={t("data.imports")} columns={columns} rows={items} rowKey={(row) => row.id} more={{ available: imports.hasNextPage, loading: imports.isFetchingNextPage, load: () => void imports.fetchNextPage() }} />}
+        {(items) =>
+          items.length === 0 ? (
+            <EmptyState title={t("imports.none")} text={t("imports.noneText")} command="aprendiz import export.json.gz" />
+          ) : (
+            <DataTable
+              label={t("data.imports")}
+              columns={columns}
+              rows={items}
+              rowKey={(row) => row.id}
+              more={{ available: imports.hasNextPage, loading: imports.isFetchingNextPage, load: () => void imports.fetchNextPage() }}
+            />
+          )
+        }
       </Loaded>
     </Page>
   );
@@ -73,12 +92,38 @@ function UploadPanel() {
     <Panel title={t("imports.upload")}>
       <Stack gap="sm">
         <Group gap="sm" align="flex-end">
-          <TextInput label={t("imports.project")} description={t("imports.projectHelp")} value={project} onChange={(event) => { setProject(event.currentTarget.value); }} />
-          <TextInput label={t("imports.textKey")} description={t("imports.textKeyHelp")} placeholder="text" value={textKey} onChange={(event) => { setTextKey(event.currentTarget.value); }} />
+          <TextInput
+            label={t("imports.project")}
+            description={t("imports.projectHelp")}
+            value={project}
+            onChange={(event) => {
+              setProject(event.currentTarget.value);
+            }}
+          />
+          <TextInput
+            label={t("imports.textKey")}
+            description={t("imports.textKeyHelp")}
+            placeholder="text"
+            value={textKey}
+            onChange={(event) => {
+              setTextKey(event.currentTarget.value);
+            }}
+          />
         </Group>
         {/* the button inside is the same for the keyboard */}
         {/* eslint-disable-next-line jsx-a11y/no-static-element-interactions */}
-        <div className={classes["drop"]} data-over={isOver} onDragOver={(event) => { event.preventDefault(); setOver(true); }} onDragLeave={() => { setOver(false); }} onDrop={onDrop}>
+        <div
+          className={classes["drop"]}
+          data-over={isOver}
+          onDragOver={(event) => {
+            event.preventDefault();
+            setOver(true);
+          }}
+          onDragLeave={() => {
+            setOver(false);
+          }}
+          onDrop={onDrop}
+        >
           {upload.isPending ? (
             <Stack gap={6}>
               <Text size="sm">{t("imports.sending", { name: upload.variables.file.name, part: format.percent(part) })}</Text>
@@ -86,9 +131,30 @@ function UploadPanel() {
             </Stack>
           ) : (
             <Group gap="sm" justify="center">
-              <Text size="sm" c="dimmed">{t("imports.drop")}</Text>
-              <Button variant="default" leftSection={<IconUpload size={14} />} onClick={() => { input.current?.click(); }}>{t("imports.choose")}</Button>
-              <input ref={input} type="file" accept=".json,.gz,application/json,application/gzip" className="visually-hidden" tabIndex={-1} aria-label={t("imports.choose")} onChange={(event) => { send(event.currentTarget.files?.[0]); event.currentTarget.value = ""; }} />
+              <Text size="sm" c="dimmed">
+                {t("imports.drop")}
+              </Text>
+              <Button
+                variant="default"
+                leftSection={<IconUpload size={14} />}
+                onClick={() => {
+                  input.current?.click();
+                }}
+              >
+                {t("imports.choose")}
+              </Button>
+              <input
+                ref={input}
+                type="file"
+                accept=".json,.gz,application/json,application/gzip"
+                className="visually-hidden"
+                tabIndex={-1}
+                aria-label={t("imports.choose")}
+                onChange={(event) => {
+                  send(event.currentTarget.files?.[0]);
+                  event.currentTarget.value = "";
+                }}
+              />
             </Group>
           )}
         </div>

@@ -23,9 +23,15 @@ async function loadDocuments(filter: DocumentFilter, cursor: string): Promise<{ 
   const { q, in: where, field, status, ...common } = filter;
   const page = { limit: 100, ...(cursor === "" ? {} : { cursor }) };
   if (q !== undefined) {
-    return unwrap(api.GET("/v1/documents/search", { params: { query: { q, ...(where === undefined ? {} : { in: where }), ...common, ...page } } }));
+    return unwrap(
+      api.GET("/v1/documents/search", { params: { query: { q, ...(where === undefined ? {} : { in: where }), ...common, ...page } } }),
+    );
   }
-  return unwrap(api.GET("/v1/documents", { params: { query: { ...common, ...(field === undefined ? {} : { field }), ...(status === undefined ? {} : { status }), ...page } } }));
+  return unwrap(
+    api.GET("/v1/documents", {
+      params: { query: { ...common, ...(field === undefined ? {} : { field }), ...(status === undefined ? {} : { status }), ...page } },
+    }),
+  );
 }
 
 export const documentsQuery = (filter: DocumentFilter) =>
@@ -37,10 +43,16 @@ export const documentsQuery = (filter: DocumentFilter) =>
   });
 
 export const overviewQuery = (id: string) =>
-  queryOptions({ queryKey: ["documents", "overview", id], queryFn: () => unwrap(api.GET("/v1/documents/{id}/overview", { params: { path: { id } } })) });
+  queryOptions({
+    queryKey: ["documents", "overview", id],
+    queryFn: () => unwrap(api.GET("/v1/documents/{id}/overview", { params: { path: { id } } })),
+  });
 
 export const lineageQuery = (id: string) =>
-  queryOptions({ queryKey: ["documents", "lineage", id], queryFn: () => unwrap(api.GET("/v1/documents/{id}/lineage", { params: { path: { id } } })) });
+  queryOptions({
+    queryKey: ["documents", "lineage", id],
+    queryFn: () => unwrap(api.GET("/v1/documents/{id}/lineage", { params: { path: { id } } })),
+  });
 
 export const importsQuery = infiniteQueryOptions({
   queryKey: ["imports", "list"],
@@ -60,7 +72,8 @@ export const importQuery = (id: string) =>
 export const quarantineQuery = (id: string) =>
   infiniteQueryOptions({
     queryKey: ["imports", "quarantine", id],
-    queryFn: ({ pageParam }) => unwrap(api.GET("/v1/imports/{id}/quarantine", { params: { path: { id }, query: pageParam === "" ? {} : { cursor: pageParam } } })),
+    queryFn: ({ pageParam }) =>
+      unwrap(api.GET("/v1/imports/{id}/quarantine", { params: { path: { id }, query: pageParam === "" ? {} : { cursor: pageParam } } })),
     initialPageParam: "",
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
@@ -96,7 +109,10 @@ export function uploadFile({ file, project, textKey, onProgress }: Upload): Prom
       reject(new TypeError("the connection was interrupted"));
     });
     request.addEventListener("load", () => {
-      const response = new Response(request.responseText, { status: request.status, headers: { "X-Request-Id": request.getResponseHeader("X-Request-Id") ?? "" } });
+      const response = new Response(request.responseText, {
+        status: request.status,
+        headers: { "X-Request-Id": request.getResponseHeader("X-Request-Id") ?? "" },
+      });
       if (!response.ok) {
         void ApiProblem.fromResponse(response).then(reject);
         return;
@@ -120,7 +136,15 @@ export const datasetQuery = (id: string) =>
   queryOptions({ queryKey: ["datasets", "one", id], queryFn: () => unwrap(api.GET("/v1/datasets/{id}", { params: { path: { id } } })) });
 
 export const reportQuery = (id: string) =>
-  queryOptions({ queryKey: ["datasets", "report", id], queryFn: () => unwrap(api.GET("/v1/datasets/{id}/report", { params: { path: { id } } })), staleTime: 300_000 });
+  queryOptions({
+    queryKey: ["datasets", "report", id],
+    queryFn: () => unwrap(api.GET("/v1/datasets/{id}/report", { params: { path: { id } } })),
+    staleTime: 300_000,
+  });
 
 export const datasetLineageQuery = (id: string) =>
-  queryOptions({ queryKey: ["datasets", "lineage", id], queryFn: () => unwrap(api.GET("/v1/datasets/{id}/lineage", { params: { path: { id } } })), staleTime: 60_000 });
+  queryOptions({
+    queryKey: ["datasets", "lineage", id],
+    queryFn: () => unwrap(api.GET("/v1/datasets/{id}/lineage", { params: { path: { id } } })),
+    staleTime: 60_000,
+  });

@@ -18,9 +18,17 @@ export function AliasesTab({ name }: { name: string }) {
   const aliases = useQuery(aliasesQuery(name));
   return (
     <Loaded query={aliases}>
-      {(page) => page.items.length === 0
-        ? <EmptyState title={t("models.noAlias")} text={t("models.noAliasText")} command={`aprendiz model promote ${name} --number 1`} />
-        : <Stack gap="md">{page.items.map((alias) => <AliasPanel key={alias.alias} name={name} alias={alias} />)}</Stack>}
+      {(page) =>
+        page.items.length === 0 ? (
+          <EmptyState title={t("models.noAlias")} text={t("models.noAliasText")} command={`aprendiz model promote ${name} --number 1`} />
+        ) : (
+          <Stack gap="md">
+            {page.items.map((alias) => (
+              <AliasPanel key={alias.alias} name={name} alias={alias} />
+            ))}
+          </Stack>
+        )
+      }
     </Loaded>
   );
 }
@@ -38,16 +46,38 @@ function AliasPanel({ name, alias }: { name: string; alias: Schemas["Alias"] }) 
   return (
     <Panel
       title={`${alias.alias} → v${String(alias.number)}`}
-      actions={canOperate && previous !== null && previous !== undefined && (
-        <Button variant="default" leftSection={<IconArrowBackUp size={14} />} onClick={() => { setAsking(true); }}>{t("models.rollback")}</Button>
-      )}
+      actions={
+        canOperate &&
+        previous !== null &&
+        previous !== undefined && (
+          <Button
+            variant="default"
+            leftSection={<IconArrowBackUp size={14} />}
+            onClick={() => {
+              setAsking(true);
+            }}
+          >
+            {t("models.rollback")}
+          </Button>
+        )
+      }
     >
       <Loaded query={history}>{(page) => <History name={name} events={page.items} />}</Loaded>
       <ConfirmDialog
-        opened={asking} title={t("models.rollbackTitle", { alias: alias.alias })} text={t("models.rollbackText", { alias: alias.alias, number: alias.number })}
-        confirm={t("models.rollback")} reason="required" danger busy={action.isPending} error={action.error}
-        onClose={() => { setAsking(false); }}
-        onConfirm={(reason) => { action.mutate({ name, alias: alias.alias, reason, revision: alias.revision }); }}
+        opened={asking}
+        title={t("models.rollbackTitle", { alias: alias.alias })}
+        text={t("models.rollbackText", { alias: alias.alias, number: alias.number })}
+        confirm={t("models.rollback")}
+        reason="required"
+        danger
+        busy={action.isPending}
+        error={action.error}
+        onClose={() => {
+          setAsking(false);
+        }}
+        onConfirm={(reason) => {
+          action.mutate({ name, alias: alias.alias, reason, revision: alias.revision });
+        }}
       />
     </Panel>
   );
@@ -64,13 +94,30 @@ function History({ name, events }: { name: string; events: readonly Schemas["Ali
         return (
           <Timeline.Item key={event.id} bullet={<Icon size={13} aria-hidden />} title={t(`aliasAction.${event.action}`)}>
             <Group gap={6}>
-              {event.from_number !== null && event.from_number !== undefined && <><VersionLink name={name} number={event.from_number} /><span aria-hidden>→</span></>}
+              {event.from_number !== null && event.from_number !== undefined && (
+                <>
+                  <VersionLink name={name} number={event.from_number} />
+                  <span aria-hidden>→</span>
+                </>
+              )}
               {event.to_number !== null && event.to_number !== undefined && <VersionLink name={name} number={event.to_number} />}
-              <Text size="sm" c="dimmed">{event.actor}</Text>
-              <Text size="sm" c="dimmed" component="span"><Time at={event.at} /></Text>
-              {event.overridden && <Text size="sm" fw={600}>{t("models.overridden")}</Text>}
+              <Text size="sm" c="dimmed">
+                {event.actor}
+              </Text>
+              <Text size="sm" c="dimmed" component="span">
+                <Time at={event.at} />
+              </Text>
+              {event.overridden && (
+                <Text size="sm" fw={600}>
+                  {t("models.overridden")}
+                </Text>
+              )}
             </Group>
-            {event.reason !== null && event.reason !== undefined && <Text size="sm" className="wrap">{event.reason}</Text>}
+            {event.reason !== null && event.reason !== undefined && (
+              <Text size="sm" className="wrap">
+                {event.reason}
+              </Text>
+            )}
           </Timeline.Item>
         );
       })}
@@ -79,5 +126,9 @@ function History({ name, events }: { name: string; events: readonly Schemas["Ali
 }
 
 function VersionLink({ name, number }: { name: string; number: number }) {
-  return <Link to="/models/$name/versions/$number" params={{ name, number: String(number) }}>v{number}</Link>;
+  return (
+    <Link to="/models/$name/versions/$number" params={{ name, number: String(number) }}>
+      v{number}
+    </Link>
+  );
 }

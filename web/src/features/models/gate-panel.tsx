@@ -11,7 +11,10 @@ import { StateBadge } from "../../components/state-badge";
 export function GatePanel({ gate }: { gate: Schemas["GateResult"] }) {
   const { t } = useTranslation();
   const format = useFormat();
-  const limit = Math.max(0.05, ...gate.fields.flatMap((field) => (field.interval ? [Math.abs(field.interval.low), Math.abs(field.interval.high)] : [])));
+  const limit = Math.max(
+    0.05,
+    ...gate.fields.flatMap((field) => (field.interval ? [Math.abs(field.interval.low), Math.abs(field.interval.high)] : [])),
+  );
   return (
     <div>
       <Group gap="sm" mb="xs">
@@ -23,9 +26,13 @@ export function GatePanel({ gate }: { gate: Schemas["GateResult"] }) {
           <thead>
             <tr>
               <th scope="col">{t("runs.field")}</th>
-              <th scope="col" className="number">{gate.metric}</th>
+              <th scope="col" className="number">
+                {gate.metric}
+              </th>
               <th scope="col">{t("gate.difference")}</th>
-              <th scope="col" className="number">n</th>
+              <th scope="col" className="number">
+                n
+              </th>
               <th scope="col">{t("gate.reason")}</th>
             </tr>
           </thead>
@@ -33,9 +40,13 @@ export function GatePanel({ gate }: { gate: Schemas["GateResult"] }) {
             {gate.fields.map((field) => (
               <tr key={field.field}>
                 <td>{field.field}</td>
-                <td className="number">{format.ratio(field.baseline)} → {format.ratio(field.candidate)}</td>
+                <td className="number">
+                  {format.ratio(field.baseline)} → {format.ratio(field.candidate)}
+                </td>
                 <td>
-                  {field.difference === null || field.difference === undefined ? "–" : (
+                  {field.difference === null || field.difference === undefined ? (
+                    "–"
+                  ) : (
                     <Group gap={8} wrap="nowrap">
                       <DifferencePlot value={field.difference} interval={field.interval ?? undefined} margin={field.margin} limit={limit} />
                       <span>{format.signed(field.difference)}</span>

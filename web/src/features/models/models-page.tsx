@@ -14,8 +14,25 @@ export function ModelsPage() {
   const format = useFormat();
   const models = useQuery(modelsQuery);
   const columns: readonly Column<Schemas["ModelSummary"]>[] = [
-    { key: "name", label: t("runs.model"), grow: true, cell: (model) => <Link to="/models/$name" params={{ name: model.name }}>{model.name}</Link> },
-    { key: "newest", label: t("models.newest"), cell: (model) => <Link to="/models/$name/versions/$number" params={{ name: model.name, number: String(model.newest_version) }}>v{model.newest_version}</Link> },
+    {
+      key: "name",
+      label: t("runs.model"),
+      grow: true,
+      cell: (model) => (
+        <Link to="/models/$name" params={{ name: model.name }}>
+          {model.name}
+        </Link>
+      ),
+    },
+    {
+      key: "newest",
+      label: t("models.newest"),
+      cell: (model) => (
+        <Link to="/models/$name/versions/$number" params={{ name: model.name, number: String(model.newest_version) }}>
+          v{model.newest_version}
+        </Link>
+      ),
+    },
     { key: "versions", label: t("models.versions"), numeric: true, cell: (model) => format.count(model.versions) },
     { key: "owner", label: t("models.owner"), optional: true, cell: (model) => model.owner },
     { key: "published", label: t("models.published"), cell: (model) => <Time at={model.published_at} /> },
@@ -24,9 +41,17 @@ export function ModelsPage() {
   return (
     <Page title={t("nav.models")}>
       <Loaded query={models}>
-        {(page) => page.items.length === 0
-          ? <EmptyState title={t("models.none")} text={t("models.noneText")} command="aprendiz run create --model contracts --kind linear" />
-          : <DataTable label={t("nav.models")} columns={columns} rows={page.items} rowKey={(model) => model.name} />}
+        {(page) =>
+          page.items.length === 0 ? (
+            <EmptyState
+              title={t("models.none")}
+              text={t("models.noneText")}
+              command="aprendiz run create --model contracts --kind linear"
+            />
+          ) : (
+            <DataTable label={t("nav.models")} columns={columns} rows={page.items} rowKey={(model) => model.name} />
+          )
+        }
       </Loaded>
     </Page>
   );

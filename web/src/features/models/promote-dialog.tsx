@@ -20,7 +20,11 @@ export function PromoteDialog({ name, number, onClose }: { name: string; number:
   const isCompared = number !== undefined && alias === "champion" && current !== undefined && current.number !== number;
   const comparison = useQuery(compareQuery(name, isCompared ? number : undefined, isCompared ? current.number : undefined));
   const action = useModelAction(promote, (result) => {
-    showToast("requested_at" in result ? t("models.requested", { number: result.number }) : t("models.promoted", { alias: result.alias, number: result.number }));
+    showToast(
+      "requested_at" in result
+        ? t("models.requested", { number: result.number })
+        : t("models.promoted", { alias: result.alias, number: result.number }),
+    );
     onClose();
   });
   const isRefused = action.error instanceof ApiProblem && ["gate_refused", "insufficient_evidence"].includes(action.error.problem.code);
@@ -45,12 +49,24 @@ export function PromoteDialog({ name, number, onClose }: { name: string; number:
       }}
       text={
         <Stack gap="sm">
-          <Select label={t("models.alias")} data={names} value={alias} allowDeselect={false} onChange={(value) => { setAlias(value ?? "champion"); }} />
+          <Select
+            label={t("models.alias")}
+            data={names}
+            value={alias}
+            allowDeselect={false}
+            onChange={(value) => {
+              setAlias(value ?? "champion");
+            }}
+          />
           <Text size="sm">
             {current === undefined ? t("models.aliasUnset", { alias }) : t("models.aliasNow", { alias, number: current.number })}
           </Text>
           {isCompared && comparison.data !== undefined && <GatePanel gate={comparison.data.gate} />}
-          {isCompared && comparison.error !== null && <Text size="sm" c="dimmed" className="wrap">{comparison.error instanceof ApiProblem ? comparison.error.problem.detail : ""}</Text>}
+          {isCompared && comparison.error !== null && (
+            <Text size="sm" c="dimmed" className="wrap">
+              {comparison.error instanceof ApiProblem ? comparison.error.problem.detail : ""}
+            </Text>
+          )}
         </Stack>
       }
     />

@@ -30,15 +30,38 @@ export function PromotionRequests({ name }: { name: string }) {
       {waiting.map((request) => (
         <Alert key={request.id} color="yellow" title={t("models.waitingRequest", { alias: request.alias, number: request.number })}>
           <Group gap="sm">
-            <Text size="sm">{request.requested_by} · <Time at={request.requested_at} /></Text>
-            {request.reason !== null && request.reason !== undefined && <Text size="sm" className="wrap">{request.reason}</Text>}
+            <Text size="sm">
+              {request.requested_by} · <Time at={request.requested_at} />
+            </Text>
+            {request.reason !== null && request.reason !== undefined && (
+              <Text size="sm" className="wrap">
+                {request.reason}
+              </Text>
+            )}
             {canOperate && session?.actor.name !== request.requested_by && (
               <>
-                <Button onClick={() => { setAsked({ request, approve: true }); }}>{t("models.approve")}</Button>
-                <Button variant="default" onClick={() => { setAsked({ request, approve: false }); }}>{t("models.reject")}</Button>
+                <Button
+                  onClick={() => {
+                    setAsked({ request, approve: true });
+                  }}
+                >
+                  {t("models.approve")}
+                </Button>
+                <Button
+                  variant="default"
+                  onClick={() => {
+                    setAsked({ request, approve: false });
+                  }}
+                >
+                  {t("models.reject")}
+                </Button>
               </>
             )}
-            {session?.actor.name === request.requested_by && <Text size="sm" c="dimmed">{t("models.otherApproves")}</Text>}
+            {session?.actor.name === request.requested_by && (
+              <Text size="sm" c="dimmed">
+                {t("models.otherApproves")}
+              </Text>
+            )}
           </Group>
         </Alert>
       ))}
@@ -47,9 +70,16 @@ export function PromotionRequests({ name }: { name: string }) {
         title={asked?.approve === true ? t("models.approveTitle") : t("models.rejectTitle")}
         text={t("models.decisionText", { alias: asked?.request.alias ?? "", number: asked?.request.number ?? 0 })}
         confirm={asked?.approve === true ? t("models.approve") : t("models.reject")}
-        reason="optional" danger={asked?.approve === false} busy={action.isPending} error={action.error}
-        onClose={() => { setAsked(undefined); }}
-        onConfirm={(reason) => { if (asked !== undefined) action.mutate({ name, id: asked.request.id, approve: asked.approve, reason }); }}
+        reason="optional"
+        danger={asked?.approve === false}
+        busy={action.isPending}
+        error={action.error}
+        onClose={() => {
+          setAsked(undefined);
+        }}
+        onConfirm={(reason) => {
+          if (asked !== undefined) action.mutate({ name, id: asked.request.id, approve: asked.approve, reason });
+        }}
       />
     </>
   );

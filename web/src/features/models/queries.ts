@@ -30,7 +30,8 @@ export const aliasesQuery = (name: string) =>
 export const aliasHistoryQuery = (name: string, alias: string) =>
   queryOptions({
     queryKey: ["models", "history", name, alias],
-    queryFn: () => unwrap(api.GET("/v1/models/{name}/aliases/{alias}/history", { params: { path: { name, alias }, query: { limit: 200 } } })),
+    queryFn: () =>
+      unwrap(api.GET("/v1/models/{name}/aliases/{alias}/history", { params: { path: { name, alias }, query: { limit: 200 } } })),
   });
 
 export const requestsQuery = (name: string) =>
@@ -48,7 +49,15 @@ export const settingsQuery = (name: string) =>
 export const compareQuery = (name: string, candidate: number | undefined, baseline: number | undefined) =>
   queryOptions({
     queryKey: ["models", "compare", name, candidate, baseline],
-    queryFn: () => unwrap(api.GET("/v1/models/{name}/compare", { params: { path: { name }, query: { ...(candidate === undefined ? {} : { candidate }), ...(baseline === undefined ? {} : { baseline }) } } })),
+    queryFn: () =>
+      unwrap(
+        api.GET("/v1/models/{name}/compare", {
+          params: {
+            path: { name },
+            query: { ...(candidate === undefined ? {} : { candidate }), ...(baseline === undefined ? {} : { baseline }) },
+          },
+        }),
+      ),
     enabled: candidate !== undefined && baseline !== undefined,
     retry: false,
   });
@@ -70,10 +79,12 @@ export const promote = ({ name, alias, body }: Promotion) =>
   unwrap(api.PUT("/v1/models/{name}/aliases/{alias}", { params: { path: { name, alias } }, body }));
 
 export const rollback = ({ name, alias, reason, revision }: { name: string; alias: string; reason: string; revision: number }) =>
-  unwrap(api.POST("/v1/models/{name}/aliases/{alias}/rollback", {
-    params: { path: { name, alias }, header: { "If-Match": `"${String(revision)}"` } },
-    body: { reason },
-  }));
+  unwrap(
+    api.POST("/v1/models/{name}/aliases/{alias}/rollback", {
+      params: { path: { name, alias }, header: { "If-Match": `"${String(revision)}"` } },
+      body: { reason },
+    }),
+  );
 
 export const decide = ({ name, id, approve, reason }: { name: string; id: string; approve: boolean; reason: string }) =>
   unwrap(
@@ -90,5 +101,9 @@ export const predict = ({ name, body }: { name: string; body: Schemas["PredictRe
 
 export function useModelAction<Input, Output>(action: (input: Input) => Promise<Output>, onSuccess?: (output: Output) => void) {
   const client = useQueryClient();
-  return useMutation({ mutationFn: action, ...(onSuccess === undefined ? {} : { onSuccess }), onSettled: () => client.invalidateQueries({ queryKey: ["models"] }) });
+  return useMutation({
+    mutationFn: action,
+    ...(onSuccess === undefined ? {} : { onSuccess }),
+    onSettled: () => client.invalidateQueries({ queryKey: ["models"] }),
+  });
 }

@@ -20,9 +20,17 @@ export function ThresholdsTab({ name, versions }: { name: string; versions: read
   return (
     <Stack gap="md">
       <Select
-        label={t("models.version")} w={220} allowDeselect={false} value={String(number)}
-        data={versions.map((version) => ({ value: String(version.number), label: [`v${String(version.number)}`, ...version.aliases].join(" · ") }))}
-        onChange={(value) => { setNumber(Number(value)); }}
+        label={t("models.version")}
+        w={220}
+        allowDeselect={false}
+        value={String(number)}
+        data={versions.map((version) => ({
+          value: String(version.number),
+          label: [`v${String(version.number)}`, ...version.aliases].join(" · "),
+        }))}
+        onChange={(value) => {
+          setNumber(Number(value));
+        }}
       />
       <Loaded query={thresholds}>{(data) => <Thresholds key={data.revision} thresholds={data} />}</Loaded>
     </Stack>
@@ -33,7 +41,9 @@ function Thresholds({ thresholds }: { thresholds: Schemas["VersionThresholds"] }
   const { t } = useTranslation();
   const format = useFormat();
   const canOperate = useCan("operator");
-  const targets = [...new Set(thresholds.fields.flatMap((field) => field.targets.map((target) => target.target)))].sort((left, right) => right - left);
+  const targets = [...new Set(thresholds.fields.flatMap((field) => field.targets.map((target) => target.target)))].sort(
+    (left, right) => right - left,
+  );
   return (
     <Stack gap="md">
       <Panel title={t("thresholds.current")}>
@@ -42,11 +52,23 @@ function Thresholds({ thresholds }: { thresholds: Schemas["VersionThresholds"] }
             <thead>
               <tr>
                 <th scope="col">{t("runs.field")}</th>
-                <th scope="col" className="number">{t("metric.target")}</th>
-                <th scope="col" className="number">{t("metric.threshold")}</th>
-                <th scope="col" className="number">{t("metric.coverage")}</th>
-                {targets.map((target) => <th key={target} scope="col" className="number">{t("thresholds.at", { target: format.ratio(target) })}</th>)}
-                <th scope="col" className="number">n</th>
+                <th scope="col" className="number">
+                  {t("metric.target")}
+                </th>
+                <th scope="col" className="number">
+                  {t("metric.threshold")}
+                </th>
+                <th scope="col" className="number">
+                  {t("metric.coverage")}
+                </th>
+                {targets.map((target) => (
+                  <th key={target} scope="col" className="number">
+                    {t("thresholds.at", { target: format.ratio(target) })}
+                  </th>
+                ))}
+                <th scope="col" className="number">
+                  n
+                </th>
                 <th scope="col">{t("thresholds.why")}</th>
               </tr>
             </thead>
@@ -59,7 +81,11 @@ function Thresholds({ thresholds }: { thresholds: Schemas["VersionThresholds"] }
                   <td className="number">{format.percent(field.current.coverage ?? 0)}</td>
                   {targets.map((target) => {
                     const found = field.targets.find((entry) => entry.target === target);
-                    return <td key={target} className="number">{found?.status === "reached" ? format.percent(found.coverage ?? 0) : "–"}</td>;
+                    return (
+                      <td key={target} className="number">
+                        {found?.status === "reached" ? format.percent(found.coverage ?? 0) : "–"}
+                      </td>
+                    );
                   })}
                   <td className="number">{field.current.n ?? "–"}</td>
                   <td className="wrap dimmed">{field.current.reason ?? ""}</td>
@@ -76,10 +102,14 @@ function Thresholds({ thresholds }: { thresholds: Schemas["VersionThresholds"] }
             <tbody>
               {thresholds.history.map((event) => (
                 <tr key={`${String(event.revision)} ${event.field}`}>
-                  <td><Time at={event.at} /></td>
+                  <td>
+                    <Time at={event.at} />
+                  </td>
                   <td>{event.actor}</td>
                   <td>{event.field}</td>
-                  <td className="number">{format.ratio(event.from_target)} → {format.ratio(event.target)}</td>
+                  <td className="number">
+                    {format.ratio(event.from_target)} → {format.ratio(event.target)}
+                  </td>
                 </tr>
               ))}
             </tbody>
@@ -94,19 +124,46 @@ function ChangeForm({ thresholds }: { thresholds: Schemas["VersionThresholds"] }
   const { t } = useTranslation();
   const [field, setField] = useState("");
   const [target, setTarget] = useState(0.9);
-  const change = useModelAction(changeThresholds, () => { showToast(t("thresholds.changed")); });
+  const change = useModelAction(changeThresholds, () => {
+    showToast(t("thresholds.changed"));
+  });
   return (
     <Panel title={t("thresholds.change")}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          change.mutate({ name: thresholds.model, number: thresholds.number, body: { target, revision: thresholds.revision, ...(field === "" ? {} : { fields: [field] }) } });
+          change.mutate({
+            name: thresholds.model,
+            number: thresholds.number,
+            body: { target, revision: thresholds.revision, ...(field === "" ? {} : { fields: [field] }) },
+          });
         }}
       >
         <Group gap="sm" align="flex-end">
-          <Select label={t("runs.field")} w={220} allowDeselect={false} value={field} data={[{ value: "", label: t("thresholds.allFields") }, ...thresholds.fields.map((entry) => entry.field)]} onChange={(value) => { setField(value ?? ""); }} />
-          <NumberInput label={t("metric.target")} min={0.5} max={0.999} step={0.01} w={140} value={target} onChange={(value) => { setTarget(Number(value)); }} />
-          <Button type="submit" loading={change.isPending}>{t("thresholds.apply")}</Button>
+          <Select
+            label={t("runs.field")}
+            w={220}
+            allowDeselect={false}
+            value={field}
+            data={[{ value: "", label: t("thresholds.allFields") }, ...thresholds.fields.map((entry) => entry.field)]}
+            onChange={(value) => {
+              setField(value ?? "");
+            }}
+          />
+          <NumberInput
+            label={t("metric.target")}
+            min={0.5}
+            max={0.999}
+            step={0.01}
+            w={140}
+            value={target}
+            onChange={(value) => {
+              setTarget(Number(value));
+            }}
+          />
+          <Button type="submit" loading={change.isPending}>
+            {t("thresholds.apply")}
+          </Button>
         </Group>
         {change.error !== null && <ErrorNote error={change.error} />}
       </form>

@@ -25,19 +25,41 @@ export function TryTab({ name, versions }: { name: string; versions: readonly Sc
         }}
       >
         <Stack gap="sm">
-          <Textarea label={t("try.text")} description={t("try.textHelp")} autosize minRows={6} maxRows={16} value={text} onChange={(event) => { setText(event.currentTarget.value); }} />
+          <Textarea
+            label={t("try.text")}
+            description={t("try.textHelp")}
+            autosize
+            minRows={6}
+            maxRows={16}
+            value={text}
+            onChange={(event) => {
+              setText(event.currentTarget.value);
+            }}
+          />
           <Group gap="sm" align="flex-end">
             <Select
-              label={t("models.version")} w={220} allowDeselect={false} value={String(number)}
-              data={versions.map((version) => ({ value: String(version.number), label: [`v${String(version.number)}`, ...version.aliases].join(" · ") }))}
-              onChange={(value) => { setNumber(Number(value)); }}
+              label={t("models.version")}
+              w={220}
+              allowDeselect={false}
+              value={String(number)}
+              data={versions.map((version) => ({
+                value: String(version.number),
+                label: [`v${String(version.number)}`, ...version.aliases].join(" · "),
+              }))}
+              onChange={(value) => {
+                setNumber(Number(value));
+              }}
             />
-            <Button type="submit" loading={answer.isPending} disabled={text.trim() === ""}>{t("try.predict")}</Button>
+            <Button type="submit" loading={answer.isPending} disabled={text.trim() === ""}>
+              {t("try.predict")}
+            </Button>
           </Group>
         </Stack>
       </form>
       {answer.error !== null && <ErrorNote error={answer.error} />}
-      {answer.data?.predictions.map((prediction, index) => <Prediction key={index} prediction={prediction} />)}
+      {answer.data?.predictions.map((prediction, index) => (
+        <Prediction key={index} prediction={prediction} />
+      ))}
     </Stack>
   );
 }
@@ -54,8 +76,12 @@ export function Prediction({ prediction }: { prediction: Schemas["TextPrediction
             <tr>
               <th scope="col">{t("runs.field")}</th>
               <th scope="col">{t("try.value")}</th>
-              <th scope="col" className="number">{t("metric.confidence")}</th>
-              <th scope="col" className="number">{t("metric.threshold")}</th>
+              <th scope="col" className="number">
+                {t("metric.confidence")}
+              </th>
+              <th scope="col" className="number">
+                {t("metric.threshold")}
+              </th>
               <th scope="col">{t("try.decision")}</th>
               <th scope="col">{t("try.others")}</th>
             </tr>
@@ -64,12 +90,21 @@ export function Prediction({ prediction }: { prediction: Schemas["TextPrediction
             {prediction.fields.map((field) => (
               <tr key={field.field}>
                 <td>{field.field}</td>
-                <td><ValueText value={field.value} /></td>
+                <td>
+                  <ValueText value={field.value} />
+                </td>
                 <td className="number">{format.ratio(field.confidence)}</td>
                 <td className="number">{field.threshold?.toFixed(3) ?? "–"}</td>
-                <td><Badge variant="default" c={`var(--state-${field.decision === "auto" ? "succeeded" : "queued"})`} tt="none">{t(`decision.${field.decision}`)}</Badge></td>
+                <td>
+                  <Badge variant="default" c={`var(--state-${field.decision === "auto" ? "succeeded" : "queued"})`} tt="none">
+                    {t(`decision.${field.decision}`)}
+                  </Badge>
+                </td>
                 <td className="dimmed wrap">
-                  {field.top.slice(1, 3).map((other) => `${other.value.length === 0 ? "∅" : other.value.join(", ")} ${format.ratio(other.probability)}`).join(" · ")}
+                  {field.top
+                    .slice(1, 3)
+                    .map((other) => `${other.value.length === 0 ? "∅" : other.value.join(", ")} ${format.ratio(other.probability)}`)
+                    .join(" · ")}
                 </td>
               </tr>
             ))}

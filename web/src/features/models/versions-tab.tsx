@@ -25,32 +25,87 @@ export function VersionsTab({ name, versions }: { name: string; versions: readon
   const format = useFormat();
   const canOperate = useCan("operator");
   const [promoting, setPromoting] = useState<number | undefined>(undefined);
-  const metricName = versions.flatMap((version) => version.metrics).find((metric) => typeof metric.metric === "string")?.metric ?? "accuracy";
+  const metricName =
+    versions.flatMap((version) => version.metrics).find((metric) => typeof metric.metric === "string")?.metric ?? "accuracy";
   const history = [...versions].reverse().flatMap((version) => mainMetric(version) ?? []);
   const columns: readonly Column<Version>[] = [
-    { key: "number", label: t("models.version"), cell: (version) => <Link to="/models/$name/versions/$number" params={{ name, number: String(version.number) }}>v{version.number}</Link> },
     {
-      key: "aliases", label: t("models.aliases"),
+      key: "number",
+      label: t("models.version"),
+      cell: (version) => (
+        <Link to="/models/$name/versions/$number" params={{ name, number: String(version.number) }}>
+          v{version.number}
+        </Link>
+      ),
+    },
+    {
+      key: "aliases",
+      label: t("models.aliases"),
       cell: (version) => (
         <Group gap={4} wrap="nowrap">
-          {version.aliases.map((alias) => <Badge key={alias} variant="light" color="blue" tt="none">{alias}</Badge>)}
-          {version.retired_at !== null && version.retired_at !== undefined && <Badge variant="default" tt="none">{t("models.retired")}</Badge>}
+          {version.aliases.map((alias) => (
+            <Badge key={alias} variant="light" color="blue" tt="none">
+              {alias}
+            </Badge>
+          ))}
+          {version.retired_at !== null && version.retired_at !== undefined && (
+            <Badge variant="default" tt="none">
+              {t("models.retired")}
+            </Badge>
+          )}
         </Group>
       ),
     },
-    { key: "metric", label: t("models.meanOf", { metric: metricName }), numeric: true, cell: (version) => format.ratio(mainMetric(version)) },
     {
-      key: "fields", label: t("runs.fields"), grow: true, optional: true,
-      cell: (version) => version.metrics.flatMap((metric) => (metric.field === null || metric.field === undefined ? [] : [`${metric.field} ${format.ratio(metric.value)}`])).join(" · "),
+      key: "metric",
+      label: t("models.meanOf", { metric: metricName }),
+      numeric: true,
+      cell: (version) => format.ratio(mainMetric(version)),
+    },
+    {
+      key: "fields",
+      label: t("runs.fields"),
+      grow: true,
+      optional: true,
+      cell: (version) =>
+        version.metrics
+          .flatMap((metric) =>
+            metric.field === null || metric.field === undefined ? [] : [`${metric.field} ${format.ratio(metric.value)}`],
+          )
+          .join(" · "),
     },
     { key: "published", label: t("models.published"), cell: (version) => <Time at={version.created_at} /> },
-    { key: "run", label: t("runs.run"), optional: true, cell: (version) => <Link to="/runs/$runId" params={{ runId: version.run_id }}>{t("models.openRun")}</Link> },
-    ...(canOperate ? [{
-      key: "actions", label: t("common.actions"),
-      cell: (version: Version) => !version.aliases.includes("champion") && (version.retired_at === null || version.retired_at === undefined) && (
-        <Button variant="default" size="compact-xs" onClick={() => { setPromoting(version.number); }}>{t("models.promote")}</Button>
+    {
+      key: "run",
+      label: t("runs.run"),
+      optional: true,
+      cell: (version) => (
+        <Link to="/runs/$runId" params={{ runId: version.run_id }}>
+          {t("models.openRun")}
+        </Link>
       ),
-    }] : []),
+    },
+    ...(canOperate
+      ? [
+          {
+            key: "actions",
+            label: t("common.actions"),
+            cell: (version: Version) =>
+              !version.aliases.includes("champion") &&
+              (version.retired_at === null || version.retired_at === undefined) && (
+                <Button
+                  variant="default"
+                  size="compact-xs"
+                  onClick={() => {
+                    setPromoting(version.number);
+                  }}
+                >
+                  {t("models.promote")}
+                </Button>
+              ),
+          },
+        ]
+      : []),
   ];
   return (
     <>
@@ -61,7 +116,13 @@ export function VersionsTab({ name, versions }: { name: string; versions: readon
         </Group>
       )}
       <DataTable label={t("models.versions")} columns={columns} rows={versions} rowKey={(version) => String(version.number)} />
-      <PromoteDialog name={name} number={promoting} onClose={() => { setPromoting(undefined); }} />
+      <PromoteDialog
+        name={name}
+        number={promoting}
+        onClose={() => {
+          setPromoting(undefined);
+        }}
+      />
     </>
   );
 }

@@ -18,7 +18,11 @@ export function AuditTab() {
   const { t } = useTranslation();
   const { action, actor, subject } = route.useSearch({ select: searchParams.operations });
   const navigate = useNavigate({ from: "/operations" });
-  const filter = { ...(action === undefined ? {} : { action }), ...(actor === undefined ? {} : { actor }), ...(subject === undefined ? {} : { subject }) };
+  const filter = {
+    ...(action === undefined ? {} : { action }),
+    ...(actor === undefined ? {} : { actor }),
+    ...(subject === undefined ? {} : { subject }),
+  };
   const audit = useInfiniteQuery(auditQuery(filter));
   const rows = useMemo(() => audit.data?.pages.flatMap((page) => page.items), [audit.data]);
   const columns: readonly Column<Schemas["AuditEntry"]>[] = [
@@ -26,10 +30,24 @@ export function AuditTab() {
     { key: "actor", label: t("audit.actor"), cell: (entry) => entry.actor },
     { key: "action", label: t("audit.action"), cell: (entry) => entry.action },
     {
-      key: "subject", label: t("audit.subject"),
-      cell: (entry) => entry.action.startsWith("training_run.") ? <Link to="/runs/$runId" params={{ runId: entry.subject }}>{entry.subject}</Link> : entry.subject,
+      key: "subject",
+      label: t("audit.subject"),
+      cell: (entry) =>
+        entry.action.startsWith("training_run.") ? (
+          <Link to="/runs/$runId" params={{ runId: entry.subject }}>
+            {entry.subject}
+          </Link>
+        ) : (
+          entry.subject
+        ),
     },
-    { key: "details", label: t("audit.details"), grow: true, optional: true, cell: (entry) => <code title={JSON.stringify(entry.details, null, 2)}>{JSON.stringify(entry.details)}</code> },
+    {
+      key: "details",
+      label: t("audit.details"),
+      grow: true,
+      optional: true,
+      cell: (entry) => <code title={JSON.stringify(entry.details, null, 2)}>{JSON.stringify(entry.details)}</code>,
+    },
   ];
   return (
     <>
@@ -37,21 +55,44 @@ export function AuditTab() {
         onSubmit={(event) => {
           event.preventDefault();
           const form = new FormData(event.currentTarget);
-          const search = Object.fromEntries(FILTERS.flatMap((name) => { const value = form.get(name); return typeof value === "string" && value.trim() !== "" ? [[name, value.trim()]] : []; }));
+          const search = Object.fromEntries(
+            FILTERS.flatMap((name) => {
+              const value = form.get(name);
+              return typeof value === "string" && value.trim() !== "" ? [[name, value.trim()]] : [];
+            }),
+          );
           void navigate({ search: { tab: "audit", ...search }, replace: true });
         }}
       >
         <Group gap="xs" align="flex-end" mb="sm" role="search" aria-label={t("common.filters")}>
-          <TextInput key={`action ${action ?? ""}`} name="action" label={t("audit.action")} placeholder="training_run." defaultValue={action ?? ""} />
+          <TextInput
+            key={`action ${action ?? ""}`}
+            name="action"
+            label={t("audit.action")}
+            placeholder="training_run."
+            defaultValue={action ?? ""}
+          />
           <TextInput key={`actor ${actor ?? ""}`} name="actor" label={t("audit.actor")} defaultValue={actor ?? ""} />
           <TextInput key={`subject ${subject ?? ""}`} name="subject" label={t("audit.subject")} defaultValue={subject ?? ""} />
-          <Button type="submit" variant="default">{t("common.filter")}</Button>
+          <Button type="submit" variant="default">
+            {t("common.filter")}
+          </Button>
         </Group>
       </form>
       <Loaded query={{ data: rows, error: audit.error, refetch: audit.refetch }}>
-        {(items) => items.length === 0
-          ? <EmptyState title={t("audit.none")} text={t("audit.noneText")} />
-          : <DataTable label={t("operations.tab.audit")} columns={columns} rows={items} rowKey={(entry) => String(entry.id)} more={{ available: audit.hasNextPage, loading: audit.isFetchingNextPage, load: () => void audit.fetchNextPage() }} />}
+        {(items) =>
+          items.length === 0 ? (
+            <EmptyState title={t("audit.none")} text={t("audit.noneText")} />
+          ) : (
+            <DataTable
+              label={t("operations.tab.audit")}
+              columns={columns}
+              rows={items}
+              rowKey={(entry) => String(entry.id)}
+              more={{ available: audit.hasNextPage, loading: audit.isFetchingNextPage, load: () => void audit.fetchNextPage() }}
+            />
+          )
+        }
       </Loaded>
     </>
   );

@@ -30,21 +30,67 @@ export function FailuresTab() {
     { key: "code", label: t("failures.cause"), cell: (group) => group.code },
     { key: "count", label: t("nav.runs"), numeric: true, cell: (group) => format.count(group.count) },
     { key: "models", label: t("nav.models"), optional: true, cell: (group) => group.models.join(", ") },
-    { key: "text", label: t("failures.newest"), grow: true, cell: (group) => <Link to="/runs/$runId" params={{ runId: group.newest.id }} title={group.newest.error_text ?? undefined}>{group.newest.error_text ?? group.code}</Link> },
+    {
+      key: "text",
+      label: t("failures.newest"),
+      grow: true,
+      cell: (group) => (
+        <Link to="/runs/$runId" params={{ runId: group.newest.id }} title={group.newest.error_text ?? undefined}>
+          {group.newest.error_text ?? group.code}
+        </Link>
+      ),
+    },
     { key: "when", label: t("failures.when"), optional: true, cell: (group) => <Time at={group.newest.finished_at} /> },
-    ...(canRetry ? [{ key: "retry", label: t("common.actions"), cell: (group: FailureGroup) => <Button variant="default" size="compact-xs" leftSection={<IconRefresh size={13} />} onClick={() => { setAsked(group); }}>{t("failures.retry")}</Button> }] : []),
+    ...(canRetry
+      ? [
+          {
+            key: "retry",
+            label: t("common.actions"),
+            cell: (group: FailureGroup) => (
+              <Button
+                variant="default"
+                size="compact-xs"
+                leftSection={<IconRefresh size={13} />}
+                onClick={() => {
+                  setAsked(group);
+                }}
+              >
+                {t("failures.retry")}
+              </Button>
+            ),
+          },
+        ]
+      : []),
   ];
   return (
     <>
       <Loaded query={failed}>
-        {(page) => page.items.length === 0
-          ? <EmptyState title={t("failures.none")} text={t("failures.noneText")} />
-          : <DataTable label={t("operations.tab.failures")} columns={columns} rows={groupFailures(page.items)} rowKey={(group) => group.code} />}
+        {(page) =>
+          page.items.length === 0 ? (
+            <EmptyState title={t("failures.none")} text={t("failures.noneText")} />
+          ) : (
+            <DataTable
+              label={t("operations.tab.failures")}
+              columns={columns}
+              rows={groupFailures(page.items)}
+              rowKey={(group) => group.code}
+            />
+          )
+        }
       </Loaded>
       <ConfirmDialog
-        opened={asked !== undefined} title={t("failures.retryTitle", { code: asked?.code ?? "" })} text={t("failures.retryText", { count: asked?.count ?? 0 })}
-        confirm={t("failures.retry")} busy={retry.isPending} error={retry.error} onClose={() => { setAsked(undefined); }}
-        onConfirm={() => { if (asked !== undefined) retry.mutate({ status: "failed", error_code: asked.code }); }}
+        opened={asked !== undefined}
+        title={t("failures.retryTitle", { code: asked?.code ?? "" })}
+        text={t("failures.retryText", { count: asked?.count ?? 0 })}
+        confirm={t("failures.retry")}
+        busy={retry.isPending}
+        error={retry.error}
+        onClose={() => {
+          setAsked(undefined);
+        }}
+        onConfirm={() => {
+          if (asked !== undefined) retry.mutate({ status: "failed", error_code: asked.code });
+        }}
       />
     </>
   );

@@ -20,14 +20,38 @@ export function OperationsPage() {
   const navigate = useNavigate({ from: "/operations" });
   const isAdmin = useCan("admin");
   const tabs = OPERATION_TABS.filter((name) => name !== "audit" || isAdmin);
-  useShortcuts(tabs.map((name, index) => ({ keys: String(index + 1), label: t(`operations.tab.${name}`), run: () => void navigate({ search: { tab: name }, replace: true }) })));
+  useShortcuts(
+    tabs.map((name, index) => ({
+      keys: String(index + 1),
+      label: t(`operations.tab.${name}`),
+      run: () => void navigate({ search: { tab: name }, replace: true }),
+    })),
+  );
   return (
     <Page wide title={t("nav.operations")}>
-      <Tabs value={tabs.includes(tab) ? tab : "overview"} keepMounted={false} onChange={(value) => void navigate({ search: { tab: OPERATION_TABS.find((name) => name === value) ?? "overview" }, replace: true })}>
-        <Tabs.List mb="md">{tabs.map((name) => <Tabs.Tab key={name} value={name}>{t(`operations.tab.${name}`)}</Tabs.Tab>)}</Tabs.List>
-        <Tabs.Panel value="overview"><OverviewTab /></Tabs.Panel>
-        <Tabs.Panel value="failures"><FailuresTab /></Tabs.Panel>
-        {isAdmin && <Tabs.Panel value="audit"><AuditTab /></Tabs.Panel>}
+      <Tabs
+        value={tabs.includes(tab) ? tab : "overview"}
+        keepMounted={false}
+        onChange={(value) => void navigate({ search: { tab: OPERATION_TABS.find((name) => name === value) ?? "overview" }, replace: true })}
+      >
+        <Tabs.List mb="md">
+          {tabs.map((name) => (
+            <Tabs.Tab key={name} value={name}>
+              {t(`operations.tab.${name}`)}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        <Tabs.Panel value="overview">
+          <OverviewTab />
+        </Tabs.Panel>
+        <Tabs.Panel value="failures">
+          <FailuresTab />
+        </Tabs.Panel>
+        {isAdmin && (
+          <Tabs.Panel value="audit">
+            <AuditTab />
+          </Tabs.Panel>
+        )}
       </Tabs>
     </Page>
   );

@@ -4,9 +4,17 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, unwrap } from "../../api/client";
 import type { Schemas } from "../../api/problem";
 
-export const queueQuery = queryOptions({ queryKey: ["operations", "queue"], queryFn: () => unwrap(api.GET("/v1/queue")), refetchInterval: 3_000 });
+export const queueQuery = queryOptions({
+  queryKey: ["operations", "queue"],
+  queryFn: () => unwrap(api.GET("/v1/queue")),
+  refetchInterval: 3_000,
+});
 
-export const workersQuery = queryOptions({ queryKey: ["operations", "workers"], queryFn: () => unwrap(api.GET("/v1/workers", { params: { query: { limit: 200 } } })), refetchInterval: 3_000 });
+export const workersQuery = queryOptions({
+  queryKey: ["operations", "workers"],
+  queryFn: () => unwrap(api.GET("/v1/workers", { params: { query: { limit: 200 } } })),
+  refetchInterval: 3_000,
+});
 
 export const failedRunsQuery = queryOptions({
   queryKey: ["runs", "failed"],
@@ -23,7 +31,10 @@ export interface AuditFilter {
 export const auditQuery = (filter: AuditFilter) =>
   infiniteQueryOptions({
     queryKey: ["operations", "audit", filter],
-    queryFn: ({ pageParam }) => unwrap(api.GET("/v1/audit-log", { params: { query: { ...filter, limit: 100, ...(pageParam === "" ? {} : { cursor: pageParam }) } } })),
+    queryFn: ({ pageParam }) =>
+      unwrap(
+        api.GET("/v1/audit-log", { params: { query: { ...filter, limit: 100, ...(pageParam === "" ? {} : { cursor: pageParam }) } } }),
+      ),
     initialPageParam: "",
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });

@@ -21,7 +21,12 @@ async function acceptAll(input: { field: string; confidence: number; dryRun: boo
   let accepted = 0;
   let unfit = 0;
   do {
-    const result: Awaited<ReturnType<typeof acceptPredictions>> = await acceptPredictions({ field: input.field, min_confidence: input.confidence, dry_run: input.dryRun, after });
+    const result: Awaited<ReturnType<typeof acceptPredictions>> = await acceptPredictions({
+      field: input.field,
+      min_confidence: input.confidence,
+      dry_run: input.dryRun,
+      after,
+    });
     accepted += result.accepted;
     unfit += result.unfit;
     after = result.next ?? null;
@@ -58,15 +63,59 @@ function Form({ fields, initial, onClose }: Omit<AcceptDialogProps, "opened">) {
   return (
     <Stack gap="sm">
       <Text size="sm">{t("review.acceptText")}</Text>
-      <Select label={t("runs.field")} data={[...fields]} value={field} searchable required onChange={(value) => { setField(value); change(); }} />
-      <NumberInput label={t("review.minConfidence")} min={0} max={1} step={0.01} value={confidence} onChange={(value) => { setConfidence(Number(value)); change(); }} />
-      {count.data !== undefined && <Text size="sm" role="status">{t("review.wouldAccept", { count: count.data.accepted })}</Text>}
+      <Select
+        label={t("runs.field")}
+        data={[...fields]}
+        value={field}
+        searchable
+        required
+        onChange={(value) => {
+          setField(value);
+          change();
+        }}
+      />
+      <NumberInput
+        label={t("review.minConfidence")}
+        min={0}
+        max={1}
+        step={0.01}
+        value={confidence}
+        onChange={(value) => {
+          setConfidence(Number(value));
+          change();
+        }}
+      />
+      {count.data !== undefined && (
+        <Text size="sm" role="status">
+          {t("review.wouldAccept", { count: count.data.accepted })}
+        </Text>
+      )}
       {(count.error ?? accept.error) !== null && <ErrorNote error={count.error ?? accept.error} />}
       <Group justify="flex-end" gap="xs">
-        <Button variant="default" onClick={onClose}>{t("common.cancel")}</Button>
-        {count.data === undefined || field === null
-          ? <Button disabled={field === null} loading={count.isPending} onClick={() => { if (field !== null) count.mutate({ field, confidence, dryRun: true }); }}>{t("review.count")}</Button>
-          : <Button disabled={count.data.accepted === 0} loading={accept.isPending} onClick={() => { accept.mutate({ field, confidence, dryRun: false }); }}>{t("review.acceptConfirm", { count: count.data.accepted })}</Button>}
+        <Button variant="default" onClick={onClose}>
+          {t("common.cancel")}
+        </Button>
+        {count.data === undefined || field === null ? (
+          <Button
+            disabled={field === null}
+            loading={count.isPending}
+            onClick={() => {
+              if (field !== null) count.mutate({ field, confidence, dryRun: true });
+            }}
+          >
+            {t("review.count")}
+          </Button>
+        ) : (
+          <Button
+            disabled={count.data.accepted === 0}
+            loading={accept.isPending}
+            onClick={() => {
+              accept.mutate({ field, confidence, dryRun: false });
+            }}
+          >
+            {t("review.acceptConfirm", { count: count.data.accepted })}
+          </Button>
+        )}
       </Group>
     </Stack>
   );

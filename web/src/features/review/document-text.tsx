@@ -48,29 +48,68 @@ export function DocumentText({ text, place, onSelect }: DocumentTextProps) {
     <div className={classes["textPane"]}>
       <Group gap={6} wrap="nowrap" className={classes["textTools"]}>
         <TextInput
-          className={classes["textSearch"]} leftSection={<IconSearch size={14} aria-hidden />} placeholder={t("review.searchText")} aria-label={t("review.searchText")}
-          value={needle} onChange={(event) => { setNeedle(event.currentTarget.value); setCurrent(0); }}
+          className={classes["textSearch"]}
+          leftSection={<IconSearch size={14} aria-hidden />}
+          placeholder={t("review.searchText")}
+          aria-label={t("review.searchText")}
+          value={needle}
+          onChange={(event) => {
+            setNeedle(event.currentTarget.value);
+            setCurrent(0);
+          }}
           onKeyDown={(event) => {
             if (event.key === "Enter") setCurrent((index) => index + (event.shiftKey ? marks.length - 1 : 1));
-            if (event.key === "Escape") { setNeedle(""); event.currentTarget.blur(); }
+            if (event.key === "Escape") {
+              setNeedle("");
+              event.currentTarget.blur();
+            }
           }}
         />
         {marks.length > 0 && (
           <>
             <Text size="xs" c="dimmed" className={classes["matches"]} role="status">{`${String(active + 1)}/${String(marks.length)}`}</Text>
-            <ActionIcon aria-label={t("review.previousMatch")} onClick={() => { setCurrent((index) => index + marks.length - 1); }}><IconChevronUp size={15} /></ActionIcon>
-            <ActionIcon aria-label={t("review.nextMatch")} onClick={() => { setCurrent((index) => index + 1); }}><IconChevronDown size={15} /></ActionIcon>
+            <ActionIcon
+              aria-label={t("review.previousMatch")}
+              onClick={() => {
+                setCurrent((index) => index + marks.length - 1);
+              }}
+            >
+              <IconChevronUp size={15} />
+            </ActionIcon>
+            <ActionIcon
+              aria-label={t("review.nextMatch")}
+              onClick={() => {
+                setCurrent((index) => index + 1);
+              }}
+            >
+              <IconChevronDown size={15} />
+            </ActionIcon>
           </>
         )}
       </Group>
       {/* the text scrolls and can be selected, also by keyboard */}
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions */}
-      <div ref={container} className={classes["text"]} role="region" aria-label={t("review.text")} tabIndex={0} onMouseUp={readSelection} onKeyUp={readSelection}>
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions */}
+      <div
+        ref={container}
+        className={classes["text"]}
+        role="region"
+        aria-label={t("review.text")}
+        // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+        tabIndex={0}
+        onMouseUp={readSelection}
+        onKeyUp={readSelection}
+      >
         {parts.map((block, number) => (
           <div key={number} className={classes["block"]}>
-            {block.map((part, index) => part.mark === undefined
-              ? <span key={index}>{part.text}</span>
-              : <mark key={index} data-mark={part.mark} data-active={part.mark === active}>{part.text}</mark>)}
+            {block.map((part, index) =>
+              part.mark === undefined ? (
+                <span key={index}>{part.text}</span>
+              ) : (
+                <mark key={index} data-mark={part.mark} data-active={part.mark === active}>
+                  {part.text}
+                </mark>
+              ),
+            )}
           </div>
         ))}
       </div>

@@ -10,7 +10,14 @@ import { isReviewed, type ReviewField } from "./order";
 import { historyQuery } from "./queries";
 import classes from "./review.module.css";
 
-const TONES = { OK: "succeeded", CORRECTED: "retrying", NEW: "running", REJECTED: "failed", MISSING: "cancelled", UNREVIEWED: "queued" } as const;
+const TONES = {
+  OK: "succeeded",
+  CORRECTED: "retrying",
+  NEW: "running",
+  REJECTED: "failed",
+  MISSING: "cancelled",
+  UNREVIEWED: "queued",
+} as const;
 
 interface FieldCardProps {
   document: string;
@@ -41,8 +48,12 @@ export function FieldCard(props: FieldCardProps) {
     <li ref={card} className={classes["field"]} data-active={active} data-field={field.name} data-status={status}>
       <button type="button" className={classes["fieldHead"]} onClick={onActivate} aria-expanded={active}>
         <span className={classes["fieldName"]}>{field.name}</span>
-        <span className={classes["fieldValue"]}><ValueText value={value} /></span>
-        <Badge variant="default" c={`var(--state-${TONES[status]})`} tt="none" size="sm">{t(`reviewStatus.${status}`)}</Badge>
+        <span className={classes["fieldValue"]}>
+          <ValueText value={value} />
+        </span>
+        <Badge variant="default" c={`var(--state-${TONES[status]})`} tt="none" size="sm">
+          {t(`reviewStatus.${status}`)}
+        </Badge>
       </button>
       {active && (
         <div className={classes["fieldBody"]}>
@@ -55,16 +66,50 @@ export function FieldCard(props: FieldCardProps) {
                 {field.kind === "categorical" && (
                   <div className={classes["labels"]}>
                     {labels.slice(0, SHORT_LIST).map((label, index) => (
-                      <button key={label} type="button" className={classes["label"]} data-chosen={value?.includes(label)} onClick={() => { onChoose([label]); }}>
-                        <kbd>{index + 1}</kbd><span className="wrap">{label}</span>
+                      <button
+                        key={label}
+                        type="button"
+                        className={classes["label"]}
+                        data-chosen={value?.includes(label)}
+                        onClick={() => {
+                          onChoose([label]);
+                        }}
+                      >
+                        <kbd>{index + 1}</kbd>
+                        <span className="wrap">{label}</span>
                       </button>
                     ))}
                   </div>
                 )}
                 <Group gap={6}>
-                  <Button size="compact-xs" loading={saving} disabled={annotation?.predicted_value === null || annotation?.predicted_value === undefined} onClick={() => { onChoose(annotation?.predicted_value ?? []); }}>{t("review.accept")}</Button>
-                  <Button size="compact-xs" variant="default" onClick={() => { onDraft((value ?? []).join("\n")); }}>{t("review.edit")}</Button>
-                  <Button size="compact-xs" variant="default" onClick={() => { onChoose([]); }}>{t("review.noValue")}</Button>
+                  <Button
+                    size="compact-xs"
+                    loading={saving}
+                    disabled={annotation?.predicted_value === null || annotation?.predicted_value === undefined}
+                    onClick={() => {
+                      onChoose(annotation?.predicted_value ?? []);
+                    }}
+                  >
+                    {t("review.accept")}
+                  </Button>
+                  <Button
+                    size="compact-xs"
+                    variant="default"
+                    onClick={() => {
+                      onDraft((value ?? []).join("\n"));
+                    }}
+                  >
+                    {t("review.edit")}
+                  </Button>
+                  <Button
+                    size="compact-xs"
+                    variant="default"
+                    onClick={() => {
+                      onChoose([]);
+                    }}
+                  >
+                    {t("review.noValue")}
+                  </Button>
                 </Group>
               </>
             )
@@ -85,11 +130,17 @@ function Prediction({ document, row }: { document: string; row: ReviewField }) {
       <Text size="xs" c="dimmed">
         {t("metric.predicted")}
         {prediction !== undefined && ` · ${prediction.extractor_version}`}
-        {prediction?.confidence !== null && prediction?.confidence !== undefined && ` · ${t("metric.confidence")} ${format.ratio(prediction.confidence)}`}
+        {prediction?.confidence !== null &&
+          prediction?.confidence !== undefined &&
+          ` · ${t("metric.confidence")} ${format.ratio(prediction.confidence)}`}
       </Text>
-      <div><ValueText value={row.annotation?.predicted_value} /></div>
+      <div>
+        <ValueText value={row.annotation?.predicted_value} />
+      </div>
       {row.annotation?.reviewer !== null && row.annotation?.reviewer !== undefined && isReviewed(row) && (
-        <Text size="xs" c="dimmed">{t("review.reviewedBy", { reviewer: row.annotation.reviewer })}</Text>
+        <Text size="xs" c="dimmed">
+          {t("review.reviewedBy", { reviewer: row.annotation.reviewer })}
+        </Text>
       )}
     </div>
   );
@@ -110,21 +161,50 @@ function Editor({ field, draft, saving, onDraft, onChoose }: EditorProps) {
     input.current?.focus();
   }, []);
   const save = (): void => {
-    onChoose(draft.split("\n").map((line) => line.trim()).filter((line) => line !== ""));
+    onChoose(
+      draft
+        .split("\n")
+        .map((line) => line.trim())
+        .filter((line) => line !== ""),
+    );
   };
   return (
     <>
       <Textarea
-        ref={input} autosize minRows={1} maxRows={8} value={draft} aria-label={t("review.valueOf", { field })} description={t("review.editHelp")}
-        onChange={(event) => { onDraft(event.currentTarget.value); }}
+        ref={input}
+        autosize
+        minRows={1}
+        maxRows={8}
+        value={draft}
+        aria-label={t("review.valueOf", { field })}
+        description={t("review.editHelp")}
+        onChange={(event) => {
+          onDraft(event.currentTarget.value);
+        }}
         onKeyDown={(event) => {
-          if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); save(); }
-          if (event.key === "Escape") { event.preventDefault(); onDraft(undefined); }
+          if (event.key === "Enter" && !event.shiftKey) {
+            event.preventDefault();
+            save();
+          }
+          if (event.key === "Escape") {
+            event.preventDefault();
+            onDraft(undefined);
+          }
         }}
       />
       <Group gap={6} mt={6}>
-        <Button size="compact-xs" loading={saving} onClick={save}>{t("common.save")}</Button>
-        <Button size="compact-xs" variant="default" onClick={() => { onDraft(undefined); }}>{t("common.cancel")}</Button>
+        <Button size="compact-xs" loading={saving} onClick={save}>
+          {t("common.save")}
+        </Button>
+        <Button
+          size="compact-xs"
+          variant="default"
+          onClick={() => {
+            onDraft(undefined);
+          }}
+        >
+          {t("common.cancel")}
+        </Button>
       </Group>
     </>
   );

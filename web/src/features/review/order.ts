@@ -12,7 +12,11 @@ export function isReviewed(row: ReviewField): boolean {
 }
 
 /** Fields in a fixed order. Without `all`, only those with a prediction or a review. */
-export function reviewFields(fields: readonly Schemas["Field"][], annotations: readonly Schemas["Annotation"][], all: boolean): ReviewField[] {
+export function reviewFields(
+  fields: readonly Schemas["Field"][],
+  annotations: readonly Schemas["Annotation"][],
+  all: boolean,
+): ReviewField[] {
   const byName = new Map(annotations.map((annotation) => [annotation.field, annotation]));
   return [...fields]
     .sort((left, right) => left.name.localeCompare(right.name))

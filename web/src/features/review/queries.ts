@@ -27,7 +27,11 @@ export const queueQuery = (filter: QueueFilter, reviewer: string) =>
   infiniteQueryOptions({
     queryKey: ["review", "queue", filter, reviewer],
     queryFn: ({ pageParam }) =>
-      unwrap(api.GET("/v1/annotations/waiting", { params: { query: { ...queueParams(filter, reviewer), limit: 100, ...(pageParam === "" ? {} : { cursor: pageParam }) } } })),
+      unwrap(
+        api.GET("/v1/annotations/waiting", {
+          params: { query: { ...queueParams(filter, reviewer), limit: 100, ...(pageParam === "" ? {} : { cursor: pageParam }) } },
+        }),
+      ),
     initialPageParam: "",
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     staleTime: 60_000,
@@ -77,7 +81,10 @@ export const labelsQuery = queryOptions({
   queryFn: async () => {
     const preview = await unwrap(api.POST("/v1/training-runs/preview", { body: { model: "labels" } }));
     return Object.fromEntries(
-      Object.entries(preview.fields).map(([field, { labels }]) => [field, labels.flatMap((label) => (typeof label.label === "string" ? [label.label] : []))]),
+      Object.entries(preview.fields).map(([field, { labels }]) => [
+        field,
+        labels.flatMap((label) => (typeof label.label === "string" ? [label.label] : [])),
+      ]),
     );
   },
   staleTime: 300_000,

@@ -55,7 +55,10 @@ function DocumentReview({ documentId }: { documentId: string }) {
     };
   }, [documentId, canReview]);
 
-  const rows = useMemo(() => reviewFields(fields.data?.items ?? [], annotations.data?.items ?? [], showAll), [fields.data, annotations.data, showAll]);
+  const rows = useMemo(
+    () => reviewFields(fields.data?.items ?? [], annotations.data?.items ?? [], showAll),
+    [fields.data, annotations.data, showAll],
+  );
   const active = rows.find((row) => row.field.name === selected) ?? rows.find((row) => row.field.name === nextField(rows, "")) ?? rows[0];
   const name = active?.field.name ?? "";
   const entries = queue.data?.pages.flatMap((page) => page.items) ?? [];
@@ -68,7 +71,9 @@ function DocumentReview({ documentId }: { documentId: string }) {
       void navigate({ to: "/review", search });
     } else void navigate({ to: "/review/$documentId", params: { documentId: id }, search });
   };
-  const goNext = (): void => { goTo(nextDocument(entries, documentId, visited)); };
+  const goNext = (): void => {
+    goTo(nextDocument(entries, documentId, visited));
+  };
   const advance = (from: string): void => {
     const next = nextField(rows, from);
     setSelection(undefined);
@@ -85,7 +90,15 @@ function DocumentReview({ documentId }: { documentId: string }) {
   const choose = (value: string[]): void => {
     if (active === undefined || readOnly) return;
     const isSelected = selection !== undefined && value.length === 1 && text.slice(selection.start, selection.end).trim() === value[0];
-    const spans = isSelected ? [{ start: toCodePoints(text, selection.start), end: toCodePoints(text, selection.end), text: text.slice(selection.start, selection.end) }] : [];
+    const spans = isSelected
+      ? [
+          {
+            start: toCodePoints(text, selection.start),
+            end: toCodePoints(text, selection.end),
+            text: text.slice(selection.start, selection.end),
+          },
+        ]
+      : [];
     review.save(active, value, spans);
   };
   const place = useMemo(() => {
@@ -94,63 +107,207 @@ function DocumentReview({ documentId }: { documentId: string }) {
   }, [active, text]);
 
   useShortcuts([
-    { keys: "Enter", label: t("review.accept"), run: () => { if (active?.annotation?.predicted_value !== null && active?.annotation?.predicted_value !== undefined) choose(active.annotation.predicted_value); } },
-    { keys: "e", label: t("review.edit"), run: () => { if (!readOnly) review.setDraft(name, (active?.annotation?.accepted_value ?? active?.annotation?.predicted_value ?? []).join("\n")); } },
-    { keys: "x", label: t("review.noValue"), run: () => { choose([]); } },
-    { keys: "s", label: t("review.skip"), run: () => { advance(name); } },
-    { keys: "u", label: t("review.undo"), run: () => { if (!readOnly) review.undo(setSelected); } },
+    {
+      keys: "Enter",
+      label: t("review.accept"),
+      run: () => {
+        if (active?.annotation?.predicted_value !== null && active?.annotation?.predicted_value !== undefined)
+          choose(active.annotation.predicted_value);
+      },
+    },
+    {
+      keys: "e",
+      label: t("review.edit"),
+      run: () => {
+        if (!readOnly) review.setDraft(name, (active?.annotation?.accepted_value ?? active?.annotation?.predicted_value ?? []).join("\n"));
+      },
+    },
+    {
+      keys: "x",
+      label: t("review.noValue"),
+      run: () => {
+        choose([]);
+      },
+    },
+    {
+      keys: "s",
+      label: t("review.skip"),
+      run: () => {
+        advance(name);
+      },
+    },
+    {
+      keys: "u",
+      label: t("review.undo"),
+      run: () => {
+        if (!readOnly) review.undo(setSelected);
+      },
+    },
     { keys: "n", label: t("review.next"), run: goNext },
-    { keys: "p", label: t("review.previous"), run: () => { window.history.back(); } },
-    { keys: "j", label: t("review.nextField"), run: () => { move(1); } },
-    { keys: "k", label: t("review.previousField"), run: () => { move(-1); } },
+    {
+      keys: "p",
+      label: t("review.previous"),
+      run: () => {
+        window.history.back();
+      },
+    },
+    {
+      keys: "j",
+      label: t("review.nextField"),
+      run: () => {
+        move(1);
+      },
+    },
+    {
+      keys: "k",
+      label: t("review.previousField"),
+      run: () => {
+        move(-1);
+      },
+    },
     ...(active?.field.kind === "categorical"
-      ? known.slice(0, SHORT_LIST).map((label, index) => ({ keys: String(index + 1), label, run: () => { choose([label]); } }))
+      ? known.slice(0, SHORT_LIST).map((label, index) => ({
+          keys: String(index + 1),
+          label,
+          run: () => {
+            choose([label]);
+          },
+        }))
       : []),
   ]);
 
-  const title = document.data === undefined ? t("data.document") : (document.data.file_name ?? `${document.data.project}/${document.data.task_id}`);
+  const title =
+    document.data === undefined ? t("data.document") : (document.data.file_name ?? `${document.data.project}/${document.data.task_id}`);
   return (
     <Page
       wide
       title={title}
-      badge={<>
-        {lease.data !== undefined && <Badge variant="default" tt="none" leftSection={<IconLock size={11} aria-hidden />}>{t("review.leased")} <Time at={lease.data.expires_at} /></Badge>}
-        <Text size="sm" c="dimmed">{t("review.progress", { done: rows.filter((row) => row.annotation?.review_status !== "UNREVIEWED" && row.annotation !== undefined).length, total: rows.length })}</Text>
-      </>}
-      crumbs={<><Link to="/review" search={search}>{t("nav.review")}</Link><span aria-hidden>/</span><Link to="/data/documents/$documentId" params={{ documentId }}>{t("data.document")}</Link></>}
-      actions={<>
-        <Button variant="default" leftSection={<IconChevronLeft size={14} />} onClick={() => { window.history.back(); }}>{t("review.previous")} <kbd>p</kbd></Button>
-        <Button variant="default" rightSection={<IconChevronRight size={14} />} onClick={goNext}>{t("review.next")} <kbd>n</kbd></Button>
-      </>}
+      badge={
+        <>
+          {lease.data !== undefined && (
+            <Badge variant="default" tt="none" leftSection={<IconLock size={11} aria-hidden />}>
+              {t("review.leased")} <Time at={lease.data.expires_at} />
+            </Badge>
+          )}
+          <Text size="sm" c="dimmed">
+            {t("review.progress", {
+              done: rows.filter((row) => row.annotation?.review_status !== "UNREVIEWED" && row.annotation !== undefined).length,
+              total: rows.length,
+            })}
+          </Text>
+        </>
+      }
+      crumbs={
+        <>
+          <Link to="/review" search={search}>
+            {t("nav.review")}
+          </Link>
+          <span aria-hidden>/</span>
+          <Link to="/data/documents/$documentId" params={{ documentId }}>
+            {t("data.document")}
+          </Link>
+        </>
+      }
+      actions={
+        <>
+          <Button
+            variant="default"
+            leftSection={<IconChevronLeft size={14} />}
+            onClick={() => {
+              window.history.back();
+            }}
+          >
+            {t("review.previous")} <kbd>p</kbd>
+          </Button>
+          <Button variant="default" rightSection={<IconChevronRight size={14} />} onClick={goNext}>
+            {t("review.next")} <kbd>n</kbd>
+          </Button>
+        </>
+      }
     >
       {lease.error !== null && <ErrorNote error={lease.error} retry={() => void lease.refetch()} />}
       {review.error !== null && review.conflict === undefined && <ErrorNote error={review.error} retry={review.retry} />}
-      {review.conflict !== undefined && <ConflictPanel conflict={review.conflict} onKeepTheirs={review.keepTheirs} onWriteMine={review.writeMine} />}
+      {review.conflict !== undefined && (
+        <ConflictPanel conflict={review.conflict} onKeepTheirs={review.keepTheirs} onWriteMine={review.writeMine} />
+      )}
       <div className={classes["layout"]}>
         <Loaded query={document}>
-          {(data) => <DocumentText text={data.text} place={place} {...(readOnly ? {} : { onSelect: (range: Range) => { setSelection(range); review.setDraft(name, data.text.slice(range.start, range.end).trim()); } })} />}
+          {(data) => (
+            <DocumentText
+              text={data.text}
+              place={place}
+              {...(readOnly
+                ? {}
+                : {
+                    onSelect: (range: Range) => {
+                      setSelection(range);
+                      review.setDraft(name, data.text.slice(range.start, range.end).trim());
+                    },
+                  })}
+            />
+          )}
         </Loaded>
         <div className={classes["side"]}>
-          <Loaded query={{ data: annotations.data !== undefined ? fields.data : undefined, error: annotations.error ?? fields.error, refetch: annotations.refetch }}>
+          <Loaded
+            query={{
+              data: annotations.data !== undefined ? fields.data : undefined,
+              error: annotations.error ?? fields.error,
+              refetch: annotations.refetch,
+            }}
+          >
             {() => (
               <ol className={classes["fields"]} aria-label={t("runs.fields")}>
                 {rows.map((row) => (
                   <FieldCard
-                    key={row.field.name} document={documentId} row={row} active={row === active} readOnly={readOnly} saving={review.isSaving}
-                    labels={row === active ? known : []} draft={review.drafts[row.field.name]}
-                    onActivate={() => { setSelected(row.field.name); }} onChoose={choose}
-                    onDraft={(value) => { review.setDraft(row.field.name, value); }}
+                    key={row.field.name}
+                    document={documentId}
+                    row={row}
+                    active={row === active}
+                    readOnly={readOnly}
+                    saving={review.isSaving}
+                    labels={row === active ? known : []}
+                    draft={review.drafts[row.field.name]}
+                    onActivate={() => {
+                      setSelected(row.field.name);
+                    }}
+                    onChoose={choose}
+                    onDraft={(value) => {
+                      review.setDraft(row.field.name, value);
+                    }}
                   />
                 ))}
               </ol>
             )}
           </Loaded>
           <Group justify="space-between" mt="xs">
-            <Switch label={t("review.allFields")} checked={showAll} onChange={(event) => { setShowAll(event.currentTarget.checked); }} />
+            <Switch
+              label={t("review.allFields")}
+              checked={showAll}
+              onChange={(event) => {
+                setShowAll(event.currentTarget.checked);
+              }}
+            />
           </Group>
           <div className={classes["keys"]} aria-hidden>
-            <span><kbd>Enter</kbd> {t("review.accept")}</span><span><kbd>e</kbd> {t("review.edit")}</span><span><kbd>x</kbd> {t("review.noValue")}</span>
-            <span><kbd>s</kbd> {t("review.skip")}</span><span><kbd>u</kbd> {t("review.undo")}</span><span><kbd>j</kbd><kbd>k</kbd> {t("runs.field")}</span>
+            <span>
+              <kbd>Enter</kbd> {t("review.accept")}
+            </span>
+            <span>
+              <kbd>e</kbd> {t("review.edit")}
+            </span>
+            <span>
+              <kbd>x</kbd> {t("review.noValue")}
+            </span>
+            <span>
+              <kbd>s</kbd> {t("review.skip")}
+            </span>
+            <span>
+              <kbd>u</kbd> {t("review.undo")}
+            </span>
+            <span>
+              <kbd>j</kbd>
+              <kbd>k</kbd> {t("runs.field")}
+            </span>
           </div>
         </div>
       </div>

@@ -24,7 +24,11 @@ test("a date is found in the ways that people write it", () => {
 });
 
 test("a text is cut at its marks, and nothing of it is lost", () => {
-  const parts = segments("abcdef", [{ start: 1, end: 3 }, { start: 2, end: 4 }, { start: 5, end: 6 }]);
+  const parts = segments("abcdef", [
+    { start: 1, end: 3 },
+    { start: 2, end: 4 },
+    { start: 5, end: 6 },
+  ]);
   expect(parts.map((part) => part.text).join("")).toBe("abcdef");
   expect(parts.filter((part) => part.mark !== undefined).map((part) => part.text)).toEqual(["bc", "f"]);
 });
@@ -33,7 +37,12 @@ test("long texts are cut into blocks at line ends, and nothing is lost", () => {
   const text = `${"line one\n".repeat(20)}and a long line without an end${"x".repeat(60)}`;
   const parts = blocks(segments(text, [{ start: 4, end: 12 }]), 50);
   expect(parts.length).toBeGreaterThan(2);
-  expect(parts.flat().map((part) => part.text).join("")).toBe(text);
+  expect(
+    parts
+      .flat()
+      .map((part) => part.text)
+      .join(""),
+  ).toBe(text);
   for (const block of parts.slice(0, -1)) expect(block.at(-1)?.text.endsWith("\n")).toBe(true);
 });
 
@@ -50,7 +59,11 @@ function annotation(name: string, status: Schemas["ReviewStatus"]): Schemas["Ann
 }
 
 test("the next field is the next unreviewed one, and the order is fixed", () => {
-  const rows = reviewFields([field("c"), field("a"), field("b"), field("z")], [annotation("a", "UNREVIEWED"), annotation("b", "OK"), annotation("c", "UNREVIEWED")], false);
+  const rows = reviewFields(
+    [field("c"), field("a"), field("b"), field("z")],
+    [annotation("a", "UNREVIEWED"), annotation("b", "OK"), annotation("c", "UNREVIEWED")],
+    false,
+  );
   expect(rows.map((row) => row.field.name)).toEqual(["a", "b", "c"]);
   expect(nextField(rows, "a")).toBe("c");
   expect(nextField(rows, "c")).toBe("a");

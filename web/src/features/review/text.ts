@@ -14,13 +14,19 @@ export interface Segment {
 const MATCH_LIMIT = 500;
 
 function pattern(phrase: string): string {
-  const words = phrase.trim().split(/\s+/).filter((word) => word !== "");
+  const words = phrase
+    .trim()
+    .split(/\s+/)
+    .filter((word) => word !== "");
   return words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("\\s+");
 }
 
 /** All places of any of the phrases, whatever their case and white space, in order. Offsets are in UTF-16 units. */
 export function findAll(text: string, ...phrases: readonly string[]): Range[] {
-  const patterns = phrases.map(pattern).filter((source) => source !== "").sort((left, right) => right.length - left.length);
+  const patterns = phrases
+    .map(pattern)
+    .filter((source) => source !== "")
+    .sort((left, right) => right.length - left.length);
   if (patterns.length === 0) return [];
   const found: Range[] = [];
   for (const match of text.matchAll(new RegExp(patterns.join("|"), "giu"))) {
@@ -61,7 +67,11 @@ export function spellings(value: string): string[] {
   if (year === undefined || month === undefined || day === undefined) return [value];
   const d = String(Number(day));
   const m = String(Number(month));
-  const numeric = [".", "/", "-"].flatMap((mark) => [`${day}${mark}${month}${mark}${year}`, `${d}${mark}${m}${mark}${year}`, `${month}${mark}${day}${mark}${year}`]);
+  const numeric = [".", "/", "-"].flatMap((mark) => [
+    `${day}${mark}${month}${mark}${year}`,
+    `${d}${mark}${m}${mark}${year}`,
+    `${month}${mark}${day}${mark}${year}`,
+  ]);
   const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
   const named = MONTH_LANGUAGES.flatMap((language) => {
     const name = new Intl.DateTimeFormat(language, { month: "long", timeZone: "UTC" }).format(date);

@@ -35,7 +35,10 @@ export function useReview(document: string, rows: readonly ReviewField[], advanc
     client.setQueryData(key, (page: Schemas["Page_Annotation"] | undefined) => {
       if (page === undefined) return page;
       const isKnown = page.items.some((item) => item.field === changed.field);
-      return { ...page, items: isKnown ? page.items.map((item) => (item.field === changed.field ? changed : item)) : [...page.items, changed] };
+      return {
+        ...page,
+        items: isKnown ? page.items.map((item) => (item.field === changed.field ? changed : item)) : [...page.items, changed],
+      };
     });
     void client.invalidateQueries({ queryKey: ["documents", "history", document, changed.field] });
   };

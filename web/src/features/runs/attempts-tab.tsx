@@ -45,23 +45,40 @@ export function AttemptsTab({ run }: { run: TrainingRun }) {
                     <th scope="col">{t("runs.state")}</th>
                     <th scope="col">{t("attempts.worker")}</th>
                     <th scope="col">{t("runs.started")}</th>
-                    <th scope="col" className="number">{t("runs.duration")}</th>
+                    <th scope="col" className="number">
+                      {t("runs.duration")}
+                    </th>
                     <th scope="col">{t("attempts.resumed")}</th>
                     <th scope="col">{t("attempts.reason")}</th>
                   </tr>
                 </thead>
                 <tbody>
                   {items.map((attempt) => {
-                    const end = attempt.finished_at === null || attempt.finished_at === undefined ? Date.now() : Date.parse(attempt.finished_at);
+                    const end =
+                      attempt.finished_at === null || attempt.finished_at === undefined ? Date.now() : Date.parse(attempt.finished_at);
                     return (
                       <tr key={attempt.number}>
                         <td>{attempt.number}</td>
-                        <td><StateBadge state={attempt.status} /></td>
-                        <td>{attempt.host} <span className="dimmed">{attempt.cpu_kernel}</span> <CopyId id={attempt.worker_id} label={t("attempts.worker")} /></td>
-                        <td><Time at={attempt.started_at} /></td>
+                        <td>
+                          <StateBadge state={attempt.status} />
+                        </td>
+                        <td>
+                          {attempt.host} <span className="dimmed">{attempt.cpu_kernel}</span>{" "}
+                          <CopyId id={attempt.worker_id} label={t("attempts.worker")} />
+                        </td>
+                        <td>
+                          <Time at={attempt.started_at} />
+                        </td>
                         <td className="number">{formatDuration((end - Date.parse(attempt.started_at)) / 1000)}</td>
-                        <td>{attempt.resumed_from_step === null || attempt.resumed_from_step === undefined ? "–" : t("attempts.fromStep", { step: format.count(attempt.resumed_from_step) })}</td>
-                        <td className="wrap">{attempt.error_code ?? "–"}{attempt.error_text !== null && attempt.error_text !== undefined && `: ${attempt.error_text}`}</td>
+                        <td>
+                          {attempt.resumed_from_step === null || attempt.resumed_from_step === undefined
+                            ? "–"
+                            : t("attempts.fromStep", { step: format.count(attempt.resumed_from_step) })}
+                        </td>
+                        <td className="wrap">
+                          {attempt.error_code ?? "–"}
+                          {attempt.error_text !== null && attempt.error_text !== undefined && `: ${attempt.error_text}`}
+                        </td>
                       </tr>
                     );
                   })}

@@ -20,13 +20,21 @@ export function ConfusionMatrix({ runId, field, split, confusion }: { runId: str
   const name = (label: Label | undefined): string => (label === undefined ? t("metric.others") : (label ?? "∅"));
   return (
     <>
-      <Text size="xs" c="dimmed" mb="xs">{t("metric.confusionHelp")}</Text>
+      <Text size="xs" c="dimmed" mb="xs">
+        {t("metric.confusionHelp")}
+      </Text>
       <ScrollRegion label={t("metric.confusion")}>
         <table className={classes["matrix"]}>
           <thead>
             <tr>
-              <td><span className="visually-hidden">{t("metric.goldPredicted")}</span></td>
-              {labels.map((label, column) => <th key={column} scope="col" title={name(label)}>{name(label)}</th>)}
+              <td>
+                <span className="visually-hidden">{t("metric.goldPredicted")}</span>
+              </td>
+              {labels.map((label, column) => (
+                <th key={column} scope="col" title={name(label)}>
+                  {name(label)}
+                </th>
+              ))}
             </tr>
           </thead>
           <tbody>
@@ -35,7 +43,9 @@ export function ConfusionMatrix({ runId, field, split, confusion }: { runId: str
               const gold = labels[rowIndex];
               return (
                 <tr key={rowIndex}>
-                  <th scope="row" title={name(gold)}>{name(gold)}</th>
+                  <th scope="row" title={name(gold)}>
+                    {name(gold)}
+                  </th>
                   {row.map((count, column) => {
                     const predicted = labels[column];
                     const isCorrect = rowIndex === column && gold !== undefined;
@@ -49,14 +59,21 @@ export function ConfusionMatrix({ runId, field, split, confusion }: { runId: str
                         className={classes["cell"]}
                         title={title}
                         style={{
-                          background: count === 0 ? undefined : `color-mix(in srgb, var(${isCorrect ? "--chart-3" : "--chart-2"}) ${String(Math.round(10 + strength * 35))}%, transparent)`,
+                          background:
+                            count === 0
+                              ? undefined
+                              : `color-mix(in srgb, var(${isCorrect ? "--chart-3" : "--chart-2"}) ${String(Math.round(10 + strength * 35))}%, transparent)`,
                         }}
                       >
                         {isLink ? (
                           <Link
-                            to="/runs/$runId" params={{ runId }} aria-label={title}
+                            to="/runs/$runId"
+                            params={{ runId }}
+                            aria-label={title}
                             search={{
-                              tab: "errors", field, ...(errorSplit === undefined ? {} : { split: errorSplit }),
+                              tab: "errors",
+                              field,
+                              ...(errorSplit === undefined ? {} : { split: errorSplit }),
                               ...(gold === null ? { noGold: "1" as const } : { gold }),
                               ...(predicted === null ? { noPredicted: "1" as const } : { predicted }),
                             }}

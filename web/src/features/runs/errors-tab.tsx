@@ -33,9 +33,14 @@ export function ErrorsTab({ run }: { run: TrainingRun }) {
   const counts = errors.data?.pages[0]?.counts ?? [];
   const columns: readonly Column<ErrorRow>[] = [
     {
-      key: "document", label: t("data.document"),
+      key: "document",
+      label: t("data.document"),
       cell: (row) => (
-        <Link to="/data/documents/$documentId" params={{ documentId: row.document_id }} title={`${row.source}/${row.project}/${row.task_id}`}>
+        <Link
+          to="/data/documents/$documentId"
+          params={{ documentId: row.document_id }}
+          title={`${row.source}/${row.project}/${row.task_id}`}
+        >
           {row.file_name ?? `${row.project}/${row.task_id}`}
         </Link>
       ),
@@ -54,20 +59,31 @@ export function ErrorsTab({ run }: { run: TrainingRun }) {
     <>
       <Group gap="sm" mb="sm">
         {Object.entries(filter).map(([key, value]) => (
-          <Text key={key} size="sm">{t(`metric.filter.${key as "field" | "split" | "gold" | "predicted"}`, { value: value === "" ? "∅" : value })}</Text>
+          <Text key={key} size="sm">
+            {t(`metric.filter.${key as "field" | "split" | "gold" | "predicted"}`, { value: value === "" ? "∅" : value })}
+          </Text>
         ))}
         {Object.keys(filter).length > 0 && (
-          <LinkButton variant="subtle" to="/runs/$runId" params={{ runId: run.id }} search={{ tab: "errors" }}>{t("common.clearFilters")}</LinkButton>
+          <LinkButton variant="subtle" to="/runs/$runId" params={{ runId: run.id }} search={{ tab: "errors" }}>
+            {t("common.clearFilters")}
+          </LinkButton>
         )}
         {counts.map((count) => (
-          <Text key={count.split} size="sm" c="dimmed">{t("metric.recorded", { split: count.split, recorded: format.count(count.recorded), total: format.count(count.total) })}</Text>
+          <Text key={count.split} size="sm" c="dimmed">
+            {t("metric.recorded", { split: count.split, recorded: format.count(count.recorded), total: format.count(count.total) })}
+          </Text>
         ))}
       </Group>
       <Loaded query={{ data: rows, error: errors.error, refetch: errors.refetch }}>
         {(items) =>
-          items.length === 0 ? <EmptyState title={t("metric.noErrors")} text={t("metric.noErrorsText")} /> : (
+          items.length === 0 ? (
+            <EmptyState title={t("metric.noErrors")} text={t("metric.noErrorsText")} />
+          ) : (
             <DataTable
-              label={t("runs.tab.errors")} columns={columns} rows={items} rowKey={(row) => `${row.document_id} ${row.field} ${row.split}`}
+              label={t("runs.tab.errors")}
+              columns={columns}
+              rows={items}
+              rowKey={(row) => `${row.document_id} ${row.field} ${row.split}`}
               more={{ available: errors.hasNextPage, loading: errors.isFetchingNextPage, load: () => void errors.fetchNextPage() }}
             />
           )

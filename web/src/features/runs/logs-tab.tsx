@@ -41,7 +41,12 @@ export function LogsTab({ run, live }: { run: TrainingRun; live: RunEvents }) {
     const lower = needle.trim().toLowerCase();
     return live.events.map((event) => ({ event, text: eventText(event) })).filter(({ event, text }) => isShown(event, text, level, lower));
   }, [live.events, needle, level]);
-  const virtualizer = useVirtualizer({ count: lines.length, getScrollElement: () => scroller.current, estimateSize: () => 22, overscan: 20 });
+  const virtualizer = useVirtualizer({
+    count: lines.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => 22,
+    overscan: 20,
+  });
   useEffect(() => {
     if (follow && lines.length > 0) virtualizer.scrollToIndex(lines.length - 1, { align: "end" });
   }, [follow, lines.length, virtualizer]);
@@ -49,20 +54,57 @@ export function LogsTab({ run, live }: { run: TrainingRun; live: RunEvents }) {
   return (
     <>
       <Group gap="sm" mb="sm" align="flex-end">
-        <TextInput label={t("logs.search")} leftSection={<IconSearch size={14} aria-hidden />} value={needle} onChange={(event) => { setNeedle(event.currentTarget.value); }} w={240} />
-        <Select
-          label={t("logs.level")} w={160} allowDeselect={false} value={level}
-          onChange={(value) => { setLevel((value ?? "all") as Level); }}
-          data={[{ value: "all", label: t("common.all") }, { value: "log", label: t("logs.log") }, { value: "warning", label: t("logs.warnings") }, { value: "steps", label: t("logs.steps") }]}
+        <TextInput
+          label={t("logs.search")}
+          leftSection={<IconSearch size={14} aria-hidden />}
+          value={needle}
+          onChange={(event) => {
+            setNeedle(event.currentTarget.value);
+          }}
+          w={240}
         />
-        <Switch label={t("logs.follow")} checked={follow} onChange={(event) => { setFollow(event.currentTarget.checked); }} mb={6} />
+        <Select
+          label={t("logs.level")}
+          w={160}
+          allowDeselect={false}
+          value={level}
+          onChange={(value) => {
+            setLevel((value ?? "all") as Level);
+          }}
+          data={[
+            { value: "all", label: t("common.all") },
+            { value: "log", label: t("logs.log") },
+            { value: "warning", label: t("logs.warnings") },
+            { value: "steps", label: t("logs.steps") },
+          ]}
+        />
+        <Switch
+          label={t("logs.follow")}
+          checked={follow}
+          onChange={(event) => {
+            setFollow(event.currentTarget.checked);
+          }}
+          mb={6}
+        />
         <CopyButton value={all}>
-          {({ copied, copy }) => <Button variant="default" leftSection={<IconCopy size={14} />} onClick={copy}>{copied ? t("common.copied") : t("common.copy")}</Button>}
+          {({ copied, copy }) => (
+            <Button variant="default" leftSection={<IconCopy size={14} />} onClick={copy}>
+              {copied ? t("common.copied") : t("common.copy")}
+            </Button>
+          )}
         </CopyButton>
-        <Button variant="default" leftSection={<IconDownload size={14} />} component="a" href={`/v1/training-runs/${run.id}/events?format=json`} download={`events-${run.id}.json`}>
+        <Button
+          variant="default"
+          leftSection={<IconDownload size={14} />}
+          component="a"
+          href={`/v1/training-runs/${run.id}/events?format=json`}
+          download={`events-${run.id}.json`}
+        >
           {t("common.download")}
         </Button>
-        <Text size="sm" c="dimmed" mb={6}>{t("logs.lines", { count: lines.length })}</Text>
+        <Text size="sm" c="dimmed" mb={6}>
+          {t("logs.lines", { count: lines.length })}
+        </Text>
       </Group>
       {lines.length === 0 ? (
         <EmptyState title={t("logs.none")} text={t("logs.noneText")} command={`aprendiz run watch ${run.id}`} />
@@ -75,8 +117,17 @@ export function LogsTab({ run, live }: { run: TrainingRun; live: RunEvents }) {
               const line = lines[item.index];
               if (line === undefined) return null;
               return (
-                <div key={line.event.sequence} ref={virtualizer.measureElement} data-index={item.index} className={classes["line"]} data-kind={line.event.kind} style={{ transform: `translateY(${String(item.start)}px)` }}>
-                  <time dateTime={line.event.at} title={format.absolute(line.event.at)}>{line.event.at.slice(11, 23)}</time>
+                <div
+                  key={line.event.sequence}
+                  ref={virtualizer.measureElement}
+                  data-index={item.index}
+                  className={classes["line"]}
+                  data-kind={line.event.kind}
+                  style={{ transform: `translateY(${String(item.start)}px)` }}
+                >
+                  <time dateTime={line.event.at} title={format.absolute(line.event.at)}>
+                    {line.event.at.slice(11, 23)}
+                  </time>
                   <span className={classes["kind"]}>{line.event.kind}</span>
                   <span className={classes["text"]}>{line.text}</span>
                 </div>

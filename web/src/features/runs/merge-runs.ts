@@ -12,7 +12,11 @@ export interface MergedRuns<Run> {
 }
 
 /** Listed runs with the newer state of the live ones. New runs come first, except those that are not in `heldFrom`. */
-export function mergeRuns<Run extends Identified>(listed: readonly Run[], live: readonly Run[], heldFrom?: ReadonlySet<string>): MergedRuns<Run> {
+export function mergeRuns<Run extends Identified>(
+  listed: readonly Run[],
+  live: readonly Run[],
+  heldFrom?: ReadonlySet<string>,
+): MergedRuns<Run> {
   const newest = new Map(live.map((run) => [run.id, run]));
   const known = new Set(listed.map((run) => run.id));
   const added = live.filter((run) => !known.has(run.id) && isNewer(run, listed[0]));

@@ -43,7 +43,9 @@ function Metrics({ run, metrics }: { run: TrainingRun; metrics: readonly Schemas
   const navigate = useNavigate({ from: "/runs/$runId" });
   const fields = fieldNames(metrics);
   const field = fields.find((name) => name === search.field) ?? fields[0] ?? "";
-  const splits = ["test", "reviewed", "validation"].filter((split) => metrics.some((metric) => metric.field === field && metric.split === split && metric.name === "accuracy"));
+  const splits = ["test", "reviewed", "validation"].filter((split) =>
+    metrics.some((metric) => metric.field === field && metric.split === split && metric.name === "accuracy"),
+  );
   const [chosenSplit, setSplit] = useState<string | undefined>(undefined);
   const split = chosenSplit !== undefined && splits.includes(chosenSplit) ? chosenSplit : mainSplit(metrics);
   const matrix = confusion(metrics, field, split);
@@ -52,16 +54,39 @@ function Metrics({ run, metrics }: { run: TrainingRun; metrics: readonly Schemas
   const scores = perClass(metrics, field, split);
   return (
     <Stack gap="md">
-      <Panel><FieldMetricsTable runId={run.id} summaries={fieldSummaries(metrics)} active={field} encoder={run.kind === "sentence-transformer"} /></Panel>
+      <Panel>
+        <FieldMetricsTable
+          runId={run.id}
+          summaries={fieldSummaries(metrics)}
+          active={field}
+          encoder={run.kind === "sentence-transformer"}
+        />
+      </Panel>
       <Group gap="sm" align="flex-end">
         <Select
-          label={t("runs.field")} data={fields} value={field} allowDeselect={false} w={240} searchable
-          onChange={(name) => { if (name !== null) void navigate({ search: { tab: "metrics", field: name }, replace: true }); }}
+          label={t("runs.field")}
+          data={fields}
+          value={field}
+          allowDeselect={false}
+          w={240}
+          searchable
+          onChange={(name) => {
+            if (name !== null) void navigate({ search: { tab: "metrics", field: name }, replace: true });
+          }}
         />
-        {splits.length > 1 && <SegmentedControl data={splits.map((name) => ({ value: name, label: name }))} value={split} onChange={setSplit} aria-label={t("data.split")} />}
+        {splits.length > 1 && (
+          <SegmentedControl
+            data={splits.map((name) => ({ value: name, label: name }))}
+            value={split}
+            onChange={setSplit}
+            aria-label={t("data.split")}
+          />
+        )}
       </Group>
       {matrix !== undefined && (
-        <Panel title={t("metric.confusion")}><ConfusionMatrix runId={run.id} field={field} split={split} confusion={matrix} /></Panel>
+        <Panel title={t("metric.confusion")}>
+          <ConfusionMatrix runId={run.id} field={field} split={split} confusion={matrix} />
+        </Panel>
       )}
       <div className={classes["columns"]}>
         {points.length > 0 && (
@@ -75,7 +100,11 @@ function Metrics({ run, metrics }: { run: TrainingRun; metrics: readonly Schemas
           </Panel>
         )}
       </div>
-      {scores.length > 0 && <Panel title={t("metric.perClass")}><ClassTable scores={scores} /></Panel>}
+      {scores.length > 0 && (
+        <Panel title={t("metric.perClass")}>
+          <ClassTable scores={scores} />
+        </Panel>
+      )}
       <Overall metrics={metrics} />
     </Stack>
   );
@@ -90,8 +119,22 @@ function Overall({ metrics }: { metrics: readonly Schemas["Metric"][] }) {
     <Panel title={t("metric.overall")}>
       <ScrollRegion label={t("metric.overall")}>
         <table className="plain-table">
-          <thead><tr><th scope="col">{t("metric.name")}</th><th scope="col" className="number">{t("metric.value")}</th></tr></thead>
-          <tbody>{rows.map((row) => <tr key={row.name}><td>{row.name}</td><td className="number">{Number.isInteger(row.value) ? format.count(row.value) : format.ratio(row.value)}</td></tr>)}</tbody>
+          <thead>
+            <tr>
+              <th scope="col">{t("metric.name")}</th>
+              <th scope="col" className="number">
+                {t("metric.value")}
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <tr key={row.name}>
+                <td>{row.name}</td>
+                <td className="number">{Number.isInteger(row.value) ? format.count(row.value) : format.ratio(row.value)}</td>
+              </tr>
+            ))}
+          </tbody>
         </table>
       </ScrollRegion>
     </Panel>
@@ -108,8 +151,21 @@ function ClassTable({ scores }: { scores: readonly ClassScore[] }) {
     sort === "label" ? (left.label ?? "").localeCompare(right.label ?? "") : (right[sort] ?? -1) - (left[sort] ?? -1),
   );
   const header = (key: SortKey, label: string) => (
-    <th scope="col" className={key === "label" ? undefined : "number"} aria-sort={sort === key ? (key === "label" ? "ascending" : "descending") : "none"}>
-      <button type="button" className="sort-button" onClick={() => { setSort(key); }}>{label}{sort === key && " ↓"}</button>
+    <th
+      scope="col"
+      className={key === "label" ? undefined : "number"}
+      aria-sort={sort === key ? (key === "label" ? "ascending" : "descending") : "none"}
+    >
+      <button
+        type="button"
+        className="sort-button"
+        onClick={() => {
+          setSort(key);
+        }}
+      >
+        {label}
+        {sort === key && " ↓"}
+      </button>
     </th>
   );
   return (

@@ -121,10 +121,13 @@ export function orderConfusion({ labels, counts }: Confusion, limit: number): { 
     labels.reduce((sum, _other, other) => (other === index ? sum : sum + cell(index, other) + cell(other, index)), 0),
   );
   const order = labels.map((_, index) => index).sort((left, right) => (errors[right] ?? 0) - (errors[left] ?? 0));
-  const groups: number[][] = order.length <= limit ? order.map((index) => [index]) : [...order.slice(0, limit - 1).map((index) => [index]), order.slice(limit - 1)];
+  const groups: number[][] =
+    order.length <= limit ? order.map((index) => [index]) : [...order.slice(0, limit - 1).map((index) => [index]), order.slice(limit - 1)];
   return {
     labels: groups.map((group) => (group.length === 1 ? (labels[group[0] ?? 0] ?? null) : undefined)),
-    counts: groups.map((rows) => groups.map((columns) => rows.reduce((sum, row) => sum + columns.reduce((inner, column) => inner + cell(row, column), 0), 0))),
+    counts: groups.map((rows) =>
+      groups.map((columns) => rows.reduce((sum, row) => sum + columns.reduce((inner, column) => inner + cell(row, column), 0), 0)),
+    ),
   };
 }
 
@@ -156,13 +159,15 @@ export function reliability(points: readonly CurvePoint[], examples: number, bin
   return sums.flatMap((bin, index) =>
     bin.count < 0.5
       ? []
-      : [{
-          low: index / bins,
-          high: (index + 1) / bins,
-          confidence: bin.confidence / bin.count,
-          accuracy: Math.min(Math.max(bin.correct / bin.count, 0), 1),
-          count: Math.round(bin.count),
-        }],
+      : [
+          {
+            low: index / bins,
+            high: (index + 1) / bins,
+            confidence: bin.confidence / bin.count,
+            accuracy: Math.min(Math.max(bin.correct / bin.count, 0), 1),
+            count: Math.round(bin.count),
+          },
+        ],
   );
 }
 
@@ -170,6 +175,8 @@ export function reliability(points: readonly CurvePoint[], examples: number, bin
 export function overall(metrics: readonly Metric[]): { name: string; value: number }[] {
   const split = mainSplit(metrics);
   return metrics.flatMap((metric) =>
-    (metric.field === null || metric.field === undefined) && metric.split === split && typeof metric.value === "number" ? [{ name: metric.name, value: metric.value }] : [],
+    (metric.field === null || metric.field === undefined) && metric.split === split && typeof metric.value === "number"
+      ? [{ name: metric.name, value: metric.value }]
+      : [],
   );
 }

@@ -29,34 +29,77 @@ export function OverviewTab({ run, events }: { run: TrainingRun; events: readonl
     [t("runs.duration"), seconds === undefined ? "–" : formatDuration(seconds)],
     [t("runs.attempts"), t("runs.attemptsOf", { used: run.attempts_used, max: run.max_attempts })],
     [t("runs.fields"), (run.spec.data?.fields ?? []).join(", ") || t("runs.allFields")],
-    [t("runs.dataset"), run.dataset_id === null || run.dataset_id === undefined ? "–" : <Link key="dataset" to="/data/datasets/$datasetId" params={{ datasetId: run.dataset_id }}>{t("runs.openDataset")}</Link>],
+    [
+      t("runs.dataset"),
+      run.dataset_id === null || run.dataset_id === undefined ? (
+        "–"
+      ) : (
+        <Link key="dataset" to="/data/datasets/$datasetId" params={{ datasetId: run.dataset_id }}>
+          {t("runs.openDataset")}
+        </Link>
+      ),
+    ],
     ...(run.model_version === null || run.model_version === undefined
       ? []
-      : [[t("runs.published"), <Link key="version" to="/models/$name/versions/$number" params={{ name: run.model, number: String(run.model_version) }}>{`${run.model} v${String(run.model_version)}`}</Link>] as [string, ReactNode]]),
+      : [
+          [
+            t("runs.published"),
+            <Link
+              key="version"
+              to="/models/$name/versions/$number"
+              params={{ name: run.model, number: String(run.model_version) }}
+            >{`${run.model} v${String(run.model_version)}`}</Link>,
+          ] as [string, ReactNode],
+        ]),
     ...(run.parent_run_id === null || run.parent_run_id === undefined
       ? []
-      : [[t("runs.parent"), <Link key="parent" to="/runs/$runId" params={{ runId: run.parent_run_id }}>{t("runs.openParent")}</Link>] as [string, ReactNode]]),
+      : [
+          [
+            t("runs.parent"),
+            <Link key="parent" to="/runs/$runId" params={{ runId: run.parent_run_id }}>
+              {t("runs.openParent")}
+            </Link>,
+          ] as [string, ReactNode],
+        ]),
   ];
   return (
     <Stack gap="md">
       {run.error_code !== null && run.error_code !== undefined && (
-        <Alert color="red" icon={<IconAlertTriangle size={18} />} title={run.error_code}><span className="wrap">{run.error_text}</span></Alert>
+        <Alert color="red" icon={<IconAlertTriangle size={18} />} title={run.error_code}>
+          <span className="wrap">{run.error_text}</span>
+        </Alert>
       )}
       {!isFinal(run.status) && <Waiting run={run} />}
       <Panel>
         <Facts items={facts} />
         {Object.keys(run.tags).length > 0 && (
-          <Group gap={6} mt="sm">{Object.entries(run.tags).map(([key, value]) => <Badge key={key} variant="default" tt="none">{`${key}=${value}`}</Badge>)}</Group>
+          <Group gap={6} mt="sm">
+            {Object.entries(run.tags).map(([key, value]) => (
+              <Badge key={key} variant="default" tt="none">{`${key}=${value}`}</Badge>
+            ))}
+          </Group>
         )}
-        {run.note !== null && run.note !== undefined && <Text size="sm" mt="sm" className="wrap">{run.note}</Text>}
+        {run.note !== null && run.note !== undefined && (
+          <Text size="sm" mt="sm" className="wrap">
+            {run.note}
+          </Text>
+        )}
       </Panel>
       {summaries.length > 0 && (
-        <Panel title={t("runs.tab.metrics")}><FieldMetricsTable runId={run.id} summaries={summaries} encoder={run.kind === "sentence-transformer"} /></Panel>
+        <Panel title={t("runs.tab.metrics")}>
+          <FieldMetricsTable runId={run.id} summaries={summaries} encoder={run.kind === "sentence-transformer"} />
+        </Panel>
       )}
       <LiveCurves events={events} />
       {run.warnings.length > 0 && (
         <Panel title={t("runs.warnings", { count: run.warnings.length })}>
-          <ul>{run.warnings.map((warning) => <li key={warning} className="wrap">{warning}</li>)}</ul>
+          <ul>
+            {run.warnings.map((warning) => (
+              <li key={warning} className="wrap">
+                {warning}
+              </li>
+            ))}
+          </ul>
         </Panel>
       )}
     </Stack>
@@ -65,7 +108,11 @@ export function OverviewTab({ run, events }: { run: TrainingRun; events: readonl
 
 function Waiting({ run }: { run: TrainingRun }) {
   const explanation = useQuery({ ...explainQuery(run.id), refetchInterval: 5_000 });
-  return explanation.data === undefined ? null : <Alert color="blue"><span className="wrap">{explanation.data.summary}</span></Alert>;
+  return explanation.data === undefined ? null : (
+    <Alert color="blue">
+      <span className="wrap">{explanation.data.summary}</span>
+    </Alert>
+  );
 }
 
 /** Loss, and throughput, as training reports them. */
@@ -83,7 +130,14 @@ function LiveCurves({ events }: { events: readonly RunEvent[] }) {
   if (losses.length < 2 && speed === undefined) return null;
   return (
     <Panel title={t("runs.training")}>
-      {losses.length > 1 && <LineChart label={t("runs.loss")} xLabel={t("runs.step")} yLabel={t("runs.loss")} series={[{ name: t("runs.loss"), points: losses }]} />}
+      {losses.length > 1 && (
+        <LineChart
+          label={t("runs.loss")}
+          xLabel={t("runs.step")}
+          yLabel={t("runs.loss")}
+          series={[{ name: t("runs.loss"), points: losses }]}
+        />
+      )}
       {speed !== undefined && (
         <Text size="sm" c="dimmed">
           {stage !== undefined && `${stage} · `}

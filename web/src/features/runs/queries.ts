@@ -21,7 +21,11 @@ export const runsQuery = (filter: RunFilter) =>
   infiniteQueryOptions({
     queryKey: ["runs", "list", filter],
     queryFn: ({ pageParam }) =>
-      unwrap(api.GET("/v1/training-runs", { params: { query: { ...filter, limit: PAGE_SIZE, ...(pageParam === "" ? {} : { cursor: pageParam }) } } })),
+      unwrap(
+        api.GET("/v1/training-runs", {
+          params: { query: { ...filter, limit: PAGE_SIZE, ...(pageParam === "" ? {} : { cursor: pageParam }) } },
+        }),
+      ),
     initialPageParam: "",
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });

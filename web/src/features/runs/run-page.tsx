@@ -33,7 +33,11 @@ export function RunPage() {
   const run = useQuery(runQuery(runId));
   const { t } = useTranslation();
   if (run.data === undefined) {
-    return <Page title={t("runs.run")} crumbs={<Link to="/runs">{t("runs.title")}</Link>}><Loaded query={run}>{() => null}</Loaded></Page>;
+    return (
+      <Page title={t("runs.run")} crumbs={<Link to="/runs">{t("runs.title")}</Link>}>
+        <Loaded query={run}>{() => null}</Loaded>
+      </Page>
+    );
   }
   return <Run key={runId} run={run.data} error={run.error} />;
 }
@@ -54,18 +58,39 @@ function Run({ run, error }: { run: TrainingRun; error: unknown }) {
     [client, run.id],
   );
   const live = useRunEvents(run.id, isFinal(run.status), refresh);
-  useShortcuts(RUN_TABS.map((name, index) => ({
-    keys: String(index + 1), label: t(`runs.tab.${name}`), run: () => void navigate({ search: { tab: name }, replace: true }),
-  })));
+  useShortcuts(
+    RUN_TABS.map((name, index) => ({
+      keys: String(index + 1),
+      label: t(`runs.tab.${name}`),
+      run: () => void navigate({ search: { tab: name }, replace: true }),
+    })),
+  );
   return (
     <Page
       title={run.model_version === null || run.model_version === undefined ? run.model : `${run.model} v${String(run.model_version)}`}
-      badge={<><StateBadge state={run.status} /><CopyId id={run.id} label={t("runs.id")} /></>}
-      crumbs={<><Link to="/runs">{t("runs.title")}</Link><span aria-hidden>/</span><Link to="/models/$name" params={{ name: run.model }}>{run.model}</Link></>}
+      badge={
+        <>
+          <StateBadge state={run.status} />
+          <CopyId id={run.id} label={t("runs.id")} />
+        </>
+      }
+      crumbs={
+        <>
+          <Link to="/runs">{t("runs.title")}</Link>
+          <span aria-hidden>/</span>
+          <Link to="/models/$name" params={{ name: run.model }}>
+            {run.model}
+          </Link>
+        </>
+      }
       actions={<Actions run={run} />}
     >
       {error !== null && <ErrorNote error={error} />}
-      {live.connection === "broken" && !isFinal(run.status) && <Text size="sm" c="dimmed" role="status">{t("runs.streamBroken")}</Text>}
+      {live.connection === "broken" && !isFinal(run.status) && (
+        <Text size="sm" c="dimmed" role="status">
+          {t("runs.streamBroken")}
+        </Text>
+      )}
       <PhaseStepper run={run} events={live.events} />
       <Tabs
         value={tab}
@@ -73,14 +98,30 @@ function Run({ run, error }: { run: TrainingRun; error: unknown }) {
         onChange={(value) => void navigate({ search: { tab: RUN_TABS.find((name) => name === value) ?? "overview" }, replace: true })}
       >
         <Tabs.List mb="md">
-          {RUN_TABS.map((name) => <Tabs.Tab key={name} value={name}>{t(`runs.tab.${name}`)}</Tabs.Tab>)}
+          {RUN_TABS.map((name) => (
+            <Tabs.Tab key={name} value={name}>
+              {t(`runs.tab.${name}`)}
+            </Tabs.Tab>
+          ))}
         </Tabs.List>
-        <Tabs.Panel value="overview"><OverviewTab run={run} events={live.events} /></Tabs.Panel>
-        <Tabs.Panel value="metrics"><MetricsTab run={run} /></Tabs.Panel>
-        <Tabs.Panel value="errors"><ErrorsTab run={run} /></Tabs.Panel>
-        <Tabs.Panel value="logs"><LogsTab run={run} live={live} /></Tabs.Panel>
-        <Tabs.Panel value="spec"><SpecTab run={run} /></Tabs.Panel>
-        <Tabs.Panel value="attempts"><AttemptsTab run={run} /></Tabs.Panel>
+        <Tabs.Panel value="overview">
+          <OverviewTab run={run} events={live.events} />
+        </Tabs.Panel>
+        <Tabs.Panel value="metrics">
+          <MetricsTab run={run} />
+        </Tabs.Panel>
+        <Tabs.Panel value="errors">
+          <ErrorsTab run={run} />
+        </Tabs.Panel>
+        <Tabs.Panel value="logs">
+          <LogsTab run={run} live={live} />
+        </Tabs.Panel>
+        <Tabs.Panel value="spec">
+          <SpecTab run={run} />
+        </Tabs.Panel>
+        <Tabs.Panel value="attempts">
+          <AttemptsTab run={run} />
+        </Tabs.Panel>
       </Tabs>
     </Page>
   );
@@ -106,44 +147,98 @@ function Actions({ run }: { run: TrainingRun }) {
   const base = `/v1/training-runs/${run.id}`;
   return (
     <>
-      <Button variant="default" leftSection={<IconHelpCircle size={14} />} onClick={() => { setExplaining(true); }}>{t("runs.explain")}</Button>
-      {(run.dataset_id !== null && run.dataset_id !== undefined) && (
+      <Button
+        variant="default"
+        leftSection={<IconHelpCircle size={14} />}
+        onClick={() => {
+          setExplaining(true);
+        }}
+      >
+        {t("runs.explain")}
+      </Button>
+      {run.dataset_id !== null && run.dataset_id !== undefined && (
         <Menu>
           <Menu.Target>
-            <Button variant="default" leftSection={<IconDownload size={14} />} rightSection={<IconChevronDown size={14} />}>{t("common.download")}</Button>
+            <Button variant="default" leftSection={<IconDownload size={14} />} rightSection={<IconChevronDown size={14} />}>
+              {t("common.download")}
+            </Button>
           </Menu.Target>
           <Menu.Dropdown>
             <Menu.Label>{t("runs.dataset")}</Menu.Label>
             {["tar", "parquet", "jsonl"].map((format) => (
-              <Menu.Item key={format} component="a" href={`${base}/dataset?format=${format}${format === "tar" ? "" : "&split=train"}`} download>
+              <Menu.Item
+                key={format}
+                component="a"
+                href={`${base}/dataset?format=${format}${format === "tar" ? "" : "&split=train"}`}
+                download
+              >
                 {format === "tar" ? t("runs.datasetTar") : t("runs.datasetTrain", { format })}
               </Menu.Item>
             ))}
             {run.model_version !== null && run.model_version !== undefined && (
               <>
                 <Menu.Label>{t("runs.model")}</Menu.Label>
-                <Menu.Item component="a" href={`${base}/model?format=tar`} download>{t("runs.modelTar")}</Menu.Item>
+                <Menu.Item component="a" href={`${base}/model?format=tar`} download>
+                  {t("runs.modelTar")}
+                </Menu.Item>
               </>
             )}
           </Menu.Dropdown>
         </Menu>
       )}
       {canOperate && (
-        <LinkButton variant="default" leftSection={<IconCopy size={14} />} to="/runs/new" search={{ clone: run.id }}>{t("runs.clone")}</LinkButton>
+        <LinkButton variant="default" leftSection={<IconCopy size={14} />} to="/runs/new" search={{ clone: run.id }}>
+          {t("runs.clone")}
+        </LinkButton>
       )}
       {canOperate && canRetry(run) && (
-        <Button leftSection={<IconRefresh size={14} />} loading={retry.isPending} onClick={() => { retry.mutate(run.id); }}>{t("runs.retry")}</Button>
+        <Button
+          leftSection={<IconRefresh size={14} />}
+          loading={retry.isPending}
+          onClick={() => {
+            retry.mutate(run.id);
+          }}
+        >
+          {t("runs.retry")}
+        </Button>
       )}
       {canOperate && canCancel(run) && (
-        <Button color="red" variant="outline" leftSection={<IconBan size={14} />} onClick={() => { setAsking(true); }}>{t("runs.cancel")}</Button>
+        <Button
+          color="red"
+          variant="outline"
+          leftSection={<IconBan size={14} />}
+          onClick={() => {
+            setAsking(true);
+          }}
+        >
+          {t("runs.cancel")}
+        </Button>
       )}
       {retry.error !== null && <ErrorNote error={retry.error} />}
       <ConfirmDialog
-        opened={asking} title={t("runs.cancelTitle")} text={t("runs.cancelText")} confirm={t("runs.cancel")} danger
-        busy={cancel.isPending} error={cancel.error}
-        onConfirm={() => { cancel.mutate(run.id); }} onClose={() => { setAsking(false); }}
+        opened={asking}
+        title={t("runs.cancelTitle")}
+        text={t("runs.cancelText")}
+        confirm={t("runs.cancel")}
+        danger
+        busy={cancel.isPending}
+        error={cancel.error}
+        onConfirm={() => {
+          cancel.mutate(run.id);
+        }}
+        onClose={() => {
+          setAsking(false);
+        }}
       />
-      <Modal opened={explaining} onClose={() => { setExplaining(false); }} title={t("runs.explainTitle")} size="lg" closeButtonProps={{ "aria-label": t("common.close") }}>
+      <Modal
+        opened={explaining}
+        onClose={() => {
+          setExplaining(false);
+        }}
+        title={t("runs.explainTitle")}
+        size="lg"
+        closeButtonProps={{ "aria-label": t("common.close") }}
+      >
         {explaining && <Explanation id={run.id} />}
       </Modal>
     </>
@@ -157,16 +252,34 @@ function Explanation({ id }: { id: string }) {
     <Loaded query={explanation}>
       {(data) => (
         <>
-          <Text fw={600} mb="xs" className="wrap">{data.summary}</Text>
-          <ul>{data.facts.map((fact) => <li key={fact} className="wrap">{fact}</li>)}</ul>
+          <Text fw={600} mb="xs" className="wrap">
+            {data.summary}
+          </Text>
+          <ul>
+            {data.facts.map((fact) => (
+              <li key={fact} className="wrap">
+                {fact}
+              </li>
+            ))}
+          </ul>
           {data.next_steps.length > 0 && (
             <>
-              <Text size="sm" fw={600}>{t("runs.nextSteps")}</Text>
-              <ul>{data.next_steps.map((step) => <li key={step} className="wrap">{step}</li>)}</ul>
+              <Text size="sm" fw={600}>
+                {t("runs.nextSteps")}
+              </Text>
+              <ul>
+                {data.next_steps.map((step) => (
+                  <li key={step} className="wrap">
+                    {step}
+                  </li>
+                ))}
+              </ul>
             </>
           )}
           <Group>
-            <Anchor href={`/v1/training-runs/${id}/explain`} size="sm">JSON</Anchor>
+            <Anchor href={`/v1/training-runs/${id}/explain`} size="sm">
+              JSON
+            </Anchor>
           </Group>
         </>
       )}

@@ -14,7 +14,10 @@ const run = (id: string, created_at: string, status = "queued") => ({ id, create
 test("live rows update the listed ones and put new ones first", () => {
   const listed = [run("b", "2026-01-02"), run("a", "2026-01-01")];
   const live = [run("c", "2026-01-03"), run("b", "2026-01-02", "running")];
-  expect(mergeRuns(listed, live)).toEqual({ rows: [run("c", "2026-01-03"), run("b", "2026-01-02", "running"), run("a", "2026-01-01")], held: 0 });
+  expect(mergeRuns(listed, live)).toEqual({
+    rows: [run("c", "2026-01-03"), run("b", "2026-01-02", "running"), run("a", "2026-01-01")],
+    held: 0,
+  });
 });
 
 test("rows do not move while the pointer is over them", () => {
@@ -26,42 +29,94 @@ test("rows do not move while the pointer is over them", () => {
 });
 
 function metric(name: string, value: number | null, details: object | null = null): Schemas["Metric"] {
-  return { name, value, details: details as Record<string, never> | null, field: "law", split: "test", step: 0, attempt_number: 1, recorded_at: "" };
+  return {
+    name,
+    value,
+    details: details as Record<string, never> | null,
+    field: "law",
+    split: "test",
+    step: 0,
+    attempt_number: 1,
+    recorded_at: "",
+  };
 }
 
 test("a field is summed up with its interval and n", () => {
-  const [summary] = fieldSummaries([metric("accuracy", 0.8, { interval: { low: 0.7, high: 0.9 } }), metric("n", 63), metric("majority_baseline", 0.4)]);
+  const [summary] = fieldSummaries([
+    metric("accuracy", 0.8, { interval: { low: 0.7, high: 0.9 } }),
+    metric("n", 63),
+    metric("majority_baseline", 0.4),
+  ]);
   expect(summary).toMatchObject({ field: "law", accuracy: 0.8, interval: { low: 0.7, high: 0.9 }, n: 63, baseline: 0.4 });
 });
 
 test("labels with the most errors come first, and the rest is one group", () => {
-  const ordered = orderConfusion({ labels: ["a", "b", null], counts: [[5, 0, 1], [0, 9, 0], [4, 0, 2]] }, 2);
+  const ordered = orderConfusion(
+    {
+      labels: ["a", "b", null],
+      counts: [
+        [5, 0, 1],
+        [0, 9, 0],
+        [4, 0, 2],
+      ],
+    },
+    2,
+  );
   expect(ordered.labels).toEqual(["a", undefined]);
   expect(ordered.counts.flat().reduce((sum, count) => sum + count, 0)).toBe(21);
 });
 
 test("bins of confidence hold every example of the curve", () => {
-  const bins = reliability([
-    { threshold: 0.95, coverage: 0.25, accuracy: 1 },
-    { threshold: 0.91, coverage: 0.5, accuracy: 0.5 },
-    { threshold: 0.41, coverage: 0.75, accuracy: 2 / 3 },
-    { threshold: 0.22, coverage: 1, accuracy: 0.5 },
-  ], 4);
-  expect(bins.map((bin) => [bin.low, bin.count, bin.accuracy])).toEqual([[0.2, 1, 0], [0.4, 1, 1], [0.9, 2, 0.5]]);
+  const bins = reliability(
+    [
+      { threshold: 0.95, coverage: 0.25, accuracy: 1 },
+      { threshold: 0.91, coverage: 0.5, accuracy: 0.5 },
+      { threshold: 0.41, coverage: 0.75, accuracy: 2 / 3 },
+      { threshold: 0.22, coverage: 1, accuracy: 0.5 },
+    ],
+    4,
+  );
+  expect(bins.map((bin) => [bin.low, bin.count, bin.accuracy])).toEqual([
+    [0.2, 1, 0],
+    [0.4, 1, 1],
+    [0.9, 2, 0.5],
+  ]);
 });
 
 test("the best coverage is the widest that keeps the accuracy", () => {
-  const points = [{ threshold: 0.9, coverage: 0.2, accuracy: 1 }, { threshold: 0.8, coverage: 0.5, accuracy: 0.96 }, { threshold: 0.5, coverage: 1, accuracy: 0.8 }];
+  const points = [
+    { threshold: 0.9, coverage: 0.2, accuracy: 1 },
+    { threshold: 0.8, coverage: 0.5, accuracy: 0.96 },
+    { threshold: 0.5, coverage: 1, accuracy: 0.8 },
+  ];
   expect(bestCoverage(points, 0.95)?.coverage).toBe(0.5);
   expect(bestCoverage(points, 1.1)).toBeUndefined();
 });
 
 test("phases have the times of the last attempt", () => {
   const last = { kind: "linear", dataset_only: false, attempt_number: 2, status: "running" } as TrainingRun;
-  const phase = (sequence: number, attempt: number, at: string, name: string) => ({ sequence, kind: "phase" as const, attempt, at, payload: { phase: name } });
-  const steps = phaseSteps(last, [phase(1, 1, "2026-01-01T00:00:00Z", "dataset"), phase(2, 2, "2026-01-01T00:01:00Z", "dataset"), phase(3, 2, "2026-01-01T00:01:05Z", "train")], Date.parse("2026-01-01T00:01:15Z"));
+  const phase = (sequence: number, attempt: number, at: string, name: string) => ({
+    sequence,
+    kind: "phase" as const,
+    attempt,
+    at,
+    payload: { phase: name },
+  });
+  const steps = phaseSteps(
+    last,
+    [
+      phase(1, 1, "2026-01-01T00:00:00Z", "dataset"),
+      phase(2, 2, "2026-01-01T00:01:00Z", "dataset"),
+      phase(3, 2, "2026-01-01T00:01:05Z", "train"),
+    ],
+    Date.parse("2026-01-01T00:01:15Z"),
+  );
   expect(steps.map((step) => [step.phase, step.state, step.seconds])).toEqual([
-    ["dataset", "done", 5], ["train", "running", 10], ["evaluate", "waiting", undefined], ["upload", "waiting", undefined], ["publish", "waiting", undefined],
+    ["dataset", "done", 5],
+    ["train", "running", 10],
+    ["evaluate", "waiting", undefined],
+    ["upload", "waiting", undefined],
+    ["publish", "waiting", undefined],
   ]);
 });
 
@@ -73,7 +128,13 @@ test("the remaining time is shown only when progress says enough", () => {
 
 test("an event that is no JSON is left out", () => {
   expect(parseEvent("log", "{")).toBeUndefined();
-  expect(parseEvent("log", '{"sequence":3,"occurred_at":"x","payload":{"text":"hello"}}')).toEqual({ sequence: 3, kind: "log", attempt: undefined, at: "x", payload: { text: "hello" } });
+  expect(parseEvent("log", '{"sequence":3,"occurred_at":"x","payload":{"text":"hello"}}')).toEqual({
+    sequence: 3,
+    kind: "log",
+    attempt: undefined,
+    at: "x",
+    payload: { text: "hello" },
+  });
 });
 
 test("a stream shows events once, reports a break, ends with the run, and goes on after a retry", () => {

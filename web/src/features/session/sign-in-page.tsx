@@ -49,18 +49,31 @@ export function SignInPage() {
             required
             withAsterisk={false}
             value={key}
-            onChange={(event) => { setKey(event.currentTarget.value); }}
+            onChange={(event) => {
+              setKey(event.currentTarget.value);
+            }}
             visibilityToggleButtonProps={{ "aria-label": t("signIn.show") }}
           />
           {enter.error !== null && <ErrorNote error={enter.error} />}
-          <Button type="submit" size="sm" loading={enter.isPending} disabled={key.trim() === ""}>{t("signIn.submit")}</Button>
+          <Button type="submit" size="sm" loading={enter.isPending} disabled={key.trim() === ""}>
+            {t("signIn.submit")}
+          </Button>
           <div>
-            <Text size="xs" c="dimmed" mb={4}>{t("signIn.noKey")}</Text>
+            <Text size="xs" c="dimmed" mb={4}>
+              {t("signIn.noKey")}
+            </Text>
             <CodeBlock code="aprendiz api-key create --name me --role operator" label={t("signIn.command")} />
           </div>
           <Group gap="xs" justify="center">
             {LANGUAGES.map((language) => (
-              <Button key={language} variant="subtle" color="gray" size="compact-xs" lang={language} onClick={() => void chooseLanguage(language)}>
+              <Button
+                key={language}
+                variant="subtle"
+                color="gray"
+                size="compact-xs"
+                lang={language}
+                onClick={() => void chooseLanguage(language)}
+              >
                 {language === "en" ? "English" : "Português (Brasil)"}
               </Button>
             ))}

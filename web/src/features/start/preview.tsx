@@ -16,12 +16,18 @@ export function Preview({ preview, stale }: { preview: Schemas["RunPreview"]; st
     <Stack gap="sm" className={stale ? classes["stale"] : undefined} aria-busy={stale}>
       <Text size="sm">
         {t("start.examples", { train: format.count(train), validation: format.count(validation), test: format.count(test) })}
-        {preview.estimated_seconds !== null && preview.estimated_seconds !== undefined && ` · ${t("start.estimate", { time: formatDuration(preview.estimated_seconds) })}`}
+        {preview.estimated_seconds !== null &&
+          preview.estimated_seconds !== undefined &&
+          ` · ${t("start.estimate", { time: formatDuration(preview.estimated_seconds) })}`}
       </Text>
       {preview.warnings.map((warning) => (
-        <Alert key={warning} color="yellow" icon={<IconAlertTriangle size={16} />} p="xs"><span className="wrap">{warning}</span></Alert>
+        <Alert key={warning} color="yellow" icon={<IconAlertTriangle size={16} />} p="xs">
+          <span className="wrap">{warning}</span>
+        </Alert>
       ))}
-      {fields.map(([name, field]) => <FieldRow key={name} name={name} field={field} />)}
+      {fields.map(([name, field]) => (
+        <FieldRow key={name} name={name} field={field} />
+      ))}
     </Stack>
   );
 }
@@ -45,8 +51,13 @@ function FieldRow({ name, field }: { name: string; field: Schemas["FieldPreview"
         <tbody>
           {field.labels.map((label) => (
             <tr key={label.label ?? "∅"}>
-              <td className="wrap">{label.label ?? "∅"}{label.is_rare && <span className="dimmed"> · {t("start.rare")}</span>}</td>
-              <td><span className={classes["bar"]} style={{ width: `${String((total(label.examples) / largest) * 90)}px` }} /></td>
+              <td className="wrap">
+                {label.label ?? "∅"}
+                {label.is_rare && <span className="dimmed"> · {t("start.rare")}</span>}
+              </td>
+              <td>
+                <span className={classes["bar"]} style={{ width: `${String((total(label.examples) / largest) * 90)}px` }} />
+              </td>
               <td className="number">{format.count(total(label.examples))}</td>
             </tr>
           ))}

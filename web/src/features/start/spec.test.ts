@@ -3,7 +3,9 @@ import { expect, test } from "vitest";
 import { EMPTY_FORM, fromSpec, isModelName, type Kind, parseParam, readParams, toCommand, toCurl, toSpec } from "./spec";
 
 const kind: Kind = {
-  kind: "linear", summary: "", needs_base_model: false,
+  kind: "linear",
+  summary: "",
+  needs_base_model: false,
   params: [
     { name: "l2", help: "", type: "number", default: null, nullable: true, minimum: 0.001, maximum: 10 },
     { name: "epochs", help: "", type: "integer", default: 500, nullable: false, minimum: 1 },
@@ -32,14 +34,21 @@ test("only changed parameters are in the spec", () => {
 
 test("command and request start the same run", () => {
   const form = { ...EMPTY_FORM, model: "contracts", fields: ["law", "party"], project: "label-studio/my project", params: { l2: "0.1" } };
-  expect(toCommand(form, kind)).toBe("aprendiz run create --model contracts --kind linear --fields law,party --source label-studio --project 'my project' --param l2=0.1");
+  expect(toCommand(form, kind)).toBe(
+    "aprendiz run create --model contracts --kind linear --fields law,party --source label-studio --project 'my project' --param l2=0.1",
+  );
   const spec = toSpec(form, kind);
   expect(spec.data).toMatchObject({ fields: ["law", "party"], filter: { source: "label-studio", project: "my project" } });
   expect(toCurl(spec, "http://host")).toContain('"l2":0.1');
 });
 
 test("a cloned run keeps its parameters", () => {
-  const form = fromSpec({ model: "m", kind: "linear", params: { epochs: 7, word_ngrams: [1, 3] } as unknown as Record<string, never>, data: { fields: ["law"], filter: { source: "a", project: "1" } } });
+  const form = fromSpec({
+    model: "m",
+    kind: "linear",
+    params: { epochs: 7, word_ngrams: [1, 3] } as unknown as Record<string, never>,
+    data: { fields: ["law"], filter: { source: "a", project: "1" } },
+  });
   expect(form).toMatchObject({ model: "m", fields: ["law"], project: "a/1", params: { epochs: "7", word_ngrams: "1, 3" } });
   expect(readParams(kind, form.params).values).toEqual({ epochs: 7, word_ngrams: [1, 3] });
 });

@@ -23,8 +23,18 @@ export interface RunForm {
 }
 
 export const EMPTY_FORM: RunForm = {
-  kind: "linear", model: "", fields: [], project: "", asOf: "", baseModel: "", targetAccuracy: 0.95, seed: 42, priority: 0, maxAttempts: 3,
-  minSupport: 2, params: {},
+  kind: "linear",
+  model: "",
+  fields: [],
+  project: "",
+  asOf: "",
+  baseModel: "",
+  targetAccuracy: 0.95,
+  seed: 42,
+  priority: 0,
+  maxAttempts: 3,
+  minSupport: 2,
+  params: {},
 };
 
 const MODEL_NAME = /^[a-z0-9._-]+$/;
