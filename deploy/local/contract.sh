@@ -235,7 +235,7 @@ contract_client() {
         die "web/src/api/schema.ts is not that of the document: write it with ./dev contract --update"
     fi
     npm run --silent check
-    npm run --silent test
+    npm run --silent test:contract
 }
 
 contract_stop() {

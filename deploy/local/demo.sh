@@ -12,6 +12,7 @@ demo() {
     esac
     need_rust
     need_curl
+    web_if_possible
     step "build" build_workspace --bins --examples
     services_up
     bin=$(target_folder)/debug
@@ -136,6 +137,7 @@ demo_summary() {
 
 Running services
    API          $APRENDIZ_URL   (log: .dev/log/serve.log)
+   Browser      $APRENDIZ_URL/   (sign in with the key in .dev/env: APRENDIZ_API_KEY)
    workers      two   (logs: .dev/log/worker-1.log, worker-2.log)
    PostgreSQL   127.0.0.1:$POSTGRES_PORT   (./dev psql)
    Redis        127.0.0.1:$REDIS_PORT

@@ -65,8 +65,32 @@ pub(crate) struct ApiConfig {
     pub(crate) model_cache_dir: PathBuf,
     /// `APRENDIZ_MODEL_CACHE_SIZE`, default 4, 1 to 1000: number of models kept in memory for predictions.
     pub(crate) model_cache_size: usize,
+    /// `APRENDIZ_INFERENCE_SOCKET`, default none: Unix domain socket of the inference process, which predicts with field classifiers.
+    pub(crate) inference_socket: Option<PathBuf>,
     /// Limits on clients that are slow or many.
     pub(crate) clients: ClientLimits,
+    /// Sessions of the web interface.
+    pub(crate) sessions: SessionConfig,
+}
+
+/// Configuration of the sessions of the web interface.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SessionConfig {
+    /// `APRENDIZ_SESSION_IDLE_SECONDS`, default 28800, 300 to 2592000: time without a request after which a session ends.
+    pub(crate) idle: Duration,
+    /// `APRENDIZ_SESSION_MAX_SECONDS`, default 604800, 300 to 31536000: time from the sign-in after which a session ends in any case.
+    pub(crate) lifetime: Duration,
+    /// `APRENDIZ_SESSION_COOKIE_SECURE`, default `auto`, or `always`, `never`: whether the cookie is sent over TLS only.
+    pub(crate) cookie: CookiePolicy,
+}
+
+/// Whether the cookie of a session is sent over TLS only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CookiePolicy {
+    /// Yes, except over plain HTTP to a loopback address.
+    Auto,
+    Always,
+    Never,
 }
 
 impl ServerConfig {
@@ -109,7 +133,24 @@ impl ApiConfig {
             split_ratios: ratios(env)?,
             model_cache_dir: cache_dir(env),
             model_cache_size: env.number("APRENDIZ_MODEL_CACHE_SIZE", 4, 1..=1_000)?,
+            inference_socket: env.text("APRENDIZ_INFERENCE_SOCKET").map(PathBuf::from),
             clients: ClientLimits::read(env, max_import_bytes)?,
+            sessions: SessionConfig::read(env)?,
+        })
+    }
+}
+
+impl SessionConfig {
+    fn read<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Self> {
+        Ok(Self {
+            idle: env.seconds("APRENDIZ_SESSION_IDLE_SECONDS", DAY / 3.0, 300.0..=30.0 * DAY)?,
+            lifetime: env.seconds("APRENDIZ_SESSION_MAX_SECONDS", 7.0 * DAY, 300.0..=365.0 * DAY)?,
+            cookie: match env.text("APRENDIZ_SESSION_COOKIE_SECURE").as_deref() {
+                None | Some("auto") => CookiePolicy::Auto,
+                Some("always") => CookiePolicy::Always,
+                Some("never") => CookiePolicy::Never,
+                Some(other) => bail!("APRENDIZ_SESSION_COOKIE_SECURE is `{other}`: expected auto, always or never"),
+            },
         })
     }
 }
@@ -176,6 +217,7 @@ mod tests {
             ("APRENDIZ_MAX_IMPORT_BYTES", "4GB"),
             ("APRENDIZ_CORS_ORIGINS", "app.example.org"),
             ("APRENDIZ_DEFAULT_MODEL", "../x"),
+            ("APRENDIZ_SESSION_COOKIE_SECURE", "no"),
             ("APRENDIZ_SPLIT_RATIOS", "0.7,0.3"),
             ("APRENDIZ_SPLIT_RATIOS", "0.7,x,0.15,0.15"),
             ("APRENDIZ_SPLIT_RATIOS", "nan,0.5,0.5"),
@@ -196,6 +238,8 @@ mod tests {
             ("APRENDIZ_REQUEST_TIMEOUT_SECONDS", 1, 3_600),
             ("APRENDIZ_MAX_REQUESTS", 1, 100_000),
             ("APRENDIZ_MODEL_CACHE_SIZE", 1, 1_000),
+            ("APRENDIZ_SESSION_IDLE_SECONDS", 300, 2_592_000),
+            ("APRENDIZ_SESSION_MAX_SECONDS", 300, 31_536_000),
             ("APRENDIZ_SWEEP_AFTER_SECONDS", 0, 315_360_000),
             ("APRENDIZ_SWEEP_EVERY_SECONDS", 1, 86_400),
             ("APRENDIZ_CHECKPOINT_KEEP_SECONDS", 0, 315_360_000),

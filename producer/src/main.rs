@@ -9,6 +9,7 @@ mod limits;
 #[cfg(test)]
 mod message_tests;
 mod server;
+mod worker_program;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::embed::EmbedArgs;
+use crate::serve_models::ServeModelsArgs;
 
 /// Environment variables as shown by `--help`.
 const ENVIRONMENT: &str = "\
@@ -95,6 +96,8 @@ pub(crate) enum Command {
     },
     /// Compute embeddings of texts with an encoder directory; needs no database, queue or object store
     Embed(EmbedArgs),
+    /// Predict with field classifiers for the API, on a Unix domain socket; needs only the object store
+    ServeModels(ServeModelsArgs),
 }
 
 #[cfg(test)]

@@ -109,6 +109,16 @@ impl From<aprendiz_inference::ModelError> for Interruption {
     }
 }
 
+impl From<aprendiz_classifier::ClassifierError> for Interruption {
+    fn from(error: aprendiz_classifier::ClassifierError) -> Self {
+        match error {
+            aprendiz_classifier::ClassifierError::Encoder(error) => error.into(),
+            aprendiz_classifier::ClassifierError::Io { .. } => Self::retryable("io", error.to_string()),
+            error => Self::permanent("bad_model", error.to_string()),
+        }
+    }
+}
+
 impl From<aprendiz_encoder::EncoderError> for Interruption {
     fn from(error: aprendiz_encoder::EncoderError) -> Self {
         match error.code() {

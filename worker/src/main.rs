@@ -19,6 +19,7 @@ mod pipeline;
 mod probes;
 mod retry;
 mod scratch;
+mod serve_models;
 mod shutdown;
 
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Some(Command::Train { job, parent }) => entry::train(&job, parent),
         Some(Command::Evaluate { job, parent }) => entry::evaluate(&job, parent),
         Some(Command::Embed(args)) => embed::run(&args),
+        Some(Command::ServeModels(args)) => serve_models::run(&args),
         None => match serve() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -64,7 +66,7 @@ fn serve() -> Result<()> {
     let metrics_handle = metrics::install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
     let outcome = runtime.block_on(async {
-        let shutdown = Shutdown::on_signals()?;
+        let shutdown = Shutdown::on_signals("releasing running runs")?;
         let probes = Probes::listen(config.probe_listen, metrics_handle).await?;
         let connecting = shutdown.draining().run_until_cancelled(WorkerContext::connect(config));
         let Some(context) = connecting.await.transpose()? else { return Ok(()) };

@@ -15,8 +15,8 @@ pub(crate) struct Shutdown {
 }
 
 impl Shutdown {
-    /// Shuts down on the first SIGTERM or Ctrl-C and exits immediately on the second.
-    pub(crate) fn on_signals() -> Result<Self> {
+    /// Shuts down on the first SIGTERM or Ctrl-C and exits immediately on the second. `action` is what the process does first, for the log.
+    pub(crate) fn on_signals(action: &'static str) -> Result<Self> {
         let shutdown = Self::default();
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
@@ -26,7 +26,7 @@ impl Shutdown {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            tracing::info!("shutting down: releasing running runs; a second signal exits immediately");
+            tracing::info!("shutting down: {action}; a second signal exits immediately");
             on_first.shut_down();
             tokio::select! {
                 _ = terminate.recv() => {}

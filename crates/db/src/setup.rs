@@ -175,5 +175,6 @@ pub const TABLES: &[&str] = &[
     "threshold_events",
     "training_run_documents",
     "training_runs",
+    "web_sessions",
     "workers",
 ];

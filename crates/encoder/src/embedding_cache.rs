@@ -29,7 +29,7 @@ const LENGTH_BYTES: u64 = 8;
 type Key = [u8; KEY_BYTES];
 
 /// Version of the arithmetic. Raise it when the same weights give different vectors than before, even in the last bit.
-const ARITHMETIC_VERSION: u32 = 1;
+const ARITHMETIC_VERSION: u32 = 2;
 
 /// Fingerprint of the vectors that a base model computes on the back end flex: if it is equal, the same token ids give the same vector to
 /// the last bit. `kernel` is the CPU kernel.
@@ -104,6 +104,22 @@ impl EmbeddingCache {
         let vector = self.read(location)?;
         self.found += 1;
         Some(vector)
+    }
+
+    /// One text of each file that is not verified yet, if any of the texts is in it.
+    pub(crate) fn unverified_files<'a>(&self, texts: impl Iterator<Item = &'a [u32]>) -> Vec<&'a [u32]> {
+        if self.files.iter().all(|file| file.is_verified) {
+            return Vec::new();
+        }
+        let mut probes: BTreeMap<u32, &[u32]> = BTreeMap::new();
+        for text in texts {
+            if let Some(location) = self.cached.get(&token_key(text))
+                && !self.files[location.file as usize].is_verified
+            {
+                probes.entry(location.file).or_insert(text);
+            }
+        }
+        probes.into_values().collect()
     }
 
     /// Adds a computed vector, or compares it with the vector in a file.
@@ -264,6 +280,20 @@ mod tests {
         embeddings.insert(&[3, 2, 1], &[9.0, 9.0]);
         assert_eq!(embeddings.get(&[3, 2, 1]).unwrap(), [9.0, 9.0]);
         assert_eq!((embeddings.found(), embeddings.computed()), (1, 1));
+    }
+
+    #[test]
+    fn one_text_of_each_unverified_file_verifies_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = write_file(dir.path(), "1", &[(&[1], [0.5, 1.0]), (&[2], [1.0, 2.0])]);
+        let second = write_file(dir.path(), "2", &[(&[7], [3.0, 4.0])]);
+        let mut embeddings = open(&[&first, &second]);
+        let texts: [&[u32]; 4] = [&[9], &[2], &[1], &[7]];
+        assert_eq!(embeddings.unverified_files(texts.into_iter()), [&[2], &[7]]);
+        embeddings.insert(&[2], &[1.0, 2.0]);
+        assert_eq!(embeddings.unverified_files(texts.into_iter()), [&[7]]);
+        embeddings.insert(&[7], &[3.0, 4.0]);
+        assert!(embeddings.unverified_files(texts.into_iter()).is_empty());
     }
 
     #[test]

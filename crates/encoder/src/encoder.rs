@@ -25,6 +25,10 @@ use crate::{
 /// Lower bound of the norm that a vector is divided by.
 const MIN_NORM: f32 = 1e-12;
 
+/// Rows that a dense module computes together, so that a vector does not depend on the number of texts in its batch: matrix products add up
+/// the terms of very few rows in another order.
+const DENSE_ROWS: usize = 32;
+
 /// A tokenizer, a network and the pooling of token vectors.
 #[derive(Debug, Clone)]
 pub struct Encoder {
@@ -135,6 +139,12 @@ impl Encoder {
         self.tokenizer.encode(&text, self.modules.max_length)
     }
 
+    /// Byte offsets of all tokens of a text, without special tokens and without a prompt, whatever its length.
+    #[must_use]
+    pub fn token_offsets(&self, text: &str) -> Vec<(usize, usize)> {
+        self.tokenizer.offsets(text)
+    }
+
     /// A batch of tokenized texts.
     #[must_use]
     pub fn batch<T: AsRef<[u32]>>(&self, texts: &[T]) -> Batch {
@@ -196,7 +206,14 @@ impl Encoder {
     fn finish(&self, model: &Network, pooled: Tensor<2>) -> Tensor<2> {
         let mut dense = model.dense.iter();
         self.modules.after_pooling.iter().fold(pooled, |vectors, module| match module {
-            AfterPooling::Dense(_) => dense.next().expect("the network has a layer for each dense module").forward(vectors),
+            AfterPooling::Dense(_) => {
+                let layer = dense.next().expect("the network has a layer for each dense module");
+                let [rows, size] = vectors.dims();
+                let padded = rows.next_multiple_of(DENSE_ROWS);
+                let padding = Tensor::zeros([padded - rows, size], &vectors.device());
+                let vectors = if padded == rows { vectors } else { Tensor::cat(vec![vectors, padding], 0) };
+                layer.forward(vectors).narrow(0, 0, rows)
+            }
             AfterPooling::Normalize => normalize(vectors),
         })
     }
@@ -246,6 +263,11 @@ impl Encoder {
         device: &Device,
         embeddings: &mut EmbeddingCache,
     ) -> Result<Vec<Vec<f32>>, EncoderError> {
+        // a file is verified by one of its vectors, so that the others need not be computed
+        let probes = embeddings.unverified_files(texts.iter().map(AsRef::as_ref));
+        for (text, vector) in probes.iter().zip(self.encode_tokens(&probes, batch, device)?) {
+            embeddings.insert(text, &vector);
+        }
         let cached: Vec<Option<Vec<f32>>> = texts.iter().map(|text| embeddings.get(text.as_ref())).collect();
         let missing: Vec<&[u32]> =
             texts.iter().zip(&cached).filter(|(_, vector)| vector.is_none()).map(|(text, _)| text.as_ref()).collect();

@@ -159,7 +159,11 @@ impl ModelConfig {
 }
 
 impl FieldConfig {
-    fn check(&self) -> Result<(), String> {
+    /// Checks that classes, counts and threshold fit each other.
+    ///
+    /// # Errors
+    /// Names the field and what does not fit.
+    pub fn check(&self) -> Result<(), String> {
         let name = &self.name;
         if self.labels.len() < 2 {
             return Err(format!("field `{name}` has fewer than two labels"));

@@ -10,6 +10,8 @@ mod files;
 pub mod manifest;
 mod model;
 mod prediction;
+pub mod protocol;
+mod published_fields;
 mod score_curves;
 mod thresholds;
 mod weights;
@@ -20,6 +22,7 @@ pub use features::{DocumentFrequencies, FEATURES_VERSION, FeatureConfig, NgramCo
 pub use manifest::Manifest;
 pub use model::Model;
 pub use prediction::{FieldPrediction, RankedLabel};
+pub use published_fields::PublishedFields;
 pub use score_curves::{SCORE_CURVES_FILE, ScoreCurves};
-pub use thresholds::{ThresholdDecision, set_thresholds};
+pub use thresholds::{ThresholdDecision, decide_thresholds, set_thresholds};
 pub use weights::{FieldWeights, WEIGHTS_FILE, Weights};

@@ -125,7 +125,11 @@ pub fn verify(dir: &Path) -> Result<Manifest, ModelError> {
     Ok(manifest)
 }
 
-fn parse(text: &str) -> Result<Manifest, String> {
+/// Parses the content of the file, and checks its paths.
+///
+/// # Errors
+/// It is malformed, of another version, or lists an unsafe path.
+pub fn parse(text: &str) -> Result<Manifest, String> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("invalid JSON: {error}"))?;
     match value.get("version").and_then(serde_json::Value::as_u64) {
         Some(version) if (1..=u64::from(MANIFEST_VERSION)).contains(&version) => {}

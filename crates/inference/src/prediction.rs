@@ -40,7 +40,8 @@ impl FieldPrediction {
     }
 
     /// Computes a prediction from the logits of a head. Ties go to the first class.
-    pub(crate) fn from_logits(field: &FieldConfig, logits: &[f64]) -> Self {
+    #[must_use]
+    pub fn from_logits(field: &FieldConfig, logits: &[f64]) -> Self {
         let mut prediction = Self::from_probabilities(field, softmax(logits));
         prediction.decide(if field.threshold_status == ThresholdStatus::Ok { field.threshold } else { None });
         prediction
@@ -53,7 +54,8 @@ impl FieldPrediction {
 
     /// The prediction for a text without any known feature: the shares of the classes in train. The intercepts of the head would give
     /// probabilities that calibration on other texts has sharpened.
-    pub(crate) fn without_features(field: &FieldConfig) -> Self {
+    #[must_use]
+    pub fn without_features(field: &FieldConfig) -> Self {
         let total = field.train_counts.iter().sum::<u64>().max(1) as f64;
         let shares = field.train_counts.iter().map(|count| *count as f64 / total).collect();
         Self { no_known_feature: true, ..Self::from_probabilities(field, shares) }

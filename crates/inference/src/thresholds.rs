@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{
-    config::{ModelConfig, ThresholdStatus},
+    config::{FieldConfig, ModelConfig, ThresholdStatus},
     error::ModelError,
     manifest::MANIFEST_FILE,
 };
@@ -29,9 +29,19 @@ pub fn set_thresholds(dir: &Path, decisions: &BTreeMap<String, ThresholdDecision
         return Err(ModelError::invalid(manifest, "the model is published, its files must not be changed"));
     }
     let mut config = ModelConfig::read(dir)?;
+    decide_thresholds(&mut config.fields, decisions)?;
+    config.write(dir)?;
+    Ok(config)
+}
+
+/// Applies decisions to fields of a configuration. Other fields are left unchanged.
+///
+/// # Errors
+/// A field is unknown.
+pub fn decide_thresholds(fields: &mut [FieldConfig], decisions: &BTreeMap<String, ThresholdDecision>) -> Result<(), ModelError> {
     for (name, decision) in decisions {
-        let Some(field) = config.fields.iter_mut().find(|field| field.name == *name) else {
-            let known = config.fields.iter().map(|field| field.name.clone()).collect();
+        let Some(field) = fields.iter_mut().find(|field| field.name == *name) else {
+            let known = fields.iter().map(|field| field.name.clone()).collect();
             return Err(ModelError::UnknownField { field: name.clone(), known });
         };
         (field.threshold, field.threshold_status) = match decision {
@@ -39,6 +49,5 @@ pub fn set_thresholds(dir: &Path, decisions: &BTreeMap<String, ThresholdDecision
             ThresholdDecision::Unreachable => (None, ThresholdStatus::TargetUnreachable),
         };
     }
-    config.write(dir)?;
-    Ok(config)
+    Ok(())
 }

@@ -17,7 +17,7 @@ pub enum RunKind {
     Linear,
     /// Fine-tunes a sentence encoder on pairs of texts.
     SentenceTransformer,
-    /// Trains heads with attention over chunks; not implemented.
+    /// Trains heads with attention over chunks, on vectors of a frozen encoder.
     FieldClassifier,
     /// Selects the best kind per field; not implemented.
     Auto,
@@ -33,7 +33,7 @@ impl RunKind {
         [Self::Linear, Self::SentenceTransformer, Self::FieldClassifier, Self::Auto, Self::Evaluate, Self::Sweep];
 
     /// The kinds that this version can run.
-    pub const IMPLEMENTED: [Self; 4] = [Self::Linear, Self::SentenceTransformer, Self::Evaluate, Self::Sweep];
+    pub const IMPLEMENTED: [Self; 5] = [Self::Linear, Self::SentenceTransformer, Self::FieldClassifier, Self::Evaluate, Self::Sweep];
 
     /// The name used in the database, the API and logs.
     #[must_use]
@@ -54,7 +54,7 @@ impl RunKind {
         match self {
             Self::Linear => "Trains one linear model per field on n-grams of words and characters: fast, the default",
             Self::SentenceTransformer => "Fine-tunes a sentence encoder, which computes embeddings of texts",
-            Self::FieldClassifier => "Trains a classifier with attention over parts of the text (not implemented)",
+            Self::FieldClassifier => "Trains one classifier per field on embeddings of parts of the text, which a base model computes",
             Self::Auto => "Selects the best kind for each field (not implemented)",
             Self::Evaluate => "Trains nothing: scores a published version on test documents, or the stored predictions of the extractor",
             Self::Sweep => "Trains trials with different parameters, compares them on validation and publishes the best",

@@ -21,7 +21,7 @@ pub enum BackgroundTask {
     Relay,
     /// Reclaims runs of lost workers; one server at a time.
     Reaper,
-    /// Deletes unreferenced objects; one server at a time.
+    /// Deletes unreferenced objects, and sessions that have ended; one server at a time.
     Sweeper,
     /// Executes background imports; every server runs one.
     ImportWorker,
@@ -54,7 +54,7 @@ impl BackgroundTask {
         match self {
             Self::Relay => "wake-ups are not published, so runs start only when workers poll",
             Self::Reaper => "runs of lost workers are not reclaimed",
-            Self::Sweeper => "unreferenced objects stay in the bucket",
+            Self::Sweeper => "unreferenced objects stay in the bucket, and ended sessions in their table",
             Self::ImportWorker => "background imports wait",
             Self::Promoter => "versions are not promoted automatically",
             Self::Shadow => "challengers are not compared with champions",

@@ -19,6 +19,10 @@ mod workers;
 pub use access::api_keys::{ApiKey, NewApiKey, authenticate, create_api_key, find_active_api_key, list_api_keys, revoke_api_key};
 pub use access::audit::{AuditEntry, AuditFilter, list_audit, record_audit};
 pub use access::role::Role;
+pub use access::web_sessions::{
+    AuthenticatedSession, CreatedWebSession, NewWebSession, WebSession, WebSessionFilter, authenticate_web_session, create_web_session,
+    end_all_web_sessions, end_web_session, list_web_sessions, prune_web_sessions, revoke_web_session, touch_web_session,
+};
 pub use background_tasks::{BackgroundTask, TaskReport, TaskStatus, list_background_tasks, report_task};
 pub use error::RunsError;
 pub use find_ids::{find_dataset_ids, find_run_ids, find_worker_ids};

@@ -54,6 +54,7 @@ fn solver(criterion: &mut Criterion) {
         checkpoints: dir.path().join("checkpoints"),
         checkpoint_seconds: 15.0,
         resume: None,
+        embeddings: None,
         threads: 0,
         backend: Backend::Auto,
     };

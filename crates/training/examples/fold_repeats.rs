@@ -92,6 +92,7 @@ fn measure(dir: &Path, fold_repeats: usize, seed: u64) -> Result<f64, Box<dyn Er
         checkpoints: dir.join("checkpoints"),
         checkpoint_seconds: 3600.0,
         resume: None,
+        embeddings: None,
         threads: 0,
         backend: Backend::Auto,
     };

@@ -83,6 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         checkpoints: dir.join("checkpoints"),
         checkpoint_seconds: seconds,
         resume: None,
+        embeddings: None,
         threads: 0,
         backend: Backend::Auto,
     };

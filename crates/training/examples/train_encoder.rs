@@ -118,6 +118,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         checkpoints: out.join("checkpoints"),
         checkpoint_seconds: 3600.0,
         resume: None,
+        embeddings: None,
         threads: std::env::var("THREADS").map_or(Ok(0), |threads| threads.parse())?,
         backend: std::env::var("BACKEND").map_or(Ok(Backend::Auto), |name| serde_json::from_value(json!(name)))?,
     };

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use aprendiz_classifier::ClassifierError;
 use aprendiz_encoder::EncoderError;
 use aprendiz_inference::ModelError;
 
@@ -53,6 +54,9 @@ pub enum TrainingError {
     /// The base model cannot be used, or the encoder cannot be written.
     #[error(transparent)]
     Encoder(#[from] EncoderError),
+    /// A field classifier could not be written or read back.
+    #[error(transparent)]
+    Classifier(#[from] ClassifierError),
     /// The back end failed.
     #[error("the {backend} back end failed: {reason}")]
     Backend {
@@ -74,7 +78,9 @@ impl TrainingError {
             Self::NonFiniteLoss { .. } | Self::Diverged { .. } => "non_finite_loss",
             Self::Io { .. } | Self::Model(ModelError::Io { .. }) => "io",
             Self::Model(_) => "bad_model",
-            Self::Encoder(error) => error.code(),
+            Self::Encoder(error) | Self::Classifier(ClassifierError::Encoder(error)) => error.code(),
+            Self::Classifier(ClassifierError::Io { .. }) => "io",
+            Self::Classifier(_) => "bad_model",
             Self::Backend { .. } => "backend",
         }
     }

@@ -40,6 +40,7 @@ mod tests {
             checkpoints: "checkpoints".into(),
             checkpoint_seconds: 15.0,
             resume: None,
+            embeddings: None,
             threads: 1,
             backend: Backend::Auto,
         }

@@ -1,11 +1,12 @@
 //! Trains a model from a snapshot on disk. No database, no network, no async.
 //!
-//! The training child of a worker calls [`run()`] with a job file, or [`evaluate()`] to score a trained encoder on the test split. Both
+//! The training child of a worker calls [`run()`] with a job file, or [`evaluate()`] to score a trained model on the test split. Both
 //! report [`Progress`] as JSON lines. Training writes checkpoints from which another process can continue.
 
 mod backend;
 mod checkpoint;
 mod dataset;
+mod embeddings;
 mod error;
 mod fingerprint;
 mod interrupt;
@@ -22,19 +23,21 @@ pub use backend::{cpu_kernel, device};
 pub use error::TrainingError;
 pub use fingerprint::fingerprint;
 pub use kinds::{
+    field_classifier::evaluate::{PredictedDocument, evaluate_classifier},
     linear::head::LinearHead,
     sentence_transformer::{
-        evaluate::{MAX_TEST_PAIRS, evaluate},
+        evaluate::{MAX_TEST_PAIRS, evaluate_encoder},
         knn::NEIGHBOURS,
     },
 };
 pub use protocol::{
-    encoder_report::{EmbeddingUse, EncoderFieldReport, EncoderReport, KnnMetrics, PairMetrics},
-    evaluation_job::{EmbeddingFiles, EvaluationJob},
+    embedding_files::{EmbeddingFiles, EmbeddingUse},
+    encoder_report::{EncoderFieldReport, EncoderReport, KnnMetrics, PairMetrics},
+    evaluation_job::{ClassifierEvaluation, EncoderEvaluation, EvaluationJob},
     job::{PairFiles, TrainingJob},
     learning_curve::{CurveCounts, CurvePart, FieldCounts, TrainingCurve},
     progress::{Event, LogLevel, PROTOCOL_VERSION, Progress, Stage},
     report::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE},
     summary::{EncoderSummary, FieldSkipped, FieldSummary, Outcome, TrainingSummary},
 };
-pub use run::run;
+pub use run::{evaluate, run};

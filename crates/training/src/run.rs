@@ -9,8 +9,8 @@ use crate::{
     checkpoint::{identity::Identity, training_state::TrainingState},
     error::TrainingError,
     interrupt::Interrupt,
-    kinds::dispatch::trainable,
-    protocol::{job::TrainingJob, progress::Progress, reporter::Reporter, summary::Outcome},
+    kinds::{dispatch::trainable, field_classifier::evaluate::evaluate_classifier, sentence_transformer::evaluate::evaluate_encoder},
+    protocol::{evaluation_job::EvaluationJob, job::TrainingJob, progress::Progress, reporter::Reporter, summary::Outcome},
     thread_pool::run_in_pool,
     train_subset::write_train_subset,
 };
@@ -55,6 +55,17 @@ pub fn run(job: &TrainingJob, stop: &AtomicBool, progress: &mut dyn FnMut(Progre
             Err(Interrupt::IncompatibleCheckpoint(reason)) => unreachable!("the checkpoint has already been discarded: {reason}"),
         }
     })
+}
+
+/// Scores a trained encoder or field classifier on the test split, as the job requests.
+///
+/// # Errors
+/// Every error has a stable code, see [`TrainingError::code`].
+pub fn evaluate(job: &EvaluationJob, stop: &AtomicBool, progress: &mut dyn FnMut(Progress)) -> Result<(), TrainingError> {
+    match job {
+        EvaluationJob::Encoder(job) => evaluate_encoder(job, stop, progress).map(drop),
+        EvaluationJob::Classifier(job) => evaluate_classifier(job, stop, progress).map(drop),
+    }
 }
 
 /// The job with the part of the train split on which it trains, which is written to its reports; `None` if it trains on the whole.
@@ -118,6 +129,7 @@ mod tests {
             checkpoints: dir.join("checkpoints"),
             checkpoint_seconds: 3600.0,
             resume: None,
+            embeddings: None,
             threads: 1,
             backend: Backend::Flex,
         }

@@ -67,6 +67,7 @@ impl Snapshot {
             checkpoints: self.path(name).join("checkpoints"),
             checkpoint_seconds: 0.0,
             resume: None,
+            embeddings: None,
             threads: 1,
             backend: Backend::Flex,
         }

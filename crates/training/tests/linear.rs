@@ -78,6 +78,7 @@ impl Snapshot {
             checkpoints: self.path("checkpoints"),
             checkpoint_seconds: 15.0,
             resume: None,
+            embeddings: None,
             threads: 1,
             backend: Backend::Flex,
         }

@@ -11,7 +11,9 @@ use std::{
 
 use aprendiz_encoder::{BaseModel, BaseModelCaches, Encoder, write_random};
 use aprendiz_run_spec::{Backend, RunKind, TrainingParams};
-use aprendiz_training::{EmbeddingFiles, EvaluationJob, Event, LogLevel, Outcome, PairFiles, TrainingJob, TrainingSummary, evaluate, run};
+use aprendiz_training::{
+    EmbeddingFiles, EncoderEvaluation, Event, LogLevel, Outcome, PairFiles, TrainingJob, TrainingSummary, evaluate_encoder, run,
+};
 use serde_json::{Value, json};
 
 struct Snapshot {
@@ -53,6 +55,7 @@ impl Snapshot {
             checkpoints: self.path(name).join("checkpoints"),
             checkpoint_seconds: 0.0,
             resume: None,
+            embeddings: None,
             threads: 1,
             backend: Backend::Flex,
         }
@@ -178,7 +181,7 @@ fn an_encoder_is_evaluated_with_its_base_on_held_out_pairs_and_neighbours() {
     let job = snapshot.job("plain", learning());
     train_to_the_end(&job);
     fs::write(snapshot.path("test.jsonl"), test_pairs()).unwrap();
-    let evaluation = |max_documents| EvaluationJob {
+    let evaluation = |max_documents| EncoderEvaluation {
         v: TrainingJob::version(),
         model: job.out.clone(),
         base_model: job.base_model.clone().unwrap(),
@@ -194,7 +197,7 @@ fn an_encoder_is_evaluated_with_its_base_on_held_out_pairs_and_neighbours() {
         backend: Backend::Flex,
     };
     let mut last = None;
-    let report = evaluate(&evaluation(1000), &AtomicBool::new(false), &mut |line| last = Some(line.event)).unwrap().unwrap();
+    let report = evaluate_encoder(&evaluation(1000), &AtomicBool::new(false), &mut |line| last = Some(line.event)).unwrap().unwrap();
     let Some(Event::Evaluated { report: reported, embeddings }) = last else { panic!("{last:?}") };
     assert_eq!((&reported, embeddings.found), (&report, 0));
     assert_eq!(report.pairs, 153);
@@ -212,20 +215,20 @@ fn an_encoder_is_evaluated_with_its_base_on_held_out_pairs_and_neighbours() {
     assert!(scores.iter().all(|score| score["base"].is_f64() && score["trained"].is_f64() && score["field"] == "kind"));
 
     // a sample of the documents; the full result is reproducible
-    let few = evaluate(&evaluation(9), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap();
+    let few = evaluate_encoder(&evaluation(9), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap();
     assert_eq!(few.fields[0].neighbours.map(|metrics| (metrics.index, metrics.queries)), Some((9, 9)));
-    assert_eq!(evaluate(&evaluation(1000), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap(), report);
+    assert_eq!(evaluate_encoder(&evaluation(1000), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap(), report);
 
     // the same results with cached vectors of the base model; a file with other content is reported and ignored
     let fresh = snapshot.path("fresh");
     let with =
-        |documents, known| EvaluationJob { embeddings: Some(EmbeddingFiles { known, fresh: fresh.clone() }), ..evaluation(documents) };
-    assert_eq!(evaluate(&with(9, vec![]), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap(), few);
+        |documents, known| EncoderEvaluation { embeddings: Some(EmbeddingFiles { known, fresh: fresh.clone() }), ..evaluation(documents) };
+    assert_eq!(evaluate_encoder(&with(9, vec![]), &AtomicBool::new(false), &mut |_| {}).unwrap().unwrap(), few);
     let known = snapshot.path("known");
     fs::rename(&fresh, &known).unwrap();
     let (mut last, mut warnings) = (None, 0);
     let job = with(1000, vec![known.clone(), job.labels.clone()]);
-    let again = evaluate(&job, &AtomicBool::new(false), &mut |line| {
+    let again = evaluate_encoder(&job, &AtomicBool::new(false), &mut |line| {
         warnings += usize::from(matches!(&line.event, Event::Log { level: LogLevel::Warn, message } if message.contains("labels.json")));
         last = Some(line.event);
     });
@@ -233,7 +236,7 @@ fn an_encoder_is_evaluated_with_its_base_on_held_out_pairs_and_neighbours() {
     let Some(Event::Evaluated { embeddings, .. }) = last else { panic!("{last:?}") };
     assert!(embeddings.found > 0 && embeddings.computed > 0 && embeddings.used == [known], "{embeddings:?}");
     assert!(fresh.exists() && warnings == 1);
-    assert!(evaluate(&evaluation(9), &AtomicBool::new(true), &mut |_| {}).unwrap().is_none());
+    assert!(evaluate_encoder(&evaluation(9), &AtomicBool::new(true), &mut |_| {}).unwrap().is_none());
 }
 
 #[test]

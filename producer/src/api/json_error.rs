@@ -146,7 +146,10 @@ mod tests {
     #[test]
     fn errors_of_a_spec_name_what_this_version_can_do() {
         let kind = error::<RunSpec>(&json!({ "model": "m", "kind": "bert" }));
-        assert_eq!(kind, "/kind: unknown kind `bert`: expected `linear`, `sentence-transformer`, `evaluate` or `sweep`");
+        assert_eq!(
+            kind,
+            "/kind: unknown kind `bert`: expected `linear`, `sentence-transformer`, `field-classifier`, `evaluate` or `sweep`"
+        );
         let time = error::<RunSpec>(&json!({ "model": "m", "data": { "as_of": "yesterday" } }));
         assert!(time.starts_with("/data/as_of: \"yesterday\" is not a time: write it like"), "{time}");
         let seed = error::<RunSpec>(&json!({ "model": "m", "seed": -1 }));

@@ -17,12 +17,15 @@ mod operations;
 mod reviews;
 mod router;
 mod runs;
+mod sessions;
 mod state;
+mod web;
 mod workers;
 
 pub(crate) use self::http::compute::Compute;
 pub(crate) use self::models::comparison::deps::ComparisonDeps;
 pub(crate) use self::models::comparison::gate::ask_gate;
+pub(crate) use self::models::inference::client::InferenceClient;
 pub(crate) use self::models::model_cache::ModelCache;
 pub(crate) use self::models::shadow::challenger::{Challenger, ShadowDeps};
 pub(crate) use self::models::shadow::queue::{ShadowInput, ShadowQueue, ShadowTarget};

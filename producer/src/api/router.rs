@@ -17,6 +17,7 @@ use tracing::{Span, info_span};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::annotations::export::POSITION_HEADER;
+use crate::api::http::auth::browser::keep_private;
 use crate::api::http::error::ApiError;
 use crate::api::http::operation::routes;
 use crate::api::http::request_body::limit_body;
@@ -25,9 +26,10 @@ use crate::api::http::slots::RequestClass;
 use crate::api::http::{auth, limits, nul, request_id};
 use crate::api::operations::metrics::record_request;
 use crate::api::state::AppState;
+use crate::api::web::ApiPrefixes;
 use crate::api::{
     annotations, datasets, documents, fields, ids, imports, keys, legacy, models, openapi, operations, reviews, runs as training_runs,
-    workers,
+    sessions, web, workers,
 };
 use crate::config::ApiConfig;
 
@@ -35,6 +37,9 @@ use crate::config::ApiConfig;
 const MAX_BODY_BYTES: usize = 8 << 20;
 
 static OPENAPI_JSON: LazyLock<String> = LazyLock::new(|| open_api().to_json().unwrap_or_default());
+
+/// The paths that are no views of the web interface.
+static API_PREFIXES: LazyLock<ApiPrefixes> = LazyLock::new(|| ApiPrefixes::from_paths(open_api().paths.paths.keys().map(String::as_str)));
 
 /// Every route of the API. All of them are declared with `routes!`, so the OpenAPI document is complete.
 ///
@@ -45,6 +50,7 @@ fn all_routes(admit: impl Fn(RequestClass, OpenApiRouter<AppState>) -> OpenApiRo
         .merge(workers::routes())
         .merge(ids::routes())
         .merge(keys::routes())
+        .merge(sessions::routes())
         .merge(operations::routes())
         .merge(datasets::routes())
         .merge(models::routes())
@@ -103,7 +109,7 @@ pub(crate) fn router(state: AppState) -> Router {
     };
     let cors = cors(&state.config);
     let router = Router::from(all_routes(admit))
-        .fallback(async || ApiError::not_found("no such route: see /openapi.json"))
+        .fallback(async |request: Request| web::serve(&request, &API_PREFIXES))
         .method_not_allowed_fallback(async || {
             ApiError::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -114,6 +120,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .layer(limit_body(MAX_BODY_BYTES))
         .layer(middleware::from_fn(nul::reject_nul_in_uri))
         .layer(middleware::map_response(limits::nosniff))
+        .layer(middleware::from_fn_with_state(state.clone(), keep_private))
         .layer(CatchPanicLayer::custom(respond_to_panic))
         .layer(middleware::from_fn(record_request))
         .layer(TraceLayer::new_for_http().make_span_with(request_span).on_failure(log_failure))

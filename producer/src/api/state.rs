@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::http::compute::Compute;
 use crate::api::http::slots::Slots;
 use crate::api::models::comparison::deps::ComparisonDeps;
+use crate::api::models::inference::client::InferenceClient;
 use crate::api::models::model_cache::ModelCache;
 use crate::api::models::shadow::queue::ShadowQueue;
 use crate::api::operations::check::TimedChecks;
@@ -36,6 +37,8 @@ pub(crate) struct AppState {
     pub(crate) config: Arc<ApiConfig>,
     pub(crate) events: EventHub,
     pub(crate) models: Arc<ModelCache>,
+    /// The inference process of this host, if the server has one.
+    pub(crate) inference: Option<InferenceClient>,
     /// Inputs on which challengers are compared with champions.
     pub(crate) shadow: ShadowQueue,
     pub(crate) redis: Arc<RedisProbe>,
@@ -82,6 +85,7 @@ impl AppState {
         Self {
             database,
             models: Arc::new(ModelCache::new(store.clone(), config.model_cache_dir.clone(), config.model_cache_size)),
+            inference: None,
             // without targets and receiver until the server starts the background task
             shadow: ShadowQueue::new().0,
             store,

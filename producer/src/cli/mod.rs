@@ -83,6 +83,9 @@ enum Command {
         /// Do not run the reaper and the sweeper; another process must run them
         #[arg(long)]
         no_reaper: bool,
+        /// Also start aprendiz-worker serve-models on this host, and restart it when it ends: field classifiers predict through it
+        #[arg(long)]
+        with_inference: bool,
     },
     /// Apply or revert database migrations
     Migrate(operations::migrate::MigrateArgs),
@@ -140,6 +143,9 @@ enum Command {
     /// Show queue statistics
     #[command(subcommand)]
     Queue(operations::queue::QueueCommand),
+    /// List the browsers that are signed in, and sign them out
+    #[command(subcommand)]
+    WebSession(operations::web_session::WebSessionCommand),
     /// Show the audit log
     #[command(subcommand)]
     Audit(operations::audit::AuditCommand),
@@ -166,6 +172,9 @@ Environment variables:
                                            when_supported (default), or when_required for S3 servers without checksums
   APRENDIZ_LISTEN                          listen address (default: 127.0.0.1:8080)
   APRENDIZ_CORS_ORIGINS                    allowed origins of web pages, comma-separated (default: none)
+  APRENDIZ_SESSION_IDLE_SECONDS            time without a request after which a browser must sign in (default: 28800)
+  APRENDIZ_SESSION_MAX_SECONDS             time from the sign-in after which a browser must sign in (default: 604800)
+  APRENDIZ_SESSION_COOKIE_SECURE           auto, always or never: whether the session cookie needs TLS (default: auto)
   APRENDIZ_DEFAULT_MODEL                   model name of POST /training-runs (default: default)
   APRENDIZ_SPLIT_RATIOS                    ratios of train, validation and test (default: 0.7,0.15,0.15)
   APRENDIZ_MAX_IMPORT_BYTES                maximum size of an upload (default: 4 GiB)
@@ -181,6 +190,8 @@ Environment variables:
                                            (default: path with a custom endpoint, otherwise virtual)
   APRENDIZ_MODEL_CACHE_DIR                 directory for downloaded models (default: user cache directory)
   APRENDIZ_MODEL_CACHE_SIZE                maximum number of models in memory (default: 4)
+  APRENDIZ_INFERENCE_SOCKET                Unix domain socket of aprendiz-worker serve-models, through which field
+                                           classifiers predict (default: none; with --with-inference, a private one)
   APRENDIZ_SWEEP_AFTER_SECONDS             minimum age of orphaned objects to delete (default: 86400)
   APRENDIZ_SWEEP_EVERY_SECONDS             sweep interval (default: 60)
   APRENDIZ_CHECKPOINT_KEEP_SECONDS         checkpoint retention of failed and cancelled runs (default: 604800)
@@ -189,6 +200,7 @@ Environment variables:
 
 Examples:
   aprendiz serve
+  aprendiz serve --with-inference                    also predict with field classifiers
   aprendiz serve --no-reaper                         a second server, which runs only the API and the relay
 
 Limits on slow clients, uploads and connections have variables of their own: docs/OPERATIONS.md.
@@ -247,8 +259,9 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
     let client = || Client::new(&connection()?);
     let client_args = &global.client;
     match command {
-        Command::Serve { no_relay, no_reaper } => {
-            server::run(ServerConfig::from_env()?, server::ServeOptions { relay: !no_relay, reaper: !no_reaper }).await?;
+        Command::Serve { no_relay, no_reaper, with_inference } => {
+            let options = server::ServeOptions { relay: !no_relay, reaper: !no_reaper, inference: with_inference };
+            server::run(ServerConfig::from_env()?, options).await?;
             Ok(())
         }
         Command::Migrate(args) => operations::migrate::run(&args).await,
@@ -273,6 +286,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Embed(args) => model::embed::run(&client()?, &args).await,
         Command::Worker(command) => operations::worker::run(&client()?, &command, output).await,
         Command::Queue(command) => operations::queue::run(&client()?, &command, output).await,
+        Command::WebSession(command) => operations::web_session::run(&client()?, &command, output).await,
         Command::Audit(command) => operations::audit::run(&client()?, &command, output).await,
         Command::Field(command) => field::run(&client()?, &command, output).await,
         Command::Ingest(args) => child_runs::ingest(&client()?, &args, output).await,

@@ -1,6 +1,7 @@
 //! The server process: the API together with its background tasks.
 
 mod import_worker;
+mod inference_process;
 pub(crate) mod metrics;
 mod orphan_scanner;
 mod promoter;

@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::api::{AppState, ComparisonDeps, Compute, EventHub, ModelCache, ShadowDeps, ShadowQueue, router};
+use crate::api::{AppState, ComparisonDeps, Compute, EventHub, InferenceClient, ModelCache, ShadowDeps, ShadowQueue, router};
 use crate::config::ServerConfig;
 use crate::connection::{self, ConnectionLimits};
 use crate::database;
 use crate::server::import_worker::{self, ImportWorkerConfig};
+use crate::server::inference_process::InferenceProcess;
 use crate::server::task_health::{self, TaskHealth};
 use crate::server::{metrics, promoter, reaper, relay, shadow, sweeper};
 
@@ -35,6 +36,8 @@ const OVERDUE_AFTER: Duration = Duration::from_secs(30);
 pub(crate) struct ServeOptions {
     pub(crate) relay: bool,
     pub(crate) reaper: bool,
+    /// Whether to start an inference process on this host.
+    pub(crate) inference: bool,
 }
 
 /// Serves until SIGTERM or Ctrl-C.
@@ -75,7 +78,8 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
             (health(BackgroundTask::Reaper, OVERDUE_AFTER), health(BackgroundTask::Sweeper, sweeper::overdue_after(&config.sweep)));
         let reaper = tasks.spawn(reaper::run(database.clone(), reaper_health, shutdown.clone()));
         background_tasks.push(("reaper", reaper.abort_handle()));
-        let sweeper = tasks.spawn(sweeper::run(database.clone(), store.clone(), config.sweep, sweeper_health, shutdown.clone()));
+        let sweeper =
+            tasks.spawn(sweeper::run(database.clone(), store.clone(), config.sweep, config.api.sessions, sweeper_health, shutdown.clone()));
         background_tasks.push(("sweeper", sweeper.abort_handle()));
         let comparison = ComparisonDeps { database: database.clone(), store: store.clone(), compute: compute.clone() };
         let promoter_health = health(BackgroundTask::Promoter, promoter::OVERDUE_AFTER);
@@ -97,9 +101,24 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
     ));
     background_tasks.push(("import_worker", import_worker.abort_handle()));
     let models = Arc::new(ModelCache::new(store.clone(), config.api.model_cache_dir.clone(), config.api.model_cache_size));
+    let mut inference_socket = config.api.inference_socket.clone();
+    // stopped after the requests, which need it
+    let inference_stop = CancellationToken::new();
+    if options.inference {
+        let process = InferenceProcess::start(inference_socket.as_deref())?;
+        inference_socket = Some(process.socket().to_owned());
+        let supervisor = tasks.spawn(process.supervise(inference_stop.clone()));
+        background_tasks.push(("inference", supervisor.abort_handle()));
+    }
+    let inference = inference_socket.map(|socket| InferenceClient::new(&socket, config.api.request_timeout)).transpose()?;
     let (shadow_queue, shadow_inputs) = ShadowQueue::new();
-    let shadow_deps =
-        ShadowDeps { database: database.clone(), store: store.clone(), models: Arc::clone(&models), compute: compute.clone() };
+    let shadow_deps = ShadowDeps {
+        database: database.clone(),
+        store: store.clone(),
+        models: Arc::clone(&models),
+        inference: inference.clone(),
+        compute: compute.clone(),
+    };
     let shadow_health = health(BackgroundTask::Shadow, OVERDUE_AFTER);
     let shadow = tasks.spawn(shadow::run(shadow_deps, shadow_queue.clone(), shadow_inputs, shadow_health, shutdown.clone()));
     background_tasks.push(("shadow", shadow.abort_handle()));
@@ -110,6 +129,7 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
     state.imports = imports;
     state.compute = compute;
     state.models = models;
+    state.inference = inference;
     state.shadow = shadow_queue;
     state.task_health = healths.into();
 
@@ -122,6 +142,7 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
         }
     }
     shutdown.cancel();
+    inference_stop.cancel();
     tasks.close();
     tasks.wait().await;
     database.close().await;

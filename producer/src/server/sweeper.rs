@@ -1,4 +1,5 @@
-//! Sweeper: deletes unreferenced objects from the bucket, first the bytes, then the row. One producer at a time is active; it holds an
+//! Sweeper: deletes sessions of the web interface that have ended, and unreferenced objects from the bucket, first the bytes, then the
+//! row. One producer at a time is active; it holds an
 //! advisory lock on its connection, like the reaper. Two active sweepers would be harmless: the row decides whether an object may be
 //! deleted, and deletions can be repeated.
 
@@ -8,13 +9,13 @@ use aprendiz_artifacts::{Store, StoreError};
 use aprendiz_db::{Database, LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
 use aprendiz_runs::{
     MAX_SHADOW_DISAGREEMENTS, PendingDeletion, SHADOW_RETENTION_DAYS, delete_object_row, discard_ended_checkpoints, list_pending_deletions,
-    mark_abandoned_objects, prune_shadow,
+    mark_abandoned_objects, prune_shadow, prune_web_sessions,
 };
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::config::SweepConfig;
+use crate::config::{SessionConfig, SweepConfig};
 use crate::database::background_session;
 use crate::server::metrics::SWEPT_OBJECTS;
 use crate::server::orphan_scanner::OrphanScanner;
@@ -34,7 +35,14 @@ pub(crate) fn overdue_after(config: &SweepConfig) -> Duration {
 }
 
 /// Runs until shutdown.
-pub(crate) async fn run(database: Database, store: Store, config: SweepConfig, health: TaskHealth, shutdown: CancellationToken) {
+pub(crate) async fn run(
+    database: Database,
+    store: Store,
+    config: SweepConfig,
+    sessions: SessionConfig,
+    health: TaskHealth,
+    shutdown: CancellationToken,
+) {
     let options = LeaderOptions {
         // the session is idle during deletions in the bucket
         session: background_session(&database, "aprendiz-sweeper", Some(config.every + SESSION_TIMEOUT)),
@@ -43,13 +51,14 @@ pub(crate) async fn run(database: Database, store: Store, config: SweepConfig, h
         max_backoff: config.every,
         round_timeout: None,
     };
-    let mut sweeper = Sweeper { store, config, scanner: OrphanScanner::default(), health };
+    let mut sweeper = Sweeper { store, config, sessions, scanner: OrphanScanner::default(), health };
     run_as_leader(&options, &mut sweeper, &shutdown).await;
 }
 
 struct Sweeper {
     store: Store,
     config: SweepConfig,
+    sessions: SessionConfig,
     scanner: OrphanScanner,
     health: TaskHealth,
 }
@@ -58,6 +67,11 @@ impl LeaderTask for Sweeper {
     type Error = SweepError;
 
     async fn round(&mut self, conn: &mut PgConnection) -> Result<(), SweepError> {
+        // first, because it needs no bucket
+        let sessions = prune_web_sessions(conn, self.sessions.idle).await?;
+        if sessions > 0 {
+            info!(sessions, "deleted sessions of the web interface that have ended");
+        }
         sweep(conn, &self.store, &self.config).await?;
         self.scanner.advance(conn, &self.store, self.config.after).await?;
         self.health.succeeded();
@@ -66,7 +80,7 @@ impl LeaderTask for Sweeper {
 
     fn on_failure(&mut self, error: &LeaderError<SweepError>) {
         self.health.failed(error);
-        warn!(%error, "sweeper failed; unreferenced objects stay in the bucket until it recovers");
+        warn!(%error, "sweeper failed; unreferenced objects stay in the bucket, and ended sessions in their table, until it recovers");
     }
 
     fn on_recovery(&mut self) {

@@ -17,9 +17,9 @@ pub(crate) fn train(job: &Path, parent: i32) -> ExitCode {
     execute(job, parent, |stop, send| TrainingJob::read(job).and_then(|job| aprendiz_training::run(&job, stop, send)).map(drop))
 }
 
-/// Evaluates an encoder, with the same protocol.
+/// Evaluates an encoder or a field classifier, with the same protocol.
 pub(crate) fn evaluate(job: &Path, parent: i32) -> ExitCode {
-    execute(job, parent, |stop, send| EvaluationJob::read(job).and_then(|job| aprendiz_training::evaluate(&job, stop, send)).map(drop))
+    execute(job, parent, |stop, send| EvaluationJob::read(job).and_then(|job| aprendiz_training::evaluate(&job, stop, send)))
 }
 
 fn execute(job: &Path, parent: i32, work: impl FnOnce(&AtomicBool, &mut dyn FnMut(Progress)) -> Result<(), TrainingError>) -> ExitCode {

@@ -27,6 +27,8 @@ pub(crate) enum ChildOutcome {
     Trained(Box<TrainingSummary>),
     /// The encoder is evaluated.
     Evaluated(Box<EncoderReport>, EmbeddingUse),
+    /// The test split is predicted by a field classifier.
+    Predicted(EmbeddingUse),
     /// The process has saved a checkpoint and stopped, as requested.
     Stopped,
 }
@@ -59,9 +61,11 @@ pub(crate) async fn run(
         };
         let Some(line) = line else { break };
         match parse_event(&line)? {
-            event @ (Event::Done { .. } | Event::Evaluated { .. } | Event::Stopped { .. } | Event::Error { .. }) => {
-                final_event = Some(event)
-            }
+            event @ (Event::Done { .. }
+            | Event::Evaluated { .. }
+            | Event::Predicted { .. }
+            | Event::Stopped { .. }
+            | Event::Error { .. }) => final_event = Some(event),
             Event::Log { level, message } => {
                 log_lines += 1;
                 if log_lines <= MAX_LOG_LINES {
@@ -112,6 +116,7 @@ fn conclude(final_event: Option<Event>, status: ExitStatus, stderr_tail: &str) -
         (Some(Event::Evaluated { report, embeddings }), None) if status.success() => {
             Ok(ChildOutcome::Evaluated(Box::new(report), embeddings))
         }
+        (Some(Event::Predicted { documents: _, embeddings }), None) if status.success() => Ok(ChildOutcome::Predicted(embeddings)),
         (Some(Event::Stopped { .. }), None) if status.success() => Ok(ChildOutcome::Stopped),
         (Some(Event::Error { code, message, retryable }), None) => {
             Err(if retryable { Interruption::retryable(&code, message) } else { Interruption::permanent(&code, message) })

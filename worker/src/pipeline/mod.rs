@@ -3,6 +3,7 @@
 mod base_model;
 mod checkpoints;
 mod dataset;
+mod embedding_cache;
 mod evaluate;
 mod evaluate_version;
 mod losses;
@@ -21,14 +22,16 @@ mod version_files;
 
 use aprendiz_db::run_blocking;
 use aprendiz_run_spec::KindSpec;
-use aprendiz_runs::{Claim, RunPhase, SweepRole};
+use aprendiz_runs::{Claim, DatasetId, RunPhase, SweepRole};
 use tokio_util::sync::CancellationToken;
 
 use crate::deps::Deps;
 use crate::interruption::Interruption;
+use crate::pipeline::embedding_cache::{EmbeddingCache, NewVectors};
 use crate::pipeline::evaluate::trained_model::TrainedModel;
-use crate::pipeline::losses::{LossCollector, run_losses};
+use crate::pipeline::losses::run_losses;
 use crate::pipeline::phases::Phases;
+use crate::pipeline::train::TrainingReports;
 use crate::scratch::Scratch;
 
 /// Executes a claimed run up to and including its publication. Every write is fenced by the attempt number.
@@ -83,9 +86,22 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
     }
 
     phases.enter(RunPhase::Train).await?;
-    let job = train::training_job(deps, &spec, params, base.as_ref(), claim.run.train_fraction, &scratch);
-    let losses = LossCollector::default();
-    let summary = train::train(deps, attempt, job, &dataset, &scratch, &losses, shutting_down).await?;
+    let cache = match &base {
+        Some(base) if params.freezes_base_model() => {
+            EmbeddingCache::download(deps, attempt, base, spec.backend(), &scratch, NewVectors::Training).await
+        }
+        _ => None,
+    };
+    let job = train::training_job(deps, &spec, params, base.as_ref(), claim.run.train_fraction, cache.as_ref(), &scratch);
+    let reports = TrainingReports::default();
+    let trained = train::train(deps, attempt, job, &dataset, &scratch, &reports, shutting_down).await;
+    // new vectors are kept even if the training stopped or failed: the next attempt needs them
+    if let (Some(cache), Some(usage), Ok(_) | Err(Interruption::ShuttingDown | Interruption::Failed(_))) =
+        (&cache, reports.embeddings(), &trained)
+    {
+        cache.store(deps, attempt, DatasetId(dataset.id), &usage).await?;
+    }
+    let summary = trained?;
 
     phases.enter(RunPhase::Evaluate).await?;
     if claim.run.sweep_role == Some(SweepRole::Trial) {
@@ -93,7 +109,7 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
         phases.enter(RunPhase::Publish).await?;
         return publish::publish_metrics(&deps.database, attempt, &metrics, &[]).await;
     }
-    let losses = run_losses(&deps.database, attempt.run_id, summary.resumed_from_step, &losses.into_points()).await?;
+    let losses = run_losses(&deps.database, attempt.run_id, summary.resumed_from_step, &reports.losses.into_points()).await?;
     let trained = TrainedModel { run: &claim.run, spec: &spec, dataset: &dataset, summary: &summary, base: base.as_ref(), losses: &losses };
     let evaluation = Box::pin(evaluate::dispatch::evaluate(deps, attempt, params, &trained, &scratch)).await?;
 

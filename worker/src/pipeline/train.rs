@@ -1,9 +1,11 @@
 //! Phase `train`: writes the job file and runs the training process.
 
+use std::sync::Mutex;
+
 use aprendiz_dataset::{Dataset, ExclusionReason};
 use aprendiz_run_spec::{TrainingParams, ValidatedSpec};
 use aprendiz_runs::{AttemptId, EventKind};
-use aprendiz_training::{Event, PairFiles, TrainingJob, TrainingSummary};
+use aprendiz_training::{EmbeddingUse, Event, PairFiles, TrainingJob, TrainingSummary};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -13,18 +15,37 @@ use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::base_model::BaseModelRef;
 use crate::pipeline::checkpoints::{CheckpointProgress, Checkpoints, LocalCheckpoint};
+use crate::pipeline::embedding_cache::EmbeddingCache;
 use crate::pipeline::losses::LossCollector;
 use crate::pipeline::progress::{report, report_progress};
 use crate::scratch::{Scratch, write_file};
 
-/// Runs a job, made by [`training_job`], in a child process, which writes the model to the scratch folder, and collects the reported losses. `shutting_down` makes it save a checkpoint and stop.
+/// What a training process reports besides its progress.
+#[derive(Debug, Default)]
+pub(crate) struct TrainingReports {
+    pub(crate) losses: LossCollector,
+    embeddings: Mutex<Option<EmbeddingUse>>,
+}
+
+impl TrainingReports {
+    fn set_embeddings(&self, usage: EmbeddingUse) {
+        *self.embeddings.lock().expect("no thread panics while it holds the lock") = Some(usage);
+    }
+
+    /// How the process used the embedding cache, if it did.
+    pub(crate) fn embeddings(&self) -> Option<EmbeddingUse> {
+        self.embeddings.lock().expect("no thread panics while it holds the lock").clone()
+    }
+}
+
+/// Runs a job, made by [`training_job`], in a child process, which writes the model to the scratch folder, and collects what it reports. `shutting_down` makes it save a checkpoint and stop.
 pub(crate) async fn train(
     deps: &Deps,
     attempt: AttemptId,
     mut job: TrainingJob,
     dataset: &Dataset,
     scratch: &Scratch,
-    losses: &LossCollector,
+    reports: &TrainingReports,
     shutting_down: &CancellationToken,
 ) -> Result<TrainingSummary, Interruption> {
     if dataset.trainable_fields.is_empty() {
@@ -44,8 +65,9 @@ pub(crate) async fn train(
             Event::Checkpoint { step, file, .. } => {
                 checkpoint_progress.send_modify(|progress| progress.latest = Some(LocalCheckpoint { step, file }));
             }
+            Event::Embedded { embeddings } => reports.set_embeddings(embeddings),
             event => {
-                losses.observe(&event);
+                reports.losses.observe(&event);
                 report(&event, &progress);
             }
         };
@@ -74,7 +96,7 @@ pub(crate) async fn train(
                 uploading.await?;
                 Err(Interruption::ShuttingDown)
             }
-            ChildOutcome::Evaluated(..) => {
+            ChildOutcome::Evaluated(..) | ChildOutcome::Predicted(_) => {
                 Err(Interruption::permanent("child_protocol", "the training process returned the result of an evaluation"))
             }
         }
@@ -100,6 +122,7 @@ pub(crate) fn training_job(
     params: &TrainingParams,
     base: Option<&BaseModelRef>,
     train_fraction: Option<f64>,
+    cache: Option<&EmbeddingCache>,
     scratch: &Scratch,
 ) -> TrainingJob {
     let snapshot = scratch.snapshot();
@@ -121,6 +144,7 @@ pub(crate) fn training_job(
         checkpoints: scratch.checkpoints(),
         checkpoint_seconds: deps.config.checkpoint_interval.as_secs_f64(),
         resume: None,
+        embeddings: cache.map(EmbeddingCache::files),
         threads: deps.config.threads,
         backend: spec.backend(),
     }

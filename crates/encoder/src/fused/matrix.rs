@@ -57,8 +57,11 @@ pub(super) fn multiply(out: &mut [f32], stride: usize, output: Output, a: Matrix
 /// into tasks does not depend on the number of threads.
 pub(super) fn multiply_wide(out: &mut [f32], stride: usize, output: Output, a: Matrix<'_>, b: Matrix<'_>, scale: f32) {
     let out = OutputBlock::new(out, stride, a.rows, b.columns);
-    (0..b.columns.div_ceil(COLUMNS_PER_TASK)).into_par_iter().for_each(|task| {
-        let (first, columns) = (task * COLUMNS_PER_TASK, COLUMNS_PER_TASK.min(b.columns - task * COLUMNS_PER_TASK));
+    // the last task takes the rest, too: `gemm` divides the sums of very narrow products differently
+    let tasks = (b.columns / COLUMNS_PER_TASK).max(1);
+    (0..tasks).into_par_iter().for_each(|task| {
+        let first = task * COLUMNS_PER_TASK;
+        let columns = if task + 1 == tasks { b.columns - first } else { COLUMNS_PER_TASK };
         out.columns(first, columns).multiply(output, a, b.columns(first, columns), scale);
     });
 }
@@ -128,6 +131,9 @@ impl<'a> OutputBlock<'a> {
         if self.rows == 0 || self.columns == 0 {
             return;
         }
+        if self.rows == 1 && a.rows == 1 {
+            return self.multiply_row(output, a, b, scale);
+        }
         assert_eq!((self.rows, a.columns, b.columns), (a.rows, b.rows, self.columns), "the shapes of the matrices must match");
         assert!(a.is_in_bounds() && b.is_in_bounds(), "the factors must be within their slices");
         let strides = |matrix: &Matrix<'_>| matrix.strides.map(usize::cast_signed);
@@ -158,6 +164,29 @@ impl<'a> OutputBlock<'a> {
                 false,
                 Parallelism::None,
             );
+        }
+    }
+
+    /// Computes a single row as one of two: `gemm` adds up the terms of a single row in another order, and a row must not depend on the
+    /// number of rows.
+    fn multiply_row(self, output: Output, a: Matrix<'_>, b: Matrix<'_>, scale: f32) {
+        // SAFETY: `OutputBlock` covers all columns of its row exclusively. The row is initialized if a product is added to it.
+        #[expect(unsafe_code, reason = "the row may be uninitialized if it is overwritten")]
+        let read = |column: usize| match output {
+            Output::Overwrite => 0.0,
+            Output::Add => unsafe { self.start.add(column).read() },
+        };
+        let row: Vec<f32> = (0..self.columns).map(read).collect();
+        let mut both = row.repeat(2);
+        // both rows are read from the same values
+        let twice = Matrix { rows: 2, strides: [0, a.strides[1]], ..a };
+        OutputBlock::new(&mut both, self.columns, 2, self.columns).multiply(output, twice, b, scale);
+        for (column, value) in both[..self.columns].iter().enumerate() {
+            // SAFETY: as above.
+            #[expect(unsafe_code, reason = "as above")]
+            unsafe {
+                self.start.add(column).write(*value);
+            }
         }
     }
 }
@@ -201,6 +230,37 @@ mod tests {
         assert_eq!(sum_of_products(2, 3, |_| std::iter::empty()), [0.0; 6]);
         let nothing = Matrix { values: &[], rows: 2, columns: 0, strides: [0, 1] };
         assert_eq!(sum_of_products(2, 3, |_| std::iter::once((nothing, Matrix::new(&[], 3)))), [0.0; 6]);
+    }
+
+    /// A vector of a text must not depend on the other texts of its batch, which only change the number of rows.
+    #[test]
+    fn a_row_of_a_product_does_not_depend_on_the_number_of_rows() {
+        for (inner, columns) in [(32, 32), (32, 96), (384, 1152), (1536, 384), (768, 3072), (1024, 1024), (4096, 1024), (1024, 4096)] {
+            let mut state = 1_u32;
+            let mut random = |count: usize| -> Vec<f32> {
+                let mut next = || {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+                };
+                (0..count).map(|_| next()).collect()
+            };
+            let rows = 257;
+            let (a, b) = (random(rows * inner), random(inner * columns));
+            let product = |rows: usize, is_wide: bool| {
+                let mut out = vec![0.25; rows * columns];
+                let multiply = if is_wide { multiply_wide } else { multiply };
+                multiply(&mut out, columns, Output::Add, Matrix::new(&a[..rows * inner], inner), Matrix::new(&b, columns), 1.0);
+                out
+            };
+            let all = product(rows, false);
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            for rows in [1, 2, 3, 7, 8, 16, 31, 64, 65, 128, 200, 256, 257] {
+                for is_wide in [false, true] {
+                    let found = product(rows, is_wide);
+                    assert!(bits(&found) == bits(&all[..rows * columns]), "{rows}x{inner} by {columns} columns, wide: {is_wide}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -156,6 +156,12 @@ impl Tokenizer {
         encoding.expect("tokenizers only fail without a token for unknown words").get_ids().to_vec()
     }
 
+    /// Byte offsets of the tokens of a text, without special tokens. Tokens of one character that has several share its offsets.
+    pub(crate) fn offsets(&self, text: &str) -> Vec<(usize, usize)> {
+        let encoding = self.tokenizer.encode(text, false).expect("tokenizers only fail without a token for unknown words");
+        encoding.get_offsets().to_vec()
+    }
+
     /// Id of the padding token.
     #[must_use]
     pub fn pad(&self) -> u32 {

@@ -69,6 +69,10 @@ impl KindParams for LinearParams {
         false
     }
 
+    fn freezes_base_model(&self) -> bool {
+        false
+    }
+
     fn trains_on_pairs(&self) -> bool {
         false
     }

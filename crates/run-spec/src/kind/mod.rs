@@ -1,10 +1,12 @@
 //! Kinds of runs with their typed parameters. A new kind of training is a file here, and a variant of [`TrainingParams`].
 
+mod field_classifier;
 mod linear;
 mod params;
 mod sentence_transformer;
 mod sweep_metric;
 
+pub use field_classifier::FieldClassifierParams;
 pub use linear::LinearParams;
 pub use params::ParamType;
 pub use sentence_transformer::{PairLoss, SentenceTransformerParams};
@@ -24,6 +26,8 @@ use crate::run_kind::RunKind;
 pub enum TrainingParams {
     /// One linear head per field on n-gram features.
     Linear(LinearParams),
+    /// One head per field with attention over chunks, on vectors of an encoder.
+    FieldClassifier(FieldClassifierParams),
     /// A sentence encoder, fine-tuned from a base model.
     SentenceTransformer(SentenceTransformerParams),
 }
@@ -37,8 +41,9 @@ impl TrainingParams {
         let parsed = match kind {
             RunKind::Linear => parse(params).map(Self::Linear),
             RunKind::SentenceTransformer => parse(params).map(Self::SentenceTransformer),
+            RunKind::FieldClassifier => parse(params).map(Self::FieldClassifier),
             RunKind::Evaluate | RunKind::Sweep => return Ok(None),
-            RunKind::FieldClassifier | RunKind::Auto => return Err(SpecError::KindNotBuilt(kind)),
+            RunKind::Auto => return Err(SpecError::KindNotBuilt(kind)),
         };
         parsed.map(Some).map_err(SpecError::BadParams)
     }
@@ -47,6 +52,7 @@ impl TrainingParams {
     #[must_use]
     pub const fn kind(&self) -> RunKind {
         match self {
+            Self::FieldClassifier(_) => RunKind::FieldClassifier,
             Self::Linear(_) => RunKind::Linear,
             Self::SentenceTransformer(_) => RunKind::SentenceTransformer,
         }
@@ -54,6 +60,7 @@ impl TrainingParams {
 
     fn as_params(&self) -> &dyn KindParams {
         match self {
+            Self::FieldClassifier(params) => params,
             Self::Linear(params) => params,
             Self::SentenceTransformer(params) => params,
         }
@@ -67,6 +74,12 @@ impl TrainingParams {
     #[must_use]
     pub fn needs_base_model(&self) -> bool {
         self.as_params().needs_base_model()
+    }
+
+    /// Whether training computes vectors of texts with the unchanged base model, which a cache can keep.
+    #[must_use]
+    pub fn freezes_base_model(&self) -> bool {
+        self.as_params().freezes_base_model()
     }
 
     /// Whether training reads the text pairs of the snapshot.

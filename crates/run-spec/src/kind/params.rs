@@ -14,6 +14,9 @@ pub(crate) trait KindParams {
     /// Whether training starts from a base model.
     fn needs_base_model(&self) -> bool;
 
+    /// Whether training computes vectors of texts with the unchanged base model, which a cache can keep.
+    fn freezes_base_model(&self) -> bool;
+
     /// Whether training reads the text pairs of the snapshot.
     fn trains_on_pairs(&self) -> bool;
 

@@ -71,6 +71,10 @@ impl KindParams for SentenceTransformerParams {
         true
     }
 
+    fn freezes_base_model(&self) -> bool {
+        false
+    }
+
     fn trains_on_pairs(&self) -> bool {
         true
     }

@@ -16,7 +16,7 @@ use crate::run_kind::RunKind;
 const DEFAULT_TRIALS: usize = 20;
 const DEFAULT_CONCURRENCY: u32 = 2;
 const MAX_CONCURRENCY: u32 = 64;
-const TRAINED_KINDS: &[&str] = &[RunKind::Linear.as_str(), RunKind::SentenceTransformer.as_str()];
+const TRAINED_KINDS: &[&str] = &[RunKind::Linear.as_str(), RunKind::SentenceTransformer.as_str(), RunKind::FieldClassifier.as_str()];
 const METRICS: &[&str] = &[SweepMetric::Accuracy.as_str(), SweepMetric::MacroF1.as_str(), SweepMetric::LogLoss.as_str()];
 
 /// The `params` of a run of kind `sweep`, with all its trials.

@@ -1,5 +1,6 @@
-//! Access: API keys, roles and the audit log.
+//! Access: API keys, roles, sessions of the web interface and the audit log.
 
 pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod role;
+pub(crate) mod web_sessions;

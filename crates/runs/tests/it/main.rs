@@ -18,4 +18,5 @@ mod shadow;
 mod sweep;
 mod thresholds;
 mod version_life;
+mod web_sessions;
 mod workers;

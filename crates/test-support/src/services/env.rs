@@ -98,6 +98,8 @@ impl TestEnv {
             .env("REDIS_URL", self.redis.url())
             .env("APRENDIZ_BUCKET", self.bucket.name())
             .env("APRENDIZ_MODEL_CACHE_DIR", self.folder().join("models"))
+            .env("APRENDIZ_INFERENCE_CACHE_DIR", self.folder().join("served-models"))
+            .env_remove("APRENDIZ_INFERENCE_SOCKET")
             .env("APRENDIZ_SCRATCH", self.folder())
             .env("APRENDIZ_EMBEDDINGS", self.folder().join("embeddings"))
             .env("APRENDIZ_LOG_FORMAT", "text")

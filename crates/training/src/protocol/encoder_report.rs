@@ -1,7 +1,5 @@
 //! Results of evaluating an encoder against its base model.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
 /// Metrics of an encoder on held-out pairs, by the cosine similarity of their vectors.
@@ -11,17 +9,6 @@ pub struct PairMetrics {
     pub average_precision: f64,
     /// Rank correlation of cosine similarity and label.
     pub spearman: f64,
-}
-
-/// Use of the embedding cache in an evaluation.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EmbeddingUse {
-    /// Vectors of the base model that came from the cache.
-    pub found: u64,
-    /// Vectors of the base model that were computed and written to the cache.
-    pub computed: u64,
-    /// Cache files from which at least one vector was used.
-    pub used: Vec<PathBuf>,
 }
 
 /// Metrics of an encoder and of its base model on the test split.

@@ -1,4 +1,4 @@
-//! The job file of an evaluation.
+//! The job file of an evaluation of an encoder or of a field classifier.
 
 use std::{
     fs,
@@ -9,12 +9,25 @@ use aprendiz_encoder::BaseModel;
 use aprendiz_run_spec::Backend;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::TrainingError, protocol::job::TrainingJob};
+use crate::{
+    error::TrainingError,
+    protocol::{embedding_files::EmbeddingFiles, job::TrainingJob},
+};
 
-/// The encoder to evaluate, its base model, and the test data. Paths come from the worker, never from a user.
+/// What to evaluate. Paths come from the worker, never from a user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvaluationJob {
+    /// An encoder, compared with its base model.
+    Encoder(EncoderEvaluation),
+    /// A field classifier.
+    Classifier(ClassifierEvaluation),
+}
+
+/// The encoder to evaluate, its base model, and the test data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EvaluationJob {
+pub struct EncoderEvaluation {
     /// Version of this file; the same as that of training jobs.
     pub v: u32,
     /// Directory of the encoder.
@@ -49,17 +62,37 @@ pub struct EvaluationJob {
     pub backend: Backend,
 }
 
-/// Files of the embedding cache.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The field classifier to evaluate, and the test data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EmbeddingFiles {
-    /// Files of an [`EmbeddingCache`](aprendiz_encoder::EmbeddingCache) that were written on this back end and kernel. Unusable files are skipped.
-    pub known: Vec<PathBuf>,
-    /// Output file for new vectors; not written if there are none.
-    pub fresh: PathBuf,
+pub struct ClassifierEvaluation {
+    /// Version of this file; the same as that of training jobs.
+    pub v: u32,
+    /// Directory of the classifier, with its thresholds.
+    pub model: PathBuf,
+    /// `test.jsonl` of the snapshot.
+    pub documents: PathBuf,
+    /// Output file for a [`PredictedDocument`](crate::PredictedDocument) per document, as JSON lines in the order of `documents`.
+    pub predictions: PathBuf,
+    /// Cache for vectors of the base model; `None` = compute all of them.
+    #[serde(default)]
+    pub embeddings: Option<EmbeddingFiles>,
+    /// Threads to compute with; 0 = one per core.
+    #[serde(default)]
+    pub threads: usize,
+    /// Back end.
+    #[serde(default)]
+    pub backend: Backend,
 }
 
 impl EvaluationJob {
+    fn version(&self) -> u32 {
+        match self {
+            Self::Encoder(job) => job.v,
+            Self::Classifier(job) => job.v,
+        }
+    }
+
     /// Reads a job file.
     ///
     /// # Errors
@@ -68,6 +101,6 @@ impl EvaluationJob {
         let text = fs::read_to_string(path).map_err(TrainingError::io(path))?;
         let reject = |reason: String| TrainingError::BadParams(format!("{}: {reason}", path.display()));
         let job: Self = serde_json::from_str(&text).map_err(|error| reject(error.to_string()))?;
-        if job.v == TrainingJob::version() { Ok(job) } else { Err(reject(format!("unsupported job version {}", job.v))) }
+        if job.version() == TrainingJob::version() { Ok(job) } else { Err(reject(format!("unsupported job version {}", job.version()))) }
     }
 }

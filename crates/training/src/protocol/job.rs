@@ -10,16 +10,16 @@ use aprendiz_encoder::BaseModel;
 use aprendiz_run_spec::{Backend, TrainingParams};
 use serde::{Deserialize, Serialize};
 
-use crate::error::TrainingError;
+use crate::{error::TrainingError, protocol::embedding_files::EmbeddingFiles};
 
 /// The supported version of the job file.
-const JOB_VERSION: u32 = 4;
+const JOB_VERSION: u32 = 5;
 
 /// What to train, its input and its output. Paths come from the worker, never from a user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingJob {
-    /// Version of this file: 4.
+    /// Version of this file: 5.
     pub v: u32,
     /// Random seed. The same seed gives the same bytes.
     pub seed: u64,
@@ -54,6 +54,9 @@ pub struct TrainingJob {
     /// Checkpoint to resume from. A damaged or incompatible one is ignored with a warning.
     #[serde(default)]
     pub resume: Option<PathBuf>,
+    /// Cache for vectors of the base model, for kinds that do not train it; `None` = compute all of them. Does not change the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<EmbeddingFiles>,
     /// Threads to compute with; 0 = one per core. Does not change the result.
     #[serde(default)]
     pub threads: usize,

@@ -6,10 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::TrainingError,
-    protocol::{
-        encoder_report::{EmbeddingUse, EncoderReport},
-        summary::TrainingSummary,
-    },
+    protocol::{embedding_files::EmbeddingUse, encoder_report::EncoderReport, summary::TrainingSummary},
 };
 
 /// Version of the protocol.
@@ -90,6 +87,18 @@ pub enum Event {
     Evaluated {
         /// Metrics on the test split.
         report: EncoderReport,
+        /// Use of the embedding cache.
+        embeddings: EmbeddingUse,
+    },
+    /// The test split was predicted by a field classifier. Always the last line of a successful evaluation.
+    Predicted {
+        /// Number of documents.
+        documents: u64,
+        /// Use of the embedding cache.
+        embeddings: EmbeddingUse,
+    },
+    /// A training computed all vectors of texts that it will compute, whether it ends with a model or not. Sent at most once.
+    Embedded {
         /// Use of the embedding cache.
         embeddings: EmbeddingUse,
     },

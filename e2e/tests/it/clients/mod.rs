@@ -1,9 +1,11 @@
-//! Clients that read or send slowly, send too much at once, or have no key: others are answered, and what they occupy is bounded.
+//! Clients that read or send slowly, send too much at once, have no key, or are browsers: others are answered, and what they occupy is
+//! bounded.
 
 mod authentication;
 mod connections;
 mod large_bodies;
 mod overload;
+mod sessions;
 mod slow_readers;
 mod slow_uploads;
 

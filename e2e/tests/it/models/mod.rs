@@ -8,6 +8,8 @@ mod encoders;
 mod end_to_end;
 mod evaluate_version;
 mod evidence;
+mod field_classifier;
+mod inference;
 mod life;
 mod promotion;
 mod rollback_under_load;

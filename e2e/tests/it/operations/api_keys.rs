@@ -57,7 +57,10 @@ async fn without_a_valid_key_only_public_routes_answer() {
                     .replace("{id}", "00000000-0000-0000-0000-000000000000")
             );
             let status = anonymous.request(method.clone(), &address).send().await.unwrap().status();
-            if public.contains(&path.as_str()) {
+            if (method.as_str(), path.as_str()) == ("POST", "/v1/session") {
+                // a sign-in has its key in the body, which is empty here
+                assert_eq!(status, 400, "{method} {path}");
+            } else if public.contains(&path.as_str()) {
                 assert!(status.is_success(), "{method} {path}: {status}");
             } else {
                 assert_eq!(status, 401, "{method} {path}");

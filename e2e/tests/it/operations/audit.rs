@@ -34,6 +34,10 @@ const VERSION_CHANGES: [(&str, &str); 12] = [
     ("put", "/v1/models/{name}/versions/{number}/thresholds"),
 ];
 
+/// Routes of sessions. The tests of sessions call them and check their audit rows.
+const SESSION_CHANGES: [(&str, &str); 4] =
+    [("post", "/v1/session"), ("delete", "/v1/session"), ("delete", "/v1/sessions"), ("delete", "/v1/sessions/{id}")];
+
 /// A change: its route, a request that makes it, the status of the response, and the action in the audit log.
 type Change = (&'static str, &'static str, fn(&Api, &Subjects) -> RequestBuilder, u16, &'static str);
 
@@ -242,8 +246,8 @@ async fn every_route_that_changes_something_leaves_an_audit_row() {
         .filter(|(method, _)| ["post", "put", "patch", "delete"].contains(method))
         .collect();
     let listed: BTreeSet<(&str, &str)> =
-        CHANGES.iter().map(|(method, path, ..)| (*method, *path)).chain(READ_ONLY).chain(VERSION_CHANGES).collect();
-    assert_eq!(documented, listed, "add the new route to CHANGES, READ_ONLY or VERSION_CHANGES");
+        CHANGES.iter().map(|(method, path, ..)| (*method, *path)).chain(READ_ONLY).chain(VERSION_CHANGES).chain(SESSION_CHANGES).collect();
+    assert_eq!(documented, listed, "add the new route to CHANGES, READ_ONLY, VERSION_CHANGES or SESSION_CHANGES");
 
     let subjects = create_subjects(&app).await;
     let key = app.env.create_key("operator");

@@ -6,6 +6,7 @@ pub(crate) mod comparison;
 mod delete_files;
 pub(super) mod download;
 pub(super) mod field_target;
+pub(crate) mod inference;
 mod labels;
 mod list;
 pub(super) mod model_cache;
@@ -18,6 +19,7 @@ mod settings;
 pub(crate) mod shadow;
 mod thresholds;
 pub(super) mod version;
+mod version_scores;
 
 use utoipa_axum::router::OpenApiRouter;
 

@@ -1,7 +1,9 @@
 //! Predicts field values with a published model.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use aprendiz_inference::protocol::ServedPrediction;
 use aprendiz_inference::{FieldPrediction, Model, NgramCounter, RankedLabel};
 use aprendiz_runs::{CHAMPION, ModelVersion, ShadowAnswer, find_alias};
 use axum::extract::State;
@@ -15,13 +17,15 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::http::admission::Admission;
 use crate::api::http::auth::Viewer;
+use crate::api::http::compute::Compute;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::request_body::limit_body;
-use crate::api::models::shadow::queue::ShadowAnswers;
+use crate::api::models::inference::predictor::{Predictor, predict_locally};
+use crate::api::models::shadow::queue::{ShadowAnswers, ShadowQueue, ShadowTarget};
 use crate::api::models::thresholds::{changed_thresholds, current_threshold};
-use crate::api::models::version::{ensure_files, find_model_version, load_model};
+use crate::api::models::version::{ensure_files, find_model_version};
 use crate::api::state::AppState;
 
 const MAX_TEXTS: usize = 64;
@@ -91,6 +95,18 @@ struct FieldAnswer {
     answered: bool,
     /// The most probable classes with their probabilities, at most `top_k`.
     top: Vec<ClassProbability>,
+    /// The part of the text that contributes most to the value; only field classifiers have it, and only for a text with tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<Evidence>,
+}
+
+/// A part of a text, in characters (Unicode code points).
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+struct Evidence {
+    /// First character, zero-based.
+    start: usize,
+    /// End, exclusive.
+    end: usize,
 }
 
 /// What to do with a predicted value.
@@ -120,9 +136,11 @@ struct ClassProbability {
     responses(
         (status = 200, description = "Values with their confidence, and whether it reaches the threshold", body = PredictResponse),
         (status = 404, description = "Model or version not found", body = Problem),
-        (status = 409, description = "The version is retired", body = Problem),
+        (status = 409, description = "The version is retired; `needs_inference`: it is a field classifier, and the server has no \
+                                      inference process; or `model_too_large`: that process may use less memory", body = Problem),
         (status = 410, description = "The files of the version were deleted", body = Problem),
         (status = 422, description = "Invalid body, or the version is an encoder", body = Problem),
+        (status = 503, description = "`inference_unavailable`: the inference process does not answer", body = Problem),
     ),
 )]
 async fn predict(
@@ -150,13 +168,34 @@ async fn predict(
     let version = answering_version(&mut conn, &name, number, alias).await?;
     let thresholds = changed_thresholds(&mut conn, version.id).await?;
     drop(conn);
-    let model = load_model(&state, &version).await?;
-    let shadow = state.shadow.clone();
-    let target = if asks_champion { shadow.target(&name, version.number) } else { None };
+    let predictor = Predictor::load(&state.models, &state.store, state.inference.as_ref(), &version).await?;
+    let target = if asks_champion { state.shadow.target(&name, version.number) } else { None };
+    let answering = Answering { version, thresholds, top_k, target, shadow: state.shadow.clone() };
+    let response = match predictor {
+        Predictor::Local(model) => predict_on_core(&state.compute, admission, model, texts, answering).await?,
+        Predictor::Remote(client, version) => {
+            // the shares are in use until the answer is there, or this future is dropped with its request
+            let _shares = admission.take_shares();
+            let kept = if answering.target.is_some() { texts.clone() } else { Vec::new() };
+            let predictions = client.predict(&version, texts, top_k).await?;
+            answering.respond(kept, predictions)?
+        }
+    };
+    Ok(([(header::CONTENT_TYPE, "application/json")], response).into_response())
+}
+
+/// Predicts in this process.
+async fn predict_on_core(
+    compute: &Compute,
+    admission: Admission,
+    model: Arc<Model>,
+    texts: Vec<String>,
+    answering: Answering,
+) -> Result<Vec<u8>, ApiError> {
     // cancelled when this future is dropped, after a timeout or a disconnect
     let cancelled = CancellationToken::new();
     let _cancel = cancelled.clone().drop_guard();
-    let computing = state.compute.run(move || {
+    let computing = compute.run(move || {
         // slot and memory are in use until the last text is done or dropped, even if the request is not waiting any more
         let _shares = admission.take_shares();
         let mut counter = NgramCounter::new();
@@ -165,19 +204,37 @@ async fn predict(
             if cancelled.is_cancelled() {
                 return Ok(Vec::new());
             }
-            predictions.push(TextPrediction::new(&model, model.predict_with(&mut counter, text), &thresholds, top_k));
+            predictions.push(predict_locally(&model, &mut counter, text, answering.top_k));
         }
-        let response = PredictResponse { model: version.model, number: version.number, predictions };
-        let bytes = serde_json::to_vec(&response);
-        if let Some(target) = target {
+        answering.respond(texts, predictions)
+    });
+    computing.await?
+}
+
+/// What turns predictions into the response.
+struct Answering {
+    version: ModelVersion,
+    /// Thresholds that were changed since the version was published.
+    thresholds: HashMap<String, Option<f64>>,
+    top_k: usize,
+    /// The challenger to compare with, if any.
+    target: Option<Arc<ShadowTarget>>,
+    shadow: ShadowQueue,
+}
+
+impl Answering {
+    /// The body of the response. `texts` are only needed for a challenger.
+    fn respond(self, texts: Vec<String>, predictions: Vec<Vec<ServedPrediction>>) -> Result<Vec<u8>, ApiError> {
+        let predictions = predictions.into_iter().map(|fields| TextPrediction::new(fields, &self.thresholds, self.top_k)).collect();
+        let response = PredictResponse { model: self.version.model, number: self.version.number, predictions };
+        let bytes = serde_json::to_vec(&response).map_err(ApiError::internal)?;
+        if let Some(target) = self.target {
             for (text, prediction) in texts.into_iter().zip(&response.predictions) {
-                shadow.offer(&target, text, || prediction.shadow_answers());
+                self.shadow.offer(&target, text, || prediction.shadow_answers());
             }
         }
-        bytes
-    });
-    let response = computing.await?.map_err(ApiError::internal)?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], response).into_response())
+        Ok(bytes)
+    }
 }
 
 /// The version that answers: the one with the number, else the one that the alias names. A retired version does not.
@@ -222,11 +279,11 @@ fn checked_top_k(top_k: Option<usize>) -> Result<usize, ApiError> {
 
 impl TextPrediction {
     /// `thresholds` are those that were changed since the model was published.
-    fn new(model: &Model, fields: Vec<FieldPrediction>, thresholds: &HashMap<String, Option<f64>>, top_k: usize) -> Self {
-        let no_known_feature = fields.iter().any(|prediction| prediction.no_known_feature);
-        let answer = |prediction: FieldPrediction| {
-            let threshold = current_threshold(model, thresholds, &prediction.field);
-            FieldAnswer::new(prediction, threshold, top_k)
+    fn new(fields: Vec<ServedPrediction>, thresholds: &HashMap<String, Option<f64>>, top_k: usize) -> Self {
+        let no_known_feature = fields.iter().any(|served| served.prediction.no_known_feature);
+        let answer = |ServedPrediction { prediction, threshold, evidence }: ServedPrediction| {
+            let threshold = current_threshold(thresholds, &prediction.field, threshold);
+            FieldAnswer::new(prediction, threshold, evidence, top_k)
         };
         Self { no_known_feature, fields: fields.into_iter().map(answer).collect() }
     }
@@ -243,7 +300,7 @@ impl TextPrediction {
 }
 
 impl FieldAnswer {
-    fn new(mut prediction: FieldPrediction, threshold: Option<f64>, top_k: usize) -> Self {
+    fn new(mut prediction: FieldPrediction, threshold: Option<f64>, evidence: Option<(usize, usize)>, top_k: usize) -> Self {
         prediction.decide(threshold);
         let FieldPrediction { field, value, confidence, answered, no_known_feature: _, top } = prediction;
         let decision = if answered { Decision::Auto } else { Decision::NeedsReview };
@@ -251,6 +308,7 @@ impl FieldAnswer {
             .into_iter()
             .take(top_k)
             .map(|RankedLabel { label, probability }| ClassProbability { value: label.into_iter().collect(), probability });
-        Self { field, value: value.into_iter().collect(), confidence, threshold, decision, answered, top: top.collect() }
+        let evidence = evidence.map(|(start, end)| Evidence { start, end });
+        Self { field, value: value.into_iter().collect(), confidence, threshold, decision, answered, top: top.collect(), evidence }
     }
 }

@@ -1,10 +1,8 @@
 //! Thresholds of a published version: shows them, and changes their target accuracy without training.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use aprendiz_evaluation::{TargetRow, target_table};
-use aprendiz_inference::Model;
 use aprendiz_runs::{
     ModelVersion, ModelVersionId, ThresholdChange, ThresholdEvent, change_thresholds, list_latest_thresholds, list_threshold_events,
     record_audit,
@@ -22,7 +20,8 @@ use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::models::field_target::FieldTarget;
-use crate::api::models::version::{find_model_version, load_model};
+use crate::api::models::version::find_model_version;
+use crate::api::models::version_scores::VersionScores;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -94,7 +93,7 @@ async fn show(
         let events = list_threshold_events(&mut conn, version.id).await?;
         (version, events)
     };
-    let model = load_model(&state, &version).await?;
+    let model = VersionScores::load(&state.store, &version).await?;
     Ok(Json(view(&version, &model, events)))
 }
 
@@ -125,7 +124,7 @@ async fn change(
         return Err(ApiError::unprocessable("invalid_body", format!("target must be between 0 and 1, exclusive, not {target}")));
     }
     let version = find_model_version(&mut *state.database.read().await?, &name, Some(number)).await?;
-    let model = load_model(&state, &version).await?;
+    let model = VersionScores::load(&state.store, &version).await?;
     let fields = chosen_fields(&model, fields)?;
 
     let mut tx = state.database.begin().await?;
@@ -139,7 +138,7 @@ async fn change(
         .into_iter()
         .map(|field| {
             let curve = model.score_curve(&field).ok_or_else(|| without_scores(&version, &field))?;
-            let from = current.get(&field).copied().unwrap_or((model.config().target_accuracy, None));
+            let from = current.get(&field).copied().unwrap_or((model.config.target_accuracy, None));
             Ok(ThresholdChange { from, to: (target, TargetRow::new(curve, target).threshold.value()), field })
         })
         .collect::<Result<_, ApiError>>()?;
@@ -171,8 +170,8 @@ fn stale(version: &ModelVersion, latest: i32, revision: i32) -> ApiError {
 }
 
 /// The requested fields, each once, or all fields of the model.
-fn chosen_fields(model: &Model, requested: Option<Vec<String>>) -> Result<Vec<String>, ApiError> {
-    let all = || model.config().fields.iter().map(|field| field.name.clone());
+fn chosen_fields(model: &VersionScores, requested: Option<Vec<String>>) -> Result<Vec<String>, ApiError> {
+    let all = || model.config.fields.iter().map(|field| field.name.clone());
     let Some(mut fields) = requested else { return Ok(all().collect()) };
     fields.sort_unstable();
     fields.dedup();
@@ -197,15 +196,15 @@ fn without_scores(version: &ModelVersion, field: &str) -> ApiError {
 }
 
 /// Target and threshold of every field after all changes.
-fn current_thresholds(model: &Model, events: &[ThresholdEvent]) -> HashMap<String, (f64, Option<f64>)> {
-    let original = model.config().fields.iter().map(|field| (field.name.clone(), (model.config().target_accuracy, field.threshold)));
+fn current_thresholds(model: &VersionScores, events: &[ThresholdEvent]) -> HashMap<String, (f64, Option<f64>)> {
+    let original = model.config.fields.iter().map(|field| (field.name.clone(), (model.config.target_accuracy, field.threshold)));
     original.chain(events.iter().map(|event| (event.field.clone(), (event.target, event.threshold)))).collect()
 }
 
-fn view(version: &ModelVersion, model: &Arc<Model>, history: Vec<ThresholdEvent>) -> VersionThresholds {
+fn view(version: &ModelVersion, model: &VersionScores, history: Vec<ThresholdEvent>) -> VersionThresholds {
     let current = current_thresholds(model, &history);
-    let published = model.config().target_accuracy;
-    let fields = model.config().fields.iter().map(|field| {
+    let published = model.config.target_accuracy;
+    let fields = model.config.fields.iter().map(|field| {
         let describe = |target: f64, threshold: Option<f64>| match model.score_curve(&field.name) {
             Some(curve) => FieldTarget::from(&TargetRow::new(curve, target)).with_threshold(threshold),
             None => FieldTarget::without_scores(target, threshold),
@@ -228,10 +227,9 @@ fn view(version: &ModelVersion, model: &Arc<Model>, history: Vec<ThresholdEvent>
     }
 }
 
-/// The threshold of a field that predictions use; `changed` has those that were changed since the version was published.
-pub(super) fn current_threshold(model: &Model, changed: &HashMap<String, Option<f64>>, field: &str) -> Option<f64> {
-    let published = || model.field(field).and_then(|field| field.threshold);
-    changed.get(field).copied().unwrap_or_else(published)
+/// The threshold of a field that predictions use: the published one, unless `changed` has another one since.
+pub(super) fn current_threshold(changed: &HashMap<String, Option<f64>>, field: &str, published: Option<f64>) -> Option<f64> {
+    changed.get(field).copied().unwrap_or(published)
 }
 
 /// Thresholds that were changed since the version was published, by field.

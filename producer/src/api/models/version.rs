@@ -16,7 +16,6 @@ use crate::api::http::error::ApiError;
 use crate::api::http::stored_file::object::read_verified;
 use crate::api::http::stored_file::{StoredFile, key_below, parse_files};
 use crate::api::models::model_cache::{ModelCache, ModelFiles};
-use crate::api::state::AppState;
 
 /// Name of the file that lists the other files.
 pub(super) const MANIFEST: &str = aprendiz_inference::manifest::MANIFEST_FILE;
@@ -26,6 +25,23 @@ const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 /// Whether the model card describes an encoder, which produces embeddings instead of predictions.
 pub(in crate::api) fn is_encoder(card: &Value) -> bool {
     card["kind"] == RunKind::SentenceTransformer.as_str()
+}
+
+/// Whether predictions need an encoder, which this process cannot compute.
+pub(super) fn needs_inference(card: &Value) -> bool {
+    card["kind"] == RunKind::FieldClassifier.as_str()
+}
+
+/// Refuses a version that predicts no fields.
+pub(super) fn ensure_predicts(version: &ModelVersion) -> Result<(), ApiError> {
+    if !is_encoder(&version.card) {
+        return Ok(());
+    }
+    let detail = format!(
+        "model `{}` version {} is an encoder and makes no predictions: use `aprendiz embed` for embeddings",
+        version.model, version.number
+    );
+    Err(ApiError::unprocessable("model_without_answers", detail))
 }
 
 /// Loads a version, or the latest one without `number`. The error names the latest version, if the model has any.
@@ -53,22 +69,11 @@ pub(in crate::api) fn ensure_files(version: &ModelVersion) -> Result<(), ApiErro
     Err(ApiError::new(StatusCode::GONE, "files_deleted", detail))
 }
 
-/// Loads the model of a version that predicts.
-pub(super) async fn load_model(state: &AppState, version: &ModelVersion) -> Result<Arc<Model>, ApiError> {
-    load_version_model(&state.models, &state.store, version).await
-}
-
-/// Loads the model of a version that predicts, through a cache.
+/// Loads the model of a version that predicts in this process, through a cache.
 pub(super) async fn load_version_model(models: &ModelCache, store: &Store, version: &ModelVersion) -> Result<Arc<Model>, ApiError> {
     // before the cache, which may still hold the model
     ensure_files(version)?;
-    if is_encoder(&version.card) {
-        let detail = format!(
-            "model `{}` version {} is an encoder and makes no predictions: use `aprendiz embed` for embeddings",
-            version.model, version.number
-        );
-        return Err(ApiError::unprocessable("model_without_answers", detail));
-    }
+    ensure_predicts(version)?;
     let files = async || {
         let (_, manifest) = read_manifest(store, version).await?;
         Ok(ModelFiles { files: model_files(version)?, manifest })

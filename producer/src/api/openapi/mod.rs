@@ -4,17 +4,22 @@ mod links;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axum::http::StatusCode;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::ArrayItems;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, Schema};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
+use crate::api::http::auth::cookie::SECURE_NAME;
+use crate::api::http::auth::csrf::CSRF_HEADER;
 use crate::api::http::auth::{API_KEY_HEADER, SECURITY_SCHEMES};
-use crate::api::http::operation::{PROBLEM_TYPE, methods_of};
+use crate::api::http::operation::{PROBLEM_TYPE, add_header, add_problem, methods_of};
 use crate::api::runs::streamed_event::EventData;
 
 const DESCRIPTION: &str = "Trains, evaluates and versions models from reviewed annotations.\n\n\
     Every route except the probes and this document requires an API key, sent as `Authorization: Bearer apz_...` or `X-API-Key`. \
+    A browser that signed in with `POST /v1/session` sends its cookie instead, and `X-CSRF-Token` with every change. \
     The security requirement of a route names the role that it needs: viewer < reviewer < operator < admin. \
     Errors are `application/problem+json` with a stable `code`. The description of an error response names its common codes. \
     Problems with the status 429 or 503 have `Retry-After`. \
@@ -24,9 +29,12 @@ const DESCRIPTION: &str = "Trains, evaluates and versions models from reviewed a
 pub(super) fn base() -> OpenApi {
     let info = InfoBuilder::new().title("Aprendiz").version(env!("CARGO_PKG_VERSION")).description(Some(DESCRIPTION)).build();
     let mut components = Components::new();
-    let [bearer, header] = SECURITY_SCHEMES;
+    let [bearer, header, cookie] = SECURITY_SCHEMES;
     components.add_security_scheme(bearer, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     components.add_security_scheme(header, SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(API_KEY_HEADER))));
+    let description = "Session of a browser. Over plain HTTP the name has no prefix `__Host-`";
+    let session = ApiKeyValue::with_description(SECURE_NAME, description);
+    components.add_security_scheme(cookie, SecurityScheme::ApiKey(ApiKey::Cookie(session)));
     // only the data of events refers to it, which utoipa does not follow
     components.schemas.insert(EventData::name().into_owned(), EventData::schema());
     OpenApiBuilder::new().info(info).components(Some(components)).build()
@@ -40,6 +48,9 @@ pub(super) fn complete(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in methods_of(item) {
             operation.operation_id = Some(operation_id(method, path));
+            if method != "get" && operation.security.is_some() {
+                require_csrf_token(operation);
+            }
             operation.responses.responses.values_mut().for_each(name_problem_type);
         }
     }
@@ -47,6 +58,13 @@ pub(super) fn complete(document: &mut OpenApi) {
         refer_to_items(&mut components.schemas);
     }
     links::add(document);
+}
+
+/// Describes a change that a session makes.
+fn require_csrf_token(operation: &mut Operation) {
+    add_header(operation, CSRF_HEADER, "The `csrf_token` of `GET /v1/session`; only with the cookie of a session", String::schema());
+    let reason = "`csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin";
+    add_problem(operation, StatusCode::FORBIDDEN, reason);
 }
 
 /// An id that is unique because method and path are: `get_v1_training_runs_id`.

@@ -108,8 +108,10 @@ async fn ready_checks(state: &AppState) -> Vec<Check> {
 }
 
 async fn check_all(state: &AppState) -> Vec<Check> {
-    let (database, bucket, redis, tasks) = tokio::join!(database(state), bucket(state), redis(state), task_checks(state));
+    let (database, bucket, redis, tasks, inference) =
+        tokio::join!(database(state), bucket(state), redis(state), task_checks(state), inference(state));
     let mut checks = vec![database, bucket, redis, requests(state)];
+    checks.extend(inference);
     checks.extend(tasks);
     checks
 }
@@ -156,6 +158,15 @@ async fn bucket(state: &AppState) -> Check {
         Err(_) => Err(format!("no response within {} s", PROBE_TIMEOUT.as_secs())),
     };
     Check { name: "bucket", state: if outcome.is_ok() { HealthState::Ok } else { HealthState::Failed }, detail: outcome.err() }
+}
+
+/// The inference process, if the server has one.
+async fn inference(state: &AppState) -> Option<Check> {
+    let client = state.inference.as_ref()?;
+    Some(match client.check(PROBE_TIMEOUT).await {
+        Ok(()) => Check::ok("inference"),
+        Err(_) => Check::degraded("inference", "the inference process does not answer: field classifiers cannot predict".to_owned()),
+    })
 }
 
 async fn redis(state: &AppState) -> Check {

@@ -12,9 +12,7 @@ use crate::cli::error::CliError;
 use crate::cli::http::Client;
 use crate::cli::model::version::{download_version, find_version};
 use crate::config::cache_dir;
-
-/// Program that computes the embeddings.
-const WORKER_BINARY: &str = "aprendiz-worker";
+use crate::worker_program::find_worker;
 
 /// Arguments of `aprendiz embed`.
 #[derive(Debug, Args)]
@@ -73,10 +71,4 @@ pub(crate) async fn run(client: &Client, args: &EmbedArgs) -> Result<(), CliErro
     }
     let error = command.arg("--").arg(&args.file).env_remove("APRENDIZ_API_KEY").exec();
     Err(CliError::Failed(anyhow!("cannot start {}: {error}: install it next to this program, or set --worker", worker.display())))
-}
-
-/// The worker next to this program, else the one on PATH.
-fn find_worker() -> PathBuf {
-    let sibling = std::env::current_exe().ok().map(|path| path.with_file_name(WORKER_BINARY));
-    sibling.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from(WORKER_BINARY))
 }

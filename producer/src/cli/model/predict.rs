@@ -60,6 +60,14 @@ struct FieldPrediction {
     confidence: f64,
     threshold: Option<f64>,
     decision: String,
+    evidence: Option<Evidence>,
+}
+
+/// A part of the text, in characters.
+#[derive(Deserialize)]
+struct Evidence {
+    start: usize,
+    end: usize,
 }
 
 pub(crate) async fn run(client: &Client, args: &PredictArgs, output: Output) -> Result<(), CliError> {
@@ -75,18 +83,34 @@ pub(crate) async fn run(client: &Client, args: &PredictArgs, output: Output) -> 
     let view: Response = decode(&response, "prediction")?;
     output.print(&response, || {
         let predictions = view.predictions.iter().flat_map(|prediction| &prediction.fields);
+        let has_evidence = predictions.clone().any(|field| field.evidence.is_some());
         let rows: Vec<Vec<String>> = predictions
             .map(|field| {
                 let value = display_values(field.value.iter().map(String::as_str));
                 let (confidence, threshold) = confidence_and_threshold(field.confidence, field.threshold);
-                vec![field.field.clone(), value, confidence, threshold, field.decision.replace('_', " ")]
+                let mut row = vec![field.field.clone(), value, confidence, threshold, field.decision.replace('_', " ")];
+                row.extend(has_evidence.then(|| field.evidence.as_ref().map(|part| excerpt(&text, part)).unwrap_or_default()));
+                row
             })
             .collect();
-        let rows = table(&["field", "value", "confidence", "threshold", "decision"], &["confidence", "threshold"], &rows);
+        let mut columns = vec!["field", "value", "confidence", "threshold", "decision"];
+        columns.extend(has_evidence.then_some("evidence"));
+        let rows = table(&columns, &["confidence", "threshold"], &rows);
         let note = if view.predictions.iter().any(|prediction| prediction.no_known_feature) { NO_KNOWN_FEATURE } else { "" };
         format!("{} version {}\n{note}{rows}", view.model, view.number)
     })?;
     Ok(())
+}
+
+/// The beginning of a part of the text, on one line, with its offsets.
+fn excerpt(text: &str, Evidence { start, end }: &Evidence) -> String {
+    const MAX_CHARS: usize = 60;
+    let part: String = text.chars().skip(*start).take(end.saturating_sub(*start)).collect();
+    let line = part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut chars = line.chars();
+    let shown: String = chars.by_ref().take(MAX_CHARS).collect();
+    let ellipsis = if chars.next().is_some() { "…" } else { "" };
+    format!("{start}–{end}: {shown}{ellipsis}")
 }
 
 /// Both numbers with three digits, or with as many as distinguish them. Without a threshold, the target accuracy is unreachable.
@@ -100,6 +124,16 @@ fn confidence_and_threshold(confidence: f64, threshold: Option<f64>) -> (String,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_excerpt_is_one_short_line_with_its_offsets() {
+        let text = "São Paulo\n  governs this contract";
+        assert_eq!(excerpt(text, &Evidence { start: 0, end: 9 }), "0–9: São Paulo");
+        assert_eq!(excerpt(text, &Evidence { start: 4, end: 19 }), "4–19: Paulo governs");
+        let long = "word ".repeat(30);
+        assert!(excerpt(&long, &Evidence { start: 0, end: long.len() }).ends_with('…'));
+        assert_eq!(excerpt(text, &Evidence { start: 50, end: 9 }), "50–9: ", "offsets of another text do not panic");
+    }
 
     #[test]
     fn a_confidence_just_below_the_threshold_is_shown_with_enough_digits() {

@@ -1,8 +1,9 @@
-//! Commands for operators: migrations, keys, diagnosis, workers, queue, audit log.
+//! Commands for operators: migrations, keys, diagnosis, workers, queue, sessions of browsers, audit log.
 
 pub(super) mod api_key;
 pub(super) mod audit;
 pub(super) mod doctor;
 pub(super) mod migrate;
 pub(super) mod queue;
+pub(super) mod web_session;
 pub(super) mod worker;

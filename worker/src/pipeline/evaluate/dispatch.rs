@@ -6,8 +6,9 @@ use aprendiz_training::TrainingSummary;
 
 use crate::deps::Deps;
 use crate::interruption::Interruption;
+use crate::pipeline::evaluate::fields::trial;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
-use crate::pipeline::evaluate::{Evaluation, encoder, linear};
+use crate::pipeline::evaluate::{Evaluation, encoder, field_classifier, linear};
 use crate::scratch::Scratch;
 
 /// Evaluates a trained model and writes reports and model card into its directory.
@@ -20,6 +21,7 @@ pub(crate) async fn evaluate(
 ) -> Result<Evaluation, Interruption> {
     match params {
         TrainingParams::Linear(_) => linear::evaluate(deps, attempt, model, scratch).await,
+        TrainingParams::FieldClassifier(_) => field_classifier::evaluate(deps, attempt, model, scratch).await,
         TrainingParams::SentenceTransformer(params) => encoder::evaluate(deps, attempt, params, model, scratch).await,
     }
 }
@@ -31,7 +33,7 @@ pub(crate) async fn validate(
     scratch: &Scratch,
 ) -> Result<Vec<NewMetric>, Interruption> {
     match params {
-        TrainingParams::Linear(_) => linear::validate(scratch).await,
+        TrainingParams::Linear(_) | TrainingParams::FieldClassifier(_) => trial::validate(scratch).await,
         TrainingParams::SentenceTransformer(_) => encoder::validate(summary),
     }
 }

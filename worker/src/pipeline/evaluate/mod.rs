@@ -4,9 +4,12 @@ pub(crate) mod card;
 pub(crate) mod dispatch;
 mod encoder;
 pub(crate) mod extractor;
+mod field_classifier;
+mod fields;
 mod json_lines;
 pub(crate) mod linear;
 pub(crate) mod plots;
+mod process;
 mod slices;
 pub(crate) mod trained_model;
 

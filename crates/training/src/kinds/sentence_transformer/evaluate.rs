@@ -4,12 +4,11 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::File,
     io::{BufWriter, Write},
-    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
 
-use aprendiz_encoder::{EmbeddingCache, Encoder};
+use aprendiz_encoder::Encoder;
 use aprendiz_test_gate::{self as gate, Point};
 use burn::tensor::Device;
 use serde_json::json;
@@ -17,6 +16,7 @@ use serde_json::json;
 use crate::{
     backend::device,
     dataset::Labels,
+    embeddings,
     error::TrainingError,
     kinds::sentence_transformer::{
         knn::{self, KnnResult, Sample},
@@ -25,9 +25,10 @@ use crate::{
         train::load,
     },
     protocol::{
-        encoder_report::{EmbeddingUse, EncoderFieldReport, EncoderReport, KnnMetrics},
-        evaluation_job::EvaluationJob,
-        progress::{Event, LogLevel, Progress, Stage},
+        embedding_files::EmbeddingUse,
+        encoder_report::{EncoderFieldReport, EncoderReport, KnnMetrics},
+        evaluation_job::EncoderEvaluation,
+        progress::{Event, Progress, Stage},
         reporter::Reporter,
     },
     text_groups::TextGroups,
@@ -41,8 +42,8 @@ pub const MAX_TEST_PAIRS: usize = 4096;
 ///
 /// # Errors
 /// Every error has a stable code, see [`TrainingError::code`].
-pub fn evaluate(
-    job: &EvaluationJob,
+pub fn evaluate_encoder(
+    job: &EncoderEvaluation,
     stop: &AtomicBool,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Option<EncoderReport>, TrainingError> {
@@ -67,7 +68,7 @@ struct Scores {
 }
 
 struct Evaluation<'a, 'b> {
-    job: &'a EvaluationJob,
+    job: &'a EncoderEvaluation,
     stop: &'a AtomicBool,
     reporter: &'a mut Reporter<'b>,
     device: Device,
@@ -82,7 +83,7 @@ struct Evaluation<'a, 'b> {
 }
 
 impl<'a, 'b> Evaluation<'a, 'b> {
-    fn new(job: &'a EvaluationJob, stop: &'a AtomicBool, reporter: &'a mut Reporter<'b>) -> Result<Self, TrainingError> {
+    fn new(job: &'a EncoderEvaluation, stop: &'a AtomicBool, reporter: &'a mut Reporter<'b>) -> Result<Self, TrainingError> {
         Ok(Self {
             job,
             stop,
@@ -114,22 +115,10 @@ impl<'a, 'b> Evaluation<'a, 'b> {
     fn score_base(&mut self) -> Result<Option<(Scores, EmbeddingUse)>, TrainingError> {
         let (job, device) = (self.job, self.device.clone());
         let encoder = load(&job.base_model, &device)?;
-        let mut embeddings = EmbeddingCache::new(encoder.vector_size());
-        job.embeddings.iter().flat_map(|files| &files.known).for_each(|file| embeddings.add_file(file));
+        let mut embeddings = embeddings::open(encoder.vector_size(), job.embeddings.as_ref());
         let mut encode = |texts: &[&[u32]]| encoder.encode_cached(texts, ENCODE_BATCH, &device, &mut embeddings);
         let Some((_, scores)) = self.score(&encoder, &mut encode)? else { return Ok(None) };
-        for error in embeddings.rejected() {
-            self.reporter.log(LogLevel::Warn, format!("cached embeddings ignored: {error}"));
-        }
-        let mut computed = embeddings.computed();
-        if let Some(files) = job.embeddings.as_ref().filter(|_| computed > 0)
-            && let Err(error) = embeddings.write_computed(&files.fresh)
-        {
-            self.reporter.log(LogLevel::Warn, format!("computed embeddings not cached: {error}"));
-            computed = 0;
-        }
-        let used = embeddings.used_files().map(Path::to_owned).collect();
-        Ok(Some((scores, EmbeddingUse { found: embeddings.found(), computed, used })))
+        Ok(Some((scores, embeddings::close(&embeddings, job.embeddings.as_ref(), self.reporter))))
     }
 
     fn score(&mut self, encoder: &Encoder, encode: &mut Encode<'_>) -> Result<Option<(PairSet, Scores)>, TrainingError> {

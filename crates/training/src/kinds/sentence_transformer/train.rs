@@ -191,7 +191,7 @@ pub(crate) fn train(
 }
 
 /// Loads the base model. Fails if it was changed after the job was created.
-pub(super) fn load(base: &BaseModel, device: &Device) -> Result<Encoder, TrainingError> {
+pub(crate) fn load(base: &BaseModel, device: &Device) -> Result<Encoder, TrainingError> {
     let found = BaseModel::find(&base.dir.display().to_string(), &BaseModelCaches::default())?;
     if found.hash != base.hash {
         let reason = format!("the base model in {} was changed after the job was created", base.dir.display());

@@ -106,6 +106,11 @@ impl ApiError {
         Self { source: Some(source.into()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("{service}_unavailable"), detail) }
     }
 
+    /// A part of the server does not respond. The cause is for the log.
+    pub(crate) fn unavailable(code: &'static str, detail: impl Into<String>, source: impl Into<anyhow::Error>) -> Self {
+        Self { source: Some(source.into()), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
+    }
+
     /// Postgres aborted the transaction of the request because of another one; nothing was changed.
     pub(super) fn conflicting_transaction(source: sqlx::Error) -> Self {
         let detail = "a concurrent request changed the same rows, and nothing was changed by this one: try again";

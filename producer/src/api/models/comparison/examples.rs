@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use aprendiz_artifacts::Store;
 use aprendiz_evaluation::{PairedAnswer, PairedExample};
-use aprendiz_inference::ModelConfig;
+use aprendiz_inference::PublishedFields;
 use aprendiz_runs::ModelVersion;
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -52,7 +52,7 @@ pub(super) type PredictionsByField = BTreeMap<String, BTreeMap<Uuid, TestPredict
 /// What a version predicts for its test split.
 pub(super) struct TestPredictions {
     /// Fields of the version, with their classes.
-    pub(super) config: ModelConfig,
+    pub(super) config: PublishedFields,
     /// The predictions.
     pub(super) fields: PredictionsByField,
 }
@@ -87,7 +87,7 @@ pub(super) async fn load(
 }
 
 /// Loads the fields of a version with their classes.
-pub(super) async fn load_config(store: &Store, version: &ModelVersion) -> Result<ModelConfig, ApiError> {
+pub(super) async fn load_config(store: &Store, version: &ModelVersion) -> Result<PublishedFields, ApiError> {
     serde_json::from_slice(&read_file(store, version, CONFIG_FILE).await?).map_err(broken)
 }
 

@@ -3,21 +3,16 @@
 use std::collections::BTreeMap;
 
 use aprendiz_evaluation::{ScoreCurve, TABLE_TARGETS, TargetRow};
-use aprendiz_inference::{ModelConfig, SCORE_CURVES_FILE, ScoreCurves};
+use aprendiz_inference::PublishedFields;
 use aprendiz_runs::{LatestThreshold, ModelVersion, list_latest_thresholds};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::http::error::ApiError;
-use crate::api::http::stored_file::key_below;
-use crate::api::http::stored_file::object::read_verified;
 use crate::api::models::comparison::deps::ComparisonDeps;
 use crate::api::models::comparison::examples::{CONFIG_FILE, broken, read_file};
 use crate::api::models::field_target::FieldTarget;
-use crate::api::models::version::model_files;
-
-/// Size limit of the out-of-fold scores of a version: at most 2,000 steps per field.
-const MAX_BYTES: u64 = 64 << 20;
+use crate::api::models::version_scores::load_curves;
 
 /// Target accuracies of one field of both versions.
 #[derive(Debug, Serialize, ToSchema)]
@@ -78,29 +73,18 @@ pub(super) async fn compare_targets(
 
 /// Reads the published targets and scores of a version.
 async fn load_side(deps: &ComparisonDeps, version: &ModelVersion, changed: Vec<LatestThreshold>) -> Result<Side, ApiError> {
-    let config: ModelConfig = serde_json::from_slice(&read_file(&deps.store, version, CONFIG_FILE).await?).map_err(broken)?;
-    Ok(Side { own: own_targets(&config, changed), curves: load_curves(deps, version).await? })
+    let config: PublishedFields = serde_json::from_slice(&read_file(&deps.store, version, CONFIG_FILE).await?).map_err(broken)?;
+    Ok(Side { own: own_targets(&config, changed), curves: load_curves(&deps.store, version).await? })
 }
 
 /// The targets in use: those of the files, unless they were changed.
-fn own_targets(config: &ModelConfig, changed: Vec<LatestThreshold>) -> BTreeMap<String, OwnTarget> {
+fn own_targets(config: &PublishedFields, changed: Vec<LatestThreshold>) -> BTreeMap<String, OwnTarget> {
     let published = |threshold| OwnTarget { target: config.target_accuracy, threshold, changed: false };
     let mut own: BTreeMap<String, OwnTarget> = config.fields.iter().map(|field| (field.name.clone(), published(field.threshold))).collect();
     own.extend(
         changed.into_iter().map(|LatestThreshold { field, target, threshold }| (field, OwnTarget { target, threshold, changed: true })),
     );
     own
-}
-
-/// The out-of-fold scores of a version; none if it was published without them.
-async fn load_curves(deps: &ComparisonDeps, version: &ModelVersion) -> Result<BTreeMap<String, ScoreCurve>, ApiError> {
-    let files = model_files(version)?;
-    let Some(file) = files.iter().find(|file| file.path == SCORE_CURVES_FILE) else { return Ok(BTreeMap::new()) };
-    let key = key_below(&version.object_prefix, SCORE_CURVES_FILE)?;
-    let what = format!("{SCORE_CURVES_FILE} of model version {}", version.id);
-    let content = read_verified(&deps.store, &key, &file.sha256, MAX_BYTES, &what).await?;
-    let curves = ScoreCurves::parse(&content).map_err(|reason| ApiError::internal(anyhow::anyhow!("{what}: {reason}")))?;
-    Ok(curves.fields)
 }
 
 fn pair_targets(baseline: &Side, candidate: &Side) -> Vec<ComparedTargets> {

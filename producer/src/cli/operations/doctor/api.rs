@@ -89,8 +89,8 @@ fn base_models(alive: &[&Worker]) -> Option<Check> {
         return None;
     }
     if hosts.is_empty() {
-        let detail = "no worker has one, so encoders (sentence-transformer, train-st) train only where APRENDIZ_HUB is set: run `./dev weights`, or \
-                      `hf download sentence-transformers/all-MiniLM-L6-v2` on the hosts of the workers";
+        let detail = "no worker has one, so encoders (sentence-transformer, train-st) and field classifiers train only where APRENDIZ_HUB \
+                      is set: run `./dev weights`, or `hf download sentence-transformers/all-MiniLM-L6-v2` on the hosts of the workers";
         return Some(Check::warning("base models", detail.to_owned()));
     }
     let all = reporting.len();

@@ -1,35 +1,32 @@
 //! Evaluates a sentence transformer: a child process reads the test split once and scores the encoder and its base model.
 
 mod comparison;
-mod embedding_cache;
 mod metrics;
 mod model_card;
 mod trained_encoder;
 
 use aprendiz_run_spec::SentenceTransformerParams;
-use aprendiz_runs::{AttemptId, DatasetId, EventKind, NewMetric};
+use aprendiz_runs::{AttemptId, DatasetId, NewMetric};
 use aprendiz_text::count;
-use aprendiz_training::{EncoderReport, EvaluationJob, TrainingJob, TrainingSummary};
+use aprendiz_training::{EncoderEvaluation, EncoderReport, EvaluationJob, TrainingJob, TrainingSummary};
 use serde_json::json;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
-use crate::child::supervisor::{self, ChildOutcome};
+use crate::child::supervisor::ChildOutcome;
 use crate::deps::Deps;
 use crate::interruption::Interruption;
+use crate::pipeline::embedding_cache::{EmbeddingCache, NewVectors};
 use crate::pipeline::evaluate::card::readme::sections;
 use crate::pipeline::evaluate::card::write_card;
 use crate::pipeline::evaluate::encoder::comparison::Comparison;
-use crate::pipeline::evaluate::encoder::embedding_cache::EmbeddingCache;
 use crate::pipeline::evaluate::encoder::metrics::{encoder_metrics, validation_metrics};
 use crate::pipeline::evaluate::encoder::trained_encoder::TrainedEncoder;
 use crate::pipeline::evaluate::plots::loss::loss_plot;
 use crate::pipeline::evaluate::plots::plot::Plot;
+use crate::pipeline::evaluate::process::{run_evaluation, unexpected_outcome};
 use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::evaluate::{Evaluation, write_reports};
-use crate::pipeline::progress::{report, report_progress};
 use crate::pipeline::run_log::record_log;
-use crate::scratch::{Scratch, write_file};
+use crate::scratch::Scratch;
 
 /// Cosine similarities of the test pairs by both models: they make the metrics reproducible.
 const SCORES_FILE: &str = "test_pairs.jsonl";
@@ -84,12 +81,12 @@ pub(crate) fn validate(summary: &TrainingSummary) -> Result<Vec<NewMetric>, Inte
     }
 }
 
-/// Scores in a child process, because the computation is long; the process is killed when this future is dropped.
+/// Scores in a child process.
 async fn score(deps: &Deps, attempt: AttemptId, trained: &TrainedEncoder<'_>, scratch: &Scratch) -> Result<EncoderReport, Interruption> {
     let snapshot = scratch.snapshot();
     let backend = trained.spec.backend();
-    let cache = EmbeddingCache::download(deps, attempt, trained.base, backend, scratch).await;
-    let job = EvaluationJob {
+    let cache = EmbeddingCache::download(deps, attempt, trained.base, backend, scratch, NewVectors::Evaluation).await;
+    let job = EvaluationJob::Encoder(EncoderEvaluation {
         v: TrainingJob::version(),
         model: scratch.model(),
         base_model: trained.base.model.clone(),
@@ -103,26 +100,12 @@ async fn score(deps: &Deps, attempt: AttemptId, trained: &TrainedEncoder<'_>, sc
         embeddings: cache.as_ref().map(EmbeddingCache::files),
         threads: deps.config.threads,
         backend,
+    });
+    let ChildOutcome::Evaluated(report, usage) = run_evaluation(deps, attempt, &job, scratch).await? else {
+        return Err(unexpected_outcome());
     };
-    let path = scratch.job();
-    write_file(&path, &serde_json::to_vec_pretty(&job).map_err(Interruption::broken_state)?).await?;
-    let (progress, latest) = watch::channel(json!({}));
-    // an evaluation has no checkpoints: at shutdown it either ends within the grace period or starts over in the next attempt
-    let never = CancellationToken::new();
-    let child = supervisor::run("evaluate", &path, deps.config.child_timeout, &never, |event| report(&event, &progress));
-    let outcome = tokio::select! {
-        outcome = child => outcome?,
-        interruption = report_progress(&deps.database, attempt, latest, Some(EventKind::Metric)) => return Err(interruption),
-    };
-    match outcome {
-        ChildOutcome::Evaluated(report, usage) => {
-            if let Some(cache) = cache {
-                cache.store(deps, attempt, DatasetId(trained.dataset.id), &usage).await?;
-            }
-            Ok(*report)
-        }
-        ChildOutcome::Trained(_) | ChildOutcome::Stopped => {
-            Err(Interruption::permanent("child_protocol", "the evaluation process returned the result of a training"))
-        }
+    if let Some(cache) = cache {
+        cache.store(deps, attempt, DatasetId(trained.dataset.id), &usage).await?;
     }
+    Ok(*report)
 }

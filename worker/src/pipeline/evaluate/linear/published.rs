@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use aprendiz_classifier::EvidencedPrediction;
 use aprendiz_dataset::Split;
 use aprendiz_db::run_blocking;
-use aprendiz_evaluation::{FieldReport, FieldSlices};
-use aprendiz_inference::{Model, ThresholdDecision, set_thresholds};
-use aprendiz_runs::{AttemptId, ErrorCollector, LatestThreshold, NewMetric, NewRunError};
+use aprendiz_inference::{Model, NgramCounter, ThresholdDecision, set_thresholds};
+use aprendiz_runs::{AttemptId, LatestThreshold, NewMetric, NewRunError};
 use aprendiz_text::count;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -16,10 +16,8 @@ use uuid::Uuid;
 use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::card::champion::PREDICTIONS_FILE;
-use crate::pipeline::evaluate::linear::aggregate::aggregate_metrics;
-use crate::pipeline::evaluate::linear::field_reports::field_reports;
-use crate::pipeline::evaluate::linear::findings::Findings;
-use crate::pipeline::evaluate::linear::test_split::{Counted, read_test_documents, score_test_split};
+use crate::pipeline::evaluate::fields::aggregate::aggregate_metrics;
+use crate::pipeline::evaluate::fields::test_split::{Counted, TestScores, TestSplit, read_test_documents, score_test_split};
 use crate::pipeline::evaluate::slices::slice_metrics;
 use crate::pipeline::evaluate::{add_errors, metrics_from_rows};
 use crate::pipeline::run_log::record_log;
@@ -60,7 +58,7 @@ pub(crate) async fn evaluate(
     let _cancel_on_drop = cancelled.clone().drop_guard();
     let slice_keys = slice_keys.to_vec();
     let scoring = run_blocking(move || score(&model, thresholds, &snapshot, &reports, &counted, &slice_keys, &cancelled));
-    let Scored { test, slices, findings, found } = scoring.await?;
+    let TestScores { reports: test, slices, reliability: _, findings, errors: found } = scoring.await?;
     let examples: u64 = test.iter().map(|field| field.examples).sum();
     if examples == 0 {
         return Err(Interruption::permanent("no_examples", excluded.describe_nothing()));
@@ -82,13 +80,6 @@ pub(crate) async fn evaluate(
     Ok(PublishedEvaluation { metrics, errors })
 }
 
-struct Scored {
-    test: Vec<FieldReport>,
-    slices: Vec<FieldSlices>,
-    findings: Findings,
-    found: ErrorCollector,
-}
-
 fn score(
     model_dir: &Path,
     thresholds: Vec<LatestThreshold>,
@@ -97,17 +88,18 @@ fn score(
     counted: &Counted,
     slice_keys: &[String],
     cancelled: &CancellationToken,
-) -> Result<Scored, Interruption> {
+) -> Result<TestScores, Interruption> {
     let decide = |threshold: Option<f64>| threshold.map_or(ThresholdDecision::Unreachable, ThresholdDecision::Answer);
     let decisions = thresholds.into_iter().map(|changed| (changed.field, decide(changed.threshold))).collect();
     set_thresholds(model_dir, &decisions)?;
     let model = Model::load_unpublished(model_dir)?;
     std::fs::create_dir_all(reports).map_err(|error| Interruption::scratch(reports, &error))?;
-    let mut found = ErrorCollector::default();
-    let predictions = reports.join(PREDICTIONS_FILE);
-    let scored = score_test_split(&model, snapshot, &predictions, counted, cancelled, slice_keys, &mut found)?;
-    let (slices, test) = (scored.field_slices(&model), field_reports(&model, scored.fields));
-    Ok(Scored { findings: Findings::new(model.config(), &test), test, slices, found })
+    let split = TestSplit { snapshot, counted, slice_keys };
+    let mut counter = NgramCounter::new();
+    score_test_split(&model.config().fields, &split, &reports.join(PREDICTIONS_FILE), cancelled, |example| {
+        let predictions = model.predict_with(&mut counter, &example.text).into_iter();
+        Ok(predictions.map(|prediction| EvidencedPrediction { prediction, evidence: None }).collect())
+    })
 }
 
 /// Test documents on which the version was trained or selected.

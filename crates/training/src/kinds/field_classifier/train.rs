@@ -1,0 +1,279 @@
+//! Trains the kind `field-classifier`, from the snapshot and a base model to the model directory.
+
+use std::{fs, path::Path, time::Instant};
+
+use aprendiz_classifier::{
+    ChunkSettings, Classifier, ClassifierConfig, ENCODER_FOLDER, FORMAT_VERSION, FieldHead, Heads, KIND_FIELD_CLASSIFIER,
+};
+use aprendiz_encoder::Encoder;
+use aprendiz_evaluation::{ScoredExample, accuracy, log_loss};
+use aprendiz_inference::{FieldConfig, ThresholdStatus, TrainingInfo};
+use aprendiz_run_spec::FieldClassifierParams;
+use aprendiz_test_gate::Point;
+use burn::tensor::Device;
+use serde_json::json;
+
+use crate::{
+    backend::cpu_kernel,
+    checkpoint::training_state::TrainingState,
+    dataset::{Example, Labels},
+    embeddings,
+    error::TrainingError,
+    interrupt::Interrupt,
+    kinds::{
+        field_classifier::{
+            documents::{Document, Embedder},
+            fit::{FieldFit, FieldTraining},
+            head_training,
+        },
+        linear::field_task::FieldTask,
+        sentence_transformer::train::load,
+    },
+    protocol::{
+        job::TrainingJob,
+        progress::{Event, LogLevel, Stage},
+        report::{self, OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE},
+        summary::{FieldSkipped, FieldSummary, TrainingSummary},
+    },
+};
+
+/// Fraction of a run after which the chunks of train are encoded, for progress reports.
+const EMBEDDED_FRACTION: f64 = 0.7;
+
+/// Fraction of a run after which all heads are fitted.
+const FITTED_FRACTION: f64 = 0.85;
+
+/// Trains a head for each field. Writes the model directory and the reports of scored examples.
+pub(crate) fn train(
+    job: &TrainingJob,
+    params: &FieldClassifierParams,
+    device: Device,
+    training_state: &mut TrainingState<'_>,
+) -> Result<TrainingSummary, Interrupt> {
+    let started = Instant::now();
+    training_state.check_stop()?;
+    let base = job.base_model.as_ref().ok_or_else(|| TrainingError::BadParams("kind field-classifier requires a base_model".to_owned()))?;
+    let encoder = load(base, &device)?;
+    let settings = chunk_settings(params, &encoder, training_state);
+    let labels = Labels::read(&job.labels)?;
+    let cache = embeddings::open(encoder.vector_size(), job.embeddings.as_ref());
+    let mut embedder = Embedder { encoder: &encoder, settings, device: &device, cache };
+    let fitted = embed_and_fit(job, params, &labels, &mut embedder, training_state);
+    // vectors are kept even if training ends without a model: the next attempt needs them
+    let embeddings = embeddings::close(&embedder.cache, job.embeddings.as_ref(), &mut training_state.reporter);
+    training_state.reporter.flush();
+    training_state.reporter.send(Event::Embedded { embeddings });
+    let Fitted { tasks, skipped, fits, train_documents, validation } = fitted?;
+    drop(embedder);
+
+    for folder in [&job.out, &job.reports] {
+        fs::create_dir_all(folder).map_err(TrainingError::io(folder))?;
+    }
+    let config = ClassifierConfig {
+        format_version: FORMAT_VERSION,
+        kind: KIND_FIELD_CLASSIFIER.to_owned(),
+        chunks: settings,
+        vector_size: encoder.vector_size(),
+        base_model: base.hash.clone(),
+        fields: tasks.iter().map(|task| field_config(task, params)).collect(),
+        target_accuracy: job.target_accuracy,
+        seed: job.seed,
+        training: TrainingInfo {
+            train_documents: train_documents as u64,
+            validation_documents: validation.len() as u64,
+            backend: job.backend.name().to_owned(),
+            cpu_kernel: cpu_kernel().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            params: job.params.to_json().into(),
+        },
+    };
+    let (heads, out_of_fold): (Vec<FieldHead>, Vec<(usize, Vec<ReportRow>)>) =
+        fits.into_iter().map(|FieldFit { folds, head, out_of_fold }| (head, (folds, out_of_fold))).unzip();
+    write_model(&job.out, &config, &Heads(heads), &encoder)?;
+
+    // score with the written model, so that the reports match what is published
+    let model = Classifier::load_unpublished(&job.out, &device).map_err(TrainingError::from)?;
+    let scored = score(&tasks, &model, &validation);
+    let rows: Vec<ReportRow> = out_of_fold.iter().flat_map(|(_, rows)| rows.iter().cloned()).collect();
+    report::write(&job.reports.join(OUT_OF_FOLD_FILE), &rows)?;
+    report::write(&job.reports.join(VALIDATION_FILE), &scored)?;
+    let settings = json!({
+        "kind": KIND_FIELD_CLASSIFIER, "seed": job.seed, "target_accuracy": job.target_accuracy, "params": job.params.to_json(),
+        "training_version": env!("CARGO_PKG_VERSION"), "backend": job.backend.name(), "cpu_kernel": cpu_kernel(),
+        "depends_on_threads": false, "base_model_sha256": base.hash, "chunks": settings, "vector_size": config.vector_size,
+        "optimizer": head_training::optimizer(), "calibration": "temperature scaling on out-of-fold scores",
+    });
+    Ok(TrainingSummary {
+        settings,
+        train_documents: train_documents as u64,
+        validation_documents: validation.len() as u64,
+        features: encoder.vector_size() as u64,
+        fields: tasks.iter().zip(out_of_fold).map(|(task, fit)| field_summary(task, fit, &scored, params)).collect(),
+        skipped,
+        encoder: None,
+        learning_curve: None,
+        backend: config.training.backend,
+        cpu_kernel: config.training.cpu_kernel,
+        steps: training_state.step(),
+        resumed_from_step: training_state.resumed_from(),
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+/// Fitted fields, and the documents that score them.
+struct Fitted {
+    tasks: Vec<FieldTask>,
+    skipped: Vec<FieldSkipped>,
+    fits: Vec<FieldFit>,
+    train_documents: usize,
+    validation: Vec<Document>,
+}
+
+/// Encodes the documents of train, fits all fields, and encodes the documents of validation.
+fn embed_and_fit(
+    job: &TrainingJob,
+    params: &FieldClassifierParams,
+    labels: &Labels,
+    embedder: &mut Embedder<'_>,
+    training_state: &mut TrainingState<'_>,
+) -> Result<Fitted, Interrupt> {
+    let train = read(embedder, &job.train, Stage::Features, (0.0, EMBEDDED_FRACTION), training_state)?;
+    let examples: Vec<Example> = train.iter().map(|document| document.example.clone()).collect();
+    let (tasks, skipped) = FieldTask::all(labels, &examples);
+    for field in &skipped {
+        training_state.reporter.log(LogLevel::Warn, format!("field `{}` is skipped: {}", field.field, field.reason));
+    }
+    if tasks.is_empty() {
+        let reasons = skipped.into_iter().map(|field| format!("{}: {}", field.field, field.reason)).collect();
+        return Err(TrainingError::NoTrainableField { reasons }.into());
+    }
+    let (size, device) = (embedder.encoder.vector_size(), embedder.device);
+    let fit = |training_state: &mut TrainingState<'_>| fit_fields(&tasks, &train, params, job.seed, size, device, training_state);
+    let fits = match fit(training_state) {
+        Err(Interrupt::IncompatibleCheckpoint(reason)) => {
+            training_state.restart(&reason);
+            fit(training_state)?
+        }
+        fits => fits?,
+    };
+    let train_documents = train.len();
+    drop(train);
+    let validation = read(embedder, &job.validation, Stage::Validation, (FITTED_FRACTION, 1.0), training_state)?;
+    Ok(Fitted { tasks, skipped, fits, train_documents, validation })
+}
+
+/// Reads a split. `span` is the part of the run that this takes, for progress reports.
+fn read(
+    embedder: &mut Embedder<'_>,
+    path: &Path,
+    stage: Stage,
+    (from, to): (f64, f64),
+    training_state: &mut TrainingState<'_>,
+) -> Result<Vec<Document>, Interrupt> {
+    let started = Instant::now();
+    let mut documents = Vec::new();
+    let go_on = |done: f64, seen: usize| {
+        training_state.reporter.examples(stage, from + (to - from) * done, seen, started);
+        training_state.pass_gate(Point::Step(training_state.step()));
+        training_state.check_stop()
+    };
+    embedder.read(path, go_on, |document| {
+        documents.push(document);
+        Ok(())
+    })?;
+    Ok(documents)
+}
+
+/// The settings of chunks, limited to what the encoder can read.
+fn chunk_settings(params: &FieldClassifierParams, encoder: &Encoder, training_state: &mut TrainingState<'_>) -> ChunkSettings {
+    let tokens = params.chunk_tokens.min(encoder.max_length());
+    let overlap = params.chunk_overlap.min(tokens / 2);
+    if (tokens, overlap) != (params.chunk_tokens, params.chunk_overlap) {
+        let message = format!("chunks have at most {tokens} tokens, the limit of the base model, and an overlap of {overlap}");
+        training_state.reporter.log(LogLevel::Warn, message);
+    }
+    ChunkSettings { tokens, overlap, max_chunks: params.max_chunks }
+}
+
+fn fit_fields(
+    tasks: &[FieldTask],
+    documents: &[Document],
+    params: &FieldClassifierParams,
+    seed: u64,
+    size: usize,
+    device: &Device,
+    training_state: &mut TrainingState<'_>,
+) -> Result<Vec<FieldFit>, Interrupt> {
+    let fraction = |index: usize| EMBEDDED_FRACTION + (FITTED_FRACTION - EMBEDDED_FRACTION) * index as f64 / tasks.len() as f64;
+    let mut fits = Vec::with_capacity(tasks.len());
+    for (index, task) in tasks.iter().enumerate() {
+        let span = (fraction(index), fraction(index + 1));
+        fits.push(FieldTraining { task, documents, params, seed, size, device, span }.fit(training_state)?);
+    }
+    training_state.confirm_resume();
+    training_state.check_stop()?;
+    Ok(fits)
+}
+
+fn write_model(out: &Path, config: &ClassifierConfig, heads: &Heads, encoder: &Encoder) -> Result<(), TrainingError> {
+    config.write(out)?;
+    heads.write(out, config)?;
+    Ok(encoder.write(&out.join(ENCODER_FOLDER), "The encoder of a field classifier.\n")?)
+}
+
+/// Scores documents with the written heads.
+fn score(tasks: &[FieldTask], model: &Classifier, documents: &[Document]) -> Vec<ReportRow> {
+    let mut rows = Vec::new();
+    for Document { example, chunks, vectors } in documents {
+        for (task, evidenced) in tasks.iter().zip(model.predict_vectors(chunks, vectors)) {
+            let Some(gold) = task.gold(example) else { continue };
+            let prediction = evidenced.prediction;
+            rows.push(ReportRow {
+                document_id: example.document_id.clone(),
+                group: example.group.clone(),
+                no_known_feature: prediction.no_known_feature,
+                field: task.name.clone(),
+                gold_probability: prediction.probability(gold.as_deref()),
+                gold: gold.clone(),
+                predicted: prediction.value,
+                confidence: prediction.confidence,
+            });
+        }
+    }
+    rows
+}
+
+fn field_config(task: &FieldTask, params: &FieldClassifierParams) -> FieldConfig {
+    FieldConfig {
+        name: task.name.clone(),
+        labels: task.labels.clone(),
+        train_counts: task.train_counts.clone(),
+        unlearnable: task.unlearnable.clone(),
+        l2: params.l2,
+        threshold: None,
+        threshold_status: ThresholdStatus::NotCalibrated,
+    }
+}
+
+fn field_summary(
+    task: &FieldTask,
+    (folds, rows): (usize, Vec<ReportRow>),
+    validation: &[ReportRow],
+    params: &FieldClassifierParams,
+) -> FieldSummary {
+    let out_of_fold: Vec<ScoredExample> = rows.into_iter().map(ScoredExample::from).collect();
+    let validation: Vec<ScoredExample> = validation.iter().filter(|row| row.field == task.name).cloned().map(ScoredExample::from).collect();
+    FieldSummary {
+        field: task.name.clone(),
+        train_examples: task.examples.len() as u64,
+        classes: task.labels.len() as u64,
+        l2: params.l2,
+        folds: folds as u64,
+        fold_repeats: u64::from(folds > 0),
+        out_of_fold_accuracy: accuracy(&out_of_fold),
+        out_of_fold_log_loss: log_loss(&out_of_fold),
+        validation_examples: validation.len() as u64,
+        validation_accuracy: accuracy(&validation),
+        validation_log_loss: log_loss(&validation),
+    }
+}

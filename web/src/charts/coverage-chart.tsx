@@ -1,0 +1,99 @@
+// Accuracy of what is answered over the share that is answered, with a target that can be moved.
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+
+import { useFormat } from "../components/format";
+import classes from "./chart.module.css";
+import { ChartTable } from "./chart-table";
+import { linear, path } from "./scale";
+
+interface Point {
+  threshold: number;
+  coverage: number;
+  accuracy: number;
+}
+
+const WIDTH = 520;
+const HEIGHT = 260;
+const LEFT = 46;
+const BOTTOM = 38;
+
+/** The point with the greatest coverage whose accuracy is at least `target`. */
+export function bestCoverage(points: readonly Point[], target: number): Point | undefined {
+  return points
+    .filter((point) => point.accuracy >= target)
+    .reduce<Point | undefined>((best, point) => (best === undefined || point.coverage > best.coverage ? point : best), undefined);
+}
+
+export function CoverageChart({ points, target }: { points: readonly Point[]; target: number }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const [chosen, setChosen] = useState(target);
+  const lowest = Math.floor(Math.min(chosen, target, ...points.map((point) => point.accuracy)) * 10) / 10;
+  const x = linear([0, 1], [LEFT, WIDTH - 10]);
+  const y = linear([lowest, 1], [HEIGHT - BOTTOM, 10]);
+  const reached = bestCoverage(points, chosen);
+  return (
+    <figure aria-label={t("metric.coverageCurve")}>
+      <svg
+        viewBox={`0 0 ${String(WIDTH)} ${String(HEIGHT)}`}
+        className={classes["chart"]}
+        role="img"
+        aria-label={t("metric.coverageCurve")}
+      >
+        {y.ticks.map((tick) => (
+          <g key={tick}>
+            <line x1={LEFT} x2={WIDTH - 10} y1={y(tick)} y2={y(tick)} className={classes["grid"]} />
+            <text x={LEFT - 6} y={y(tick) + 4} textAnchor="end">
+              {format.ratio(tick)}
+            </text>
+          </g>
+        ))}
+        {x.ticks.map((tick) => (
+          <text key={tick} x={x(tick)} y={HEIGHT - BOTTOM + 15} textAnchor="middle">
+            {format.percent(tick)}
+          </text>
+        ))}
+        <text x={(LEFT + WIDTH) / 2} y={HEIGHT - 6} textAnchor="middle">
+          {t("metric.coverage")}
+        </text>
+        <line x1={LEFT} x2={WIDTH - 10} y1={y(chosen)} y2={y(chosen)} stroke="var(--chart-2)" strokeDasharray="5 4" strokeWidth={1.5} />
+        <path
+          d={path(points.map((point) => ({ x: x(point.coverage), y: y(point.accuracy) })))}
+          fill="none"
+          stroke="var(--chart-1)"
+          strokeWidth={2}
+        />
+        {reached !== undefined && <circle cx={x(reached.coverage)} cy={y(reached.accuracy)} r={5} fill="var(--chart-2)" />}
+      </svg>
+      <label className={classes["handle"]}>
+        {t("metric.target")}
+        <input
+          type="range"
+          min={0.5}
+          max={1}
+          step={0.01}
+          value={chosen}
+          onChange={(event) => {
+            setChosen(Number(event.currentTarget.value));
+          }}
+        />
+        <output>{format.ratio(chosen)}</output>
+      </label>
+      <div role="status" className="dimmed">
+        {reached === undefined
+          ? t("metric.targetMissed", { target: format.ratio(chosen) })
+          : t("metric.targetReached", {
+              target: format.ratio(chosen),
+              coverage: format.percent(reached.coverage),
+              threshold: reached.threshold.toFixed(3),
+            })}
+      </div>
+      <ChartTable
+        label={t("metric.coverageCurve")}
+        columns={[t("metric.coverage"), t("metric.accuracy"), t("metric.threshold")]}
+        rows={points.map((point) => [format.percent(point.coverage), format.ratio(point.accuracy), point.threshold.toFixed(4)])}
+      />
+    </figure>
+  );
+}

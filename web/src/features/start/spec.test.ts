@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+
+import { EMPTY_FORM, fromSpec, isModelName, type Kind, parseParam, readParams, toCommand, toCurl, toSpec } from "./spec";
+
+const kind: Kind = {
+  kind: "linear",
+  summary: "",
+  needs_base_model: false,
+  params: [
+    { name: "l2", help: "", type: "number", default: null, nullable: true, minimum: 0.001, maximum: 10 },
+    { name: "epochs", help: "", type: "integer", default: 500, nullable: false, minimum: 1 },
+    { name: "word_ngrams", help: "", type: "integer_range", default: [1, 2], nullable: false },
+    { name: "sublinear_tf", help: "", type: "boolean", default: true, nullable: false },
+  ],
+};
+
+const [l2, epochs, ngrams] = kind.params;
+
+test("parameters are read by their types and bounds", () => {
+  if (l2 === undefined || epochs === undefined || ngrams === undefined) throw new Error("three parameters are expected");
+  expect(parseParam(l2, "")).toEqual({ value: null });
+  expect(parseParam(l2, "20")).toEqual({ error: "high" });
+  expect(parseParam(l2, "x")).toEqual({ error: "number" });
+  expect(parseParam(epochs, "1.5")).toEqual({ error: "number" });
+  expect(parseParam(epochs, "0")).toEqual({ error: "low" });
+  expect(parseParam(ngrams, "1, 3")).toEqual({ value: [1, 3] });
+  expect(parseParam(ngrams, "1")).toEqual({ error: "range" });
+});
+
+test("only changed parameters are in the spec", () => {
+  expect(readParams(kind, { epochs: "500", l2: "0.1", word_ngrams: "1, 2" })).toEqual({ values: { l2: 0.1 }, invalid: [] });
+  expect(readParams(kind, { epochs: "many" }).invalid).toEqual(["epochs"]);
+});
+
+test("command and request start the same run", () => {
+  const form = { ...EMPTY_FORM, model: "contracts", fields: ["law", "party"], project: "label-studio/my project", params: { l2: "0.1" } };
+  expect(toCommand(form, kind)).toBe(
+    "aprendiz run create --model contracts --kind linear --fields law,party --source label-studio --project 'my project' --param l2=0.1",
+  );
+  const spec = toSpec(form, kind);
+  expect(spec.data).toMatchObject({ fields: ["law", "party"], filter: { source: "label-studio", project: "my project" } });
+  expect(toCurl(spec, "http://host")).toContain('"l2":0.1');
+});
+
+test("a cloned run keeps its parameters", () => {
+  const form = fromSpec({
+    model: "m",
+    kind: "linear",
+    params: { epochs: 7, word_ngrams: [1, 3] } as unknown as Record<string, never>,
+    data: { fields: ["law"], filter: { source: "a", project: "1" } },
+  });
+  expect(form).toMatchObject({ model: "m", fields: ["law"], project: "a/1", params: { epochs: "7", word_ngrams: "1, 3" } });
+  expect(readParams(kind, form.params).values).toEqual({ epochs: 7, word_ngrams: [1, 3] });
+});
+
+test("names of models have the letters that the server takes", () => {
+  expect(isModelName("contracts-v2.1_x")).toBe(true);
+  expect(isModelName("Contracts")).toBe(false);
+  expect(isModelName("")).toBe(false);
+});

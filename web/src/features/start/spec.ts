@@ -1,0 +1,168 @@
+// The form of a new run as data, and the spec that it makes.
+import { asArray, asObject, asString, type JsonObject, openObject } from "../../api/json";
+import type { Schemas } from "../../api/problem";
+
+export type Kind = Schemas["KindInfo"];
+export type Param = Schemas["ParamInfo"];
+
+export interface RunForm {
+  kind: Schemas["RunKind"];
+  model: string;
+  fields: readonly string[];
+  /** "SOURCE/PROJECT"; empty = all projects. */
+  project: string;
+  asOf: string;
+  baseModel: string;
+  targetAccuracy: number;
+  seed: number;
+  priority: number;
+  maxAttempts: number;
+  minSupport: number;
+  /** Parameters that differ from their defaults, as typed. */
+  params: Readonly<Record<string, string>>;
+}
+
+export const EMPTY_FORM: RunForm = {
+  kind: "linear",
+  model: "",
+  fields: [],
+  project: "",
+  asOf: "",
+  baseModel: "",
+  targetAccuracy: 0.95,
+  seed: 42,
+  priority: 0,
+  maxAttempts: 3,
+  minSupport: 2,
+  params: {},
+};
+
+const MODEL_NAME = /^[a-z0-9._-]+$/;
+
+export function isModelName(name: string): boolean {
+  return MODEL_NAME.test(name);
+}
+
+/** How a value stands in the form. */
+export function paramText(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  return typeof value === "string" ? value : Array.isArray(value) ? value.map(String).join(", ") : JSON.stringify(value);
+}
+
+export type ParsedParam = { value: unknown } | { error: "number" | "range" | "low" | "high" };
+
+/** The value of a parameter from its text; an empty text is null where null has a meaning. */
+export function parseParam(param: Param, text: string): ParsedParam {
+  const trimmed = text.trim();
+  if (trimmed === "" && param.nullable) return { value: null };
+  switch (param.type) {
+    case "boolean":
+      return { value: trimmed === "true" };
+    case "string":
+      return { value: trimmed };
+    case "integer":
+    case "number": {
+      const value = Number(trimmed);
+      if (trimmed === "" || !Number.isFinite(value) || (param.type === "integer" && !Number.isInteger(value))) return { error: "number" };
+      return checkBounds(param, value);
+    }
+    case "integer_range": {
+      const parts = trimmed.split(/[\s,]+/).map(Number);
+      return parts.length === 2 && parts.every(Number.isInteger) ? { value: parts } : { error: "range" };
+    }
+  }
+}
+
+function checkBounds(param: Param, value: number): ParsedParam {
+  if (typeof param.minimum === "number" && value < param.minimum) return { error: "low" };
+  if (typeof param.maximum === "number" && value > param.maximum) return { error: "high" };
+  return { value };
+}
+
+/** Parameters that differ from the defaults of the kind, and the names of those that cannot be read. */
+export function readParams(kind: Kind, texts: Readonly<Record<string, string>>): { values: JsonObject; invalid: string[] } {
+  const values: JsonObject = {};
+  const invalid: string[] = [];
+  for (const param of kind.params) {
+    const text = texts[param.name];
+    if (text === undefined || text === paramText(param.default)) continue;
+    const parsed = parseParam(param, text);
+    if ("error" in parsed) invalid.push(param.name);
+    else values[param.name] = parsed.value;
+  }
+  return { values, invalid };
+}
+
+export function toSpec(form: RunForm, kind: Kind): Schemas["RunSpec"] {
+  const [source, ...project] = form.project.split("/");
+  return {
+    kind: form.kind,
+    model: form.model,
+    data: {
+      fields: [...form.fields],
+      min_support: form.minSupport,
+      ...(form.project === "" || source === undefined ? {} : { filter: { source, project: project.join("/") } }),
+      ...(form.asOf === "" ? {} : { as_of: new Date(form.asOf).toISOString() }),
+    },
+    params: openObject(readParams(kind, form.params).values),
+    ...(form.baseModel === "" ? {} : { base_model: form.baseModel }),
+    target_accuracy: form.targetAccuracy,
+    seed: form.seed,
+    priority: form.priority,
+    max_attempts: form.maxAttempts,
+  };
+}
+
+/** The form of an existing run: what its spec says, parameters included. */
+export function fromSpec(spec: Schemas["RunSpec"]): RunForm {
+  const data = asObject(spec.data);
+  const filter = asObject(data["filter"]);
+  const source = asString(filter["source"]);
+  const project = asString(filter["project"]);
+  return {
+    kind: spec.kind ?? "linear",
+    model: spec.model,
+    fields: asArray(data["fields"]).flatMap((field) => (typeof field === "string" ? [field] : [])),
+    project: source === undefined || project === undefined ? "" : `${source}/${project}`,
+    asOf: "",
+    baseModel: spec.base_model ?? "",
+    targetAccuracy: spec.target_accuracy ?? EMPTY_FORM.targetAccuracy,
+    seed: spec.seed ?? EMPTY_FORM.seed,
+    priority: spec.priority ?? 0,
+    maxAttempts: spec.max_attempts ?? EMPTY_FORM.maxAttempts,
+    minSupport: spec.data?.min_support ?? EMPTY_FORM.minSupport,
+    params: Object.fromEntries(Object.entries(asObject(spec.params)).map(([name, value]) => [name, paramText(value)])),
+  };
+}
+
+function shellQuote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** The command that starts the same run. */
+export function toCommand(form: RunForm, kind: Kind): string {
+  const words = ["aprendiz", "run", "create", "--model", form.model === "" ? "MODEL" : form.model, "--kind", form.kind];
+  if (form.fields.length > 0) words.push("--fields", form.fields.join(","));
+  const [source, ...project] = form.project.split("/");
+  if (form.project !== "" && source !== undefined) words.push("--source", source, "--project", project.join("/"));
+  if (form.asOf !== "") words.push("--as-of", new Date(form.asOf).toISOString());
+  if (form.baseModel !== "") words.push("--base-model", form.baseModel);
+  if (form.minSupport !== EMPTY_FORM.minSupport) words.push("--min-support", String(form.minSupport));
+  if (form.targetAccuracy !== EMPTY_FORM.targetAccuracy) words.push("--target-accuracy", String(form.targetAccuracy));
+  if (form.seed !== EMPTY_FORM.seed) words.push("--seed", String(form.seed));
+  if (form.priority !== 0) words.push("--priority", String(form.priority));
+  if (form.maxAttempts !== EMPTY_FORM.maxAttempts) words.push("--max-attempts", String(form.maxAttempts));
+  for (const [name, value] of Object.entries(readParams(kind, form.params).values)) {
+    words.push("--param", `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  }
+  return words.map(shellQuote).join(" ");
+}
+
+export function toCurl(spec: Schemas["RunSpec"], origin: string): string {
+  return [
+    `curl -X POST ${origin}/v1/training-runs`,
+    '-H "Authorization: Bearer $APRENDIZ_API_KEY"',
+    "-H 'Content-Type: application/json'",
+    `-d ${shellQuote(JSON.stringify(spec))}`,
+  ].join(" \\\n  ");
+}

@@ -1,0 +1,8 @@
+// Textos em português do Brasil.
+import type { Dictionary } from "../index";
+import { data } from "./data";
+import { frame } from "./frame";
+import { models } from "./models";
+import { runs } from "./runs";
+
+export const pt: Dictionary = { ...frame, ...runs, ...models, ...data };

@@ -1,0 +1,145 @@
+//! Evaluates a field classifier: thresholds from scores of unseen examples, then a child process reads the test split once.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+
+use aprendiz_classifier::{ClassifierConfig, set_thresholds};
+use aprendiz_db::run_blocking;
+use aprendiz_runs::{AttemptId, DatasetId};
+use aprendiz_training::{ClassifierEvaluation, EvaluationJob, PredictedDocument, TrainingJob};
+use tokio_util::sync::CancellationToken;
+
+use crate::child::supervisor::ChildOutcome;
+use crate::deps::Deps;
+use crate::interruption::Interruption;
+use crate::pipeline::base_model::BaseModelRef;
+use crate::pipeline::embedding_cache::{EmbeddingCache, NewVectors};
+use crate::pipeline::evaluate::Evaluation;
+use crate::pipeline::evaluate::card::champion::PREDICTIONS_FILE;
+use crate::pipeline::evaluate::fields::calibration::{Calibrated, calibrate};
+use crate::pipeline::evaluate::fields::model_card::MethodText;
+use crate::pipeline::evaluate::fields::report::write_results;
+use crate::pipeline::evaluate::fields::test_split::{Counted, TestExample, TestScores, TestSplit, score_test_split};
+use crate::pipeline::evaluate::process::{run_evaluation, unexpected_outcome};
+use crate::pipeline::evaluate::trained_model::TrainedModel;
+use crate::scratch::Scratch;
+
+/// What the evaluation process predicts, in the folder of reports.
+const PREDICTED_FILE: &str = "predicted.jsonl";
+
+/// Evaluates the trained model and writes reports and model card into its directory.
+pub(crate) async fn evaluate(
+    deps: &Deps,
+    attempt: AttemptId,
+    trained: &TrainedModel<'_>,
+    scratch: &Scratch,
+) -> Result<Evaluation, Interruption> {
+    let base = trained.base.ok_or_else(|| Interruption::broken_state("a field classifier was trained without a base model"))?;
+    let cancelled = CancellationToken::new();
+    let _cancel_on_drop = cancelled.clone().drop_guard();
+    let (model, reports, target, token) = (scratch.model(), scratch.reports(), trained.spec.target_accuracy(), cancelled.clone());
+    let (config, calibrated) = run_blocking(move || set_field_thresholds(&model, &reports, target, &token)).await?;
+    predict(deps, attempt, trained, base, scratch).await?;
+    let (model, snapshot, reports, fields) = (scratch.model(), scratch.snapshot(), scratch.reports(), calibrated.fields.clone());
+    let slice_keys = trained.spec.slices().to_vec();
+    let scores = run_blocking(move || {
+        let mut predicted = Predicted::open(&reports.join(PREDICTED_FILE))?;
+        let predict = |example: &TestExample| Ok(predicted.next(&example.document_id.to_string())?.fields);
+        let counted = Counted::read_labels(&snapshot)?;
+        let split = TestSplit { snapshot: &snapshot, counted: &counted, slice_keys: &slice_keys };
+        score_test_split(&fields, &split, &model.join(PREDICTIONS_FILE), &cancelled, predict)
+    });
+    let scores: TestScores = scores.await?;
+    let method = describe(&config, base);
+    write_results(deps, attempt, trained, &method, scratch, calibrated, scores).await
+}
+
+fn set_field_thresholds(
+    model_dir: &Path,
+    reports: &Path,
+    target: f64,
+    cancelled: &CancellationToken,
+) -> Result<(ClassifierConfig, Calibrated), Interruption> {
+    let config = ClassifierConfig::read(model_dir)?;
+    let set = |decisions: &_| Ok(set_thresholds(model_dir, decisions)?.fields);
+    let calibrated = calibrate(model_dir, reports, target, &config.fields, cancelled, set)?;
+    Ok((config, calibrated))
+}
+
+/// Predicts the test split in a child process.
+async fn predict(
+    deps: &Deps,
+    attempt: AttemptId,
+    trained: &TrainedModel<'_>,
+    base: &BaseModelRef,
+    scratch: &Scratch,
+) -> Result<(), Interruption> {
+    let backend = trained.spec.backend();
+    let cache = EmbeddingCache::download(deps, attempt, base, backend, scratch, NewVectors::Evaluation).await;
+    let job = EvaluationJob::Classifier(ClassifierEvaluation {
+        v: TrainingJob::version(),
+        model: scratch.model(),
+        documents: scratch.snapshot().join("jsonl/test.jsonl"),
+        predictions: scratch.reports().join(PREDICTED_FILE),
+        embeddings: cache.as_ref().map(EmbeddingCache::files),
+        threads: deps.config.threads,
+        backend,
+    });
+    let ChildOutcome::Predicted(usage) = run_evaluation(deps, attempt, &job, scratch).await? else { return Err(unexpected_outcome()) };
+    match cache {
+        Some(cache) => cache.store(deps, attempt, DatasetId(trained.dataset.id), &usage).await,
+        None => Ok(()),
+    }
+}
+
+/// The predictions of the evaluation process, in the order of the test split.
+struct Predicted {
+    lines: std::io::Lines<BufReader<File>>,
+    path: std::path::PathBuf,
+}
+
+impl Predicted {
+    fn open(path: &Path) -> Result<Self, Interruption> {
+        let file = File::open(path).map_err(|error| Interruption::scratch(path, &error))?;
+        Ok(Self { lines: BufReader::new(file).lines(), path: path.to_owned() })
+    }
+
+    /// The predictions for the next document, which must be this one.
+    fn next(&mut self, document_id: &str) -> Result<PredictedDocument, Interruption> {
+        let missing = || Interruption::broken_state(format!("the evaluation process has not predicted document {document_id}"));
+        let line = self.lines.next().ok_or_else(missing)?.map_err(|error| Interruption::scratch(&self.path, &error))?;
+        let predicted: PredictedDocument = serde_json::from_str(&line).map_err(Interruption::broken_state)?;
+        if predicted.document_id == document_id { Ok(predicted) } else { Err(missing()) }
+    }
+}
+
+fn describe(config: &ClassifierConfig, base: &BaseModelRef) -> MethodText {
+    let chunks = &config.chunks;
+    MethodText {
+        model: "One softmax classifier per field with attention over the chunks of a text, on vectors of a frozen encoder".to_owned(),
+        inputs: format!("vectors of {} dimensions by the base model `{}`", config.vector_size, base.name),
+        reading: vec![format!(
+            "Chunks: at most {} of up to {} tokens, of which neighbours share {}; of a longer text, evenly spaced ones are read",
+            chunks.max_chunks, chunks.tokens, chunks.overlap
+        )],
+        out_of_fold: "by models trained without the example",
+        unanswered: "A text without any token",
+        files: "`heads.safetensors` (weights of the classifiers), `encoder/` (the encoder, in the layout of sentence-transformers)",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn predictions_of_another_document_are_rejected() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(PREDICTED_FILE);
+        std::fs::write(&path, "{\"document_id\":\"a\",\"fields\":[]}\n{\"document_id\":\"b\",\"fields\":[]}\n").unwrap();
+        let mut predicted = Predicted::open(&path).unwrap();
+        assert!(predicted.next("a").is_ok() && predicted.next("c").is_err());
+        assert!(predicted.next("c").is_err(), "there is none left");
+    }
+}
