@@ -175,6 +175,7 @@ pub const TABLES: &[&str] = &[
     "threshold_events",
     "training_run_documents",
     "training_runs",
+    "used_sign_ins",
     "web_sessions",
     "workers",
 ];

@@ -147,6 +147,9 @@ pub enum RunsError {
     /// An active API key has this name.
     #[error("an active API key is named `{0}`: choose another name, or revoke that key first with `aprendiz api-key revoke`")]
     KeyNameTaken(String),
+    /// The identity was revoked here, whatever its provider says.
+    #[error("`{0}` was revoked: `aprendiz api-key restore` lets it in again")]
+    IdentityRevoked(String),
     /// A row violates a rule of this crate.
     #[error("invalid row in {table}, id {id}: {what}")]
     BrokenRow {

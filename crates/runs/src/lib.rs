@@ -18,6 +18,10 @@ mod workers;
 
 pub use access::api_keys::{ApiKey, NewApiKey, authenticate, create_api_key, find_active_api_key, list_api_keys, revoke_api_key};
 pub use access::audit::{AuditEntry, AuditFilter, list_audit, record_audit};
+pub use access::identities::{
+    IDENTITY_PREFIX, IdentityClaims, end_sessions_of_identity, find_identity, mark_sign_in_used, prune_used_sign_ins, register_identity,
+    restore_identity, sign_in_identity,
+};
 pub use access::role::Role;
 pub use access::web_sessions::{
     AuthenticatedSession, CreatedWebSession, NewWebSession, WebSession, WebSessionFilter, authenticate_web_session, create_web_session,
