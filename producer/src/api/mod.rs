@@ -18,6 +18,7 @@ mod reviews;
 mod router;
 mod runs;
 mod sessions;
+mod sign_in;
 mod state;
 mod web;
 mod workers;

@@ -29,7 +29,7 @@ use crate::api::state::AppState;
 use crate::api::web::ApiPrefixes;
 use crate::api::{
     annotations, datasets, documents, fields, ids, imports, keys, legacy, models, openapi, operations, reviews, runs as training_runs,
-    sessions, web, workers,
+    sessions, sign_in, web, workers,
 };
 use crate::config::ApiConfig;
 
@@ -51,6 +51,7 @@ fn all_routes(admit: impl Fn(RequestClass, OpenApiRouter<AppState>) -> OpenApiRo
         .merge(ids::routes())
         .merge(keys::routes())
         .merge(sessions::routes())
+        .merge(sign_in::routes())
         .merge(operations::routes())
         .merge(datasets::routes())
         .merge(models::routes())

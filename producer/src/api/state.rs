@@ -24,6 +24,7 @@ use crate::api::runs::event_hub::EventHub;
 use crate::config::ApiConfig;
 use crate::limits::auth_failures::AuthFailures;
 use crate::limits::quota::Quota;
+use crate::oidc::Provider;
 use crate::server::task_health::TaskHealth;
 
 /// Maximum number of verifications at the same time.
@@ -46,6 +47,8 @@ pub(crate) struct AppState {
     pub(crate) recorder: PrometheusHandle,
     /// Metrics of the installation, as last read from the database.
     pub(crate) metrics: Arc<MetricsSnapshot>,
+    /// The provider with which people sign in, if one is configured.
+    pub(crate) oidc: Option<Arc<Provider>>,
     /// What the requests of all clients share.
     pub(crate) slots: Arc<Slots>,
     /// Failed authentications by address.
@@ -86,6 +89,7 @@ impl AppState {
             database,
             models: Arc::new(ModelCache::new(store.clone(), config.model_cache_dir.clone(), config.model_cache_size)),
             inference: None,
+            oidc: None,
             // without targets and receiver until the server starts the background task
             shadow: ShadowQueue::new().0,
             store,
