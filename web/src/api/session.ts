@@ -1,4 +1,4 @@
-// The session of the browser: an HttpOnly cookie and a CSRF token, obtained for an API key.
+// The session of the browser: an HttpOnly cookie and a CSRF token, obtained for an API key or through a provider.
 import { queryOptions } from "@tanstack/react-query";
 
 import { ApiProblem, type Schemas } from "./problem";
@@ -35,6 +35,32 @@ export async function signIn(apiKey: string): Promise<Session> {
     body: JSON.stringify({ api_key: apiKey }),
   });
   return readSession(response);
+}
+
+/** A provider with which people sign in without a key. */
+export interface SignInProvider {
+  name: string;
+  title: string;
+  start: string;
+}
+
+async function getProviders(): Promise<SignInProvider[]> {
+  const response = await fetch("/v1/session/providers", { headers: { Accept: "application/json" } });
+  if (!response.ok) throw await ApiProblem.fromResponse(response);
+  return (await response.json()) as SignInProvider[];
+}
+
+export const providersQuery = queryOptions({ queryKey: ["session", "providers"], queryFn: getProviders, staleTime: 60_000, retry: 1 });
+
+/** Maximum length of a path to which the server returns after a sign-in. */
+const MAX_RETURN_LENGTH = 512;
+
+/** Where a sign-in with a provider starts, so that it ends at a path of this page. */
+export function startOf(provider: SignInProvider, path: string): string {
+  // percent-encoded, as the server expects it
+  const { pathname, search, hash } = new URL(path, window.location.origin);
+  const target = pathname + search + hash;
+  return `${provider.start}?return=${encodeURIComponent(target.length > MAX_RETURN_LENGTH ? "/" : target)}`;
 }
 
 export async function signOut(): Promise<void> {

@@ -21,6 +21,8 @@ export const frame = {
     keyHelp: "It is exchanged for a session, and is not stored in the browser.",
     show: "Show the key",
     submit: "Sign in",
+    with: "Sign in with {{title}}",
+    or: "or with a key",
     noKey: "No key yet? An administrator creates one:",
     command: "Command that creates a key",
   },

@@ -21,6 +21,8 @@ export const frame = {
     keyHelp: "Ela é trocada por uma sessão e não fica armazenada no navegador.",
     show: "Mostrar a chave",
     submit: "Entrar",
+    with: "Entrar com {{title}}",
+    or: "ou com uma chave",
     noKey: "Ainda não tem uma chave? Um administrador cria uma:",
     command: "Comando que cria uma chave",
   },
