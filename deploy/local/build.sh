@@ -31,6 +31,8 @@ run_tests() {
     # the tests start the real binaries
     step "build" build_workspace --bins --examples
     services_up
+    # the tests of sign-in need a provider from npm; they report whether they ran
+    oidc_packages_if_possible
     # the parity test of the encoder needs its weights; it reports whether it ran
     if has_weights; then export APRENDIZ_TEST_ENCODER=$base_model; else say "── no base weights: the test that needs them is skipped; download them with ./dev weights"; fi
     say "── tests"

@@ -59,3 +59,14 @@ web_if_possible() {
         warn "the web interface was not built: see the message above; aprendiz works without it"
     fi
 }
+
+# For the tests of sign-in, which are skipped without the packages of their provider.
+oidc_packages_if_possible() {
+    local folder=$root/e2e/oidc
+    [[ $folder/package-lock.json -nt $folder/node_modules/.package-lock.json ]] || return 0
+    if ! has_web_tools; then
+        say "── provider of the tests of sign-in: skipped, because Node.js 20 or newer is missing"
+    elif ! (cd "$folder" && npm ci --silent --no-audit --no-fund); then
+        warn "the packages of e2e/oidc could not be installed: the tests of sign-in are skipped"
+    fi
+}
