@@ -14,8 +14,8 @@ const MAX_COOKIE_CHARS: usize = 2_048;
 
 /// A sign-in: `TIME.SECRET.PATH` in hex.
 ///
-/// State, nonce and PKCE verifier are hashes of the whole value with a prefix of their own. The provider signs the nonce and binds its code to
-/// the verifier, so no part of the value can be exchanged, the time included.
+/// State, nonce and PKCE verifier are hashes of the whole value with a prefix of their own. The provider signs the nonce and binds its code
+/// to the verifier, so no part of the value can be exchanged, the time included.
 pub(crate) struct SignInFlow {
     cookie: String,
     return_path: String,

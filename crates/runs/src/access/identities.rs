@@ -120,8 +120,8 @@ async fn lock_or_insert(conn: &mut PgConnection, claims: &IdentityClaims<'_>) ->
     Err(RunsError::KeyNameTaken(name(claims.label)))
 }
 
-/// Inserts the identity; `None` if it was inserted meanwhile, or its name was taken. No revoked key has the name either, because the audit log
-/// would show both under it.
+/// Inserts the identity; `None` if it was inserted meanwhile, or its name was taken. No revoked key has the name either, because the audit
+/// log would show both under it.
 async fn insert(conn: &mut PgConnection, claims: &IdentityClaims<'_>) -> Result<Option<ApiKey>, RunsError> {
     let id = Uuid::now_v7();
     let name = name(claims.label);

@@ -15,8 +15,8 @@ const STYLE: &str = "<style nonce=\"__CSP_NONCE__\">body{font:16px/1.5 system-ui
 
 /// Sends the browser on to a path of this server.
 ///
-/// A redirect would not do: the browser came from another site, so it would not send the cookie of the session with it. A page of this server
-/// starts a navigation of its own.
+/// A redirect would not do: the browser came from another site, so it would not send the cookie of the session with it. A page of this
+/// server starts a navigation of its own.
 pub(super) fn landing(path: &str, browser: &SignInBrowser) -> Response {
     let target = escape(path);
     let (title, link) = if browser.prefers_portuguese { ("Entrando…", "Continuar") } else { ("Signing in…", "Continue") };

@@ -1,5 +1,5 @@
-//! Who sends a request: an API key or a token of the provider in a header, or the session of a browser in a cookie. A header takes precedence
-//! over a cookie.
+//! Who sends a request: an API key or a token of the provider in a header, or the session of a browser in a cookie. A header takes
+//! precedence over a cookie.
 
 use std::net::IpAddr;
 use std::sync::Arc;
