@@ -185,6 +185,9 @@ impl Provider {
     /// More claims about the identity.
     async fn user_info(&self, endpoint: &str, token: &str, subject: &str) -> Result<Map<String, Value>, OidcError> {
         let (status, response) = fetch_json(self.http.get(endpoint).bearer_auth(token)).await.map_err(|reason| self.unavailable(reason))?;
+        if [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status) {
+            return Err(OidcError::CodeRejected(format!("user information: {status}")));
+        }
         if !status.is_success() {
             return Err(self.unavailable(format!("its user information responds with {status}")));
         }

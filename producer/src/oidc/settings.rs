@@ -59,7 +59,7 @@ impl OidcSettings {
                 None => Ok(None),
             };
         };
-        let url = secure_url(&issuer).with_context(|| format!("{ISSUER} is `{issuer}`"))?;
+        let url = secure_url(&issuer).with_context(|| shown(ISSUER, &issuer))?;
         ensure!(url.query().is_none() && url.fragment().is_none(), "{ISSUER} is `{issuer}`: expected a URL without query and fragment");
         ensure!(issuer.len() <= MAX_ISSUER_CHARS, "{ISSUER} has more than {MAX_ISSUER_CHARS} characters");
         let client_id = env.text(CLIENT_ID).ok_or_else(|| anyhow!("{ISSUER} is set without {CLIENT_ID}: set both, or neither"))?;
@@ -70,7 +70,7 @@ impl OidcSettings {
         );
         let redirect_url = env.text(REDIRECT_URL);
         if let Some(text) = &redirect_url {
-            let url = secure_url(text).with_context(|| format!("{REDIRECT_URL} is `{text}`"))?;
+            let url = secure_url(text).with_context(|| shown(REDIRECT_URL, text))?;
             ensure!(
                 url.path().ends_with(CALLBACK_PATH) && url.query().is_none() && url.fragment().is_none(),
                 "{REDIRECT_URL} is `{text}`: expected the URL of this server that ends with {CALLBACK_PATH}"
@@ -104,6 +104,15 @@ fn read_roles<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Rol
         None => Ok(RoleMapping::only_default(default)),
         Some(text) => RoleMapping::parse(&text, claim.unwrap_or_else(|| "groups".to_owned()), default)
             .map_err(|error| anyhow!("{ROLES} is `{text}`: {error}")),
+    }
+}
+
+/// A variable with its value, unless that may contain a password.
+fn shown(name: &str, value: &str) -> String {
+    if value.contains('@') {
+        format!("{name} is invalid (value hidden, it may contain a password)")
+    } else {
+        format!("{name} is `{value}`")
     }
 }
 
@@ -181,7 +190,7 @@ mod tests {
             let mut pairs: Vec<(&str, &str)> = GOOD.into_iter().filter(|(key, _)| *key != name).collect();
             pairs.push((name, value));
             let error = format!("{:#}", read(&pairs).unwrap_err());
-            assert!(error.contains(name), "{name}={value}: {error}");
+            assert!(error.contains(name) && !error.contains("hunter2"), "{name}={value}: {error}");
         }
         for url in ["http://127.0.0.1:3000", "http://localhost:3000/a", "http://[::1]:3000"] {
             assert!(read(&[(ISSUER, url), (CLIENT_ID, "a"), (DEFAULT_ROLE, "viewer")]).is_ok(), "{url}");

@@ -288,10 +288,10 @@ async fn a_sign_in_that_is_forged_repeated_or_of_another_provider_creates_no_ses
     assert_eq!(installation.status(&browser, "/v1/fields").await, 200);
     let mut thief = Browser::new();
     thief.cookies.insert("aprendiz_sign_in".to_owned(), flow.clone());
-    expect_refused(&mut thief, callback.0.as_str(), 403, "invalid_grant").await;
     provider.repeat_last_tokens().await;
-    thief.cookies.insert("aprendiz_sign_in".to_owned(), flow);
     expect_refused(&mut thief, callback.0.as_str(), 403, "already").await;
+    thief.cookies.insert("aprendiz_sign_in".to_owned(), flow);
+    expect_refused(&mut thief, callback.0.as_str(), 403, "invalid_grant").await;
     assert_eq!(installation.app.count("SELECT count(*) FROM web_sessions").await, 1);
 
     // new keys of the provider are found at once
