@@ -1,6 +1,6 @@
 //! A provider with its cached documents: where sign-ins start, how codes become claims, and which tokens are valid.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aprendiz_runs::Role;
@@ -78,6 +78,11 @@ impl Provider {
     /// Checks that the provider responds, and returns the number of its keys.
     pub(crate) async fn check(&self) -> Result<usize, OidcError> {
         let documents = self.documents().await?;
+        // older ones are used, and are no proof that it responds
+        if documents.read_at.elapsed() >= MAX_AGE {
+            let reason = self.known().failure.clone().map_or_else(|| "it does not respond".to_owned(), |(_, reason)| reason);
+            return Err(self.unavailable(reason));
+        }
         match documents.keys.len() {
             0 => Err(self.unavailable("it publishes no key that signs with a supported algorithm".to_owned())),
             number => Ok(number),
@@ -206,15 +211,17 @@ impl Provider {
         if let Some(documents) = self.fresh() {
             return Ok(documents);
         }
-        let _reading = self.reading.lock().await;
+        let stale = self.known().documents.clone().filter(|documents| documents.read_at.elapsed() < MAX_STALE_AGE);
+        let _reading = match (self.reading.try_lock(), &stale) {
+            (Ok(reading), _) => reading,
+            // a provider that does not respond delays one request and not all
+            (Err(_), Some(stale)) => return Ok(Arc::clone(stale)),
+            (Err(_), None) => self.reading.lock().await,
+        };
         if let Some(documents) = self.fresh() {
             return Ok(documents);
         }
-        let (stale, failure) = {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            (known.documents.clone(), known.failure.clone())
-        };
-        let stale = stale.filter(|documents| documents.read_at.elapsed() < MAX_STALE_AGE);
+        let failure = self.known().failure.clone();
         let reason = match failure.filter(|(at, _)| at.elapsed() < FAILURE_TIME) {
             Some((_, reason)) => reason,
             None => match self.read_documents().await {
@@ -241,8 +248,11 @@ impl Provider {
     }
 
     fn fresh(&self) -> Option<Arc<Documents>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.documents.clone().filter(|documents| documents.read_at.elapsed() < MAX_AGE)
+        self.known().documents.clone().filter(|documents| documents.read_at.elapsed() < MAX_AGE)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read_documents(&self) -> Result<Arc<Documents>, String> {
@@ -252,8 +262,7 @@ impl Provider {
         match outcome {
             Ok(documents) => {
                 let documents = Arc::new(documents);
-                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                *known = Known { documents: Some(Arc::clone(&documents)), failure: None };
+                *self.known() = Known { documents: Some(Arc::clone(&documents)), failure: None };
                 Ok(documents)
             }
             Err(reason) => {
@@ -265,8 +274,7 @@ impl Provider {
     }
 
     fn set_failure(&self, reason: String) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.failure = Some((Instant::now(), reason));
+        self.known().failure = Some((Instant::now(), reason));
     }
 
     async fn fetch_documents(&self) -> Result<Documents, String> {
