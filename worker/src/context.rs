@@ -62,6 +62,7 @@ impl WorkerContext {
             backend: "flex",
             cpu_kernel: aprendiz_training::cpu_kernel(),
             memory_bytes: host_info::memory_bytes(),
+            labels: &config.labels,
         };
         let registered: Result<(), RunsError> = in_transaction!(database, tx => register_worker(&mut tx, &worker)).await;
         registered.context("cannot register this worker: run `aprendiz migrate` first")?;
@@ -69,6 +70,7 @@ impl WorkerContext {
             worker.id = %id,
             worker.host = config.host,
             worker.slots = config.slots,
+            worker.labels = config.labels.to_strings().join(","),
             cpu_kernel = aprendiz_training::cpu_kernel(),
             "worker registered"
         );

@@ -14,7 +14,7 @@ mod shared_sessions;
 mod task;
 mod warn_once;
 
-pub use advisory_lock::{AdvisoryLock, IDEMPOTENCY_KEY_SEED, LeaderLock};
+pub use advisory_lock::{AdvisoryLock, IDEMPOTENCY_KEY_SEED, LeaderLock, UNIQUE_RUN_SEED};
 pub use backoff::Backoff;
 pub use database::{Database, ReadConnection};
 pub use error_class::{RetryReason, is_transient, retry_reason};

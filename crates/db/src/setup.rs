@@ -163,6 +163,7 @@ pub const TABLES: &[&str] = &[
     "objects",
     "outbox",
     "promotion_requests",
+    "queues",
     "review_leases",
     "run_errors",
     "run_events",

@@ -13,10 +13,13 @@ mod kind;
 mod kind_info;
 mod kind_spec;
 mod model_name;
+mod queue_name;
+mod requirement;
 mod run_kind;
 mod run_spec;
 mod sweep;
 mod validated;
+mod worker_labels;
 
 pub use backend::Backend;
 pub use base_model::BaseModelName;
@@ -26,7 +29,10 @@ pub use kind::{FieldClassifierParams, LinearParams, PairLoss, ParamType, Sentenc
 pub use kind_info::{KindInfo, ParamInfo};
 pub use kind_spec::KindSpec;
 pub use model_name::ModelName;
+pub use queue_name::QueueName;
+pub use requirement::{Requirement, meets_all};
 pub use run_kind::RunKind;
 pub use run_spec::RunSpec;
 pub use sweep::{Axis, Halving, Search, SweepParams, Trial};
 pub use validated::ValidatedSpec;
+pub use worker_labels::{LabelError, WorkerLabels};

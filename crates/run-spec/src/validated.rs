@@ -10,6 +10,8 @@ use crate::error::SpecError;
 use crate::kind::TrainingParams;
 use crate::kind_spec::KindSpec;
 use crate::model_name::ModelName;
+use crate::queue_name::QueueName;
+use crate::requirement::{Requirement, normalize_requirements};
 use crate::run_kind::RunKind;
 use crate::run_spec::RunSpec;
 use crate::sweep::{SweepParams, Trial};
@@ -35,6 +37,9 @@ pub struct ValidatedSpec {
     run_after: Option<DateTime<Utc>>,
     max_attempts: i32,
     backend: Backend,
+    requires: Vec<Requirement>,
+    queue: QueueName,
+    unique: bool,
 }
 
 impl RunSpec {
@@ -57,6 +62,9 @@ impl RunSpec {
             run_after,
             max_attempts,
             backend,
+            requires,
+            queue,
+            unique,
         } = self;
         if kind != RunKind::Evaluate {
             check_absent(model_version.as_ref(), "model_version", "absent: only runs of kind `evaluate` name a version")?;
@@ -90,7 +98,22 @@ impl RunSpec {
         check(is_fraction, "target_accuracy", || target_accuracy.to_string(), "greater than 0 and less than 1")?;
         check_data(&data)?;
         check_slices(kind.trained_kind().unwrap_or(RunKind::Evaluate), &slices)?;
-        Ok(ValidatedSpec { kind, model, data, slices, target_accuracy, seed, priority, run_after, max_attempts, backend })
+        let requires = normalize_requirements(requires)?;
+        Ok(ValidatedSpec {
+            kind,
+            model,
+            data,
+            slices,
+            target_accuracy,
+            seed,
+            priority,
+            run_after,
+            max_attempts,
+            backend,
+            requires,
+            queue,
+            unique,
+        })
     }
 }
 
@@ -160,7 +183,7 @@ impl ValidatedSpec {
     #[must_use]
     pub fn for_trial(&self, trial: &Trial) -> Self {
         let kind = KindSpec::Train { params: trial.params.clone(), base_model: self.kind.base_model().cloned() };
-        Self { kind, run_after: None, ..self.clone() }
+        Self { kind, run_after: None, unique: false, ..self.clone() }
     }
 
     /// Name of the model under which the version is published.
@@ -198,11 +221,41 @@ impl ValidatedSpec {
     pub const fn backend(&self) -> Backend {
         self.backend
     }
+
+    /// What the worker must have: the required labels and, to train, the backend. With `dataset_only` nothing is trained.
+    #[must_use]
+    pub fn requirements(&self, dataset_only: bool) -> Vec<Requirement> {
+        let trains = matches!(self.kind, KindSpec::Train { .. }) && !dataset_only;
+        let mut requirements = self.requires.clone();
+        requirements.extend(Requirement::backend(self.backend).filter(|_| trains));
+        requirements.sort_unstable();
+        requirements
+    }
+
+    /// Queue whose limits and weight apply.
+    #[must_use]
+    pub const fn queue(&self) -> &QueueName {
+        &self.queue
+    }
 }
 
 impl From<ValidatedSpec> for RunSpec {
     fn from(spec: ValidatedSpec) -> Self {
-        let ValidatedSpec { kind, model, data, slices, target_accuracy, seed, priority, run_after, max_attempts, backend } = spec;
+        let ValidatedSpec {
+            kind,
+            model,
+            data,
+            slices,
+            target_accuracy,
+            seed,
+            priority,
+            run_after,
+            max_attempts,
+            backend,
+            requires,
+            queue,
+            unique,
+        } = spec;
         Self {
             kind: kind.kind(),
             base_model: kind.base_model().map(ToString::to_string),
@@ -221,6 +274,9 @@ impl From<ValidatedSpec> for RunSpec {
             run_after,
             max_attempts,
             backend,
+            requires,
+            queue,
+            unique,
         }
     }
 }
@@ -267,6 +323,7 @@ mod tests {
             r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"per_label":8}},"params":{"loss":"multiple-negatives"}}"#,
             r#"{"model":"m","kind":"sentence-transformer","base_model":"models:/m/2"}"#,
             r#"{"model":"m","kind":"evaluate"}"#,
+            r#"{"model":"m","requires":["zone=eu","gpu"],"queue":"nightly","unique":true}"#,
             r#"{"model":"m","kind":"evaluate","model_version":3}"#,
             r#"{"model":"m","kind":"evaluate","slices":["customer","pages"]}"#,
             r#"{"model":"m","kind":"sweep","params":{"space":{"l2":[0.1,1]}}}"#,
@@ -319,6 +376,21 @@ mod tests {
     }
 
     #[test]
+    fn a_run_requires_its_labels_and_the_backend_that_it_trains_with() {
+        let required = |json: &str, dataset_only| {
+            parse(json).validate().unwrap().requirements(dataset_only).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let gpu = r#"{"model":"m","backend":"cuda","requires":["gpu","memory>=32","gpu"]}"#;
+        assert_eq!(required(gpu, false), ["backend=cuda", "gpu", "memory>=32"]);
+        assert_eq!(required(gpu, true), ["gpu", "memory>=32"]);
+        assert!(required(r#"{"model":"m","backend":"flex"}"#, false).is_empty());
+        assert!(required(r#"{"model":"m","kind":"evaluate","backend":"cuda"}"#, false).is_empty());
+        // its trials train, and have requirements of their own
+        let sweep = r#"{"model":"m","kind":"sweep","backend":"cuda","requires":["gpu"],"params":{"space":{"l2":[1]}}}"#;
+        assert_eq!(required(sweep, false), ["gpu"]);
+    }
+
+    #[test]
     fn invalid_parameters_are_named() {
         for (json, key) in [
             (r#"{"model":"m","params":{"max_depth":3}}"#, "max_depth"),
@@ -338,6 +410,8 @@ mod tests {
             (r#"{"model":"m","max_attempts":0}"#, "max_attempts"),
             (r#"{"model":"m","data":{"documents":[]}}"#, "data.documents"),
             (r#"{"model":"m","base_model":"x"}"#, "base_model"),
+            (r#"{"model":"m","requires":["backend=cuda"]}"#, "backend"),
+            (r#"{"model":"m","requires":["a","b","c","d","e","f","g","h","i","j","k","l","m","n","o","p","q"]}"#, "requires"),
             (r#"{"model":"m","slices":["a:b"]}"#, "slices"),
             (r#"{"model":"m","slices":["a","b","a"]}"#, "`a` twice"),
             (r#"{"model":"m","slices":[""]}"#, "slices"),

@@ -31,6 +31,14 @@ pub enum RunsError {
     /// The run does not exist.
     #[error("training run {0} not found")]
     UnknownRun(RunId),
+    /// The queue does not exist.
+    #[error("queue `{name}` not found{}", if known.is_empty() { String::new() } else { format!(": there are {}; `aprendiz queue set` creates one", known.join(", ")) })]
+    UnknownQueue {
+        /// Its name.
+        name: String,
+        /// The queues that exist, if they were read.
+        known: Vec<String>,
+    },
     /// The worker does not exist.
     #[error("worker {0} not found")]
     UnknownWorker(WorkerId),

@@ -19,7 +19,7 @@ mod text_groups;
 mod thread_pool;
 mod train_subset;
 
-pub use backend::{cpu_kernel, device};
+pub use backend::{backends, cpu_kernel, device};
 pub use error::TrainingError;
 pub use fingerprint::fingerprint;
 pub use kinds::{

@@ -38,6 +38,10 @@ pub struct TrainingRun {
     pub progress: Option<Value>,
     /// Priority: greater runs first.
     pub priority: i32,
+    /// Queue whose weight and limits apply.
+    pub queue: String,
+    /// What its worker must have: the labels that the spec requires and, as `backend=NAME`, a backend that not every build includes.
+    pub requires: Vec<String>,
     /// Earliest start time.
     pub run_after: DateTime<Utc>,
     /// Number of attempts before it fails for good.
@@ -174,7 +178,7 @@ pub(crate) async fn select(
         TrainingRun,
         r#"
         SELECT r.id AS "id: RunId", r.kind AS "kind: RunKind", r.model, r.spec, r.position, r.status AS "status: RunStatus",
-            r.phase AS "phase: RunPhase", r.progress, r.priority, r.run_after, r.max_attempts, r.attempts_used, r.attempt_number,
+            r.phase AS "phase: RunPhase", r.progress, r.priority, r.queue, r.requires, r.run_after, r.max_attempts, r.attempts_used, r.attempt_number,
             r.cancel_requested_at, r.dataset_id AS "dataset_id: DatasetId", r.dataset_only,
             (SELECT nullif(count(*), 0) FROM training_run_documents d WHERE d.run_id = coalesce(c.sweep_id, r.id)) AS chosen_documents,
             r.error_code, r.error_text, r.created_by, r.tags, r.note, r.parent_run_id AS "parent_run_id: RunId",

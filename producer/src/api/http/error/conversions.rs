@@ -46,6 +46,11 @@ impl From<RunsError> for ApiError {
         match error {
             RunsError::Database(error) => error.into(),
             RunsError::UnknownRun(_) => Self::new(StatusCode::NOT_FOUND, "unknown_run", error.to_string()),
+            // without known queues it was asked for by its path, otherwise named in a spec
+            RunsError::UnknownQueue { ref known, .. } if known.is_empty() => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_queue", error.to_string())
+            }
+            RunsError::UnknownQueue { .. } => Self::unprocessable("unknown_queue", error.to_string()),
             RunsError::UnknownWorker(_) => Self::new(StatusCode::NOT_FOUND, "unknown_worker", error.to_string()),
             RunsError::WorkerStopped(_) => Self::conflict("worker_stopped", error.to_string()),
             RunsError::WrongState { .. } => Self::conflict("wrong_state", error.to_string()),
