@@ -79,6 +79,7 @@ pub(crate) async fn authenticate_key(state: &AppState, address: Option<IpAddr>, 
     };
     drop(conn);
     state.auth_failures.record_success(secret);
+    state.request_rate.count(key.id).map_err(ApiError::rate_limited)?;
     Ok(key)
 }
 
@@ -90,6 +91,8 @@ async fn authenticate_session(state: &AppState, address: Option<IpAddr>, token: 
     let session = authenticate_web_session(&mut conn, token, state.config.sessions.idle).await?.ok_or_else(session_ended)?;
     drop(conn);
     state.auth_failures.record_success(token);
+    // all sessions of a key share its allowance
+    state.request_rate.count(session.key.id).map_err(ApiError::rate_limited)?;
     Ok(session)
 }
 

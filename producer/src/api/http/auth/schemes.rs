@@ -19,6 +19,8 @@ pub(super) fn add_auth_problems(operation: &mut Operation) {
     );
     let reason = "`too_many_auth_failures`: too many failed authentications from this address";
     add_problem(operation, StatusCode::TOO_MANY_REQUESTS, reason);
+    let reason = "`rate_limited`: this API key sends too many requests per minute";
+    add_problem(operation, StatusCode::TOO_MANY_REQUESTS, reason);
     let reason = "`database_unavailable`, `object_store_unavailable`: a service does not respond";
     add_problem(operation, StatusCode::SERVICE_UNAVAILABLE, reason);
 }
