@@ -56,6 +56,7 @@ async fn list(
 #[utoipa::path(
     post, path = "/v1/datasets", tag = "datasets", request_body = RunSpec,
     responses(
+        (status = 200, description = "With `unique`: the equal run that waits or runs", body = TrainingRun, headers(("Location" = String))),
         (status = 202, description = "The run; Location holds its URL", body = TrainingRun, headers(("Location" = String))),
         (status = 422, description = "Invalid spec; `future_time`: `as_of` is in the future", body = Problem),
     ),

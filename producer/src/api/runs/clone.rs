@@ -51,6 +51,7 @@ const fn default_same_data() -> bool {
     params(("id" = RunId, Path)),
     request_body = CloneRequest,
     responses(
+        (status = 200, description = "With `unique`: the equal run that waits or runs", body = TrainingRun, headers(("Location" = String))),
         (status = 202, description = "The new run; Location holds its URL", body = TrainingRun, headers(("Location" = String))),
         (status = 404, description = "Run not found", body = Problem),
         (status = 409, description = "The version to evaluate is retired", body = Problem),

@@ -30,6 +30,7 @@ Examples:
   aprendiz run create --model contracts --slice customer --slice region
   aprendiz run create --model contracts --documents ids.txt --param l2=0.3 --param epochs=50
   aprendiz run create --model contracts-encoder --kind sentence-transformer --param epochs=2 --wait
+  aprendiz run create --model contracts --require gpu --require 'memory>=32' --queue nightly --unique
   aprendiz run create --spec spec.json --idempotency-key nightly-2026-11-21
 
 aprendiz sweep tries several values of parameters and publishes the best.
@@ -85,6 +86,18 @@ pub(crate) struct CreateArgs {
     /// Maximum number of attempts [default: 3]
     #[arg(long, value_name = "N")]
     max_attempts: Option<i32>,
+    /// Label that the worker must have: gpu, zone=eu, or memory>=32 for a number. Can be repeated
+    #[arg(long = "require", value_name = "LABEL")]
+    requires: Vec<String>,
+    /// Queue whose limits and weight apply; see `aprendiz queue list` [default: default]
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
+    /// Compute backend: auto, flex, ndarray or cuda [default: auto]
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
+    /// Return the waiting or running run with the same spec and data, if there is one, instead of creating another
+    #[arg(long)]
+    unique: bool,
     /// Training parameter; the value is JSON or plain text. Can be repeated; `--help-params` lists them
     #[arg(long = "param", value_name = "KEY=VALUE", value_parser = parse_param)]
     params: Vec<(String, Value)>,
@@ -155,6 +168,10 @@ fn build_spec(args: CreateArgs) -> Result<Value, CliError> {
     set(&mut spec, "priority", args.priority);
     set(&mut spec, "run_after", args.run_after.map(|delay| time(delay.resolve(now))));
     set(&mut spec, "max_attempts", args.max_attempts);
+    set(&mut spec, "requires", (!args.requires.is_empty()).then_some(args.requires));
+    set(&mut spec, "queue", args.queue);
+    set(&mut spec, "backend", args.backend);
+    set(&mut spec, "unique", args.unique.then_some(true));
     set(&mut spec, "data", (!data.is_empty()).then_some(data));
     set(&mut spec, "params", (!params.is_empty()).then_some(params));
     Ok(Value::Object(spec))
@@ -241,6 +258,13 @@ mod tests {
             "model": "m", "priority": -5, "slices": ["customer", "région"], "params": { "l2": 0.3, "x": "y" }, "data": { "fields": ["a", "b"], "filter": { "project": "7" } }
         });
         assert_eq!(spec, expected);
+    }
+
+    #[test]
+    fn routing_flags_become_keys_of_the_spec() {
+        let line = ["--model", "m", "--require", "gpu", "--require", "memory>=32", "--queue", "nightly", "--backend", "cuda", "--unique"];
+        let expected = json!({ "model": "m", "requires": ["gpu", "memory>=32"], "queue": "nightly", "backend": "cuda", "unique": true });
+        assert_eq!(parse_spec(&line), expected);
     }
 
     #[test]

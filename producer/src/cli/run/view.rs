@@ -18,6 +18,11 @@ pub(crate) struct RunView {
     pub(crate) status: String,
     pub(crate) phase: Option<String>,
     pub(crate) priority: i32,
+    /// A server of an older version has no queues.
+    #[serde(default)]
+    pub(crate) queue: Option<String>,
+    #[serde(default)]
+    pub(crate) requires: Vec<String>,
     pub(crate) attempts_used: i32,
     pub(crate) max_attempts: i32,
     pub(crate) dataset_id: Option<Uuid>,
