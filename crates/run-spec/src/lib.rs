@@ -22,7 +22,10 @@ pub use backend::Backend;
 pub use base_model::BaseModelName;
 pub use data::{DataFilter, DataSpec, PairsOf, PairsSpec};
 pub use error::SpecError;
-pub use kind::{FieldClassifierParams, LinearParams, PairLoss, ParamType, SentenceTransformerParams, SweepMetric, TrainingParams};
+pub use kind::{
+    FieldClassifierParams, LinearParams, PairLoss, ParamType, PredictParams, SentenceTransformerParams, SweepMetric,
+    TrainingParams,
+};
 pub use kind_info::{KindInfo, ParamInfo};
 pub use kind_spec::KindSpec;
 pub use model_name::ModelName;

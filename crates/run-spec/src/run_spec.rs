@@ -31,7 +31,7 @@ pub struct RunSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model: Option<String>,
     /// Of kind `evaluate`: number of the version of `model` that is evaluated on the test documents; null = the stored predictions of the
-    /// extractor are evaluated.
+    /// extractor are evaluated. Of kind `predict`: number of the version that predicts; required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub model_version: Option<i32>,

@@ -7,7 +7,7 @@ use crate::backend::Backend;
 use crate::base_model::{BaseModelName, DEFAULT_BASE_MODEL};
 use crate::data::{DataSpec, PairsSpec};
 use crate::error::SpecError;
-use crate::kind::TrainingParams;
+use crate::kind::{PredictParams, TrainingParams};
 use crate::kind_spec::KindSpec;
 use crate::model_name::ModelName;
 use crate::run_kind::RunKind;
@@ -58,9 +58,11 @@ impl RunSpec {
             max_attempts,
             backend,
         } = self;
-        if kind != RunKind::Evaluate {
-            check_absent(model_version.as_ref(), "model_version", "absent: only runs of kind `evaluate` name a version")?;
+        if !matches!(kind, RunKind::Evaluate | RunKind::Predict) {
+            check_absent(model_version.as_ref(), "model_version", "absent: only runs of kind `evaluate` and `predict` name a version")?;
         }
+        let number = model_version.unwrap_or(1);
+        check(number >= 1, "model_version", || number.to_string(), "null, or the number of a version, from 1")?;
         let kind = match TrainingParams::parse(kind, &params)? {
             None if kind == RunKind::Sweep => {
                 let params = SweepParams::parse(&params, seed)?;
@@ -75,12 +77,18 @@ impl RunSpec {
                 complete_pairs(&params, &mut data)?;
                 KindSpec::Train { params, base_model }
             }
+            None if kind == RunKind::Predict => {
+                let params = PredictParams::parse(&params)?;
+                check_absent(base_model.as_ref(), "base_model", "absent: this kind has no base model")?;
+                check_absent(data.pairs.as_ref(), "data.pairs", "absent: this kind does not train on pairs")?;
+                let absent = || "absent".to_owned();
+                check(model_version.is_some(), "model_version", absent, "the number of the version of `model` that predicts")?;
+                KindSpec::Predict { model_version: number, params }
+            }
             None => {
                 check(params.is_empty(), "params", || "given".to_owned(), "empty for this kind")?;
                 check_absent(base_model.as_ref(), "base_model", "absent: this kind has no base model")?;
                 check_absent(data.pairs.as_ref(), "data.pairs", "absent: this kind does not train on pairs")?;
-                let number = model_version.unwrap_or(1);
-                check(number >= 1, "model_version", || number.to_string(), "null, or the number of a version, from 1")?;
                 KindSpec::Evaluate { model_version }
             }
         };
@@ -89,7 +97,7 @@ impl RunSpec {
         let is_fraction = target_accuracy > 0.0 && target_accuracy < 1.0;
         check(is_fraction, "target_accuracy", || target_accuracy.to_string(), "greater than 0 and less than 1")?;
         check_data(&data)?;
-        check_slices(kind.trained_kind().unwrap_or(RunKind::Evaluate), &slices)?;
+        check_slices(kind.trained_kind().unwrap_or_else(|| kind.kind()), &slices)?;
         Ok(ValidatedSpec { kind, model, data, slices, target_accuracy, seed, priority, run_after, max_attempts, backend })
     }
 }
@@ -134,7 +142,12 @@ fn check_data(data: &DataSpec) -> Result<(), SpecError> {
 
 fn check_slices(kind: RunKind, slices: &[String]) -> Result<(), SpecError> {
     let value = || format!("{} keys", slices.len());
-    check(slices.is_empty() || kind.has_slices(), "slices", || "given".to_owned(), "absent: an encoder predicts no values")?;
+    check(
+        slices.is_empty() || kind.has_slices(),
+        "slices",
+        || "given".to_owned(),
+        "absent: an encoder predicts no values, and a run of kind `predict` scores none",
+    )?;
     check(slices.len() <= MAX_SLICE_KEYS, "slices", value, "at most 10 keys of metadata")?;
     let is_key =
         |key: &&String| (1..=MAX_SLICE_KEY_CHARS).contains(&key.chars().count()) && !key.contains(|c: char| c == ':' || c.is_control());
@@ -206,10 +219,11 @@ impl From<ValidatedSpec> for RunSpec {
         Self {
             kind: kind.kind(),
             base_model: kind.base_model().map(ToString::to_string),
-            model_version: kind.evaluated_version(),
+            model_version: kind.used_version(),
             params: match kind {
                 KindSpec::Train { params, .. } => params.to_json(),
                 KindSpec::Evaluate { .. } => Map::new(),
+                KindSpec::Predict { params, .. } => params.to_json(),
                 KindSpec::Sweep { params, .. } => params.to_json(),
             },
             model,
@@ -268,6 +282,7 @@ mod tests {
             r#"{"model":"m","kind":"sentence-transformer","base_model":"models:/m/2"}"#,
             r#"{"model":"m","kind":"evaluate"}"#,
             r#"{"model":"m","kind":"evaluate","model_version":3}"#,
+            r#"{"model":"m","kind":"predict","model_version":3,"params":{"projects":["7"],"unreviewed":true}}"#,
             r#"{"model":"m","kind":"evaluate","slices":["customer","pages"]}"#,
             r#"{"model":"m","kind":"sweep","params":{"space":{"l2":[0.1,1]}}}"#,
             r#"{"model":"m","kind":"sweep","params":{"kind":"sentence-transformer","space":{"epochs":[1,2]}}}"#,
@@ -282,7 +297,8 @@ mod tests {
     fn kinds_that_are_not_implemented_are_rejected() {
         for kind in RunKind::ALL {
             let params = if kind == RunKind::Sweep { r#"{"space":{"l2":[1]}}"# } else { "{}" };
-            let spec = parse(&format!(r#"{{"model":"contracts","kind":"{kind}","params":{params}}}"#));
+            let version = if kind == RunKind::Predict { 1.to_string() } else { "null".to_owned() };
+            let spec = parse(&format!(r#"{{"model":"contracts","kind":"{kind}","params":{params},"model_version":{version}}}"#));
             match spec.validate() {
                 Ok(spec) => assert!(RunKind::IMPLEMENTED.contains(&kind) && spec.kind().kind() == kind),
                 Err(error) => assert!(!RunKind::IMPLEMENTED.contains(&kind) && error.code() == "kind_not_built", "{error}"),
@@ -346,6 +362,8 @@ mod tests {
             (r#"{"model":"m","kind":"sweep","slices":["a"],"params":{"kind":"sentence-transformer","space":{"epochs":[1]}}}"#, "slices"),
             (r#"{"model":"m","data":{"pairs":{}}}"#, "data.pairs"),
             (r#"{"model":"m","kind":"evaluate","params":{"l2":1}}"#, "params"),
+            (r#"{"model":"m","kind":"predict"}"#, "model_version"),
+            (r#"{"model":"m","kind":"predict","model_version":1,"slices":["a"]}"#, "slices"),
             (r#"{"model":"m","kind":"evaluate","base_model":"x"}"#, "base_model"),
             (r#"{"model":"m","kind":"evaluate","model_version":0}"#, "model_version"),
             (r#"{"model":"m","model_version":1}"#, "model_version"),

@@ -37,6 +37,7 @@ export const RUN_KINDS = [
   "field-classifier",
   "auto",
   "evaluate",
+  "predict",
 ] as const satisfies readonly Schemas["RunKind"][];
 export const RUN_TABS = ["overview", "metrics", "errors", "logs", "spec", "attempts"] as const;
 export const ERROR_SPLITS = ["test", "validation", "reviewed"] as const;

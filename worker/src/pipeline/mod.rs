@@ -9,6 +9,7 @@ mod evaluate_version;
 mod losses;
 mod objects;
 mod phases;
+mod predict;
 mod progress;
 mod publish;
 mod run_log;
@@ -17,6 +18,7 @@ mod snapshot_files;
 mod sweep;
 mod train;
 mod upload;
+mod used_version;
 mod verify;
 mod version_files;
 
@@ -51,6 +53,9 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
         KindSpec::Evaluate { model_version: Some(number) } => {
             // boxed, as the other long phase: the futures of a whole run in one would exceed what the compiler can lay out
             return Box::pin(evaluate_version::run(deps, &claim, &spec, *number, &mut phases, shutting_down)).await;
+        }
+        KindSpec::Predict { model_version, params } => {
+            return Box::pin(predict::run(deps, &claim, &spec, (*model_version, params), &mut phases, shutting_down)).await;
         }
         KindSpec::Evaluate { model_version: None } => {
             phases.enter(RunPhase::Evaluate).await?;
@@ -92,7 +97,7 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
         }
         _ => None,
     };
-    let job = train::training_job(deps, &spec, params, base.as_ref(), claim.run.train_fraction, cache.as_ref(), &scratch);
+    let job = train::training_job(deps, &spec, params, base.as_ref(), &claim.run, cache.as_ref(), &scratch);
     let reports = TrainingReports::default();
     let trained = train::train(deps, attempt, job, &dataset, &scratch, &reports, shutting_down).await;
     // new vectors are kept even if the training stopped or failed: the next attempt needs them

@@ -32,17 +32,22 @@ impl<'a> Phases<'a> {
         let event = Uuid::now_v7();
         retry_on_outage!(in_transaction!(self.database, tx => enter_phase(&mut tx, self.attempt, event, phase)))?;
         self.current = Some((phase, Instant::now()));
-        if let Some(held) = aprendiz_test_gate::stop_at(Point::Phase(phase.as_str())) {
-            while held.is_closed() {
-                tokio::time::sleep(GATE_POLL_INTERVAL).await;
-            }
-        }
+        hold_at(Point::Phase(phase.as_str())).await;
         Ok(())
     }
 
     fn record_duration(&mut self) {
         if let Some((phase, since)) = self.current.take() {
             metrics::histogram!("aprendiz_worker_phase_seconds", "phase" => phase.as_str()).record(since.elapsed().as_secs_f64());
+        }
+    }
+}
+
+/// Waits while a test holds the worker at this point.
+pub(crate) async fn hold_at(point: Point<'_>) {
+    if let Some(held) = aprendiz_test_gate::stop_at(point) {
+        while held.is_closed() {
+            tokio::time::sleep(GATE_POLL_INTERVAL).await;
         }
     }
 }

@@ -4,6 +4,7 @@ mod field_classifier;
 mod linear;
 mod params;
 mod sentence_transformer;
+mod predict;
 mod sweep_metric;
 
 pub use field_classifier::FieldClassifierParams;
@@ -11,6 +12,7 @@ pub use linear::LinearParams;
 pub use params::ParamType;
 pub use sentence_transformer::{PairLoss, SentenceTransformerParams};
 pub use sweep_metric::SweepMetric;
+pub use predict::PredictParams;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -42,7 +44,7 @@ impl TrainingParams {
             RunKind::Linear => parse(params).map(Self::Linear),
             RunKind::SentenceTransformer => parse(params).map(Self::SentenceTransformer),
             RunKind::FieldClassifier => parse(params).map(Self::FieldClassifier),
-            RunKind::Evaluate | RunKind::Sweep => return Ok(None),
+            RunKind::Evaluate | RunKind::Predict | RunKind::Sweep => return Ok(None),
             RunKind::Auto => return Err(SpecError::KindNotBuilt(kind)),
         };
         parsed.map(Some).map_err(SpecError::BadParams)

@@ -102,13 +102,21 @@ impl TrainingRun {
     /// # Errors
     /// [`RunsError::BrokenRow`] when the stored spec has keys or values that this version does not know.
     pub fn run_spec(&self) -> Result<RunSpec, RunsError> {
-        serde_json::from_value(self.spec.clone()).map_err(|error| self.broken_spec(error))
+        let mut spec = self.spec.clone();
+        keep_earlier_meaning(&mut spec);
+        serde_json::from_value(spec).map_err(|error| self.broken_spec(error))
     }
 
     /// Number of the published version of its model that it evaluates, for a run of kind `evaluate` that names one.
     #[must_use]
     pub fn evaluated_version(&self) -> Option<i64> {
         self.spec["model_version"].as_i64().filter(|_| self.kind == RunKind::Evaluate)
+    }
+
+    /// Number of the published version of its model that it predicts with, for a run of kind `predict`.
+    #[must_use]
+    pub fn predicting_version(&self) -> Option<i64> {
+        self.spec["model_version"].as_i64().filter(|_| self.kind == RunKind::Predict)
     }
 
     /// Parses and validates the spec, to execute the run.

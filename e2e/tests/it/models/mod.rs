@@ -12,6 +12,7 @@ mod field_classifier;
 mod inference;
 mod life;
 mod promotion;
+mod predict_run;
 mod rollback_under_load;
 mod shadow;
 mod targets;

@@ -66,8 +66,8 @@ async fn build(
     headers: RunHeaders,
     body: JsonBody<RunSpec>,
 ) -> Result<Response, ApiError> {
-    if body.value.kind == RunKind::Evaluate {
-        let detail = "kind `evaluate` trains nothing: choose the kind that will be trained on the snapshot";
+    if matches!(body.value.kind, RunKind::Evaluate | RunKind::Predict) {
+        let detail = format!("kind `{}` trains nothing: choose the kind that will be trained on the snapshot", body.value.kind);
         return Err(ApiError::unprocessable("invalid_spec", detail));
     }
     let mut tx = state.database.begin().await?;

@@ -53,8 +53,8 @@ const fn default_same_data() -> bool {
     responses(
         (status = 202, description = "The new run; Location holds its URL", body = TrainingRun, headers(("Location" = String))),
         (status = 404, description = "Run not found", body = Problem),
-        (status = 409, description = "The version to evaluate is retired", body = Problem),
-        (status = 410, description = "The files of the version to evaluate were deleted", body = Problem),
+        (status = 409, description = "The version to evaluate or to predict with is retired", body = Problem),
+        (status = 410, description = "The files of the version to evaluate or to predict with were deleted", body = Problem),
         (status = 422, description = "Invalid spec after the changes; `future_time`: `as_of` is in the future", body = Problem),
     ),
 )]

@@ -29,8 +29,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     request_body = RunSpec,
     responses(
         (status = 202, description = "The run; Location holds its URL", body = TrainingRun, headers(("Location" = String))),
-        (status = 409, description = "The version to evaluate is retired", body = Problem),
-        (status = 410, description = "The files of the version to evaluate were deleted", body = Problem),
+        (status = 409, description = "The version to evaluate or to predict with is retired", body = Problem),
+        (status = 410, description = "The files of the version to evaluate or to predict with were deleted", body = Problem),
         (status = 422, description = "Invalid spec; `future_time`: `as_of` is in the future", body = Problem),
     ),
 )]

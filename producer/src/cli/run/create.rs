@@ -30,18 +30,22 @@ Examples:
   aprendiz run create --model contracts --slice customer --slice region
   aprendiz run create --model contracts --documents ids.txt --param l2=0.3 --param epochs=50
   aprendiz run create --model contracts-encoder --kind sentence-transformer --param epochs=2 --wait
+  aprendiz run create --kind predict --model contracts --number 3 --project 7 --param unreviewed=true --wait
   aprendiz run create --spec spec.json --idempotency-key nightly-2026-11-21
 
 aprendiz sweep tries several values of parameters and publishes the best.
 
 A spec file is the JSON body of POST /v1/training-runs; see /openapi.json for all keys. Flags override the file.")]
 pub(crate) struct CreateArgs {
-    /// Model name to publish the trained version under
+    /// Model name to publish the trained version under, or whose version is used
     #[arg(long, required_unless_present_any = ["spec", "help_params"])]
     model: Option<String>,
-    /// Run kind; `evaluate` scores the stored predictions [default: linear]
+    /// Run kind; `evaluate` scores the stored predictions, `predict` stores predictions of a version [default: linear]
     #[arg(long, value_parser = kind_values())]
     kind: Option<String>,
+    /// Version number of the model that a run of kind `predict` or `evaluate` uses
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(1..))]
+    number: Option<i32>,
     /// Show the parameters of the kind with their defaults, and create nothing
     #[arg(long)]
     help_params: bool,
@@ -148,6 +152,7 @@ fn build_spec(args: CreateArgs) -> Result<Value, CliError> {
     set(&mut data, "filter", (!filter.is_empty()).then_some(filter));
     set(&mut spec, "model", args.model);
     set(&mut spec, "kind", args.kind);
+    set(&mut spec, "model_version", args.number);
     set(&mut spec, "base_model", args.base_model);
     set(&mut spec, "target_accuracy", args.target_accuracy);
     set(&mut spec, "slices", (!args.slices.is_empty()).then_some(args.slices));
@@ -256,7 +261,7 @@ mod tests {
         for (flag, value, expected) in [
             ("--as-of", "yesterday", "expected an age such as 90s"),
             ("--run-after", "soon", "expected a delay such as 90s"),
-            ("--kind", "bert", "linear, sentence-transformer, field-classifier, evaluate"),
+            ("--kind", "bert", "linear, sentence-transformer, field-classifier, evaluate, predict"),
         ] {
             let error = Line::try_parse_from(["create", "--model", "m", flag, value]).err().unwrap().to_string();
             assert!(error.contains(value) && error.contains(flag) && error.contains(expected), "{error}");

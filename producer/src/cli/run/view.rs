@@ -82,9 +82,9 @@ impl RunView {
         parts.join("; ")
     }
 
-    /// Number of the published version that the run evaluates.
-    pub(crate) fn evaluated_version(&self) -> Option<i64> {
-        self.spec["model_version"].as_i64().filter(|_| self.kind == "evaluate")
+    /// Number of the published version that the run evaluates or predicts with.
+    pub(crate) fn used_version(&self) -> Option<i64> {
+        self.spec["model_version"].as_i64().filter(|_| matches!(self.kind.as_str(), "evaluate" | "predict"))
     }
 
     /// The kind, marked if only the dataset is built, a version is verified, or a sweep created it.
@@ -92,8 +92,8 @@ impl RunView {
         let mark = match (self.sweep_role.as_deref(), self.trial, self.trials) {
             _ if self.dataset_only => ", dataset only".to_owned(),
             _ if self.verifies_version_id.is_some() => ", verification".to_owned(),
-            _ if self.evaluated_version().is_some() => {
-                format!(" of {} version {}", self.model, self.evaluated_version().unwrap_or_default())
+            _ if self.used_version().is_some() => {
+                format!(" of {} version {}", self.model, self.used_version().unwrap_or_default())
             }
             (Some("trial"), Some(trial), Some(trials)) => format!(", trial {trial} of {trials}"),
             (Some("winner"), Some(trial), _) => format!(", best trial {trial}"),

@@ -367,7 +367,7 @@ async fn headline(conn: &mut PgConnection, id: RunId) -> Result<Vec<(String, Str
         r#"
         SELECT split, name, value AS "value!"
         FROM metrics
-        WHERE run_id = $1 AND field IS NULL AND step = 0 AND value IS NOT NULL AND split IN ('test', 'reviewed')
+        WHERE run_id = $1 AND field IS NULL AND step = 0 AND value IS NOT NULL AND split IN ('test', 'reviewed', 'predicted')
             AND name IN ('n', 'accuracy', 'macro_f1', 'majority_baseline', 'coverage', 'selective_accuracy', 'prediction_coverage',
                 'pairs', 'average_precision', 'base_average_precision')
         ORDER BY split, id
