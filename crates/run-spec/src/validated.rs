@@ -267,7 +267,7 @@ mod tests {
             "params": {
                 "word_ngrams": [1, 2], "char_ngrams": [3, 4], "word_pairs": 20, "lead_chars": 500, "sublinear_tf": true, "min_df": 2,
                 "max_features": 262_144, "l2": 0.5, "epochs": 500, "tolerance": 0.001, "folds": 5, "fold_repeats": 5,
-                "learning_curve": false
+                "learning_curve": false, "final_fit": "train+validation"
             },
             "target_accuracy": 0.95, "seed": 42, "priority": 0, "max_attempts": 3, "backend": "auto"
         });

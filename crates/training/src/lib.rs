@@ -9,6 +9,7 @@ mod dataset;
 mod embeddings;
 mod error;
 mod fingerprint;
+mod fitted_files;
 mod interrupt;
 mod kinds;
 mod protocol;
@@ -34,7 +35,7 @@ pub use protocol::{
     embedding_files::{EmbeddingFiles, EmbeddingUse},
     encoder_report::{EncoderFieldReport, EncoderReport, KnnMetrics, PairMetrics},
     evaluation_job::{ClassifierEvaluation, EncoderEvaluation, EvaluationJob},
-    job::{PairFiles, TrainingJob},
+    job::{PairFiles, TrainingJob, WholeFit},
     learning_curve::{CurveCounts, CurvePart, FieldCounts, TrainingCurve},
     progress::{Event, LogLevel, PROTOCOL_VERSION, Progress, Stage},
     report::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE},

@@ -55,7 +55,11 @@ pub(crate) async fn run(
     download_version_files(deps, &version, &scratch.model()).await?;
     let thresholds = retry_on_outage!(async { list_latest_thresholds(&mut *deps.database.read().await?, version.id).await })?;
     let documents = published::list_test_documents(&scratch).await?;
-    let used = retry_on_outage!(find_used(deps, &version, &documents))?;
+    let mut used = retry_on_outage!(find_used(deps, &version, &documents))?;
+    if version.card["final_fit"]["published"] == "all" {
+        // the published weights have seen these documents, too
+        used.values_mut().filter(|split| **split == Split::Test).for_each(|split| *split = Split::Train);
+    }
     let evaluation = published::evaluate(deps, attempt, spec.slices(), thresholds, &used, &scratch).await?;
 
     phases.enter(RunPhase::Upload).await?;

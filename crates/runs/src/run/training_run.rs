@@ -133,6 +133,15 @@ impl TrainingRun {
     }
 }
 
+/// Adds to the spec of a run of an earlier version what that version did without saying so, where the default is another one now: its model
+/// was fitted on train only.
+fn keep_earlier_meaning(spec: &mut Value) {
+    let fits_fields = ["linear", "field-classifier"].iter().any(|kind| spec["kind"] == *kind);
+    if fits_fields && let Some(params) = spec["params"].as_object_mut() {
+        params.entry("final_fit").or_insert_with(|| Value::from("train"));
+    }
+}
+
 /// Conditions of [`list_runs`]; all of them must hold.
 #[derive(Debug, Default)]
 pub struct RunFilter {
