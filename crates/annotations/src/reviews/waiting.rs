@@ -114,7 +114,7 @@ pub async fn list_waiting(
             LEFT JOIN LATERAL (
                 SELECT x.value, x.confidence, x.extractor_version, x.predicted_at
                 FROM extractions x
-                WHERE x.document_id = a.document_id AND x.field = a.field AND ($12 IS NULL OR x.extractor_version = $12)
+                WHERE x.document_id = a.document_id AND x.field = a.field AND ($12::text IS NULL OR x.extractor_version = $12)
                 ORDER BY x.predicted_at DESC, x.extractor_version DESC
                 LIMIT 1
             ) x ON true
@@ -126,7 +126,7 @@ pub async fn list_waiting(
               AND ($1::text IS NULL OR a.field = $1)
               AND ($2::text IS NULL OR d.source = $2)
               AND ($3::text IS NULL OR d.project = $3)
-              AND ($12 IS NULL OR x.extractor_version IS NOT NULL)
+              AND ($12::text IS NULL OR x.extractor_version IS NOT NULL)
               AND ($4::float8 IS NULL OR x.confidence >= $4)
               AND ($5::float8 IS NULL OR x.confidence < $5)
               AND ($6::text IS NULL OR l.reviewer IS NULL OR l.reviewer = $6)
