@@ -51,6 +51,12 @@ fn request(words: &[&str]) -> Option<(usize, String)> {
         ["worker", "list", "--all", ..] => (3, "GET /v1/workers?all=true".to_owned()),
         ["worker", "list", ..] => (2, "GET /v1/workers".to_owned()),
         ["field", "list", ..] => (2, "GET /v1/fields".to_owned()),
+        ["annotations", "waiting", "--order", order, "--extractor", version, ..] => {
+            (6, format!("GET /v1/annotations/waiting?order={order}&extractor_version={version}"))
+        }
+        ["annotations", "export", "--format", format, "--extractor", version, ..] => {
+            (6, format!("GET /v1/annotations/export?format={format}&extractor_version={version}"))
+        }
         ["annotations", "export", ..] => (2, "GET /v1/annotations/export".to_owned()),
         ["document", "index", ..] => (2, "POST /v1/documents/index".to_owned()),
         ["model", "download", name, "--number", number, ..] => (5, format!("GET /v1/models/{name}/versions/{number}/download")),
