@@ -56,6 +56,9 @@ Environment variables:
                                    127.0.0.1:9090 (default: disabled)
   APRENDIZ_LOG_FORMAT              text or json (default: text on a terminal, otherwise json)
   RUST_LOG                         log filter (default: info,sqlx=warn)
+  OTEL_EXPORTER_OTLP_ENDPOINT      collector of traces, such as http://127.0.0.1:4318; the other
+                                   variables OTEL_* of OpenTelemetry are honoured, too
+                                   (default: no traces)
 
 DATABASE_URL, APRENDIZ_DATABASE_DIRECT_URL, PGPASSWORD, REDIS_URL and HF_TOKEN can be read from a file named by NAME_FILE.";
 

@@ -25,6 +25,7 @@ mod terminal;
 use std::process::ExitCode;
 
 use aprendiz_config::Environment;
+use aprendiz_telemetry::Service;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
@@ -197,6 +198,8 @@ Environment variables:
   APRENDIZ_CHECKPOINT_KEEP_SECONDS         checkpoint retention of failed and cancelled runs (default: 604800)
   APRENDIZ_LOG_FORMAT                      text or json (default: text on a terminal, otherwise json)
   RUST_LOG                                 log filter (default: info)
+  OTEL_EXPORTER_OTLP_ENDPOINT              collector of traces, such as http://127.0.0.1:4318; the other variables OTEL_* of
+                                           OpenTelemetry are honoured, too (default: no traces)
 
 Examples:
   aprendiz serve
@@ -206,6 +209,9 @@ Examples:
 Limits on slow clients, uploads and connections have variables of their own: docs/OPERATIONS.md.
 
 DATABASE_URL, APRENDIZ_DATABASE_DIRECT_URL, REDIS_URL and PGPASSWORD can also be read from files: set DATABASE_URL_FILE and so on.";
+
+/// The server as traces name it.
+const SERVICE: Service = Service { name: "aprendiz", version: env!("CARGO_PKG_VERSION") };
 
 /// Parses the arguments of this process. Invalid ones end it, with help or an error.
 pub(crate) fn parse() -> Cli {
@@ -254,15 +260,20 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
     global.apply(&env)?;
     let output = global.format();
     let is_server = matches!(command, Command::Serve { .. });
-    aprendiz_config::init_logs(&env.log()?, if is_server { "info" } else { "warn" })?;
+    // commands are clients: only the server exports traces
+    let traces = if is_server { env.traces()? } else { None };
+    let filter = if is_server { "info" } else { "warn" };
+    let telemetry = aprendiz_telemetry::start(&env.log()?, filter, traces.as_ref(), SERVICE).map_err(anyhow::Error::from)?;
     let connection = || Connection::resolve(&global.client, &env);
     let client = || Client::new(&connection()?);
     let client_args = &global.client;
     match command {
         Command::Serve { no_relay, no_reaper, with_inference } => {
             let options = server::ServeOptions { relay: !no_relay, reaper: !no_reaper, inference: with_inference };
-            server::run(ServerConfig::from_env()?, options).await?;
-            Ok(())
+            let outcome = server::run(ServerConfig::from_env()?, options).await;
+            // the flush blocks for a moment, and nothing else is left to do
+            telemetry.finish();
+            Ok(outcome?)
         }
         Command::Migrate(args) => operations::migrate::run(&args).await,
         Command::Login(session::LoginArgs {}) => session::login(client_args, output).await,

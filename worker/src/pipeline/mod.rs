@@ -8,6 +8,7 @@ mod evaluate;
 mod evaluate_version;
 mod losses;
 mod objects;
+mod phase_span;
 mod phases;
 mod progress;
 mod publish;
@@ -30,6 +31,7 @@ use crate::interruption::Interruption;
 use crate::pipeline::embedding_cache::{EmbeddingCache, NewVectors};
 use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::losses::run_losses;
+use crate::pipeline::phase_span::PhaseSpan;
 use crate::pipeline::phases::Phases;
 use crate::pipeline::train::TrainingReports;
 use crate::scratch::Scratch;
@@ -39,9 +41,14 @@ use crate::scratch::Scratch;
 /// When the worker shuts down, a dataset build is abandoned, training saves a checkpoint and stops, and later phases finish if the
 /// grace period suffices.
 pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationToken) -> Result<(), Interruption> {
+    let span = PhaseSpan::new();
+    let phases = Phases::new(&deps.database, claim.attempt, span.clone());
+    span.instrument(Box::pin(execute(deps, claim, phases, shutting_down))).await
+}
+
+async fn execute(deps: &Deps, claim: Claim, mut phases: Phases<'_>, shutting_down: &CancellationToken) -> Result<(), Interruption> {
     let attempt = claim.attempt;
     let spec = claim.run.validated_spec()?;
-    let mut phases = Phases::new(&deps.database, attempt);
 
     let (params, base_model) = match spec.kind() {
         KindSpec::Train { params, base_model } => (params, base_model),

@@ -32,8 +32,10 @@ pub struct CreateRun<'a> {
     pub parent_run_id: Option<RunId>,
     /// Position of another run whose data is reused; `None` resolves `data.as_of`.
     pub position: Option<i64>,
-    /// W3C trace context of the request.
+    /// W3C trace context of the request: its `traceparent`.
     pub trace_parent: Option<&'a str>,
+    /// And its `tracestate`, if there is one.
+    pub trace_state: Option<&'a str>,
 }
 
 /// Result of [`create_run`].
@@ -84,8 +86,8 @@ pub async fn create_run(conn: &mut PgConnection, request: CreateRun<'_>) -> Resu
         r#"
         INSERT INTO training_runs
             (id, kind, model, spec, position, priority, scheduled_for, run_after, max_attempts, dataset_only, created_by, parent_run_id,
-             trace_parent)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($7, clock_timestamp()), $8, $9, $10, $11, $12)
+             trace_parent, trace_state)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($7, clock_timestamp()), $8, $9, $10, $11, $12, $13)
         "#,
         id as RunId,
         spec.kind as RunKind,
@@ -99,6 +101,7 @@ pub async fn create_run(conn: &mut PgConnection, request: CreateRun<'_>) -> Resu
         request.on_behalf_of.map_or_else(|| request.actor.to_owned(), |person| format!("{} for {person}", request.actor)),
         request.parent_run_id as Option<RunId>,
         request.trace_parent,
+        request.trace_state,
     )
     .execute(&mut *tx)
     .await?;

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use aprendiz_run_spec::{RunKind, RunSpec, ValidatedSpec};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -83,9 +83,12 @@ pub struct TrainingRun {
     pub model_version: Option<i32>,
     /// What a reader of the metrics must know first, such as a test split without examples or an encoder that is worse than its base model.
     pub warnings: Vec<String>,
-    /// W3C trace context of the request that created it.
-    #[serde(skip)]
+    /// Id of the trace that it continues, 32 hexadecimal digits; null = it was created without one.
+    #[serde(rename = "trace_id", serialize_with = "serialize_trace_id")]
     pub trace_parent: Option<String>,
+    /// Vendor part of that trace context.
+    #[serde(skip)]
+    pub trace_state: Option<String>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When its latest wake-up was published in Redis.
@@ -123,6 +126,11 @@ impl TrainingRun {
         let what = format!("the spec is not valid in version {} of Aprendiz: {error}", env!("CARGO_PKG_VERSION"));
         RunsError::BrokenRow { table: "training_runs", id: self.id.to_string(), what }
     }
+}
+
+/// The second part of a `traceparent`.
+fn serialize_trace_id<S: Serializer>(trace_parent: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    trace_parent.as_deref().and_then(|parent| parent.split('-').nth(1)).serialize(serializer)
 }
 
 /// Conditions of [`list_runs`]; all of them must hold.
@@ -186,7 +194,7 @@ pub(crate) async fn select(
                 FROM model_versions v
                 WHERE v.run_id = coalesce(w.run_id, r.id) AND jsonb_typeof(v.card -> 'warnings') = 'array'
             ) AS "warnings!",
-            r.trace_parent, r.created_at, r.wakeup_published_at, r.started_at, r.finished_at
+            r.trace_parent, r.trace_state, r.created_at, r.wakeup_published_at, r.started_at, r.finished_at
         FROM training_runs r
         LEFT JOIN sweep_children c ON c.run_id = r.id
         LEFT JOIN sweep_children w ON w.sweep_id = r.id AND w.role = 'winner'

@@ -44,6 +44,7 @@ pub(crate) fn request(spec: RunSpec) -> CreateRun<'static> {
         parent_run_id: None,
         position: None,
         trace_parent: None,
+        trace_state: None,
     }
 }
 

@@ -81,6 +81,7 @@ async fn build(
         parent_run_id: None,
         position: None,
         trace_parent: headers.trace_parent(),
+        trace_state: headers.trace_state(),
     };
     let created = create_run(&mut tx, request).await?;
     tx.commit().await?;

@@ -165,6 +165,7 @@ async fn create_child_run(
         parent_run_id: Some(parent_id),
         position: (!fresh_data).then_some(parent.position),
         trace_parent: headers.trace_parent(),
+        trace_state: headers.trace_state(),
     };
     let created = create_run(&mut tx, run).await?;
     tx.commit().await?;

@@ -81,6 +81,7 @@ async fn clone(
         parent_run_id: None,
         position: same_data.then_some(original.position),
         trace_parent: headers.trace_parent(),
+        trace_state: headers.trace_state(),
     };
     let created = aprendiz_runs::clone_run(&mut tx, id, request).await?;
     tx.commit().await?;

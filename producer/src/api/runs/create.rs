@@ -51,6 +51,7 @@ async fn create(
         parent_run_id: None,
         position: None,
         trace_parent: headers.trace_parent(),
+        trace_state: headers.trace_state(),
     };
     let created = create_run(&mut tx, request).await?;
     tx.commit().await?;

@@ -56,6 +56,7 @@ pub(super) fn facts(status: RunStatus) -> RunFacts {
         model_version: None,
         warnings: Vec::new(),
         trace_parent: None,
+        trace_state: None,
         created_at: ago(60),
         wakeup_published_at: Some(ago(59)),
         started_at: None,
