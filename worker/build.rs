@@ -13,7 +13,7 @@ const DIRTY_SUFFIX: &str = "-dirty";
 /// Revision of a build without git.
 const UNKNOWN: &str = "unknown";
 /// What the worker is built from, relative to the repository.
-const SOURCES: [&str; 5] = ["worker", "crates", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
+const SOURCES: [&str; 6] = ["worker", "crates", "migrations", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
 
 fn main() {
     println!("cargo:rerun-if-env-changed={OVERRIDE}");

@@ -68,6 +68,7 @@ Exit codes:
   3    the API rejected the request or every task of an import, or the resource was not found
   4    the awaited run failed or was cancelled
   5    the API cannot be reached, or a response was cut off
+  6    migrate --check found pending migrations
   130  Ctrl-C while waiting; what was started goes on
 
 ID is a whole ID, its first or last 4 or more digits if they are unambiguous, @latest, or @latest:MODEL. With -o json, errors are JSON on
@@ -88,7 +89,7 @@ enum Command {
         #[arg(long)]
         with_inference: bool,
     },
-    /// Apply or revert database migrations
+    /// Apply, check or revert database migrations
     Migrate(operations::migrate::MigrateArgs),
     /// Verify an API key, and store it with the URL in a profile
     Login(session::LoginArgs),
@@ -275,7 +276,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
             telemetry.finish();
             Ok(outcome?)
         }
-        Command::Migrate(args) => operations::migrate::run(&args).await,
+        Command::Migrate(args) => operations::migrate::run(&args, output).await,
         Command::Login(session::LoginArgs {}) => session::login(client_args, output).await,
         Command::Logout(session::LogoutArgs {}) => session::logout(client_args, output),
         Command::Whoami => session::whoami(&connection()?, output).await,
