@@ -13,9 +13,9 @@ const WAITS: LockWaits = LockWaits { timeout: Duration::from_millis(50), attempt
 /// Migrations of a table of the test, beside those of the database.
 async fn migrations(folder: &Path, files: &[(&str, &str)]) -> Migrator {
     for (name, sql) in files {
-        std::fs::write(folder.join(name), sql).unwrap();
+        std::fs::write(folder.join(name), sql).expect("a temporary folder can be written");
     }
-    let mut migrator = Migrator::new(folder).await.unwrap();
+    let mut migrator = Migrator::new(folder).await.expect("the files are migrations");
     migrator.dangerous_set_table_name("test_migrations");
     migrator
 }

@@ -1,8 +1,8 @@
 //! Export to a collector that decodes what it receives. One test, because a process has one subscriber.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
-use std::sync::mpsc::{Receiver, channel};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use aprendiz_telemetry::{LogConfig, Service, TraceConfig, TraceContext, TraceSampler, continue_trace, fail_span, set_attribute, start};
@@ -15,39 +15,38 @@ use tracing::{Level, event, info_span};
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 /// Answers each request with 200 and passes on its body.
-fn collector() -> (String, Receiver<Vec<u8>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}/v1/traces", listener.local_addr().unwrap());
+fn collector() -> io::Result<(String, Receiver<Vec<u8>>)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let endpoint = format!("http://{}/v1/traces", listener.local_addr()?);
     let (bodies, received) = channel();
-    std::thread::spawn(move || {
-        for connection in listener.incoming() {
-            let mut reader = BufReader::new(connection.unwrap());
-            let mut length = 0;
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                if line.trim().is_empty() {
-                    break;
-                }
-                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
-            if bodies.send(body).is_err() {
-                return;
-            }
+    std::thread::spawn(move || listener.incoming().try_for_each(|connection| answer(connection?, &bodies)));
+    Ok((endpoint, received))
+}
+
+fn answer(connection: TcpStream, bodies: &Sender<Vec<u8>>) -> io::Result<()> {
+    let mut reader = BufReader::new(connection);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        if line.trim().is_empty() {
+            break;
         }
-    });
-    (endpoint, received)
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().map_err(io::Error::other)?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    // before the answer, after which the exporter may end
+    bodies.send(body).map_err(io::Error::other)?;
+    reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
 }
 
 #[test]
 fn spans_and_statements_are_exported_as_children_of_the_request() {
     rustls::crypto::ring::default_provider().install_default().unwrap();
-    let (endpoint, received) = collector();
+    let (endpoint, received) = collector().unwrap();
     let config = TraceConfig {
         endpoint,
         headers: Vec::new(),

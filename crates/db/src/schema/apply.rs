@@ -31,8 +31,8 @@ pub struct LockWaits {
 pub enum MigrationError {
     /// Another transaction or another `aprendiz migrate` holds a lock.
     #[error(
-        "could not lock a table in {attempts} attempts of {seconds} s each, what was applied before stays: {holders}; end that work or wait \
-         for it, and run `aprendiz migrate` again (--lock-timeout, --lock-attempts)"
+        "could not lock a table in {attempts} attempts of {seconds} s each, what was applied before stays: {holders}; end that work or \
+         wait for it, and run `aprendiz migrate` again (--lock-timeout, --lock-attempts)"
     )]
     Locked {
         /// Number of attempts.

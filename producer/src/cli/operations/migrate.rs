@@ -179,8 +179,8 @@ mod tests {
         let text = describe(&report(&[60], &[]), "`a` at b:1");
         assert_eq!(
             text,
-            "database `a` at b:1: 1 of 3 migrations are pending\n  0060 contract 0058 drop column: servers and workers without migration 58 \
-             stop working"
+            "database `a` at b:1: 1 of 3 migrations are pending\n  0060 contract 0058 drop column: servers and workers without \
+             migration 58 stop working"
         );
     }
 }
