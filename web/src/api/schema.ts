@@ -1540,6 +1540,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the session of the request */
+        get: operations["get_v1_session"];
+        put?: never;
+        /**
+         * Signs a browser in with an API key
+         * @description The response sets a cookie, which every route accepts in place of the key. Requests that change something also need the `csrf_token` as
+         *     `X-CSRF-Token`. An earlier session of the same browser ends.
+         */
+        post: operations["post_v1_session"];
+        /** Signs out: ends the session of the request and removes the cookie */
+        delete: operations["delete_v1_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the sessions of this API key, newest first */
+        get: operations["get_v1_sessions"];
+        put?: never;
+        post?: never;
+        /**
+         * Signs this API key out everywhere
+         * @description Ends all its sessions, that of the request included. The key itself stays valid.
+         */
+        delete: operations["delete_v1_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revokes a session of this API key, or as an admin any session */
+        delete: operations["delete_v1_sessions_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/training-runs": {
         parameters: {
             query?: never;
@@ -3178,6 +3239,14 @@ export interface components {
             /** @description Parameters of the kind `sentence-transformer`. */
             params?: Record<string, never> | null;
         };
+        /** @description How many sessions have ended. */
+        EndedSessions: {
+            /**
+             * Format: int64
+             * @description Number of sessions.
+             */
+            ended: number;
+        };
         /** @description A command that a next step names, and the same as a request. */
         EquivalentRequest: {
             /** @description The command as it stands in the next step. */
@@ -3328,6 +3397,13 @@ export interface components {
              */
             values: number;
         };
+        /** @description A part of a text, in characters (Unicode code points). */
+        Evidence: {
+            /** @description End, exclusive. */
+            end: number;
+            /** @description First character, zero-based. */
+            start: number;
+        };
         /** @description Number of examples by split. */
         ExampleCounts: {
             /**
@@ -3433,6 +3509,7 @@ export interface components {
             confidence: number;
             /** @description Whether the value can be used without review: its confidence reaches the threshold, and the model knows features of the text. */
             decision: components["schemas"]["Decision"];
+            evidence?: components["schemas"]["Evidence"] | null;
             /** @description The field. */
             field: string;
             /**
@@ -4951,6 +5028,13 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list. */
+        Page_WebSession: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["WebSession"][];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
         Page_WorkerInfo: {
             /** @description The items, in the order of the list. */
             items: components["schemas"]["WorkerInfo"][];
@@ -5705,6 +5789,30 @@ export interface components {
             /** @description What may make the result worse than expected. */
             warnings: string[];
         };
+        /** @description Who a session belongs to. */
+        SessionActor: {
+            /**
+             * Format: uuid
+             * @description Id of the API key.
+             */
+            id: string;
+            /** @description Name of the API key, recorded as the actor of its requests. */
+            name: string;
+            /** @description What it may do. */
+            role: components["schemas"]["Role"];
+        };
+        /** @description A session, for the page that uses it. */
+        SessionState: {
+            /** @description Who is signed in. */
+            actor: components["schemas"]["SessionActor"];
+            /** @description Value of `X-CSRF-Token` for requests that change something. */
+            csrf_token: string;
+            /**
+             * Format: date-time
+             * @description When the session ends even if it is used.
+             */
+            expires_at: string;
+        };
         /** @description New settings of a model; what is left out has its default. */
         SettingsRequest: {
             /** @description What the model is for, at most 4,000 characters. */
@@ -5832,6 +5940,11 @@ export interface components {
              * @description Exact McNemar test of `champion_right` and `challenger_right`, two-sided; 1 without such disagreements.
              */
             p_value: number;
+        };
+        /** @description A sign-in. Not `Debug`, because it contains a secret. */
+        SignIn: {
+            /** @description The API key, `apz_...`. */
+            api_key: string;
         };
         /** @description Number of slots of workers that are alive. */
         SlotCounts: {
@@ -6537,6 +6650,44 @@ export interface components {
              */
             version: number;
         };
+        /** @description A session, without its token. */
+        WebSession: {
+            /** @description Address of the client at sign-in. */
+            address?: string | null;
+            /**
+             * Format: date-time
+             * @description When the key signed in.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When the session ends: at its absolute expiry, or earlier if it is not used.
+             */
+            expires_at: string;
+            /**
+             * Format: uuid
+             * @description Id of the session.
+             */
+            id: string;
+            /** @description Whether it is the session of this request. */
+            is_current: boolean;
+            /**
+             * Format: uuid
+             * @description Id of the API key that signed in.
+             */
+            key_id: string;
+            /** @description Name of that key, the actor of the requests. */
+            key_name: string;
+            /**
+             * Format: date-time
+             * @description When the session was last used, within a minute.
+             */
+            last_used_at: string;
+            /** @description What the key may do. */
+            role: components["schemas"]["Role"];
+            /** @description Beginning of the user agent at sign-in. */
+            user_agent?: string | null;
+        };
         /** @description An import with documents in a snapshot that was reverted later. */
         WithdrawnImport: {
             /** @description Who reverted it. */
@@ -6764,7 +6915,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"][];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -6837,7 +6988,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7013,7 +7164,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"][];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7074,6 +7225,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description W3C trace context, stored with the run; ignored unless well-formed */
                 traceparent?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path?: never;
             cookie?: never;
@@ -7102,7 +7255,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7113,7 +7266,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7257,7 +7410,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7421,7 +7574,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7513,7 +7666,10 @@ export interface operations {
     post_v1_annotations_accept: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7541,7 +7697,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7552,7 +7708,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7671,7 +7827,7 @@ export interface operations {
                     "application/json": Record<string, never>[];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7761,7 +7917,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_WaitingField"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7845,7 +8001,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_AuditEntry"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7930,7 +8086,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_DatasetSummary"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7991,6 +8147,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description W3C trace context, stored with the run; ignored unless well-formed */
                 traceparent?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path?: never;
             cookie?: never;
@@ -8020,7 +8178,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8031,7 +8189,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8120,7 +8278,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetRecord"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8207,7 +8365,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Conflict"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8306,7 +8464,7 @@ export interface operations {
                     "application/json": components["schemas"]["DiffPage"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8402,7 +8560,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_DatasetValue"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8535,7 +8693,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8635,7 +8793,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetLineage"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8717,7 +8875,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetReport"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8794,7 +8952,10 @@ export interface operations {
                 /** @description Also reads every file and compares size and SHA-256; skipped for an erased snapshot, which has no files */
                 files?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: string;
             };
@@ -8811,11 +8972,20 @@ export interface operations {
                     "application/json": components["schemas"]["FullVerification"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -8916,7 +9086,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Document"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8972,7 +9142,10 @@ export interface operations {
     post_v1_documents: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9011,7 +9184,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9022,7 +9195,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9112,7 +9285,10 @@ export interface operations {
     post_v1_documents_archive: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9140,7 +9316,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9151,7 +9327,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9232,7 +9408,10 @@ export interface operations {
     post_v1_documents_index: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9247,7 +9426,7 @@ export interface operations {
                     "application/json": components["schemas"]["IndexReport"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9258,7 +9437,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9342,7 +9521,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_FoundDocument"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9398,7 +9577,10 @@ export interface operations {
     post_v1_documents_unarchive: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9426,7 +9608,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9437,7 +9619,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9535,7 +9717,7 @@ export interface operations {
                     "application/json": components["schemas"]["DocumentText"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9626,7 +9808,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Annotation"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9719,7 +9901,7 @@ export interface operations {
                     "application/json": components["schemas"]["Annotation"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9800,6 +9982,8 @@ export interface operations {
                 "If-None-Match"?: string;
                 /** @description Makes repetitions safe: the same request with the same key has no further effect; another request with the same key is rejected */
                 "Idempotency-Key"?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 id: string;
@@ -9832,7 +10016,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9843,7 +10027,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9970,6 +10154,8 @@ export interface operations {
                 "If-None-Match"?: string;
                 /** @description Makes repetitions safe: the same request with the same key has no further effect; another request with the same key is rejected */
                 "Idempotency-Key"?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 id: string;
@@ -9998,7 +10184,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10009,7 +10195,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10138,7 +10324,7 @@ export interface operations {
                     "application/json": components["schemas"]["FieldHistory"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10203,7 +10389,10 @@ export interface operations {
     post_v1_documents_id_erase: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: string;
             };
@@ -10233,7 +10422,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10244,7 +10433,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role admin */
+            /** @description `forbidden`: the API key lacks the role admin; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10342,7 +10531,7 @@ export interface operations {
                     "application/json": components["schemas"]["SplitExplanation"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10424,7 +10613,7 @@ export interface operations {
                     "application/json": components["schemas"]["ReviewLease"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10498,7 +10687,10 @@ export interface operations {
     put_v1_documents_id_lease: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: string;
             };
@@ -10528,7 +10720,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10539,7 +10731,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10641,7 +10833,10 @@ export interface operations {
                 /** @description Holder of the lease; default: the name of the API key */
                 reviewer?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: string;
             };
@@ -10656,7 +10851,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10667,7 +10862,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10747,7 +10942,7 @@ export interface operations {
                     "application/json": components["schemas"]["DocumentLineage"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10829,7 +11024,7 @@ export interface operations {
                     "application/json": components["schemas"]["DocumentOverview"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10903,7 +11098,10 @@ export interface operations {
     post_v1_documents_id_retire_models: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: string;
             };
@@ -10933,7 +11131,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10944,7 +11142,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11103,7 +11301,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11201,7 +11399,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Field"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11274,7 +11472,7 @@ export interface operations {
                     "application/json": components["schemas"]["Field"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11339,7 +11537,10 @@ export interface operations {
     put_v1_fields_name: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
             };
@@ -11369,7 +11570,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11380,7 +11581,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11469,7 +11670,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_FieldVersion"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11537,7 +11738,10 @@ export interface operations {
                 /** @description Reports which values would change, and writes nothing */
                 dry_run?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
             };
@@ -11554,7 +11758,7 @@ export interface operations {
                     "application/json": components["schemas"]["NormalizedValues"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11565,7 +11769,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11651,7 +11855,7 @@ export interface operations {
                     "application/json": components["schemas"]["FoundIds"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11727,7 +11931,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_ImportState"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11808,7 +12012,10 @@ export interface operations {
                 /** @description Stores the file and imports it in the background: returns 202 with the URL of the import */
                 background?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11856,7 +12063,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11867,7 +12074,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11955,7 +12162,10 @@ export interface operations {
                 /** @description File name, stored with the import */
                 file_name?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11984,7 +12194,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11995,7 +12205,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12076,7 +12286,10 @@ export interface operations {
     post_v1_imports_legacy_csv_score: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12105,11 +12318,20 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -12196,7 +12418,7 @@ export interface operations {
                     "application/json": components["schemas"]["ImportState"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12283,7 +12505,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_QuarantineEntry"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12366,7 +12588,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12454,7 +12676,10 @@ export interface operations {
                  */
                 ground_truth?: "ignore" | "prefer";
             };
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: string;
             };
@@ -12480,7 +12705,7 @@ export interface operations {
                     "application/json": components["schemas"]["ImportReport"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12491,7 +12716,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12581,7 +12806,10 @@ export interface operations {
     post_v1_imports_id_revert: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: string;
             };
@@ -12611,7 +12839,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12622,7 +12850,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12727,7 +12955,7 @@ export interface operations {
                     "application/json": components["schemas"]["ApiKey"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12803,7 +13031,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_ModelSummary"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12877,7 +13105,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelSettings"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12947,6 +13175,8 @@ export interface operations {
                 "If-Match"?: string;
                 /** @description `*`: there must be no state yet */
                 "If-None-Match"?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 name: string;
@@ -12978,7 +13208,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12989,7 +13219,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13096,7 +13326,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Alias"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -13180,7 +13410,7 @@ export interface operations {
                     "application/json": components["schemas"]["Alias"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -13250,6 +13480,8 @@ export interface operations {
                 "If-Match"?: string;
                 /** @description `*`: there must be no state yet */
                 "If-None-Match"?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 name: string;
@@ -13291,7 +13523,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -13302,7 +13534,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13418,6 +13650,8 @@ export interface operations {
                 "If-Match"?: string;
                 /** @description `*`: there must be no state yet */
                 "If-None-Match"?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 name: string;
@@ -13443,7 +13677,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -13454,7 +13688,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13560,7 +13794,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_AliasEvent"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -13630,6 +13864,8 @@ export interface operations {
                 "If-Match"?: string;
                 /** @description `*`: there must be no state yet */
                 "If-None-Match"?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 name: string;
@@ -13662,7 +13898,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -13673,7 +13909,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13803,7 +14039,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelComparison"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -13886,7 +14122,10 @@ export interface operations {
     post_v1_models_name_predict: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
             };
@@ -13916,11 +14155,20 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -13945,7 +14193,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The version is retired */
+            /** @description The version is retired; `needs_inference`: it is a field classifier, and the server has no inference process; or `model_too_large`: that process may use less memory */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14001,7 +14249,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent predictions; `timed_out`: the request took too long */
+            /** @description `inference_unavailable`: the inference process does not answer; `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent predictions; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14041,7 +14289,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_PromotionRequest"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14115,7 +14363,7 @@ export interface operations {
                     "application/json": components["schemas"]["PromotionRequest"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14180,7 +14428,10 @@ export interface operations {
     post_v1_models_name_promotion_requests_id_approve: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
                 id: string;
@@ -14211,7 +14462,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14222,7 +14473,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request was made with this key; `forbidden`: the API key lacks the role operator */
+            /** @description The request was made with this key; `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14312,7 +14563,10 @@ export interface operations {
     post_v1_models_name_promotion_requests_id_reject: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
                 id: string;
@@ -14343,7 +14597,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14354,7 +14608,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14472,7 +14726,7 @@ export interface operations {
                     "application/json": components["schemas"]["ShadowReport"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14559,7 +14813,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_MeasuredVersion"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14642,7 +14896,7 @@ export interface operations {
                     "application/json": components["schemas"]["MeasuredVersion"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14741,7 +14995,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14888,7 +15142,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14974,7 +15228,10 @@ export interface operations {
                 /** @description Why; kept in the version and in the audit log */
                 reason: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
                 number: number;
@@ -14992,7 +15249,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelVersion"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15003,7 +15260,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role admin */
+            /** @description `forbidden`: the API key lacks the role admin; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15144,7 +15401,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15227,7 +15484,10 @@ export interface operations {
     put_v1_models_name_versions_number_note: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
                 number: number;
@@ -15258,7 +15518,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15269,7 +15529,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15350,7 +15610,10 @@ export interface operations {
     post_v1_models_name_versions_number_retire: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
                 number: number;
@@ -15381,7 +15644,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15392,7 +15655,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15482,7 +15745,10 @@ export interface operations {
     post_v1_models_name_versions_number_tags: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
                 number: number;
@@ -15513,7 +15779,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15524,7 +15790,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15623,7 +15889,7 @@ export interface operations {
                     "application/json": components["schemas"]["VersionThresholds"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15697,7 +15963,10 @@ export interface operations {
     put_v1_models_name_versions_number_thresholds: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
                 number: number;
@@ -15728,7 +15997,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15739,7 +16008,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15843,6 +16112,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description W3C trace context, stored with the run; ignored unless well-formed */
                 traceparent?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 name: string;
@@ -15862,7 +16133,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainingRun"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15873,7 +16144,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15951,7 +16222,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Project"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16022,7 +16293,7 @@ export interface operations {
                     "application/json": components["schemas"]["QueueReport"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16093,7 +16364,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_KindInfo"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16105,6 +16376,535 @@ export interface operations {
                 };
             };
             /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionState"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description The session */
+            201: {
+                headers: {
+                    /** @description The cookie of the session */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionState"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request comes from a page of another origin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_v1_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended */
+            204: {
+                headers: {
+                    /** @description Removes the cookie */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_sessions: {
+        parameters: {
+            query?: {
+                /** @description Lists the sessions of all API keys; requires the role admin */
+                all?: boolean;
+                /** @description `next_cursor` of the previous page */
+                cursor?: string;
+                /** @description Page size, 1 to 200; default 50 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of sessions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WebSession"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: `all` requires the role admin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_v1_sessions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The number of sessions that have ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedSessions"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_v1_sessions_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Session not found, or it belongs to another API key */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -16188,7 +16988,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_ListedRun"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16249,6 +17049,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description W3C trace context, stored with the run; ignored unless well-formed */
                 traceparent?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path?: never;
             cookie?: never;
@@ -16278,7 +17080,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16289,7 +17091,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16399,7 +17201,7 @@ export interface operations {
                     "application/json": components["schemas"]["VersionComparison"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16473,7 +17275,10 @@ export interface operations {
     post_v1_training_runs_preview: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -16501,11 +17306,20 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -16593,7 +17407,10 @@ export interface operations {
     post_v1_training_runs_retry: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -16621,7 +17438,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16632,7 +17449,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16721,7 +17538,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainingRun"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16803,7 +17620,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Attempt"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16868,7 +17685,10 @@ export interface operations {
     post_v1_training_runs_id_cancel: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: components["schemas"]["RunId"];
             };
@@ -16885,7 +17705,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainingRun"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16896,7 +17716,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16973,6 +17793,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description W3C trace context, stored with the run; ignored unless well-formed */
                 traceparent?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 id: components["schemas"]["RunId"];
@@ -17004,7 +17826,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17015,7 +17837,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17186,7 +18008,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17317,7 +18139,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorPage"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17399,6 +18221,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description W3C trace context, stored with the run; ignored unless well-formed */
                 traceparent?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 id: components["schemas"]["RunId"];
@@ -17416,7 +18240,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainingRun"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17427,7 +18251,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17516,7 +18340,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_RunEvent"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17598,7 +18422,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunExplanation"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17671,6 +18495,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description W3C trace context, stored with the run; ignored unless well-formed */
                 traceparent?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 id: components["schemas"]["RunId"];
@@ -17688,7 +18514,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainingRun"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17699,7 +18525,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17779,7 +18605,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Metric"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17916,7 +18742,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18008,7 +18834,10 @@ export interface operations {
     put_v1_training_runs_id_note: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: components["schemas"]["RunId"];
             };
@@ -18038,7 +18867,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18049,7 +18878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18130,7 +18959,10 @@ export interface operations {
     post_v1_training_runs_id_retry: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: components["schemas"]["RunId"];
             };
@@ -18147,7 +18979,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainingRun"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18158,7 +18990,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18235,6 +19067,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description W3C trace context, stored with the run; ignored unless well-formed */
                 traceparent?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 id: components["schemas"]["RunId"];
@@ -18266,7 +19100,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18277,7 +19111,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18358,7 +19192,10 @@ export interface operations {
     post_v1_training_runs_id_tags: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: components["schemas"]["RunId"];
             };
@@ -18388,7 +19225,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18399,7 +19236,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18497,7 +19334,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_SweepChild"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18584,7 +19421,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_WorkerInfo"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18657,7 +19494,7 @@ export interface operations {
                     "application/json": components["schemas"]["WorkerInfo"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18722,7 +19559,10 @@ export interface operations {
     post_v1_workers_id_drain: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: components["schemas"]["WorkerId"];
             };
@@ -18752,7 +19592,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18763,7 +19603,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;

@@ -61,6 +61,7 @@ function Palette({ onClose }: { onClose: () => void }) {
     { id: "datasets", group: t("palette.pages"), label: t("data.datasets"), run: () => void navigate({ to: "/data/datasets" }) },
     { id: "fields", group: t("palette.pages"), label: t("data.fields"), run: () => void navigate({ to: "/data/fields" }) },
     { id: "operations", group: t("palette.pages"), label: t("nav.operations"), run: () => void navigate({ to: "/operations" }) },
+    { id: "sessions", group: t("palette.pages"), label: t("nav.sessions"), run: () => void navigate({ to: "/admin" }) },
   ];
   const actions: Command[] = [
     ...(canStart

@@ -46,7 +46,7 @@ export const settingsQuery = (name: string) =>
     queryFn: () => unwrap(api.GET("/v1/models/{name}", { params: { path: { name } } })),
   });
 
-export const compareQuery = (name: string, candidate: number | undefined, baseline: number | undefined) =>
+export const compareQuery = (name: string, candidate: string | undefined, baseline: string | undefined) =>
   queryOptions({
     queryKey: ["models", "compare", name, candidate, baseline],
     queryFn: () =>

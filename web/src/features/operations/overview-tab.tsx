@@ -1,4 +1,4 @@
-// Queue numbers, workers with their runs, background tasks, and the key of the session.
+// Queue numbers, workers with their runs, background tasks,.
 import { Badge, Button, Group, Stack, Text } from "@mantine/core";
 import { IconPlayerPause } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -15,7 +15,7 @@ import { ScrollRegion } from "../../components/scroll-region";
 import { StateBadge } from "../../components/state-badge";
 import { showToast } from "../../components/toast";
 import classes from "./operations.module.css";
-import { currentKeyQuery, drainWorker, queueQuery, workersQuery } from "./queries";
+import { drainWorker, queueQuery, workersQuery } from "./queries";
 
 export function OverviewTab() {
   const { t } = useTranslation();
@@ -40,7 +40,6 @@ export function OverviewTab() {
         </Loaded>
       </Panel>
       <Loaded query={queue}>{(data) => <BackgroundTasks tasks={data.background_tasks} />}</Loaded>
-      <CurrentKey />
     </Stack>
   );
 }
@@ -241,30 +240,6 @@ function BackgroundTasks({ tasks }: { tasks: readonly Schemas["TaskStatus"][] })
           </tbody>
         </table>
       </ScrollRegion>
-    </Panel>
-  );
-}
-
-function CurrentKey() {
-  const { t } = useTranslation();
-  const key = useQuery(currentKeyQuery);
-  return (
-    <Panel title={t("operations.key")}>
-      <Loaded query={key}>
-        {(data) => (
-          <Facts
-            items={[
-              [t("operations.keyName"), data.name],
-              [t("operations.keyRole"), t(`role.${data.role}`)],
-              [t("runs.createdBy"), data.created_by],
-              [t("runs.created"), <Time key="created" at={data.created_at} />],
-            ]}
-          />
-        )}
-      </Loaded>
-      <Text size="xs" c="dimmed" mt="xs">
-        {t("operations.keysHelp")} <code>aprendiz api-key list</code>
-      </Text>
     </Panel>
   );
 }

@@ -39,8 +39,6 @@ export const auditQuery = (filter: AuditFilter) =>
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
 
-export const currentKeyQuery = queryOptions({ queryKey: ["operations", "key"], queryFn: () => unwrap(api.GET("/v1/keys/current")) });
-
 export const drainWorker = ({ id, release }: { id: string; release: boolean }) =>
   unwrap(api.POST("/v1/workers/{id}/drain", { params: { path: { id } }, body: { release_runs: release } }));
 

@@ -27,6 +27,12 @@ test("parameters are read by their types and bounds", () => {
   expect(parseParam(ngrams, "1")).toEqual({ error: "range" });
 });
 
+test("an open parameter is a JSON object", () => {
+  const space = { name: "space", help: "", type: "object" as const, default: {}, nullable: false };
+  expect(parseParam(space, '{"l2": [0.1, 1]}')).toEqual({ value: { l2: [0.1, 1] } });
+  for (const text of ["[1]", "{", "7", "null", ""]) expect(parseParam(space, text), text).toEqual({ error: "object" });
+});
+
 test("only changed parameters are in the spec", () => {
   expect(readParams(kind, { epochs: "500", l2: "0.1", word_ngrams: "1, 2" })).toEqual({ values: { l2: 0.1 }, invalid: [] });
   expect(readParams(kind, { epochs: "many" }).invalid).toEqual(["epochs"]);

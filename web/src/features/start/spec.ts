@@ -49,7 +49,7 @@ export function paramText(value: unknown): string {
   return typeof value === "string" ? value : Array.isArray(value) ? value.map(String).join(", ") : JSON.stringify(value);
 }
 
-export type ParsedParam = { value: unknown } | { error: "number" | "range" | "low" | "high" };
+export type ParsedParam = { value: unknown } | { error: "number" | "range" | "low" | "high" | "object" };
 
 /** The value of a parameter from its text; an empty text is null where null has a meaning. */
 export function parseParam(param: Param, text: string): ParsedParam {
@@ -66,10 +66,21 @@ export function parseParam(param: Param, text: string): ParsedParam {
       if (trimmed === "" || !Number.isFinite(value) || (param.type === "integer" && !Number.isInteger(value))) return { error: "number" };
       return checkBounds(param, value);
     }
+    case "object":
+      return parseObject(trimmed);
     case "integer_range": {
       const parts = trimmed.split(/[\s,]+/).map(Number);
       return parts.length === 2 && parts.every(Number.isInteger) ? { value: parts } : { error: "range" };
     }
+  }
+}
+
+function parseObject(text: string): ParsedParam {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? { value } : { error: "object" };
+  } catch {
+    return { error: "object" };
   }
 }
 

@@ -1,6 +1,8 @@
 // Frame, sign-in, common words and errors.
 export const frame = {
   nav: {
+    admin: "Administration",
+    sessions: "Sessions",
     sections: "Sections",
     skip: "Skip to content",
     runs: "Runs",
@@ -16,6 +18,8 @@ export const frame = {
   },
   role: { viewer: "viewer", reviewer: "reviewer", operator: "operator", admin: "admin" },
   signIn: {
+    with: "Sign in with {{provider}}",
+    or: "or",
     title: "Sign in",
     key: "API key",
     keyHelp: "It is exchanged for a session, and is not stored in the browser.",

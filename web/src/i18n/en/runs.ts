@@ -175,6 +175,7 @@ export const runs = {
     submit: "Start the run",
     started: "The run is queued",
     invalid: {
+      object: 'Enter a JSON object, such as {"l2": [0.1, 1]}',
       number: "Enter a number",
       range: "Enter two whole numbers, such as 1, 2",
       low: "At least {{minimum}}",

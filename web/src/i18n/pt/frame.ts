@@ -1,6 +1,8 @@
 // Estrutura, entrada, palavras comuns e erros.
 export const frame = {
   nav: {
+    admin: "Administração",
+    sessions: "Sessões",
     sections: "Seções",
     skip: "Pular para o conteúdo",
     runs: "Jobs",
@@ -16,6 +18,8 @@ export const frame = {
   },
   role: { viewer: "viewer", reviewer: "reviewer", operator: "operator", admin: "admin" },
   signIn: {
+    with: "Entrar com {{provider}}",
+    or: "ou",
     title: "Entrar",
     key: "Chave de API",
     keyHelp: "Ela é trocada por uma sessão e não fica armazenada no navegador.",

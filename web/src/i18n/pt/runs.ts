@@ -175,6 +175,7 @@ export const runs = {
     submit: "Iniciar o job",
     started: "O job está na fila",
     invalid: {
+      object: 'Digite um objeto JSON, como {"l2": [0.1, 1]}',
       number: "Informe um número",
       range: "Informe dois números inteiros, como 1, 2",
       low: "No mínimo {{minimum}}",
