@@ -39,9 +39,9 @@ export const RUN_KINDS = [
   "evaluate",
   "sweep",
 ] as const satisfies readonly Schemas["RunKind"][];
-export const RUN_TABS = ["overview", "metrics", "errors", "logs", "spec", "attempts"] as const;
+export const RUN_TABS = ["overview", "trials", "metrics", "errors", "logs", "spec", "attempts"] as const;
 export const ERROR_SPLITS = ["test", "validation", "reviewed"] as const;
-export const MODEL_TABS = ["versions", "compare", "aliases", "thresholds", "try"] as const;
+export const MODEL_TABS = ["versions", "compare", "aliases", "thresholds", "shadow", "rules", "try"] as const;
 export const ACCESS_TABS = ["sessions", "key"] as const;
 export const OPERATION_TABS = ["overview", "failures", "audit"] as const;
 export const SPLITS = ["train", "validation", "test", "excluded"] as const satisfies readonly Schemas["Split"][];
@@ -68,7 +68,13 @@ export const runs = (raw: Raw) =>
     sort: text(raw, "sort"),
   });
 
-export const startRun = (raw: Raw) => present({ clone: text(raw, "clone"), model: text(raw, "model"), kind: one(raw, "kind", RUN_KINDS) });
+export const startRun = (raw: Raw) =>
+  present({
+    clone: text(raw, "clone"),
+    model: text(raw, "model"),
+    kind: one(raw, "kind", RUN_KINDS),
+    version: text(raw, "version"),
+  });
 
 export const run = (raw: Raw) =>
   present({
@@ -77,12 +83,18 @@ export const run = (raw: Raw) =>
     split: one(raw, "split", ERROR_SPLITS),
     gold: text(raw, "gold"),
     predicted: text(raw, "predicted"),
+    slice: text(raw, "slice"),
     noGold: one(raw, "noGold", ["1"] as const),
     noPredicted: one(raw, "noPredicted", ["1"] as const),
   });
 
 export const model = (raw: Raw) =>
-  present({ tab: one(raw, "tab", MODEL_TABS), candidate: text(raw, "candidate"), baseline: text(raw, "baseline") });
+  present({
+    tab: one(raw, "tab", MODEL_TABS),
+    candidate: text(raw, "candidate"),
+    baseline: text(raw, "baseline"),
+    document: text(raw, "document"),
+  });
 
 export const compare = (raw: Raw) => present({ items: text(raw, "items"), pair: text(raw, "pair"), all: one(raw, "all", ["1"] as const) });
 

@@ -22,7 +22,8 @@ const RIGHT = 56;
 const FEW = 30;
 const LABEL_CHARS = 26;
 
-export function IntervalPlot({ label, rows }: { label: string; rows: readonly IntervalRow[] }) {
+/** With `baseline`, a dashed line marks the value of the first row. */
+export function IntervalPlot({ label, rows, baseline = true }: { label: string; rows: readonly IntervalRow[]; baseline?: boolean }) {
   const { t } = useTranslation();
   const format = useFormat();
   const values = rows.flatMap((row) => [row.value ?? [], row.interval === undefined ? [] : [row.interval.low, row.interval.high]].flat());
@@ -31,7 +32,7 @@ export function IntervalPlot({ label, rows }: { label: string; rows: readonly In
   const high = Math.min(1, Math.max(Math.ceil(Math.max(...values) * 20) / 20, low + 0.05));
   const x = linear([low, high], [LEFT, WIDTH - RIGHT]);
   const height = rows.length * ROW + 24;
-  const first = rows[0]?.value;
+  const first = baseline ? rows[0]?.value : undefined;
   return (
     <figure aria-label={label}>
       <svg viewBox={`0 0 ${String(WIDTH)} ${String(height)}`} className={classes["chart"]} role="img" aria-label={label}>

@@ -165,3 +165,10 @@ export const diffQuery = (from: string, to: string) =>
 
 export const verifyDataset = (id: string) =>
   unwrap(api.POST("/v1/datasets/{id}/verify", { params: { path: { id }, query: { files: true } } }));
+
+export const documentSearchQuery = (text: string) =>
+  queryOptions({
+    queryKey: ["documents", "find", text],
+    queryFn: () => unwrap(api.GET("/v1/documents/search", { params: { query: { q: text, limit: 10 } } })),
+    staleTime: 30_000,
+  });

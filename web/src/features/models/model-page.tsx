@@ -16,6 +16,8 @@ import { AliasesTab } from "./aliases-tab";
 import { CompareTab } from "./compare-tab";
 import { PromotionRequests } from "./promotion-requests";
 import { settingsQuery, versionsQuery } from "./queries";
+import { RulesTab } from "./rules-tab";
+import { ShadowTab } from "./shadow-tab";
 import { ThresholdsTab } from "./thresholds-tab";
 import { TryTab } from "./try-tab";
 import { VersionsTab } from "./versions-tab";
@@ -109,6 +111,12 @@ function Model({ name, versions }: { name: string; versions: readonly Schemas["M
         </Tabs.Panel>
         <Tabs.Panel value="thresholds">
           <ThresholdsTab name={name} versions={versions} />
+        </Tabs.Panel>
+        <Tabs.Panel value="shadow">
+          <ShadowTab name={name} />
+        </Tabs.Panel>
+        <Tabs.Panel value="rules">
+          <RulesTab name={name} />
         </Tabs.Panel>
         <Tabs.Panel value="try">
           <TryTab name={name} versions={versions} />

@@ -1,5 +1,5 @@
 // Metrics per field: summary, confusion, coverage and accuracy, reliability, classes.
-import { Group, SegmentedControl, Select, Stack } from "@mantine/core";
+import { Group, SegmentedControl, Select, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
@@ -8,15 +8,18 @@ import { useTranslation } from "react-i18next";
 import * as searchParams from "../../app/search";
 import type { Schemas } from "../../api/problem";
 import { CoverageChart } from "../../charts/coverage-chart";
+import { LearningChart } from "../../charts/learning-chart";
 import { ReliabilityChart } from "../../charts/reliability-chart";
 import { ScrollRegion } from "../../components/scroll-region";
 import { useFormat } from "../../components/format";
 import { EmptyState, Loaded, Panel } from "../../components/page";
 import { ConfusionMatrix } from "./confusion-matrix";
 import { FieldMetricsTable } from "./field-metrics-table";
+import { learningCurve } from "./learning";
 import { type ClassScore, confusion, curve, fieldNames, fieldSummaries, mainSplit, overall, perClass, reliability } from "./metrics";
 import classes from "./metrics.module.css";
 import { metricsQuery } from "./queries";
+import { SlicesPanel } from "./slices-panel";
 import type { TrainingRun } from "./status";
 
 const route = getRouteApi("/app/runs/$runId");
@@ -105,8 +108,38 @@ function Metrics({ run, metrics }: { run: TrainingRun; metrics: readonly Schemas
           <ClassTable scores={scores} />
         </Panel>
       )}
+      <LearningPanel metrics={metrics} field={field} />
+      <SlicesPanel runId={run.id} field={field} metrics={metrics} />
       <Overall metrics={metrics} />
     </Stack>
+  );
+}
+
+function LearningPanel({ metrics, field }: { metrics: readonly Schemas["Metric"][]; field: string }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const curves = learningCurve(metrics, field);
+  if (curves === undefined) return null;
+  const twice = curves.forecasts.find((forecast) => forecast.factor === 2);
+  return (
+    <Panel title={t("learning.title")}>
+      {curves.undefinedReason !== undefined && (
+        <Text size="sm" c="dimmed" className="wrap">
+          {curves.undefinedReason}
+        </Text>
+      )}
+      {twice !== undefined && (
+        <Text size="sm" mb="xs">
+          {t("learning.twice", { gain: format.signed(twice.gain), accuracy: format.ratio(twice.accuracy) })}
+        </Text>
+      )}
+      <LearningChart label={`${t("learning.title")}: ${field}`} points={curves.points} forecasts={curves.forecasts} />
+      {curves.remark !== undefined && (
+        <Text size="xs" c="dimmed" mt="xs" maw={640} className="wrap">
+          {curves.remark}
+        </Text>
+      )}
+    </Panel>
   );
 }
 

@@ -69,6 +69,8 @@ export interface ErrorFilter {
   /** A value, or an empty text for "no value". */
   gold?: string;
   predicted?: string;
+  /** "DIMENSION:VALUE". */
+  slice?: string;
 }
 
 export const errorsQuery = (id: string, filter: ErrorFilter) =>
@@ -89,6 +91,26 @@ export const kindsQuery = queryOptions({
   queryFn: () => unwrap(api.GET("/v1/run-kinds")),
   staleTime: Infinity,
 });
+
+/** Runs that evaluated versions of a model, newest first. */
+export const evaluationsQuery = (model: string) =>
+  queryOptions({
+    queryKey: ["runs", "evaluations", model],
+    queryFn: () => unwrap(api.GET("/v1/training-runs", { params: { query: { kind: "evaluate", model, limit: 100 } } })),
+  });
+
+export const changeRunTags = ({ id, body }: { id: string; body: Schemas["TagRequest"] }) =>
+  unwrap(api.POST("/v1/training-runs/{id}/tags", { params: { path: { id } }, body }));
+
+export const changeRunNote = ({ id, note }: { id: string; note: string }) =>
+  unwrap(api.PUT("/v1/training-runs/{id}/note", { params: { path: { id } }, body: { note } }));
+
+export const trialsQuery = (id: string, isFinished: boolean) =>
+  queryOptions({
+    queryKey: ["runs", "trials", id],
+    queryFn: () => unwrap(api.GET("/v1/training-runs/{id}/trials", { params: { path: { id } } })),
+    refetchInterval: isFinished ? false : LIVE_MILLIS,
+  });
 
 export const cancelRun = (id: string) => unwrap(api.POST("/v1/training-runs/{id}/cancel", { params: { path: { id } } }));
 export const retryRun = (id: string) => unwrap(api.POST("/v1/training-runs/{id}/retry", { params: { path: { id } } }));

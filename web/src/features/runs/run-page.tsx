@@ -22,6 +22,7 @@ import { useRunEvents } from "./events";
 import { LogsTab } from "./logs-tab";
 import { MetricsTab } from "./metrics-tab";
 import { OverviewTab } from "./overview-tab";
+import { TrialsTab } from "./trials-tab";
 import { PhaseStepper } from "./phase-stepper";
 import { cancelRun, explainQuery, retryRun, runQuery, useRunAction } from "./queries";
 import { canCancel, canRetry, isFinal, type TrainingRun } from "./status";
@@ -58,8 +59,9 @@ function Run({ run, error }: { run: TrainingRun; error: unknown }) {
     [client, run.id],
   );
   const live = useRunEvents(run.id, isFinal(run.status), refresh);
+  const tabs = RUN_TABS.filter((name) => name !== "trials" || run.kind === "sweep");
   useShortcuts(
-    RUN_TABS.map((name, index) => ({
+    tabs.map((name, index) => ({
       keys: String(index + 1),
       label: t(`runs.tab.${name}`),
       run: () => void navigate({ search: { tab: name }, replace: true }),
@@ -93,12 +95,12 @@ function Run({ run, error }: { run: TrainingRun; error: unknown }) {
       )}
       <PhaseStepper run={run} events={live.events} />
       <Tabs
-        value={tab}
+        value={tabs.includes(tab) ? tab : "overview"}
         keepMounted={false}
         onChange={(value) => void navigate({ search: { tab: RUN_TABS.find((name) => name === value) ?? "overview" }, replace: true })}
       >
         <Tabs.List mb="md">
-          {RUN_TABS.map((name) => (
+          {tabs.map((name) => (
             <Tabs.Tab key={name} value={name}>
               {t(`runs.tab.${name}`)}
             </Tabs.Tab>
@@ -107,6 +109,11 @@ function Run({ run, error }: { run: TrainingRun; error: unknown }) {
         <Tabs.Panel value="overview">
           <OverviewTab run={run} events={live.events} />
         </Tabs.Panel>
+        {run.kind === "sweep" && (
+          <Tabs.Panel value="trials">
+            <TrialsTab run={run} />
+          </Tabs.Panel>
+        )}
         <Tabs.Panel value="metrics">
           <MetricsTab run={run} />
         </Tabs.Panel>

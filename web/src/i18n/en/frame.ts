@@ -97,4 +97,12 @@ export const frame = {
     UNREVIEWED: "unreviewed",
   },
   decision: { auto: "answered", needs_review: "needs review" },
+  labels: {
+    title: "Tags and note",
+    add: "New tag, KEY=VALUE",
+    remove: "Remove the tag {{key}}",
+    note: "Note",
+    noNote: "No note",
+    editNote: "Edit the note",
+  },
 };

@@ -62,7 +62,7 @@ export const runs = {
     loss: "Loss",
     step: "Step",
     speed: "{{speed}} examples/s",
-    tab: { overview: "Overview", metrics: "Metrics", errors: "Errors", logs: "Logs", spec: "Spec", attempts: "Attempts" },
+    tab: { overview: "Overview", trials: "Trials", metrics: "Metrics", errors: "Errors", logs: "Logs", spec: "Spec", attempts: "Attempts" },
   },
   metric: {
     accuracy: "Accuracy",
@@ -109,7 +109,13 @@ export const runs = {
     noErrors: "No recorded errors",
     noErrorsText: "This run predicted all compared values correctly, or the filters match none.",
     recorded: "{{split}}: {{recorded}} of {{total}} errors recorded",
-    filter: { field: "Field: {{value}}", split: "Split: {{value}}", gold: "Accepted: {{value}}", predicted: "Predicted: {{value}}" },
+    filter: {
+      field: "Field: {{value}}",
+      slice: "Slice: {{value}}",
+      split: "Split: {{value}}",
+      gold: "Accepted: {{value}}",
+      predicted: "Predicted: {{value}}",
+    },
   },
   logs: {
     search: "Search",
@@ -181,5 +187,28 @@ export const runs = {
       low: "At least {{minimum}}",
       high: "At most {{maximum}}",
     },
+  },
+  slices: {
+    title: "Slices",
+    dimension: "Dimension",
+    worst: "{{field}} is significantly worse in {{slice}}: accuracy {{accuracy}}, n {{n}}",
+    combined_one: "{{count}} more value is in (other).",
+    combined_other: "{{count}} more values are in (other).",
+  },
+  learning: {
+    title: "Learning curve",
+    labels: "Labels in train",
+    forecast: "forecast",
+    twice: "With twice as many labels, the accuracy is expected to be {{accuracy}} ({{gain}}).",
+  },
+  sweep: {
+    none: "No trials yet",
+    noneText: "Trials appear when a worker has read the data.",
+    trial: "Trial",
+    number: "Trial {{number}}",
+    winner: "winner",
+    rung: "Rung",
+    best: "Best trials: {{metric}}",
+    biased: "The best of many trials is biased upwards. Only the metrics of the winner on the test split are not.",
   },
 };

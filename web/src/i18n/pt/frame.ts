@@ -97,4 +97,12 @@ export const frame = {
     UNREVIEWED: "não revisado",
   },
   decision: { auto: "respondido", needs_review: "precisa de revisão" },
+  labels: {
+    title: "Tags e nota",
+    add: "Nova tag, CHAVE=VALOR",
+    remove: "Remover a tag {{key}}",
+    note: "Nota",
+    noNote: "Sem nota",
+    editNote: "Editar a nota",
+  },
 };
