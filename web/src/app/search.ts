@@ -65,6 +65,7 @@ export const runs = (raw: Raw) =>
     kind: one(raw, "kind", RUN_KINDS),
     model: text(raw, "model"),
     tag: text(raw, "tag"),
+    trials: one(raw, "trials", ["1"] as const),
     sort: text(raw, "sort"),
   });
 

@@ -26,6 +26,7 @@ import { type Shortcut, useRegisteredShortcuts, useShortcuts } from "../componen
 import { useToasts } from "../components/toast";
 import { chooseLanguage, LANGUAGES } from "../i18n";
 import { CommandPalette } from "./palette";
+import { ServiceNotice } from "./service-notice";
 import { useCan, useSession } from "./session";
 import classes from "./shell.module.css";
 
@@ -131,6 +132,7 @@ export function Shell() {
         />
       </aside>
       <main id="main" className={classes["main"]} tabIndex={-1}>
+        <ServiceNotice />
         <Outlet />
       </main>
       <CommandPalette

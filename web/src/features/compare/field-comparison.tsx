@@ -11,6 +11,8 @@ import { Panel } from "../../components/page";
 import { ScrollRegion } from "../../components/scroll-region";
 import { changedSides } from "./items";
 
+const KNOWN_METRICS = ["accuracy", "macro_f1", "weighted_f1", "coverage", "selective_accuracy"] as const;
+type KnownMetric = (typeof KNOWN_METRICS)[number];
 const SHOWN_CELLS = 20;
 
 export function FieldComparison({ field }: { field: Schemas["ComparedField"] }) {
@@ -74,7 +76,7 @@ function MetricTable({ comparison, label }: { comparison: Schemas["PairedCompari
         <tbody>
           {comparison.metrics.map((metric) => (
             <tr key={metric.metric}>
-              <td>{metric.metric}</td>
+              <td>{KNOWN_METRICS.some((name) => name === metric.metric) ? t(`metric.${metric.metric as KnownMetric}`) : metric.metric}</td>
               <td className="number">{format.ratio(metric.baseline)}</td>
               <td className="number">{format.ratio(metric.candidate)}</td>
               <td>

@@ -194,7 +194,7 @@ export function Prediction({ prediction, text }: { prediction: Schemas["TextPred
                       field.field
                     )}
                   </td>
-                  <td>
+                  <td className="wrap">
                     <ValueText value={field.value} />
                   </td>
                   <td className="number">{format.ratio(field.confidence)}</td>
@@ -223,7 +223,7 @@ export function Prediction({ prediction, text }: { prediction: Schemas["TextPred
       </Panel>
       {shown !== undefined && (
         <Panel title={t("try.evidence", { field: shown.field })}>
-          <DocumentText text={text} place={place} />
+          <DocumentText text={text} place={place} short />
         </Panel>
       )}
     </div>

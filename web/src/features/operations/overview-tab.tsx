@@ -14,7 +14,10 @@ import { EmptyState, Facts, Figure, Figures, Loaded, Panel, Time } from "../../c
 import { ScrollRegion } from "../../components/scroll-region";
 import { StateBadge } from "../../components/state-badge";
 import { showToast } from "../../components/toast";
+import { Checks } from "./checks";
 import classes from "./operations.module.css";
+import { QueueHistory } from "./queue-history";
+import { Storage } from "./storage";
 import { drainWorker, queueQuery, workersQuery } from "./queries";
 
 export function OverviewTab() {
@@ -24,6 +27,7 @@ export function OverviewTab() {
   return (
     <Stack gap="md">
       <Loaded query={queue}>{(data) => <Queue queue={data} />}</Loaded>
+      <QueueHistory />
       <Panel title={t("operations.workers")}>
         <Loaded query={workers}>
           {(page) =>
@@ -39,6 +43,8 @@ export function OverviewTab() {
           }
         </Loaded>
       </Panel>
+      <Storage />
+      <Checks />
       <Loaded query={queue}>{(data) => <BackgroundTasks tasks={data.background_tasks} />}</Loaded>
     </Stack>
   );
@@ -194,14 +200,16 @@ function Worker({ worker }: { worker: Schemas["WorkerInfo"] }) {
         title={t("operations.drainTitle", { host: worker.host })}
         text={t("operations.drainText")}
         confirm={t("operations.drain")}
+        option={worker.runs.length > 0 ? t("operations.release") : undefined}
+        optionNeedsReason={false}
         danger
         busy={drain.isPending}
         error={drain.error}
         onClose={() => {
           setAsking(false);
         }}
-        onConfirm={() => {
-          drain.mutate({ id: worker.id, release: false });
+        onConfirm={(_, release) => {
+          drain.mutate({ id: worker.id, release });
         }}
       />
     </article>

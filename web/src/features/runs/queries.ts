@@ -12,6 +12,12 @@ export interface RunFilter {
   model?: string;
   tag?: string;
   sort?: string;
+  /** Also the trials of sweeps. */
+  trials?: "1";
+}
+
+function listQuery({ trials, ...filter }: RunFilter) {
+  return trials === "1" ? { ...filter, trials: true } : filter;
 }
 
 const PAGE_SIZE = 100;
@@ -23,7 +29,7 @@ export const runsQuery = (filter: RunFilter) =>
     queryFn: ({ pageParam }) =>
       unwrap(
         api.GET("/v1/training-runs", {
-          params: { query: { ...filter, limit: PAGE_SIZE, ...(pageParam === "" ? {} : { cursor: pageParam }) } },
+          params: { query: { ...listQuery(filter), limit: PAGE_SIZE, ...(pageParam === "" ? {} : { cursor: pageParam }) } },
         }),
       ),
     initialPageParam: "",
@@ -34,7 +40,7 @@ export const runsQuery = (filter: RunFilter) =>
 export const liveRunsQuery = (filter: RunFilter) =>
   queryOptions({
     queryKey: ["runs", "live", filter],
-    queryFn: () => unwrap(api.GET("/v1/training-runs", { params: { query: { ...filter, limit: 50 } } })),
+    queryFn: () => unwrap(api.GET("/v1/training-runs", { params: { query: { ...listQuery(filter), limit: 50 } } })),
     refetchInterval: LIVE_MILLIS,
   });
 

@@ -93,7 +93,8 @@ function Run({ run, error }: { run: TrainingRun; error: unknown }) {
           {t("runs.streamBroken")}
         </Text>
       )}
-      <PhaseStepper run={run} events={live.events} />
+      {/* a sweep has trials instead of phases */}
+      {run.kind !== "sweep" && <PhaseStepper run={run} events={live.events} />}
       <Tabs
         value={tabs.includes(tab) ? tab : "overview"}
         keepMounted={false}

@@ -1,5 +1,5 @@
 // Trials of a sweep: parameters, the metric with its interval, rungs, and the winner.
-import { Badge, Group, Text } from "@mantine/core";
+import { Badge, Group, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
@@ -57,7 +57,7 @@ function Trials({ trials, metric }: { trials: readonly Trial[]; metric: string }
             {t("sweep.number", { number: trial.trial })}
           </Link>
           {trial.role === "winner" && (
-            <Badge variant="light" color="green" tt="none">
+            <Badge variant="default" c="var(--state-succeeded)" tt="none">
               {t("sweep.winner")}
             </Badge>
           )}
@@ -107,7 +107,7 @@ function Trials({ trials, metric }: { trials: readonly Trial[]; metric: string }
     },
   ];
   return (
-    <>
+    <Stack gap="md">
       {measured.length > 1 && metric !== "log_loss" && (
         <Panel title={t("sweep.best", { metric })}>
           <IntervalPlot
@@ -127,6 +127,6 @@ function Trials({ trials, metric }: { trials: readonly Trial[]; metric: string }
         </Panel>
       )}
       <DataTable label={t("runs.tab.trials")} columns={columns} rows={trials} rowKey={(trial) => `${trial.run_id} ${trial.role}`} />
-    </>
+    </Stack>
   );
 }

@@ -105,4 +105,10 @@ export const frame = {
     noNote: "No note",
     editNote: "Edit the note",
   },
+  notice: {
+    degraded: "Not working at present: {{services}}.",
+    redis: "Runs start all the same, when workers poll.",
+    bucket: "Downloads, training and publishing wait for the object store.",
+    more: "Details",
+  },
 };

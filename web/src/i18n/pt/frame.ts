@@ -105,4 +105,10 @@ export const frame = {
     noNote: "Sem nota",
     editNote: "Editar a nota",
   },
+  notice: {
+    degraded: "Sem funcionar no momento: {{services}}.",
+    redis: "Os jobs começam mesmo assim, quando os workers consultam o banco.",
+    bucket: "Downloads, treino e publicação esperam o object store.",
+    more: "Detalhes",
+  },
 };
