@@ -45,7 +45,7 @@ function Exclusions({ comparison }: { comparison: Comparison }) {
     <Panel title={t("compare.basis")}>
       <Stack gap="xs">
         {evaluations.map((entry) => (
-          <Text key={entry.run_id} size="sm">
+          <Text key={entry.run_id} size="sm" className="sentence">
             {t("compare.usedEvaluation", { side: t(`compare.${entry.side}`), count: entry.documents })}{" "}
             <Link to="/runs/$runId" params={{ runId: entry.run_id }}>
               {t("models.openRun")}

@@ -11,6 +11,7 @@ import * as searchParams from "../../app/search";
 import { useCan } from "../../app/session";
 import { EmptyState, Loaded, Page } from "../../components/page";
 import { LinkButton } from "../../components/link-button";
+import { useVisibleTab } from "../../components/use-visible-tab";
 import { useShortcuts } from "../../components/shortcuts";
 import { AliasesTab } from "./aliases-tab";
 import { CompareTab } from "./compare-tab";
@@ -50,6 +51,7 @@ function Model({ name, versions }: { name: string; versions: readonly Schemas["M
   const { t } = useTranslation();
   const { tab = "versions" } = route.useSearch({ select: searchParams.model });
   const navigate = useNavigate({ from: "/models/$name" });
+  useVisibleTab(tab);
   const settings = useQuery({ ...settingsQuery(name), retry: false });
   const hasSettings = !(settings.error instanceof ApiProblem);
   useShortcuts(

@@ -11,7 +11,7 @@ import * as searchParams from "../../app/search";
 import { useFormat } from "../../components/format";
 import { ErrorNote, Loaded, Panel, ValueText } from "../../components/page";
 import { ScrollRegion } from "../../components/scroll-region";
-import { documentSearchQuery } from "../data/queries";
+import { documentSearchQuery, overviewQuery } from "../data/queries";
 import { DocumentText } from "../review/document-text";
 import { documentQuery } from "../review/queries";
 import { fromCodePoints, type Range } from "../review/text";
@@ -113,8 +113,10 @@ function DocumentPicker({ document }: { document: string | undefined }) {
     value: entry.id,
     label: `${entry.file_name ?? entry.task_id} · ${entry.source}/${entry.project}`,
   }));
+  const chosen = useQuery({ ...overviewQuery(document ?? ""), enabled: document !== undefined });
+  const name = chosen.data === undefined ? document : (chosen.data.file_name ?? chosen.data.task_id);
   const current =
-    document === undefined || options.some((option) => option.value === document) ? [] : [{ value: document, label: document }];
+    document === undefined || options.some((option) => option.value === document) ? [] : [{ value: document, label: name ?? document }];
   return (
     <Select
       label={t("try.document")}

@@ -20,15 +20,17 @@ export function QueueHistory() {
       </Text>
       <div className={classes["history"]}>
         <LineChart
+          counts
           label={t("operations.depth")}
           xLabel={t("operations.minutes")}
-          yLabel={t("operations.depth")}
+          yLabel={t("nav.runs")}
           series={[
-            { name: t("state.queued"), points: samples.map((sample) => ({ x: minutes(sample.at), y: sample.waiting })) },
+            { name: t("operations.depth"), points: samples.map((sample) => ({ x: minutes(sample.at), y: sample.waiting })) },
             { name: t("state.running"), points: samples.map((sample) => ({ x: minutes(sample.at), y: sample.running })) },
           ]}
         />
         <LineChart
+          counts
           label={t("operations.oldest")}
           xLabel={t("operations.minutes")}
           yLabel={t("operations.oldestSeconds")}

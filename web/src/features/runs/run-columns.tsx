@@ -1,5 +1,5 @@
 // Columns of the run list, and which of them are shown.
-import { Button, Checkbox, Group, Menu, Progress, Stack } from "@mantine/core";
+import { Button, Checkbox, Group, Popover, Progress, Stack } from "@mantine/core";
 import { useLocalStorage } from "@mantine/hooks";
 import { IconColumns3 } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
@@ -36,13 +36,13 @@ export function useChosenColumns(): [readonly string[], (keys: readonly string[]
 export function ColumnMenu({ keys, onChange }: { keys: readonly string[]; onChange: (keys: readonly string[]) => void }) {
   const { t } = useTranslation();
   return (
-    <Menu closeOnItemClick={false}>
-      <Menu.Target>
+    <Popover position="bottom-end" trapFocus>
+      <Popover.Target>
         <Button variant="default" leftSection={<IconColumns3 size={14} />}>
           {t("runs.columns")}
         </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
+      </Popover.Target>
+      <Popover.Dropdown aria-label={t("runs.columns")}>
         <Stack gap={8} p="xs">
           {OPTIONAL_COLUMNS.map((key) => (
             <Checkbox
@@ -64,8 +64,8 @@ export function ColumnMenu({ keys, onChange }: { keys: readonly string[]; onChan
             {t("runs.defaultColumns")}
           </Button>
         </Stack>
-      </Menu.Dropdown>
-    </Menu>
+      </Popover.Dropdown>
+    </Popover>
   );
 }
 

@@ -2,7 +2,6 @@
 import { Group, Select, Switch, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
 import { RUN_KINDS, RUN_STATUSES } from "../../app/search";
@@ -10,12 +9,11 @@ import * as searchParams from "../../app/search";
 import { LinkButton } from "../../components/link-button";
 import { modelsQuery } from "../models/queries";
 import { kindsQuery } from "./queries";
-import { RunViews } from "./run-views";
 
 const route = getRouteApi("/app/runs");
 const SORTS = ["metric:accuracy", "metric:macro_f1", "metric:coverage"] as const;
 
-export function RunFilters({ columns }: { columns: ReactNode }) {
+export function RunFilters() {
   const { t } = useTranslation();
   const filter = route.useSearch({ select: searchParams.runs });
   const navigate = useNavigate({ from: "/runs" });
@@ -106,8 +104,6 @@ export function RunFilters({ columns }: { columns: ReactNode }) {
           set({ trials: event.currentTarget.checked ? "1" : undefined });
         }}
       />
-      <RunViews search={filter} />
-      {columns}
       {Object.keys(filter).length > 0 && (
         <LinkButton variant="subtle" to="/runs" search={{}}>
           {t("common.clearFilters")}

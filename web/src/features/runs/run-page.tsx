@@ -13,6 +13,7 @@ import { useCan } from "../../app/session";
 import { ConfirmDialog } from "../../components/confirm-dialog";
 import { CodeBlock, CopyId, ErrorNote, Loaded, Page } from "../../components/page";
 import { LinkButton } from "../../components/link-button";
+import { useVisibleTab } from "../../components/use-visible-tab";
 import { useShortcuts } from "../../components/shortcuts";
 import { StateBadge } from "../../components/state-badge";
 import { showToast } from "../../components/toast";
@@ -47,6 +48,7 @@ function Run({ run, error }: { run: TrainingRun; error: unknown }) {
   const { t } = useTranslation();
   const { tab = "overview" } = route.useSearch({ select: searchParams.run });
   const navigate = useNavigate({ from: "/runs/$runId" });
+  useVisibleTab(tab);
   const client = useQueryClient();
   const refresh = useCallback(
     (kind: Schemas["EventKind"]) => {

@@ -1,5 +1,5 @@
 // Saved views of the run list: filters under a name, kept in this browser.
-import { ActionIcon, Button, Group, Menu, TextInput } from "@mantine/core";
+import { ActionIcon, Button, Group, Popover, Text, TextInput } from "@mantine/core";
 import { useLocalStorage } from "@mantine/hooks";
 import { IconBookmark, IconTrash } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
@@ -19,14 +19,24 @@ export function RunViews({ search }: { search: RunSearch }) {
   const [name, setName] = useState("");
   const [opened, setOpened] = useState(false);
   return (
-    <Menu closeOnItemClick={false} opened={opened} onChange={setOpened} trapFocus>
-      <Menu.Target>
-        <Button variant="default" leftSection={<IconBookmark size={14} />}>
+    <Popover opened={opened} onChange={setOpened} position="bottom-end" trapFocus>
+      <Popover.Target>
+        <Button
+          variant="default"
+          leftSection={<IconBookmark size={14} />}
+          onClick={() => {
+            setOpened(!opened);
+          }}
+        >
           {t("runs.views")}
         </Button>
-      </Menu.Target>
-      <Menu.Dropdown miw={260}>
-        {views.length === 0 && <Menu.Label>{t("runs.noViews")}</Menu.Label>}
+      </Popover.Target>
+      <Popover.Dropdown miw={260} aria-label={t("runs.views")}>
+        {views.length === 0 && (
+          <Text size="sm" c="dimmed">
+            {t("runs.noViews")}
+          </Text>
+        )}
         {views.map((view) => (
           <Group key={view.name} gap={4} wrap="nowrap" px="xs" py={4} justify="space-between">
             <Link
@@ -66,17 +76,13 @@ export function RunViews({ search }: { search: RunSearch }) {
               onChange={(event) => {
                 setName(event.currentTarget.value);
               }}
-              onKeyDown={(event) => {
-                // the menu would take the keys
-                event.stopPropagation();
-              }}
             />
             <Button type="submit" disabled={name.trim() === ""}>
               {t("common.save")}
             </Button>
           </Group>
         </form>
-      </Menu.Dropdown>
-    </Menu>
+      </Popover.Dropdown>
+    </Popover>
   );
 }

@@ -17,6 +17,7 @@ import { mergeRuns } from "./merge-runs";
 import { liveRunsQuery, runsQuery } from "./queries";
 import { ColumnMenu, useChosenColumns, useRunColumns } from "./run-columns";
 import { RunFilters } from "./run-filters";
+import { RunViews } from "./run-views";
 
 const route = getRouteApi("/app/runs");
 
@@ -56,14 +57,18 @@ export function RunsPage() {
       wide
       title={t("runs.title")}
       actions={
-        canOperate && (
-          <LinkButton leftSection={<IconPlus size={15} />} to="/runs/new">
-            {t("start.title")}
-          </LinkButton>
-        )
+        <>
+          <RunViews search={filter} />
+          <ColumnMenu keys={columnKeys} onChange={setColumnKeys} />
+          {canOperate && (
+            <LinkButton leftSection={<IconPlus size={15} />} to="/runs/new">
+              {t("start.title")}
+            </LinkButton>
+          )}
+        </>
       }
     >
-      <RunFilters columns={<ColumnMenu keys={columnKeys} onChange={setColumnKeys} />} />
+      <RunFilters />
       {selected.size > 0 && (
         <BulkActions
           runs={merged.rows.filter((run) => selected.has(run.id))}

@@ -56,8 +56,9 @@ function ParamInput({ param, text, onChange }: { param: Param; text: string; onC
         label={label}
         description={param.help}
         data={param.values}
-        value={text}
-        allowDeselect={false}
+        value={text === "" ? null : text}
+        placeholder={param.nullable ? "null" : undefined}
+        allowDeselect={param.nullable}
         onChange={(value) => {
           onChange(value ?? "");
         }}
