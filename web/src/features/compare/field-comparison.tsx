@@ -218,6 +218,7 @@ function ConfusionDifference({ comparison }: { comparison: Schemas["PairedCompar
                   <td
                     className="number"
                     style={{
+                      color: "var(--mantine-color-bright)",
                       background: `color-mix(in srgb, var(${isBetter ? "--chart-3" : "--chart-2"}) ${String(Math.round(8 + Math.sqrt(Math.abs(delta) / largest) * 30))}%, transparent)`,
                     }}
                   >

@@ -91,7 +91,7 @@ export function VersionActions({ version }: { version: Schemas["MeasuredVersion"
             {!isRetired && (
               <Menu.Item
                 leftSection={<IconZzz size={14} />}
-                color="red"
+                c="var(--state-failed)"
                 onClick={() => {
                   setAsked("retire");
                 }}
@@ -102,7 +102,7 @@ export function VersionActions({ version }: { version: Schemas["MeasuredVersion"
             {isRetired && hasFiles && isAdmin && (
               <Menu.Item
                 leftSection={<IconTrash size={14} />}
-                color="red"
+                c="var(--state-failed)"
                 onClick={() => {
                   setAsked("delete");
                 }}

@@ -121,7 +121,8 @@ export function RunsPage() {
                 columns={columns}
                 rows={merged.rows}
                 rowKey={(run) => run.id}
-                selection={{ selected, change: setSelected, name: (run) => `${run.model} ${run.id}` }}
+                // without the role to cancel and retry, runs are selected to compare them
+                selection={{ selected, change: setSelected, name: (run) => `${run.model} ${run.id}`, all: canOperate }}
                 more={{ available: list.hasNextPage, loading: list.isFetchingNextPage, load: () => void list.fetchNextPage() }}
               />
             </div>
