@@ -43,7 +43,7 @@ const runs = createRoute({
   getParentRoute: () => appRoute,
   path: "/runs",
   validateSearch: search.runs,
-  component: lazyRouteComponent(() => import("../features/runs/runs-page"), "RunsPage"),
+  component: lazyRouteComponent(() => import("../features/run-list/runs-page"), "RunsPage"),
 });
 
 const startRun = createRoute({

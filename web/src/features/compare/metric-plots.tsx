@@ -6,9 +6,9 @@ import { useTranslation } from "react-i18next";
 
 import { IntervalPlot, type IntervalRow } from "../../charts/interval-plot";
 import { Panel, SkeletonRows } from "../../components/page";
-import { type FieldSummary, fieldSummaries } from "../runs/metrics";
+import { type FieldSummary, fieldSummaries } from "../metrics/metrics";
 import { metricsQuery } from "../runs/queries";
-import classes from "../runs/metrics.module.css";
+import classes from "../metrics/metrics.module.css";
 import type { ComparedItem } from "./items";
 
 const METRICS = ["accuracy", "macro_f1", "coverage"] as const;

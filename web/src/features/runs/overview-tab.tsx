@@ -13,8 +13,8 @@ import { formatDuration, useFormat } from "../../components/format";
 import { LabelsPanel } from "../../components/labels-panel";
 import { Facts, Panel, Time } from "../../components/page";
 import type { RunEvent } from "./events";
-import { FieldMetricsTable } from "./field-metrics-table";
-import { fieldSummaries } from "./metrics";
+import { FieldMetricsTable } from "../metrics/field-metrics-table";
+import { fieldSummaries } from "../metrics/metrics";
 import { changeRunNote, changeRunTags, explainQuery, metricsQuery, useRunAction } from "./queries";
 import { elapsedSeconds, isFinal, type TrainingRun } from "./status";
 

@@ -21,7 +21,7 @@ import { AttemptsTab } from "./attempts-tab";
 import { ErrorsTab } from "./errors-tab";
 import { useRunEvents } from "./events";
 import { LogsTab } from "./logs-tab";
-import { MetricsTab } from "./metrics-tab";
+import { MetricsTab } from "../metrics/metrics-tab";
 import { OverviewTab } from "./overview-tab";
 import { TrialsTab } from "./trials-tab";
 import { PhaseStepper } from "./phase-stepper";

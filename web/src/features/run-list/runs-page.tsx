@@ -14,7 +14,7 @@ import { EmptyState, ErrorNote, Loaded, Page } from "../../components/page";
 import { useShortcuts } from "../../components/shortcuts";
 import { BulkActions } from "./bulk-actions";
 import { mergeRuns } from "./merge-runs";
-import { liveRunsQuery, runsQuery } from "./queries";
+import { liveRunsQuery, runsQuery } from "../runs/queries";
 import { ColumnMenu, useChosenColumns, useRunColumns } from "./run-columns";
 import { RunFilters } from "./run-filters";
 import { RunViews } from "./run-views";

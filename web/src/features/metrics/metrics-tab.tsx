@@ -18,9 +18,9 @@ import { FieldMetricsTable } from "./field-metrics-table";
 import { learningCurve } from "./learning";
 import { type ClassScore, confusion, curve, fieldNames, fieldSummaries, mainSplit, overall, perClass, reliability } from "./metrics";
 import classes from "./metrics.module.css";
-import { metricsQuery } from "./queries";
+import { metricsQuery } from "../runs/queries";
 import { SlicesPanel } from "./slices-panel";
-import type { TrainingRun } from "./status";
+import type { TrainingRun } from "../runs/status";
 
 const route = getRouteApi("/app/runs/$runId");
 

@@ -15,7 +15,7 @@ import { Time } from "../../components/page";
 import { StateBadge } from "../../components/state-badge";
 import { versionsQuery } from "../models/queries";
 import { mainMetric } from "../models/main-metric";
-import { elapsedSeconds, fraction } from "./status";
+import { elapsedSeconds, fraction } from "../runs/status";
 import { DEFAULT_COLUMNS, OPTIONAL_COLUMNS, readColumns } from "./stored-views";
 
 type Run = Schemas["ListedRun"];

@@ -8,7 +8,7 @@ import { RUN_KINDS, RUN_STATUSES } from "../../app/search";
 import * as searchParams from "../../app/search";
 import { LinkButton } from "../../components/link-button";
 import { modelsQuery } from "../models/queries";
-import { kindsQuery } from "./queries";
+import { kindsQuery } from "../runs/queries";
 
 const route = getRouteApi("/app/runs");
 const SORTS = ["metric:accuracy", "metric:macro_f1", "metric:coverage"] as const;

@@ -9,8 +9,8 @@ import { LinkButton } from "../../components/link-button";
 import { ErrorNote } from "../../components/page";
 import { showToast } from "../../components/toast";
 import { MAX_COMPARED } from "../compare/items";
-import { cancelRun, forEachRun, retryRun, useRunAction } from "./queries";
-import { canCancel, canRetry } from "./status";
+import { cancelRun, forEachRun, retryRun, useRunAction } from "../runs/queries";
+import { canCancel, canRetry } from "../runs/status";
 
 type Run = Schemas["ListedRun"];
 

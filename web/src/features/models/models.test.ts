@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 
 import type { Schemas } from "../../api/problem";
 import { readRules, toRulesForm } from "./rules";
+import { evidenceRange } from "./try-tab";
 
 const settings = {
   name: "contracts",
@@ -44,4 +45,14 @@ test("every wrong input has its error", () => {
 
 test("a decimal comma is a decimal point", () => {
   expect(readRules({ ...toRulesForm(settings), margin: "0,05" })).toMatchObject({ request: { gate: { margin: 0.05 } } });
+});
+test("evidence is counted in code points, and marked in UTF-16 units", () => {
+  const text = "a😀b😀😀c";
+  const [range] = evidenceRange(text, { start: 2, end: 5 });
+  expect(range).toEqual({ start: 3, end: 8 });
+  expect(text.slice(range?.start, range?.end)).toBe("b😀😀");
+  expect(evidenceRange(text, undefined)).toEqual([]);
+  // beyond the end of the text
+  expect(evidenceRange(text, { start: 5, end: 99 })).toEqual([{ start: 8, end: 9 }]);
+  expect(evidenceRange(text, { start: 9, end: 9 })).toEqual([]);
 });
