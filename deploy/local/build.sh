@@ -28,13 +28,29 @@ run_tests() {
         return
     fi
     need_rust
+    # a selection of tests is one of the Rust tests
+    local with_browser=yes status=0
+    [[ $# -eq 0 ]] || with_browser=no
+    # the binaries embed the page
+    [[ $with_browser == no ]] || web_if_possible
     # the tests start the real binaries
     step "build" build_workspace --bins --examples
     services_up
     # the parity test of the encoder needs its weights; it reports whether it ran
     if has_weights; then export APRENDIZ_TEST_ENCODER=$base_model; else say "── no base weights: the test that needs them is skipped; download them with ./dev weights"; fi
     say "── tests"
-    run_logged tests test --locked --workspace -- "$@"
+    if [[ $with_browser == no ]]; then
+        run_logged tests test --locked --workspace -- "$@"
+        return
+    fi
+    # both parts run, whatever fails
+    set +e
+    (set -e; run_logged tests test --locked --workspace --)
+    status=$?
+    (set -e; browser_tests)
+    (($? == 0)) || status=1
+    set -e
+    return "$status"
 }
 
 # run_logged TITLE LOG CARGO_OPTIONS... -- NEXTEST_OPTIONS...: runs tests, all of them even after a failure, then prints a summary.
