@@ -114,7 +114,7 @@ function Version({ version }: { version: Schemas["MeasuredVersion"] }) {
         {Object.keys(version.tags).length > 0 && (
           <Group gap={6} mt="sm">
             {Object.entries(version.tags).map(([key, value]) => (
-              <Badge key={key} variant="default" tt="none">{`${key}=${value}`}</Badge>
+              <Badge key={key} variant="default" tt="none" miw={0} maw="100%">{`${key}=${value}`}</Badge>
             ))}
           </Group>
         )}

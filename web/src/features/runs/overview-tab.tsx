@@ -75,7 +75,7 @@ export function OverviewTab({ run, events }: { run: TrainingRun; events: readonl
         {Object.keys(run.tags).length > 0 && (
           <Group gap={6} mt="sm">
             {Object.entries(run.tags).map(([key, value]) => (
-              <Badge key={key} variant="default" tt="none">{`${key}=${value}`}</Badge>
+              <Badge key={key} variant="default" tt="none" miw={0} maw="100%">{`${key}=${value}`}</Badge>
             ))}
           </Group>
         )}

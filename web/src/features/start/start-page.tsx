@@ -103,6 +103,7 @@ function Form({ kinds, initial }: { kinds: readonly Kind[]; initial: RunForm }) 
           <Stack gap="sm">
             <div>
               <SegmentedControl
+                className={classes["kinds"]}
                 aria-label={t("runs.kind")}
                 data={kinds.map((info) => ({ value: info.kind, label: info.kind }))}
                 value={form.kind}
