@@ -29,7 +29,7 @@ run_tests() {
     fi
     need_rust
     # a selection of tests is one of the Rust tests
-    local with_browser=yes status=0
+    local with_browser=yes status=0 in_browser=0
     [[ $# -eq 0 ]] || with_browser=no
     # the binaries embed the page
     [[ $with_browser == no ]] || web_if_possible
@@ -48,9 +48,9 @@ run_tests() {
     (set -e; run_logged tests test --locked --workspace --)
     status=$?
     (set -e; browser_tests)
-    (($? == 0)) || status=1
+    in_browser=$?
     set -e
-    return "$status"
+    return $((status > in_browser ? status : in_browser))
 }
 
 # run_logged TITLE LOG CARGO_OPTIONS... -- NEXTEST_OPTIONS...: runs tests, all of them even after a failure, then prints a summary.

