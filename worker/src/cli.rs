@@ -66,7 +66,7 @@ DATABASE_URL, APRENDIZ_DATABASE_DIRECT_URL, PGPASSWORD, REDIS_URL and HF_TOKEN c
 /// SIGTERM or Ctrl-C saves a checkpoint and releases running runs without spending an attempt; a second signal exits immediately.
 /// `aprendiz worker drain` lets the worker finish its runs first.
 #[derive(Parser)]
-#[command(name = "aprendiz-worker", version, propagate_version = true, after_long_help = ENVIRONMENT)]
+#[command(name = "aprendiz-worker", version, long_version = env!("APRENDIZ_BUILD_VERSION"), propagate_version = true, after_long_help = ENVIRONMENT)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -120,6 +120,7 @@ mod tests {
     fn the_version_names_the_program() {
         let version = Arguments::command().render_version();
         assert_eq!(version, format!("aprendiz-worker {}\n", env!("CARGO_PKG_VERSION")));
+        assert!(Arguments::command().render_long_version().starts_with(version.trim_end()), "-V is without, --version with the revision");
     }
 
     #[test]

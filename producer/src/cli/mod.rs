@@ -32,13 +32,14 @@ use self::connection::Connection;
 use self::error::CliError;
 use self::global::GlobalArgs;
 use self::http::Client;
-use self::terminal::{Output, unknown_columns};
+use self::terminal::{Output, print_json_line, unknown_columns};
+use crate::api::open_api;
 use crate::config::ServerConfig;
 use crate::server;
 
 /// Train models on reviewed annotations: server and command line
 #[derive(Debug, Parser)]
-#[command(name = "aprendiz", version, propagate_version = true, after_help = AFTER_HELP)]
+#[command(name = "aprendiz", version, long_version = env!("APRENDIZ_BUILD_VERSION"), propagate_version = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
@@ -103,6 +104,9 @@ enum Command {
     Completions(shell::completions::CompletionsArgs),
     /// Write manual pages
     Man(shell::man::ManArgs),
+    /// Print the OpenAPI document of this version, without a server
+    #[command(after_help = "Examples:\n  aprendiz openapi > openapi.json\n  aprendiz openapi | jq '.paths | keys'")]
+    Openapi,
     /// Check the API and its workers, or all services of a server, and suggest fixes
     Doctor(operations::doctor::DoctorArgs),
     /// Create, list and revoke API keys directly in the database
@@ -271,6 +275,7 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
         Command::Version => session::version(&client()?, output).await,
         Command::Completions(args) => shell::completions::run(&args, Cli::command()),
         Command::Man(args) => shell::man::run(&args, Cli::command(), output),
+        Command::Openapi => Ok(print_json_line(&open_api().to_pretty_json().expect("the document is JSON"))?),
         Command::Doctor(args) => operations::doctor::run(&client()?, &args, output).await,
         Command::ApiKey(command) => operations::api_key::run(&command, output).await,
         Command::Import(args) => import::create(&client()?, &args, output).await,
