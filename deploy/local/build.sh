@@ -46,7 +46,8 @@ run_logged() {
     [[ $# -eq 0 ]] || shift
     started=$(now_ms)
     # tests without the program or the data that they need add a line to this file
-    export APRENDIZ_SKIPPED_FILE=$logs/$(basename "$log" .log).skipped
+    APRENDIZ_SKIPPED_FILE=$logs/$(basename "$log" .log).skipped
+    export APRENDIZ_SKIPPED_FILE
     rm -f "$APRENDIZ_SKIPPED_FILE"
     [[ ! -t 1 ]] || export CARGO_TERM_COLOR=always
     if cargo nextest --version >/dev/null 2>&1; then
@@ -155,4 +156,5 @@ tools() {
             step "install $tool" cargo install --locked "$tool"
         fi
     done
+    install_mdbook
 }

@@ -43,7 +43,7 @@ pub(crate) struct SweepConfig {
 /// Configuration of the API.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiConfig {
-    /// `APRENDIZ_LISTEN`, default `127.0.0.1:8080`. Put a TLS proxy in front of any non-loopback address.
+    /// `APRENDIZ_LISTEN`, default `127.0.0.1:8080`: address of the API. Put a TLS proxy in front of any non-loopback address.
     pub(crate) listen: SocketAddr,
     /// `APRENDIZ_CORS_ORIGINS`, comma-separated, default none: origins that may call the API from a browser.
     pub(crate) cors_origins: Vec<HeaderValue>,

@@ -60,9 +60,9 @@ pub(crate) struct WorkerConfig {
 /// The hub to download missing base models from.
 #[derive(Debug, Clone)]
 pub(crate) struct HubConfig {
-    /// `APRENDIZ_HUB`, such as `https://huggingface.co`, without a trailing slash.
+    /// `APRENDIZ_HUB`, default none: endpoint of the hub, such as `https://huggingface.co`, without a trailing slash.
     pub(crate) endpoint: String,
-    /// `HF_TOKEN`: access token for private and gated models.
+    /// `HF_TOKEN`, default none: access token for private and gated models.
     pub(crate) token: Option<SecretString>,
 }
 
@@ -72,8 +72,8 @@ pub(crate) struct EmbeddingCacheConfig {
     /// `APRENDIZ_EMBEDDINGS`, default `$XDG_CACHE_HOME/aprendiz/embeddings` or `$HOME/.cache/aprendiz/embeddings`: folder for local copies
     /// of the cache in the object store. Without it, each run downloads what it needs.
     pub(crate) folder: Option<PathBuf>,
-    /// `APRENDIZ_EMBEDDINGS_MB`, in MiB, default 1024: size limit in the object store and therefore in the folder, here in bytes. Least
-    /// recently used files are removed first; 0 disables the cache.
+    /// `APRENDIZ_EMBEDDINGS_MB`, in MiB, default 1024, 0 to 16777216: size limit in the object store and therefore in the folder, here in
+    /// bytes. Least recently used files are removed first; 0 disables the cache.
     pub(crate) max_bytes: u64,
 }
 
