@@ -32,7 +32,7 @@ def read(path):
 
 # --- metrics ---------------------------------------------------------------------------------------------------------------------------
 
-METRIC_SOURCES = ["producer/src/server/metrics.rs", "producer/src/api/operations/metrics_snapshot.rs", "worker/src/metrics.rs"]
+METRIC_SOURCES = ["producer/src/server/metrics.rs", "producer/src/api/operations/metrics_snapshot.rs", "worker/src/metrics.rs", "worker/src/serve_models/metrics.rs"]
 
 
 def defined_metrics():
@@ -129,6 +129,8 @@ def check_dashboards(kinds, labels):
         fail("two dashboards have the same uid")
     hidden = {name for name, metric in series(kinds).items() if name == metric} - shown
     hidden |= {metric for metric in kinds if kinds[metric] == "histogram" and metric + "_bucket" not in shown}
+    # the inference process serves its metrics on a socket, which Prometheus cannot scrape
+    hidden = {name for name in hidden if not name.startswith("aprendiz_inference_")}
     if hidden:
         fail(f"no dashboard shows {sorted(hidden)}")
     return len(files)

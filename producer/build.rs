@@ -1,4 +1,5 @@
-//! The migrations and the bundle of the web interface are compiled into the binary: build again when one of them changes.
+//! Records the git revision of the sources for `--version`. The migrations and the bundle of the web interface are compiled into the binary:
+//! build again when one of them changes.
 
 use std::fs::create_dir_all;
 
@@ -10,4 +11,5 @@ fn main() {
     let _ = create_dir_all(WEB_BUNDLE);
     println!("cargo:rerun-if-changed=../migrations");
     println!("cargo:rerun-if-changed={WEB_BUNDLE}");
+    aprendiz_build_revision::record(env!("CARGO_PKG_VERSION"), &["producer", "migrations", "web"]);
 }

@@ -1,10 +1,12 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
-import { devSessions } from "./scripts/dev-sessions.ts";
+import { apiProxy, previewPolicy } from "./scripts/dev-server.ts";
 
 export default defineConfig({
-  plugins: [react(), devSessions()],
+  plugins: [react(), previewPolicy()],
+  server: { proxy: apiProxy },
+  preview: { proxy: apiProxy },
   build: {
     target: "es2022",
     sourcemap: false,

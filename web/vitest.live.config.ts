@@ -1,12 +1,6 @@
-// Tests against a running server: the contract of the client (`contract`), and the pages in a browser (`browser`).
+// The contract of the client, against a running server: `./dev contract`.
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  test: {
-    include: ["tests/**/*.spec.ts"],
-    environment: "node",
-    fileParallelism: false,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-  },
+  test: { include: ["tests/contract.spec.ts"], environment: "node", testTimeout: 120_000, hookTimeout: 120_000 },
 });

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Prints a bill of materials (CycloneDX 1.5, JSON) of an image: the crates of Cargo.lock that a program links, and the Debian packages.
+"""Prints a bill of materials (CycloneDX 1.5, JSON): the crates of Cargo.lock that a program links, and the Debian packages of its image.
 
-    sbom.py PACKAGE ROOT > sbom.json      PACKAGE: producer or worker; ROOT: the root file system of the image
+    sbom.py PACKAGE [ROOT] > sbom.json    PACKAGE: producer or worker; ROOT: the root file system of the image, if it is one
 """
 
 import json
@@ -47,10 +47,10 @@ def debian(root):
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    package, root = sys.argv[1:]
-    components = [*crates(package), *debian(root)]
+    package, *roots = sys.argv[1:]
+    components = [*crates(package), *(component for root in roots for component in debian(root))]
     json.dump({"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "components": components}, sys.stdout, indent=1)
     print()
 

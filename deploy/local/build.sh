@@ -28,13 +28,31 @@ run_tests() {
         return
     fi
     need_rust
+    # a selection of tests is one of the Rust tests
+    local with_browser=yes status=0 in_browser=0
+    [[ $# -eq 0 ]] || with_browser=no
+    # the binaries embed the page
+    [[ $with_browser == no ]] || web_if_possible
     # the tests start the real binaries
     step "build" build_workspace --bins --examples
     services_up
+    # the tests of sign-in need a provider from npm; they report whether they ran
+    oidc_packages_if_possible
     # the parity test of the encoder needs its weights; it reports whether it ran
     if has_weights; then export APRENDIZ_TEST_ENCODER=$base_model; else say "── no base weights: the test that needs them is skipped; download them with ./dev weights"; fi
     say "── tests"
-    run_logged tests test --locked --workspace -- "$@"
+    if [[ $with_browser == no ]]; then
+        run_logged tests test --locked --workspace -- "$@"
+        return
+    fi
+    # both parts run, whatever fails
+    set +e
+    (set -e; run_logged tests test --locked --workspace --)
+    status=$?
+    (set -e; browser_tests)
+    in_browser=$?
+    set -e
+    return $((status > in_browser ? status : in_browser))
 }
 
 # run_logged TITLE LOG CARGO_OPTIONS... -- NEXTEST_OPTIONS...: runs tests, all of them even after a failure, then prints a summary.
@@ -46,7 +64,8 @@ run_logged() {
     [[ $# -eq 0 ]] || shift
     started=$(now_ms)
     # tests without the program or the data that they need add a line to this file
-    export APRENDIZ_SKIPPED_FILE=$logs/$(basename "$log" .log).skipped
+    APRENDIZ_SKIPPED_FILE=$logs/$(basename "$log" .log).skipped
+    export APRENDIZ_SKIPPED_FILE
     rm -f "$APRENDIZ_SKIPPED_FILE"
     [[ ! -t 1 ]] || export CARGO_TERM_COLOR=always
     if cargo nextest --version >/dev/null 2>&1; then
@@ -155,4 +174,5 @@ tools() {
             step "install $tool" cargo install --locked "$tool"
         fi
     done
+    install_mdbook
 }

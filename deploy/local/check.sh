@@ -26,7 +26,7 @@ check_scripts() {
     local file
     for file in "$root/dev" "$root/.ci/run" "$root"/deploy/{local,images,compose,restore}/*.sh; do bash -n "$file"; done
     if command -v shellcheck >/dev/null; then
-        shellcheck -s bash -e SC2034,SC2154 "$root/dev" "$root/.ci/run" "$root"/deploy/{local,bench,images,restore}/*.sh "$root/deploy/compose/secrets.sh"
+        shellcheck -s bash -e SC2016,SC2034,SC2154 "$root/dev" "$root/.ci/run" "$root"/deploy/{local,bench,images,restore}/*.sh "$root/deploy/compose/secrets.sh"
     fi
 }
 
@@ -98,6 +98,28 @@ for rule in ingress["spec"]["rules"]:
 PYTHON
 }
 
+# Workflows name what they may do, run nothing of a moving branch, and call scripts of this repository that exist.
+check_workflows() {
+    "$1" - "$root" <<'PYTHON'
+import pathlib, re, sys, yaml
+root = pathlib.Path(sys.argv[1])
+for path in sorted((root / ".github").rglob("*.y*ml")):
+    document = yaml.safe_load(path.read_text())
+    if path.parent.name != "workflows":
+        continue
+    assert "permissions" in document, f"{path.name}: no permissions"
+    # YAML reads the key `on` as true
+    assert document.get("on", document.get(True)), f"{path.name}: never runs"
+    for name, job in document["jobs"].items():
+        assert "timeout-minutes" in job or "uses" in job, f"{path.name}: {name} has no time limit"
+        for step in job.get("steps", []):
+            used = step.get("uses", "")
+            assert not used or re.search(r"@(v\d+(\.\d+)*|[0-9a-f]{40})$", used), f"{path.name}: {used} is not pinned"
+            for script in re.findall(r"(?:^|\s)(\./dev|\.ci/run|deploy/\S+\.(?:sh|py))", step.get("run", "")):
+                assert (root / script).exists(), f"{path.name}: {script} does not exist"
+PYTHON
+}
+
 # check_tool TOOL COMMAND...: runs a check if its tool is installed.
 check_tool() {
     local tool=$1
@@ -116,10 +138,12 @@ check() {
     check_step "format" cargo fmt --all --check
     check_step "scripts" check_scripts
     check_step "words" check_words
+    check_step "links" check_links
     if python=$(python_with_yaml); then
         check_step "ingress" check_ingress "$python"
+        check_step "workflows" check_workflows "$python"
     else
-        say "── ingress: skipped, because no Python with PyYAML is installed"
+        say "── ingress and workflows: skipped, because no Python with PyYAML is installed"
     fi
     check_step "migrations up, down, up" check_migrations
     check_step "lints" check_lints

@@ -216,13 +216,13 @@ contract_run() {
 }
 
 contract_client() {
-    if ! command -v npm >/dev/null || (($(node --version | sed 's/v\([0-9]*\).*/\1/') < 20)); then
+    if ! has_web_tools; then
         say "skipped, because Node.js 20 with npm is not installed"
         echo "TypeScript client" >>"$contract/skipped"
         return 0
     fi
     cd "$root/web"
-    if ! npm ci --silent --no-audit --no-fund; then
+    if ! web_packages; then
         warn "skipped, because the packages of web/ could not be downloaded"
         echo "TypeScript client" >>"$contract/skipped"
         return 0

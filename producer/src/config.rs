@@ -13,6 +13,7 @@ use aprendiz_run_spec::ModelName;
 use axum::http::HeaderValue;
 
 use crate::limits::settings::{ClientLimits, MAX_BYTES};
+use crate::oidc::OidcSettings;
 
 /// A day, in seconds.
 const DAY: f64 = 86_400.0;
@@ -43,7 +44,7 @@ pub(crate) struct SweepConfig {
 /// Configuration of the API.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiConfig {
-    /// `APRENDIZ_LISTEN`, default `127.0.0.1:8080`. Put a TLS proxy in front of any non-loopback address.
+    /// `APRENDIZ_LISTEN`, default `127.0.0.1:8080`: address of the API. Put a TLS proxy in front of any non-loopback address.
     pub(crate) listen: SocketAddr,
     /// `APRENDIZ_CORS_ORIGINS`, comma-separated, default none: origins that may call the API from a browser.
     pub(crate) cors_origins: Vec<HeaderValue>,
@@ -71,6 +72,8 @@ pub(crate) struct ApiConfig {
     pub(crate) clients: ClientLimits,
     /// Sessions of the web interface.
     pub(crate) sessions: SessionConfig,
+    /// The provider with which people sign in, if one is configured.
+    pub(crate) oidc: Option<OidcSettings>,
 }
 
 /// Configuration of the sessions of the web interface.
@@ -136,6 +139,7 @@ impl ApiConfig {
             inference_socket: env.text("APRENDIZ_INFERENCE_SOCKET").map(PathBuf::from),
             clients: ClientLimits::read(env, max_import_bytes)?,
             sessions: SessionConfig::read(env)?,
+            oidc: OidcSettings::read(env)?,
         })
     }
 }

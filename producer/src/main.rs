@@ -8,6 +8,7 @@ mod database;
 mod limits;
 #[cfg(test)]
 mod message_tests;
+mod oidc;
 mod server;
 mod worker_program;
 

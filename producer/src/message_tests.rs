@@ -124,8 +124,8 @@ fn every_command_of_the_documentation_exists() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut problems = Vec::new();
     let mut checked = 0;
-    let pages =
-        ["OPERATIONS", "RUNBOOKS", "DEPLOYMENT", "STATES", "API", "USER_GUIDE", "USER_GUIDE.pt-BR"].map(|page| format!("docs/{page}.md"));
+    let pages = ["OPERATIONS", "RUNBOOKS", "DEPLOYMENT", "STATES", "API", "USER_GUIDE", "USER_GUIDE.pt-BR", "TUTORIAL", "TUTORIAL.pt-BR"]
+        .map(|page| format!("docs/{page}.md"));
     for page in pages.iter().map(String::as_str).chain(["README.md"]) {
         let text = fs::read_to_string(folder.join(page)).unwrap();
         for (number, line) in text.lines().enumerate() {

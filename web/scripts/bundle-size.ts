@@ -11,7 +11,7 @@ interface Chunk {
 
 const LIMIT_BYTES = 350 * 1024;
 // what the browser loads before it can show the list of runs
-const FIRST_PAGES = ["src/features/runs/runs-page.tsx", "src/i18n/en/index.ts"];
+const FIRST_PAGES = ["src/features/run-list/runs-page.tsx", "src/i18n/en/index.ts"];
 
 const manifest = JSON.parse(readFileSync("dist/.vite/manifest.json", "utf8")) as Record<string, Chunk>;
 const files = new Set<string>();

@@ -1,9 +1,10 @@
 //! One attempt: runs the pipeline while the lease holds, then records the outcome.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aprendiz_runs::{AttemptId, Claim, Failure, FailureOutcome, RunsError, cancel_attempt, fail_attempt, release_attempt};
+use aprendiz_telemetry::{TraceContext, continue_trace, fail_span, record_span, set_attribute, untraced};
 use futures::FutureExt as _;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
@@ -61,6 +62,7 @@ pub(crate) async fn execute(deps: &Deps, claim: Claim, claimed_at: Instant, shut
         run.kind = %kind,
         trace.parent = claim.run.trace_parent
     );
+    continue_run(&span, &claim, claimed_at);
     async {
         tracing::info!("run claimed");
         let started = Instant::now();
@@ -76,6 +78,7 @@ pub(crate) async fn execute(deps: &Deps, claim: Claim, claimed_at: Instant, shut
         let recorded = record(deps, attempt, &outcome).await;
         let seconds = started.elapsed().as_secs_f64();
         let label = outcome_label(&outcome, &recorded);
+        record_outcome(label, &outcome);
         metrics::counter!("aprendiz_worker_attempts_total", "kind" => kind.as_str(), "outcome" => label).increment(1);
         match (&outcome, recorded) {
             (AttemptOutcome::Succeeded, _) => tracing::info!(seconds, "run succeeded"),
@@ -97,6 +100,33 @@ pub(crate) async fn execute(deps: &Deps, claim: Claim, claimed_at: Instant, shut
     .await;
 }
 
+/// Continues the trace of the request that created the run, and adds the time in the queue and the claim to it.
+fn continue_run(span: &tracing::Span, claim: &Claim, claimed_at: Instant) {
+    let run = &claim.run;
+    let Some(parent) = run.trace_parent.as_deref().and_then(|parent| TraceContext::parse(parent, run.trace_state.as_deref())) else {
+        return;
+    };
+    continue_trace(span, &parent);
+    let claimed = SystemTime::now();
+    let claiming = claimed.checked_sub(claimed_at.elapsed()).unwrap_or(claimed);
+    let attributes = [("training_run.id", run.id.to_string()), ("attempt.number", claim.attempt.number.to_string())];
+    // a run that was released or retried waits from the time at which it became claimable again
+    if claim.attempt.number == 1 || run.run_after > run.created_at {
+        record_span("queued", &parent, run.created_at.max(run.run_after).into(), claiming, &attributes);
+    }
+    record_span("claim", &parent, claiming, claimed, &attributes);
+}
+
+/// Adds the outcome to the exported span.
+fn record_outcome(label: &'static str, outcome: &AttemptOutcome) {
+    let span = tracing::Span::current();
+    set_attribute(&span, "attempt.outcome", label);
+    if let AttemptOutcome::Failed(failure) = outcome {
+        // the code only: the text may name a document
+        fail_span(&span, failure.code.clone());
+    }
+}
+
 /// Runs the pipeline until it ends or must stop. Dropping its future stops it anywhere: statements are cancelled with their
 /// connection, and the training process is killed.
 async fn run_pipeline(deps: &Deps, claim: Claim, shutdown: &Shutdown, claimed_at: Instant) -> AttemptOutcome {
@@ -116,7 +146,8 @@ async fn run_pipeline(deps: &Deps, claim: Claim, shutdown: &Shutdown, claimed_at
             }
             Err(Interruption::Failed(failure)) => AttemptOutcome::Failed(failure),
         },
-        end = lease::keep(&deps.database, attempt, deps.config.lease, claimed_at) => match end {
+        // its statements repeat as long as the attempt runs, and would bury the others in the trace
+        end = untraced(lease::keep(&deps.database, attempt, deps.config.lease, claimed_at)) => match end {
             LeaseEnd::CancelRequested => AttemptOutcome::CancelRequested,
             LeaseEnd::Lost => AttemptOutcome::LeaseLost,
         },

@@ -31,6 +31,7 @@ Environment variables:
   APRENDIZ_BUCKET_TIMEOUT_SECONDS  timeout of object-store requests (default: 30)
 
   APRENDIZ_SLOTS                   maximum number of concurrent runs, 1 to 64 (default: 1)
+  APRENDIZ_LABELS                  labels that a run may require, as gpu,zone=eu,memory=64 (default: none)
   APRENDIZ_THREADS                 threads per training (default: 0 = all cores)
   APRENDIZ_SCRATCH                 directory for temporary files
                                    (default: system temporary directory)
@@ -56,6 +57,9 @@ Environment variables:
                                    127.0.0.1:9090 (default: disabled)
   APRENDIZ_LOG_FORMAT              text or json (default: text on a terminal, otherwise json)
   RUST_LOG                         log filter (default: info,sqlx=warn)
+  OTEL_EXPORTER_OTLP_ENDPOINT      collector of traces, such as http://127.0.0.1:4318; the other
+                                   variables OTEL_* of OpenTelemetry are honoured, too
+                                   (default: no traces)
 
 DATABASE_URL, APRENDIZ_DATABASE_DIRECT_URL, PGPASSWORD, REDIS_URL and HF_TOKEN can be read from a file named by NAME_FILE.";
 
@@ -66,7 +70,7 @@ DATABASE_URL, APRENDIZ_DATABASE_DIRECT_URL, PGPASSWORD, REDIS_URL and HF_TOKEN c
 /// SIGTERM or Ctrl-C saves a checkpoint and releases running runs without spending an attempt; a second signal exits immediately.
 /// `aprendiz worker drain` lets the worker finish its runs first.
 #[derive(Parser)]
-#[command(name = "aprendiz-worker", version, propagate_version = true, after_long_help = ENVIRONMENT)]
+#[command(name = "aprendiz-worker", version, long_version = env!("APRENDIZ_BUILD_VERSION"), propagate_version = true, after_long_help = ENVIRONMENT)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -120,6 +124,7 @@ mod tests {
     fn the_version_names_the_program() {
         let version = Arguments::command().render_version();
         assert_eq!(version, format!("aprendiz-worker {}\n", env!("CARGO_PKG_VERSION")));
+        assert!(Arguments::command().render_long_version().starts_with(version.trim_end()), "-V is without, --version with the revision");
     }
 
     #[test]

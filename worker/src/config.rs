@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use aprendiz_artifacts::StoreConfig;
 use aprendiz_config::{DatabaseConfig, Environment};
 use aprendiz_encoder::BaseModelCaches;
 use aprendiz_queue::QueueConfig;
+use aprendiz_run_spec::WorkerLabels;
 use reqwest::Url;
 use secrecy::SecretString;
 
@@ -53,6 +54,9 @@ pub(crate) struct WorkerConfig {
     pub(crate) hub: Option<HubConfig>,
     /// The cache of base-model embeddings.
     pub(crate) embeddings: EmbeddingCacheConfig,
+    /// `APRENDIZ_LABELS`, comma-separated, default none: what this host has, such as `gpu,memory=64`, for runs that require it. The worker adds
+    /// the backends of its build.
+    pub(crate) labels: WorkerLabels,
     /// Host name, for display.
     pub(crate) host: String,
 }
@@ -60,9 +64,9 @@ pub(crate) struct WorkerConfig {
 /// The hub to download missing base models from.
 #[derive(Debug, Clone)]
 pub(crate) struct HubConfig {
-    /// `APRENDIZ_HUB`, such as `https://huggingface.co`, without a trailing slash.
+    /// `APRENDIZ_HUB`, default none: endpoint of the hub, such as `https://huggingface.co`, without a trailing slash.
     pub(crate) endpoint: String,
-    /// `HF_TOKEN`: access token for private and gated models.
+    /// `HF_TOKEN`, default none: access token for private and gated models.
     pub(crate) token: Option<SecretString>,
 }
 
@@ -72,8 +76,8 @@ pub(crate) struct EmbeddingCacheConfig {
     /// `APRENDIZ_EMBEDDINGS`, default `$XDG_CACHE_HOME/aprendiz/embeddings` or `$HOME/.cache/aprendiz/embeddings`: folder for local copies
     /// of the cache in the object store. Without it, each run downloads what it needs.
     pub(crate) folder: Option<PathBuf>,
-    /// `APRENDIZ_EMBEDDINGS_MB`, in MiB, default 1024: size limit in the object store and therefore in the folder, here in bytes. Least
-    /// recently used files are removed first; 0 disables the cache.
+    /// `APRENDIZ_EMBEDDINGS_MB`, in MiB, default 1024, 0 to 16777216: size limit in the object store and therefore in the folder, here in
+    /// bytes. Least recently used files are removed first; 0 disables the cache.
     pub(crate) max_bytes: u64,
 }
 
@@ -100,9 +104,16 @@ impl WorkerConfig {
                 folder: embeddings.map(std::path::absolute).transpose()?,
                 max_bytes: env.number("APRENDIZ_EMBEDDINGS_MB", 1024, 0..=16 << 20)? << 20,
             },
+            labels: labels(env)?,
             host: host_info::host_name(),
         })
     }
+}
+
+fn labels<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<WorkerLabels> {
+    let text = env.text("APRENDIZ_LABELS").unwrap_or_default();
+    let labels = WorkerLabels::parse(&text).map_err(|error| anyhow!("APRENDIZ_LABELS: {error}"))?;
+    Ok(labels.with_backends(aprendiz_training::backends()))
 }
 
 fn hub<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Option<HubConfig>> {
@@ -170,6 +181,13 @@ mod tests {
     }
 
     #[test]
+    fn labels_name_what_the_host_has_and_the_backends_of_the_build() {
+        let labels = |text: &str| read(&[("APRENDIZ_LABELS", text)]).unwrap().labels.to_strings();
+        assert!(labels("").contains(&"backend=flex".to_owned()));
+        assert!(labels("gpu, memory=64").ends_with(&["gpu".to_owned(), "memory=64".to_owned()]));
+    }
+
+    #[test]
     fn a_bad_value_names_its_variable() {
         for (name, value) in [
             ("APRENDIZ_THREADS", "many"),
@@ -180,6 +198,8 @@ mod tests {
             ("APRENDIZ_HUB", "https://user:secret@example.org"),
             ("APRENDIZ_HUB", "https://example.org/?token=secret"),
             ("APRENDIZ_PROBE_LISTEN", "here"),
+            ("APRENDIZ_LABELS", "gpu, Memory=64"),
+            ("APRENDIZ_LABELS", "backend=cuda"),
         ] {
             let error = read(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use aprendiz_artifacts::Store;
-use aprendiz_db::{Database, unusable_database};
+use aprendiz_db::{Database, read_schema, unusable_database};
 use aprendiz_run_spec::RunKind;
 use aprendiz_runs::{NewWorker, RunsError, WorkerId, register_worker};
+use sqlx::migrate::Migrator;
 
 use crate::config::WorkerConfig;
 use crate::deps::Deps;
@@ -27,12 +28,18 @@ pub(crate) struct WorkerContext {
     pub(crate) deps: Deps,
 }
 
-/// Rejects a database whose encoding or rights this worker cannot use, before it claims a run and fails it.
+/// The migrations of this build.
+static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
+
+/// Rejects a database whose encoding, rights or schema this worker cannot use, before it claims a run and fails it.
 async fn require_usable(database: &Database) -> Result<()> {
-    match unusable_database(&mut *database.read().await?).await? {
-        Some(problem) => bail!(problem),
-        None => Ok(()),
+    let mut conn = database.read().await?;
+    if let Some(problem) = unusable_database(&mut conn).await? {
+        bail!(problem);
     }
+    let schema = read_schema(&mut conn, &MIGRATOR).await?.state();
+    ensure!(schema.is_usable(), schema.describe());
+    Ok(())
 }
 
 impl WorkerContext {
@@ -62,13 +69,15 @@ impl WorkerContext {
             backend: "flex",
             cpu_kernel: aprendiz_training::cpu_kernel(),
             memory_bytes: host_info::memory_bytes(),
+            labels: &config.labels,
         };
         let registered: Result<(), RunsError> = in_transaction!(database, tx => register_worker(&mut tx, &worker)).await;
-        registered.context("cannot register this worker: run `aprendiz migrate` first")?;
+        registered.context("cannot register this worker")?;
         tracing::info!(
             worker.id = %id,
             worker.host = config.host,
             worker.slots = config.slots,
+            worker.labels = config.labels.to_strings().join(","),
             cpu_kernel = aprendiz_training::cpu_kernel(),
             "worker registered"
         );

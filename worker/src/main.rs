@@ -25,7 +25,8 @@ mod shutdown;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow};
-use aprendiz_config::{Environment, init_logs};
+use aprendiz_config::Environment;
+use aprendiz_telemetry::Service;
 use clap::Parser as _;
 
 use crate::child::entry;
@@ -38,6 +39,9 @@ use crate::shutdown::Shutdown;
 // the system allocator would return and clear the memory of each training step
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The worker as traces name it.
+const SERVICE: Service = Service { name: "aprendiz-worker", version: env!("CARGO_PKG_VERSION") };
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
@@ -57,12 +61,19 @@ fn main() -> ExitCode {
 
 fn serve() -> Result<()> {
     let env = Environment::process();
+    rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("another TLS crypto provider is already installed"))?;
     // apalis logs each failure three times and every attempt to reconnect; the queue listener logs each cause once
-    init_logs(&env.log()?, "info,sqlx=warn,apalis_core=off")?;
-    let config = WorkerConfig::read(&env)?;
+    let filter = "info,sqlx=warn,apalis_core=off";
+    let telemetry = aprendiz_telemetry::start(&env.log()?, filter, env.traces()?.as_ref(), SERVICE)?;
+    let outcome = claim_until_shutdown(&env);
+    telemetry.finish();
+    outcome
+}
+
+fn claim_until_shutdown(env: &Environment) -> Result<()> {
+    let config = WorkerConfig::read(env)?;
     file_access::restrict();
     aprendiz_test_gate::watch(&config.scratch);
-    rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("another TLS crypto provider is already installed"))?;
     let metrics_handle = metrics::install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
     let outcome = runtime.block_on(async {

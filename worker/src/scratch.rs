@@ -64,6 +64,11 @@ impl Scratch {
         self.path().join("model")
     }
 
+    /// The weights of a final fit on all splits, until they replace those that are measured.
+    pub(crate) fn whole_model(&self) -> PathBuf {
+        self.path().join("whole_model")
+    }
+
     /// A downloaded base model.
     pub(crate) fn base_model(&self) -> PathBuf {
         self.path().join("base-model")

@@ -14,6 +14,7 @@ pub mod fields;
 mod history;
 pub mod import;
 pub mod near_duplicates;
+pub mod predictions;
 pub mod reverts;
 pub mod reviews;
 mod splits;

@@ -116,6 +116,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::ChecksumMismatch`] if the content differs from the recorded hash.
+    #[tracing::instrument(name = "download_object", level = "debug", skip_all, fields(object.key = key))]
     pub async fn download(&self, key: &str, path: &Path, expected_sha256: &str) -> Result<u64, StoreError> {
         let file_error = |source| StoreError::file(path, source);
         if let Some(parent) = path.parent() {

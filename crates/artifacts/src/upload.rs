@@ -53,6 +53,7 @@ impl Upload<'_> {
     ///
     /// # Errors
     /// The file cannot be read, or S3 rejects the upload. A failed multipart upload is aborted.
+    #[tracing::instrument(name = "upload_object", level = "debug", skip_all, fields(object.key = self.key))]
     pub async fn finish(mut self) -> Result<Uploaded, StoreError> {
         let Some(upload_id) = self.upload_id.take() else {
             let bytes = self.first.len() as u64;

@@ -1,4 +1,4 @@
-//! Configuration shared by both binaries, read from environment variables: database, queue, object store, logging.
+//! Configuration shared by both binaries, read from environment variables: database, queue, object store, logs, traces.
 //!
 //! A bad value stops the start and names its variable. A secret can come from a file (`NAME_FILE`) and is never printed.
 //! Settings of one binary are read in its own `config.rs`, through [`Environment`].
@@ -8,5 +8,4 @@ mod telemetry;
 mod variables;
 
 pub use database::DatabaseConfig;
-pub use telemetry::{LogConfig, init_logs};
 pub use variables::Environment;

@@ -1,12 +1,16 @@
 //! Registry of the advisory locks: every number that is in use, and what it protects.
 //!
 //! Postgres keeps two separate spaces. Locks with two 32-bit numbers are the variants of [`AdvisoryLock`]. Locks with one 64-bit
-//! number are hashes: of an idempotency key with [`IDEMPOTENCY_KEY_SEED`], and of the name of a [`LeaderLock`].
+//! number are hashes: of an idempotency key with [`IDEMPOTENCY_KEY_SEED`], of a unique run with [`UNIQUE_RUN_SEED`], and of the name of a
+//! [`LeaderLock`].
 
 use sqlx::{PgConnection, query, query_scalar};
 
 /// Seed of `hashtextextended` for the lock on one idempotency key: requests with the same key wait for each other.
 pub const IDEMPOTENCY_KEY_SEED: i64 = 7_020_641;
+
+/// Seed of `hashtextextended` for the lock on the hash of a unique run: requests for equal runs wait for each other.
+pub const UNIQUE_RUN_SEED: i64 = 7_020_654;
 
 /// An advisory lock with two numbers. The numbers must never change: processes of two versions run side by side during an upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -163,6 +163,7 @@ pub const TABLES: &[&str] = &[
     "objects",
     "outbox",
     "promotion_requests",
+    "queues",
     "review_leases",
     "run_errors",
     "run_events",
@@ -175,6 +176,7 @@ pub const TABLES: &[&str] = &[
     "threshold_events",
     "training_run_documents",
     "training_runs",
+    "used_sign_ins",
     "web_sessions",
     "workers",
 ];

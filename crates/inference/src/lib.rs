@@ -15,6 +15,7 @@ mod published_fields;
 mod score_curves;
 mod thresholds;
 mod weights;
+mod word_evidence;
 
 pub use config::{CONFIG_FILE, FORMAT_VERSION, FieldConfig, KIND_LINEAR, ModelConfig, ThresholdStatus, TrainingInfo};
 pub use error::ModelError;
@@ -26,3 +27,4 @@ pub use published_fields::PublishedFields;
 pub use score_curves::{SCORE_CURVES_FILE, ScoreCurves};
 pub use thresholds::{ThresholdDecision, decide_thresholds, set_thresholds};
 pub use weights::{FieldWeights, WEIGHTS_FILE, Weights};
+pub use word_evidence::WordEvidence;

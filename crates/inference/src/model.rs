@@ -12,6 +12,7 @@ use crate::{
     prediction::FieldPrediction,
     score_curves::ScoreCurves,
     weights::{FieldWeights, Weights},
+    word_evidence::{TextWords, WordEvidence},
 };
 
 /// A model loaded from a model directory.
@@ -92,6 +93,22 @@ impl Model {
     pub fn predict_batch<T: AsRef<str>>(&self, texts: &[T]) -> Vec<Vec<FieldPrediction>> {
         let mut counter = NgramCounter::new();
         texts.iter().map(|text| self.predict_with(&mut counter, text.as_ref())).collect()
+    }
+
+    /// As [`Model::predict_with`], with the words that speak for and against each value. This takes several times as long.
+    #[must_use]
+    pub fn predict_with_evidence(&self, counter: &mut NgramCounter, text: &str) -> Vec<(FieldPrediction, Vec<WordEvidence>)> {
+        let row = self.vectorizer.vectorize(counter, text);
+        if row.indices.is_empty() {
+            return self.config.fields.iter().map(|field| (FieldPrediction::without_features(field), Vec::new())).collect();
+        }
+        let words = TextWords::new(&self.vectorizer, counter, &row, text);
+        let explain = |(field, head): (&FieldConfig, &FieldWeights)| {
+            let prediction = FieldPrediction::from_logits(field, &head.logits(&row));
+            let evidence = words.explain((field, head), &row, &prediction, text);
+            (prediction, evidence)
+        };
+        self.config.fields.iter().zip(&self.heads).map(explain).collect()
     }
 
     /// As [`Model::predict`], with a counter that the caller reuses between texts.

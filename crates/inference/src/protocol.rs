@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::prediction::FieldPrediction;
+use crate::word_evidence::WordEvidence;
 
 /// Path of predictions: `POST` with a [`PredictionRequest`].
 pub const PREDICT_PATH: &str = "/predict";
@@ -57,6 +58,9 @@ pub struct ServedPrediction {
     pub threshold: Option<f64>,
     /// Offsets, in characters, of the part of the text that contributes most to the value. The end is exclusive.
     pub evidence: Option<(usize, usize)>,
+    /// Words that speak for and against the value, of a linear model, if the client asks for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<WordEvidence>,
 }
 
 /// Why a request has no predictions.
@@ -131,6 +135,7 @@ mod tests {
             },
             threshold: Some(0.7),
             evidence: Some((3, 9)),
+            words: Vec::new(),
         };
         let response = PredictionResponse { predictions: vec![probabilities.map(served).into()] };
         let text = serde_json::to_string(&response).unwrap();

@@ -106,6 +106,28 @@ fn a_text_without_known_features_is_never_answered() {
 }
 
 #[test]
+fn the_contributions_of_words_sum_up_to_the_log_odds_of_the_two_classes() {
+    let dir = tempfile::tempdir().unwrap();
+    write_model(dir.path());
+    let model = Model::load(dir.path()).unwrap();
+    let text = "São: the GOVERNING law, (law)";
+    let mut counter = NgramCounter::new();
+    let explained = model.predict_with_evidence(&mut counter, text);
+    let (prediction, words) = &explained[0];
+    assert_eq!(*prediction, model.predict_with(&mut counter, text)[0], "the same numbers as without evidence");
+    let shown: Vec<(&str, Option<(usize, usize)>)> = words.iter().map(|word| (word.text.as_str(), word.place)).collect();
+    assert_eq!(shown, [("GOVERNING", Some((9, 18))), ("law", Some((19, 22)))]);
+    let sum: f64 = words.iter().map(|word| word.contribution).sum();
+    let log_odds = (prediction.top[0].probability / prediction.top[1].probability).ln();
+    // the biases are 0 and 0.5
+    assert!((sum - 0.5 - log_odds).abs() < 1e-6, "{sum} {log_odds}");
+    assert!(model.predict_with_evidence(&mut counter, "…")[0].1.is_empty());
+    // composed when it is read, so the places in the text are those of its words
+    let decomposed = "governing law e\u{301}".to_owned();
+    assert_eq!(model.predict_with_evidence(&mut counter, &decomposed)[0].1[0].place, Some((0, 9)));
+}
+
+#[test]
 fn models_of_format_version_1_are_read_with_their_features() {
     let dir = tempfile::tempdir().unwrap();
     let (config, weights) = write_model_with(dir.path(), FeatureConfig { version: 1, ..features() });

@@ -21,6 +21,14 @@ pub enum SpecError {
     /// A parameter of the kind is unknown or invalid.
     #[error("params: {0}")]
     BadParams(String),
+    /// A requirement is invalid.
+    #[error("invalid requirement `{0}`: expected NAME, NAME=VALUE or NAME>=NUMBER, such as gpu, zone=eu or memory>=32")]
+    Requirement(String),
+    /// The name of the queue is invalid.
+    #[error(
+        "invalid queue name `{0}`: use lower-case letters, digits, `.`, `_`, `-`, starting with a letter or digit, at most 63 characters"
+    )]
+    QueueName(String),
     /// A value is out of range.
     #[error("invalid `{key}`: {value}; it must be {rule}")]
     OutOfRange {
@@ -40,7 +48,7 @@ impl SpecError {
         match self {
             Self::KindNotBuilt(_) => "kind_not_built",
             Self::BadParams(_) => "bad_params",
-            Self::ModelName(_) | Self::BaseModel(_) | Self::OutOfRange { .. } => "invalid_spec",
+            Self::ModelName(_) | Self::BaseModel(_) | Self::Requirement(_) | Self::QueueName(_) | Self::OutOfRange { .. } => "invalid_spec",
         }
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::kind::{ParamDescription, ParamType, TrainingParams};
+use crate::kind::{ParamDescription, ParamType, PredictParams, TrainingParams};
 use crate::run_kind::RunKind;
 use crate::sweep::SweepParams;
 
@@ -55,13 +55,14 @@ impl KindInfo {
         RunKind::IMPLEMENTED.map(Self::of).to_vec()
     }
 
-    /// The description of a kind. A kind that trains nothing, or is not implemented, has no parameters.
+    /// The description of a kind. Kind `evaluate`, and one that is not implemented, have no parameters.
     #[must_use]
     pub fn of(kind: RunKind) -> Self {
         let defaults = TrainingParams::parse(kind, &Map::new()).ok().flatten();
         let (values, described) = match &defaults {
             Some(defaults) => (defaults.to_json(), defaults.descriptions()),
             None if kind == RunKind::Sweep => (SweepParams::defaults(), SweepParams::descriptions()),
+            None if kind == RunKind::Predict => (PredictParams::default().to_json(), PredictParams::descriptions()),
             None => (Map::new(), &[][..]),
         };
         let param = |description: &ParamDescription| ParamInfo {
@@ -98,6 +99,9 @@ mod tests {
             params.entry("search").or_insert(json!("random"));
             return SweepParams::parse(&params, 1).is_ok();
         }
+        if kind == RunKind::Predict {
+            return PredictParams::parse(&params).is_ok();
+        }
         TrainingParams::parse(kind, &params).is_ok()
     }
 
@@ -105,6 +109,9 @@ mod tests {
     fn defaults(kind: RunKind) -> Map<String, Value> {
         if kind == RunKind::Sweep {
             return SweepParams::defaults();
+        }
+        if kind == RunKind::Predict {
+            return PredictParams::default().to_json();
         }
         TrainingParams::parse(kind, &Map::new()).unwrap().map(|params| params.to_json()).unwrap_or_default()
     }
@@ -152,6 +159,7 @@ mod tests {
                         assert!(accepts(json!(minimum)) && !accepts(json!(minimum - minimum.abs().max(1.0) / 2.0)), "{name} {minimum}");
                         assert!(accepts(json!(maximum)) && !accepts(json!(maximum * 1.01)), "{name} {maximum}");
                     }
+                    ParamType::StringList => assert!(accepts(json!([])) && accepts(json!(["a"])) && !accepts(json!("a")), "{name}"),
                     ParamType::Object => assert!(!accepts(json!(1)) && !accepts(json!({ "unknown": 1 })), "{name}"),
                     ParamType::IntegerRange => {
                         let (minimum, maximum) = (minimum.unwrap(), maximum.unwrap());

@@ -1,7 +1,7 @@
 //! What a run does, by kind.
 
 use crate::base_model::BaseModelName;
-use crate::kind::TrainingParams;
+use crate::kind::{PredictParams, TrainingParams};
 use crate::run_kind::RunKind;
 use crate::sweep::SweepParams;
 
@@ -20,6 +20,13 @@ pub enum KindSpec {
         /// Number of the version of the model; `None` = the extractor.
         model_version: Option<i32>,
     },
+    /// Trains nothing: writes predictions of a published version.
+    Predict {
+        /// Number of the version of the model.
+        model_version: i32,
+        /// Which documents.
+        params: PredictParams,
+    },
     /// Runs trials, and publishes the model of the best.
     Sweep {
         /// Settings and trials.
@@ -36,6 +43,7 @@ impl KindSpec {
         match self {
             Self::Train { params, .. } => params.kind(),
             Self::Evaluate { .. } => RunKind::Evaluate,
+            Self::Predict { .. } => RunKind::Predict,
             Self::Sweep { .. } => RunKind::Sweep,
         }
     }
@@ -45,7 +53,7 @@ impl KindSpec {
     pub const fn trained_kind(&self) -> Option<RunKind> {
         match self {
             Self::Train { params, .. } => Some(params.kind()),
-            Self::Evaluate { .. } => None,
+            Self::Evaluate { .. } | Self::Predict { .. } => None,
             Self::Sweep { params, .. } => Some(params.kind()),
         }
     }
@@ -55,15 +63,16 @@ impl KindSpec {
     pub const fn base_model(&self) -> Option<&BaseModelName> {
         match self {
             Self::Train { base_model, .. } | Self::Sweep { base_model, .. } => base_model.as_ref(),
-            Self::Evaluate { .. } => None,
+            Self::Evaluate { .. } | Self::Predict { .. } => None,
         }
     }
 
-    /// Number of the version that the run evaluates, if it does.
+    /// Number of the published version that the run evaluates or predicts with, if it does.
     #[must_use]
-    pub const fn evaluated_version(&self) -> Option<i32> {
+    pub const fn used_version(&self) -> Option<i32> {
         match self {
             Self::Evaluate { model_version } => *model_version,
+            Self::Predict { model_version, .. } => Some(*model_version),
             Self::Train { .. } | Self::Sweep { .. } => None,
         }
     }

@@ -23,12 +23,16 @@ impl TryFrom<String> for ModelName {
     type Error = SpecError;
 
     fn try_from(name: String) -> Result<Self, SpecError> {
-        let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'.' | b'_' | b'-');
-        let is_valid = matches!(name.as_bytes(), [first, ..] if first.is_ascii_lowercase() || first.is_ascii_digit())
-            && name.len() <= 63
-            && name.bytes().all(allowed);
-        if is_valid { Ok(Self(name)) } else { Err(SpecError::ModelName(name)) }
+        if is_name(&name) { Ok(Self(name)) } else { Err(SpecError::ModelName(name)) }
     }
+}
+
+/// Whether a text is a name of a model or a queue.
+pub(crate) fn is_name(name: &str) -> bool {
+    let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'.' | b'_' | b'-');
+    matches!(name.as_bytes(), [first, ..] if first.is_ascii_lowercase() || first.is_ascii_digit())
+        && name.len() <= 63
+        && name.bytes().all(allowed)
 }
 
 impl std::str::FromStr for ModelName {

@@ -23,17 +23,20 @@ pub enum RunKind {
     Auto,
     /// Trains nothing: scores a published version, or the stored predictions of the extractor.
     Evaluate,
+    /// Trains nothing: writes predictions of a published version for a selection of documents.
+    Predict,
     /// Runs trials with different parameters, and publishes the best.
     Sweep,
 }
 
 impl RunKind {
     /// All kinds, including those that are planned.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Linear, Self::SentenceTransformer, Self::FieldClassifier, Self::Auto, Self::Evaluate, Self::Sweep];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Linear, Self::SentenceTransformer, Self::FieldClassifier, Self::Auto, Self::Evaluate, Self::Predict, Self::Sweep];
 
     /// The kinds that this version can run.
-    pub const IMPLEMENTED: [Self; 5] = [Self::Linear, Self::SentenceTransformer, Self::FieldClassifier, Self::Evaluate, Self::Sweep];
+    pub const IMPLEMENTED: [Self; 6] =
+        [Self::Linear, Self::SentenceTransformer, Self::FieldClassifier, Self::Evaluate, Self::Predict, Self::Sweep];
 
     /// The name used in the database, the API and logs.
     #[must_use]
@@ -44,6 +47,7 @@ impl RunKind {
             Self::FieldClassifier => "field-classifier",
             Self::Auto => "auto",
             Self::Evaluate => "evaluate",
+            Self::Predict => "predict",
             Self::Sweep => "sweep",
         }
     }
@@ -57,14 +61,15 @@ impl RunKind {
             Self::FieldClassifier => "Trains one classifier per field on embeddings of parts of the text, which a base model computes",
             Self::Auto => "Selects the best kind for each field (not implemented)",
             Self::Evaluate => "Trains nothing: scores a published version on test documents, or the stored predictions of the extractor",
+            Self::Predict => "Trains nothing: writes predictions of a published version for documents, to review them or to export them",
             Self::Sweep => "Trains trials with different parameters, compares them on validation and publishes the best",
         }
     }
 
-    /// Whether the metrics of this kind can be computed by slice: it predicts values. An encoder predicts none.
+    /// Whether the metrics of this kind can be computed by slice: it scores predicted values. An encoder predicts none.
     #[must_use]
     pub const fn has_slices(self) -> bool {
-        !matches!(self, Self::SentenceTransformer)
+        !matches!(self, Self::SentenceTransformer | Self::Predict)
     }
 
     pub(crate) fn implemented_names() -> String {

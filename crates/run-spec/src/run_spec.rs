@@ -8,6 +8,8 @@ use utoipa::ToSchema;
 use crate::backend::Backend;
 use crate::data::DataSpec;
 use crate::model_name::ModelName;
+use crate::queue_name::QueueName;
+use crate::requirement::Requirement;
 use crate::run_kind::RunKind;
 
 /// What a run trains, and on which data.
@@ -31,7 +33,7 @@ pub struct RunSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model: Option<String>,
     /// Of kind `evaluate`: number of the version of `model` that is evaluated on the test documents; null = the stored predictions of the
-    /// extractor are evaluated.
+    /// extractor are evaluated. Of kind `predict`: number of the version that predicts; required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub model_version: Option<i32>,
@@ -59,9 +61,21 @@ pub struct RunSpec {
     #[serde(default = "default_max_attempts")]
     #[schema(minimum = 1, maximum = 20)]
     pub max_attempts: i32,
-    /// Compute backend.
+    /// Compute backend. Only workers whose build includes it claim the run.
     #[serde(default)]
     pub backend: Backend,
+    /// Labels that the worker must have, at most 16: `gpu`, `zone=eu`, or `memory>=32` for a number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 16)]
+    pub requires: Vec<Requirement>,
+    /// Queue whose limits and weight apply.
+    // left out of stored specs if it is the default, so that workers of the previous version can read them
+    #[serde(default, skip_serializing_if = "QueueName::is_default")]
+    pub queue: QueueName,
+    /// Of a request: returns the waiting or running run with the same spec and data, if there is one, instead of creating another. Not
+    /// part of the stored spec.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unique: bool,
 }
 
 const fn default_target_accuracy() -> f64 {
@@ -72,6 +86,10 @@ const fn default_seed() -> u64 {
 }
 const fn default_max_attempts() -> i32 {
     3
+}
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde requires")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl RunSpec {

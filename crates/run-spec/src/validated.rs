@@ -7,9 +7,11 @@ use crate::backend::Backend;
 use crate::base_model::{BaseModelName, DEFAULT_BASE_MODEL};
 use crate::data::{DataSpec, PairsSpec};
 use crate::error::SpecError;
-use crate::kind::TrainingParams;
+use crate::kind::{PredictParams, TrainingParams};
 use crate::kind_spec::KindSpec;
 use crate::model_name::ModelName;
+use crate::queue_name::QueueName;
+use crate::requirement::{Requirement, normalize_requirements};
 use crate::run_kind::RunKind;
 use crate::run_spec::RunSpec;
 use crate::sweep::{SweepParams, Trial};
@@ -35,6 +37,9 @@ pub struct ValidatedSpec {
     run_after: Option<DateTime<Utc>>,
     max_attempts: i32,
     backend: Backend,
+    requires: Vec<Requirement>,
+    queue: QueueName,
+    unique: bool,
 }
 
 impl RunSpec {
@@ -57,10 +62,15 @@ impl RunSpec {
             run_after,
             max_attempts,
             backend,
+            requires,
+            queue,
+            unique,
         } = self;
-        if kind != RunKind::Evaluate {
-            check_absent(model_version.as_ref(), "model_version", "absent: only runs of kind `evaluate` name a version")?;
+        if !matches!(kind, RunKind::Evaluate | RunKind::Predict) {
+            check_absent(model_version.as_ref(), "model_version", "absent: only runs of kind `evaluate` and `predict` name a version")?;
         }
+        let number = model_version.unwrap_or(1);
+        check(number >= 1, "model_version", || number.to_string(), "null, or the number of a version, from 1")?;
         let kind = match TrainingParams::parse(kind, &params)? {
             None if kind == RunKind::Sweep => {
                 let params = SweepParams::parse(&params, seed)?;
@@ -75,12 +85,18 @@ impl RunSpec {
                 complete_pairs(&params, &mut data)?;
                 KindSpec::Train { params, base_model }
             }
+            None if kind == RunKind::Predict => {
+                let params = PredictParams::parse(&params)?;
+                check_absent(base_model.as_ref(), "base_model", "absent: this kind has no base model")?;
+                check_absent(data.pairs.as_ref(), "data.pairs", "absent: this kind does not train on pairs")?;
+                let absent = || "absent".to_owned();
+                check(model_version.is_some(), "model_version", absent, "the number of the version of `model` that predicts")?;
+                KindSpec::Predict { model_version: number, params }
+            }
             None => {
                 check(params.is_empty(), "params", || "given".to_owned(), "empty for this kind")?;
                 check_absent(base_model.as_ref(), "base_model", "absent: this kind has no base model")?;
                 check_absent(data.pairs.as_ref(), "data.pairs", "absent: this kind does not train on pairs")?;
-                let number = model_version.unwrap_or(1);
-                check(number >= 1, "model_version", || number.to_string(), "null, or the number of a version, from 1")?;
                 KindSpec::Evaluate { model_version }
             }
         };
@@ -89,8 +105,23 @@ impl RunSpec {
         let is_fraction = target_accuracy > 0.0 && target_accuracy < 1.0;
         check(is_fraction, "target_accuracy", || target_accuracy.to_string(), "greater than 0 and less than 1")?;
         check_data(&data)?;
-        check_slices(kind.trained_kind().unwrap_or(RunKind::Evaluate), &slices)?;
-        Ok(ValidatedSpec { kind, model, data, slices, target_accuracy, seed, priority, run_after, max_attempts, backend })
+        check_slices(kind.trained_kind().unwrap_or_else(|| kind.kind()), &slices)?;
+        let requires = normalize_requirements(requires)?;
+        Ok(ValidatedSpec {
+            kind,
+            model,
+            data,
+            slices,
+            target_accuracy,
+            seed,
+            priority,
+            run_after,
+            max_attempts,
+            backend,
+            requires,
+            queue,
+            unique,
+        })
     }
 }
 
@@ -134,7 +165,12 @@ fn check_data(data: &DataSpec) -> Result<(), SpecError> {
 
 fn check_slices(kind: RunKind, slices: &[String]) -> Result<(), SpecError> {
     let value = || format!("{} keys", slices.len());
-    check(slices.is_empty() || kind.has_slices(), "slices", || "given".to_owned(), "absent: an encoder predicts no values")?;
+    check(
+        slices.is_empty() || kind.has_slices(),
+        "slices",
+        || "given".to_owned(),
+        "absent: an encoder predicts no values, and a run of kind `predict` scores none",
+    )?;
     check(slices.len() <= MAX_SLICE_KEYS, "slices", value, "at most 10 keys of metadata")?;
     let is_key =
         |key: &&String| (1..=MAX_SLICE_KEY_CHARS).contains(&key.chars().count()) && !key.contains(|c: char| c == ':' || c.is_control());
@@ -160,7 +196,7 @@ impl ValidatedSpec {
     #[must_use]
     pub fn for_trial(&self, trial: &Trial) -> Self {
         let kind = KindSpec::Train { params: trial.params.clone(), base_model: self.kind.base_model().cloned() };
-        Self { kind, run_after: None, ..self.clone() }
+        Self { kind, run_after: None, unique: false, ..self.clone() }
     }
 
     /// Name of the model under which the version is published.
@@ -198,18 +234,49 @@ impl ValidatedSpec {
     pub const fn backend(&self) -> Backend {
         self.backend
     }
+
+    /// What the worker must have: the required labels and, to train, the backend. With `dataset_only` nothing is trained.
+    #[must_use]
+    pub fn requirements(&self, dataset_only: bool) -> Vec<Requirement> {
+        let trains = matches!(self.kind, KindSpec::Train { .. }) && !dataset_only;
+        let mut requirements = self.requires.clone();
+        requirements.extend(Requirement::backend(self.backend).filter(|_| trains));
+        requirements.sort_unstable();
+        requirements
+    }
+
+    /// Queue whose limits and weight apply.
+    #[must_use]
+    pub const fn queue(&self) -> &QueueName {
+        &self.queue
+    }
 }
 
 impl From<ValidatedSpec> for RunSpec {
     fn from(spec: ValidatedSpec) -> Self {
-        let ValidatedSpec { kind, model, data, slices, target_accuracy, seed, priority, run_after, max_attempts, backend } = spec;
+        let ValidatedSpec {
+            kind,
+            model,
+            data,
+            slices,
+            target_accuracy,
+            seed,
+            priority,
+            run_after,
+            max_attempts,
+            backend,
+            requires,
+            queue,
+            unique,
+        } = spec;
         Self {
             kind: kind.kind(),
             base_model: kind.base_model().map(ToString::to_string),
-            model_version: kind.evaluated_version(),
+            model_version: kind.used_version(),
             params: match kind {
                 KindSpec::Train { params, .. } => params.to_json(),
                 KindSpec::Evaluate { .. } => Map::new(),
+                KindSpec::Predict { params, .. } => params.to_json(),
                 KindSpec::Sweep { params, .. } => params.to_json(),
             },
             model,
@@ -221,6 +288,9 @@ impl From<ValidatedSpec> for RunSpec {
             run_after,
             max_attempts,
             backend,
+            requires,
+            queue,
+            unique,
         }
     }
 }
@@ -253,7 +323,7 @@ mod tests {
             "params": {
                 "word_ngrams": [1, 2], "char_ngrams": [3, 4], "word_pairs": 20, "lead_chars": 500, "sublinear_tf": true, "min_df": 2,
                 "max_features": 262_144, "l2": 0.5, "epochs": 500, "tolerance": 0.001, "folds": 5, "fold_repeats": 5,
-                "learning_curve": false
+                "learning_curve": false, "final_fit": "train+validation"
             },
             "target_accuracy": 0.95, "seed": 42, "priority": 0, "max_attempts": 3, "backend": "auto"
         });
@@ -267,7 +337,9 @@ mod tests {
             r#"{"model":"m","kind":"sentence-transformer","data":{"pairs":{"per_label":8}},"params":{"loss":"multiple-negatives"}}"#,
             r#"{"model":"m","kind":"sentence-transformer","base_model":"models:/m/2"}"#,
             r#"{"model":"m","kind":"evaluate"}"#,
+            r#"{"model":"m","requires":["zone=eu","gpu"],"queue":"nightly","unique":true}"#,
             r#"{"model":"m","kind":"evaluate","model_version":3}"#,
+            r#"{"model":"m","kind":"predict","model_version":3,"params":{"projects":["7"],"unreviewed":true}}"#,
             r#"{"model":"m","kind":"evaluate","slices":["customer","pages"]}"#,
             r#"{"model":"m","kind":"sweep","params":{"space":{"l2":[0.1,1]}}}"#,
             r#"{"model":"m","kind":"sweep","params":{"kind":"sentence-transformer","space":{"epochs":[1,2]}}}"#,
@@ -282,7 +354,8 @@ mod tests {
     fn kinds_that_are_not_implemented_are_rejected() {
         for kind in RunKind::ALL {
             let params = if kind == RunKind::Sweep { r#"{"space":{"l2":[1]}}"# } else { "{}" };
-            let spec = parse(&format!(r#"{{"model":"contracts","kind":"{kind}","params":{params}}}"#));
+            let version = if kind == RunKind::Predict { 1.to_string() } else { "null".to_owned() };
+            let spec = parse(&format!(r#"{{"model":"contracts","kind":"{kind}","params":{params},"model_version":{version}}}"#));
             match spec.validate() {
                 Ok(spec) => assert!(RunKind::IMPLEMENTED.contains(&kind) && spec.kind().kind() == kind),
                 Err(error) => assert!(!RunKind::IMPLEMENTED.contains(&kind) && error.code() == "kind_not_built", "{error}"),
@@ -319,6 +392,21 @@ mod tests {
     }
 
     #[test]
+    fn a_run_requires_its_labels_and_the_backend_that_it_trains_with() {
+        let required = |json: &str, dataset_only| {
+            parse(json).validate().unwrap().requirements(dataset_only).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let gpu = r#"{"model":"m","backend":"cuda","requires":["gpu","memory>=32","gpu"]}"#;
+        assert_eq!(required(gpu, false), ["backend=cuda", "gpu", "memory>=32"]);
+        assert_eq!(required(gpu, true), ["gpu", "memory>=32"]);
+        assert!(required(r#"{"model":"m","backend":"flex"}"#, false).is_empty());
+        assert!(required(r#"{"model":"m","kind":"evaluate","backend":"cuda"}"#, false).is_empty());
+        // its trials train, and have requirements of their own
+        let sweep = r#"{"model":"m","kind":"sweep","backend":"cuda","requires":["gpu"],"params":{"space":{"l2":[1]}}}"#;
+        assert_eq!(required(sweep, false), ["gpu"]);
+    }
+
+    #[test]
     fn invalid_parameters_are_named() {
         for (json, key) in [
             (r#"{"model":"m","params":{"max_depth":3}}"#, "max_depth"),
@@ -338,6 +426,8 @@ mod tests {
             (r#"{"model":"m","max_attempts":0}"#, "max_attempts"),
             (r#"{"model":"m","data":{"documents":[]}}"#, "data.documents"),
             (r#"{"model":"m","base_model":"x"}"#, "base_model"),
+            (r#"{"model":"m","requires":["backend=cuda"]}"#, "backend"),
+            (r#"{"model":"m","requires":["a","b","c","d","e","f","g","h","i","j","k","l","m","n","o","p","q"]}"#, "requires"),
             (r#"{"model":"m","slices":["a:b"]}"#, "slices"),
             (r#"{"model":"m","slices":["a","b","a"]}"#, "`a` twice"),
             (r#"{"model":"m","slices":[""]}"#, "slices"),
@@ -346,6 +436,8 @@ mod tests {
             (r#"{"model":"m","kind":"sweep","slices":["a"],"params":{"kind":"sentence-transformer","space":{"epochs":[1]}}}"#, "slices"),
             (r#"{"model":"m","data":{"pairs":{}}}"#, "data.pairs"),
             (r#"{"model":"m","kind":"evaluate","params":{"l2":1}}"#, "params"),
+            (r#"{"model":"m","kind":"predict"}"#, "model_version"),
+            (r#"{"model":"m","kind":"predict","model_version":1,"slices":["a"]}"#, "slices"),
             (r#"{"model":"m","kind":"evaluate","base_model":"x"}"#, "base_model"),
             (r#"{"model":"m","kind":"evaluate","model_version":0}"#, "model_version"),
             (r#"{"model":"m","model_version":1}"#, "model_version"),

@@ -31,6 +31,14 @@ pub enum RunsError {
     /// The run does not exist.
     #[error("training run {0} not found")]
     UnknownRun(RunId),
+    /// The queue does not exist.
+    #[error("queue `{name}` not found{}", if known.is_empty() { String::new() } else { format!(": there are {}; `aprendiz queue set` creates one", known.join(", ")) })]
+    UnknownQueue {
+        /// Its name.
+        name: String,
+        /// The queues that exist, if they were read.
+        known: Vec<String>,
+    },
     /// The worker does not exist.
     #[error("worker {0} not found")]
     UnknownWorker(WorkerId),
@@ -147,6 +155,9 @@ pub enum RunsError {
     /// An active API key has this name.
     #[error("an active API key is named `{0}`: choose another name, or revoke that key first with `aprendiz api-key revoke`")]
     KeyNameTaken(String),
+    /// The identity was revoked here, whatever its provider says.
+    #[error("`{0}` was revoked: `aprendiz api-key restore` lets it in again")]
+    IdentityRevoked(String),
     /// A row violates a rule of this crate.
     #[error("invalid row in {table}, id {id}: {what}")]
     BrokenRow {

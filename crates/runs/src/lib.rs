@@ -11,6 +11,7 @@ mod error;
 mod find_ids;
 mod ids;
 mod objects;
+mod queues;
 mod registry;
 mod run;
 mod stats;
@@ -18,6 +19,10 @@ mod workers;
 
 pub use access::api_keys::{ApiKey, NewApiKey, authenticate, create_api_key, find_active_api_key, list_api_keys, revoke_api_key};
 pub use access::audit::{AuditEntry, AuditFilter, list_audit, record_audit};
+pub use access::identities::{
+    IDENTITY_PREFIX, IdentityClaims, end_sessions_of_identity, find_identity, mark_sign_in_used, prune_used_sign_ins, register_identity,
+    restore_identity, sign_in_identity,
+};
 pub use access::role::Role;
 pub use access::web_sessions::{
     AuthenticatedSession, CreatedWebSession, NewWebSession, WebSession, WebSessionFilter, authenticate_web_session, create_web_session,
@@ -31,6 +36,8 @@ pub use objects::confirm::{confirm_object, publish_objects};
 pub use objects::declare::{ObjectOwner, declare_objects, record_upload_id};
 pub use objects::references::{Reference, find_references};
 pub use objects::sweep::{PendingDeletion, delete_object_row, list_pending_deletions, mark_abandoned_objects};
+pub use queues::list::{QueueInfo, get_queue, list_queues};
+pub use queues::set::{QueueChange, set_queue};
 pub use registry::aliases::CHAMPION;
 pub use registry::aliases::alias::{Alias, find_alias, list_aliases};
 pub use registry::aliases::automatic::{AUTOMATIC_ACTOR, list_gates_due, record_automatic_gate};

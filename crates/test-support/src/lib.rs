@@ -9,7 +9,7 @@ mod wait;
 
 pub use sample::{Extent, write_contracts};
 pub use services::{
-    Api, FaultProxy, ObjectServer, PoolMode, Process, Server, TestBucket, TestCaddy, TestDatabase, TestEnv, TestNginx, TestPooler,
-    TestPostgres, TestRedis, TestRole, report_skipped,
+    Api, FaultProxy, ObjectServer, PoolMode, Process, Server, TestBucket, TestCaddy, TestDatabase, TestEnv, TestNginx, TestOidcProvider,
+    TestPooler, TestPostgres, TestRedis, TestRole, report_skipped,
 };
 pub use wait::wait_until;

@@ -45,6 +45,7 @@ fn solver(criterion: &mut Criterion) {
         params: TrainingParams::Linear(LinearParams { l2: Some(0.3), folds: 2, ..LinearParams::default() }),
         train: dir.path().join("train.jsonl"),
         train_fraction: None,
+        whole_fit: None,
         validation: dir.path().join("validation.jsonl"),
         labels: dir.path().join("labels.json"),
         base_model: None,

@@ -61,7 +61,7 @@ fn measure(dir: &Path, base: &BaseModel, cache: &Path, params: &str) -> Result<(
         Some(kind) => serde_json::from_value(kind)?,
         None => RunKind::FieldClassifier,
     };
-    let parsed = TrainingParams::parse(kind, &parsed)?.ok_or("the kind trains nothing")?;
+    let parsed = TrainingParams::parse(kind, &parsed)?.ok_or("the kind trains nothing")?.for_trial();
     let out = tempfile::tempdir_in(dir)?;
     let fresh = cache.join("new");
     let known: Vec<PathBuf> = fs::read_dir(cache)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
@@ -73,6 +73,7 @@ fn measure(dir: &Path, base: &BaseModel, cache: &Path, params: &str) -> Result<(
         params: parsed,
         train: dir.join("train.jsonl"),
         train_fraction: None,
+        whole_fit: None,
         validation: dir.join("validation.jsonl"),
         labels: dir.join("labels.json"),
         pairs: None,

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, error::Error, fs, io::Write, path::Path, sync::atomic::AtomicBool, time::Instant};
 
 use aprendiz_evaluation::{ScoreCurve, ScoredExample, clopper_pearson_lower, count_groups, select_threshold, selective};
-use aprendiz_run_spec::{Backend, LinearParams, TrainingParams};
+use aprendiz_run_spec::{Backend, FinalFit, LinearParams, TrainingParams};
 use aprendiz_training::{OUT_OF_FOLD_FILE, Outcome, ReportRow, TrainingJob, VALIDATION_FILE, run};
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
@@ -80,9 +80,10 @@ fn measure(dir: &Path, fold_repeats: usize, seed: u64) -> Result<f64, Box<dyn Er
         v: TrainingJob::version(),
         seed,
         target_accuracy: TARGET,
-        params: TrainingParams::Linear(LinearParams { fold_repeats, ..LinearParams::default() }),
+        params: TrainingParams::Linear(LinearParams { final_fit: FinalFit::Train, fold_repeats, ..LinearParams::default() }),
         train: dir.join("train.jsonl"),
         train_fraction: None,
+        whole_fit: None,
         validation: dir.join("validation.jsonl"),
         labels: dir.join("labels.json"),
         base_model: None,

@@ -109,6 +109,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         params: TrainingParams::SentenceTransformer(params),
         train: out.join("train.jsonl"),
         train_fraction: None,
+        whole_fit: None,
         validation: out.join("validation.jsonl"),
         labels: out.join("labels.json"),
         base_model: Some(BaseModel::find(&fs::canonicalize(base)?.display().to_string(), &BaseModelCaches::default())?),

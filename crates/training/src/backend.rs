@@ -33,6 +33,18 @@ fn missing(backend: Backend) -> TrainingError {
     TrainingError::BadParams(format!("back end {name} is not part of this build: build with the feature `{name}`, or use flex"))
 }
 
+/// The back ends that this build includes.
+#[must_use]
+pub const fn backends() -> &'static [Backend] {
+    &[
+        Backend::Flex,
+        #[cfg(feature = "ndarray")]
+        Backend::Ndarray,
+        #[cfg(feature = "cuda")]
+        Backend::Cuda,
+    ]
+}
+
 /// The widest SIMD instruction set of this machine. Results are reproducible byte for byte only on the same kernel.
 #[must_use]
 pub fn cpu_kernel() -> &'static str {

@@ -31,6 +31,7 @@ mod tests {
             params: linear(json!({"folds": 3, "l2": 0.1})),
             train: "train".into(),
             train_fraction: None,
+            whole_fit: None,
             validation: "validation".into(),
             labels: "labels".into(),
             base_model: None,

@@ -9,6 +9,7 @@ mod dataset;
 mod embeddings;
 mod error;
 mod fingerprint;
+mod fitted_files;
 mod interrupt;
 mod kinds;
 mod protocol;
@@ -19,7 +20,7 @@ mod text_groups;
 mod thread_pool;
 mod train_subset;
 
-pub use backend::{cpu_kernel, device};
+pub use backend::{backends, cpu_kernel, device};
 pub use error::TrainingError;
 pub use fingerprint::fingerprint;
 pub use kinds::{
@@ -34,7 +35,7 @@ pub use protocol::{
     embedding_files::{EmbeddingFiles, EmbeddingUse},
     encoder_report::{EncoderFieldReport, EncoderReport, KnnMetrics, PairMetrics},
     evaluation_job::{ClassifierEvaluation, EncoderEvaluation, EvaluationJob},
-    job::{PairFiles, TrainingJob},
+    job::{PairFiles, TrainingJob, WholeFit},
     learning_curve::{CurveCounts, CurvePart, FieldCounts, TrainingCurve},
     progress::{Event, LogLevel, PROTOCOL_VERSION, Progress, Stage},
     report::{OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE},

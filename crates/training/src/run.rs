@@ -89,7 +89,7 @@ mod tests {
         path::{Path, PathBuf},
     };
 
-    use aprendiz_run_spec::{Backend, LinearParams, TrainingParams};
+    use aprendiz_run_spec::{Backend, FinalFit, LinearParams, TrainingParams};
     use burn::tensor::Device;
     use serde_json::json;
 
@@ -117,9 +117,10 @@ mod tests {
             v: TrainingJob::version(),
             seed: 1,
             target_accuracy: 0.9,
-            params: TrainingParams::Linear(LinearParams { min_df: 1, folds: 2, ..LinearParams::default() }),
+            params: TrainingParams::Linear(LinearParams { min_df: 1, folds: 2, final_fit: FinalFit::Train, ..LinearParams::default() }),
             train: dir.join("train.jsonl"),
             train_fraction: None,
+            whole_fit: None,
             validation: dir.join("validation.jsonl"),
             labels: dir.join("labels.json"),
             base_model: None,
@@ -182,7 +183,13 @@ mod tests {
     fn an_incompatible_learning_curve_restarts_the_training() {
         let dir = tempfile::tempdir().unwrap();
         let mut job = job(dir.path());
-        job.params = TrainingParams::Linear(LinearParams { min_df: 1, folds: 2, learning_curve: true, ..LinearParams::default() });
+        job.params = TrainingParams::Linear(LinearParams {
+            min_df: 1,
+            folds: 2,
+            learning_curve: true,
+            final_fit: FinalFit::Train,
+            ..LinearParams::default()
+        });
         fs::copy(&job.train, &job.validation).unwrap();
         let tensor = tensor_from_vec(vec![0.5; 24], [12, 2], &Device::flex());
         let field = StateDict::default().with_tensor("solution", &tensor).with_tensor("scores", &tensor);

@@ -9,7 +9,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use aprendiz_run_spec::{Backend, LinearParams, TrainingParams};
+use aprendiz_run_spec::{Backend, FinalFit, LinearParams, TrainingParams};
 use aprendiz_training::{Event, LogLevel, OUT_OF_FOLD_FILE, Outcome, Stage, TrainingJob, TrainingSummary, VALIDATION_FILE, run};
 use serde_json::json;
 
@@ -20,7 +20,14 @@ const STRIDE: usize = 5;
 const WRITING_STRIDE: usize = 50;
 
 fn linear(folds: usize) -> TrainingParams {
-    TrainingParams::Linear(LinearParams { min_df: 1, folds, fold_repeats: 2, tolerance: 0.01, ..LinearParams::default() })
+    TrainingParams::Linear(LinearParams {
+        final_fit: FinalFit::Train,
+        min_df: 1,
+        folds,
+        fold_repeats: 2,
+        tolerance: 0.01,
+        ..LinearParams::default()
+    })
 }
 
 struct Snapshot {
@@ -58,6 +65,7 @@ impl Snapshot {
             params: linear(2),
             train: self.path("train.jsonl"),
             train_fraction: None,
+            whole_fit: None,
             validation: self.path("validation.jsonl"),
             labels: self.path("labels.json"),
             base_model: None,
@@ -210,8 +218,15 @@ fn a_training_resumed_after_any_step_ends_with_the_same_bytes_and_repeats_no_ste
 fn a_learning_curve_resumed_after_any_step_has_the_same_bytes_and_repeats_no_step() {
     let snapshot = Snapshot::new();
     let with_curve = |name: &str| {
-        let params =
-            LinearParams { min_df: 1, folds: 2, fold_repeats: 1, tolerance: 0.01, learning_curve: true, ..LinearParams::default() };
+        let params = LinearParams {
+            final_fit: FinalFit::Train,
+            min_df: 1,
+            folds: 2,
+            fold_repeats: 1,
+            tolerance: 0.01,
+            learning_curve: true,
+            ..LinearParams::default()
+        };
         TrainingJob { params: TrainingParams::Linear(params), ..snapshot.job(name) }
     };
     let job = with_curve("whole");
@@ -418,7 +433,7 @@ fn a_checkpoint_of_another_training_is_ignored_with_the_difference() {
     assert_restarts(&TrainingJob { seed: 43, ..job("seed") }, "its seed is `42`, not `43`");
     assert_restarts(
         &TrainingJob { params: linear(3), ..job("params") },
-        r#"its params is `{"char_ngrams":[3,4],"epochs":500,"fold_repeats":2,"folds":2,"#,
+        r#"its params is `{"char_ngrams":[3,4],"epochs":500,"final_fit":"train","fold_repeats":2,"folds":2,"#,
     );
     snapshot.labels(&["a", "b", "c", "d", "e"]);
     assert_restarts(&job("labels"), "its data is");

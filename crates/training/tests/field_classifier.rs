@@ -63,7 +63,8 @@ impl Snapshot {
     }
 
     fn job_with(&self, name: &str, more: Value) -> TrainingJob {
-        let mut params = json!({"epochs": 40, "learning_rate": 0.3, "l2": 0.0, "folds": 3, "chunk_overlap": 4, "batch": 16});
+        let mut params =
+            json!({"epochs": 40, "learning_rate": 0.3, "l2": 0.0, "folds": 3, "chunk_overlap": 4, "batch": 16, "final_fit": "train"});
         params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         TrainingJob {
             v: TrainingJob::version(),
@@ -72,6 +73,7 @@ impl Snapshot {
             params: TrainingParams::parse(RunKind::FieldClassifier, params.as_object().unwrap()).unwrap().unwrap(),
             train: self.path("train.jsonl"),
             train_fraction: None,
+            whole_fit: None,
             validation: self.path("validation.jsonl"),
             labels: self.path("labels.json"),
             base_model: Some(BaseModel::find(self.path("base").to_str().unwrap(), &BaseModelCaches::default()).unwrap()),

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails if its setup fails")]
 
+#[path = "linear/final_fit.rs"]
+mod final_fit;
 #[path = "linear/learning_curve.rs"]
 mod learning_curve;
 
@@ -13,7 +15,7 @@ use std::{
 };
 
 use aprendiz_inference::{Model, NgramCounter, SparseRows, ThresholdDecision, manifest, set_thresholds};
-use aprendiz_run_spec::{Backend, LinearParams, TrainingParams};
+use aprendiz_run_spec::{Backend, FinalFit, LinearParams, TrainingParams};
 use aprendiz_training::{
     Event, LinearHead, OUT_OF_FOLD_FILE, Outcome, Progress, ReportRow, TrainingError, TrainingJob, TrainingSummary, VALIDATION_FILE, run,
 };
@@ -66,9 +68,10 @@ impl Snapshot {
             v: TrainingJob::version(),
             seed: 42,
             target_accuracy: 0.8,
-            params: TrainingParams::Linear(LinearParams { min_df: 1, ..LinearParams::default() }),
+            params: TrainingParams::Linear(LinearParams { final_fit: FinalFit::Train, min_df: 1, ..LinearParams::default() }),
             train: self.path("train.jsonl"),
             train_fraction: None,
+            whole_fit: None,
             validation: self.path("validation.jsonl"),
             labels: self.path("labels.json"),
             base_model: None,
@@ -208,7 +211,12 @@ fn long_texts_get_separate_features_for_their_beginning() {
     let mut losses = Vec::new();
     for lead in [100, 0] {
         let job = TrainingJob {
-            params: TrainingParams::Linear(LinearParams { min_df: 1, lead_chars: lead, ..LinearParams::default() }),
+            params: TrainingParams::Linear(LinearParams {
+                final_fit: FinalFit::Train,
+                min_df: 1,
+                lead_chars: lead,
+                ..LinearParams::default()
+            }),
             out: snapshot.path(&format!("model-{lead}")),
             ..snapshot.job()
         };
@@ -231,7 +239,8 @@ fn long_texts_get_separate_features_for_their_beginning() {
 fn short_texts_get_no_separate_features_for_their_beginning() {
     let snapshot = Snapshot::new(48, &Shape::default());
     let [on, off] = [500, 0].map(|lead| {
-        let params = TrainingParams::Linear(LinearParams { min_df: 1, lead_chars: lead, ..LinearParams::default() });
+        let params =
+            TrainingParams::Linear(LinearParams { final_fit: FinalFit::Train, min_df: 1, lead_chars: lead, ..LinearParams::default() });
         let job = TrainingJob { params, ..snapshot.job() };
         train(&job).unwrap();
         let features = Model::load_unpublished(&job.out).unwrap().config().features.clone();
@@ -377,7 +386,7 @@ fn an_invalid_job_or_snapshot_fails_with_a_code_and_without_a_model() {
     fs::write(snapshot.path("job.json"), unknown.to_string()).unwrap();
     let error = TrainingJob::read(&snapshot.path("job.json")).unwrap_err();
     assert!(error.code() == "bad_params" && error.to_string().contains("layers"), "{error}");
-    job.params = TrainingParams::Linear(LinearParams { folds: 1, ..LinearParams::default() });
+    job.params = TrainingParams::Linear(LinearParams { final_fit: FinalFit::Train, folds: 1, ..LinearParams::default() });
     assert_eq!(train(&job).unwrap_err().code(), "bad_params");
     job.params = TrainingParams::Linear(LinearParams::default());
     job.target_accuracy = 1.5;

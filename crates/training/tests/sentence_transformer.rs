@@ -46,6 +46,7 @@ impl Snapshot {
             params,
             train: self.path("train.jsonl"),
             train_fraction: None,
+            whole_fit: None,
             validation: self.path("validation.jsonl"),
             labels: self.path("labels.json"),
             base_model: Some(BaseModel::find(self.path("base").to_str().unwrap(), &BaseModelCaches::default()).unwrap()),

@@ -18,6 +18,7 @@ mod reviews;
 mod router;
 mod runs;
 mod sessions;
+mod sign_in;
 mod state;
 mod web;
 mod workers;
@@ -29,7 +30,6 @@ pub(crate) use self::models::inference::client::InferenceClient;
 pub(crate) use self::models::model_cache::ModelCache;
 pub(crate) use self::models::shadow::challenger::{Challenger, ShadowDeps};
 pub(crate) use self::models::shadow::queue::{ShadowInput, ShadowQueue, ShadowTarget};
-#[cfg(test)]
 pub(crate) use self::router::open_api;
 pub(crate) use self::router::router;
 pub(crate) use self::runs::event_hub::EventHub;

@@ -21,6 +21,7 @@ use crate::api::http::auth::browser::keep_private;
 use crate::api::http::error::ApiError;
 use crate::api::http::operation::routes;
 use crate::api::http::request_body::limit_body;
+use crate::api::http::request_headers::trace_context;
 use crate::api::http::request_id::REQUEST_ID_HEADER;
 use crate::api::http::slots::RequestClass;
 use crate::api::http::{auth, limits, nul, request_id};
@@ -29,7 +30,7 @@ use crate::api::state::AppState;
 use crate::api::web::ApiPrefixes;
 use crate::api::{
     annotations, datasets, documents, fields, ids, imports, keys, legacy, models, openapi, operations, reviews, runs as training_runs,
-    sessions, web, workers,
+    sessions, sign_in, web, workers,
 };
 use crate::config::ApiConfig;
 
@@ -41,6 +42,9 @@ static OPENAPI_JSON: LazyLock<String> = LazyLock::new(|| open_api().to_json().un
 /// The paths that are no views of the web interface.
 static API_PREFIXES: LazyLock<ApiPrefixes> = LazyLock::new(|| ApiPrefixes::from_paths(open_api().paths.paths.keys().map(String::as_str)));
 
+/// Routes that orchestrators and Prometheus request every few seconds.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 /// Every route of the API. All of them are declared with `routes!`, so the OpenAPI document is complete.
 ///
 /// `admit` wraps all routes except the probes, by their class.
@@ -51,6 +55,7 @@ fn all_routes(admit: impl Fn(RequestClass, OpenApiRouter<AppState>) -> OpenApiRo
         .merge(ids::routes())
         .merge(keys::routes())
         .merge(sessions::routes())
+        .merge(sign_in::routes())
         .merge(operations::routes())
         .merge(datasets::routes())
         .merge(models::routes())
@@ -135,7 +140,15 @@ pub(crate) fn router(state: AppState) -> Router {
 fn request_span(request: &Request) -> Span {
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str);
     let id = request.headers().get(REQUEST_ID_HEADER).and_then(|id| id.to_str().ok()).unwrap_or_default();
-    info_span!("request", request.id = id, http.method = %request.method(), http.route = route)
+    if PROBES.contains(&route) {
+        // another target than that of this crate: such spans are not exported
+        return info_span!(target: "probe", "request", request.id = id, http.method = %request.method(), http.route = route);
+    }
+    let span = info_span!("request", request.id = id, http.method = %request.method(), http.route = route);
+    if let Some(parent) = trace_context(request.headers()) {
+        aprendiz_telemetry::continue_trace(&span, &parent);
+    }
+    span
 }
 
 /// Logs a response that ends early. An error status is logged where the error is made, with its cause.
@@ -151,7 +164,7 @@ fn respond_to_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 fn cors(config: &ApiConfig) -> Option<CorsLayer> {
-    const CUSTOM_REQUEST_HEADERS: [&str; 4] = [auth::API_KEY_HEADER, "idempotency-key", "last-event-id", "traceparent"];
+    const CUSTOM_REQUEST_HEADERS: [&str; 5] = [auth::API_KEY_HEADER, "idempotency-key", "last-event-id", "traceparent", "tracestate"];
     const STANDARD_REQUEST_HEADERS: [HeaderName; 6] =
         [header::AUTHORIZATION, header::CONTENT_TYPE, header::RANGE, header::IF_NONE_MATCH, header::IF_MATCH, header::CACHE_CONTROL];
     const RESPONSE_HEADERS: [HeaderName; 7] = [

@@ -24,6 +24,8 @@ use crate::api::runs::event_hub::EventHub;
 use crate::config::ApiConfig;
 use crate::limits::auth_failures::AuthFailures;
 use crate::limits::quota::Quota;
+use crate::limits::request_rate::RequestRate;
+use crate::oidc::Provider;
 use crate::server::task_health::TaskHealth;
 
 /// Maximum number of verifications at the same time.
@@ -46,10 +48,14 @@ pub(crate) struct AppState {
     pub(crate) recorder: PrometheusHandle,
     /// Metrics of the installation, as last read from the database.
     pub(crate) metrics: Arc<MetricsSnapshot>,
+    /// The provider with which people sign in, if one is configured.
+    pub(crate) oidc: Option<Arc<Provider>>,
     /// What the requests of all clients share.
     pub(crate) slots: Arc<Slots>,
     /// Failed authentications by address.
     pub(crate) auth_failures: Arc<AuthFailures>,
+    /// Requests by API key.
+    pub(crate) request_rate: Arc<RequestRate>,
     /// Runs work that takes processor time.
     pub(crate) compute: Compute,
     /// Verifications in progress: each reads a whole snapshot, on two connections of its own. One for each API key.
@@ -86,11 +92,13 @@ impl AppState {
             database,
             models: Arc::new(ModelCache::new(store.clone(), config.model_cache_dir.clone(), config.model_cache_size)),
             inference: None,
+            oidc: None,
             // without targets and receiver until the server starts the background task
             shadow: ShadowQueue::new().0,
             store,
             slots: Arc::new(Slots::new(&config.clients, config.max_requests, config.max_import_bytes)),
             auth_failures: Arc::new(AuthFailures::new(config.clients.max_auth_failures)),
+            request_rate: Arc::new(RequestRate::new(config.clients.max_requests_per_minute, config.clients.request_burst)),
             compute: Compute::new(),
             verifications: Quota::new(MAX_VERIFICATIONS, 1),
             import_turns: Arc::new(Semaphore::new(config.clients.concurrent_imports)),

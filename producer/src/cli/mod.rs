@@ -25,6 +25,7 @@ mod terminal;
 use std::process::ExitCode;
 
 use aprendiz_config::Environment;
+use aprendiz_telemetry::Service;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
@@ -32,13 +33,14 @@ use self::connection::Connection;
 use self::error::CliError;
 use self::global::GlobalArgs;
 use self::http::Client;
-use self::terminal::{Output, unknown_columns};
+use self::terminal::{Output, print_json_line, unknown_columns};
+use crate::api::open_api;
 use crate::config::ServerConfig;
 use crate::server;
 
 /// Train models on reviewed annotations: server and command line
 #[derive(Debug, Parser)]
-#[command(name = "aprendiz", version, propagate_version = true, after_help = AFTER_HELP)]
+#[command(name = "aprendiz", version, long_version = env!("APRENDIZ_BUILD_VERSION"), propagate_version = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
@@ -67,6 +69,7 @@ Exit codes:
   3    the API rejected the request or every task of an import, or the resource was not found
   4    the awaited run failed or was cancelled
   5    the API cannot be reached, or a response was cut off
+  6    migrate --check found pending migrations
   130  Ctrl-C while waiting; what was started goes on
 
 ID is a whole ID, its first or last 4 or more digits if they are unambiguous, @latest, or @latest:MODEL. With -o json, errors are JSON on
@@ -87,7 +90,7 @@ enum Command {
         #[arg(long)]
         with_inference: bool,
     },
-    /// Apply or revert database migrations
+    /// Apply, check or revert database migrations
     Migrate(operations::migrate::MigrateArgs),
     /// Verify an API key, and store it with the URL in a profile
     Login(session::LoginArgs),
@@ -103,6 +106,9 @@ enum Command {
     Completions(shell::completions::CompletionsArgs),
     /// Write manual pages
     Man(shell::man::ManArgs),
+    /// Print the OpenAPI document of this version, without a server
+    #[command(after_help = "Examples:\n  aprendiz openapi > openapi.json\n  aprendiz openapi | jq '.paths | keys'")]
+    Openapi,
     /// Check the API and its workers, or all services of a server, and suggest fixes
     Doctor(operations::doctor::DoctorArgs),
     /// Create, list and revoke API keys directly in the database
@@ -175,6 +181,16 @@ Environment variables:
   APRENDIZ_SESSION_IDLE_SECONDS            time without a request after which a browser must sign in (default: 28800)
   APRENDIZ_SESSION_MAX_SECONDS             time from the sign-in after which a browser must sign in (default: 604800)
   APRENDIZ_SESSION_COOKIE_SECURE           auto, always or never: whether the session cookie needs TLS (default: auto)
+  APRENDIZ_OIDC_ISSUER                     OpenID Connect provider with which people sign in (default: none)
+  APRENDIZ_OIDC_CLIENT_ID, APRENDIZ_OIDC_CLIENT_SECRET or APRENDIZ_OIDC_CLIENT_SECRET_FILE
+                                           this installation at the provider (the secret is optional)
+  APRENDIZ_OIDC_SCOPES                     what a sign-in asks for (default: openid email profile)
+  APRENDIZ_OIDC_TITLE                      name of the provider on the sign-in page (default: its host)
+  APRENDIZ_OIDC_ROLES                      role=group,role=group: who may do what (default: none)
+  APRENDIZ_OIDC_ROLES_CLAIM                claim with the groups, by name or path (default: groups)
+  APRENDIZ_OIDC_DEFAULT_ROLE               role of everybody else at the provider (default: none, they are refused)
+  APRENDIZ_OIDC_AUDIENCE                   audiences of bearer tokens, comma-separated (default: none are accepted)
+  APRENDIZ_OIDC_REDIRECT_URL               address of /auth/oidc/callback (default: from the Host of each request)
   APRENDIZ_DEFAULT_MODEL                   model name of POST /training-runs (default: default)
   APRENDIZ_SPLIT_RATIOS                    ratios of train, validation and test (default: 0.7,0.15,0.15)
   APRENDIZ_MAX_IMPORT_BYTES                maximum size of an upload (default: 4 GiB)
@@ -197,6 +213,8 @@ Environment variables:
   APRENDIZ_CHECKPOINT_KEEP_SECONDS         checkpoint retention of failed and cancelled runs (default: 604800)
   APRENDIZ_LOG_FORMAT                      text or json (default: text on a terminal, otherwise json)
   RUST_LOG                                 log filter (default: info)
+  OTEL_EXPORTER_OTLP_ENDPOINT              collector of traces, such as http://127.0.0.1:4318; the other variables OTEL_* of
+                                           OpenTelemetry are honoured, too (default: no traces)
 
 Examples:
   aprendiz serve
@@ -206,6 +224,9 @@ Examples:
 Limits on slow clients, uploads and connections have variables of their own: docs/OPERATIONS.md.
 
 DATABASE_URL, APRENDIZ_DATABASE_DIRECT_URL, REDIS_URL and PGPASSWORD can also be read from files: set DATABASE_URL_FILE and so on.";
+
+/// The server as traces name it.
+const SERVICE: Service = Service { name: "aprendiz", version: env!("CARGO_PKG_VERSION") };
 
 /// Parses the arguments of this process. Invalid ones end it, with help or an error.
 pub(crate) fn parse() -> Cli {
@@ -254,23 +275,29 @@ async fn dispatch(cli: Cli) -> Result<(), CliError> {
     global.apply(&env)?;
     let output = global.format();
     let is_server = matches!(command, Command::Serve { .. });
-    aprendiz_config::init_logs(&env.log()?, if is_server { "info" } else { "warn" })?;
+    // commands are clients: only the server exports traces
+    let traces = if is_server { env.traces()? } else { None };
+    let filter = if is_server { "info" } else { "warn" };
+    let telemetry = aprendiz_telemetry::start(&env.log()?, filter, traces.as_ref(), SERVICE).map_err(anyhow::Error::from)?;
     let connection = || Connection::resolve(&global.client, &env);
     let client = || Client::new(&connection()?);
     let client_args = &global.client;
     match command {
         Command::Serve { no_relay, no_reaper, with_inference } => {
             let options = server::ServeOptions { relay: !no_relay, reaper: !no_reaper, inference: with_inference };
-            server::run(ServerConfig::from_env()?, options).await?;
-            Ok(())
+            let outcome = server::run(ServerConfig::from_env()?, options).await;
+            // the flush blocks for a moment, and nothing else is left to do
+            telemetry.finish();
+            Ok(outcome?)
         }
-        Command::Migrate(args) => operations::migrate::run(&args).await,
+        Command::Migrate(args) => operations::migrate::run(&args, output).await,
         Command::Login(session::LoginArgs {}) => session::login(client_args, output).await,
         Command::Logout(session::LogoutArgs {}) => session::logout(client_args, output),
         Command::Whoami => session::whoami(&connection()?, output).await,
         Command::Version => session::version(&client()?, output).await,
         Command::Completions(args) => shell::completions::run(&args, Cli::command()),
         Command::Man(args) => shell::man::run(&args, Cli::command(), output),
+        Command::Openapi => Ok(print_json_line(&open_api().to_pretty_json().expect("the document is JSON"))?),
         Command::Doctor(args) => operations::doctor::run(&client()?, &args, output).await,
         Command::ApiKey(command) => operations::api_key::run(&command, output).await,
         Command::Import(args) => import::create(&client()?, &args, output).await,

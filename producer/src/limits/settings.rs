@@ -67,6 +67,10 @@ pub(crate) struct ClientLimits {
     pub(crate) trusted_proxies: TrustedProxies,
     /// `APRENDIZ_MAX_AUTH_FAILURES_PER_MINUTE`, default 60, 0 to 1000000: failed authentications per address and minute; 0 = no limit.
     pub(crate) max_auth_failures: u32,
+    /// `APRENDIZ_MAX_REQUESTS_PER_MINUTE`, default 0, 0 to 1000000: requests per API key and minute; 0 = no limit.
+    pub(crate) max_requests_per_minute: u32,
+    /// `APRENDIZ_REQUEST_BURST`, default a tenth of it, 1 to 1000000: requests that a key may send at once.
+    pub(crate) request_burst: u32,
 }
 
 impl ClientLimits {
@@ -80,6 +84,7 @@ impl ClientLimits {
             max_spool >= max_import_bytes,
             "APRENDIZ_MAX_SPOOL_BYTES is `{max_spool}`: expected at least APRENDIZ_MAX_IMPORT_BYTES, {max_import_bytes}"
         );
+        let max_requests_per_minute = env.number("APRENDIZ_MAX_REQUESTS_PER_MINUTE", 0, 0..=1_000_000)?;
         let trusted = env.text("APRENDIZ_TRUSTED_PROXIES").unwrap_or_default();
         let trusted_proxies = TrustedProxies::parse(&trusted).map_err(|entry| {
             anyhow!("APRENDIZ_TRUSTED_PROXIES contains `{entry}`: expected comma-separated addresses or networks such as 10.0.0.0/8")
@@ -107,6 +112,8 @@ impl ClientLimits {
             admission_wait: env.seconds("APRENDIZ_ADMISSION_WAIT_SECONDS", 10.0, 1.0..=HOUR)?,
             trusted_proxies,
             max_auth_failures: env.number("APRENDIZ_MAX_AUTH_FAILURES_PER_MINUTE", 60, 0..=1_000_000)?,
+            max_requests_per_minute,
+            request_burst: env.number("APRENDIZ_REQUEST_BURST", (max_requests_per_minute / 10).max(1), 1..=1_000_000)?,
         })
     }
 
@@ -165,6 +172,8 @@ mod tests {
             ("APRENDIZ_LONG_READ_TIMEOUT_SECONDS", 1, 2_592_000),
             ("APRENDIZ_ADMISSION_WAIT_SECONDS", 1, 3_600),
             ("APRENDIZ_MAX_AUTH_FAILURES_PER_MINUTE", 0, 1_000_000),
+            ("APRENDIZ_MAX_REQUESTS_PER_MINUTE", 0, 1_000_000),
+            ("APRENDIZ_REQUEST_BURST", 1, 1_000_000),
         ] {
             let read = |value: i64| read(&[(name, &value.to_string())]);
             assert!(read(min).is_ok() && read(max).is_ok(), "{name}");

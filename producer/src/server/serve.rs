@@ -19,6 +19,7 @@ use crate::api::{AppState, ComparisonDeps, Compute, EventHub, InferenceClient, M
 use crate::config::ServerConfig;
 use crate::connection::{self, ConnectionLimits};
 use crate::database;
+use crate::oidc::Provider;
 use crate::server::import_worker::{self, ImportWorkerConfig};
 use crate::server::inference_process::InferenceProcess;
 use crate::server::task_health::{self, TaskHealth};
@@ -111,6 +112,7 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
         background_tasks.push(("inference", supervisor.abort_handle()));
     }
     let inference = inference_socket.map(|socket| InferenceClient::new(&socket, config.api.request_timeout)).transpose()?;
+    let oidc = config.api.oidc.clone().map(Provider::new).transpose().context("cannot make connections to the provider of sign-ins")?;
     let (shadow_queue, shadow_inputs) = ShadowQueue::new();
     let shadow_deps = ShadowDeps {
         database: database.clone(),
@@ -130,6 +132,7 @@ pub(crate) async fn run(config: ServerConfig, options: ServeOptions) -> Result<(
     state.compute = compute;
     state.models = models;
     state.inference = inference;
+    state.oidc = oidc.map(Arc::new);
     state.shadow = shadow_queue;
     state.task_health = healths.into();
 

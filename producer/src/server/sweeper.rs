@@ -9,7 +9,7 @@ use aprendiz_artifacts::{Store, StoreError};
 use aprendiz_db::{Database, LeaderError, LeaderLock, LeaderOptions, LeaderTask, run_as_leader};
 use aprendiz_runs::{
     MAX_SHADOW_DISAGREEMENTS, PendingDeletion, SHADOW_RETENTION_DAYS, delete_object_row, discard_ended_checkpoints, list_pending_deletions,
-    mark_abandoned_objects, prune_shadow, prune_web_sessions,
+    mark_abandoned_objects, prune_shadow, prune_used_sign_ins, prune_web_sessions,
 };
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +72,7 @@ impl LeaderTask for Sweeper {
         if sessions > 0 {
             info!(sessions, "deleted sessions of the web interface that have ended");
         }
+        prune_used_sign_ins(conn).await?;
         sweep(conn, &self.store, &self.config).await?;
         self.scanner.advance(conn, &self.store, self.config.after).await?;
         self.health.succeeded();

@@ -4,6 +4,48 @@
  */
 
 export interface paths {
+    "/auth/oidc/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ends a sign-in with the provider
+         * @description For browsers that come from the provider: creates a session and sets its cookie, as `POST /v1/session` does, and goes on to the path of
+         *     the start. An earlier session of the same browser ends, if the browser sends its cookie. Browsers get errors as a page.
+         */
+        get: operations["get_auth_oidc_callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Starts a sign-in with the provider
+         * @description For browsers: sends them to the provider, which sends them back to `/auth/oidc/callback`. The cookie of the sign-in is valid for ten
+         *     minutes.
+         */
+        get: operations["get_auth_oidc_start"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -1523,6 +1565,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the queues of runs
+         * @description With their weights and limits, and the number of their waiting and running runs.
+         */
+        get: operations["get_v1_queues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/queues/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a queue of runs */
+        get: operations["get_v1_queues_name"];
+        /**
+         * Creates a queue of runs, or changes its weight and limits
+         * @description The change applies to claims that begin afterwards: a run that is running goes on, also above a new limit.
+         */
+        put: operations["put_v1_queues_name"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/run-kinds": {
         parameters: {
             query?: never;
@@ -1535,6 +1618,87 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the session of the request */
+        get: operations["get_v1_session"];
+        put?: never;
+        /**
+         * Signs a browser in with an API key
+         * @description The response sets a cookie, which every route accepts in place of the key. Requests that change something also need the `csrf_token` as
+         *     `X-CSRF-Token`. An earlier session of the same browser ends.
+         */
+        post: operations["post_v1_session"];
+        /** Signs out: ends the session of the request and removes the cookie */
+        delete: operations["delete_v1_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/session/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the providers with which people can sign in
+         * @description Empty if only API keys can. Needs no key: the sign-in page asks for it.
+         */
+        get: operations["get_v1_session_providers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the sessions of this API key, newest first */
+        get: operations["get_v1_sessions"];
+        put?: never;
+        post?: never;
+        /**
+         * Signs this API key out everywhere
+         * @description Ends all its sessions, that of the request included. The key itself stays valid.
+         */
+        delete: operations["delete_v1_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revokes a session of this API key, or as an admin any session */
+        delete: operations["delete_v1_sessions_id"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2175,7 +2339,7 @@ export interface components {
              */
             version: number;
         };
-        /** @description An API key, without its secret. */
+        /** @description An API key without its secret, or an identity of an OpenID Connect provider. */
         ApiKey: {
             /**
              * Format: date-time
@@ -2184,11 +2348,15 @@ export interface components {
             created_at: string;
             /** @description Who created the key. */
             created_by: string;
+            /** @description Address of an identity at its last sign-in. */
+            email?: string | null;
             /**
              * Format: uuid
              * @description Id of the key.
              */
             id: string;
+            /** @description Provider of an identity; null for an API key. */
+            issuer?: string | null;
             /** @description Name of its owner, recorded as the actor of its requests. */
             name: string;
             /**
@@ -2198,6 +2366,8 @@ export interface components {
             revoked_at?: string | null;
             /** @description What the key may do. */
             role: components["schemas"]["Role"];
+            /** @description What the provider calls the identity; null for an API key. */
+            subject?: string | null;
         };
         ArchiveRequest: {
             /** @description IDs of documents, 1 to 1000; or a project */
@@ -2295,7 +2465,7 @@ export interface components {
         AuditEntry: {
             /** @description The action, for example `training_run.cancel`. */
             action: string;
-            /** @description Name of the API key, or `command line` for commands that need no key. */
+            /** @description Name of the API key or identity, or `command line` for commands that need no key. */
             actor: string;
             /**
              * Format: date-time
@@ -2309,6 +2479,10 @@ export interface components {
              * @description Id of the entry; increases with every entry.
              */
             id: number;
+            /** @description Provider of the identity; null for an API key. */
+            issuer?: string | null;
+            /** @description What the provider calls the identity; null for an API key. */
+            issuer_subject?: string | null;
             /**
              * Format: uuid
              * @description Id of that key; null for the command line, and for entries of older releases.
@@ -2531,6 +2705,11 @@ export interface components {
              * @description The evaluation run whose predictions are compared instead of those of the training; its snapshot is named then. Null otherwise.
              */
             evaluation_run_id?: string | null;
+            /**
+             * @description Splits that the model is fitted on: `measured`, whose predictions on its own test documents are compared, and `published`, which
+             *     answers. Null for versions that were published before it was recorded, whose models are fitted on train.
+             */
+            final_fit?: Record<string, never> | null;
             /** @description Name of the model. */
             model: string;
             /**
@@ -3178,6 +3357,14 @@ export interface components {
             /** @description Parameters of the kind `sentence-transformer`. */
             params?: Record<string, never> | null;
         };
+        /** @description How many sessions have ended. */
+        EndedSessions: {
+            /**
+             * Format: int64
+             * @description Number of sessions.
+             */
+            ended: number;
+        };
         /** @description A command that a next step names, and the same as a request. */
         EquivalentRequest: {
             /** @description The command as it stands in the next step. */
@@ -3328,6 +3515,13 @@ export interface components {
              */
             values: number;
         };
+        /** @description A part of a text, in characters (Unicode code points). */
+        Evidence: {
+            /** @description End, exclusive. */
+            end: number;
+            /** @description First character, zero-based. */
+            start: number;
+        };
         /** @description Number of examples by split. */
         ExampleCounts: {
             /**
@@ -3433,6 +3627,7 @@ export interface components {
             confidence: number;
             /** @description Whether the value can be used without review: its confidence reaches the threshold, and the model knows features of the text. */
             decision: components["schemas"]["Decision"];
+            evidence?: components["schemas"]["Evidence"] | null;
             /** @description The field. */
             field: string;
             /**
@@ -3444,6 +3639,11 @@ export interface components {
             top: components["schemas"]["ClassProbability"][];
             /** @description The most probable value; an empty list means "no value". */
             value: string[];
+            /**
+             * @description If the request asks for `evidence`, and the model is linear: the words that contribute most for the value, at most five, then those
+             *     that contribute most against it, at most five. Empty for a text without any known feature.
+             */
+            words?: components["schemas"]["WordContribution"][] | null;
         };
         /** @description Definition of a field as declared by a person. */
         FieldDefinition: {
@@ -3918,6 +4118,11 @@ export interface components {
              * @description Time of the first recording.
              */
             recorded_at: string;
+            /**
+             * Format: uuid
+             * @description The run that stored it with a published version of a model; null for a prediction of the extractor.
+             */
+            run_id?: string | null;
             /** @description The value; empty = nothing found. */
             value: string[];
         };
@@ -4951,6 +5156,13 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list. */
+        Page_WebSession: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["WebSession"][];
+            /** @description Value of `cursor` for the next page; null on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
         Page_WorkerInfo: {
             /** @description The items, in the order of the list. */
             items: components["schemas"]["WorkerInfo"][];
@@ -5060,11 +5272,16 @@ export interface components {
          * @description Type of a parameter.
          * @enum {string}
          */
-        ParamType: "boolean" | "integer" | "number" | "string" | "integer_range" | "object";
+        ParamType: "boolean" | "integer" | "number" | "string" | "integer_range" | "string_list" | "object";
         /** @description Texts to predict for: `text` for one, `texts` for up to 64. */
         PredictRequest: {
             /** @description Alias of the version; default: `champion`. */
             alias?: string | null;
+            /**
+             * @description Whether the words that speak for and against each value are returned, of a linear model; default false, because it takes several
+             *     times as long. A field classifier always returns the part of the text that decided.
+             */
+            evidence?: boolean;
             /**
              * Format: int32
              * @description Version number; default: the version that `alias` names.
@@ -5234,12 +5451,72 @@ export interface components {
              */
             task_index: number;
         };
+        /** @description A named queue of runs. */
+        QueueInfo: {
+            /**
+             * Format: date-time
+             * @description When it was changed last.
+             */
+            changed_at: string;
+            /** @description Who changed it last; null = it was created with the installation. */
+            changed_by?: string | null;
+            /**
+             * Format: int32
+             * @description Greatest number of runs of the queue that run at the same time; null = no limit, 0 = none starts.
+             */
+            max_running?: number | null;
+            /**
+             * Format: int32
+             * @description The same for the runs of one model name.
+             */
+            max_running_per_model?: number | null;
+            /** @description Name of the queue. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Number of runs that are running or being cancelled.
+             */
+            running: number;
+            /**
+             * Format: int64
+             * @description Number of waiting runs, scheduled ones included; counted up to 100,000.
+             */
+            waiting: number;
+            /**
+             * Format: int32
+             * @description Share of the running runs among queues with waiting runs: the queue with the fewest running runs per weight goes first.
+             */
+            weight: number;
+        };
+        /**
+         * @description Name of a queue: lower-case letters, digits, `.`, `_`, `-`; starts with a letter or digit; at most 63 characters.
+         * @example default
+         */
+        QueueName: string;
         /** @description Statistics of the queue at one moment. */
         QueueReport: components["schemas"]["QueueStats"] & {
             /** @description The background tasks of all servers: when each last succeeded. */
             background_tasks: components["schemas"]["TaskStatus"][];
             /** @description State of Redis. */
             redis: components["schemas"]["RedisStats"];
+        };
+        /** @description A change of a queue; a key that is absent keeps its value. */
+        QueueRequest: {
+            /**
+             * Format: int32
+             * @description Greatest number of runs that run at the same time, 0 to 100000; null = no limit.
+             */
+            max_running?: number | null;
+            /**
+             * Format: int32
+             * @description The same for the runs of one model name.
+             */
+            max_running_per_model?: number | null;
+            /**
+             * Format: int32
+             * @description Share of the running runs among queues with waiting runs, 1 to 1000; of a new queue 1.
+             */
+            weight?: number | null;
         };
         /** @description Statistics of the queue at one moment. */
         QueueStats: {
@@ -5284,6 +5561,11 @@ export interface components {
             /** @description Workers. */
             workers: components["schemas"]["WorkerCounts"];
         };
+        /** @description All queues. */
+        Queues: {
+            /** @description The queues, by name. */
+            items: components["schemas"]["QueueInfo"][];
+        };
         /** @description What happened for one reason. */
         ReasonGroup: {
             /**
@@ -5320,6 +5602,11 @@ export interface components {
             /** @description Whether Redis responds. It may be unusable nevertheless, for example because it is full. */
             reachable: boolean;
         };
+        /**
+         * @description What a worker must have: a label (`gpu`), a label with a value (`zone=eu`), or a label with a whole number of at least N (`memory>=32`).
+         * @example memory>=32
+         */
+        Requirement: string;
         /** @description A retirement of all versions that used a document. */
         RetireModelsRequest: {
             /** @description Also delete the files of the versions, including those that are retired already. Requires the role admin. */
@@ -5614,12 +5901,12 @@ export interface components {
          * @description Kind of a run.
          * @enum {string}
          */
-        RunKind: "linear" | "sentence-transformer" | "field-classifier" | "auto" | "evaluate" | "sweep";
+        RunKind: "linear" | "sentence-transformer" | "field-classifier" | "auto" | "evaluate" | "predict" | "sweep";
         /**
          * @description Phase of a running run.
          * @enum {string}
          */
-        RunPhase: "dataset" | "train" | "evaluate" | "upload" | "publish";
+        RunPhase: "dataset" | "train" | "evaluate" | "predict" | "upload" | "publish";
         /** @description What a run would learn. */
         RunPreview: components["schemas"]["SelectionPreview"] & {
             /**
@@ -5630,7 +5917,7 @@ export interface components {
         };
         /** @description What a run trains, and on which data. */
         RunSpec: {
-            /** @description Compute backend. */
+            /** @description Compute backend. Only workers whose build includes it claim the run. */
             backend?: components["schemas"]["Backend"];
             /**
              * @description Base model, for kinds that fine-tune one: a name on Hugging Face, `models:/NAME/NUMBER`, `s3://BUCKET/PREFIX` of a published
@@ -5651,7 +5938,7 @@ export interface components {
             /**
              * Format: int32
              * @description Of kind `evaluate`: number of the version of `model` that is evaluated on the test documents; null = the stored predictions of the
-             *     extractor are evaluated.
+             *     extractor are evaluated. Of kind `predict`: number of the version that predicts; required.
              */
             model_version?: number | null;
             /** @description Parameters of the kind; `{}` = all defaults. */
@@ -5661,6 +5948,10 @@ export interface components {
              * @description Priority, -100 to 100; greater runs first.
              */
             priority?: number;
+            /** @description Queue whose limits and weight apply. */
+            queue?: components["schemas"]["QueueName"];
+            /** @description Labels that the worker must have, at most 16: `gpu`, `zone=eu`, or `memory>=32` for a number. */
+            requires?: components["schemas"]["Requirement"][];
             /**
              * Format: date-time
              * @description Earliest start time, at most a hundred years from now; null = now.
@@ -5681,6 +5972,11 @@ export interface components {
              * @description Target accuracy of predictions above the threshold, in (0, 1).
              */
             target_accuracy?: number;
+            /**
+             * @description Of a request: returns the waiting or running run with the same spec and data, if there is one, instead of creating another. Not
+             *     part of the stored spec.
+             */
+            unique?: boolean;
         };
         /**
          * @description Status of a run.
@@ -5704,6 +6000,30 @@ export interface components {
             projects: components["schemas"]["ProjectExamples"][];
             /** @description What may make the result worse than expected. */
             warnings: string[];
+        };
+        /** @description Who a session belongs to. */
+        SessionActor: {
+            /**
+             * Format: uuid
+             * @description Id of the API key.
+             */
+            id: string;
+            /** @description Name of the API key, recorded as the actor of its requests. */
+            name: string;
+            /** @description What it may do. */
+            role: components["schemas"]["Role"];
+        };
+        /** @description A session, for the page that uses it. */
+        SessionState: {
+            /** @description Who is signed in. */
+            actor: components["schemas"]["SessionActor"];
+            /** @description Value of `X-CSRF-Token` for requests that change something. */
+            csrf_token: string;
+            /**
+             * Format: date-time
+             * @description When the session ends even if it is used.
+             */
+            expires_at: string;
         };
         /** @description New settings of a model; what is left out has its default. */
         SettingsRequest: {
@@ -5832,6 +6152,20 @@ export interface components {
              * @description Exact McNemar test of `champion_right` and `challenger_right`, two-sided; 1 without such disagreements.
              */
             p_value: number;
+        };
+        /** @description A sign-in. Not `Debug`, because it contains a secret. */
+        SignIn: {
+            /** @description The API key, `apz_...`. */
+            api_key: string;
+        };
+        /** @description A provider with which people sign in. */
+        SignInProvider: {
+            /** @description Name of the kind of provider. */
+            name: string;
+            /** @description Path at which a sign-in starts; `?return=` takes the path of this server at which it ends. */
+            start: string;
+            /** @description Name for people. */
+            title: string;
         };
         /** @description Number of slots of workers that are alive. */
         SlotCounts: {
@@ -6271,6 +6605,10 @@ export interface components {
             priority: number;
             /** @description Latest progress of the phase. */
             progress?: Record<string, never> | null;
+            /** @description Queue whose weight and limits apply. */
+            queue: string;
+            /** @description What its worker must have: the labels that the spec requires and, as `backend=NAME`, a backend that not every build includes. */
+            requires: string[];
             /**
              * Format: date-time
              * @description Earliest start time.
@@ -6295,6 +6633,8 @@ export interface components {
             tags: {
                 [key: string]: string;
             };
+            /** @description Id of the trace that it continues, 32 hexadecimal digits; null = it was created without one. */
+            trace_id?: string | null;
             /**
              * Format: double
              * @description Part of train on which it trains; null = the whole.
@@ -6537,6 +6877,44 @@ export interface components {
              */
             version: number;
         };
+        /** @description A session, without its token. */
+        WebSession: {
+            /** @description Address of the client at sign-in. */
+            address?: string | null;
+            /**
+             * Format: date-time
+             * @description When the key signed in.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When the session ends: at its absolute expiry, or earlier if it is not used.
+             */
+            expires_at: string;
+            /**
+             * Format: uuid
+             * @description Id of the session.
+             */
+            id: string;
+            /** @description Whether it is the session of this request. */
+            is_current: boolean;
+            /**
+             * Format: uuid
+             * @description Id of the API key that signed in.
+             */
+            key_id: string;
+            /** @description Name of that key, the actor of the requests. */
+            key_name: string;
+            /**
+             * Format: date-time
+             * @description When the session was last used, within a minute.
+             */
+            last_used_at: string;
+            /** @description What the key may do. */
+            role: components["schemas"]["Role"];
+            /** @description Beginning of the user agent at sign-in. */
+            user_agent?: string | null;
+        };
         /** @description An import with documents in a snapshot that was reverted later. */
         WithdrawnImport: {
             /** @description Who reverted it. */
@@ -6560,6 +6938,21 @@ export interface components {
              * @description When.
              */
             reverted_at: string;
+        };
+        /** @description A word that speaks for or against a value. */
+        WordContribution: {
+            /**
+             * Format: double
+             * @description What all of its occurrences add to the logarithm of the ratio of two probabilities: that of the value, and that of the second most
+             *     probable one. Negative against the value.
+             */
+            contribution: number;
+            /** @description End, exclusive. */
+            end?: number | null;
+            /** @description First character of the occurrence that contributes most, zero-based; null if the text is not stored as the model reads it. */
+            start?: number | null;
+            /** @description The word as the text has it, without punctuation at its ends, at most 60 characters. */
+            text: string;
         };
         /** @description Number of workers that are not silent. */
         WorkerCounts: {
@@ -6586,7 +6979,7 @@ export interface components {
         WorkerId: string;
         /** @description A worker process and its current runs. */
         WorkerInfo: {
-            /** @description Compute backend. */
+            /** @description Compute backend that it uses by default. */
             backend: string;
             /** @description Base models on its host at the last heartbeat, by name. */
             base_models: string[];
@@ -6612,6 +7005,8 @@ export interface components {
             id: components["schemas"]["WorkerId"];
             /** @description Run kinds it supports; empty = unknown. */
             kinds: components["schemas"]["RunKind"][];
+            /** @description Labels of its host, `NAME` or `NAME=VALUE`, and the compute backends of its build as `backend=NAME`. */
+            labels: string[];
             /** @description Whether it receives wake-ups; without them it finds runs by polling. */
             listening: boolean;
             /**
@@ -6665,6 +7060,178 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    get_auth_oidc_callback: {
+        parameters: {
+            query?: {
+                /** @description Value that this server sent to the provider */
+                state?: string;
+                /** @description Code for the tokens of the provider */
+                code?: string;
+                /** @description Issuer of the response */
+                iss?: string;
+                /** @description Why the provider refuses the sign-in */
+                error?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page that goes on to the path of the start */
+            200: {
+                headers: {
+                    /** @description The cookie of the session; and another one that removes that of the sign-in */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description `sign_in_state`, `sign_in_refused`, `no_role`: the sign-in was not started in this browser or has expired, the provider or this server refuses it, or the account has no role here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no provider is configured */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: the provider sent no code; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `oidc_unavailable`: the provider does not respond. `database_unavailable`: the database does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_auth_oidc_start: {
+        parameters: {
+            query?: {
+                /** @description Path of this server at which the sign-in ends; default `/` */
+                return?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the provider */
+            303: {
+                headers: {
+                    /** @description Address of the provider */
+                    Location?: string;
+                    /** @description The cookie of the sign-in */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `sign_in_state`, `sign_in_refused`, `no_role`: the sign-in was not started in this browser or has expired, the provider or this server refuses it, or the account has no role here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: no provider is configured */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: `return` is not a path of this server; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `oidc_unavailable`: the provider does not respond. `database_unavailable`: the database does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_health: {
         parameters: {
             query?: never;
@@ -6764,7 +7331,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"][];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -6784,7 +7351,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6804,7 +7371,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6837,7 +7404,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -6866,7 +7433,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -6886,7 +7453,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7013,7 +7580,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"][];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7033,7 +7600,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7053,7 +7620,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7072,8 +7639,12 @@ export interface operations {
             header?: {
                 /** @description Makes repetitions safe: the same request with the same key has no further effect; another request with the same key is rejected */
                 "Idempotency-Key"?: string;
-                /** @description W3C trace context, stored with the run; ignored unless well-formed */
+                /** @description W3C trace context, which the run continues; ignored unless well-formed */
                 traceparent?: string;
+                /** @description Vendor part of the W3C trace context; ignored without `traceparent` */
+                tracestate?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path?: never;
             cookie?: never;
@@ -7102,7 +7673,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7113,7 +7684,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7149,7 +7720,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7169,7 +7740,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7257,7 +7828,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7313,7 +7884,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7333,7 +7904,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7421,7 +7992,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7477,7 +8048,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7497,7 +8068,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7513,7 +8084,10 @@ export interface operations {
     post_v1_annotations_accept: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7541,7 +8115,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7552,7 +8126,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7597,7 +8171,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7617,7 +8191,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7643,6 +8217,8 @@ export interface operations {
                 archived?: boolean;
                 /** @description Only these fields, separated by commas */
                 fields?: string;
+                /** @description Only predictions of this version of the extractor, or of a published model (`NAME@NUMBER`); reviews are exported all the same */
+                extractor_version?: string;
                 /** @description A position, or a time such as `2026-11-21T08:00:00Z`: exports the state as of then; default: now */
                 as_of?: string;
                 /**
@@ -7671,7 +8247,7 @@ export interface operations {
                     "application/json": Record<string, never>[];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7691,7 +8267,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7711,7 +8287,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7733,6 +8309,11 @@ export interface operations {
                 source?: string;
                 /** @description Only documents of this project */
                 project?: string;
+                /**
+                 * @description Only predictions of this version of the extractor, or of a published model (`NAME@NUMBER`); they are shown even if a newer prediction
+                 *     of another version exists
+                 */
+                extractor_version?: string;
                 /** @description Only predictions with at least this confidence, 0 to 1 */
                 min_confidence?: number;
                 /** @description Only predictions with a lower confidence than this, 0 to 1 */
@@ -7761,7 +8342,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_WaitingField"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7781,7 +8362,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7801,7 +8382,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7845,7 +8426,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_AuditEntry"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7874,7 +8455,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7894,7 +8475,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7930,7 +8511,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_DatasetSummary"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -7950,7 +8531,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7970,7 +8551,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -7989,8 +8570,12 @@ export interface operations {
             header?: {
                 /** @description Makes repetitions safe: the same request with the same key has no further effect; another request with the same key is rejected */
                 "Idempotency-Key"?: string;
-                /** @description W3C trace context, stored with the run; ignored unless well-formed */
+                /** @description W3C trace context, which the run continues; ignored unless well-formed */
                 traceparent?: string;
+                /** @description Vendor part of the W3C trace context; ignored without `traceparent` */
+                tracestate?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path?: never;
             cookie?: never;
@@ -8001,6 +8586,16 @@ export interface operations {
             };
         };
         responses: {
+            /** @description With `unique`: the equal run that waits or runs */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingRun"];
+                };
+            };
             /** @description The run; Location holds its URL */
             202: {
                 headers: {
@@ -8020,7 +8615,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8031,7 +8626,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8067,7 +8662,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8087,7 +8682,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8120,7 +8715,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetRecord"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8149,7 +8744,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8169,7 +8764,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8207,7 +8802,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Conflict"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8245,7 +8840,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8265,7 +8860,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8306,7 +8901,7 @@ export interface operations {
                     "application/json": components["schemas"]["DiffPage"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8344,7 +8939,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8364,7 +8959,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8402,7 +8997,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_DatasetValue"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8431,7 +9026,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8451,7 +9046,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8535,7 +9130,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8582,7 +9177,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8602,7 +9197,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8635,7 +9230,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetLineage"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8664,7 +9259,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8684,7 +9279,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8717,7 +9312,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetReport"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8755,7 +9350,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8775,7 +9370,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8794,7 +9389,10 @@ export interface operations {
                 /** @description Also reads every file and compares size and SHA-256; skipped for an erased snapshot, which has no files */
                 files?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: string;
             };
@@ -8811,11 +9409,20 @@ export interface operations {
                     "application/json": components["schemas"]["FullVerification"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -8840,7 +9447,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8860,7 +9467,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `overloaded`: other verifications are running; `server_unavailable`: the server stops; `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `overloaded`: other verifications are running; `server_unavailable`: the server stops; `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8916,7 +9523,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Document"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -8936,7 +9543,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8956,7 +9563,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -8972,7 +9579,10 @@ export interface operations {
     post_v1_documents: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9011,7 +9621,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9022,7 +9632,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9076,7 +9686,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9096,7 +9706,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9112,7 +9722,10 @@ export interface operations {
     post_v1_documents_archive: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9140,7 +9753,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9151,7 +9764,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9196,7 +9809,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9216,7 +9829,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9232,7 +9845,10 @@ export interface operations {
     post_v1_documents_index: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9247,7 +9863,7 @@ export interface operations {
                     "application/json": components["schemas"]["IndexReport"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9258,7 +9874,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9276,7 +9892,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9296,7 +9912,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9342,7 +9958,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_FoundDocument"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9362,7 +9978,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9382,7 +9998,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9398,7 +10014,10 @@ export interface operations {
     post_v1_documents_unarchive: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9426,7 +10045,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9437,7 +10056,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9482,7 +10101,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9502,7 +10121,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9535,7 +10154,7 @@ export interface operations {
                     "application/json": components["schemas"]["DocumentText"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9573,7 +10192,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9593,7 +10212,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9626,7 +10245,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Annotation"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9664,7 +10283,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9684,7 +10303,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9719,7 +10338,7 @@ export interface operations {
                     "application/json": components["schemas"]["Annotation"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9757,7 +10376,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9777,7 +10396,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9800,6 +10419,8 @@ export interface operations {
                 "If-None-Match"?: string;
                 /** @description Makes repetitions safe: the same request with the same key has no further effect; another request with the same key is rejected */
                 "Idempotency-Key"?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 id: string;
@@ -9832,7 +10453,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -9843,7 +10464,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9924,7 +10545,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9944,7 +10565,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -9970,6 +10591,8 @@ export interface operations {
                 "If-None-Match"?: string;
                 /** @description Makes repetitions safe: the same request with the same key has no further effect; another request with the same key is rejected */
                 "Idempotency-Key"?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 id: string;
@@ -9998,7 +10621,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10009,7 +10632,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10081,7 +10704,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10101,7 +10724,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10138,7 +10761,7 @@ export interface operations {
                     "application/json": components["schemas"]["FieldHistory"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10167,7 +10790,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10187,7 +10810,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10203,7 +10826,10 @@ export interface operations {
     post_v1_documents_id_erase: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: string;
             };
@@ -10233,7 +10859,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10244,7 +10870,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role admin */
+            /** @description `forbidden`: the API key lacks the role admin; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10289,7 +10915,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10309,7 +10935,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10342,7 +10968,7 @@ export interface operations {
                     "application/json": components["schemas"]["SplitExplanation"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10371,7 +10997,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10391,7 +11017,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10424,7 +11050,7 @@ export interface operations {
                     "application/json": components["schemas"]["ReviewLease"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10462,7 +11088,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10482,7 +11108,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10498,7 +11124,10 @@ export interface operations {
     put_v1_documents_id_lease: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: string;
             };
@@ -10528,7 +11157,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10539,7 +11168,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10602,7 +11231,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10622,7 +11251,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10641,7 +11270,10 @@ export interface operations {
                 /** @description Holder of the lease; default: the name of the API key */
                 reviewer?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: string;
             };
@@ -10656,7 +11288,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10667,7 +11299,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10694,7 +11326,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10714,7 +11346,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10747,7 +11379,7 @@ export interface operations {
                     "application/json": components["schemas"]["DocumentLineage"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10776,7 +11408,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10796,7 +11428,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10829,7 +11461,7 @@ export interface operations {
                     "application/json": components["schemas"]["DocumentOverview"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10867,7 +11499,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10887,7 +11519,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -10903,7 +11535,10 @@ export interface operations {
     post_v1_documents_id_retire_models: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: string;
             };
@@ -10933,7 +11568,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -10944,7 +11579,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10998,7 +11633,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11018,7 +11653,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11103,7 +11738,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11150,7 +11785,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11170,7 +11805,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11201,7 +11836,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Field"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11221,7 +11856,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11241,7 +11876,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11274,7 +11909,7 @@ export interface operations {
                     "application/json": components["schemas"]["Field"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11303,7 +11938,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11323,7 +11958,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11339,7 +11974,10 @@ export interface operations {
     put_v1_fields_name: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
             };
@@ -11369,7 +12007,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11380,7 +12018,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11416,7 +12054,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11436,7 +12074,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11469,7 +12107,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_FieldVersion"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11498,7 +12136,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11518,7 +12156,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11537,7 +12175,10 @@ export interface operations {
                 /** @description Reports which values would change, and writes nothing */
                 dry_run?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
             };
@@ -11554,7 +12195,7 @@ export interface operations {
                     "application/json": components["schemas"]["NormalizedValues"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11565,7 +12206,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11592,7 +12233,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11612,7 +12253,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11651,7 +12292,7 @@ export interface operations {
                     "application/json": components["schemas"]["FoundIds"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11671,7 +12312,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11691,7 +12332,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11727,7 +12368,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_ImportState"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11747,7 +12388,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11767,7 +12408,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11808,7 +12449,10 @@ export interface operations {
                 /** @description Stores the file and imports it in the background: returns 202 with the URL of the import */
                 background?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11856,7 +12500,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11867,7 +12511,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11912,7 +12556,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent imports */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent imports */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11932,7 +12576,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent imports */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent imports */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -11955,7 +12599,10 @@ export interface operations {
                 /** @description File name, stored with the import */
                 file_name?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11984,7 +12631,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -11995,7 +12642,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12040,7 +12687,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent imports */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent imports */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12060,7 +12707,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent imports */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent imports */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12076,7 +12723,10 @@ export interface operations {
     post_v1_imports_legacy_csv_score: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12105,11 +12755,20 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -12143,7 +12802,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent imports */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent imports */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12163,7 +12822,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent imports */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent imports */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12196,7 +12855,7 @@ export interface operations {
                     "application/json": components["schemas"]["ImportState"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12225,7 +12884,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12245,7 +12904,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12283,7 +12942,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_QuarantineEntry"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12312,7 +12971,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12332,7 +12991,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12366,7 +13025,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12395,7 +13054,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12415,7 +13074,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12454,7 +13113,10 @@ export interface operations {
                  */
                 ground_truth?: "ignore" | "prefer";
             };
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: string;
             };
@@ -12480,7 +13142,7 @@ export interface operations {
                     "application/json": components["schemas"]["ImportReport"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12491,7 +13153,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer */
+            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12545,7 +13207,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent imports */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent imports */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12565,7 +13227,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent imports */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent imports */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12581,7 +13243,10 @@ export interface operations {
     post_v1_imports_id_revert: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: string;
             };
@@ -12611,7 +13276,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12622,7 +13287,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12676,7 +13341,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent imports */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent imports */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12696,7 +13361,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent imports */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent imports */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12727,7 +13392,7 @@ export interface operations {
                     "application/json": components["schemas"]["ApiKey"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12747,7 +13412,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12767,7 +13432,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12803,7 +13468,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_ModelSummary"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12823,7 +13488,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12843,7 +13508,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12877,7 +13542,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelSettings"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12906,7 +13571,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12926,7 +13591,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -12947,6 +13612,8 @@ export interface operations {
                 "If-Match"?: string;
                 /** @description `*`: there must be no state yet */
                 "If-None-Match"?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 name: string;
@@ -12978,7 +13645,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -12989,7 +13656,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13043,7 +13710,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13063,7 +13730,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13096,7 +13763,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Alias"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -13125,7 +13792,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13145,7 +13812,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13180,7 +13847,7 @@ export interface operations {
                     "application/json": components["schemas"]["Alias"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -13209,7 +13876,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13229,7 +13896,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13250,6 +13917,8 @@ export interface operations {
                 "If-Match"?: string;
                 /** @description `*`: there must be no state yet */
                 "If-None-Match"?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 name: string;
@@ -13291,7 +13960,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -13302,7 +13971,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13374,7 +14043,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13394,7 +14063,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13418,6 +14087,8 @@ export interface operations {
                 "If-Match"?: string;
                 /** @description `*`: there must be no state yet */
                 "If-None-Match"?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 name: string;
@@ -13443,7 +14114,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -13454,7 +14125,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13499,7 +14170,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13519,7 +14190,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13560,7 +14231,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_AliasEvent"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -13589,7 +14260,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13609,7 +14280,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13630,6 +14301,8 @@ export interface operations {
                 "If-Match"?: string;
                 /** @description `*`: there must be no state yet */
                 "If-None-Match"?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 name: string;
@@ -13662,7 +14335,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -13673,7 +14346,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13745,7 +14418,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13765,7 +14438,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13803,7 +14476,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelComparison"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -13850,7 +14523,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13870,7 +14543,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13886,7 +14559,10 @@ export interface operations {
     post_v1_models_name_predict: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
             };
@@ -13916,11 +14592,20 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -13945,7 +14630,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The version is retired */
+            /** @description The version is retired; `needs_inference`: it is a field classifier, and the server has no inference process; or `model_too_large`: that process may use less memory */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13981,7 +14666,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent predictions */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent predictions */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14001,7 +14686,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent predictions; `timed_out`: the request took too long */
+            /** @description `inference_unavailable`: the inference process does not answer; `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent predictions; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14041,7 +14726,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_PromotionRequest"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14061,7 +14746,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14081,7 +14766,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14115,7 +14800,7 @@ export interface operations {
                     "application/json": components["schemas"]["PromotionRequest"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14144,7 +14829,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14164,7 +14849,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14180,7 +14865,10 @@ export interface operations {
     post_v1_models_name_promotion_requests_id_approve: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
                 id: string;
@@ -14211,7 +14899,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14222,7 +14910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request was made with this key; `forbidden`: the API key lacks the role operator */
+            /** @description The request was made with this key; `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14276,7 +14964,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14296,7 +14984,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14312,7 +15000,10 @@ export interface operations {
     post_v1_models_name_promotion_requests_id_reject: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
                 id: string;
@@ -14343,7 +15034,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14354,7 +15045,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14408,7 +15099,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14428,7 +15119,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14472,7 +15163,7 @@ export interface operations {
                     "application/json": components["schemas"]["ShadowReport"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14501,7 +15192,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14521,7 +15212,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14559,7 +15250,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_MeasuredVersion"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14588,7 +15279,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14608,7 +15299,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14642,7 +15333,7 @@ export interface operations {
                     "application/json": components["schemas"]["MeasuredVersion"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14671,7 +15362,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14691,7 +15382,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14741,7 +15432,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14779,7 +15470,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14799,7 +15490,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14888,7 +15579,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -14935,7 +15626,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14955,7 +15646,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -14974,7 +15665,10 @@ export interface operations {
                 /** @description Why; kept in the version and in the audit log */
                 reason: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
                 number: number;
@@ -14992,7 +15686,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelVersion"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15003,7 +15697,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role admin */
+            /** @description `forbidden`: the API key lacks the role admin; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15039,7 +15733,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15059,7 +15753,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15144,7 +15838,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15191,7 +15885,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15211,7 +15905,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15227,7 +15921,10 @@ export interface operations {
     put_v1_models_name_versions_number_note: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
                 number: number;
@@ -15258,7 +15955,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15269,7 +15966,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15314,7 +16011,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15334,7 +16031,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15350,7 +16047,10 @@ export interface operations {
     post_v1_models_name_versions_number_retire: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
                 number: number;
@@ -15381,7 +16081,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15392,7 +16092,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15446,7 +16146,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15466,7 +16166,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15482,7 +16182,10 @@ export interface operations {
     post_v1_models_name_versions_number_tags: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
                 number: number;
@@ -15513,7 +16216,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15524,7 +16227,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15569,7 +16272,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15589,7 +16292,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15623,7 +16326,7 @@ export interface operations {
                     "application/json": components["schemas"]["VersionThresholds"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15661,7 +16364,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15681,7 +16384,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15697,7 +16400,10 @@ export interface operations {
     put_v1_models_name_versions_number_thresholds: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 name: string;
                 number: number;
@@ -15728,7 +16434,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15739,7 +16445,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15802,7 +16508,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15822,7 +16528,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15841,8 +16547,12 @@ export interface operations {
             header?: {
                 /** @description Makes repetitions safe: the same request with the same key has no further effect; another request with the same key is rejected */
                 "Idempotency-Key"?: string;
-                /** @description W3C trace context, stored with the run; ignored unless well-formed */
+                /** @description W3C trace context, which the run continues; ignored unless well-formed */
                 traceparent?: string;
+                /** @description Vendor part of the W3C trace context; ignored without `traceparent` */
+                tracestate?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 name: string;
@@ -15862,7 +16572,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainingRun"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15873,7 +16583,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15900,7 +16610,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15920,7 +16630,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15951,7 +16661,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Project"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -15971,7 +16681,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -15991,7 +16701,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16022,7 +16732,7 @@ export interface operations {
                     "application/json": components["schemas"]["QueueReport"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16042,7 +16752,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16062,7 +16772,276 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_queues: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All queues */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queues"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_queues_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: components["schemas"]["QueueName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The queue */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueInfo"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Queue not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_v1_queues_name: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
+            path: {
+                name: components["schemas"]["QueueName"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueRequest"];
+            };
+        };
+        responses: {
+            /** @description The queue */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueInfo"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_spec`: invalid name; `invalid_settings`: a number is out of range; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16093,7 +17072,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_KindInfo"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16113,7 +17092,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16133,7 +17112,596 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionState"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description The session */
+            201: {
+                headers: {
+                    /** @description The cookie of the session */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionState"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request comes from a page of another origin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_v1_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended */
+            204: {
+                headers: {
+                    /** @description Removes the cookie */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_session_providers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The providers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInProvider"][];
+                };
+            };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_sessions: {
+        parameters: {
+            query?: {
+                /** @description Lists the sessions of all API keys; requires the role admin */
+                all?: boolean;
+                /** @description `next_cursor` of the previous page */
+                cursor?: string;
+                /** @description Page size, 1 to 200; default 50 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of sessions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WebSession"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: `all` requires the role admin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_v1_sessions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The number of sessions that have ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedSessions"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_v1_sessions_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Session not found, or it belongs to another API key */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16188,7 +17756,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_ListedRun"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16208,7 +17776,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16228,7 +17796,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16247,8 +17815,12 @@ export interface operations {
             header?: {
                 /** @description Makes repetitions safe: the same request with the same key has no further effect; another request with the same key is rejected */
                 "Idempotency-Key"?: string;
-                /** @description W3C trace context, stored with the run; ignored unless well-formed */
+                /** @description W3C trace context, which the run continues; ignored unless well-formed */
                 traceparent?: string;
+                /** @description Vendor part of the W3C trace context; ignored without `traceparent` */
+                tracestate?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path?: never;
             cookie?: never;
@@ -16259,6 +17831,16 @@ export interface operations {
             };
         };
         responses: {
+            /** @description With `unique`: the equal run that waits or runs */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingRun"];
+                };
+            };
             /** @description The run; Location holds its URL */
             202: {
                 headers: {
@@ -16278,7 +17860,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16289,7 +17871,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16307,7 +17889,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The version to evaluate is retired */
+            /** @description The version to evaluate or to predict with is retired */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -16316,7 +17898,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The files of the version to evaluate were deleted */
+            /** @description The files of the version to evaluate or to predict with were deleted */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -16343,7 +17925,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16363,7 +17945,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16399,7 +17981,7 @@ export interface operations {
                     "application/json": components["schemas"]["VersionComparison"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16437,7 +18019,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16457,7 +18039,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16473,7 +18055,10 @@ export interface operations {
     post_v1_training_runs_preview: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -16501,11 +18086,20 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -16521,7 +18115,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The version to evaluate is retired */
+            /** @description The version to evaluate or to predict with is retired */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -16530,7 +18124,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The files of the version to evaluate were deleted */
+            /** @description The files of the version to evaluate or to predict with were deleted */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -16557,7 +18151,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16577,7 +18171,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `timed_out`: a statement in the database took too long; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16593,7 +18187,10 @@ export interface operations {
     post_v1_training_runs_retry: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -16621,7 +18218,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16632,7 +18229,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16668,7 +18265,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16688,7 +18285,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16721,7 +18318,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainingRun"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16750,7 +18347,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16770,7 +18367,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16803,7 +18400,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Attempt"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16832,7 +18429,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16852,7 +18449,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16868,7 +18465,10 @@ export interface operations {
     post_v1_training_runs_id_cancel: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: components["schemas"]["RunId"];
             };
@@ -16885,7 +18485,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainingRun"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -16896,7 +18496,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16932,7 +18532,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16952,7 +18552,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -16971,8 +18571,12 @@ export interface operations {
             header?: {
                 /** @description Makes repetitions safe: the same request with the same key has no further effect; another request with the same key is rejected */
                 "Idempotency-Key"?: string;
-                /** @description W3C trace context, stored with the run; ignored unless well-formed */
+                /** @description W3C trace context, which the run continues; ignored unless well-formed */
                 traceparent?: string;
+                /** @description Vendor part of the W3C trace context; ignored without `traceparent` */
+                tracestate?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 id: components["schemas"]["RunId"];
@@ -16985,6 +18589,16 @@ export interface operations {
             };
         };
         responses: {
+            /** @description With `unique`: the equal run that waits or runs */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingRun"];
+                };
+            };
             /** @description The new run; Location holds its URL */
             202: {
                 headers: {
@@ -17004,7 +18618,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17015,7 +18629,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17042,7 +18656,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The version to evaluate is retired */
+            /** @description The version to evaluate or to predict with is retired */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -17051,7 +18665,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The files of the version to evaluate were deleted */
+            /** @description The files of the version to evaluate or to predict with were deleted */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -17078,7 +18692,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17098,7 +18712,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17186,7 +18800,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17242,7 +18856,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17262,7 +18876,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17317,7 +18931,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorPage"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17355,7 +18969,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17375,7 +18989,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17397,8 +19011,12 @@ export interface operations {
             header?: {
                 /** @description Makes repetitions safe: the same request with the same key has no further effect; another request with the same key is rejected */
                 "Idempotency-Key"?: string;
-                /** @description W3C trace context, stored with the run; ignored unless well-formed */
+                /** @description W3C trace context, which the run continues; ignored unless well-formed */
                 traceparent?: string;
+                /** @description Vendor part of the W3C trace context; ignored without `traceparent` */
+                tracestate?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 id: components["schemas"]["RunId"];
@@ -17416,7 +19034,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainingRun"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17427,7 +19045,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17454,7 +19072,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17474,7 +19092,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17516,7 +19134,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_RunEvent"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17545,7 +19163,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent event streams */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent event streams */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17565,7 +19183,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent event streams */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent event streams */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17598,7 +19216,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunExplanation"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17627,7 +19245,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17647,7 +19265,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17669,8 +19287,12 @@ export interface operations {
             header?: {
                 /** @description Makes repetitions safe: the same request with the same key has no further effect; another request with the same key is rejected */
                 "Idempotency-Key"?: string;
-                /** @description W3C trace context, stored with the run; ignored unless well-formed */
+                /** @description W3C trace context, which the run continues; ignored unless well-formed */
                 traceparent?: string;
+                /** @description Vendor part of the W3C trace context; ignored without `traceparent` */
+                tracestate?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 id: components["schemas"]["RunId"];
@@ -17688,7 +19310,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainingRun"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17699,7 +19321,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17726,7 +19348,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17746,7 +19368,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17779,7 +19401,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Metric"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17808,7 +19430,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17828,7 +19450,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17916,7 +19538,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -17972,7 +19594,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent downloads, exports and inspections */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -17992,7 +19614,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent downloads, exports and inspections; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18008,7 +19630,10 @@ export interface operations {
     put_v1_training_runs_id_note: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: components["schemas"]["RunId"];
             };
@@ -18038,7 +19663,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18049,7 +19674,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18094,7 +19719,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18114,7 +19739,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18130,7 +19755,10 @@ export interface operations {
     post_v1_training_runs_id_retry: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: components["schemas"]["RunId"];
             };
@@ -18147,7 +19775,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrainingRun"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18158,7 +19786,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18194,7 +19822,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18214,7 +19842,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18233,8 +19861,12 @@ export interface operations {
             header?: {
                 /** @description Makes repetitions safe: the same request with the same key has no further effect; another request with the same key is rejected */
                 "Idempotency-Key"?: string;
-                /** @description W3C trace context, stored with the run; ignored unless well-formed */
+                /** @description W3C trace context, which the run continues; ignored unless well-formed */
                 traceparent?: string;
+                /** @description Vendor part of the W3C trace context; ignored without `traceparent` */
+                tracestate?: string;
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
             };
             path: {
                 id: components["schemas"]["RunId"];
@@ -18266,7 +19898,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18277,7 +19909,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18322,7 +19954,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18342,7 +19974,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18358,7 +19990,10 @@ export interface operations {
     post_v1_training_runs_id_tags: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: components["schemas"]["RunId"];
             };
@@ -18388,7 +20023,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18399,7 +20034,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18444,7 +20079,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18464,7 +20099,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18497,7 +20132,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_SweepChild"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18526,7 +20161,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18546,7 +20181,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18584,7 +20219,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page_WorkerInfo"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18604,7 +20239,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18624,7 +20259,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18657,7 +20292,7 @@ export interface operations {
                     "application/json": components["schemas"]["WorkerInfo"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18686,7 +20321,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18706,7 +20341,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18722,7 +20357,10 @@ export interface operations {
     post_v1_workers_id_drain: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
             path: {
                 id: components["schemas"]["WorkerId"];
             };
@@ -18752,7 +20390,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: the API key is missing, unknown or revoked */
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
             401: {
                 headers: {
                     /** @description `Bearer` */
@@ -18763,7 +20401,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator */
+            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18817,7 +20455,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too_many_auth_failures`: too many failed authentications from this address; `too_many_requests`: this API key has too many concurrent requests */
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
             429: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -18837,7 +20475,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`, `object_store_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */

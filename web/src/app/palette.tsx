@@ -20,14 +20,15 @@ interface Command {
 }
 
 async function findObjects(text: string) {
-  const [runs, models, documents] = await Promise.all([
+  const [runs, models, fields, documents] = await Promise.all([
     unwrap(api.GET("/v1/ids/{kind}", { params: { path: { kind: "run" }, query: text === "" ? {} : { part: text } } })).catch(
       () => undefined,
     ),
     unwrap(api.GET("/v1/models", { params: { query: { limit: 200 } } })),
+    unwrap(api.GET("/v1/fields")),
     text === "" ? undefined : unwrap(api.GET("/v1/documents/search", { params: { query: { q: text, limit: 6 } } })).catch(() => undefined),
   ]);
-  return { runs: runs?.items ?? [], models: models.items, documents: documents?.items ?? [] };
+  return { runs: runs?.items ?? [], models: models.items, fields: fields.items, documents: documents?.items ?? [] };
 }
 
 export function CommandPalette({ opened, onClose }: { opened: boolean; onClose: () => void }) {
@@ -61,6 +62,7 @@ function Palette({ onClose }: { onClose: () => void }) {
     { id: "datasets", group: t("palette.pages"), label: t("data.datasets"), run: () => void navigate({ to: "/data/datasets" }) },
     { id: "fields", group: t("palette.pages"), label: t("data.fields"), run: () => void navigate({ to: "/data/fields" }) },
     { id: "operations", group: t("palette.pages"), label: t("nav.operations"), run: () => void navigate({ to: "/operations" }) },
+    { id: "sessions", group: t("palette.pages"), label: t("nav.sessions"), run: () => void navigate({ to: "/admin" }) },
   ];
   const actions: Command[] = [
     ...(canStart
@@ -90,6 +92,16 @@ function Palette({ onClose }: { onClose: () => void }) {
         label: model.name,
         detail: `v${String(model.newest_version)}`,
         run: () => void navigate({ to: "/models/$name", params: { name: model.name } }),
+      })),
+    ...(objects?.fields ?? [])
+      .filter((field) => needle !== "" && field.name.includes(needle))
+      .slice(0, 6)
+      .map((field) => ({
+        id: `field ${field.name}`,
+        group: t("data.fields"),
+        label: field.name,
+        detail: t("fields.queue"),
+        run: () => void navigate({ to: "/review", search: { field: field.name } }),
       })),
     ...(objects?.runs ?? []).slice(0, 6).map((run) => ({
       id: `run ${run.id}`,

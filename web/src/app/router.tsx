@@ -43,7 +43,7 @@ const runs = createRoute({
   getParentRoute: () => appRoute,
   path: "/runs",
   validateSearch: search.runs,
-  component: lazyRouteComponent(() => import("../features/runs/runs-page"), "RunsPage"),
+  component: lazyRouteComponent(() => import("../features/run-list/runs-page"), "RunsPage"),
 });
 
 const startRun = createRoute({
@@ -151,6 +151,26 @@ const operations = createRoute({
   component: lazyRouteComponent(() => import("../features/operations/operations-page"), "OperationsPage"),
 });
 
+const compare = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/compare",
+  validateSearch: search.compare,
+  component: lazyRouteComponent(() => import("../features/compare/compare-page"), "ComparePage"),
+});
+
+const datasetDiff = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/data/diff/$from/$to",
+  component: lazyRouteComponent(() => import("../features/data/diff-page"), "DiffPage"),
+});
+
+const access = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/admin",
+  validateSearch: search.access,
+  component: lazyRouteComponent(() => import("../features/access/access-page"), "AccessPage"),
+});
+
 const pages = [
   home,
   runs,
@@ -170,6 +190,9 @@ const pages = [
   dataset,
   fields,
   operations,
+  access,
+  compare,
+  datasetDiff,
 ] as const;
 
 export function createAppRouter(queryClient: QueryClient) {

@@ -6,12 +6,14 @@ import {
   IconChecklist,
   IconDatabase,
   IconHelp,
+  IconDevices,
   IconLanguage,
   IconLogout,
   IconMoon,
   IconPlayerPlay,
   IconSearch,
   IconSun,
+  IconUserShield,
   IconUserCircle,
 } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
@@ -24,15 +26,16 @@ import { type Shortcut, useRegisteredShortcuts, useShortcuts } from "../componen
 import { useToasts } from "../components/toast";
 import { chooseLanguage, LANGUAGES } from "../i18n";
 import { CommandPalette } from "./palette";
-import { useSession } from "./session";
+import { ServiceNotice } from "./service-notice";
+import { useCan, useSession } from "./session";
 import classes from "./shell.module.css";
 
-type Section = "/runs" | "/models" | "/review" | "/data/documents" | "/operations";
+type Section = "/runs" | "/models" | "/review" | "/data/documents" | "/operations" | "/admin";
 
 const SECTIONS: readonly {
   to: Section;
   root: string;
-  key: "runs" | "models" | "review" | "data" | "operations";
+  key: "runs" | "models" | "review" | "data" | "operations" | "admin";
   keys: string;
   icon: ComponentType<{ size?: number }>;
 }[] = [
@@ -42,6 +45,7 @@ const SECTIONS: readonly {
   { to: "/data/documents", root: "/data", key: "data", keys: "g d", icon: IconDatabase },
   { to: "/operations", root: "/operations", key: "operations", keys: "g o", icon: IconActivity },
 ];
+const ADMIN_SECTION = { to: "/admin", root: "/admin", key: "admin", keys: "g a", icon: IconUserShield } as const;
 
 export function Shell() {
   const { t } = useTranslation();
@@ -70,8 +74,11 @@ export function Shell() {
     };
   }, []);
 
+  const isAdmin = useCan("admin");
+  const sections = isAdmin ? [...SECTIONS, ADMIN_SECTION] : SECTIONS;
+
   useShortcuts([
-    ...SECTIONS.map(
+    ...sections.map(
       (section): Shortcut => ({ keys: section.keys, label: t(`nav.${section.key}`), run: () => void navigate({ to: section.to }) }),
     ),
     {
@@ -105,7 +112,7 @@ export function Shell() {
           <kbd>Ctrl K</kbd>
         </button>
         <nav aria-label={t("nav.sections")} className={classes["sections"]}>
-          {SECTIONS.map(({ to, root, key, icon: Icon }) => (
+          {sections.map(({ to, root, key, icon: Icon }) => (
             <Link
               key={to}
               to={to}
@@ -125,6 +132,7 @@ export function Shell() {
         />
       </aside>
       <main id="main" className={classes["main"]} tabIndex={-1}>
+        <ServiceNotice />
         <Outlet />
       </main>
       <CommandPalette
@@ -211,6 +219,9 @@ function AccountBar({ onHelp }: { onHelp: () => void }) {
               {session.actor.name} · {t(`role.${session.actor.role}`)}
             </Menu.Label>
           )}
+          <Menu.Item leftSection={<IconDevices size={15} />} onClick={() => void navigate({ to: "/admin" })}>
+            {t("nav.sessions")}
+          </Menu.Item>
           <Menu.Item
             leftSection={<IconLogout size={15} />}
             onClick={() => {

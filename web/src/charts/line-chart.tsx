@@ -15,12 +15,22 @@ const LEFT = 46;
 const BOTTOM = 34;
 const COLOURS = ["--chart-1", "--chart-2", "--chart-3"];
 
-export function LineChart({ label, xLabel, yLabel, series }: { label: string; xLabel: string; yLabel: string; series: readonly Series[] }) {
+interface LineChartProps {
+  label: string;
+  xLabel: string;
+  yLabel: string;
+  series: readonly Series[];
+  /** The vertical axis begins at zero and counts whole things. */
+  counts?: boolean;
+}
+
+export function LineChart({ label, xLabel, yLabel, series, counts = false }: LineChartProps) {
   const format = useFormat();
   const all = series.flatMap((line) => line.points);
   if (all.length === 0) return null;
   const x = linear(extent(all.map((point) => point.x)), [LEFT, WIDTH - 8]);
-  const y = linear(extent(all.map((point) => point.y)), [HEIGHT - BOTTOM, 8], 4);
+  const values = all.map((point) => point.y);
+  const y = linear(counts ? [0, Math.max(4, ...values)] : extent(values), [HEIGHT - BOTTOM, 8], 4);
   return (
     <figure aria-label={label}>
       <svg viewBox={`0 0 ${String(WIDTH)} ${String(HEIGHT)}`} className={classes["chart"]} role="img" aria-label={label}>
@@ -28,7 +38,7 @@ export function LineChart({ label, xLabel, yLabel, series }: { label: string; xL
           <g key={tick}>
             <line x1={LEFT} x2={WIDTH - 8} y1={y(tick)} y2={y(tick)} className={classes["grid"]} />
             <text x={LEFT - 6} y={y(tick) + 4} textAnchor="end">
-              {tick.toPrecision(2)}
+              {counts ? format.count(tick) : tick.toPrecision(2)}
             </text>
           </g>
         ))}
@@ -53,7 +63,27 @@ export function LineChart({ label, xLabel, yLabel, series }: { label: string; xL
           />
         ))}
       </svg>
-      <ChartTable label={label} columns={[xLabel, yLabel]} rows={all.map((point) => [format.count(point.x), point.y.toPrecision(4)])} />
+      {series.length > 1 && (
+        <div className={classes["legend"]}>
+          {series.map((line, index) => (
+            <span key={line.name}>
+              <span aria-hidden style={{ background: `var(${COLOURS[index] ?? "--chart-1"})` }} />
+              {line.name}
+            </span>
+          ))}
+        </div>
+      )}
+      <ChartTable
+        label={label}
+        columns={series.length > 1 ? [xLabel, yLabel, ""] : [xLabel, yLabel]}
+        rows={series.flatMap((line) =>
+          line.points.map((point) => [
+            format.count(point.x),
+            counts ? format.count(point.y) : point.y.toPrecision(4),
+            ...(series.length > 1 ? [line.name] : []),
+          ]),
+        )}
+      />
     </figure>
   );
 }

@@ -15,6 +15,8 @@ interface ConfirmDialogProps {
   reason?: "optional" | "required";
   /** A choice that goes with the action, such as an override. */
   option?: string | undefined;
+  /** Whether the choice needs a reason. */
+  optionNeedsReason?: boolean;
   wide?: boolean;
   busy: boolean;
   error: unknown;
@@ -37,11 +39,23 @@ export function ConfirmDialog(props: ConfirmDialogProps) {
   );
 }
 
-function Form({ text, confirm, danger = false, reason, option, busy, error, onConfirm, onClose }: ConfirmDialogProps) {
+function Form({
+  text,
+  confirm,
+  danger = false,
+  reason,
+  option,
+  optionNeedsReason = true,
+  busy,
+  error,
+  onConfirm,
+  onClose,
+}: ConfirmDialogProps) {
   const { t } = useTranslation();
   const [reasonText, setReasonText] = useState("");
   const [chosen, setChosen] = useState(false);
-  const isMissing = (reason === "required" || chosen) && reasonText.trim() === "";
+  const isRequired = reason === "required" || (chosen && optionNeedsReason);
+  const isMissing = isRequired && reasonText.trim() === "";
   return (
     <form
       onSubmit={(event) => {
@@ -56,7 +70,7 @@ function Form({ text, confirm, danger = false, reason, option, busy, error, onCo
         {reason !== undefined && (
           <Textarea
             label={t("common.reason")}
-            required={reason === "required" || chosen}
+            required={isRequired}
             value={reasonText}
             onChange={(event) => {
               setReasonText(event.currentTarget.value);

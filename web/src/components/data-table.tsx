@@ -17,12 +17,20 @@ export interface Column<Row> {
   grow?: boolean;
 }
 
+interface Selection<Row> {
+  selected: ReadonlySet<string>;
+  change: (selected: ReadonlySet<string>) => void;
+  name: (row: Row) => string;
+  /** Whether all rows can be selected at once. */
+  all: boolean;
+}
+
 interface DataTableProps<Row> {
   label: string;
   columns: readonly Column<Row>[];
   rows: readonly Row[];
   rowKey: (row: Row) => string;
-  selection?: { selected: ReadonlySet<string>; change: (selected: ReadonlySet<string>) => void; name: (row: Row) => string } | undefined;
+  selection?: Selection<Row> | undefined;
   more?: { available: boolean; loading: boolean; load: () => void };
 }
 
@@ -60,14 +68,16 @@ export function DataTable<Row>({ label, columns, rows, rowKey, selection, more }
           <tr>
             {selection !== undefined && (
               <th scope="col" className={classes["select"]}>
-                <Checkbox
-                  aria-label={t("common.selectAll")}
-                  checked={rows.length > 0 && selection.selected.size === rows.length}
-                  indeterminate={selection.selected.size > 0 && selection.selected.size < rows.length}
-                  onChange={(event) => {
-                    selection.change(new Set(event.currentTarget.checked ? rows.map(rowKey) : []));
-                  }}
-                />
+                {selection.all && (
+                  <Checkbox
+                    aria-label={t("common.selectAll")}
+                    checked={rows.length > 0 && selection.selected.size === rows.length}
+                    indeterminate={selection.selected.size > 0 && selection.selected.size < rows.length}
+                    onChange={(event) => {
+                      selection.change(new Set(event.currentTarget.checked ? rows.map(rowKey) : []));
+                    }}
+                  />
+                )}
               </th>
             )}
             {columns.map((column) => (

@@ -29,6 +29,8 @@ export interface Format {
   ratio: (value: number | null | undefined) => string;
   percent: (value: number) => string;
   signed: (value: number) => string;
+  /** A number with this many decimals. */
+  fixed: (value: number, decimals: number) => string;
   bytes: (value: number) => string;
   relative: (time: string) => string;
   absolute: (time: string) => string;
@@ -47,6 +49,8 @@ export function createFormat(language: string, now: () => number = Date.now): Fo
     ratio: (value) => (value === null || value === undefined ? "–" : ratio.format(value)),
     percent: (value) => percent.format(value),
     signed: (value) => signed.format(value),
+    fixed: (value, decimals) =>
+      new Intl.NumberFormat(language, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(value),
     bytes: (value) => {
       const names = ["B", "KiB", "MiB", "GiB", "TiB"];
       let index = 0;

@@ -1,13 +1,9 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, inject, test } from "vitest";
 
-import { type Browser, get, openBrowser, post, signIn, SITE } from "./site";
+import { api } from "./environment";
+import { get, post, SITE, browserPerTest } from "./site";
 
-let browser: Browser;
-beforeEach(async () => {
-  browser = await openBrowser();
-  await signIn(browser.page);
-});
-afterEach(() => browser.close());
+const browser = browserPerTest("admin");
 
 test("an export is uploaded, and its bad task is quarantined with the reason", async () => {
   const { page } = browser;
@@ -61,3 +57,29 @@ test("a search finds documents by name, and the history of a value is shown", as
   await page.getByRole("button", { name: "contract_type" }).click();
   await page.getByRole("dialog").getByText("in effect").waitFor();
 });
+
+test("a dataset is downloaded from its page, and its files are those of the API", async () => {
+  const { page } = browser;
+  const { dataset, run } = inject("data");
+  await page.goto(`${SITE}/runs/${run}`);
+  await page.getByRole("button", { name: "Download" }).click();
+  const started = page.waitForEvent("download");
+  await page.getByRole("menuitem", { name: "Snapshot (tar)" }).click();
+  const download = await started;
+  expect(download.suggestedFilename()).toMatch(/\.tar$/);
+  expect(await countBytes(await download.createReadStream())).toBeGreaterThan(10_000);
+  await page.getByRole("button", { name: "Download" }).click();
+  const model = page.waitForEvent("download");
+  await page.getByRole("menuitem", { name: "Model (tar)" }).click();
+  expect(await countBytes(await (await model).createReadStream())).toBeGreaterThan(10_000);
+  await page.goto(`${SITE}/data/datasets/${dataset}`);
+  const manifest = await api<{ examples?: number }>("GET", `/v1/datasets/${dataset}`);
+  expect(manifest).toBeTypeOf("object");
+  await page.getByRole("heading", { level: 1 }).waitFor();
+});
+
+async function countBytes(stream: AsyncIterable<Buffer>): Promise<number> {
+  let count = 0;
+  for await (const chunk of stream) count += chunk.length;
+  return count;
+}

@@ -1,32 +1,21 @@
-import type { Page } from "playwright-core";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
-import { type Browser, get, openBrowser, post, signIn, SITE } from "./site";
+import { ended, startRun } from "./environment";
+import { get, KEYS, openBrowser, post, signIn, SITE, browserPerTest } from "./site";
 
-let browser: Browser;
-beforeEach(async () => {
-  browser = await openBrowser();
-  await signIn(browser.page);
-});
-afterEach(() => browser.close());
+const browser = browserPerTest("admin");
 
 const MODEL = `promoted-${String(process.pid)}`;
 
-async function train(page: Page, params: object): Promise<void> {
-  const run = await post<{ id: string }>(page, "/v1/training-runs", {
-    model: MODEL,
-    kind: "linear",
-    data: { fields: ["contract_type"] },
-    params,
-  });
-  await page.goto(`${SITE}/runs/${run.id}`);
-  await page.locator('[data-state="succeeded"]').first().waitFor({ timeout: 90_000 });
+async function train(model: string, params: object): Promise<void> {
+  const run = await startRun(model, { data: { fields: ["contract_type"] }, params });
+  await ended(run.id);
 }
 
 test("the gate refuses, an admin overrides it with a reason, and the alias goes back", async () => {
   const { page } = browser;
-  await train(page, {});
-  await train(page, { l2: 0.1 });
+  await train(MODEL, {});
+  await train(MODEL, { l2: 0.1 });
   await page.goto(`${SITE}/models/${MODEL}`);
   await page.getByRole("table", { name: "Versions" }).getByRole("button", { name: "Promote" }).click();
   const dialog = page.getByRole("dialog");
@@ -53,7 +42,7 @@ test("the gate refuses, an admin overrides it with a reason, and the alias goes 
   await page.getByRole("region", { name: "Prediction" }).getByText("contract_type").waitFor();
 });
 
-test.skipIf((process.env["APRENDIZ_SECOND_KEY"] ?? "") === "")("a promotion that needs approval is approved with another key", async () => {
+test("a promotion that needs approval is approved with another key", async () => {
   const { page } = browser;
   const model = `${MODEL}-approval`;
   await post(
@@ -62,25 +51,17 @@ test.skipIf((process.env["APRENDIZ_SECOND_KEY"] ?? "") === "")("a promotion that
     { promotion: "approval", gate: { metric: "accuracy", margin: 0.5, min_n: 1, field_margins: {} } },
     "PUT",
   );
-  for (const l2 of [0.1, 0.2]) {
-    const run = await post<{ id: string }>(page, "/v1/training-runs", {
-      model,
-      kind: "linear",
-      data: { fields: ["contract_type"] },
-      params: { l2 },
-    });
-    await page.goto(`${SITE}/runs/${run.id}`);
-    await page.locator('[data-state="succeeded"]').first().waitFor({ timeout: 90_000 });
-  }
+  for (const l2 of [0.1, 0.2]) await train(model, { l2 });
   await page.goto(`${SITE}/models/${model}`);
   await page.locator('tr[data-row="2"]').getByRole("button", { name: "Promote" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Promote" }).click();
   await page.getByText("Another key must approve it.").waitFor();
   const second = await openBrowser();
-  await signIn(second.page, process.env["APRENDIZ_SECOND_KEY"] ?? "");
+  await signIn(second.page, KEYS.second);
   await second.page.goto(`${SITE}/models/${model}`);
   await second.page.getByRole("button", { name: "Approve" }).click();
   await second.page.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
   await second.page.locator('tr[data-row="2"]').getByText("champion").waitFor();
   await second.close();
+  expect(second.problems).toEqual([]);
 });

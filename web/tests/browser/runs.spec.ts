@@ -1,18 +1,15 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
-import { type Browser, get, openBrowser, post, signIn, SITE } from "./site";
+import { Gate } from "./processes";
+import { get, post, SITE, browserPerTest } from "./site";
 
-let browser: Browser;
-beforeEach(async () => {
-  browser = await openBrowser();
-  await signIn(browser.page);
-});
-afterEach(() => browser.close());
+const browser = browserPerTest("operator");
 
 const MODEL = `browser-${String(process.pid)}`;
 
 test("a run is started from the form and watched to its end, down to the documents behind an error", async () => {
   const { page } = browser;
+  await page.goto(`${SITE}/runs`);
   await page.getByRole("link", { name: "Start a run" }).click();
   await page.getByRole("heading", { name: "Start a run", level: 1 }).waitFor();
   await page.getByRole("combobox", { name: /^Model/ }).fill(MODEL);
@@ -21,8 +18,14 @@ test("a run is started from the form and watched to its end, down to the documen
   await page.keyboard.press("Escape");
   await page.getByText(/Train \d+ · validation \d+ · test \d+/).waitFor();
   await page.getByText(`aprendiz run create --model ${MODEL} --kind linear --fields contract_type`).waitFor();
+  const gate = new Gate("worker", "step 5");
   await page.getByRole("button", { name: "Start the run" }).click();
   await page.waitForURL(/\/runs\/[0-9a-f-]{36}/);
+  // what the page shows of the held training arrives without a reload, and so does its end
+  await gate.reached();
+  await page.locator('[data-state="running"]').first().waitFor();
+  await page.getByRole("list", { name: "Phases" }).getByText("Train").waitFor();
+  gate.open();
   await page.locator('[data-state="succeeded"]').first().waitFor({ timeout: 90_000 });
   await page.getByRole("heading", { name: `${MODEL} v1` }).waitFor();
   await page.getByRole("tab", { name: "Logs" }).click();

@@ -42,7 +42,7 @@ impl NewVectors {
     /// Name of the file.
     const fn file(self) -> &'static str {
         match self {
-            Self::Training => "training-vectors.safetensors",
+            Self::Training => "train.safetensors",
             Self::Evaluation => "vectors.safetensors",
         }
     }

@@ -7,8 +7,7 @@ use aprendiz_dataset::Split;
 use aprendiz_dataset::inspect::{InspectError, splits_in_snapshot};
 use aprendiz_db::run_blocking;
 use aprendiz_run_spec::{RunKind, ValidatedSpec};
-use aprendiz_runs::{Claim, DatasetId, ModelVersion, NewEvaluation, RunPhase, find_version, list_latest_thresholds};
-use chrono::SecondsFormat;
+use aprendiz_runs::{Claim, DatasetId, ModelVersion, NewEvaluation, RunPhase, list_latest_thresholds};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -22,9 +21,12 @@ use crate::pipeline::objects::upload_files;
 use crate::pipeline::phases::Phases;
 use crate::pipeline::publish;
 use crate::pipeline::run_log::record_log;
+use crate::pipeline::used_version::{VersionUse, find_used_version};
 use crate::pipeline::version_files::download_version_files;
 use crate::retry::retry_on_outage;
 use crate::scratch::Scratch;
+
+const USAGE: VersionUse = VersionUse { kinds: &[RunKind::Linear], wrong_kind: "kind_not_evaluated", instead: "evaluate another version" };
 
 /// Executes a claimed run up to and including the publication of its evaluation.
 pub(crate) async fn run(
@@ -40,7 +42,7 @@ pub(crate) async fn run(
     let scratch = run_blocking(move || Scratch::create(&parent, attempt)).await?;
     phases.enter(RunPhase::Dataset).await?;
     // the version comes first: without it, building the dataset would be wasted
-    let version = find_evaluated(deps, &claim.run.model, number).await?;
+    let version = find_used_version(deps, &claim.run.model, number, USAGE).await?;
     let building = dataset::ensure_dataset(deps, claim, spec, &scratch);
     let dataset = shutting_down.run_until_cancelled(building).await.ok_or(Interruption::ShuttingDown)??;
     if claim.run.dataset_only {
@@ -53,7 +55,11 @@ pub(crate) async fn run(
     download_version_files(deps, &version, &scratch.model()).await?;
     let thresholds = retry_on_outage!(async { list_latest_thresholds(&mut *deps.database.read().await?, version.id).await })?;
     let documents = published::list_test_documents(&scratch).await?;
-    let used = retry_on_outage!(find_used(deps, &version, &documents))?;
+    let mut used = retry_on_outage!(find_used(deps, &version, &documents))?;
+    if version.card["final_fit"]["published"] == "all" {
+        // the published weights have seen these documents, too
+        used.values_mut().filter(|split| **split == Split::Test).for_each(|split| *split = Split::Train);
+    }
     let evaluation = published::evaluate(deps, attempt, spec.slices(), thresholds, &used, &scratch).await?;
 
     phases.enter(RunPhase::Upload).await?;
@@ -66,32 +72,6 @@ pub(crate) async fn run(
     phases.enter(RunPhase::Publish).await?;
     let published = NewEvaluation { version: version.id, dataset: DatasetId(dataset.id), object_key };
     publish::publish_evaluation(&deps.database, attempt, published, &evaluation.metrics, &evaluation.errors).await
-}
-
-/// The version, if it can be evaluated. The API checks the same when the run is created.
-async fn find_evaluated(deps: &Deps, model: &str, number: i32) -> Result<ModelVersion, Interruption> {
-    let found = retry_on_outage!(async { find_version(&mut *deps.database.read().await?, model, Some(number)).await })?;
-    let version = found.ok_or_else(|| Interruption::permanent("unknown_version", format!("model `{model}` has no version {number}")))?;
-    match find_obstacle(&version) {
-        Some((code, text)) => Err(Interruption::permanent(code, text)),
-        None => Ok(version),
-    }
-}
-
-/// Why the version cannot be evaluated: an error code and a text.
-fn find_obstacle(version: &ModelVersion) -> Option<(&'static str, String)> {
-    let name = format!("model `{}` version {}", version.model, version.number);
-    if let Some(at) = version.files_deleted_at {
-        let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        return Some(("files_deleted", format!("the files of {name} were deleted at {at}: evaluate another version")));
-    }
-    if let Some(at) = version.retired_at {
-        let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        return Some(("version_retired", format!("{name} was retired at {at} and answers nothing: evaluate another version")));
-    }
-    let kind = version.card["kind"].as_str().unwrap_or("unknown");
-    (kind != RunKind::Linear.as_str())
-        .then(|| ("kind_not_evaluated", format!("{name} is of kind `{kind}`: only versions of kind `linear` can be evaluated")))
 }
 
 /// The splits of these documents in the snapshot of the version.

@@ -8,7 +8,9 @@ mod evaluate;
 mod evaluate_version;
 mod losses;
 mod objects;
+mod phase_span;
 mod phases;
+mod predict;
 mod progress;
 mod publish;
 mod run_log;
@@ -17,6 +19,7 @@ mod snapshot_files;
 mod sweep;
 mod train;
 mod upload;
+mod used_version;
 mod verify;
 mod version_files;
 
@@ -30,6 +33,7 @@ use crate::interruption::Interruption;
 use crate::pipeline::embedding_cache::{EmbeddingCache, NewVectors};
 use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::pipeline::losses::run_losses;
+use crate::pipeline::phase_span::PhaseSpan;
 use crate::pipeline::phases::Phases;
 use crate::pipeline::train::TrainingReports;
 use crate::scratch::Scratch;
@@ -39,9 +43,14 @@ use crate::scratch::Scratch;
 /// When the worker shuts down, a dataset build is abandoned, training saves a checkpoint and stops, and later phases finish if the
 /// grace period suffices.
 pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationToken) -> Result<(), Interruption> {
+    let span = PhaseSpan::new();
+    let phases = Phases::new(&deps.database, claim.attempt, span.clone());
+    span.instrument(Box::pin(execute(deps, claim, phases, shutting_down))).await
+}
+
+async fn execute(deps: &Deps, claim: Claim, mut phases: Phases<'_>, shutting_down: &CancellationToken) -> Result<(), Interruption> {
     let attempt = claim.attempt;
     let spec = claim.run.validated_spec()?;
-    let mut phases = Phases::new(&deps.database, attempt);
 
     let (params, base_model) = match spec.kind() {
         KindSpec::Train { params, base_model } => (params, base_model),
@@ -51,6 +60,9 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
         KindSpec::Evaluate { model_version: Some(number) } => {
             // boxed, as the other long phase: the futures of a whole run in one would exceed what the compiler can lay out
             return Box::pin(evaluate_version::run(deps, &claim, &spec, *number, &mut phases, shutting_down)).await;
+        }
+        KindSpec::Predict { model_version, params } => {
+            return Box::pin(predict::run(deps, &claim, &spec, (*model_version, params), &mut phases, shutting_down)).await;
         }
         KindSpec::Evaluate { model_version: None } => {
             phases.enter(RunPhase::Evaluate).await?;
@@ -92,7 +104,7 @@ pub(crate) async fn run(deps: &Deps, claim: Claim, shutting_down: &CancellationT
         }
         _ => None,
     };
-    let job = train::training_job(deps, &spec, params, base.as_ref(), claim.run.train_fraction, cache.as_ref(), &scratch);
+    let job = train::training_job(deps, &spec, params, base.as_ref(), &claim.run, cache.as_ref(), &scratch);
     let reports = TrainingReports::default();
     let trained = train::train(deps, attempt, job, &dataset, &scratch, &reports, shutting_down).await;
     // new vectors are kept even if the training stopped or failed: the next attempt needs them

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aprendiz_db::Database;
 use aprendiz_runs::{AttemptId, EventKind, RunsError, record_progress};
+use aprendiz_telemetry::untraced;
 use aprendiz_training::Event;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -55,5 +56,5 @@ pub(crate) async fn report_progress(
 }
 
 async fn write(database: &Database, attempt: AttemptId, progress: &Value, event: Option<EventKind>) -> Result<(), RunsError> {
-    in_transaction!(database, tx => record_progress(&mut tx, attempt, progress, event)).await
+    untraced(in_transaction!(database, tx => record_progress(&mut tx, attempt, progress, event))).await
 }

@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 
 use aprendiz_dataset::{Dataset, ExclusionReason};
-use aprendiz_run_spec::{TrainingParams, ValidatedSpec};
-use aprendiz_runs::{AttemptId, EventKind};
-use aprendiz_training::{EmbeddingUse, Event, PairFiles, TrainingJob, TrainingSummary};
+use aprendiz_run_spec::{FinalFit, TrainingParams, ValidatedSpec};
+use aprendiz_runs::{AttemptId, EventKind, SweepRole, TrainingRun};
+use aprendiz_training::{EmbeddingUse, Event, PairFiles, TrainingJob, TrainingSummary, WholeFit};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -121,24 +121,29 @@ pub(crate) fn training_job(
     spec: &ValidatedSpec,
     params: &TrainingParams,
     base: Option<&BaseModelRef>,
-    train_fraction: Option<f64>,
+    run: &TrainingRun,
     cache: Option<&EmbeddingCache>,
     scratch: &Scratch,
 ) -> TrainingJob {
     let snapshot = scratch.snapshot();
+    let params = if run.sweep_role == Some(SweepRole::Trial) { params.for_trial() } else { params.clone() };
+    let trains_on_pairs = params.trains_on_pairs();
+    let whole_fit =
+        (params.final_fit() == FinalFit::All).then(|| WholeFit { test: snapshot.join("jsonl/test.jsonl"), out: scratch.whole_model() });
     let pairs = |split: &str| snapshot.join(format!("pairs/{split}.jsonl"));
     TrainingJob {
         v: TrainingJob::version(),
         seed: spec.seed(),
         target_accuracy: spec.target_accuracy(),
-        params: params.clone(),
-        // the test split is not passed on, so training cannot read it
+        params,
+        // the test split is not passed on, so training cannot read it, unless the published weights are fitted on it
+        whole_fit,
         train: snapshot.join("jsonl/train.jsonl"),
-        train_fraction,
+        train_fraction: run.train_fraction,
         validation: snapshot.join("jsonl/validation.jsonl"),
         labels: snapshot.join("labels.json"),
         base_model: base.map(|base| base.model.clone()),
-        pairs: params.trains_on_pairs().then(|| PairFiles { train: pairs("train"), validation: pairs("validation") }),
+        pairs: trains_on_pairs.then(|| PairFiles { train: pairs("train"), validation: pairs("validation") }),
         out: scratch.model(),
         reports: scratch.reports(),
         checkpoints: scratch.checkpoints(),

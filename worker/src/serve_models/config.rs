@@ -35,11 +35,11 @@ Environment variables:
 #[derive(Debug, Clone)]
 pub(super) struct InferenceConfig {
     pub(super) store: StoreConfig,
-    /// `APRENDIZ_INFERENCE_SOCKET`.
+    /// `APRENDIZ_INFERENCE_SOCKET`, default none: Unix domain socket to listen on, unless `--socket` names it.
     pub(super) socket: Option<PathBuf>,
     /// `APRENDIZ_INFERENCE_CACHE_DIR`, default below the user's cache folder.
     pub(super) cache_dir: PathBuf,
-    /// `APRENDIZ_INFERENCE_CACHE_MB`, in MiB, default 8192: size limit of the downloaded models, here in bytes.
+    /// `APRENDIZ_INFERENCE_CACHE_MB`, in MiB, default 8192, 1 to 16777216: size limit of the downloaded models, here in bytes.
     pub(super) cache_bytes: u64,
     /// `APRENDIZ_INFERENCE_THREADS`, default 0 = all cores, at most 1024. Affects the duration, never the result.
     pub(super) threads: usize,
@@ -49,7 +49,7 @@ pub(super) struct InferenceConfig {
 /// Limits of memory, batches and the queue.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// `APRENDIZ_INFERENCE_MEMORY_MB`, in MiB, default 2048: size limit of the loaded models, here in KiB.
+    /// `APRENDIZ_INFERENCE_MEMORY_MB`, in MiB, default 2048, 1 to 1048576: size limit of the loaded models, here in KiB.
     pub(super) memory_kib: u32,
     /// `APRENDIZ_INFERENCE_IDLE_SECONDS`, default 900, 1 to 86400.
     pub(super) idle: Duration,
@@ -59,7 +59,8 @@ pub(super) struct Limits {
     pub(super) batch_wait: Duration,
     /// `APRENDIZ_INFERENCE_QUEUE`, default 64, 1 to 10000.
     pub(super) queue_requests: usize,
-    /// `APRENDIZ_INFERENCE_QUEUE_MB`, in MiB, default 128, 64 to 65536, here in KiB. At least one request of the largest size must fit.
+    /// `APRENDIZ_INFERENCE_QUEUE_MB`, in MiB, default 128, 64 to 65536, here in KiB: size limit of the waiting requests. At least one request
+    /// of the largest size must fit.
     pub(super) queue_kib: usize,
 }
 

@@ -94,7 +94,7 @@ impl Predictor for FakeModel {
                 no_known_feature: false,
                 top: Vec::new(),
             };
-            vec![ServedPrediction { prediction, threshold: None, evidence: Some((0, text.len())) }]
+            vec![ServedPrediction { prediction, threshold: None, evidence: Some((0, text.len())), words: Vec::new() }]
         };
         Ok(texts.iter().map(predict).collect())
     }

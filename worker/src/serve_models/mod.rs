@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use aprendiz_artifacts::Store;
-use aprendiz_config::{Environment, init_logs};
+use aprendiz_config::Environment;
+use aprendiz_telemetry::Service;
 use clap::Args;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -71,7 +72,9 @@ pub(crate) fn run(args: &ServeModelsArgs) -> ExitCode {
 
 fn serve(args: &ServeModelsArgs) -> Result<()> {
     let env = Environment::process();
-    init_logs(&env.log()?, "info")?;
+    // no trace reaches this process: the API sends texts without a trace context
+    let service = Service { name: "aprendiz-inference", version: env!("CARGO_PKG_VERSION") };
+    aprendiz_telemetry::start(&env.log()?, "info", None, service)?.finish();
     let config = InferenceConfig::read(&env)?;
     let socket = args.socket.clone().or_else(|| config.socket.clone());
     let socket =

@@ -21,7 +21,8 @@ impl Predictor for ServedClassifier {
         let serve = |text: &str, EvidencedPrediction { mut prediction, evidence }: EvidencedPrediction| {
             prediction.top.truncate(top_k);
             let threshold = fields.iter().find(|field| field.name == prediction.field).and_then(|field| field.threshold);
-            ServedPrediction { prediction, threshold, evidence: evidence.and_then(|bytes| character_offsets(text, bytes)) }
+            let evidence = evidence.and_then(|bytes| character_offsets(text, bytes));
+            ServedPrediction { prediction, threshold, evidence, words: Vec::new() }
         };
         let of_texts = texts.iter().zip(predictions);
         Ok(of_texts.map(|(text, fields)| fields.into_iter().map(|prediction| serve(text, prediction)).collect()).collect())
@@ -61,7 +62,7 @@ mod tests {
         let size = Encoder::load(&folder, &aprendiz_training::device(Backend::Auto).unwrap()).unwrap().vector_size();
         let field = |name: &str| FieldConfig {
             name: name.to_owned(),
-            labels: vec![Some("Texas".to_owned()), Some("São Paulo".to_owned()), None],
+            labels: vec![Some("São Paulo".to_owned()), Some("Texas".to_owned()), None],
             train_counts: vec![2, 2, 1],
             unlearnable: Vec::new(),
             l2: 1.0,

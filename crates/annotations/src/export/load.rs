@@ -155,12 +155,13 @@ pub(super) async fn load_predictions(
         r#"
         SELECT document_id, field, extractor_version, value, confidence, predicted_at
         FROM extractions
-        WHERE document_id = ANY($1) AND ($2 OR field = ANY($3))
+        WHERE document_id = ANY($1) AND ($2 OR field = ANY($3)) AND ($4::text IS NULL OR extractor_version = $4)
         ORDER BY predicted_at, extractor_version
         "#,
         ids,
         selection.fields.is_empty(),
         &selection.fields,
+        selection.extractor_version,
     )
     .fetch_all(conn)
     .await?;

@@ -11,6 +11,8 @@ pub struct ExportSelection {
     pub project: Option<String>,
     /// Only these fields; empty = all.
     pub fields: Vec<String>,
+    /// Only predictions of this version of the extractor, or of a published model; `None` = all.
+    pub extractor_version: Option<String>,
     /// Whether archived documents are exported as well.
     pub with_archived: bool,
     /// Whether to load the texts of the documents.

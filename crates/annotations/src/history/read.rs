@@ -33,7 +33,7 @@ pub async fn history(conn: &mut PgConnection, document: Uuid, field: &str, posit
     let predictions = sqlx::query_as!(
         HistoryPrediction,
         r#"
-        SELECT extractor_version, value, confidence, predicted_at, created_at AS recorded_at
+        SELECT extractor_version, value, confidence, predicted_at, created_at AS recorded_at, run_id
         FROM extractions
         WHERE document_id = $1 AND field = $2
         ORDER BY predicted_at, extractor_version

@@ -55,6 +55,8 @@ pub struct HistoryPrediction {
     pub predicted_at: DateTime<Utc>,
     /// Time of the first recording.
     pub recorded_at: DateTime<Utc>,
+    /// The run that stored it with a published version of a model; null for a prediction of the extractor.
+    pub run_id: Option<Uuid>,
 }
 
 /// A version of the text, without the text.

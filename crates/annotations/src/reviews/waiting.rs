@@ -46,6 +46,8 @@ pub struct WaitingFilter {
     pub source: Option<String>,
     /// Only documents of this project.
     pub project: Option<String>,
+    /// Only predictions of this version, whether there is a newer one of another version or not.
+    pub extractor_version: Option<String>,
     /// Only predictions with at least this confidence.
     pub min_confidence: Option<f64>,
     /// Only predictions with less than this confidence.
@@ -103,15 +105,16 @@ pub async fn list_waiting(
                w.field AS "field!", w.predicted_value, w.confidence, w.extractor_version AS "extractor_version?",
                w.predicted_at AS "predicted_at?", w.version AS "version!", w.leased_by AS "leased_by?", w.leased_until AS "leased_until?"
         FROM (
-            SELECT a.document_id, d.source, d.project, d.task_id, d.file_name, a.field, a.predicted_value, x.confidence,
-                   x.extractor_version, x.predicted_at, a.version, l.reviewer AS leased_by, l.expires_at AS leased_until,
+            SELECT a.document_id, d.source, d.project, d.task_id, d.file_name, a.field,
+                   CASE WHEN $12::text IS NULL THEN a.predicted_value ELSE x.value END AS predicted_value,
+                   x.confidence, x.extractor_version, x.predicted_at, a.version, l.reviewer AS leased_by, l.expires_at AS leased_until,
                    CASE WHEN $8 THEN coalesce(x.confidence, -1) ELSE 0 END AS rank
             FROM annotations a
             JOIN documents d ON d.id = a.document_id
             LEFT JOIN LATERAL (
-                SELECT x.confidence, x.extractor_version, x.predicted_at
+                SELECT x.value, x.confidence, x.extractor_version, x.predicted_at
                 FROM extractions x
-                WHERE x.document_id = a.document_id AND x.field = a.field
+                WHERE x.document_id = a.document_id AND x.field = a.field AND ($12::text IS NULL OR x.extractor_version = $12)
                 ORDER BY x.predicted_at DESC, x.extractor_version DESC
                 LIMIT 1
             ) x ON true
@@ -123,6 +126,7 @@ pub async fn list_waiting(
               AND ($1::text IS NULL OR a.field = $1)
               AND ($2::text IS NULL OR d.source = $2)
               AND ($3::text IS NULL OR d.project = $3)
+              AND ($12::text IS NULL OR x.extractor_version IS NOT NULL)
               AND ($4::float8 IS NULL OR x.confidence >= $4)
               AND ($5::float8 IS NULL OR x.confidence < $5)
               AND ($6::text IS NULL OR l.reviewer IS NULL OR l.reviewer = $6)
@@ -143,6 +147,7 @@ pub async fn list_waiting(
         after.map(|cursor| cursor.confidence),
         after.map(|cursor| cursor.field.as_str()),
         limit,
+        filter.extractor_version,
     )
     .fetch_all(conn)
     .await

@@ -11,6 +11,7 @@ mod export;
 mod imports;
 mod near_duplicates;
 mod normalize_values;
+mod predictions;
 mod random_text;
 mod reverts;
 mod reviews;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// The newest stored prediction for one field of a document.
+/// The newest stored prediction of the extractor for one field of a document. Those of published models do not count.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredPrediction {
     pub document_id: Uuid,
@@ -46,7 +46,7 @@ pub async fn stored_predictions(
         r#"
         SELECT DISTINCT ON (document_id, field) document_id, field, extractor_version, value, confidence
         FROM extractions
-        WHERE document_id = ANY($1) AND field = ANY($2) AND created_at <= $3
+        WHERE document_id = ANY($1) AND field = ANY($2) AND created_at <= $3 AND run_id IS NULL
         ORDER BY document_id, field, predicted_at DESC, extractor_version DESC
         "#,
         documents,

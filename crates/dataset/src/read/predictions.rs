@@ -15,7 +15,7 @@ pub struct ReviewedPredictions {
     pub field: String,
     /// Latest accepted value as of the selection's position; empty means "no value".
     pub accepted: Vec<String>,
-    /// Newest prediction of any extractor version; `None` and empty both mean that nothing was found.
+    /// Newest prediction of any version of the extractor, not of a published model; `None` and empty both mean that nothing was found.
     pub predicted: Option<Vec<String>>,
     /// Number of documents.
     pub documents: i64,
@@ -48,7 +48,7 @@ pub fn reviewed_predictions<'a>(
             JOIN documents d ON d.id = e.document_id
             LEFT JOIN LATERAL (
                 SELECT value FROM extractions
-                WHERE document_id = e.document_id AND field = e.field
+                WHERE document_id = e.document_id AND field = e.field AND run_id IS NULL
                 ORDER BY predicted_at DESC, extractor_version DESC
                 LIMIT 1
             ) x ON true
@@ -83,7 +83,7 @@ pub struct DifferentPrediction {
     pub field: String,
     /// Latest accepted value as of the selection's position; empty means "no value".
     pub accepted: Vec<String>,
-    /// Newest prediction of any extractor version; empty means that nothing was found.
+    /// Newest prediction of any version of the extractor, not of a published model; empty means that nothing was found.
     pub predicted: Vec<String>,
     /// Its confidence, if the extractor gave one.
     pub confidence: Option<f64>,
@@ -107,7 +107,7 @@ pub fn different_predictions<'a>(
         JOIN documents d ON d.id = e.document_id
         LEFT JOIN LATERAL (
             SELECT value, confidence FROM extractions
-            WHERE document_id = e.document_id AND field = e.field
+            WHERE document_id = e.document_id AND field = e.field AND run_id IS NULL
             ORDER BY predicted_at DESC, extractor_version DESC
             LIMIT 1
         ) x ON true

@@ -21,7 +21,7 @@ pub struct SlicedPredictions {
     pub value: String,
     /// Latest accepted value as of the selection's position; empty means "no value".
     pub accepted: Vec<String>,
-    /// Newest prediction of any extractor version; empty means that nothing was found.
+    /// Newest prediction of any version of the extractor, not of a published model; empty means that nothing was found.
     pub predicted: Vec<String>,
     /// Number of documents.
     pub documents: i64,
@@ -77,7 +77,7 @@ pub fn sliced_predictions<'a>(
             JOIN documents d ON d.id = e.document_id
             LEFT JOIN LATERAL (
                 SELECT value FROM extractions
-                WHERE document_id = e.document_id AND field = e.field
+                WHERE document_id = e.document_id AND field = e.field AND run_id IS NULL
                 ORDER BY predicted_at DESC, extractor_version DESC
                 LIMIT 1
             ) x ON true

@@ -3,6 +3,7 @@
 mod config;
 mod document_frequency;
 mod ngrams;
+mod occurrences;
 mod sparse;
 mod vectorizer;
 

@@ -79,12 +79,14 @@ pub(crate) type KeyMap<T> = HashMap<u64, T, BuildHasherDefault<KeyHasher>>;
 #[derive(Default)]
 pub struct NgramCounter {
     counts: KeyMap<u32>,
-    lowered: String,
-    joined: String,
+    pub(super) lowered: String,
+    pub(super) joined: String,
     padded: String,
-    tokens: Vec<(usize, usize)>,
+    pub(super) tokens: Vec<(usize, usize)>,
     /// Hashes of all words, including words of one character.
-    words: Vec<u64>,
+    pub(super) words: Vec<u64>,
+    /// The ranges of these words.
+    pub(super) word_ranges: Vec<(usize, usize)>,
     boundaries: Vec<usize>,
 }
 
@@ -126,9 +128,10 @@ impl NgramCounter {
         }
     }
 
-    fn find_words(&mut self, config: &FeatureConfig) {
+    pub(super) fn find_words(&mut self, config: &FeatureConfig) {
         self.tokens.clear();
         self.words.clear();
+        self.word_ranges.clear();
         let hash_words = config.word_pairs > 0;
         let part = if config.is_canonical() { part_of } else { alphanumeric_part_of };
         // start and number of letters of the open word; marks do not count
@@ -143,6 +146,7 @@ impl NgramCounter {
             if !continues && let Some(begin) = start.take() {
                 if hash_words {
                     self.words.push(xxh3_64(&self.lowered.as_bytes()[begin..offset]));
+                    self.word_ranges.push((begin, offset));
                 }
                 if letters >= 2 || is_single {
                     self.tokens.push((begin, offset));
@@ -211,7 +215,7 @@ impl NgramCounter {
 }
 
 /// The text without the characters that make no difference to its words.
-fn visible(text: Cow<'_, str>) -> Cow<'_, str> {
+pub(super) fn visible(text: Cow<'_, str>) -> Cow<'_, str> {
     let is_visible = |character: char| character.is_ascii() || WordPart::of(character) != WordPart::Invisible;
     if text.chars().all(is_visible) { text } else { Cow::Owned(text.chars().filter(|character| is_visible(*character)).collect()) }
 }

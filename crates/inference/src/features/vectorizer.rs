@@ -58,6 +58,11 @@ impl Vectorizer {
         self.keys.is_empty()
     }
 
+    /// Index of the feature with this key.
+    pub(crate) fn index_of(&self, key: u64) -> Option<u32> {
+        self.indices.get(&key).copied()
+    }
+
     /// Computes the feature vector of a text. The counter provides reusable buffers.
     #[must_use]
     pub fn vectorize(&self, counter: &mut NgramCounter, text: &str) -> SparseRow {

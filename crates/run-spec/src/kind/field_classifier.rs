@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kind::final_fit::FinalFit;
 use crate::kind::params::{KindParams, ParamDescription};
 use crate::kind::sweep_metric::SweepMetric;
 
@@ -27,6 +28,8 @@ pub struct FieldClassifierParams {
     pub class_weights: bool,
     /// Number of folds for the out-of-fold scores.
     pub folds: usize,
+    /// Which splits the published model is fitted on: train, or train and validation.
+    pub final_fit: FinalFit,
 }
 
 impl Default for FieldClassifierParams {
@@ -41,6 +44,7 @@ impl Default for FieldClassifierParams {
             l2: 0.02,
             class_weights: false,
             folds: 5,
+            final_fit: FinalFit::default(),
         }
     }
 }
@@ -79,6 +83,7 @@ impl KindParams for FieldClassifierParams {
                 ParamDescription::number("l2", 0.0, 1e6, "L2 penalty of the weights of a head"),
                 ParamDescription::boolean("class_weights", "Whether rare classes weigh more"),
                 ParamDescription::integer("folds", 2.0, Some(100.0), "Folds of the out-of-fold scores"),
+                ParamDescription::choice("final_fit", &["train", "train+validation"], "Splits that the published model is fitted on"),
             ]
         }
     }
@@ -101,6 +106,9 @@ impl KindParams for FieldClassifierParams {
                 return Err(format!("{name} must be from {min} to {max}, not {value}"));
             }
         }
+        if self.final_fit == FinalFit::All {
+            return Err("final_fit must be train or train+validation for this kind, not all".to_owned());
+        }
         Ok(())
     }
 }
@@ -122,6 +130,7 @@ mod tests {
         let parse_error = |params: Value| parse::<FieldClassifierParams>(params.as_object().unwrap()).unwrap_err();
         assert!(parse_error(json!({"loss": "x"})).contains("loss"));
         assert!(parse_error(json!({"chunk_tokens": 4})).contains("chunk_tokens must be from 16 to 8192"));
+        assert!(parse_error(json!({"final_fit": "all"})).contains("final_fit must be train or"));
         assert!(parse_error(json!({"l2": -1})).contains("l2 must be from"));
     }
 }

@@ -3,6 +3,7 @@
 use aprendiz_inference::{FEATURES_VERSION, FeatureConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::kind::final_fit::FinalFit;
 use crate::kind::params::{KindParams, ParamDescription};
 use crate::kind::sweep_metric::SweepMetric;
 
@@ -42,6 +43,8 @@ pub struct LinearParams {
     /// Whether models of nested parts of the train split (20, 40, 60 and 80 %) are trained and scored on the validation split, to estimate
     /// what more labels would bring. The model itself does not depend on it.
     pub learning_curve: bool,
+    /// Which splits the published model is fitted on.
+    pub final_fit: FinalFit,
 }
 
 impl Default for LinearParams {
@@ -60,6 +63,7 @@ impl Default for LinearParams {
             folds: 5,
             fold_repeats: 5,
             learning_curve: false,
+            final_fit: FinalFit::default(),
         }
     }
 }
@@ -109,6 +113,11 @@ impl KindParams for LinearParams {
                 ParamDescription::boolean(
                     "learning_curve",
                     "Also train on 20, 40, 60 and 80 % of the train split, to estimate what more labels would bring",
+                ),
+                ParamDescription::choice(
+                    "final_fit",
+                    FinalFit::NAMES,
+                    "Splits that the published model is fitted on; the test metrics are of a model without the test split",
                 ),
             ]
         }

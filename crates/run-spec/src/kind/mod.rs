@@ -1,14 +1,18 @@
 //! Kinds of runs with their typed parameters. A new kind of training is a file here, and a variant of [`TrainingParams`].
 
 mod field_classifier;
+mod final_fit;
 mod linear;
 mod params;
+mod predict;
 mod sentence_transformer;
 mod sweep_metric;
 
 pub use field_classifier::FieldClassifierParams;
+pub use final_fit::FinalFit;
 pub use linear::LinearParams;
 pub use params::ParamType;
+pub use predict::PredictParams;
 pub use sentence_transformer::{PairLoss, SentenceTransformerParams};
 pub use sweep_metric::SweepMetric;
 
@@ -42,7 +46,7 @@ impl TrainingParams {
             RunKind::Linear => parse(params).map(Self::Linear),
             RunKind::SentenceTransformer => parse(params).map(Self::SentenceTransformer),
             RunKind::FieldClassifier => parse(params).map(Self::FieldClassifier),
-            RunKind::Evaluate | RunKind::Sweep => return Ok(None),
+            RunKind::Evaluate | RunKind::Predict | RunKind::Sweep => return Ok(None),
             RunKind::Auto => return Err(SpecError::KindNotBuilt(kind)),
         };
         parsed.map(Some).map_err(SpecError::BadParams)
@@ -80,6 +84,26 @@ impl TrainingParams {
     #[must_use]
     pub fn freezes_base_model(&self) -> bool {
         self.as_params().freezes_base_model()
+    }
+
+    /// Which splits the published model is fitted on; an encoder learns from pairs of train only.
+    #[must_use]
+    pub const fn final_fit(&self) -> FinalFit {
+        match self {
+            Self::FieldClassifier(params) => params.final_fit,
+            Self::Linear(params) => params.final_fit,
+            Self::SentenceTransformer(_) => FinalFit::Train,
+        }
+    }
+
+    /// The parameters of a trial of a sweep: it is fitted on train, and compared on validation.
+    #[must_use]
+    pub fn for_trial(&self) -> Self {
+        match self.clone() {
+            Self::FieldClassifier(params) => Self::FieldClassifier(FieldClassifierParams { final_fit: FinalFit::Train, ..params }),
+            Self::Linear(params) => Self::Linear(LinearParams { final_fit: FinalFit::Train, ..params }),
+            encoder @ Self::SentenceTransformer(_) => encoder,
+        }
     }
 
     /// Whether training reads the text pairs of the snapshot.

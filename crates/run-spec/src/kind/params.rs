@@ -44,6 +44,8 @@ pub enum ParamType {
     String,
     /// Two whole numbers, `[low, high]`
     IntegerRange,
+    /// List of texts
+    StringList,
     /// Object
     Object,
 }
@@ -56,6 +58,7 @@ impl fmt::Display for ParamType {
             Self::Number => "number",
             Self::String => "text",
             Self::IntegerRange => "[low, high], integers",
+            Self::StringList => "list of texts",
             Self::Object => "object",
         })
     }
@@ -98,6 +101,10 @@ impl ParamDescription {
 
     pub(crate) const fn choice(name: &'static str, values: &'static [&'static str], help: &'static str) -> Self {
         Self { values, ..Self::new(name, ParamType::String, None, help) }
+    }
+
+    pub(crate) const fn string_list(name: &'static str, help: &'static str) -> Self {
+        Self::new(name, ParamType::StringList, None, help)
     }
 
     pub(crate) const fn object(name: &'static str, help: &'static str) -> Self {

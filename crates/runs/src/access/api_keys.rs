@@ -1,4 +1,4 @@
-//! API keys. A secret is shown once; only its hash is stored.
+//! API keys, whose secret is shown once and stored as a hash, and identities of an OpenID Connect provider, which have no secret.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::error::RunsError;
 
 const PREFIX: &str = "apz_";
 
-/// An API key, without its secret.
+/// An API key without its secret, or an identity of an OpenID Connect provider.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ApiKey {
     /// Id of the key.
@@ -30,6 +30,12 @@ pub struct ApiKey {
     pub created_by: String,
     /// When the key was revoked; null while it is valid.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// Provider of an identity; null for an API key.
+    pub issuer: Option<String>,
+    /// What the provider calls the identity; null for an API key.
+    pub subject: Option<String>,
+    /// Address of an identity at its last sign-in.
+    pub email: Option<String>,
 }
 
 /// A new key with its secret, which is shown once and never stored.
@@ -88,7 +94,7 @@ pub async fn authenticate(conn: &mut PgConnection, secret: &str) -> Result<Optio
     let key = sqlx::query_as!(
         ApiKey,
         r#"
-        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at
+        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email
         FROM api_keys
         WHERE key_sha256 = $1 AND revoked_at IS NULL
         "#,
@@ -106,7 +112,11 @@ pub async fn authenticate(conn: &mut PgConnection, secret: &str) -> Result<Optio
 pub async fn list_api_keys(conn: &mut PgConnection) -> Result<Vec<ApiKey>, RunsError> {
     let keys = sqlx::query_as!(
         ApiKey,
-        r#"SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at FROM api_keys ORDER BY created_at DESC, id DESC"#
+        r#"
+        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email
+        FROM api_keys
+        ORDER BY created_at DESC, id DESC
+        "#
     )
     .fetch_all(conn)
     .await?;
@@ -121,7 +131,7 @@ pub async fn find_active_api_key(conn: &mut PgConnection, id_or_name: &str) -> R
     let key = sqlx::query_as!(
         ApiKey,
         r#"
-        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at
+        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email
         FROM api_keys
         WHERE revoked_at IS NULL AND (id = $1 OR name = $2)
         ORDER BY id = $1 DESC NULLS LAST

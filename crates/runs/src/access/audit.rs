@@ -37,10 +37,14 @@ pub struct AuditEntry {
     pub id: i64,
     /// When the change was made, by the database clock.
     pub at: DateTime<Utc>,
-    /// Name of the API key, or `command line` for commands that need no key.
+    /// Name of the API key or identity, or `command line` for commands that need no key.
     pub actor: String,
     /// Id of that key; null for the command line, and for entries of older releases.
     pub key_id: Option<Uuid>,
+    /// Provider of the identity; null for an API key.
+    pub issuer: Option<String>,
+    /// What the provider calls the identity; null for an API key.
+    pub issuer_subject: Option<String>,
     /// The action, for example `training_run.cancel`.
     pub action: String,
     /// What was changed: an id or a name.
@@ -73,14 +77,15 @@ pub async fn list_audit(conn: &mut PgConnection, filter: &AuditFilter, limit: i6
     let entries = sqlx::query_as!(
         AuditEntry,
         r#"
-        SELECT id, at, actor, key_id, action, subject, details
-        FROM audit_log
-        WHERE ($1::text IS NULL OR actor = $1)
-            AND ($2::text IS NULL OR action = $2 OR ($2 LIKE '%.' AND starts_with(action, $2)))
-            AND ($3::text IS NULL OR subject = $3)
-            AND ($4::timestamptz IS NULL OR at >= $4)
-            AND ($5::bigint IS NULL OR id < $5)
-        ORDER BY id DESC
+        SELECT l.id, l.at, l.actor, l.key_id, k.issuer AS "issuer?", k.subject AS "issuer_subject?", l.action, l.subject, l.details
+        FROM audit_log l
+        LEFT JOIN api_keys k ON k.id = l.key_id
+        WHERE ($1::text IS NULL OR l.actor = $1)
+            AND ($2::text IS NULL OR l.action = $2 OR ($2 LIKE '%.' AND starts_with(l.action, $2)))
+            AND ($3::text IS NULL OR l.subject = $3)
+            AND ($4::timestamptz IS NULL OR l.at >= $4)
+            AND ($5::bigint IS NULL OR l.id < $5)
+        ORDER BY l.id DESC
         LIMIT $6
         "#,
         filter.actor.as_deref(),

@@ -1,4 +1,5 @@
-//! Sessions of the web interface: a browser that signed in with an API key. The token is in its cookie; only a hash is stored.
+//! Sessions of the web interface: a browser that signed in with an API key or with an identity. The token is in its cookie; only a hash is
+//! stored.
 
 use std::fmt;
 use std::time::Duration;
@@ -177,7 +178,8 @@ pub async fn authenticate_web_session(
         r#"
         SELECT s.id AS session_id, s.expires_at,
             s.last_used_at < clock_timestamp() - make_interval(secs => $3::float8) AS "is_use_due!",
-            k.id, k.name, k.role AS "role: Role", k.created_at, k.created_by, k.revoked_at
+            k.id, k.name, k.role AS "role: Role", k.created_at, k.created_by, k.revoked_at,
+            k.issuer, k.subject, k.email
         FROM web_sessions s
         JOIN api_keys k ON k.id = s.key_id
         WHERE s.token_sha256 = $1
@@ -200,6 +202,9 @@ pub async fn authenticate_web_session(
             created_at: row.created_at,
             created_by: row.created_by,
             revoked_at: row.revoked_at,
+            issuer: row.issuer,
+            subject: row.subject,
+            email: row.email,
         },
         expires_at: row.expires_at,
         is_use_due: row.is_use_due,

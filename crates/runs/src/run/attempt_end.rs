@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use crate::error::RunsError;
 use crate::ids::RunId;
+use crate::queues::capacity::wake_limited_queue;
 use crate::run::attempt::{AttemptId, Failure};
 use crate::run::status::AttemptStatus;
 
@@ -30,6 +31,7 @@ pub(crate) async fn end_attempt(
     .execute(&mut *conn)
     .await?;
     ensure_one_row(&ended, || attempt.lease_lost())?;
+    wake_limited_queue(&mut *conn, attempt.run_id).await?;
     end_dataset_builds(conn, attempt).await
 }
 

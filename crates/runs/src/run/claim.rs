@@ -1,4 +1,4 @@
-//! Claim of the next run by a worker. A message from Redis only wakes the worker; this statement decides which run it gets.
+//! Claim of the next run by a worker. A message from Redis only wakes the worker; these statements decide which run it gets.
 
 use std::time::Duration;
 
@@ -8,8 +8,10 @@ use sqlx::{Acquire as _, PgConnection};
 
 use crate::error::RunsError;
 use crate::ids::{RunId, WorkerId};
+use crate::queues::capacity::lock_capacity;
 use crate::run::attempt::AttemptId;
 use crate::run::event::append;
+use crate::run::lane::{Lane, list_lanes};
 use crate::run::status::EventKind;
 use crate::run::training_run::{TrainingRun, get_run};
 
@@ -22,7 +24,9 @@ pub struct Claim {
     pub run: TrainingRun,
 }
 
-/// Claims the claimable run with the greatest priority, then the oldest one. `None` when there is none or the worker is draining.
+/// Claims the best run that the worker may execute: of the queue with the fewest running runs per weight, that with the greatest priority,
+/// then the oldest one. The worker has what the run requires, and its queue and model are below their limits. `None` when there is none or
+/// the worker is draining.
 ///
 /// The attempt is counted here, before any work, so that a run that kills its worker uses up its attempts.
 ///
@@ -30,15 +34,40 @@ pub struct Claim {
 /// When Postgres does not answer.
 pub async fn claim_next(conn: &mut PgConnection, worker: WorkerId, kinds: &[RunKind], lease: Duration) -> Result<Option<Claim>, RunsError> {
     let mut tx = conn.begin().await?;
+    for lane in list_lanes(&mut tx, worker, kinds).await? {
+        // a savepoint: if nothing is claimed, its end unlocks the queue, so that no claim waits for two queues
+        let mut attempt = tx.begin().await?;
+        let full_models = if lane.is_limited { lock_capacity(&mut attempt, &lane.queue).await? } else { Some(Vec::new()) };
+        let Some(full_models) = full_models else { continue };
+        if let Some(claimed) = claim_from(&mut attempt, worker, kinds, &lane, &full_models).await? {
+            let claim = start_attempt(&mut attempt, worker, claimed, lease).await?;
+            attempt.commit().await?;
+            tx.commit().await?;
+            return Ok(Some(claim));
+        }
+    }
+    Ok(None)
+}
+
+/// Takes the best run of a lane, with the number of its new attempt.
+async fn claim_from(
+    conn: &mut PgConnection,
+    worker: WorkerId,
+    kinds: &[RunKind],
+    lane: &Lane,
+    full_models: &[String],
+) -> Result<Option<AttemptId>, RunsError> {
     let claimed = sqlx::query!(
         r#"
         WITH next AS (
             SELECT id
             FROM training_runs
-            WHERE status IN ('queued', 'retrying')
+            WHERE queue = $3 AND requires = $4
+                AND status IN ('queued', 'retrying')
                 -- not clock_timestamp(), for which no index can be used
                 AND run_after <= statement_timestamp()
                 AND kind = ANY($1)
+                AND model <> ALL($5)
                 -- a worker may not have read its drain request yet
                 AND NOT EXISTS (SELECT FROM workers WHERE workers.id = $2 AND workers.drain_requested_at IS NOT NULL)
             ORDER BY priority DESC, created_at, id
@@ -60,14 +89,18 @@ pub async fn claim_next(conn: &mut PgConnection, worker: WorkerId, kinds: &[RunK
         RETURNING r.id AS "id: RunId", r.attempt_number
         "#,
         kinds as &[RunKind],
-        worker as WorkerId
+        worker as WorkerId,
+        lane.queue,
+        &lane.requires,
+        full_models
     )
-    .fetch_optional(&mut *tx)
+    .fetch_optional(conn)
     .await?;
-    let Some(claimed) = claimed else {
-        return Ok(None);
-    };
-    let attempt = AttemptId { run_id: claimed.id, number: claimed.attempt_number };
+    Ok(claimed.map(|claimed| AttemptId { run_id: claimed.id, number: claimed.attempt_number }))
+}
+
+/// Records the attempt with its lease.
+async fn start_attempt(conn: &mut PgConnection, worker: WorkerId, attempt: AttemptId, lease: Duration) -> Result<Claim, RunsError> {
     sqlx::query!(
         r#"
         INSERT INTO attempts (run_id, number, worker_id, lease_expires_at)
@@ -78,10 +111,9 @@ pub async fn claim_next(conn: &mut PgConnection, worker: WorkerId, kinds: &[RunK
         worker as WorkerId,
         lease.as_secs_f64()
     )
-    .execute(&mut *tx)
+    .execute(&mut *conn)
     .await?;
-    append(&mut tx, attempt.run_id, Some(attempt.number), EventKind::State, &json!({ "status": "running", "worker": worker })).await?;
-    let run = get_run(&mut tx, attempt.run_id).await?;
-    tx.commit().await?;
-    Ok(Some(Claim { attempt, run }))
+    append(&mut *conn, attempt.run_id, Some(attempt.number), EventKind::State, &json!({ "status": "running", "worker": worker })).await?;
+    let run = get_run(conn, attempt.run_id).await?;
+    Ok(Claim { attempt, run })
 }

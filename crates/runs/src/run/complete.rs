@@ -13,7 +13,7 @@ use crate::run::status::{AttemptStatus, EventKind};
 use crate::run::sweep::wakeup::wake_sweep;
 
 /// Completes a run successfully. The caller holds the lock of the attempt, has checked that cancellation was not requested, and has written
-/// the results: a model version for a training run, none for a dataset-only or evaluate run, a sweep or its trials, or a run that verifies
+/// the results: a model version for a training run, none for a dataset-only run, one that evaluates or predicts, a sweep or its trials, or a run that verifies
 /// a version.
 ///
 /// # Errors
@@ -27,7 +27,7 @@ pub(crate) async fn complete_run(conn: &mut PgConnection, attempt: AttemptId) ->
         WHERE id = $1 AND attempt_number = $2 AND status = 'running'
             -- a training run succeeds with its model version, the others without one
             AND (
-                dataset_only OR kind IN ('evaluate', 'sweep') OR verifies_version_id IS NOT NULL
+                dataset_only OR kind IN ('evaluate', 'predict', 'sweep') OR verifies_version_id IS NOT NULL
                 OR EXISTS (SELECT FROM sweep_children c WHERE c.run_id = training_runs.id AND c.role = 'trial')
             ) <> EXISTS (SELECT FROM model_versions v WHERE v.run_id = training_runs.id)
         "#,

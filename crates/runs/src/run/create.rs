@@ -1,14 +1,18 @@
 //! Creation of runs: the run and its outbox entry in one transaction.
 
-use aprendiz_db::IDEMPOTENCY_KEY_SEED;
+use std::collections::BTreeSet;
+
+use aprendiz_db::{IDEMPOTENCY_KEY_SEED, UNIQUE_RUN_SEED};
 use aprendiz_run_spec::{RunKind, RunSpec, ValidatedSpec};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use sqlx::{Acquire as _, PgConnection};
 use uuid::Uuid;
 
 use crate::access::audit::record_audit;
 use crate::error::RunsError;
 use crate::ids::RunId;
+use crate::queues::list::ensure_queue;
 use crate::run::event::append;
 use crate::run::outbox::enqueue_outbox;
 use crate::run::position::resolve_position;
@@ -32,8 +36,10 @@ pub struct CreateRun<'a> {
     pub parent_run_id: Option<RunId>,
     /// Position of another run whose data is reused; `None` resolves `data.as_of`.
     pub position: Option<i64>,
-    /// W3C trace context of the request.
+    /// W3C trace context of the request: its `traceparent`.
     pub trace_parent: Option<&'a str>,
+    /// And its `tracestate`, if there is one.
+    pub trace_state: Option<&'a str>,
 }
 
 /// Result of [`create_run`].
@@ -41,14 +47,16 @@ pub struct CreateRun<'a> {
 pub struct Created {
     /// The run.
     pub run: TrainingRun,
-    /// `false` when the idempotency key had already created it.
+    /// `false` when the idempotency key had already created it, or when it is an equal run.
     pub is_new: bool,
+    /// Whether an equal run was waiting or running, and the request asked for a unique one.
+    pub is_equal: bool,
 }
 
 /// Creates a run and its outbox entry, in one transaction.
 ///
 /// # Errors
-/// [`RunsError::IdempotencyMismatch`] when the key was used with another body.
+/// [`RunsError::IdempotencyMismatch`] when the key was used with another body; [`RunsError::UnknownQueue`].
 pub async fn create_run(conn: &mut PgConnection, request: CreateRun<'_>) -> Result<Created, RunsError> {
     let mut tx = conn.begin().await?;
     if let Some((key, body_sha256)) = &request.idempotency {
@@ -68,29 +76,45 @@ pub async fn create_run(conn: &mut PgConnection, request: CreateRun<'_>) -> Resu
                 return Err(RunsError::IdempotencyMismatch((*key).to_owned()));
             }
             let run = get_run(&mut tx, earlier.run_id).await?;
-            return Ok(Created { run, is_new: false });
+            return Ok(Created { run, is_new: false, is_equal: false });
         }
     }
 
-    let id = RunId::new_v7();
     let position = match request.position {
         Some(position) => position,
         None => resolve_position(&mut tx, request.spec.data().as_of).await?,
     };
+    let requires: Vec<String> = request.spec.requirements(request.dataset_only).iter().map(ToString::to_string).collect();
     let mut spec = RunSpec::from(request.spec);
+    if !spec.queue.is_default() {
+        ensure_queue(&mut tx, spec.queue.as_str()).await?;
+    }
+    // an option of the request: the spec of the run says what it does
+    let is_unique = std::mem::take(&mut spec.unique);
     // the selected documents are stored in a separate table only
     let documents = spec.data.documents.take();
+    let id = RunId::new_v7();
+    let spec_json = to_json(&spec, id)?;
+    let spec_sha256 = hash_work(&spec_json, documents.as_deref(), position, request.dataset_only);
+    if is_unique && let Some(equal) = find_equal(&mut tx, &spec_sha256).await? {
+        if let Some((key, body_sha256)) = &request.idempotency {
+            insert_idempotency_key(&mut tx, request.actor, key, body_sha256, equal).await?;
+        }
+        let run = get_run(&mut tx, equal).await?;
+        tx.commit().await?;
+        return Ok(Created { run, is_new: false, is_equal: true });
+    }
     sqlx::query!(
         r#"
         INSERT INTO training_runs
             (id, kind, model, spec, position, priority, scheduled_for, run_after, max_attempts, dataset_only, created_by, parent_run_id,
-             trace_parent)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($7, clock_timestamp()), $8, $9, $10, $11, $12)
+             trace_parent, trace_state, queue, requires, spec_sha256)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($7, clock_timestamp()), $8, $9, $10, $11, $12, $13, $14, $15, $16)
         "#,
         id as RunId,
         spec.kind as RunKind,
         spec.model.as_str(),
-        to_json(&spec, id)?,
+        spec_json,
         position,
         spec.priority,
         spec.run_after,
@@ -99,6 +123,10 @@ pub async fn create_run(conn: &mut PgConnection, request: CreateRun<'_>) -> Resu
         request.on_behalf_of.map_or_else(|| request.actor.to_owned(), |person| format!("{} for {person}", request.actor)),
         request.parent_run_id as Option<RunId>,
         request.trace_parent,
+        request.trace_state,
+        spec.queue.as_str(),
+        &requires,
+        spec_sha256,
     )
     .execute(&mut *tx)
     .await?;
@@ -106,15 +134,7 @@ pub async fn create_run(conn: &mut PgConnection, request: CreateRun<'_>) -> Resu
         insert_documents(&mut tx, id, &documents).await?;
     }
     if let Some((key, body_sha256)) = &request.idempotency {
-        sqlx::query!(
-            "INSERT INTO idempotency_keys (actor, key, body_sha256, run_id) VALUES ($1, $2, $3, $4)",
-            request.actor,
-            *key,
-            body_sha256,
-            id as RunId
-        )
-        .execute(&mut *tx)
-        .await?;
+        insert_idempotency_key(&mut tx, request.actor, key, body_sha256, id).await?;
     }
     append(&mut tx, id, None, EventKind::State, &json!({ "status": "queued" })).await?;
     record_audit(&mut tx, request.actor, "training_run.create", &id.to_string(), &json!({ "kind": spec.kind, "model": spec.model }))
@@ -122,7 +142,7 @@ pub async fn create_run(conn: &mut PgConnection, request: CreateRun<'_>) -> Resu
     enqueue_outbox(&mut tx, id).await?;
     let run = get_run(&mut tx, id).await?;
     tx.commit().await?;
-    Ok(Created { run, is_new: true })
+    Ok(Created { run, is_new: true, is_equal: false })
 }
 
 async fn insert_documents(conn: &mut PgConnection, id: RunId, documents: &[Uuid]) -> Result<(), RunsError> {
@@ -130,6 +150,46 @@ async fn insert_documents(conn: &mut PgConnection, id: RunId, documents: &[Uuid]
         "INSERT INTO training_run_documents (run_id, document_id) SELECT DISTINCT $1::uuid, document FROM unnest($2::uuid[]) AS document",
         id as RunId,
         documents
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// SHA-256 of what a run does on which data: the stored spec, the selected documents, the position, and whether it only builds a snapshot.
+fn hash_work(spec: &Value, documents: Option<&[Uuid]>, position: i64, dataset_only: bool) -> String {
+    let documents: Option<BTreeSet<&Uuid>> = documents.map(|documents| documents.iter().collect());
+    let work = json!({ "spec": spec, "documents": documents, "position": position, "dataset_only": dataset_only });
+    hex::encode(Sha256::digest(work.to_string()))
+}
+
+/// Finds the oldest waiting or running run that does the same. Until the transaction ends, other requests for a unique run with this hash
+/// wait. Runs that verify a version, and those of sweeps, do something else with the same spec.
+async fn find_equal(conn: &mut PgConnection, spec_sha256: &str) -> Result<Option<RunId>, RunsError> {
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, $2))", spec_sha256, UNIQUE_RUN_SEED).execute(&mut *conn).await?;
+    let equal = sqlx::query_scalar!(
+        r#"
+        SELECT id AS "id: RunId"
+        FROM training_runs r
+        WHERE spec_sha256 = $1 AND status IN ('queued', 'retrying', 'running') AND verifies_version_id IS NULL
+            AND NOT EXISTS (SELECT FROM sweep_children c WHERE c.run_id = r.id)
+        ORDER BY created_at, id
+        LIMIT 1
+        "#,
+        spec_sha256
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(equal)
+}
+
+async fn insert_idempotency_key(conn: &mut PgConnection, actor: &str, key: &str, body_sha256: &str, run: RunId) -> Result<(), RunsError> {
+    sqlx::query!(
+        "INSERT INTO idempotency_keys (actor, key, body_sha256, run_id) VALUES ($1, $2, $3, $4)",
+        actor,
+        key,
+        body_sha256,
+        run as RunId
     )
     .execute(conn)
     .await?;

@@ -11,6 +11,7 @@ pub(crate) mod dataset_build;
 pub(crate) mod event;
 pub(crate) mod explain;
 pub(crate) mod fail;
+pub(crate) mod lane;
 pub(crate) mod lease;
 pub(crate) mod metric_order;
 pub(crate) mod outbox;

@@ -77,6 +77,8 @@ state!(
         Train = "train",
         /// Evaluates the trained model.
         Evaluate = "evaluate",
+        /// Predicts documents with a published version.
+        Predict = "predict",
         /// Uploads files, the manifest last.
         Upload = "upload",
         /// Records model version, metrics and final status in one transaction.

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use aprendiz_run_spec::{RunKind, RunSpec, ValidatedSpec};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -38,6 +38,10 @@ pub struct TrainingRun {
     pub progress: Option<Value>,
     /// Priority: greater runs first.
     pub priority: i32,
+    /// Queue whose weight and limits apply.
+    pub queue: String,
+    /// What its worker must have: the labels that the spec requires and, as `backend=NAME`, a backend that not every build includes.
+    pub requires: Vec<String>,
     /// Earliest start time.
     pub run_after: DateTime<Utc>,
     /// Number of attempts before it fails for good.
@@ -83,9 +87,12 @@ pub struct TrainingRun {
     pub model_version: Option<i32>,
     /// What a reader of the metrics must know first, such as a test split without examples or an encoder that is worse than its base model.
     pub warnings: Vec<String>,
-    /// W3C trace context of the request that created it.
-    #[serde(skip)]
+    /// Id of the trace that it continues, 32 hexadecimal digits; null = it was created without one.
+    #[serde(rename = "trace_id", serialize_with = "serialize_trace_id")]
     pub trace_parent: Option<String>,
+    /// Vendor part of that trace context.
+    #[serde(skip)]
+    pub trace_state: Option<String>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When its latest wake-up was published in Redis.
@@ -102,13 +109,21 @@ impl TrainingRun {
     /// # Errors
     /// [`RunsError::BrokenRow`] when the stored spec has keys or values that this version does not know.
     pub fn run_spec(&self) -> Result<RunSpec, RunsError> {
-        serde_json::from_value(self.spec.clone()).map_err(|error| self.broken_spec(error))
+        let mut spec = self.spec.clone();
+        keep_earlier_meaning(&mut spec);
+        serde_json::from_value(spec).map_err(|error| self.broken_spec(error))
     }
 
     /// Number of the published version of its model that it evaluates, for a run of kind `evaluate` that names one.
     #[must_use]
     pub fn evaluated_version(&self) -> Option<i64> {
         self.spec["model_version"].as_i64().filter(|_| self.kind == RunKind::Evaluate)
+    }
+
+    /// Number of the published version of its model that it predicts with, for a run of kind `predict`.
+    #[must_use]
+    pub fn predicting_version(&self) -> Option<i64> {
+        self.spec["model_version"].as_i64().filter(|_| self.kind == RunKind::Predict)
     }
 
     /// Parses and validates the spec, to execute the run.
@@ -122,6 +137,20 @@ impl TrainingRun {
     fn broken_spec(&self, error: impl Display) -> RunsError {
         let what = format!("the spec is not valid in version {} of Aprendiz: {error}", env!("CARGO_PKG_VERSION"));
         RunsError::BrokenRow { table: "training_runs", id: self.id.to_string(), what }
+    }
+}
+
+/// The second part of a `traceparent`.
+fn serialize_trace_id<S: Serializer>(trace_parent: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    trace_parent.as_deref().and_then(|parent| parent.split('-').nth(1)).serialize(serializer)
+}
+
+/// Adds to the spec of a run of an earlier version what that version did without saying so, where the default is another one now: its model
+/// was fitted on train only.
+fn keep_earlier_meaning(spec: &mut Value) {
+    let fits_fields = ["linear", "field-classifier"].iter().any(|kind| spec["kind"] == *kind);
+    if fits_fields && let Some(params) = spec["params"].as_object_mut() {
+        params.entry("final_fit").or_insert_with(|| Value::from("train"));
     }
 }
 
@@ -174,7 +203,7 @@ pub(crate) async fn select(
         TrainingRun,
         r#"
         SELECT r.id AS "id: RunId", r.kind AS "kind: RunKind", r.model, r.spec, r.position, r.status AS "status: RunStatus",
-            r.phase AS "phase: RunPhase", r.progress, r.priority, r.run_after, r.max_attempts, r.attempts_used, r.attempt_number,
+            r.phase AS "phase: RunPhase", r.progress, r.priority, r.queue, r.requires, r.run_after, r.max_attempts, r.attempts_used, r.attempt_number,
             r.cancel_requested_at, r.dataset_id AS "dataset_id: DatasetId", r.dataset_only,
             (SELECT nullif(count(*), 0) FROM training_run_documents d WHERE d.run_id = coalesce(c.sweep_id, r.id)) AS chosen_documents,
             r.error_code, r.error_text, r.created_by, r.tags, r.note, r.parent_run_id AS "parent_run_id: RunId",
@@ -186,7 +215,7 @@ pub(crate) async fn select(
                 FROM model_versions v
                 WHERE v.run_id = coalesce(w.run_id, r.id) AND jsonb_typeof(v.card -> 'warnings') = 'array'
             ) AS "warnings!",
-            r.trace_parent, r.created_at, r.wakeup_published_at, r.started_at, r.finished_at
+            r.trace_parent, r.trace_state, r.created_at, r.wakeup_published_at, r.started_at, r.finished_at
         FROM training_runs r
         LEFT JOIN sweep_children c ON c.run_id = r.id
         LEFT JOIN sweep_children w ON w.sweep_id = r.id AND w.role = 'winner'

@@ -75,7 +75,9 @@ pub struct WorkerInfo {
     pub slots: i32,
     /// Run kinds it supports; empty = unknown.
     pub kinds: Vec<RunKind>,
-    /// Compute backend.
+    /// Labels of its host, `NAME` or `NAME=VALUE`, and the compute backends of its build as `backend=NAME`.
+    pub labels: Vec<String>,
+    /// Compute backend that it uses by default.
     pub backend: String,
     /// CPU kernel (vector instructions) in use.
     pub cpu_kernel: String,
@@ -135,7 +137,8 @@ async fn select(conn: &mut PgConnection, id: Option<WorkerId>, filter: WorkerFil
     let (after_at, after_id) = filter.after.map_or((None, None), |(at, id)| (Some(at), Some(id)));
     let rows = sqlx::query!(
         r#"
-        SELECT w.id AS "id: WorkerId", w.host, w.pid, w.version, w.slots, w.kinds AS "kinds: Vec<RunKind>", w.backend, w.cpu_kernel,
+        SELECT w.id AS "id: WorkerId", w.host, w.pid, w.version, w.slots, w.kinds AS "kinds: Vec<RunKind>", w.labels, w.backend,
+            w.cpu_kernel,
             w.memory_bytes, w.scratch_free_bytes, w.base_models, w.listening, w.started_at, w.heartbeat_at, w.stopped_at,
             w.drain_requested_at, w.drain_requested_by,
             w.drain_release_runs, w.heartbeat_at < clock_timestamp() - make_interval(secs => $6) AS "is_silent!"
@@ -180,6 +183,7 @@ async fn select(conn: &mut PgConnection, id: Option<WorkerId>, filter: WorkerFil
             version: row.version,
             slots: row.slots,
             kinds: row.kinds,
+            labels: row.labels,
             backend: row.backend,
             cpu_kernel: row.cpu_kernel,
             memory_bytes: row.memory_bytes,

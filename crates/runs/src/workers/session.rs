@@ -1,6 +1,6 @@
 //! The life of a worker process: registration, heartbeat, stop.
 
-use aprendiz_run_spec::RunKind;
+use aprendiz_run_spec::{RunKind, WorkerLabels};
 use sqlx::PgConnection;
 
 use crate::error::RunsError;
@@ -27,6 +27,8 @@ pub struct NewWorker<'a> {
     pub cpu_kernel: &'a str,
     /// Memory limit in bytes, if known.
     pub memory_bytes: Option<i64>,
+    /// Labels of its host, and the backends of its build.
+    pub labels: &'a WorkerLabels,
 }
 
 /// What an operator requested of a worker.
@@ -58,8 +60,8 @@ pub struct WorkerReport {
 pub async fn register_worker(conn: &mut PgConnection, worker: &NewWorker<'_>) -> Result<(), RunsError> {
     sqlx::query!(
         r#"
-        INSERT INTO workers (id, host, pid, version, slots, kinds, backend, cpu_kernel, memory_bytes)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        INSERT INTO workers (id, host, pid, version, slots, kinds, backend, cpu_kernel, memory_bytes, labels)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         "#,
         worker.id as WorkerId,
         worker.host,
@@ -69,7 +71,8 @@ pub async fn register_worker(conn: &mut PgConnection, worker: &NewWorker<'_>) ->
         worker.kinds as &[RunKind],
         worker.backend,
         worker.cpu_kernel,
-        worker.memory_bytes
+        worker.memory_bytes,
+        &worker.labels.to_strings()
     )
     .execute(conn)
     .await?;

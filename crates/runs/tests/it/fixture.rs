@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aprendiz_run_spec::{RunKind, RunSpec};
+use aprendiz_run_spec::{Backend, RunKind, RunSpec, WorkerLabels};
 use aprendiz_runs::{
     AttemptId, AttemptStatus, Claim, CreateRun, DatasetId, Failure, NewModelVersion, NewWorker, RunEvent, RunId, TrainingRun, WorkerId,
     claim_next, confirm_object, create_run, declare_objects, events_after, get_run, list_attempts, lock_attempt, publish, register_worker,
@@ -44,6 +44,7 @@ pub(crate) fn request(spec: RunSpec) -> CreateRun<'static> {
         parent_run_id: None,
         position: None,
         trace_parent: None,
+        trace_state: None,
     }
 }
 
@@ -92,6 +93,12 @@ impl Fixture {
 
     /// Registers a worker.
     pub(crate) async fn worker(&self) -> WorkerId {
+        self.worker_with("").await
+    }
+
+    /// Registers a worker with labels, and the backend of every build.
+    pub(crate) async fn worker_with(&self, labels: &str) -> WorkerId {
+        let labels = &WorkerLabels::parse(labels).unwrap().with_backends(&[Backend::Flex]);
         let worker = NewWorker {
             id: WorkerId::new_v7(),
             host: "host",
@@ -102,6 +109,7 @@ impl Fixture {
             backend: "flex",
             cpu_kernel: "avx2",
             memory_bytes: None,
+            labels,
         };
         register_worker(&mut *self.conn().await, &worker).await.unwrap();
         // it sends no heartbeats, and must not count as late however long a test takes
@@ -127,6 +135,11 @@ impl Fixture {
     pub(crate) async fn claim(&self) -> Option<Claim> {
         let worker = self.worker().await;
         claim_next(&mut *self.conn().await, worker, &[RunKind::Linear, RunKind::Evaluate, RunKind::Sweep], LEASE).await.unwrap()
+    }
+
+    /// Claims a run for this worker.
+    pub(crate) async fn claim_for(&self, worker: WorkerId) -> Option<RunId> {
+        claim_next(&mut *self.conn().await, worker, &[RunKind::Linear], LEASE).await.unwrap().map(|claim| claim.run.id)
     }
 
     /// Creates a run and claims it.

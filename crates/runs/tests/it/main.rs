@@ -7,6 +7,7 @@ mod audit;
 mod embeddings;
 mod evaluations;
 mod fixture;
+mod identities;
 mod labels;
 mod lists;
 mod publish;

@@ -1,4 +1,4 @@
-//! Programs that some tests need and that need not be installed: nginx, Caddy and PgBouncer.
+//! Programs that some tests need and that need not be installed: nginx, Caddy, PgBouncer and Node.js.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -10,16 +10,20 @@ const SKIPPED_FILE: &str = "APRENDIZ_SKIPPED_FILE";
 
 /// Path of an installed program. Without it, the test fails if services are required; otherwise the test is reported as skipped.
 pub(super) fn find_or_skip(program: &str) -> Option<PathBuf> {
-    let found = find(program);
+    require_or_skip(find(program), &format!("{program} is not installed"), "./dev packages")
+}
+
+/// What a test needs. Without it, the test fails if services are required; otherwise the test is reported as skipped.
+pub(super) fn require_or_skip<T>(found: Option<T>, missing: &str, way_out: &str) -> Option<T> {
     if found.is_none() {
         let required = std::env::var(REQUIRE_SERVICES).is_ok_and(|value| value == "1");
-        assert!(!required, "{program} is not installed, and {REQUIRE_SERVICES} is 1: ./dev packages installs it");
-        report_skipped(&format!("{program} is not installed (./dev packages)"));
+        assert!(!required, "{missing}, and {REQUIRE_SERVICES} is 1: {way_out}");
+        report_skipped(&format!("{missing} ({way_out})"));
     }
     found
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+pub(super) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Debian installs servers where only root looks
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use aprendiz_encoder::BaseModel;
-use aprendiz_run_spec::{Backend, TrainingParams};
+use aprendiz_run_spec::{Backend, FinalFit, TrainingParams};
 use serde::{Deserialize, Serialize};
 
 use crate::{error::TrainingError, protocol::embedding_files::EmbeddingFiles};
@@ -33,6 +33,10 @@ pub struct TrainingJob {
     /// contains every smaller one. Pairs are not affected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_fraction: Option<f64>,
+    /// For a final fit on all splits: where the test split is, and where the model of all splits is written. Otherwise `None`, so that
+    /// training cannot read the test split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_fit: Option<WholeFit>,
     /// `validation.jsonl` of the snapshot; may have no lines.
     pub validation: PathBuf,
     /// `labels.json` of the snapshot.
@@ -63,6 +67,16 @@ pub struct TrainingJob {
     /// Back end.
     #[serde(default)]
     pub backend: Backend,
+}
+
+/// The files of a final fit on all splits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WholeFit {
+    /// `test.jsonl` of the snapshot.
+    pub test: PathBuf,
+    /// Folder of the weights and the configuration that are published; created if it is missing. What `out` has is measured.
+    pub out: PathBuf,
 }
 
 /// Files of text pairs as a snapshot has them, one `{"text_a", "text_b", "label", "field", "split"}` per line. Lines of another split are
@@ -107,6 +121,9 @@ impl TrainingJob {
             && !(fraction > 0.0 && fraction <= 1.0)
         {
             return reject(format!("train_fraction must be greater than 0 and at most 1, got {fraction}"));
+        }
+        if self.whole_fit.is_some() != (self.params.final_fit() == FinalFit::All) {
+            return reject("whole_fit is required for a final fit on all splits, and only for that".to_owned());
         }
         for (name, folder) in [("reports", &self.reports), ("checkpoints", &self.checkpoints)] {
             if folder.starts_with(&self.out) {

@@ -21,6 +21,12 @@ pub enum Outcome {
 pub struct TrainingSummary {
     /// Documents in the train split.
     pub train_documents: u64,
+    /// Documents that the measured model is fitted on.
+    #[serde(default)]
+    pub measured_documents: u64,
+    /// Documents that the published model is fitted on.
+    #[serde(default)]
+    pub published_documents: u64,
     /// Documents in the validation split.
     pub validation_documents: u64,
     /// Features in the vocabulary.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use aprendiz_run_spec::{LinearParams, TrainingParams};
+use aprendiz_run_spec::{FinalFit, LinearParams, TrainingParams};
 use aprendiz_training::{Event, LogLevel, Stage, TrainingJob};
 use serde_json::{Value, json};
 
@@ -10,7 +10,12 @@ use super::{Shape, Snapshot, train, trained, weights};
 
 fn with_learning_curve(snapshot: &Snapshot) -> TrainingJob {
     TrainingJob {
-        params: TrainingParams::Linear(LinearParams { min_df: 1, learning_curve: true, ..LinearParams::default() }),
+        params: TrainingParams::Linear(LinearParams {
+            final_fit: FinalFit::Train,
+            min_df: 1,
+            learning_curve: true,
+            ..LinearParams::default()
+        }),
         out: snapshot.path("curve-model"),
         reports: snapshot.path("curve-reports"),
         checkpoints: snapshot.path("curve-checkpoints"),
@@ -35,7 +40,7 @@ fn parts_without_a_document_or_a_feature_are_measured_as_what_they_are() {
 
     // no feature occurs in so many documents of a small part: its model predicts the most frequent class
     let snapshot = Snapshot::new(60, &Shape::default());
-    let params = LinearParams { min_df: 25, learning_curve: true, ..LinearParams::default() };
+    let params = LinearParams { final_fit: FinalFit::Train, min_df: 25, learning_curve: true, ..LinearParams::default() };
     let job = TrainingJob { params: TrainingParams::Linear(params), ..with_learning_curve(&snapshot) };
     let parts = train(&job).unwrap().learning_curve.unwrap().parts;
     assert!(parts[0].train_documents < 25 && parts[0].fields.len() == 2, "{:?}", parts[0]);

@@ -268,6 +268,9 @@ spec:
         - { name: APRENDIZ_PROBE_LISTEN, value: "0.0.0.0:9090" }
         - { name: APRENDIZ_DATABASE_CONNECTIONS, value: {{ $pool.databaseConnections | quote }} }
         - { name: APRENDIZ_SLOTS, value: {{ $pool.slots | quote }} }
+        {{- with $pool.labels }}
+        - { name: APRENDIZ_LABELS, value: {{ join "," . | quote }} }
+        {{- end }}
         - { name: APRENDIZ_THREADS, value: {{ $pool.threads | quote }} }
         - { name: APRENDIZ_LEASE_SECONDS, value: {{ $pool.leaseSeconds | quote }} }
         - { name: APRENDIZ_POLL_SECONDS, value: {{ $pool.pollSeconds | quote }} }
@@ -327,6 +330,21 @@ spec:
     {{- end }}
 {{- end -}}
 
+{{/* A condition of SQL: a worker of the pool meets the requirement r. The schema checks the labels, so they need no escapes. Argument: a pool. */}}
+{{- define "aprendiz.meets" -}}
+{{- $equal := list }}
+{{- $greater := list }}
+{{- range .backends }}{{ $equal = append $equal (printf "backend=%s" .) }}{{ end }}
+{{- range .labels }}
+{{- $parts := splitList "=" . }}
+{{- $equal = concat $equal (list . (first $parts)) }}
+{{- if regexMatch "^[a-z][a-z0-9._-]*=[0-9]{1,18}$" . }}
+{{- $greater = append $greater (printf "CASE WHEN split_part(r, '>=', 1) = '%s' AND r LIKE '%%>=%%' THEN split_part(r, '>=', 2)::bigint <= %s ELSE false END" (first $parts) (last $parts)) }}
+{{- end }}
+{{- end -}}
+r IN ('{{ join "', '" (uniq $equal) }}'){{ range $greater }} OR {{ . }}{{ end }}
+{{- end -}}
+
 {{/* The trigger of KEDA: the runs that a worker can claim now, and those that run. Argument: pool. */}}
 {{- define "aprendiz.kedaTrigger" -}}
 - type: postgresql
@@ -337,6 +355,10 @@ spec:
     query: >-
       SELECT count(*) FROM training_runs WHERE
       ((status IN ('queued', 'retrying') AND run_after <= statement_timestamp()) OR status IN ('running', 'cancelling'))
+      AND NOT EXISTS (SELECT FROM unnest(requires) AS r WHERE NOT ({{ include "aprendiz.meets" .pool }}))
+      {{- range .pool.autoscaling.requires }}
+      AND '{{ . }}' = ANY (requires)
+      {{- end }}
       {{- if .pool.autoscaling.kinds }}
       AND kind::text IN ('{{ join "', '" .pool.autoscaling.kinds }}')
       {{- end }}

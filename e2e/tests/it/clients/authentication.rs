@@ -45,3 +45,23 @@ async fn clients_behind_a_trusted_proxy_are_distinguished() {
     assert_eq!(list_models(&attacker, "198.51.100.1, 198.51.100.2").await.status(), 401);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_key_that_sends_too_many_requests_is_refused_until_later() {
+    let app = TestApp::start_with(&[], &[("APRENDIZ_MAX_REQUESTS_PER_MINUTE", "1"), ("APRENDIZ_REQUEST_BURST", "10")]).await;
+    let mut refused = None;
+    for _ in 0..20 {
+        let response = list_models(&app.api(), "198.51.100.1").await;
+        if response.status() == 429 {
+            refused = Some(response);
+            break;
+        }
+        assert_eq!(response.status(), 200);
+    }
+    let refused = refused.expect("the allowance is used up");
+    let delay: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&delay), "{delay}");
+    let problem: serde_json::Value = refused.json().await.unwrap();
+    assert_eq!(problem["code"], "rate_limited");
+    app.finish().await;
+}

@@ -4,6 +4,7 @@
 mod authentication;
 mod connections;
 mod large_bodies;
+mod oidc;
 mod overload;
 mod sessions;
 mod slow_readers;

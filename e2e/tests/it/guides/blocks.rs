@@ -96,18 +96,43 @@ fn blocks_have_commands_outputs_and_reasons() {
 
 #[test]
 fn both_languages_have_the_same_commands() {
-    let [english, portuguese] = ["docs/USER_GUIDE.md", "docs/USER_GUIDE.pt-BR.md"].map(|name| command_blocks(&read_page(name)));
-    assert!(english.len() > 10, "the guide has {} blocks", english.len());
-    for (one, other) in english.iter().zip(&portuguese) {
-        assert_eq!(one.commands, other.commands, "lines {} and {}", one.line, other.line);
-        assert_eq!(one.not_run.is_some(), other.not_run.is_some(), "lines {} and {}", one.line, other.line);
+    for (page, min_blocks) in [("USER_GUIDE", 10), ("TUTORIAL", 10)] {
+        let [english, portuguese] = ["", ".pt-BR"].map(|language| command_blocks(&read_page(&format!("docs/{page}{language}.md"))));
+        assert!(english.len() > min_blocks, "{page} has {} blocks", english.len());
+        for (one, other) in english.iter().zip(&portuguese) {
+            assert_eq!(one.commands, other.commands, "{page}: lines {} and {}", one.line, other.line);
+            assert_eq!(one.not_run.is_some(), other.not_run.is_some(), "{page}: lines {} and {}", one.line, other.line);
+        }
+        assert_eq!(english.len(), portuguese.len(), "{page}");
     }
-    assert_eq!(english.len(), portuguese.len());
+}
+
+/// Reason of the blocks of the README that the test of the tutorial runs.
+const OF_TUTORIAL: &str = "the tutorial has these commands";
+
+#[test]
+fn the_commands_of_the_readme_are_those_of_the_tutorial() {
+    let tutorial: Vec<String> =
+        command_blocks(&read_page("docs/TUTORIAL.md")).into_iter().flat_map(|block| block.commands).map(|shown| shown.command).collect();
+    let mut checked = 0;
+    for block in command_blocks(&read_page("README.md")) {
+        match block.not_run.as_deref() {
+            Some(OF_TUTORIAL) => {
+                for Documented { command, .. } in block.commands {
+                    assert!(tutorial.contains(&command), "line {}: the tutorial does not have `{command}`", block.line);
+                    checked += 1;
+                }
+            }
+            Some(_) => {}
+            None => panic!("line {}: no test runs the commands of the README; mark the block `{OF_TUTORIAL}`", block.line),
+        }
+    }
+    assert!(checked >= 10, "only {checked} commands");
 }
 
 #[test]
 fn every_command_is_in_a_block_that_is_checked() {
-    for page in ["README.md", "docs/USER_GUIDE.md", "docs/USER_GUIDE.pt-BR.md"] {
+    for page in ["README.md", "docs/TUTORIAL.md", "docs/TUTORIAL.pt-BR.md", "docs/USER_GUIDE.md", "docs/USER_GUIDE.pt-BR.md"] {
         let text = read_page(page);
         let mut indented = text.lines().enumerate().filter(|(_, line)| line.starts_with("    aprendiz "));
         assert_eq!(indented.next(), None, "{page}: write commands in a block `sh` or `console`: indented lines are not executed");

@@ -1,4 +1,4 @@
-//! The commands of the README and of the user guides, executed as a reader would.
+//! The commands of the tutorial and of the user guide, executed as a reader would, and those of the README.
 
 mod blocks;
 mod console;

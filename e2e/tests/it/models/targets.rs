@@ -106,7 +106,7 @@ async fn check_coverage_rule(app: &TestApp) {
 async fn a_learning_curve_is_a_metric_and_stands_in_the_card() {
     let app = TestApp::with_import(easy_texts(66)).await;
     let worker = app.env.worker("worker", &[]);
-    let id = app.create_run(&json!({ "model": "m", "params": { "learning_curve": true } })).await;
+    let id = app.create_run(&json!({ "model": "m", "params": { "learning_curve": true, "final_fit": "train" } })).await;
     app.wait_for_success(id).await;
     drop(worker);
     let metrics = app.api().json(&format!("/v1/training-runs/{id}/metrics")).await;

@@ -52,7 +52,7 @@ struct Subjects {
     import: String,
 }
 
-const CHANGES: [Change; 30] = [
+const CHANGES: [Change; 31] = [
     ("post", "/v1/documents/index", |api, _| api.post("/v1/documents/index"), 200, "document.index"),
     ("post", "/v1/imports", |api, _| api.post("/v1/imports").body(confidently_predicted(1)), 201, "import.create"),
     (
@@ -179,6 +179,13 @@ const CHANGES: [Change; 30] = [
         },
         200,
         "training_run.retry",
+    ),
+    (
+        "put",
+        "/v1/queues/{name}",
+        |api, _| api.request(Method::PUT, "/v1/queues/nightly").json(&json!({ "weight": 2, "max_running": 4 })),
+        200,
+        "queue.set",
     ),
     ("post", "/v1/workers/{id}/drain", |api, subjects| api.post(&format!("/v1/workers/{}/drain", subjects.worker)), 202, "worker.drain"),
     // last, because an erased document cannot be changed

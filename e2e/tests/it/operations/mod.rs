@@ -14,3 +14,4 @@ mod profiles;
 mod proxies;
 mod startup;
 mod sweeper;
+mod traces;

@@ -33,6 +33,21 @@ async fn a_database_without_migrations_is_reported_with_the_command_to_run() {
 }
 
 #[tokio::test]
+async fn pending_migrations_are_listed_and_stop_server_and_worker() {
+    let env = TestEnv::with_redis(TestRedis::absent()).await;
+    let migrate = |arguments: &[&str]| env.command("aprendiz").arg("migrate").args(arguments).output().unwrap();
+    let output = migrate(&["--check"]);
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("migrations are applied"), "{output:?}");
+    assert!(migrate(&["--down", "1", "--yes"]).status.success());
+    let output = migrate(&["--check", "-o", "json"]);
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["pending"].as_array().map(Vec::len), Some(1), "{report}");
+    check_start_fails(&env, "DATABASE_URL", env.database.url(), &["1 migrations are not applied", "aprendiz migrate"]);
+    assert!(migrate(&[]).status.success() && migrate(&["--check"]).status.success());
+}
+
+#[tokio::test]
 async fn a_missing_bucket_is_reported() {
     let env = TestEnv::with_redis(TestRedis::absent()).await;
     check_start_fails(&env, "APRENDIZ_BUCKET", "no-such-bucket", &["no-such-bucket", "does not exist", "APRENDIZ_BUCKET"]);

@@ -73,6 +73,8 @@ struct ExportQuery {
     archived: bool,
     /// Only these fields, separated by commas
     fields: Option<String>,
+    /// Only predictions of this version of the extractor, or of a published model (`NAME@NUMBER`); reviews are exported all the same
+    extractor_version: Option<String>,
     /// A position, or a time such as `2026-11-21T08:00:00Z`: exports the state as of then; default: now
     as_of: Option<String>,
     /// Resumes after this row of an earlier export: `DOCUMENT_ID/FIELD`, or `DOCUMENT_ID` for tasks; use with `as_of` set to its
@@ -127,7 +129,15 @@ async fn export(_: Viewer, database: DedicatedConnections, ApiQuery(query): ApiQ
         None if tasks => Some(infer_source(&mut conn, query.project.as_deref()).await?),
         source => source,
     };
-    let selection = ExportSelection { position, source, project: query.project, fields, with_archived: query.archived, with_texts: tasks };
+    let selection = ExportSelection {
+        position,
+        source,
+        project: query.project,
+        fields,
+        extractor_version: query.extractor_version,
+        with_archived: query.archived,
+        with_texts: tasks,
+    };
     let encoder = match format {
         ExportFormat::Jsonl => Encoder::lines(query.limit, position),
         ExportFormat::Parquet => Encoder::parquet(query.limit).map_err(ApiError::internal)?,

@@ -56,6 +56,7 @@ async fn list(
 #[utoipa::path(
     post, path = "/v1/datasets", tag = "datasets", request_body = RunSpec,
     responses(
+        (status = 200, description = "With `unique`: the equal run that waits or runs", body = TrainingRun, headers(("Location" = String))),
         (status = 202, description = "The run; Location holds its URL", body = TrainingRun, headers(("Location" = String))),
         (status = 422, description = "Invalid spec; `future_time`: `as_of` is in the future", body = Problem),
     ),
@@ -66,8 +67,8 @@ async fn build(
     headers: RunHeaders,
     body: JsonBody<RunSpec>,
 ) -> Result<Response, ApiError> {
-    if body.value.kind == RunKind::Evaluate {
-        let detail = "kind `evaluate` trains nothing: choose the kind that will be trained on the snapshot";
+    if matches!(body.value.kind, RunKind::Evaluate | RunKind::Predict) {
+        let detail = format!("kind `{}` trains nothing: choose the kind that will be trained on the snapshot", body.value.kind);
         return Err(ApiError::unprocessable("invalid_spec", detail));
     }
     let mut tx = state.database.begin().await?;
@@ -81,6 +82,7 @@ async fn build(
         parent_run_id: None,
         position: None,
         trace_parent: headers.trace_parent(),
+        trace_state: headers.trace_state(),
     };
     let created = create_run(&mut tx, request).await?;
     tx.commit().await?;

@@ -1,5 +1,6 @@
-//! Request headers that several endpoints read: `Idempotency-Key` and `traceparent`.
+//! Request headers that several endpoints read: `Idempotency-Key`, and the trace context in `traceparent` and `tracestate`.
 
+use aprendiz_telemetry::TraceContext;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -47,10 +48,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     }
 }
 
-/// Headers of a request that creates a run: `Idempotency-Key`, and the W3C trace context if it is well-formed.
+/// Headers of a request that creates a run: `Idempotency-Key`, and the W3C trace context.
 pub(crate) struct RunHeaders {
     idempotency_key: Option<String>,
-    trace_parent: Option<String>,
+    trace: Option<TraceContext>,
 }
 
 impl RunHeaders {
@@ -59,8 +60,14 @@ impl RunHeaders {
         self.idempotency_key.as_deref().map(|key| (key, request_sha256))
     }
 
+    /// The `traceparent` of the run: the span of this request if it is traced, otherwise the header of the request.
     pub(crate) fn trace_parent(&self) -> Option<&str> {
-        self.trace_parent.as_deref()
+        self.trace.as_ref().map(TraceContext::parent)
+    }
+
+    /// The `tracestate` that belongs to it.
+    pub(crate) fn trace_state(&self) -> Option<&str> {
+        self.trace.as_ref().and_then(TraceContext::state)
     }
 }
 
@@ -69,21 +76,22 @@ impl<S: Send + Sync> FromRequestParts<S> for RunHeaders {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let IdempotencyKey(idempotency_key) = IdempotencyKey::from_request_parts(parts, state).await?;
-        Ok(Self { idempotency_key, trace_parent: trace_parent(&parts.headers).map(str::to_owned) })
+        Ok(Self { idempotency_key, trace: TraceContext::current().or_else(|| trace_context(&parts.headers)) })
     }
 }
 
 impl Describe for RunHeaders {
     fn describe(operation: &mut Operation) {
         IdempotencyKey::describe(operation);
-        add_header(operation, "traceparent", "W3C trace context, stored with the run; ignored unless well-formed", String::schema());
+        add_header(operation, "traceparent", "W3C trace context, which the run continues; ignored unless well-formed", String::schema());
+        add_header(operation, "tracestate", "Vendor part of the W3C trace context; ignored without `traceparent`", String::schema());
     }
 }
 
-fn trace_parent(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get("traceparent")?.to_str().ok()?;
-    let is_valid = value.len() == 55 && value.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    is_valid.then_some(value)
+/// The trace context of a request, if it is well-formed.
+pub(crate) fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    TraceContext::parse(text("traceparent")?, text("tracestate"))
 }
 
 #[cfg(test)]
@@ -94,9 +102,10 @@ mod tests {
     fn a_malformed_trace_context_is_dropped() {
         let mut headers = HeaderMap::new();
         headers.insert("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap());
-        assert!(trace_parent(&headers).is_some());
+        headers.insert("tracestate", "vendor=1".parse().unwrap());
+        assert_eq!(trace_context(&headers).unwrap().state(), Some("vendor=1"));
         headers.insert("traceparent", "<script>".parse().unwrap());
-        assert!(trace_parent(&headers).is_none());
+        assert!(trace_context(&headers).is_none());
     }
 
     #[test]

@@ -82,6 +82,7 @@ async fn create(
         parent_run_id: None,
         position: None,
         trace_parent: headers.trace_parent(),
+        trace_state: headers.trace_state(),
     };
     let run = create_run(&mut tx, request).await?.run;
     tx.commit().await?;

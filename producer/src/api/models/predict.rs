@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aprendiz_inference::protocol::ServedPrediction;
-use aprendiz_inference::{FieldPrediction, Model, NgramCounter, RankedLabel};
+use aprendiz_inference::{FieldPrediction, Model, NgramCounter, RankedLabel, WordEvidence};
 use aprendiz_runs::{CHAMPION, ModelVersion, ShadowAnswer, find_alias};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -22,7 +22,7 @@ use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::request_body::limit_body;
-use crate::api::models::inference::predictor::{Predictor, predict_locally};
+use crate::api::models::inference::predictor::{Predictor, explain_locally, predict_locally};
 use crate::api::models::shadow::queue::{ShadowAnswers, ShadowQueue, ShadowTarget};
 use crate::api::models::thresholds::{changed_thresholds, current_threshold};
 use crate::api::models::version::{ensure_files, find_model_version};
@@ -55,6 +55,10 @@ struct PredictRequest {
     /// Number of listed classes per field, most probable first; default 5.
     #[schema(minimum = 1, maximum = 1000)]
     top_k: Option<usize>,
+    /// Whether the words that speak for and against each value are returned, of a linear model; default false, because it takes several
+    /// times as long. A field classifier always returns the part of the text that decided.
+    #[serde(default)]
+    evidence: bool,
 }
 
 /// Predictions of a model.
@@ -98,6 +102,10 @@ struct FieldAnswer {
     /// The part of the text that contributes most to the value; only field classifiers have it, and only for a text with tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<Evidence>,
+    /// If the request asks for `evidence`, and the model is linear: the words that contribute most for the value, at most five, then those
+    /// that contribute most against it, at most five. Empty for a text without any known feature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<Vec<WordContribution>>,
 }
 
 /// A part of a text, in characters (Unicode code points).
@@ -107,6 +115,20 @@ struct Evidence {
     start: usize,
     /// End, exclusive.
     end: usize,
+}
+
+/// A word that speaks for or against a value.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+struct WordContribution {
+    /// The word as the text has it, without punctuation at its ends, at most 60 characters.
+    text: String,
+    /// What all of its occurrences add to the logarithm of the ratio of two probabilities: that of the value, and that of the second most
+    /// probable one. Negative against the value.
+    contribution: f64,
+    /// First character of the occurrence that contributes most, zero-based; null if the text is not stored as the model reads it.
+    start: Option<usize>,
+    /// End, exclusive.
+    end: Option<usize>,
 }
 
 /// What to do with a predicted value.
@@ -150,7 +172,7 @@ async fn predict(
     ApiPath(name): ApiPath<String>,
     body: JsonBody<PredictRequest>,
 ) -> Result<Response, ApiError> {
-    let PredictRequest { text, texts, number, alias, top_k } = body.value;
+    let PredictRequest { text, texts, number, alias, top_k, evidence } = body.value;
     let top_k = checked_top_k(top_k)?;
     let texts = match (text, texts) {
         (Some(text), None) => vec![text],
@@ -170,7 +192,7 @@ async fn predict(
     drop(conn);
     let predictor = Predictor::load(&state.models, &state.store, state.inference.as_ref(), &version).await?;
     let target = if asks_champion { state.shadow.target(&name, version.number) } else { None };
-    let answering = Answering { version, thresholds, top_k, target, shadow: state.shadow.clone() };
+    let answering = Answering { version, thresholds, top_k, evidence, target, shadow: state.shadow.clone() };
     let response = match predictor {
         Predictor::Local(model) => predict_on_core(&state.compute, admission, model, texts, answering).await?,
         Predictor::Remote(client, version) => {
@@ -204,7 +226,8 @@ async fn predict_on_core(
             if cancelled.is_cancelled() {
                 return Ok(Vec::new());
             }
-            predictions.push(predict_locally(&model, &mut counter, text, answering.top_k));
+            let predict = if answering.evidence { explain_locally } else { predict_locally };
+            predictions.push(predict(&model, &mut counter, text, answering.top_k));
         }
         answering.respond(texts, predictions)
     });
@@ -217,6 +240,8 @@ struct Answering {
     /// Thresholds that were changed since the version was published.
     thresholds: HashMap<String, Option<f64>>,
     top_k: usize,
+    /// Whether the client asks for words.
+    evidence: bool,
     /// The challenger to compare with, if any.
     target: Option<Arc<ShadowTarget>>,
     shadow: ShadowQueue,
@@ -225,7 +250,8 @@ struct Answering {
 impl Answering {
     /// The body of the response. `texts` are only needed for a challenger.
     fn respond(self, texts: Vec<String>, predictions: Vec<Vec<ServedPrediction>>) -> Result<Vec<u8>, ApiError> {
-        let predictions = predictions.into_iter().map(|fields| TextPrediction::new(fields, &self.thresholds, self.top_k)).collect();
+        let predictions =
+            predictions.into_iter().map(|fields| TextPrediction::new(fields, &self.thresholds, self.top_k, self.evidence)).collect();
         let response = PredictResponse { model: self.version.model, number: self.version.number, predictions };
         let bytes = serde_json::to_vec(&response).map_err(ApiError::internal)?;
         if let Some(target) = self.target {
@@ -279,11 +305,13 @@ fn checked_top_k(top_k: Option<usize>) -> Result<usize, ApiError> {
 
 impl TextPrediction {
     /// `thresholds` are those that were changed since the model was published.
-    fn new(fields: Vec<ServedPrediction>, thresholds: &HashMap<String, Option<f64>>, top_k: usize) -> Self {
+    fn new(fields: Vec<ServedPrediction>, thresholds: &HashMap<String, Option<f64>>, top_k: usize, with_words: bool) -> Self {
         let no_known_feature = fields.iter().any(|served| served.prediction.no_known_feature);
-        let answer = |ServedPrediction { prediction, threshold, evidence }: ServedPrediction| {
+        let answer = |ServedPrediction { prediction, threshold, evidence, words }: ServedPrediction| {
             let threshold = current_threshold(thresholds, &prediction.field, threshold);
-            FieldAnswer::new(prediction, threshold, evidence, top_k)
+            // a field classifier has no words, and its evidence instead
+            let words = (with_words && evidence.is_none()).then(|| words.into_iter().map(WordContribution::from).collect());
+            FieldAnswer { words, ..FieldAnswer::new(prediction, threshold, evidence, top_k) }
         };
         Self { no_known_feature, fields: fields.into_iter().map(answer).collect() }
     }
@@ -309,6 +337,14 @@ impl FieldAnswer {
             .take(top_k)
             .map(|RankedLabel { label, probability }| ClassProbability { value: label.into_iter().collect(), probability });
         let evidence = evidence.map(|(start, end)| Evidence { start, end });
-        Self { field, value: value.into_iter().collect(), confidence, threshold, decision, answered, top: top.collect(), evidence }
+        let value = value.into_iter().collect();
+        Self { field, value, confidence, threshold, decision, answered, top: top.collect(), evidence, words: None }
+    }
+}
+
+impl From<WordEvidence> for WordContribution {
+    fn from(WordEvidence { text, contribution, place }: WordEvidence) -> Self {
+        let (start, end) = place.unzip();
+        Self { text, contribution, start, end }
     }
 }

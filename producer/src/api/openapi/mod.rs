@@ -19,7 +19,7 @@ use crate::api::runs::streamed_event::EventData;
 
 const DESCRIPTION: &str = "Trains, evaluates and versions models from reviewed annotations.\n\n\
     Every route except the probes and this document requires an API key, sent as `Authorization: Bearer apz_...` or `X-API-Key`. \
-    A browser that signed in with `POST /v1/session` sends its cookie instead, and `X-CSRF-Token` with every change. \
+    A browser that signed in with `POST /v1/session` or with a provider (`GET /v1/session/providers`) sends its cookie instead, and `X-CSRF-Token` with every change. \
     The security requirement of a route names the role that it needs: viewer < reviewer < operator < admin. \
     Errors are `application/problem+json` with a stable `code`. The description of an error response names its common codes. \
     Problems with the status 429 or 503 have `Retry-After`. \

@@ -163,6 +163,8 @@ fn every_operation_documents_the_problems_of_its_extractors() {
         let no_key = ["get /healthz", "get /readyz", "get /health", "get /metrics", "get /openapi.json"];
         let sessions_only = ["get /v1/session", "delete /v1/session"];
         let is_sign_in = name == "post /v1/session";
+        let with_provider = ["get /v1/session/providers", "get /auth/oidc/start", "get /auth/oidc/callback"];
+        let no_key = [&no_key[..], &with_provider].concat();
         assert_eq!(role.is_none(), is_sign_in || no_key.contains(&name.as_str()) || sessions_only.contains(&name.as_str()), "{name}");
         if is_sign_in || sessions_only.contains(&name.as_str()) {
             expect(&[401, 429, 500, 503]);

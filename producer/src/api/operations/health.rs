@@ -108,10 +108,11 @@ async fn ready_checks(state: &AppState) -> Vec<Check> {
 }
 
 async fn check_all(state: &AppState) -> Vec<Check> {
-    let (database, bucket, redis, tasks, inference) =
-        tokio::join!(database(state), bucket(state), redis(state), task_checks(state), inference(state));
+    let (database, bucket, redis, tasks, inference, oidc) =
+        tokio::join!(database(state), bucket(state), redis(state), task_checks(state), inference(state), oidc(state));
     let mut checks = vec![database, bucket, redis, requests(state)];
     checks.extend(inference);
+    checks.extend(oidc);
     checks.extend(tasks);
     checks
 }
@@ -166,6 +167,19 @@ async fn inference(state: &AppState) -> Option<Check> {
     Some(match client.check(PROBE_TIMEOUT).await {
         Ok(()) => Check::ok("inference"),
         Err(_) => Check::degraded("inference", "the inference process does not answer: field classifiers cannot predict".to_owned()),
+    })
+}
+
+/// The provider with which people sign in, if one is configured.
+async fn oidc(state: &AppState) -> Option<Check> {
+    let provider = state.oidc.as_ref()?;
+    Some(match timeout(PROBE_TIMEOUT, provider.check()).await {
+        Ok(Ok(_)) => Check::ok("oidc"),
+        // the reason may name a host, so it is not returned
+        Ok(Err(_)) | Err(_) => Check::degraded(
+            "oidc",
+            "the provider of sign-ins is unavailable: only API keys and sessions are accepted; `aprendiz doctor` shows why".to_owned(),
+        ),
     })
 }
 

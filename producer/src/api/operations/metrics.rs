@@ -1,11 +1,12 @@
 //! `GET /metrics`, and the middleware that records HTTP requests.
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Method, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metrics::{counter, gauge, histogram};
 use tokio::time::Instant;
+use tracing::Span;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::http::operation::routes;
@@ -36,6 +37,15 @@ async fn metrics(State(state): State<AppState>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response()
 }
 
+/// Adds the status to the span of the request that is exported, and marks it as failed if the server is at fault.
+fn record_status(status: StatusCode) {
+    let span = Span::current();
+    aprendiz_telemetry::set_attribute(&span, "http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        aprendiz_telemetry::fail_span(&span, status.as_str());
+    }
+}
+
 /// Records count and duration of requests by route. The path would create an unbounded number of series.
 pub(in crate::api) async fn record_request(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
@@ -52,6 +62,7 @@ pub(in crate::api) async fn record_request(request: Request, next: Next) -> Resp
     };
     let started = Instant::now();
     let response = next.run(request).await;
+    record_status(response.status());
     histogram!(REQUEST_SECONDS, "route" => route.clone()).record(started.elapsed().as_secs_f64());
     counter!(REQUESTS, "method" => method, "route" => route, "status" => response.status().as_str().to_owned()).increment(1);
     response

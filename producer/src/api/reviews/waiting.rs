@@ -27,6 +27,9 @@ struct WaitingQuery {
     source: Option<String>,
     /// Only documents of this project
     project: Option<String>,
+    /// Only predictions of this version of the extractor, or of a published model (`NAME@NUMBER`); they are shown even if a newer prediction
+    /// of another version exists
+    extractor_version: Option<String>,
     /// Only predictions with at least this confidence, 0 to 1
     #[param(minimum = 0, maximum = 1)]
     min_confidence: Option<f64>,
@@ -81,6 +84,7 @@ async fn list(
         field: query.field,
         source: query.source,
         project: query.project,
+        extractor_version: query.extractor_version,
         min_confidence: query.min_confidence,
         below_confidence: query.below_confidence,
         free_for: query.free_for,

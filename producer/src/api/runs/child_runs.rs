@@ -165,6 +165,7 @@ async fn create_child_run(
         parent_run_id: Some(parent_id),
         position: (!fresh_data).then_some(parent.position),
         trace_parent: headers.trace_parent(),
+        trace_state: headers.trace_state(),
     };
     let created = create_run(&mut tx, run).await?;
     tx.commit().await?;
@@ -183,6 +184,10 @@ impl ChildRunRequest {
 
     /// Derives the spec of the child run from the spec of its parent. The parent's `run_after` is not inherited.
     fn spec(self, parent: RunSpec) -> Result<RunSpec, ApiError> {
+        if parent.kind == RunKind::Predict {
+            let detail = "a run of kind `predict` reads no snapshot that another run could use: name a run that trains or evaluates";
+            return Err(ApiError::unprocessable("invalid_spec", detail));
+        }
         let mut spec = RunSpec { run_after: None, ..parent };
         match self {
             Self::Ingest => {}
@@ -226,6 +231,14 @@ mod tests {
         let spec = ChildRunRequest::Evaluation.spec(parent()).unwrap();
         spec.clone().validate().unwrap();
         assert_eq!((spec.kind, &spec.data, spec.run_after), (RunKind::Evaluate, &parent().data, None));
+    }
+
+    #[test]
+    fn a_run_that_predicts_has_no_child_runs() {
+        let parent: RunSpec = serde_json::from_str(r#"{"model":"m","kind":"predict","model_version":1}"#).unwrap();
+        for child in [ChildRunRequest::Ingest, ChildRunRequest::Evaluation, ChildRunRequest::Encoder(EncoderRequest::default())] {
+            assert!(child.spec(parent.clone()).is_err());
+        }
     }
 
     #[test]

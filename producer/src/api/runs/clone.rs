@@ -51,10 +51,11 @@ const fn default_same_data() -> bool {
     params(("id" = RunId, Path)),
     request_body = CloneRequest,
     responses(
+        (status = 200, description = "With `unique`: the equal run that waits or runs", body = TrainingRun, headers(("Location" = String))),
         (status = 202, description = "The new run; Location holds its URL", body = TrainingRun, headers(("Location" = String))),
         (status = 404, description = "Run not found", body = Problem),
-        (status = 409, description = "The version to evaluate is retired", body = Problem),
-        (status = 410, description = "The files of the version to evaluate were deleted", body = Problem),
+        (status = 409, description = "The version to evaluate or to predict with is retired", body = Problem),
+        (status = 410, description = "The files of the version to evaluate or to predict with were deleted", body = Problem),
         (status = 422, description = "Invalid spec after the changes; `future_time`: `as_of` is in the future", body = Problem),
     ),
 )]
@@ -81,6 +82,7 @@ async fn clone(
         parent_run_id: None,
         position: same_data.then_some(original.position),
         trace_parent: headers.trace_parent(),
+        trace_state: headers.trace_state(),
     };
     let created = aprendiz_runs::clone_run(&mut tx, id, request).await?;
     tx.commit().await?;

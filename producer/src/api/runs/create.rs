@@ -28,9 +28,10 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     post, path = "/v1/training-runs", tag = "training runs",
     request_body = RunSpec,
     responses(
+        (status = 200, description = "With `unique`: the equal run that waits or runs", body = TrainingRun, headers(("Location" = String))),
         (status = 202, description = "The run; Location holds its URL", body = TrainingRun, headers(("Location" = String))),
-        (status = 409, description = "The version to evaluate is retired", body = Problem),
-        (status = 410, description = "The files of the version to evaluate were deleted", body = Problem),
+        (status = 409, description = "The version to evaluate or to predict with is retired", body = Problem),
+        (status = 410, description = "The files of the version to evaluate or to predict with were deleted", body = Problem),
         (status = 422, description = "Invalid spec; `future_time`: `as_of` is in the future", body = Problem),
     ),
 )]
@@ -51,16 +52,18 @@ async fn create(
         parent_run_id: None,
         position: None,
         trace_parent: headers.trace_parent(),
+        trace_state: headers.trace_state(),
     };
     let created = create_run(&mut tx, request).await?;
     tx.commit().await?;
     Ok(accepted(created))
 }
 
-/// The response to a request that created a run, or that repeats such a request.
+/// The response to a request that created a run, that repeats such a request, or that found an equal run.
 pub(in crate::api) fn accepted(created: Created) -> Response {
     let location = format!("/v1/training-runs/{}", created.run.id);
-    let mut response = (StatusCode::ACCEPTED, Json(created.run)).into_response();
+    let status = if created.is_equal { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let mut response = (status, Json(created.run)).into_response();
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
     }

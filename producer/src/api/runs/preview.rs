@@ -2,7 +2,7 @@
 
 use aprendiz_dataset::SelectionRequest;
 use aprendiz_dataset::inspect::{SelectionPreview, preview as preview_selection};
-use aprendiz_run_spec::RunSpec;
+use aprendiz_run_spec::{RunKind, RunSpec};
 use aprendiz_runs::{estimate_duration, resolve_position};
 use axum::Json;
 use serde::Serialize;
@@ -38,12 +38,16 @@ struct RunPreview {
     request_body = RunSpec,
     responses(
         (status = 200, description = "What the run would learn", body = RunPreview),
-        (status = 409, description = "The version to evaluate is retired", body = Problem),
-        (status = 410, description = "The files of the version to evaluate were deleted", body = Problem),
+        (status = 409, description = "The version to evaluate or to predict with is retired", body = Problem),
+        (status = 410, description = "The files of the version to evaluate or to predict with were deleted", body = Problem),
         (status = 422, description = "Invalid spec; `no_examples`: no field can be selected", body = Problem),
     ),
 )]
 async fn preview(_: Viewer, database: DedicatedConnections, body: JsonBody<RunSpec>) -> Result<Json<RunPreview>, ApiError> {
+    if body.value.kind == RunKind::Predict {
+        let detail = "a run of kind `predict` learns nothing: GET /v1/documents lists the documents of a source or project";
+        return Err(ApiError::unprocessable("invalid_spec", detail).with_hint("GET /v1/documents", "aprendiz document list"));
+    }
     let mut conn = database.connect().await?;
     let spec = validate_spec(&mut conn, body.value).await?;
     let position = resolve_position(&mut conn, spec.data().as_of).await?;

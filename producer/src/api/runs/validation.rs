@@ -25,8 +25,8 @@ pub(in crate::api) async fn validate_spec(conn: &mut PgConnection, spec: RunSpec
             check_base_model(conn, model, *number).await?;
         }
     }
-    if let Some(number) = spec.kind().evaluated_version() {
-        check_evaluated_version(conn, spec.model(), number).await?;
+    if let Some(number) = spec.kind().used_version() {
+        check_used_version(conn, &spec, number).await?;
     }
     if let Some(as_of) = spec.data().as_of {
         check_as_of(conn, as_of).await?;
@@ -73,8 +73,11 @@ async fn check_base_model(conn: &mut PgConnection, model: &ModelName, number: i3
     }
 }
 
-/// Rejects a version that cannot be evaluated. The worker checks it again, because the version may change while the run waits.
-async fn check_evaluated_version(conn: &mut PgConnection, model: &ModelName, number: i32) -> Result<(), ApiError> {
+/// Rejects a version that the run cannot evaluate or predict with. The worker checks it again, because the version may change while the run
+/// waits.
+async fn check_used_version(conn: &mut PgConnection, spec: &ValidatedSpec, number: i32) -> Result<(), ApiError> {
+    let model = spec.model();
+    let predicts = spec.kind().kind() == RunKind::Predict;
     let Some(version) = find_version(&mut *conn, model.as_str(), Some(number)).await? else {
         let hint = match find_version(conn, model.as_str(), None).await? {
             Some(latest) => format!("the latest is {}", latest.number),
@@ -84,11 +87,17 @@ async fn check_evaluated_version(conn: &mut PgConnection, model: &ModelName, num
     };
     ensure_files(&version)?;
     if version.retired_at.is_some() {
-        let detail = format!("model `{model}` version {number} is retired and answers nothing: evaluate another version");
+        let detail = format!("model `{model}` version {number} is retired and answers nothing: choose another version");
         return Err(ApiError::conflict("version_retired", detail));
     }
     let kind = version.card["kind"].as_str().unwrap_or("unknown");
-    if kind != RunKind::Linear.as_str() {
+    if predicts {
+        if is_encoder(&version.card) {
+            let detail =
+                format!("model `{model}` version {number} is of kind `{kind}`, which predicts no field: choose a version of another model");
+            return Err(ApiError::unprocessable("kind_not_predicted", detail));
+        }
+    } else if kind != RunKind::Linear.as_str() {
         let detail = format!(
             "model `{model}` version {number} is of kind `{kind}`: only versions of kind `linear` can be evaluated by their number"
         );

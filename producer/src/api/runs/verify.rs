@@ -54,6 +54,7 @@ async fn verify(
         parent_run_id: Some(version.run_id),
         position: Some(original.position),
         trace_parent: headers.trace_parent(),
+        trace_state: headers.trace_state(),
     };
     let created = create_verification(&mut tx, &version, request).await?;
     tx.commit().await?;

@@ -13,6 +13,7 @@ use axum::response::Response;
 use self::bundle::Bundle;
 pub(super) use self::paths::ApiPrefixes;
 use self::paths::{Target, target};
+pub(super) use self::security::{protect, with_nonce};
 use crate::api::http::error::ApiError;
 
 /// Answers a request that no route matches: a file or the page of the interface, else the problem `not_found`.

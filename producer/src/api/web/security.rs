@@ -12,7 +12,7 @@ const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-poli
 const NO_PERMISSIONS: &str = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
 
 /// A page whose placeholder is replaced, and the value in its place.
-pub(super) fn with_nonce(page: &str) -> (String, Option<String>) {
+pub(in crate::api) fn with_nonce(page: &str) -> (String, Option<String>) {
     if !page.contains(PLACEHOLDER) {
         return (page.to_owned(), None);
     }
@@ -22,7 +22,7 @@ pub(super) fn with_nonce(page: &str) -> (String, Option<String>) {
 }
 
 /// Adds the headers of a page: only files of this server, no inline code, in no frame.
-pub(super) fn protect(headers: &mut HeaderMap, nonce: Option<&str>) {
+pub(in crate::api) fn protect(headers: &mut HeaderMap, nonce: Option<&str>) {
     let mut styles = "'self'".to_owned();
     if let Some(nonce) = nonce {
         // writing to a string does not fail

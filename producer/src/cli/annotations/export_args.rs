@@ -11,6 +11,7 @@ Examples:
   aprendiz annotations export --to annotations.jsonl                    all fields of all documents, with history
   aprendiz annotations export --format parquet --to annotations.parquet
   aprendiz annotations export --format label-studio --project 7 --to tasks.json
+  aprendiz annotations export --format label-studio-predictions --extractor contracts@3 --to tasks.json
   aprendiz annotations export --fields governing_law | jq .accepted_value
 
 A Label Studio file has the tasks of one source: with documents of several sources, --source is required.")]
@@ -36,6 +37,9 @@ pub(crate) struct ExportArgs {
     /// Fields to export, comma-separated [default: all]
     #[arg(long)]
     pub(super) fields: Option<String>,
+    /// Only predictions of this extractor version, or published model version (NAME@NUMBER) [default: all]
+    #[arg(long, value_name = "VERSION")]
+    pub(super) extractor: Option<String>,
     /// Export the state at a position or time, such as 2026-11-21T08:00:00Z
     #[arg(long, value_name = "POSITION|TIME")]
     pub(super) as_of: Option<String>,

@@ -121,7 +121,9 @@ impl<'a> ExportDownload<'a> {
     fn query(&self) -> Result<Vec<(&'static str, String)>, CliError> {
         let args = self.args;
         let mut query = vec![("format", args.format.name().to_owned())];
-        for (key, value) in [("source", &args.source), ("project", &args.project), ("fields", &args.fields)] {
+        for (key, value) in
+            [("source", &args.source), ("project", &args.project), ("fields", &args.fields), ("extractor_version", &args.extractor)]
+        {
             query.extend(value.iter().map(|value| (key, value.clone())));
         }
         query.extend(args.archived.then(|| ("archived", "true".to_owned())));
@@ -203,6 +205,7 @@ mod tests {
             archived: false,
             project: None,
             fields: None,
+            extractor: None,
             as_of: None,
             after: None,
             limit: Some(10),

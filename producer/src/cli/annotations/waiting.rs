@@ -13,6 +13,7 @@ use crate::cli::terminal::{Output, table};
 #[command(after_help = "\
 Examples:
   aprendiz annotations waiting --field governing_law --order uncertain
+  aprendiz annotations waiting --extractor contracts@3 --order uncertain
   aprendiz annotations waiting --project 7 --below-confidence 0.5 -o json")]
 pub(crate) struct WaitingArgs {
     /// Filter by field
@@ -24,6 +25,9 @@ pub(crate) struct WaitingArgs {
     /// Filter by project
     #[arg(long)]
     project: Option<String>,
+    /// Filter by extractor version, or by a published model version (NAME@NUMBER)
+    #[arg(long, value_name = "VERSION")]
+    extractor: Option<String>,
     /// Minimum confidence of the prediction, from 0 to 1
     #[arg(long, value_name = "CONFIDENCE")]
     min_confidence: Option<f64>,
@@ -52,7 +56,13 @@ enum Order {
 
 pub(super) async fn run(client: &Client, args: &WaitingArgs, output: Output) -> Result<(), CliError> {
     let mut query: Vec<(&str, String)> = Vec::new();
-    for (key, value) in [("field", &args.field), ("source", &args.source), ("project", &args.project), ("free_for", &args.free_for)] {
+    for (key, value) in [
+        ("field", &args.field),
+        ("source", &args.source),
+        ("project", &args.project),
+        ("extractor_version", &args.extractor),
+        ("free_for", &args.free_for),
+    ] {
         query.extend(value.iter().map(|value| (key, value.clone())));
     }
     for (key, confidence) in [("min_confidence", args.min_confidence), ("below_confidence", args.below_confidence)] {

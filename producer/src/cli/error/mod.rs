@@ -23,6 +23,8 @@ pub(crate) enum CliError {
     Refused(String),
     /// The awaited run failed or was cancelled. The outcome is already printed.
     RunEnded,
+    /// Migrations are pending. They are already printed.
+    MigrationsPending,
     /// Ctrl-C ended the wait. What goes on is already printed.
     Interrupted,
     /// The API cannot be reached, a proxy does not reach it, or a response was cut off.
@@ -43,6 +45,7 @@ impl CliError {
             Self::Refused(_) => 3,
             Self::RunEnded => 4,
             Self::Unreachable(_) => 5,
+            Self::MigrationsPending => 6,
             Self::Interrupted => INTERRUPTED,
         }
     }
@@ -56,6 +59,7 @@ impl CliError {
             Self::RunEnded => "run_not_succeeded",
             Self::Unreachable(_) => "unreachable",
             Self::Unavailable(_) => "unavailable",
+            Self::MigrationsPending => "migrations_pending",
             Self::Interrupted => "interrupted",
         }
     }
@@ -94,7 +98,7 @@ impl CliError {
         match self {
             Self::Failed(error) => Some(format_chain(error)),
             Self::Usage(text) | Self::Refused(text) | Self::Unreachable(text) | Self::Unavailable(text) => Some(text.clone()),
-            Self::RunEnded | Self::Interrupted => None,
+            Self::RunEnded | Self::MigrationsPending | Self::Interrupted => None,
         }
     }
 

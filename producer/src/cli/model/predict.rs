@@ -16,7 +16,7 @@ use crate::cli::terminal::{Output, table};
 /// Arguments of `aprendiz predict`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  aprendiz predict --model contracts contract.txt\n  pdftotext contract.pdf - | aprendiz predict --model contracts -"
+    after_help = "Examples:\n  aprendiz predict --model contracts contract.txt\n  aprendiz predict --model contracts --evidence contract.txt\n  pdftotext contract.pdf - | aprendiz predict --model contracts -"
 )]
 pub(crate) struct PredictArgs {
     /// Model name
@@ -31,6 +31,9 @@ pub(crate) struct PredictArgs {
     /// Classes per field in the JSON output, most probable first
     #[arg(long, default_value_t = 5, value_name = "NUMBER")]
     top: u32,
+    /// Show the words that speak for and against each value, of linear models
+    #[arg(long)]
+    evidence: bool,
     /// UTF-8 text file; `-` for standard input
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
@@ -61,6 +64,15 @@ struct FieldPrediction {
     threshold: Option<f64>,
     decision: String,
     evidence: Option<Evidence>,
+    #[serde(default)]
+    words: Vec<Word>,
+}
+
+/// A word that speaks for or against a value.
+#[derive(Deserialize)]
+struct Word {
+    text: String,
+    contribution: f64,
 }
 
 /// A part of the text, in characters.
@@ -77,19 +89,22 @@ pub(crate) async fn run(client: &Client, args: &PredictArgs, output: Output) -> 
         std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {} as UTF-8 text", args.file.display()))?
     };
     let request = client.request(Method::POST, &["v1", "models", &args.model, "predict"]).json(&json!({
-        "text": text, "number": args.number, "alias": args.alias, "top_k": args.top,
+        "text": text, "number": args.number, "alias": args.alias, "top_k": args.top, "evidence": args.evidence,
     }));
     let response: Value = client.json(request).await?;
     let view: Response = decode(&response, "prediction")?;
     output.print(&response, || {
         let predictions = view.predictions.iter().flat_map(|prediction| &prediction.fields);
-        let has_evidence = predictions.clone().any(|field| field.evidence.is_some());
+        let has_evidence = predictions.clone().any(|field| field.evidence.is_some() || !field.words.is_empty());
         let rows: Vec<Vec<String>> = predictions
             .map(|field| {
                 let value = display_values(field.value.iter().map(String::as_str));
                 let (confidence, threshold) = confidence_and_threshold(field.confidence, field.threshold);
                 let mut row = vec![field.field.clone(), value, confidence, threshold, field.decision.replace('_', " ")];
-                row.extend(has_evidence.then(|| field.evidence.as_ref().map(|part| excerpt(&text, part)).unwrap_or_default()));
+                row.extend(has_evidence.then(|| match &field.evidence {
+                    Some(part) => excerpt(&text, part),
+                    None => list_words(&field.words),
+                }));
                 row
             })
             .collect();
@@ -100,6 +115,12 @@ pub(crate) async fn run(client: &Client, args: &PredictArgs, output: Output) -> 
         format!("{} version {}\n{note}{rows}", view.model, view.number)
     })?;
     Ok(())
+}
+
+/// The words with their contributions, those for the value first.
+fn list_words(words: &[Word]) -> String {
+    let words = words.iter().map(|Word { text, contribution }| format!("{text} {contribution:+.2}"));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// The beginning of a part of the text, on one line, with its offsets.
@@ -133,6 +154,13 @@ mod tests {
         let long = "word ".repeat(30);
         assert!(excerpt(&long, &Evidence { start: 0, end: long.len() }).ends_with('…'));
         assert_eq!(excerpt(text, &Evidence { start: 50, end: 9 }), "50–9: ", "offsets of another text do not panic");
+    }
+
+    #[test]
+    fn words_are_listed_with_the_sign_of_their_contribution() {
+        let word = |text: &str, contribution| Word { text: text.to_owned(), contribution };
+        assert_eq!(list_words(&[word("lease", 1.204), word("goods", -0.5)]), "lease +1.20, goods -0.50");
+        assert_eq!(list_words(&[]), "");
     }
 
     #[test]

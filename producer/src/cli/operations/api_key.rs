@@ -2,7 +2,9 @@
 
 use anyhow::Context as _;
 use aprendiz_config::Environment;
-use aprendiz_runs::{Role, RunsError, create_api_key, find_active_api_key, list_api_keys, revoke_api_key};
+use aprendiz_runs::{
+    IDENTITY_PREFIX, Role, RunsError, create_api_key, find_active_api_key, list_api_keys, restore_identity, revoke_api_key,
+};
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
@@ -31,13 +33,23 @@ pub(crate) enum ApiKeyCommand {
         #[arg(long, value_parser = role_parser())]
         role: Role,
     },
-    /// List API keys, newest first, without their secrets
+    /// List API keys without their secrets, and the identities that signed in with the provider, newest first
     #[command(visible_alias = "ls", after_help = "Example:\n  aprendiz api-key list")]
     List,
-    /// Revoke an API key immediately
-    #[command(visible_alias = "rm", after_help = "Examples:\n  aprendiz api-key revoke spa\n  aprendiz api-key revoke 68ecd237a2dc")]
+    /// Revoke an API key, or lock an identity out, immediately
+    #[command(
+        visible_alias = "rm",
+        after_help = "Examples:\n  aprendiz api-key revoke spa\n  aprendiz api-key revoke 68ecd237a2dc\n  aprendiz api-key revoke oidc:ada@example.org"
+    )]
     Revoke {
         /// Key ID, part of one, or name, as shown by `api-key list`
+        #[arg(value_name = "ID|NAME")]
+        key: String,
+    },
+    /// Let a revoked identity of the provider in again; an API key stays revoked
+    #[command(after_help = "Example:\n  aprendiz api-key restore oidc:ada@example.org")]
+    Restore {
+        /// ID or name of the identity, as shown by `api-key list`
         #[arg(value_name = "ID|NAME")]
         key: String,
     },
@@ -58,6 +70,10 @@ pub(crate) async fn run(command: &ApiKeyCommand, output: Output) -> Result<(), C
             }
             if name.trim() == ACTOR {
                 return Err(CliError::Usage(format!("invalid --name `{ACTOR}`: the audit log uses it for commands without a key")));
+            }
+            if name.trim().starts_with(IDENTITY_PREFIX) {
+                let text = format!("invalid --name `{}`: names of identities of the provider begin with `{IDENTITY_PREFIX}`", name.trim());
+                return Err(CliError::Usage(text));
             }
             let key = match create_api_key(&mut conn, name.trim(), *role, ACTOR).await {
                 Err(error @ RunsError::KeyNameTaken(_)) => return Err(CliError::Refused(error.to_string())),
@@ -104,6 +120,19 @@ pub(crate) async fn run(command: &ApiKeyCommand, output: Output) -> Result<(), C
             }
             let value = json!({ "id": found.id, "name": found.name, "revoked": true });
             output.print(&value, || format!("API key `{}` ({}) revoked", found.name, found.id))?;
+        }
+        ApiKeyCommand::Restore { key } => {
+            let keys = list_api_keys(&mut conn).await.context("cannot list API keys")?;
+            let asked = key.trim();
+            let revoked = keys.into_iter().filter(|key| key.issuer.is_some() && key.revoked_at.is_some());
+            let found = revoked.into_iter().find(|key| key.name == asked || key.id.to_string() == asked);
+            let unknown = || CliError::Refused(format!("no revoked identity `{asked}`: list them with `aprendiz api-key list`"));
+            let found = found.ok_or_else(unknown)?;
+            if !restore_identity(&mut conn, found.id, ACTOR).await.context("cannot restore the identity")? {
+                return Err(unknown());
+            }
+            let value = json!({ "id": found.id, "name": found.name, "restored": true });
+            output.print(&value, || format!("identity `{}` ({}) can sign in again", found.name, found.id))?;
         }
     }
     Ok(())

@@ -5,5 +5,6 @@ pub(super) mod audit;
 pub(super) mod doctor;
 pub(super) mod migrate;
 pub(super) mod queue;
+mod queue_settings;
 pub(super) mod web_session;
 pub(super) mod worker;

@@ -1,4 +1,4 @@
-//! `aprendiz queue`: queue statistics.
+//! `aprendiz queue`: queue statistics, and the queues of runs.
 
 use aprendiz_text::count;
 use std::fmt::Write as _;
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::cli::error::CliError;
 use crate::cli::http::{Client, decode};
+use crate::cli::operations::queue_settings::{self, SetArgs};
 use crate::cli::terminal::{Output, format_time};
 
 /// The API stops counting at this number.
@@ -21,6 +22,11 @@ pub(crate) enum QueueCommand {
     /// Show statistics of runs, workers and recent attempts
     #[command(visible_alias = "show", after_help = "Examples:\n  aprendiz queue stats\n  aprendiz queue stats -o json | jq .runs")]
     Stats,
+    /// List queues with their weights and limits
+    #[command(visible_alias = "ls", after_help = "Examples:\n  aprendiz queue list\n  aprendiz queue list -o json")]
+    List,
+    /// Create a queue, or change its weight and limits
+    Set(SetArgs),
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,7 +84,14 @@ struct Task {
 }
 
 pub(crate) async fn run(client: &Client, command: &QueueCommand, output: Output) -> Result<(), CliError> {
-    let QueueCommand::Stats = command;
+    match command {
+        QueueCommand::Stats => stats(client, output).await,
+        QueueCommand::List => queue_settings::list(client, output).await,
+        QueueCommand::Set(args) => queue_settings::set(client, args, output).await,
+    }
+}
+
+async fn stats(client: &Client, output: Output) -> Result<(), CliError> {
     let value = client.get(&["v1", "queue"]).await?;
     let stats: Stats = decode(&value, "queue statistics")?;
     output.print(&value, || render(&stats))?;

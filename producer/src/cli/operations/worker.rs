@@ -64,6 +64,8 @@ struct Worker {
     version: String,
     slots: i32,
     kinds: Vec<String>,
+    #[serde(default)]
+    labels: Vec<String>,
     backend: String,
     cpu_kernel: String,
     memory_bytes: Option<u64>,
@@ -119,6 +121,7 @@ fn render(workers: &[Worker]) -> String {
                 worker.state.clone(),
                 format!("{}/{}", worker.runs.len(), worker.slots),
                 worker.kinds.join(","),
+                labels_cell(&worker.labels),
                 format!("{} {}", worker.backend, worker.cpu_kernel),
                 worker.memory_bytes.map(human_bytes).unwrap_or_default(),
                 if worker.listening { "yes" } else { "no" }.to_owned(),
@@ -127,7 +130,7 @@ fn render(workers: &[Worker]) -> String {
             ]
         })
         .collect();
-    let header = ["worker", "host", "state", "busy", "kinds", "backend", "memory", "listening", "version", "last seen"];
+    let header = ["worker", "host", "state", "busy", "kinds", "labels", "backend", "memory", "listening", "version", "last seen"];
     let mut text = table(&header, &["busy", "memory"], &rows);
     let runs: Vec<Vec<String>> = workers
         .iter()
@@ -148,6 +151,11 @@ fn render(workers: &[Worker]) -> String {
         text.push_str(&table(&["run", "model", "attempt", "phase", "since", "host"], &["attempt"], &runs));
     }
     text
+}
+
+/// The labels of a worker, without the backend of every build.
+fn labels_cell(labels: &[String]) -> String {
+    labels.iter().filter(|label| *label != "backend=flex").map(String::as_str).collect::<Vec<_>>().join(",")
 }
 
 async fn drain(client: &Client, args: &DrainArgs, output: Output) -> Result<(), CliError> {
@@ -255,7 +263,9 @@ mod tests {
             phase: Some("train".to_owned()),
             started_at: busy.heartbeat_at,
         });
+        busy.labels = ["backend=cuda", "backend=flex", "gpu"].map(str::to_owned).to_vec();
         let text = render(&[busy]);
+        assert!(text.contains(" backend=cuda,gpu "), "{text}");
         assert!(text.contains("a:7") && text.contains("1/2") && text.contains("contracts") && text.contains("train"), "{text}");
     }
 }

@@ -30,18 +30,23 @@ Examples:
   aprendiz run create --model contracts --slice customer --slice region
   aprendiz run create --model contracts --documents ids.txt --param l2=0.3 --param epochs=50
   aprendiz run create --model contracts-encoder --kind sentence-transformer --param epochs=2 --wait
+  aprendiz run create --model contracts --require gpu --require 'memory>=32' --queue nightly --unique
+  aprendiz run create --kind predict --model contracts --number 3 --project 7 --param unreviewed=true --wait
   aprendiz run create --spec spec.json --idempotency-key nightly-2026-11-21
 
 aprendiz sweep tries several values of parameters and publishes the best.
 
 A spec file is the JSON body of POST /v1/training-runs; see /openapi.json for all keys. Flags override the file.")]
 pub(crate) struct CreateArgs {
-    /// Model name to publish the trained version under
+    /// Model name to publish the trained version under, or whose version is used
     #[arg(long, required_unless_present_any = ["spec", "help_params"])]
     model: Option<String>,
-    /// Run kind; `evaluate` scores the stored predictions [default: linear]
+    /// Run kind; `evaluate` scores the stored predictions, `predict` stores predictions of a version [default: linear]
     #[arg(long, value_parser = kind_values())]
     kind: Option<String>,
+    /// Version number of the model that a run of kind `predict` or `evaluate` uses
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(1..))]
+    number: Option<i32>,
     /// Show the parameters of the kind with their defaults, and create nothing
     #[arg(long)]
     help_params: bool,
@@ -85,6 +90,18 @@ pub(crate) struct CreateArgs {
     /// Maximum number of attempts [default: 3]
     #[arg(long, value_name = "N")]
     max_attempts: Option<i32>,
+    /// Label that the worker must have: gpu, zone=eu, or memory>=32 for a number. Can be repeated
+    #[arg(long = "require", value_name = "LABEL")]
+    requires: Vec<String>,
+    /// Queue whose limits and weight apply; see `aprendiz queue list` [default: default]
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
+    /// Compute backend: auto, flex, ndarray or cuda [default: auto]
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
+    /// Return the waiting or running run with the same spec and data, if there is one, instead of creating another
+    #[arg(long)]
+    unique: bool,
     /// Training parameter; the value is JSON or plain text. Can be repeated; `--help-params` lists them
     #[arg(long = "param", value_name = "KEY=VALUE", value_parser = parse_param)]
     params: Vec<(String, Value)>,
@@ -148,6 +165,7 @@ fn build_spec(args: CreateArgs) -> Result<Value, CliError> {
     set(&mut data, "filter", (!filter.is_empty()).then_some(filter));
     set(&mut spec, "model", args.model);
     set(&mut spec, "kind", args.kind);
+    set(&mut spec, "model_version", args.number);
     set(&mut spec, "base_model", args.base_model);
     set(&mut spec, "target_accuracy", args.target_accuracy);
     set(&mut spec, "slices", (!args.slices.is_empty()).then_some(args.slices));
@@ -155,6 +173,10 @@ fn build_spec(args: CreateArgs) -> Result<Value, CliError> {
     set(&mut spec, "priority", args.priority);
     set(&mut spec, "run_after", args.run_after.map(|delay| time(delay.resolve(now))));
     set(&mut spec, "max_attempts", args.max_attempts);
+    set(&mut spec, "requires", (!args.requires.is_empty()).then_some(args.requires));
+    set(&mut spec, "queue", args.queue);
+    set(&mut spec, "backend", args.backend);
+    set(&mut spec, "unique", args.unique.then_some(true));
     set(&mut spec, "data", (!data.is_empty()).then_some(data));
     set(&mut spec, "params", (!params.is_empty()).then_some(params));
     Ok(Value::Object(spec))
@@ -244,6 +266,13 @@ mod tests {
     }
 
     #[test]
+    fn routing_flags_become_keys_of_the_spec() {
+        let line = ["--model", "m", "--require", "gpu", "--require", "memory>=32", "--queue", "nightly", "--backend", "cuda", "--unique"];
+        let expected = json!({ "model": "m", "requires": ["gpu", "memory>=32"], "queue": "nightly", "backend": "cuda", "unique": true });
+        assert_eq!(parse_spec(&line), expected);
+    }
+
+    #[test]
     fn times_are_sent_as_absolute_times_and_errors_name_the_flag() {
         let spec = parse_spec(&["--model", "m", "--as-of", "2026-11-01", "--run-after", "2030-01-02 03:04"]);
         assert_eq!(
@@ -256,7 +285,7 @@ mod tests {
         for (flag, value, expected) in [
             ("--as-of", "yesterday", "expected an age such as 90s"),
             ("--run-after", "soon", "expected a delay such as 90s"),
-            ("--kind", "bert", "linear, sentence-transformer, field-classifier, evaluate"),
+            ("--kind", "bert", "linear, sentence-transformer, field-classifier, evaluate, predict"),
         ] {
             let error = Line::try_parse_from(["create", "--model", "m", flag, value]).err().unwrap().to_string();
             assert!(error.contains(value) && error.contains(flag) && error.contains(expected), "{error}");

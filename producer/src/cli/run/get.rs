@@ -65,6 +65,8 @@ fn render(run: &RunView, attempts: &[Attempt], trials: &[Trial], metrics: &[Metr
         ("attempts", format!("{} of {}", run.attempts_used, run.max_attempts)),
         ("created", format!("{} by {}", format_time(run.created_at), run.created_by)),
     ];
+    facts.extend(run.queue.clone().filter(|queue| queue != "default").map(|queue| ("queue", queue)));
+    facts.extend((!run.requires.is_empty()).then(|| ("requires", run.requires.join(", "))));
     facts.extend(run.parent_run_id.map(|id| ("child of", id.to_string())));
     facts.extend(run.dataset_id.map(|id| ("dataset", id.to_string())));
     facts.extend(format_tags(&run.tags).map(|tags| ("tags", tags)));

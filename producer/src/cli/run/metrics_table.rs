@@ -11,7 +11,7 @@ use crate::cli::terminal::table;
 use crate::cli::terminal::target_table::{FieldTargets, Target, target_table};
 
 /// Splits in order of preference: unseen data first.
-const SPLITS: [&str; 4] = ["test", "reviewed", "validation", "train"];
+const SPLITS: [&str; 5] = ["test", "reviewed", "validation", "train", "predicted"];
 
 /// Metric, column header, and whether it is a ratio.
 const COLUMNS: [(&str, &str, bool); 12] = [
@@ -128,6 +128,7 @@ fn describe_split(split: &str) -> &str {
         "test" => "the test split",
         "validation" => "the validation split",
         "reviewed" => "all reviewed values",
+        "predicted" => "the selected documents",
         _ => "the train split",
     }
 }

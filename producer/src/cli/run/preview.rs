@@ -28,7 +28,7 @@ struct Project {
 /// Names the projects of a run without a list of documents, if there are several. The run exists already, so a failure only hides them.
 pub(super) async fn name_projects(client: &Client, spec: &Value) {
     let data = &spec["data"];
-    if !data["documents"].is_null() {
+    if !data["documents"].is_null() || spec["kind"] == "predict" {
         return;
     }
     let Ok(page) = client.get(&["v1", "projects"]).await else { return };

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// The phases of a training in their order, with the fraction of the whole run at which each ends. Training takes most of the time.
-const PHASES: [(&str, f64); 5] = [("dataset", 0.1), ("train", 0.8), ("evaluate", 0.92), ("upload", 0.98), ("publish", 1.0)];
+const PHASES: [(&str, f64); 6] =
+    [("dataset", 0.1), ("train", 0.8), ("evaluate", 0.92), ("predict", 0.96), ("upload", 0.98), ("publish", 1.0)];
 /// Minimum fraction of a phase from which the remaining time is estimated.
 const MIN_FRACTION: f64 = 0.02;
 
@@ -18,6 +19,8 @@ pub(crate) struct RunProgress {
     pub(crate) field: String,
     pub(crate) step: Option<u64>,
     pub(crate) epoch: Option<(u64, u64)>,
+    /// Documents that are done, and all of them.
+    pub(crate) documents: Option<(u64, u64)>,
     pub(crate) loss: Option<f64>,
     /// Completed fraction of the phase, from 0 to 1.
     pub(crate) fraction: Option<f64>,
@@ -52,6 +55,7 @@ impl RunProgress {
                 self.field = ["field", "stage"].iter().find_map(|key| payload[key].as_str()).unwrap_or_default().to_owned();
                 self.step = number("step").filter(|step| *step > 0);
                 self.epoch = number("epoch").zip(number("epochs"));
+                self.documents = number("documents").zip(number("documents_total"));
                 // every field has a loss of its own, so one is never kept for the next
                 self.loss = payload["loss"].as_f64();
                 self.fraction = payload["fraction"].as_f64().map(|fraction| fraction.clamp(0.0, 1.0)).or(self.fraction);
@@ -69,7 +73,8 @@ impl RunProgress {
 
     fn advance(&mut self) {
         let Some(index) = PHASES.iter().position(|(phase, _)| *phase == self.phase) else { return };
-        let start = if index == 0 { 0.0 } else { PHASES[index - 1].1 };
+        // a run that predicts begins with this phase, which takes all of its time
+        let start = if index == 0 || self.phase == "predict" { 0.0 } else { PHASES[index - 1].1 };
         let end = PHASES[index].1;
         self.total = self.total.max(start + (end - start) * self.fraction.unwrap_or(0.0));
     }
@@ -92,6 +97,7 @@ impl RunProgress {
         if !self.field.is_empty() {
             parts.push(self.field.clone());
         }
+        parts.extend(self.documents.map(|(done, total)| format!("{done} of {total} documents")));
         parts.extend(self.epoch.map(|(epoch, epochs)| format!("epoch {epoch}/{epochs}")));
         parts.extend(self.step.map(|step| format!("step {step}")));
         parts.extend(self.loss.map(|loss| format!("loss {loss:.4}")));
@@ -216,6 +222,10 @@ mod tests {
         assert_eq!(
             describe_event("metric", &json!({ "stage": "fit", "step": 17, "epoch": 1, "epochs": 1, "loss": 0.2, "fraction": 0.239 })),
             "fit  epoch 1/1  step 17  loss 0.2000  23 %"
+        );
+        assert_eq!(
+            describe_event("metric", &json!({ "stage": "predict", "documents": 64, "documents_total": 256, "fraction": 0.25 })),
+            "predict  64 of 256 documents  25 %"
         );
         assert_eq!(describe_event("checkpoint", &json!({ "step": 11 })), "step 11");
     }

@@ -18,6 +18,11 @@ pub(crate) struct RunView {
     pub(crate) status: String,
     pub(crate) phase: Option<String>,
     pub(crate) priority: i32,
+    /// A server of an older version has no queues.
+    #[serde(default)]
+    pub(crate) queue: Option<String>,
+    #[serde(default)]
+    pub(crate) requires: Vec<String>,
     pub(crate) attempts_used: i32,
     pub(crate) max_attempts: i32,
     pub(crate) dataset_id: Option<Uuid>,
@@ -82,9 +87,9 @@ impl RunView {
         parts.join("; ")
     }
 
-    /// Number of the published version that the run evaluates.
-    pub(crate) fn evaluated_version(&self) -> Option<i64> {
-        self.spec["model_version"].as_i64().filter(|_| self.kind == "evaluate")
+    /// Number of the published version that the run evaluates or predicts with.
+    pub(crate) fn used_version(&self) -> Option<i64> {
+        self.spec["model_version"].as_i64().filter(|_| matches!(self.kind.as_str(), "evaluate" | "predict"))
     }
 
     /// The kind, marked if only the dataset is built, a version is verified, or a sweep created it.
@@ -92,8 +97,8 @@ impl RunView {
         let mark = match (self.sweep_role.as_deref(), self.trial, self.trials) {
             _ if self.dataset_only => ", dataset only".to_owned(),
             _ if self.verifies_version_id.is_some() => ", verification".to_owned(),
-            _ if self.evaluated_version().is_some() => {
-                format!(" of {} version {}", self.model, self.evaluated_version().unwrap_or_default())
+            _ if self.used_version().is_some() => {
+                format!(" of {} version {}", self.model, self.used_version().unwrap_or_default())
             }
             (Some("trial"), Some(trial), Some(trials)) => format!(", trial {trial} of {trials}"),
             (Some("winner"), Some(trial), _) => format!(", best trial {trial}"),

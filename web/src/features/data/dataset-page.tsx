@@ -1,15 +1,17 @@
 // One snapshot: labels per field and split, warnings, conflicts, agreement, origin, files.
-import { Alert, Stack } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link } from "@tanstack/react-router";
+import { Alert, Button, Modal, Select, Stack, Text } from "@mantine/core";
+import { IconShieldCheck } from "@tabler/icons-react";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 
 import { asNumber, asObject, asString } from "../../api/json";
 import type { Schemas } from "../../api/problem";
 import { useFormat } from "../../components/format";
-import { CopyId, Facts, Loaded, Page, Panel, Time } from "../../components/page";
+import { CopyId, ErrorNote, Facts, Loaded, Page, Panel, Time } from "../../components/page";
 import { ScrollRegion } from "../../components/scroll-region";
-import { datasetLineageQuery, datasetQuery, reportQuery } from "./queries";
+import { datasetLineageQuery, datasetQuery, reportQuery, verifyDataset } from "./queries";
+import { useSnapshotOptions } from "./snapshot-options";
 
 const route = getRouteApi("/app/data/datasets/$datasetId");
 
@@ -25,6 +27,7 @@ export function DatasetPage() {
       title={dataset.data === undefined ? t("runs.dataset") : t("datasets.title", { date: format.absolute(dataset.data.created_at) })}
       badge={<CopyId id={datasetId} label={t("datasets.id")} />}
       crumbs={<Link to="/data/datasets">{t("data.datasets")}</Link>}
+      actions={<Actions id={datasetId} />}
     >
       <Stack gap="md">
         <Loaded query={dataset}>
@@ -74,6 +77,82 @@ export function DatasetPage() {
         )}
       </Stack>
     </Page>
+  );
+}
+
+function Actions({ id }: { id: string }) {
+  const { t } = useTranslation();
+  const navigate = useNavigate();
+  const others = useSnapshotOptions().filter((option) => option.value !== id);
+  const verify = useMutation({ mutationFn: verifyDataset });
+  return (
+    <>
+      {others.length > 0 && (
+        <Select
+          aria-label={t("datasets.compareWith")}
+          placeholder={t("datasets.compareWith")}
+          data={others}
+          value={null}
+          searchable
+          w={230}
+          onChange={(other) => {
+            if (other !== null) void navigate({ to: "/data/diff/$from/$to", params: { from: other, to: id } });
+          }}
+        />
+      )}
+      <Button
+        variant="default"
+        leftSection={<IconShieldCheck size={14} />}
+        loading={verify.isPending}
+        title={t("datasets.verifyText")}
+        onClick={() => {
+          verify.mutate(id);
+        }}
+      >
+        {t("datasets.verify")}
+      </Button>
+      <Modal
+        opened={verify.data !== undefined || verify.error !== null}
+        onClose={() => {
+          verify.reset();
+        }}
+        title={t("datasets.verifyTitle")}
+        closeButtonProps={{ "aria-label": t("common.close") }}
+      >
+        {verify.error !== null && <ErrorNote error={verify.error} />}
+        {verify.data !== undefined && <Verification result={verify.data} />}
+      </Modal>
+    </>
+  );
+}
+
+function Verification({ result }: { result: Schemas["FullVerification"] }) {
+  const { t } = useTranslation();
+  const files = result.files ?? [];
+  const intact = files.filter((file) => file.state === "same").length;
+  const broken = files.flatMap((file) => (file.state === "same" ? [] : [{ path: file.path, state: file.state }]));
+  return (
+    <Stack gap="xs">
+      <Alert color={result.verdict === "same" ? "green" : result.verdict === "other_builder_version" ? "yellow" : "red"}>
+        {t(`datasets.verdict.${result.verdict}`)}
+      </Alert>
+      {result.differences.map((difference) => (
+        <Text key={difference.what} size="sm" className="wrap">
+          {`${difference.what}: ${JSON.stringify(difference.recorded)} → ${JSON.stringify(difference.rebuilt)}`}
+        </Text>
+      ))}
+      {result.erased.map((erasure) => (
+        <Text key={erasure.document_id} size="sm" className="wrap">
+          {erasure.document} · {erasure.actor} · <Time at={erasure.erased_at} /> · {erasure.reason}
+        </Text>
+      ))}
+      {files.length > 0 && <Text size="sm">{t("datasets.filesSame", { count: intact })}</Text>}
+      {broken.map((file) => (
+        <Text key={file.path} size="sm" className="wrap">
+          {`${file.path}: ${t(`datasets.fileState.${file.state}`)}`}
+        </Text>
+      ))}
+    </Stack>
   );
 }
 

@@ -252,7 +252,9 @@ function Quarantine({ state, count }: { state: Schemas["ImportState"]; count: nu
               {items.map((entry) => (
                 <tr key={entry.task_index}>
                   <td className="number">{entry.task_index}</td>
-                  <td>{entry.task_id ?? "–"}</td>
+                  <td>
+                    <span className="wrap">{entry.task_id ?? "–"}</span>
+                  </td>
                   <td className="wrap">{entry.reason}</td>
                 </tr>
               ))}

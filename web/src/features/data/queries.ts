@@ -148,3 +148,27 @@ export const datasetLineageQuery = (id: string) =>
     queryFn: () => unwrap(api.GET("/v1/datasets/{id}/lineage", { params: { path: { id } } })),
     staleTime: 60_000,
   });
+
+export const diffQuery = (from: string, to: string) =>
+  infiniteQueryOptions({
+    queryKey: ["datasets", "diff", from, to],
+    queryFn: ({ pageParam }) =>
+      unwrap(
+        api.GET("/v1/datasets/{id}/diff/{other}", {
+          params: { path: { id: from, other: to }, query: { limit: 100, ...(pageParam === "" ? {} : { cursor: pageParam }) } },
+        }),
+      ),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    staleTime: 60_000,
+  });
+
+export const verifyDataset = (id: string) =>
+  unwrap(api.POST("/v1/datasets/{id}/verify", { params: { path: { id }, query: { files: true } } }));
+
+export const documentSearchQuery = (text: string) =>
+  queryOptions({
+    queryKey: ["documents", "find", text],
+    queryFn: () => unwrap(api.GET("/v1/documents/search", { params: { query: { q: text, limit: 10 } } })),
+    staleTime: 30_000,
+  });

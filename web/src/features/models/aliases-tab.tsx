@@ -1,6 +1,6 @@
 // Aliases of a model with the timeline of their changes.
 import { Button, Group, Stack, Text, Timeline } from "@mantine/core";
-import { IconArrowBackUp, IconArrowUp, IconTrash } from "@tabler/icons-react";
+import { IconAdjustments, IconArrowBackUp, IconArrowUp, IconTrash } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
@@ -83,7 +83,13 @@ function AliasPanel({ name, alias }: { name: string; alias: Schemas["Alias"] }) 
   );
 }
 
-const ICONS = { first_version: IconArrowUp, promoted: IconArrowUp, rolled_back: IconArrowBackUp, removed: IconTrash };
+const ICONS = {
+  first_version: IconArrowUp,
+  promoted: IconArrowUp,
+  rolled_back: IconArrowBackUp,
+  removed: IconTrash,
+  thresholds: IconAdjustments,
+};
 
 function History({ name, events }: { name: string; events: readonly Schemas["AliasEvent"][] }) {
   const { t } = useTranslation();

@@ -1,21 +1,19 @@
-// Comparison of two versions on common test documents, with the decision of the gate.
+// Comparison of two versions, or of a version with the extractor, on common test documents, with the decision of the gate.
 import { Group, Select, Stack } from "@mantine/core";
+import { IconColumns } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 
 import * as searchParams from "../../app/search";
 import type { Schemas } from "../../api/problem";
-import { useFormat } from "../../components/format";
-import { EmptyState, Loaded, Panel } from "../../components/page";
-import { ScrollRegion } from "../../components/scroll-region";
-import { GatePanel } from "./gate-panel";
+import { EmptyState, Loaded } from "../../components/page";
+import { LinkButton } from "../../components/link-button";
+import { MAX_COMPARED } from "../compare/items";
+import { PairComparison } from "../compare/pair-comparison";
 import { compareQuery } from "./queries";
 
-function toNumber(text: string): number | undefined {
-  return /^\d+$/.test(text) ? Number(text) : undefined;
-}
-
+const EXTRACTOR = "extractor";
 const route = getRouteApi("/app/models/$name");
 
 export function CompareTab({ name, versions }: { name: string; versions: readonly Schemas["MeasuredVersion"][] }) {
@@ -24,20 +22,22 @@ export function CompareTab({ name, versions }: { name: string; versions: readonl
   const navigate = useNavigate({ from: "/models/$name" });
   const champion = versions.find((version) => version.aliases.includes("champion"));
   const numbers = versions.map((version) => String(version.number));
-  const baseline = search.baseline ?? String(champion?.number ?? numbers[1] ?? "");
-  const candidate = search.candidate ?? numbers.find((number) => number !== baseline) ?? "";
-  const comparison = useQuery(compareQuery(name, toNumber(candidate), toNumber(baseline)));
-  const options = versions.map((version) => ({
-    value: String(version.number),
-    label: [`v${String(version.number)}`, ...version.aliases].join(" · "),
-  }));
+  const only = numbers[0];
+  // a single version can be compared with the extractor only
+  const baseline = search.baseline ?? (numbers.length < 2 ? EXTRACTOR : String(champion?.number ?? numbers[1] ?? ""));
+  const candidate = search.candidate ?? numbers.find((number) => number !== baseline) ?? only ?? "";
+  const isPair = baseline !== candidate && baseline !== "" && candidate !== "";
+  const comparison = useQuery({ ...compareQuery(name, candidate, baseline), enabled: isPair });
+  const options = [
+    ...versions.map((version) => ({
+      value: String(version.number),
+      label: [`v${String(version.number)}`, ...version.aliases].join(" · "),
+    })),
+    { value: EXTRACTOR, label: t("compare.extractor") },
+  ];
   const set = (change: { candidate?: string; baseline?: string }): void => {
     void navigate({ search: { tab: "compare", candidate, baseline, ...change }, replace: true });
   };
-  if (versions.length < 2)
-    return (
-      <EmptyState title={t("compare.one")} text={t("compare.oneText")} command={`aprendiz run create --model ${name} --kind linear`} />
-    );
   return (
     <Stack gap="md">
       <Group gap="sm" align="flex-end">
@@ -61,117 +61,27 @@ export function CompareTab({ name, versions }: { name: string; versions: readonl
             if (value !== null) set({ candidate: value });
           }}
         />
+        {versions.length > 1 && (
+          <LinkButton
+            variant="default"
+            leftSection={<IconColumns size={14} />}
+            to="/compare"
+            search={{
+              items: versions
+                .slice(0, MAX_COMPARED)
+                .map((version) => `${name}:${String(version.number)}`)
+                .join(","),
+            }}
+          >
+            {t("compare.several")}
+          </LinkButton>
+        )}
       </Group>
-      <Loaded query={comparison}>{(data) => <Comparison comparison={data} />}</Loaded>
-    </Stack>
-  );
-}
-
-function Comparison({ comparison }: { comparison: Schemas["ModelComparison"] }) {
-  const { t } = useTranslation();
-  return (
-    <Stack gap="md">
-      <Panel title={t("gate.title")}>
-        <GatePanel gate={comparison.gate} />
-      </Panel>
-      {(comparison.only_candidate.length > 0 || comparison.only_baseline.length > 0) && (
-        <p>
-          {comparison.only_candidate.length > 0 && `${t("compare.onlyCandidate")}: ${comparison.only_candidate.join(", ")}. `}
-          {comparison.only_baseline.length > 0 && `${t("compare.onlyBaseline")}: ${comparison.only_baseline.join(", ")}.`}
-        </p>
+      {isPair ? (
+        <Loaded query={comparison}>{(data) => <PairComparison comparison={data} />}</Loaded>
+      ) : (
+        <EmptyState title={t("compare.same")} text={t("compare.sameText")} />
       )}
-      {comparison.fields.map((field) => (
-        <FieldComparison key={field.field} field={field} />
-      ))}
     </Stack>
-  );
-}
-
-function FieldComparison({ field }: { field: Schemas["ComparedField"] }) {
-  const { t } = useTranslation();
-  const format = useFormat();
-  const { comparison } = field;
-  return (
-    <Panel title={field.field}>
-      <p className="dimmed">
-        {t("compare.summary", {
-          n: format.count(comparison.n),
-          wins: format.count(comparison.wins),
-          losses: format.count(comparison.losses),
-          p: comparison.p_value.toFixed(3),
-        })}
-      </p>
-      <ScrollRegion label={field.field}>
-        <table className="plain-table">
-          <thead>
-            <tr>
-              <th scope="col">{t("compare.metric")}</th>
-              <th scope="col" className="number">
-                {t("compare.baseline")}
-              </th>
-              <th scope="col" className="number">
-                {t("compare.candidate")}
-              </th>
-              <th scope="col" className="number">
-                {t("gate.difference")}
-              </th>
-              <th scope="col">{t("metric.interval")}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {comparison.metrics.map((metric) => (
-              <tr key={metric.metric}>
-                <td>{metric.metric}</td>
-                <td className="number">{format.ratio(metric.baseline)}</td>
-                <td className="number">{format.ratio(metric.candidate)}</td>
-                <td className="number">
-                  {metric.difference === null || metric.difference === undefined ? "–" : format.signed(metric.difference)}
-                </td>
-                <td>
-                  {metric.interval === null || metric.interval === undefined
-                    ? "–"
-                    : `${format.signed(metric.interval.low)} … ${format.signed(metric.interval.high)}`}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </ScrollRegion>
-      {field.documents.length > 0 && (
-        <details>
-          <summary className="dimmed">{t("compare.changed", { count: field.differing })}</summary>
-          <ScrollRegion label={t("compare.changed", { count: field.differing })}>
-            <table className="plain-table">
-              <thead>
-                <tr>
-                  <th scope="col">{t("data.document")}</th>
-                  <th scope="col">{t("metric.gold")}</th>
-                  <th scope="col">{t("compare.baseline")}</th>
-                  <th scope="col">{t("compare.candidate")}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {field.documents.map((document) => (
-                  <tr key={document.document_id}>
-                    <td>
-                      <Link to="/data/documents/$documentId" params={{ documentId: document.document_id }}>
-                        {t("compare.openDocument")}
-                      </Link>
-                    </td>
-                    <td className="wrap">{document.gold ?? "∅"}</td>
-                    <td className="wrap">
-                      {document.baseline ?? "∅"} <span className="dimmed">{format.ratio(document.baseline_confidence)}</span>
-                    </td>
-                    <td className="wrap">
-                      {document.candidate ?? "∅"} <span className="dimmed">{format.ratio(document.candidate_confidence)}</span>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </ScrollRegion>
-        </details>
-      )}
-    </Panel>
   );
 }

@@ -11,11 +11,14 @@ import * as searchParams from "../../app/search";
 import { useCan } from "../../app/session";
 import { EmptyState, Loaded, Page } from "../../components/page";
 import { LinkButton } from "../../components/link-button";
+import { useVisibleTab } from "../../components/use-visible-tab";
 import { useShortcuts } from "../../components/shortcuts";
 import { AliasesTab } from "./aliases-tab";
 import { CompareTab } from "./compare-tab";
 import { PromotionRequests } from "./promotion-requests";
 import { settingsQuery, versionsQuery } from "./queries";
+import { RulesTab } from "./rules-tab";
+import { ShadowTab } from "./shadow-tab";
 import { ThresholdsTab } from "./thresholds-tab";
 import { TryTab } from "./try-tab";
 import { VersionsTab } from "./versions-tab";
@@ -48,6 +51,7 @@ function Model({ name, versions }: { name: string; versions: readonly Schemas["M
   const { t } = useTranslation();
   const { tab = "versions" } = route.useSearch({ select: searchParams.model });
   const navigate = useNavigate({ from: "/models/$name" });
+  useVisibleTab(tab);
   const settings = useQuery({ ...settingsQuery(name), retry: false });
   const hasSettings = !(settings.error instanceof ApiProblem);
   useShortcuts(
@@ -109,6 +113,12 @@ function Model({ name, versions }: { name: string; versions: readonly Schemas["M
         </Tabs.Panel>
         <Tabs.Panel value="thresholds">
           <ThresholdsTab name={name} versions={versions} />
+        </Tabs.Panel>
+        <Tabs.Panel value="shadow">
+          <ShadowTab name={name} />
+        </Tabs.Panel>
+        <Tabs.Panel value="rules">
+          <RulesTab name={name} />
         </Tabs.Panel>
         <Tabs.Panel value="try">
           <TryTab name={name} versions={versions} />

@@ -18,7 +18,7 @@ export function PromoteDialog({ name, number, onClose }: { name: string; number:
   const aliases = useQuery({ ...aliasesQuery(name), enabled: number !== undefined });
   const current = aliases.data?.items.find((entry) => entry.alias === alias);
   const isCompared = number !== undefined && alias === "champion" && current !== undefined && current.number !== number;
-  const comparison = useQuery(compareQuery(name, isCompared ? number : undefined, isCompared ? current.number : undefined));
+  const comparison = useQuery(compareQuery(name, isCompared ? String(number) : undefined, isCompared ? String(current.number) : undefined));
   const action = useModelAction(promote, (result) => {
     showToast(
       "requested_at" in result
@@ -29,7 +29,8 @@ export function PromoteDialog({ name, number, onClose }: { name: string; number:
   });
   const isRefused = action.error instanceof ApiProblem && ["gate_refused", "insufficient_evidence"].includes(action.error.problem.code);
   const names = [...new Set(["champion", "challenger", "shadow", ...(aliases.data?.items.map((entry) => entry.alias) ?? [])])];
-  const gateAdvice = isCompared && comparison.data !== undefined && comparison.data.gate.decision !== "passed";
+  const gate = isCompared ? (comparison.data?.gate ?? undefined) : undefined;
+  const gateAdvice = gate !== undefined && gate.decision !== "passed";
   return (
     <ConfirmDialog
       opened={number !== undefined}
@@ -61,7 +62,7 @@ export function PromoteDialog({ name, number, onClose }: { name: string; number:
           <Text size="sm">
             {current === undefined ? t("models.aliasUnset", { alias }) : t("models.aliasNow", { alias, number: current.number })}
           </Text>
-          {isCompared && comparison.data !== undefined && <GatePanel gate={comparison.data.gate} />}
+          {gate !== undefined && <GatePanel gate={gate} />}
           {isCompared && comparison.error !== null && (
             <Text size="sm" c="dimmed" className="wrap">
               {comparison.error instanceof ApiProblem ? comparison.error.problem.detail : ""}

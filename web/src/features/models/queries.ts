@@ -1,5 +1,5 @@
 // Server data of models, versions and aliases.
-import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 
 import { api, unwrap } from "../../api/client";
 import type { Schemas } from "../../api/problem";
@@ -46,7 +46,7 @@ export const settingsQuery = (name: string) =>
     queryFn: () => unwrap(api.GET("/v1/models/{name}", { params: { path: { name } } })),
   });
 
-export const compareQuery = (name: string, candidate: number | undefined, baseline: number | undefined) =>
+export const compareQuery = (name: string, candidate: string | undefined, baseline: string | undefined) =>
   queryOptions({
     queryKey: ["models", "compare", name, candidate, baseline],
     queryFn: () =>
@@ -107,3 +107,43 @@ export function useModelAction<Input, Output>(action: (input: Input) => Promise<
     onSettled: () => client.invalidateQueries({ queryKey: ["models"] }),
   });
 }
+
+export const shadowQuery = (name: string, field: string | undefined) =>
+  infiniteQueryOptions({
+    queryKey: ["models", "shadow", name, field],
+    queryFn: ({ pageParam }) =>
+      unwrap(
+        api.GET("/v1/models/{name}/shadow", {
+          params: {
+            path: { name },
+            query: { ...(field === undefined ? {} : { field }), ...(pageParam === "" ? {} : { cursor: pageParam }) },
+          },
+        }),
+      ),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.disagreements.next_cursor ?? undefined,
+    retry: false,
+  });
+
+export const changeSettings = ({ name, revision, body }: { name: string; revision: number; body: Schemas["SettingsRequest"] }) =>
+  unwrap(api.PUT("/v1/models/{name}", { params: { path: { name }, header: { "If-Match": `"${String(revision)}"` } }, body }));
+
+export interface VersionKey {
+  name: string;
+  number: number;
+}
+
+export const retireVersion = ({ name, number, reason, force }: VersionKey & { reason: string; force: boolean }) =>
+  unwrap(api.POST("/v1/models/{name}/versions/{number}/retire", { params: { path: { name, number } }, body: { reason, force } }));
+
+export const verifyVersion = ({ name, number }: VersionKey) =>
+  unwrap(api.POST("/v1/models/{name}/versions/{number}/verify", { params: { path: { name, number } } }));
+
+export const deleteFiles = ({ name, number, reason }: VersionKey & { reason: string }) =>
+  unwrap(api.DELETE("/v1/models/{name}/versions/{number}/files", { params: { path: { name, number }, query: { reason } } }));
+
+export const changeVersionTags = ({ name, number, body }: VersionKey & { body: Schemas["TagRequest"] }) =>
+  unwrap(api.POST("/v1/models/{name}/versions/{number}/tags", { params: { path: { name, number } }, body }));
+
+export const changeVersionNote = ({ name, number, note }: VersionKey & { note: string }) =>
+  unwrap(api.PUT("/v1/models/{name}/versions/{number}/note", { params: { path: { name, number } }, body: { note } }));

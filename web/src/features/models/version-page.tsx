@@ -1,29 +1,29 @@
 // One version of a model: metrics, origin, files.
-import { Badge, Button, Group, Stack, Text } from "@mantine/core";
-import { IconArrowUp, IconDownload } from "@tabler/icons-react";
+import { Alert, Badge, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { type ReactNode, useState } from "react";
+import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
 import { asNumber, asObject, asString } from "../../api/json";
 import type { Schemas } from "../../api/problem";
 import { useCan } from "../../app/session";
 import { useFormat } from "../../components/format";
+import { LabelsPanel } from "../../components/labels-panel";
 import { Facts, Loaded, Page, Panel, Time } from "../../components/page";
 import { ScrollRegion } from "../../components/scroll-region";
-import { PromoteDialog } from "./promote-dialog";
-import { versionQuery } from "./queries";
+import { StateBadge } from "../../components/state-badge";
+import { evaluationsQuery } from "../runs/queries";
+import { changeVersionNote, changeVersionTags, useModelAction, versionQuery } from "./queries";
+import { VersionActions } from "./version-actions";
+import { VersionLineage } from "./version-lineage";
 
 const route = getRouteApi("/app/models/$name/versions/$number");
 
 export function VersionPage() {
-  const { t } = useTranslation();
   const { name, number } = route.useParams();
+  const { t } = useTranslation();
   const version = useQuery(versionQuery(name, Number(number)));
-  const canOperate = useCan("operator");
-  const [promoting, setPromoting] = useState<number | undefined>(undefined);
-  const isRetired = version.data?.retired_at !== null && version.data?.retired_at !== undefined;
   return (
     <Page
       title={`${name} v${number}`}
@@ -41,38 +41,9 @@ export function VersionPage() {
           </Link>
         </>
       }
-      actions={
-        <>
-          <Button
-            variant="default"
-            leftSection={<IconDownload size={14} />}
-            component="a"
-            href={`/v1/models/${encodeURIComponent(name)}/versions/${number}/download?format=tar`}
-            download
-          >
-            {t("common.download")}
-          </Button>
-          {canOperate && version.data !== undefined && !isRetired && (
-            <Button
-              leftSection={<IconArrowUp size={14} />}
-              onClick={() => {
-                setPromoting(Number(number));
-              }}
-            >
-              {t("models.promote")}
-            </Button>
-          )}
-        </>
-      }
+      actions={version.data !== undefined && <VersionActions version={version.data} />}
     >
       <Loaded query={version}>{(data) => <Version version={data} />}</Loaded>
-      <PromoteDialog
-        name={name}
-        number={promoting}
-        onClose={() => {
-          setPromoting(undefined);
-        }}
-      />
     </Page>
   );
 }
@@ -81,6 +52,7 @@ function Version({ version }: { version: Schemas["MeasuredVersion"] }) {
   const { t } = useTranslation();
   const format = useFormat();
   const card = asObject(version.card);
+  const hasFiles = version.files_deleted_at === null || version.files_deleted_at === undefined;
   const facts: [string, ReactNode][] = [
     [t("runs.kind"), asString(card["kind"]) ?? "–"],
     [t("models.published"), <Time key="published" at={version.created_at} />],
@@ -106,24 +78,25 @@ function Version({ version }: { version: Schemas["MeasuredVersion"] }) {
             </span>,
           ] as [string, ReactNode],
         ]),
+    ...(version.files_deleted_at === null || version.files_deleted_at === undefined
+      ? []
+      : [
+          [
+            t("version.filesGone"),
+            <span key="files">
+              <Time at={version.files_deleted_at} /> · {version.files_deleted_by} · {version.files_deleted_reason}
+            </span>,
+          ] as [string, ReactNode],
+        ]),
   ];
   return (
     <Stack gap="md">
       <Panel>
         <Facts items={facts} />
-        {Object.keys(version.tags).length > 0 && (
-          <Group gap={6} mt="sm">
-            {Object.entries(version.tags).map(([key, value]) => (
-              <Badge key={key} variant="default" tt="none">{`${key}=${value}`}</Badge>
-            ))}
-          </Group>
-        )}
-        {version.note !== null && version.note !== undefined && (
-          <Text size="sm" mt="sm" className="wrap">
-            {version.note}
-          </Text>
-        )}
       </Panel>
+      <Labels version={version} />
+      <VersionLineage version={version} />
+      <Verification version={version} />
       {version.metrics.length > 0 && (
         <Panel title={t("models.onTest")}>
           <ScrollRegion label={t("models.onTest")}>
@@ -160,6 +133,7 @@ function Version({ version }: { version: Schemas["MeasuredVersion"] }) {
           </ScrollRegion>
         </Panel>
       )}
+      <Evaluations version={version} />
       <Panel title={t("models.files")}>
         <ScrollRegion label={t("models.files")}>
           <table className="plain-table">
@@ -170,9 +144,16 @@ function Version({ version }: { version: Schemas["MeasuredVersion"] }) {
                 return (
                   <tr key={path}>
                     <td className="wrap">
-                      <a href={`/v1/models/${encodeURIComponent(version.model)}/versions/${String(version.number)}/files/${path}`} download>
-                        {path}
-                      </a>
+                      {hasFiles ? (
+                        <a
+                          href={`/v1/models/${encodeURIComponent(version.model)}/versions/${String(version.number)}/files/${path}`}
+                          download
+                        >
+                          {path}
+                        </a>
+                      ) : (
+                        path
+                      )}
                     </td>
                     <td className="number">{format.bytes(asNumber(file["bytes"]) ?? 0)}</td>
                   </tr>
@@ -183,5 +164,93 @@ function Version({ version }: { version: Schemas["MeasuredVersion"] }) {
         </ScrollRegion>
       </Panel>
     </Stack>
+  );
+}
+
+function Labels({ version }: { version: Schemas["MeasuredVersion"] }) {
+  const canEdit = useCan("operator");
+  const key = { name: version.model, number: version.number };
+  const tags = useModelAction(changeVersionTags);
+  const note = useModelAction(changeVersionNote);
+  return (
+    <LabelsPanel
+      tags={version.tags}
+      note={version.note}
+      canEdit={canEdit}
+      onTags={(body) => tags.mutateAsync({ ...key, body })}
+      onNote={(text) => note.mutateAsync({ ...key, note: text })}
+    />
+  );
+}
+
+/** What training the version again has shown. */
+function Verification({ version }: { version: Schemas["MeasuredVersion"] }) {
+  const { t } = useTranslation();
+  const { verification } = version;
+  if (verification === null || verification === undefined) return null;
+  return (
+    <Panel title={t("version.verification")}>
+      <Alert color={verification.result === "identical" ? "green" : "yellow"} p="xs">
+        {t(`version.result.${verification.result}`)} · {t("version.comparedFiles", { count: verification.compared })} ·{" "}
+        <Time at={version.verified_at} />
+        {version.verified_run_id !== null && version.verified_run_id !== undefined && (
+          <>
+            {" · "}
+            <Link to="/runs/$runId" params={{ runId: version.verified_run_id }}>
+              {t("models.openRun")}
+            </Link>
+          </>
+        )}
+      </Alert>
+      {verification.reasons.map((reason) => (
+        <Text key={reason} size="sm" mt={4} className="wrap">
+          {reason}
+        </Text>
+      ))}
+      {verification.files.length > 0 && (
+        <Text size="sm" mt={4} className="wrap">
+          {t("version.differingFiles")}: {verification.files.map((file) => file.path).join(", ")}
+        </Text>
+      )}
+    </Panel>
+  );
+}
+
+/** Runs that evaluated the version again, on test documents that arrived later. */
+function Evaluations({ version }: { version: Schemas["MeasuredVersion"] }) {
+  const { t } = useTranslation();
+  const runs = useQuery(evaluationsQuery(version.model));
+  const own = (runs.data?.items ?? []).filter((run) => run.spec.model_version === version.number);
+  if (own.length === 0) return null;
+  return (
+    <Panel title={t("version.evaluations")}>
+      <ScrollRegion label={t("version.evaluations")}>
+        <table className="plain-table">
+          <tbody>
+            {own.map((run) => (
+              <tr key={run.id}>
+                <td>
+                  <StateBadge state={run.status} />
+                </td>
+                <td>
+                  <Link to="/runs/$runId" params={{ runId: run.id }} search={{ tab: "metrics" }}>
+                    {t("models.openRun")}
+                  </Link>
+                </td>
+                <td>
+                  <Time at={run.created_at} />
+                </td>
+                <td>{run.created_by}</td>
+                <td>
+                  <Link to="/compare" search={{ items: `${version.run_id},${run.id}` }}>
+                    {t("version.compareEvaluation")}
+                  </Link>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </ScrollRegion>
+    </Panel>
   );
 }

@@ -10,15 +10,10 @@ import { Sparkline } from "../../charts/sparkline";
 import { type Column, DataTable } from "../../components/data-table";
 import { useFormat } from "../../components/format";
 import { Time } from "../../components/page";
+import { mainMetric } from "./main-metric";
 import { PromoteDialog } from "./promote-dialog";
 
 type Version = Schemas["MeasuredVersion"];
-
-/** Mean of the main metric over the fields of a version. */
-export function mainMetric(version: Version): number | undefined {
-  const values = version.metrics.flatMap((metric) => (typeof metric.value === "number" ? [metric.value] : []));
-  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
-}
 
 export function VersionsTab({ name, versions }: { name: string; versions: readonly Version[] }) {
   const { t } = useTranslation();

@@ -7,6 +7,7 @@ import { OPERATION_TABS } from "../../app/search";
 import * as searchParams from "../../app/search";
 import { useCan } from "../../app/session";
 import { Page } from "../../components/page";
+import { useVisibleTab } from "../../components/use-visible-tab";
 import { useShortcuts } from "../../components/shortcuts";
 import { AuditTab } from "./audit-tab";
 import { FailuresTab } from "./failures-tab";
@@ -18,6 +19,7 @@ export function OperationsPage() {
   const { t } = useTranslation();
   const { tab = "overview" } = route.useSearch({ select: searchParams.operations });
   const navigate = useNavigate({ from: "/operations" });
+  useVisibleTab(tab);
   const isAdmin = useCan("admin");
   const tabs = OPERATION_TABS.filter((name) => name !== "audit" || isAdmin);
   useShortcuts(

@@ -1,4 +1,4 @@
-// Queue numbers, workers with their runs, background tasks, and the key of the session.
+// Queue numbers, workers with their runs, background tasks,.
 import { Badge, Button, Group, Stack, Text } from "@mantine/core";
 import { IconPlayerPause } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -14,8 +14,11 @@ import { EmptyState, Facts, Figure, Figures, Loaded, Panel, Time } from "../../c
 import { ScrollRegion } from "../../components/scroll-region";
 import { StateBadge } from "../../components/state-badge";
 import { showToast } from "../../components/toast";
+import { Checks } from "./checks";
 import classes from "./operations.module.css";
-import { currentKeyQuery, drainWorker, queueQuery, workersQuery } from "./queries";
+import { QueueHistory } from "./queue-history";
+import { Storage } from "./storage";
+import { drainWorker, queueQuery, workersQuery } from "./queries";
 
 export function OverviewTab() {
   const { t } = useTranslation();
@@ -24,6 +27,7 @@ export function OverviewTab() {
   return (
     <Stack gap="md">
       <Loaded query={queue}>{(data) => <Queue queue={data} />}</Loaded>
+      <QueueHistory />
       <Panel title={t("operations.workers")}>
         <Loaded query={workers}>
           {(page) =>
@@ -39,8 +43,9 @@ export function OverviewTab() {
           }
         </Loaded>
       </Panel>
+      <Storage />
+      <Checks />
       <Loaded query={queue}>{(data) => <BackgroundTasks tasks={data.background_tasks} />}</Loaded>
-      <CurrentKey />
     </Stack>
   );
 }
@@ -195,14 +200,16 @@ function Worker({ worker }: { worker: Schemas["WorkerInfo"] }) {
         title={t("operations.drainTitle", { host: worker.host })}
         text={t("operations.drainText")}
         confirm={t("operations.drain")}
+        option={worker.runs.length > 0 ? t("operations.release") : undefined}
+        optionNeedsReason={false}
         danger
         busy={drain.isPending}
         error={drain.error}
         onClose={() => {
           setAsking(false);
         }}
-        onConfirm={() => {
-          drain.mutate({ id: worker.id, release: false });
+        onConfirm={(_, release) => {
+          drain.mutate({ id: worker.id, release });
         }}
       />
     </article>
@@ -241,30 +248,6 @@ function BackgroundTasks({ tasks }: { tasks: readonly Schemas["TaskStatus"][] })
           </tbody>
         </table>
       </ScrollRegion>
-    </Panel>
-  );
-}
-
-function CurrentKey() {
-  const { t } = useTranslation();
-  const key = useQuery(currentKeyQuery);
-  return (
-    <Panel title={t("operations.key")}>
-      <Loaded query={key}>
-        {(data) => (
-          <Facts
-            items={[
-              [t("operations.keyName"), data.name],
-              [t("operations.keyRole"), t(`role.${data.role}`)],
-              [t("runs.createdBy"), data.created_by],
-              [t("runs.created"), <Time key="created" at={data.created_at} />],
-            ]}
-          />
-        )}
-      </Loaded>
-      <Text size="xs" c="dimmed" mt="xs">
-        {t("operations.keysHelp")} <code>aprendiz api-key list</code>
-      </Text>
     </Panel>
   );
 }

@@ -3,10 +3,15 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 
 import { api, unwrap } from "../../api/client";
 import type { Schemas } from "../../api/problem";
+import { addQueueReport } from "./queue-samples";
 
 export const queueQuery = queryOptions({
   queryKey: ["operations", "queue"],
-  queryFn: () => unwrap(api.GET("/v1/queue")),
+  queryFn: async () => {
+    const report = await unwrap(api.GET("/v1/queue"));
+    addQueueReport(report);
+    return report;
+  },
   refetchInterval: 3_000,
 });
 
@@ -39,9 +44,27 @@ export const auditQuery = (filter: AuditFilter) =>
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
 
-export const currentKeyQuery = queryOptions({ queryKey: ["operations", "key"], queryFn: () => unwrap(api.GET("/v1/keys/current")) });
-
 export const drainWorker = ({ id, release }: { id: string; release: boolean }) =>
   unwrap(api.POST("/v1/workers/{id}/drain", { params: { path: { id } }, body: { release_runs: release } }));
 
 export const retryGroup = (body: Schemas["RetryRequest"]) => unwrap(api.POST("/v1/training-runs/retry", { body }));
+
+const STORAGE_PAGES = 5;
+
+/** Size of the newest snapshots: the API has no total. */
+async function loadStorage(): Promise<{ bytes: number; snapshots: number; complete: boolean }> {
+  let cursor: string | null | undefined;
+  let bytes = 0;
+  let snapshots = 0;
+  for (let page = 0; page < STORAGE_PAGES; page += 1) {
+    const query = { limit: 200, ...(typeof cursor === "string" ? { cursor } : {}) };
+    const datasets = await unwrap(api.GET("/v1/datasets", { params: { query } }));
+    bytes += datasets.items.reduce((sum, dataset) => sum + (typeof dataset.erased_at === "string" ? 0 : dataset.bytes), 0);
+    snapshots += datasets.items.length;
+    cursor = datasets.next_cursor;
+    if (typeof cursor !== "string") return { bytes, snapshots, complete: true };
+  }
+  return { bytes, snapshots, complete: false };
+}
+
+export const storageQuery = queryOptions({ queryKey: ["operations", "storage"], queryFn: loadStorage, staleTime: 300_000 });

@@ -12,9 +12,11 @@ interface DocumentTextProps {
   /** The place that the active field is about. */
   place: readonly Range[];
   onSelect?: (range: Range) => void;
+  /** As high as its text, up to a limit, instead of the window. */
+  short?: boolean;
 }
 
-export function DocumentText({ text, place, onSelect }: DocumentTextProps) {
+export function DocumentText({ text, place, onSelect, short = false }: DocumentTextProps) {
   const { t } = useTranslation();
   const [needle, setNeedle] = useState("");
   const [current, setCurrent] = useState(0);
@@ -92,6 +94,7 @@ export function DocumentText({ text, place, onSelect }: DocumentTextProps) {
       <div
         ref={container}
         className={classes["text"]}
+        data-short={short}
         role="region"
         aria-label={t("review.text")}
         // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex

@@ -57,6 +57,18 @@ export function toCodePoints(text: string, offset: number): number {
   return count;
 }
 
+/** Offset in UTF-16 units of one in code points; beyond the text, its length. */
+export function fromCodePoints(text: string, offset: number): number {
+  let units = 0;
+  let count = 0;
+  for (const character of text) {
+    if (count === offset) break;
+    units += character.length;
+    count += 1;
+  }
+  return units;
+}
+
 const DATE = /^(\d{4})-(\d{2})-(\d{2})$/;
 const MONTH_LANGUAGES = ["en", "pt-BR", "de", "es", "fr"];
 

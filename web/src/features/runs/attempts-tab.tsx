@@ -23,19 +23,21 @@ export function AttemptsTab({ run }: { run: TrainingRun }) {
         ) : (
           <Stack gap="md">
             <Panel title={t("attempts.timeline")}>
-              <Timeline
-                label={t("attempts.timeline")}
-                from={Date.parse(run.created_at)}
-                to={run.finished_at === null || run.finished_at === undefined ? Date.now() : Date.parse(run.finished_at)}
-                waitingLabel={t("attempts.waiting")}
-                bars={items.map((attempt) => ({
-                  key: String(attempt.number),
-                  label: t("attempts.number", { number: attempt.number }),
-                  from: Date.parse(attempt.started_at),
-                  to: attempt.finished_at === null || attempt.finished_at === undefined ? Date.now() : Date.parse(attempt.finished_at),
-                  tone: attempt.status === "released" ? "queued" : attempt.status,
-                }))}
-              />
+              <ScrollRegion label={t("attempts.timeline")}>
+                <Timeline
+                  label={t("attempts.timeline")}
+                  from={Date.parse(run.created_at)}
+                  to={run.finished_at === null || run.finished_at === undefined ? Date.now() : Date.parse(run.finished_at)}
+                  waitingLabel={t("attempts.waiting")}
+                  bars={items.map((attempt) => ({
+                    key: String(attempt.number),
+                    label: t("attempts.number", { number: attempt.number }),
+                    from: Date.parse(attempt.started_at),
+                    to: attempt.finished_at === null || attempt.finished_at === undefined ? Date.now() : Date.parse(attempt.finished_at),
+                    tone: attempt.status === "released" ? "queued" : attempt.status,
+                  }))}
+                />
+              </ScrollRegion>
             </Panel>
             <ScrollRegion label={t("runs.tab.attempts")}>
               <table className="plain-table">

@@ -25,6 +25,7 @@ export function ErrorsTab({ run }: { run: TrainingRun }) {
   const filter = {
     ...(search.field === undefined ? {} : { field: search.field }),
     ...(search.split === undefined ? {} : { split: search.split }),
+    ...(search.slice === undefined ? {} : { slice: search.slice }),
     ...(search.noGold === "1" ? { gold: "" } : search.gold === undefined ? {} : { gold: search.gold }),
     ...(search.noPredicted === "1" ? { predicted: "" } : search.predicted === undefined ? {} : { predicted: search.predicted }),
   };
@@ -60,7 +61,7 @@ export function ErrorsTab({ run }: { run: TrainingRun }) {
       <Group gap="sm" mb="sm">
         {Object.entries(filter).map(([key, value]) => (
           <Text key={key} size="sm">
-            {t(`metric.filter.${key as "field" | "split" | "gold" | "predicted"}`, { value: value === "" ? "∅" : value })}
+            {t(`metric.filter.${key as "field" | "slice" | "split" | "gold" | "predicted"}`, { value: value === "" ? "∅" : value })}
           </Text>
         ))}
         {Object.keys(filter).length > 0 && (

@@ -1,5 +1,5 @@
 // Overview of a run: facts, warnings or the failure, live progress, and its main metrics.
-import { Alert, Badge, Group, Stack, Text } from "@mantine/core";
+import { Alert, Stack, Text } from "@mantine/core";
 import { IconAlertTriangle } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -8,12 +8,14 @@ import { useTranslation } from "react-i18next";
 
 import { asNumber, asString } from "../../api/json";
 import { LineChart } from "../../charts/line-chart";
+import { useCan } from "../../app/session";
 import { formatDuration, useFormat } from "../../components/format";
+import { LabelsPanel } from "../../components/labels-panel";
 import { Facts, Panel, Time } from "../../components/page";
 import type { RunEvent } from "./events";
-import { FieldMetricsTable } from "./field-metrics-table";
-import { fieldSummaries } from "./metrics";
-import { explainQuery, metricsQuery } from "./queries";
+import { FieldMetricsTable } from "../metrics/field-metrics-table";
+import { fieldSummaries } from "../metrics/metrics";
+import { changeRunNote, changeRunTags, explainQuery, metricsQuery, useRunAction } from "./queries";
 import { elapsedSeconds, isFinal, type TrainingRun } from "./status";
 
 export function OverviewTab({ run, events }: { run: TrainingRun; events: readonly RunEvent[] }) {
@@ -72,19 +74,8 @@ export function OverviewTab({ run, events }: { run: TrainingRun; events: readonl
       {!isFinal(run.status) && <Waiting run={run} />}
       <Panel>
         <Facts items={facts} />
-        {Object.keys(run.tags).length > 0 && (
-          <Group gap={6} mt="sm">
-            {Object.entries(run.tags).map(([key, value]) => (
-              <Badge key={key} variant="default" tt="none">{`${key}=${value}`}</Badge>
-            ))}
-          </Group>
-        )}
-        {run.note !== null && run.note !== undefined && (
-          <Text size="sm" mt="sm" className="wrap">
-            {run.note}
-          </Text>
-        )}
       </Panel>
+      <Labels run={run} />
       {summaries.length > 0 && (
         <Panel title={t("runs.tab.metrics")}>
           <FieldMetricsTable runId={run.id} summaries={summaries} encoder={run.kind === "sentence-transformer"} />
@@ -103,6 +94,21 @@ export function OverviewTab({ run, events }: { run: TrainingRun; events: readonl
         </Panel>
       )}
     </Stack>
+  );
+}
+
+function Labels({ run }: { run: TrainingRun }) {
+  const canEdit = useCan("operator");
+  const tags = useRunAction(changeRunTags);
+  const note = useRunAction(changeRunNote);
+  return (
+    <LabelsPanel
+      tags={run.tags}
+      note={run.note}
+      canEdit={canEdit}
+      onTags={(body) => tags.mutateAsync({ id: run.id, body })}
+      onNote={(text) => note.mutateAsync({ id: run.id, note: text })}
+    />
   );
 }
 

@@ -12,6 +12,12 @@ export interface RunFilter {
   model?: string;
   tag?: string;
   sort?: string;
+  /** Also the trials of sweeps. */
+  trials?: "1";
+}
+
+function listQuery({ trials, ...filter }: RunFilter) {
+  return trials === "1" ? { ...filter, trials: true } : filter;
 }
 
 const PAGE_SIZE = 100;
@@ -23,7 +29,7 @@ export const runsQuery = (filter: RunFilter) =>
     queryFn: ({ pageParam }) =>
       unwrap(
         api.GET("/v1/training-runs", {
-          params: { query: { ...filter, limit: PAGE_SIZE, ...(pageParam === "" ? {} : { cursor: pageParam }) } },
+          params: { query: { ...listQuery(filter), limit: PAGE_SIZE, ...(pageParam === "" ? {} : { cursor: pageParam }) } },
         }),
       ),
     initialPageParam: "",
@@ -34,7 +40,7 @@ export const runsQuery = (filter: RunFilter) =>
 export const liveRunsQuery = (filter: RunFilter) =>
   queryOptions({
     queryKey: ["runs", "live", filter],
-    queryFn: () => unwrap(api.GET("/v1/training-runs", { params: { query: { ...filter, limit: 50 } } })),
+    queryFn: () => unwrap(api.GET("/v1/training-runs", { params: { query: { ...listQuery(filter), limit: 50 } } })),
     refetchInterval: LIVE_MILLIS,
   });
 
@@ -69,6 +75,8 @@ export interface ErrorFilter {
   /** A value, or an empty text for "no value". */
   gold?: string;
   predicted?: string;
+  /** "DIMENSION:VALUE". */
+  slice?: string;
 }
 
 export const errorsQuery = (id: string, filter: ErrorFilter) =>
@@ -89,6 +97,26 @@ export const kindsQuery = queryOptions({
   queryFn: () => unwrap(api.GET("/v1/run-kinds")),
   staleTime: Infinity,
 });
+
+/** Runs that evaluated versions of a model, newest first. */
+export const evaluationsQuery = (model: string) =>
+  queryOptions({
+    queryKey: ["runs", "evaluations", model],
+    queryFn: () => unwrap(api.GET("/v1/training-runs", { params: { query: { kind: "evaluate", model, limit: 100 } } })),
+  });
+
+export const changeRunTags = ({ id, body }: { id: string; body: Schemas["TagRequest"] }) =>
+  unwrap(api.POST("/v1/training-runs/{id}/tags", { params: { path: { id } }, body }));
+
+export const changeRunNote = ({ id, note }: { id: string; note: string }) =>
+  unwrap(api.PUT("/v1/training-runs/{id}/note", { params: { path: { id } }, body: { note } }));
+
+export const trialsQuery = (id: string, isFinished: boolean) =>
+  queryOptions({
+    queryKey: ["runs", "trials", id],
+    queryFn: () => unwrap(api.GET("/v1/training-runs/{id}/trials", { params: { path: { id } } })),
+    refetchInterval: isFinished ? false : LIVE_MILLIS,
+  });
 
 export const cancelRun = (id: string) => unwrap(api.POST("/v1/training-runs/{id}/cancel", { params: { path: { id } } }));
 export const retryRun = (id: string) => unwrap(api.POST("/v1/training-runs/{id}/retry", { params: { path: { id } } }));

@@ -13,6 +13,7 @@ import { useCan } from "../../app/session";
 import { ConfirmDialog } from "../../components/confirm-dialog";
 import { CodeBlock, CopyId, ErrorNote, Loaded, Page } from "../../components/page";
 import { LinkButton } from "../../components/link-button";
+import { useVisibleTab } from "../../components/use-visible-tab";
 import { useShortcuts } from "../../components/shortcuts";
 import { StateBadge } from "../../components/state-badge";
 import { showToast } from "../../components/toast";
@@ -20,8 +21,9 @@ import { AttemptsTab } from "./attempts-tab";
 import { ErrorsTab } from "./errors-tab";
 import { useRunEvents } from "./events";
 import { LogsTab } from "./logs-tab";
-import { MetricsTab } from "./metrics-tab";
+import { MetricsTab } from "../metrics/metrics-tab";
 import { OverviewTab } from "./overview-tab";
+import { TrialsTab } from "./trials-tab";
 import { PhaseStepper } from "./phase-stepper";
 import { cancelRun, explainQuery, retryRun, runQuery, useRunAction } from "./queries";
 import { canCancel, canRetry, isFinal, type TrainingRun } from "./status";
@@ -46,6 +48,7 @@ function Run({ run, error }: { run: TrainingRun; error: unknown }) {
   const { t } = useTranslation();
   const { tab = "overview" } = route.useSearch({ select: searchParams.run });
   const navigate = useNavigate({ from: "/runs/$runId" });
+  useVisibleTab(tab);
   const client = useQueryClient();
   const refresh = useCallback(
     (kind: Schemas["EventKind"]) => {
@@ -58,8 +61,9 @@ function Run({ run, error }: { run: TrainingRun; error: unknown }) {
     [client, run.id],
   );
   const live = useRunEvents(run.id, isFinal(run.status), refresh);
+  const tabs = RUN_TABS.filter((name) => name !== "trials" || run.kind === "sweep");
   useShortcuts(
-    RUN_TABS.map((name, index) => ({
+    tabs.map((name, index) => ({
       keys: String(index + 1),
       label: t(`runs.tab.${name}`),
       run: () => void navigate({ search: { tab: name }, replace: true }),
@@ -91,14 +95,15 @@ function Run({ run, error }: { run: TrainingRun; error: unknown }) {
           {t("runs.streamBroken")}
         </Text>
       )}
-      <PhaseStepper run={run} events={live.events} />
+      {/* a sweep has trials instead of phases */}
+      {run.kind !== "sweep" && <PhaseStepper run={run} events={live.events} />}
       <Tabs
-        value={tab}
+        value={tabs.includes(tab) ? tab : "overview"}
         keepMounted={false}
         onChange={(value) => void navigate({ search: { tab: RUN_TABS.find((name) => name === value) ?? "overview" }, replace: true })}
       >
         <Tabs.List mb="md">
-          {RUN_TABS.map((name) => (
+          {tabs.map((name) => (
             <Tabs.Tab key={name} value={name}>
               {t(`runs.tab.${name}`)}
             </Tabs.Tab>
@@ -107,6 +112,11 @@ function Run({ run, error }: { run: TrainingRun; error: unknown }) {
         <Tabs.Panel value="overview">
           <OverviewTab run={run} events={live.events} />
         </Tabs.Panel>
+        {run.kind === "sweep" && (
+          <Tabs.Panel value="trials">
+            <TrialsTab run={run} />
+          </Tabs.Panel>
+        )}
         <Tabs.Panel value="metrics">
           <MetricsTab run={run} />
         </Tabs.Panel>

@@ -31,6 +31,7 @@ export function canRetry(run: TrainingRun): boolean {
 export function phases(run: TrainingRun): readonly Schemas["RunPhase"][] {
   if (run.dataset_only) return ["dataset"];
   if (run.kind === "evaluate") return ["dataset", "evaluate", "publish"];
+  if (run.kind === "predict") return ["predict", "publish"];
   return ["dataset", "train", "evaluate", "upload", "publish"];
 }
 

@@ -1,12 +1,12 @@
-// Sign-in with an API key.
-import { Button, Group, PasswordInput, Stack, Text, Title } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+// Sign-in with an API key, or with the provider of the organisation.
+import { Button, Divider, Group, PasswordInput, Stack, Text, Title } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import * as searchParams from "../../app/search";
-import { sessionQuery, signIn } from "../../api/session";
+import { providerLink, providersQuery, sessionQuery, signIn } from "../../api/session";
 import { CodeBlock, ErrorNote } from "../../components/page";
 import { chooseLanguage, LANGUAGES } from "../../i18n";
 import classes from "./sign-in.module.css";
@@ -19,6 +19,7 @@ export function SignInPage() {
   const navigate = useNavigate();
   const client = useQueryClient();
   const [key, setKey] = useState("");
+  const providers = useQuery(providersQuery).data ?? [];
   const enter = useMutation({
     mutationFn: signIn,
     onSuccess: async (session) => {
@@ -41,6 +42,16 @@ export function SignInPage() {
             <img src="/favicon.svg" width={28} height={28} alt="" />
             <Title order={1}>Aprendiz</Title>
           </Group>
+          {providers.length > 0 && (
+            <>
+              {providers.map((provider) => (
+                <Button key={provider.name} component="a" href={providerLink(provider, next)} size="sm" variant="default">
+                  {t("signIn.with", { provider: provider.title })}
+                </Button>
+              ))}
+              <Divider label={t("signIn.or")} />
+            </>
+          )}
           <PasswordInput
             label={t("signIn.key")}
             description={t("signIn.keyHelp")}

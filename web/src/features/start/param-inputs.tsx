@@ -1,5 +1,5 @@
 // Inputs for the parameters of a kind, made from what the server says about them.
-import { Select, Switch, TextInput } from "@mantine/core";
+import { Select, Switch, Textarea, TextInput } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 import { type Kind, type Param, paramText, parseParam } from "./spec";
@@ -56,8 +56,9 @@ function ParamInput({ param, text, onChange }: { param: Param; text: string; onC
         label={label}
         description={param.help}
         data={param.values}
-        value={text}
-        allowDeselect={false}
+        value={text === "" ? null : text}
+        placeholder={param.nullable ? "null" : undefined}
+        allowDeselect={param.nullable}
         onChange={(value) => {
           onChange(value ?? "");
         }}
@@ -67,6 +68,24 @@ function ParamInput({ param, text, onChange }: { param: Param; text: string; onC
   const parsed = parseParam(param, text);
   const bounds = { minimum: param.minimum ?? "", maximum: param.maximum ?? "" };
   const error = "error" in parsed ? t(`start.invalid.${parsed.error}`, bounds) : undefined;
+  if (param.type === "object") {
+    return (
+      <Textarea
+        label={label}
+        description={param.help}
+        value={text}
+        error={error}
+        autosize
+        minRows={2}
+        maxRows={10}
+        spellCheck={false}
+        placeholder={param.nullable ? "null" : undefined}
+        onChange={(event) => {
+          onChange(event.currentTarget.value);
+        }}
+      />
+    );
+  }
   return (
     <TextInput
       label={label}

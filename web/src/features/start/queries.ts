@@ -16,5 +16,8 @@ export const previewQuery = (spec: Schemas["RunSpec"], enabled: boolean) =>
     enabled,
   });
 
+export const cloneRun = ({ id, request, key }: { id: string; request: Schemas["CloneRequest"]; key: string }) =>
+  unwrap(api.POST("/v1/training-runs/{id}/clone", { params: { path: { id }, header: { "Idempotency-Key": key } }, body: request }));
+
 export const startRun = ({ spec, key }: { spec: Schemas["RunSpec"]; key: string }) =>
   unwrap(api.POST("/v1/training-runs", { body: spec, params: { header: { "Idempotency-Key": key } } }));

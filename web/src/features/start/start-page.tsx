@@ -1,5 +1,19 @@
 // Form for a new run: what to learn from, how, and what would happen, before it starts.
-import { Button, Group, MultiSelect, NumberInput, SegmentedControl, Select, Stack, Tabs, Text, TextInput } from "@mantine/core";
+import {
+  Button,
+  Group,
+  MultiSelect,
+  NumberInput,
+  SegmentedControl,
+  Select,
+  Stack,
+  Switch,
+  Tabs,
+  TagsInput,
+  Text,
+  Textarea,
+  TextInput,
+} from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { IconPlayerPlay } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
@@ -7,6 +21,7 @@ import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import type { Schemas } from "../../api/problem";
 import * as searchParams from "../../app/search";
 import { useCan } from "../../app/session";
 import { CodeBlock, EmptyState, ErrorNote, Loaded, Page, Panel } from "../../components/page";
@@ -15,9 +30,24 @@ import { fieldsQuery } from "../data/queries";
 import { modelsQuery } from "../models/queries";
 import { kindsQuery, runQuery, useRunAction } from "../runs/queries";
 import { ParamInputs } from "./param-inputs";
+import { BaseModels, VersionSelect } from "./model-inputs";
 import { Preview } from "./preview";
-import { previewQuery, projectsQuery, startRun } from "./queries";
-import { EMPTY_FORM, fromSpec, isModelName, type Kind, readParams, type RunForm, toCommand, toCurl, toSpec } from "./spec";
+import { cloneRun, previewQuery, projectsQuery, startRun } from "./queries";
+import {
+  EMPTY_FORM,
+  fromSpec,
+  hasSlices,
+  usesVersion,
+  isModelName,
+  type Kind,
+  readDocuments,
+  readParams,
+  type RunForm,
+  toCloneRequest,
+  toCommand,
+  toCurl,
+  toSpec,
+} from "./spec";
 import classes from "./start.module.css";
 
 const route = getRouteApi("/app/runs/new");
@@ -31,7 +61,7 @@ export function StartPage() {
   const isReady = search.clone === undefined || original.data !== undefined;
   const initial: RunForm =
     original.data === undefined
-      ? { ...EMPTY_FORM, model: search.model ?? "", kind: search.kind ?? "linear" }
+      ? { ...EMPTY_FORM, model: search.model ?? "", kind: search.kind ?? "linear", modelVersion: search.version ?? "" }
       : fromSpec(original.data.spec);
   return (
     <Page
@@ -49,17 +79,25 @@ export function StartPage() {
             refetch: kinds.refetch,
           }}
         >
-          {(page) => <Form key={search.clone ?? "new"} kinds={page.items} initial={initial} />}
+          {(page) => <Form key={search.clone ?? "new"} kinds={page.items} initial={initial} original={original.data} />}
         </Loaded>
       )}
     </Page>
   );
 }
 
-function Form({ kinds, initial }: { kinds: readonly Kind[]; initial: RunForm }) {
+interface FormProps {
+  kinds: readonly Kind[];
+  initial: RunForm;
+  /** The run that is cloned. */
+  original: Schemas["TrainingRun"] | undefined;
+}
+
+function Form({ kinds, initial, original }: FormProps) {
   const { t } = useTranslation();
   const navigate = useNavigate();
   const [form, setForm] = useState(initial);
+  const [sameData, setSameData] = useState(true);
   // one key per form: a repeated click starts no second run
   const [key] = useState(() => crypto.randomUUID());
   const models = useQuery(modelsQuery);
@@ -69,16 +107,19 @@ function Form({ kinds, initial }: { kinds: readonly Kind[]; initial: RunForm }) 
   const set = <Name extends keyof RunForm>(name: Name, value: RunForm[Name]): void => {
     setForm((current) => ({ ...current, [name]: value }));
   };
-  const start = useRunAction(startRun, (run) => {
+  const started = (run: Schemas["TrainingRun"]): void => {
     showToast(t("start.started"));
     void navigate({ to: "/runs/$runId", params: { runId: run.id } });
-  });
+  };
+  const start = useRunAction(startRun, started);
+  const clone = useRunAction(cloneRun, started);
   const spec = useMemo(
     () => (kind === undefined ? undefined : toSpec({ ...form, model: form.model === "" ? "preview" : form.model }, kind)),
     [form, kind],
   );
   const [previewed] = useDebouncedValue(spec, 400);
-  const invalid = kind === undefined ? [] : readParams(kind, form.params).invalid;
+  const documents = readDocuments(form.documents);
+  const invalid = [...(kind === undefined ? [] : readParams(kind, form.params).invalid), ...documents.invalid];
   const isNameValid = isModelName(form.model);
   const preview = useQuery(
     previewQuery(previewed ?? { model: "preview" }, previewed !== undefined && (form.model === "" || isNameValid) && invalid.length === 0),
@@ -95,7 +136,9 @@ function Form({ kinds, initial }: { kinds: readonly Kind[]; initial: RunForm }) 
       className={classes["layout"]}
       onSubmit={(event) => {
         event.preventDefault();
-        if (isNameValid && invalid.length === 0) start.mutate({ spec: toSpec(form, kind), key });
+        if (!isNameValid || invalid.length > 0) return;
+        if (original === undefined) start.mutate({ spec: toSpec(form, kind), key });
+        else clone.mutate({ id: original.id, request: toCloneRequest(form, kind, sameData), key });
       }}
     >
       <Stack gap="md">
@@ -103,6 +146,7 @@ function Form({ kinds, initial }: { kinds: readonly Kind[]; initial: RunForm }) 
           <Stack gap="sm">
             <div>
               <SegmentedControl
+                className={classes["kinds"]}
                 aria-label={t("runs.kind")}
                 data={kinds.map((info) => ({ value: info.kind, label: info.kind }))}
                 value={form.kind}
@@ -127,16 +171,29 @@ function Form({ kinds, initial }: { kinds: readonly Kind[]; initial: RunForm }) 
                 set("model", event.currentTarget.value);
               }}
             />
+            <BaseModels id="base-models" />
             <datalist id="models">
               {models.data?.items.map((model) => (
                 <option key={model.name} value={model.name} />
               ))}
             </datalist>
+            {usesVersion(kind.kind) && (
+              <VersionSelect
+                model={form.model}
+                isExtractorOffered={kind.kind === "evaluate"}
+                value={form.modelVersion}
+                onChange={(value) => {
+                  set("modelVersion", value);
+                }}
+              />
+            )}
             {kind.needs_base_model && (
               <TextInput
                 label={t("start.baseModel")}
                 description={t("start.baseModelHelp")}
                 placeholder="all-MiniLM-L6-v2"
+                list="base-models"
+                autoComplete="off"
                 value={form.baseModel}
                 onChange={(event) => {
                   set("baseModel", event.currentTarget.value);
@@ -147,6 +204,21 @@ function Form({ kinds, initial }: { kinds: readonly Kind[]; initial: RunForm }) 
         </Panel>
         <Panel title={t("start.data")}>
           <Stack gap="sm">
+            {original !== undefined && (
+              <Switch
+                label={t("start.sameData")}
+                description={t("start.sameDataHelp")}
+                checked={sameData}
+                onChange={(event) => {
+                  setSameData(event.currentTarget.checked);
+                }}
+              />
+            )}
+            {typeof original?.chosen_documents === "number" && (
+              <Text size="sm" c="dimmed">
+                {t("start.chosenDocuments", { count: original.chosen_documents })}
+              </Text>
+            )}
             <MultiSelect
               label={t("runs.fields")}
               description={t("start.fieldsHelp")}
@@ -177,6 +249,7 @@ function Form({ kinds, initial }: { kinds: readonly Kind[]; initial: RunForm }) 
               />
               <TextInput
                 type="datetime-local"
+                disabled={original !== undefined && sameData}
                 label={t("start.asOf")}
                 description={t("start.asOfHelp")}
                 value={form.asOf}
@@ -185,6 +258,31 @@ function Form({ kinds, initial }: { kinds: readonly Kind[]; initial: RunForm }) 
                 }}
               />
             </Group>
+            <Textarea
+              label={t("start.documents")}
+              description={t("start.documentsHelp")}
+              autosize
+              minRows={1}
+              maxRows={6}
+              value={form.documents}
+              error={documents.invalid.length > 0 ? t("start.documentsInvalid", { word: documents.invalid[0] ?? "" }) : undefined}
+              onChange={(event) => {
+                set("documents", event.currentTarget.value);
+              }}
+            />
+            {hasSlices(kind.kind) && (
+              <TagsInput
+                label={t("start.slices")}
+                description={t("start.slicesHelp")}
+                maxTags={10}
+                value={[...form.slices]}
+                clearable
+                clearButtonProps={{ "aria-label": t("common.clear") }}
+                onChange={(value) => {
+                  set("slices", value);
+                }}
+              />
+            )}
             <NumberInput
               label={t("start.minSupport")}
               description={t("start.minSupportHelp")}
@@ -254,11 +352,12 @@ function Form({ kinds, initial }: { kinds: readonly Kind[]; initial: RunForm }) 
       <div className={classes["side"]}>
         <Stack gap="md">
           {start.error !== null && <ErrorNote error={start.error} />}
+          {clone.error !== null && <ErrorNote error={clone.error} />}
           <Button
             type="submit"
             size="sm"
             leftSection={<IconPlayerPlay size={16} />}
-            loading={start.isPending}
+            loading={start.isPending || clone.isPending}
             disabled={!isNameValid || invalid.length > 0}
           >
             {t("start.submit")}

@@ -1,6 +1,8 @@
 // Frame, sign-in, common words and errors.
 export const frame = {
   nav: {
+    admin: "Administration",
+    sessions: "Sessions",
     sections: "Sections",
     skip: "Skip to content",
     runs: "Runs",
@@ -16,6 +18,8 @@ export const frame = {
   },
   role: { viewer: "viewer", reviewer: "reviewer", operator: "operator", admin: "admin" },
   signIn: {
+    with: "Sign in with {{provider}}",
+    or: "or",
     title: "Sign in",
     key: "API key",
     keyHelp: "It is exchanged for a session, and is not stored in the browser.",
@@ -93,4 +97,18 @@ export const frame = {
     UNREVIEWED: "unreviewed",
   },
   decision: { auto: "answered", needs_review: "needs review" },
+  labels: {
+    title: "Tags and note",
+    add: "New tag, KEY=VALUE",
+    remove: "Remove the tag {{key}}",
+    note: "Note",
+    noNote: "No note",
+    editNote: "Edit the note",
+  },
+  notice: {
+    degraded: "Not working at present: {{services}}.",
+    redis: "Runs start all the same, when workers poll.",
+    bucket: "Downloads, training and publishing wait for the object store.",
+    more: "Details",
+  },
 };

@@ -1,6 +1,8 @@
 // Estrutura, entrada, palavras comuns e erros.
 export const frame = {
   nav: {
+    admin: "Administração",
+    sessions: "Sessões",
     sections: "Seções",
     skip: "Pular para o conteúdo",
     runs: "Jobs",
@@ -16,6 +18,8 @@ export const frame = {
   },
   role: { viewer: "viewer", reviewer: "reviewer", operator: "operator", admin: "admin" },
   signIn: {
+    with: "Entrar com {{provider}}",
+    or: "ou",
     title: "Entrar",
     key: "Chave de API",
     keyHelp: "Ela é trocada por uma sessão e não fica armazenada no navegador.",
@@ -93,4 +97,18 @@ export const frame = {
     UNREVIEWED: "não revisado",
   },
   decision: { auto: "respondido", needs_review: "precisa de revisão" },
+  labels: {
+    title: "Tags e nota",
+    add: "Nova tag, CHAVE=VALOR",
+    remove: "Remover a tag {{key}}",
+    note: "Nota",
+    noNote: "Sem nota",
+    editNote: "Editar a nota",
+  },
+  notice: {
+    degraded: "Sem funcionar no momento: {{services}}.",
+    redis: "Os jobs começam mesmo assim, quando os workers consultam o banco.",
+    bucket: "Downloads, treino e publicação esperam o object store.",
+    more: "Detalhes",
+  },
 };

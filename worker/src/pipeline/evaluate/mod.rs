@@ -6,7 +6,7 @@ mod encoder;
 pub(crate) mod extractor;
 mod field_classifier;
 mod fields;
-mod json_lines;
+pub(crate) mod json_lines;
 pub(crate) mod linear;
 pub(crate) mod plots;
 mod process;

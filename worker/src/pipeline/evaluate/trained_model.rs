@@ -1,7 +1,7 @@
 //! A trained model and what it was trained from.
 
 use aprendiz_dataset::Dataset;
-use aprendiz_run_spec::ValidatedSpec;
+use aprendiz_run_spec::{FinalFit, KindSpec, ValidatedSpec};
 use aprendiz_runs::TrainingRun;
 use aprendiz_training::TrainingSummary;
 
@@ -18,4 +18,14 @@ pub(crate) struct TrainedModel<'a> {
     pub(crate) base: Option<&'a BaseModelRef>,
     /// The losses that the training reported.
     pub(crate) losses: &'a [LossPoint],
+}
+
+impl TrainedModel<'_> {
+    /// Which splits the published model is fitted on.
+    pub(crate) const fn final_fit(&self) -> FinalFit {
+        match self.spec.kind() {
+            KindSpec::Train { params, .. } => params.final_fit(),
+            KindSpec::Evaluate { .. } | KindSpec::Predict { .. } | KindSpec::Sweep { .. } => FinalFit::Train,
+        }
+    }
 }

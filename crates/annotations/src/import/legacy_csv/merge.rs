@@ -226,7 +226,7 @@ async fn stage_reviews(conn: &mut PgConnection, import: Uuid, reviewed_at: DateT
              ORDER BY r.document_id, c.field, c.row DESC
              ON CONFLICT (document_id, field, extractor_version) DO UPDATE
              SET value = excluded.value, predicted_at = excluded.predicted_at, import_id = excluded.import_id
-             WHERE x.predicted_at <= excluded.predicted_at AND x.value <> excluded.value
+             WHERE x.run_id IS NULL AND x.predicted_at <= excluded.predicted_at AND x.value <> excluded.value
              RETURNING x.document_id, x.field
          ), touched AS (
              INSERT INTO touched_by_review_events (document_id, field) SELECT document_id, field FROM stored

@@ -83,7 +83,8 @@ async fn take_changed_events(conn: &mut PgConnection) -> Result<Option<ReasonGro
     describe_changed(&rows, "import with `mirror`, or save the annotation again in Label Studio and export it")
 }
 
-/// Stores predictions. A prediction replaces an older one of the same extractor version, never a newer one.
+/// Stores predictions. A prediction replaces an older one of the same extractor version, never a newer one, and never one that a run wrote
+/// with a published version: a file that was exported from here repeats it, with one confidence for the whole document.
 async fn store_predictions(conn: &mut PgConnection, import: Uuid) -> Result<(), sqlx::Error> {
     // if a field has a control, spans alone predict nothing; the flags are those of `LatestFlags`
     sqlx::query(
@@ -107,7 +108,7 @@ async fn store_predictions(conn: &mut PgConnection, import: Uuid) -> Result<(), 
          JOIN seen_fields f USING (field)
          JOIN extractions x ON x.document_id = t.document_id AND x.field = p.field AND x.extractor_version = p.extractor_version
          WHERE NOT t.is_new AND p.latest_flags & CASE WHEN f.has_control THEN 8 ELSE 4 END <> 0
-           AND x.predicted_at <= p.predicted_at
+           AND x.run_id IS NULL AND x.predicted_at <= p.predicted_at
            AND (x.value, x.confidence, x.predicted_at) IS DISTINCT FROM (p.value, p.confidence, p.predicted_at)",
     )
     .bind(import)
@@ -124,7 +125,7 @@ async fn store_predictions(conn: &mut PgConnection, import: Uuid) -> Result<(), 
              ON CONFLICT (document_id, field, extractor_version) DO UPDATE
              SET value = excluded.value, confidence = excluded.confidence, predicted_at = excluded.predicted_at,
                  import_id = excluded.import_id
-             WHERE x.predicted_at <= excluded.predicted_at
+             WHERE x.run_id IS NULL AND x.predicted_at <= excluded.predicted_at
                AND (x.value, x.confidence, x.predicted_at) IS DISTINCT FROM (excluded.value, excluded.confidence, excluded.predicted_at)
              RETURNING x.document_id, x.field
          )

@@ -37,6 +37,7 @@ async fn waiting_fields_are_listed_by_document_or_by_confidence() {
             field: Some("law".to_owned()),
             source: Some("label-studio".to_owned()),
             project: Some("1".to_owned()),
+            extractor_version: None,
             min_confidence: Some(0.02),
             below_confidence: Some(0.05),
             free_for: Some("ana".to_owned()),

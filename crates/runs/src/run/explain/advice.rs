@@ -22,7 +22,11 @@ const ADVICE: &[(&[&str], &str)] = &[
     ),
     (
         &["unknown_version", "files_deleted", "version_retired", "kind_not_evaluated"],
-        "evaluate another version of kind `linear` (aprendiz model versions lists them): aprendiz run clone ID --set model_version=NUMBER",
+        "use another version (to evaluate one, it must be of kind `linear`; aprendiz model versions lists them): aprendiz run clone ID --set model_version=NUMBER",
+    ),
+    (
+        &["kind_not_predicted", "field_not_predicted"],
+        "predict with a version of kind `linear` or `field-classifier` (aprendiz model versions lists them): aprendiz run clone ID --set model_version=NUMBER; or correct `data.fields`",
     ),
     (&["bad_params"], "correct the spec, for example: aprendiz run clone ID --set params.l2=0.1"),
     (

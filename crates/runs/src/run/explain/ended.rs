@@ -70,6 +70,23 @@ pub(super) fn succeeded(facts: &RunFacts) -> Explanation {
                 ],
             )
         }
+        None if run.predicting_version().is_some() => {
+            let number = run.predicting_version().unwrap_or_default();
+            (
+                format!("succeeded{elapsed}: {} version {number} has predicted the selected documents", run.model),
+                vec![
+                    format!("counts, and the answered share by field: {}", command(facts, "get")),
+                    format!(
+                        "the least certain predictions: aprendiz annotations waiting --order uncertain --extractor {}@{number}",
+                        run.model
+                    ),
+                    format!(
+                        "pre-annotated tasks: aprendiz annotations export --format label-studio-predictions --extractor {}@{number} --to FILE",
+                        run.model
+                    ),
+                ],
+            )
+        }
         None => (format!("succeeded{elapsed}: the stored predictions are scored"), vec![format!("all metrics: {}", command(facts, "get"))]),
     };
     lines.extend(history(facts));
@@ -134,7 +151,11 @@ fn headline(facts: &RunFacts) -> Option<String> {
     if facts.headline.is_empty() {
         return None;
     }
-    let split = if facts.run.kind == RunKind::Evaluate { "on all reviewed values" } else { "on the test split" };
+    let split = match facts.run.kind {
+        RunKind::Evaluate => "on all reviewed values",
+        RunKind::Predict => "on the selected documents",
+        _ => "on the test split",
+    };
     let metrics: Vec<String> = facts
         .headline
         .iter()

@@ -1,6 +1,6 @@
 //! The facts behind an explanation, read in one snapshot of the database.
 
-use aprendiz_run_spec::RunKind;
+use aprendiz_run_spec::{Requirement, RunKind, WorkerLabels, meets_all};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -34,6 +34,8 @@ pub struct RunFacts {
     pub wakeup_due_at: Option<DateTime<Utc>>,
     /// While it waits: the workers.
     pub workers: WorkerFacts,
+    /// While it waits: the limits of its queue.
+    pub queue: QueueFacts,
     /// While it waits: why Redis cannot be used; `None` if it works, or was not checked.
     pub redis_error: Option<String>,
     /// Background tasks without a success for too long.
@@ -107,12 +109,14 @@ pub struct AttemptFacts {
     pub resumed_from_step: Option<i64>,
 }
 
-/// Number of workers that are not silent, for one kind of run.
-#[derive(Debug, Default, Clone, Copy)]
+/// Number of workers that are not silent, for one run.
+#[derive(Debug, Default, Clone)]
 pub struct WorkerFacts {
     /// All workers alive.
     pub alive: i64,
     /// Workers that support the kind.
+    pub supporting: i64,
+    /// Workers that also meet all requirements of the run.
     pub able: i64,
     /// Able workers that are draining.
     pub draining: i64,
@@ -126,11 +130,26 @@ pub struct WorkerFacts {
     pub slots: i64,
     /// Number of these slots with a run.
     pub busy: i64,
+    /// Requirements that no worker which supports the kind meets. Empty, too, if each is met, but not all by one worker.
+    pub unmet: Vec<String>,
+}
+
+/// The limits of a queue, and what uses them up.
+#[derive(Debug, Default, Clone)]
+pub struct QueueFacts {
+    /// Greatest number of running runs.
+    pub max_running: Option<i32>,
+    /// Number of running runs of the queue.
+    pub running: i64,
+    /// Greatest number of running runs of one model.
+    pub max_running_per_model: Option<i32>,
+    /// Number of running runs of the queue and the model.
+    pub running_of_model: i64,
 }
 
 impl WorkerFacts {
     /// Number of workers that can claim the run.
-    pub(super) const fn available(self) -> i64 {
+    pub(super) const fn available(&self) -> i64 {
         self.able - self.draining - self.late
     }
 }
@@ -160,6 +179,7 @@ pub async fn load_run_facts(conn: &mut PgConnection, id: RunId, redis_error: Opt
         ahead: 0,
         wakeup_due_at: None,
         workers: WorkerFacts::default(),
+        queue: QueueFacts::default(),
         redis_error,
         overdue_tasks: list_background_tasks(&mut *conn).await?.into_iter().filter(TaskStatus::is_overdue).collect(),
         awaited_run: None,
@@ -176,7 +196,8 @@ pub async fn load_run_facts(conn: &mut PgConnection, id: RunId, redis_error: Opt
     match facts.run.status {
         RunStatus::Queued | RunStatus::Retrying => {
             facts.ahead = ahead(&mut *conn, &facts.run, facts.now).await?;
-            facts.workers = worker_facts(&mut *conn, facts.run.kind, facts.now).await?;
+            facts.workers = worker_facts(&mut *conn, &facts.run, facts.now).await?;
+            facts.queue = queue_facts(&mut *conn, &facts.run).await?;
             facts.awaited_run = awaited_run(&mut *conn, id).await?;
             facts.wakeup_due_at =
                 sqlx::query_scalar!("SELECT min(due_at) FROM outbox WHERE run_id = $1", id as RunId).fetch_one(&mut *conn).await?;
@@ -258,19 +279,20 @@ async fn awaited_run(conn: &mut PgConnection, id: RunId) -> Result<Option<RunId>
     Ok(run)
 }
 
-/// Counts two ranges of the index that claims use: greater priority, and older with the same priority. Each stops at the limit.
+/// Counts the runs of its queue in two ranges of an index: greater priority, and older with the same priority. Each stops at the limit.
 async fn ahead(conn: &mut PgConnection, run: &TrainingRun, now: DateTime<Utc>) -> Result<i64, RunsError> {
     let ahead = sqlx::query_scalar!(
         r#"
         SELECT
             (SELECT count(*) FROM (
                 SELECT FROM training_runs
-                WHERE status IN ('queued', 'retrying') AND run_after <= $1 AND priority > $2
+                WHERE status IN ('queued', 'retrying') AND run_after <= $1 AND priority > $2 AND queue = $6
                 LIMIT $5
             ) AS greater)
             + (SELECT count(*) FROM (
                 SELECT FROM training_runs
                 WHERE status IN ('queued', 'retrying') AND run_after <= $1 AND priority = $2 AND (created_at, id) < ($3, $4)
+                    AND queue = $6
                 LIMIT $5
             ) AS older) AS "ahead!"
         "#,
@@ -278,52 +300,78 @@ async fn ahead(conn: &mut PgConnection, run: &TrainingRun, now: DateTime<Utc>) -
         run.priority,
         run.created_at,
         run.id as RunId,
-        MAX_AHEAD
+        MAX_AHEAD,
+        run.queue
     )
     .fetch_one(conn)
     .await?;
     Ok(ahead.min(MAX_AHEAD))
 }
 
-async fn worker_facts(conn: &mut PgConnection, kind: RunKind, now: DateTime<Utc>) -> Result<WorkerFacts, RunsError> {
-    // a worker that does not list its kinds is assumed to support all of them
-    let row = sqlx::query!(
+async fn queue_facts(conn: &mut PgConnection, run: &TrainingRun) -> Result<QueueFacts, RunsError> {
+    let facts = sqlx::query_as!(
+        QueueFacts,
         r#"
-        WITH alive AS (
-            SELECT listening, slots, drain_requested_at IS NOT NULL AS draining, kinds = '{}' OR $3 = ANY(kinds) AS able,
-                heartbeat_at < $1::timestamptz - make_interval(secs => $4) AS late,
-                extract(epoch FROM $1::timestamptz - heartbeat_at)::float8 AS age,
-                (SELECT count(*) FROM attempts a WHERE a.worker_id = w.id AND a.status = 'running') AS busy
-            FROM workers w
-            WHERE stopped_at IS NULL AND heartbeat_at >= $1::timestamptz - make_interval(secs => $2)
-        )
-        SELECT count(*) AS "alive!",
-            count(*) FILTER (WHERE able) AS "able!",
-            count(*) FILTER (WHERE able AND draining) AS "draining!",
-            count(*) FILTER (WHERE able AND NOT draining AND late) AS "late!",
-            min(age) FILTER (WHERE able AND NOT draining AND late) AS late_seconds,
-            count(*) FILTER (WHERE able AND NOT draining AND NOT late AND listening) AS "listening!",
-            coalesce(sum(slots) FILTER (WHERE able AND NOT draining AND NOT late), 0)::bigint AS "slots!",
-            coalesce(sum(least(busy, slots)) FILTER (WHERE able AND NOT draining AND NOT late), 0)::bigint AS "busy!"
-        FROM alive
+        SELECT q.max_running, q.max_running_per_model, count(r.id) AS "running!",
+            count(r.id) FILTER (WHERE r.model = $2) AS "running_of_model!"
+        FROM queues q
+        LEFT JOIN training_runs r ON r.queue = q.name AND r.status IN ('running', 'cancelling')
+        WHERE q.name = $1
+        GROUP BY q.name
         "#,
-        now,
-        SILENT_AFTER_SECONDS,
-        kind as RunKind,
-        LATE_AFTER_SECONDS
+        run.queue,
+        run.model
     )
     .fetch_one(conn)
     .await?;
-    Ok(WorkerFacts {
-        alive: row.alive,
-        able: row.able,
-        draining: row.draining,
-        late: row.late,
-        late_seconds: row.late_seconds,
-        listening: row.listening,
-        slots: row.slots,
-        busy: row.busy,
-    })
+    Ok(facts)
+}
+
+async fn worker_facts(conn: &mut PgConnection, run: &TrainingRun, now: DateTime<Utc>) -> Result<WorkerFacts, RunsError> {
+    // a worker that does not list its kinds is assumed to support all of them
+    let workers = sqlx::query!(
+        r#"
+        SELECT listening, slots, labels, drain_requested_at IS NOT NULL AS "is_draining!",
+            kinds = '{}' OR $3 = ANY(kinds) AS "supports_kind!",
+            heartbeat_at < $1::timestamptz - make_interval(secs => $4) AS "is_late!",
+            extract(epoch FROM $1::timestamptz - heartbeat_at)::float8 AS "age!",
+            (SELECT count(*) FROM attempts a WHERE a.worker_id = w.id AND a.status = 'running') AS "busy!"
+        FROM workers w
+        WHERE stopped_at IS NULL AND heartbeat_at >= $1::timestamptz - make_interval(secs => $2)
+        "#,
+        now,
+        SILENT_AFTER_SECONDS,
+        run.kind as RunKind,
+        LATE_AFTER_SECONDS
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut facts = WorkerFacts { alive: i64::try_from(workers.len()).unwrap_or(i64::MAX), ..WorkerFacts::default() };
+    let mut unmet = run.requires.clone();
+    for worker in workers.iter().filter(|worker| worker.supports_kind) {
+        let labels = WorkerLabels::from_stored(&worker.labels);
+        facts.supporting += 1;
+        unmet.retain(|text| !Requirement::try_from(text.clone()).is_ok_and(|requirement| requirement.is_met_by(&labels)));
+        if !meets_all(&labels, &run.requires) {
+            continue;
+        }
+        facts.able += 1;
+        if worker.is_draining {
+            facts.draining += 1;
+        } else if worker.is_late {
+            facts.late += 1;
+            facts.late_seconds = Some(facts.late_seconds.map_or(worker.age, |age| age.min(worker.age)));
+        } else {
+            let slots = i64::from(worker.slots);
+            facts.listening += i64::from(worker.listening);
+            facts.slots += slots;
+            facts.busy += worker.busy.min(slots);
+        }
+    }
+    if facts.supporting > 0 {
+        facts.unmet = unmet;
+    }
+    Ok(facts)
 }
 
 async fn phase_since(conn: &mut PgConnection, id: RunId, attempt_number: i32) -> Result<Option<DateTime<Utc>>, RunsError> {
@@ -367,7 +415,7 @@ async fn headline(conn: &mut PgConnection, id: RunId) -> Result<Vec<(String, Str
         r#"
         SELECT split, name, value AS "value!"
         FROM metrics
-        WHERE run_id = $1 AND field IS NULL AND step = 0 AND value IS NOT NULL AND split IN ('test', 'reviewed')
+        WHERE run_id = $1 AND field IS NULL AND step = 0 AND value IS NOT NULL AND split IN ('test', 'reviewed', 'predicted')
             AND name IN ('n', 'accuracy', 'macro_f1', 'majority_baseline', 'coverage', 'selective_accuracy', 'prediction_coverage',
                 'pairs', 'average_precision', 'base_average_precision')
         ORDER BY split, id

@@ -34,6 +34,11 @@ pub(super) fn count(number: i64, noun: &str) -> String {
     aprendiz_text::count(number.unsigned_abs(), noun)
 }
 
+/// The number of workers alive, as the beginning of a sentence.
+pub(super) fn alive(workers: i64) -> String {
+    format!("{} {} alive", count(workers, "worker"), aprendiz_text::choose(workers.unsigned_abs(), "is", "are"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ mod facts;
 mod format;
 mod render;
 mod requests;
+mod requirements;
 mod running;
 mod sections;
 mod waiting;

@@ -48,9 +48,20 @@ fn request(words: &[&str]) -> Option<(usize, String)> {
             let body = json!({ "changes": changes(change)? });
             (5, format!("POST /v1/training-runs/{id}/clone {body}"))
         }
+        ["queue", "set", name, option, value, ..] => {
+            let limit = value.parse::<i64>().ok();
+            let key = option.trim_start_matches('-').replace('-', "_");
+            (5, format!("PUT /v1/queues/{name} {}", json!({ key: limit })))
+        }
         ["worker", "list", "--all", ..] => (3, "GET /v1/workers?all=true".to_owned()),
         ["worker", "list", ..] => (2, "GET /v1/workers".to_owned()),
         ["field", "list", ..] => (2, "GET /v1/fields".to_owned()),
+        ["annotations", "waiting", "--order", order, "--extractor", version, ..] => {
+            (6, format!("GET /v1/annotations/waiting?order={order}&extractor_version={version}"))
+        }
+        ["annotations", "export", "--format", format, "--extractor", version, ..] => {
+            (6, format!("GET /v1/annotations/export?format={format}&extractor_version={version}"))
+        }
         ["annotations", "export", ..] => (2, "GET /v1/annotations/export".to_owned()),
         ["document", "index", ..] => (2, "POST /v1/documents/index".to_owned()),
         ["model", "download", name, "--number", number, ..] => (5, format!("GET /v1/models/{name}/versions/{number}/download")),
@@ -99,7 +110,13 @@ mod tests {
     fn every_command_of_an_advice_or_a_next_step_has_a_request() {
         // what a host runs has none
         const HOST: [&str; 3] = ["serve", "login", "migrate"];
-        let sources = [include_str!("advice.rs"), include_str!("ended.rs"), include_str!("running.rs"), include_str!("waiting.rs")];
+        let sources = [
+            include_str!("advice.rs"),
+            include_str!("ended.rs"),
+            include_str!("running.rs"),
+            include_str!("waiting.rs"),
+            include_str!("requirements.rs"),
+        ];
         let mut checked = 0;
         for source in sources {
             let code = source.split("#[cfg(test)]").next().unwrap_or_default();

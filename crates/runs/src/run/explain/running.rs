@@ -77,6 +77,7 @@ const fn activity(phase: RunPhase) -> &'static str {
         RunPhase::Dataset => "building or downloading its dataset snapshot",
         RunPhase::Train => "training",
         RunPhase::Evaluate => "evaluating",
+        RunPhase::Predict => "predicting documents",
         RunPhase::Upload => "uploading files",
         RunPhase::Publish => "publishing",
     }
@@ -135,6 +136,7 @@ fn details(facts: &RunFacts, attempt: Option<&AttemptFacts>) -> Vec<String> {
             Some(steps) => format!("step {step} of {steps}"),
             None => format!("step {step}"),
         }));
+        parts.extend(number("documents").zip(number("documents_total")).map(|(done, total)| format!("{done} of {total} documents")));
         parts.extend(number("epoch").map(|epoch| match number("epochs") {
             Some(epochs) => format!("epoch {epoch} of at most {epochs}"),
             None => format!("epoch {epoch}"),

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::facts::{AttemptFacts, RunFacts, WorkerFacts};
+use super::facts::{AttemptFacts, QueueFacts, RunFacts, WorkerFacts};
 use super::render::render_explanation;
 use super::sections::Explanation;
 use crate::background_tasks::TaskStatus;
@@ -33,6 +33,8 @@ pub(super) fn facts(status: RunStatus) -> RunFacts {
         phase: None,
         progress: None,
         priority: 0,
+        queue: "default".to_owned(),
+        requires: Vec::new(),
         run_after: ago(60),
         max_attempts: 3,
         attempts_used: 0,
@@ -56,6 +58,7 @@ pub(super) fn facts(status: RunStatus) -> RunFacts {
         model_version: None,
         warnings: Vec::new(),
         trace_parent: None,
+        trace_state: None,
         created_at: ago(60),
         wakeup_published_at: Some(ago(59)),
         started_at: None,
@@ -69,6 +72,7 @@ pub(super) fn facts(status: RunStatus) -> RunFacts {
         ahead: 0,
         wakeup_due_at: None,
         workers: WorkerFacts { alive: 1, able: 1, listening: 1, slots: 1, ..WorkerFacts::default() },
+        queue: QueueFacts::default(),
         redis_error: None,
         overdue_tasks: Vec::new(),
         awaited_run: None,
@@ -134,12 +138,28 @@ fn assert_contains(explanation: &Explanation, texts: &[&str]) {
 #[test]
 fn a_waiting_run_is_explained_by_what_it_waits_for() {
     type Change = fn(&mut RunFacts);
-    let cases: [(&str, Change); 15] = [
+    let cases: [(&str, Change); 20] = [
         ("scheduled: not before 2025-11-21T04:45:00Z (in 5 min)", |facts| facts.run.run_after = ago(-300)),
         ("no worker is alive", |facts| facts.workers = WorkerFacts::default()),
         ("2 workers are alive, but none supports kind `linear`", |facts| {
             facts.workers = WorkerFacts { alive: 2, ..WorkerFacts::default() };
         }),
+        ("2 workers are alive, but none has `backend=cuda` and `memory>=32`", |facts| {
+            facts.run.requires = ["backend=cuda", "gpu", "memory>=32"].map(str::to_owned).to_vec();
+            let unmet = ["backend=cuda", "memory>=32"].map(str::to_owned).to_vec();
+            facts.workers = WorkerFacts { alive: 2, supporting: 2, unmet, ..WorkerFacts::default() };
+        }),
+        ("2 workers are alive, but none meets all of its requirements: `gpu` and `zone=eu`", |facts| {
+            facts.run.requires = ["gpu", "zone=eu"].map(str::to_owned).to_vec();
+            facts.workers = WorkerFacts { alive: 3, supporting: 2, ..WorkerFacts::default() };
+        }),
+        ("its queue `default` is at its limit: 2 of 2 runs running", |facts| {
+            facts.queue = QueueFacts { max_running: Some(2), running: 2, ..QueueFacts::default() };
+        }),
+        ("model `contracts` is at the limit of its queue `default`: 1 of 1 run running", |facts| {
+            facts.queue = QueueFacts { max_running_per_model: Some(1), running: 3, running_of_model: 1, ..QueueFacts::default() };
+        }),
+        ("its queue `default` starts no runs: its limit is 0", |facts| facts.queue.max_running = Some(0)),
         ("1 worker is alive, but it is draining", |facts| {
             facts.workers = WorkerFacts { alive: 1, able: 1, draining: 1, ..WorkerFacts::default() };
         }),

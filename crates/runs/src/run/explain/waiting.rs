@@ -1,9 +1,8 @@
 //! Explanation of waiting runs: scheduled, behind other runs, or without a worker.
 
-use aprendiz_text::choose;
-
-use super::facts::{MAX_AHEAD, RunFacts, TrialFacts};
-use super::format::{count, duration, seconds, timestamp};
+use super::facts::{MAX_AHEAD, QueueFacts, RunFacts, TrialFacts};
+use super::format::{alive, count, duration, seconds, timestamp};
+use super::requirements::{lacking_requirements, list};
 use super::sections::{Explanation, command, history, next_step};
 use crate::background_tasks::BackgroundTask;
 use crate::run::fail::{CHILD_KILLED, TRAINING_PROCESS_KILLED};
@@ -102,12 +101,16 @@ pub(super) fn retrying(facts: &RunFacts) -> Explanation {
 
 /// The first obstacle that keeps a due run from being claimed: workers, then slots, then other runs, then wake-ups.
 fn obstacle(facts: &RunFacts) -> Obstacle {
-    let workers = facts.workers;
+    let workers = &facts.workers;
     let kind = facts.run.kind;
     let obstacle =
         |summary: String, next_step: &str| Obstacle { summary, next_step: next_step.replace(" ID", &format!(" {}", facts.run.id)) };
     if workers.alive == 0 {
         return obstacle("no worker is alive".to_owned(), START_WORKER);
+    }
+    if workers.able == 0 && workers.supporting > 0 {
+        let (summary, way_out) = lacking_requirements(workers, &facts.run.requires);
+        return obstacle(summary, &way_out);
     }
     if workers.able == 0 {
         let summary = format!("{}, but none supports kind `{kind}`", alive(workers.alive));
@@ -131,6 +134,9 @@ fn obstacle(facts: &RunFacts) -> Obstacle {
             )
         };
         return obstacle(summary, "if this persists, start a worker: aprendiz-worker (aprendiz worker list shows the last heartbeats)");
+    }
+    if let Some((summary, way_out)) = full_queue(facts) {
+        return obstacle(summary, &way_out);
     }
     if workers.busy >= workers.slots {
         let busy = if workers.slots == 1 {
@@ -175,8 +181,29 @@ fn obstacle(facts: &RunFacts) -> Obstacle {
     )
 }
 
-fn alive(workers: i64) -> String {
-    format!("{} {} alive", count(workers, "worker"), choose(workers.unsigned_abs(), "is", "are"))
+/// The limit of its queue that keeps the run from starting, and the way out.
+fn full_queue(facts: &RunFacts) -> Option<(String, String)> {
+    let QueueFacts { max_running, running, max_running_per_model, running_of_model } = facts.queue;
+    let queue = &facts.run.queue;
+    if max_running == Some(0) || max_running_per_model == Some(0) {
+        let option = if max_running == Some(0) { "--max-running" } else { "--max-running-per-model" };
+        return Some((
+            format!("its queue `{queue}` starts no runs: its limit is 0"),
+            format!("to let runs start: aprendiz queue set {queue} {option} none"),
+        ));
+    }
+    if let Some(max) = max_running.filter(|max| running >= i64::from(*max)) {
+        return Some((
+            format!("its queue `{queue}` is at its limit: {running} of {} running", count(max.into(), "run")),
+            format!("wait until one ends, or raise the limit: aprendiz queue set {queue} --max-running {}", max + 1),
+        ));
+    }
+    let max = max_running_per_model.filter(|max| running_of_model >= i64::from(*max))?;
+    let model = &facts.run.model;
+    Some((
+        format!("model `{model}` is at the limit of its queue `{queue}`: {running_of_model} of {} running", count(max.into(), "run")),
+        format!("wait until one ends, or raise the limit: aprendiz queue set {queue} --max-running-per-model {}", max + 1),
+    ))
 }
 
 fn runs(number: i64) -> String {
@@ -185,7 +212,7 @@ fn runs(number: i64) -> String {
 
 /// Its position in the queue, and the workers that can execute it.
 fn queue_position(facts: &RunFacts) -> Vec<String> {
-    let workers = facts.workers;
+    let workers = &facts.workers;
     let ahead = match facts.ahead {
         1 => "1 run is".to_owned(),
         ahead => format!("{} are", runs(ahead)),
@@ -199,6 +226,14 @@ fn queue_position(facts: &RunFacts) -> Vec<String> {
         },
         format!("{free} of {} free on {}", count(workers.slots, "slot"), count(workers.available(), "available worker")),
     ];
+    if !facts.run.requires.is_empty() {
+        lines.push(format!(
+            "it requires {}: {} of {} can claim it",
+            list(&facts.run.requires),
+            workers.able,
+            count(workers.alive, "worker")
+        ));
+    }
     if workers.late > 0 {
         let age = seconds(workers.late_seconds.unwrap_or_default());
         lines.push(format!("{} without a heartbeat for {age} or longer: not counted as available", count(workers.late, "worker")));

@@ -106,6 +106,7 @@ async fn create_child(
         parent_run_id: Some(sweep.id),
         position: Some(sweep.position),
         trace_parent: sweep.trace_parent.as_deref(),
+        trace_state: sweep.trace_state.as_deref(),
     };
     let child = create_run(&mut *conn, request).await?.run.id;
     let train_fraction = if role == SweepRole::Trial { params.train_fraction(rung) } else { None };

@@ -13,5 +13,7 @@ mod lease;
 mod outbox;
 mod position;
 mod reap;
+mod routing;
 mod state_machine;
 mod sweep;
+mod unique;

@@ -1,6 +1,6 @@
 //! Trains the kind `field-classifier`, from the snapshot and a base model to the model directory.
 
-use std::{fs, path::Path, time::Instant};
+use std::{collections::HashSet, fs, path::Path, time::Instant};
 
 use aprendiz_classifier::{
     ChunkSettings, Classifier, ClassifierConfig, ENCODER_FOLDER, FORMAT_VERSION, FieldHead, Heads, KIND_FIELD_CLASSIFIER,
@@ -16,9 +16,10 @@ use serde_json::json;
 use crate::{
     backend::cpu_kernel,
     checkpoint::training_state::TrainingState,
-    dataset::{Example, Labels},
+    dataset::{Example, Labels, read_batches},
     embeddings,
     error::TrainingError,
+    fitted_files::{measured_file, remove_merged},
     interrupt::Interrupt,
     kinds::{
         field_classifier::{
@@ -63,7 +64,7 @@ pub(crate) fn train(
     let embeddings = embeddings::close(&embedder.cache, job.embeddings.as_ref(), &mut training_state.reporter);
     training_state.reporter.flush();
     training_state.reporter.send(Event::Embedded { embeddings });
-    let Fitted { tasks, skipped, fits, train_documents, validation } = fitted?;
+    let Fitted { tasks, skipped, fits, train_documents, fitted_documents, validation } = fitted?;
     drop(embedder);
 
     for folder in [&job.out, &job.reports] {
@@ -80,7 +81,7 @@ pub(crate) fn train(
         seed: job.seed,
         training: TrainingInfo {
             train_documents: train_documents as u64,
-            validation_documents: validation.len() as u64,
+            validation_documents: validation.documents() as u64,
             backend: job.backend.name().to_owned(),
             cpu_kernel: cpu_kernel().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -89,11 +90,16 @@ pub(crate) fn train(
     };
     let (heads, out_of_fold): (Vec<FieldHead>, Vec<(usize, Vec<ReportRow>)>) =
         fits.into_iter().map(|FieldFit { folds, head, out_of_fold }| (head, (folds, out_of_fold))).unzip();
+    let (out_of_fold, fitted_validation) = validation.split_rows(out_of_fold);
     write_model(&job.out, &config, &Heads(heads), &encoder)?;
 
     // score with the written model, so that the reports match what is published
-    let model = Classifier::load_unpublished(&job.out, &device).map_err(TrainingError::from)?;
-    let scored = score(&tasks, &model, &validation);
+    let scored = match &validation {
+        Validation::Held(documents) => {
+            score(&tasks, &Classifier::load_unpublished(&job.out, &device).map_err(TrainingError::from)?, documents)
+        }
+        Validation::Fitted(_) => fitted_validation,
+    };
     let rows: Vec<ReportRow> = out_of_fold.iter().flat_map(|(_, rows)| rows.iter().cloned()).collect();
     report::write(&job.reports.join(OUT_OF_FOLD_FILE), &rows)?;
     report::write(&job.reports.join(VALIDATION_FILE), &scored)?;
@@ -101,12 +107,15 @@ pub(crate) fn train(
         "kind": KIND_FIELD_CLASSIFIER, "seed": job.seed, "target_accuracy": job.target_accuracy, "params": job.params.to_json(),
         "training_version": env!("CARGO_PKG_VERSION"), "backend": job.backend.name(), "cpu_kernel": cpu_kernel(),
         "depends_on_threads": false, "base_model_sha256": base.hash, "chunks": settings, "vector_size": config.vector_size,
+        "final_fit": { "measured": params.final_fit.measured(), "published": params.final_fit },
         "optimizer": head_training::optimizer(), "calibration": "temperature scaling on out-of-fold scores",
     });
     Ok(TrainingSummary {
         settings,
         train_documents: train_documents as u64,
-        validation_documents: validation.len() as u64,
+        measured_documents: fitted_documents as u64,
+        published_documents: fitted_documents as u64,
+        validation_documents: validation.documents() as u64,
         features: encoder.vector_size() as u64,
         fields: tasks.iter().zip(out_of_fold).map(|(task, fit)| field_summary(task, fit, &scored, params)).collect(),
         skipped,
@@ -126,7 +135,38 @@ struct Fitted {
     skipped: Vec<FieldSkipped>,
     fits: Vec<FieldFit>,
     train_documents: usize,
-    validation: Vec<Document>,
+    fitted_documents: usize,
+    validation: Validation,
+}
+
+/// The documents of validation.
+enum Validation {
+    /// They are scored by the written model.
+    Held(Vec<Document>),
+    /// They are fitted as well, so their scores are out of fold: the ids of the documents.
+    Fitted(HashSet<String>),
+}
+
+impl Validation {
+    fn documents(&self) -> usize {
+        match self {
+            Self::Held(documents) => documents.len(),
+            Self::Fitted(ids) => ids.len(),
+        }
+    }
+
+    /// Separates the out-of-fold scores of validation from those of train, which keep their fields.
+    fn split_rows(&self, fields: Vec<(usize, Vec<ReportRow>)>) -> (Vec<(usize, Vec<ReportRow>)>, Vec<ReportRow>) {
+        let Self::Fitted(ids) = self else { return (fields, Vec::new()) };
+        let mut of_validation = Vec::new();
+        let of_train = fields.into_iter().map(|(folds, rows)| {
+            let (validation, train): (Vec<ReportRow>, Vec<ReportRow>) = rows.into_iter().partition(|row| ids.contains(&row.document_id));
+            of_validation.extend(validation);
+            (folds, train)
+        });
+        let of_train = of_train.collect();
+        (of_train, of_validation)
+    }
 }
 
 /// Encodes the documents of train, fits all fields, and encodes the documents of validation.
@@ -137,7 +177,9 @@ fn embed_and_fit(
     embedder: &mut Embedder<'_>,
     training_state: &mut TrainingState<'_>,
 ) -> Result<Fitted, Interrupt> {
-    let train = read(embedder, &job.train, Stage::Features, (0.0, EMBEDDED_FRACTION), training_state)?;
+    let path = measured_file(job)?;
+    let train = read(embedder, &path, Stage::Features, (0.0, EMBEDDED_FRACTION), training_state)?;
+    remove_merged(job, &path)?;
     let examples: Vec<Example> = train.iter().map(|document| document.example.clone()).collect();
     let (tasks, skipped) = FieldTask::all(labels, &examples);
     for field in &skipped {
@@ -156,10 +198,28 @@ fn embed_and_fit(
         }
         fits => fits?,
     };
-    let train_documents = train.len();
+    let fitted_documents = train.len();
     drop(train);
-    let validation = read(embedder, &job.validation, Stage::Validation, (FITTED_FRACTION, 1.0), training_state)?;
-    Ok(Fitted { tasks, skipped, fits, train_documents, validation })
+    let validation = if params.final_fit.includes_validation() {
+        Validation::Fitted(read_ids(&job.validation)?)
+    } else {
+        Validation::Held(read(embedder, &job.validation, Stage::Validation, (FITTED_FRACTION, 1.0), training_state)?)
+    };
+    let train_documents = match &validation {
+        Validation::Held(_) => fitted_documents,
+        Validation::Fitted(ids) => fitted_documents - ids.len(),
+    };
+    Ok(Fitted { tasks, skipped, fits, train_documents, fitted_documents, validation })
+}
+
+/// The ids of the documents of a split.
+fn read_ids(path: &Path) -> Result<HashSet<String>, TrainingError> {
+    let mut ids = HashSet::new();
+    read_batches(path, |lines| {
+        ids.extend(lines.into_iter().map(|line| line.document_id));
+        Ok::<_, TrainingError>(())
+    })?;
+    Ok(ids)
 }
 
 /// Reads a split. `span` is the part of the run that this takes, for progress reports.

@@ -16,7 +16,8 @@ use crate::{
 
 impl Trainable for FieldClassifierParams {
     fn input_hashes(&self, job: &TrainingJob) -> Result<String, TrainingError> {
-        Ok(format!("train {}, labels {}", file_sha256(&job.train)?, file_sha256(&job.labels)?))
+        let train = format!("train {}, labels {}", file_sha256(&job.train)?, file_sha256(&job.labels)?);
+        if self.final_fit.includes_validation() { Ok(format!("{train}, validation {}", file_sha256(&job.validation)?)) } else { Ok(train) }
     }
 
     fn train(&self, job: &TrainingJob, device: Device, training_state: &mut TrainingState<'_>) -> Result<TrainingSummary, Interrupt> {

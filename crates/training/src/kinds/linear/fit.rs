@@ -41,6 +41,8 @@ const SOLUTION: &str = "solution";
 /// A fitted field.
 pub(crate) struct FieldFit {
     pub(crate) l2: f64,
+    /// The factor of the softmax.
+    pub(crate) inverse_temperature: f64,
     pub(crate) folds: usize,
     pub(crate) fold_repeats: usize,
     pub(crate) head: LinearHead,
@@ -131,6 +133,37 @@ pub(crate) fn fit_without_folds(
     Ok(FieldWeights { weight, bias })
 }
 
+/// Fits the head of a field on all of its examples under a penalty and with a factor of the softmax that were chosen before. The result is
+/// recorded in the training state as that of a field.
+pub(crate) fn fit_chosen(
+    task: &FieldTask,
+    examples: &Examples<'_>,
+    (l2, inverse_temperature): (f64, f64),
+    params: &LinearParams,
+    (stage, span): (Stage, Span),
+    training_state: &mut TrainingState<'_>,
+) -> Result<FieldWeights, Interrupt> {
+    let stop = StoppingCriterion { max_epochs: params.epochs, tolerance: params.tolerance };
+    let all = CrossValidation { task, examples, folds: 0, assigned: Vec::new(), repeated: Vec::new(), stop };
+    let solved = match training_state.replay_field() {
+        Some(state_dict) => SolvedField::restore(&state_dict, [task.examples.len(), task.labels.len()])?,
+        None => {
+            let solution = all.solve_all(l2, None, (stage, span), training_state)?;
+            let solved = SolvedField { l2, folds: 0, scores: None, solution };
+            training_state.finish_field(solved.save());
+            solved
+        }
+    };
+    let (mut weight, mut bias) = examples.head(&task.examples, &solved.solution)?;
+    for value in weight.iter_mut().chain(&mut bias) {
+        *value = (f64::from(*value) * inverse_temperature) as f32;
+    }
+    if !weight.iter().chain(&bias).all(|value| value.is_finite()) {
+        return Err(TrainingError::NonFiniteLoss { field: task.name.clone() }.into());
+    }
+    Ok(FieldWeights { weight, bias })
+}
+
 impl CrossValidation<'_, '_> {
     fn solve_field(&self, params: &LinearParams, span: Span, training_state: &mut TrainingState<'_>) -> Result<SolvedField, Interrupt> {
         if self.folds == 0 {
@@ -206,7 +239,14 @@ impl CrossValidation<'_, '_> {
             return Err(not_finite());
         }
         let fold_repeats = if folds == 0 { 0 } else { 1 + self.repeated.len() };
-        Ok(FieldFit { l2, folds, fold_repeats, head: LinearHead::new(weight, bias, self.examples.device()), out_of_fold })
+        Ok(FieldFit {
+            l2,
+            inverse_temperature,
+            folds,
+            fold_repeats,
+            head: LinearHead::new(weight, bias, self.examples.device()),
+            out_of_fold,
+        })
     }
 
     /// Shares of the classes in the folds that an example is not in: the prediction for a text without any known feature.

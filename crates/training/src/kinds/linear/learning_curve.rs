@@ -33,7 +33,8 @@ use crate::{
     train_subset::write_train_subset,
 };
 
-/// Parts of the train split in percent, ascending. The whole is the model of the run, which is not trained again.
+/// Parts of the train split in percent, ascending. The whole is the model of the run, which is not trained again if it was fitted on train
+/// only.
 const PARTS: [u64; 4] = [20, 40, 60, 80];
 
 /// Name of the part in the folder of the reports, while it is in use.
@@ -65,11 +66,15 @@ pub(crate) fn measure(
     training_state: &mut TrainingState<'_>,
 ) -> Result<Vec<CurvePart>, Interrupt> {
     let mut parts = Vec::with_capacity(PARTS.len() + 1);
-    for (index, percent) in PARTS.into_iter().enumerate() {
+    // a model that was fitted on validation cannot be scored on it, so that of the whole of train is trained, too
+    let is_fitted = whole.params.final_fit.includes_validation();
+    let percents: Vec<u64> = PARTS.into_iter().chain(is_fitted.then_some(100)).collect();
+    let count = percents.len();
+    for (index, percent) in percents.into_iter().enumerate() {
         let part = match training_state.replay_field() {
             Some(state_dict) => restore(&state_dict, percent, whole)?,
             None => {
-                let part = measure_part(whole, percent, device, span.part(index, PARTS.len()), training_state)?;
+                let part = measure_part(whole, percent, device, span.part(index, count), training_state)?;
                 training_state.finish_field(save(&part, whole));
                 part
             }
@@ -78,7 +83,9 @@ pub(crate) fn measure(
     }
     training_state.confirm_resume();
     training_state.check_stop()?;
-    parts.push(count_part(whole, 100, whole.config.training.train_documents, whole.tasks, whole.scored));
+    if !is_fitted {
+        parts.push(count_part(whole, 100, whole.config.training.train_documents, whole.tasks, whole.scored));
+    }
     Ok(parts)
 }
 

@@ -17,3 +17,4 @@ pub(crate) mod temperature;
 pub(crate) mod train;
 pub(crate) mod trainable;
 pub(crate) mod validation;
+mod whole_fit;

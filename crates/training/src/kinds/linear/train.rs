@@ -1,10 +1,10 @@
 //! Trains the kind `linear`, from the snapshot to the model directory.
 
-use std::{fs, time::Instant};
+use std::{collections::HashSet, fs, time::Instant};
 
 use aprendiz_evaluation::{ScoredExample, accuracy, log_loss};
 use aprendiz_inference::{FORMAT_VERSION, KIND_LINEAR, Model, ModelConfig, TrainingInfo, Weights};
-use aprendiz_run_spec::LinearParams;
+use aprendiz_run_spec::{FinalFit, LinearParams};
 use burn::tensor::Device;
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use crate::{
     checkpoint::training_state::TrainingState,
     dataset::{Example, Labels},
     error::TrainingError,
+    fitted_files::{measured_file, remove_merged},
     interrupt::Interrupt,
     kinds::linear::{
         features::{self, TrainFeatures},
@@ -23,6 +24,7 @@ use crate::{
         learning_curve::{self, WholeModel},
         progress::Span,
         validation::{count_validation, score_validation},
+        whole_fit::{Chosen, fit_whole},
     },
     protocol::{
         job::TrainingJob,
@@ -68,9 +70,11 @@ fn train_once(
     training_state.check_stop()?;
     let span = Span(0.0, if params.learning_curve { MODEL_FRACTION } else { 1.0 });
     let labels = Labels::read(&job.labels)?;
-    let features = features::adapt_config(&job.train, &params.features(), training_state)?;
+    let fitted = measured_file(job)?;
+    let features = features::adapt_config(&fitted, &params.features(), training_state)?;
     let TrainFeatures { vectorizer, examples, rows } =
-        features::fit(&job.train, &features, Stage::Features, span.until(FEATURES_SHARE), training_state)?;
+        features::fit(&fitted, &features, Stage::Features, span.until(FEATURES_SHARE), training_state)?;
+    remove_merged(job, &fitted)?;
     let (tasks, skipped) = FieldTask::all(&labels, &examples);
     for field in &skipped {
         training_state.reporter.log(LogLevel::Warn, format!("field `{}` is skipped: {}", field.field, field.reason));
@@ -87,6 +91,10 @@ fn train_once(
         fs::create_dir_all(folder).map_err(TrainingError::io(folder))?;
     }
     let validation = count_validation(job)?;
+    let fitted_documents = examples.len();
+    let merged = params.final_fit.includes_validation();
+    let train_documents = fitted_documents - if merged { validation } else { 0 };
+    let on_validation: HashSet<String> = examples[train_documents..].iter().map(|example| example.document_id.clone()).collect();
     let config = ModelConfig {
         format_version: FORMAT_VERSION,
         kind: KIND_LINEAR.to_owned(),
@@ -96,7 +104,7 @@ fn train_once(
         target_accuracy: job.target_accuracy,
         seed: job.seed,
         training: TrainingInfo {
-            train_documents: examples.len() as u64,
+            train_documents: train_documents as u64,
             validation_documents: validation as u64,
             backend: job.backend.name().to_owned(),
             cpu_kernel: cpu_kernel().to_owned(),
@@ -106,21 +114,36 @@ fn train_once(
     };
     let mut heads = Vec::with_capacity(fits.len());
     let mut out_of_fold = Vec::with_capacity(fits.len());
-    for fit in fits {
+    let mut chosen = Vec::with_capacity(fits.len());
+    // of a fitted validation split, the scores are out of fold like those of train
+    let mut scored = Vec::new();
+    for (task, fit) in tasks.iter().zip(fits) {
+        chosen.push(Chosen { field: task.name.clone(), l2: fit.l2, inverse_temperature: fit.inverse_temperature });
         heads.push(fit.head.into_weights()?);
-        out_of_fold.push(((fit.folds, fit.fold_repeats), fit.out_of_fold));
+        let (validation, train): (Vec<ReportRow>, Vec<ReportRow>) =
+            fit.out_of_fold.into_iter().partition(|row| on_validation.contains(&row.document_id));
+        scored.extend(validation);
+        out_of_fold.push(((fit.folds, fit.fold_repeats), train));
     }
     let weights = Weights { keys: vectorizer.keys().to_vec(), idf: vectorizer.idf().to_vec(), fields: heads };
     weights.write(&job.out, &config).map_err(TrainingError::from)?;
     config.write(&job.out).map_err(TrainingError::from)?;
-    let train_documents = examples.len() as u64;
     drop(solver_examples);
     drop((weights, vectorizer, rows, examples));
 
-    // score with the written model, so that the reports match what is published
-    let model = Model::load_unpublished(&job.out).map_err(TrainingError::from)?;
-    let scored = score_validation(job, &tasks, &model, Stage::Validation, span.between(FITTED_SHARE, 1.0), training_state)?;
-    drop(model);
+    let rest = span.between(FITTED_SHARE, 1.0);
+    if !merged {
+        // score with the written model, so that the reports match what is published
+        let model = Model::load_unpublished(&job.out).map_err(TrainingError::from)?;
+        scored = score_validation(job, &tasks, &model, Stage::Validation, rest, training_state)?;
+    }
+    let mut published_documents = fitted_documents as u64;
+    if let Some(files) = &job.whole_fit {
+        published_documents = fit_whole((job, files), params, (&labels, &config, &chosen), device, rest, training_state)?;
+        if !params.learning_curve {
+            training_state.confirm_resume();
+        }
+    }
     let rows: Vec<ReportRow> = out_of_fold.iter().flat_map(|(_, rows)| rows.iter().cloned()).collect();
     report::write(&job.reports.join(OUT_OF_FOLD_FILE), &rows)?;
     report::write(&job.reports.join(VALIDATION_FILE), &scored)?;
@@ -152,7 +175,9 @@ fn train_once(
         .collect();
     let summary = TrainingSummary {
         settings: resolved_settings(job, params, &config, &fields),
-        train_documents,
+        train_documents: train_documents as u64,
+        measured_documents: fitted_documents as u64,
+        published_documents,
         validation_documents: config.training.validation_documents,
         features: config.feature_count as u64,
         fields,
@@ -180,6 +205,7 @@ fn resolved_settings(job: &TrainingJob, params: &LinearParams, config: &ModelCon
         "depends_on_threads": false, "features": config.features, "feature_count": config.feature_count,
         "solver": { "algorithm": "dual coordinate descent", "max_epochs": params.epochs, "tolerance": params.tolerance },
         "l2_candidates": params.l2_candidates(), "calibration": "temperature scaling on out-of-fold scores", "fields": fields,
+        "final_fit": { "measured": params.final_fit.measured(), "published": params.final_fit },
     })
 }
 
@@ -196,7 +222,7 @@ fn fit_fields(
     for (index, task) in tasks.iter().enumerate() {
         fits.push(fit_field(task, examples, solver_examples, params, seed, span.part(index, tasks.len()), training_state)?);
     }
-    if !params.learning_curve {
+    if !params.learning_curve && params.final_fit != FinalFit::All {
         training_state.confirm_resume();
     }
     training_state.check_stop()?;

@@ -17,8 +17,16 @@ use crate::{
 impl Trainable for LinearParams {
     fn input_hashes(&self, job: &TrainingJob) -> Result<String, TrainingError> {
         let train = format!("train {}, labels {}", file_sha256(&job.train)?, file_sha256(&job.labels)?);
-        // the counts of a learning curve are those of the validation split
-        if self.learning_curve { Ok(format!("{train}, validation {}", file_sha256(&job.validation)?)) } else { Ok(train) }
+        // validation may be fitted too, and the counts of a learning curve are those of validation
+        let with_validation = if self.learning_curve || self.final_fit.includes_validation() {
+            format!("{train}, validation {}", file_sha256(&job.validation)?)
+        } else {
+            train
+        };
+        match &job.whole_fit {
+            Some(files) => Ok(format!("{with_validation}, test {}", file_sha256(&files.test)?)),
+            None => Ok(with_validation),
+        }
     }
 
     fn train(&self, job: &TrainingJob, device: Device, training_state: &mut TrainingState<'_>) -> Result<TrainingSummary, Interrupt> {

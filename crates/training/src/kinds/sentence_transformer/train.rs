@@ -176,6 +176,8 @@ pub(crate) fn train(
     Ok(TrainingSummary {
         settings,
         train_documents: train.texts.len() as u64,
+        measured_documents: train.texts.len() as u64,
+        published_documents: train.texts.len() as u64,
         validation_documents: validation.texts.len() as u64,
         features: 0,
         fields: Vec::new(),

@@ -41,9 +41,7 @@ impl SessionCookie {
 
     /// The token of a request. A value that no token can have counts as none.
     pub(crate) fn token(self, headers: &HeaderMap) -> Option<&str> {
-        let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let (_, token) = pairs.find(|(name, _)| *name == self.name())?;
+        let token = find_cookie(headers, self.name())?;
         let is_token = token.len() == TOKEN_CHARS && token.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         is_token.then_some(token)
     }
@@ -63,6 +61,13 @@ impl SessionCookie {
         let text = format!("{}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}", self.name());
         HeaderValue::try_from(text).expect("a token in hex is valid in a header")
     }
+}
+
+/// The value of a cookie of a request.
+pub(super) fn find_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
 }
 
 /// The name and the port that the browser asked for.

@@ -1,9 +1,13 @@
-//! Who sends a request: an API key in a header, or the session of a browser in a cookie. A header takes precedence over a cookie.
+//! Who sends a request: an API key or a token of the provider in a header, or the session of a browser in a cookie. A header takes
+//! precedence over a cookie.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use aprendiz_runs::{ApiKey, AuthenticatedSession, authenticate, authenticate_web_session, touch_web_session};
+use aprendiz_runs::{
+    ApiKey, AuthenticatedSession, IdentityClaims, RunsError, authenticate, authenticate_web_session, find_identity, register_identity,
+    touch_web_session,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
@@ -12,6 +16,7 @@ use crate::api::http::auth::csrf;
 use crate::api::http::error::ApiError;
 use crate::api::state::AppState;
 use crate::connection::client::ClientConnection;
+use crate::oidc::OidcError;
 
 /// Header for clients that cannot send `Authorization`.
 pub(crate) const API_KEY_HEADER: &str = "x-api-key";
@@ -19,7 +24,7 @@ pub(crate) const API_KEY_HEADER: &str = "x-api-key";
 /// The sender of a request.
 #[derive(Debug)]
 pub(crate) enum Identity {
-    /// It has an API key.
+    /// It has an API key, or a token of the provider.
     Key(ApiKey),
     /// It is a browser with a session.
     Session(Box<SessionIdentity>),
@@ -47,7 +52,12 @@ impl Identity {
 pub(super) async fn identify(parts: &Parts, state: &AppState) -> Result<Identity, ApiError> {
     let address = client_address(parts, state);
     if let Some(secret) = api_key_from(&parts.headers)? {
-        return authenticate_key(state, address, secret).await.map(Identity::Key);
+        let key = if is_token(secret) {
+            authenticate_token(state, address, secret).await?
+        } else {
+            authenticate_key(state, address, secret).await?
+        };
+        return Ok(Identity::Key(key));
     }
     let cookie = SessionCookie::from_request(&parts.headers, state.config.sessions.cookie);
     let Some(token) = cookie.token(&parts.headers) else {
@@ -79,7 +89,60 @@ pub(crate) async fn authenticate_key(state: &AppState, address: Option<IpAddr>, 
     };
     drop(conn);
     state.auth_failures.record_success(secret);
+    state.request_rate.count(key.id).map_err(ApiError::rate_limited)?;
     Ok(key)
+}
+
+/// Whether a secret has the form of a signed token. No API key contains a dot.
+fn is_token(secret: &str) -> bool {
+    secret.split('.').count() == 3
+}
+
+/// Validates a token of the provider and finds its identity, which has the role of the token. A new identity is recorded.
+async fn authenticate_token(state: &AppState, address: Option<IpAddr>, token: &str) -> Result<ApiKey, ApiError> {
+    check_failures(state, address, token)?;
+    let failed = |detail: String| {
+        if let Some(address) = address {
+            state.auth_failures.record_failure(address, token);
+        }
+        ApiError::unauthorized(detail)
+    };
+    let Some(provider) = state.oidc.as_ref().filter(|provider| provider.accepts_bearer_tokens()) else {
+        return Err(failed("this server accepts no tokens of a provider (APRENDIZ_OIDC_AUDIENCE): send an API key".to_owned()));
+    };
+    let claims = match provider.validate_bearer(token).await {
+        Ok(claims) => claims,
+        // it was valid, so it is no guess
+        Err(error @ OidcError::Expired) => return Err(ApiError::unauthorized(error.to_string())),
+        Err(error @ OidcError::Unavailable { .. }) => return Err(error.into()),
+        Err(error) => return Err(failed(error.to_string())),
+    };
+    let role = provider.role(&claims)?;
+    let issuer = provider.settings().issuer.as_str();
+    let mut conn = state.database.read().await?;
+    let known = find_identity(&mut conn, issuer, claims.subject()).await?;
+    drop(conn);
+    let identity = match known {
+        Some(identity) if identity.revoked_at.is_some() => return Err(identity_revoked(&identity.name)),
+        Some(identity) => identity,
+        None => {
+            let new = IdentityClaims { issuer, subject: claims.subject(), email: claims.email(), label: claims.label(), role };
+            let mut tx = state.database.begin().await?;
+            let registered = register_identity(&mut tx, &new).await;
+            let identity = match registered {
+                Err(RunsError::IdentityRevoked(name)) => return Err(identity_revoked(&name)),
+                registered => registered?,
+            };
+            tx.commit().await?;
+            identity
+        }
+    };
+    state.auth_failures.record_success(token);
+    Ok(ApiKey { role, ..identity })
+}
+
+fn identity_revoked(name: &str) -> ApiError {
+    ApiError::unauthorized(format!("`{name}` was revoked here, whatever its provider says"))
 }
 
 /// Finds the session of a token. One that has ended is no failed authentication: a browser sends its old cookie with many requests at once,
@@ -90,6 +153,8 @@ async fn authenticate_session(state: &AppState, address: Option<IpAddr>, token: 
     let session = authenticate_web_session(&mut conn, token, state.config.sessions.idle).await?.ok_or_else(session_ended)?;
     drop(conn);
     state.auth_failures.record_success(token);
+    // all sessions of a key share its allowance
+    state.request_rate.count(session.key.id).map_err(ApiError::rate_limited)?;
     Ok(session)
 }
 
@@ -147,6 +212,12 @@ mod tests {
         assert_eq!(api_key_from(&headers("authorization", "bearer apz_1")).unwrap(), Some("apz_1"));
         assert_eq!(api_key_from(&headers("x-api-key", "apz_2")).unwrap(), Some("apz_2"));
         assert_eq!(api_key_from(&HeaderMap::new()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_token_has_three_parts_and_a_key_has_one() {
+        assert!(is_token("eyJhbGciOiJFUzI1NiJ9.e30.c2ln") && is_token(".."));
+        assert!(!is_token("apz_0123") && !is_token("a.b") && !is_token("a.b.c.d.e"));
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! Authentication and authorization: extractors named after roles. A handler that takes [`Operator`] admits operators and admins only, so
 //! the required role stands next to the route.
 //!
-//! API keys and sessions are looked up on each request: a revoked one stops working at once.
+//! API keys, sessions and identities are looked up on each request: a revoked one stops working at once.
 
 pub(crate) mod browser;
 pub(crate) mod cookie;
 pub(crate) mod csrf;
+pub(crate) mod flow_cookie;
 pub(crate) mod identity;
 mod role;
 mod schemes;
+pub(crate) mod sign_in_browser;
 
 pub(crate) use self::identity::API_KEY_HEADER;
 pub(crate) use self::role::{Admin, CurrentKey, Operator, Reviewer, Viewer};

@@ -15,10 +15,12 @@ pub(super) fn add_auth_problems(operation: &mut Operation) {
     add_problem(
         operation,
         StatusCode::UNAUTHORIZED,
-        "`unauthorized`: the API key is missing, unknown or revoked, or the session has ended",
+        "`unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended",
     );
     let reason = "`too_many_auth_failures`: too many failed authentications from this address";
     add_problem(operation, StatusCode::TOO_MANY_REQUESTS, reason);
-    let reason = "`database_unavailable`, `object_store_unavailable`: a service does not respond";
+    let reason = "`rate_limited`: this API key sends too many requests per minute";
+    add_problem(operation, StatusCode::TOO_MANY_REQUESTS, reason);
+    let reason = "`database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond";
     add_problem(operation, StatusCode::SERVICE_UNAVAILABLE, reason);
 }

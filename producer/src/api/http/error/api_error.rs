@@ -100,6 +100,12 @@ impl ApiError {
         Self { retry_after: Some(delay), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_auth_failures", detail) }
     }
 
+    /// An API key sends too many requests.
+    pub(crate) fn rate_limited(delay: Duration) -> Self {
+        let detail = "this API key has sent more requests than APRENDIZ_MAX_REQUESTS_PER_MINUTE allows: try again after Retry-After";
+        Self { retry_after: Some(delay), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail) }
+    }
+
     /// A service that the server depends on does not respond.
     pub(crate) fn service_unavailable(service: &'static str, source: impl Into<anyhow::Error>) -> Self {
         let detail = format!("{service} is unavailable: try again");

@@ -15,6 +15,7 @@ use aprendiz_runs::RunsError;
 use axum::http::StatusCode;
 
 use crate::api::http::error::api_error::ApiError;
+use crate::oidc::OidcError;
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
@@ -46,6 +47,11 @@ impl From<RunsError> for ApiError {
         match error {
             RunsError::Database(error) => error.into(),
             RunsError::UnknownRun(_) => Self::new(StatusCode::NOT_FOUND, "unknown_run", error.to_string()),
+            // without known queues it was asked for by its path, otherwise named in a spec
+            RunsError::UnknownQueue { ref known, .. } if known.is_empty() => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_queue", error.to_string())
+            }
+            RunsError::UnknownQueue { .. } => Self::unprocessable("unknown_queue", error.to_string()),
             RunsError::UnknownWorker(_) => Self::new(StatusCode::NOT_FOUND, "unknown_worker", error.to_string()),
             RunsError::WorkerStopped(_) => Self::conflict("worker_stopped", error.to_string()),
             RunsError::WrongState { .. } => Self::conflict("wrong_state", error.to_string()),
@@ -65,6 +71,7 @@ impl From<RunsError> for ApiError {
             }
             RunsError::NothingToRollBackTo { .. } => Self::conflict("no_earlier_version", error.to_string()),
             RunsError::PromotionDecided { .. } => Self::conflict("promotion_decided", error.to_string()),
+            RunsError::IdentityRevoked(_) => Self::new(StatusCode::FORBIDDEN, "sign_in_refused", error.to_string()),
             RunsError::OwnPromotion(_) => Self::new(StatusCode::FORBIDDEN, "own_promotion", error.to_string()),
             RunsError::IdempotencyMismatch(_) => Self::unprocessable("idempotency_mismatch", error.to_string()),
             RunsError::InvalidLabel(_) => Self::unprocessable("invalid_label", error.to_string()),
@@ -75,6 +82,22 @@ impl From<RunsError> for ApiError {
             | RunsError::BrokenRow { .. }
             | RunsError::NoRandomBytes(_)
             | RunsError::KeyNameTaken(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<OidcError> for ApiError {
+    fn from(error: OidcError) -> Self {
+        let detail = error.to_string();
+        match error {
+            OidcError::Unavailable { ref issuer, .. } => {
+                let detail = format!("the provider {issuer} is unavailable: try again, or sign in with an API key");
+                Self::unavailable("oidc_unavailable", detail, error)
+            }
+            OidcError::NoRole(_) => Self::new(StatusCode::FORBIDDEN, "no_role", detail),
+            OidcError::InvalidToken(_) | OidcError::Expired | OidcError::CodeRejected(_) => {
+                Self::new(StatusCode::FORBIDDEN, "sign_in_refused", detail)
+            }
         }
     }
 }

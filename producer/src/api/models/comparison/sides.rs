@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aprendiz_runs::{ModelVersion, StoredEvaluation, get_dataset, list_evaluations};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -33,6 +34,10 @@ pub(crate) struct ComparedVersion {
     pub(crate) position: i64,
     /// The evaluation run whose predictions are compared instead of those of the training; its snapshot is named then. Null otherwise.
     pub(crate) evaluation_run_id: Option<Uuid>,
+    /// Splits that the model is fitted on: `measured`, whose predictions on its own test documents are compared, and `published`, which
+    /// answers. Null for versions that were published before it was recorded, whose models are fitted on train.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) final_fit: Value,
 }
 
 /// The stored predictions of the extractor, as one side of a comparison.
@@ -131,6 +136,7 @@ pub(super) async fn describe_with_time(
         dataset_hash: dataset.canonical_hash,
         position: dataset.position,
         evaluation_run_id: None,
+        final_fit: version.card["final_fit"].clone(),
     };
     Ok((described, dataset.created_at))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aprendiz_artifacts::Store;
 use aprendiz_inference::protocol::ServedPrediction;
-use aprendiz_inference::{FieldPrediction, Model, NgramCounter};
+use aprendiz_inference::{FieldPrediction, Model, NgramCounter, WordEvidence};
 use aprendiz_runs::ModelVersion;
 
 use crate::api::http::error::ApiError;
@@ -51,11 +51,17 @@ impl Predictor {
 
 /// The predictions of a model in this process, with at most `top_k` classes per field.
 pub(crate) fn predict_locally(model: &Model, counter: &mut NgramCounter, text: &str, top_k: usize) -> Vec<ServedPrediction> {
-    let predictions = model.predict_with(counter, text).into_iter();
-    let serve = |mut prediction: FieldPrediction| {
-        prediction.top.truncate(top_k);
-        let threshold = model.field(&prediction.field).and_then(|field| field.threshold);
-        ServedPrediction { prediction, threshold, evidence: None }
-    };
-    predictions.map(serve).collect()
+    model.predict_with(counter, text).into_iter().map(|prediction| serve(model, prediction, Vec::new(), top_k)).collect()
+}
+
+/// As [`predict_locally`], with the words that speak for and against each value.
+pub(crate) fn explain_locally(model: &Model, counter: &mut NgramCounter, text: &str, top_k: usize) -> Vec<ServedPrediction> {
+    let explained = model.predict_with_evidence(counter, text).into_iter();
+    explained.map(|(prediction, words)| serve(model, prediction, words, top_k)).collect()
+}
+
+fn serve(model: &Model, mut prediction: FieldPrediction, words: Vec<WordEvidence>, top_k: usize) -> ServedPrediction {
+    prediction.top.truncate(top_k);
+    let threshold = model.field(&prediction.field).and_then(|field| field.threshold);
+    ServedPrediction { prediction, threshold, evidence: None, words }
 }

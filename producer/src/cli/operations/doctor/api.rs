@@ -138,7 +138,7 @@ fn into_anyhow(error: CliError) -> anyhow::Error {
         CliError::Usage(text) | CliError::Refused(text) | CliError::Unreachable(text) | CliError::Unavailable(text) => {
             anyhow::anyhow!(text)
         }
-        CliError::RunEnded | CliError::Interrupted => anyhow::anyhow!("the run did not succeed"),
+        CliError::RunEnded | CliError::MigrationsPending | CliError::Interrupted => anyhow::anyhow!("the run did not succeed"),
     }
 }
 

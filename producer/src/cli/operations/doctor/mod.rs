@@ -20,7 +20,7 @@ use crate::cli::terminal::{Output, table};
 Examples:
   aprendiz doctor             what the API reports; on the host of a server, also its services
   aprendiz doctor --client    only what the API reports
-  aprendiz doctor --server    also database, sessions, Redis, bucket, background tasks and disk of this host
+  aprendiz doctor --server    also database, sessions, Redis, bucket, provider of sign-ins, background tasks and disk
 
 The exit code is 1 if a check failed. Warnings do not change it.")]
 pub(crate) struct DoctorArgs {
@@ -50,7 +50,8 @@ pub(crate) async fn run(client: &Client, args: &DoctorArgs, output: Output) -> R
 }
 
 /// Names of the checks in the order of the report.
-const ORDER: [&str; 11] = ["database", "sessions", "redis", "bucket", "api", "tasks", "clock", "disk", "workers", "base models", "scratch"];
+const ORDER: [&str; 12] =
+    ["database", "sessions", "redis", "bucket", "oidc", "api", "tasks", "clock", "disk", "workers", "base models", "scratch"];
 
 fn render(checks: &[Check]) -> String {
     let rows: Vec<Vec<String>> =

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::cli::operations::doctor::check::{Check, clock, disk};
 use crate::database::{background_session, connect, connect_one, require_usable, schema_state};
+use crate::oidc::{OidcSettings, Provider};
 
 /// Channel of a notification to this process.
 const NOTIFY_CHANNEL: &str = "aprendiz_doctor";
@@ -36,6 +37,7 @@ pub(super) async fn check_services() -> Vec<Check> {
     let mut checks: Vec<Check> = outcomes.into_iter().map(|(name, outcome)| Check::from_outcome(name, outcome)).collect();
     checks.extend(clock);
     checks.push(temporary_files());
+    checks.extend(oidc().await);
     checks
 }
 
@@ -112,6 +114,17 @@ fn describe_overdue(task: &TaskStatus) -> String {
         Some(age) => format!("{}: no successful round for {age:.0} s{error}", task.name),
         None => format!("{}: no successful round yet{error}", task.name),
     }
+}
+
+/// The provider with which people sign in; `None` if none is configured.
+async fn oidc() -> Option<Check> {
+    let settings = match OidcSettings::read(&Environment::process()) {
+        Ok(settings) => settings?,
+        Err(error) => return Some(Check::from_outcome("oidc", Err(error))),
+    };
+    let described = settings.to_string();
+    let outcome = async { Ok(Provider::new(settings)?.check().await?) }.await;
+    Some(Check::from_outcome("oidc", outcome.map(|keys| format!("{described}: responds, {}", count(keys as u64, "key")))))
 }
 
 async fn redis() -> Result<String> {

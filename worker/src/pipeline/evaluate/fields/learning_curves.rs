@@ -146,6 +146,8 @@ mod tests {
         TrainingSummary {
             settings: serde_json::Value::Null,
             train_documents: 16,
+            measured_documents: 16,
+            published_documents: 16,
             validation_documents: 10,
             features: 1,
             fields: vec![field],

@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use aprendiz_dataset::Dataset;
 use aprendiz_evaluation::{FieldReport, WorstSlices};
-use aprendiz_runs::TrainingRun;
+use aprendiz_run_spec::FinalFit;
 use aprendiz_text::count;
-use aprendiz_training::TrainingSummary;
 use serde_json::{Value, json};
 
 use crate::build_info::{build, describe_build};
@@ -35,13 +34,12 @@ pub(in crate::pipeline::evaluate) struct MethodText {
 
 /// The JSON summary of a version.
 pub(in crate::pipeline::evaluate) fn card(
-    run: &TrainingRun,
-    dataset: &Dataset,
-    summary: &TrainingSummary,
+    trained: &TrainedModel<'_>,
     test: &[FieldReport],
     findings: &[String],
     tables: &TargetTables,
 ) -> Value {
+    let (run, dataset, summary, fit) = (trained.run, trained.dataset, trained.summary, trained.final_fit());
     let fields: Vec<Value> = test
         .iter()
         .map(|field| {
@@ -54,6 +52,11 @@ pub(in crate::pipeline::evaluate) fn card(
     json!({
         "kind": run.kind, "warnings": warnings(dataset, findings), "fields": fields, "thresholds": tables, "left_out": dataset.left_out, "dataset_hash": dataset.canonical_hash,
         "train_documents": summary.train_documents, "features": summary.features,
+        // what was measured and what answers differ if the published weights have seen the test split
+        "final_fit": {
+            "measured": fit.measured(), "published": fit,
+            "measured_documents": summary.measured_documents, "published_documents": summary.published_documents,
+        },
         "backend": summary.backend, "cpu_kernel": summary.cpu_kernel, "build": build(),
     })
 }
@@ -75,11 +78,12 @@ pub(in crate::pipeline::evaluate) fn document<'a>(
         "The results hold for documents like those of the test split; they do not carry over to other sources or languages.".to_owned(),
         "Thresholds bound the accuracy of all answers together, not that of every class or every group of documents.".to_owned(),
     ];
+    limits.extend(describe_fit(trained));
     if evidence.test.len() > MAX_PLOTTED_FIELDS {
         limits.push(format!("Only the first {MAX_PLOTTED_FIELDS} of {} fields have plots.", evidence.test.len()));
     }
     Ok(Card {
-        summary: format!("{}, trained on {} with {}.", method.model, count(summary.train_documents, "document"), method.inputs),
+        summary: format!("{}, trained on {} with {}.", method.model, count(summary.published_documents, "document"), method.inputs),
         warnings: warnings(dataset, findings),
         intended_use: vec![
             format!("Suggests the values of {} of documents like those it was trained on.", count(evidence.test.len() as u64, "field")),
@@ -94,6 +98,33 @@ pub(in crate::pipeline::evaluate) fn document<'a>(
         learning_curves: evidence.learning_curves,
         ..Card::new(trained, attempt, plots)
     })
+}
+
+/// Which splits the model is fitted on, if it is more than train: sentences.
+fn describe_fit(trained: &TrainedModel<'_>) -> Vec<String> {
+    let (fit, summary) = (trained.final_fit(), trained.summary);
+    match fit {
+        FinalFit::Train => Vec::new(),
+        FinalFit::TrainAndValidation => vec![format!(
+            "It is fitted on train and validation ({}); their scores are out of fold.",
+            count(summary.published_documents, "document")
+        )],
+        FinalFit::All => vec![format!(
+            "The results are those of a model that was fitted on train and validation ({}). The published weights were then fitted on all \
+             splits ({}) with the same settings and thresholds; no data is left to measure them.",
+            count(summary.measured_documents, "document"),
+            count(summary.published_documents, "document")
+        )],
+    }
+}
+
+/// How the examples that thresholds are chosen on are scored.
+fn describe_unseen(trained: &TrainedModel<'_>, method: &MethodText) -> String {
+    if trained.final_fit().includes_validation() {
+        format!("train and validation: {}", method.out_of_fold)
+    } else {
+        format!("train: {}; validation: by this model", method.out_of_fold)
+    }
 }
 
 /// The findings on the test split, then the warnings about the dataset.
@@ -116,9 +147,9 @@ pub(in crate::pipeline::evaluate) fn readme(
          - Dataset: snapshot `{}`, canonical hash `{}`, {} training documents, {}\n\
          - Training: seed {}, backend {} on {}, {}\n\
          - Input: only the text of a document, never its title, file name or metadata\n\
-         {}\
+         {}{}\
          - Output: `∅` means that the document has no value. A field is answered only if the confidence reaches its threshold. \
-         Thresholds are chosen on scores of unseen examples (train: {}; validation: by this model) so that the one-sided 95 % lower bound of the accuracy of the answers is \
+         Thresholds are chosen on scores of unseen examples ({}) so that the one-sided 95 % lower bound of the accuracy of the answers is \
          at least {}; near-duplicates count once. {} is never answered\n\n\
          ## Results on the test split\n\n\
          | Field | n | Examples | Accuracy | Macro F1 | Majority baseline | Coverage | Selective accuracy | Threshold |\n\
@@ -136,7 +167,8 @@ pub(in crate::pipeline::evaluate) fn readme(
         summary.cpu_kernel,
         describe_build(),
         method.reading.iter().map(|sentence| format!("- {sentence}\n")).collect::<String>(),
-        method.out_of_fold,
+        describe_fit(trained).iter().map(|sentence| format!("- {sentence}\n")).collect::<String>(),
+        describe_unseen(trained, method),
         spec.target_accuracy(),
         method.unanswered,
     );

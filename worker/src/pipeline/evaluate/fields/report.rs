@@ -73,5 +73,5 @@ pub(in crate::pipeline::evaluate) async fn write_results(
     readme.push_str(&sections(&card));
     write_reports(&scratch.model(), &report, &readme).await?;
     write_card(&scratch.model(), &card, &plots).await?;
-    Ok(Evaluation { metrics, errors, card: model_card::card(run, dataset, summary, &test, &findings.sentences, &tables) })
+    Ok(Evaluation { metrics, errors, card: model_card::card(trained, &test, &findings.sentences, &tables) })
 }

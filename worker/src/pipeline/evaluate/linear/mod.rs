@@ -1,12 +1,14 @@
 //! Evaluates a linear model: thresholds from scores of unseen examples, then a single pass over the test split.
 
 pub(crate) mod published;
+mod whole_fit;
 
 use std::path::Path;
 
 use aprendiz_classifier::EvidencedPrediction;
 use aprendiz_db::run_blocking;
 use aprendiz_inference::{Model, NgramCounter, set_thresholds};
+use aprendiz_run_spec::FinalFit;
 use aprendiz_runs::AttemptId;
 use aprendiz_text::count;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +21,7 @@ use crate::pipeline::evaluate::fields::calibration::{Calibrated, calibrate};
 use crate::pipeline::evaluate::fields::model_card::MethodText;
 use crate::pipeline::evaluate::fields::report::write_results;
 use crate::pipeline::evaluate::fields::test_split::{Counted, TestScores, TestSplit, score_test_split};
+use crate::pipeline::evaluate::linear::whole_fit::publish_whole_fit;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::scratch::Scratch;
 
@@ -47,7 +50,13 @@ pub(crate) async fn evaluate(
         unanswered: "A text without any known feature",
         files: "`model.safetensors` (features, weights)",
     };
-    write_results(deps, attempt, trained, &method, scratch, calibrated, scores).await
+    let measured = calibrated.fields.clone();
+    let evaluation = write_results(deps, attempt, trained, &method, scratch, calibrated, scores).await?;
+    if trained.final_fit() == FinalFit::All {
+        let (whole, model) = (scratch.whole_model(), scratch.model());
+        run_blocking(move || publish_whole_fit(&whole, &model, &measured)).await?;
+    }
+    Ok(evaluation)
 }
 
 /// Sets the thresholds of the model, then scores the test split.

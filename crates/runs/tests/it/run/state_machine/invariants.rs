@@ -21,7 +21,7 @@ WITH a AS (
 ), r AS (
     SELECT t.*, status IN ('succeeded', 'failed', 'cancelled') AS is_final, status IN ('running', 'cancelling') AS is_held,
         status IN ('queued', 'retrying') AS is_waiting,
-        NOT dataset_only AND kind NOT IN ('evaluate', 'sweep')
+        NOT dataset_only AND kind NOT IN ('evaluate', 'predict', 'sweep')
             AND NOT EXISTS (SELECT FROM sweep_children c WHERE c.run_id = t.id AND c.role = 'trial') AS trains
     FROM training_runs t
 )

@@ -1,0 +1,3 @@
+ALTER TABLE training_runs DROP COLUMN spec_sha256, DROP COLUMN queue, DROP COLUMN requires;
+ALTER TABLE workers DROP COLUMN labels;
+DROP TABLE queues;

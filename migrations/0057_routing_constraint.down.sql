@@ -1,0 +1,2 @@
+-- A validated constraint holds for the earlier schema, too: there is nothing to revert.
+SELECT 1;
