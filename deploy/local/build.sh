@@ -68,6 +68,8 @@ run_logged() {
     export APRENDIZ_SKIPPED_FILE
     rm -f "$APRENDIZ_SKIPPED_FILE"
     [[ ! -t 1 ]] || export CARGO_TERM_COLOR=always
+    # tests of services mostly wait
+    export NEXTEST_TEST_THREADS=${NEXTEST_TEST_THREADS:-$(($(nproc) * 3))} RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 3))}
     if cargo nextest --version >/dev/null 2>&1; then
         cargo nextest run --no-fail-fast "${options[@]}" "$@" 2>&1 | tee "$log" || status=$?
     else

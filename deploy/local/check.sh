@@ -20,7 +20,6 @@ check_step() {
 }
 
 check_docs() { RUSTDOCFLAGS="-D warnings" SQLX_OFFLINE=true cargo doc --locked --workspace --no-deps --document-private-items; }
-check_lints() { SQLX_OFFLINE=true cargo clippy --locked --workspace --all-targets -- -D warnings; }
 
 check_scripts() {
     local file
@@ -146,9 +145,8 @@ check() {
         say "── ingress and workflows: skipped, because no Python with PyYAML is installed"
     fi
     check_step "migrations up, down, up" check_migrations
-    check_step "lints" check_lints
+    check_step "lints and sqlx cache" check_lints_and_queries
     check_step "module cycles" check_cycles
-    check_step "sqlx cache" check_queries
     check_step "docs" check_docs
     check_tool cargo-deny cargo deny --locked check
     check_tool cargo-machete cargo machete

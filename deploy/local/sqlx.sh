@@ -8,19 +8,21 @@ sqlx_crates() {
         | sed 's|/src/.*||' | sort -u
 }
 
-# compile_queries FOLDER: compiles those crates against a scratch database and writes all queries to the folder.
+# compile_queries FOLDER COMMAND [OPTIONS...]: compiles the workspace with a command of cargo, those crates against a scratch database, and
+# writes all queries to the folder.
 compile_queries() {
-    local crate file status=0
+    local folder=$1 command=$2 crate file status=0
+    shift 2
     scratch_database scratch_queries
     migrate_database scratch_queries up
     # A newer source makes the macros run again. Its old time is restored afterwards, so that no build considers it stale.
     for crate in $(sqlx_crates); do
-        touch -r "$crate/src/lib.rs" "$1/$(basename "$crate").time"
+        touch -r "$crate/src/lib.rs" "$folder/$(basename "$crate").time"
         touch "$crate/src/lib.rs"
     done
-    DATABASE_URL=${DATABASE_URL%/*}/scratch_queries SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$1 \
-        cargo check --quiet --locked --workspace --all-targets || status=$?
-    for file in "$1"/*.time; do
+    DATABASE_URL=${DATABASE_URL%/*}/scratch_queries SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$folder \
+        cargo "$command" --quiet --locked --workspace --all-targets "$@" || status=$?
+    for file in "$folder"/*.time; do
         [[ -e $file ]] || continue
         touch -r "$file" "$root/crates/$(basename "$file" .time)/src/lib.rs"
         rm "$file"
@@ -38,15 +40,16 @@ queries_folder() {
 prepare() {
     database_up
     queries_folder
-    step "compile the queries" compile_queries "$state/queries"
+    step "compile the queries" compile_queries "$state/queries" check
     rm -rf "$root/.sqlx"
     mv "$state/queries" "$root/.sqlx"
     say "$(find "$root/.sqlx" -name 'query-*.json' | wc -l) queries in .sqlx"
 }
 
-check_queries() {
+# Clippy compiles the queries, so that one pass over the workspace checks both.
+check_lints_and_queries() {
     queries_folder
-    compile_queries "$state/queries"
+    compile_queries "$state/queries" clippy -- -D warnings
     mkdir -p "$root/.sqlx"
     diff -r "$root/.sqlx" "$state/queries" || { warn ".sqlx is outdated: run ./dev prepare"; return 1; }
 }
