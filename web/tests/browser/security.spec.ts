@@ -55,10 +55,17 @@ test("a page of another origin changes nothing, although its requests have the c
   const sent: { url: string; hasCookie: boolean; status: Promise<number | undefined> }[] = [];
   context.on("request", (request) => {
     if (!request.url().startsWith(SITE)) return;
-    const answer = request.response().then((response) => response?.status());
-    void request.allHeaders().then((headers) => {
-      sent.push({ url: request.url(), hasCookie: headers["cookie"]?.includes(COOKIE) === true, status: answer.catch(() => undefined) });
-    });
+    // requests of the page that is shown at the end may outlive it
+    const status = request.response().then(
+      (response) => response?.status(),
+      () => undefined,
+    );
+    request.allHeaders().then(
+      (headers) => {
+        sent.push({ url: request.url(), hasCookie: headers["cookie"]?.includes(COOKIE) === true, status });
+      },
+      () => undefined,
+    );
   });
   // requests that need no permission of the other origin
   await page.evaluate(
