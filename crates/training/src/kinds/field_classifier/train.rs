@@ -6,8 +6,7 @@ use aprendiz_classifier::{
     ChunkSettings, Classifier, ClassifierConfig, ENCODER_FOLDER, FORMAT_VERSION, FieldHead, Heads, KIND_FIELD_CLASSIFIER,
 };
 use aprendiz_encoder::Encoder;
-use aprendiz_evaluation::{ScoredExample, accuracy, log_loss};
-use aprendiz_inference::{FieldConfig, ThresholdStatus, TrainingInfo};
+use aprendiz_inference::TrainingInfo;
 use aprendiz_run_spec::FieldClassifierParams;
 use aprendiz_test_gate::Point;
 use burn::tensor::Device;
@@ -27,14 +26,14 @@ use crate::{
             fit::{FieldFit, FieldTraining},
             head_training,
         },
-        linear::field_task::FieldTask,
+        linear::{field_config::field_config, field_task::FieldTask},
         sentence_transformer::train::load,
     },
     protocol::{
         job::TrainingJob,
         progress::{Event, LogLevel, Stage},
         report::{self, OUT_OF_FOLD_FILE, ReportRow, VALIDATION_FILE},
-        summary::{FieldSkipped, FieldSummary, TrainingSummary},
+        summary::{FieldSkipped, TrainingSummary},
     },
 };
 
@@ -76,7 +75,7 @@ pub(crate) fn train(
         chunks: settings,
         vector_size: encoder.vector_size(),
         base_model: base.hash.clone(),
-        fields: tasks.iter().map(|task| field_config(task, params)).collect(),
+        fields: tasks.iter().map(|task| field_config(task, params.l2)).collect(),
         target_accuracy: job.target_accuracy,
         seed: job.seed,
         training: TrainingInfo {
@@ -117,7 +116,11 @@ pub(crate) fn train(
         published_documents: fitted_documents as u64,
         validation_documents: validation.documents() as u64,
         features: encoder.vector_size() as u64,
-        fields: tasks.iter().zip(out_of_fold).map(|(task, fit)| field_summary(task, fit, &scored, params)).collect(),
+        fields: tasks
+            .iter()
+            .zip(out_of_fold)
+            .map(|(task, (folds, rows))| task.summarize(params.l2, folds, usize::from(folds > 0), rows, &scored))
+            .collect(),
         skipped,
         encoder: None,
         learning_curve: None,
@@ -285,55 +288,8 @@ fn write_model(out: &Path, config: &ClassifierConfig, heads: &Heads, encoder: &E
 fn score(tasks: &[FieldTask], model: &Classifier, documents: &[Document]) -> Vec<ReportRow> {
     let mut rows = Vec::new();
     for Document { example, chunks, vectors } in documents {
-        for (task, evidenced) in tasks.iter().zip(model.predict_vectors(chunks, vectors)) {
-            let Some(gold) = task.gold(example) else { continue };
-            let prediction = evidenced.prediction;
-            rows.push(ReportRow {
-                document_id: example.document_id.clone(),
-                group: example.group.clone(),
-                no_known_feature: prediction.no_known_feature,
-                field: task.name.clone(),
-                gold_probability: prediction.probability(gold.as_deref()),
-                gold: gold.clone(),
-                predicted: prediction.value,
-                confidence: prediction.confidence,
-            });
-        }
+        let predictions = tasks.iter().zip(model.predict_vectors(chunks, vectors));
+        rows.extend(predictions.filter_map(|(task, evidenced)| task.score(example, evidenced.prediction)));
     }
     rows
-}
-
-fn field_config(task: &FieldTask, params: &FieldClassifierParams) -> FieldConfig {
-    FieldConfig {
-        name: task.name.clone(),
-        labels: task.labels.clone(),
-        train_counts: task.train_counts.clone(),
-        unlearnable: task.unlearnable.clone(),
-        l2: params.l2,
-        threshold: None,
-        threshold_status: ThresholdStatus::NotCalibrated,
-    }
-}
-
-fn field_summary(
-    task: &FieldTask,
-    (folds, rows): (usize, Vec<ReportRow>),
-    validation: &[ReportRow],
-    params: &FieldClassifierParams,
-) -> FieldSummary {
-    let out_of_fold: Vec<ScoredExample> = rows.into_iter().map(ScoredExample::from).collect();
-    let validation: Vec<ScoredExample> = validation.iter().filter(|row| row.field == task.name).cloned().map(ScoredExample::from).collect();
-    FieldSummary {
-        field: task.name.clone(),
-        train_examples: task.examples.len() as u64,
-        classes: task.labels.len() as u64,
-        l2: params.l2,
-        folds: folds as u64,
-        fold_repeats: u64::from(folds > 0),
-        out_of_fold_accuracy: accuracy(&out_of_fold),
-        out_of_fold_log_loss: log_loss(&out_of_fold),
-        validation_examples: validation.len() as u64,
-        validation_accuracy: accuracy(&validation),
-        validation_log_loss: log_loss(&validation),
-    }
 }

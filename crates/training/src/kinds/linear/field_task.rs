@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use aprendiz_evaluation::Label;
+use aprendiz_evaluation::{Label, ScoredExample, accuracy, log_loss};
+use aprendiz_inference::FieldPrediction;
 
 use crate::{
     dataset::{Example, Labels, Value},
-    protocol::summary::FieldSkipped,
+    protocol::{
+        report::ReportRow,
+        summary::{FieldSkipped, FieldSummary},
+    },
 };
 
 /// The classes of a field, and the training examples that have one of them.
@@ -83,6 +87,48 @@ impl FieldTask {
     /// The accepted label of an example, if it is among the labels of the snapshot. It may be one without training examples.
     pub(crate) fn gold<'a>(&'a self, example: &Example) -> Option<&'a Label> {
         find_label(&self.allowed, example, &self.name).map(|label| &self.allowed[label])
+    }
+
+    /// The report row of a prediction for a document, if the document has a value that can be scored.
+    pub(crate) fn score(&self, example: &Example, prediction: FieldPrediction) -> Option<ReportRow> {
+        let gold = self.gold(example)?;
+        Some(ReportRow {
+            document_id: example.document_id.clone(),
+            group: example.group.clone(),
+            no_known_feature: prediction.no_known_feature,
+            field: self.name.clone(),
+            gold_probability: prediction.probability(gold.as_deref()),
+            gold: gold.clone(),
+            predicted: prediction.value,
+            confidence: prediction.confidence,
+        })
+    }
+
+    /// Results of the field, from its out-of-fold rows and the validation rows of all fields.
+    pub(crate) fn summarize(
+        &self,
+        l2: f64,
+        folds: usize,
+        fold_repeats: usize,
+        out_of_fold: Vec<ReportRow>,
+        validation: &[ReportRow],
+    ) -> FieldSummary {
+        let out_of_fold: Vec<ScoredExample> = out_of_fold.into_iter().map(ScoredExample::from).collect();
+        let validation: Vec<ScoredExample> =
+            validation.iter().filter(|row| row.field == self.name).cloned().map(ScoredExample::from).collect();
+        FieldSummary {
+            field: self.name.clone(),
+            train_examples: self.examples.len() as u64,
+            classes: self.labels.len() as u64,
+            l2,
+            folds: folds as u64,
+            fold_repeats: fold_repeats as u64,
+            out_of_fold_accuracy: accuracy(&out_of_fold),
+            out_of_fold_log_loss: log_loss(&out_of_fold),
+            validation_examples: validation.len() as u64,
+            validation_accuracy: accuracy(&validation),
+            validation_log_loss: log_loss(&validation),
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::{collections::HashSet, fs, time::Instant};
 
-use aprendiz_evaluation::{ScoredExample, accuracy, log_loss};
 use aprendiz_inference::{FORMAT_VERSION, KIND_LINEAR, Model, ModelConfig, TrainingInfo, Weights};
 use aprendiz_run_spec::{FinalFit, LinearParams};
 use burn::tensor::Device;
@@ -154,24 +153,7 @@ fn train_once(
         .iter()
         .zip(&config.fields)
         .zip(out_of_fold)
-        .map(|((task, field), ((folds, fold_repeats), rows))| {
-            let out_of_fold: Vec<ScoredExample> = rows.into_iter().map(ScoredExample::from).collect();
-            let on_validation: Vec<ScoredExample> =
-                scored.iter().filter(|row| row.field == task.name).cloned().map(ScoredExample::from).collect();
-            FieldSummary {
-                field: task.name.clone(),
-                train_examples: task.examples.len() as u64,
-                classes: task.labels.len() as u64,
-                l2: field.l2,
-                folds: folds as u64,
-                fold_repeats: fold_repeats as u64,
-                out_of_fold_accuracy: accuracy(&out_of_fold),
-                out_of_fold_log_loss: log_loss(&out_of_fold),
-                validation_examples: on_validation.len() as u64,
-                validation_accuracy: accuracy(&on_validation),
-                validation_log_loss: log_loss(&on_validation),
-            }
-        })
+        .map(|((task, field), ((folds, fold_repeats), rows))| task.summarize(field.l2, folds, fold_repeats, rows, &scored))
         .collect();
     let summary = TrainingSummary {
         settings: resolved_settings(job, params, &config, &fields),

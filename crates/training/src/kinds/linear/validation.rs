@@ -55,19 +55,5 @@ pub(crate) fn score_validation(
 fn score(tasks: &[FieldTask], model: &Model, counter: &mut NgramCounter, example: &Example, text: &str) -> Vec<ReportRow> {
     // the fields of the model are in the order of the tasks
     let predictions = tasks.iter().zip(model.predict_with(counter, text));
-    predictions
-        .filter_map(|(task, prediction)| {
-            let gold = task.gold(example)?;
-            Some(ReportRow {
-                document_id: example.document_id.clone(),
-                group: example.group.clone(),
-                no_known_feature: prediction.no_known_feature,
-                field: task.name.clone(),
-                gold_probability: prediction.probability(gold.as_deref()),
-                gold: gold.clone(),
-                predicted: prediction.value,
-                confidence: prediction.confidence,
-            })
-        })
-        .collect()
+    predictions.filter_map(|(task, prediction)| task.score(example, prediction)).collect()
 }
