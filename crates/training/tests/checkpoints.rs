@@ -2,16 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails if its setup fails")]
 
+mod training;
+
 use std::{
     fs,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::AtomicBool,
 };
 
 use aprendiz_run_spec::{Backend, FinalFit, LinearParams, TrainingParams};
 use aprendiz_training::{Event, LogLevel, OUT_OF_FOLD_FILE, Outcome, Stage, TrainingJob, TrainingSummary, VALIDATION_FILE, run};
 use serde_json::json;
+
+use crate::training::{summary, train, train_to_the_end};
 
 /// The test that covers all parts of a training resumes from every n-th checkpoint. Coprime with periodic structure.
 const STRIDE: usize = 5;
@@ -118,31 +122,6 @@ fn lines(first: usize, count: usize) -> String {
             format!("{line}\n")
         })
         .collect()
-}
-
-/// Trains until the end, or until `on_event` breaks.
-fn train(job: &TrainingJob, mut on_event: impl FnMut(&Event) -> ControlFlow<()>) -> (Outcome, Vec<Event>) {
-    let stop = AtomicBool::new(false);
-    let mut events = Vec::new();
-    let outcome = run(job, &stop, &mut |line| {
-        if on_event(&line.event).is_break() {
-            stop.store(true, Ordering::Relaxed);
-        }
-        events.push(line.event);
-    });
-    (outcome.unwrap(), events)
-}
-
-fn train_to_the_end(job: &TrainingJob) -> (TrainingSummary, Vec<Event>) {
-    let (outcome, events) = train(job, |_| ControlFlow::Continue(()));
-    (summary(outcome), events)
-}
-
-fn summary(outcome: Outcome) -> TrainingSummary {
-    match outcome {
-        Outcome::Trained(summary) => *summary,
-        Outcome::Stopped { step } => panic!("stopped at step {step}"),
-    }
 }
 
 fn outputs(job: &TrainingJob) -> [Vec<u8>; 4] {

@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails if its setup fails")]
 
+mod training;
+
 use std::{
     collections::BTreeMap,
     fs,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::AtomicBool,
 };
 
 use aprendiz_classifier::Classifier;
@@ -15,9 +17,11 @@ use aprendiz_encoder::{BaseModel, BaseModelCaches, write_random};
 use aprendiz_run_spec::{Backend, RunKind, TrainingParams};
 use aprendiz_training::{
     ClassifierEvaluation, EmbeddingFiles, EmbeddingUse, Event, LogLevel, OUT_OF_FOLD_FILE, Outcome, PredictedDocument, ReportRow,
-    TrainingJob, TrainingSummary, VALIDATION_FILE, device, evaluate_classifier, run,
+    TrainingJob, VALIDATION_FILE, device, evaluate_classifier, run,
 };
 use serde_json::{Value, json};
+
+use crate::training::{train, train_to_the_end};
 
 const WORDS: [[&str; 4]; 3] =
     [["rent", "flat", "tenant", "lease"], ["goods", "price", "order", "buyer"], ["secret", "party", "disclose", "data"]];
@@ -109,27 +113,6 @@ fn text(number: usize) -> String {
 
 fn lines(first: usize, count: usize) -> Vec<Value> {
     (first..first + count).map(|number| document(number, &text(number), &[["a", "b", "c"][number % 3]])).collect()
-}
-
-/// Trains until the end, or until `on_event` breaks.
-fn train(job: &TrainingJob, mut on_event: impl FnMut(&Event) -> ControlFlow<()>) -> (Outcome, Vec<Event>) {
-    let stop = AtomicBool::new(false);
-    let mut events = Vec::new();
-    let outcome = run(job, &stop, &mut |line| {
-        if on_event(&line.event).is_break() {
-            stop.store(true, Ordering::Relaxed);
-        }
-        events.push(line.event);
-    });
-    (outcome.unwrap(), events)
-}
-
-fn train_to_the_end(job: &TrainingJob) -> (TrainingSummary, Vec<Event>) {
-    let (outcome, events) = train(job, |_| ControlFlow::Continue(()));
-    match outcome {
-        Outcome::Trained(summary) => (*summary, events),
-        Outcome::Stopped { step } => panic!("stopped at step {step}"),
-    }
 }
 
 /// Paths and contents of all files below a folder.

@@ -2,19 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails if its setup fails")]
 
-use std::{
-    fs,
-    ops::ControlFlow,
-    path::PathBuf,
-    sync::atomic::{AtomicBool, Ordering},
-};
+mod training;
+
+use std::{fs, ops::ControlFlow, path::PathBuf, sync::atomic::AtomicBool};
 
 use aprendiz_encoder::{BaseModel, BaseModelCaches, Encoder, write_random};
 use aprendiz_run_spec::{Backend, RunKind, TrainingParams};
-use aprendiz_training::{
-    EmbeddingFiles, EncoderEvaluation, Event, LogLevel, Outcome, PairFiles, TrainingJob, TrainingSummary, evaluate_encoder, run,
-};
+use aprendiz_training::{EmbeddingFiles, EncoderEvaluation, Event, LogLevel, Outcome, PairFiles, TrainingJob, evaluate_encoder, run};
 use serde_json::{Value, json};
+
+use crate::training::{train, train_to_the_end};
 
 struct Snapshot {
     dir: tempfile::TempDir,
@@ -82,27 +79,6 @@ fn lines(first: usize, count: usize) -> String {
 
 fn learning() -> Value {
     json!({"epochs": 2, "learning_rate": 0.002, "examples_per_class": 6, "batch": 8})
-}
-
-/// Trains until the end, or until `on_event` breaks.
-fn train(job: &TrainingJob, mut on_event: impl FnMut(&Event) -> ControlFlow<()>) -> (Outcome, Vec<Event>) {
-    let stop = AtomicBool::new(false);
-    let mut events = Vec::new();
-    let outcome = run(job, &stop, &mut |line| {
-        if on_event(&line.event).is_break() {
-            stop.store(true, Ordering::Relaxed);
-        }
-        events.push(line.event);
-    });
-    (outcome.unwrap(), events)
-}
-
-fn train_to_the_end(job: &TrainingJob) -> (TrainingSummary, Vec<Event>) {
-    let (outcome, events) = train(job, |_| ControlFlow::Continue(()));
-    match outcome {
-        Outcome::Trained(summary) => (*summary, events),
-        Outcome::Stopped { step } => panic!("stopped at step {step}"),
-    }
 }
 
 fn weights(job: &TrainingJob) -> Vec<u8> {
