@@ -6,6 +6,7 @@
 
 mod array_literal;
 mod clock;
+mod document_texts;
 pub mod documents;
 pub mod erasure;
 mod error;

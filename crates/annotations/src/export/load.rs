@@ -1,7 +1,5 @@
 //! Queries of an export batch.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
@@ -78,24 +76,6 @@ pub(super) async fn load_heads(
     )
     .fetch_all(conn)
     .await
-}
-
-/// Loads the texts of documents by document id.
-pub(super) async fn load_texts(conn: &mut PgConnection, heads: &[Head]) -> Result<BTreeMap<Uuid, String>, sqlx::Error> {
-    let ids: Vec<Uuid> = heads.iter().map(|head| head.id).collect();
-    let versions: Vec<i32> = heads.iter().map(|head| head.text_version).collect();
-    let rows = sqlx::query!(
-        r#"
-        SELECT t.document_id, t.text
-        FROM unnest($1::uuid[], $2::int[]) AS wanted (id, version)
-        JOIN document_texts t ON t.document_id = wanted.id AND t.version = wanted.version
-        "#,
-        &ids,
-        &versions,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.document_id, row.text)).collect())
 }
 
 /// Adds the events of documents, which are sorted by id.

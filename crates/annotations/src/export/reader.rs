@@ -1,12 +1,13 @@
 //! Reads an export in batches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
+use crate::document_texts::load_texts;
 use crate::export::cursor::ExportCursor;
-use crate::export::load::{Head, load_events, load_heads, load_predictions, load_texts, to_raw_json};
+use crate::export::load::{Head, load_events, load_heads, load_predictions, to_raw_json};
 use crate::export::selection::ExportSelection;
 use crate::export::types::ExportedDocument;
 
@@ -69,7 +70,8 @@ impl ExportReader {
 
     async fn load_documents(&self, conn: &mut PgConnection, heads: Vec<Head>) -> Result<Vec<ExportedDocument>, sqlx::Error> {
         let ids: Vec<Uuid> = heads.iter().map(|head| head.id).collect();
-        let mut texts = if self.selection.with_texts { load_texts(conn, &heads).await? } else { BTreeMap::new() };
+        let versions: Vec<i32> = heads.iter().map(|head| head.text_version).collect();
+        let mut texts = if self.selection.with_texts { load_texts(conn, &ids, &versions).await? } else { HashMap::new() };
         let mut documents: Vec<ExportedDocument> = heads
             .into_iter()
             .map(|head| ExportedDocument {

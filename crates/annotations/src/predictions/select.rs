@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::document_texts;
+
 /// Which documents a run predicts; all conditions must hold. Erased, archived and withdrawn documents are never selected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PredictionSelection {
@@ -149,16 +151,5 @@ pub async fn count_documents(conn: &mut PgConnection, selection: &PredictionSele
 pub async fn load_texts(conn: &mut PgConnection, documents: &[DocumentToPredict]) -> Result<HashMap<Uuid, String>, sqlx::Error> {
     let ids: Vec<Uuid> = documents.iter().map(|document| document.id).collect();
     let versions: Vec<i32> = documents.iter().map(|document| document.text_version).collect();
-    let rows = sqlx::query!(
-        r#"
-        SELECT t.document_id, t.text
-        FROM unnest($1::uuid[], $2::int[]) AS wanted (id, version)
-        JOIN document_texts t ON t.document_id = wanted.id AND t.version = wanted.version
-        "#,
-        &ids,
-        &versions,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.document_id, row.text)).collect())
+    document_texts::load_texts(conn, &ids, &versions).await
 }
