@@ -7,9 +7,10 @@
 //! | `fields.{name}.weight` | F32 | `[C, h]` |
 //! | `fields.{name}.bias` | F32 | `[C]` |
 
-use std::{borrow::Cow, fs, path::Path};
+use std::{fs, path::Path};
 
-use safetensors::{Dtype, SafeTensors, View};
+use aprendiz_inference::RawTensor;
+use safetensors::{Dtype, SafeTensors};
 
 use crate::{
     config::ClassifierConfig,
@@ -26,29 +27,6 @@ const TENSORS: usize = 4;
 /// Heads in the order of the fields of the configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heads(pub Vec<FieldHead>);
-
-struct RawTensor {
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl View for &RawTensor {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
-    }
-
-    fn data_len(&self) -> usize {
-        self.bytes.len()
-    }
-}
 
 impl Heads {
     /// Writes the file.
@@ -71,9 +49,7 @@ impl Heads {
                     ("weight", vec![classes, size], &head.weight),
                     ("bias", vec![classes], &head.bias),
                 ];
-                shapes.map(|(part, shape, values)| {
-                    (name(&field.name, part), RawTensor { shape, bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect() })
-                })
+                shapes.map(|(part, shape, values)| (name(&field.name, part), RawTensor::f32(shape, values)))
             })
             .collect();
         let bytes = safetensors::serialize(tensors.iter().map(|(name, raw)| (name, raw)), None)

@@ -26,5 +26,5 @@ pub use prediction::{FieldPrediction, RankedLabel};
 pub use published_fields::PublishedFields;
 pub use score_curves::{SCORE_CURVES_FILE, ScoreCurves};
 pub use thresholds::{ThresholdDecision, decide_thresholds, set_thresholds};
-pub use weights::{FieldWeights, WEIGHTS_FILE, Weights};
+pub use weights::{FieldWeights, RawTensor, WEIGHTS_FILE, Weights};
 pub use word_evidence::WordEvidence;

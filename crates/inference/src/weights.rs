@@ -39,10 +39,20 @@ pub struct FieldWeights {
     pub bias: Vec<f32>,
 }
 
-struct RawTensor {
+/// A tensor to write, as little-endian bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawTensor {
     dtype: Dtype,
     shape: Vec<usize>,
     bytes: Vec<u8>,
+}
+
+impl RawTensor {
+    /// A tensor of the type F32.
+    #[must_use]
+    pub fn f32(shape: Vec<usize>, values: &[f32]) -> Self {
+        Self { dtype: Dtype::F32, shape, bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect() }
+    }
 }
 
 impl View for &RawTensor {
@@ -63,10 +73,6 @@ impl View for &RawTensor {
     }
 }
 
-fn raw_f32(shape: Vec<usize>, values: &[f32]) -> RawTensor {
-    RawTensor { dtype: Dtype::F32, shape, bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect() }
-}
-
 impl Weights {
     /// Writes the tensors to a model directory.
     ///
@@ -79,12 +85,12 @@ impl Weights {
         let keys = self.keys.iter().flat_map(|key| key.to_le_bytes()).collect();
         let mut tensors = vec![
             (KEYS.to_owned(), RawTensor { dtype: Dtype::U64, shape: vec![features], bytes: keys }),
-            (IDF.to_owned(), raw_f32(vec![features], &self.idf)),
+            (IDF.to_owned(), RawTensor::f32(vec![features], &self.idf)),
         ];
         for (field, weights) in config.fields.iter().zip(&self.fields) {
             let classes = field.labels.len();
-            tensors.push((weight_name(&field.name), raw_f32(vec![features, classes], &weights.weight)));
-            tensors.push((bias_name(&field.name), raw_f32(vec![classes], &weights.bias)));
+            tensors.push((weight_name(&field.name), RawTensor::f32(vec![features, classes], &weights.weight)));
+            tensors.push((bias_name(&field.name), RawTensor::f32(vec![classes], &weights.bias)));
         }
         let bytes = safetensors::serialize(tensors.iter().map(|(name, raw)| (name, raw)), None)
             .map_err(|error| ModelError::invalid(&path, format!("cannot serialize: {error}")))?;
