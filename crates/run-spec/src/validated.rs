@@ -69,8 +69,9 @@ impl RunSpec {
         if !matches!(kind, RunKind::Evaluate | RunKind::Predict) {
             check_absent(model_version.as_ref(), "model_version", "absent: only runs of kind `evaluate` and `predict` name a version")?;
         }
-        let number = model_version.unwrap_or(1);
-        check(number >= 1, "model_version", || number.to_string(), "null, or the number of a version, from 1")?;
+        if let Some(number) = model_version {
+            check(number >= 1, "model_version", || number.to_string(), "null, or the number of a version, from 1")?;
+        }
         let kind = match TrainingParams::parse(kind, &params)? {
             None if kind == RunKind::Sweep => {
                 let params = SweepParams::parse(&params, seed)?;
@@ -87,16 +88,17 @@ impl RunSpec {
             }
             None if kind == RunKind::Predict => {
                 let params = PredictParams::parse(&params)?;
-                check_absent(base_model.as_ref(), "base_model", "absent: this kind has no base model")?;
-                check_absent(data.pairs.as_ref(), "data.pairs", "absent: this kind does not train on pairs")?;
-                let absent = || "absent".to_owned();
-                check(model_version.is_some(), "model_version", absent, "the number of the version of `model` that predicts")?;
-                KindSpec::Predict { model_version: number, params }
+                check_no_training(base_model.as_ref(), &data)?;
+                let absent = || SpecError::OutOfRange {
+                    key: "model_version",
+                    value: "absent".to_owned(),
+                    rule: "the number of the version of `model` that predicts",
+                };
+                KindSpec::Predict { model_version: model_version.ok_or_else(absent)?, params }
             }
             None => {
                 check(params.is_empty(), "params", || "given".to_owned(), "empty for this kind")?;
-                check_absent(base_model.as_ref(), "base_model", "absent: this kind has no base model")?;
-                check_absent(data.pairs.as_ref(), "data.pairs", "absent: this kind does not train on pairs")?;
+                check_no_training(base_model.as_ref(), &data)?;
                 KindSpec::Evaluate { model_version }
             }
         };
@@ -123,6 +125,12 @@ impl RunSpec {
             unique,
         })
     }
+}
+
+/// Checks that the keys of trainings are absent.
+fn check_no_training(base_model: Option<&String>, data: &DataSpec) -> Result<(), SpecError> {
+    check_absent(base_model, "base_model", "absent: this kind has no base model")?;
+    check_absent(data.pairs.as_ref(), "data.pairs", "absent: this kind does not train on pairs")
 }
 
 fn check(is_valid: bool, key: &'static str, value: impl FnOnce() -> String, rule: &'static str) -> Result<(), SpecError> {
