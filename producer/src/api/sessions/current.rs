@@ -1,6 +1,6 @@
 //! The session of a browser: `POST`, `GET` and `DELETE /v1/session`.
 
-use aprendiz_runs::{ApiKey, NewWebSession, Role, create_web_session, end_web_session};
+use aprendiz_runs::{ApiKey, Role, create_web_session, end_web_session};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -86,15 +86,9 @@ async fn sign_in(
     let key = authenticate_key(&state, browser.address, body.value.api_key.trim()).await?;
     admission.assign_key(key.id)?;
     let lifetime = state.config.sessions.lifetime;
-    let session = NewWebSession {
-        user_agent: browser.user_agent.as_deref(),
-        address: browser.address.map(|address| address.to_string()),
-        lifetime,
-        replaced: browser.token.as_deref(),
-    };
     let mut tx = state.database.begin().await?;
     let revoked = || ApiError::unauthorized("the API key was revoked meanwhile");
-    let created = create_web_session(&mut tx, &key, &session).await?.ok_or_else(revoked)?;
+    let created = create_web_session(&mut tx, &key, &browser.new_session(lifetime)).await?.ok_or_else(revoked)?;
     tx.commit().await?;
     state.auth_failures.record_success(&created.token);
     let headers = [(header::SET_COOKIE, browser.cookie.set(&created.token, lifetime)), (header::CACHE_CONTROL, NO_STORE)];

@@ -1,6 +1,6 @@
 //! The end of a sign-in: the provider sends the browser back with a code, for which it gets a session.
 
-use aprendiz_runs::{IdentityClaims, NewWebSession, create_web_session, end_sessions_of_identity, mark_sign_in_used, sign_in_identity};
+use aprendiz_runs::{IdentityClaims, create_web_session, end_sessions_of_identity, mark_sign_in_used, sign_in_identity};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
@@ -93,7 +93,7 @@ async fn finish(
     query: &CallbackQuery,
 ) -> Result<Response, ApiError> {
     let provider = provider(state)?;
-    if let Some(address) = browser.address {
+    if let Some(address) = browser.client.address {
         state.auth_failures.check(address, flow.cookie()).map_err(ApiError::too_many_auth_failures)?;
     }
     provider.check_response_issuer(query.iss.as_deref()).await?;
@@ -105,7 +105,7 @@ async fn finish(
     let code = query.code.as_deref().ok_or_else(|| ApiError::unprocessable("invalid_query", "missing query parameter code"))?;
     let redirect_url = callback_url(&provider, browser)?;
     let redeemed = provider.redeem(flow, Authorization { code, redirect_url: &redirect_url }).await;
-    if let (Err(OidcError::CodeRejected(_) | OidcError::InvalidToken(_)), Some(address)) = (&redeemed, browser.address) {
+    if let (Err(OidcError::CodeRejected(_) | OidcError::InvalidToken(_)), Some(address)) = (&redeemed, browser.client.address) {
         state.auth_failures.record_failure(address, flow.cookie());
     }
     let claims = redeemed?;
@@ -134,12 +134,7 @@ async fn create_session(
     };
     let identity = IdentityClaims { issuer, subject: claims.subject(), email: claims.email(), label: claims.label(), role };
     let lifetime = state.config.sessions.lifetime;
-    let session = NewWebSession {
-        user_agent: browser.user_agent.as_deref(),
-        address: browser.address.map(|address| address.to_string()),
-        lifetime,
-        replaced: browser.token.as_deref(),
-    };
+    let session = browser.client.new_session(lifetime);
     let refused = |detail: &str| ApiError::new(StatusCode::FORBIDDEN, "sign_in_refused", detail);
     let mut tx = state.database.begin().await?;
     if !mark_sign_in_used(&mut tx, &flow.sha256(), FLOW_LIFETIME).await? {
@@ -151,6 +146,6 @@ async fn create_session(
     tx.commit().await?;
     state.auth_failures.record_success(&created.token);
     let mut response = page::landing(flow.return_path(), browser);
-    response.headers_mut().append(header::SET_COOKIE, browser.cookie.set(&created.token, lifetime));
+    response.headers_mut().append(header::SET_COOKIE, browser.client.cookie.set(&created.token, lifetime));
     Ok(response)
 }

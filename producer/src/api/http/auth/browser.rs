@@ -1,8 +1,9 @@
 //! The browser behind a request about sessions: its extractors, and the caching of what it may see.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use aprendiz_runs::AuthenticatedSession;
+use aprendiz_runs::{AuthenticatedSession, NewWebSession};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -20,7 +21,7 @@ use crate::api::http::error::ApiError;
 use crate::api::http::operation::{Describe, add_problem};
 use crate::api::state::AppState;
 
-/// A browser that signs in. A page of another origin is rejected: it would sign the browser in as somebody else.
+/// A browser that signs in.
 #[derive(Debug)]
 pub(crate) struct Browser {
     pub(crate) address: Option<IpAddr>,
@@ -30,19 +31,38 @@ pub(crate) struct Browser {
     pub(crate) token: Option<String>,
 }
 
-impl FromRequestParts<AppState> for Browser {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+impl Browser {
+    /// The browser of any request, also of one that a page of another origin sends.
+    pub(in crate::api::http::auth) fn read(parts: &Parts, state: &AppState) -> Self {
         let cookie = SessionCookie::from_request(&parts.headers, state.config.sessions.cookie);
-        csrf::check_origin(&parts.headers, cookie)?;
         let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        Ok(Self {
+        Self {
             address: client_address(parts, state),
             user_agent: user_agent.map(str::to_owned),
             cookie,
             token: cookie.token(&parts.headers).map(str::to_owned),
-        })
+        }
+    }
+
+    /// A session of this browser, in place of the one that it has already.
+    pub(crate) fn new_session(&self, lifetime: Duration) -> NewWebSession<'_> {
+        NewWebSession {
+            user_agent: self.user_agent.as_deref(),
+            address: self.address.map(|address| address.to_string()),
+            lifetime,
+            replaced: self.token.as_deref(),
+        }
+    }
+}
+
+/// A page of another origin is rejected: it would sign the browser in as somebody else.
+impl FromRequestParts<AppState> for Browser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let browser = Self::read(parts, state);
+        csrf::check_origin(&parts.headers, browser.cookie)?;
+        Ok(browser)
     }
 }
 

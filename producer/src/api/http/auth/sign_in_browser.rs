@@ -1,15 +1,13 @@
 //! The browser that signs in with a provider. It comes from the site of the provider, so the cookie of its sign-in proves where it started.
 
-use std::net::IpAddr;
-
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use utoipa::openapi::path::Operation;
 
+use crate::api::http::auth::browser::Browser;
 use crate::api::http::auth::cookie::{SessionCookie, host};
 use crate::api::http::auth::flow_cookie::FlowCookie;
-use crate::api::http::auth::identity::client_address;
 use crate::api::http::error::ApiError;
 use crate::api::http::operation::{Describe, add_problem};
 use crate::api::state::AppState;
@@ -18,11 +16,8 @@ use crate::oidc::CALLBACK_PATH;
 /// A browser on its way to the provider, or back.
 #[derive(Debug)]
 pub(crate) struct SignInBrowser {
-    pub(crate) address: Option<IpAddr>,
-    pub(crate) user_agent: Option<String>,
-    pub(crate) cookie: SessionCookie,
-    /// Token of the session that it has already. Browsers do not send it when they come from another site.
-    pub(crate) token: Option<String>,
+    /// Browsers do not send the token of their session when they come from another site.
+    pub(crate) client: Browser,
     pub(crate) flow_cookie: FlowCookie,
     /// Value of the cookie of the sign-in.
     pub(crate) flow: Option<String>,
@@ -39,19 +34,16 @@ impl FromRequestParts<AppState> for SignInBrowser {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let headers = &parts.headers;
-        let cookie = SessionCookie::from_request(headers, state.config.sessions.cookie);
-        let flow_cookie = FlowCookie::beside(cookie);
+        let client = Browser::read(parts, state);
+        let flow_cookie = FlowCookie::beside(client.cookie);
         let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         Ok(Self {
-            address: client_address(parts, state),
-            user_agent: text(header::USER_AGENT).map(str::to_owned),
-            cookie,
-            token: cookie.token(headers).map(str::to_owned),
             flow_cookie,
             flow: flow_cookie.value(headers).map(str::to_owned),
-            callback_url: callback_url(headers, cookie),
+            callback_url: callback_url(headers, client.cookie),
             accepts_html: text(header::ACCEPT).is_some_and(|accepted| accepted.to_ascii_lowercase().contains("text/html")),
             prefers_portuguese: text(header::ACCEPT_LANGUAGE).is_some_and(|languages| languages.to_ascii_lowercase().starts_with("pt")),
+            client,
         })
     }
 }
