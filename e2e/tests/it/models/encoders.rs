@@ -10,10 +10,9 @@ use aprendiz_test_support::report_skipped;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::fixture::checkpoints::{EVERY_STEP, model_hashes, resumed_steps, wait_until_stored};
 use crate::fixture::exports::contracts;
-use crate::fixture::{Hold, TIMEOUT, TestApp, expect_json, objects, parse_id, parse_json_lines, text};
-use crate::models::tiny_encoder::{base_models, encoder_spec, quick_params, start_worker};
+use crate::fixture::{Hold, TestApp, expect_json, objects, parse_id, parse_json_lines, text};
+use crate::models::tiny_encoder::{base_models, check_killed_worker, encoder_spec, quick_params, start_worker};
 
 async fn card(app: &TestApp, number: i32) -> Value {
     app.api().json(&format!("/v1/models/contracts-encoder/versions/{number}")).await
@@ -136,30 +135,8 @@ async fn check_training_from_it(app: &TestApp, id: Uuid, version: &Value) {
 #[tokio::test]
 async fn an_encoder_whose_worker_is_killed_has_the_bytes_of_an_uninterrupted_one() {
     let app = TestApp::with_import(contracts()).await;
-    let folder = base_models(&app);
     let spec = encoder_spec(&json!({ "epochs": 2, "patience": 0, "learning_rate": 0.002, "evaluation_documents": 20, "batch": 4 }));
-    let uninterrupted = start_worker(&app, "uninterrupted", &folder, &[("APRENDIZ_CHECKPOINT_SECONDS", "86400")]);
-    let plain = app.create_run(&spec).await;
-    app.wait_for_success(plain).await;
-    drop(uninterrupted);
-
-    let id = app.create_run(&spec).await;
-    let hold = Hold::at(&app, Point::AfterCheckpoint(4));
-    let mut first = start_worker(&app, "worker-1", &folder, EVERY_STEP);
-    let child = hold.wait_until_reached().await;
-    wait_until_stored(&app, id, 4).await;
-    first.kill();
-    first.wait(TIMEOUT).await;
-    child.wait_for_exit().await;
-    drop(hold);
-    app.expire_lease(id).await;
-    let second = start_worker(&app, "worker-2", &folder, &[]);
-    app.wait_for_success(id).await;
-    assert_eq!(app.attempt_statuses(id).await, ["lost", "succeeded"]);
-    assert_eq!(resumed_steps(&app, id).await, [None, Some(4)]);
-    assert_eq!(model_hashes(&app, id).await, model_hashes(&app, plain).await);
-    objects::check(&app).await;
-    drop((first, second));
+    check_killed_worker(&app, &spec, 4).await;
     app.finish().await;
 }
 

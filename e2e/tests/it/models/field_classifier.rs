@@ -9,10 +9,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::fixture::checkpoints::{EVERY_STEP, model_hashes, resumed_steps, wait_until_stored};
+use crate::fixture::checkpoints::model_hashes;
 use crate::fixture::exports::{contracts, many_contracts};
 use crate::fixture::{Hold, TIMEOUT, TestApp, expect_json, objects, parse_id, parse_json_lines, text};
-use crate::models::tiny_encoder::{base_models, start_worker};
+use crate::models::tiny_encoder::{base_models, check_killed_worker, start_worker};
 
 /// A run that trains two fields in seconds.
 fn spec(params: &Value) -> Value {
@@ -112,30 +112,8 @@ async fn check_predictions_are_refused(app: &TestApp) {
 #[tokio::test]
 async fn a_field_classifier_whose_worker_is_killed_has_the_bytes_of_an_uninterrupted_one() {
     let app = TestApp::with_import(contracts()).await;
-    let folder = base_models(&app);
-    let uninterrupted = start_worker(&app, "uninterrupted", &folder, &[("APRENDIZ_CHECKPOINT_SECONDS", "86400")]);
-    let plain = app.create_run(&spec(&json!({}))).await;
-    app.wait_for_success(plain).await;
-    drop(uninterrupted);
-
-    let id = app.create_run(&spec(&json!({}))).await;
     // in the second head of the first field
-    let hold = Hold::at(&app, Point::AfterCheckpoint(8));
-    let mut first = start_worker(&app, "worker-1", &folder, EVERY_STEP);
-    let child = hold.wait_until_reached().await;
-    wait_until_stored(&app, id, 8).await;
-    first.kill();
-    first.wait(TIMEOUT).await;
-    child.wait_for_exit().await;
-    drop(hold);
-    app.expire_lease(id).await;
-    let second = start_worker(&app, "worker-2", &folder, &[]);
-    app.wait_for_success(id).await;
-    assert_eq!(app.attempt_statuses(id).await, ["lost", "succeeded"]);
-    assert_eq!(resumed_steps(&app, id).await, [None, Some(8)]);
-    assert_eq!(model_hashes(&app, id).await, model_hashes(&app, plain).await);
-    objects::check(&app).await;
-    drop((first, second));
+    check_killed_worker(&app, &spec(&json!({})), 8).await;
     app.finish().await;
 }
 
