@@ -7,6 +7,8 @@ import { join } from "node:path";
 
 import { type BrowserContext, chromium, type Page } from "playwright-core";
 
+import { CHROMIUM, CHROMIUM_ARGS } from "../tests/browser/chromium";
+
 interface View {
   name: string;
   path: string;
@@ -212,17 +214,9 @@ async function main(): Promise<void> {
   for (const look of looks) {
     const profile = await mkdtemp(join(tmpdir(), "aprendiz-browser-"));
     const context = await chromium.launchPersistentContext(profile, {
-      executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+      executablePath: CHROMIUM,
       headless: true,
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
+      args: CHROMIUM_ARGS,
       viewport: { width: look.width, height: look.height },
       colorScheme: look.scheme,
       locale: look.language,

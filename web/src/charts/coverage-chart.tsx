@@ -3,6 +3,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useFormat } from "../components/format";
+import { Axes, type Frame } from "./axes";
 import classes from "./chart.module.css";
 import { ChartTable } from "./chart-table";
 import { linear, path } from "./scale";
@@ -13,10 +14,7 @@ interface Point {
   accuracy: number;
 }
 
-const WIDTH = 520;
-const HEIGHT = 260;
-const LEFT = 46;
-const BOTTOM = 38;
+const FRAME: Frame = { width: 520, height: 260, left: 46, right: 10, bottom: 38, below: 6 };
 
 /** The point with the greatest coverage whose accuracy is at least `target`. */
 export function bestCoverage(points: readonly Point[], target: number): Point | undefined {
@@ -30,34 +28,27 @@ export function CoverageChart({ points, target }: { points: readonly Point[]; ta
   const format = useFormat();
   const [chosen, setChosen] = useState(target);
   const lowest = Math.floor(Math.min(chosen, target, ...points.map((point) => point.accuracy)) * 10) / 10;
-  const x = linear([0, 1], [LEFT, WIDTH - 10]);
-  const y = linear([lowest, 1], [HEIGHT - BOTTOM, 10]);
+  const x = linear([0, 1], [FRAME.left, FRAME.width - FRAME.right]);
+  const y = linear([lowest, 1], [FRAME.height - FRAME.bottom, 10]);
   const reached = bestCoverage(points, chosen);
   return (
     <figure aria-label={t("metric.coverageCurve")}>
       <svg
-        viewBox={`0 0 ${String(WIDTH)} ${String(HEIGHT)}`}
+        viewBox={`0 0 ${String(FRAME.width)} ${String(FRAME.height)}`}
         className={classes["chart"]}
         role="img"
         aria-label={t("metric.coverageCurve")}
       >
-        {y.ticks.map((tick) => (
-          <g key={tick}>
-            <line x1={LEFT} x2={WIDTH - 10} y1={y(tick)} y2={y(tick)} className={classes["grid"]} />
-            <text x={LEFT - 6} y={y(tick) + 4} textAnchor="end">
-              {format.ratio(tick)}
-            </text>
-          </g>
-        ))}
-        {x.ticks.map((tick) => (
-          <text key={tick} x={x(tick)} y={HEIGHT - BOTTOM + 15} textAnchor="middle">
-            {format.percent(tick)}
-          </text>
-        ))}
-        <text x={(LEFT + WIDTH) / 2} y={HEIGHT - 6} textAnchor="middle">
-          {t("metric.coverage")}
-        </text>
-        <line x1={LEFT} x2={WIDTH - 10} y1={y(chosen)} y2={y(chosen)} stroke="var(--chart-2)" strokeDasharray="5 4" strokeWidth={1.5} />
+        <Axes frame={FRAME} x={x} y={y} xLabel={t("metric.coverage")} formatX={format.percent} formatY={format.ratio} />
+        <line
+          x1={FRAME.left}
+          x2={FRAME.width - FRAME.right}
+          y1={y(chosen)}
+          y2={y(chosen)}
+          stroke="var(--chart-2)"
+          strokeDasharray="5 4"
+          strokeWidth={1.5}
+        />
         <path
           d={path(points.map((point) => ({ x: x(point.coverage), y: y(point.accuracy) })))}
           fill="none"

@@ -2,6 +2,7 @@
 import { useTranslation } from "react-i18next";
 
 import { useFormat } from "../components/format";
+import { Axes, type Frame } from "./axes";
 import classes from "./chart.module.css";
 import { ChartTable } from "./chart-table";
 import { linear, path } from "./scale";
@@ -12,10 +13,7 @@ interface LearningChartProps {
   forecasts: readonly { labels: number; accuracy: number }[];
 }
 
-const WIDTH = 560;
-const HEIGHT = 220;
-const LEFT = 46;
-const BOTTOM = 36;
+const FRAME: Frame = { width: 560, height: 220, left: 46, right: 12, bottom: 36, below: 4 };
 
 export function LearningChart({ label, points, forecasts }: LearningChartProps) {
   const { t } = useTranslation();
@@ -25,28 +23,16 @@ export function LearningChart({ label, points, forecasts }: LearningChartProps) 
   const all = [...points, ...forecasts];
   const lows = points.map((point) => point.interval?.low ?? point.accuracy);
   const highs = [...points.map((point) => point.interval?.high ?? point.accuracy), ...forecasts.map((point) => point.accuracy)];
-  const x = linear([0, Math.max(...all.map((point) => point.labels))], [LEFT, WIDTH - 12]);
-  const y = linear([Math.floor(Math.min(...lows) * 20) / 20, Math.min(1, Math.ceil(Math.max(...highs) * 20) / 20)], [HEIGHT - BOTTOM, 8]);
+  const x = linear([0, Math.max(...all.map((point) => point.labels))], [FRAME.left, FRAME.width - FRAME.right]);
+  const y = linear(
+    [Math.floor(Math.min(...lows) * 20) / 20, Math.min(1, Math.ceil(Math.max(...highs) * 20) / 20)],
+    [FRAME.height - FRAME.bottom, 8],
+  );
   const place = (point: { labels: number; accuracy: number }) => ({ x: x(point.labels), y: y(point.accuracy) });
   return (
     <figure aria-label={label}>
-      <svg viewBox={`0 0 ${String(WIDTH)} ${String(HEIGHT)}`} className={classes["chart"]} role="img" aria-label={label}>
-        {y.ticks.map((tick) => (
-          <g key={tick}>
-            <line x1={LEFT} x2={WIDTH - 12} y1={y(tick)} y2={y(tick)} className={classes["grid"]} />
-            <text x={LEFT - 6} y={y(tick) + 4} textAnchor="end">
-              {format.ratio(tick)}
-            </text>
-          </g>
-        ))}
-        {x.ticks.map((tick) => (
-          <text key={tick} x={x(tick)} y={HEIGHT - BOTTOM + 15} textAnchor="middle">
-            {format.count(tick)}
-          </text>
-        ))}
-        <text x={(LEFT + WIDTH) / 2} y={HEIGHT - 4} textAnchor="middle">
-          {t("learning.labels")}
-        </text>
+      <svg viewBox={`0 0 ${String(FRAME.width)} ${String(FRAME.height)}`} className={classes["chart"]} role="img" aria-label={label}>
+        <Axes frame={FRAME} x={x} y={y} xLabel={t("learning.labels")} formatX={format.count} formatY={format.ratio} />
         <path d={path(points.map(place))} fill="none" stroke="var(--chart-1)" strokeWidth={2} />
         <path d={path([last, ...forecasts].map(place))} fill="none" stroke="var(--chart-2)" strokeWidth={2} strokeDasharray="4 4" />
         {points.map((point) => (

@@ -1,5 +1,6 @@
 // Lines over a common axis.
 import { useFormat } from "../components/format";
+import { Axes, type Frame } from "./axes";
 import classes from "./chart.module.css";
 import { ChartTable } from "./chart-table";
 import { extent, linear, path } from "./scale";
@@ -9,10 +10,7 @@ export interface Series {
   points: readonly { x: number; y: number }[];
 }
 
-const WIDTH = 560;
-const HEIGHT = 200;
-const LEFT = 46;
-const BOTTOM = 34;
+const FRAME: Frame = { width: 560, height: 200, left: 46, right: 8, bottom: 34, below: 4 };
 const COLOURS = ["--chart-1", "--chart-2", "--chart-3"];
 
 interface LineChartProps {
@@ -28,29 +26,21 @@ export function LineChart({ label, xLabel, yLabel, series, counts = false }: Lin
   const format = useFormat();
   const all = series.flatMap((line) => line.points);
   if (all.length === 0) return null;
-  const x = linear(extent(all.map((point) => point.x)), [LEFT, WIDTH - 8]);
+  const x = linear(extent(all.map((point) => point.x)), [FRAME.left, FRAME.width - FRAME.right]);
   const values = all.map((point) => point.y);
-  const y = linear(counts ? [0, Math.max(4, ...values)] : extent(values), [HEIGHT - BOTTOM, 8], 4);
+  const y = linear(counts ? [0, Math.max(4, ...values)] : extent(values), [FRAME.height - FRAME.bottom, 8], 4);
   return (
     <figure aria-label={label}>
-      <svg viewBox={`0 0 ${String(WIDTH)} ${String(HEIGHT)}`} className={classes["chart"]} role="img" aria-label={label}>
-        {y.ticks.map((tick) => (
-          <g key={tick}>
-            <line x1={LEFT} x2={WIDTH - 8} y1={y(tick)} y2={y(tick)} className={classes["grid"]} />
-            <text x={LEFT - 6} y={y(tick) + 4} textAnchor="end">
-              {counts ? format.count(tick) : tick.toPrecision(2)}
-            </text>
-          </g>
-        ))}
-        {x.ticks.map((tick) => (
-          <text key={tick} x={x(tick)} y={HEIGHT - BOTTOM + 15} textAnchor="middle">
-            {format.count(tick)}
-          </text>
-        ))}
-        <text x={(LEFT + WIDTH) / 2} y={HEIGHT - 4} textAnchor="middle">
-          {xLabel}
-        </text>
-        <text x={LEFT + 6} y={16}>
+      <svg viewBox={`0 0 ${String(FRAME.width)} ${String(FRAME.height)}`} className={classes["chart"]} role="img" aria-label={label}>
+        <Axes
+          frame={FRAME}
+          x={x}
+          y={y}
+          xLabel={xLabel}
+          formatX={format.count}
+          formatY={counts ? format.count : (tick) => tick.toPrecision(2)}
+        />
+        <text x={FRAME.left + 6} y={16}>
           {yLabel}
         </text>
         {series.map((line, index) => (

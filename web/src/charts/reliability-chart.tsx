@@ -2,6 +2,7 @@
 import { useTranslation } from "react-i18next";
 
 import { useFormat } from "../components/format";
+import { Axes, type Frame } from "./axes";
 import classes from "./chart.module.css";
 import { ChartTable } from "./chart-table";
 import { linear } from "./scale";
@@ -14,36 +15,23 @@ interface Bin {
   count: number;
 }
 
-const WIDTH = 520;
-const HEIGHT = 260;
-const LEFT = 46;
-const BOTTOM = 38;
+const FRAME: Frame = { width: 520, height: 260, left: 46, right: 10, bottom: 38, below: 6 };
 
 export function ReliabilityChart({ bins }: { bins: readonly Bin[] }) {
   const { t } = useTranslation();
   const format = useFormat();
-  const x = linear([0, 1], [LEFT, WIDTH - 10]);
-  const y = linear([0, 1], [HEIGHT - BOTTOM, 10]);
+  const x = linear([0, 1], [FRAME.left, FRAME.width - FRAME.right]);
+  const y = linear([0, 1], [FRAME.height - FRAME.bottom, 10]);
   const largest = Math.max(1, ...bins.map((bin) => bin.count));
   return (
     <figure aria-label={t("metric.reliability")}>
-      <svg viewBox={`0 0 ${String(WIDTH)} ${String(HEIGHT)}`} className={classes["chart"]} role="img" aria-label={t("metric.reliability")}>
-        {y.ticks.map((tick) => (
-          <g key={tick}>
-            <line x1={LEFT} x2={WIDTH - 10} y1={y(tick)} y2={y(tick)} className={classes["grid"]} />
-            <text x={LEFT - 6} y={y(tick) + 4} textAnchor="end">
-              {format.ratio(tick)}
-            </text>
-          </g>
-        ))}
-        {x.ticks.map((tick) => (
-          <text key={tick} x={x(tick)} y={HEIGHT - BOTTOM + 15} textAnchor="middle">
-            {format.ratio(tick)}
-          </text>
-        ))}
-        <text x={(LEFT + WIDTH) / 2} y={HEIGHT - 6} textAnchor="middle">
-          {t("metric.confidence")}
-        </text>
+      <svg
+        viewBox={`0 0 ${String(FRAME.width)} ${String(FRAME.height)}`}
+        className={classes["chart"]}
+        role="img"
+        aria-label={t("metric.reliability")}
+      >
+        <Axes frame={FRAME} x={x} y={y} xLabel={t("metric.confidence")} formatX={format.ratio} formatY={format.ratio} />
         <line x1={x(0)} y1={y(0)} x2={x(1)} y2={y(1)} stroke="var(--mantine-color-dimmed)" strokeDasharray="4 4" />
         {bins.map((bin) => (
           <g key={bin.low} opacity={0.45 + 0.55 * Math.sqrt(bin.count / largest)}>

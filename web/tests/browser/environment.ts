@@ -10,17 +10,6 @@ export const KEYS = {
 };
 export type KeyName = keyof typeof KEYS;
 
-export const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-export const CHROMIUM_ARGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
 export function required(name: string): string {
   const value = process.env[name];
   if (value === undefined || value === "") throw new Error(`${name} is not set: ./dev browser starts an installation and sets it`);

@@ -2,7 +2,8 @@
 import { chromium } from "playwright-core";
 import type { TestProject } from "vitest/node";
 
-import { api, CHROMIUM, CHROMIUM_ARGS, ended, startRun } from "./environment";
+import { CHROMIUM, CHROMIUM_ARGS } from "./chromium";
+import { api, ended, startRun } from "./environment";
 import type { ViewData } from "./views";
 
 declare module "vitest" {

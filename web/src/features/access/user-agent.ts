@@ -1,4 +1,4 @@
-// Name of a browser and its system, as far as its user agent tells.
+// Name of a browser and its system, as far as its user agent states them.
 
 const BROWSERS: readonly (readonly [RegExp, string])[] = [
   [/\bEdg(?:e|A|iOS)?\//, "Edge"],

@@ -29,7 +29,7 @@ test("specs are compared key by key", () => {
   expect(rows.find((row) => row.path === "params.word_ngrams")?.values).toEqual(["[1,2]", "[1,2]"]);
 });
 
-test("runs of the same name are told apart by their ids", () => {
+test("runs of the same name are distinguished by their ids", () => {
   const run = (id: string, model_version: number | null): Schemas["TrainingRun"] =>
     ({ id, model: "m", kind: "linear", model_version, spec: { model: "m" } }) as Schemas["TrainingRun"];
   expect(uniqueNames([run("x-aaaaaa", null), run("x-bbbbbb", null), run("y", 2)])).toEqual(["m · aaaaaa", "m · bbbbbb", "m v2"]);

@@ -1,5 +1,5 @@
 // Documents: list with filters, and search.
-import { Badge, Button, Group, SegmentedControl, Select, TextInput } from "@mantine/core";
+import { Badge, Button, Group, SegmentedControl, TextInput } from "@mantine/core";
 import { IconSearch } from "@tabler/icons-react";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
@@ -8,6 +8,7 @@ import { useTranslation } from "react-i18next";
 
 import { REVIEW_STATUSES, SPLITS } from "../../app/search";
 import * as searchParams from "../../app/search";
+import { FilterSelect } from "../../components/filter-select";
 import { type Column, DataTable } from "../../components/data-table";
 import { EmptyState, Loaded, Page, Time } from "../../components/page";
 import { LinkButton } from "../../components/link-button";
@@ -127,7 +128,7 @@ function Filters() {
       replace: true,
     });
   };
-  const project = filter.source === undefined || filter.project === undefined ? null : `${filter.source}/${filter.project}`;
+  const project = filter.source === undefined || filter.project === undefined ? undefined : `${filter.source}/${filter.project}`;
   return (
     <Group gap="xs" align="flex-end" role="search" aria-label={t("common.filters")}>
       <form
@@ -161,56 +162,44 @@ function Filters() {
           />
         </Group>
       </form>
-      <Select
+      <FilterSelect
         label={t("data.project")}
-        w={190}
-        clearable
-        clearButtonProps={{ "aria-label": t("common.clear") }}
-        placeholder={t("common.all")}
-        data={(projects.data?.items ?? []).map((entry) => `${entry.source}/${entry.project}`)}
+        width={190}
+        options={(projects.data?.items ?? []).map((entry) => `${entry.source}/${entry.project}`)}
         value={project}
         onChange={(value) => {
           const [source, ...rest] = (value ?? "").split("/");
-          set(value === null ? { source: undefined, project: undefined } : { source, project: rest.join("/") });
+          set(value === undefined ? { source: undefined, project: undefined } : { source, project: rest.join("/") });
         }}
       />
-      <Select
+      <FilterSelect
         label={t("data.split")}
-        w={130}
-        clearable
-        clearButtonProps={{ "aria-label": t("common.clear") }}
-        placeholder={t("common.all")}
-        data={[...SPLITS]}
-        value={filter.split ?? null}
+        width={130}
+        options={SPLITS}
+        value={filter.split}
         onChange={(split) => {
-          set({ split: split ?? undefined });
+          set({ split });
         }}
       />
       {filter.q === undefined && (
         <>
-          <Select
+          <FilterSelect
             label={t("runs.field")}
-            w={180}
-            clearable
+            width={180}
             searchable
-            clearButtonProps={{ "aria-label": t("common.clear") }}
-            placeholder={t("common.all")}
-            data={(fields.data?.items ?? []).map((field) => field.name)}
-            value={filter.field ?? null}
+            options={(fields.data?.items ?? []).map((field) => field.name)}
+            value={filter.field}
             onChange={(field) => {
-              set({ field: field ?? undefined });
+              set({ field });
             }}
           />
-          <Select
+          <FilterSelect
             label={t("data.reviewStatus")}
-            w={150}
-            clearable
-            clearButtonProps={{ "aria-label": t("common.clear") }}
-            placeholder={t("common.all")}
-            data={REVIEW_STATUSES.map((status) => ({ value: status, label: t(`reviewStatus.${status}`) }))}
-            value={filter.status ?? null}
+            width={150}
+            options={REVIEW_STATUSES.map((status) => ({ value: status, label: t(`reviewStatus.${status}`) }))}
+            value={filter.status}
             onChange={(status) => {
-              set({ status: status ?? undefined });
+              set({ status });
             }}
           />
         </>

@@ -9,6 +9,7 @@ import { useTranslation } from "react-i18next";
 import * as searchParams from "../../app/search";
 import type { Schemas } from "../../api/problem";
 import { useCan, useSession } from "../../app/session";
+import { FilterSelect } from "../../components/filter-select";
 import { type Column, DataTable } from "../../components/data-table";
 import { useFormat } from "../../components/format";
 import { EmptyState, Loaded, Page, ValueText } from "../../components/page";
@@ -89,29 +90,23 @@ export function QueuePage() {
       }
     >
       <Group gap="xs" align="flex-end" role="search" aria-label={t("common.filters")}>
-        <Select
+        <FilterSelect
           label={t("runs.field")}
-          w={220}
-          clearable
+          width={220}
           searchable
-          clearButtonProps={{ "aria-label": t("common.clear") }}
-          placeholder={t("common.all")}
-          data={(fields.data?.items ?? []).map((field) => field.name)}
-          value={filter.field ?? null}
+          options={(fields.data?.items ?? []).map((field) => field.name)}
+          value={filter.field}
           onChange={(field) => {
-            set({ field: field ?? undefined });
+            set({ field });
           }}
         />
-        <Select
+        <FilterSelect
           label={t("data.project")}
-          w={220}
-          clearable
-          clearButtonProps={{ "aria-label": t("common.clear") }}
-          placeholder={t("common.all")}
-          data={(projects.data?.items ?? []).map((project) => `${project.source}/${project.project}`)}
-          value={filter.project ?? null}
+          width={220}
+          options={(projects.data?.items ?? []).map((project) => `${project.source}/${project.project}`)}
+          value={filter.project}
           onChange={(project) => {
-            set({ project: project ?? undefined });
+            set({ project });
           }}
         />
         <Select

@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 
 import { RUN_KINDS, RUN_STATUSES } from "../../app/search";
 import * as searchParams from "../../app/search";
+import { FilterSelect } from "../../components/filter-select";
 import { LinkButton } from "../../components/link-button";
 import { modelsQuery } from "../models/queries";
 import { kindsQuery } from "../runs/queries";
@@ -28,43 +29,34 @@ export function RunFilters() {
   };
   return (
     <Group gap="xs" align="flex-end" role="search" aria-label={t("common.filters")}>
-      <Select
+      <FilterSelect
         label={t("runs.state")}
-        w={150}
-        clearable
-        clearButtonProps={{ "aria-label": t("common.clear") }}
-        placeholder={t("common.all")}
-        data={RUN_STATUSES.map((status) => ({ value: status, label: t(`state.${status}`) }))}
-        value={filter.status ?? null}
+        width={150}
+        options={RUN_STATUSES.map((status) => ({ value: status, label: t(`state.${status}`) }))}
+        value={filter.status}
         onChange={(status) => {
-          set({ status: status ?? undefined });
+          set({ status });
         }}
       />
-      <Select
+      <FilterSelect
         label={t("runs.model")}
-        w={190}
-        clearable
+        width={190}
         searchable
-        clearButtonProps={{ "aria-label": t("common.clear") }}
-        placeholder={t("common.all")}
-        data={[
+        options={[
           ...new Set([...(models.data?.items.map((model) => model.name) ?? []), ...(filter.model === undefined ? [] : [filter.model])]),
         ]}
-        value={filter.model ?? null}
+        value={filter.model}
         onChange={(model) => {
-          set({ model: model ?? undefined });
+          set({ model });
         }}
       />
-      <Select
+      <FilterSelect
         label={t("runs.kind")}
-        w={180}
-        clearable
-        clearButtonProps={{ "aria-label": t("common.clear") }}
-        placeholder={t("common.all")}
-        data={kinds.data?.items.map((kind) => kind.kind) ?? [...RUN_KINDS]}
-        value={filter.kind ?? null}
+        width={180}
+        options={kinds.data?.items.map((kind) => kind.kind) ?? [...RUN_KINDS]}
+        value={filter.kind}
         onChange={(kind) => {
-          set({ kind: kind ?? undefined });
+          set({ kind });
         }}
       />
       <TextInput
