@@ -21,7 +21,8 @@ export function ReliabilityChart({ bins }: { bins: readonly Bin[] }) {
   const { t } = useTranslation();
   const format = useFormat();
   const x = linear([0, 1], [FRAME.left, FRAME.width - FRAME.right]);
-  const y = linear([0, 1], [FRAME.height - FRAME.bottom, 10]);
+  // the numbers above bars of full height need room
+  const y = linear([0, 1], [FRAME.height - FRAME.bottom, 18]);
   const largest = Math.max(1, ...bins.map((bin) => bin.count));
   return (
     <figure aria-label={t("metric.reliability")}>
