@@ -2,13 +2,13 @@
 
 use std::{fs, path::Path};
 
-use aprendiz_inference::{CONFIG_FILE, FieldConfig, TrainingInfo};
+use aprendiz_inference::{CONFIG_FILE, FeatureConfig, FieldConfig, TrainingInfo};
 use serde::{Deserialize, Serialize};
 
 use crate::{chunk::ChunkSettings, error::ClassifierError};
 
 /// Version of the format.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The kind of these models.
 pub const KIND_FIELD_CLASSIFIER: &str = "field-classifier";
@@ -25,6 +25,9 @@ pub struct ClassifierConfig {
     pub chunks: ChunkSettings,
     /// Dimension of the vectors of the encoder.
     pub vector_size: usize,
+    /// How words of chunks are counted; absent if the heads read vectors only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<FeatureConfig>,
     /// Hash of the base model that the encoder in the directory is or was trained from.
     pub base_model: String,
     /// Fields, sorted by name.
@@ -71,6 +74,9 @@ impl ClassifierConfig {
         let ChunkSettings { tokens, overlap, max_chunks } = self.chunks;
         if tokens < 8 || overlap * 2 > tokens || max_chunks == 0 {
             return Err(format!("chunks of {tokens} tokens with an overlap of {overlap}, at most {max_chunks}, are not possible"));
+        }
+        if let Some(words) = &self.words {
+            words.check()?;
         }
         if self.fields.is_empty() {
             return Err("no fields".to_owned());

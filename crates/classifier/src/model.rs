@@ -3,15 +3,18 @@
 use std::path::Path;
 
 use aprendiz_encoder::Encoder;
-use aprendiz_inference::{FieldPrediction, manifest};
+use aprendiz_inference::{FieldPrediction, NgramCounter, SparseRow, Vectorizer, manifest};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     chunk::{Chunk, split_into_chunks},
     config::ClassifierConfig,
+    encoded_chunk::{EncodedChunk, WordReader},
     error::ClassifierError,
-    weights::Heads,
+    head::{FieldHead, HeadInput},
+    label_words::LabelWords,
+    weights::{Heads, Vocabulary},
 };
 
 /// Folder of the encoder in a model directory.
@@ -34,9 +37,17 @@ pub struct EvidencedPrediction {
 #[derive(Debug)]
 pub struct Classifier {
     config: ClassifierConfig,
-    heads: Heads,
+    fields: Vec<Field>,
+    words: Option<WordReader>,
     encoder: Encoder,
     device: Device,
+}
+
+/// The head of a field, with the words of its labels if it reads words.
+#[derive(Debug)]
+struct Field {
+    head: FieldHead,
+    label_words: Option<LabelWords>,
 }
 
 impl Classifier {
@@ -55,14 +66,22 @@ impl Classifier {
     /// As [`Classifier::load`], but hashes are not verified.
     pub fn load_unpublished(dir: &Path, device: &Device) -> Result<Self, ClassifierError> {
         let config = ClassifierConfig::read(dir)?;
-        let heads = Heads::read(dir, &config)?;
+        let Heads { fields: heads, vocabulary } = Heads::read(dir, &config)?;
         let folder = dir.join(ENCODER_FOLDER);
         let encoder = Encoder::load(&folder, device)?;
         if encoder.vector_size() != config.vector_size {
             let reason = format!("its vectors have {} dimensions, the heads expect {}", encoder.vector_size(), config.vector_size);
             return Err(ClassifierError::invalid(folder, reason));
         }
-        Ok(Self { config, heads, encoder, device: device.clone() })
+        let words = config.words.clone().zip(vocabulary).map(|(words, Vocabulary { keys, idf })| {
+            let labels = config.fields.iter().flat_map(|field| &field.labels);
+            WordReader::new(Vectorizer::new(words, keys, idf), labels.filter_map(|label| label.as_deref()))
+        });
+        let label_words = |labels: &[Option<String>]| {
+            words.as_ref().map(|words| LabelWords::new(labels.iter().map(Option::as_deref), words.vectorizer()))
+        };
+        let fields = config.fields.iter().zip(heads).map(|(field, head)| Field { head, label_words: label_words(&field.labels) }).collect();
+        Ok(Self { config, fields, words, encoder, device: device.clone() })
     }
 
     /// The configuration.
@@ -77,10 +96,10 @@ impl Classifier {
         &self.encoder
     }
 
-    /// The chunks of a text.
+    /// What reads the words of chunks; `None` if the heads read vectors only.
     #[must_use]
-    pub fn chunks(&self, text: &str) -> Vec<Chunk> {
-        split_into_chunks(&self.encoder, text, &self.config.chunks)
+    pub fn words(&self) -> Option<&WordReader> {
+        self.words.as_ref()
     }
 
     /// Predicts all fields of several texts, in their order.
@@ -88,33 +107,45 @@ impl Classifier {
     /// # Errors
     /// The back end fails.
     pub fn predict<T: AsRef<str>>(&self, texts: &[T]) -> Result<Vec<Vec<EvidencedPrediction>>, ClassifierError> {
-        let chunks: Vec<Vec<Chunk>> = texts.iter().map(|text| self.chunks(text.as_ref())).collect();
+        let chunks: Vec<Vec<Chunk>> =
+            texts.iter().map(|text| split_into_chunks(&self.encoder, text.as_ref(), &self.config.chunks)).collect();
         let tokens: Vec<&[u32]> = chunks.iter().flatten().map(|chunk| chunk.tokens.as_slice()).collect();
         let mut vectors = self.encoder.encode_tokens(&tokens, BATCH, &self.device)?.into_iter();
-        let predict = |chunks: &Vec<Chunk>| {
-            let spans: Vec<(usize, usize)> = chunks.iter().map(|chunk| (chunk.start, chunk.end)).collect();
-            self.predict_vectors(&spans, &vectors.by_ref().take(chunks.len()).collect::<Vec<_>>())
+        let mut counter = NgramCounter::new();
+        let predict = |(text, chunks): (&T, &Vec<Chunk>)| {
+            let encoded = chunks.iter().zip(vectors.by_ref());
+            let encoded = encoded.map(|(chunk, vector)| EncodedChunk::new(text.as_ref(), chunk, vector, self.words(), &mut counter));
+            self.predict_chunks(&encoded.collect::<Vec<_>>())
         };
-        Ok(chunks.iter().map(predict).collect())
+        Ok(texts.iter().zip(&chunks).map(predict).collect())
     }
 
-    /// Predicts all fields of a text from the byte offsets and the vectors of its chunks, in the order of the configuration.
+    /// Predicts all fields of a text from its chunks, in the order of the configuration.
     #[must_use]
-    pub fn predict_vectors(&self, chunks: &[(usize, usize)], vectors: &[Vec<f32>]) -> Vec<EvidencedPrediction> {
+    pub fn predict_chunks(&self, chunks: &[EncodedChunk]) -> Vec<EvidencedPrediction> {
         // an encoder gives a vector for an empty text, too, which means nothing
-        let is_empty = chunks.iter().all(|(start, end)| start == end);
-        let fields = self.config.fields.iter().zip(&self.heads.0);
+        let is_empty = chunks.iter().all(|chunk| chunk.span.0 == chunk.span.1);
+        let fields = self.config.fields.iter().zip(&self.fields);
         fields
-            .map(|(field, head)| {
+            .map(|(field, Field { head, label_words })| {
                 if is_empty {
                     return EvidencedPrediction { prediction: FieldPrediction::without_features(field), evidence: None };
                 }
-                let output = head.forward(vectors);
+                let mentions = mentions(label_words.as_ref(), chunks);
+                let inputs: Vec<HeadInput<'_>> = chunks.iter().zip(&mentions).map(|(chunk, mentions)| chunk.input(mentions)).collect();
+                let output = head.forward(&inputs);
                 let prediction = FieldPrediction::from_logits(field, &output.logits);
                 let class = field.labels.iter().position(|label| *label == prediction.value).unwrap_or(0);
-                let deciding = head.deciding_chunk(vectors, &output.attention, class);
-                EvidencedPrediction { prediction, evidence: deciding.map(|chunk| chunks[chunk]) }
+                let deciding = head.deciding_chunk(&inputs, &output.attention, class);
+                EvidencedPrediction { prediction, evidence: deciding.map(|chunk| chunks[chunk].span) }
             })
             .collect()
     }
+}
+
+/// The shares of each label's words in each chunk; empty for heads that read vectors only.
+#[must_use]
+pub fn mentions(label_words: Option<&LabelWords>, chunks: &[EncodedChunk]) -> Vec<SparseRow> {
+    let shares = |chunk: &EncodedChunk| label_words.map(|words| words.shares(&chunk.words.label_keys)).unwrap_or_default();
+    chunks.iter().map(shares).collect()
 }

@@ -48,6 +48,12 @@ pub struct RawTensor {
 }
 
 impl RawTensor {
+    /// A tensor of the type U64.
+    #[must_use]
+    pub fn u64(shape: Vec<usize>, values: &[u64]) -> Self {
+        Self { dtype: Dtype::U64, shape, bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect() }
+    }
+
     /// A tensor of the type F32.
     #[must_use]
     pub fn f32(shape: Vec<usize>, values: &[f32]) -> Self {
@@ -82,9 +88,8 @@ impl Weights {
         let path = dir.join(WEIGHTS_FILE);
         self.check(config).map_err(|reason| ModelError::invalid(&path, reason))?;
         let features = self.keys.len();
-        let keys = self.keys.iter().flat_map(|key| key.to_le_bytes()).collect();
         let mut tensors = vec![
-            (KEYS.to_owned(), RawTensor { dtype: Dtype::U64, shape: vec![features], bytes: keys }),
+            (KEYS.to_owned(), RawTensor::u64(vec![features], &self.keys)),
             (IDF.to_owned(), RawTensor::f32(vec![features], &self.idf)),
         ];
         for (field, weights) in config.fields.iter().zip(&self.fields) {

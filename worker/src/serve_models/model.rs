@@ -40,10 +40,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     use aprendiz_classifier::{
-        ChunkSettings, ClassifierConfig, ENCODER_FOLDER, FORMAT_VERSION, FieldHead, Heads, KIND_FIELD_CLASSIFIER, POSITIONS,
+        ChunkSettings, ClassifierConfig, ENCODER_FOLDER, FORMAT_VERSION, FieldHead, Heads, KIND_FIELD_CLASSIFIER, POSITIONS, Vocabulary,
+        WordWeights,
     };
     use aprendiz_encoder::Encoder;
-    use aprendiz_inference::{FieldConfig, ThresholdStatus, TrainingInfo, manifest};
+    use aprendiz_inference::{
+        DocumentFrequencies, FEATURES_VERSION, FeatureConfig, FieldConfig, NgramCounter, ThresholdStatus, TrainingInfo, manifest,
+    };
     use aprendiz_run_spec::Backend;
     use serde_json::Value;
 
@@ -69,11 +72,25 @@ mod tests {
             threshold: (name == "law").then_some(0.5),
             threshold_status: if name == "law" { ThresholdStatus::Ok } else { ThresholdStatus::TargetUnreachable },
         };
+        let words = FeatureConfig {
+            version: FEATURES_VERSION,
+            word_ngrams: [1, 2],
+            char_ngrams: [0, 0],
+            word_pairs: 0,
+            lead_chars: 0,
+            sublinear_tf: true,
+            min_df: 1,
+            max_features: 100,
+        };
+        let mut frequencies = DocumentFrequencies::new();
+        frequencies.add(&NgramCounter::new().count(&words, "the laws of texas govern"));
+        let vectorizer = frequencies.into_vectorizer(words.clone());
         let config = ClassifierConfig {
             format_version: FORMAT_VERSION,
             kind: KIND_FIELD_CLASSIFIER.to_owned(),
             chunks: ChunkSettings { tokens: 24, overlap: 6, max_chunks: 8 },
             vector_size: size,
+            words: Some(words.clone()),
             base_model: "0".repeat(64),
             fields: vec![field("kind"), field("law")],
             target_accuracy: 0.9,
@@ -93,9 +110,11 @@ mod tests {
             position: values(POSITIONS, seed),
             weight: values(3 * size, seed + 1),
             bias: values(3, seed + 2),
+            words: Some(WordWeights { ngrams: values(4 * vectorizer.len(), seed + 3), mention: 2.0, absent: values(4, seed + 4) }),
         };
         config.write(dir).unwrap();
-        Heads(vec![head(1), head(5)]).write(dir, &config).unwrap();
+        let vocabulary = Some(Vocabulary { keys: vectorizer.keys().to_vec(), idf: vectorizer.idf().to_vec() });
+        Heads { fields: vec![head(1), head(5)], vocabulary }.write(dir, &config).unwrap();
         manifest::write(dir).unwrap();
     }
 

@@ -22,7 +22,8 @@ pub struct Vectorizer {
 
 impl Vectorizer {
     /// A vectorizer over ascending `keys` with their inverse document frequencies.
-    pub(crate) fn new(config: FeatureConfig, keys: Vec<u64>, idf: Vec<f32>) -> Self {
+    #[must_use]
+    pub fn new(config: FeatureConfig, keys: Vec<u64>, idf: Vec<f32>) -> Self {
         debug_assert_eq!(keys.len(), idf.len());
         let indices = keys.iter().enumerate().map(|(index, key)| (*key, index as u32)).collect();
         Self { config, keys, idf, indices }
@@ -61,6 +62,12 @@ impl Vectorizer {
     /// Index of the feature with this key.
     pub(crate) fn index_of(&self, key: u64) -> Option<u32> {
         self.indices.get(&key).copied()
+    }
+
+    /// Inverse document frequency of the feature with this key; `None` if the vocabulary does not have it.
+    #[must_use]
+    pub fn idf_of(&self, key: u64) -> Option<f32> {
+        self.index_of(key).map(|index| self.idf[index as usize])
     }
 
     /// Computes the feature vector of a text. The counter provides reusable buffers.

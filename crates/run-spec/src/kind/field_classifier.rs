@@ -18,12 +18,14 @@ pub struct FieldClassifierParams {
     pub max_chunks: usize,
     /// Number of epochs of a head.
     pub epochs: usize,
-    /// Batch size in documents.
+    /// Minimum batch size in documents. Of many documents, batches are larger: an epoch has at most 100 steps.
     pub batch: usize,
     /// Peak learning rate; it decays to 0 along a cosine.
     pub learning_rate: f64,
-    /// L2 penalty of the weights of a head, in proportion to the number of examples.
+    /// L2 penalty of the weights of vectors in a head, in proportion to the number of examples.
     pub l2: f64,
+    /// The same for the weights of n-grams, which heads of long texts have.
+    pub ngram_l2: f64,
     /// Whether rare classes weigh more: each class in inverse proportion to its frequency.
     pub class_weights: bool,
     /// Number of folds for the out-of-fold scores.
@@ -37,11 +39,12 @@ impl Default for FieldClassifierParams {
         Self {
             chunk_tokens: 128,
             chunk_overlap: 32,
-            max_chunks: 32,
-            epochs: 60,
-            batch: 64,
+            max_chunks: 128,
+            epochs: 40,
+            batch: 32,
             learning_rate: 0.05,
-            l2: 0.02,
+            l2: 0.1,
+            ngram_l2: 0.02,
             class_weights: false,
             folds: 5,
             final_fit: FinalFit::default(),
@@ -78,9 +81,10 @@ impl KindParams for FieldClassifierParams {
                 ParamDescription::integer("chunk_overlap", 0.0, Some(4096.0), "Tokens that neighbouring chunks share"),
                 ParamDescription::integer("max_chunks", 1.0, Some(1024.0), "Maximum chunks per document; of more, evenly spaced ones"),
                 ParamDescription::integer("epochs", 1.0, Some(10_000.0), "Number of epochs of a head"),
-                ParamDescription::integer("batch", 1.0, Some(4096.0), "Batch size in documents"),
+                ParamDescription::integer("batch", 1.0, Some(4096.0), "Minimum batch size in documents; an epoch has at most 100 steps"),
                 ParamDescription::number("learning_rate", 1e-6, 10.0, "Peak learning rate"),
-                ParamDescription::number("l2", 0.0, 1e6, "L2 penalty of the weights of a head"),
+                ParamDescription::number("l2", 0.0, 1e6, "L2 penalty of the weights of vectors"),
+                ParamDescription::number("ngram_l2", 0.0, 1e6, "L2 penalty of the weights of n-grams, which heads of long texts have"),
                 ParamDescription::boolean("class_weights", "Whether rare classes weigh more"),
                 ParamDescription::integer("folds", 2.0, Some(100.0), "Folds of the out-of-fold scores"),
                 ParamDescription::choice("final_fit", &["train", "train+validation"], "Splits that the published model is fitted on"),
@@ -101,7 +105,9 @@ impl KindParams for FieldClassifierParams {
                 return Err(format!("{name} must be from {min} to {max}, not {value}"));
             }
         }
-        for (name, value, [min, max]) in [("learning_rate", self.learning_rate, [1e-6, 10.0]), ("l2", self.l2, [0.0, 1e6])] {
+        for (name, value, [min, max]) in
+            [("learning_rate", self.learning_rate, [1e-6, 10.0]), ("l2", self.l2, [0.0, 1e6]), ("ngram_l2", self.ngram_l2, [0.0, 1e6])]
+        {
             if !(min..=max).contains(&value) {
                 return Err(format!("{name} must be from {min} to {max}, not {value}"));
             }

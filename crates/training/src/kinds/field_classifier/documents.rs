@@ -2,8 +2,9 @@
 
 use std::{fs, path::Path};
 
-use aprendiz_classifier::{Chunk, ChunkSettings, split_into_chunks};
+use aprendiz_classifier::{Chunk, ChunkSettings, EncodedChunk, WordReader, split_into_chunks};
 use aprendiz_encoder::{EmbeddingCache, Encoder};
+use aprendiz_inference::NgramCounter;
 use burn::tensor::Device;
 use rayon::prelude::*;
 
@@ -22,25 +23,25 @@ const ENCODE_BATCH: usize = 32;
 /// A document, without its text.
 pub(super) struct Document {
     pub(super) example: Example,
-    /// Byte offsets of each chunk; at least one.
-    pub(super) chunks: Vec<(usize, usize)>,
-    /// The vector of each chunk.
-    pub(super) vectors: Vec<Vec<f32>>,
+    /// At least one.
+    pub(super) chunks: Vec<EncodedChunk>,
 }
 
 impl Document {
     /// Whether the text has no token.
     pub(super) fn is_empty(&self) -> bool {
-        self.chunks.iter().all(|(start, end)| start == end)
+        self.chunks.iter().all(|chunk| chunk.span.0 == chunk.span.1)
     }
 }
 
-/// Turns texts into vectors of chunks.
+/// Turns texts into chunks with their vectors and words.
 pub(super) struct Embedder<'a> {
     pub(super) encoder: &'a Encoder,
     pub(super) settings: ChunkSettings,
     pub(super) device: &'a Device,
     pub(super) cache: EmbeddingCache,
+    /// `None` if the heads read vectors only.
+    pub(super) words: Option<&'a WordReader>,
 }
 
 impl Embedder<'_> {
@@ -67,10 +68,23 @@ impl Embedder<'_> {
             }
             read += size;
             let mut vectors = vectors.into_iter();
-            for ((example, _), chunks) in texts.into_iter().zip(&chunks) {
+            let with_vectors: Vec<_> = texts
+                .into_iter()
+                .zip(&chunks)
+                .map(|((example, text), chunks)| (example, text, chunks, vectors.by_ref().take(chunks.len()).collect::<Vec<_>>()))
+                .collect();
+            let words = self.words;
+            let encoded: Vec<Document> = with_vectors
+                .into_par_iter()
+                .map_init(NgramCounter::new, |counter, (example, text, chunks, vectors)| {
+                    let chunks = chunks.iter().zip(vectors);
+                    let encoded = chunks.map(|(chunk, vector)| EncodedChunk::new(&text, chunk, vector, words, counter)).collect();
+                    Document { example, chunks: encoded }
+                })
+                .collect();
+            for document in encoded {
                 documents += 1;
-                let spans = chunks.iter().map(|chunk| (chunk.start, chunk.end)).collect();
-                handle(Document { example, chunks: spans, vectors: vectors.by_ref().take(chunks.len()).collect() })?;
+                handle(document)?;
             }
             Ok(())
         })

@@ -51,7 +51,8 @@ pub fn evaluate_classifier(
         let device = device(job.backend)?;
         let model = Classifier::load_unpublished(&job.model, &device)?;
         let cache = embeddings::open(model.encoder().vector_size(), job.embeddings.as_ref());
-        let mut embedder = Embedder { encoder: model.encoder(), settings: model.config().chunks, device: &device, cache };
+        let mut embedder =
+            Embedder { encoder: model.encoder(), settings: model.config().chunks, device: &device, cache, words: model.words() };
         let path = &job.predictions;
         let mut out = BufWriter::new(File::create(path).map_err(TrainingError::io(path))?);
         let mut documents = 0;
@@ -59,9 +60,9 @@ pub fn evaluate_classifier(
             reporter.examples(Stage::Test, done, seen, started);
             if stop.load(Ordering::Relaxed) { Err(Interrupt::Stopped) } else { Ok(()) }
         };
-        let read = embedder.read(&job.documents, go_on, |Document { example, chunks, vectors }| {
+        let read = embedder.read(&job.documents, go_on, |Document { example, chunks }| {
             documents += 1;
-            let document = PredictedDocument { document_id: example.document_id, fields: model.predict_vectors(&chunks, &vectors) };
+            let document = PredictedDocument { document_id: example.document_id, fields: model.predict_chunks(&chunks) };
             let written = serde_json::to_writer(&mut out, &document).map_err(std::io::Error::from).and_then(|()| out.write_all(b"\n"));
             Ok(written.map_err(TrainingError::io(path))?)
         });

@@ -1,8 +1,10 @@
 //! Fits one field: out-of-fold scores by cross-validation, calibration, and the final head on all examples.
 
-use aprendiz_classifier::{FieldHead, POSITIONS};
+use aprendiz_classifier::{FieldHead, HeadInput, LabelWords, POSITIONS, WordReader, WordWeights, mentions};
+use aprendiz_inference::SparseRow;
 use aprendiz_run_spec::FieldClassifierParams;
 use burn::tensor::Device;
+use rayon::prelude::*;
 
 use crate::{
     checkpoint::{state_dict::StateDict, training_state::TrainingState},
@@ -12,7 +14,7 @@ use crate::{
     kinds::{
         field_classifier::{
             documents::Document,
-            head_training::{HeadExamples, HeadSettings, HeadTraining, train_head},
+            head_training::{HeadExamples, HeadSettings, HeadShape, HeadTraining, train_head},
         },
         linear::{field_task::FieldTask, folds, out_of_fold::report_row, temperature},
     },
@@ -22,6 +24,9 @@ use crate::{
     },
     tensor::{tensor_from_vec, tensor_to_vec},
 };
+
+/// Steps of an epoch at most: of many examples, larger batches give the same head in less time.
+const MAX_STEPS_PER_EPOCH: usize = 100;
 
 /// A fitted field.
 pub(super) struct FieldFit {
@@ -36,7 +41,10 @@ pub(super) struct FieldTraining<'a> {
     pub(super) documents: &'a [Document],
     pub(super) params: &'a FieldClassifierParams,
     pub(super) seed: u64,
+    /// Dimension of the vectors.
     pub(super) size: usize,
+    /// What the heads read of the words of chunks; `None` if they read vectors only.
+    pub(super) words: Option<&'a WordReader>,
     pub(super) device: &'a Device,
     /// Part of the run that this takes, for progress reports.
     pub(super) span: (f64, f64),
@@ -52,6 +60,16 @@ impl FieldTraining<'_> {
             let reason = "all its examples are near-duplicates of each other, so none can be held out";
             training_state.reporter.log(LogLevel::Warn, format!("field `{}` has no out-of-fold scores: {reason}", task.name));
         }
+        let mentions = self.mentions();
+        let inputs: Vec<Vec<HeadInput<'_>>> = task
+            .examples
+            .iter()
+            .zip(&mentions)
+            .map(|(document, mentions)| {
+                let chunks = documents[*document].chunks.iter().zip(mentions);
+                chunks.map(|(chunk, mentions)| chunk.input(mentions)).collect()
+            })
+            .collect();
         let heads = match training_state.replay_field() {
             Some(state_dict) => self.restore(&state_dict, folds)?,
             None => {
@@ -59,22 +77,41 @@ impl FieldTraining<'_> {
                 for fold in 0..=folds {
                     let fitted: Vec<usize> =
                         (0..task.examples.len()).filter(|example| fold == folds || assigned[*example] != fold).collect();
-                    heads.push(self.head(&fitted, fold, folds, training_state)?);
+                    heads.push(self.head(&inputs, &fitted, fold, folds, training_state)?);
                 }
                 training_state.finish_field(self.save(&heads));
                 heads
             }
         };
-        Ok(self.calibrate(heads, folds, &assigned)?)
+        Ok(self.calibrate(heads, folds, &assigned, &inputs)?)
     }
 
-    fn head(&self, fitted: &[usize], fold: usize, folds: usize, training_state: &mut TrainingState<'_>) -> Result<FieldHead, Interrupt> {
+    /// The shares of the words of each label in each chunk of the examples.
+    fn mentions(&self) -> Vec<Vec<SparseRow>> {
+        let labels = self.task.labels.iter().map(Option::as_deref);
+        let label_words = self.words.map(|words| LabelWords::new(labels, words.vectorizer()));
+        self.task.examples.par_iter().map(|document| mentions(label_words.as_ref(), &self.documents[*document].chunks)).collect()
+    }
+
+    fn shape(&self) -> HeadShape {
+        let features = self.words.map(|words| words.vectorizer().len());
+        HeadShape { size: self.size, classes: self.task.labels.len(), features }
+    }
+
+    fn head(
+        &self,
+        inputs: &[Vec<HeadInput<'_>>],
+        fitted: &[usize],
+        fold: usize,
+        folds: usize,
+        training_state: &mut TrainingState<'_>,
+    ) -> Result<FieldHead, Interrupt> {
         if let Some(state_dict) = training_state.replay_solve() {
             return self.restore_head(&state_dict, "");
         }
         let task = self.task;
         let saved = training_state.take_solve_in_progress();
-        let saved = saved.map(|saved| HeadTraining::restore(&saved, self.size, task.labels.len())).transpose()?;
+        let saved = saved.map(|saved| HeadTraining::restore(&saved, self.shape())).transpose()?;
         training_state.confirm_resume();
         let classes: Vec<usize> = fitted.iter().map(|example| task.classes[*example]).collect();
         let mut counts = vec![0_usize; task.labels.len()];
@@ -83,17 +120,19 @@ impl FieldTraining<'_> {
             (true, count @ 1..) => classes.len() as f32 / (count * task.labels.len()) as f32,
             _ => 1.0,
         };
+        let fitted_examples = classes.len();
         let examples = HeadExamples {
-            documents: fitted.iter().map(|example| self.documents[task.examples[*example]].vectors.as_slice()).collect(),
+            documents: fitted.iter().map(|example| inputs[*example].as_slice()).collect(),
             class_weights: counts.iter().map(weight).collect(),
             classes,
-            size: self.size,
+            shape: self.shape(),
         };
         let settings = HeadSettings {
             epochs: self.params.epochs,
-            batch: self.params.batch,
+            batch: self.params.batch.max(fitted_examples.div_ceil(MAX_STEPS_PER_EPOCH)),
             learning_rate: self.params.learning_rate,
             l2: self.params.l2,
+            ngram_l2: self.params.ngram_l2,
             seed: self.seed ^ fold as u64,
         };
         let (from, to) = self.span;
@@ -122,22 +161,24 @@ impl FieldTraining<'_> {
     }
 
     /// Scores the held-out examples, calibrates them, and scales the final head accordingly.
-    fn calibrate(&self, mut heads: Vec<FieldHead>, folds: usize, assigned: &[usize]) -> Result<FieldFit, TrainingError> {
+    fn calibrate(
+        &self,
+        mut heads: Vec<FieldHead>,
+        folds: usize,
+        assigned: &[usize],
+        inputs: &[Vec<HeadInput<'_>>],
+    ) -> Result<FieldFit, TrainingError> {
         let task = self.task;
         let mut head = heads.pop().expect("the last head is fitted on all examples");
         if folds == 0 {
             return Ok(FieldFit { folds, head, out_of_fold: Vec::new() });
         }
-        let vectors = |index: usize| self.documents[task.examples[index]].vectors.as_slice();
         let scores: Vec<f32> = (0..task.examples.len())
-            .flat_map(|index| heads[assigned[index]].forward(vectors(index)).logits.into_iter().map(|logit| logit as f32))
+            .flat_map(|index| heads[assigned[index]].forward(&inputs[index]).logits.into_iter().map(|logit| logit as f32))
             .collect();
         let (inverse_temperature, log_loss) = temperature::fit(&scores, &task.classes);
-        for value in head.weight.iter_mut().chain(&mut head.bias) {
-            *value = (f64::from(*value) * inverse_temperature) as f32;
-        }
-        let is_finite = head.query.iter().chain(&head.position).chain(&head.weight).chain(&head.bias).all(|value| value.is_finite());
-        if !log_loss.is_finite() || !is_finite {
+        head.scale_logits(inverse_temperature);
+        if !log_loss.is_finite() || !head.is_finite() {
             return Err(TrainingError::NonFiniteLoss { field: task.name.clone() });
         }
         let examples: Vec<Example> = self.documents.iter().map(|document| document.example.clone()).collect();
@@ -165,20 +206,38 @@ impl FieldTraining<'_> {
     fn save_head(&self, state_dict: StateDict, head: &FieldHead, name: &str) -> StateDict {
         let classes = self.task.labels.len();
         let tensor = |values: &[f32], shape| tensor_from_vec(values.to_vec(), shape, self.device);
-        state_dict
+        let state_dict = state_dict
             .with_tensor(&format!("query{name}"), &tensor(&head.query, [1, self.size]))
             .with_tensor(&format!("position{name}"), &tensor(&head.position, [1, POSITIONS]))
             .with_tensor(&format!("weight{name}"), &tensor(&head.weight, [classes, self.size]))
-            .with_tensor(&format!("bias{name}"), &tensor(&head.bias, [1, classes]))
+            .with_tensor(&format!("bias{name}"), &tensor(&head.bias, [1, classes]));
+        let Some(WordWeights { ngrams, mention, absent }) = &head.words else { return state_dict };
+        state_dict
+            .with_tensor(&format!("ngrams{name}"), &tensor(ngrams, [ngrams.len() / (1 + classes), 1 + classes]))
+            .with_tensor(&format!("mention{name}"), &tensor(&[*mention], [1, 1]))
+            .with_tensor(&format!("absent{name}"), &tensor(absent, [1, 1 + classes]))
     }
 
     fn restore_head(&self, state_dict: &StateDict, name: &str) -> Result<FieldHead, Interrupt> {
-        let classes = self.task.labels.len();
+        let HeadShape { size, classes, features } = self.shape();
+        let read = |part: &str, shape| {
+            let tensor = state_dict.tensor(&format!("{part}{name}"), shape)?;
+            Ok::<_, Interrupt>(tensor_to_vec(tensor)?)
+        };
+        let words = match features {
+            Some(features) => Some(WordWeights {
+                ngrams: read("ngrams", [features, 1 + classes])?,
+                mention: read("mention", [1, 1])?[0],
+                absent: read("absent", [1, 1 + classes])?,
+            }),
+            None => None,
+        };
         Ok(FieldHead {
-            query: tensor_to_vec(state_dict.tensor(&format!("query{name}"), [1, self.size])?)?,
-            position: tensor_to_vec(state_dict.tensor(&format!("position{name}"), [1, POSITIONS])?)?,
-            weight: tensor_to_vec(state_dict.tensor(&format!("weight{name}"), [classes, self.size])?)?,
-            bias: tensor_to_vec(state_dict.tensor(&format!("bias{name}"), [1, classes])?)?,
+            query: read("query", [1, size])?,
+            position: read("position", [1, POSITIONS])?,
+            weight: read("weight", [classes, size])?,
+            bias: read("bias", [1, classes])?,
+            words,
         })
     }
 }

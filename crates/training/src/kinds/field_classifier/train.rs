@@ -3,7 +3,8 @@
 use std::{collections::HashSet, fs, path::Path, time::Instant};
 
 use aprendiz_classifier::{
-    ChunkSettings, Classifier, ClassifierConfig, ENCODER_FOLDER, FORMAT_VERSION, FieldHead, Heads, KIND_FIELD_CLASSIFIER,
+    ChunkSettings, Classifier, ClassifierConfig, ENCODER_FOLDER, FORMAT_VERSION, FieldHead, Heads, KIND_FIELD_CLASSIFIER, Vocabulary,
+    WordReader,
 };
 use aprendiz_encoder::Encoder;
 use aprendiz_inference::TrainingInfo;
@@ -22,9 +23,10 @@ use crate::{
     interrupt::Interrupt,
     kinds::{
         field_classifier::{
+            adam,
             documents::{Document, Embedder},
             fit::{FieldFit, FieldTraining},
-            head_training,
+            vocabulary,
         },
         linear::{field_config::field_config, field_task::FieldTask},
         sentence_transformer::train::load,
@@ -57,14 +59,17 @@ pub(crate) fn train(
     let settings = chunk_settings(params, &encoder, training_state);
     let labels = Labels::read(&job.labels)?;
     let cache = embeddings::open(encoder.vector_size(), job.embeddings.as_ref());
-    let mut embedder = Embedder { encoder: &encoder, settings, device: &device, cache };
-    let fitted = embed_and_fit(job, params, &labels, &mut embedder, training_state);
+    let path = measured_file(job)?;
+    let words = read_vocabulary(&path, &labels, training_state)?;
+    let mut embedder = Embedder { encoder: &encoder, settings, device: &device, cache, words: Some(&words) };
+    let fitted = embed_and_fit(job, &path, params, &labels, &mut embedder, training_state);
     // vectors are kept even if training ends without a model: the next attempt needs them
     let embeddings = embeddings::close(&embedder.cache, job.embeddings.as_ref(), &mut training_state.reporter);
     training_state.reporter.flush();
     training_state.reporter.send(Event::Embedded { embeddings });
-    let Fitted { tasks, skipped, fits, train_documents, fitted_documents, validation } = fitted?;
+    let Fitted { tasks, skipped, fits, reads_words, train_documents, fitted_documents, validation } = fitted?;
     drop(embedder);
+    let words = reads_words.then(|| words.vectorizer());
 
     for folder in [&job.out, &job.reports] {
         fs::create_dir_all(folder).map_err(TrainingError::io(folder))?;
@@ -74,6 +79,7 @@ pub(crate) fn train(
         kind: KIND_FIELD_CLASSIFIER.to_owned(),
         chunks: settings,
         vector_size: encoder.vector_size(),
+        words: words.map(|words| words.config().clone()),
         base_model: base.hash.clone(),
         fields: tasks.iter().map(|task| field_config(task, params.l2)).collect(),
         target_accuracy: job.target_accuracy,
@@ -90,7 +96,8 @@ pub(crate) fn train(
     let (heads, out_of_fold): (Vec<FieldHead>, Vec<(usize, Vec<ReportRow>)>) =
         fits.into_iter().map(|FieldFit { folds, head, out_of_fold }| (head, (folds, out_of_fold))).unzip();
     let (out_of_fold, fitted_validation) = validation.split_rows(out_of_fold);
-    write_model(&job.out, &config, &Heads(heads), &encoder)?;
+    let vocabulary = words.map(|words| Vocabulary { keys: words.keys().to_vec(), idf: words.idf().to_vec() });
+    write_model(&job.out, &config, &Heads { fields: heads, vocabulary }, &encoder)?;
 
     // score with the written model, so that the reports match what is published
     let scored = match &validation {
@@ -106,8 +113,9 @@ pub(crate) fn train(
         "kind": KIND_FIELD_CLASSIFIER, "seed": job.seed, "target_accuracy": job.target_accuracy, "params": job.params.to_json(),
         "training_version": env!("CARGO_PKG_VERSION"), "backend": job.backend.name(), "cpu_kernel": cpu_kernel(),
         "depends_on_threads": false, "base_model_sha256": base.hash, "chunks": settings, "vector_size": config.vector_size,
+        "words": config.words,
         "final_fit": { "measured": params.final_fit.measured(), "published": params.final_fit },
-        "optimizer": head_training::optimizer(), "calibration": "temperature scaling on out-of-fold scores",
+        "optimizer": adam::settings(), "calibration": "temperature scaling on out-of-fold scores",
     });
     Ok(TrainingSummary {
         settings,
@@ -137,6 +145,8 @@ struct Fitted {
     tasks: Vec<FieldTask>,
     skipped: Vec<FieldSkipped>,
     fits: Vec<FieldFit>,
+    /// Whether the heads read words, and not only vectors.
+    reads_words: bool,
     train_documents: usize,
     fitted_documents: usize,
     validation: Validation,
@@ -175,14 +185,14 @@ impl Validation {
 /// Encodes the documents of train, fits all fields, and encodes the documents of validation.
 fn embed_and_fit(
     job: &TrainingJob,
+    path: &Path,
     params: &FieldClassifierParams,
     labels: &Labels,
     embedder: &mut Embedder<'_>,
     training_state: &mut TrainingState<'_>,
 ) -> Result<Fitted, Interrupt> {
-    let path = measured_file(job)?;
-    let train = read(embedder, &path, Stage::Features, (0.0, EMBEDDED_FRACTION), training_state)?;
-    remove_merged(job, &path)?;
+    let train = read(embedder, path, Stage::Features, (0.0, EMBEDDED_FRACTION), training_state)?;
+    remove_merged(job, path)?;
     let examples: Vec<Example> = train.iter().map(|document| document.example.clone()).collect();
     let (tasks, skipped) = FieldTask::all(labels, &examples);
     for field in &skipped {
@@ -192,8 +202,9 @@ fn embed_and_fit(
         let reasons = skipped.into_iter().map(|field| format!("{}: {}", field.field, field.reason)).collect();
         return Err(TrainingError::NoTrainableField { reasons }.into());
     }
-    let (size, device) = (embedder.encoder.vector_size(), embedder.device);
-    let fit = |training_state: &mut TrainingState<'_>| fit_fields(&tasks, &train, params, job.seed, size, device, training_state);
+    let device = embedder.device;
+    let words = embedder.words.filter(|words| !words.vectorizer().is_empty() && are_long(&train));
+    let fit = |training_state: &mut TrainingState<'_>| fit_fields(&tasks, &train, words, params, job.seed, device, training_state);
     let fits = match fit(training_state) {
         Err(Interrupt::IncompatibleCheckpoint(reason)) => {
             training_state.restart(&reason);
@@ -212,7 +223,20 @@ fn embed_and_fit(
         Validation::Held(_) => fitted_documents,
         Validation::Fitted(ids) => fitted_documents - ids.len(),
     };
-    Ok(Fitted { tasks, skipped, fits, train_documents, fitted_documents, validation })
+    Ok(Fitted { tasks, skipped, fits, reads_words: words.is_some(), train_documents, fitted_documents, validation })
+}
+
+/// The n-grams of the training file, and the words of all labels.
+fn read_vocabulary(path: &Path, labels: &Labels, training_state: &mut TrainingState<'_>) -> Result<WordReader, Interrupt> {
+    let vectorizer = vocabulary::learn(path, training_state)?;
+    let labels = labels.fields.values().flat_map(|field| &field.labels);
+    Ok(WordReader::new(vectorizer, labels.filter_map(|label| label.as_deref())))
+}
+
+/// Whether most documents have several chunks. Only then do heads read words: attention has a choice, and a vector of the whole text,
+/// which words add little to, does not exist.
+fn are_long(documents: &[Document]) -> bool {
+    documents.iter().filter(|document| document.chunks.len() > 1).count() * 2 > documents.len()
 }
 
 /// The ids of the documents of a split.
@@ -261,17 +285,18 @@ fn chunk_settings(params: &FieldClassifierParams, encoder: &Encoder, training_st
 fn fit_fields(
     tasks: &[FieldTask],
     documents: &[Document],
+    words: Option<&WordReader>,
     params: &FieldClassifierParams,
     seed: u64,
-    size: usize,
     device: &Device,
     training_state: &mut TrainingState<'_>,
 ) -> Result<Vec<FieldFit>, Interrupt> {
     let fraction = |index: usize| EMBEDDED_FRACTION + (FITTED_FRACTION - EMBEDDED_FRACTION) * index as f64 / tasks.len() as f64;
+    let size = documents.iter().flat_map(|document| &document.chunks).map(|chunk| chunk.vector.len()).next().unwrap_or_default();
     let mut fits = Vec::with_capacity(tasks.len());
     for (index, task) in tasks.iter().enumerate() {
         let span = (fraction(index), fraction(index + 1));
-        fits.push(FieldTraining { task, documents, params, seed, size, device, span }.fit(training_state)?);
+        fits.push(FieldTraining { task, documents, params, seed, size, words, device, span }.fit(training_state)?);
     }
     training_state.confirm_resume();
     training_state.check_stop()?;
@@ -287,8 +312,8 @@ fn write_model(out: &Path, config: &ClassifierConfig, heads: &Heads, encoder: &E
 /// Scores documents with the written heads.
 fn score(tasks: &[FieldTask], model: &Classifier, documents: &[Document]) -> Vec<ReportRow> {
     let mut rows = Vec::new();
-    for Document { example, chunks, vectors } in documents {
-        let predictions = tasks.iter().zip(model.predict_vectors(chunks, vectors));
+    for Document { example, chunks } in documents {
+        let predictions = tasks.iter().zip(model.predict_chunks(chunks));
         rows.extend(predictions.filter_map(|(task, evidenced)| task.score(example, evidenced.prediction)));
     }
     rows
