@@ -17,7 +17,7 @@ use safetensors::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{base_model::BaseModel, error::EncoderError};
+use crate::error::EncoderError;
 
 /// Bytes of a key.
 const KEY_BYTES: usize = 32;
@@ -32,10 +32,10 @@ type Key = [u8; KEY_BYTES];
 const ARITHMETIC_VERSION: u32 = 2;
 
 /// Fingerprint of the vectors that a base model computes on the back end flex: if it is equal, the same token ids give the same vector to
-/// the last bit. `kernel` is the CPU kernel.
+/// the last bit. `base_model` is its hash, `kernel` the CPU kernel.
 #[must_use]
-pub fn embeddings_fingerprint(base: &BaseModel, kernel: &str) -> String {
-    let input = format!("{ARITHMETIC_VERSION} {} {} {kernel}", env!("CARGO_PKG_VERSION"), base.hash);
+pub fn embeddings_fingerprint(base_model: &str, kernel: &str) -> String {
+    let input = format!("{ARITHMETIC_VERSION} {} {} {kernel}", env!("CARGO_PKG_VERSION"), base_model);
     hex::encode(Sha256::digest(input))
 }
 

@@ -79,7 +79,7 @@ fn cached_vectors_are_not_computed_again() {
 fn vectors_of_another_model_or_kernel_have_another_fingerprint() {
     let (dir, encoder) = tiny();
     let find = |dir: &Path| BaseModel::find(dir.to_str().unwrap(), &BaseModelCaches::default()).unwrap();
-    let name = |dir: &Path, kernel| embeddings_fingerprint(&find(dir), kernel);
+    let name = |dir: &Path, kernel| embeddings_fingerprint(&find(dir).hash, kernel);
     let first = name(dir.path(), "avx2");
     assert_eq!(first, name(dir.path(), "avx2"));
     assert_ne!(first, name(dir.path(), "avx512"));

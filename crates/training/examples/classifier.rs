@@ -2,8 +2,9 @@
 //!
 //! `classifier BASE_MODEL CACHE TRAIN.jsonl.gz [TEST.jsonl.gz] [PARAMS…]`, with lines of `{"id","text","label"}`, or
 //! `classifier BASE_MODEL CACHE EXPORT.json.gz FIELD… [PARAMS…]`, with a Label Studio export. Each of `PARAMS` is the JSON of a run spec's
-//! `params`, with `"kind": "linear"` for that kind; they are measured one after the other. Reports the scores out of fold, and those on
-//! the test file if there is one. `CACHE` is a folder for vectors: later calls do not compute them again.
+//! `params`, with `"kind": "linear"` for that kind; they are measured one after the other. Prints a line of JSON for each: seconds, memory,
+//! and per field the scores out of fold, and those on the test file if there is one. `CACHE` is a folder for vectors: later calls do not
+//! compute them again. `THREADS` (0: all cores).
 
 use std::{
     collections::BTreeMap,
@@ -83,7 +84,7 @@ fn measure(dir: &Path, base: &BaseModel, cache: &Path, params: &str) -> Result<(
         checkpoint_seconds: 3600.0,
         resume: None,
         embeddings: Some(EmbeddingFiles { known, fresh: fresh.clone() }),
-        threads: 0,
+        threads: std::env::var("THREADS").map_or(Ok(0), |threads| threads.parse())?,
         backend: Backend::Flex,
     };
     let (started, (cpu_before, _)) = (Instant::now(), usage()?);
@@ -94,32 +95,32 @@ fn measure(dir: &Path, base: &BaseModel, cache: &Path, params: &str) -> Result<(
         _ => {}
     })?;
     let Outcome::Trained(_) = outcome else { return Err("training was stopped".into()) };
-    let (cpu, peak) = usage()?;
+    let ((cpu, peak), seconds) = (usage()?, started.elapsed().as_secs_f64());
     if fresh.exists() {
         fs::rename(&fresh, cache.join(format!("{}.safetensors", fs::read_dir(cache)?.count())))?;
     }
-    println!(
-        "{params}: {:.1} s, CPU {:.1} s, of it {:.1} s until all texts were read, peak {peak} MB, {} vectors computed, {} cached",
-        started.elapsed().as_secs_f64(),
-        cpu - cpu_before,
-        embedded_cpu.unwrap_or_default(),
-        embedded.computed,
-        embedded.found
-    );
-    for (split, file) in [("out of fold", OUT_OF_FOLD_FILE), ("test", VALIDATION_FILE)] {
+    let mut splits = Map::new();
+    for (split, file) in [("out_of_fold", OUT_OF_FOLD_FILE), ("test", VALIDATION_FILE)] {
         let mut fields: BTreeMap<String, Vec<ScoredExample>> = BTreeMap::new();
         for row in ReportRow::read_all(&job.reports.join(file))? {
             fields.entry(row.field.clone()).or_default().push(row.into());
         }
-        for (field, examples) in fields {
+        let scores = fields.into_iter().map(|(field, examples)| {
             let curve = TargetRow::new(&ScoreCurve::new(&examples), TARGET);
             let report = report(&field, &examples, &ReportOptions { majority: None, threshold: curve.threshold.value() });
-            println!(
-                "  {split} {field}: n {} accuracy {:.4?} macro_f1 {:.4?} log_loss {:.4?} coverage at {TARGET} {:.4}",
-                report.n, report.accuracy, report.macro_f1, report.log_loss, curve.coverage
-            );
-        }
+            let scores = json!({
+                "n": report.n, "accuracy": report.accuracy, "macro_f1": report.macro_f1, "log_loss": report.log_loss,
+                "coverage_at_0.95": curve.coverage,
+            });
+            (field, scores)
+        });
+        splits.insert(split.to_owned(), scores.collect::<Map<_, _>>().into());
     }
+    let line = json!({
+        "params": params, "train_s": seconds, "train_cpu_s": cpu - cpu_before, "embed_cpu_s": embedded_cpu, "process_peak_mb": peak,
+        "vectors": { "computed": embedded.computed, "cached": embedded.found }, "splits": splits,
+    });
+    println!("{line}");
     Ok(())
 }
 

@@ -18,7 +18,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::deps::Deps;
 use crate::interruption::Interruption;
-use crate::pipeline::base_model::BaseModelRef;
 use crate::pipeline::objects::upload_files;
 use crate::retry::{in_transaction, retry_on_outage};
 use crate::scratch::{Scratch, is_older_than};
@@ -60,12 +59,12 @@ pub(crate) struct EmbeddingCache {
 }
 
 impl EmbeddingCache {
-    /// Downloads the cached embeddings of the base model that are not on this host yet. Returns `None` if the cache is disabled or
-    /// unavailable.
+    /// Downloads the cached embeddings of the base model with this hash that are not on this host yet. Returns `None` if the cache is
+    /// disabled or unavailable.
     pub(crate) async fn download(
         deps: &Deps,
         attempt: AttemptId,
-        base: &BaseModelRef,
+        base_model: &str,
         backend: Backend,
         scratch: &Scratch,
         new: NewVectors,
@@ -83,7 +82,7 @@ impl EmbeddingCache {
         if backend.name() != Backend::Flex.name() {
             return None;
         }
-        match download_files(deps, attempt, base, &folder).await {
+        match download_files(deps, attempt, base_model, &folder).await {
             Ok((encoder, files)) => Some(Self { encoder, files, folder: scratch.reports(), new }),
             Err(reason) => {
                 tracing::warn!(reason, "embedding cache unavailable, computing all embeddings");
@@ -105,6 +104,15 @@ impl EmbeddingCache {
         dataset: DatasetId,
         usage: &EmbeddingUse,
     ) -> Result<(), Interruption> {
+        self.record(deps, attempt, Some(dataset), usage).await
+    }
+
+    /// Records which files were used. New embeddings are not stored: those of documents that no dataset has would outlive an erasure.
+    pub(crate) async fn record_use(&self, deps: &Deps, attempt: AttemptId, usage: &EmbeddingUse) -> Result<(), Interruption> {
+        self.record(deps, attempt, None, usage).await
+    }
+
+    async fn record(&self, deps: &Deps, attempt: AttemptId, dataset: Option<DatasetId>, usage: &EmbeddingUse) -> Result<(), Interruption> {
         metrics::counter!("aprendiz_worker_embeddings_total", "outcome" => "cached").increment(usage.found);
         metrics::counter!("aprendiz_worker_embeddings_total", "outcome" => "computed").increment(usage.computed);
         tracing::info!(embeddings.cached = usage.found, embeddings.computed = usage.computed, "base-model embeddings");
@@ -117,13 +125,15 @@ impl EmbeddingCache {
         }
     }
 
-    async fn upload(&self, deps: &Deps, attempt: AttemptId, dataset: DatasetId, usage: &EmbeddingUse) -> Result<(), Interruption> {
+    async fn upload(&self, deps: &Deps, attempt: AttemptId, dataset: Option<DatasetId>, usage: &EmbeddingUse) -> Result<(), Interruption> {
         let used = self.files.iter().filter(|(path, _)| usage.used.contains(path)).map(|(_, object_key)| object_key.clone());
         let used: Vec<String> = used.collect();
         let prefix = ObjectPrefix::embeddings(&self.encoder, attempt.run_id.0, attempt.number);
+        let dataset = dataset.filter(|_| usage.computed > 0);
         let object_keys =
-            if usage.computed > 0 { upload_files(deps, attempt, &prefix, &self.folder, &[self.new.file()]).await? } else { Vec::new() };
-        let new = object_keys.first().map(|object_key| NewEmbeddingFile { object_key, encoder: &self.encoder, dataset });
+            if dataset.is_some() { upload_files(deps, attempt, &prefix, &self.folder, &[self.new.file()]).await? } else { Vec::new() };
+        let new = object_keys.first().zip(dataset);
+        let new = new.map(|(object_key, dataset)| NewEmbeddingFile { object_key, encoder: &self.encoder, dataset });
         let limits = EmbeddingLimits { bytes: i64::try_from(deps.config.embeddings.max_bytes).unwrap_or(i64::MAX), files: MAX_FILES };
         Ok(retry_on_outage!(in_transaction!(deps.database, tx => record_embeddings(&mut tx, attempt, &used, new.as_ref(), limits)))?)
     }
@@ -139,10 +149,10 @@ fn installation_id(deps: &Deps) -> String {
 async fn download_files(
     deps: &Deps,
     attempt: AttemptId,
-    base: &BaseModelRef,
+    base_model: &str,
     folder: &Path,
 ) -> Result<(String, Vec<(PathBuf, String)>), String> {
-    let encoder = aprendiz_encoder::embeddings_fingerprint(&base.model, aprendiz_training::cpu_kernel());
+    let encoder = aprendiz_encoder::embeddings_fingerprint(base_model, aprendiz_training::cpu_kernel());
     let listed = async { list_embedding_files(&mut *deps.database.read().await?).await };
     let listed = listed.await.map_err(|error| error.to_string())?;
     let failed = |error: io::Error| format!("folder {}: {error}", folder.display());

@@ -16,7 +16,7 @@ use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::dataset;
 use crate::pipeline::evaluate::card::champion::PREDICTIONS_FILE;
-use crate::pipeline::evaluate::linear::published;
+use crate::pipeline::evaluate::published::{self, Published};
 use crate::pipeline::objects::upload_files;
 use crate::pipeline::phases::Phases;
 use crate::pipeline::publish;
@@ -26,7 +26,11 @@ use crate::pipeline::version_files::download_version_files;
 use crate::retry::retry_on_outage;
 use crate::scratch::Scratch;
 
-const USAGE: VersionUse = VersionUse { kinds: &[RunKind::Linear], wrong_kind: "kind_not_evaluated", instead: "evaluate another version" };
+const USAGE: VersionUse = VersionUse {
+    kinds: &[RunKind::Linear, RunKind::FieldClassifier],
+    wrong_kind: "kind_not_evaluated",
+    instead: "evaluate another version",
+};
 
 /// Executes a claimed run up to and including the publication of its evaluation.
 pub(crate) async fn run(
@@ -60,7 +64,8 @@ pub(crate) async fn run(
         // the published weights have seen these documents, too
         used.values_mut().filter(|split| **split == Split::Test).for_each(|split| *split = Split::Train);
     }
-    let evaluation = published::evaluate(deps, attempt, spec.slices(), thresholds, &used, &scratch).await?;
+    let evaluated = Published { version: &version, spec, dataset: DatasetId(dataset.id), used: &used };
+    let evaluation = published::evaluate(deps, attempt, evaluated, thresholds, &scratch).await?;
 
     phases.enter(RunPhase::Upload).await?;
     let prefix = ObjectPrefix::evaluation(attempt.run_id.0, attempt.number);

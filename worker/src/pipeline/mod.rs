@@ -100,7 +100,7 @@ async fn execute(deps: &Deps, claim: Claim, mut phases: Phases<'_>, shutting_dow
     phases.enter(RunPhase::Train).await?;
     let cache = match &base {
         Some(base) if params.freezes_base_model() => {
-            EmbeddingCache::download(deps, attempt, base, spec.backend(), &scratch, NewVectors::Training).await
+            EmbeddingCache::download(deps, attempt, &base.model.hash, spec.backend(), &scratch, NewVectors::Training).await
         }
         _ => None,
     };

@@ -172,6 +172,43 @@ async fn later_runs_embed_only_new_texts() {
 }
 
 #[tokio::test]
+async fn a_published_version_is_evaluated_and_predicts_with_cached_vectors() {
+    let app = TestApp::with_import(contracts()).await;
+    let worker = start_worker(&app, "worker", &base_models(&app), &[]);
+    let trained = train(&app).await;
+    let uses = json!({ "model": "contracts-classifier", "model_version": 1 });
+    let used = |kind: &str| {
+        let mut spec = uses.clone();
+        spec["kind"] = json!(kind);
+        spec
+    };
+    let evaluated = app.create_run(&used("evaluate")).await;
+    app.wait_for_success(evaluated).await;
+    let metrics = async |run: Uuid| {
+        let metrics = app.api().json(&format!("/v1/training-runs/{run}/metrics")).await;
+        let items = metrics["items"].as_array().expect("metrics").clone();
+        let selected =
+            items.into_iter().filter(|item| item["split"] == "test" && ["n", "accuracy"].contains(&text(&item["name"]).as_str()));
+        selected.map(|item| (item["field"].to_string(), text(&item["name"]), item["value"].clone())).collect::<Vec<_>>()
+    };
+    let found = metrics(evaluated).await;
+    assert!(!found.is_empty());
+    assert_eq!(found, metrics(trained).await, "the same test split, with the same weights");
+
+    let predicted = app.create_run(&used("predict")).await;
+    app.wait_for_success(predicted).await;
+    let sql = "SELECT count(*) FROM extractions WHERE extractor_version = 'contracts-classifier@1' AND confidence IS NOT NULL";
+    assert!(app.count(sql).await > 0);
+    let [_, _, (evaluation, 0), ref pages @ ..] = logged_counts(&worker.log())[..] else { panic!("{:?}", logged_counts(&worker.log())) };
+    assert!(evaluation > 0);
+    // a few documents have no value of the fields, so the snapshot does not have them
+    let (cached, computed) = pages.iter().fold((0, 0), |sum, page| (sum.0 + page.0, sum.1 + page.1));
+    assert!(cached > 10 * computed, "{pages:?}");
+    drop(worker);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn vectors_of_a_training_that_a_shutdown_stops_are_kept() {
     let app = TestApp::with_import(contracts()).await;
     let folder = base_models(&app);

@@ -97,9 +97,9 @@ async fn check_used_version(conn: &mut PgConnection, spec: &ValidatedSpec, numbe
                 format!("model `{model}` version {number} is of kind `{kind}`, which predicts no field: choose a version of another model");
             return Err(ApiError::unprocessable("kind_not_predicted", detail));
         }
-    } else if kind != RunKind::Linear.as_str() {
+    } else if is_encoder(&version.card) {
         let detail = format!(
-            "model `{model}` version {number} is of kind `{kind}`: only versions of kind `linear` can be evaluated by their number"
+            "model `{model}` version {number} is of kind `{kind}`, which predicts no field: only versions that predict fields are evaluated"
         );
         return Err(ApiError::unprocessable("kind_not_evaluated", detail));
     }

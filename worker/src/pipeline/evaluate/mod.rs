@@ -7,9 +7,10 @@ pub(crate) mod extractor;
 mod field_classifier;
 mod fields;
 pub(crate) mod json_lines;
-pub(crate) mod linear;
+mod linear;
 pub(crate) mod plots;
 mod process;
+pub(crate) mod published;
 mod slices;
 pub(crate) mod trained_model;
 

@@ -62,7 +62,7 @@ pub(crate) async fn run(
     phases.enter(RunPhase::Predict).await?;
     let version = find_used_version(deps, &claim.run.model, number, USAGE).await?;
     download_version_files(deps, &version, &scratch.model()).await?;
-    let predictor = Predictor::load(&version, spec.backend(), &scratch).await?;
+    let predictor = Predictor::load(deps, attempt, &version, spec.backend(), &scratch).await?;
     let thresholds = field_thresholds(deps, &version, &scratch, &spec.data().fields).await?;
     let documents = retry_on_outage!(async { list_run_documents(&mut *deps.database.read().await?, attempt.run_id).await })?;
     let selection = PredictionSelection {

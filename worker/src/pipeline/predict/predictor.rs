@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aprendiz_annotations::predictions::{DocumentToPredict, load_texts};
+use aprendiz_classifier::ClassifierConfig;
 use aprendiz_db::run_blocking;
 use aprendiz_inference::{FieldPrediction, Model, NgramCounter};
 use aprendiz_run_spec::{Backend, RunKind};
-use aprendiz_runs::{ModelVersion, RunsError};
+use aprendiz_runs::{AttemptId, ModelVersion, RunsError};
 use aprendiz_training::{ClassifierEvaluation, EvaluationJob, Event, PredictedDocument, TrainingJob};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 use crate::child::supervisor::{self, ChildOutcome};
 use crate::deps::Deps;
 use crate::interruption::Interruption;
+use crate::pipeline::embedding_cache::{EmbeddingCache, NewVectors};
 use crate::pipeline::evaluate::json_lines::for_each_line;
 use crate::pipeline::predict::parts::split;
 use crate::retry::retry_on_outage;
@@ -26,7 +28,7 @@ use crate::scratch::{Scratch, write_file};
 /// A loaded version.
 pub(super) enum Predictor<'a> {
     Linear(Arc<Model>),
-    Classifier { scratch: &'a Scratch, backend: Backend },
+    Classifier { scratch: &'a Scratch, backend: Backend, attempt: AttemptId, cache: Option<EmbeddingCache> },
 }
 
 /// The predictions of one page, document by document.
@@ -37,11 +39,19 @@ pub(super) enum PageReader {
 
 impl<'a> Predictor<'a> {
     /// Loads the version whose files are in the scratch folder.
-    pub(super) async fn load(version: &ModelVersion, backend: Backend, scratch: &'a Scratch) -> Result<Self, Interruption> {
-        if version.card["kind"].as_str() == Some(RunKind::FieldClassifier.as_str()) {
-            return Ok(Self::Classifier { scratch, backend });
-        }
+    pub(super) async fn load(
+        deps: &Deps,
+        attempt: AttemptId,
+        version: &ModelVersion,
+        backend: Backend,
+        scratch: &'a Scratch,
+    ) -> Result<Self, Interruption> {
         let folder = scratch.model();
+        if version.card["kind"].as_str() == Some(RunKind::FieldClassifier.as_str()) {
+            let config = run_blocking(move || ClassifierConfig::read(&folder)).await?;
+            let cache = EmbeddingCache::download(deps, attempt, &config.base_model, backend, scratch, NewVectors::Evaluation).await;
+            return Ok(Self::Classifier { scratch, backend, attempt, cache });
+        }
         Ok(Self::Linear(Arc::new(run_blocking(move || Model::load_unpublished(&folder)).await?)))
     }
 
@@ -52,9 +62,9 @@ impl<'a> Predictor<'a> {
         documents: &[DocumentToPredict],
         mut show: impl FnMut(f64),
     ) -> Result<PageReader, Interruption> {
-        let (scratch, backend) = match self {
+        let (scratch, backend, attempt, cache) = match self {
             Self::Linear(model) => return Ok(PageReader::Linear(Arc::clone(model))),
-            Self::Classifier { scratch, backend } => (*scratch, *backend),
+            Self::Classifier { scratch, backend, attempt, cache } => (*scratch, *backend, *attempt, cache.as_ref()),
         };
         if documents.is_empty() {
             return Ok(PageReader::Predicted(HashMap::new()));
@@ -70,7 +80,7 @@ impl<'a> Predictor<'a> {
             model: scratch.model(),
             documents: input,
             predictions: output.clone(),
-            embeddings: None,
+            embeddings: cache.map(EmbeddingCache::files),
             threads: deps.config.threads,
             backend,
         });
@@ -83,9 +93,12 @@ impl<'a> Predictor<'a> {
                 show(fraction * documents.len() as f64);
             }
         };
-        let ChildOutcome::Predicted(_) = supervisor::run("evaluate", &path, deps.config.child_timeout, &never, on_event).await? else {
+        let ChildOutcome::Predicted(usage) = supervisor::run("evaluate", &path, deps.config.child_timeout, &never, on_event).await? else {
             return Err(Interruption::permanent("child_protocol", "the evaluation process returned the result of another job"));
         };
+        if let Some(cache) = cache {
+            cache.record_use(deps, attempt, &usage).await?;
+        }
         Ok(PageReader::Predicted(run_blocking(move || read_predictions(&output)).await?))
     }
 }

@@ -85,7 +85,7 @@ pub(crate) fn validate(summary: &TrainingSummary) -> Result<Vec<NewMetric>, Inte
 async fn score(deps: &Deps, attempt: AttemptId, trained: &TrainedEncoder<'_>, scratch: &Scratch) -> Result<EncoderReport, Interruption> {
     let snapshot = scratch.snapshot();
     let backend = trained.spec.backend();
-    let cache = EmbeddingCache::download(deps, attempt, trained.base, backend, scratch, NewVectors::Evaluation).await;
+    let cache = EmbeddingCache::download(deps, attempt, &trained.base.model.hash, backend, scratch, NewVectors::Evaluation).await;
     let job = EvaluationJob::Encoder(EncoderEvaluation {
         v: TrainingJob::version(),
         model: scratch.model(),

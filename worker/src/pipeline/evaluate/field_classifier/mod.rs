@@ -4,11 +4,13 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
-use aprendiz_classifier::{ClassifierConfig, set_thresholds};
+use aprendiz_classifier::{ClassifierConfig, EvidencedPrediction, set_thresholds};
 use aprendiz_db::run_blocking;
+use aprendiz_run_spec::Backend;
 use aprendiz_runs::{AttemptId, DatasetId};
 use aprendiz_training::{ClassifierEvaluation, EvaluationJob, PredictedDocument, TrainingJob};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::child::supervisor::ChildOutcome;
 use crate::deps::Deps;
@@ -40,12 +42,12 @@ pub(crate) async fn evaluate(
     let _cancel_on_drop = cancelled.clone().drop_guard();
     let (model, reports, target, token) = (scratch.model(), scratch.reports(), trained.spec.target_accuracy(), cancelled.clone());
     let (config, calibrated) = run_blocking(move || set_field_thresholds(&model, &reports, target, &token)).await?;
-    predict(deps, attempt, trained, base, scratch).await?;
+    predict(deps, attempt, &config, trained.spec.backend(), DatasetId(trained.dataset.id), scratch).await?;
     let (model, snapshot, reports, fields) = (scratch.model(), scratch.snapshot(), scratch.reports(), calibrated.fields.clone());
     let slice_keys = trained.spec.slices().to_vec();
     let scores = run_blocking(move || {
-        let mut predicted = Predicted::open(&reports.join(PREDICTED_FILE))?;
-        let predict = |example: &TestExample| Ok(predicted.next(&example.document_id.to_string())?.fields);
+        let mut predicted = Predicted::open(&reports)?;
+        let predict = |example: &TestExample| predicted.next(example.document_id);
         let counted = Counted::read_labels(&snapshot)?;
         let split = TestSplit { snapshot: &snapshot, counted: &counted, slice_keys: &slice_keys };
         score_test_split(&fields, &split, &model.join(PREDICTIONS_FILE), &cancelled, predict)
@@ -67,16 +69,16 @@ fn set_field_thresholds(
     Ok((config, calibrated))
 }
 
-/// Predicts the test split in a child process.
-async fn predict(
+/// Predicts the test split with the model in the scratch folder, in a child process. [`Predicted`] reads the result.
+pub(crate) async fn predict(
     deps: &Deps,
     attempt: AttemptId,
-    trained: &TrainedModel<'_>,
-    base: &BaseModelRef,
+    config: &ClassifierConfig,
+    backend: Backend,
+    dataset: DatasetId,
     scratch: &Scratch,
 ) -> Result<(), Interruption> {
-    let backend = trained.spec.backend();
-    let cache = EmbeddingCache::download(deps, attempt, base, backend, scratch, NewVectors::Evaluation).await;
+    let cache = EmbeddingCache::download(deps, attempt, &config.base_model, backend, scratch, NewVectors::Evaluation).await;
     let job = EvaluationJob::Classifier(ClassifierEvaluation {
         v: TrainingJob::version(),
         model: scratch.model(),
@@ -88,29 +90,32 @@ async fn predict(
     });
     let ChildOutcome::Predicted(usage) = run_evaluation(deps, attempt, &job, scratch).await? else { return Err(unexpected_outcome()) };
     match cache {
-        Some(cache) => cache.store(deps, attempt, DatasetId(trained.dataset.id), &usage).await,
+        Some(cache) => cache.store(deps, attempt, dataset, &usage).await,
         None => Ok(()),
     }
 }
 
 /// The predictions of the evaluation process, in the order of the test split.
-struct Predicted {
+pub(crate) struct Predicted {
     lines: std::io::Lines<BufReader<File>>,
     path: std::path::PathBuf,
 }
 
 impl Predicted {
-    fn open(path: &Path) -> Result<Self, Interruption> {
-        let file = File::open(path).map_err(|error| Interruption::scratch(path, &error))?;
-        Ok(Self { lines: BufReader::new(file).lines(), path: path.to_owned() })
+    /// Opens those in the folder of reports.
+    pub(crate) fn open(reports: &Path) -> Result<Self, Interruption> {
+        let path = reports.join(PREDICTED_FILE);
+        let file = File::open(&path).map_err(|error| Interruption::scratch(&path, &error))?;
+        Ok(Self { lines: BufReader::new(file).lines(), path })
     }
 
     /// The predictions for the next document, which must be this one.
-    fn next(&mut self, document_id: &str) -> Result<PredictedDocument, Interruption> {
+    pub(crate) fn next(&mut self, document: Uuid) -> Result<Vec<EvidencedPrediction>, Interruption> {
+        let document_id = document.to_string();
         let missing = || Interruption::broken_state(format!("the evaluation process has not predicted document {document_id}"));
         let line = self.lines.next().ok_or_else(missing)?.map_err(|error| Interruption::scratch(&self.path, &error))?;
         let predicted: PredictedDocument = serde_json::from_str(&line).map_err(Interruption::broken_state)?;
-        if predicted.document_id == document_id { Ok(predicted) } else { Err(missing()) }
+        if predicted.document_id == document_id { Ok(predicted.fields) } else { Err(missing()) }
     }
 }
 
@@ -136,10 +141,11 @@ mod tests {
     #[test]
     fn predictions_of_another_document_are_rejected() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(PREDICTED_FILE);
-        std::fs::write(&path, "{\"document_id\":\"a\",\"fields\":[]}\n{\"document_id\":\"b\",\"fields\":[]}\n").unwrap();
-        let mut predicted = Predicted::open(&path).unwrap();
-        assert!(predicted.next("a").is_ok() && predicted.next("c").is_err());
-        assert!(predicted.next("c").is_err(), "there is none left");
+        let [first, second, other] = [1, 2, 3].map(Uuid::from_u128);
+        let lines = [first, second].map(|id| format!("{{\"document_id\":\"{id}\",\"fields\":[]}}\n"));
+        std::fs::write(dir.path().join(PREDICTED_FILE), lines.concat()).unwrap();
+        let mut predicted = Predicted::open(dir.path()).unwrap();
+        assert!(predicted.next(first).is_ok() && predicted.next(other).is_err());
+        assert!(predicted.next(other).is_err(), "there is none left");
     }
 }

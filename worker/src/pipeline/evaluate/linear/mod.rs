@@ -1,6 +1,5 @@
 //! Evaluates a linear model: thresholds from scores of unseen examples, then a single pass over the test split.
 
-pub(crate) mod published;
 mod whole_fit;
 
 use std::path::Path;

@@ -1,13 +1,14 @@
-//! Evaluates a published linear model on the test split of a snapshot, without the documents that it was trained or selected on.
+//! Evaluates a published model on the test split of a snapshot, without the documents that it was trained or selected on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use aprendiz_classifier::EvidencedPrediction;
 use aprendiz_dataset::Split;
 use aprendiz_db::run_blocking;
 use aprendiz_inference::{Model, NgramCounter, ThresholdDecision, set_thresholds};
-use aprendiz_runs::{AttemptId, LatestThreshold, NewMetric, NewRunError};
+use aprendiz_run_spec::{RunKind, ValidatedSpec};
+use aprendiz_runs::{AttemptId, DatasetId, LatestThreshold, ModelVersion, NewMetric, NewRunError};
 use aprendiz_text::count;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::card::champion::PREDICTIONS_FILE;
+use crate::pipeline::evaluate::field_classifier::{self, Predicted};
 use crate::pipeline::evaluate::fields::aggregate::aggregate_metrics;
 use crate::pipeline::evaluate::fields::test_split::{Counted, TestScores, TestSplit, read_test_documents, score_test_split};
 use crate::pipeline::evaluate::slices::slice_metrics;
@@ -40,25 +42,63 @@ pub(crate) async fn list_test_documents(scratch: &Scratch) -> Result<Vec<Uuid>, 
     run_blocking(move || read_test_documents(&snapshot, &cancelled)).await
 }
 
-/// Scores the model in the scratch folder with the current thresholds, and writes its predictions into the folder of reports.
-///
-/// `used` are the splits of test documents in the snapshot of the version: those in train and validation are excluded.
+/// A published version whose files are in the scratch folder, and what it is evaluated on.
+pub(crate) struct Published<'a> {
+    pub(crate) version: &'a ModelVersion,
+    pub(crate) spec: &'a ValidatedSpec,
+    /// The dataset in the scratch folder.
+    pub(crate) dataset: DatasetId,
+    /// The splits of test documents in the snapshot of the version: those in train and validation are excluded.
+    pub(crate) used: &'a HashMap<Uuid, Split>,
+}
+
+/// Scores the model with the current thresholds, and writes its predictions into the folder of reports.
 pub(crate) async fn evaluate(
     deps: &Deps,
     attempt: AttemptId,
-    slice_keys: &[String],
+    published: Published<'_>,
     thresholds: Vec<LatestThreshold>,
-    used: &HashMap<Uuid, Split>,
     scratch: &Scratch,
 ) -> Result<PublishedEvaluation, Interruption> {
+    let Published { version, spec, dataset, used } = published;
     let excluded = Exclusions::new(used);
     let counted = Counted::AllBut(used.iter().filter(|(_, split)| **split != Split::Test).map(|(document, _)| *document).collect());
     let (model, snapshot, reports) = (scratch.model(), scratch.snapshot(), scratch.reports());
+    tokio::fs::create_dir_all(&reports).await.map_err(|error| Interruption::scratch(&reports, &error))?;
     let cancelled = CancellationToken::new();
     let _cancel_on_drop = cancelled.clone().drop_guard();
-    let slice_keys = slice_keys.to_vec();
-    let scoring = run_blocking(move || score(&model, thresholds, &snapshot, &reports, &counted, &slice_keys, &cancelled));
-    let TestScores { reports: test, slices, reliability: _, findings, errors: found } = scoring.await?;
+    let slice_keys = spec.slices().to_vec();
+    let decide = |threshold: Option<f64>| threshold.map_or(ThresholdDecision::Unreachable, ThresholdDecision::Answer);
+    let decisions: Decisions = thresholds.into_iter().map(|changed| (changed.field, decide(changed.threshold))).collect();
+    let is_classifier = version.card["kind"].as_str() == Some(RunKind::FieldClassifier.as_str());
+    if is_classifier {
+        let config = run_blocking({
+            let model = model.clone();
+            move || aprendiz_classifier::set_thresholds(&model, &decisions)
+        });
+        let config = config.await?;
+        field_classifier::predict(deps, attempt, &config, spec.backend(), dataset, scratch).await?;
+        let scoring = run_blocking(move || {
+            let mut predicted = Predicted::open(&reports)?;
+            let split = TestSplit { snapshot: &snapshot, counted: &counted, slice_keys: &slice_keys };
+            let path = reports.join(PREDICTIONS_FILE);
+            score_test_split(&config.fields, &split, &path, &cancelled, |example| predicted.next(example.document_id))
+        });
+        return finish(deps, attempt, excluded, scoring.await?).await;
+    }
+    let scoring = run_blocking(move || {
+        let split = TestSplit { snapshot: &snapshot, counted: &counted, slice_keys: &slice_keys };
+        score_linear(&model, &decisions, &split, &reports, &cancelled)
+    });
+    finish(deps, attempt, excluded, scoring.await?).await
+}
+
+/// The thresholds of fields.
+type Decisions = BTreeMap<String, ThresholdDecision>;
+
+/// Records what was evaluated, and returns the metrics.
+async fn finish(deps: &Deps, attempt: AttemptId, excluded: Exclusions, scores: TestScores) -> Result<PublishedEvaluation, Interruption> {
+    let TestScores { reports: test, slices, reliability: _, findings, errors: found } = scores;
     let examples: u64 = test.iter().map(|field| field.examples).sum();
     if examples == 0 {
         return Err(Interruption::permanent("no_examples", excluded.describe_nothing()));
@@ -80,23 +120,17 @@ pub(crate) async fn evaluate(
     Ok(PublishedEvaluation { metrics, errors })
 }
 
-fn score(
+fn score_linear(
     model_dir: &Path,
-    thresholds: Vec<LatestThreshold>,
-    snapshot: &Path,
+    decisions: &Decisions,
+    split: &TestSplit<'_>,
     reports: &Path,
-    counted: &Counted,
-    slice_keys: &[String],
     cancelled: &CancellationToken,
 ) -> Result<TestScores, Interruption> {
-    let decide = |threshold: Option<f64>| threshold.map_or(ThresholdDecision::Unreachable, ThresholdDecision::Answer);
-    let decisions = thresholds.into_iter().map(|changed| (changed.field, decide(changed.threshold))).collect();
-    set_thresholds(model_dir, &decisions)?;
+    set_thresholds(model_dir, decisions)?;
     let model = Model::load_unpublished(model_dir)?;
-    std::fs::create_dir_all(reports).map_err(|error| Interruption::scratch(reports, &error))?;
-    let split = TestSplit { snapshot, counted, slice_keys };
     let mut counter = NgramCounter::new();
-    score_test_split(&model.config().fields, &split, &reports.join(PREDICTIONS_FILE), cancelled, |example| {
+    score_test_split(&model.config().fields, split, &reports.join(PREDICTIONS_FILE), cancelled, |example| {
         let predictions = model.predict_with(&mut counter, &example.text).into_iter();
         Ok(predictions.map(|prediction| EvidencedPrediction { prediction, evidence: None }).collect())
     })
