@@ -157,7 +157,7 @@ async fn run_worker(database: Database, number: usize, hold: Duration, deadline:
         pid: i32::try_from(std::process::id())?,
         version: env!("CARGO_PKG_VERSION"),
         slots: 1,
-        kinds: &RunKind::IMPLEMENTED,
+        kinds: &RunKind::ALL,
         backend: "none",
         cpu_kernel: "none",
         memory_bytes: None,
@@ -170,7 +170,7 @@ async fn run_worker(database: Database, number: usize, hold: Duration, deadline:
     while Instant::now() < deadline {
         let requested = Instant::now();
         let mut tx = database.begin().await?;
-        let claim = claim_next(&mut tx, id, &RunKind::IMPLEMENTED, LEASE).await?;
+        let claim = claim_next(&mut tx, id, &RunKind::ALL, LEASE).await?;
         tx.commit().await?;
         let Some(claim) = claim else { break };
         times.claim.push(milliseconds(requested));

@@ -103,7 +103,7 @@ async fn wait_for_claim(context: &WorkerContext, wakeup: &Notify, draining: &Can
 }
 
 async fn try_claim(context: &WorkerContext) -> Result<Option<Claim>, RunsError> {
-    in_transaction!(context.deps.database, tx => claim_next(&mut tx, context.id, &RunKind::IMPLEMENTED, context.deps.config.lease)).await
+    in_transaction!(context.deps.database, tx => claim_next(&mut tx, context.id, &RunKind::ALL, context.deps.config.lease)).await
 }
 
 /// Turns queue notifications into wake-ups until `end`.

@@ -65,7 +65,7 @@ impl WorkerContext {
             pid: i32::try_from(std::process::id()).expect("process ids fit into i32"),
             version: env!("CARGO_PKG_VERSION"),
             slots: i32::try_from(config.slots).expect("the number of slots is validated to be at most 64"),
-            kinds: &RunKind::IMPLEMENTED,
+            kinds: &RunKind::ALL,
             backend: "flex",
             cpu_kernel: aprendiz_training::cpu_kernel(),
             memory_bytes: host_info::memory_bytes(),

@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use aprendiz_encoder::Encoder;
-use aprendiz_inference::{FieldPrediction, NgramCounter, SparseRow, Vectorizer, manifest};
+use aprendiz_inference::{FieldPrediction, SparseRow, Vectorizer};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chunk::{Chunk, split_into_chunks},
     config::ClassifierConfig,
     encoded_chunk::{EncodedChunk, WordReader},
     error::ClassifierError,
@@ -19,9 +18,6 @@ use crate::{
 
 /// Folder of the encoder in a model directory.
 pub const ENCODER_FOLDER: &str = "encoder";
-
-/// Chunks that are encoded in one batch.
-const BATCH: usize = 32;
 
 /// A prediction with the part of the text that decided it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,19 +47,10 @@ struct Field {
 }
 
 impl Classifier {
-    /// Loads a published model directory after verifying every file against the manifest.
-    ///
-    /// # Errors
-    /// A file is missing, changed, extra, malformed or of an unsupported version.
-    pub fn load(dir: &Path, device: &Device) -> Result<Self, ClassifierError> {
-        manifest::verify(dir)?;
-        Self::load_unpublished(dir, device)
-    }
-
     /// Loads a model directory without a manifest, as written by training before publication.
     ///
     /// # Errors
-    /// As [`Classifier::load`], but hashes are not verified.
+    /// A file is missing, malformed, inconsistent or of an unsupported version.
     pub fn load_unpublished(dir: &Path, device: &Device) -> Result<Self, ClassifierError> {
         let config = ClassifierConfig::read(dir)?;
         let Heads { fields: heads, vocabulary } = Heads::read(dir, &config)?;
@@ -96,28 +83,15 @@ impl Classifier {
         &self.encoder
     }
 
+    /// The device that computes vectors.
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// What reads the words of chunks; `None` if the heads read vectors only.
     #[must_use]
     pub fn words(&self) -> Option<&WordReader> {
         self.words.as_ref()
-    }
-
-    /// Predicts all fields of several texts, in their order.
-    ///
-    /// # Errors
-    /// The back end fails.
-    pub fn predict<T: AsRef<str>>(&self, texts: &[T]) -> Result<Vec<Vec<EvidencedPrediction>>, ClassifierError> {
-        let chunks: Vec<Vec<Chunk>> =
-            texts.iter().map(|text| split_into_chunks(&self.encoder, text.as_ref(), &self.config.chunks)).collect();
-        let tokens: Vec<&[u32]> = chunks.iter().flatten().map(|chunk| chunk.tokens.as_slice()).collect();
-        let mut vectors = self.encoder.encode_tokens(&tokens, BATCH, &self.device)?.into_iter();
-        let mut counter = NgramCounter::new();
-        let predict = |(text, chunks): (&T, &Vec<Chunk>)| {
-            let encoded = chunks.iter().zip(vectors.by_ref());
-            let encoded = encoded.map(|(chunk, vector)| EncodedChunk::new(text.as_ref(), chunk, vector, self.words(), &mut counter));
-            self.predict_chunks(&encoded.collect::<Vec<_>>())
-        };
-        Ok(texts.iter().zip(&chunks).map(predict).collect())
     }
 
     /// Predicts all fields of a text from its chunks, in the order of the configuration.

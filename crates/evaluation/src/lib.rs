@@ -31,7 +31,8 @@ pub use knn::{knn_accuracy, knn_classify};
 pub use learning_curve::{FORECAST_FACTORS, Forecast, LearningCurve, LearningPoint, PowerLaw};
 pub use paired::{
     ClassDifference, ConfusionDifference, FieldGate, FieldOutcome, GateDecision, GateInput, GateMetric, GateResult, GateRules,
-    MetricDifference, PairedAnswer, PairedComparison, PairedExample, Resampling, compare, decide, mcnemar_exact,
+    MeanDifference, MetricDifference, PairedAnswer, PairedComparison, PairedExample, Resampling, compare, decide, mcnemar_exact,
+    paired_mean_difference,
 };
 pub use ranking::{average_precision, spearman};
 pub use reliability::{RELIABILITY_BINS, ReliabilityBin, reliability_bins};

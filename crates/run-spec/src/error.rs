@@ -1,7 +1,5 @@
 //! Errors of specs.
 
-use crate::run_kind::RunKind;
-
 /// Why a spec is invalid, whatever the data.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SpecError {
@@ -10,9 +8,6 @@ pub enum SpecError {
         "invalid model name `{0}`: use lower-case letters, digits, `.`, `_`, `-`, starting with a letter or digit, at most 63 characters"
     )]
     ModelName(String),
-    /// The kind is planned but not implemented.
-    #[error("kind `{0}` is not implemented: this version supports {supported}", supported = RunKind::implemented_names())]
-    KindNotBuilt(RunKind),
     /// The name of the base model is invalid.
     #[error(
         "invalid base_model `{0}`: expected a name on Hugging Face such as `all-MiniLM-L6-v2`, `models:/NAME/NUMBER`, `s3://BUCKET/PREFIX` of a published version, or an absolute directory without `..`"
@@ -46,7 +41,6 @@ impl SpecError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::KindNotBuilt(_) => "kind_not_built",
             Self::BadParams(_) => "bad_params",
             Self::ModelName(_) | Self::BaseModel(_) | Self::Requirement(_) | Self::QueueName(_) | Self::OutOfRange { .. } => "invalid_spec",
         }

@@ -52,7 +52,7 @@ impl KindInfo {
     /// All kinds that can be run.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        RunKind::IMPLEMENTED.map(Self::of).to_vec()
+        RunKind::ALL.map(Self::of).to_vec()
     }
 
     /// The description of a kind. Kind `evaluate`, and one that is not implemented, have no parameters.

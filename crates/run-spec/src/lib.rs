@@ -26,7 +26,7 @@ pub use base_model::BaseModelName;
 pub use data::{DataFilter, DataSpec, PairsOf, PairsSpec};
 pub use error::SpecError;
 pub use kind::{
-    FieldClassifierParams, FinalFit, LinearParams, PairLoss, ParamType, PredictParams, SentenceTransformerParams, SweepMetric,
+    AutoParams, FieldClassifierParams, FinalFit, LinearParams, PairLoss, ParamType, PredictParams, SentenceTransformerParams, SweepMetric,
     TrainingParams,
 };
 pub use kind_info::{KindInfo, ParamInfo};

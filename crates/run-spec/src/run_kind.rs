@@ -19,7 +19,7 @@ pub enum RunKind {
     SentenceTransformer,
     /// Trains heads with attention over chunks, on vectors of a frozen encoder.
     FieldClassifier,
-    /// Selects the best kind per field; not implemented.
+    /// Trains linear models and field classifiers, and selects the better kind for each field.
     Auto,
     /// Trains nothing: scores a published version, or the stored predictions of the extractor.
     Evaluate,
@@ -30,13 +30,9 @@ pub enum RunKind {
 }
 
 impl RunKind {
-    /// All kinds, including those that are planned.
-    pub(crate) const ALL: [Self; 7] =
+    /// All kinds.
+    pub const ALL: [Self; 7] =
         [Self::Linear, Self::SentenceTransformer, Self::FieldClassifier, Self::Auto, Self::Evaluate, Self::Predict, Self::Sweep];
-
-    /// The kinds that this version can run.
-    pub const IMPLEMENTED: [Self; 6] =
-        [Self::Linear, Self::SentenceTransformer, Self::FieldClassifier, Self::Evaluate, Self::Predict, Self::Sweep];
 
     /// The name used in the database, the API and logs.
     #[must_use]
@@ -59,7 +55,7 @@ impl RunKind {
             Self::Linear => "Trains one linear model per field on n-grams of words and characters: fast, the default",
             Self::SentenceTransformer => "Fine-tunes a sentence encoder, which computes embeddings of texts",
             Self::FieldClassifier => "Trains one classifier per field on embeddings of parts of the text, which a base model computes",
-            Self::Auto => "Selects the best kind for each field (not implemented)",
+            Self::Auto => "Trains linear models and field classifiers, and selects the better kind, or both together, for each field",
             Self::Evaluate => "Trains nothing: scores a published version on test documents, or the stored predictions of the extractor",
             Self::Predict => "Trains nothing: writes predictions of a published version for documents, to review them or to export them",
             Self::Sweep => "Trains trials with different parameters, compares them on validation and publishes the best",
@@ -72,8 +68,8 @@ impl RunKind {
         !matches!(self, Self::SentenceTransformer | Self::Predict)
     }
 
-    pub(crate) fn implemented_names() -> String {
-        let [first @ .., last] = Self::IMPLEMENTED.map(|kind| format!("`{kind}`"));
+    pub(crate) fn names() -> String {
+        let [first @ .., last] = Self::ALL.map(|kind| format!("`{kind}`"));
         format!("{} or {last}", first.join(", "))
     }
 }
@@ -84,18 +80,18 @@ impl<'de> Deserialize<'de> for RunKind {
     }
 }
 
-/// Reads every kind, because rows of the database have planned ones, and names only those that can be used.
+/// Reads a kind, and names all of them in its error.
 struct KindVisitor;
 
 impl Visitor<'_> for KindVisitor {
     type Value = RunKind;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&RunKind::implemented_names())
+        f.write_str(&RunKind::names())
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<RunKind, E> {
-        let unknown = || E::custom(format!("unknown kind `{text}`: expected {}", RunKind::implemented_names()));
+        let unknown = || E::custom(format!("unknown kind `{text}`: expected {}", RunKind::names()));
         RunKind::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(unknown)
     }
 }

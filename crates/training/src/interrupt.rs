@@ -7,6 +7,8 @@ use crate::error::TrainingError;
 pub(crate) enum Interrupt {
     /// The caller requested a stop.
     Stopped,
+    /// The time budget of a part of the training is used up.
+    OutOfTime,
     /// The checkpoint does not fit this job. Training can restart without it.
     IncompatibleCheckpoint(String),
     /// Training failed.

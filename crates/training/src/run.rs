@@ -52,6 +52,7 @@ pub fn run(job: &TrainingJob, stop: &AtomicBool, progress: &mut dyn FnMut(Progre
                 training_state.reporter.flush();
                 Err(error)
             }
+            Err(Interrupt::OutOfTime) => unreachable!("only a part of a training has a time budget, and the training goes on without it"),
             Err(Interrupt::IncompatibleCheckpoint(reason)) => unreachable!("the checkpoint has already been discarded: {reason}"),
         }
     })

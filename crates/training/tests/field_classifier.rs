@@ -12,7 +12,7 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use aprendiz_classifier::Classifier;
+use aprendiz_classifier::FieldModel;
 use aprendiz_encoder::{BaseModel, BaseModelCaches, write_random};
 use aprendiz_run_spec::{Backend, RunKind, TrainingParams};
 use aprendiz_training::{
@@ -157,7 +157,7 @@ fn a_classifier_learns_and_its_reports_match_its_predictions() {
     let field = &summary.fields[0];
     assert_eq!((field.field.as_str(), field.train_examples, field.classes, field.folds), ("kind", 60, 3, 3));
     assert!(field.out_of_fold_accuracy.unwrap() > 0.6 && field.validation_accuracy.unwrap() > 0.6, "{field:?}");
-    let model = Classifier::load_unpublished(&job.out, &device(Backend::Flex).unwrap()).unwrap();
+    let model = FieldModel::load_unpublished(&job.out, &device(Backend::Flex).unwrap()).unwrap();
     for row in ReportRow::read_all(&job.reports.join(VALIDATION_FILE)).unwrap() {
         let number: usize = row.document_id[1..].parse().unwrap();
         let predicted = &model.predict(&[text(number)]).unwrap()[0][0];
@@ -283,7 +283,7 @@ fn empty_texts_are_not_answered_and_long_ones_are_read_in_part() {
     let rows = ReportRow::read_all(&job.reports.join(OUT_OF_FOLD_FILE)).unwrap();
     let row = |id: &str| rows.iter().find(|row| row.document_id == id).unwrap();
     assert!(row("d60").no_known_feature && !row("d61").no_known_feature && !row("d0").no_known_feature);
-    let model = Classifier::load_unpublished(&job.out, &device(Backend::Flex).unwrap()).unwrap();
+    let model = FieldModel::load_unpublished(&job.out, &device(Backend::Flex).unwrap()).unwrap();
     let predicted = model.predict(&["", &"goods price order ".repeat(20_000)]).unwrap();
     assert!(predicted[0][0].prediction.no_known_feature && !predicted[0][0].prediction.answered && predicted[0][0].evidence.is_none());
     let (start, end) = predicted[1][0].evidence.unwrap();
@@ -310,7 +310,7 @@ fn the_test_split_is_predicted_in_its_order_with_the_same_numbers() {
     assert_eq!(documents, Some(12));
     let usage = EmbeddingUse { found: 0, computed: 12, used: Vec::new() };
     assert_eq!(last, Some(Event::Predicted { documents: 12, embeddings: usage }));
-    let model = Classifier::load_unpublished(&job.out, &device(Backend::Flex).unwrap()).unwrap();
+    let model = FieldModel::load_unpublished(&job.out, &device(Backend::Flex).unwrap()).unwrap();
     let written = fs::read_to_string(snapshot.path("predicted.jsonl")).unwrap();
     for (line, number) in written.lines().zip(2000..) {
         let predicted: PredictedDocument = serde_json::from_str(line).unwrap();

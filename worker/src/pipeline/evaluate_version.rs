@@ -27,7 +27,7 @@ use crate::retry::retry_on_outage;
 use crate::scratch::Scratch;
 
 const USAGE: VersionUse = VersionUse {
-    kinds: &[RunKind::Linear, RunKind::FieldClassifier],
+    kinds: &[RunKind::Linear, RunKind::FieldClassifier, RunKind::Auto],
     wrong_kind: "kind_not_evaluated",
     instead: "evaluate another version",
 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aprendiz_artifacts::{ObjectPrefix, Store, StoreError, check_relative_path};
-use aprendiz_classifier::Classifier;
+use aprendiz_classifier::FieldModel;
 use aprendiz_db::{BlockingDrop, run_blocking};
 use aprendiz_inference::manifest::{MANIFEST_FILE, Manifest, parse};
 use aprendiz_inference::protocol::{Refusal, RefusalReason, ServedVersion};
@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
 use tracing::warn;
 
-use crate::serve_models::model::ServedClassifier;
+use crate::serve_models::model::ServedModel;
 use crate::serve_models::models::Source;
 
 /// Size limit of a manifest; a larger object was not written by this software.
@@ -98,7 +98,7 @@ impl ModelFolders {
 }
 
 impl Source for ModelFolders {
-    type Model = ServedClassifier;
+    type Model = ServedModel;
     type Files = ModelFolder;
 
     async fn fetch(&self, version: &ServedVersion) -> Result<(ModelFolder, u64), Refusal> {
@@ -113,8 +113,8 @@ impl Source for ModelFolders {
         Ok((ModelFolder { path: home, is_cached: false }, bytes))
     }
 
-    async fn open(&self, version: &ServedVersion, files: ModelFolder) -> Result<ServedClassifier, Refusal> {
-        let serve = |classifier| ServedClassifier { classifier, threads: Arc::clone(&self.threads) };
+    async fn open(&self, version: &ServedVersion, files: ModelFolder) -> Result<ServedModel, Refusal> {
+        let serve = |model| ServedModel { model, threads: Arc::clone(&self.threads) };
         let error = match open(&files.path).await {
             Ok(classifier) => return Ok(serve(classifier)),
             // another process may have deleted it meanwhile
@@ -135,12 +135,12 @@ impl Source for ModelFolders {
 }
 
 /// Loads a folder after verifying every file.
-async fn open(path: &Path) -> Result<Classifier, String> {
+async fn open(path: &Path) -> Result<FieldModel, String> {
     let path = path.to_owned();
     // the back end of evaluations, so that the numbers are the same
     let load = move || {
         let device = aprendiz_training::device(Backend::Auto).map_err(|error| error.to_string())?;
-        Classifier::load(&path, &device).map_err(|error| error.to_string())
+        FieldModel::load(&path, &device).map_err(|error| error.to_string())
     };
     tokio::task::spawn_blocking(load).await.map_err(|error| error.to_string())?
 }

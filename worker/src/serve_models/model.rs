@@ -1,23 +1,23 @@
-//! A field classifier as the inference process serves it.
+//! A model as the inference process serves it.
 
 use std::sync::Arc;
 
-use aprendiz_classifier::{Classifier, EvidencedPrediction};
+use aprendiz_classifier::{EvidencedPrediction, FieldModel};
 use aprendiz_inference::protocol::ServedPrediction;
 use rayon::ThreadPool;
 
 use crate::serve_models::batch::Predictor;
 
-/// A loaded classifier, and the threads that compute it.
-pub(super) struct ServedClassifier {
-    pub(super) classifier: Classifier,
+/// A loaded model, and the threads that compute it.
+pub(super) struct ServedModel {
+    pub(super) model: FieldModel,
     pub(super) threads: Arc<ThreadPool>,
 }
 
-impl Predictor for ServedClassifier {
+impl Predictor for ServedModel {
     fn predict(&self, texts: &[String], top_k: usize) -> Result<Vec<Vec<ServedPrediction>>, String> {
-        let predictions = self.threads.install(|| self.classifier.predict(texts)).map_err(|error| error.to_string())?;
-        let fields = &self.classifier.config().fields;
+        let predictions = self.threads.install(|| self.model.predict(texts)).map_err(|error| error.to_string())?;
+        let fields = self.model.fields();
         let serve = |text: &str, EvidencedPrediction { mut prediction, evidence }: EvidencedPrediction| {
             prediction.top.truncate(top_k);
             let threshold = fields.iter().find(|field| field.name == prediction.field).and_then(|field| field.threshold);
@@ -123,8 +123,8 @@ mod tests {
     fn an_answer_does_not_depend_on_the_other_texts_or_the_threads() {
         let dir = tempfile::tempdir().unwrap();
         write_model(dir.path());
-        let load = |threads| ServedClassifier {
-            classifier: Classifier::load(dir.path(), &aprendiz_training::device(Backend::Auto).unwrap()).unwrap(),
+        let load = |threads| ServedModel {
+            model: FieldModel::load(dir.path(), &aprendiz_training::device(Backend::Auto).unwrap()).unwrap(),
             threads: Arc::new(rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()),
         };
         let model = load(2);

@@ -1,5 +1,6 @@
 //! Kinds of runs with their typed parameters. A new kind of training is a file here, and a variant of [`TrainingParams`].
 
+mod auto;
 mod field_classifier;
 mod final_fit;
 mod linear;
@@ -8,6 +9,7 @@ mod predict;
 mod sentence_transformer;
 mod sweep_metric;
 
+pub use auto::AutoParams;
 pub use field_classifier::FieldClassifierParams;
 pub use final_fit::FinalFit;
 pub use linear::LinearParams;
@@ -28,6 +30,8 @@ use crate::run_kind::RunKind;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum TrainingParams {
+    /// Linear models and field classifiers, of which each field gets the better one.
+    Auto(AutoParams),
     /// One linear head per field on n-gram features.
     Linear(LinearParams),
     /// One head per field with attention over chunks, on vectors of an encoder.
@@ -40,14 +44,14 @@ impl TrainingParams {
     /// Parses and checks the `params` of a run spec; `None` = the kind trains nothing.
     ///
     /// # Errors
-    /// The kind is not implemented, or a parameter is unknown or out of range.
+    /// A parameter is unknown or out of range.
     pub fn parse(kind: RunKind, params: &Map<String, Value>) -> Result<Option<Self>, SpecError> {
         let parsed = match kind {
             RunKind::Linear => parse(params).map(Self::Linear),
             RunKind::SentenceTransformer => parse(params).map(Self::SentenceTransformer),
             RunKind::FieldClassifier => parse(params).map(Self::FieldClassifier),
             RunKind::Evaluate | RunKind::Predict | RunKind::Sweep => return Ok(None),
-            RunKind::Auto => return Err(SpecError::KindNotBuilt(kind)),
+            RunKind::Auto => parse(params).map(Self::Auto),
         };
         parsed.map(Some).map_err(SpecError::BadParams)
     }
@@ -56,6 +60,7 @@ impl TrainingParams {
     #[must_use]
     pub const fn kind(&self) -> RunKind {
         match self {
+            Self::Auto(_) => RunKind::Auto,
             Self::FieldClassifier(_) => RunKind::FieldClassifier,
             Self::Linear(_) => RunKind::Linear,
             Self::SentenceTransformer(_) => RunKind::SentenceTransformer,
@@ -64,6 +69,7 @@ impl TrainingParams {
 
     fn as_params(&self) -> &dyn KindParams {
         match self {
+            Self::Auto(params) => params,
             Self::FieldClassifier(params) => params,
             Self::Linear(params) => params,
             Self::SentenceTransformer(params) => params,
@@ -90,6 +96,7 @@ impl TrainingParams {
     #[must_use]
     pub const fn final_fit(&self) -> FinalFit {
         match self {
+            Self::Auto(params) => params.final_fit,
             Self::FieldClassifier(params) => params.final_fit,
             Self::Linear(params) => params.final_fit,
             Self::SentenceTransformer(_) => FinalFit::Train,
@@ -100,6 +107,7 @@ impl TrainingParams {
     #[must_use]
     pub fn for_trial(&self) -> Self {
         match self.clone() {
+            Self::Auto(params) => Self::Auto(AutoParams { final_fit: FinalFit::Train, ..params }),
             Self::FieldClassifier(params) => Self::FieldClassifier(FieldClassifierParams { final_fit: FinalFit::Train, ..params }),
             Self::Linear(params) => Self::Linear(LinearParams { final_fit: FinalFit::Train, ..params }),
             encoder @ Self::SentenceTransformer(_) => encoder,
@@ -146,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_written_default_is_read_back_as_the_same_number() {
-        for kind in RunKind::IMPLEMENTED {
+        for kind in RunKind::ALL {
             let Some(params) = TrainingParams::parse(kind, &Map::new()).unwrap() else { continue };
             let written: Map<String, Value> = serde_json::from_str(&serde_json::to_string(&params.to_json()).unwrap()).unwrap();
             assert_eq!(TrainingParams::parse(kind, &written).unwrap(), Some(params));

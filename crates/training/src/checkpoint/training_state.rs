@@ -35,6 +35,8 @@ pub(crate) struct TrainingState<'a> {
     folder: CheckpointFolder,
     identity: Identity,
     interval: Duration,
+    /// When the time budget of the current part ends.
+    deadline: Option<Instant>,
     solved: Checkpoint,
     /// Fields that were replayed or finished.
     fields_seen: usize,
@@ -64,6 +66,7 @@ impl<'a> TrainingState<'a> {
             folder: CheckpointFolder::open(&job.checkpoints)?,
             identity,
             interval: job.checkpoint_interval()?,
+            deadline: None,
             solved: Checkpoint::default(),
             fields_seen: 0,
             solves_seen: 0,
@@ -188,6 +191,15 @@ impl<'a> TrainingState<'a> {
         gate::pass(point, || reporter.examples(Stage::Fit, 0.0, 0, *saved_at));
     }
 
+    /// Limits the time of what follows; `None` = no limit. Beyond it, training ends with [`Interrupt::OutOfTime`] where it can be stopped.
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    fn check_deadline(&self) -> Result<(), Interrupt> {
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) { Err(Interrupt::OutOfTime) } else { Ok(()) }
+    }
+
     /// Called between two steps of a solve: writes a checkpoint with `state` if one is due, and ends training if a stop was requested.
     pub(crate) fn save_if_due(&mut self, state: impl FnOnce() -> StateDict) -> Result<(), Interrupt> {
         let stop = self.stop_requested();
@@ -197,13 +209,13 @@ impl<'a> TrainingState<'a> {
             self.solved.state = None;
             saved?;
         }
-        if stop { Err(Interrupt::Stopped) } else { Ok(()) }
+        if stop { Err(Interrupt::Stopped) } else { self.check_deadline() }
     }
 
     /// Called between solves: ends training if a stop was requested.
     pub(crate) fn check_stop(&mut self) -> Result<(), Interrupt> {
         if !self.stop_requested() {
-            return Ok(());
+            return self.check_deadline();
         }
         self.save()?;
         Err(Interrupt::Stopped)

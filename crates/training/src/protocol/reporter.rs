@@ -20,12 +20,14 @@ pub(crate) struct Reporter<'a> {
     /// The newest progress line that was held back because the one before was sent only a moment ago.
     pending: Option<(Stage, Event)>,
     fraction: f64,
+    /// The part of the run that reported fractions belong to.
+    part: (f64, f64),
     step: u64,
 }
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(send: &'a mut dyn FnMut(Progress)) -> Self {
-        Self { send, last: None, pending: None, fraction: 0.0, step: 0 }
+        Self { send, last: None, pending: None, fraction: 0.0, part: (0.0, 1.0), step: 0 }
     }
 
     /// Steps completed so far.
@@ -36,6 +38,11 @@ impl<'a> Reporter<'a> {
     /// Sets the number of completed steps.
     pub(crate) fn set_step(&mut self, step: u64) {
         self.step = step;
+    }
+
+    /// Sets the part of the run that fractions belong to from now on.
+    pub(crate) fn set_part(&mut self, from: f64, to: f64) {
+        self.part = (from, to);
     }
 
     pub(crate) fn send(&mut self, event: Event) {
@@ -91,7 +98,8 @@ impl<'a> Reporter<'a> {
         if self.pending.as_ref().is_some_and(|(pending, _)| *pending != stage) {
             self.flush();
         }
-        self.fraction = self.fraction.max(fraction.min(1.0));
+        let (from, to) = self.part;
+        self.fraction = self.fraction.max((from + (to - from) * fraction).min(1.0));
         let event = event(self.fraction);
         if self.last.is_some_and(|last| last.elapsed() < MIN_PROGRESS_INTERVAL) {
             self.pending = Some((stage, event));
@@ -146,6 +154,16 @@ mod tests {
         reporter.last = None;
         reporter.examples(Stage::Features, 0.1, 3, started);
         assert_eq!(fractions(&lines), [(Stage::Features, 0.5), (Stage::Features, 0.6)]);
+    }
+
+    #[test]
+    fn fractions_of_a_part_are_fractions_of_the_run() {
+        let mut lines = Vec::new();
+        let mut send = |line| lines.push(line);
+        let mut reporter = Reporter::new(&mut send);
+        reporter.set_part(0.5, 1.0);
+        reporter.examples(Stage::Fit, 0.5, 1, Instant::now());
+        assert_eq!(fractions(&lines), [(Stage::Fit, 0.75)]);
     }
 
     /// The interval starts in the future, so that no machine is slow enough to leave it.

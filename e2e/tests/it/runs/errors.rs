@@ -20,7 +20,6 @@ async fn an_invalid_spec_is_rejected_with_the_invalid_part() {
             "00000000-0000-0000-0000-000000000000",
         ),
         (json!({ "model": "../m" }), "invalid_body", "../m"),
-        (json!({ "model": "m", "kind": "auto" }), "kind_not_built", "auto"),
         (json!({ "model": "m", "kind": "forest" }), "invalid_body", "forest"),
         (json!({ "model": "m", "target_accuracy": 1 }), "invalid_spec", "target_accuracy"),
         (json!({ "model": "m", "backend": "tpu" }), "invalid_body", "backend"),

@@ -29,7 +29,7 @@ pub(in crate::api) fn is_encoder(card: &Value) -> bool {
 
 /// Whether predictions need an encoder, which this process cannot compute.
 pub(super) fn needs_inference(card: &Value) -> bool {
-    card["kind"] == RunKind::FieldClassifier.as_str()
+    [RunKind::FieldClassifier, RunKind::Auto].iter().any(|kind| card["kind"] == kind.as_str())
 }
 
 /// Refuses a version that predicts no fields.

@@ -22,7 +22,7 @@ pub(crate) struct KindsArgs {
 
 /// The kinds that can be created.
 pub(crate) fn kind_values() -> PossibleValuesParser {
-    PossibleValuesParser::new(RunKind::IMPLEMENTED.map(RunKind::as_str))
+    PossibleValuesParser::new(RunKind::ALL.map(RunKind::as_str))
 }
 
 pub(super) fn run(args: &KindsArgs, output: Output) -> Result<(), CliError> {
@@ -40,7 +40,7 @@ pub(super) fn run(args: &KindsArgs, output: Output) -> Result<(), CliError> {
 
 /// Prints the parameters of a kind; `None` = the default kind.
 pub(super) fn print_params(kind: Option<&str>, output: Output) -> Result<(), CliError> {
-    let kind = RunKind::IMPLEMENTED.into_iter().find(|known| Some(known.as_str()) == kind).unwrap_or_default();
+    let kind = RunKind::ALL.into_iter().find(|known| Some(known.as_str()) == kind).unwrap_or_default();
     let info = KindInfo::of(kind);
     output.print(&info, || render(&info))?;
     Ok(())

@@ -1,6 +1,7 @@
 //! The one place that maps a kind of model to its evaluation.
 
-use aprendiz_run_spec::TrainingParams;
+use aprendiz_db::run_blocking;
+use aprendiz_run_spec::{RunKind, TrainingParams};
 use aprendiz_runs::{AttemptId, NewMetric};
 use aprendiz_training::TrainingSummary;
 
@@ -8,6 +9,7 @@ use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::evaluate::fields::trial;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
+use crate::pipeline::evaluate::written_model::published_fields;
 use crate::pipeline::evaluate::{Evaluation, encoder, field_classifier, linear};
 use crate::scratch::Scratch;
 
@@ -21,6 +23,16 @@ pub(crate) async fn evaluate(
 ) -> Result<Evaluation, Interruption> {
     match params {
         TrainingParams::Linear(_) => linear::evaluate(deps, attempt, model, scratch).await,
+        // the model is of the kind that was selected
+        TrainingParams::Auto(_) => {
+            let dir = scratch.model();
+            let kind = run_blocking(move || published_fields(&dir)).await?.kind;
+            if kind == RunKind::Linear.as_str() {
+                linear::evaluate(deps, attempt, model, scratch).await
+            } else {
+                field_classifier::evaluate(deps, attempt, model, scratch).await
+            }
+        }
         TrainingParams::FieldClassifier(_) => field_classifier::evaluate(deps, attempt, model, scratch).await,
         TrainingParams::SentenceTransformer(params) => encoder::evaluate(deps, attempt, params, model, scratch).await,
     }
@@ -33,7 +45,7 @@ pub(crate) async fn validate(
     scratch: &Scratch,
 ) -> Result<Vec<NewMetric>, Interruption> {
     match params {
-        TrainingParams::Linear(_) | TrainingParams::FieldClassifier(_) => trial::validate(scratch).await,
+        TrainingParams::Auto(_) | TrainingParams::Linear(_) | TrainingParams::FieldClassifier(_) => trial::validate(scratch).await,
         TrainingParams::SentenceTransformer(_) => encoder::validate(summary),
     }
 }

@@ -11,8 +11,10 @@ mod linear;
 pub(crate) mod plots;
 mod process;
 pub(crate) mod published;
+mod selection;
 mod slices;
 pub(crate) mod trained_model;
+pub(crate) mod written_model;
 
 use std::path::Path;
 

@@ -21,6 +21,7 @@ use crate::pipeline::evaluate::field_classifier::{self, Predicted};
 use crate::pipeline::evaluate::fields::aggregate::aggregate_metrics;
 use crate::pipeline::evaluate::fields::test_split::{Counted, TestScores, TestSplit, read_test_documents, score_test_split};
 use crate::pipeline::evaluate::slices::slice_metrics;
+use crate::pipeline::evaluate::written_model::WrittenModel;
 use crate::pipeline::evaluate::{add_errors, metrics_from_rows};
 use crate::pipeline::run_log::record_log;
 use crate::scratch::Scratch;
@@ -70,19 +71,21 @@ pub(crate) async fn evaluate(
     let slice_keys = spec.slices().to_vec();
     let decide = |threshold: Option<f64>| threshold.map_or(ThresholdDecision::Unreachable, ThresholdDecision::Answer);
     let decisions: Decisions = thresholds.into_iter().map(|changed| (changed.field, decide(changed.threshold))).collect();
-    let is_classifier = version.card["kind"].as_str() == Some(RunKind::FieldClassifier.as_str());
-    if is_classifier {
-        let config = run_blocking({
+    if version.card["kind"].as_str() != Some(RunKind::Linear.as_str()) {
+        let written = run_blocking({
             let model = model.clone();
-            move || aprendiz_classifier::set_thresholds(&model, &decisions)
+            move || {
+                aprendiz_classifier::set_thresholds(&model, &decisions)?;
+                WrittenModel::read(&model)
+            }
         });
-        let config = config.await?;
-        field_classifier::predict(deps, attempt, &config, spec.backend(), dataset, scratch).await?;
+        let written = written.await?;
+        field_classifier::predict(deps, attempt, &written.classifier.base_model, spec.backend(), dataset, scratch).await?;
         let scoring = run_blocking(move || {
             let mut predicted = Predicted::open(&reports)?;
             let split = TestSplit { snapshot: &snapshot, counted: &counted, slice_keys: &slice_keys };
             let path = reports.join(PREDICTIONS_FILE);
-            score_test_split(&config.fields, &split, &path, &cancelled, |example| predicted.next(example.document_id))
+            score_test_split(&written.fields, &split, &path, &cancelled, |example| predicted.next(example.document_id))
         });
         return finish(deps, attempt, excluded, scoring.await?).await;
     }

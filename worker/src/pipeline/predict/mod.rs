@@ -12,7 +12,7 @@ use aprendiz_annotations::predictions::{
     store_predictions, version_name,
 };
 use aprendiz_db::run_blocking;
-use aprendiz_inference::{FieldPrediction, PublishedFields, ThresholdStatus};
+use aprendiz_inference::{FieldPrediction, ThresholdStatus};
 use aprendiz_run_spec::{PredictParams, RunKind, ValidatedSpec};
 use aprendiz_runs::{
     AttemptId, Claim, EventKind, ModelVersion, RunPhase, RunStatus, RunsError, list_latest_thresholds, list_run_documents, lock_attempt,
@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use crate::deps::Deps;
 use crate::interruption::Interruption;
+use crate::pipeline::evaluate::written_model::published_fields;
 use crate::pipeline::phases::{Phases, hold_at};
 use crate::pipeline::predict::metrics::Totals;
 use crate::pipeline::predict::parts::split;
@@ -42,7 +43,7 @@ use crate::scratch::Scratch;
 const PAGE: i64 = 256;
 
 const USAGE: VersionUse = VersionUse {
-    kinds: &[RunKind::Linear, RunKind::FieldClassifier],
+    kinds: &[RunKind::Linear, RunKind::FieldClassifier, RunKind::Auto],
     wrong_kind: "kind_not_predicted",
     instead: "predict with another version",
 };
@@ -94,9 +95,8 @@ async fn field_thresholds(
     scratch: &Scratch,
     wanted: &[String],
 ) -> Result<Vec<(String, Option<f64>)>, Interruption> {
-    let path = scratch.model().join(aprendiz_inference::CONFIG_FILE);
-    let content = run_blocking(move || std::fs::read(&path).map_err(|error| Interruption::scratch(&path, &error))).await?;
-    let published = PublishedFields::parse(&content).map_err(|reason| Interruption::permanent("bad_model", reason))?;
+    let folder = scratch.model();
+    let published = run_blocking(move || published_fields(&folder)).await?;
     if let Some(unknown) = wanted.iter().find(|field| published.field(field).is_none()) {
         let names: Vec<&str> = published.fields.iter().map(|field| field.name.as_str()).collect();
         let text =

@@ -1,4 +1,4 @@
-//! Predicts documents with a version: a linear model in this process, a field classifier in a child process, with the code of evaluations.
+//! Predicts documents with a version: a linear model in this process, one with an encoder in a child process, with the code of evaluations.
 
 use std::collections::HashMap;
 use std::io::{BufWriter, Write as _};
@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aprendiz_annotations::predictions::{DocumentToPredict, load_texts};
-use aprendiz_classifier::ClassifierConfig;
 use aprendiz_db::run_blocking;
 use aprendiz_inference::{FieldPrediction, Model, NgramCounter};
 use aprendiz_run_spec::{Backend, RunKind};
@@ -21,6 +20,7 @@ use crate::deps::Deps;
 use crate::interruption::Interruption;
 use crate::pipeline::embedding_cache::{EmbeddingCache, NewVectors};
 use crate::pipeline::evaluate::json_lines::for_each_line;
+use crate::pipeline::evaluate::written_model::WrittenModel;
 use crate::pipeline::predict::parts::split;
 use crate::retry::retry_on_outage;
 use crate::scratch::{Scratch, write_file};
@@ -47,9 +47,10 @@ impl<'a> Predictor<'a> {
         scratch: &'a Scratch,
     ) -> Result<Self, Interruption> {
         let folder = scratch.model();
-        if version.card["kind"].as_str() == Some(RunKind::FieldClassifier.as_str()) {
-            let config = run_blocking(move || ClassifierConfig::read(&folder)).await?;
-            let cache = EmbeddingCache::download(deps, attempt, &config.base_model, backend, scratch, NewVectors::Evaluation).await;
+        if version.card["kind"].as_str() != Some(RunKind::Linear.as_str()) {
+            let written = run_blocking(move || WrittenModel::read(&folder)).await?;
+            let cache =
+                EmbeddingCache::download(deps, attempt, &written.classifier.base_model, backend, scratch, NewVectors::Evaluation).await;
             return Ok(Self::Classifier { scratch, backend, attempt, cache });
         }
         Ok(Self::Linear(Arc::new(run_blocking(move || Model::load_unpublished(&folder)).await?)))

@@ -21,37 +21,37 @@ const CHUNKS_PER_STEP: usize = 256;
 const ENCODE_BATCH: usize = 32;
 
 /// A document, without its text.
-pub(super) struct Document {
-    pub(super) example: Example,
+pub(in crate::kinds) struct Document {
+    pub(in crate::kinds) example: Example,
     /// At least one.
-    pub(super) chunks: Vec<EncodedChunk>,
+    pub(in crate::kinds) chunks: Vec<EncodedChunk>,
 }
 
 impl Document {
     /// Whether the text has no token.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::kinds) fn is_empty(&self) -> bool {
         self.chunks.iter().all(|chunk| chunk.span.0 == chunk.span.1)
     }
 }
 
 /// Turns texts into chunks with their vectors and words.
-pub(super) struct Embedder<'a> {
-    pub(super) encoder: &'a Encoder,
-    pub(super) settings: ChunkSettings,
-    pub(super) device: &'a Device,
-    pub(super) cache: EmbeddingCache,
+pub(in crate::kinds) struct Embedder<'a> {
+    pub(in crate::kinds) encoder: &'a Encoder,
+    pub(in crate::kinds) settings: ChunkSettings,
+    pub(in crate::kinds) device: &'a Device,
+    pub(in crate::kinds) cache: EmbeddingCache,
     /// `None` if the heads read vectors only.
-    pub(super) words: Option<&'a WordReader>,
+    pub(in crate::kinds) words: Option<&'a WordReader>,
 }
 
 impl Embedder<'_> {
     /// Reads the documents of a split and encodes their chunks. After each step, `go_on` gets the fraction of the file that is done and the
-    /// number of completed documents; reading ends early if it returns an error.
-    pub(super) fn read(
+    /// number of completed documents; reading ends early if it returns an error. `handle` gets each document with its text.
+    pub(in crate::kinds) fn read(
         &mut self,
         path: &Path,
         mut go_on: impl FnMut(f64, usize) -> Result<(), Interrupt>,
-        mut handle: impl FnMut(Document) -> Result<(), Interrupt>,
+        mut handle: impl FnMut(Document, &str) -> Result<(), Interrupt>,
     ) -> Result<(), Interrupt> {
         let bytes = fs::metadata(path).map_err(TrainingError::io(path))?.len().max(1) as f64;
         let (mut documents, mut read) = (0, 0);
@@ -74,17 +74,17 @@ impl Embedder<'_> {
                 .map(|((example, text), chunks)| (example, text, chunks, vectors.by_ref().take(chunks.len()).collect::<Vec<_>>()))
                 .collect();
             let words = self.words;
-            let encoded: Vec<Document> = with_vectors
+            let encoded: Vec<(Document, String)> = with_vectors
                 .into_par_iter()
                 .map_init(NgramCounter::new, |counter, (example, text, chunks, vectors)| {
                     let chunks = chunks.iter().zip(vectors);
                     let encoded = chunks.map(|(chunk, vector)| EncodedChunk::new(&text, chunk, vector, words, counter)).collect();
-                    Document { example, chunks: encoded }
+                    (Document { example, chunks: encoded }, text)
                 })
                 .collect();
-            for document in encoded {
+            for (document, text) in encoded {
                 documents += 1;
-                handle(document)?;
+                handle(document, &text)?;
             }
             Ok(())
         })

@@ -7,7 +7,8 @@ use std::{
     time::Instant,
 };
 
-use aprendiz_classifier::{Classifier, EvidencedPrediction};
+use aprendiz_classifier::{EvidencedPrediction, FieldModel};
+use aprendiz_inference::NgramCounter;
 use aprendiz_test_gate::{self as gate, Point};
 use serde::{Deserialize, Serialize};
 
@@ -49,10 +50,10 @@ pub fn evaluate_classifier(
         let started = Instant::now();
         gate::pass(Point::Evaluation, || reporter.examples(Stage::Test, 0.0, 0, started));
         let device = device(job.backend)?;
-        let model = Classifier::load_unpublished(&job.model, &device)?;
+        let model = FieldModel::load_unpublished(&job.model, &device)?;
         let cache = embeddings::open(model.encoder().vector_size(), job.embeddings.as_ref());
         let mut embedder =
-            Embedder { encoder: model.encoder(), settings: model.config().chunks, device: &device, cache, words: model.words() };
+            Embedder { encoder: model.encoder(), settings: model.chunk_settings(), device: &device, cache, words: model.words() };
         let path = &job.predictions;
         let mut out = BufWriter::new(File::create(path).map_err(TrainingError::io(path))?);
         let mut documents = 0;
@@ -60,16 +61,18 @@ pub fn evaluate_classifier(
             reporter.examples(Stage::Test, done, seen, started);
             if stop.load(Ordering::Relaxed) { Err(Interrupt::Stopped) } else { Ok(()) }
         };
-        let read = embedder.read(&job.documents, go_on, |Document { example, chunks }| {
+        let mut counter = NgramCounter::new();
+        let read = embedder.read(&job.documents, go_on, |Document { example, chunks }, text| {
             documents += 1;
-            let document = PredictedDocument { document_id: example.document_id, fields: model.predict_chunks(&chunks) };
+            let document =
+                PredictedDocument { document_id: example.document_id, fields: model.predict_chunks(text, &chunks, &mut counter) };
             let written = serde_json::to_writer(&mut out, &document).map_err(std::io::Error::from).and_then(|()| out.write_all(b"\n"));
             Ok(written.map_err(TrainingError::io(path))?)
         });
         match read {
             Ok(()) => {}
             Err(Interrupt::Failed(error)) => return Err(error),
-            Err(Interrupt::Stopped | Interrupt::IncompatibleCheckpoint(_)) => {
+            Err(Interrupt::Stopped | Interrupt::OutOfTime | Interrupt::IncompatibleCheckpoint(_)) => {
                 reporter.stopped(0);
                 return Ok(None);
             }

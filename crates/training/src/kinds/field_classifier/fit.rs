@@ -33,6 +33,8 @@ pub(super) struct FieldFit {
     pub(super) folds: usize,
     pub(super) head: FieldHead,
     pub(super) out_of_fold: Vec<ReportRow>,
+    /// `[out_of_fold, C]`.
+    pub(super) probabilities: Vec<f32>,
 }
 
 /// A field that is being fitted.
@@ -171,7 +173,7 @@ impl FieldTraining<'_> {
         let task = self.task;
         let mut head = heads.pop().expect("the last head is fitted on all examples");
         if folds == 0 {
-            return Ok(FieldFit { folds, head, out_of_fold: Vec::new() });
+            return Ok(FieldFit { folds, head, out_of_fold: Vec::new(), probabilities: Vec::new() });
         }
         let scores: Vec<f32> = (0..task.examples.len())
             .flat_map(|index| heads[assigned[index]].forward(&inputs[index]).logits.into_iter().map(|logit| logit as f32))
@@ -184,12 +186,15 @@ impl FieldTraining<'_> {
         let examples: Vec<Example> = self.documents.iter().map(|document| document.example.clone()).collect();
         let total = task.train_counts.iter().sum::<u64>().max(1) as f64;
         let shares: Vec<f64> = task.train_counts.iter().map(|count| *count as f64 / total).collect();
+        let mut all_probabilities = Vec::with_capacity(scores.len());
         let rows = scores.chunks_exact(task.labels.len()).enumerate().map(|(index, scores)| {
             let is_empty = self.documents[task.examples[index]].is_empty();
             let probabilities = if is_empty { shares.clone() } else { temperature::probabilities(scores, inverse_temperature) };
+            all_probabilities.extend(probabilities.iter().map(|probability| *probability as f32));
             ReportRow { no_known_feature: is_empty, ..report_row(task, &examples, index, &probabilities) }
         });
-        Ok(FieldFit { folds, head, out_of_fold: rows.collect() })
+        let out_of_fold = rows.collect();
+        Ok(FieldFit { folds, head, out_of_fold, probabilities: all_probabilities })
     }
 
     fn save(&self, heads: &[FieldHead]) -> StateDict {

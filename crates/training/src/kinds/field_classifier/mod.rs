@@ -2,7 +2,7 @@
 //! long texts, on their words.
 
 mod adam;
-mod documents;
+pub(in crate::kinds) mod documents;
 pub(crate) mod evaluate;
 mod fit;
 mod head_training;

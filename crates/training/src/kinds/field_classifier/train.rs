@@ -30,6 +30,7 @@ use crate::{
         },
         linear::{field_config::field_config, field_task::FieldTask},
         sentence_transformer::train::load,
+        trained_fields::{FieldScores, TrainedFields},
     },
     protocol::{
         job::TrainingJob,
@@ -49,19 +50,19 @@ const FITTED_FRACTION: f64 = 0.85;
 pub(crate) fn train(
     job: &TrainingJob,
     params: &FieldClassifierParams,
-    device: Device,
+    device: &Device,
     training_state: &mut TrainingState<'_>,
-) -> Result<TrainingSummary, Interrupt> {
+) -> Result<TrainedFields, Interrupt> {
     let started = Instant::now();
     training_state.check_stop()?;
     let base = job.base_model.as_ref().ok_or_else(|| TrainingError::BadParams("kind field-classifier requires a base_model".to_owned()))?;
-    let encoder = load(base, &device)?;
+    let encoder = load(base, device)?;
     let settings = chunk_settings(params, &encoder, training_state);
     let labels = Labels::read(&job.labels)?;
     let cache = embeddings::open(encoder.vector_size(), job.embeddings.as_ref());
     let path = measured_file(job)?;
     let words = read_vocabulary(&path, &labels, training_state)?;
-    let mut embedder = Embedder { encoder: &encoder, settings, device: &device, cache, words: Some(&words) };
+    let mut embedder = Embedder { encoder: &encoder, settings, device, cache, words: Some(&words) };
     let fitted = embed_and_fit(job, &path, params, &labels, &mut embedder, training_state);
     // vectors are kept even if training ends without a model: the next attempt needs them
     let embeddings = embeddings::close(&embedder.cache, job.embeddings.as_ref(), &mut training_state.reporter);
@@ -93,8 +94,16 @@ pub(crate) fn train(
             params: job.params.to_json().into(),
         },
     };
-    let (heads, out_of_fold): (Vec<FieldHead>, Vec<(usize, Vec<ReportRow>)>) =
-        fits.into_iter().map(|FieldFit { folds, head, out_of_fold }| (head, (folds, out_of_fold))).unzip();
+    let mut scores = Vec::with_capacity(fits.len());
+    let (heads, out_of_fold): (Vec<FieldHead>, Vec<(usize, Vec<ReportRow>)>) = tasks
+        .iter()
+        .zip(fits)
+        .map(|(task, FieldFit { folds, head, out_of_fold, probabilities })| {
+            let (l2, fold_repeats, rows) = (params.l2, usize::from(folds > 0), out_of_fold.clone());
+            scores.push(FieldScores { task: task.clone(), l2, folds, fold_repeats, rows, probabilities });
+            (head, (folds, out_of_fold))
+        })
+        .unzip();
     let (out_of_fold, fitted_validation) = validation.split_rows(out_of_fold);
     let vocabulary = words.map(|words| Vocabulary { keys: words.keys().to_vec(), idf: words.idf().to_vec() });
     write_model(&job.out, &config, &Heads { fields: heads, vocabulary }, &encoder)?;
@@ -102,7 +111,7 @@ pub(crate) fn train(
     // score with the written model, so that the reports match what is published
     let scored = match &validation {
         Validation::Held(documents) => {
-            score(&tasks, &Classifier::load_unpublished(&job.out, &device).map_err(TrainingError::from)?, documents)
+            score(&tasks, &Classifier::load_unpublished(&job.out, device).map_err(TrainingError::from)?, documents)
         }
         Validation::Fitted(_) => fitted_validation,
     };
@@ -117,7 +126,7 @@ pub(crate) fn train(
         "final_fit": { "measured": params.final_fit.measured(), "published": params.final_fit },
         "optimizer": adam::settings(), "calibration": "temperature scaling on out-of-fold scores",
     });
-    Ok(TrainingSummary {
+    let summary = TrainingSummary {
         settings,
         train_documents: train_documents as u64,
         measured_documents: fitted_documents as u64,
@@ -137,7 +146,8 @@ pub(crate) fn train(
         steps: training_state.step(),
         resumed_from_step: training_state.resumed_from(),
         seconds: started.elapsed().as_secs_f64(),
-    })
+    };
+    Ok(TrainedFields { summary, fields: scores })
 }
 
 /// Fitted fields, and the documents that score them.
@@ -264,7 +274,7 @@ fn read(
         training_state.pass_gate(Point::Step(training_state.step()));
         training_state.check_stop()
     };
-    embedder.read(path, go_on, |document| {
+    embedder.read(path, go_on, |document, _| {
         documents.push(document);
         Ok(())
     })?;

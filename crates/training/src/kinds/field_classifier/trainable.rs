@@ -21,6 +21,6 @@ impl Trainable for FieldClassifierParams {
     }
 
     fn train(&self, job: &TrainingJob, device: Device, training_state: &mut TrainingState<'_>) -> Result<TrainingSummary, Interrupt> {
-        train(job, self, device, training_state)
+        Ok(train(job, self, &device, training_state)?.summary)
     }
 }

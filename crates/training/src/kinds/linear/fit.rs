@@ -47,6 +47,8 @@ pub(crate) struct FieldFit {
     pub(crate) fold_repeats: usize,
     pub(crate) head: LinearHead,
     pub(crate) out_of_fold: Vec<ReportRow>,
+    /// `[out_of_fold, C]`.
+    pub(crate) probabilities: Vec<f32>,
 }
 
 /// The examples of a field and their assignment to folds.
@@ -211,6 +213,7 @@ impl CrossValidation<'_, '_> {
         let task = self.task;
         let SolvedField { l2, folds, scores, solution } = solved;
         let not_finite = || TrainingError::NonFiniteLoss { field: task.name.clone() };
+        let mut all_probabilities = Vec::new();
         let (inverse_temperature, out_of_fold) = match scores {
             None => (1.0, Vec::new()),
             Some(scores) => {
@@ -226,6 +229,7 @@ impl CrossValidation<'_, '_> {
                     } else {
                         temperature::probabilities(scores, inverse_temperature)
                     };
+                    all_probabilities.extend(probabilities.iter().map(|probability| *probability as f32));
                     ReportRow { no_known_feature, ..report_row(task, documents, index, &probabilities) }
                 });
                 (inverse_temperature, rows.collect())
@@ -246,6 +250,7 @@ impl CrossValidation<'_, '_> {
             fold_repeats,
             head: LinearHead::new(weight, bias, self.examples.device()),
             out_of_fold,
+            probabilities: all_probabilities,
         })
     }
 

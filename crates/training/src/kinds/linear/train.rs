@@ -25,6 +25,7 @@ use crate::{
         validation::{count_validation, score_validation},
         whole_fit::{Chosen, fit_whole},
     },
+    kinds::trained_fields::{FieldScores, TrainedFields},
     protocol::{
         job::TrainingJob,
         learning_curve::TrainingCurve,
@@ -49,7 +50,7 @@ pub(crate) fn train(
     params: &LinearParams,
     device: &Device,
     training_state: &mut TrainingState<'_>,
-) -> Result<TrainingSummary, Interrupt> {
+) -> Result<TrainedFields, Interrupt> {
     match train_once(job, params, device, training_state) {
         Err(Interrupt::IncompatibleCheckpoint(reason)) => {
             training_state.restart(&reason);
@@ -64,7 +65,7 @@ fn train_once(
     params: &LinearParams,
     device: &Device,
     training_state: &mut TrainingState<'_>,
-) -> Result<TrainingSummary, Interrupt> {
+) -> Result<TrainedFields, Interrupt> {
     let started = Instant::now();
     training_state.check_stop()?;
     let span = Span(0.0, if params.learning_curve { MODEL_FRACTION } else { 1.0 });
@@ -114,11 +115,20 @@ fn train_once(
     let mut heads = Vec::with_capacity(fits.len());
     let mut out_of_fold = Vec::with_capacity(fits.len());
     let mut chosen = Vec::with_capacity(fits.len());
+    let mut scores = Vec::with_capacity(fits.len());
     // of a fitted validation split, the scores are out of fold like those of train
     let mut scored = Vec::new();
     for (task, fit) in tasks.iter().zip(fits) {
         chosen.push(Chosen { field: task.name.clone(), l2: fit.l2, inverse_temperature: fit.inverse_temperature });
         heads.push(fit.head.into_weights()?);
+        scores.push(FieldScores {
+            task: task.clone(),
+            l2: fit.l2,
+            folds: fit.folds,
+            fold_repeats: fit.fold_repeats,
+            rows: fit.out_of_fold.clone(),
+            probabilities: fit.probabilities,
+        });
         let (validation, train): (Vec<ReportRow>, Vec<ReportRow>) =
             fit.out_of_fold.into_iter().partition(|row| on_validation.contains(&row.document_id));
         scored.extend(validation);
@@ -172,7 +182,7 @@ fn train_once(
         resumed_from_step: training_state.resumed_from(),
         seconds: started.elapsed().as_secs_f64(),
     };
-    Ok(summary)
+    Ok(TrainedFields { summary, fields: scores })
 }
 
 /// All settings of the training with their resolved values, for the manifest of the model.

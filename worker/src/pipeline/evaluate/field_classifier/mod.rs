@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
-use aprendiz_classifier::{ClassifierConfig, EvidencedPrediction, set_thresholds};
+use aprendiz_classifier::{EvidencedPrediction, KIND_AUTO, set_thresholds};
 use aprendiz_db::run_blocking;
 use aprendiz_run_spec::Backend;
 use aprendiz_runs::{AttemptId, DatasetId};
-use aprendiz_training::{ClassifierEvaluation, EvaluationJob, PredictedDocument, TrainingJob};
+use aprendiz_training::{ClassifierEvaluation, EvaluationJob, PredictedDocument, TrainingJob, TrainingSummary};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -24,7 +24,9 @@ use crate::pipeline::evaluate::fields::model_card::MethodText;
 use crate::pipeline::evaluate::fields::report::write_results;
 use crate::pipeline::evaluate::fields::test_split::{Counted, TestExample, TestScores, TestSplit, score_test_split};
 use crate::pipeline::evaluate::process::{run_evaluation, unexpected_outcome};
+use crate::pipeline::evaluate::selection;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
+use crate::pipeline::evaluate::written_model::WrittenModel;
 use crate::scratch::Scratch;
 
 /// What the evaluation process predicts, in the folder of reports.
@@ -41,8 +43,8 @@ pub(crate) async fn evaluate(
     let cancelled = CancellationToken::new();
     let _cancel_on_drop = cancelled.clone().drop_guard();
     let (model, reports, target, token) = (scratch.model(), scratch.reports(), trained.spec.target_accuracy(), cancelled.clone());
-    let (config, calibrated) = run_blocking(move || set_field_thresholds(&model, &reports, target, &token)).await?;
-    predict(deps, attempt, &config, trained.spec.backend(), DatasetId(trained.dataset.id), scratch).await?;
+    let (written, calibrated) = run_blocking(move || set_field_thresholds(&model, &reports, target, &token)).await?;
+    predict(deps, attempt, &written.classifier.base_model, trained.spec.backend(), DatasetId(trained.dataset.id), scratch).await?;
     let (model, snapshot, reports, fields) = (scratch.model(), scratch.snapshot(), scratch.reports(), calibrated.fields.clone());
     let slice_keys = trained.spec.slices().to_vec();
     let scores = run_blocking(move || {
@@ -53,7 +55,7 @@ pub(crate) async fn evaluate(
         score_test_split(&fields, &split, &model.join(PREDICTIONS_FILE), &cancelled, predict)
     });
     let scores: TestScores = scores.await?;
-    let method = describe(&config, base);
+    let method = describe(&written, base, trained.summary);
     write_results(deps, attempt, trained, &method, scratch, calibrated, scores).await
 }
 
@@ -62,23 +64,24 @@ fn set_field_thresholds(
     reports: &Path,
     target: f64,
     cancelled: &CancellationToken,
-) -> Result<(ClassifierConfig, Calibrated), Interruption> {
-    let config = ClassifierConfig::read(model_dir)?;
-    let set = |decisions: &_| Ok(set_thresholds(model_dir, decisions)?.fields);
-    let calibrated = calibrate(model_dir, reports, target, &config.fields, cancelled, set)?;
-    Ok((config, calibrated))
+) -> Result<(WrittenModel, Calibrated), Interruption> {
+    let written = WrittenModel::read(model_dir)?;
+    let set = |decisions: &_| Ok(set_thresholds(model_dir, decisions)?);
+    let calibrated = calibrate(model_dir, reports, target, &written.fields, cancelled, set)?;
+    Ok((written, calibrated))
 }
 
-/// Predicts the test split with the model in the scratch folder, in a child process. [`Predicted`] reads the result.
+/// Predicts the test split with the model in the scratch folder, in a child process. `base_model` is the hash of the one that the encoder
+/// comes from. [`Predicted`] reads the result.
 pub(crate) async fn predict(
     deps: &Deps,
     attempt: AttemptId,
-    config: &ClassifierConfig,
+    base_model: &str,
     backend: Backend,
     dataset: DatasetId,
     scratch: &Scratch,
 ) -> Result<(), Interruption> {
-    let cache = EmbeddingCache::download(deps, attempt, &config.base_model, backend, scratch, NewVectors::Evaluation).await;
+    let cache = EmbeddingCache::download(deps, attempt, base_model, backend, scratch, NewVectors::Evaluation).await;
     let job = EvaluationJob::Classifier(ClassifierEvaluation {
         v: TrainingJob::version(),
         model: scratch.model(),
@@ -119,18 +122,27 @@ impl Predicted {
     }
 }
 
-fn describe(config: &ClassifierConfig, base: &BaseModelRef) -> MethodText {
+fn describe(written: &WrittenModel, base: &BaseModelRef, summary: &TrainingSummary) -> MethodText {
+    let (config, is_auto) = (&written.classifier, written.kind == KIND_AUTO);
     let chunks = &config.chunks;
+    let words = if config.words.is_some() { ", and words of the chunks" } else { "" };
+    let mut reading = selection::sentences(summary);
+    reading.push(format!(
+        "Chunks: at most {} of up to {} tokens, of which neighbours share {}; of a longer text, evenly spaced ones are read",
+        chunks.max_chunks, chunks.tokens, chunks.overlap
+    ));
+    let classifier = "One softmax classifier per field with attention over the chunks of a text, on vectors of a frozen encoder";
     MethodText {
-        model: "One softmax classifier per field with attention over the chunks of a text, on vectors of a frozen encoder".to_owned(),
-        inputs: format!("vectors of {} dimensions by the base model `{}`", config.vector_size, base.name),
-        reading: vec![format!(
-            "Chunks: at most {} of up to {} tokens, of which neighbours share {}; of a longer text, evenly spaced ones are read",
-            chunks.max_chunks, chunks.tokens, chunks.overlap
-        )],
+        model: if is_auto { "A linear model and field classifiers, selected by field".to_owned() } else { classifier.to_owned() },
+        inputs: format!("vectors of {} dimensions by the base model `{}`{words}", config.vector_size, base.name),
+        reading,
         out_of_fold: "by models trained without the example",
         unanswered: "A text without any token",
-        files: "`heads.safetensors` (weights of the classifiers), `encoder/` (the encoder, in the layout of sentence-transformers)",
+        files: if is_auto {
+            "`linear/` (the linear model), `field-classifier/` (the classifiers, and the encoder in the layout of sentence-transformers)"
+        } else {
+            "`heads.safetensors` (weights of the classifiers), `encoder/` (the encoder, in the layout of sentence-transformers)"
+        },
     }
 }
 

@@ -50,7 +50,8 @@ pub(in crate::pipeline::evaluate) fn card(
         })
         .collect();
     json!({
-        "kind": run.kind, "warnings": warnings(dataset, findings), "fields": fields, "thresholds": tables, "left_out": dataset.left_out, "dataset_hash": dataset.canonical_hash,
+        // a run of kind `auto` publishes a model of the kind that it has selected
+        "kind": summary.settings.get("kind").cloned().unwrap_or_else(|| json!(run.kind)), "warnings": warnings(dataset, findings), "fields": fields, "thresholds": tables, "left_out": dataset.left_out, "dataset_hash": dataset.canonical_hash,
         "train_documents": summary.train_documents, "features": summary.features,
         // what was measured and what answers differ if the published weights have seen the test split
         "final_fit": {

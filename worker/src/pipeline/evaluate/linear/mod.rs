@@ -21,6 +21,7 @@ use crate::pipeline::evaluate::fields::model_card::MethodText;
 use crate::pipeline::evaluate::fields::report::write_results;
 use crate::pipeline::evaluate::fields::test_split::{Counted, TestScores, TestSplit, score_test_split};
 use crate::pipeline::evaluate::linear::whole_fit::publish_whole_fit;
+use crate::pipeline::evaluate::selection;
 use crate::pipeline::evaluate::trained_model::TrainedModel;
 use crate::scratch::Scratch;
 
@@ -37,14 +38,12 @@ pub(crate) async fn evaluate(
     let slice_keys = trained.spec.slices().to_vec();
     let scoring = run_blocking(move || score(&model, &snapshot, &reports, target, &slice_keys, &cancelled));
     let (calibrated, scores) = scoring.await?;
+    let words = "Words: runs of letters and digits; in scripts without blanks between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese), \
+                 every character";
     let method = MethodText {
         model: "One softmax classifier per field on TF-IDF features of word and character n-grams".to_owned(),
         inputs: count(trained.summary.features, "feature"),
-        reading: vec![
-            "Words: runs of letters and digits; in scripts without blanks between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese), \
-             every character"
-                .to_owned(),
-        ],
+        reading: [selection::sentences(trained.summary), vec![words.to_owned()]].concat(),
         out_of_fold: "by models trained without the example, averaged over repeated partitions",
         unanswered: "A text without any known feature",
         files: "`model.safetensors` (features, weights)",
