@@ -36,6 +36,7 @@ export const RUN_KINDS = [
   "linear",
   "sentence-transformer",
   "field-classifier",
+  "auto",
   "evaluate",
   "predict",
   "sweep",
