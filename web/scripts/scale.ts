@@ -11,7 +11,7 @@ import { api, KEYS, SITE } from "../tests/browser/environment";
 import { allViews, openView, type View, type ViewData } from "../tests/browser/views";
 
 const LIMIT_MILLIS = 300;
-const REPETITIONS = 5;
+const REPETITIONS = 3;
 
 interface Request {
   path: string;

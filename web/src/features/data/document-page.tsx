@@ -117,11 +117,7 @@ function Details({ overview }: { overview: Schemas["DocumentOverview"] }) {
         </table>
       </Panel>
       <Panel title={t("data.splitTitle")}>
-        {explanation.in_words.map((sentence) => (
-          <Text key={sentence} size="sm" className="wrap">
-            {sentence}
-          </Text>
-        ))}
+        <SplitText explanation={explanation} />
         {explanation.near_duplicates.length > 0 && (
           <table className="plain-table">
             <thead>
@@ -233,6 +229,27 @@ function History({ id, field }: { id: string; field: string }) {
       )}
     </Loaded>
   );
+}
+
+/** Why the document is in its split. What this page has no words for is shown in those of the server. */
+function SplitText({ explanation }: { explanation: Schemas["SplitExplanation"] }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const current = explanation.splits.at(-1);
+  const reason = (["hash", "inherited", "bridge"] as const).find((known) => known === current?.reason);
+  const sentences =
+    current === undefined || reason === undefined
+      ? explanation.in_words
+      : [
+          t("data.splitSince", { split: current.split, at: format.absolute(current.since), position: format.count(current.position) }),
+          t(`data.splitReason.${reason}`),
+          explanation.indexed ? t("data.nearDuplicates", { count: explanation.near_duplicates_total }) : t("data.notIndexed"),
+        ];
+  return sentences.map((sentence) => (
+    <Text key={sentence} size="sm" className="wrap">
+      {sentence}
+    </Text>
+  ));
 }
 
 function Lineage({ id }: { id: string }) {

@@ -9,6 +9,7 @@ import { useCan } from "../../app/session";
 import { ScrollRegion } from "../../components/scroll-region";
 import { useFormat } from "../../components/format";
 import { ErrorNote, Loaded, Panel, Time } from "../../components/page";
+import { actorText } from "../../components/server-words";
 import { showToast } from "../../components/toast";
 import { changeThresholds, thresholdsQuery, useModelAction } from "./queries";
 
@@ -88,7 +89,7 @@ function Thresholds({ thresholds }: { thresholds: Schemas["VersionThresholds"] }
                     );
                   })}
                   <td className="number">{field.current.n ?? "–"}</td>
-                  <td className="wrap dimmed">{field.current.reason ?? ""}</td>
+                  <td className="wrap dimmed wide">{field.current.reason ?? ""}</td>
                 </tr>
               ))}
             </tbody>
@@ -105,7 +106,7 @@ function Thresholds({ thresholds }: { thresholds: Schemas["VersionThresholds"] }
                   <td>
                     <Time at={event.at} />
                   </td>
-                  <td>{event.actor}</td>
+                  <td>{actorText(t, event.actor)}</td>
                   <td>{event.field}</td>
                   <td className="number">
                     {format.ratio(event.from_target)} → {format.ratio(event.target)}
