@@ -78,7 +78,11 @@ function Thresholds({ thresholds }: { thresholds: Schemas["VersionThresholds"] }
                 <tr key={field.field}>
                   <td>{field.field}</td>
                   <td className="number">{format.ratio(field.current.target)}</td>
-                  <td className="number">{field.current.threshold?.toFixed(3) ?? "–"}</td>
+                  <td className="number">
+                    {field.current.threshold === null || field.current.threshold === undefined
+                      ? "–"
+                      : format.fixed(field.current.threshold, 3)}
+                  </td>
                   <td className="number">{format.percent(field.current.coverage ?? 0)}</td>
                   {targets.map((target) => {
                     const found = field.targets.find((entry) => entry.target === target);
