@@ -94,12 +94,19 @@ CREATE TEMPORARY TABLE pattern AS
 SELECT training_runs.id AS run_id, training_runs.spec, training_runs.dataset_id, model_versions.object_prefix, model_versions.manifest_sha256,
     model_versions.files, model_versions.card, model_versions.gate
 FROM training_runs JOIN model_versions ON model_versions.run_id = training_runs.id ORDER BY training_runs.created_at LIMIT 1;
+-- fifty runs read one snapshot
+INSERT INTO datasets (id, key, selection, builder_version, position, canonical_hash, examples, counts, object_prefix, files, created_at)
+SELECT pg_temp.id_at(at, 'dataset ' || number / 50), encode(sha256(convert_to('dataset ' || number / 50, 'UTF8')), 'hex'), selection,
+    builder_version, position, canonical_hash, examples, counts, 'datasets/bench-' || number / 50, files, at
+FROM filled_runs CROSS JOIN (SELECT * FROM datasets WHERE id = (SELECT dataset_id FROM pattern)) AS dataset WHERE number % 50 = 0;
+ALTER TABLE filled_runs ADD COLUMN dataset_id uuid;
+UPDATE filled_runs SET dataset_id = datasets.id FROM datasets WHERE datasets.object_prefix = 'datasets/bench-' || (number + 49) / 50;
 INSERT INTO training_runs (id, kind, model, spec, position, status, phase, attempts_used, attempt_number, cancel_requested_at, error_code, error_text,
     dataset_id, created_by, created_at, run_after, started_at, finished_at, last_event_sequence, tags)
 SELECT filled_runs.id, 'linear', model, jsonb_set(spec, '{model}', to_jsonb(model)), :base + number * 80, status::run_status, NULL, 1, 1,
     CASE WHEN status = 'cancelled' THEN at END,
     CASE WHEN status = 'failed' THEN (ARRAY['out_of_memory', 'no_trainable_field', 'worker_lost'])[1 + number % 3] END,
-    CASE WHEN status = 'failed' THEN 'the training failed' END, dataset_id, 'bench', at, at, at + interval '1 second', at + interval '1 minute', 5,
+    CASE WHEN status = 'failed' THEN 'the training failed' END, filled_runs.dataset_id, 'bench', at, at, at + interval '1 second', at + interval '1 minute', 5,
     jsonb_build_object('team', 'team-' || number % 10)
 FROM filled_runs CROSS JOIN pattern;
 INSERT INTO attempts (run_id, number, worker_id, status, lease_expires_at, heartbeat_at, started_at, finished_at, error_code, error_text)
@@ -116,7 +123,7 @@ FROM filled_runs CROSS JOIN (VALUES
 ) AS events (sequence, kind, payload);
 INSERT INTO models (name, last_number) SELECT model, count(*) FROM filled_runs WHERE status = 'succeeded' GROUP BY model;
 INSERT INTO model_versions (id, model, number, run_id, attempt_number, dataset_id, object_prefix, manifest_sha256, files, card, gate, created_at)
-SELECT pg_temp.id_at(at, 'version ' || number), model, row_number() OVER (PARTITION BY model ORDER BY number), id, 1, dataset_id,
+SELECT pg_temp.id_at(at, 'version ' || number), model, row_number() OVER (PARTITION BY model ORDER BY number), id, 1, filled_runs.dataset_id,
     object_prefix || '/' || number, manifest_sha256, files, card, gate, at + interval '1 minute'
 FROM filled_runs CROSS JOIN pattern WHERE status = 'succeeded';
 INSERT INTO model_aliases (model, alias, number, revision)
