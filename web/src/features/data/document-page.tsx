@@ -252,8 +252,13 @@ function SplitText({ explanation }: { explanation: Schemas["SplitExplanation"] }
   ));
 }
 
+// an old document is in every snapshot since
+const SHOWN_SNAPSHOTS = 20;
+const SHOWN_RUNS = 5;
+
 function Lineage({ id }: { id: string }) {
   const { t } = useTranslation();
+  const format = useFormat();
   const lineage = useQuery(lineageQuery(id));
   return (
     <Panel title={t("data.lineage")}>
@@ -273,7 +278,7 @@ function Lineage({ id }: { id: string }) {
                 </tr>
               </thead>
               <tbody>
-                {data.snapshots.map((snapshot) => (
+                {data.snapshots.slice(-SHOWN_SNAPSHOTS).map((snapshot) => (
                   <tr key={snapshot.dataset_id}>
                     <td>
                       <Link to="/data/datasets/$datasetId" params={{ datasetId: snapshot.dataset_id }}>
@@ -282,7 +287,7 @@ function Lineage({ id }: { id: string }) {
                     </td>
                     <td>{snapshot.split}</td>
                     <td className="wrap">
-                      {snapshot.runs.map((run, index) => (
+                      {snapshot.runs.slice(-SHOWN_RUNS).map((run, index) => (
                         <span key={run.id}>
                           {index > 0 && ", "}
                           <Link to="/runs/$runId" params={{ runId: run.id }}>
@@ -290,10 +295,14 @@ function Lineage({ id }: { id: string }) {
                           </Link>
                         </span>
                       ))}
+                      {snapshot.runs.length > SHOWN_RUNS && ` +${format.count(snapshot.runs.length - SHOWN_RUNS)}`}
                     </td>
                   </tr>
                 ))}
               </tbody>
+              {data.snapshots.length > SHOWN_SNAPSHOTS && (
+                <caption className="dimmed">{t("data.olderSnapshots", { count: data.snapshots.length - SHOWN_SNAPSHOTS })}</caption>
+              )}
             </table>
           )
         }

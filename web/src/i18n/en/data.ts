@@ -92,6 +92,8 @@ export const data = {
     nearDuplicates_zero: "No other document shares half of its 8-word sequences.",
     nearDuplicates_one: "{{count}} other document shares half of its 8-word sequences.",
     nearDuplicates_other: "{{count, number}} other documents share half of its 8-word sequences.",
+    olderSnapshots_one: "{{count}} older snapshot contains it as well.",
+    olderSnapshots_other: "{{count, number}} older snapshots contain it as well.",
     notIndexed: "Its text is not indexed for near-duplicates yet; the next import does it.",
     characters_one: "version {{version}}: {{count, number}} character",
     characters_other: "version {{version}}: {{count, number}} characters",

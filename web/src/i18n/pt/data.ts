@@ -92,6 +92,8 @@ export const data = {
     nearDuplicates_zero: "Nenhum outro documento compartilha metade das suas sequências de 8 palavras.",
     nearDuplicates_one: "{{count}} outro documento compartilha metade das suas sequências de 8 palavras.",
     nearDuplicates_other: "{{count, number}} outros documentos compartilham metade das suas sequências de 8 palavras.",
+    olderSnapshots_one: "{{count}} snapshot mais antigo também o contém.",
+    olderSnapshots_other: "{{count, number}} snapshots mais antigos também o contêm.",
     notIndexed: "O texto ainda não está indexado para documentos quase idênticos; a próxima importação o faz.",
     characters_one: "versão {{version}}: {{count, number}} caractere",
     characters_other: "versão {{version}}: {{count, number}} caracteres",
