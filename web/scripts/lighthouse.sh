@@ -24,9 +24,10 @@ for preset in desktop mobile; do
         file=$folder/$preset$(tr '/' '-' <<<"$view").json
         headers="{\"Cookie\":\"$cookie\"}"
         [[ $view != /sign-in ]] || headers='{}'
+        rm -f "$file"
         CHROME_PATH=${CHROMIUM:-/usr/bin/chromium} npx --yes "$lighthouse" "$APRENDIZ_SITE$view" --quiet --output=json --output-path="$file" \
             --only-categories=performance,accessibility --extra-headers="$headers" "${options[@]}" \
-            --chrome-flags="--headless=new --no-sandbox --disable-gpu --disable-quic"
+            --chrome-flags="--headless=new --no-sandbox --disable-gpu --disable-quic" || { echo "$preset  failed  $view"; continue; }
         node -e '
             const { categories, audits } = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
             const score = (name) => String(Math.round(categories[name].score * 100)).padStart(4);

@@ -106,7 +106,7 @@ pub async fn list_waiting(
     list_among_all(conn, filter, order, after, limit).await
 }
 
-/// Lists the fields among the next 20,000 predictions in the order of their confidence, and those without a prediction. With a full page
+/// Lists the fields among the next 10,000 predictions in the order of their confidence, and those without a prediction. With a full page
 /// these are the fields that come next; otherwise others may follow. Every join looks up one row, whatever the planner expects.
 async fn list_among_least_certain(
     conn: &mut PgConnection,
@@ -133,7 +133,7 @@ async fn list_among_least_certain(
              WHERE (coalesce(p.confidence, -1), p.document_id, p.field COLLATE "C")
                    > (coalesce($8, -2), coalesce($7, '00000000-0000-0000-0000-000000000000'), coalesce($9, '') COLLATE "C")
              ORDER BY coalesce(p.confidence, -1), p.document_id, p.field COLLATE "C"
-             LIMIT 20000)
+             LIMIT 10000)
         ) x
         CROSS JOIN LATERAL (
             SELECT a.predicted_value, a.version
