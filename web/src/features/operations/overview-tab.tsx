@@ -241,7 +241,9 @@ function BackgroundTasks({ tasks }: { tasks: readonly Schemas["TaskStatus"][] })
               return (
                 <tr key={task.name}>
                   <td>{task.name}</td>
-                  <td>{isOverdue ? <span className={classes["bad"]}>{t("operations.overdue")}</span> : t("operations.onTime")}</td>
+                  <td className="nowrap">
+                    {isOverdue ? <span className={classes["bad"]}>{t("operations.overdue")}</span> : t("operations.onTime")}
+                  </td>
                   <td className="number">{age === null || age === undefined ? "–" : t("operations.ago", { time: formatDuration(age) })}</td>
                   <td className="wrap">{task.error ?? "–"}</td>
                 </tr>
