@@ -51,15 +51,21 @@ async function take(context: BrowserContext, look: Look, views: readonly View[])
     for (const violation of await violations(page)) problems.push(`${name}: ${violation}`);
     const wider = await overflow(page);
     if (wider > 1) problems.push(`${name}: the page is ${String(wider)} px wider than the window`);
-    await page.screenshot({ path: `screenshots/${view.name}--${look.name}.png`, fullPage: await isWhole(page, view) });
+    const height = await pictureHeight(page, view, look);
+    await page.setViewportSize({ width: look.width, height });
+    await page.screenshot({ path: `screenshots/${view.name}--${look.name}.png` });
+    await page.setViewportSize({ width: look.width, height: look.height });
   }
   await page.close();
 }
 
-/** Dialogs and long lists, of which only the visible rows exist, are pictured as the window shows them. */
-async function isWhole(page: Page, view: View): Promise<boolean> {
+/**
+ * Dialogs and long lists, of which only the visible rows exist, are pictured as the window shows them. For other pages the window grows:
+ * in a picture beyond the window, the navigation would end in the middle.
+ */
+async function pictureHeight(page: Page, view: View, look: Look): Promise<number> {
   const height = await page.evaluate(() => document.documentElement.scrollHeight);
-  return height < 2_600 && view.dialog !== true;
+  return height > 2_600 || view.dialog === true ? look.height : Math.max(height, look.height);
 }
 
 async function main(): Promise<void> {

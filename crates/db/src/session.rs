@@ -8,8 +8,9 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqlSafeStr as _, SqlStr
 /// Settings of every session. A database or a role may have other defaults.
 ///
 /// The statements are written for read committed: they lock a row and then expect its latest version. Floating-point numbers that SQL
-/// turns into text must not lose digits.
-const SETTINGS: [(&str, &str); 2] = [("default_transaction_isolation", "read committed"), ("extra_float_digits", "1")];
+/// turns into text must not lose digits. Statements are not compiled: Postgres needs 200 ms for it as soon as it expects many rows, also
+/// for a page of 100.
+const SETTINGS: [(&str, &str); 3] = [("default_transaction_isolation", "read committed"), ("extra_float_digits", "1"), ("jit", "off")];
 
 /// Where and how to open sessions that belong to one client until it disconnects. Not `Debug`, because it contains the password.
 ///

@@ -77,13 +77,13 @@ export function CoverageChart({ points, target }: { points: readonly Point[]; ta
           : t("metric.targetReached", {
               target: format.ratio(chosen),
               coverage: format.percent(reached.coverage),
-              threshold: reached.threshold.toFixed(3),
+              threshold: format.fixed(reached.threshold, 3),
             })}
       </div>
       <ChartTable
         label={t("metric.coverageCurve")}
         columns={[t("metric.coverage"), t("metric.accuracy"), t("metric.threshold")]}
-        rows={points.map((point) => [format.percent(point.coverage), format.ratio(point.accuracy), point.threshold.toFixed(4)])}
+        rows={points.map((point) => [format.percent(point.coverage), format.ratio(point.accuracy), format.fixed(point.threshold, 4)])}
       />
     </figure>
   );

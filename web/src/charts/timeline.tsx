@@ -36,7 +36,7 @@ export function Timeline({
     <svg
       viewBox={`0 0 ${String(WIDTH)} ${String(height)}`}
       className={classes["chart"]}
-      style={{ maxWidth: WIDTH }}
+      style={{ maxWidth: WIDTH, minWidth: 760 }}
       role="img"
       aria-label={label}
     >

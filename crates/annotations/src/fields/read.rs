@@ -17,15 +17,11 @@ pub async fn list(conn: &mut PgConnection) -> Result<Vec<Field>, AnnotationsErro
         SELECT f.name, f.kind AS "kind: FieldKind", f.cardinality AS "cardinality: Cardinality", f.allowed_values,
                f.normalization AS "normalization: Normalization", f.declared,
                coalesce((SELECT max(d.version) FROM field_definitions d WHERE d.field = f.name), 1) AS "version!",
-               coalesce(r.documents, 0) AS "documents_reviewed!", f.created_at, f.updated_at
+               (SELECT count(*) FROM annotations a WHERE a.field = f.name AND a.accepted_value IS NOT NULL)
+               - (SELECT count(*) FROM documents d JOIN annotations a ON a.document_id = d.id
+                  WHERE a.field = f.name AND a.accepted_value IS NOT NULL AND coalesce(d.archived_at, d.withdrawn_at) IS NOT NULL)
+               AS "documents_reviewed!", f.created_at, f.updated_at
         FROM fields f
-        LEFT JOIN (
-            SELECT field, count(*) AS documents
-            FROM annotations a
-            WHERE accepted_value IS NOT NULL
-              AND NOT EXISTS (SELECT FROM documents d WHERE d.id = a.document_id AND coalesce(d.archived_at, d.withdrawn_at) IS NOT NULL)
-            GROUP BY field
-        ) r ON r.field = f.name
         ORDER BY f.name COLLATE "C"
         "#
     )
@@ -45,8 +41,10 @@ pub async fn get(conn: &mut PgConnection, name: &str) -> Result<Option<Field>, A
         SELECT f.name, f.kind AS "kind: FieldKind", f.cardinality AS "cardinality: Cardinality", f.allowed_values,
                f.normalization AS "normalization: Normalization", f.declared,
                coalesce((SELECT max(d.version) FROM field_definitions d WHERE d.field = f.name), 1) AS "version!",
-               (SELECT count(*) FROM annotations a JOIN documents d ON d.id = a.document_id
-                WHERE a.field = f.name AND a.accepted_value IS NOT NULL AND coalesce(d.archived_at, d.withdrawn_at) IS NULL) AS "documents_reviewed!",
+               (SELECT count(*) FROM annotations a WHERE a.field = f.name AND a.accepted_value IS NOT NULL)
+               - (SELECT count(*) FROM documents d JOIN annotations a ON a.document_id = d.id
+                  WHERE a.field = f.name AND a.accepted_value IS NOT NULL AND coalesce(d.archived_at, d.withdrawn_at) IS NOT NULL)
+               AS "documents_reviewed!",
                f.created_at, f.updated_at
         FROM fields f
         WHERE f.name = $1

@@ -97,6 +97,103 @@ pub async fn list_waiting(
     after: Option<&WaitingCursor>,
     limit: i64,
 ) -> Result<Vec<WaitingField>, sqlx::Error> {
+    if order == WaitingOrder::Uncertain && filter.extractor_version.is_none() {
+        let fields = list_among_least_certain(conn, filter, after, limit).await?;
+        if i64::try_from(fields.len()).is_ok_and(|found| found >= limit) {
+            return Ok(fields);
+        }
+    }
+    list_among_all(conn, filter, order, after, limit).await
+}
+
+/// Lists the fields among the next 10,000 predictions in the order of their confidence, and those without a prediction. With a full page
+/// these are the fields that come next; otherwise others may follow. Every join looks up one row, whatever the planner expects.
+async fn list_among_least_certain(
+    conn: &mut PgConnection,
+    filter: &WaitingFilter,
+    after: Option<&WaitingCursor>,
+    limit: i64,
+) -> Result<Vec<WaitingField>, sqlx::Error> {
+    sqlx::query_as!(
+        WaitingField,
+        r#"
+        SELECT x.document_id AS "document_id!", d.source AS "source!", d.project AS "project!", d.task_id AS "task_id!", d.file_name,
+               x.field AS "field!", a.predicted_value, x.confidence, x.extractor_version AS "extractor_version?",
+               x.predicted_at AS "predicted_at?", a.version AS "version!", l.reviewer AS "leased_by?", l.expires_at AS "leased_until?"
+        FROM (
+            (SELECT -1::float8 AS rank, u.document_id, u.field COLLATE "C" AS field, NULL::float8 AS confidence,
+                    NULL::text AS extractor_version, NULL::timestamptz AS predicted_at
+             FROM annotations u
+             WHERE u.review_status = 'UNREVIEWED' AND u.predicted_value IS NULL AND u.event_position IS NOT NULL
+               AND NOT EXISTS (SELECT FROM extractions p WHERE p.document_id = u.document_id AND p.field = u.field)
+               AND ($7::uuid IS NULL OR (-1, u.document_id, u.field COLLATE "C") > ($8::float8, $7, $9::text COLLATE "C")))
+            UNION ALL
+            (SELECT coalesce(p.confidence, -1), p.document_id, p.field COLLATE "C", p.confidence, p.extractor_version, p.predicted_at
+             FROM extractions p
+             WHERE (coalesce(p.confidence, -1), p.document_id, p.field COLLATE "C")
+                   > (coalesce($8, -2), coalesce($7, '00000000-0000-0000-0000-000000000000'), coalesce($9, '') COLLATE "C")
+             ORDER BY coalesce(p.confidence, -1), p.document_id, p.field COLLATE "C"
+             LIMIT 10000)
+        ) x
+        CROSS JOIN LATERAL (
+            SELECT a.predicted_value, a.version
+            FROM annotations a
+            WHERE a.document_id = x.document_id AND a.field = x.field AND a.review_status = 'UNREVIEWED'
+              AND (a.predicted_value IS NOT NULL OR a.event_position IS NOT NULL)
+            LIMIT 1
+        ) a
+        CROSS JOIN LATERAL (
+            SELECT d.source, d.project, d.task_id, d.file_name
+            FROM documents d
+            WHERE d.id = x.document_id AND d.archived_at IS NULL AND d.withdrawn_at IS NULL
+            LIMIT 1
+        ) d
+        LEFT JOIN LATERAL (
+            SELECT l.reviewer, l.expires_at
+            FROM review_leases l
+            WHERE l.document_id = x.document_id AND l.expires_at > clock_timestamp()
+            LIMIT 1
+        ) l ON true
+        LEFT JOIN LATERAL (
+            SELECT true AS is_there
+            FROM extractions n
+            WHERE n.document_id = x.document_id AND n.field = x.field
+              AND (n.predicted_at, n.extractor_version) > (x.predicted_at, x.extractor_version)
+            LIMIT 1
+        ) newer ON true
+        WHERE newer.is_there IS NULL
+          AND ($1::text IS NULL OR x.field = $1)
+          AND ($2::text IS NULL OR d.source = $2)
+          AND ($3::text IS NULL OR d.project = $3)
+          AND ($4::float8 IS NULL OR x.confidence >= $4)
+          AND ($5::float8 IS NULL OR x.confidence < $5)
+          AND ($6::text IS NULL OR l.reviewer IS NULL OR l.reviewer = $6)
+        ORDER BY x.rank, x.document_id, x.field
+        LIMIT $10
+        "#,
+        filter.field,
+        filter.source,
+        filter.project,
+        filter.min_confidence,
+        filter.below_confidence,
+        filter.free_for,
+        after.map(|cursor| cursor.document_id),
+        after.map(|cursor| cursor.confidence),
+        after.map(|cursor| cursor.field.as_str()),
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Lists the fields by reading all that wait.
+async fn list_among_all(
+    conn: &mut PgConnection,
+    filter: &WaitingFilter,
+    order: WaitingOrder,
+    after: Option<&WaitingCursor>,
+    limit: i64,
+) -> Result<Vec<WaitingField>, sqlx::Error> {
     let uncertain_first = order == WaitingOrder::Uncertain;
     sqlx::query_as!(
         WaitingField,

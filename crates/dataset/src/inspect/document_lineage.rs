@@ -1,5 +1,7 @@
 //! Lineage of a document: the snapshots that contain it, their runs, and the model versions to retire when it is erased.
 
+use std::collections::HashMap;
+
 use aprendiz_annotations::erasure::{Erasure, get_erasure};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -77,14 +79,17 @@ pub async fn document_lineage(conn: &mut PgConnection, document_id: Uuid) -> Res
     let erased = get_erasure(conn, document_id).await?;
     let memberships = load_memberships(conn, &[document_id], None).await?;
     let ids: Vec<Uuid> = memberships.iter().map(|membership| membership.dataset_id).collect();
-    let mut runs = load_runs(conn, &ids).await?;
+    let mut runs: HashMap<Uuid, Vec<DatasetRun>> = HashMap::new();
+    for (dataset_id, run) in load_runs(conn, &ids).await? {
+        runs.entry(dataset_id).or_default().push(run);
+    }
     let retire = load_retire_list(conn, &memberships, &ids).await?;
     let snapshots = memberships.into_iter().map(|membership| DocumentSnapshot {
         dataset_id: membership.dataset_id,
         split: membership.split,
         created_at: membership.created_at,
         erased_at: membership.erased_at,
-        runs: runs.extract_if(.., |(dataset_id, _)| *dataset_id == membership.dataset_id).map(|(_, run)| run).collect(),
+        runs: runs.remove(&membership.dataset_id).unwrap_or_default(),
     });
     Ok(DocumentLineage { document_id, document, erased, snapshots: snapshots.collect(), retire })
 }
@@ -107,8 +112,9 @@ async fn load_retire_list(
     )
     .fetch_all(conn)
     .await?;
+    let splits: HashMap<Uuid, Split> = memberships.iter().map(|membership| (membership.dataset_id, membership.split)).collect();
     let versions = rows.into_iter().filter_map(|row| {
-        let split = memberships.iter().find(|membership| membership.dataset_id == row.dataset_id)?.split;
+        let split = *splits.get(&row.dataset_id)?;
         let reason = match split {
             Split::Train => "trained on this document: weights and vocabulary were learned from its text",
             Split::Validation => "validated on this document: metrics were measured on its text and values",

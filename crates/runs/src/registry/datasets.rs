@@ -102,17 +102,18 @@ pub async fn list_datasets(conn: &mut PgConnection, after: Option<DatasetId>, li
         WITH page AS MATERIALIZED (
             SELECT * FROM datasets WHERE id < $1 ORDER BY id DESC LIMIT $2
         ), uses AS MATERIALIZED (
-            SELECT dataset_id, id, row_number() OVER (PARTITION BY dataset_id ORDER BY id DESC) AS rank
+            SELECT dataset_id, count(*) AS runs, (array_agg(id ORDER BY id DESC))[1:10] AS latest
             FROM training_runs
             WHERE dataset_id IN (SELECT id FROM page)
+            GROUP BY dataset_id
         )
         SELECT p.id AS "id!: DatasetId", p.key AS "key!", p.position AS "position!", p.examples AS "examples!",
             p.counts -> 'splits' AS splits, p.selection -> 'fields' AS fields,
             coalesce((SELECT sum((f.file ->> 'bytes')::bigint) FROM jsonb_array_elements(p.files) AS f (file)), 0)::bigint AS "bytes!",
-            (SELECT count(*) FROM uses u WHERE u.dataset_id = p.id) AS "runs!",
-            ARRAY(SELECT u.id FROM uses u WHERE u.dataset_id = p.id AND u.rank <= 10 ORDER BY u.rank) AS "latest_runs!: Vec<RunId>",
+            coalesce(u.runs, 0) AS "runs!", coalesce(u.latest, '{}') AS "latest_runs!: Vec<RunId>",
             p.created_at AS "created_at!", p.erased_at
         FROM page p
+        LEFT JOIN uses u ON u.dataset_id = p.id
         ORDER BY p.id DESC
         "#,
         after.map_or_else(Uuid::max, |id| id.0),

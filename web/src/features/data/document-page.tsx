@@ -117,11 +117,7 @@ function Details({ overview }: { overview: Schemas["DocumentOverview"] }) {
         </table>
       </Panel>
       <Panel title={t("data.splitTitle")}>
-        {explanation.in_words.map((sentence) => (
-          <Text key={sentence} size="sm" className="wrap">
-            {sentence}
-          </Text>
-        ))}
+        <SplitText explanation={explanation} />
         {explanation.near_duplicates.length > 0 && (
           <table className="plain-table">
             <thead>
@@ -235,8 +231,34 @@ function History({ id, field }: { id: string; field: string }) {
   );
 }
 
+/** Why the document is in its split. What this page has no words for is shown in those of the server. */
+function SplitText({ explanation }: { explanation: Schemas["SplitExplanation"] }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const current = explanation.splits.at(-1);
+  const reason = (["hash", "inherited", "bridge"] as const).find((known) => known === current?.reason);
+  const sentences =
+    current === undefined || reason === undefined
+      ? explanation.in_words
+      : [
+          t("data.splitSince", { split: current.split, at: format.absolute(current.since), position: format.count(current.position) }),
+          t(`data.splitReason.${reason}`),
+          explanation.indexed ? t("data.nearDuplicates", { count: explanation.near_duplicates_total }) : t("data.notIndexed"),
+        ];
+  return sentences.map((sentence) => (
+    <Text key={sentence} size="sm" className="wrap">
+      {sentence}
+    </Text>
+  ));
+}
+
+// an old document is in every snapshot since
+const SHOWN_SNAPSHOTS = 20;
+const SHOWN_RUNS = 5;
+
 function Lineage({ id }: { id: string }) {
   const { t } = useTranslation();
+  const format = useFormat();
   const lineage = useQuery(lineageQuery(id));
   return (
     <Panel title={t("data.lineage")}>
@@ -256,7 +278,7 @@ function Lineage({ id }: { id: string }) {
                 </tr>
               </thead>
               <tbody>
-                {data.snapshots.map((snapshot) => (
+                {data.snapshots.slice(-SHOWN_SNAPSHOTS).map((snapshot) => (
                   <tr key={snapshot.dataset_id}>
                     <td>
                       <Link to="/data/datasets/$datasetId" params={{ datasetId: snapshot.dataset_id }}>
@@ -265,7 +287,7 @@ function Lineage({ id }: { id: string }) {
                     </td>
                     <td>{snapshot.split}</td>
                     <td className="wrap">
-                      {snapshot.runs.map((run, index) => (
+                      {snapshot.runs.slice(-SHOWN_RUNS).map((run, index) => (
                         <span key={run.id}>
                           {index > 0 && ", "}
                           <Link to="/runs/$runId" params={{ runId: run.id }}>
@@ -273,10 +295,14 @@ function Lineage({ id }: { id: string }) {
                           </Link>
                         </span>
                       ))}
+                      {snapshot.runs.length > SHOWN_RUNS && ` +${format.count(snapshot.runs.length - SHOWN_RUNS)}`}
                     </td>
                   </tr>
                 ))}
               </tbody>
+              {data.snapshots.length > SHOWN_SNAPSHOTS && (
+                <caption className="dimmed">{t("data.olderSnapshots", { count: data.snapshots.length - SHOWN_SNAPSHOTS })}</caption>
+              )}
             </table>
           )
         }

@@ -241,7 +241,7 @@ function Quarantine({ state, count }: { state: Schemas["ImportState"]; count: nu
           <table className="plain-table">
             <thead>
               <tr>
-                <th scope="col" className="number">
+                <th scope="col" className="number narrow">
                   {t("imports.position")}
                 </th>
                 <th scope="col">{t("imports.task")}</th>
@@ -251,7 +251,7 @@ function Quarantine({ state, count }: { state: Schemas["ImportState"]; count: nu
             <tbody>
               {items.map((entry) => (
                 <tr key={entry.task_index}>
-                  <td className="number">{entry.task_index}</td>
+                  <td className="number narrow">{entry.task_index}</td>
                   <td>
                     <span className="wrap">{entry.task_id ?? "–"}</span>
                   </td>

@@ -10,6 +10,7 @@ import type { Schemas } from "../../api/problem";
 import { useCan } from "../../app/session";
 import { ConfirmDialog } from "../../components/confirm-dialog";
 import { EmptyState, Loaded, Panel, Time } from "../../components/page";
+import { actorText } from "../../components/server-words";
 import { showToast } from "../../components/toast";
 import { aliasesQuery, aliasHistoryQuery, rollback, useModelAction } from "./queries";
 
@@ -108,7 +109,7 @@ function History({ name, events }: { name: string; events: readonly Schemas["Ali
               )}
               {event.to_number !== null && event.to_number !== undefined && <VersionLink name={name} number={event.to_number} />}
               <Text size="sm" c="dimmed">
-                {event.actor}
+                {actorText(t, event.actor)}
               </Text>
               <Text size="sm" c="dimmed" component="span">
                 <Time at={event.at} />

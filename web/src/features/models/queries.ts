@@ -15,6 +15,13 @@ export const versionsQuery = (name: string) =>
     queryFn: () => unwrap(api.GET("/v1/models/{name}/versions", { params: { path: { name }, query: { limit: 200 } } })),
   });
 
+/** The newest versions of a model, for lists that show many models: a version has all its metrics and files. */
+export const recentVersionsQuery = (name: string, limit: number) =>
+  queryOptions({
+    queryKey: ["models", "recent-versions", name, limit],
+    queryFn: () => unwrap(api.GET("/v1/models/{name}/versions", { params: { path: { name }, query: { limit } } })),
+  });
+
 export const versionQuery = (name: string, number: number) =>
   queryOptions({
     queryKey: ["models", "version", name, number],

@@ -9,6 +9,7 @@ import { useCan } from "../../app/session";
 import { ScrollRegion } from "../../components/scroll-region";
 import { useFormat } from "../../components/format";
 import { ErrorNote, Loaded, Panel, Time } from "../../components/page";
+import { actorText } from "../../components/server-words";
 import { showToast } from "../../components/toast";
 import { changeThresholds, thresholdsQuery, useModelAction } from "./queries";
 
@@ -77,7 +78,11 @@ function Thresholds({ thresholds }: { thresholds: Schemas["VersionThresholds"] }
                 <tr key={field.field}>
                   <td>{field.field}</td>
                   <td className="number">{format.ratio(field.current.target)}</td>
-                  <td className="number">{field.current.threshold?.toFixed(3) ?? "–"}</td>
+                  <td className="number">
+                    {field.current.threshold === null || field.current.threshold === undefined
+                      ? "–"
+                      : format.fixed(field.current.threshold, 3)}
+                  </td>
                   <td className="number">{format.percent(field.current.coverage ?? 0)}</td>
                   {targets.map((target) => {
                     const found = field.targets.find((entry) => entry.target === target);
@@ -88,7 +93,7 @@ function Thresholds({ thresholds }: { thresholds: Schemas["VersionThresholds"] }
                     );
                   })}
                   <td className="number">{field.current.n ?? "–"}</td>
-                  <td className="wrap dimmed">{field.current.reason ?? ""}</td>
+                  <td className="wrap dimmed wide">{field.current.reason ?? ""}</td>
                 </tr>
               ))}
             </tbody>
@@ -105,7 +110,7 @@ function Thresholds({ thresholds }: { thresholds: Schemas["VersionThresholds"] }
                   <td>
                     <Time at={event.at} />
                   </td>
-                  <td>{event.actor}</td>
+                  <td>{actorText(t, event.actor)}</td>
                   <td>{event.field}</td>
                   <td className="number">
                     {format.ratio(event.from_target)} → {format.ratio(event.target)}

@@ -211,7 +211,7 @@ export function Prediction({ prediction, text }: { prediction: Schemas["TextPred
                       {t(`decision.${field.decision}`)}
                     </Badge>
                   </td>
-                  <td className="dimmed wrap">
+                  <td className="dimmed wrap wide">
                     {field.top
                       .slice(1, 3)
                       .map((other) => `${other.value.length === 0 ? "∅" : other.value.join(", ")} ${format.ratio(other.probability)}`)

@@ -9,6 +9,7 @@ import * as searchParams from "../../app/search";
 import type { Schemas } from "../../api/problem";
 import { type Column, DataTable } from "../../components/data-table";
 import { EmptyState, Loaded, Time } from "../../components/page";
+import { actorText } from "../../components/server-words";
 import { auditQuery } from "./queries";
 
 const route = getRouteApi("/app/operations");
@@ -27,7 +28,7 @@ export function AuditTab() {
   const rows = useMemo(() => audit.data?.pages.flatMap((page) => page.items), [audit.data]);
   const columns: readonly Column<Schemas["AuditEntry"]>[] = [
     { key: "at", label: t("data.when"), cell: (entry) => <Time at={entry.at} /> },
-    { key: "actor", label: t("audit.actor"), cell: (entry) => entry.actor },
+    { key: "actor", label: t("audit.actor"), cell: (entry) => <span title={entry.actor}>{actorText(t, entry.actor)}</span> },
     { key: "action", label: t("audit.action"), cell: (entry) => entry.action },
     {
       key: "subject",

@@ -11,6 +11,7 @@ import { type Column, DataTable } from "../../components/data-table";
 import { ConfirmDialog } from "../../components/confirm-dialog";
 import { useFormat } from "../../components/format";
 import { EmptyState, Loaded, Time } from "../../components/page";
+import { failureText } from "../../components/server-words";
 import { showToast } from "../../components/toast";
 import { useRunAction } from "../runs/queries";
 import { type FailureGroup, groupFailures } from "./failure-groups";
@@ -27,7 +28,7 @@ export function FailuresTab() {
     setAsked(undefined);
   });
   const columns: readonly Column<FailureGroup>[] = [
-    { key: "code", label: t("failures.cause"), cell: (group) => group.code },
+    { key: "code", label: t("failures.cause"), cell: (group) => <span title={group.code}>{failureText(t, group.code)}</span> },
     { key: "count", label: t("nav.runs"), numeric: true, cell: (group) => format.count(group.count) },
     { key: "models", label: t("nav.models"), optional: true, cell: (group) => group.models.join(", ") },
     {

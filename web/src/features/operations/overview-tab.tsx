@@ -10,7 +10,7 @@ import type { Schemas } from "../../api/problem";
 import { useCan } from "../../app/session";
 import { ConfirmDialog } from "../../components/confirm-dialog";
 import { formatDuration, useFormat } from "../../components/format";
-import { EmptyState, Facts, Figure, Figures, Loaded, Panel, Time } from "../../components/page";
+import { EmptyState, Facts, Figure, Figures, Loaded, Panel, Time, SkeletonRows } from "../../components/page";
 import { ScrollRegion } from "../../components/scroll-region";
 import { StateBadge } from "../../components/state-badge";
 import { showToast } from "../../components/toast";
@@ -26,10 +26,12 @@ export function OverviewTab() {
   const workers = useQuery(workersQuery);
   return (
     <Stack gap="md">
-      <Loaded query={queue}>{(data) => <Queue queue={data} />}</Loaded>
+      <Loaded query={queue} skeleton={<SkeletonRows rows={7} />}>
+        {(data) => <Queue queue={data} />}
+      </Loaded>
       <QueueHistory />
       <Panel title={t("operations.workers")}>
-        <Loaded query={workers}>
+        <Loaded query={workers} skeleton={<SkeletonRows rows={5} />}>
           {(page) =>
             page.items.length === 0 ? (
               <EmptyState title={t("operations.noWorkers")} text={t("operations.noWorkersText")} command="aprendiz-worker" />
@@ -239,7 +241,9 @@ function BackgroundTasks({ tasks }: { tasks: readonly Schemas["TaskStatus"][] })
               return (
                 <tr key={task.name}>
                   <td>{task.name}</td>
-                  <td>{isOverdue ? <span className={classes["bad"]}>{t("operations.overdue")}</span> : t("operations.onTime")}</td>
+                  <td className="nowrap">
+                    {isOverdue ? <span className={classes["bad"]}>{t("operations.overdue")}</span> : t("operations.onTime")}
+                  </td>
                   <td className="number">{age === null || age === undefined ? "–" : t("operations.ago", { time: formatDuration(age) })}</td>
                   <td className="wrap">{task.error ?? "–"}</td>
                 </tr>

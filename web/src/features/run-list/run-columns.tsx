@@ -12,8 +12,9 @@ import { Sparkline } from "../../charts/sparkline";
 import type { Column } from "../../components/data-table";
 import { formatDuration, useFormat } from "../../components/format";
 import { Time } from "../../components/page";
+import { failureText } from "../../components/server-words";
 import { StateBadge } from "../../components/state-badge";
-import { versionsQuery } from "../models/queries";
+import { recentVersionsQuery, versionQuery } from "../models/queries";
 import { mainMetric } from "../models/main-metric";
 import { elapsedSeconds, fraction } from "../runs/status";
 import { DEFAULT_COLUMNS, OPTIONAL_COLUMNS, readColumns } from "./stored-views";
@@ -146,16 +147,23 @@ function tagsText(tags: Readonly<Record<string, string>>): string {
     .join(", ");
 }
 
-/** The main metric of the published version, and its course over the versions up to it. */
+/** The main metric of the published version, and its course over the versions before it, as far as they are among the newest. */
 function KeyMetric({ run }: { run: Run }) {
   const { t } = useTranslation();
   const format = useFormat();
   const number = run.model_version ?? undefined;
-  const versions = useQuery({ ...versionsQuery(run.model), enabled: number !== undefined, staleTime: 60_000 });
-  const version = versions.data?.items.find((entry) => entry.number === number);
+  const recent = useQuery({ ...recentVersionsQuery(run.model, SPARKLINE_VERSIONS), enabled: number !== undefined, staleTime: 60_000 });
+  const listed = recent.data?.items.find((entry) => entry.number === number);
+  // an old run shows its metric without a course
+  const own = useQuery({
+    ...versionQuery(run.model, number ?? 0),
+    enabled: number !== undefined && recent.data !== undefined && listed === undefined,
+    staleTime: 60_000,
+  });
+  const version = listed ?? own.data;
   const value = version === undefined ? undefined : mainMetric(version);
   if (number === undefined || value === undefined) return <span className="dimmed">–</span>;
-  const course = (versions.data?.items ?? []).filter((entry) => entry.number <= number).slice(0, SPARKLINE_VERSIONS);
+  const course = listed === undefined ? [] : (recent.data?.items ?? []).filter((entry) => entry.number <= number);
   const values = [...course].reverse().flatMap((entry) => mainMetric(entry) ?? []);
   return (
     <Group gap={6} wrap="nowrap">
@@ -169,8 +177,8 @@ function RunProgress({ run }: { run: Run }) {
   const { t } = useTranslation();
   if (run.error_code !== null && run.error_code !== undefined) {
     return (
-      <span title={run.error_text ?? undefined} className="dimmed">
-        {run.error_code}
+      <span title={[run.error_code, run.error_text].filter(Boolean).join(": ")} className="dimmed">
+        {failureText(t, run.error_code)}
       </span>
     );
   }

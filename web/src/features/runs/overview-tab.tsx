@@ -12,6 +12,7 @@ import { useCan } from "../../app/session";
 import { formatDuration, useFormat } from "../../components/format";
 import { LabelsPanel } from "../../components/labels-panel";
 import { Facts, Panel, Time } from "../../components/page";
+import { failureText } from "../../components/server-words";
 import type { RunEvent } from "./events";
 import { FieldMetricsTable } from "../metrics/field-metrics-table";
 import { fieldSummaries } from "../metrics/metrics";
@@ -67,8 +68,8 @@ export function OverviewTab({ run, events }: { run: TrainingRun; events: readonl
   return (
     <Stack gap="md">
       {run.error_code !== null && run.error_code !== undefined && (
-        <Alert color="red" icon={<IconAlertTriangle size={18} />} title={run.error_code}>
-          <span className="wrap">{run.error_text}</span>
+        <Alert color="red" icon={<IconAlertTriangle size={18} />} title={failureText(t, run.error_code)}>
+          <span className="wrap">{run.error_text}</span> <code className="dimmed">{run.error_code}</code>
         </Alert>
       )}
       {!isFinal(run.status) && <Waiting run={run} />}

@@ -53,3 +53,46 @@ async fn waiting_fields_are_listed_by_document_or_by_confidence() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_without_confidence_come_first_and_replaced_predictions_do_not_count() {
+    with_database(|pool| async move {
+        predicted(&pool, 10).await;
+        let mut conn = pool.acquire().await.unwrap();
+        let all = document_ids(&pool).await;
+        for (document, statement) in [
+            (all[2], "DELETE FROM extractions WHERE document_id = $1 AND field = 'term'"),
+            // an undone review without a prediction
+            (all[2], "UPDATE annotations SET predicted_value = NULL, event_position = 1 WHERE document_id = $1 AND field = 'term'"),
+            (all[6], "UPDATE extractions SET confidence = NULL WHERE document_id = $1 AND field = 'law'"),
+            (
+                all[4],
+                "INSERT INTO extractions (document_id, field, extractor_version, value, confidence, predicted_at) \
+                 VALUES ($1, 'law', 'v2', '{Texas}', 0.99, clock_timestamp())",
+            ),
+        ] {
+            assert_eq!(sqlx::query(statement).bind(document).execute(&mut *conn).await.unwrap().rows_affected(), 1);
+        }
+        let (filter, order) = (WaitingFilter::default(), WaitingOrder::Uncertain);
+        let at_once = list_waiting(&mut conn, &filter, order, None, 20).await.unwrap();
+        assert_eq!(at_once.len(), 20, "a full page");
+        let mut first = vec![(all[2], "term"), (all[6], "law")];
+        first.sort();
+        assert_eq!(at_once[..2].iter().map(|one| (one.document_id, one.field.as_str())).collect::<Vec<_>>(), first);
+        let last = at_once.last().unwrap();
+        assert_eq!((last.document_id, last.extractor_version.as_deref()), (all[4], Some("v2")));
+        // a page that is not full is read in another way
+        assert_eq!(list_waiting(&mut conn, &filter, order, None, 50).await.unwrap(), at_once);
+        let mut in_pages = Vec::new();
+        loop {
+            let after = in_pages.last().map(aprendiz_annotations::reviews::WaitingField::cursor);
+            let page = list_waiting(&mut conn, &filter, order, after.as_ref(), 4).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            in_pages.extend(page);
+        }
+        assert_eq!(in_pages, at_once);
+    })
+    .await;
+}

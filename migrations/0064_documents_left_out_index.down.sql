@@ -1,0 +1,2 @@
+-- no-transaction
+DROP INDEX CONCURRENTLY documents_left_out;
