@@ -16,30 +16,36 @@ AS $$
 $$;
 COMMENT ON FUNCTION projects_of_spec(jsonb) IS 'The projects whose documents a run reads; NULL = all projects';
 
+CREATE FUNCTION spec_in_scope(spec jsonb, scope text[]) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT coalesce(projects_of_spec(spec) <@ scope, false) AND CASE
+        WHEN spec ->> 'base_model' LIKE 'models:/%' THEN NOT EXISTS (
+            SELECT FROM model_versions v
+            JOIN training_runs r ON r.id = v.run_id
+            WHERE v.model = split_part(spec ->> 'base_model', '/', 2) AND NOT coalesce(projects_of_spec(r.spec) <@ scope, false)
+        )
+        -- a location in the bucket or on a host could be that of any model
+        ELSE coalesce(spec ->> 'base_model' !~ '^(s3:/)?/', true)
+    END
+$$;
+COMMENT ON FUNCTION spec_in_scope(jsonb, text[]) IS
+    'Whether a run reads documents of the projects only, and so did the runs that trained its base model';
+
 CREATE FUNCTION model_in_scope(name text, scope text[]) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
     SELECT scope IS NULL OR NOT EXISTS (
         SELECT FROM model_versions v
         JOIN training_runs r ON r.id = v.run_id
-        WHERE v.model = name AND NOT coalesce(projects_of_spec(r.spec) <@ scope, false)
+        WHERE v.model = name AND NOT spec_in_scope(r.spec, scope)
     )
 $$;
-COMMENT ON FUNCTION model_in_scope(text, text[]) IS
-    'Whether no version of the model was trained on documents of other projects; scope NULL = all projects';
+COMMENT ON FUNCTION model_in_scope(text, text[]) IS 'Whether all versions of the model are in the scope of the projects; scope NULL = all projects';
 
 CREATE FUNCTION run_in_scope(spec jsonb, scope text[]) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-    SELECT scope IS NULL OR (
-        coalesce(projects_of_spec(spec) <@ scope, false)
-        AND model_in_scope(spec ->> 'model', scope)
-        AND CASE
-            WHEN spec ->> 'base_model' LIKE 'models:/%' THEN model_in_scope(split_part(spec ->> 'base_model', '/', 2), scope)
-            -- a location in the bucket or on a host could be that of any model
-            ELSE coalesce(spec ->> 'base_model' !~ '^(s3:/)?/', true)
-        END
-    )
+    SELECT scope IS NULL OR (spec_in_scope(spec, scope) AND model_in_scope(spec ->> 'model', scope))
 $$;
-COMMENT ON FUNCTION run_in_scope(jsonb, text[]) IS
-    'Whether a run reads documents of the projects only, and its model and base model are in their scope; scope NULL = all projects';
+COMMENT ON FUNCTION run_in_scope(jsonb, text[]) IS 'Whether a run and all versions of its model are in the scope of the projects; scope NULL = all projects';

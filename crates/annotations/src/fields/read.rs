@@ -1,16 +1,17 @@
 //! Queries of fields.
 
 use aprendiz_annotation_types::{Cardinality, FieldKind, FieldNames, Normalization};
+use aprendiz_db::Scope;
 use sqlx::PgConnection;
 
 use crate::error::AnnotationsError;
 use crate::fields::field::{Field, FieldVersion};
 
-/// Lists all fields by name.
+/// Lists by name the fields that documents of the scope have. All fields are in the scope of everything, also those of no document.
 ///
 /// # Errors
 /// When Postgres is unavailable.
-pub async fn list(conn: &mut PgConnection) -> Result<Vec<Field>, AnnotationsError> {
+pub async fn list(conn: &mut PgConnection, scope: &Scope) -> Result<Vec<Field>, AnnotationsError> {
     let fields = sqlx::query_as!(
         Field,
         r#"
@@ -24,21 +25,26 @@ pub async fn list(conn: &mut PgConnection) -> Result<Vec<Field>, AnnotationsErro
             FROM annotations a
             WHERE accepted_value IS NOT NULL
               AND NOT EXISTS (SELECT FROM documents d WHERE d.id = a.document_id AND coalesce(d.archived_at, d.withdrawn_at) IS NOT NULL)
+              AND ($1::text[] IS NULL OR EXISTS (SELECT FROM documents d WHERE d.id = a.document_id AND d.project = ANY($1)))
             GROUP BY field
         ) r ON r.field = f.name
+        WHERE $1::text[] IS NULL OR EXISTS (
+            SELECT FROM annotations a JOIN documents d ON d.id = a.document_id WHERE a.field = f.name AND d.project = ANY($1)
+        )
         ORDER BY f.name COLLATE "C"
-        "#
+        "#,
+        scope.projects()
     )
     .fetch_all(conn)
     .await?;
     Ok(fields)
 }
 
-/// Returns one field; `None` for an unknown name.
+/// Returns one field; `None` if no document of the scope has it.
 ///
 /// # Errors
 /// When Postgres is unavailable.
-pub async fn get(conn: &mut PgConnection, name: &str) -> Result<Option<Field>, AnnotationsError> {
+pub async fn get(conn: &mut PgConnection, scope: &Scope, name: &str) -> Result<Option<Field>, AnnotationsError> {
     let field = sqlx::query_as!(
         Field,
         r#"
@@ -46,12 +52,16 @@ pub async fn get(conn: &mut PgConnection, name: &str) -> Result<Option<Field>, A
                f.normalization AS "normalization: Normalization", f.declared,
                coalesce((SELECT max(d.version) FROM field_definitions d WHERE d.field = f.name), 1) AS "version!",
                (SELECT count(*) FROM annotations a JOIN documents d ON d.id = a.document_id
-                WHERE a.field = f.name AND a.accepted_value IS NOT NULL AND coalesce(d.archived_at, d.withdrawn_at) IS NULL) AS "documents_reviewed!",
+                WHERE a.field = f.name AND a.accepted_value IS NOT NULL AND coalesce(d.archived_at, d.withdrawn_at) IS NULL
+                  AND ($2::text[] IS NULL OR d.project = ANY($2))) AS "documents_reviewed!",
                f.created_at, f.updated_at
         FROM fields f
-        WHERE f.name = $1
+        WHERE f.name = $1 AND ($2::text[] IS NULL OR EXISTS (
+            SELECT FROM annotations a JOIN documents d ON d.id = a.document_id WHERE a.field = f.name AND d.project = ANY($2)
+        ))
         "#,
-        name
+        name,
+        scope.projects()
     )
     .fetch_optional(conn)
     .await?;

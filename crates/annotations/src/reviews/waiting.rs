@@ -1,5 +1,6 @@
 //! Lists the fields that wait for review: predicted and unreviewed, or with an undone review.
 
+use aprendiz_db::Scope;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -86,12 +87,13 @@ impl WaitingField {
     }
 }
 
-/// Lists at most `limit` fields, from the start or after a cursor of the same order. Concurrent reviews only remove entries.
+/// Lists at most `limit` fields of documents of the scope, from the start or after a cursor of the same order. Concurrent reviews only remove entries.
 ///
 /// # Errors
 /// When Postgres is unavailable.
 pub async fn list_waiting(
     conn: &mut PgConnection,
+    scope: &Scope,
     filter: &WaitingFilter,
     order: WaitingOrder,
     after: Option<&WaitingCursor>,
@@ -126,6 +128,7 @@ pub async fn list_waiting(
               AND ($1::text IS NULL OR a.field = $1)
               AND ($2::text IS NULL OR d.source = $2)
               AND ($3::text IS NULL OR d.project = $3)
+              AND ($13::text[] IS NULL OR d.project = ANY($13))
               AND ($12::text IS NULL OR x.extractor_version IS NOT NULL)
               AND ($4::float8 IS NULL OR x.confidence >= $4)
               AND ($5::float8 IS NULL OR x.confidence < $5)
@@ -148,6 +151,7 @@ pub async fn list_waiting(
         after.map(|cursor| cursor.field.as_str()),
         limit,
         filter.extractor_version,
+        scope.projects(),
     )
     .fetch_all(conn)
     .await

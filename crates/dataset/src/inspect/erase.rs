@@ -1,6 +1,7 @@
 //! Erases a document: redacts its rows and invalidates the snapshots that contain it.
 
 use aprendiz_annotations::erasure::{ErasedText, Erasure, block_recording, get_erasure, record_erasure, redact_document, text_hashes};
+use aprendiz_db::Scope;
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -37,7 +38,7 @@ pub struct ErasedDocument {
 /// # Errors
 /// [`InspectError::UnknownDocument`].
 pub async fn erase_document(conn: &mut PgConnection, document_id: Uuid, actor: &str, reason: &str) -> Result<ErasedDocument, InspectError> {
-    if !aprendiz_annotations::documents::unknown_ids(conn, &[document_id]).await?.is_empty() {
+    if !aprendiz_annotations::documents::unknown_ids(conn, &Scope::All, &[document_id]).await?.is_empty() {
         return Err(InspectError::UnknownDocument(document_id));
     }
     let (erasure, erased_before) = match get_erasure(conn, document_id).await? {

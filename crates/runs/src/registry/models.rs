@@ -1,5 +1,6 @@
 //! Models: names under which versions are published.
 
+use aprendiz_db::Scope;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -24,11 +25,11 @@ pub struct ModelSummary {
     pub published_by: String,
 }
 
-/// Lists at most `limit` models that have a version, by name, from the start or after a name.
+/// Lists at most `limit` models of a scope that have a version, by name, from the start or after a name.
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn list_models(conn: &mut PgConnection, after: Option<&str>, limit: i64) -> Result<Vec<ModelSummary>, RunsError> {
+pub async fn list_models(conn: &mut PgConnection, scope: &Scope, after: Option<&str>, limit: i64) -> Result<Vec<ModelSummary>, RunsError> {
     let models = sqlx::query_as!(
         ModelSummary,
         r#"
@@ -40,12 +41,13 @@ pub async fn list_models(conn: &mut PgConnection, after: Option<&str>, limit: i6
         FROM models m
         JOIN model_versions v ON v.model = m.name AND v.number = m.last_number
         JOIN training_runs n ON n.id = v.run_id
-        WHERE m.name > $1
+        WHERE m.name > $1 AND ($3::text[] IS NULL OR model_in_scope(m.name, $3))
         ORDER BY m.name
         LIMIT $2
         "#,
         after.unwrap_or_default(),
-        limit
+        limit,
+        scope.projects()
     )
     .fetch_all(conn)
     .await?;

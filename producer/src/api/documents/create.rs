@@ -12,7 +12,8 @@ use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Reviewer;
+use crate::api::http::auth::scope::require_project;
+use crate::api::http::auth::{InScope, Reviewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::JsonBody;
 use crate::api::http::operation::routes;
@@ -72,13 +73,19 @@ fn default_source() -> String {
     responses(
         (status = 201, description = "Created; Location holds the URL", body = DocumentResponse, headers(("Location" = String))),
         (status = 200, description = "Exists with the same content", body = DocumentResponse, headers(("Location" = String))),
+        (status = 403, description = "`scope`: the API key is limited to other projects", body = Problem),
         (status = 409, description = "Exists with different content", body = Problem),
         (status = 410, description = "The document was erased", body = Problem),
         (status = 422, description = "Invalid document", body = Problem),
     ),
 )]
-async fn create(State(state): State<AppState>, Reviewer(actor): Reviewer, body: JsonBody<DocumentRequest>) -> Result<Response, ApiError> {
+async fn create(
+    State(state): State<AppState>,
+    InScope(Reviewer(actor), scope): InScope<Reviewer>,
+    body: JsonBody<DocumentRequest>,
+) -> Result<Response, ApiError> {
     let DocumentRequest { source, project, task_id, text, file_name, metadata } = body.value;
+    require_project(&scope, &project)?;
     let new = NewDocument { source, project, task_id, file_name, metadata, text };
     let mut tx = state.database.begin().await?;
     let created = create_document(&mut tx, new, state.config.split_ratios).await?;

@@ -6,11 +6,12 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Admin;
+use crate::api::http::auth::{Admin, InScope};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
 use crate::api::models::revision::checked_reason;
+use crate::api::models::version::require_model;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -44,10 +45,11 @@ struct DeleteFilesQuery {
 )]
 async fn delete_files(
     State(state): State<AppState>,
-    Admin(actor): Admin,
+    InScope(Admin(actor), scope): InScope<Admin>,
     ApiPath((name, number)): ApiPath<(String, i32)>,
     ApiQuery(query): ApiQuery<DeleteFilesQuery>,
 ) -> Result<Json<ModelVersion>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let reason = checked_reason(Some(query.reason))?
         .ok_or_else(|| ApiError::unprocessable("reason_required", "a deletion of files needs a reason"))?;
     let mut tx = state.database.begin().await?;

@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
+use crate::api::http::auth::CurrentKey;
 use crate::api::http::auth::browser::OptionalSession;
-use crate::api::http::auth::{CurrentKey, refuse_limited};
+use crate::api::http::auth::scope::refuse_limited;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;

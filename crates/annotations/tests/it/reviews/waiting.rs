@@ -3,6 +3,7 @@
 use aprendiz_annotations::reviews::{
     Decision, NewReview, WaitingCursor, WaitingFilter, WaitingOrder, acquire_lease, list_waiting, record_review,
 };
+use aprendiz_db::Scope;
 use uuid::Uuid;
 
 use crate::database::with_database;
@@ -22,7 +23,7 @@ async fn waiting_fields_are_listed_by_document_or_by_confidence() {
         for order in [WaitingOrder::Document, WaitingOrder::Uncertain] {
             let (mut found, mut after): (Vec<(i64, Uuid, String)>, Option<WaitingCursor>) = (Vec::new(), None);
             loop {
-                let page = list_waiting(&mut conn, &WaitingFilter::default(), order, after.as_ref(), 7).await.unwrap();
+                let page = list_waiting(&mut conn, &Scope::All, &WaitingFilter::default(), order, after.as_ref(), 7).await.unwrap();
                 let Some(last) = page.last() else { break };
                 after = Some(last.cursor());
                 found.extend(page.into_iter().map(|one| {
@@ -42,14 +43,14 @@ async fn waiting_fields_are_listed_by_document_or_by_confidence() {
             below_confidence: Some(0.05),
             free_for: Some("ana".to_owned()),
         };
-        let found = list_waiting(&mut conn, &filtered, WaitingOrder::Uncertain, None, 50).await.unwrap();
+        let found = list_waiting(&mut conn, &Scope::All, &filtered, WaitingOrder::Uncertain, None, 50).await.unwrap();
         assert_eq!(found.iter().map(|one| one.task_id.as_str()).collect::<Vec<_>>(), ["2", "4"], "bob has the lease of 3");
         assert_eq!((found[0].version, found[0].extractor_version.as_deref()), (3, Some("v1")), "the version for If-Match");
         let own = WaitingFilter { free_for: Some("bob".to_owned()), ..filtered };
-        let found = list_waiting(&mut conn, &own, WaitingOrder::Uncertain, None, 50).await.unwrap();
+        let found = list_waiting(&mut conn, &Scope::All, &own, WaitingOrder::Uncertain, None, 50).await.unwrap();
         assert_eq!(found[1].leased_by.as_deref(), Some("bob"));
         let none = WaitingFilter { project: Some("2".to_owned()), ..WaitingFilter::default() };
-        assert!(list_waiting(&mut conn, &none, WaitingOrder::Document, None, 50).await.unwrap().is_empty());
+        assert!(list_waiting(&mut conn, &Scope::All, &none, WaitingOrder::Document, None, 50).await.unwrap().is_empty());
     })
     .await;
 }

@@ -10,8 +10,9 @@ pub(crate) mod flow_cookie;
 pub(crate) mod identity;
 mod role;
 mod schemes;
+pub(crate) mod scope;
 pub(crate) mod sign_in_browser;
 
 pub(crate) use self::identity::API_KEY_HEADER;
-pub(crate) use self::role::{Admin, CurrentKey, InScope, Operator, Reviewer, Viewer, refuse_limited};
+pub(crate) use self::role::{Admin, CurrentKey, InScope, Operator, Reviewer, Viewer};
 pub(crate) use self::schemes::SECURITY_SCHEMES;

@@ -14,6 +14,7 @@ use utoipa::openapi::security::SecurityRequirement;
 use crate::api::http::admission::Admission;
 use crate::api::http::auth::identity::identify;
 use crate::api::http::auth::schemes::{SECURITY_SCHEMES, add_auth_problems};
+use crate::api::http::auth::scope::refuse_limited;
 use crate::api::http::error::ApiError;
 use crate::api::http::operation::{Describe, add_problem};
 use crate::api::state::AppState;
@@ -97,14 +98,6 @@ impl<R: RoleKey> Describe for InScope<R> {
     fn describe(operation: &mut Operation) {
         require_role(operation, R::ROLE);
     }
-}
-
-/// Refuses a key that is limited to projects.
-pub(crate) fn refuse_limited(key: &ApiKey) -> Result<(), ApiError> {
-    let Some(projects) = &key.projects else { return Ok(()) };
-    let projects = if projects.is_empty() { "no project".to_owned() } else { format!("the projects {}", projects.join(", ")) };
-    let detail = format!("this route is not limited to projects, and API key `{}` is, to {projects}: use a key for all projects", key.name);
-    Err(ApiError::new(StatusCode::FORBIDDEN, "scope", detail))
 }
 
 role!(
