@@ -6,12 +6,11 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::{Admin, InScope};
+use crate::api::http::auth::Admin;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
 use crate::api::models::revision::checked_reason;
-use crate::api::models::version::require_model;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -45,11 +44,10 @@ struct DeleteFilesQuery {
 )]
 async fn delete_files(
     State(state): State<AppState>,
-    InScope(Admin(actor), scope): InScope<Admin>,
+    Admin(actor): Admin,
     ApiPath((name, number)): ApiPath<(String, i32)>,
     ApiQuery(query): ApiQuery<DeleteFilesQuery>,
 ) -> Result<Json<ModelVersion>, ApiError> {
-    require_model(&state, &scope, &name).await?;
     let reason = checked_reason(Some(query.reason))?
         .ok_or_else(|| ApiError::unprocessable("reason_required", "a deletion of files needs a reason"))?;
     let mut tx = state.database.begin().await?;
