@@ -57,8 +57,7 @@ pub use registry::evaluations::{
 pub use registry::headline::{FieldHeadline, VersionHeadline, list_headlines};
 pub use registry::labels::{MAX_NOTE_CHARS, MAX_TAGS, TagChange, note_run, note_version, tag_run, tag_version};
 pub use registry::metrics::{Metric, NewMetric, list_metrics};
-pub use registry::model_scope::{is_model_in_scope, is_model_name_in_scope};
-pub use registry::models::{ModelSummary, list_models};
+pub use registry::models::{ModelSummary, is_model_in_scope, is_model_name_in_scope, list_models};
 pub use registry::new_version::NewModelVersion;
 pub use registry::publish::publish;
 pub use registry::run_errors::{

@@ -3,8 +3,8 @@
 use aprendiz_db::Scope;
 use sqlx::PgConnection;
 
-/// Sources of Label Studio imports that have documents of the scope, of a project if one is given. Their task ids may be equal, so that one task file
-/// must not hold two of them.
+/// Sources of Label Studio imports that have documents of the scope, of a project if one is given. Their task ids may be equal, so that one
+/// task file must not hold two of them.
 ///
 /// # Errors
 /// If Postgres is unavailable.

@@ -17,8 +17,8 @@ struct Candidate {
     value: Vec<String>,
 }
 
-/// Accepts the latest prediction of a field for unreviewed documents of the scope, in the order of document ids. Skips documents that are leased by
-/// another reviewer, documents whose state another transaction has locked, and empty predictions.
+/// Accepts the latest prediction of a field for unreviewed documents of the scope, in the order of document ids. Skips documents that are
+/// leased by another reviewer, documents whose state another transaction has locked, and empty predictions.
 ///
 /// Runs in its own transaction, or in a savepoint if `conn` is in one. Then commit soon: it holds the position lock.
 ///

@@ -87,7 +87,8 @@ impl WaitingField {
     }
 }
 
-/// Lists at most `limit` fields of documents of the scope, from the start or after a cursor of the same order. Concurrent reviews only remove entries.
+/// Lists at most `limit` fields of documents of the scope, from the start or after a cursor of the same order. Concurrent reviews only
+/// remove entries.
 ///
 /// # Errors
 /// When Postgres is unavailable.

@@ -1,6 +1,7 @@
 //! Lineage of a document: the snapshots that contain it, their runs, and the model versions to retire when it is erased.
 
 use aprendiz_annotations::erasure::{Erasure, get_erasure};
+use aprendiz_db::Scope;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -67,18 +68,18 @@ pub struct VersionToRetire {
     pub files_deleted_at: Option<DateTime<Utc>>,
 }
 
-/// Returns the lineage of a document, even if it was erased.
+/// Returns the lineage of a document, even if it was erased; its snapshots, runs and versions are those of the scope.
 ///
 /// # Errors
 /// [`InspectError::UnknownDocument`].
-pub async fn document_lineage(conn: &mut PgConnection, document_id: Uuid) -> Result<DocumentLineage, InspectError> {
+pub async fn document_lineage(conn: &mut PgConnection, scope: &Scope, document_id: Uuid) -> Result<DocumentLineage, InspectError> {
     let document = aprendiz_annotations::documents::document_name(conn, document_id).await?;
     let document = document.ok_or(InspectError::UnknownDocument(document_id))?;
     let erased = get_erasure(conn, document_id).await?;
-    let memberships = load_memberships(conn, &[document_id], None).await?;
+    let memberships = load_memberships(conn, scope, &[document_id], None).await?;
     let ids: Vec<Uuid> = memberships.iter().map(|membership| membership.dataset_id).collect();
-    let mut runs = load_runs(conn, &ids).await?;
-    let retire = load_retire_list(conn, &memberships, &ids).await?;
+    let mut runs = load_runs(conn, scope, &ids).await?;
+    let retire = load_retire_list(conn, scope, &memberships, &ids).await?;
     let snapshots = memberships.into_iter().map(|membership| DocumentSnapshot {
         dataset_id: membership.dataset_id,
         split: membership.split,
@@ -91,6 +92,7 @@ pub async fn document_lineage(conn: &mut PgConnection, document_id: Uuid) -> Res
 
 async fn load_retire_list(
     conn: &mut PgConnection,
+    scope: &Scope,
     memberships: &[Membership],
     datasets: &[Uuid],
 ) -> Result<Vec<VersionToRetire>, InspectError> {
@@ -100,10 +102,11 @@ async fn load_retire_list(
             v.files @> '[{"path": "test_predictions.jsonl"}]' AS "has_predictions!",
             ARRAY(SELECT a.alias FROM model_aliases a WHERE a.model = v.model AND a.number = v.number ORDER BY a.alias) AS "aliases!"
         FROM model_versions v
-        WHERE v.dataset_id = ANY($1)
+        WHERE v.dataset_id = ANY($1) AND ($2::text[] IS NULL OR model_in_scope(v.model, $2))
         ORDER BY v.model COLLATE "C", v.number
         "#,
-        datasets
+        datasets,
+        scope.projects()
     )
     .fetch_all(conn)
     .await?;

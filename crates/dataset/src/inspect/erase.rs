@@ -57,7 +57,7 @@ pub async fn erase_document(conn: &mut PgConnection, document_id: Uuid, actor: &
     };
     Ok(ErasedDocument {
         proof: text_hashes(conn, document_id).await?,
-        lineage: document_lineage(conn, document_id).await?,
+        lineage: document_lineage(conn, &Scope::All, document_id).await?,
         erasure,
         erased_before,
     })
@@ -67,7 +67,7 @@ pub async fn erase_document(conn: &mut PgConnection, document_id: Uuid, actor: &
 async fn invalidate_snapshots(conn: &mut PgConnection, document_id: Uuid) -> Result<i32, InspectError> {
     block_recording(conn).await?;
     let datasets: Vec<Uuid> =
-        load_memberships(conn, &[document_id], None).await?.into_iter().map(|membership| membership.dataset_id).collect();
+        load_memberships(conn, &Scope::All, &[document_id], None).await?.into_iter().map(|membership| membership.dataset_id).collect();
     // the counts would still reveal a label that only this document has
     sqlx::query!(
         r#"
@@ -100,7 +100,7 @@ async fn delete_errors(conn: &mut PgConnection, document_id: Uuid) -> Result<(),
 /// Must run while recording is blocked.
 async fn delete_metadata_slices(conn: &mut PgConnection, document_id: Uuid) -> Result<(), InspectError> {
     let datasets: Vec<Uuid> =
-        load_memberships(conn, &[document_id], None).await?.into_iter().map(|membership| membership.dataset_id).collect();
+        load_memberships(conn, &Scope::All, &[document_id], None).await?.into_iter().map(|membership| membership.dataset_id).collect();
     sqlx::query!(
         r#"
         DELETE FROM metrics m

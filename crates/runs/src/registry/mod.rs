@@ -8,7 +8,6 @@ pub(crate) mod evaluations;
 pub(crate) mod headline;
 pub(crate) mod labels;
 pub(crate) mod metrics;
-pub(crate) mod model_scope;
 pub(crate) mod models;
 pub(crate) mod new_version;
 pub(crate) mod publish;

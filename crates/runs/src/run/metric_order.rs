@@ -53,8 +53,8 @@ impl RankedRun {
     }
 }
 
-/// Lists at most `limit` runs of a scope that match the filter, by the value of the metric, then newest first. Runs without the metric come last, in
-/// either direction. `filter.after` is not used.
+/// Lists at most `limit` runs of a scope that match the filter, by the value of the metric, then newest first. Runs without the metric come
+/// last, in either direction. `filter.after` is not used.
 ///
 /// # Errors
 /// When Postgres does not answer.

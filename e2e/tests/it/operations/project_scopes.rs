@@ -10,16 +10,13 @@ use crate::fixture::exports::two_kinds;
 use crate::fixture::{TestApp, expect_json, text};
 
 /// Routes about the installation, or about several projects at once: a limited key is refused.
-const CLOSED: [(&str, &str); 35] = [
-    ("get", "/v1/datasets/{id}/lineage"),
+const CLOSED: [(&str, &str); 32] = [
     ("post", "/v1/documents/{id}/erase"),
-    ("get", "/v1/documents/{id}/lineage"),
     ("post", "/v1/documents/{id}/retire-models"),
     ("post", "/v1/documents/index"),
     ("get", "/v1/fields/{name}/history"),
     ("put", "/v1/fields/{name}"),
     ("post", "/v1/fields/{name}/normalize"),
-    ("get", "/v1/ids/{kind}"),
     ("post", "/v1/imports"),
     ("post", "/v1/imports/legacy-csv"),
     ("post", "/v1/imports/legacy-csv/score"),
@@ -264,6 +261,8 @@ async fn check_lists(app: &TestApp, key: &Api, a: &Objects, other: u64, markers:
         "/v1/annotations/export?format=label-studio".to_owned(),
         format!("/v1/annotations/export?project={other}"),
         "/v1/training-runs?model=model-of-b".to_owned(),
+        "/v1/ids/run".to_owned(),
+        "/v1/ids/dataset?model=model-of-b".to_owned(),
         "/v1/training-runs?trials=true&sort=metric:kind/accuracy".to_owned(),
     ] {
         let response = key.get(&path).send().await.expect("the API answers");

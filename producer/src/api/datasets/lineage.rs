@@ -30,9 +30,14 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         (status = 404, description = "Snapshot not found", body = Problem),
     ),
 )]
-async fn lineage(_: Viewer, database: DedicatedConnections, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DatasetLineage>, ApiError> {
+async fn lineage(
+    InScope(Viewer, scope): InScope<Viewer>,
+    database: DedicatedConnections,
+    ApiPath(id): ApiPath<Uuid>,
+) -> Result<Json<DatasetLineage>, ApiError> {
     let mut conn = database.connect().await?;
-    Ok(Json(load_lineage(&mut conn, id).await?))
+    find_dataset(&mut conn, &scope, DatasetId(id)).await?;
+    Ok(Json(load_lineage(&mut conn, &scope, id).await?))
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

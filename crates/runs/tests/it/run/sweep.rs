@@ -318,6 +318,6 @@ async fn lists_leave_out_trials_if_requested() {
     assert_eq!(list(RunFilter::default()).await, 3);
     assert_eq!(list(RunFilter { hide_trials: true, ..RunFilter::default() }).await, 1);
     assert_eq!(list(RunFilter { parent: Some(sweep), ..RunFilter::default() }).await, 2);
-    let newest = find_run_ids(&mut *fixture.conn().await, None, None, 1).await.unwrap();
+    let newest = find_run_ids(&mut *fixture.conn().await, &Scope::All, None, None, 1).await.unwrap();
     assert_eq!(newest[0].id, sweep.0);
 }
