@@ -16,10 +16,11 @@ use crate::task_builders::{file, prediction, reviewed};
 async fn what_is_out_of_the_scope_is_neither_listed_nor_counted() {
     with_database(|pool| async move {
         let tasks = [1, 2].map(|project| {
-            let mut task = reviewed(1, &[("law", "Texas")]);
+            let mut task = reviewed(project, &[("law", "Texas")]);
             task["project"] = json!(project);
             // the same text in both projects
             task["data"]["text"] = json!("one two three four five six seven eight nine ten eleven twelve");
+            task["data"]["client"] = json!("Acme");
             task["predictions"] = json!([prediction(project, "v1", "2024-01-01T00:00:00Z", &[("kind", "Sale")])]);
             task
         });
@@ -30,7 +31,7 @@ async fn what_is_out_of_the_scope_is_neither_listed_nor_counted() {
         let (own, other) = (id_of("1"), id_of("2"));
         let scope = Scope::Projects(vec!["1".to_owned()]);
 
-        let all_of_scope = [DocumentFilter::default(), DocumentFilter { words: Some("1".to_owned()), ..DocumentFilter::default() }];
+        let all_of_scope = [DocumentFilter::default(), DocumentFilter { words: Some("acme".to_owned()), ..DocumentFilter::default() }];
         for filter in all_of_scope {
             let page = documents::list(&mut conn, &scope, &filter, None, 10).await.unwrap();
             assert_eq!(page.items.iter().map(|document| document.id).collect::<Vec<_>>(), [own], "{filter:?}");

@@ -73,7 +73,6 @@ fn default_source() -> String {
     responses(
         (status = 201, description = "Created; Location holds the URL", body = DocumentResponse, headers(("Location" = String))),
         (status = 200, description = "Exists with the same content", body = DocumentResponse, headers(("Location" = String))),
-        (status = 403, description = "`scope`: the API key is limited to other projects", body = Problem),
         (status = 409, description = "Exists with different content", body = Problem),
         (status = 410, description = "The document was erased", body = Problem),
         (status = 422, description = "Invalid document", body = Problem),

@@ -83,6 +83,7 @@ async fn show(
     request_body = SettingsRequest,
     responses(
         (status = 200, description = "The settings; their revision is the ETag", body = ModelSettings, headers(("ETag" = String))),
+        (status = 404, description = "The model has no version, for an API key that is limited to projects", body = Problem),
         (status = 412, description = "The settings are not those of If-Match", body = Problem),
         (status = 422, description = "Invalid settings", body = Problem),
     ),

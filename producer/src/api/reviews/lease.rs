@@ -113,6 +113,7 @@ struct ReleaseQuery {
     params(("id" = Uuid, Path), ReleaseQuery),
     responses(
         (status = 204, description = "The document is not leased"),
+        (status = 404, description = "Document not found, for an API key that is limited to projects", body = Problem),
         (status = 423, description = "The document is leased to another reviewer; `current` holds the lease", body = Problem),
     ),
 )]

@@ -32,7 +32,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     responses(
         (status = 200, description = "With `unique`: the equal run that waits or runs", body = TrainingRun, headers(("Location" = String))),
         (status = 202, description = "The run; Location holds its URL", body = TrainingRun, headers(("Location" = String))),
-        (status = 403, description = "`scope`: the API key is limited to projects, and the spec is not", body = Problem),
         (status = 409, description = "The version to evaluate or to predict with is retired", body = Problem),
         (status = 410, description = "The files of the version to evaluate or to predict with were deleted", body = Problem),
         (status = 422, description = "Invalid spec; `future_time`: `as_of` is in the future", body = Problem),

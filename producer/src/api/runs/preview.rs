@@ -38,6 +38,7 @@ struct RunPreview {
     request_body = RunSpec,
     responses(
         (status = 200, description = "What the run would learn", body = RunPreview),
+        (status = 403, description = "`scope`: the spec leaves the projects that the API key is limited to", body = Problem),
         (status = 409, description = "The version to evaluate or to predict with is retired", body = Problem),
         (status = 410, description = "The files of the version to evaluate or to predict with were deleted", body = Problem),
         (status = 422, description = "Invalid spec; `no_examples`: no field can be selected", body = Problem),

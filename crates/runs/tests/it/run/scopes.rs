@@ -69,7 +69,12 @@ async fn a_run_is_in_the_scope_of_its_projects_and_a_model_in_that_of_all_its_ve
     }
 
     // a version of another project, which only a key for both can publish, takes the model and its runs out of both scopes
-    fixture.execute(&format!("UPDATE training_runs SET status = 'cancelled', finished_at = now() WHERE id = '{of_all}'")).await.unwrap();
+    fixture
+        .execute(&format!(
+            "UPDATE training_runs SET status = 'cancelled', cancel_requested_at = now(), finished_at = now() WHERE id = '{of_all}'"
+        ))
+        .await
+        .unwrap();
     publish_in(&fixture, "contracts", "b").await;
     assert!(!is_model_in_scope(conn, &a, "contracts").await.unwrap());
     assert!(list_models(conn, &a, None, 10).await.unwrap().is_empty());

@@ -97,6 +97,10 @@ impl<R: RoleKey> FromRequestParts<AppState> for InScope<R> {
 impl<R: RoleKey> Describe for InScope<R> {
     fn describe(operation: &mut Operation) {
         require_role(operation, R::ROLE);
+        if R::ROLE > Role::Viewer {
+            let reason = "`scope`: the request leaves the projects that the API key is limited to";
+            add_problem(operation, StatusCode::FORBIDDEN, reason);
+        }
     }
 }
 
