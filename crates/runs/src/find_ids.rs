@@ -2,17 +2,18 @@
 //!
 //! The primary key finds first digits by their range. Last digits need a scan of it, which reads no table row.
 
-use aprendiz_db::{IdMatch, IdPart};
+use aprendiz_db::{IdMatch, IdPart, Scope};
 use sqlx::PgConnection;
 
 use crate::error::RunsError;
 
-/// Finds runs, newest first: those whose ID begins or ends with a part, if one is given, and those of a model, if one is given.
+/// Finds runs of a scope, newest first: those whose ID begins or ends with a part, if one is given, and those of a model, if one is given.
 ///
 /// # Errors
 /// When Postgres does not answer.
 pub async fn find_run_ids(
     conn: &mut PgConnection,
+    scope: &Scope,
     part: Option<&IdPart>,
     model: Option<&str>,
     limit: i64,
@@ -27,6 +28,7 @@ pub async fn find_run_ids(
                 UNION
                 SELECT id FROM training_runs WHERE right(replace(id::text, '-', ''), length($3)) = $3))
             AND ($4::text IS NULL OR model = $4)
+            AND ($6::text[] IS NULL OR run_in_scope(spec, $6))
             -- the newest run is one that somebody created
             AND ($1 IS NOT NULL OR NOT EXISTS (SELECT FROM sweep_children c WHERE c.run_id = training_runs.id AND c.role = 'trial'))
         ORDER BY created_at DESC, id DESC
@@ -36,7 +38,8 @@ pub async fn find_run_ids(
         part.map(IdPart::highest),
         part.map(IdPart::digits),
         model,
-        limit
+        limit,
+        scope.projects()
     )
     .fetch_all(conn)
     .await?;
@@ -74,6 +77,7 @@ pub async fn find_worker_ids(conn: &mut PgConnection, part: Option<&IdPart>, lim
 /// When Postgres does not answer.
 pub async fn find_dataset_ids(
     conn: &mut PgConnection,
+    scope: &Scope,
     part: Option<&IdPart>,
     model: Option<&str>,
     limit: i64,
@@ -85,6 +89,7 @@ pub async fn find_dataset_ids(
         FROM datasets d
         WHERE ($1::uuid IS NULL OR d.id BETWEEN $1 AND $2 OR right(replace(d.id::text, '-', ''), length($3)) = $3)
             AND ($4::text IS NULL OR EXISTS (SELECT FROM training_runs r WHERE r.dataset_id = d.id AND r.model = $4))
+            AND ($6::text[] IS NULL OR d.selection ->> 'project' = ANY($6))
         ORDER BY d.created_at DESC, d.id DESC
         LIMIT $5
         "#,
@@ -92,7 +97,8 @@ pub async fn find_dataset_ids(
         part.map(IdPart::highest),
         part.map(IdPart::digits),
         model,
-        limit
+        limit,
+        scope.projects()
     )
     .fetch_all(conn)
     .await?;

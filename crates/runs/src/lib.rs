@@ -57,7 +57,7 @@ pub use registry::evaluations::{
 pub use registry::headline::{FieldHeadline, VersionHeadline, list_headlines};
 pub use registry::labels::{MAX_NOTE_CHARS, MAX_TAGS, TagChange, note_run, note_version, tag_run, tag_version};
 pub use registry::metrics::{Metric, NewMetric, list_metrics};
-pub use registry::models::{ModelSummary, list_models};
+pub use registry::models::{ModelSummary, is_model_in_scope, is_model_name_in_scope, list_models};
 pub use registry::new_version::NewModelVersion;
 pub use registry::publish::publish;
 pub use registry::run_errors::{
@@ -103,7 +103,7 @@ pub use run::retry::{RetriedRuns, RetryFilter, retry_run, retry_runs};
 pub use run::status::{AttemptStatus, EventKind, RunPhase, RunStatus, SweepRole};
 pub use run::sweep::advance::{SweepStep, advance_sweep};
 pub use run::sweep::child::{SweepChild, list_trials};
-pub use run::training_run::{RunFilter, TrainingRun, get_run, list_run_documents, list_runs};
+pub use run::training_run::{RunFilter, TrainingRun, find_run, get_run, list_run_documents, list_runs};
 pub use stats::duration::estimate_duration;
 pub use stats::installation_stats::{InstallationStats, read_installation_stats};
 pub use stats::queue_counts::{AttemptCounts, DurationQuantiles, QueueStats, RunCounts, SlotCounts, WorkerCounts};

@@ -4,6 +4,7 @@ use aprendiz_annotations::fields::{
     Field, FieldDefinition, FieldVersion, declare, get, history as list_field_versions, list as list_fields,
 };
 use aprendiz_annotations::{NormalizedValues, normalize_values};
+use aprendiz_db::Scope;
 use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::{Reviewer, Viewer};
+use crate::api::http::auth::{InScope, Reviewer, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, JsonBody};
 use crate::api::http::operation::routes;
@@ -27,9 +28,9 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     get, path = "/v1/fields", tag = "fields",
     responses((status = 200, description = "All fields", body = Page<Field>)),
 )]
-async fn list(State(state): State<AppState>, _: Viewer) -> Result<Json<Page<Field>>, ApiError> {
+async fn list(State(state): State<AppState>, InScope(Viewer, scope): InScope<Viewer>) -> Result<Json<Page<Field>>, ApiError> {
     let mut conn = state.database.read().await?;
-    Ok(Json(Page { items: list_fields(&mut conn).await?, next_cursor: None }))
+    Ok(Json(Page { items: list_fields(&mut conn, &scope).await?, next_cursor: None }))
 }
 
 /// Shows a field
@@ -37,9 +38,13 @@ async fn list(State(state): State<AppState>, _: Viewer) -> Result<Json<Page<Fiel
     get, path = "/v1/fields/{name}", tag = "fields", params(("name" = String, Path)),
     responses((status = 200, description = "The field", body = Field), (status = 404, description = "Field not found", body = Problem)),
 )]
-async fn show(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<String>) -> Result<Json<Field>, ApiError> {
+async fn show(
+    State(state): State<AppState>,
+    InScope(Viewer, scope): InScope<Viewer>,
+    ApiPath(name): ApiPath<String>,
+) -> Result<Json<Field>, ApiError> {
     let mut conn = state.database.read().await?;
-    get(&mut conn, &name).await?.map(Json).ok_or_else(|| field_not_found(&name))
+    get(&mut conn, &scope, &name).await?.map(Json).ok_or_else(|| field_not_found(&name))
 }
 
 /// Lists all versions of the definition of a field, the current one last
@@ -53,7 +58,7 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<S
 async fn history(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<String>) -> Result<Json<Page<FieldVersion>>, ApiError> {
     let mut conn = state.database.read().await?;
     let items = list_field_versions(&mut conn, &name).await?;
-    if items.is_empty() && get(&mut conn, &name).await?.is_none() {
+    if items.is_empty() && get(&mut conn, &Scope::All, &name).await?.is_none() {
         return Err(field_not_found(&name));
     }
     Ok(Json(Page { items, next_cursor: None }))
@@ -110,7 +115,7 @@ async fn normalize(
     ApiQuery(query): ApiQuery<NormalizeQuery>,
 ) -> Result<Json<NormalizedValues>, ApiError> {
     let mut tx = state.database.begin_long().await?;
-    if get(&mut tx, &name).await?.is_none() {
+    if get(&mut tx, &Scope::All, &name).await?.is_none() {
         return Err(field_not_found(&name));
     }
     let normalized = normalize_values(&mut tx, &name, &actor.name, query.dry_run).await?;

@@ -11,8 +11,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::http::auth::Viewer;
-use crate::api::http::error::ApiError;
+use crate::api::http::auth::scope::refused;
+use crate::api::http::auth::{InScope, Viewer};
+use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
 use crate::api::state::AppState;
@@ -83,11 +84,14 @@ impl FoundIds {
 /// for the client to report.
 #[utoipa::path(
     get, path = "/v1/ids/{kind}", tag = "operations", params(("kind" = inline(IdKind), Path, description = "What the ID identifies"), FindQuery),
-    responses((status = 200, description = "The matching objects; none if nothing matches", body = FoundIds)),
+    responses(
+        (status = 200, description = "The matching objects; none if nothing matches", body = FoundIds),
+        (status = 403, description = "`scope`: the API key is limited to projects, and workers and imports have none", body = Problem),
+    ),
 )]
 async fn find(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiPath(kind): ApiPath<IdKind>,
     ApiQuery(query): ApiQuery<FindQuery>,
 ) -> Result<Json<FoundIds>, ApiError> {
@@ -97,13 +101,16 @@ async fn find(
     if model.is_some() && matches!(kind, IdKind::Worker | IdKind::Import) {
         return Err(invalid("`model` selects runs and datasets: workers and imports have no model".to_owned()));
     }
+    if !scope.is_all() && matches!(kind, IdKind::Worker | IdKind::Import) {
+        return Err(refused("the API key is limited to projects, and finds runs and datasets only: workers and imports have no project"));
+    }
     let limit = MAX_MATCHES as i64 + 1;
     let mut conn = state.database.read().await?;
     let found = match kind {
-        IdKind::Run => find_run_ids(&mut conn, part, model, limit).await?,
+        IdKind::Run => find_run_ids(&mut conn, &scope, part, model, limit).await?,
         IdKind::Worker => find_worker_ids(&mut conn, part, limit).await?,
         IdKind::Import => find_import_ids(&mut conn, part, limit).await?,
-        IdKind::Dataset => find_dataset_ids(&mut conn, part, model, limit).await?,
+        IdKind::Dataset => find_dataset_ids(&mut conn, &scope, part, model, limit).await?,
     };
     Ok(Json(FoundIds::new(found)))
 }

@@ -188,6 +188,7 @@ Environment variables:
   APRENDIZ_OIDC_TITLE                      name of the provider on the sign-in page (default: its host)
   APRENDIZ_OIDC_ROLES                      role=group,role=group: who may do what (default: none)
   APRENDIZ_OIDC_ROLES_CLAIM                claim with the groups, by name or path (default: groups)
+  APRENDIZ_OIDC_PROJECTS                   project=group,project=group: who sees which projects, * for all (default: all)
   APRENDIZ_OIDC_DEFAULT_ROLE               role of everybody else at the provider (default: none, they are refused)
   APRENDIZ_OIDC_AUDIENCE                   audiences of bearer tokens, comma-separated (default: none are accepted)
   APRENDIZ_OIDC_REDIRECT_URL               address of /auth/oidc/callback (default: from the Host of each request)

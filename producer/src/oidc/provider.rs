@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use aprendiz_db::Scope;
 use aprendiz_runs::Role;
 use reqwest::{Client, StatusCode, Url, header};
 use secrecy::ExposeSecret as _;
@@ -139,9 +140,10 @@ impl Provider {
         self.validate(token, &self.settings.audiences).await
     }
 
-    /// The role that the claims give.
-    pub(crate) fn role(&self, claims: &ProviderClaims) -> Result<Role, OidcError> {
-        self.settings.roles.role(claims.all())
+    /// The role and the projects that the claims give.
+    pub(crate) fn access(&self, claims: &ProviderClaims) -> Result<(Role, Scope), OidcError> {
+        let mapping = &self.settings.roles;
+        Ok((mapping.role(claims.all())?, mapping.scope(claims.all())?))
     }
 
     async fn validate(&self, token: &str, audiences: &[String]) -> Result<ProviderClaims, OidcError> {

@@ -1,44 +1,42 @@
-//! Which role the claims of an identity give.
+//! Which role and which projects the claims of an identity give.
 
+use aprendiz_db::Scope;
 use aprendiz_runs::Role;
 use serde_json::{Map, Value};
 
 use crate::oidc::error::OidcError;
 
-/// The groups that give a role, and the role of everybody else.
+/// Instead of the name of a project: all of them.
+const ALL_PROJECTS: &str = "*";
+
+/// The groups that give a role, the role of everybody else, and the groups that give projects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RoleMapping {
     /// Name of the claim, or its path with dots. Empty if only the default counts.
     claim: String,
     groups: Vec<(Role, String)>,
     default: Option<Role>,
+    /// Projects and the groups that may see them; `None` = everybody sees all projects.
+    projects: Option<Vec<(String, String)>>,
 }
 
 impl RoleMapping {
     /// Everybody has the same role.
     pub(crate) const fn only_default(default: Option<Role>) -> Self {
-        Self { claim: String::new(), groups: Vec::new(), default }
+        Self { claim: String::new(), groups: Vec::new(), default, projects: None }
     }
 
     /// Parses `role=group,role=group`. A group is written with `%2C` for a comma and `%25` for a percent sign.
     pub(crate) fn parse(text: &str, claim: String, default: Option<Role>) -> Result<Self, String> {
-        let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
-        let groups: Vec<(Role, String)> = pairs
-            .map(|pair| {
-                let (role, group) = pair
-                    .split_once('=')
-                    .ok_or_else(|| format!("`{pair}` has no `=`: expected role=group, with %2C for a comma in the name of a group"))?;
-                let group = group.trim().replace("%2C", ",").replace("%2c", ",").replace("%25", "%");
-                if group.is_empty() {
-                    return Err(format!("`{pair}` names no group: expected role=group"));
-                }
-                Ok((role.trim().parse()?, group))
-            })
-            .collect::<Result<_, String>>()?;
-        if groups.is_empty() {
-            return Err("expected role=group,role=group".to_owned());
-        }
-        Ok(Self { claim, groups, default })
+        let groups =
+            parse_pairs(text, "role")?.into_iter().map(|(role, group)| Ok((role.parse()?, group))).collect::<Result<_, String>>()?;
+        Ok(Self { claim, groups, default, projects: None })
+    }
+
+    /// Limits everybody to the projects of their groups: `project=group,project=group`, with `*` for all projects. A name is written as
+    /// that of a group.
+    pub(crate) fn with_projects(self, text: &str) -> Result<Self, String> {
+        Ok(Self { projects: Some(parse_pairs(text, "project")?), ..self })
     }
 
     /// Name of the claim that is needed; `None` if everybody has the same role.
@@ -59,6 +57,46 @@ impl RoleMapping {
             ))
         })
     }
+
+    /// The projects of all groups in the claims. An identity without any has no access.
+    pub(crate) fn scope(&self, claims: &Map<String, Value>) -> Result<Scope, OidcError> {
+        let Some(projects) = &self.projects else { return Ok(Scope::All) };
+        let values = find(claims, &self.claim).map(texts).unwrap_or_default();
+        let mut given: Vec<String> =
+            projects.iter().filter(|(_, group)| values.contains(&group.as_str())).map(|(project, _)| project.clone()).collect();
+        if given.iter().any(|project| project == ALL_PROJECTS) {
+            return Ok(Scope::All);
+        }
+        if given.is_empty() {
+            let detail = format!("no group in the claim `{}` gives this account a project: ask an administrator", self.claim);
+            return Err(OidcError::NoRole(detail));
+        }
+        given.sort_unstable();
+        given.dedup();
+        Ok(Scope::Projects(given))
+    }
+}
+
+/// Parses `KEY=GROUP,KEY=GROUP`; `key` says what the first part is.
+fn parse_pairs(text: &str, key: &str) -> Result<Vec<(String, String)>, String> {
+    let decode = |part: &str| part.trim().replace("%2C", ",").replace("%2c", ",").replace("%25", "%");
+    let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+    let pairs: Vec<(String, String)> = pairs
+        .map(|pair| {
+            let (first, group) = pair
+                .split_once('=')
+                .ok_or_else(|| format!("`{pair}` has no `=`: expected {key}=group, with %2C for a comma in the name of a group"))?;
+            let (first, group) = (decode(first), decode(group));
+            if first.is_empty() || group.is_empty() {
+                return Err(format!("`{pair}` names no {}: expected {key}=group", if group.is_empty() { "group" } else { key }));
+            }
+            Ok((first, group))
+        })
+        .collect::<Result<_, String>>()?;
+    if pairs.is_empty() {
+        return Err(format!("expected {key}=group,{key}=group"));
+    }
+    Ok(pairs)
 }
 
 fn count_groups(number: usize) -> String {
@@ -110,6 +148,25 @@ mod tests {
         let mapping = RoleMapping::parse("admin=root", "groups".to_owned(), Some(Role::Viewer)).unwrap();
         assert_eq!(role(&mapping, &json!({ "groups": ["x"] })), Some(Role::Viewer));
         assert_eq!(role(&RoleMapping::only_default(Some(Role::Reviewer)), &json!({})), Some(Role::Reviewer));
+    }
+
+    #[test]
+    fn an_identity_sees_the_projects_of_all_its_groups_and_none_without_a_group() {
+        let roles = RoleMapping::parse("viewer=staff", "groups".to_owned(), Some(Role::Viewer)).unwrap();
+        let claims = |groups: &[&str]| json!({ "groups": groups }).as_object().unwrap().clone();
+        assert_eq!(roles.scope(&claims(&[])).unwrap(), Scope::All);
+        let roles = roles.with_projects("contracts=legal, leases%2C2026=legal,leases%2C2026=estate,*=root").unwrap();
+        let projects = |names: &[&str]| Scope::Projects(names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(roles.scope(&claims(&["legal", "estate", "x"])).unwrap(), projects(&["contracts", "leases,2026"]));
+        assert_eq!(roles.scope(&claims(&["estate"])).unwrap(), projects(&["leases,2026"]));
+        assert_eq!(roles.scope(&claims(&["legal", "root"])).unwrap(), Scope::All);
+        for none in [claims(&[]), claims(&["staff", "Legal"])] {
+            let error = roles.scope(&none).unwrap_err().to_string();
+            assert!(error.contains("`groups`") && error.contains("project"), "{error}");
+        }
+        for bad in ["", "contracts", "=legal", "contracts="] {
+            assert!(RoleMapping::only_default(None).with_projects(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ const SCOPES: &str = "APRENDIZ_OIDC_SCOPES";
 const TITLE: &str = "APRENDIZ_OIDC_TITLE";
 const ROLES: &str = "APRENDIZ_OIDC_ROLES";
 const ROLES_CLAIM: &str = "APRENDIZ_OIDC_ROLES_CLAIM";
+const PROJECTS: &str = "APRENDIZ_OIDC_PROJECTS";
 const DEFAULT_ROLE: &str = "APRENDIZ_OIDC_DEFAULT_ROLE";
 const AUDIENCE: &str = "APRENDIZ_OIDC_AUDIENCE";
 const REDIRECT_URL: &str = "APRENDIZ_OIDC_REDIRECT_URL";
@@ -39,7 +40,7 @@ pub(crate) struct OidcSettings {
     pub(crate) scopes: String,
     /// `APRENDIZ_OIDC_TITLE`, default the host of the issuer: name on the sign-in page.
     pub(crate) title: String,
-    /// `APRENDIZ_OIDC_ROLES`, `…_ROLES_CLAIM`, `…_DEFAULT_ROLE`: who may do what.
+    /// `APRENDIZ_OIDC_ROLES`, `…_ROLES_CLAIM`, `…_DEFAULT_ROLE`, `…_PROJECTS`: who may do what in which projects.
     pub(crate) roles: RoleMapping,
     /// `APRENDIZ_OIDC_AUDIENCE`, comma-separated, default none: audiences of bearer tokens. Without it, none are accepted.
     pub(crate) audiences: Vec<String>,
@@ -52,7 +53,7 @@ impl OidcSettings {
     pub(crate) fn read<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Option<Self>> {
         let client_secret = env.secret(CLIENT_SECRET)?;
         let Some(issuer) = env.text(ISSUER) else {
-            let others = [CLIENT_ID, SCOPES, TITLE, ROLES, ROLES_CLAIM, DEFAULT_ROLE, AUDIENCE, REDIRECT_URL];
+            let others = [CLIENT_ID, SCOPES, TITLE, ROLES, PROJECTS, ROLES_CLAIM, DEFAULT_ROLE, AUDIENCE, REDIRECT_URL];
             let set = others.into_iter().find(|name| env.text(name).is_some());
             return match set.or(client_secret.map(|_| CLIENT_SECRET)) {
                 Some(name) => bail!("{name} is set without {ISSUER}: set both, or neither"),
@@ -95,15 +96,21 @@ fn read_roles<F: Fn(&str) -> Option<String>>(env: &Environment<F>) -> Result<Rol
     let mapping = env.text(ROLES);
     let claim = env.text(ROLES_CLAIM);
     let default = env.text(DEFAULT_ROLE);
+    let projects = env.text(PROJECTS);
     let default = default.map(|role| role.parse::<Role>().map_err(|error| anyhow!("{DEFAULT_ROLE}: {error}"))).transpose()?;
-    match mapping {
+    let roles = match mapping {
+        None if projects.is_some() => bail!("{PROJECTS} is set without {ROLES}: set both, or neither"),
         None if claim.is_some() => bail!("{ROLES_CLAIM} is set without {ROLES}: set both, or neither"),
         None if default.is_none() => bail!(
             "neither {ROLES} nor {DEFAULT_ROLE} is set, so no user could sign in: expected {ROLES} such as admin=group-a,operator=group-b, or a role"
         ),
-        None => Ok(RoleMapping::only_default(default)),
+        None => RoleMapping::only_default(default),
         Some(text) => RoleMapping::parse(&text, claim.unwrap_or_else(|| "groups".to_owned()), default)
-            .map_err(|error| anyhow!("{ROLES} is `{text}`: {error}")),
+            .map_err(|error| anyhow!("{ROLES} is `{text}`: {error}"))?,
+    };
+    match projects {
+        Some(text) => roles.with_projects(&text).map_err(|error| anyhow!("{PROJECTS} is `{text}`: {error}")),
+        None => Ok(roles),
     }
 }
 
@@ -153,7 +160,7 @@ mod tests {
     #[test]
     fn nothing_is_configured_without_an_issuer() {
         assert!(read(&[]).unwrap().is_none());
-        for name in [CLIENT_ID, CLIENT_SECRET, SCOPES, TITLE, ROLES, ROLES_CLAIM, DEFAULT_ROLE, AUDIENCE, REDIRECT_URL] {
+        for name in [CLIENT_ID, CLIENT_SECRET, SCOPES, TITLE, ROLES, PROJECTS, ROLES_CLAIM, DEFAULT_ROLE, AUDIENCE, REDIRECT_URL] {
             let error = read(&[(name, "x")]).unwrap_err().to_string();
             assert!(error.starts_with(name) && error.contains(ISSUER), "{error}");
         }
@@ -183,6 +190,8 @@ mod tests {
             (ROLES, "ops"),
             (ROLES, "admin="),
             (ROLES, ""),
+            (PROJECTS, "contracts"),
+            (PROJECTS, "=staff"),
             (DEFAULT_ROLE, "root"),
             (REDIRECT_URL, "https://aprendiz.example.org/"),
             (REDIRECT_URL, "http://aprendiz.example.org/auth/oidc/callback"),

@@ -3,7 +3,7 @@
 //! An archived document has a version of its split with the reason `archived`. Selections as of an earlier position keep it. It keeps its
 //! place: its near-duplicates go on to share the split that it had.
 
-use aprendiz_db::AdvisoryLock;
+use aprendiz_db::{AdvisoryLock, Scope};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -128,22 +128,23 @@ pub async fn project_exists(conn: &mut PgConnection, source: &str, project: &str
         .await
 }
 
-/// Projects with documents that are not archived or withdrawn, as SOURCE/PROJECT with their number of documents.
+/// Projects of the scope with documents that are not archived or withdrawn, as SOURCE/PROJECT with their number of documents.
 ///
 /// # Errors
 /// If Postgres is unavailable.
-pub async fn list_projects(conn: &mut PgConnection, limit: i64) -> Result<Vec<Project>, sqlx::Error> {
+pub async fn list_projects(conn: &mut PgConnection, scope: &Scope, limit: i64) -> Result<Vec<Project>, sqlx::Error> {
     sqlx::query_as!(
         Project,
         r#"
         SELECT source, project, count(*) AS "documents!"
         FROM documents
-        WHERE archived_at IS NULL AND withdrawn_at IS NULL
+        WHERE archived_at IS NULL AND withdrawn_at IS NULL AND ($2::text[] IS NULL OR project = ANY($2))
         GROUP BY source, project
         ORDER BY source, project
         LIMIT $1
         "#,
-        limit
+        limit,
+        scope.projects()
     )
     .fetch_all(conn)
     .await

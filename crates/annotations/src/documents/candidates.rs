@@ -1,5 +1,6 @@
 //! Candidates of a listing: ids of documents in their order, found by the index that fits the filter, and never more than a limit.
 
+use aprendiz_db::Scope;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -12,6 +13,7 @@ const MAX_WORD_MATCHES: usize = 10_000;
 
 /// Ids of documents in ascending order, window by window.
 pub(super) struct Candidates<'a> {
+    scope: &'a Scope,
     source: Source<'a>,
     after: Uuid,
     left: usize,
@@ -26,20 +28,26 @@ enum Source<'a> {
 
 impl<'a> Candidates<'a> {
     /// Candidates after `after` that may match the filter.
-    pub(super) async fn find(conn: &mut PgConnection, filter: &'a DocumentFilter, after: Option<Uuid>) -> Result<Self, sqlx::Error> {
+    pub(super) async fn find(
+        conn: &mut PgConnection,
+        scope: &'a Scope,
+        filter: &'a DocumentFilter,
+        after: Option<Uuid>,
+    ) -> Result<Self, sqlx::Error> {
         let after = after.unwrap_or_else(Uuid::nil);
         let source = match filter {
+            DocumentFilter { project: Some(project), .. } if !scope.contains(project) => Source::Listed(Vec::new()),
             DocumentFilter { source: Some(source), project: Some(project), task_id: Some(task), .. } => {
                 Source::Listed(find_task(conn, source, project, task).await?)
             }
-            DocumentFilter { words: Some(words), project, .. } => match find_words(conn, words).await? {
+            DocumentFilter { words: Some(words), project, .. } => match find_words(conn, scope, words).await? {
                 Some(ids) => Source::Listed(ids),
                 None => project.as_deref().map_or(Source::All, Source::Project),
             },
             DocumentFilter { project: Some(project), .. } => Source::Project(project),
             _ => Source::All,
         };
-        Ok(Self { source, after, left: MAX_SCANNED_DOCUMENTS })
+        Ok(Self { scope, source, after, left: MAX_SCANNED_DOCUMENTS })
     }
 
     /// The next ids, at most `size`. Empty at the end, or when the limit is reached.
@@ -51,9 +59,14 @@ impl<'a> Candidates<'a> {
         let limit = i64::try_from(size).unwrap_or(i64::MAX);
         let ids = match &self.source {
             Source::All => {
-                sqlx::query_scalar!("SELECT id FROM documents WHERE id > $1 ORDER BY id LIMIT $2", self.after, limit)
-                    .fetch_all(conn)
-                    .await?
+                sqlx::query_scalar!(
+                    "SELECT id FROM documents WHERE id > $1 AND ($3::text[] IS NULL OR project = ANY($3)) ORDER BY id LIMIT $2",
+                    self.after,
+                    limit,
+                    self.scope.projects()
+                )
+                .fetch_all(conn)
+                .await?
             }
             Source::Project(project) => {
                 sqlx::query_scalar!(
@@ -90,7 +103,7 @@ async fn find_task(conn: &mut PgConnection, source: &str, project: &str, task: &
 }
 
 /// Documents whose words match, in ascending order; `None` if there are too many to list. A text without words matches nothing.
-async fn find_words(conn: &mut PgConnection, words: &str) -> Result<Option<Vec<Uuid>>, sqlx::Error> {
+async fn find_words(conn: &mut PgConnection, scope: &Scope, words: &str) -> Result<Option<Vec<Uuid>>, sqlx::Error> {
     let Some(query) = word_query(conn, words).await? else {
         return Ok(Some(Vec::new()));
     };
@@ -101,12 +114,14 @@ async fn find_words(conn: &mut PgConnection, words: &str) -> Result<Option<Vec<U
             SELECT id FROM documents
             WHERE to_tsvector('simple', regexp_replace(left(coalesce(file_name, '') || ' ' || project || ' ' || task_id || ' ' || metadata::text, 20000), '[\u0001-\u002F\u003A-\u0040\u005B-\u0060\u007B-\u00BF]+', ' ', 'g'))
                 @@ $1::text::tsquery
+                AND ($3::text[] IS NULL OR project = ANY($3))
             LIMIT $2
         )
         SELECT id AS "id!" FROM found ORDER BY id
         "#,
         query,
-        i64::try_from(MAX_WORD_MATCHES + 1).unwrap_or(i64::MAX)
+        i64::try_from(MAX_WORD_MATCHES + 1).unwrap_or(i64::MAX),
+        scope.projects()
     )
     .fetch_all(conn)
     .await?;

@@ -1,6 +1,7 @@
 //! Lists documents that match a filter.
 
 use aprendiz_annotation_types::ReviewStatus;
+use aprendiz_db::Scope;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use crate::splits::Split;
 /// Candidates that are checked by one statement.
 const WINDOW: usize = 2_000;
 
-/// Lists at most `limit` documents in the order of their ids, which is that of their arrival.
+/// Lists at most `limit` documents of the scope in the order of their ids, which is that of their arrival.
 ///
 /// A page looks at no more than [`MAX_SCANNED_DOCUMENTS`](super::MAX_SCANNED_DOCUMENTS), so its cost does not depend on how many documents
 /// match: it may have fewer items, or none, and be continued.
@@ -23,11 +24,12 @@ const WINDOW: usize = 2_000;
 /// When Postgres is unavailable.
 pub async fn list(
     conn: &mut PgConnection,
+    scope: &Scope,
     filter: &DocumentFilter,
     after: Option<Uuid>,
     limit: usize,
 ) -> Result<DocumentPage<Document>, AnnotationsError> {
-    let mut candidates = Candidates::find(conn, filter, after).await?;
+    let mut candidates = Candidates::find(conn, scope, filter, after).await?;
     let query = query_of(conn, filter).await?;
     let window = if filter.has_conditions() { WINDOW } else { limit + 1 };
     let mut items: Vec<Document> = Vec::new();

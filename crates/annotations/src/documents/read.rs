@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use aprendiz_db::Scope;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -55,19 +56,20 @@ pub async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Option<DocumentTex
     }))
 }
 
-/// Returns those of the ids that no document has, in the given order.
+/// Returns those of the ids that no document of the scope has, in the given order.
 ///
 /// # Errors
 /// When Postgres is unavailable.
-pub async fn unknown_ids(conn: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>, AnnotationsError> {
+pub async fn unknown_ids(conn: &mut PgConnection, scope: &Scope, ids: &[Uuid]) -> Result<Vec<Uuid>, AnnotationsError> {
     let unknown = sqlx::query_scalar!(
         r#"
         SELECT given.id AS "id!"
         FROM unnest($1::uuid[]) WITH ORDINALITY AS given (id, index)
-        WHERE NOT EXISTS (SELECT FROM documents d WHERE d.id = given.id)
+        WHERE NOT EXISTS (SELECT FROM documents d WHERE d.id = given.id AND ($2::text[] IS NULL OR d.project = ANY($2)))
         ORDER BY given.index
         "#,
-        ids
+        ids,
+        scope.projects()
     )
     .fetch_all(conn)
     .await?;

@@ -1,5 +1,6 @@
 //! Searches the texts of documents for a phrase, with a limit on what one page reads.
 
+use aprendiz_db::Scope;
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -30,7 +31,7 @@ pub struct FoundDocument {
     pub excerpt: Option<String>,
 }
 
-/// Lists at most `limit` documents that match the filter and whose latest text contains the phrase, whatever its case.
+/// Lists at most `limit` documents of the scope that match the filter and whose latest text contains the phrase, whatever its case.
 ///
 /// A page reads no more than [`MAX_SEARCHED_BYTES`] of texts and [`MAX_SCANNED_DOCUMENTS`](super::MAX_SCANNED_DOCUMENTS): it may have fewer
 /// items, or none, and be continued.
@@ -39,12 +40,13 @@ pub struct FoundDocument {
 /// When Postgres is unavailable.
 pub async fn search_texts(
     conn: &mut PgConnection,
+    scope: &Scope,
     phrase: &str,
     filter: &DocumentFilter,
     after: Option<Uuid>,
     limit: usize,
 ) -> Result<DocumentPage<FoundDocument>, AnnotationsError> {
-    let mut candidates = Candidates::find(conn, filter, after).await?;
+    let mut candidates = Candidates::find(conn, scope, filter, after).await?;
     let query = query_of(conn, filter).await?;
     let (mut items, mut bytes) = (Vec::new(), 0);
     loop {

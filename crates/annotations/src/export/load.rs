@@ -1,5 +1,6 @@
 //! Queries of an export batch.
 
+use aprendiz_db::Scope;
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
@@ -25,6 +26,7 @@ pub(super) struct Head {
 /// Loads the documents from `first` on, including it or not, by id.
 pub(super) async fn load_heads(
     conn: &mut PgConnection,
+    scope: &Scope,
     selection: &ExportSelection,
     first: Uuid,
     including: bool,
@@ -55,6 +57,7 @@ pub(super) async fn load_heads(
           AND (d.id > $2 OR $3)
           AND ($4::text IS NULL OR d.source = $4)
           AND ($5::text IS NULL OR d.project = $5)
+          AND ($8::text[] IS NULL OR d.project = ANY($8))
           AND NOT EXISTS (SELECT FROM erasures x WHERE x.document_id = d.id)
           -- withdrawn with its imports, or archived
           AND NOT EXISTS (
@@ -73,6 +76,7 @@ pub(super) async fn load_heads(
         selection.project,
         limit,
         selection.with_archived,
+        scope.projects(),
     )
     .fetch_all(conn)
     .await

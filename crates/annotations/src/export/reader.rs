@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use aprendiz_db::Scope;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -21,6 +22,7 @@ const BATCH_TEXT_BYTES: i64 = 4 << 20;
 /// Reads an export in batches. Memory holds one batch: at most 500 documents, and 4 MiB of texts or a single text.
 #[derive(Debug)]
 pub struct ExportReader {
+    scope: Scope,
     selection: ExportSelection,
     /// The last document of the previous batch.
     last_document: Uuid,
@@ -31,12 +33,19 @@ pub struct ExportReader {
 }
 
 impl ExportReader {
-    /// Creates a reader that starts at the beginning or after a cursor.
+    /// Creates a reader of the documents of the scope that starts at the beginning or after a cursor.
     #[must_use]
-    pub fn new(selection: ExportSelection, after: Option<ExportCursor>) -> Self {
+    pub fn new(scope: Scope, selection: ExportSelection, after: Option<ExportCursor>) -> Self {
         // no document has the nil id
         let after = after.unwrap_or(ExportCursor { document_id: Uuid::nil(), field: None });
-        Self { selection, last_document: after.document_id, last_field: after.field, batch_documents: FIRST_BATCH_DOCUMENTS, ended: false }
+        Self {
+            scope,
+            selection,
+            last_document: after.document_id,
+            last_field: after.field,
+            batch_documents: FIRST_BATCH_DOCUMENTS,
+            ended: false,
+        }
     }
 
     /// Reads the next documents in the order of their ids; empty at the end. A document without events and predictions has no fields.
@@ -51,7 +60,7 @@ impl ExportReader {
         let mut transaction = conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         let conn = &mut *transaction;
         let limit = i64::try_from(self.batch_documents).unwrap_or(i64::MAX);
-        let mut heads = load_heads(conn, &self.selection, self.last_document, self.last_field.is_some(), limit).await?;
+        let mut heads = load_heads(conn, &self.scope, &self.selection, self.last_document, self.last_field.is_some(), limit).await?;
         let found = heads.len();
         if self.selection.with_texts {
             heads.truncate(count_fitting(&heads));

@@ -1,6 +1,7 @@
 //! Declares fields.
 
 use aprendiz_annotation_types::{Cardinality, FieldKind};
+use aprendiz_db::Scope;
 use sqlx::{Connection, PgConnection};
 
 use crate::error::AnnotationsError;
@@ -66,7 +67,7 @@ pub async fn declare(conn: &mut PgConnection, name: &str, definition: &FieldDefi
         .execute(&mut *transaction)
         .await?;
     }
-    let field = get(&mut transaction, name).await?.ok_or_else(|| AnnotationsError::MissingField(name.to_owned()))?;
+    let field = get(&mut transaction, &Scope::All, name).await?.ok_or_else(|| AnnotationsError::MissingField(name.to_owned()))?;
     transaction.commit().await?;
     Ok(field)
 }

@@ -1,55 +1,74 @@
 //! Queries of fields.
 
 use aprendiz_annotation_types::{Cardinality, FieldKind, FieldNames, Normalization};
+use aprendiz_db::Scope;
 use sqlx::PgConnection;
 
 use crate::error::AnnotationsError;
 use crate::fields::field::{Field, FieldVersion};
 
-/// Lists all fields by name.
+/// Lists by name the fields that documents of the scope have. All fields are in the scope of everything, also those of no document.
 ///
 /// # Errors
 /// When Postgres is unavailable.
-pub async fn list(conn: &mut PgConnection) -> Result<Vec<Field>, AnnotationsError> {
+pub async fn list(conn: &mut PgConnection, scope: &Scope) -> Result<Vec<Field>, AnnotationsError> {
     let fields = sqlx::query_as!(
         Field,
         r#"
         SELECT f.name, f.kind AS "kind: FieldKind", f.cardinality AS "cardinality: Cardinality", f.allowed_values,
                f.normalization AS "normalization: Normalization", f.declared,
                coalesce((SELECT max(d.version) FROM field_definitions d WHERE d.field = f.name), 1) AS "version!",
-               (SELECT count(*) FROM annotations a WHERE a.field = f.name AND a.accepted_value IS NOT NULL)
-               - (SELECT count(*) FROM documents d JOIN annotations a ON a.document_id = d.id
-                  WHERE a.field = f.name AND a.accepted_value IS NOT NULL AND coalesce(d.archived_at, d.withdrawn_at) IS NOT NULL)
+               CASE WHEN $1::text[] IS NULL THEN
+                   (SELECT count(*) FROM annotations a WHERE a.field = f.name AND a.accepted_value IS NOT NULL)
+                   - (SELECT count(*) FROM documents d JOIN annotations a ON a.document_id = d.id
+                      WHERE a.field = f.name AND a.accepted_value IS NOT NULL AND coalesce(d.archived_at, d.withdrawn_at) IS NOT NULL)
+               ELSE
+                   (SELECT count(*) FROM documents d JOIN annotations a ON a.document_id = d.id
+                    WHERE a.field = f.name AND a.accepted_value IS NOT NULL AND coalesce(d.archived_at, d.withdrawn_at) IS NULL
+                      AND d.project = ANY($1))
+               END
                AS "documents_reviewed!", f.created_at, f.updated_at
         FROM fields f
+        WHERE $1::text[] IS NULL OR EXISTS (
+            SELECT FROM annotations a JOIN documents d ON d.id = a.document_id WHERE a.field = f.name AND d.project = ANY($1)
+        )
         ORDER BY f.name COLLATE "C"
-        "#
+        "#,
+        scope.projects()
     )
     .fetch_all(conn)
     .await?;
     Ok(fields)
 }
 
-/// Returns one field; `None` for an unknown name.
+/// Returns one field; `None` if no document of the scope has it.
 ///
 /// # Errors
 /// When Postgres is unavailable.
-pub async fn get(conn: &mut PgConnection, name: &str) -> Result<Option<Field>, AnnotationsError> {
+pub async fn get(conn: &mut PgConnection, scope: &Scope, name: &str) -> Result<Option<Field>, AnnotationsError> {
     let field = sqlx::query_as!(
         Field,
         r#"
         SELECT f.name, f.kind AS "kind: FieldKind", f.cardinality AS "cardinality: Cardinality", f.allowed_values,
                f.normalization AS "normalization: Normalization", f.declared,
                coalesce((SELECT max(d.version) FROM field_definitions d WHERE d.field = f.name), 1) AS "version!",
-               (SELECT count(*) FROM annotations a WHERE a.field = f.name AND a.accepted_value IS NOT NULL)
-               - (SELECT count(*) FROM documents d JOIN annotations a ON a.document_id = d.id
-                  WHERE a.field = f.name AND a.accepted_value IS NOT NULL AND coalesce(d.archived_at, d.withdrawn_at) IS NOT NULL)
-               AS "documents_reviewed!",
+               CASE WHEN $2::text[] IS NULL THEN
+                   (SELECT count(*) FROM annotations a WHERE a.field = f.name AND a.accepted_value IS NOT NULL)
+                   - (SELECT count(*) FROM documents d JOIN annotations a ON a.document_id = d.id
+                      WHERE a.field = f.name AND a.accepted_value IS NOT NULL AND coalesce(d.archived_at, d.withdrawn_at) IS NOT NULL)
+               ELSE
+                   (SELECT count(*) FROM documents d JOIN annotations a ON a.document_id = d.id
+                    WHERE a.field = f.name AND a.accepted_value IS NOT NULL AND coalesce(d.archived_at, d.withdrawn_at) IS NULL
+                      AND d.project = ANY($2))
+               END AS "documents_reviewed!",
                f.created_at, f.updated_at
         FROM fields f
-        WHERE f.name = $1
+        WHERE f.name = $1 AND ($2::text[] IS NULL OR EXISTS (
+            SELECT FROM annotations a JOIN documents d ON d.id = a.document_id WHERE a.field = f.name AND d.project = ANY($2)
+        ))
         "#,
-        name
+        name,
+        scope.projects()
     )
     .fetch_optional(conn)
     .await?;

@@ -1,5 +1,6 @@
 //! Explains the split of a document.
 
+use aprendiz_db::Scope;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -7,20 +8,21 @@ use crate::error::AnnotationsError;
 use crate::near_duplicates::explanation::{MAX_LISTED, NearDuplicate, SplitExplanation, SplitVersion};
 use crate::splits::Split;
 
-/// Explains the split of a document; `None` for an unknown id.
+/// Explains the split of a document; `None` for an unknown id. Near-duplicates out of the scope are neither listed nor counted.
 ///
 /// # Errors
 /// When Postgres is unavailable.
-pub async fn explain(conn: &mut PgConnection, id: Uuid) -> Result<Option<SplitExplanation>, AnnotationsError> {
+pub async fn explain(conn: &mut PgConnection, scope: &Scope, id: Uuid) -> Result<Option<SplitExplanation>, AnnotationsError> {
     let document = sqlx::query!(
         r#"
         SELECT d.source, d.project, d.task_id, k.sketch_id AS "sketch_id?"
         FROM documents d
         LEFT JOIN LATERAL (SELECT max(version) AS version FROM document_texts WHERE document_id = d.id) t ON true
         LEFT JOIN document_sketches k ON k.document_id = d.id AND k.version = t.version
-        WHERE d.id = $1
+        WHERE d.id = $1 AND ($2::text[] IS NULL OR d.project = ANY($2))
         "#,
-        id
+        id,
+        scope.projects()
     )
     .fetch_optional(&mut *conn)
     .await?;
@@ -29,7 +31,7 @@ pub async fn explain(conn: &mut PgConnection, id: Uuid) -> Result<Option<SplitEx
     };
     let splits = load_splits(conn, id).await?;
     let (near_duplicates, near_duplicates_total) = match document.sketch_id {
-        Some(sketch) => load_near_duplicates(conn, id, sketch).await?,
+        Some(sketch) => load_near_duplicates(conn, scope, id, sketch).await?,
         None => (Vec::new(), 0),
     };
     let mut explanation = SplitExplanation {
@@ -64,7 +66,12 @@ async fn load_splits(conn: &mut PgConnection, id: Uuid) -> Result<Vec<SplitVersi
 }
 
 /// Returns the listed near-duplicates of a sketch, and their total number.
-async fn load_near_duplicates(conn: &mut PgConnection, id: Uuid, sketch: i32) -> Result<(Vec<NearDuplicate>, i64), AnnotationsError> {
+async fn load_near_duplicates(
+    conn: &mut PgConnection,
+    scope: &Scope,
+    id: Uuid,
+    sketch: i32,
+) -> Result<(Vec<NearDuplicate>, i64), AnnotationsError> {
     let rows = sqlx::query!(
         r#"
         SELECT d.id, d.source, d.project, d.task_id, near.containment AS "containment!", near.sketch_id = $2 AS "equal_text!",
@@ -86,6 +93,7 @@ async fn load_near_duplicates(conn: &mut PgConnection, id: Uuid, sketch: i32) ->
             LIMIT 1
         ) s ON true
         WHERE d.id <> $1
+          AND ($4::text[] IS NULL OR d.project = ANY($4))
           AND NOT EXISTS (SELECT FROM document_sketches newer WHERE newer.document_id = k.document_id AND newer.version > k.version)
         ORDER BY near.containment DESC, d.id
         LIMIT $3
@@ -93,6 +101,7 @@ async fn load_near_duplicates(conn: &mut PgConnection, id: Uuid, sketch: i32) ->
         id,
         sketch,
         MAX_LISTED,
+        scope.projects(),
     )
     .fetch_all(conn)
     .await?;

@@ -1,6 +1,6 @@
 //! Accepts predictions above a minimum confidence in bulk, as review events.
 
-use aprendiz_db::AdvisoryLock;
+use aprendiz_db::{AdvisoryLock, Scope};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -17,19 +17,19 @@ struct Candidate {
     value: Vec<String>,
 }
 
-/// Accepts the latest prediction of a field for unreviewed documents, in the order of document ids. Skips documents that are leased by
-/// another reviewer, documents whose state another transaction has locked, and empty predictions.
+/// Accepts the latest prediction of a field for unreviewed documents of the scope, in the order of document ids. Skips documents that are
+/// leased by another reviewer, documents whose state another transaction has locked, and empty predictions.
 ///
 /// Runs in its own transaction, or in a savepoint if `conn` is in one. Then commit soon: it holds the position lock.
 ///
 /// # Errors
 /// When the field is unknown, the request is invalid, or Postgres is unavailable; nothing is changed then.
-pub async fn accept_predictions(conn: &mut PgConnection, request: &Acceptance) -> Result<AcceptedPredictions, ReviewError> {
+pub async fn accept_predictions(conn: &mut PgConnection, scope: &Scope, request: &Acceptance) -> Result<AcceptedPredictions, ReviewError> {
     request.validate()?;
     let mut transaction = conn.begin().await?;
     let conn = &mut *transaction;
     let definition = load_definition(conn, &request.field).await?;
-    let candidates = lock_candidates(conn, request).await?;
+    let candidates = lock_candidates(conn, scope, request).await?;
     let full = i64::try_from(candidates.len()) == Ok(request.limit);
     let next = if full { candidates.last().map(|candidate| candidate.document_id) } else { None };
     let (mut documents, mut unfit, mut unfit_reason) = (Vec::with_capacity(candidates.len()), 0, None);
@@ -53,7 +53,7 @@ pub async fn accept_predictions(conn: &mut PgConnection, request: &Acceptance) -
 }
 
 /// Locks documents and then their states, in the order of all writers. Skips rows that another transaction has locked.
-async fn lock_candidates(conn: &mut PgConnection, request: &Acceptance) -> Result<Vec<Candidate>, sqlx::Error> {
+async fn lock_candidates(conn: &mut PgConnection, scope: &Scope, request: &Acceptance) -> Result<Vec<Candidate>, sqlx::Error> {
     sqlx::query_as!(
         Candidate,
         r#"
@@ -74,6 +74,7 @@ async fn lock_candidates(conn: &mut PgConnection, request: &Acceptance) -> Resul
           AND x.confidence >= $2
           AND ($3::text IS NULL OR d.source = $3)
           AND ($4::text IS NULL OR d.project = $4)
+          AND ($9::text[] IS NULL OR d.project = ANY($9))
           AND ($5::text IS NULL OR x.extractor_version = $5)
           AND ($6::uuid IS NULL OR a.document_id > $6)
           AND NOT EXISTS (
@@ -93,6 +94,7 @@ async fn lock_candidates(conn: &mut PgConnection, request: &Acceptance) -> Resul
         request.after,
         request.reviewer,
         request.limit,
+        scope.projects(),
     )
     .fetch_all(conn)
     .await

@@ -1,5 +1,6 @@
 //! Lists the fields that wait for review: predicted and unreviewed, or with an undone review.
 
+use aprendiz_db::Scope;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -86,30 +87,33 @@ impl WaitingField {
     }
 }
 
-/// Lists at most `limit` fields, from the start or after a cursor of the same order. Concurrent reviews only remove entries.
+/// Lists at most `limit` fields of documents of the scope, from the start or after a cursor of the same order. Concurrent reviews only
+/// remove entries.
 ///
 /// # Errors
 /// When Postgres is unavailable.
 pub async fn list_waiting(
     conn: &mut PgConnection,
+    scope: &Scope,
     filter: &WaitingFilter,
     order: WaitingOrder,
     after: Option<&WaitingCursor>,
     limit: i64,
 ) -> Result<Vec<WaitingField>, sqlx::Error> {
     if order == WaitingOrder::Uncertain && filter.extractor_version.is_none() {
-        let fields = list_among_least_certain(conn, filter, after, limit).await?;
+        let fields = list_among_least_certain(conn, scope, filter, after, limit).await?;
         if i64::try_from(fields.len()).is_ok_and(|found| found >= limit) {
             return Ok(fields);
         }
     }
-    list_among_all(conn, filter, order, after, limit).await
+    list_among_all(conn, scope, filter, order, after, limit).await
 }
 
 /// Lists the fields among the next 10,000 predictions in the order of their confidence, and those without a prediction. With a full page
 /// these are the fields that come next; otherwise others may follow. Every join looks up one row, whatever the planner expects.
 async fn list_among_least_certain(
     conn: &mut PgConnection,
+    scope: &Scope,
     filter: &WaitingFilter,
     after: Option<&WaitingCursor>,
     limit: i64,
@@ -165,6 +169,7 @@ async fn list_among_least_certain(
           AND ($1::text IS NULL OR x.field = $1)
           AND ($2::text IS NULL OR d.source = $2)
           AND ($3::text IS NULL OR d.project = $3)
+          AND ($11::text[] IS NULL OR d.project = ANY($11))
           AND ($4::float8 IS NULL OR x.confidence >= $4)
           AND ($5::float8 IS NULL OR x.confidence < $5)
           AND ($6::text IS NULL OR l.reviewer IS NULL OR l.reviewer = $6)
@@ -181,6 +186,7 @@ async fn list_among_least_certain(
         after.map(|cursor| cursor.confidence),
         after.map(|cursor| cursor.field.as_str()),
         limit,
+        scope.projects(),
     )
     .fetch_all(conn)
     .await
@@ -189,6 +195,7 @@ async fn list_among_least_certain(
 /// Lists the fields by reading all that wait.
 async fn list_among_all(
     conn: &mut PgConnection,
+    scope: &Scope,
     filter: &WaitingFilter,
     order: WaitingOrder,
     after: Option<&WaitingCursor>,
@@ -223,6 +230,7 @@ async fn list_among_all(
               AND ($1::text IS NULL OR a.field = $1)
               AND ($2::text IS NULL OR d.source = $2)
               AND ($3::text IS NULL OR d.project = $3)
+              AND ($13::text[] IS NULL OR d.project = ANY($13))
               AND ($12::text IS NULL OR x.extractor_version IS NOT NULL)
               AND ($4::float8 IS NULL OR x.confidence >= $4)
               AND ($5::float8 IS NULL OR x.confidence < $5)
@@ -245,6 +253,7 @@ async fn list_among_all(
         after.map(|cursor| cursor.field.as_str()),
         limit,
         filter.extractor_version,
+        scope.projects(),
     )
     .fetch_all(conn)
     .await

@@ -2,6 +2,7 @@
 
 use aprendiz_annotations::documents::{Archival, archive, list_projects, list_to_archive};
 use aprendiz_annotations::reviews::{WaitingFilter, WaitingOrder, list_waiting};
+use aprendiz_db::Scope;
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -43,8 +44,8 @@ async fn archived_documents_leave_selections_and_the_queue_and_come_back_to_thei
         assert_eq!(archive(&mut conn, &all, &archival(true)).await.unwrap(), 0, "a repetition changes nothing");
         let archived = count(&pool, "SELECT last_value FROM positions").await;
         assert_eq!((chosen(&pool, before).await, chosen(&pool, archived).await), (10, 0));
-        let waiting = list_waiting(&mut conn, &WaitingFilter::default(), WaitingOrder::Document, None, 100).await.unwrap();
-        assert_eq!((waiting.len(), list_projects(&mut conn, 10).await.unwrap().len()), (0, 0));
+        let waiting = list_waiting(&mut conn, &Scope::All, &WaitingFilter::default(), WaitingOrder::Document, None, 100).await.unwrap();
+        assert_eq!((waiting.len(), list_projects(&mut conn, &Scope::All, 10).await.unwrap().len()), (0, 0));
 
         // an import updates archived documents, which stay archived
         let report = import_from(&pool, &tasks, |_| {}).await;
@@ -54,7 +55,10 @@ async fn archived_documents_leave_selections_and_the_queue_and_come_back_to_thei
         assert_eq!(archive(&mut conn, &all, &archival(false)).await.unwrap(), 10);
         assert_eq!(split_of().await, original);
         assert_eq!((chosen(&pool, archived).await, chosen(&pool, i64::MAX).await), (0, 10));
-        assert_eq!(list_waiting(&mut conn, &WaitingFilter::default(), WaitingOrder::Document, None, 100).await.unwrap().len(), 5);
+        assert_eq!(
+            list_waiting(&mut conn, &Scope::All, &WaitingFilter::default(), WaitingOrder::Document, None, 100).await.unwrap().len(),
+            5
+        );
         assert_eq!(count(&pool, "SELECT count(*) FROM document_archivals WHERE actor = 'ana' AND reason = 'sample'").await, 20);
     })
     .await;

@@ -3,6 +3,7 @@
 use aprendiz_annotations::documents::{self, DocumentFilter};
 use aprendiz_annotations::fields::{self, Cardinality, FieldDefinition, FieldKind};
 use aprendiz_annotations::{AnnotationsError, ReviewStatus, Split};
+use aprendiz_db::Scope;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ async fn pages_have_no_gaps_and_no_repetitions() {
         let filter = DocumentFilter { project: Some("1".to_owned()), ..DocumentFilter::default() };
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = documents::list(&mut conn, &filter, after, 4).await.unwrap();
+            let page = documents::list(&mut conn, &Scope::All, &filter, after, 4).await.unwrap();
             seen.extend(page.items.into_iter().map(|document| document.task_id));
             after = page.next;
             if after.is_none() {
@@ -40,7 +41,7 @@ async fn a_document_has_its_latest_text_and_its_annotations() {
         full["data"]["text"] = json!("newer");
         import(&pool, file(&[full])).await.unwrap();
         let mut conn = pool.acquire().await.unwrap();
-        let id = documents::list(&mut conn, &DocumentFilter::default(), None, 10).await.unwrap().items[0].id;
+        let id = documents::list(&mut conn, &Scope::All, &DocumentFilter::default(), None, 10).await.unwrap().items[0].id;
         let shown = documents::get(&mut conn, id).await.unwrap().unwrap();
         assert_eq!((shown.text.as_str(), shown.text_version), ("newer", 2));
         assert!(shown.document.split.is_some());
@@ -49,8 +50,8 @@ async fn a_document_has_its_latest_text_and_its_annotations() {
         assert_eq!(statuses, [("kind", ReviewStatus::Rejected), ("law", ReviewStatus::New)]);
 
         let (unknown, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        assert_eq!(documents::unknown_ids(&mut conn, &[other, id, unknown]).await.unwrap(), [other, unknown]);
-        assert!(documents::unknown_ids(&mut conn, &[id]).await.unwrap().is_empty());
+        assert_eq!(documents::unknown_ids(&mut conn, &Scope::All, &[other, id, unknown]).await.unwrap(), [other, unknown]);
+        assert!(documents::unknown_ids(&mut conn, &Scope::All, &[id]).await.unwrap().is_empty());
         assert!(documents::get(&mut conn, unknown).await.unwrap().is_none());
     })
     .await;
@@ -68,7 +69,7 @@ async fn numbers_in_metadata_keep_all_digits_and_never_hide_a_document() {
         assert_eq!((report.quarantined, report.quarantined_tasks[0].task_id.as_deref()), (1, Some("2")));
 
         let mut conn = pool.acquire().await.unwrap();
-        let listed = documents::list(&mut conn, &DocumentFilter::default(), None, 10).await.unwrap().items;
+        let listed = documents::list(&mut conn, &Scope::All, &DocumentFilter::default(), None, 10).await.unwrap().items;
         let metadata: serde_json::Value = serde_json::from_str(listed[0].metadata.get()).unwrap();
         assert_eq!((metadata["largest"].as_f64(), metadata["smallest"].as_f64()), (Some(f64::MAX), Some(f64::from_bits(1))));
 
@@ -91,9 +92,9 @@ async fn fields_count_their_reviews_and_can_be_declared() {
         let export = file(&[reviewed(1, &[("law", "Texas")]), reviewed(2, &[]), predicted]);
         import(&pool, export.clone()).await.unwrap();
         let mut conn = pool.acquire().await.unwrap();
-        let law = fields::get(&mut conn, "law").await.unwrap().unwrap();
+        let law = fields::get(&mut conn, &Scope::All, "law").await.unwrap().unwrap();
         assert_eq!((law.kind, law.declared, law.documents_reviewed), (FieldKind::Categorical, false, 2), "\"no value\" is an answer");
-        assert_eq!(fields::list(&mut conn).await.unwrap(), [law]);
+        assert_eq!(fields::list(&mut conn, &Scope::All).await.unwrap(), [law]);
 
         let definition = FieldDefinition {
             kind: FieldKind::Categorical,
@@ -105,8 +106,8 @@ async fn fields_count_their_reviews_and_can_be_declared() {
         assert!(declared.declared && declared.documents_reviewed == 2);
         let signed = FieldDefinition { kind: FieldKind::Date, allowed_values: None, ..definition.clone() };
         fields::declare(&mut conn, "signed", &signed, "ana").await.unwrap();
-        assert_eq!(fields::list(&mut conn).await.unwrap().len(), 2);
-        assert!(fields::get(&mut conn, "unknown").await.unwrap().is_none());
+        assert_eq!(fields::list(&mut conn, &Scope::All).await.unwrap().len(), 2);
+        assert!(fields::get(&mut conn, &Scope::All, "unknown").await.unwrap().is_none());
         let rejected = fields::declare(&mut conn, "the law", &definition, "ana").await.unwrap_err();
         assert!(matches!(rejected, AnnotationsError::InvalidDefinition { .. }), "{rejected}");
         drop(conn);
@@ -121,7 +122,7 @@ async fn fields_count_their_reviews_and_can_be_declared() {
 async fn list_all(conn: &mut sqlx::PgConnection, filter: &DocumentFilter) -> Vec<String> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let page = documents::list(conn, filter, after, 2).await.unwrap();
+        let page = documents::list(conn, &Scope::All, filter, after, 2).await.unwrap();
         found.extend(page.items.into_iter().map(|document| document.task_id));
         after = page.next;
         if after.is_none() {
@@ -189,19 +190,22 @@ async fn texts_are_searched_in_their_latest_version_whatever_the_case() {
         import(&pool, file(&tasks)).await.unwrap();
         let mut conn = pool.acquire().await.unwrap();
         let filter = DocumentFilter::default();
-        let page = documents::search_texts(&mut conn, "são paulo", &filter, None, 10).await.unwrap();
+        let page = documents::search_texts(&mut conn, &Scope::All, "são paulo", &filter, None, 10).await.unwrap();
         assert_eq!((page.items.len(), page.items[0].document.task_id.as_str(), page.next), (1, "2", None));
         assert!(page.items[0].excerpt.as_deref().unwrap().contains("UNUSUAL"));
-        let page = documents::search_texts(&mut conn, "law of texas", &filter, None, 2).await.unwrap();
-        let rest = documents::search_texts(&mut conn, "law of texas", &filter, page.next, 2).await.unwrap();
+        let page = documents::search_texts(&mut conn, &Scope::All, "law of texas", &filter, None, 2).await.unwrap();
+        let rest = documents::search_texts(&mut conn, &Scope::All, "law of texas", &filter, page.next, 2).await.unwrap();
         let ids: Vec<_> = page.items.iter().chain(&rest.items).map(|found| found.document.task_id.as_str()).collect();
         assert_eq!((ids, rest.next), (vec!["1", "3", "4"], None));
 
         tasks[1]["data"]["text"] = json!("another text");
         import(&pool, file(&tasks)).await.unwrap();
-        assert!(documents::search_texts(&mut conn, "São Paulo", &filter, None, 10).await.unwrap().items.is_empty());
-        let id =
-            documents::list(&mut conn, &DocumentFilter { task_id: Some("2".to_owned()), ..filter }, None, 1).await.unwrap().items[0].id;
+        assert!(documents::search_texts(&mut conn, &Scope::All, "São Paulo", &filter, None, 10).await.unwrap().items.is_empty());
+        let id = documents::list(&mut conn, &Scope::All, &DocumentFilter { task_id: Some("2".to_owned()), ..filter }, None, 1)
+            .await
+            .unwrap()
+            .items[0]
+            .id;
         let versions = documents::list_text_versions(&mut conn, id).await.unwrap();
         assert_eq!(versions.iter().map(|version| (version.version, version.characters)).collect::<Vec<_>>(), [(1, 47), (2, 12)]);
         assert!(documents::get_text(&mut conn, id, Some(1)).await.unwrap().unwrap().text.contains("São Paulo"));

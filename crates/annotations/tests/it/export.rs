@@ -1,5 +1,6 @@
 //! Export, and the import of an export.
 
+use aprendiz_db::Scope;
 use std::collections::BTreeMap;
 
 use aprendiz_annotations::export::{ExportCursor, ExportReader, ExportSelection, TaskParts, field_types, write_line, write_task};
@@ -41,7 +42,7 @@ async fn export_tasks(pool: &PgPool, parts: TaskParts) -> Vec<u8> {
     let mut conn = pool.acquire().await.unwrap();
     let selection = ExportSelection { position: i64::MAX, with_texts: true, ..ExportSelection::default() };
     let field_types = field_types(&mut conn).await.unwrap();
-    let mut reader = ExportReader::new(selection, None);
+    let mut reader = ExportReader::new(Scope::All, selection, None);
     let mut written = b"[".to_vec();
     loop {
         let documents = reader.next_batch(&mut conn).await.unwrap();
@@ -64,7 +65,7 @@ async fn export_tasks(pool: &PgPool, parts: TaskParts) -> Vec<u8> {
 /// Exports rows as of a position, after a cursor.
 async fn export_rows(pool: &PgPool, position: i64, after: Option<ExportCursor>) -> Vec<Value> {
     let mut conn = pool.acquire().await.unwrap();
-    let mut reader = ExportReader::new(ExportSelection { position, ..ExportSelection::default() }, after);
+    let mut reader = ExportReader::new(Scope::All, ExportSelection { position, ..ExportSelection::default() }, after);
     let mut written = Vec::new();
     loop {
         let documents = reader.next_batch(&mut conn).await.unwrap();

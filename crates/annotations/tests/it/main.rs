@@ -15,5 +15,6 @@ mod predictions;
 mod random_text;
 mod reverts;
 mod reviews;
+mod scopes;
 mod sources;
 mod task_builders;

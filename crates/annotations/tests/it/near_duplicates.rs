@@ -1,5 +1,6 @@
 //! Documents with overlapping texts, and their splits.
 
+use aprendiz_db::Scope;
 use std::collections::BTreeSet;
 
 use aprendiz_annotations::Split;
@@ -134,12 +135,12 @@ async fn a_bridge_is_excluded_and_connects_nothing() {
 
         let mut conn = pool.acquire().await.unwrap();
         let id: Uuid = sqlx::query_scalar("SELECT id FROM documents WHERE task_id = '900'").fetch_one(&pool).await.unwrap();
-        let explanation = explain(&mut conn, id).await.unwrap().unwrap();
+        let explanation = explain(&mut conn, &Scope::All, id).await.unwrap().unwrap();
         let found: BTreeSet<_> = explanation.near_duplicates.iter().map(|near| near.split.unwrap()).collect();
         assert!(found.contains(&Split::Train) && found.contains(&Split::Test), "{explanation:?}");
         assert_eq!(explanation.near_duplicates_total, 4, "{explanation:?}");
         assert!(explanation.in_words.join(" ").contains("is excluded since"), "{explanation:?}");
-        assert!(explain(&mut conn, Uuid::from_u128(1)).await.unwrap().is_none());
+        assert!(explain(&mut conn, &Scope::All, Uuid::from_u128(1)).await.unwrap().is_none());
     })
     .await;
 }

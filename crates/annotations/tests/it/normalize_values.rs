@@ -1,5 +1,6 @@
 //! Normalization of stored and imported values.
 
+use aprendiz_db::Scope;
 use std::collections::BTreeMap;
 
 use aprendiz_annotations::fields::{Cardinality, FieldDefinition, FieldKind, declare, get};
@@ -34,7 +35,7 @@ async fn stored_values_are_normalized_by_events_and_new_values_on_arrival() {
         let mut with_alias = definition();
         with_alias.normalization.as_mut().unwrap().aliases.insert("NEW YORK".to_owned(), "New York".to_owned());
         declare(&mut conn, "law", &with_alias, "ana").await.unwrap();
-        assert_eq!(get(&mut conn, "law").await.unwrap().unwrap().normalization, with_alias.normalization);
+        assert_eq!(get(&mut conn, &Scope::All, "law").await.unwrap().unwrap().normalization, with_alias.normalization);
         assert_eq!(state(&pool, "1", "law").await.2, "CORRECTED", "a definition alone changes nothing");
 
         let result = normalize_values(&mut conn, "law", "ana", false).await.unwrap();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aprendiz_annotations::erasure::{Erasure, get_erasure};
+use aprendiz_db::Scope;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -69,21 +70,21 @@ pub struct VersionToRetire {
     pub files_deleted_at: Option<DateTime<Utc>>,
 }
 
-/// Returns the lineage of a document, even if it was erased.
+/// Returns the lineage of a document, even if it was erased; its snapshots, runs and versions are those of the scope.
 ///
 /// # Errors
 /// [`InspectError::UnknownDocument`].
-pub async fn document_lineage(conn: &mut PgConnection, document_id: Uuid) -> Result<DocumentLineage, InspectError> {
+pub async fn document_lineage(conn: &mut PgConnection, scope: &Scope, document_id: Uuid) -> Result<DocumentLineage, InspectError> {
     let document = aprendiz_annotations::documents::document_name(conn, document_id).await?;
     let document = document.ok_or(InspectError::UnknownDocument(document_id))?;
     let erased = get_erasure(conn, document_id).await?;
-    let memberships = load_memberships(conn, &[document_id], None).await?;
+    let memberships = load_memberships(conn, scope, &[document_id], None).await?;
     let ids: Vec<Uuid> = memberships.iter().map(|membership| membership.dataset_id).collect();
     let mut runs: HashMap<Uuid, Vec<DatasetRun>> = HashMap::new();
-    for (dataset_id, run) in load_runs(conn, &ids).await? {
+    for (dataset_id, run) in load_runs(conn, scope, &ids).await? {
         runs.entry(dataset_id).or_default().push(run);
     }
-    let retire = load_retire_list(conn, &memberships, &ids).await?;
+    let retire = load_retire_list(conn, scope, &memberships, &ids).await?;
     let snapshots = memberships.into_iter().map(|membership| DocumentSnapshot {
         dataset_id: membership.dataset_id,
         split: membership.split,
@@ -96,6 +97,7 @@ pub async fn document_lineage(conn: &mut PgConnection, document_id: Uuid) -> Res
 
 async fn load_retire_list(
     conn: &mut PgConnection,
+    scope: &Scope,
     memberships: &[Membership],
     datasets: &[Uuid],
 ) -> Result<Vec<VersionToRetire>, InspectError> {
@@ -105,10 +107,11 @@ async fn load_retire_list(
             v.files @> '[{"path": "test_predictions.jsonl"}]' AS "has_predictions!",
             ARRAY(SELECT a.alias FROM model_aliases a WHERE a.model = v.model AND a.number = v.number ORDER BY a.alias) AS "aliases!"
         FROM model_versions v
-        WHERE v.dataset_id = ANY($1)
+        WHERE v.dataset_id = ANY($1) AND ($2::text[] IS NULL OR model_in_scope(v.model, $2))
         ORDER BY v.model COLLATE "C", v.number
         "#,
-        datasets
+        datasets,
+        scope.projects()
     )
     .fetch_all(conn)
     .await?;

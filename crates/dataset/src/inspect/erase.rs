@@ -1,6 +1,7 @@
 //! Erases a document: redacts its rows and invalidates the snapshots that contain it.
 
 use aprendiz_annotations::erasure::{ErasedText, Erasure, block_recording, get_erasure, record_erasure, redact_document, text_hashes};
+use aprendiz_db::Scope;
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -37,7 +38,7 @@ pub struct ErasedDocument {
 /// # Errors
 /// [`InspectError::UnknownDocument`].
 pub async fn erase_document(conn: &mut PgConnection, document_id: Uuid, actor: &str, reason: &str) -> Result<ErasedDocument, InspectError> {
-    if !aprendiz_annotations::documents::unknown_ids(conn, &[document_id]).await?.is_empty() {
+    if !aprendiz_annotations::documents::unknown_ids(conn, &Scope::All, &[document_id]).await?.is_empty() {
         return Err(InspectError::UnknownDocument(document_id));
     }
     let (erasure, erased_before) = match get_erasure(conn, document_id).await? {
@@ -56,7 +57,7 @@ pub async fn erase_document(conn: &mut PgConnection, document_id: Uuid, actor: &
     };
     Ok(ErasedDocument {
         proof: text_hashes(conn, document_id).await?,
-        lineage: document_lineage(conn, document_id).await?,
+        lineage: document_lineage(conn, &Scope::All, document_id).await?,
         erasure,
         erased_before,
     })
@@ -66,7 +67,7 @@ pub async fn erase_document(conn: &mut PgConnection, document_id: Uuid, actor: &
 async fn invalidate_snapshots(conn: &mut PgConnection, document_id: Uuid) -> Result<i32, InspectError> {
     block_recording(conn).await?;
     let datasets: Vec<Uuid> =
-        load_memberships(conn, &[document_id], None).await?.into_iter().map(|membership| membership.dataset_id).collect();
+        load_memberships(conn, &Scope::All, &[document_id], None).await?.into_iter().map(|membership| membership.dataset_id).collect();
     // the counts would still reveal a label that only this document has
     sqlx::query!(
         r#"
@@ -99,7 +100,7 @@ async fn delete_errors(conn: &mut PgConnection, document_id: Uuid) -> Result<(),
 /// Must run while recording is blocked.
 async fn delete_metadata_slices(conn: &mut PgConnection, document_id: Uuid) -> Result<(), InspectError> {
     let datasets: Vec<Uuid> =
-        load_memberships(conn, &[document_id], None).await?.into_iter().map(|membership| membership.dataset_id).collect();
+        load_memberships(conn, &Scope::All, &[document_id], None).await?.into_iter().map(|membership| membership.dataset_id).collect();
     sqlx::query!(
         r#"
         DELETE FROM metrics m

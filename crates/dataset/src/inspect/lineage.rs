@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use aprendiz_db::Scope;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -81,23 +82,24 @@ pub struct DatasetVersion {
     pub published_at: DateTime<Utc>,
 }
 
-/// Returns the lineage of a snapshot, even if its content was erased.
+/// Returns the lineage of a snapshot, even if its content was erased; its runs and versions are those of the scope.
 ///
 /// # Errors
 /// [`InspectError::UnknownDataset`].
-pub async fn lineage(conn: &mut PgConnection, id: Uuid) -> Result<DatasetLineage, InspectError> {
+pub async fn lineage(conn: &mut PgConnection, scope: &Scope, id: Uuid) -> Result<DatasetLineage, InspectError> {
     let record = load_snapshot(conn, id).await?;
     let Sources { reviewers, documents, values } = load_sources(conn, &record).await?;
-    let runs = load_runs(conn, &[id]).await?.into_iter().map(|(_, run)| run).collect();
+    let runs = load_runs(conn, scope, &[id]).await?.into_iter().map(|(_, run)| run).collect();
     let versions = sqlx::query_as!(
         DatasetVersion,
         r#"
         SELECT model, number, run_id, created_at AS published_at
         FROM model_versions
-        WHERE dataset_id = $1
+        WHERE dataset_id = $1 AND ($2::text[] IS NULL OR model_in_scope(model, $2))
         ORDER BY created_at, id
         "#,
-        id
+        id,
+        scope.projects()
     )
     .fetch_all(conn)
     .await?;

@@ -1,5 +1,6 @@
 //! Finds the snapshots that contain a document.
 
+use aprendiz_db::Scope;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -21,11 +22,12 @@ pub(super) struct Membership {
     pub(super) erased_at: Option<DateTime<Utc>>,
 }
 
-/// Returns the snapshots that contain the documents, or contained them until they were erased; only `dataset` if given.
+/// Returns the snapshots of a scope that contain the documents, or contained them until they were erased; only `dataset` if given.
 ///
 /// Costs a few index lookups per document and row of `datasets`.
 pub(super) async fn load_memberships(
     conn: &mut PgConnection,
+    scope: &Scope,
     documents: &[Uuid],
     dataset: Option<Uuid>,
 ) -> Result<Vec<Membership>, InspectError> {
@@ -38,6 +40,7 @@ pub(super) async fn load_memberships(
             (ds.selection->>'position')::bigint, $1, ds.selection->>'source', ds.selection->>'project', ds.created_at
         ) c
         WHERE ($2::uuid IS NULL OR ds.id = $2)
+          AND ($3::text[] IS NULL OR ds.selection->>'project' = ANY($3))
           AND (ds.selection->'documents' = 'null' OR ds.selection->'documents' ? c.id::text)
           AND EXISTS (
               SELECT
@@ -48,6 +51,7 @@ pub(super) async fn load_memberships(
         "#,
         documents,
         dataset,
+        scope.projects(),
     )
     .fetch_all(conn)
     .await?;
@@ -62,7 +66,7 @@ pub(super) async fn load_memberships(
 pub async fn splits_in_snapshot(conn: &mut PgConnection, dataset: Uuid, documents: &[Uuid]) -> Result<HashMap<Uuid, Split>, InspectError> {
     let mut splits = HashMap::new();
     for batch in documents.chunks(BATCH) {
-        let memberships = load_memberships(conn, batch, Some(dataset)).await?;
+        let memberships = load_memberships(conn, &Scope::All, batch, Some(dataset)).await?;
         splits.extend(memberships.into_iter().map(|membership| (membership.document_id, membership.split)));
     }
     Ok(splits)

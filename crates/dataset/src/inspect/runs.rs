@@ -1,5 +1,6 @@
 //! Runs that read a snapshot.
 
+use aprendiz_db::Scope;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -25,16 +26,17 @@ pub struct DatasetRun {
     pub created_at: DateTime<Utc>,
 }
 
-/// Returns the runs that read the snapshots, each with the snapshot id, oldest first.
-pub(super) async fn load_runs(conn: &mut PgConnection, datasets: &[Uuid]) -> Result<Vec<(Uuid, DatasetRun)>, InspectError> {
+/// Returns the runs of a scope that read the snapshots, each with the snapshot id, oldest first.
+pub(super) async fn load_runs(conn: &mut PgConnection, scope: &Scope, datasets: &[Uuid]) -> Result<Vec<(Uuid, DatasetRun)>, InspectError> {
     let rows = sqlx::query!(
         r#"
         SELECT dataset_id AS "dataset_id!", id, kind::text AS "kind!", model, status::text AS "status!", created_by, created_at
         FROM training_runs
-        WHERE dataset_id = ANY($1)
+        WHERE dataset_id = ANY($1) AND ($2::text[] IS NULL OR run_in_scope(spec, $2))
         ORDER BY created_at, id
         "#,
-        datasets
+        datasets,
+        scope.projects()
     )
     .fetch_all(conn)
     .await?;

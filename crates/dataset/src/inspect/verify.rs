@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aprendiz_annotations::erasure::{ErasedText, text_hashes};
-use aprendiz_db::Session;
+use aprendiz_db::{Scope, Session};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -129,8 +129,11 @@ async fn load_erasures(conn: &mut PgConnection, record: &SnapshotRecord) -> Resu
     .fetch_all(&mut *conn)
     .await?;
     let erased_since: Vec<Uuid> = rows.iter().map(|row| row.document_id).collect();
-    let members: BTreeSet<Uuid> =
-        load_memberships(conn, &erased_since, Some(record.id)).await?.into_iter().map(|membership| membership.document_id).collect();
+    let members: BTreeSet<Uuid> = load_memberships(conn, &Scope::All, &erased_since, Some(record.id))
+        .await?
+        .into_iter()
+        .map(|membership| membership.document_id)
+        .collect();
     let mut erased = Vec::with_capacity(members.len());
     for row in rows.into_iter().filter(|row| members.contains(&row.document_id)) {
         erased.push(ErasureInSnapshot {

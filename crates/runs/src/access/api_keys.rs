@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aprendiz_db::Scope;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -36,6 +37,16 @@ pub struct ApiKey {
     pub subject: Option<String>,
     /// Address of an identity at its last sign-in.
     pub email: Option<String>,
+    /// Projects that the key is limited to; null = all projects.
+    pub projects: Option<Vec<String>>,
+}
+
+impl ApiKey {
+    /// What the key may see and change.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope::new(self.projects.clone())
+    }
 }
 
 /// A new key with its secret, which is shown once and never stored.
@@ -60,28 +71,30 @@ fn hash(secret: &str) -> String {
 ///
 /// # Errors
 /// When Postgres does not answer; [`RunsError::NoRandomBytes`]; [`RunsError::KeyNameTaken`] when an active key has the name.
-pub async fn create_api_key(conn: &mut PgConnection, name: &str, role: Role, actor: &str) -> Result<NewApiKey, RunsError> {
+pub async fn create_api_key(conn: &mut PgConnection, name: &str, role: Role, scope: &Scope, actor: &str) -> Result<NewApiKey, RunsError> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| RunsError::NoRandomBytes(error.to_string()))?;
     let key = NewApiKey { id: Uuid::now_v7(), secret: format!("{PREFIX}{}", hex::encode(bytes)) };
     let mut tx = conn.begin().await?;
     let inserted = sqlx::query!(
         r#"
-        INSERT INTO api_keys (id, name, role, key_sha256, created_by) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO api_keys (id, name, role, key_sha256, created_by, projects) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING
         "#,
         key.id,
         name,
         role as Role,
         hash(&key.secret),
-        actor
+        actor,
+        scope.projects()
     )
     .execute(&mut *tx)
     .await?;
     if inserted.rows_affected() == 0 {
         return Err(RunsError::KeyNameTaken(name.to_owned()));
     }
-    record_audit(&mut tx, actor, "api_key.create", &key.id.to_string(), &serde_json::json!({ "name": name, "role": role })).await?;
+    let details = serde_json::json!({ "name": name, "role": role, "projects": scope.projects() });
+    record_audit(&mut tx, actor, "api_key.create", &key.id.to_string(), &details).await?;
     tx.commit().await?;
     Ok(key)
 }
@@ -94,7 +107,7 @@ pub async fn authenticate(conn: &mut PgConnection, secret: &str) -> Result<Optio
     let key = sqlx::query_as!(
         ApiKey,
         r#"
-        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email
+        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects
         FROM api_keys
         WHERE key_sha256 = $1 AND revoked_at IS NULL
         "#,
@@ -113,7 +126,7 @@ pub async fn list_api_keys(conn: &mut PgConnection) -> Result<Vec<ApiKey>, RunsE
     let keys = sqlx::query_as!(
         ApiKey,
         r#"
-        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email
+        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects
         FROM api_keys
         ORDER BY created_at DESC, id DESC
         "#
@@ -131,7 +144,7 @@ pub async fn find_active_api_key(conn: &mut PgConnection, id_or_name: &str) -> R
     let key = sqlx::query_as!(
         ApiKey,
         r#"
-        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email
+        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects
         FROM api_keys
         WHERE revoked_at IS NULL AND (id = $1 OR name = $2)
         ORDER BY id = $1 DESC NULLS LAST

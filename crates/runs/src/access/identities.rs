@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aprendiz_db::ensure_one_row;
+use aprendiz_db::{Scope, ensure_one_row};
 use serde_json::json;
 use sqlx::{Acquire as _, PgConnection};
 use uuid::Uuid;
@@ -20,7 +20,7 @@ const MAX_LABEL_CHARS: usize = 75;
 /// Number of attempts to insert an identity while others take its name.
 const MAX_INSERTS: usize = 5;
 
-/// What a provider says about an identity, and the role that follows from it.
+/// What a provider says about an identity, and the role and scope that follow from it.
 #[derive(Debug, Clone)]
 pub struct IdentityClaims<'a> {
     /// The provider.
@@ -33,6 +33,8 @@ pub struct IdentityClaims<'a> {
     pub label: &'a str,
     /// What it may do.
     pub role: Role,
+    /// The projects in which it may do so.
+    pub scope: Scope,
 }
 
 /// Finds an identity, revoked or not.
@@ -43,7 +45,7 @@ pub async fn find_identity(conn: &mut PgConnection, issuer: &str, subject: &str)
     let found = sqlx::query_as!(
         ApiKey,
         r#"
-        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email
+        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects
         FROM api_keys
         WHERE issuer = $1 AND subject = $2
         "#,
@@ -55,7 +57,7 @@ pub async fn find_identity(conn: &mut PgConnection, issuer: &str, subject: &str)
     Ok(found)
 }
 
-/// Creates the identity unless it exists. An existing one stays as it is, with the role of its last sign-in.
+/// Creates the identity unless it exists. An existing one stays as it is, with the role and the projects of its last sign-in.
 ///
 /// # Errors
 /// When Postgres does not answer; [`RunsError::IdentityRevoked`].
@@ -66,20 +68,24 @@ pub async fn register_identity(conn: &mut PgConnection, claims: &IdentityClaims<
     Ok(identity)
 }
 
-/// Creates the identity, or updates its role and address. All its sessions have the new role.
+/// Creates the identity, or updates its role, projects and address. All its sessions have the new ones.
 ///
 /// # Errors
 /// When Postgres does not answer; [`RunsError::IdentityRevoked`].
 pub async fn sign_in_identity(conn: &mut PgConnection, claims: &IdentityClaims<'_>) -> Result<ApiKey, RunsError> {
     let mut tx = conn.begin().await?;
     let mut identity = lock_or_insert(&mut tx, claims).await?;
-    if identity.role != claims.role || identity.email.as_deref() != claims.email {
-        let details = json!({ "role": claims.role, "previous_role": identity.role, "email": claims.email });
+    if identity.role != claims.role || identity.scope() != claims.scope || identity.email.as_deref() != claims.email {
+        let details = json!({
+            "role": claims.role, "previous_role": identity.role, "email": claims.email,
+            "projects": claims.scope.projects(), "previous_projects": identity.projects,
+        });
         let updated = sqlx::query!(
-            "UPDATE api_keys SET role = $2, email = $3 WHERE id = $1 AND revoked_at IS NULL",
+            "UPDATE api_keys SET role = $2, email = $3, projects = $4 WHERE id = $1 AND revoked_at IS NULL",
             identity.id,
             claims.role as Role,
-            claims.email
+            claims.email,
+            claims.scope.projects()
         )
         .execute(&mut *tx)
         .await?;
@@ -87,6 +93,7 @@ pub async fn sign_in_identity(conn: &mut PgConnection, claims: &IdentityClaims<'
         record_audit(&mut tx, &identity.name, "identity.update", &identity.id.to_string(), &details).await?;
         identity.role = claims.role;
         identity.email = claims.email.map(str::to_owned);
+        identity.projects = claims.scope.projects().map(<[String]>::to_vec);
     }
     tx.commit().await?;
     Ok(identity)
@@ -98,7 +105,7 @@ async fn lock_or_insert(conn: &mut PgConnection, claims: &IdentityClaims<'_>) ->
         let found = sqlx::query_as!(
             ApiKey,
             r#"
-            SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email
+            SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects
             FROM api_keys
             WHERE issuer = $1 AND subject = $2
             FOR NO KEY UPDATE
@@ -129,10 +136,10 @@ async fn insert(conn: &mut PgConnection, claims: &IdentityClaims<'_>) -> Result<
     let inserted = sqlx::query_as!(
         ApiKey,
         r#"
-        INSERT INTO api_keys (id, name, role, created_by, issuer, subject, email)
-        SELECT $1, CASE WHEN EXISTS (SELECT FROM api_keys WHERE name = $2) THEN $3 ELSE $2 END, $4, $5, $5, $6, $7
+        INSERT INTO api_keys (id, name, role, created_by, issuer, subject, email, projects)
+        SELECT $1, CASE WHEN EXISTS (SELECT FROM api_keys WHERE name = $2) THEN $3 ELSE $2 END, $4, $5, $5, $6, $7, $8
         ON CONFLICT DO NOTHING
-        RETURNING id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email
+        RETURNING id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects
         "#,
         id,
         name,
@@ -140,12 +147,16 @@ async fn insert(conn: &mut PgConnection, claims: &IdentityClaims<'_>) -> Result<
         claims.role as Role,
         claims.issuer,
         claims.subject,
-        claims.email
+        claims.email,
+        claims.scope.projects()
     )
     .fetch_optional(&mut *conn)
     .await?;
     if let Some(identity) = &inserted {
-        let details = json!({ "issuer": claims.issuer, "subject": claims.subject, "email": claims.email, "role": claims.role });
+        let details = json!({
+            "issuer": claims.issuer, "subject": claims.subject, "email": claims.email, "role": claims.role,
+            "projects": claims.scope.projects(),
+        });
         record_audit(conn, &identity.name, "identity.create", &id.to_string(), &details).await?;
     }
     Ok(inserted)

@@ -179,7 +179,7 @@ pub async fn authenticate_web_session(
         SELECT s.id AS session_id, s.expires_at,
             s.last_used_at < clock_timestamp() - make_interval(secs => $3::float8) AS "is_use_due!",
             k.id, k.name, k.role AS "role: Role", k.created_at, k.created_by, k.revoked_at,
-            k.issuer, k.subject, k.email
+            k.issuer, k.subject, k.email, k.projects
         FROM web_sessions s
         JOIN api_keys k ON k.id = s.key_id
         WHERE s.token_sha256 = $1
@@ -205,6 +205,7 @@ pub async fn authenticate_web_session(
             issuer: row.issuer,
             subject: row.subject,
             email: row.email,
+            projects: row.projects,
         },
         expires_at: row.expires_at,
         is_use_due: row.is_use_due,

@@ -1,5 +1,6 @@
 //! Dataset snapshots, as the API shows them. The crate `dataset` builds and records them.
 
+use aprendiz_db::Scope;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -42,20 +43,21 @@ pub struct DatasetRecord {
     pub erased_at: Option<DateTime<Utc>>,
 }
 
-/// Reads a snapshot; `None` when it does not exist.
+/// Reads a snapshot; `None` when it does not exist in the scope.
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn get_dataset(conn: &mut PgConnection, id: DatasetId) -> Result<Option<DatasetRecord>, RunsError> {
+pub async fn get_dataset(conn: &mut PgConnection, scope: &Scope, id: DatasetId) -> Result<Option<DatasetRecord>, RunsError> {
     let dataset = sqlx::query_as!(
         DatasetRecord,
         r#"
         SELECT id AS "id: DatasetId", key, selection, builder_version, position, canonical_hash, examples, counts, object_prefix,
             files, created_at, erased_at
         FROM datasets
-        WHERE id = $1
+        WHERE id = $1 AND ($2::text[] IS NULL OR selection ->> 'project' = ANY($2))
         "#,
-        id as DatasetId
+        id as DatasetId,
+        scope.projects()
     )
     .fetch_optional(conn)
     .await?;
@@ -91,20 +93,28 @@ pub struct DatasetSummary {
     pub erased_at: Option<DateTime<Utc>>,
 }
 
-/// Lists at most `limit` snapshots, newest first, from the newest or after an id: ids increase with time.
+/// Lists at most `limit` snapshots of a scope, newest first, from the newest or after an id: ids increase with time.
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn list_datasets(conn: &mut PgConnection, after: Option<DatasetId>, limit: i64) -> Result<Vec<DatasetSummary>, RunsError> {
+pub async fn list_datasets(
+    conn: &mut PgConnection,
+    scope: &Scope,
+    after: Option<DatasetId>,
+    limit: i64,
+) -> Result<Vec<DatasetSummary>, RunsError> {
     let datasets = sqlx::query_as!(
         DatasetSummary,
         r#"
         WITH page AS MATERIALIZED (
-            SELECT * FROM datasets WHERE id < $1 ORDER BY id DESC LIMIT $2
+            SELECT * FROM datasets
+            WHERE id < $1 AND ($3::text[] IS NULL OR selection ->> 'project' = ANY($3))
+            ORDER BY id DESC
+            LIMIT $2
         ), uses AS MATERIALIZED (
             SELECT dataset_id, count(*) AS runs, (array_agg(id ORDER BY id DESC))[1:10] AS latest
             FROM training_runs
-            WHERE dataset_id IN (SELECT id FROM page)
+            WHERE dataset_id IN (SELECT id FROM page) AND ($3::text[] IS NULL OR run_in_scope(spec, $3))
             GROUP BY dataset_id
         )
         SELECT p.id AS "id!: DatasetId", p.key AS "key!", p.position AS "position!", p.examples AS "examples!",
@@ -117,7 +127,8 @@ pub async fn list_datasets(conn: &mut PgConnection, after: Option<DatasetId>, li
         ORDER BY p.id DESC
         "#,
         after.map_or_else(Uuid::max, |id| id.0),
-        limit
+        limit,
+        scope.projects()
     )
     .fetch_all(conn)
     .await?;

@@ -1,5 +1,6 @@
 //! Lists runs in the order of one of their metrics.
 
+use aprendiz_db::Scope;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -52,13 +53,14 @@ impl RankedRun {
     }
 }
 
-/// Lists at most `limit` runs that match the filter, by the value of the metric, then newest first. Runs without the metric come last, in
-/// either direction. `filter.after` is not used.
+/// Lists at most `limit` runs of a scope that match the filter, by the value of the metric, then newest first. Runs without the metric come
+/// last, in either direction. `filter.after` is not used.
 ///
 /// # Errors
 /// When Postgres does not answer.
 pub async fn list_runs_by_metric(
     conn: &mut PgConnection,
+    scope: &Scope,
     filter: &RunFilter,
     order: &MetricOrder,
     after: Option<MetricCursor>,
@@ -71,7 +73,7 @@ pub async fn list_runs_by_metric(
         let is_last = ranked.len() < usize::try_from(WINDOW).unwrap_or(usize::MAX);
         cursor = ranked.last().copied();
         let ids: Vec<Uuid> = ranked.iter().map(|ranked| ranked.id).collect();
-        let mut runs = select(conn, Some(&ids), filter, WINDOW).await?;
+        let mut runs = select(conn, scope, Some(&ids), filter, WINDOW).await?;
         for MetricCursor { value, id } in ranked {
             if let Some(index) = runs.iter().position(|run| run.id.0 == id) {
                 found.push(RankedRun { run: runs.swap_remove(index), value });
@@ -84,8 +86,8 @@ pub async fn list_runs_by_metric(
     if found.len() < limit {
         let rest = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
         let after = after.filter(|cursor| cursor.value.is_none()).map(|cursor| cursor.id);
-        let ids = without_metric(conn, filter, order, after, rest).await?;
-        let runs = select(conn, Some(&ids), &RunFilter::default(), rest).await?;
+        let ids = without_metric(conn, scope, filter, order, after, rest).await?;
+        let runs = select(conn, scope, Some(&ids), &RunFilter::default(), rest).await?;
         let mut runs: Vec<RankedRun> = runs.into_iter().map(|run| RankedRun { run, value: None }).collect();
         runs.sort_by_key(|ranked| std::cmp::Reverse(ranked.run.id));
         found.extend(runs);
@@ -141,6 +143,7 @@ async fn next_values(conn: &mut PgConnection, order: &MetricOrder, after: Option
 /// Ids of matching runs without the metric, newest first.
 async fn without_metric(
     conn: &mut PgConnection,
+    scope: &Scope,
     filter: &RunFilter,
     order: &MetricOrder,
     after: Option<Uuid>,
@@ -158,6 +161,7 @@ async fn without_metric(
             AND ($5::jsonb IS NULL OR r.tags @> $5)
             AND ($6::uuid IS NULL OR r.id < $6)
             AND (NOT $11 OR NOT EXISTS (SELECT FROM sweep_children c WHERE c.run_id = r.id AND c.role = 'trial'))
+            AND ($12::text[] IS NULL OR run_in_scope(r.spec, $12))
             AND NOT EXISTS (
                 SELECT FROM metrics m
                 WHERE m.run_id = r.id AND m.split = $7 AND m.name = $8 AND coalesce(m.field, '') = $9 AND m.step = 0 AND m.value IS NOT NULL
@@ -175,7 +179,8 @@ async fn without_metric(
         order.name,
         order.field.as_deref().unwrap_or_default(),
         limit,
-        filter.hide_trials
+        filter.hide_trials,
+        scope.projects()
     )
     .fetch_all(conn)
     .await?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use aprendiz_db::Scope;
 use aprendiz_run_spec::{RunKind, RunSpec, ValidatedSpec};
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
@@ -173,26 +174,35 @@ pub struct RunFilter {
     pub after: Option<(DateTime<Utc>, RunId)>,
 }
 
-/// Reads one run.
+/// Reads one run of a scope; every other one counts as unknown.
+///
+/// # Errors
+/// [`RunsError::UnknownRun`].
+pub async fn find_run(conn: &mut PgConnection, scope: &Scope, id: RunId) -> Result<TrainingRun, RunsError> {
+    let mut rows = select(conn, scope, Some(&[id.0]), &RunFilter::default(), 1).await?;
+    rows.pop().ok_or(RunsError::UnknownRun(id))
+}
+
+/// Reads one run, whatever its projects: for workers, and after [`find_run`].
 ///
 /// # Errors
 /// [`RunsError::UnknownRun`].
 pub async fn get_run(conn: &mut PgConnection, id: RunId) -> Result<TrainingRun, RunsError> {
-    let mut rows = select(conn, Some(&[id.0]), &RunFilter::default(), 1).await?;
-    rows.pop().ok_or(RunsError::UnknownRun(id))
+    find_run(conn, &Scope::All, id).await
 }
 
-/// Lists runs, newest first.
+/// Lists runs of a scope, newest first.
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn list_runs(conn: &mut PgConnection, filter: &RunFilter, limit: i64) -> Result<Vec<TrainingRun>, RunsError> {
-    select(conn, None, filter, limit).await
+pub async fn list_runs(conn: &mut PgConnection, scope: &Scope, filter: &RunFilter, limit: i64) -> Result<Vec<TrainingRun>, RunsError> {
+    select(conn, scope, None, filter, limit).await
 }
 
-/// Runs that match the filter, newest first; with ids, only those of them.
+/// Runs of the scope that match the filter, newest first; with ids, only those of them.
 pub(crate) async fn select(
     conn: &mut PgConnection,
+    scope: &Scope,
     ids: Option<&[Uuid]>,
     filter: &RunFilter,
     limit: i64,
@@ -227,6 +237,7 @@ pub(crate) async fn select(
             AND ($6::timestamptz IS NULL OR (r.created_at, r.id) < ($6, $7::uuid))
             AND ($9::jsonb IS NULL OR r.tags @> $9)
             AND (NOT $10 OR c.role IS DISTINCT FROM 'trial')
+            AND ($11::text[] IS NULL OR run_in_scope(r.spec, $11))
         ORDER BY r.created_at DESC, r.id DESC
         LIMIT $8
         "#,
@@ -239,7 +250,8 @@ pub(crate) async fn select(
         after_id as Option<RunId>,
         limit,
         tags,
-        filter.hide_trials
+        filter.hide_trials,
+        scope.projects()
     )
     .fetch_all(conn)
     .await?;

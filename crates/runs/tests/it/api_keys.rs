@@ -1,5 +1,6 @@
 //! API keys.
 
+use aprendiz_db::Scope;
 use aprendiz_runs::{
     AuditFilter, Role, RunsError, authenticate, create_api_key, find_active_api_key, list_api_keys, list_audit, record_audit,
     revoke_api_key,
@@ -12,7 +13,7 @@ use crate::fixture::Fixture;
 async fn a_key_authenticates_until_it_is_revoked() {
     let fixture = Fixture::new().await;
     let conn = &mut *fixture.conn().await;
-    let key = create_api_key(conn, "spa", Role::Operator, "ana").await.unwrap();
+    let key = create_api_key(conn, "spa", Role::Operator, &Scope::All, "ana").await.unwrap();
     let found = authenticate(conn, &key.secret).await.unwrap().unwrap();
     assert_eq!((found.id, found.name.as_str(), found.role, found.created_by.as_str()), (key.id, "spa", Role::Operator, "ana"));
 
@@ -30,7 +31,7 @@ async fn a_key_authenticates_until_it_is_revoked() {
 async fn an_invalid_secret_does_not_authenticate() {
     let fixture = Fixture::new().await;
     let conn = &mut *fixture.conn().await;
-    let key = create_api_key(conn, "spa", Role::Viewer, "ana").await.unwrap();
+    let key = create_api_key(conn, "spa", Role::Viewer, &Scope::All, "ana").await.unwrap();
     let hash: String = sqlx::query_scalar("SELECT key_sha256 FROM api_keys").fetch_one(&mut *conn).await.unwrap();
     for wrong in ["", "apz_", &hash, &key.id.to_string(), &key.secret.to_uppercase(), &format!("{} ", key.secret)] {
         assert!(authenticate(conn, wrong).await.unwrap().is_none(), "{wrong}");
@@ -40,7 +41,7 @@ async fn an_invalid_secret_does_not_authenticate() {
 #[tokio::test]
 async fn the_secret_is_not_stored() {
     let fixture = Fixture::new().await;
-    let key = create_api_key(&mut *fixture.conn().await, "spa", Role::Admin, "ana").await.unwrap();
+    let key = create_api_key(&mut *fixture.conn().await, "spa", Role::Admin, &Scope::All, "ana").await.unwrap();
     let random = key.secret.strip_prefix("apz_").unwrap();
     assert_eq!(random.len(), 64);
     for (table, rows) in fixture.rows().await {
@@ -52,8 +53,8 @@ async fn the_secret_is_not_stored() {
 async fn secrets_are_unique() {
     let fixture = Fixture::new().await;
     let conn = &mut *fixture.conn().await;
-    let first = create_api_key(conn, "spa", Role::Viewer, "ana").await.unwrap();
-    let second = create_api_key(conn, "spa 2", Role::Viewer, "ana").await.unwrap();
+    let first = create_api_key(conn, "spa", Role::Viewer, &Scope::All, "ana").await.unwrap();
+    let second = create_api_key(conn, "spa 2", Role::Viewer, &Scope::All, "ana").await.unwrap();
     assert_ne!(first.secret, second.secret);
     assert_eq!(authenticate(conn, &second.secret).await.unwrap().unwrap().id, second.id);
 }
@@ -62,8 +63,8 @@ async fn secrets_are_unique() {
 async fn active_keys_have_different_names_and_the_audit_log_names_the_key() {
     let fixture = Fixture::new().await;
     let conn = &mut *fixture.conn().await;
-    let first = create_api_key(conn, "spa", Role::Viewer, "ana").await.unwrap();
-    let refused = create_api_key(conn, "spa", Role::Admin, "ana").await.unwrap_err();
+    let first = create_api_key(conn, "spa", Role::Viewer, &Scope::All, "ana").await.unwrap();
+    let refused = create_api_key(conn, "spa", Role::Admin, &Scope::All, "ana").await.unwrap_err();
     assert!(matches!(&refused, RunsError::KeyNameTaken(name) if name == "spa"), "{refused}");
     record_audit(conn, "spa", "test.change", "before", &serde_json::json!({})).await.unwrap();
 
@@ -71,7 +72,7 @@ async fn active_keys_have_different_names_and_the_audit_log_names_the_key() {
     assert_eq!(find_active_api_key(conn, &first.id.to_string()).await.unwrap().unwrap().id, first.id);
     assert!(revoke_api_key(conn, first.id, "ana").await.unwrap());
     assert!(find_active_api_key(conn, "spa").await.unwrap().is_none());
-    let second = create_api_key(conn, "spa", Role::Viewer, "ana").await.unwrap();
+    let second = create_api_key(conn, "spa", Role::Viewer, &Scope::All, "ana").await.unwrap();
     record_audit(conn, "spa", "test.change", "after", &serde_json::json!({})).await.unwrap();
     record_audit(conn, "command line", "test.change", "local", &serde_json::json!({})).await.unwrap();
 

@@ -1,5 +1,6 @@
 //! Tags and notes: bounded, audited, and a filter of runs.
 
+use aprendiz_db::Scope;
 use std::collections::BTreeMap;
 
 use aprendiz_runs::{
@@ -37,7 +38,7 @@ async fn tags_are_changed_audited_and_found() {
         ]
     );
     let filter = RunFilter { tags, ..RunFilter::default() };
-    let found: Vec<_> = list_runs(&mut conn, &filter, 10).await.unwrap().into_iter().map(|run| (run.id, run.tags)).collect();
+    let found: Vec<_> = list_runs(&mut conn, &Scope::All, &filter, 10).await.unwrap().into_iter().map(|run| (run.id, run.tags)).collect();
     assert_eq!(found, [(tagged, json!({ "stage": "candidate" }))]);
 }
 

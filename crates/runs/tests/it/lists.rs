@@ -1,5 +1,6 @@
 //! Lists of runs by a metric, of models, of their main metrics, and of snapshots.
 
+use aprendiz_db::Scope;
 use aprendiz_runs::{
     AttemptId, MetricOrder, NewMetric, RunFilter, RunId, list_datasets, list_headlines, list_models, list_runs_by_metric, publish,
 };
@@ -20,7 +21,7 @@ async fn publish_with(fixture: &Fixture, attempt: AttemptId, metrics: &[NewMetri
 async fn read_all(fixture: &Fixture, filter: &RunFilter, order: &MetricOrder) -> Vec<(RunId, Option<f64>)> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = list_runs_by_metric(&mut *fixture.conn().await, filter, order, after, 2).await.unwrap();
+        let page = list_runs_by_metric(&mut *fixture.conn().await, &Scope::All, filter, order, after, 2).await.unwrap();
         let Some(last) = page.last() else { return all };
         after = Some(last.cursor());
         all.extend(page.iter().map(|ranked| (ranked.run.id, ranked.value)));
@@ -77,10 +78,10 @@ async fn models_name_their_owner_and_versions_their_main_metrics() {
         publish_with(&fixture, attempt, &metrics).await;
     }
     let mut conn = fixture.conn().await;
-    let models = list_models(&mut conn, None, 10).await.unwrap();
+    let models = list_models(&mut conn, &Scope::All, None, 10).await.unwrap();
     let model = &models[0];
     assert_eq!((models.len(), model.owner.as_str(), model.versions, model.newest_version), (1, "ana", 2, 2));
-    assert!(list_models(&mut conn, Some("contracts"), 10).await.unwrap().is_empty());
+    assert!(list_models(&mut conn, &Scope::All, Some("contracts"), 10).await.unwrap().is_empty());
     let version = aprendiz_runs::find_version(&mut conn, "contracts", Some(2)).await.unwrap().unwrap();
     let headlines = list_headlines(&mut conn, &[version.run_id]).await.unwrap();
     let fields = &headlines[0].fields;
@@ -99,8 +100,8 @@ async fn snapshots_are_paged_with_the_runs_that_use_them() {
     fixture.execute(&format!("UPDATE training_runs SET dataset_id = '{older}' WHERE id IN ('{first}', '{second}')")).await.unwrap();
     fixture.execute(r#"UPDATE datasets SET files = '[{"path": "a", "bytes": 5}, {"path": "b", "bytes": 7}]'"#).await.unwrap();
     let mut conn = fixture.conn().await;
-    let page = list_datasets(&mut conn, None, 1).await.unwrap();
+    let page = list_datasets(&mut conn, &Scope::All, None, 1).await.unwrap();
     assert_eq!((page.len(), page[0].id, page[0].runs, page[0].bytes), (1, newer, 0, 12));
-    let page = list_datasets(&mut conn, Some(newer), 5).await.unwrap();
+    let page = list_datasets(&mut conn, &Scope::All, Some(newer), 5).await.unwrap();
     assert_eq!((page.len(), page[0].id, page[0].runs, page[0].latest_runs.clone()), (1, older, 2, vec![second, first]));
 }

@@ -1,5 +1,6 @@
 //! Publication: everything in one transaction, or nothing.
 
+use aprendiz_db::Scope;
 use std::sync::Arc;
 
 use aprendiz_run_spec::RunKind;
@@ -77,7 +78,7 @@ async fn versions_of_a_model_are_numbered_in_order() {
     let newest = find_version(&mut *fixture.conn().await, "contracts", None).await.unwrap().unwrap();
     assert_eq!(newest.number, 3);
     assert!(find_version(&mut *fixture.conn().await, "contracts", Some(4)).await.unwrap().is_none());
-    let models = list_models(&mut *fixture.conn().await, None, 10).await.unwrap();
+    let models = list_models(&mut *fixture.conn().await, &Scope::All, None, 10).await.unwrap();
     assert_eq!(models.iter().map(|model| (model.name.as_str(), model.newest_version)).collect::<Vec<_>>(), [("contracts", 3)]);
 }
 
@@ -191,7 +192,7 @@ async fn an_evaluate_run_publishes_metrics_and_no_version() {
     let run = fixture.run(id).await;
     assert_eq!((run.status, run.model_version), (RunStatus::Succeeded, None));
     assert_eq!(list_metrics(&mut *fixture.conn().await, id).await.unwrap().len(), 1);
-    assert!(list_models(&mut *fixture.conn().await, None, 10).await.unwrap().is_empty());
+    assert!(list_models(&mut *fixture.conn().await, &Scope::All, None, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]

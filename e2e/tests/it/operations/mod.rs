@@ -11,6 +11,7 @@ mod invalid_values;
 mod legacy_interface;
 mod nul_characters;
 mod profiles;
+mod project_scopes;
 mod proxies;
 mod startup;
 mod sweeper;

@@ -5,6 +5,7 @@ use std::io;
 use aprendiz_annotations::export::{
     ExportCursor, ExportReader, ExportSelection, ExportedDocument, TaskParts, field_types, label_studio_sources,
 };
+use aprendiz_db::Scope;
 use aprendiz_runs::resolve_position;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, header};
@@ -20,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::annotations::export_encoder::Encoder;
 use crate::api::http::as_of::AsOf;
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::dedicated_connection::{DedicatedConnections, StreamConnection};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiQuery;
@@ -86,8 +87,8 @@ struct ExportQuery {
 }
 
 /// The source of a task file: two sources may have the same task ids, so they are never mixed.
-async fn infer_source(conn: &mut PgConnection, project: Option<&str>) -> Result<String, ApiError> {
-    let mut sources = label_studio_sources(conn, project).await?;
+async fn infer_source(conn: &mut PgConnection, scope: &Scope, project: Option<&str>) -> Result<String, ApiError> {
+    let mut sources = label_studio_sources(conn, scope, project).await?;
     if sources.len() > 1 {
         let of_project = project.map(|project| format!(" of project {project}")).unwrap_or_default();
         let detail = format!("documents{of_project} are from the sources {}: set `source`, one file for each", sources.join(", "));
@@ -114,7 +115,11 @@ async fn infer_source(conn: &mut PgConnection, project: Option<&str>) -> Result<
         (status = 422, description = "`unknown_field`: a field does not exist; `ambiguous_source`: a task file would mix several sources; `future_time`: `as_of` is in the future", body = Problem),
     ),
 )]
-async fn export(_: Viewer, database: DedicatedConnections, ApiQuery(query): ApiQuery<ExportQuery>) -> Result<Response, ApiError> {
+async fn export(
+    InScope(Viewer, scope): InScope<Viewer>,
+    database: DedicatedConnections,
+    ApiQuery(query): ApiQuery<ExportQuery>,
+) -> Result<Response, ApiError> {
     let format = query.format;
     let after = query.after.as_deref().map(parse_cursor).transpose()?;
     let as_of = query.as_of.as_deref().map(AsOf::parse).transpose()?;
@@ -126,7 +131,7 @@ async fn export(_: Viewer, database: DedicatedConnections, ApiQuery(query): ApiQ
     };
     let tasks = matches!(format, ExportFormat::LabelStudio | ExportFormat::LabelStudioPredictions);
     let source = match query.source {
-        None if tasks => Some(infer_source(&mut conn, query.project.as_deref()).await?),
+        None if tasks => Some(infer_source(&mut conn, &scope, query.project.as_deref()).await?),
         source => source,
     };
     let selection = ExportSelection {
@@ -144,7 +149,7 @@ async fn export(_: Viewer, database: DedicatedConnections, ApiQuery(query): ApiQ
         ExportFormat::LabelStudio => Encoder::tasks(field_types(&mut conn).await?, TaskParts::Everything, query.limit),
         ExportFormat::LabelStudioPredictions => Encoder::tasks(field_types(&mut conn).await?, TaskParts::Predictions, query.limit),
     };
-    let mut reader = ExportReader::new(selection, after);
+    let mut reader = ExportReader::new(scope, selection, after);
     // read before the response starts, so that an unavailable database is reported as an error status
     let first_batch = reader.next_batch(&mut conn).await?;
     let (sender, receiver) = mpsc::channel(READ_AHEAD_CHUNKS);

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
+use crate::api::documents::erased::require_document;
 use crate::api::http::as_of::AsOf;
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
@@ -40,12 +41,13 @@ struct HistoryQuery {
 )]
 async fn history(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiPath((id, field)): ApiPath<(Uuid, String)>,
     ApiQuery(query): ApiQuery<HistoryQuery>,
 ) -> Result<Json<FieldHistory>, ApiError> {
     let as_of = query.as_of.as_deref().map(AsOf::parse).transpose()?;
     let mut conn = state.database.read().await?;
+    require_document(&mut conn, &scope, id).await?;
     let position = match as_of {
         None => None,
         Some(as_of) => Some(as_of.position(&mut conn).await?),

@@ -4,6 +4,7 @@ use aprendiz_annotation_types::deserialize_time;
 use aprendiz_annotations::ReviewStatus;
 use aprendiz_annotations::documents::{Annotation, get as document};
 use aprendiz_annotations::reviews::{Decision, Expected, NewReview, RecordedReview, ReviewError, SpanInput, current_state, record_review};
+use aprendiz_db::Scope;
 use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::State;
@@ -15,7 +16,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::http::auth::{Reviewer, Viewer};
+use crate::api::documents::erased::require_document;
+use crate::api::http::auth::{InScope, Reviewer, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, JsonBody};
 use crate::api::http::operation::routes;
@@ -62,8 +64,13 @@ struct ReviewRequest {
         (status = 410, description = "The document was erased", body = Problem),
     ),
 )]
-async fn show(State(state): State<AppState>, _: Viewer, ApiPath((id, field)): ApiPath<(Uuid, String)>) -> Result<Response, ApiError> {
+async fn show(
+    State(state): State<AppState>,
+    InScope(Viewer, scope): InScope<Viewer>,
+    ApiPath((id, field)): ApiPath<(Uuid, String)>,
+) -> Result<Response, ApiError> {
     let mut conn = state.database.read().await?;
+    require_document(&mut conn, &scope, id).await?;
     let annotation = match current_state(&mut conn, id, &field).await? {
         Some(annotation) => annotation,
         None => Annotation {
@@ -103,7 +110,7 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath((id, field)): Ap
 )]
 async fn put(
     State(state): State<AppState>,
-    Reviewer(actor): Reviewer,
+    InScope(Reviewer(actor), scope): InScope<Reviewer>,
     ApiPath((id, field)): ApiPath<(Uuid, String)>,
     Precondition(expected): Precondition,
     IdempotencyKey(key): IdempotencyKey,
@@ -118,7 +125,7 @@ async fn put(
         status,
         ..NewReview::new(id, field, Decision::Set(value), &actor.name)
     };
-    record(&state, expected, key, review, "annotation.review").await
+    record(&state, &scope, expected, key, review, "annotation.review").await
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -148,7 +155,7 @@ struct UndoQuery {
 )]
 async fn undo(
     State(state): State<AppState>,
-    Reviewer(actor): Reviewer,
+    InScope(Reviewer(actor), scope): InScope<Reviewer>,
     ApiPath((id, field)): ApiPath<(Uuid, String)>,
     ApiQuery(query): ApiQuery<UndoQuery>,
     Precondition(expected): Precondition,
@@ -158,11 +165,12 @@ async fn undo(
     if query.reviewer.is_some() {
         review.reviewer = query.reviewer;
     }
-    record(&state, expected, key, review, "annotation.undo").await
+    record(&state, &scope, expected, key, review, "annotation.undo").await
 }
 
 async fn record(
     state: &AppState,
+    scope: &Scope,
     expected: Option<Expected>,
     key: Option<String>,
     mut new: NewReview,
@@ -173,6 +181,7 @@ async fn record(
     new.source_ref = key.map(|key| format!("key/{}/{key}", new.actor));
     let (actor, subject) = (new.actor.clone(), format!("{}/{}", new.document_id, new.field));
     let mut tx = state.database.begin().await?;
+    require_document(&mut tx, scope, new.document_id).await?;
     let reviewed = record_review(&mut tx, new).await.map_err(|error| match (error, expected) {
         (error @ ReviewError::Stale { .. }, None) => ApiError::precondition_required(error),
         (error, _) => error.into(),

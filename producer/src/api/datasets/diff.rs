@@ -1,13 +1,15 @@
 //! Compares two dataset snapshots.
 
 use aprendiz_dataset::inspect::{Change, DatasetDiff, changes, diff};
+use aprendiz_runs::DatasetId;
 use axum::Json;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::http::auth::Viewer;
+use crate::api::datasets::show::find_dataset;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::dedicated_connection::DedicatedConnections;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
@@ -57,7 +59,7 @@ struct DiffPage {
     ),
 )]
 async fn compare(
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     database: DedicatedConnections,
     ApiPath((id, other)): ApiPath<(Uuid, Uuid)>,
     ApiQuery(query): ApiQuery<DiffQuery>,
@@ -65,6 +67,9 @@ async fn compare(
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
     let mut conn = database.connect().await?;
+    for snapshot in [id, other] {
+        find_dataset(&mut conn, &scope, DatasetId(snapshot)).await?;
+    }
     let summary = match after {
         None => Some(diff(&mut conn, id, other).await?),
         Some(_) => None,

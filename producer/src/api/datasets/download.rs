@@ -1,7 +1,8 @@
 //! Downloads dataset snapshots, as a whole or file by file.
 
 use aprendiz_dataset::inspect::InspectError;
-use aprendiz_runs::{DatasetId, DatasetRecord, RunId, get_run};
+use aprendiz_db::Scope;
+use aprendiz_runs::{DatasetId, DatasetRecord, RunId, find_run};
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::datasets::show::find_dataset;
 use crate::api::http::archive;
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::media::Binary;
@@ -70,11 +71,11 @@ pub(in crate::api) struct DatasetQuery {
 )]
 async fn file(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     request: FileRequest,
     ApiPath((id, path)): ApiPath<(DatasetId, String)>,
 ) -> Result<Response, ApiError> {
-    let dataset = find_available_dataset(&mut *state.database.read().await?, id).await?;
+    let dataset = find_available_dataset(&mut *state.database.read().await?, &scope, id).await?;
     let files = dataset_files(&dataset)?;
     let file = find(&files, &path)?;
     send(&state.store, &request, file, content_below(&dataset.object_prefix, file)?).await
@@ -93,31 +94,32 @@ async fn file(
 )]
 async fn run_dataset(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     request: FileRequest,
     ApiPath(id): ApiPath<RunId>,
     ApiQuery(query): ApiQuery<DatasetQuery>,
 ) -> Result<Response, ApiError> {
-    send_run_dataset(&state, &request, id, &query).await
+    send_run_dataset(&state, &scope, &request, id, &query).await
 }
 
 /// Shared by the route under `/v1` and the one of the SPA.
 pub(in crate::api) async fn send_run_dataset(
     state: &AppState,
+    scope: &Scope,
     request: &FileRequest,
     id: RunId,
     query: &DatasetQuery,
 ) -> Result<Response, ApiError> {
     let dataset = {
         let mut conn = state.database.read().await?;
-        let run = get_run(&mut conn, id).await?;
+        let run = find_run(&mut conn, scope, id).await?;
         let dataset_id = run.dataset_id.ok_or_else(|| {
             ApiError::conflict(
                 "dataset_not_built",
                 format!("run {id} is {} and has no dataset snapshot yet: wait until its phase `dataset` has ended", run.status),
             )
         })?;
-        find_available_dataset(&mut conn, dataset_id).await?
+        find_available_dataset(&mut conn, scope, dataset_id).await?
     };
     let files = dataset_files(&dataset)?;
     let extension = match query.format {
@@ -156,8 +158,8 @@ fn belongs_to_split(path: &str, split: SplitName) -> bool {
 }
 
 /// Loads a snapshot whose files still exist.
-async fn find_available_dataset(conn: &mut PgConnection, id: DatasetId) -> Result<DatasetRecord, ApiError> {
-    let dataset = find_dataset(conn, id).await?;
+async fn find_available_dataset(conn: &mut PgConnection, scope: &Scope, id: DatasetId) -> Result<DatasetRecord, ApiError> {
+    let dataset = find_dataset(conn, scope, id).await?;
     match dataset.erased_at {
         None => Ok(dataset),
         Some(at) => Err(InspectError::Erased { id: id.0, at }.into()),

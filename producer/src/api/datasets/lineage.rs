@@ -1,12 +1,14 @@
 //! Lineage of a dataset snapshot: the events in it, and the runs trained on it.
 
 use aprendiz_dataset::inspect::{DatasetLineage, DatasetValue, lineage as load_lineage, load_snapshot, values};
+use aprendiz_runs::DatasetId;
 use axum::Json;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::http::auth::Viewer;
+use crate::api::datasets::show::find_dataset;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::dedicated_connection::DedicatedConnections;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
@@ -28,9 +30,14 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         (status = 404, description = "Snapshot not found", body = Problem),
     ),
 )]
-async fn lineage(_: Viewer, database: DedicatedConnections, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DatasetLineage>, ApiError> {
+async fn lineage(
+    InScope(Viewer, scope): InScope<Viewer>,
+    database: DedicatedConnections,
+    ApiPath(id): ApiPath<Uuid>,
+) -> Result<Json<DatasetLineage>, ApiError> {
     let mut conn = database.connect().await?;
-    Ok(Json(load_lineage(&mut conn, id).await?))
+    find_dataset(&mut conn, &scope, DatasetId(id)).await?;
+    Ok(Json(load_lineage(&mut conn, &scope, id).await?))
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -53,7 +60,7 @@ struct EventQuery {
     ),
 )]
 async fn events(
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     database: DedicatedConnections,
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(query): ApiQuery<EventQuery>,
@@ -61,6 +68,7 @@ async fn events(
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
     let mut conn = database.connect().await?;
+    find_dataset(&mut conn, &scope, DatasetId(id)).await?;
     let snapshot = load_snapshot(&mut conn, id).await?;
     let found = values(&mut conn, &snapshot, after.as_ref(), limit + 1).await?;
     Ok(Json(Page::from_items(found, limit, |value| encode_json_cursor(&value.cursor()))))

@@ -1,20 +1,20 @@
 //! Lists dataset snapshots, and builds one.
 
 use aprendiz_run_spec::{RunKind, RunSpec};
-use aprendiz_runs::{CreateRun, DatasetId, DatasetSummary, TrainingRun, create_run, list_datasets};
+use aprendiz_runs::{CreateRun, DatasetId, DatasetSummary, TrainingRun, list_datasets};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::{Operator, Viewer};
+use crate::api::http::auth::{InScope, Operator, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiQuery, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_json_cursor, encode_json_cursor};
 use crate::api::http::request_headers::RunHeaders;
-use crate::api::runs::create::accepted;
+use crate::api::runs::create::{accepted, create_in_scope};
 use crate::api::runs::validation::validate_spec;
 use crate::api::state::AppState;
 
@@ -40,13 +40,13 @@ struct ListQuery {
 )]
 async fn list(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiQuery(query): ApiQuery<ListQuery>,
 ) -> Result<Json<Page<DatasetSummary>>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let after: Option<DatasetId> = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
     let mut conn = state.database.read().await?;
-    let datasets = list_datasets(&mut conn, after, limit + 1).await?;
+    let datasets = list_datasets(&mut conn, &scope, after, limit + 1).await?;
     Ok(Json(Page::from_items(datasets, limit, |dataset| encode_json_cursor(&dataset.id))))
 }
 
@@ -63,7 +63,7 @@ async fn list(
 )]
 async fn build(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     headers: RunHeaders,
     body: JsonBody<RunSpec>,
 ) -> Result<Response, ApiError> {
@@ -72,7 +72,7 @@ async fn build(
         return Err(ApiError::unprocessable("invalid_spec", detail));
     }
     let mut tx = state.database.begin().await?;
-    let spec = validate_spec(&mut tx, body.value).await?;
+    let spec = validate_spec(&mut tx, &scope, body.value).await?;
     let request = CreateRun {
         spec,
         actor: &actor.name,
@@ -84,7 +84,7 @@ async fn build(
         trace_parent: headers.trace_parent(),
         trace_state: headers.trace_state(),
     };
-    let created = create_run(&mut tx, request).await?;
+    let created = create_in_scope(&mut tx, &scope, request).await?;
     tx.commit().await?;
     Ok(accepted(created))
 }

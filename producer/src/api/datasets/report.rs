@@ -1,12 +1,14 @@
 //! Reports the contents and the label quality of a dataset snapshot.
 
 use aprendiz_dataset::inspect::{Conflict, DatasetReport, conflicts as list_conflicts, load_snapshot, report as report_on};
+use aprendiz_runs::DatasetId;
 use axum::Json;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::http::auth::Viewer;
+use crate::api::datasets::show::find_dataset;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::dedicated_connection::DedicatedConnections;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
@@ -27,8 +29,13 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         (status = 410, description = "A document of the snapshot was erased", body = Problem),
     ),
 )]
-async fn report(_: Viewer, database: DedicatedConnections, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DatasetReport>, ApiError> {
+async fn report(
+    InScope(Viewer, scope): InScope<Viewer>,
+    database: DedicatedConnections,
+    ApiPath(id): ApiPath<Uuid>,
+) -> Result<Json<DatasetReport>, ApiError> {
     let mut conn = database.connect().await?;
+    find_dataset(&mut conn, &scope, DatasetId(id)).await?;
     Ok(Json(report_on(&mut conn, id).await?))
 }
 
@@ -54,7 +61,7 @@ struct ConflictQuery {
     ),
 )]
 async fn conflicts(
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     database: DedicatedConnections,
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(query): ApiQuery<ConflictQuery>,
@@ -62,6 +69,7 @@ async fn conflicts(
     let limit = checked_limit(query.limit)?;
     let after = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
     let mut conn = database.connect().await?;
+    find_dataset(&mut conn, &scope, DatasetId(id)).await?;
     let snapshot = load_snapshot(&mut conn, id).await?.with_content()?;
     let found = list_conflicts(&mut conn, &snapshot, after.as_ref(), limit + 1).await?;
     Ok(Json(Page::from_items(found, limit, |conflict| encode_json_cursor(&conflict.cursor()))))

@@ -1,7 +1,7 @@
 //! Verifies a dataset snapshot: rebuilds its rows from the events and checks its files.
 
 use aprendiz_dataset::inspect::{Verdict, Verification, WithdrawnImport, load_snapshot, verify as verify_rows, withdrawn_imports};
-use aprendiz_runs::{DatasetId, get_dataset};
+use aprendiz_runs::DatasetId;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
+use crate::api::datasets::show::find_dataset;
 use crate::api::http::admission::{Admission, exhausted_error};
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::dedicated_connection::DedicatedConnections;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
@@ -81,19 +82,20 @@ pub(in crate::api) enum FileState {
 )]
 async fn verify(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     admission: Admission,
     database: DedicatedConnections,
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(query): ApiQuery<VerifyQuery>,
 ) -> Result<Json<FullVerification>, ApiError> {
+    let dataset = find_dataset(&mut *state.database.read().await?, &scope, DatasetId(id)).await?;
     let turn = state.verifications.take(admission.key(), 1, state.config.clients.admission_wait).await;
     let _turn = turn.map_err(|exhausted| exhausted_error("verifications", "verifications", exhausted))?;
     // dropping this future drops its connections, so a disconnected client cancels it; only shutdown must be handled here
     let rows = state.shutdown.run_until_cancelled(verify_rows(database.session(), id)).await;
     let rows = rows.ok_or_else(|| ApiError::service_unavailable("server", anyhow::anyhow!("the server is shutting down")))??;
-    let dataset = get_dataset(&mut *state.database.read().await?, DatasetId(id)).await?;
-    let dataset = dataset.ok_or_else(|| ApiError::not_found(format!("dataset snapshot {id} not found")))?;
+    // its files may have been replaced meanwhile
+    let dataset = find_dataset(&mut *state.database.read().await?, &scope, dataset.id).await?;
     let mut files = None;
     if query.files && rows.verdict != Verdict::Erased {
         let mut verified = Vec::new();

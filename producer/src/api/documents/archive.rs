@@ -3,6 +3,7 @@
 use aprendiz_annotations::documents::{
     Archival, MAX_ARCHIVED, Project, archive as archive_documents, list_projects, list_to_archive, project_exists, unknown_ids,
 };
+use aprendiz_db::Scope;
 use aprendiz_runs::record_audit;
 use axum::Json;
 use axum::extract::State;
@@ -12,7 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::http::auth::{Operator, Viewer};
+use crate::api::http::auth::{InScope, Operator, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::JsonBody;
 use crate::api::http::operation::routes;
@@ -77,10 +78,10 @@ struct Archived {
 )]
 async fn archive(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     JsonBody { value: request, .. }: JsonBody<ArchiveRequest>,
 ) -> Result<Json<Archived>, ApiError> {
-    change(&state, &actor.name, request, true).await.map(Json)
+    change(&state, &scope, &actor.name, request, true).await.map(Json)
 }
 
 /// Unarchives documents
@@ -97,10 +98,10 @@ async fn archive(
 )]
 async fn unarchive(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     JsonBody { value: request, .. }: JsonBody<ArchiveRequest>,
 ) -> Result<Json<Archived>, ApiError> {
-    change(&state, &actor.name, request, false).await.map(Json)
+    change(&state, &scope, &actor.name, request, false).await.map(Json)
 }
 
 /// Lists the projects that have documents which are not archived, by source and project
@@ -108,28 +109,28 @@ async fn unarchive(
     get, path = "/v1/projects", tag = "documents",
     responses((status = 200, description = "All projects", body = Page<Project>)),
 )]
-async fn projects(State(state): State<AppState>, _: Viewer) -> Result<Json<Page<Project>>, ApiError> {
+async fn projects(State(state): State<AppState>, InScope(Viewer, scope): InScope<Viewer>) -> Result<Json<Page<Project>>, ApiError> {
     let mut conn = state.database.read().await?;
-    Ok(Json(Page { items: list_projects(&mut conn, MAX_PROJECTS).await?, next_cursor: None }))
+    Ok(Json(Page { items: list_projects(&mut conn, &scope, MAX_PROJECTS).await?, next_cursor: None }))
 }
 
-async fn change(state: &AppState, actor: &str, request: ArchiveRequest, archived: bool) -> Result<Archived, ApiError> {
+async fn change(state: &AppState, scope: &Scope, actor: &str, request: ArchiveRequest, archived: bool) -> Result<Archived, ApiError> {
     if request.reason.as_ref().is_some_and(|reason| reason.trim().is_empty() || reason.chars().count() > MAX_REASON_CHARS) {
         return Err(ApiError::unprocessable("invalid_reason", format!("reason must have 1 to {MAX_REASON_CHARS} characters")));
     }
     let archival = Archival { archived, actor: actor.to_owned(), reason: request.reason.clone() };
     match (request.documents, request.project) {
         (Some(documents), None) if !documents.is_empty() && documents.len() <= MAX_ARCHIVED => {
-            change_documents(state, &documents, &archival).await
+            change_documents(state, scope, &documents, &archival).await
         }
-        (None, Some(project)) => change_project(state, &project, &archival).await,
+        (None, Some(project)) => change_project(state, scope, &project, &archival).await,
         _ => Err(ApiError::unprocessable("invalid_body", format!("send either `documents`, 1 to {MAX_ARCHIVED} ids, or `project`"))),
     }
 }
 
-async fn change_documents(state: &AppState, documents: &[Uuid], archival: &Archival) -> Result<Archived, ApiError> {
+async fn change_documents(state: &AppState, scope: &Scope, documents: &[Uuid], archival: &Archival) -> Result<Archived, ApiError> {
     let mut tx = state.database.begin_long().await?;
-    if let Some(unknown) = unknown_ids(&mut tx, documents).await?.first() {
+    if let Some(unknown) = unknown_ids(&mut tx, scope, documents).await?.first() {
         return Err(ApiError::not_found(format!("document {unknown} not found")));
     }
     let changed = archive_documents(&mut tx, documents, archival).await?;
@@ -142,10 +143,10 @@ async fn change_documents(state: &AppState, documents: &[Uuid], archival: &Archi
 }
 
 /// Changes the documents of a project in batches: repeated after an interruption, the rest follows.
-async fn change_project(state: &AppState, project: &ProjectName, archival: &Archival) -> Result<Archived, ApiError> {
+async fn change_project(state: &AppState, scope: &Scope, project: &ProjectName, archival: &Archival) -> Result<Archived, ApiError> {
     let ProjectName { source, project } = project;
     let mut conn = state.database.read().await?;
-    if !project_exists(&mut conn, source, project).await? {
+    if !scope.contains(project) || !project_exists(&mut conn, source, project).await? {
         return Err(ApiError::not_found(format!("project {source}/{project} has no documents: GET /v1/projects lists the projects")));
     }
     drop(conn);

@@ -12,7 +12,8 @@ use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Reviewer;
+use crate::api::http::auth::scope::require_project;
+use crate::api::http::auth::{InScope, Reviewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::JsonBody;
 use crate::api::http::operation::routes;
@@ -77,8 +78,13 @@ fn default_source() -> String {
         (status = 422, description = "Invalid document", body = Problem),
     ),
 )]
-async fn create(State(state): State<AppState>, Reviewer(actor): Reviewer, body: JsonBody<DocumentRequest>) -> Result<Response, ApiError> {
+async fn create(
+    State(state): State<AppState>,
+    InScope(Reviewer(actor), scope): InScope<Reviewer>,
+    body: JsonBody<DocumentRequest>,
+) -> Result<Response, ApiError> {
     let DocumentRequest { source, project, task_id, text, file_name, metadata } = body.value;
+    require_project(&scope, &project)?;
     let new = NewDocument { source, project, task_id, file_name, metadata, text };
     let mut tx = state.database.begin().await?;
     let created = create_document(&mut tx, new, state.config.split_ratios).await?;

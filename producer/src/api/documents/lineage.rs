@@ -5,7 +5,8 @@ use axum::Json;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::http::auth::Viewer;
+use crate::api::documents::erased::require_document;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::dedicated_connection::DedicatedConnections;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiPath;
@@ -24,7 +25,12 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         (status = 404, description = "Document not found", body = Problem),
     ),
 )]
-async fn lineage(_: Viewer, database: DedicatedConnections, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DocumentLineage>, ApiError> {
+async fn lineage(
+    InScope(Viewer, scope): InScope<Viewer>,
+    database: DedicatedConnections,
+    ApiPath(id): ApiPath<Uuid>,
+) -> Result<Json<DocumentLineage>, ApiError> {
     let mut conn = database.connect().await?;
-    Ok(Json(document_lineage(&mut conn, id).await?))
+    require_document(&mut conn, &scope, id).await?;
+    Ok(Json(document_lineage(&mut conn, &scope, id).await?))
 }

@@ -6,9 +6,9 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::documents::erased::{document_not_found, reject_erased};
+use crate::api::documents::erased::{document_not_found, reject_erased, require_document};
 use crate::api::documents::filter::ListQuery;
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
@@ -27,12 +27,16 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     get, path = "/v1/documents", tag = "documents", params(ListQuery),
     responses((status = 200, description = "A page of documents", body = Page<Document>)),
 )]
-async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuery<ListQuery>) -> Result<Json<Page<Document>>, ApiError> {
+async fn list(
+    State(state): State<AppState>,
+    InScope(Viewer, scope): InScope<Viewer>,
+    ApiQuery(query): ApiQuery<ListQuery>,
+) -> Result<Json<Page<Document>>, ApiError> {
     let limit = usize::try_from(checked_limit(query.limit)?).unwrap_or(usize::MAX);
     let after: Option<Uuid> = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
     let filter = query.filter()?;
     let mut conn = state.database.read().await?;
-    let page = list_documents(&mut conn, &filter, after, limit).await?;
+    let page = list_documents(&mut conn, &scope, &filter, after, limit).await?;
     Ok(Json(Page { items: page.items, next_cursor: page.next.map(|id| encode_json_cursor(&id)) }))
 }
 
@@ -45,8 +49,13 @@ async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
         (status = 410, description = "The document was erased", body = Problem),
     ),
 )]
-async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DocumentText>, ApiError> {
+async fn show(
+    State(state): State<AppState>,
+    InScope(Viewer, scope): InScope<Viewer>,
+    ApiPath(id): ApiPath<Uuid>,
+) -> Result<Json<DocumentText>, ApiError> {
     let mut conn = state.database.read().await?;
+    require_document(&mut conn, &scope, id).await?;
     reject_erased(&mut conn, id).await?;
     get(&mut conn, id).await?.map(Json).ok_or_else(|| document_not_found(id))
 }
@@ -60,8 +69,13 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uui
         (status = 410, description = "The document was erased", body = Problem),
     ),
 )]
-async fn annotations(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<Page<Annotation>>, ApiError> {
+async fn annotations(
+    State(state): State<AppState>,
+    InScope(Viewer, scope): InScope<Viewer>,
+    ApiPath(id): ApiPath<Uuid>,
+) -> Result<Json<Page<Annotation>>, ApiError> {
     let mut conn = state.database.read().await?;
+    require_document(&mut conn, &scope, id).await?;
     reject_erased(&mut conn, id).await?;
     let items = list_annotations(&mut conn, id).await?;
     if items.is_empty() && get(&mut conn, id).await?.is_none() {

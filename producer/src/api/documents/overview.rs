@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::documents::erased::{document_not_found, reject_erased};
-use crate::api::http::auth::Viewer;
+use crate::api::documents::erased::{document_not_found, reject_erased, require_document};
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
@@ -46,11 +46,16 @@ struct DocumentOverview {
         (status = 410, description = "The document was erased", body = Problem),
     ),
 )]
-async fn overview(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<DocumentOverview>, ApiError> {
+async fn overview(
+    State(state): State<AppState>,
+    InScope(Viewer, scope): InScope<Viewer>,
+    ApiPath(id): ApiPath<Uuid>,
+) -> Result<Json<DocumentOverview>, ApiError> {
     let mut tx = state.database.snapshot().await?;
+    require_document(&mut tx, &scope, id).await?;
     reject_erased(&mut tx, id).await?;
     let document = get(&mut tx, id).await?.ok_or_else(|| document_not_found(id))?.document;
-    let explanation = explain(&mut tx, id).await?.ok_or_else(|| document_not_found(id))?;
+    let explanation = explain(&mut tx, &scope, id).await?.ok_or_else(|| document_not_found(id))?;
     let fields = list_annotations(&mut tx, id).await?;
     let texts = list_text_versions(&mut tx, id).await?;
     Ok(Json(DocumentOverview { document, fields, explanation, texts }))
@@ -76,12 +81,13 @@ struct TextQuery {
 )]
 async fn text(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     request: FileRequest,
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(query): ApiQuery<TextQuery>,
 ) -> Result<Response, ApiError> {
     let mut conn = state.database.read().await?;
+    require_document(&mut conn, &scope, id).await?;
     reject_erased(&mut conn, id).await?;
     let Some(stored) = get_text(&mut conn, id, query.version).await? else {
         return Err(match query.version {

@@ -1,6 +1,7 @@
 //! Retires all model versions that used a document.
 
 use aprendiz_dataset::inspect::{VersionToRetire, document_lineage};
+use aprendiz_db::Scope;
 use aprendiz_runs::{Role, delete_version_files, record_audit, retire_version};
 use axum::Json;
 use axum::http::StatusCode;
@@ -87,7 +88,7 @@ async fn retire_models(
     }
     let mut conn = database.connect().await?;
     let mut tx = conn.begin().await?;
-    let lineage = document_lineage(&mut tx, id).await?;
+    let lineage = document_lineage(&mut tx, &Scope::All, id).await?;
     let reason = reason.unwrap_or_else(|| match &lineage.erased {
         Some(_) => format!("document {} was erased", lineage.document),
         None => format!("it used document {}", lineage.document),

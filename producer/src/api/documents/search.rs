@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::error::ApiError;
 use crate::api::http::extract::ApiQuery;
 use crate::api::http::operation::routes;
@@ -70,7 +70,7 @@ struct SearchQuery {
 )]
 async fn search(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiQuery(query): ApiQuery<SearchQuery>,
 ) -> Result<Json<Page<FoundDocument>>, ApiError> {
     let limit = usize::try_from(checked_limit(query.limit)?).unwrap_or(usize::MAX);
@@ -84,11 +84,11 @@ async fn search(
     let (items, next) = match query.place {
         Place::Names => {
             let filter = DocumentFilter { words: Some(query.q), ..filter };
-            let page = list_documents(&mut conn, &filter, after, limit).await?;
+            let page = list_documents(&mut conn, &scope, &filter, after, limit).await?;
             (page.items.into_iter().map(|document| FoundDocument { document, excerpt: None }).collect(), page.next)
         }
         Place::Texts => {
-            let page = search_texts(&mut conn, query.q.trim(), &filter, after, limit).await?;
+            let page = search_texts(&mut conn, &scope, query.q.trim(), &filter, after, limit).await?;
             (page.items, page.next)
         }
     };

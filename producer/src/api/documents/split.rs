@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use crate::api::documents::erased::document_not_found;
-use crate::api::http::auth::{Operator, Viewer};
+use crate::api::http::auth::{InScope, Operator, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiPath;
 use crate::api::http::operation::routes;
@@ -32,9 +32,13 @@ pub(super) fn untimed_routes() -> OpenApiRouter<AppState> {
         (status = 404, description = "Document not found", body = Problem),
     ),
 )]
-async fn explain(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<SplitExplanation>, ApiError> {
+async fn explain(
+    State(state): State<AppState>,
+    InScope(Viewer, scope): InScope<Viewer>,
+    ApiPath(id): ApiPath<Uuid>,
+) -> Result<Json<SplitExplanation>, ApiError> {
     let mut conn = state.database.read().await?;
-    explain_split(&mut conn, id).await?.map(Json).ok_or_else(|| document_not_found(id))
+    explain_split(&mut conn, &scope, id).await?.map(Json).ok_or_else(|| document_not_found(id))
 }
 
 /// Indexes documents for near-duplicate detection

@@ -1,5 +1,6 @@
 //! Downloads for the SPA: dataset snapshot and model of a run.
 
+use aprendiz_db::Scope;
 use aprendiz_runs::RunId;
 use axum::extract::State;
 use axum::response::Response;
@@ -36,7 +37,7 @@ async fn dataset(
     ApiPath(id): ApiPath<RunId>,
     ApiQuery(query): ApiQuery<DatasetQuery>,
 ) -> Result<Response, ApiError> {
-    send_run_dataset(&state, &request, id, &query).await
+    send_run_dataset(&state, &Scope::All, &request, id, &query).await
 }
 
 /// Downloads the model that a run published
@@ -56,5 +57,5 @@ async fn model(
     ApiPath(id): ApiPath<RunId>,
     ApiQuery(query): ApiQuery<ModelQuery>,
 ) -> Result<Response, ApiError> {
-    send_run_model(&state, &request, id, &query).await
+    send_run_model(&state, &Scope::All, &request, id, &query).await
 }

@@ -1,5 +1,6 @@
 //! Lists and shows training runs as jobs of the SPA.
 
+use aprendiz_db::Scope;
 use aprendiz_runs::{RunFilter, RunId, RunPhase, RunStatus, TrainingRun, get_run, list_runs};
 use axum::Json;
 use axum::extract::State;
@@ -118,7 +119,7 @@ async fn jobs(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
 
 async fn list_latest(state: &AppState) -> Result<Json<Vec<Job>>, ApiError> {
     let mut conn = state.database.read().await?;
-    let runs = list_runs(&mut conn, &RunFilter { hide_trials: true, ..RunFilter::default() }, MAX_LISTED).await?;
+    let runs = list_runs(&mut conn, &Scope::All, &RunFilter { hide_trials: true, ..RunFilter::default() }, MAX_LISTED).await?;
     Ok(Json(runs.into_iter().map(Job::from).collect()))
 }
 

@@ -1,5 +1,6 @@
 //! Starts a training run from the SPA.
 
+use aprendiz_db::Scope;
 use aprendiz_run_spec::{DataSpec, RunSpec};
 use aprendiz_runs::{CreateRun, RunId, RunStatus, create_run};
 use axum::Json;
@@ -72,7 +73,7 @@ async fn create(
         ));
     }
     let mut tx = state.database.begin().await?;
-    let spec = validate_spec(&mut tx, spec).await?;
+    let spec = validate_spec(&mut tx, &Scope::All, spec).await?;
     let request = CreateRun {
         spec,
         actor: &actor.name,

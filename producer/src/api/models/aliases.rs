@@ -11,14 +11,14 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::{Operator, Viewer};
+use crate::api::http::auth::{InScope, Operator, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_json_cursor, encode_json_cursor};
 use crate::api::http::precondition::{Precondition, with_etag};
 use crate::api::models::revision::{checked_reason, expected_revision};
-use crate::api::models::version::find_model_version;
+use crate::api::models::version::{find_model_version, require_model};
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -33,7 +33,12 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         (status = 404, description = "Model not found", body = Problem),
     ),
 )]
-async fn list(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<String>) -> Result<Json<Page<Alias>>, ApiError> {
+async fn list(
+    State(state): State<AppState>,
+    InScope(Viewer, scope): InScope<Viewer>,
+    ApiPath(name): ApiPath<String>,
+) -> Result<Json<Page<Alias>>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let mut conn = state.database.read().await?;
     let items = list_aliases(&mut conn, &name).await?;
     if items.is_empty() {
@@ -50,7 +55,12 @@ async fn list(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<S
         (status = 404, description = "Model or alias not found", body = Problem),
     ),
 )]
-async fn show(State(state): State<AppState>, _: Viewer, ApiPath((name, alias)): ApiPath<(String, String)>) -> Result<Response, ApiError> {
+async fn show(
+    State(state): State<AppState>,
+    InScope(Viewer, scope): InScope<Viewer>,
+    ApiPath((name, alias)): ApiPath<(String, String)>,
+) -> Result<Response, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let found = find_alias(&mut *state.database.read().await?, &name, &alias).await?;
     let found = found.ok_or_else(|| no_alias(&name, &alias))?;
     Ok(with_etag(found.revision, Json(found)))
@@ -80,11 +90,12 @@ struct RemoveQuery {
 )]
 async fn remove(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     ApiPath((name, alias)): ApiPath<(String, String)>,
     ApiQuery(query): ApiQuery<RemoveQuery>,
     precondition: Precondition,
 ) -> Result<Response, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let reason = checked_reason(query.reason)?;
     let mut tx = state.database.begin().await?;
     remove_alias(&mut tx, &name, &alias, expected_revision(precondition), &actor.name, reason.as_deref()).await?;
@@ -117,10 +128,11 @@ struct HistoryQuery {
 )]
 async fn history(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiPath((name, alias)): ApiPath<(String, String)>,
     ApiQuery(query): ApiQuery<HistoryQuery>,
 ) -> Result<Json<Page<AliasEvent>>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let limit = checked_limit(query.limit)?;
     let before: Option<AliasHistoryPosition> = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
     let mut conn = state.database.read().await?;
@@ -159,11 +171,12 @@ struct RollbackRequest {
 )]
 async fn rollback(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     ApiPath((name, alias)): ApiPath<(String, String)>,
     precondition: Precondition,
     body: JsonBody<RollbackRequest>,
 ) -> Result<Response, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let reason = checked_reason(body.value.reason)?;
     let revision = expected_revision(precondition);
     let mut tx = state.database.begin().await?;

@@ -10,13 +10,13 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::{Content, RefOr, Response as ApiResponse};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiPath;
 use crate::api::http::operation::{Describe, add_problem, routes, text_header};
 use crate::api::http::stored_file::object::read_verified;
 use crate::api::http::stored_file::{insert, key_below, matches_etag};
-use crate::api::models::version::{find_model_version, model_files};
+use crate::api::models::version::{find_model_version, model_files, require_model};
 use crate::api::state::AppState;
 
 /// Size limit of a card. One with the plots of 16 fields has about 2 MB.
@@ -139,10 +139,11 @@ fn quality(accept: &str, main: &str, sub: &str) -> u16 {
 )]
 async fn model_card(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     request: CardRequest,
     ApiPath((name, number)): ApiPath<(String, i32)>,
 ) -> Result<Response, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let version = find_model_version(&mut *state.database.read().await?, &name, Some(number)).await?;
     let path = request.representation.file();
     let file = model_files(&version)?.into_iter().find(|file| file.path == path).ok_or_else(|| {

@@ -1,6 +1,7 @@
 //! Downloads model versions, as a whole or file by file.
 
-use aprendiz_runs::{ModelVersion, RunId, find_version_by_run, get_run};
+use aprendiz_db::Scope;
+use aprendiz_runs::{ModelVersion, RunId, find_run, find_version_by_run};
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
@@ -8,13 +9,13 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::http::archive;
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::media::Binary;
 use crate::api::http::operation::routes;
 use crate::api::http::stored_file::{Content, FileRequest, content_below, find, send};
-use crate::api::models::version::{MANIFEST, find_model_version, model_files, read_manifest};
+use crate::api::models::version::{MANIFEST, find_model_version, model_files, read_manifest, require_model};
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -37,10 +38,11 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 )]
 async fn file(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     request: FileRequest,
     ApiPath((name, number, path)): ApiPath<(String, i32, String)>,
 ) -> Result<Response, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let version = find_model_version(&mut *state.database.read().await?, &name, Some(number)).await?;
     send_model_file(&state, &request, &version, &path).await
 }
@@ -79,12 +81,12 @@ pub(in crate::api) struct ModelQuery {
 )]
 async fn run_model(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     request: FileRequest,
     ApiPath(id): ApiPath<RunId>,
     ApiQuery(query): ApiQuery<ModelQuery>,
 ) -> Result<Response, ApiError> {
-    send_run_model(&state, &request, id, &query).await
+    send_run_model(&state, &scope, &request, id, &query).await
 }
 
 /// Downloads a version of a model
@@ -99,11 +101,12 @@ async fn run_model(
 )]
 async fn download(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     request: FileRequest,
     ApiPath((name, number)): ApiPath<(String, i32)>,
     ApiQuery(query): ApiQuery<ModelQuery>,
 ) -> Result<Response, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let version = find_model_version(&mut *state.database.read().await?, &name, Some(number)).await?;
     send_version(&state, &request, &version, &query).await
 }
@@ -111,13 +114,14 @@ async fn download(
 /// Shared by the route under `/v1` and the one of the SPA.
 pub(in crate::api) async fn send_run_model(
     state: &AppState,
+    scope: &Scope,
     request: &FileRequest,
     id: RunId,
     query: &ModelQuery,
 ) -> Result<Response, ApiError> {
     let version = {
         let mut conn = state.database.read().await?;
-        let run = get_run(&mut conn, id).await?;
+        let run = find_run(&mut conn, scope, id).await?;
         find_version_by_run(&mut conn, id).await?.ok_or_else(|| {
             ApiError::conflict("model_not_published", format!("run {id} ({}) is {} and has not published a model", run.kind, run.status))
         })?

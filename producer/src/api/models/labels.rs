@@ -5,12 +5,12 @@ use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Operator;
+use crate::api::http::auth::{InScope, Operator};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::labels::{Note, NoteRequest, TagRequest, Tags};
-use crate::api::models::version::find_model_version;
+use crate::api::models::version::{find_model_version, require_model};
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -29,10 +29,11 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 )]
 async fn tag(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     ApiPath((name, number)): ApiPath<(String, i32)>,
     body: JsonBody<TagRequest>,
 ) -> Result<Json<Tags>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let mut tx = state.database.begin().await?;
     let version = find_model_version(&mut tx, &name, Some(number)).await?;
     let tags = tag_version(&mut tx, &version, &body.value.into(), &actor.name).await?;
@@ -52,10 +53,11 @@ async fn tag(
 )]
 async fn note(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     ApiPath((name, number)): ApiPath<(String, i32)>,
     body: JsonBody<NoteRequest>,
 ) -> Result<Json<Note>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let mut tx = state.database.begin().await?;
     let version = find_model_version(&mut tx, &name, Some(number)).await?;
     let note = note_version(&mut tx, &version, &body.value.note, &actor.name).await?;

@@ -8,12 +8,12 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_json_cursor, encode_json_cursor};
-use crate::api::models::version::find_model_version;
+use crate::api::models::version::{find_model_version, require_model};
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -38,13 +38,13 @@ struct ModelsQuery {
 )]
 async fn list(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiQuery(query): ApiQuery<ModelsQuery>,
 ) -> Result<Json<Page<ModelSummary>>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let after: Option<String> = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
     let mut conn = state.database.read().await?;
-    let models = list_models(&mut conn, after.as_deref(), limit + 1).await?;
+    let models = list_models(&mut conn, &scope, after.as_deref(), limit + 1).await?;
     Ok(Json(Page::from_items(models, limit, |model| encode_json_cursor(&model.name))))
 }
 
@@ -87,10 +87,11 @@ struct VersionsQuery {
 )]
 async fn versions(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiPath(name): ApiPath<String>,
     ApiQuery(query): ApiQuery<VersionsQuery>,
 ) -> Result<Json<Page<MeasuredVersion>>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let limit = checked_limit(query.limit)?;
     let mut conn = state.database.read().await?;
     let versions = list_versions(&mut conn, &name, query.cursor, limit + 1).await?;
@@ -112,9 +113,10 @@ async fn versions(
 )]
 async fn version(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiPath((name, number)): ApiPath<(String, i32)>,
 ) -> Result<Json<MeasuredVersion>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let mut conn = state.database.read().await?;
     let version = find_model_version(&mut conn, &name, Some(number)).await?;
     let headlines = list_headlines(&mut conn, &[version.run_id]).await?;

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::http::admission::Admission;
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::compute::Compute;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
@@ -25,7 +25,7 @@ use crate::api::http::request_body::limit_body;
 use crate::api::models::inference::predictor::{Predictor, explain_locally, predict_locally};
 use crate::api::models::shadow::queue::{ShadowAnswers, ShadowQueue, ShadowTarget};
 use crate::api::models::thresholds::{changed_thresholds, current_threshold};
-use crate::api::models::version::{ensure_files, find_model_version};
+use crate::api::models::version::{ensure_files, find_model_version, require_model};
 use crate::api::state::AppState;
 
 const MAX_TEXTS: usize = 64;
@@ -167,11 +167,12 @@ struct ClassProbability {
 )]
 async fn predict(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     admission: Admission,
     ApiPath(name): ApiPath<String>,
     body: JsonBody<PredictRequest>,
 ) -> Result<Response, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let PredictRequest { text, texts, number, alias, top_k, evidence } = body.value;
     let top_k = checked_top_k(top_k)?;
     let texts = match (text, texts) {

@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Operator;
+use crate::api::http::auth::{InScope, Operator};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::precondition::{Precondition, with_etag};
 use crate::api::models::comparison::gate::ask_gate;
 use crate::api::models::revision::{checked_reason, expected_revision};
-use crate::api::models::version::find_model_version;
+use crate::api::models::version::{find_model_version, require_model};
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -70,11 +70,12 @@ struct Promoted {
 )]
 async fn put(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     ApiPath((name, alias)): ApiPath<(String, String)>,
     precondition: Precondition,
     body: JsonBody<PromoteRequest>,
 ) -> Result<Response, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let PromoteRequest { number, reason, overridden } = body.value;
     let reason = checked_reason(reason)?;
     check_alias_name(&alias)?;

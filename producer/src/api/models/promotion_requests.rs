@@ -8,12 +8,13 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::http::auth::{Operator, Viewer};
+use crate::api::http::auth::{InScope, Operator, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit};
 use crate::api::models::revision::checked_reason;
+use crate::api::models::version::require_model;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -63,10 +64,11 @@ struct ListQuery {
 )]
 async fn list(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiPath(name): ApiPath<String>,
     ApiQuery(query): ApiQuery<ListQuery>,
 ) -> Result<Json<Page<PromotionRequest>>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let limit = checked_limit(query.limit)?;
     let mut conn = state.database.read().await?;
     let requests = list_promotion_requests(&mut conn, &name, query.state.map(RequestState::as_str), query.cursor, limit + 1).await?;
@@ -83,9 +85,10 @@ async fn list(
 )]
 async fn show(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiPath((name, id)): ApiPath<(String, Uuid)>,
 ) -> Result<Json<PromotionRequest>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     Ok(Json(get_promotion_request(&mut *state.database.read().await?, &name, id).await?))
 }
 
@@ -113,10 +116,11 @@ struct DecisionRequest {
 )]
 async fn approve(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     ApiPath((name, id)): ApiPath<(String, Uuid)>,
     body: JsonBody<DecisionRequest>,
 ) -> Result<Json<PromotionRequest>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let reason = checked_reason(body.value.reason)?;
     let mut tx = state.database.begin().await?;
     let (request, _) = approve_promotion(&mut tx, &name, id, &actor, reason.as_deref()).await?;
@@ -137,10 +141,11 @@ async fn approve(
 )]
 async fn reject(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     ApiPath((name, id)): ApiPath<(String, Uuid)>,
     body: JsonBody<DecisionRequest>,
 ) -> Result<Json<PromotionRequest>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let reason =
         checked_reason(body.value.reason)?.ok_or_else(|| ApiError::unprocessable("reason_required", "a rejection needs a reason"))?;
     let mut tx = state.database.begin().await?;

@@ -7,11 +7,12 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Operator;
+use crate::api::http::auth::{InScope, Operator};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::models::revision::checked_reason;
+use crate::api::models::version::require_model;
 use crate::api::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -45,10 +46,11 @@ struct RetireRequest {
 )]
 async fn retire(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     ApiPath((name, number)): ApiPath<(String, i32)>,
     body: JsonBody<RetireRequest>,
 ) -> Result<Json<ModelVersion>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let RetireRequest { reason, force } = body.value;
     let reason = checked_reason(Some(reason))?.ok_or_else(|| ApiError::unprocessable("reason_required", "a retirement needs a reason"))?;
     let mut tx = state.database.begin().await?;

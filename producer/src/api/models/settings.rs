@@ -10,12 +10,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::{Operator, Viewer};
+use crate::api::http::auth::{InScope, Operator, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::precondition::{Precondition, with_etag};
 use crate::api::models::revision::expected_revision;
+use crate::api::models::version::require_model;
 use crate::api::state::AppState;
 
 const MAX_DESCRIPTION: usize = 4000;
@@ -62,7 +63,12 @@ const fn all() -> f64 {
         (status = 404, description = "Model not found", body = Problem),
     ),
 )]
-async fn show(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<String>) -> Result<Response, ApiError> {
+async fn show(
+    State(state): State<AppState>,
+    InScope(Viewer, scope): InScope<Viewer>,
+    ApiPath(name): ApiPath<String>,
+) -> Result<Response, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let settings = get_model_settings(&mut *state.database.read().await?, &name).await?;
     let settings =
         settings.ok_or_else(|| ApiError::new(axum::http::StatusCode::NOT_FOUND, "unknown_model", format!("model `{name}` not found")))?;
@@ -77,17 +83,19 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPath<S
     request_body = SettingsRequest,
     responses(
         (status = 200, description = "The settings; their revision is the ETag", body = ModelSettings, headers(("ETag" = String))),
+        (status = 404, description = "The model has no version, for an API key that is limited to projects", body = Problem),
         (status = 412, description = "The settings are not those of If-Match", body = Problem),
         (status = 422, description = "Invalid settings", body = Problem),
     ),
 )]
 async fn put(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     ApiPath(name): ApiPath<String>,
     precondition: Precondition,
     body: JsonBody<SettingsRequest>,
 ) -> Result<Response, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let invalid = |detail: String| ApiError::unprocessable("invalid_settings", detail);
     let name = ModelName::try_from(name).map_err(ApiError::from)?;
     let SettingsRequest { description, owner, first_version, promotion, gate, shadow_share } = body.value;

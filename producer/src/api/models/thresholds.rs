@@ -15,12 +15,12 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::{Operator, Viewer};
+use crate::api::http::auth::{InScope, Operator, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::models::field_target::FieldTarget;
-use crate::api::models::version::find_model_version;
+use crate::api::models::version::{find_model_version, require_model};
 use crate::api::models::version_scores::VersionScores;
 use crate::api::state::AppState;
 
@@ -84,9 +84,10 @@ struct ChangeRequest {
 )]
 async fn show(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiPath((name, number)): ApiPath<(String, i32)>,
 ) -> Result<Json<VersionThresholds>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let (version, events) = {
         let mut conn = state.database.read().await?;
         let version = find_model_version(&mut conn, &name, Some(number)).await?;
@@ -115,10 +116,11 @@ async fn show(
 )]
 async fn change(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     ApiPath((name, number)): ApiPath<(String, i32)>,
     body: JsonBody<ChangeRequest>,
 ) -> Result<Json<VersionThresholds>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let ChangeRequest { target, fields, revision } = body.value;
     if !(target > 0.0 && target < 1.0) {
         return Err(ApiError::unprocessable("invalid_body", format!("target must be between 0 and 1, exclusive, not {target}")));

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use aprendiz_artifacts::Store;
+use aprendiz_db::Scope;
 use aprendiz_inference::Model;
 use aprendiz_run_spec::RunKind;
-use aprendiz_runs::{ModelVersion, find_version};
+use aprendiz_runs::{ModelVersion, find_version, is_model_in_scope};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use chrono::SecondsFormat;
@@ -16,6 +17,7 @@ use crate::api::http::error::ApiError;
 use crate::api::http::stored_file::object::read_verified;
 use crate::api::http::stored_file::{StoredFile, key_below, parse_files};
 use crate::api::models::model_cache::{ModelCache, ModelFiles};
+use crate::api::state::AppState;
 
 /// Name of the file that lists the other files.
 pub(super) const MANIFEST: &str = aprendiz_inference::manifest::MANIFEST_FILE;
@@ -42,6 +44,15 @@ pub(super) fn ensure_predicts(version: &ModelVersion) -> Result<(), ApiError> {
         version.model, version.number
     );
     Err(ApiError::unprocessable("model_without_answers", detail))
+}
+
+/// Returns 404 for a model out of the scope, as for one that does not exist. Handlers call it before anything else about the model, which is
+/// then in the scope with all its versions.
+pub(in crate::api) async fn require_model(state: &AppState, scope: &Scope, name: &str) -> Result<(), ApiError> {
+    if scope.is_all() || is_model_in_scope(&mut *state.database.read().await?, scope, name).await? {
+        return Ok(());
+    }
+    Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_model", format!("model `{name}` has no published version")))
 }
 
 /// Loads a version, or the latest one without `number`. The error names the latest version, if the model has any.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::http::auth::Reviewer;
+use crate::api::http::auth::{InScope, Reviewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::JsonBody;
 use crate::api::http::operation::routes;
@@ -70,7 +70,7 @@ struct AcceptRequest {
 )]
 async fn accept(
     State(state): State<AppState>,
-    Reviewer(actor): Reviewer,
+    InScope(Reviewer(actor), scope): InScope<Reviewer>,
     JsonBody { value: request, .. }: JsonBody<AcceptRequest>,
 ) -> Result<Json<AcceptedPredictions>, ApiError> {
     let acceptance = Acceptance {
@@ -87,7 +87,7 @@ async fn accept(
         dry_run: request.dry_run,
     };
     let mut tx = state.database.begin().await?;
-    let accepted = accept_predictions(&mut tx, &acceptance).await?;
+    let accepted = accept_predictions(&mut tx, &scope, &acceptance).await?;
     if !acceptance.dry_run {
         let details = json!({
             "accepted": accepted.accepted, "min_confidence": acceptance.min_confidence, "reviewer": acceptance.reviewer,

@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::documents::erased::reject_erased;
-use crate::api::http::auth::{Reviewer, Viewer};
+use crate::api::documents::erased::{reject_erased, require_document};
+use crate::api::http::auth::{InScope, Reviewer, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, OptionalJsonBody};
 use crate::api::http::operation::routes;
@@ -49,8 +49,13 @@ struct LeaseRequest {
         (status = 410, description = "The document was erased", body = Problem),
     ),
 )]
-async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uuid>) -> Result<Json<ReviewLease>, ApiError> {
+async fn show(
+    State(state): State<AppState>,
+    InScope(Viewer, scope): InScope<Viewer>,
+    ApiPath(id): ApiPath<Uuid>,
+) -> Result<Json<ReviewLease>, ApiError> {
     let mut conn = state.database.read().await?;
+    require_document(&mut conn, &scope, id).await?;
     reject_erased(&mut conn, id).await?;
     let not_leased = || ApiError::new(StatusCode::NOT_FOUND, "not_leased", format!("document {id} is not leased"));
     current_lease(&mut conn, id).await?.map(Json).ok_or_else(not_leased)
@@ -73,13 +78,14 @@ async fn show(State(state): State<AppState>, _: Viewer, ApiPath(id): ApiPath<Uui
 )]
 async fn acquire(
     State(state): State<AppState>,
-    Reviewer(actor): Reviewer,
+    InScope(Reviewer(actor), scope): InScope<Reviewer>,
     ApiPath(id): ApiPath<Uuid>,
     OptionalJsonBody { value: request, .. }: OptionalJsonBody<LeaseRequest>,
 ) -> Result<Json<ReviewLease>, ApiError> {
     let reviewer = request.reviewer.unwrap_or_else(|| actor.name.clone());
     let duration = Duration::from_secs(request.seconds.unwrap_or(DEFAULT_LEASE_SECONDS));
     let mut tx = state.database.begin().await?;
+    require_document(&mut tx, &scope, id).await?;
     let lease = acquire_lease(&mut tx, id, &reviewer, &actor.name, duration).await?;
     // only a new lease is audited, not a renewal
     let is_new = TimeDelta::from_std(duration).is_ok_and(|duration| lease.expires_at - lease.acquired_at <= duration);
@@ -107,17 +113,19 @@ struct ReleaseQuery {
     params(("id" = Uuid, Path), ReleaseQuery),
     responses(
         (status = 204, description = "The document is not leased"),
+        (status = 404, description = "Document not found, for an API key that is limited to projects", body = Problem),
         (status = 423, description = "The document is leased to another reviewer; `current` holds the lease", body = Problem),
     ),
 )]
 async fn release(
     State(state): State<AppState>,
-    Reviewer(actor): Reviewer,
+    InScope(Reviewer(actor), scope): InScope<Reviewer>,
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(query): ApiQuery<ReleaseQuery>,
 ) -> Result<StatusCode, ApiError> {
     let reviewer = query.reviewer.unwrap_or_else(|| actor.name.clone());
     let mut tx = state.database.begin().await?;
+    require_document(&mut tx, &scope, id).await?;
     if release_lease(&mut tx, id, &reviewer).await? {
         record_audit(&mut tx, &actor.name, "document.release", &id.to_string(), &json!({ "reviewer": reviewer })).await?;
     }

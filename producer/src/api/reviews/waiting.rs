@@ -6,7 +6,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiQuery;
 use crate::api::http::operation::routes;
@@ -66,7 +66,7 @@ struct Cursor {
 )]
 async fn list(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiQuery(query): ApiQuery<WaitingQuery>,
 ) -> Result<Json<Page<WaitingField>>, ApiError> {
     let limit = checked_limit(query.limit)?;
@@ -90,6 +90,6 @@ async fn list(
         free_for: query.free_for,
     };
     let mut conn = state.database.read().await?;
-    let fields = list_waiting(&mut conn, &filter, order, after.as_ref().map(|after| &after.after), limit + 1).await?;
+    let fields = list_waiting(&mut conn, &scope, &filter, order, after.as_ref().map(|after| &after.after), limit + 1).await?;
     Ok(Json(Page::from_items(fields, limit, |field| encode_json_cursor(&Cursor { order, after: field.cursor() }))))
 }

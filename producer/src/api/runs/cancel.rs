@@ -1,11 +1,11 @@
 //! Cancels a training run.
 
-use aprendiz_runs::{RunId, TrainingRun, cancel_run};
+use aprendiz_runs::{RunId, TrainingRun, cancel_run, find_run};
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Operator;
+use crate::api::http::auth::{InScope, Operator};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiPath;
 use crate::api::http::operation::routes;
@@ -28,10 +28,11 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 )]
 async fn cancel(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     ApiPath(id): ApiPath<RunId>,
 ) -> Result<Json<TrainingRun>, ApiError> {
     let mut tx = state.database.begin().await?;
+    find_run(&mut tx, &scope, id).await?;
     let run = cancel_run(&mut tx, id, &actor.name).await?;
     tx.commit().await?;
     Ok(Json(run))

@@ -1,7 +1,8 @@
 //! Creates child runs: `ingest`, `evaluation` and `sentence-transformer` runs over the data of another run.
 
+use aprendiz_db::Scope;
 use aprendiz_run_spec::{ModelName, RunKind, RunSpec};
-use aprendiz_runs::{ApiKey, CreateRun, RunId, TrainingRun, create_run, get_run, list_run_documents};
+use aprendiz_runs::{ApiKey, CreateRun, RunId, TrainingRun, find_run, list_run_documents};
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
@@ -10,12 +11,12 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Operator;
+use crate::api::http::auth::{InScope, Operator};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, OptionalJsonBody};
 use crate::api::http::operation::routes;
 use crate::api::http::request_headers::RunHeaders;
-use crate::api::runs::create::accepted;
+use crate::api::runs::create::{accepted, create_in_scope};
 use crate::api::runs::validation::validate_spec;
 use crate::api::state::AppState;
 
@@ -50,13 +51,13 @@ struct ChildRunQuery {
 )]
 async fn ingest(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     headers: RunHeaders,
     ApiPath(id): ApiPath<RunId>,
     ApiQuery(query): ApiQuery<ChildRunQuery>,
 ) -> Result<Response, ApiError> {
     let request = RunRequest { fresh_data: query.fresh_data, body_sha256: "" };
-    create_child_run(&state, &actor, &headers, id, ChildRunRequest::Ingest, request).await
+    create_child_run(&state, &scope, &actor, &headers, id, ChildRunRequest::Ingest, request).await
 }
 
 /// Evaluates the stored predictions of the extractor on the data of a run
@@ -72,13 +73,13 @@ async fn ingest(
 )]
 async fn evaluation(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     headers: RunHeaders,
     ApiPath(id): ApiPath<RunId>,
     ApiQuery(query): ApiQuery<ChildRunQuery>,
 ) -> Result<Response, ApiError> {
     let request = RunRequest { fresh_data: query.fresh_data, body_sha256: "" };
-    create_child_run(&state, &actor, &headers, id, ChildRunRequest::Evaluation, request).await
+    create_child_run(&state, &scope, &actor, &headers, id, ChildRunRequest::Evaluation, request).await
 }
 
 /// Settings of an encoder training run. All keys are optional.
@@ -110,13 +111,13 @@ struct EncoderRequest {
 )]
 async fn sentence_transformer(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     headers: RunHeaders,
     ApiPath(id): ApiPath<RunId>,
     body: OptionalJsonBody<EncoderRequest>,
 ) -> Result<Response, ApiError> {
     let request = RunRequest { fresh_data: false, body_sha256: &body.sha256 };
-    create_child_run(&state, &actor, &headers, id, ChildRunRequest::Encoder(body.value), request).await
+    create_child_run(&state, &scope, &actor, &headers, id, ChildRunRequest::Encoder(body.value), request).await
 }
 
 /// The child run to create.
@@ -136,6 +137,7 @@ struct RunRequest<'a> {
 
 async fn create_child_run(
     state: &AppState,
+    scope: &Scope,
     actor: &ApiKey,
     headers: &RunHeaders,
     parent_id: RunId,
@@ -144,7 +146,7 @@ async fn create_child_run(
 ) -> Result<Response, ApiError> {
     let RunRequest { fresh_data, body_sha256 } = request;
     let mut tx = state.database.begin().await?;
-    let parent = get_run(&mut tx, parent_id).await?;
+    let parent = find_run(&mut tx, scope, parent_id).await?;
     let fresh = if fresh_data { "fresh" } else { "" };
     let request_sha256 = hex::encode(Sha256::digest(format!("{} {parent_id} {body_sha256}{fresh}", child.name()).trim_end()));
     let dataset_only = child == ChildRunRequest::Ingest;
@@ -155,7 +157,7 @@ async fn create_child_run(
     if fresh_data {
         spec.data.as_of = None;
     }
-    let spec = if may_name_unknown { validate_spec(&mut tx, spec).await? } else { spec.validate()? };
+    let spec = if may_name_unknown { validate_spec(&mut tx, scope, spec).await? } else { spec.validate()? };
     let run = CreateRun {
         spec,
         actor: &actor.name,
@@ -167,7 +169,7 @@ async fn create_child_run(
         trace_parent: headers.trace_parent(),
         trace_state: headers.trace_state(),
     };
-    let created = create_run(&mut tx, run).await?;
+    let created = create_in_scope(&mut tx, scope, run).await?;
     tx.commit().await?;
     Ok(accepted(created))
 }

@@ -1,7 +1,7 @@
 //! Clones a training run: a new run with the spec of another one, optionally changed.
 
 use aprendiz_run_spec::{RunKind, RunSpec};
-use aprendiz_runs::{CreateRun, RunId, TrainingRun, get_run, list_run_documents};
+use aprendiz_runs::{CreateRun, RunId, TrainingRun, find_run, list_run_documents};
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::http::auth::Operator;
+use crate::api::http::auth::{InScope, Operator};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, OptionalJsonBody};
 use crate::api::http::operation::routes;
@@ -61,17 +61,17 @@ const fn default_same_data() -> bool {
 )]
 async fn clone(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     headers: RunHeaders,
     ApiPath(id): ApiPath<RunId>,
     body: OptionalJsonBody<CloneRequest>,
 ) -> Result<Response, ApiError> {
     let mut tx = state.database.begin().await?;
-    let original = get_run(&mut tx, id).await?;
+    let original = find_run(&mut tx, &scope, id).await?;
     let CloneRequest { changes, same_data } = body.value;
     let documents = list_run_documents(&mut tx, id).await?;
     let spec = patch_spec(original.spec, documents, &Value::Object(changes), same_data)?;
-    let spec = validate_spec(&mut tx, spec).await?;
+    let spec = validate_spec(&mut tx, &scope, spec).await?;
     let request_sha256 = hex::encode(Sha256::digest(format!("clone {id} {}", body.sha256)));
     let request = CreateRun {
         spec,
@@ -85,6 +85,7 @@ async fn clone(
         trace_state: headers.trace_state(),
     };
     let created = aprendiz_runs::clone_run(&mut tx, id, request).await?;
+    find_run(&mut tx, &scope, created.run.id).await?;
     tx.commit().await?;
     Ok(accepted(created))
 }

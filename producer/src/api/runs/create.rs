@@ -1,14 +1,16 @@
 //! Creates a training run.
 
+use aprendiz_db::Scope;
 use aprendiz_run_spec::RunSpec;
-use aprendiz_runs::{CreateRun, Created, TrainingRun, create_run};
+use aprendiz_runs::{CreateRun, Created, TrainingRun, create_run, find_run};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use sqlx::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Operator;
+use crate::api::http::auth::{InScope, Operator};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::JsonBody;
 use crate::api::http::operation::routes;
@@ -37,12 +39,12 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 )]
 async fn create(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     headers: RunHeaders,
     body: JsonBody<RunSpec>,
 ) -> Result<Response, ApiError> {
     let mut tx = state.database.begin().await?;
-    let spec = validate_spec(&mut tx, body.value).await?;
+    let spec = validate_spec(&mut tx, &scope, body.value).await?;
     let request = CreateRun {
         spec,
         actor: &actor.name,
@@ -54,9 +56,19 @@ async fn create(
         trace_parent: headers.trace_parent(),
         trace_state: headers.trace_state(),
     };
-    let created = create_run(&mut tx, request).await?;
+    let created = create_in_scope(&mut tx, &scope, request).await?;
     tx.commit().await?;
     Ok(accepted(created))
+}
+
+/// Creates a run of a scope. A key may have the name of an earlier one with another scope, whose idempotency keys it then has as well:
+/// their runs stay out of its scope.
+pub(in crate::api) async fn create_in_scope(conn: &mut PgConnection, scope: &Scope, request: CreateRun<'_>) -> Result<Created, ApiError> {
+    let created = create_run(conn, request).await?;
+    if !created.is_new {
+        find_run(conn, scope, created.run.id).await?;
+    }
+    Ok(created)
 }
 
 /// The response to a request that created a run, that repeats such a request, or that found an equal run.

@@ -1,7 +1,7 @@
 //! Wrong predictions of a run, with their documents.
 
 use aprendiz_runs::{
-    ErrorCounts, ErrorFilter, ErrorOrder, RunErrorRow, RunId, SliceFilter, TrainingRun, count_errors, get_run, list_errors,
+    ErrorCounts, ErrorFilter, ErrorOrder, RunErrorRow, RunId, SliceFilter, TrainingRun, count_errors, find_run, list_errors,
     list_slice_dimensions,
 };
 use axum::Json;
@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
@@ -101,7 +101,7 @@ struct ErrorPage {
 )]
 async fn errors(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiPath(id): ApiPath<RunId>,
     ApiQuery(query): ApiQuery<ErrorQuery>,
 ) -> Result<Json<ErrorPage>, ApiError> {
@@ -129,7 +129,7 @@ async fn errors(
         after: query.cursor.as_deref().map(decode_json_cursor).transpose()?,
     };
     let mut conn = state.database.read().await?;
-    let run = get_run(&mut conn, id).await?;
+    let run = find_run(&mut conn, &scope, id).await?;
     let counts = count_errors(&mut conn, id).await?;
     if counts.is_empty() {
         return Err(ApiError::conflict("errors_not_recorded", not_recorded(&run)));

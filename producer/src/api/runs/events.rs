@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use aprendiz_runs::{EventKind, RunEvent, RunId, TrainingRun, events_after, get_run};
+use aprendiz_runs::{EventKind, RunEvent, RunId, TrainingRun, events_after, find_run, get_run};
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
@@ -19,7 +19,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::{PartialSchema as _, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::{Describe, add_header, add_problem, routes};
@@ -83,7 +83,7 @@ struct EventsQuery {
 )]
 async fn events(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     LastEventId(last): LastEventId,
     ApiPath(id): ApiPath<RunId>,
     ApiQuery(query): ApiQuery<EventsQuery>,
@@ -91,7 +91,7 @@ async fn events(
     // subscribe before the first read, so that no event is missed in between
     let wakeups = state.events.subscribe();
     let mut conn = state.database.read().await?;
-    get_run(&mut conn, id).await?;
+    find_run(&mut conn, &scope, id).await?;
     let after = query.after.unwrap_or(last);
     if query.format == Format::Json {
         let items = events_after(&mut conn, id, after, BATCH + 1).await?;

@@ -1,11 +1,11 @@
 //! Tags and notes of runs.
 
-use aprendiz_runs::{RunId, note_run, tag_run};
+use aprendiz_runs::{RunId, find_run, note_run, tag_run};
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Operator;
+use crate::api::http::auth::{InScope, Operator};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
@@ -27,11 +27,12 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 )]
 async fn tag(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     ApiPath(id): ApiPath<RunId>,
     body: JsonBody<TagRequest>,
 ) -> Result<Json<Tags>, ApiError> {
     let mut tx = state.database.begin().await?;
+    find_run(&mut tx, &scope, id).await?;
     let tags = tag_run(&mut tx, id, &body.value.into(), &actor.name).await?;
     tx.commit().await?;
     Ok(Json(Tags { tags }))
@@ -48,11 +49,12 @@ async fn tag(
 )]
 async fn note(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     ApiPath(id): ApiPath<RunId>,
     body: JsonBody<NoteRequest>,
 ) -> Result<Json<Note>, ApiError> {
     let mut tx = state.database.begin().await?;
+    find_run(&mut tx, &scope, id).await?;
     let note = note_run(&mut tx, id, &body.value.note, &actor.name).await?;
     tx.commit().await?;
     Ok(Json(Note { note }))

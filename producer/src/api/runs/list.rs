@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::error::ApiError;
 use crate::api::http::extract::ApiQuery;
 use crate::api::http::operation::routes;
@@ -77,7 +77,11 @@ struct ListedRun {
     get, path = "/v1/training-runs", tag = "training runs", params(ListQuery),
     responses((status = 200, description = "A page of runs", body = Page<ListedRun>)),
 )]
-async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuery<ListQuery>) -> Result<Json<Page<ListedRun>>, ApiError> {
+async fn list(
+    State(state): State<AppState>,
+    InScope(Viewer, scope): InScope<Viewer>,
+    ApiQuery(query): ApiQuery<ListQuery>,
+) -> Result<Json<Page<ListedRun>>, ApiError> {
     let limit = checked_limit(query.limit)?;
     let tags = query.tag.as_deref().map(|text| parse_pairs("tag", text)).transpose()?.unwrap_or_default();
     let hide_trials = query.trials != Some(true) && query.parent.is_none();
@@ -87,7 +91,8 @@ async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
     if let Some(sort) = &query.sort {
         let order = parse_sort(sort, query.order == Some(Direction::Asc))?;
         let after = query.cursor.as_deref().map(decode_json_cursor).transpose()?;
-        let ranked = list_runs_by_metric(&mut conn, &filter, &order, after, usize::try_from(limit + 1).unwrap_or(usize::MAX)).await?;
+        let ranked =
+            list_runs_by_metric(&mut conn, &scope, &filter, &order, after, usize::try_from(limit + 1).unwrap_or(usize::MAX)).await?;
         let page = Page::from_items(ranked, limit, |ranked| encode_json_cursor(&ranked.cursor()));
         let items = page.items.into_iter().map(|RankedRun { run, value }| ListedRun { run, sort_value: value }).collect();
         return Ok(Json(Page { items, next_cursor: page.next_cursor }));
@@ -96,7 +101,7 @@ async fn list(State(state): State<AppState>, _: Viewer, ApiQuery(query): ApiQuer
         return Err(ApiError::unprocessable("invalid_query", "order requires sort"));
     }
     let after = query.cursor.as_deref().map(decode_cursor).transpose()?.map(|(at, id)| (at, RunId(id)));
-    let runs = list_runs(&mut conn, &RunFilter { after, ..filter }, limit + 1).await?;
+    let runs = list_runs(&mut conn, &scope, &RunFilter { after, ..filter }, limit + 1).await?;
     let page = Page::from_items(runs, limit, |run| encode_cursor(run.created_at, run.id.0));
     let items = page.items.into_iter().map(|run| ListedRun { run, sort_value: None }).collect();
     Ok(Json(Page { items, next_cursor: page.next_cursor }))

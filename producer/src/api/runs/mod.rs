@@ -15,6 +15,7 @@ mod preview;
 pub(super) mod retry;
 mod show;
 mod sort;
+mod spec_scope;
 pub(super) mod streamed_event;
 pub(super) mod validation;
 mod verify;

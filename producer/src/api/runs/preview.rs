@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::dedicated_connection::DedicatedConnections;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::JsonBody;
@@ -38,18 +38,23 @@ struct RunPreview {
     request_body = RunSpec,
     responses(
         (status = 200, description = "What the run would learn", body = RunPreview),
+        (status = 403, description = "`scope`: the spec leaves the projects that the API key is limited to", body = Problem),
         (status = 409, description = "The version to evaluate or to predict with is retired", body = Problem),
         (status = 410, description = "The files of the version to evaluate or to predict with were deleted", body = Problem),
         (status = 422, description = "Invalid spec; `no_examples`: no field can be selected", body = Problem),
     ),
 )]
-async fn preview(_: Viewer, database: DedicatedConnections, body: JsonBody<RunSpec>) -> Result<Json<RunPreview>, ApiError> {
+async fn preview(
+    InScope(Viewer, scope): InScope<Viewer>,
+    database: DedicatedConnections,
+    body: JsonBody<RunSpec>,
+) -> Result<Json<RunPreview>, ApiError> {
     if body.value.kind == RunKind::Predict {
         let detail = "a run of kind `predict` learns nothing: GET /v1/documents lists the documents of a source or project";
         return Err(ApiError::unprocessable("invalid_spec", detail).with_hint("GET /v1/documents", "aprendiz document list"));
     }
     let mut conn = database.connect().await?;
-    let spec = validate_spec(&mut conn, body.value).await?;
+    let spec = validate_spec(&mut conn, &scope, body.value).await?;
     let position = resolve_position(&mut conn, spec.data().as_of).await?;
     let data = spec.data();
     let filter = data.filter.clone();

@@ -2,7 +2,7 @@
 
 use aprendiz_annotation_types::deserialize_time;
 use aprendiz_run_spec::RunKind;
-use aprendiz_runs::{RetriedRuns, RetryFilter, RunId, RunStatus, TrainingRun, retry_run, retry_runs};
+use aprendiz_runs::{RetriedRuns, RetryFilter, RunId, RunStatus, TrainingRun, find_run, retry_run, retry_runs};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Operator;
+use crate::api::http::auth::{InScope, Operator};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, JsonBody};
 use crate::api::http::operation::routes;
@@ -34,8 +34,13 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         (status = 409, description = "The run is neither failed nor cancelled", body = Problem),
     ),
 )]
-async fn retry(State(state): State<AppState>, Operator(actor): Operator, ApiPath(id): ApiPath<RunId>) -> Result<Response, ApiError> {
+async fn retry(
+    State(state): State<AppState>,
+    InScope(Operator(actor), scope): InScope<Operator>,
+    ApiPath(id): ApiPath<RunId>,
+) -> Result<Response, ApiError> {
     let mut tx = state.database.begin().await?;
+    find_run(&mut tx, &scope, id).await?;
     let run = retry_run(&mut tx, id, &actor.name).await?;
     tx.commit().await?;
     Ok((StatusCode::ACCEPTED, Json(run)).into_response())

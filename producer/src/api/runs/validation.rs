@@ -1,5 +1,6 @@
 //! Validates a run spec before a run is created: the spec itself, its parameters, and the names in it against the database.
 
+use aprendiz_db::Scope;
 use aprendiz_run_spec::{BaseModelName, ModelName, RunKind, RunSpec, SpecError, ValidatedSpec};
 use aprendiz_runs::find_version;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,14 +10,16 @@ use uuid::Uuid;
 use crate::api::http::as_of::check_as_of;
 use crate::api::http::error::ApiError;
 use crate::api::models::version::{ensure_files, is_encoder};
+use crate::api::runs::spec_scope::limit_spec;
 
 /// A hundred years: the latest start of a run from now.
 const MAX_DELAY_DAYS: i64 = 36_525;
 /// Maximum number of unknown documents listed in an error.
 const MAX_LISTED: usize = 10;
 
-/// Rejects a spec that no worker could run; the error names what is wrong.
-pub(in crate::api) async fn validate_spec(conn: &mut PgConnection, spec: RunSpec) -> Result<ValidatedSpec, ApiError> {
+/// Rejects a spec that no worker could run, or that leaves the scope; the error names what is wrong.
+pub(in crate::api) async fn validate_spec(conn: &mut PgConnection, scope: &Scope, mut spec: RunSpec) -> Result<ValidatedSpec, ApiError> {
+    limit_spec(conn, scope, &mut spec).await?;
     check_run_after(spec.run_after, Utc::now())?;
     let spec = spec.validate()?;
     if let Some(kind) = spec.kind().trained_kind() {
@@ -32,10 +35,10 @@ pub(in crate::api) async fn validate_spec(conn: &mut PgConnection, spec: RunSpec
         check_as_of(conn, as_of).await?;
     }
     if !spec.data().fields.is_empty() {
-        check_fields(conn, &spec.data().fields).await?;
+        check_fields(conn, scope, &spec.data().fields).await?;
     }
     if let Some(documents) = &spec.data().documents {
-        check_documents(conn, documents).await?;
+        check_documents(conn, scope, documents).await?;
     }
     Ok(spec)
 }
@@ -106,8 +109,8 @@ async fn check_used_version(conn: &mut PgConnection, spec: &ValidatedSpec, numbe
     Ok(())
 }
 
-async fn check_fields(conn: &mut PgConnection, requested: &[String]) -> Result<(), ApiError> {
-    let known = aprendiz_annotations::fields::list(conn).await?;
+async fn check_fields(conn: &mut PgConnection, scope: &Scope, requested: &[String]) -> Result<(), ApiError> {
+    let known = aprendiz_annotations::fields::list(conn, scope).await?;
     let unknown: Vec<&str> = requested.iter().map(String::as_str).filter(|name| !known.iter().any(|field| field.name == *name)).collect();
     if unknown.is_empty() {
         return Ok(());
@@ -121,8 +124,8 @@ async fn check_fields(conn: &mut PgConnection, requested: &[String]) -> Result<(
     Err(ApiError::unprocessable("unknown_field", format!("unknown field {}: {hint}", unknown.join(", "))))
 }
 
-async fn check_documents(conn: &mut PgConnection, documents: &[Uuid]) -> Result<(), ApiError> {
-    let missing = aprendiz_annotations::documents::unknown_ids(conn, documents).await?;
+async fn check_documents(conn: &mut PgConnection, scope: &Scope, documents: &[Uuid]) -> Result<(), ApiError> {
+    let missing = aprendiz_annotations::documents::unknown_ids(conn, scope, documents).await?;
     if missing.is_empty() {
         return Ok(());
     }

@@ -6,12 +6,12 @@ use axum::response::Response;
 use sha2::{Digest as _, Sha256};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Operator;
+use crate::api::http::auth::{InScope, Operator};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::ApiPath;
 use crate::api::http::operation::routes;
 use crate::api::http::request_headers::RunHeaders;
-use crate::api::models::version::find_model_version;
+use crate::api::models::version::{find_model_version, require_model};
 use crate::api::runs::create::accepted;
 use crate::api::state::AppState;
 
@@ -35,10 +35,11 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 )]
 async fn verify(
     State(state): State<AppState>,
-    Operator(actor): Operator,
+    InScope(Operator(actor), scope): InScope<Operator>,
     headers: RunHeaders,
     ApiPath((name, number)): ApiPath<(String, i32)>,
 ) -> Result<Response, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let mut tx = state.database.begin().await?;
     let version = find_model_version(&mut tx, &name, Some(number)).await?;
     let original = get_run(&mut tx, version.run_id).await?;

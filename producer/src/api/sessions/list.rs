@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::api::http::auth::CurrentKey;
 use crate::api::http::auth::browser::OptionalSession;
+use crate::api::http::auth::scope::refuse_limited;
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
@@ -41,7 +42,7 @@ struct ListQuery {
     get, path = "/v1/sessions", tag = "sessions", params(ListQuery),
     responses(
         (status = 200, description = "A page of sessions", body = Page<WebSession>),
-        (status = 403, description = "`forbidden`: `all` requires the role admin", body = Problem),
+        (status = 403, description = "`forbidden`: `all` requires the role admin; `scope`: it requires a key for all projects", body = Problem),
     ),
 )]
 async fn list(
@@ -53,6 +54,9 @@ async fn list(
     if query.all && key.role < Role::Admin {
         let detail = format!("`all=true` requires the role admin; API key `{}` has the role {}", key.name, key.role);
         return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    }
+    if query.all {
+        refuse_limited(&key)?;
     }
     let limit = checked_limit(query.limit)?;
     let filter = WebSessionFilter {
@@ -95,7 +99,7 @@ async fn end_all(State(state): State<AppState>, CurrentKey(key): CurrentKey) -> 
     ),
 )]
 async fn revoke(State(state): State<AppState>, CurrentKey(key): CurrentKey, ApiPath(id): ApiPath<Uuid>) -> Result<Response, ApiError> {
-    let owner = (key.role < Role::Admin).then_some(key.id);
+    let owner = (key.role < Role::Admin || key.projects.is_some()).then_some(key.id);
     let mut tx = state.database.begin().await?;
     if !revoke_web_session(&mut tx, id, owner, &key.name).await? {
         return Err(ApiError::not_found(format!("session {id} not found: it has ended, or belongs to another API key")));

@@ -122,8 +122,8 @@ async fn create_session(
     claims: &ProviderClaims,
 ) -> Result<Response, ApiError> {
     let issuer = provider.settings().issuer.as_str();
-    let role = match provider.role(claims) {
-        Ok(role) => role,
+    let (role, scope) = match provider.access(claims) {
+        Ok(access) => access,
         Err(error) => {
             // what the identity could do before ends as well
             let mut tx = state.database.begin().await?;
@@ -132,7 +132,7 @@ async fn create_session(
             return Err(error.into());
         }
     };
-    let identity = IdentityClaims { issuer, subject: claims.subject(), email: claims.email(), label: claims.label(), role };
+    let identity = IdentityClaims { issuer, subject: claims.subject(), email: claims.email(), label: claims.label(), role, scope };
     let lifetime = state.config.sessions.lifetime;
     let session = browser.client.new_session(lifetime);
     let refused = |detail: &str| ApiError::new(StatusCode::FORBIDDEN, "sign_in_refused", detail);

@@ -2,8 +2,9 @@
 
 use anyhow::Context as _;
 use aprendiz_config::Environment;
+use aprendiz_db::Scope;
 use aprendiz_runs::{
-    IDENTITY_PREFIX, Role, RunsError, create_api_key, find_active_api_key, list_api_keys, restore_identity, revoke_api_key,
+    ApiKey, IDENTITY_PREFIX, Role, RunsError, create_api_key, find_active_api_key, list_api_keys, restore_identity, revoke_api_key,
 };
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -23,7 +24,7 @@ const ACTOR: &str = "command line";
 pub(crate) enum ApiKeyCommand {
     /// Create an API key and print it once
     #[command(
-        after_help = "Examples:\n  aprendiz api-key create --name spa --role operator\n  export APRENDIZ_API_KEY=$(aprendiz api-key create --name me --role admin -o json | jq -r .key)"
+        after_help = "Examples:\n  aprendiz api-key create --name spa --role operator\n  aprendiz api-key create --name legal --role reviewer --project contracts --project leases\n  export APRENDIZ_API_KEY=$(aprendiz api-key create --name me --role admin -o json | jq -r .key)"
     )]
     Create {
         /// Name of the key, recorded as the actor in the audit log; no two active keys have the same name
@@ -32,6 +33,9 @@ pub(crate) enum ApiKeyCommand {
         /// Role; each one includes the roles before it
         #[arg(long, value_parser = role_parser())]
         role: Role,
+        /// Limit the key to this project; repeat it for several. Default: all projects
+        #[arg(long = "project", value_name = "NAME")]
+        projects: Vec<String>,
     },
     /// List API keys without their secrets, and the identities that signed in with the provider, newest first
     #[command(visible_alias = "ls", after_help = "Example:\n  aprendiz api-key list")]
@@ -60,11 +64,35 @@ fn role_parser() -> impl TypedValueParser<Value = Role> {
     PossibleValuesParser::new(["viewer", "reviewer", "operator", "admin"]).try_map(|role| role.parse::<Role>())
 }
 
+/// The scope of a new key; without projects, everything.
+fn project_scope(projects: &[String]) -> Result<Scope, CliError> {
+    let is_valid = |project: &String| (1..=200).contains(&project.chars().count()) && !project.contains('\0');
+    if let Some(invalid) = projects.iter().find(|project| !is_valid(project)) {
+        return Err(CliError::Usage(format!("invalid --project `{invalid}`: expected 1 to 200 characters")));
+    }
+    if projects.is_empty() {
+        return Ok(Scope::All);
+    }
+    let mut projects = projects.to_vec();
+    projects.sort_unstable();
+    projects.dedup();
+    Ok(Scope::Projects(projects))
+}
+
+/// The projects of a key in a table.
+fn projects_cell(key: &ApiKey) -> String {
+    match &key.projects {
+        None => "all".to_owned(),
+        Some(projects) if projects.is_empty() => "none".to_owned(),
+        Some(projects) => projects.join(", "),
+    }
+}
+
 pub(crate) async fn run(command: &ApiKeyCommand, output: Output) -> Result<(), CliError> {
     let config = Environment::process().database()?;
     let mut conn = connect_one(&config).await?;
     match command {
-        ApiKeyCommand::Create { name, role } => {
+        ApiKeyCommand::Create { name, role, projects } => {
             if name.trim().is_empty() || name.chars().count() > 100 || name.contains(char::is_control) {
                 return Err(CliError::Usage("invalid --name: expected 1 to 100 characters without control characters".to_owned()));
             }
@@ -75,7 +103,8 @@ pub(crate) async fn run(command: &ApiKeyCommand, output: Output) -> Result<(), C
                 let text = format!("invalid --name `{}`: names of identities of the provider begin with `{IDENTITY_PREFIX}`", name.trim());
                 return Err(CliError::Usage(text));
             }
-            let key = match create_api_key(&mut conn, name.trim(), *role, ACTOR).await {
+            let scope = project_scope(projects)?;
+            let key = match create_api_key(&mut conn, name.trim(), *role, &scope, ACTOR).await {
                 Err(error @ RunsError::KeyNameTaken(_)) => return Err(CliError::Refused(error.to_string())),
                 created => created.context("cannot create the API key")?,
             };
@@ -95,10 +124,10 @@ pub(crate) async fn run(command: &ApiKeyCommand, output: Output) -> Result<(), C
                     .iter()
                     .map(|key| {
                         let state = key.revoked_at.map_or("active".to_owned(), |at| format!("revoked {}", time_cell(at)));
-                        vec![id_cell(&key.id), key.name.clone(), key.role.to_string(), time_cell(key.created_at), state]
+                        vec![id_cell(&key.id), key.name.clone(), key.role.to_string(), projects_cell(key), time_cell(key.created_at), state]
                     })
                     .collect();
-                table(&["id", "name", "role", "created", "state"], &[], &rows)
+                table(&["id", "name", "role", "projects", "created", "state"], &[], &rows)
             })?;
         }
         ApiKeyCommand::Revoke { key } => {

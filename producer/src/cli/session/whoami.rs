@@ -20,6 +20,8 @@ pub(super) struct Key {
     created_at: DateTime<Utc>,
     #[serde(default)]
     expires_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    projects: Option<Vec<String>>,
 }
 
 pub(crate) async fn run(connection: &Connection, output: Output) -> Result<(), CliError> {
@@ -44,6 +46,7 @@ fn render(key: &Key, connection: &Connection, version: &str) -> String {
     let facts = [
         ("key", format!("{} (from {})", key.name, connection.key_from)),
         ("role", key.role.clone()),
+        ("projects", key.projects.as_ref().map_or("all".to_owned(), |projects| projects.join(", "))),
         ("created", format_time(key.created_at)),
         ("expires", key.expires_at.map_or("never".to_owned(), format_time)),
         ("url", format!("{} (from {})", connection.url, connection.url_from)),

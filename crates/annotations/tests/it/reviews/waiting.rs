@@ -3,6 +3,7 @@
 use aprendiz_annotations::reviews::{
     Decision, NewReview, WaitingCursor, WaitingFilter, WaitingOrder, acquire_lease, list_waiting, record_review,
 };
+use aprendiz_db::Scope;
 use uuid::Uuid;
 
 use crate::database::with_database;
@@ -22,7 +23,7 @@ async fn waiting_fields_are_listed_by_document_or_by_confidence() {
         for order in [WaitingOrder::Document, WaitingOrder::Uncertain] {
             let (mut found, mut after): (Vec<(i64, Uuid, String)>, Option<WaitingCursor>) = (Vec::new(), None);
             loop {
-                let page = list_waiting(&mut conn, &WaitingFilter::default(), order, after.as_ref(), 7).await.unwrap();
+                let page = list_waiting(&mut conn, &Scope::All, &WaitingFilter::default(), order, after.as_ref(), 7).await.unwrap();
                 let Some(last) = page.last() else { break };
                 after = Some(last.cursor());
                 found.extend(page.into_iter().map(|one| {
@@ -42,14 +43,14 @@ async fn waiting_fields_are_listed_by_document_or_by_confidence() {
             below_confidence: Some(0.05),
             free_for: Some("ana".to_owned()),
         };
-        let found = list_waiting(&mut conn, &filtered, WaitingOrder::Uncertain, None, 50).await.unwrap();
+        let found = list_waiting(&mut conn, &Scope::All, &filtered, WaitingOrder::Uncertain, None, 50).await.unwrap();
         assert_eq!(found.iter().map(|one| one.task_id.as_str()).collect::<Vec<_>>(), ["2", "4"], "bob has the lease of 3");
         assert_eq!((found[0].version, found[0].extractor_version.as_deref()), (3, Some("v1")), "the version for If-Match");
         let own = WaitingFilter { free_for: Some("bob".to_owned()), ..filtered };
-        let found = list_waiting(&mut conn, &own, WaitingOrder::Uncertain, None, 50).await.unwrap();
+        let found = list_waiting(&mut conn, &Scope::All, &own, WaitingOrder::Uncertain, None, 50).await.unwrap();
         assert_eq!(found[1].leased_by.as_deref(), Some("bob"));
         let none = WaitingFilter { project: Some("2".to_owned()), ..WaitingFilter::default() };
-        assert!(list_waiting(&mut conn, &none, WaitingOrder::Document, None, 50).await.unwrap().is_empty());
+        assert!(list_waiting(&mut conn, &Scope::All, &none, WaitingOrder::Document, None, 50).await.unwrap().is_empty());
     })
     .await;
 }
@@ -74,7 +75,7 @@ async fn fields_without_confidence_come_first_and_replaced_predictions_do_not_co
             assert_eq!(sqlx::query(statement).bind(document).execute(&mut *conn).await.unwrap().rows_affected(), 1);
         }
         let (filter, order) = (WaitingFilter::default(), WaitingOrder::Uncertain);
-        let at_once = list_waiting(&mut conn, &filter, order, None, 20).await.unwrap();
+        let at_once = list_waiting(&mut conn, &Scope::All, &filter, order, None, 20).await.unwrap();
         assert_eq!(at_once.len(), 20, "a full page");
         let mut first = vec![(all[2], "term"), (all[6], "law")];
         first.sort();
@@ -82,11 +83,11 @@ async fn fields_without_confidence_come_first_and_replaced_predictions_do_not_co
         let last = at_once.last().unwrap();
         assert_eq!((last.document_id, last.extractor_version.as_deref()), (all[4], Some("v2")));
         // a page that is not full is read in another way
-        assert_eq!(list_waiting(&mut conn, &filter, order, None, 50).await.unwrap(), at_once);
+        assert_eq!(list_waiting(&mut conn, &Scope::All, &filter, order, None, 50).await.unwrap(), at_once);
         let mut in_pages = Vec::new();
         loop {
             let after = in_pages.last().map(aprendiz_annotations::reviews::WaitingField::cursor);
-            let page = list_waiting(&mut conn, &filter, order, after.as_ref(), 4).await.unwrap();
+            let page = list_waiting(&mut conn, &Scope::All, &filter, order, after.as_ref(), 4).await.unwrap();
             if page.is_empty() {
                 break;
             }

@@ -2,6 +2,7 @@
 
 use aprendiz_annotations::erasure::{erased_since, get_erasure};
 use aprendiz_dataset::inspect::{ErasedDocument, InspectError, document_lineage, erase_document, lineage};
+use aprendiz_db::Scope;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -134,9 +135,9 @@ fn erasure_removes_the_content_and_keeps_the_hashes() {
         assert_eq!(aprendiz_annotations::near_duplicates::backfill_sketches(&mut corpus.conn).await.unwrap(), 0);
 
         // the lineage is unchanged and still available
-        let found = document_lineage(&mut corpus.conn, document).await.unwrap();
+        let found = document_lineage(&mut corpus.conn, &Scope::All, document).await.unwrap();
         assert_eq!((found.snapshots.len(), found.retire.len(), found.erased.unwrap().reason.as_str()), (1, 1, "request 7"));
-        let found = lineage(&mut corpus.conn, dataset).await.unwrap();
+        let found = lineage(&mut corpus.conn, &Scope::All, dataset).await.unwrap();
         assert_eq!((found.reviewers[0].values, found.erased_at.is_some()), (2, true));
     });
 }
@@ -186,13 +187,13 @@ fn a_snapshot_built_after_an_erasure_does_not_contain_the_document() {
         let (one, other) = two_documents(corpus).await;
         erase(&mut corpus.conn, one, "x").await.unwrap();
         let later = snapshot(corpus, &["law"]).await;
-        assert!(document_lineage(&mut corpus.conn, one).await.unwrap().snapshots.is_empty());
-        let found = lineage(&mut corpus.conn, later).await.unwrap();
+        assert!(document_lineage(&mut corpus.conn, &Scope::All, one).await.unwrap().snapshots.is_empty());
+        let found = lineage(&mut corpus.conn, &Scope::All, later).await.unwrap();
         assert_eq!(found.reviewers.iter().map(|reviewer| reviewer.values).sum::<i64>(), 1);
         // erasing another document does not change that
         erase(&mut corpus.conn, other, "x").await.unwrap();
-        assert!(document_lineage(&mut corpus.conn, one).await.unwrap().snapshots.is_empty());
-        assert_eq!(document_lineage(&mut corpus.conn, other).await.unwrap().snapshots.len(), 1);
+        assert!(document_lineage(&mut corpus.conn, &Scope::All, one).await.unwrap().snapshots.is_empty());
+        assert_eq!(document_lineage(&mut corpus.conn, &Scope::All, other).await.unwrap().snapshots.len(), 1);
     });
 }
 

@@ -2,6 +2,7 @@
 
 use aprendiz_dataset::inspect::{DatasetValue, InspectError, document_lineage, lineage, load_snapshot, values};
 use aprendiz_dataset::{SelectionRequest, Split};
+use aprendiz_db::Scope;
 use uuid::Uuid;
 
 use crate::corpus::day;
@@ -18,7 +19,7 @@ fn snapshot_lineage_lists_reviewers_sources_runs_and_versions() {
         let run = publish_version(corpus, dataset, 1).await;
         // later reviews do not count
         review_by(corpus, "eva", one, "law", Some("Ohio"), day(9)).await;
-        let found = lineage(&mut corpus.conn, dataset).await.unwrap();
+        let found = lineage(&mut corpus.conn, &Scope::All, dataset).await.unwrap();
         let reviewers: Vec<_> = found.reviewers.iter().map(|reviewer| (reviewer.reviewer.as_deref().unwrap(), reviewer.values)).collect();
         assert_eq!(reviewers, [("ana", 2), ("rui", 1)]);
         assert_eq!((found.reviewers[0].first_at, found.reviewers[0].last_at), (day(1), day(5)));
@@ -52,19 +53,19 @@ fn document_lineage_lists_only_the_snapshots_that_contain_the_document() {
         let run = publish_version(corpus, all, 1).await;
         publish_version(corpus, kinds, 2).await;
 
-        let found = document_lineage(&mut corpus.conn, one).await.unwrap();
+        let found = document_lineage(&mut corpus.conn, &Scope::All, one).await.unwrap();
         assert_eq!(found.snapshots.iter().map(|snapshot| snapshot.dataset_id).collect::<Vec<_>>(), [all]);
         assert_eq!(found.snapshots[0].runs[0].id, run);
         assert_eq!(found.retire.iter().map(|version| (version.number, version.split)).collect::<Vec<_>>(), [(1, Split::Train)]);
         assert!(found.retire[0].reason.starts_with("trained on this document"), "{:?}", found.retire);
 
-        let found = document_lineage(&mut corpus.conn, other).await.unwrap();
+        let found = document_lineage(&mut corpus.conn, &Scope::All, other).await.unwrap();
         assert_eq!(found.snapshots.iter().map(|snapshot| snapshot.dataset_id).collect::<Vec<_>>(), [all, kinds, chosen]);
         assert!(found.retire.iter().all(|version| version.reason.contains("test_predictions.jsonl")), "{:?}", found.retire);
         assert_eq!(found.retire.len(), 2);
 
-        assert!(document_lineage(&mut corpus.conn, excluded).await.unwrap().snapshots.is_empty());
-        let unknown = document_lineage(&mut corpus.conn, Uuid::nil()).await.unwrap_err();
+        assert!(document_lineage(&mut corpus.conn, &Scope::All, excluded).await.unwrap().snapshots.is_empty());
+        let unknown = document_lineage(&mut corpus.conn, &Scope::All, Uuid::nil()).await.unwrap_err();
         assert!(matches!(unknown, InspectError::UnknownDocument(_)));
     });
 }

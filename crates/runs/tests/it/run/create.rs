@@ -1,5 +1,6 @@
 //! Creation of runs and idempotency.
 
+use aprendiz_db::Scope;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -155,7 +156,7 @@ async fn pages_of_the_list_show_every_run_once_newest_first() {
     let mut listed = Vec::new();
     let mut after = None;
     loop {
-        let page = list_runs(&mut *fixture.conn().await, &RunFilter { after, ..RunFilter::default() }, 3).await.unwrap();
+        let page = list_runs(&mut *fixture.conn().await, &Scope::All, &RunFilter { after, ..RunFilter::default() }, 3).await.unwrap();
         let Some(last) = page.last() else { break };
         after = Some((last.created_at, last.id));
         listed.extend(page.iter().map(|run| run.id));
@@ -164,6 +165,6 @@ async fn pages_of_the_list_show_every_run_once_newest_first() {
 
     let attempt = fixture.claim().await.unwrap().attempt;
     let filter = RunFilter { status: Some(RunStatus::Running), model: Some("contracts".to_owned()), ..RunFilter::default() };
-    let running = list_runs(&mut *fixture.conn().await, &filter, 10).await.unwrap();
+    let running = list_runs(&mut *fixture.conn().await, &Scope::All, &filter, 10).await.unwrap();
     assert_eq!(running.iter().map(|run| run.id).collect::<Vec<_>>(), [attempt.run_id]);
 }

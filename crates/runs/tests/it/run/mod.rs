@@ -14,6 +14,7 @@ mod outbox;
 mod position;
 mod reap;
 mod routing;
+mod scopes;
 mod state_machine;
 mod sweep;
 mod unique;

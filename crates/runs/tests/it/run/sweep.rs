@@ -1,5 +1,6 @@
 //! The life of a sweep: its trials, its winner, cancellation and retry.
 
+use aprendiz_db::Scope;
 use std::collections::BTreeSet;
 
 use aprendiz_run_spec::{KindSpec, RunKind};
@@ -313,10 +314,10 @@ async fn lists_leave_out_trials_if_requested() {
     let fixture = Fixture::new().await;
     let sweep = create_sweep(&fixture, json!({})).await;
     wait(&fixture, sweep).await;
-    let list = async |filter: RunFilter| list_runs(&mut *fixture.conn().await, &filter, 10).await.unwrap().len();
+    let list = async |filter: RunFilter| list_runs(&mut *fixture.conn().await, &Scope::All, &filter, 10).await.unwrap().len();
     assert_eq!(list(RunFilter::default()).await, 3);
     assert_eq!(list(RunFilter { hide_trials: true, ..RunFilter::default() }).await, 1);
     assert_eq!(list(RunFilter { parent: Some(sweep), ..RunFilter::default() }).await, 2);
-    let newest = find_run_ids(&mut *fixture.conn().await, None, None, 1).await.unwrap();
+    let newest = find_run_ids(&mut *fixture.conn().await, &Scope::All, None, None, 1).await.unwrap();
     assert_eq!(newest[0].id, sweep.0);
 }

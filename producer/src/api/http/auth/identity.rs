@@ -98,7 +98,7 @@ fn is_token(secret: &str) -> bool {
     secret.split('.').count() == 3
 }
 
-/// Validates a token of the provider and finds its identity, which has the role of the token. A new identity is recorded.
+/// Validates a token of the provider and finds its identity, which has the role and the projects of the token. A new identity is recorded.
 async fn authenticate_token(state: &AppState, address: Option<IpAddr>, token: &str) -> Result<ApiKey, ApiError> {
     check_failures(state, address, token)?;
     let failed = |detail: String| {
@@ -117,7 +117,7 @@ async fn authenticate_token(state: &AppState, address: Option<IpAddr>, token: &s
         Err(error @ OidcError::Unavailable { .. }) => return Err(error.into()),
         Err(error) => return Err(failed(error.to_string())),
     };
-    let role = provider.role(&claims)?;
+    let (role, scope) = provider.access(&claims)?;
     let issuer = provider.settings().issuer.as_str();
     let mut conn = state.database.read().await?;
     let known = find_identity(&mut conn, issuer, claims.subject()).await?;
@@ -126,7 +126,14 @@ async fn authenticate_token(state: &AppState, address: Option<IpAddr>, token: &s
         Some(identity) if identity.revoked_at.is_some() => return Err(identity_revoked(&identity.name)),
         Some(identity) => identity,
         None => {
-            let new = IdentityClaims { issuer, subject: claims.subject(), email: claims.email(), label: claims.label(), role };
+            let new = IdentityClaims {
+                issuer,
+                subject: claims.subject(),
+                email: claims.email(),
+                label: claims.label(),
+                role,
+                scope: scope.clone(),
+            };
             let mut tx = state.database.begin().await?;
             let registered = register_identity(&mut tx, &new).await;
             let identity = match registered {
@@ -138,7 +145,7 @@ async fn authenticate_token(state: &AppState, address: Option<IpAddr>, token: &s
         }
     };
     state.auth_failures.record_success(token);
-    Ok(ApiKey { role, ..identity })
+    Ok(ApiKey { role, projects: scope.projects().map(<[String]>::to_vec), ..identity })
 }
 
 fn identity_revoked(name: &str) -> ApiError {

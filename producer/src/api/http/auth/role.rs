@@ -1,5 +1,9 @@
 //! Extractors named after roles.
+//!
+//! A key that is limited to projects is refused, unless the handler takes the extractor within [`InScope`], which hands out the scope. So a
+//! new route is closed to such keys until its handler applies the scope.
 
+use aprendiz_db::Scope;
 use aprendiz_runs::{ApiKey, Role};
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -10,11 +14,12 @@ use utoipa::openapi::security::SecurityRequirement;
 use crate::api::http::admission::Admission;
 use crate::api::http::auth::identity::identify;
 use crate::api::http::auth::schemes::{SECURITY_SCHEMES, add_auth_problems};
+use crate::api::http::auth::scope::refuse_limited;
 use crate::api::http::error::ApiError;
 use crate::api::http::operation::{Describe, add_problem};
 use crate::api::state::AppState;
 
-/// The API key of the request, whatever its role.
+/// The API key of the request, whatever its role and its projects, for routes about the key itself.
 #[derive(Debug, Clone)]
 pub(crate) struct CurrentKey(pub(crate) ApiKey);
 
@@ -32,29 +37,71 @@ impl Describe for CurrentKey {
     }
 }
 
+/// A key with a role, as the extractor of that role holds it.
+pub(crate) trait RoleKey: Sized {
+    const ROLE: Role;
+
+    fn from_key(key: ApiKey) -> Self;
+}
+
 macro_rules! role {
     ($(#[$doc:meta])* $name:ident { $($actor:ident)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone)]
         pub(crate) struct $name $((pub(crate) $actor))?;
 
+        impl RoleKey for $name {
+            const ROLE: Role = Role::$name;
+
+            fn from_key(key: ApiKey) -> Self {
+                role!(@build $name key $($actor)?)
+            }
+        }
+
         impl FromRequestParts<AppState> for $name {
             type Rejection = ApiError;
 
             async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-                let actor = key_with_role(parts, state, Role::$name).await?;
-                Ok(role!(@build $name actor $($actor)?))
+                let key = key_with_role(parts, state, Self::ROLE).await?;
+                refuse_limited(&key)?;
+                Ok(Self::from_key(key))
             }
         }
 
         impl Describe for $name {
             fn describe(operation: &mut Operation) {
-                require_role(operation, Role::$name);
+                require_role(operation, Self::ROLE);
+                let reason = "`scope`: the API key is limited to projects, and this route is not";
+                add_problem(operation, StatusCode::FORBIDDEN, reason);
             }
         }
     };
     (@build $name:ident $found:ident ApiKey) => { $name($found) };
     (@build $name:ident $found:ident) => {{ let _ = $found; $name }};
+}
+
+/// A key with a role and what it may see and change. The handler must leave out, and change nothing of, what is out of the scope.
+#[derive(Debug, Clone)]
+pub(crate) struct InScope<R>(pub(crate) R, pub(crate) Scope);
+
+impl<R: RoleKey> FromRequestParts<AppState> for InScope<R> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let key = key_with_role(parts, state, R::ROLE).await?;
+        let scope = key.scope();
+        Ok(Self(R::from_key(key), scope))
+    }
+}
+
+impl<R: RoleKey> Describe for InScope<R> {
+    fn describe(operation: &mut Operation) {
+        require_role(operation, R::ROLE);
+        if R::ROLE > Role::Viewer {
+            let reason = "`scope`: the request leaves the projects that the API key is limited to";
+            add_problem(operation, StatusCode::FORBIDDEN, reason);
+        }
+    }
 }
 
 role!(

@@ -1,7 +1,8 @@
 //! Compares two versions of models.
 
+use aprendiz_db::Scope;
 use aprendiz_evaluation::GateResult;
-use aprendiz_runs::{CHAMPION, find_alias, find_evaluation, find_version_by_id, find_version_by_run, get_model_settings};
+use aprendiz_runs::{CHAMPION, find_alias, find_evaluation, find_run, find_version_by_id, find_version_by_run, get_model_settings};
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -9,14 +10,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
 use crate::api::models::comparison::gate::decide_comparison;
 use crate::api::models::comparison::sides::ComparedRun;
 use crate::api::models::comparison::versions::{VersionComparison, compare_run_predictions, compare_versions, compare_with_extractor};
-use crate::api::models::version::find_model_version;
+use crate::api::models::version::{find_model_version, require_model};
 use crate::api::state::AppState;
 
 pub(in crate::api::models) fn routes() -> OpenApiRouter<AppState> {
@@ -81,10 +82,11 @@ struct ModelComparison {
 )]
 async fn compare_model(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiPath(name): ApiPath<String>,
     ApiQuery(query): ApiQuery<ModelQuery>,
 ) -> Result<Json<ModelComparison>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let mut conn = state.database.read().await?;
     let number = |side: Option<Side>| match side {
         Some(Side::Number(number)) => Some(number),
@@ -146,17 +148,21 @@ struct RunsQuery {
 )]
 async fn compare_runs(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiQuery(query): ApiQuery<RunsQuery>,
 ) -> Result<Json<VersionComparison>, ApiError> {
-    let (baseline, candidate) = (find_compared_run(&state, query.baseline).await?, find_compared_run(&state, query.candidate).await?);
+    let (baseline, candidate) =
+        (find_compared_run(&state, &scope, query.baseline).await?, find_compared_run(&state, &scope, query.candidate).await?);
     Ok(Json(compare_run_predictions(&state.comparison(), &baseline, &candidate).await?))
 }
 
 /// The version that a run published or evaluated.
-async fn find_compared_run(state: &AppState, run: Uuid) -> Result<ComparedRun, ApiError> {
+async fn find_compared_run(state: &AppState, scope: &Scope, run: Uuid) -> Result<ComparedRun, ApiError> {
     let id = aprendiz_runs::RunId(run);
     let mut conn = state.database.read().await?;
+    if !scope.is_all() {
+        find_run(&mut conn, scope, id).await?;
+    }
     if let Some(version) = find_version_by_run(&mut conn, id).await? {
         return Ok(ComparedRun { version, evaluation: None });
     }

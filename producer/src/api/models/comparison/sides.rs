@@ -1,5 +1,6 @@
 //! The sides of a comparison: what they are, and the predictions that take part.
 
+use aprendiz_db::Scope;
 use std::collections::BTreeMap;
 
 use aprendiz_runs::{ModelVersion, StoredEvaluation, get_dataset, list_evaluations};
@@ -126,7 +127,7 @@ pub(super) async fn describe_with_time(
     conn: &mut PgConnection,
     version: &ModelVersion,
 ) -> Result<(ComparedVersion, DateTime<Utc>), ApiError> {
-    let dataset = get_dataset(conn, version.dataset_id).await?;
+    let dataset = get_dataset(conn, &Scope::All, version.dataset_id).await?;
     let dataset = dataset.ok_or_else(|| ApiError::internal(anyhow::anyhow!("model version {} has no dataset", version.id)))?;
     let described = ComparedVersion {
         model: version.model.clone(),

@@ -14,13 +14,13 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::http::auth::Viewer;
+use crate::api::http::auth::{InScope, Viewer};
 use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery};
 use crate::api::http::operation::routes;
 use crate::api::http::page::{Page, checked_limit, decode_number_cursor, encode_number_cursor};
 use crate::api::models::aliases::no_alias;
-use crate::api::models::version::find_model_version;
+use crate::api::models::version::{find_model_version, require_model};
 use crate::api::state::AppState;
 
 pub(in crate::api::models) fn routes() -> OpenApiRouter<AppState> {
@@ -138,10 +138,11 @@ struct ShadowReviewed {
 )]
 async fn show(
     State(state): State<AppState>,
-    _: Viewer,
+    InScope(Viewer, scope): InScope<Viewer>,
     ApiPath(name): ApiPath<String>,
     ApiQuery(query): ApiQuery<ShadowQuery>,
 ) -> Result<Json<ShadowReport>, ApiError> {
+    require_model(&state, &scope, &name).await?;
     let limit = checked_limit(query.limit)?;
     let before = query.cursor.as_deref().map(decode_number_cursor).transpose()?;
     let mut conn = state.database.snapshot().await?;

@@ -3,6 +3,7 @@
 //! The API compares published versions in the same way (`api/models/comparison`); both pair the stored predictions themselves and share the
 //! statistics of `aprendiz-evaluation`.
 
+use aprendiz_db::Scope;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -96,7 +97,7 @@ async fn find_champion(deps: &Deps, model: &str) -> Result<Option<(ModelVersion,
     let mut conn = deps.database.read().await?;
     let Some(alias) = find_alias(&mut conn, model, CHAMPION).await? else { return Ok(None) };
     let Some(version) = find_version(&mut conn, model, Some(alias.number)).await? else { return Ok(None) };
-    let dataset = get_dataset(&mut conn, version.dataset_id).await?;
+    let dataset = get_dataset(&mut conn, &Scope::All, version.dataset_id).await?;
     Ok(dataset.map(|dataset| (version, dataset.position)))
 }
 

@@ -4,6 +4,7 @@ use aprendiz_annotation_types::{comparable, same_values};
 use aprendiz_annotations::fields::{Cardinality, FieldDefinition, FieldKind, declare, get};
 use aprendiz_annotations::reviews::{Decision, NewReview, record_review};
 use aprendiz_annotations::{Case, Normalization, normalize_values};
+use aprendiz_db::Scope;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -84,7 +85,7 @@ async fn a_review_may_write_an_allowed_value_in_any_form() {
             normalization: None,
         };
         declare(&mut conn, "state", &definition, "ana").await.unwrap();
-        let stored = get(&mut conn, "state").await.unwrap().unwrap();
+        let stored = get(&mut conn, &Scope::All, "state").await.unwrap().unwrap();
         assert_eq!(stored.allowed_values.unwrap()[0], COMPOSED);
         let version = stored.version;
         let again =
