@@ -17,11 +17,14 @@ mod run;
 mod stats;
 mod workers;
 
-pub use access::api_keys::{ApiKey, NewApiKey, authenticate, create_api_key, find_active_api_key, list_api_keys, revoke_api_key};
+pub use access::api_keys::{
+    ApiKey, ApiKeyGrant, COMMAND_LINE, IDENTITY_PREFIX, NewApiKey, authenticate, check_key_name, create_api_key, find_active_api_key,
+    get_api_key, list_api_keys, revoke_api_key, revoke_api_key_but_the_last,
+};
 pub use access::audit::{AuditEntry, AuditFilter, list_audit, record_audit};
 pub use access::identities::{
-    IDENTITY_PREFIX, IdentityClaims, end_sessions_of_identity, find_identity, mark_sign_in_used, prune_used_sign_ins, register_identity,
-    restore_identity, sign_in_identity,
+    IdentityClaims, end_sessions_of_identity, find_identity, mark_sign_in_used, prune_used_sign_ins, register_identity, restore_identity,
+    sign_in_identity,
 };
 pub use access::role::Role;
 pub use access::web_sessions::{

@@ -107,6 +107,8 @@ fn every_documented_route_exists() {
         "/v1/workers/{id}/drain",
         "/v1/queue",
         "/v1/session",
+        "/v1/keys",
+        "/v1/keys/{id}",
         "/v1/sessions",
         "/v1/sessions/{id}",
         "/v1/audit-log",

@@ -39,6 +39,48 @@ pub struct ApiKey {
     pub email: Option<String>,
     /// Projects that the key is limited to; null = all projects.
     pub projects: Option<Vec<String>>,
+    /// When the key ends; null = it does not.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// What a new key may do, and how long.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiKeyGrant<'a> {
+    /// Name of its owner.
+    pub name: &'a str,
+    /// What the key may do.
+    pub role: Role,
+    /// Where it may do that.
+    pub scope: &'a Scope,
+    /// When the key ends; `None` = it does not.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Beginning of the names of identities. No API key may have such a name, so no user passes for a key by changing an address.
+pub const IDENTITY_PREFIX: &str = "oidc:";
+
+/// Maximum length of the name of a key, in characters.
+const MAX_NAME_CHARS: usize = 100;
+
+/// Actor of commands that need no key.
+pub const COMMAND_LINE: &str = "command line";
+
+/// Checks the name of a new key. Returns it without surrounding white space.
+///
+/// # Errors
+/// The reason, without the name.
+pub fn check_key_name(name: &str) -> Result<&str, String> {
+    let trimmed = name.trim();
+    if trimmed.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.contains(char::is_control) {
+        return Err(format!("expected 1 to {MAX_NAME_CHARS} characters without control characters"));
+    }
+    if trimmed == COMMAND_LINE {
+        return Err("the audit log uses it for commands without a key".to_owned());
+    }
+    if trimmed.starts_with(IDENTITY_PREFIX) {
+        return Err(format!("names of identities of the provider begin with `{IDENTITY_PREFIX}`"));
+    }
+    Ok(trimmed)
 }
 
 impl ApiKey {
@@ -71,14 +113,15 @@ fn hash(secret: &str) -> String {
 ///
 /// # Errors
 /// When Postgres does not answer; [`RunsError::NoRandomBytes`]; [`RunsError::KeyNameTaken`] when an active key has the name.
-pub async fn create_api_key(conn: &mut PgConnection, name: &str, role: Role, scope: &Scope, actor: &str) -> Result<NewApiKey, RunsError> {
+pub async fn create_api_key(conn: &mut PgConnection, grant: ApiKeyGrant<'_>, actor: &str) -> Result<NewApiKey, RunsError> {
+    let ApiKeyGrant { name, role, scope, expires_at } = grant;
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| RunsError::NoRandomBytes(error.to_string()))?;
     let key = NewApiKey { id: Uuid::now_v7(), secret: format!("{PREFIX}{}", hex::encode(bytes)) };
     let mut tx = conn.begin().await?;
     let inserted = sqlx::query!(
         r#"
-        INSERT INTO api_keys (id, name, role, key_sha256, created_by, projects) VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO api_keys (id, name, role, key_sha256, created_by, projects, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING
         "#,
         key.id,
@@ -86,14 +129,15 @@ pub async fn create_api_key(conn: &mut PgConnection, name: &str, role: Role, sco
         role as Role,
         hash(&key.secret),
         actor,
-        scope.projects()
+        scope.projects(),
+        expires_at
     )
     .execute(&mut *tx)
     .await?;
     if inserted.rows_affected() == 0 {
         return Err(RunsError::KeyNameTaken(name.to_owned()));
     }
-    let details = serde_json::json!({ "name": name, "role": role, "projects": scope.projects() });
+    let details = serde_json::json!({ "name": name, "role": role, "projects": scope.projects(), "expires_at": expires_at });
     record_audit(&mut tx, actor, "api_key.create", &key.id.to_string(), &details).await?;
     tx.commit().await?;
     Ok(key)
@@ -102,16 +146,40 @@ pub async fn create_api_key(conn: &mut PgConnection, name: &str, role: Role, sco
 /// Finds the key of a secret; `None` when it is unknown or revoked.
 ///
 /// # Errors
-/// When Postgres does not answer.
+/// When Postgres does not answer; [`RunsError::KeyExpired`].
 pub async fn authenticate(conn: &mut PgConnection, secret: &str) -> Result<Option<ApiKey>, RunsError> {
-    let key = sqlx::query_as!(
+    let found = sqlx::query_as!(
         ApiKey,
         r#"
-        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects
+        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects, expires_at
         FROM api_keys
         WHERE key_sha256 = $1 AND revoked_at IS NULL
         "#,
         hash(secret)
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(ApiKey { name, expires_at: Some(at), .. }) = &found else { return Ok(found) };
+    // the clock of the database decides, as everywhere
+    if sqlx::query_scalar!(r#"SELECT $1::timestamptz <= clock_timestamp() AS "has_expired!""#, at).fetch_one(conn).await? {
+        return Err(RunsError::KeyExpired { name: name.clone(), at: *at });
+    }
+    Ok(found)
+}
+
+/// Finds a key by its id, revoked or not.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn get_api_key(conn: &mut PgConnection, id: Uuid) -> Result<Option<ApiKey>, RunsError> {
+    let key = sqlx::query_as!(
+        ApiKey,
+        r#"
+        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects, expires_at
+        FROM api_keys
+        WHERE id = $1
+        "#,
+        id
     )
     .fetch_optional(conn)
     .await?;
@@ -126,7 +194,7 @@ pub async fn list_api_keys(conn: &mut PgConnection) -> Result<Vec<ApiKey>, RunsE
     let keys = sqlx::query_as!(
         ApiKey,
         r#"
-        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects
+        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects, expires_at
         FROM api_keys
         ORDER BY created_at DESC, id DESC
         "#
@@ -144,7 +212,7 @@ pub async fn find_active_api_key(conn: &mut PgConnection, id_or_name: &str) -> R
     let key = sqlx::query_as!(
         ApiKey,
         r#"
-        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects
+        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects, expires_at
         FROM api_keys
         WHERE revoked_at IS NULL AND (id = $1 OR name = $2)
         ORDER BY id = $1 DESC NULLS LAST
@@ -156,6 +224,34 @@ pub async fn find_active_api_key(conn: &mut PgConnection, id_or_name: &str) -> R
     .fetch_optional(conn)
     .await?;
     Ok(key)
+}
+
+/// Revokes a key, unless it is the last one that can manage keys. Returns `false` when it does not exist or was already revoked.
+///
+/// # Errors
+/// When Postgres does not answer; [`RunsError::LastAdminKey`].
+pub async fn revoke_api_key_but_the_last(conn: &mut PgConnection, id: Uuid, actor: &str) -> Result<bool, RunsError> {
+    let mut tx = conn.begin().await?;
+    // two revocations at once must not each count on the other key; in the order of ids, they wait for each other
+    let admins = sqlx::query!(
+        r#"
+        SELECT id, name FROM api_keys
+        WHERE role = 'admin' AND issuer IS NULL AND projects IS NULL AND revoked_at IS NULL
+          AND (expires_at IS NULL OR expires_at > clock_timestamp())
+        ORDER BY id
+        FOR UPDATE
+        "#
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    if let [last] = admins.as_slice()
+        && last.id == id
+    {
+        return Err(RunsError::LastAdminKey(last.name.clone()));
+    }
+    let revoked = revoke_api_key(&mut tx, id, actor).await?;
+    tx.commit().await?;
+    Ok(revoked)
 }
 
 /// Revokes a key. Returns `false` when it does not exist or was already revoked.

@@ -7,13 +7,10 @@ use serde_json::json;
 use sqlx::{Acquire as _, PgConnection};
 use uuid::Uuid;
 
-use crate::access::api_keys::ApiKey;
+use crate::access::api_keys::{ApiKey, IDENTITY_PREFIX};
 use crate::access::audit::record_audit;
 use crate::access::role::Role;
 use crate::error::RunsError;
-
-/// Beginning of the names of identities. No API key may have such a name, so no user passes for a key by changing an address.
-pub const IDENTITY_PREFIX: &str = "oidc:";
 /// Maximum length of the part of a name that comes from the provider, in characters. With the prefix and the end of an id it fits into the
 /// column.
 const MAX_LABEL_CHARS: usize = 75;
@@ -45,7 +42,7 @@ pub async fn find_identity(conn: &mut PgConnection, issuer: &str, subject: &str)
     let found = sqlx::query_as!(
         ApiKey,
         r#"
-        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects
+        SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects, expires_at
         FROM api_keys
         WHERE issuer = $1 AND subject = $2
         "#,
@@ -105,7 +102,7 @@ async fn lock_or_insert(conn: &mut PgConnection, claims: &IdentityClaims<'_>) ->
         let found = sqlx::query_as!(
             ApiKey,
             r#"
-            SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects
+            SELECT id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects, expires_at
             FROM api_keys
             WHERE issuer = $1 AND subject = $2
             FOR NO KEY UPDATE
@@ -139,7 +136,7 @@ async fn insert(conn: &mut PgConnection, claims: &IdentityClaims<'_>) -> Result<
         INSERT INTO api_keys (id, name, role, created_by, issuer, subject, email, projects)
         SELECT $1, CASE WHEN EXISTS (SELECT FROM api_keys WHERE name = $2) THEN $3 ELSE $2 END, $4, $5, $5, $6, $7, $8
         ON CONFLICT DO NOTHING
-        RETURNING id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects
+        RETURNING id, name, role AS "role: Role", created_at, created_by, revoked_at, issuer, subject, email, projects, expires_at
         "#,
         id,
         name,

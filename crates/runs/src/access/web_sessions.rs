@@ -108,7 +108,7 @@ fn hash(token: &str) -> String {
 
 /// Signs a key in: creates a session with a token of 256 random bits, and ends the one that the browser had before.
 ///
-/// Returns `None` when the key was revoked meanwhile.
+/// The session ends with the key at the latest. Returns `None` when the key was revoked or has expired meanwhile.
 ///
 /// # Errors
 /// When Postgres does not answer; [`RunsError::NoRandomBytes`].
@@ -123,9 +123,16 @@ pub async fn create_web_session(
     let user_agent = session.user_agent.map(|text| text.chars().take(MAX_USER_AGENT_CHARS).collect::<String>());
     let mut tx = conn.begin().await?;
     // sign-ins of one key count their sessions one after the other
-    let is_active = sqlx::query_scalar!("SELECT id FROM api_keys WHERE id = $1 AND revoked_at IS NULL FOR NO KEY UPDATE", key.id)
-        .fetch_optional(&mut *tx)
-        .await?;
+    let is_active = sqlx::query_scalar!(
+        r#"
+        SELECT id FROM api_keys
+        WHERE id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+        FOR NO KEY UPDATE
+        "#,
+        key.id
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
     if is_active.is_none() {
         return Ok(None);
     }
@@ -135,7 +142,9 @@ pub async fn create_web_session(
     let expires_at = sqlx::query_scalar!(
         r#"
         INSERT INTO web_sessions (id, token_sha256, key_id, expires_at, user_agent, address)
-        VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4::float8), $5, $6)
+        SELECT $1, $2, k.id, least(clock_timestamp() + make_interval(secs => $4::float8), k.expires_at), $5, $6
+        FROM api_keys k
+        WHERE k.id = $3
         RETURNING expires_at
         "#,
         id,
@@ -179,7 +188,7 @@ pub async fn authenticate_web_session(
         SELECT s.id AS session_id, s.expires_at,
             s.last_used_at < clock_timestamp() - make_interval(secs => $3::float8) AS "is_use_due!",
             k.id, k.name, k.role AS "role: Role", k.created_at, k.created_by, k.revoked_at,
-            k.issuer, k.subject, k.email, k.projects
+            k.issuer, k.subject, k.email, k.projects, k.expires_at AS key_expires_at
         FROM web_sessions s
         JOIN api_keys k ON k.id = s.key_id
         WHERE s.token_sha256 = $1
@@ -206,6 +215,7 @@ pub async fn authenticate_web_session(
             subject: row.subject,
             email: row.email,
             projects: row.projects,
+            expires_at: row.key_expires_at,
         },
         expires_at: row.expires_at,
         is_use_due: row.is_use_due,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aprendiz_db::Scope;
 use aprendiz_runs::{
-    AuditFilter, IdentityClaims, NewWebSession, Role, RunsError, authenticate_web_session, create_api_key, create_web_session,
+    ApiKeyGrant, AuditFilter, IdentityClaims, NewWebSession, Role, RunsError, authenticate_web_session, create_api_key, create_web_session,
     end_sessions_of_identity, find_identity, list_audit, mark_sign_in_used, prune_used_sign_ins, record_audit, register_identity,
     restore_identity, revoke_api_key, sign_in_identity,
 };
@@ -38,7 +38,8 @@ async fn an_identity_keeps_its_row_and_its_name_and_a_sign_in_changes_its_role()
     // somebody else with the same address, and somebody with the name of a key
     let other = sign_in_identity(conn, &claims("2", Role::Viewer)).await.unwrap();
     assert!(other.id != first.id && other.name.starts_with("oidc:ada@example.org "), "{}", other.name);
-    let key = create_api_key(conn, "spa", Role::Admin, &Scope::All, "ana").await.unwrap();
+    let key =
+        create_api_key(conn, ApiKeyGrant { name: "spa", role: Role::Admin, scope: &Scope::All, expires_at: None }, "ana").await.unwrap();
     let impostor = IdentityClaims { label: "spa", ..claims("3", Role::Viewer) };
     assert_eq!(sign_in_identity(conn, &impostor).await.unwrap().name, "oidc:spa");
     record_audit(conn, "spa", "test.change", "x", &serde_json::json!({})).await.unwrap();
@@ -71,7 +72,8 @@ async fn a_revoked_identity_stays_out_until_it_is_restored() {
     assert!(restore_identity(conn, identity.id, "ana").await.unwrap());
     assert_eq!(sign_in_identity(conn, &claims("1", Role::Viewer)).await.unwrap().id, identity.id);
     // a key is not restored
-    let key = create_api_key(conn, "spa", Role::Admin, &Scope::All, "ana").await.unwrap();
+    let key =
+        create_api_key(conn, ApiKeyGrant { name: "spa", role: Role::Admin, scope: &Scope::All, expires_at: None }, "ana").await.unwrap();
     assert!(revoke_api_key(conn, key.id, "ana").await.unwrap());
     assert!(!restore_identity(conn, key.id, "ana").await.unwrap());
 }

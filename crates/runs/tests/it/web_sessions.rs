@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aprendiz_db::Scope;
 use aprendiz_runs::{
-    ApiKey, CreatedWebSession, NewWebSession, Role, WebSessionFilter, authenticate, authenticate_web_session, create_api_key,
+    ApiKey, ApiKeyGrant, CreatedWebSession, NewWebSession, Role, WebSessionFilter, authenticate, authenticate_web_session, create_api_key,
     create_web_session, end_all_web_sessions, end_web_session, list_web_sessions, prune_web_sessions, revoke_api_key, revoke_web_session,
     touch_web_session,
 };
@@ -16,7 +16,7 @@ const IDLE: Duration = Duration::from_secs(8 * 3_600);
 const LIFETIME: Duration = Duration::from_secs(7 * 86_400);
 
 async fn key(conn: &mut PgConnection, name: &str) -> ApiKey {
-    let key = create_api_key(conn, name, Role::Operator, &Scope::All, "ana").await.unwrap();
+    let key = create_api_key(conn, ApiKeyGrant { name, role: Role::Operator, scope: &Scope::All, expires_at: None }, "ana").await.unwrap();
     authenticate(conn, &key.secret).await.unwrap().unwrap()
 }
 

@@ -84,3 +84,48 @@ async fn without_a_valid_key_only_public_routes_answer() {
     assert!(!keys.to_string().contains(&key));
     app.finish().await;
 }
+
+#[tokio::test]
+async fn keys_are_created_listed_expire_and_are_revoked_over_the_api() {
+    let app = TestApp::start().await;
+    let admin = app.api();
+    let create = |body: &Value| admin.post("/v1/keys").json(body);
+    let response = create(&json!({ "name": "ci", "role": "operator", "expires_at": "2999-01-01T00:00:00Z" })).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.headers()["cache-control"].to_str().unwrap()), (201, "no-store"));
+    let created: Value = response.json().await.unwrap();
+    let (id, ci) = (text(&created["id"]), app.server.api_as(&text(&created["key"])));
+    assert_eq!(ci.json("/v1/keys/current").await["name"], "ci");
+    for (body, status, code) in [
+        (json!({ "name": "ci", "role": "viewer" }), 409, "key_name_taken"),
+        (json!({ "name": " ", "role": "viewer" }), 422, "invalid_key"),
+        (json!({ "name": "oidc:ana", "role": "viewer" }), 422, "invalid_key"),
+        (json!({ "name": "old", "role": "viewer", "expires_at": "2001-01-01T00:00:00Z" }), 422, "invalid_key"),
+        (json!({ "name": "none", "role": "viewer", "projects": [] }), 422, "invalid_key"),
+    ] {
+        assert_eq!(expect_json(create(&body), status).await["code"], code, "{body}");
+    }
+    assert_eq!(expect_json(ci.get("/v1/keys"), 403).await["code"], "forbidden");
+    let listed = admin.json("/v1/keys").await;
+    let names: Vec<String> = listed["items"].as_array().unwrap().iter().map(|key| text(&key["name"])).collect();
+    assert_eq!(names, ["ci", "admin"]);
+    assert!(!listed.to_string().contains(&text(&created["key"])), "no secret is listed");
+
+    app.execute("UPDATE api_keys SET created_at = now() - interval '2 days', expires_at = now() - interval '1 day' WHERE name = 'ci'")
+        .await;
+    let problem = expect_json(ci.get("/v1/keys/current"), 401).await;
+    assert!(text(&problem["detail"]).contains("`ci` expired at"), "{problem}");
+
+    let revoke = |id: &str, query: &str| admin.request(reqwest::Method::DELETE, &format!("/v1/keys/{id}{query}"));
+    for _ in 0..2 {
+        assert_eq!(revoke(&id, "").send().await.unwrap().status(), 204);
+    }
+    let own = text(&listed["items"][1]["id"]);
+    assert_eq!(expect_json(revoke(&own, ""), 409).await["code"], "last_admin_key");
+    expect_json(revoke("00000000-0000-0000-0000-000000000000", ""), 404).await;
+    assert_eq!(revoke(&own, "?force=true").send().await.unwrap().status(), 204);
+    expect_json(admin.get("/v1/keys"), 401).await;
+    let actions: Vec<String> =
+        sqlx::query_scalar("SELECT action FROM audit_log WHERE actor = 'admin' ORDER BY id").fetch_all(app.pool()).await.unwrap();
+    assert_eq!(actions, ["api_key.create", "api_key.revoke", "api_key.revoke"]);
+    app.finish().await;
+}

@@ -34,9 +34,15 @@ const VERSION_CHANGES: [(&str, &str); 12] = [
     ("put", "/v1/models/{name}/versions/{number}/thresholds"),
 ];
 
-/// Routes of sessions. The tests of sessions call them and check their audit rows.
-const SESSION_CHANGES: [(&str, &str); 4] =
-    [("post", "/v1/session"), ("delete", "/v1/session"), ("delete", "/v1/sessions"), ("delete", "/v1/sessions/{id}")];
+/// Routes of sessions and keys. Their tests call them and check their audit rows.
+const SESSION_CHANGES: [(&str, &str); 6] = [
+    ("post", "/v1/session"),
+    ("delete", "/v1/session"),
+    ("delete", "/v1/sessions"),
+    ("delete", "/v1/sessions/{id}"),
+    ("post", "/v1/keys"),
+    ("delete", "/v1/keys/{id}"),
+];
 
 /// A change: its route, a request that makes it, the status of the response, and the action in the audit log.
 type Change = (&'static str, &'static str, fn(&Api, &Subjects) -> RequestBuilder, u16, &'static str);

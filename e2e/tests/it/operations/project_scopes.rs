@@ -10,7 +10,10 @@ use crate::fixture::exports::two_kinds;
 use crate::fixture::{TestApp, expect_json, text};
 
 /// Routes about the installation, or about several projects at once: a limited key is refused.
-const CLOSED: [(&str, &str); 32] = [
+const CLOSED: [(&str, &str); 35] = [
+    ("get", "/v1/keys"),
+    ("post", "/v1/keys"),
+    ("delete", "/v1/keys/{id}"),
     ("post", "/v1/documents/{id}/erase"),
     ("post", "/v1/documents/{id}/retire-models"),
     ("post", "/v1/documents/index"),

@@ -4,27 +4,27 @@ use anyhow::Context as _;
 use aprendiz_config::Environment;
 use aprendiz_db::Scope;
 use aprendiz_runs::{
-    ApiKey, IDENTITY_PREFIX, Role, RunsError, create_api_key, find_active_api_key, list_api_keys, restore_identity, revoke_api_key,
+    ApiKey, ApiKeyGrant, COMMAND_LINE, Role, RunsError, check_key_name, create_api_key, find_active_api_key, list_api_keys,
+    restore_identity, revoke_api_key,
 };
+use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::cli::arguments::time::DelayArgument;
 use crate::cli::arguments::{IdArg, choose_among};
 use crate::cli::error::CliError;
 use crate::cli::terminal::{Output, id_cell, print_text, table, time_cell};
 use crate::database::connect_one;
-
-/// Actor recorded in the audit log.
-const ACTOR: &str = "command line";
 
 /// Subcommands of `aprendiz api-key`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ApiKeyCommand {
     /// Create an API key and print it once
     #[command(
-        after_help = "Examples:\n  aprendiz api-key create --name spa --role operator\n  aprendiz api-key create --name legal --role reviewer --project contracts --project leases\n  export APRENDIZ_API_KEY=$(aprendiz api-key create --name me --role admin -o json | jq -r .key)"
+        after_help = "Examples:\n  aprendiz api-key create --name spa --role operator\n  aprendiz api-key create --name legal --role reviewer --project contracts --project leases\n  aprendiz api-key create --name ci --role operator --expires 90d\n  export APRENDIZ_API_KEY=$(aprendiz api-key create --name me --role admin -o json | jq -r .key)"
     )]
     Create {
         /// Name of the key, recorded as the actor in the audit log; no two active keys have the same name
@@ -36,6 +36,9 @@ pub(crate) enum ApiKeyCommand {
         /// Limit the key to this project; repeat it for several. Default: all projects
         #[arg(long = "project", value_name = "NAME")]
         projects: Vec<String>,
+        /// End of the key: a delay such as 12h or 90d, or a time such as 2027-01-31. Default: it does not end
+        #[arg(long, value_name = "WHEN")]
+        expires: Option<DelayArgument>,
     },
     /// List API keys without their secrets, and the identities that signed in with the provider, newest first
     #[command(visible_alias = "ls", after_help = "Example:\n  aprendiz api-key list")]
@@ -88,23 +91,30 @@ fn projects_cell(key: &ApiKey) -> String {
     }
 }
 
+/// Whether a key can be used, in a table.
+fn state_cell(key: &ApiKey, now: DateTime<Utc>) -> String {
+    match (key.revoked_at, key.expires_at) {
+        (Some(at), _) => format!("revoked {}", time_cell(at)),
+        (None, Some(at)) if at <= now => format!("expired {}", time_cell(at)),
+        (None, Some(at)) => format!("until {}", time_cell(at)),
+        (None, None) => "active".to_owned(),
+    }
+}
+
 pub(crate) async fn run(command: &ApiKeyCommand, output: Output) -> Result<(), CliError> {
     let config = Environment::process().database()?;
     let mut conn = connect_one(&config).await?;
     match command {
-        ApiKeyCommand::Create { name, role, projects } => {
-            if name.trim().is_empty() || name.chars().count() > 100 || name.contains(char::is_control) {
-                return Err(CliError::Usage("invalid --name: expected 1 to 100 characters without control characters".to_owned()));
-            }
-            if name.trim() == ACTOR {
-                return Err(CliError::Usage(format!("invalid --name `{ACTOR}`: the audit log uses it for commands without a key")));
-            }
-            if name.trim().starts_with(IDENTITY_PREFIX) {
-                let text = format!("invalid --name `{}`: names of identities of the provider begin with `{IDENTITY_PREFIX}`", name.trim());
-                return Err(CliError::Usage(text));
-            }
+        ApiKeyCommand::Create { name, role, projects, expires } => {
+            let name = check_key_name(name).map_err(|reason| CliError::Usage(format!("invalid --name `{}`: {reason}", name.trim())))?;
             let scope = project_scope(projects)?;
-            let key = match create_api_key(&mut conn, name.trim(), *role, &scope, ACTOR).await {
+            let now = Utc::now();
+            let expires_at = expires.map(|expires| expires.resolve(now));
+            if expires_at.is_some_and(|at| at <= now) {
+                return Err(CliError::Usage("invalid --expires: it is in the past".to_owned()));
+            }
+            let grant = ApiKeyGrant { name, role: *role, scope: &scope, expires_at };
+            let key = match create_api_key(&mut conn, grant, COMMAND_LINE).await {
                 Err(error @ RunsError::KeyNameTaken(_)) => return Err(CliError::Refused(error.to_string())),
                 created => created.context("cannot create the API key")?,
             };
@@ -119,11 +129,12 @@ pub(crate) async fn run(command: &ApiKeyCommand, output: Output) -> Result<(), C
         }
         ApiKeyCommand::List => {
             let keys = list_api_keys(&mut conn).await.context("cannot list API keys")?;
+            let now = Utc::now();
             output.print(&keys, || {
                 let rows: Vec<Vec<String>> = keys
                     .iter()
                     .map(|key| {
-                        let state = key.revoked_at.map_or("active".to_owned(), |at| format!("revoked {}", time_cell(at)));
+                        let state = state_cell(key, now);
                         vec![id_cell(&key.id), key.name.clone(), key.role.to_string(), projects_cell(key), time_cell(key.created_at), state]
                     })
                     .collect();
@@ -144,7 +155,7 @@ pub(crate) async fn run(command: &ApiKeyCommand, output: Output) -> Result<(), C
                     keys.into_iter().find(|key| key.id == id).ok_or_else(unknown)?
                 }
             };
-            if !revoke_api_key(&mut conn, found.id, ACTOR).await.context("cannot revoke the API key")? {
+            if !revoke_api_key(&mut conn, found.id, COMMAND_LINE).await.context("cannot revoke the API key")? {
                 return Err(unknown());
             }
             let value = json!({ "id": found.id, "name": found.name, "revoked": true });
@@ -157,7 +168,7 @@ pub(crate) async fn run(command: &ApiKeyCommand, output: Output) -> Result<(), C
             let found = revoked.into_iter().find(|key| key.name == asked || key.id.to_string() == asked);
             let unknown = || CliError::Refused(format!("no revoked identity `{asked}`: list them with `aprendiz api-key list`"));
             let found = found.ok_or_else(unknown)?;
-            if !restore_identity(&mut conn, found.id, ACTOR).await.context("cannot restore the identity")? {
+            if !restore_identity(&mut conn, found.id, COMMAND_LINE).await.context("cannot restore the identity")? {
                 return Err(unknown());
             }
             let value = json!({ "id": found.id, "name": found.name, "restored": true });

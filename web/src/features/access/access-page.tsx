@@ -10,6 +10,7 @@ import { useCan } from "../../app/session";
 import { CodeBlock, CopyId, Facts, Loaded, Page, Panel, Time } from "../../components/page";
 import { useShortcuts } from "../../components/shortcuts";
 import { currentKeyQuery } from "./queries";
+import { KeysTab } from "./keys-tab";
 import { SessionsTab } from "./sessions-tab";
 
 const route = getRouteApi("/app/admin");
@@ -19,8 +20,9 @@ export function AccessPage() {
   const { tab = "sessions" } = route.useSearch({ select: searchParams.access });
   const navigate = useNavigate({ from: "/admin" });
   const isAdmin = useCan("admin");
+  const tabs = ACCESS_TABS.filter((name) => isAdmin || name !== "keys");
   useShortcuts(
-    ACCESS_TABS.map((name, index) => ({
+    tabs.map((name, index) => ({
       keys: String(index + 1),
       label: t(`access.tab.${name}`),
       run: () => void navigate({ search: { tab: name }, replace: true }),
@@ -34,7 +36,7 @@ export function AccessPage() {
         onChange={(value) => void navigate({ search: { tab: ACCESS_TABS.find((name) => name === value) ?? "sessions" }, replace: true })}
       >
         <Tabs.List mb="md">
-          {ACCESS_TABS.map((name) => (
+          {tabs.map((name) => (
             <Tabs.Tab key={name} value={name}>
               {t(`access.tab.${name}`)}
             </Tabs.Tab>
@@ -46,6 +48,11 @@ export function AccessPage() {
         <Tabs.Panel value="key">
           <CurrentKey />
         </Tabs.Panel>
+        {isAdmin && (
+          <Tabs.Panel value="keys">
+            <KeysTab />
+          </Tabs.Panel>
+        )}
       </Tabs>
     </Page>
   );
@@ -69,6 +76,7 @@ function CurrentKey() {
               [t("access.role"), t(`role.${data.role}`)],
               [t("runs.createdBy"), data.created_by],
               [t("runs.created"), <Time key="created" at={data.created_at} />],
+              [t("access.ends"), data.expires_at == null ? t("access.endless") : <Time key="ends" at={data.expires_at} />],
             ]}
           />
         )}

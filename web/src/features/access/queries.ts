@@ -2,6 +2,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 
 import { api, unwrap } from "../../api/client";
+import type { Schemas } from "../../api/problem";
 
 export const currentKeyQuery = queryOptions({ queryKey: ["access", "key"], queryFn: () => unwrap(api.GET("/v1/keys/current")) });
 
@@ -21,3 +22,10 @@ export const sessionsQuery = (all: boolean) =>
 export const revokeSession = (id: string) => unwrap(api.DELETE("/v1/sessions/{id}", { params: { path: { id } } }));
 
 export const endSessions = () => unwrap(api.DELETE("/v1/sessions"));
+
+export const keysQuery = queryOptions({ queryKey: ["access", "keys"], queryFn: () => unwrap(api.GET("/v1/keys")) });
+
+export const createKey = (body: Schemas["CreateApiKey"]) => unwrap(api.POST("/v1/keys", { body }));
+
+export const revokeKey = (id: string, force: boolean) =>
+  unwrap(api.DELETE("/v1/keys/{id}", { params: { path: { id }, query: force ? { force } : {} } }));

@@ -2,8 +2,8 @@
 
 use aprendiz_db::Scope;
 use aprendiz_runs::{
-    NewWebSession, Role, RunFilter, RunId, RunsError, authenticate, authenticate_web_session, create_api_key, create_web_session, find_run,
-    is_model_in_scope, is_model_name_in_scope, list_api_keys, list_models, list_runs,
+    ApiKeyGrant, NewWebSession, Role, RunFilter, RunId, RunsError, authenticate, authenticate_web_session, create_api_key,
+    create_web_session, find_run, is_model_in_scope, is_model_name_in_scope, list_api_keys, list_models, list_runs,
 };
 use std::time::Duration;
 
@@ -18,15 +18,16 @@ async fn a_key_and_its_sessions_have_its_projects() {
     let fixture = Fixture::new().await;
     let conn = &mut *fixture.conn().await;
     let scope = projects(&["a", "b"]);
-    let created = create_api_key(conn, "spa", Role::Viewer, &scope, "ana").await.unwrap();
+    let created =
+        create_api_key(conn, ApiKeyGrant { name: "spa", role: Role::Viewer, scope: &scope, expires_at: None }, "ana").await.unwrap();
     let key = authenticate(conn, &created.secret).await.unwrap().unwrap();
     assert_eq!(key.scope(), scope);
     let session = NewWebSession { lifetime: Duration::from_mins(10), ..NewWebSession::default() };
     let session = create_web_session(conn, &key, &session).await.unwrap().unwrap();
     let found = authenticate_web_session(conn, &session.token, Duration::from_mins(1)).await.unwrap().unwrap();
     assert_eq!(found.key.scope(), scope);
-    create_api_key(conn, "all", Role::Viewer, &Scope::All, "ana").await.unwrap();
-    create_api_key(conn, "none", Role::Viewer, &projects(&[]), "ana").await.unwrap();
+    create_api_key(conn, ApiKeyGrant { name: "all", role: Role::Viewer, scope: &Scope::All, expires_at: None }, "ana").await.unwrap();
+    create_api_key(conn, ApiKeyGrant { name: "none", role: Role::Viewer, scope: &projects(&[]), expires_at: None }, "ana").await.unwrap();
     let listed: Vec<Scope> = list_api_keys(conn).await.unwrap().iter().map(aprendiz_runs::ApiKey::scope).collect();
     assert_eq!(listed, [projects(&[]), Scope::All, scope]);
 }

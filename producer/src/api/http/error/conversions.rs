@@ -76,12 +76,12 @@ impl From<RunsError> for ApiError {
             RunsError::IdempotencyMismatch(_) => Self::unprocessable("idempotency_mismatch", error.to_string()),
             RunsError::InvalidLabel(_) => Self::unprocessable("invalid_label", error.to_string()),
             RunsError::DatasetErased(_) => Self::new(StatusCode::GONE, "dataset_erased", error.to_string()),
-            // keys are created by the command line only
-            RunsError::LeaseLost { .. }
-            | RunsError::CancelRequested { .. }
-            | RunsError::BrokenRow { .. }
-            | RunsError::NoRandomBytes(_)
-            | RunsError::KeyNameTaken(_) => Self::internal(error),
+            RunsError::LeaseLost { .. } | RunsError::CancelRequested { .. } | RunsError::BrokenRow { .. } | RunsError::NoRandomBytes(_) => {
+                Self::internal(error)
+            }
+            RunsError::KeyNameTaken(_) => Self::conflict("key_name_taken", error.to_string()),
+            RunsError::LastAdminKey(_) => Self::conflict("last_admin_key", error.to_string()),
+            RunsError::KeyExpired { .. } => Self::unauthorized(error.to_string()),
         }
     }
 }
