@@ -1,7 +1,7 @@
 // Every view of the interface, with the ids of data that it shows: for the tests of accessibility and security, pictures and measurements.
 import type { Page } from "playwright-core";
 
-import { MODEL_TABS, OPERATION_TABS, RUN_TABS } from "../../src/app/search";
+import { ACCESS_TABS, MODEL_TABS, OPERATION_TABS, RUN_TABS } from "../../src/app/search";
 
 export interface ViewData {
   run: string;
@@ -94,6 +94,7 @@ export function allViews(data: ViewData): View[] {
         await page.locator("[role=dialog] kbd").first().waitFor();
       },
     },
+    ...ACCESS_TABS.map((tab) => ({ name: `admin-${tab}`, path: `/admin?tab=${tab}` })),
     { name: "missing", path: "/no-such-page" },
   ];
 }
