@@ -12,6 +12,7 @@ import { LearningChart } from "../../charts/learning-chart";
 import { ReliabilityChart } from "../../charts/reliability-chart";
 import { ScrollRegion } from "../../components/scroll-region";
 import { useFormat } from "../../components/format";
+import { useMetricName } from "../../components/metric-name";
 import { EmptyState, Loaded, Panel } from "../../components/page";
 import { ConfusionMatrix } from "./confusion-matrix";
 import { FieldMetricsTable } from "./field-metrics-table";
@@ -146,6 +147,7 @@ function LearningPanel({ metrics, field }: { metrics: readonly Schemas["Metric"]
 function Overall({ metrics }: { metrics: readonly Schemas["Metric"][] }) {
   const { t } = useTranslation();
   const format = useFormat();
+  const metricName = useMetricName();
   const rows = overall(metrics);
   if (rows.length === 0) return null;
   return (
@@ -163,7 +165,7 @@ function Overall({ metrics }: { metrics: readonly Schemas["Metric"][] }) {
           <tbody>
             {rows.map((row) => (
               <tr key={row.name}>
-                <td>{row.name}</td>
+                <td>{metricName(row.name)}</td>
                 <td className="number">{Number.isInteger(row.value) ? format.count(row.value) : format.ratio(row.value)}</td>
               </tr>
             ))}

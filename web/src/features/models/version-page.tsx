@@ -10,10 +10,13 @@ import type { Schemas } from "../../api/problem";
 import { useCan } from "../../app/session";
 import { useFormat } from "../../components/format";
 import { LabelsPanel } from "../../components/labels-panel";
+import { useMetricName } from "../../components/metric-name";
 import { Facts, Loaded, Page, Panel, Time } from "../../components/page";
 import { ScrollRegion } from "../../components/scroll-region";
 import { StateBadge } from "../../components/state-badge";
-import { evaluationsQuery } from "../runs/queries";
+import { FieldMetricsTable } from "../metrics/field-metrics-table";
+import { fieldSummaries } from "../metrics/metrics";
+import { evaluationsQuery, metricsQuery } from "../runs/queries";
 import { changeVersionNote, changeVersionTags, useModelAction, versionQuery } from "./queries";
 import { VersionActions } from "./version-actions";
 import { VersionLineage } from "./version-lineage";
@@ -97,42 +100,7 @@ function Version({ version }: { version: Schemas["MeasuredVersion"] }) {
       <Labels version={version} />
       <VersionLineage version={version} />
       <Verification version={version} />
-      {version.metrics.length > 0 && (
-        <Panel title={t("models.onTest")}>
-          <ScrollRegion label={t("models.onTest")}>
-            <table className="plain-table">
-              <thead>
-                <tr>
-                  <th scope="col">{t("runs.field")}</th>
-                  <th scope="col">{t("compare.metric")}</th>
-                  <th scope="col" className="number">
-                    {t("try.value")}
-                  </th>
-                  <th scope="col" className="number">
-                    {t("metric.coverage")}
-                  </th>
-                  <th scope="col" className="number">
-                    n
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {version.metrics.map((metric) => (
-                  <tr key={metric.field ?? ""}>
-                    <td>{metric.field ?? t("models.allFields")}</td>
-                    <td>{metric.metric}</td>
-                    <td className="number">{format.ratio(metric.value)}</td>
-                    <td className="number">
-                      {metric.coverage === null || metric.coverage === undefined ? "–" : format.percent(metric.coverage)}
-                    </td>
-                    <td className="number">{metric.n ?? "–"}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </ScrollRegion>
-        </Panel>
-      )}
+      <Metrics version={version} />
       <Evaluations version={version} />
       <Panel title={t("models.files")}>
         <ScrollRegion label={t("models.files")}>
@@ -164,6 +132,71 @@ function Version({ version }: { version: Schemas["MeasuredVersion"] }) {
         </ScrollRegion>
       </Panel>
     </Stack>
+  );
+}
+
+/** The metrics of each field, as its run recorded them; only the main one if the run has none by field. */
+function Metrics({ version }: { version: Schemas["MeasuredVersion"] }) {
+  const { t } = useTranslation();
+  const metrics = useQuery(metricsQuery(version.run_id));
+  if (version.metrics.length === 0) return null;
+  return (
+    <Panel title={t("models.onTest")}>
+      <Loaded query={metrics}>
+        {(page) => {
+          const summaries = fieldSummaries(page.items);
+          return summaries.length === 0 ? (
+            <Headlines metrics={version.metrics} />
+          ) : (
+            <FieldMetricsTable
+              runId={version.run_id}
+              summaries={summaries}
+              encoder={asString(asObject(version.card)["kind"]) === "sentence-transformer"}
+            />
+          );
+        }}
+      </Loaded>
+    </Panel>
+  );
+}
+
+function Headlines({ metrics }: { metrics: Schemas["MeasuredVersion"]["metrics"] }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const metricName = useMetricName();
+  return (
+    <ScrollRegion label={t("models.onTest")}>
+      <table className="plain-table">
+        <thead>
+          <tr>
+            <th scope="col">{t("runs.field")}</th>
+            <th scope="col">{t("compare.metric")}</th>
+            <th scope="col" className="number">
+              {t("try.value")}
+            </th>
+            <th scope="col" className="number">
+              {t("metric.coverage")}
+            </th>
+            <th scope="col" className="number">
+              n
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {metrics.map((metric) => (
+            <tr key={metric.field ?? ""}>
+              <td>{metric.field ?? t("models.allFields")}</td>
+              <td>{metric.metric === null || metric.metric === undefined ? "–" : metricName(metric.metric)}</td>
+              <td className="number">{format.ratio(metric.value)}</td>
+              <td className="number">
+                {metric.coverage === null || metric.coverage === undefined ? "–" : format.percent(metric.coverage)}
+              </td>
+              <td className="number">{metric.n ?? "–"}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </ScrollRegion>
   );
 }
 
