@@ -15,6 +15,7 @@ import { LinkButton } from "../../components/link-button";
 import { DocumentText } from "../review/document-text";
 import { documentQuery, historyQuery } from "../review/queries";
 import classes from "./data.module.css";
+import { DocumentActions } from "./document-actions";
 import { lineageQuery, overviewQuery } from "./queries";
 
 const NO_PLACE = [] as const;
@@ -54,6 +55,13 @@ export function DocumentPage() {
       }
       actions={
         <>
+          {overview.data !== undefined && (
+            <DocumentActions
+              id={documentId}
+              name={name}
+              isArchived={overview.data.archived_at !== null && overview.data.archived_at !== undefined}
+            />
+          )}
           <Button
             variant="default"
             leftSection={<IconDownload size={14} />}

@@ -1,19 +1,26 @@
 // Labelled fields and their definitions.
+import { Button } from "@mantine/core";
+import { IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { Schemas } from "../../api/problem";
+import { useCan } from "../../app/session";
 import { type Column, DataTable } from "../../components/data-table";
 import { useFormat } from "../../components/format";
 import { EmptyState, Loaded, Page, Time } from "../../components/page";
 import { DataTabs } from "./data-tabs";
+import { FieldDialog } from "./field-dialog";
 import { fieldsQuery } from "./queries";
 
 export function FieldsPage() {
   const { t } = useTranslation();
   const format = useFormat();
   const fields = useQuery(fieldsQuery);
+  const canDeclare = useCan("reviewer");
+  const [edited, setEdited] = useState<Schemas["Field"] | "new" | undefined>(undefined);
   const columns: readonly Column<Schemas["Field"]>[] = [
     {
       key: "name",
@@ -56,9 +63,44 @@ export function FieldsPage() {
       ),
     },
     { key: "updated", label: t("data.updated"), optional: true, cell: (row) => <Time at={row.updated_at} /> },
+    ...(canDeclare
+      ? [
+          {
+            key: "actions",
+            label: t("common.actions"),
+            cell: (row: Schemas["Field"]) => (
+              <Button
+                variant="default"
+                size="compact-xs"
+                aria-label={t("fields.editTitle", { name: row.name })}
+                onClick={() => {
+                  setEdited(row);
+                }}
+              >
+                {t("fields.edit")}
+              </Button>
+            ),
+          },
+        ]
+      : []),
   ];
   return (
-    <Page wide title={t("data.fields")}>
+    <Page
+      wide
+      title={t("data.fields")}
+      actions={
+        canDeclare && (
+          <Button
+            leftSection={<IconPlus size={14} />}
+            onClick={() => {
+              setEdited("new");
+            }}
+          >
+            {t("fields.declare")}
+          </Button>
+        )
+      }
+    >
       <DataTabs />
       <Loaded query={fields}>
         {(page) =>
@@ -69,6 +111,12 @@ export function FieldsPage() {
           )
         }
       </Loaded>
+      <FieldDialog
+        edited={edited}
+        onClose={() => {
+          setEdited(undefined);
+        }}
+      />
     </Page>
   );
 }

@@ -7,6 +7,36 @@ import { csrfToken } from "../../api/session";
 
 export const fieldsQuery = queryOptions({ queryKey: ["fields"], queryFn: () => unwrap(api.GET("/v1/fields")), staleTime: 30_000 });
 
+/** Declares a field. `version` is the one that was edited, undefined for a new field: another one means that somebody changed it meanwhile. */
+export async function declareField(edit: {
+  name: string;
+  version: number | undefined;
+  definition: Schemas["FieldDefinition"];
+}): Promise<Schemas["Field"]> {
+  const params = { path: { name: edit.name } };
+  const current = await unwrap(api.GET("/v1/fields/{name}", { params })).catch((error: unknown) => {
+    if (error instanceof ApiProblem && error.problem.status === 404) return undefined;
+    throw error;
+  });
+  if (current?.version !== edit.version) throw new FieldChanged(current?.version);
+  return unwrap(api.PUT("/v1/fields/{name}", { params, body: edit.definition }));
+}
+
+/** Somebody else declared the field since it was read. */
+export class FieldChanged extends Error {
+  constructor(readonly version: number | undefined) {
+    super(`the field is at version ${String(version)} now`);
+  }
+}
+
+export const archiveDocument = ({ id, reason, restore }: { id: string; reason: string; restore: boolean }) => {
+  const body = { documents: [id], ...(reason === "" ? {} : { reason }) };
+  return restore ? unwrap(api.POST("/v1/documents/unarchive", { body })) : unwrap(api.POST("/v1/documents/archive", { body }));
+};
+
+export const eraseDocument = ({ id, reason }: { id: string; reason: string }) =>
+  unwrap(api.POST("/v1/documents/{id}/erase", { params: { path: { id } }, body: { reason } }));
+
 export interface DocumentFilter {
   q?: string;
   in?: "names" | "texts";
