@@ -83,3 +83,51 @@ async function countBytes(stream: AsyncIterable<Buffer>): Promise<number> {
   for await (const chunk of stream) count += chunk.length;
   return count;
 }
+
+test("a field is declared and changed, and a definition that changed meanwhile is not overwritten", async () => {
+  const { page } = browser;
+  const name = `colour_${String(Date.now())}`;
+  await page.goto(`${SITE}/data/fields`);
+  await page.getByRole("button", { name: "Declare a field" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill(name);
+  const values = dialog.getByLabel("Allowed values").first();
+  await values.fill("red");
+  await values.press("Enter");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.waitFor({ state: "hidden" });
+  const field = () => get<{ version: number; allowed_values: string[] | null }>(page, `/v1/fields/${name}`);
+  expect((await field()).allowed_values).toEqual(["red"]);
+
+  await page.getByRole("button", { name: `Change ${name}` }).click();
+  await dialog.waitFor();
+  await post(page, `/v1/fields/${name}`, { kind: "categorical", cardinality: "one", allowed_values: ["red", "blue"] }, "PUT");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.getByText("Somebody else declared this field meanwhile").waitFor();
+  expect((await field()).allowed_values).toEqual(["red", "blue"]);
+});
+
+test("a document is archived, restored, and erased with a reason", async () => {
+  const { page } = browser;
+  const created = await post<{ id: string }>(page, "/v1/documents", {
+    project: "forms",
+    task_id: String(Date.now()),
+    text: `An agreement that is withdrawn, number ${String(Date.now())}.`,
+  });
+  await page.goto(`${SITE}/data/documents/${created.id}`);
+  const dialog = page.getByRole("dialog");
+  await page.getByRole("button", { name: "Archive", exact: true }).click();
+  await dialog.getByRole("button", { name: "Archive", exact: true }).click();
+  await page.getByRole("button", { name: "Restore", exact: true }).click();
+  await dialog.getByRole("button", { name: "Restore", exact: true }).click();
+  await page.getByRole("button", { name: "Archive", exact: true }).waitFor();
+  await page.getByRole("button", { name: "Erase", exact: true }).click();
+  const confirm = dialog.getByRole("button", { name: "Erase", exact: true });
+  expect(await confirm.isDisabled()).toBe(true);
+  await dialog.getByLabel("Reason").fill("request 7");
+  const answer = page.waitForResponse((response) => response.url().endsWith("/erase"));
+  await confirm.click();
+  expect((await answer).status()).toBe(200);
+  const after = await page.request.get(`${SITE}/v1/documents/${created.id}`);
+  expect(after.status()).toBe(410);
+});
