@@ -148,7 +148,7 @@ mod tests {
         let kind = error::<RunSpec>(&json!({ "model": "m", "kind": "bert" }));
         assert_eq!(
             kind,
-            "/kind: unknown kind `bert`: expected `linear`, `sentence-transformer`, `field-classifier`, `evaluate`, `predict` or `sweep`"
+            "/kind: unknown kind `bert`: expected `linear`, `sentence-transformer`, `field-classifier`, `auto`, `evaluate`, `predict` or `sweep`"
         );
         let time = error::<RunSpec>(&json!({ "model": "m", "data": { "as_of": "yesterday" } }));
         assert!(time.starts_with("/data/as_of: \"yesterday\" is not a time: write it like"), "{time}");

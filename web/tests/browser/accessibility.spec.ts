@@ -56,7 +56,7 @@ test("menus, lists of choices and dialogs keep the rules of axe while they are o
   await check("select with search");
   await page.goto(`${SITE}/admin?tab=keys`);
   await loaded(page);
-  await page.getByRole("button", { name: "Create an API key" }).click();
+  await page.getByRole("button", { name: "Create a key" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.waitFor();
   await check("dialog");

@@ -88,14 +88,16 @@ async fn verify(
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(query): ApiQuery<VerifyQuery>,
 ) -> Result<Json<FullVerification>, ApiError> {
-    let dataset = find_dataset(&mut *state.database.read().await?, &scope, DatasetId(id)).await?;
     let turn = state.verifications.take(admission.key(), 1, state.config.clients.admission_wait).await;
     let _turn = turn.map_err(|exhausted| exhausted_error("verifications", "verifications", exhausted))?;
+    if !scope.is_all() {
+        find_dataset(&mut *state.database.read().await?, &scope, DatasetId(id)).await?;
+    }
     // dropping this future drops its connections, so a disconnected client cancels it; only shutdown must be handled here
     let rows = state.shutdown.run_until_cancelled(verify_rows(database.session(), id)).await;
     let rows = rows.ok_or_else(|| ApiError::service_unavailable("server", anyhow::anyhow!("the server is shutting down")))??;
     // its files may have been replaced meanwhile
-    let dataset = find_dataset(&mut *state.database.read().await?, &scope, dataset.id).await?;
+    let dataset = find_dataset(&mut *state.database.read().await?, &scope, DatasetId(id)).await?;
     let mut files = None;
     if query.files && rows.verdict != Verdict::Erased {
         let mut verified = Vec::new();

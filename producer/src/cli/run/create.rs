@@ -285,7 +285,7 @@ mod tests {
         for (flag, value, expected) in [
             ("--as-of", "yesterday", "expected an age such as 90s"),
             ("--run-after", "soon", "expected a delay such as 90s"),
-            ("--kind", "bert", "linear, sentence-transformer, field-classifier, evaluate, predict"),
+            ("--kind", "bert", "linear, sentence-transformer, field-classifier, auto, evaluate, predict"),
         ] {
             let error = Line::try_parse_from(["create", "--model", "m", flag, value]).err().unwrap().to_string();
             assert!(error.contains(value) && error.contains(flag) && error.contains(expected), "{error}");

@@ -47,7 +47,7 @@ async fn a_stored_spec_has_every_default_and_is_not_read_by_a_version_that_lacks
         (r#"{"deadline": 1}"#, "deadline"),
         (r#"{"params": {"layers": 3}}"#, "layers"),
         (r#"{"backend": "tpu"}"#, "tpu"),
-        (r#"{"kind": "auto"}"#, "auto"),
+        (r#"{"kind": "forest"}"#, "forest"),
     ] {
         let mut newer = fixture.run(id).await;
         newer.spec.as_object_mut().unwrap().extend(serde_json::from_str::<serde_json::Map<_, _>>(change).unwrap());

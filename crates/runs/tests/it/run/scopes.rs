@@ -2,8 +2,8 @@
 
 use aprendiz_db::Scope;
 use aprendiz_runs::{
-    ApiKeyGrant, NewWebSession, Role, RunFilter, RunId, RunsError, authenticate, authenticate_web_session, create_api_key,
-    create_web_session, find_run, is_model_in_scope, is_model_name_in_scope, list_api_keys, list_models, list_runs,
+    ApiKeyGrant, NewModelVersion, NewWebSession, Role, RunFilter, RunId, RunsError, authenticate, authenticate_web_session, create_api_key,
+    create_web_session, find_run, is_model_in_scope, is_model_name_in_scope, list_api_keys, list_models, list_runs, publish,
 };
 use std::time::Duration;
 
@@ -39,7 +39,10 @@ async fn publish_in(fixture: &Fixture, model: &str, project: &str) -> RunId {
             spec.data.filter.project = Some(project.to_owned());
         })
         .await;
-    fixture.publish(fixture.claim_run(id).await).await;
+    let attempt = fixture.claim_run(id).await;
+    let trained = fixture.trained(attempt, &[]).await;
+    let version = NewModelVersion { model, ..trained.version() };
+    publish(&mut *fixture.conn().await, attempt, Some(&version), &[]).await.unwrap();
     id
 }
 
