@@ -164,7 +164,14 @@ parameters = { "path.id" = { dictionary = "run", probability = 0.8 } }
 
 [[operations]]
 include-path-regex = "^/v1/datasets/"
+exclude-path = "/v1/datasets/{id}"
 parameters = { "path.id" = { dictionary = "dataset", probability = 0.8 }, "path.other" = { dictionary = "dataset", probability = 0.8 }, "path.path" = { dictionary = "dataset-file", probability = 0.8 } }
+
+# POST /v1/datasets creates a run, which records its snapshot later
+[[operations]]
+include-path = "/v1/datasets/{id}"
+checks.ensure_resource_availability.enabled = false
+parameters = { "path.id" = { dictionary = "dataset", probability = 0.8 } }
 
 [[operations]]
 include-path-regex = "^/v1/documents/\\\\{id\\\\}"

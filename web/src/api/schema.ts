@@ -1052,6 +1052,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists all API keys and identities without their secrets, newest first */
+        get: operations["get_v1_keys"];
+        put?: never;
+        /** Creates an API key, and shows its secret once */
+        post: operations["post_v1_keys"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/keys/current": {
         parameters: {
             query?: never;
@@ -1059,11 +1077,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows the API key of the request: its name and role */
+        /** Shows the API key of the request: its name, role and end */
         get: operations["get_v1_keys_current"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revokes an API key, or locks an identity out, at once
+         * @description Its sessions end. A key that is revoked already stays as it is.
+         */
+        delete: operations["delete_v1_keys_id"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2351,6 +2389,11 @@ export interface components {
             /** @description Address of an identity at its last sign-in. */
             email?: string | null;
             /**
+             * Format: date-time
+             * @description When the key ends; null = it does not.
+             */
+            expires_at?: string | null;
+            /**
              * Format: uuid
              * @description Id of the key.
              */
@@ -2359,6 +2402,8 @@ export interface components {
             issuer?: string | null;
             /** @description Name of its owner, recorded as the actor of its requests. */
             name: string;
+            /** @description Projects that the key is limited to; null = all projects. */
+            projects?: string[] | null;
             /**
              * Format: date-time
              * @description When the key was revoked; null while it is valid.
@@ -2368,6 +2413,11 @@ export interface components {
             role: components["schemas"]["Role"];
             /** @description What the provider calls the identity; null for an API key. */
             subject?: string | null;
+        };
+        /** @description All keys. */
+        ApiKeys: {
+            /** @description Newest first, with the revoked and expired ones. */
+            items: components["schemas"]["ApiKey"][];
         };
         ArchiveRequest: {
             /** @description IDs of documents, 1 to 1000; or a project */
@@ -2798,6 +2848,30 @@ export interface components {
             gold: components["schemas"]["Option"];
             /** @description The predicted value; null is "no value". */
             predicted: components["schemas"]["Option"];
+        };
+        /** @description A key to create. */
+        CreateApiKey: {
+            /**
+             * Format: date-time
+             * @description When the key ends; null = it does not
+             */
+            expires_at?: string | null;
+            /** @description Name of its owner, 1 to 100 characters; no two active keys have the same name */
+            name: string;
+            /** @description Projects that the key is limited to; null = all projects */
+            projects?: string[] | null;
+            /** @description What the key may do */
+            role: components["schemas"]["Role"];
+        };
+        /** @description A new key. */
+        CreatedApiKey: {
+            /**
+             * Format: uuid
+             * @description Id of the key.
+             */
+            id: string;
+            /** @description The secret, which is shown only in this response. */
+            key: string;
         };
         /** @description A run that a worker executes. */
         CurrentRun: {
@@ -7342,6 +7416,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
@@ -7409,6 +7492,15 @@ export interface operations {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -7591,6 +7683,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
@@ -7684,7 +7785,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7833,6 +7934,15 @@ export interface operations {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -8003,6 +8113,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Run not found */
             404: {
                 headers: {
@@ -8126,7 +8245,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role reviewer; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8437,7 +8556,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role admin */
+            /** @description `forbidden`: the API key lacks the role admin; `scope`: the API key is limited to projects, and this route is not */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8626,7 +8745,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9632,7 +9751,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role reviewer; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9764,7 +9883,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9874,7 +9993,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10056,7 +10175,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10464,7 +10583,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role reviewer; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10632,7 +10751,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role reviewer; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10870,7 +10989,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role admin; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role admin; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11168,7 +11287,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role reviewer; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11299,8 +11418,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role reviewer; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Document not found, for an API key that is limited to projects */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11579,7 +11707,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12018,7 +12146,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role reviewer; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12118,6 +12246,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Field not found */
             404: {
                 headers: {
@@ -12206,7 +12343,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role reviewer; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12303,6 +12440,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `scope`: the API key is limited to projects, and workers and imports have none */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
@@ -12373,6 +12519,15 @@ export interface operations {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -12511,7 +12666,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role reviewer; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12642,7 +12797,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role reviewer; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12766,7 +12921,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12866,6 +13021,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Import not found */
             404: {
                 headers: {
@@ -12953,6 +13117,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Import not found */
             404: {
                 headers: {
@@ -13030,6 +13203,15 @@ export interface operations {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -13153,7 +13335,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role reviewer; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role reviewer; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13287,7 +13469,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13374,6 +13556,209 @@ export interface operations {
             };
         };
     };
+    get_v1_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeys"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role admin; `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_keys: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateApiKey"];
+            };
+        };
+        responses: {
+            /** @description The key with its secret */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedApiKey"];
+                };
+            };
+            /** @description `read_failed`: the body ended early; `invalid_json`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role admin; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout`: the body arrives too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `key_name_taken`: an active key has the name */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: the body exceeds the size limit of this operation */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_key`: the name, a project or the end is not valid; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_v1_keys_current: {
         parameters: {
             query?: never;
@@ -13433,6 +13818,110 @@ export interface operations {
                 };
             };
             /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_v1_keys_id: {
+        parameters: {
+            query?: {
+                /** @description Revokes the key even if it is the only one that can manage keys */
+                force?: boolean;
+            };
+            header?: {
+                /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
+                "x-csrf-token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key is revoked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthorized`: the API key is missing, unknown or revoked, the token of the provider is not accepted, or the session has ended */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: the API key lacks the role admin; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Key not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `last_admin_key`: nobody could manage keys any more; `force` revokes it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_auth_failures`: too many failed authentications from this address; `rate_limited`: this API key sends too many requests per minute; `too_many_requests`: this API key has too many concurrent requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before another attempt */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`, `database_privilege`, `object_store_rejected`: the server or its configuration is faulty, and a retry does not help; see the log of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`, `object_store_unavailable`, `oidc_unavailable`: a service does not respond; `database_conflict`: a concurrent request changed the same rows, and nothing was changed by this one; `overloaded`: too many concurrent requests; `timed_out`: the request took too long */
             503: {
                 headers: {
                     /** @description Seconds to wait before another attempt */
@@ -13656,8 +14145,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The model has no version, for an API key that is limited to projects */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13971,7 +14469,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14125,7 +14623,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14346,7 +14844,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14910,7 +15408,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request was made with this key; `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description The request was made with this key; `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15045,7 +15543,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15697,7 +16195,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role admin; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role admin; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15966,7 +16464,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16092,7 +16590,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16227,7 +16725,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16445,7 +16943,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16583,7 +17081,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16743,6 +17241,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
@@ -16808,6 +17315,15 @@ export interface operations {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -16881,6 +17397,15 @@ export interface operations {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -16985,7 +17510,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17488,7 +18013,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: `all` requires the role admin */
+            /** @description `forbidden`: `all` requires the role admin; `scope`: it requires a key for all projects */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17871,7 +18396,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18097,7 +18622,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `scope`: the spec leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18229,7 +18754,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18496,7 +19021,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18629,7 +19154,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -19045,7 +19570,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -19227,6 +19752,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Run not found */
             404: {
                 headers: {
@@ -19321,7 +19855,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -19674,7 +20208,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -19786,7 +20320,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -19909,7 +20443,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -20034,7 +20568,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the request leaves the projects that the API key is limited to; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -20230,6 +20764,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `invalid_query`: a query parameter is unknown or invalid; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
@@ -20297,6 +20840,15 @@ export interface operations {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `scope`: the API key is limited to projects, and this route is not */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -20401,7 +20953,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: the API key lacks the role operator; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
+            /** @description `forbidden`: the API key lacks the role operator; `scope`: the API key is limited to projects, and this route is not; `csrf`: the request has the cookie of a session without its `X-CSRF-Token`, or comes from a page of another origin */
             403: {
                 headers: {
                     [name: string]: unknown;

@@ -172,7 +172,10 @@ function CreateForm({ onClose }: { onClose: () => void }) {
         />
         <Select
           label={t("access.ends")}
-          data={ENDS.map((value) => ({ value: String(value), label: value === 0 ? t("access.endless") : t("access.inDays", { count: value }) }))}
+          data={ENDS.map((value) => ({
+            value: String(value),
+            label: value === 0 ? t("access.endless") : t("access.inDays", { count: value }),
+          }))}
           value={String(days)}
           allowDeselect={false}
           onChange={(value) => {
