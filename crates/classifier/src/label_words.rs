@@ -25,8 +25,10 @@ impl LabelWords {
         for (class, label) in labels.into_iter().enumerate() {
             let keys = keys_of_words(&mut counter, vectorizer, label.unwrap_or_default());
             let total: f32 = keys.iter().map(|key| weight(*key)).sum();
-            for key in keys.into_iter().filter(|_| total > 0.0) {
-                classes.entry(key).or_default().push((class as u32, weight(key) / total));
+            for key in &keys {
+                // if every document has all of the words, where they stand can still tell the label
+                let part = if total > 0.0 { weight(*key) / total } else { 1.0 / keys.len() as f32 };
+                classes.entry(*key).or_default().push((class as u32, part));
             }
         }
         Self { classes }
@@ -95,6 +97,14 @@ mod tests {
         assert!(part.values[0] < 0.3, "`new` is in most texts: {part:?}");
         assert!((part.values[1] - 1.0).abs() < 1e-6, "`the` is in every text and has no weight: {part:?}");
         assert!(shares("nothing of it").indices.is_empty());
+    }
+
+    #[test]
+    fn words_that_all_texts_have_weigh_the_same() {
+        let vectorizer = vectorizer(&["ohio utah", "utah ohio"]);
+        let words = LabelWords::new([Some("Ohio Utah")], &vectorizer);
+        let keys: Vec<u64> = label_keys(["utah"], &vectorizer).into_iter().collect();
+        assert_eq!(words.shares(&keys).values, [0.5]);
     }
 
     #[test]

@@ -2,60 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails if its setup fails")]
 
+mod classifier_snapshot;
 mod training;
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
-};
+use std::{fs, ops::ControlFlow, path::PathBuf, sync::atomic::AtomicBool};
 
 use aprendiz_classifier::FieldModel;
-use aprendiz_encoder::{BaseModel, BaseModelCaches, write_random};
-use aprendiz_run_spec::{Backend, RunKind, TrainingParams};
+use aprendiz_run_spec::{Backend, RunKind};
 use aprendiz_training::{
     ClassifierEvaluation, EmbeddingFiles, EmbeddingUse, Event, LogLevel, OUT_OF_FOLD_FILE, Outcome, PredictedDocument, ReportRow,
     TrainingJob, VALIDATION_FILE, device, evaluate_classifier, run,
 };
 use serde_json::{Value, json};
 
+use crate::classifier_snapshot::{Snapshot, assert_same_model, document, files, lines, text};
 use crate::training::{train, train_to_the_end};
 
-const WORDS: [[&str; 4]; 3] =
-    [["rent", "flat", "tenant", "lease"], ["goods", "price", "order", "buyer"], ["secret", "party", "disclose", "data"]];
-
-struct Snapshot {
-    dir: tempfile::TempDir,
-}
-
 impl Snapshot {
-    /// Documents of three classes with different words, and a tiny base model.
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        write_random(&dir.path().join("base"), 3).unwrap();
-        let snapshot = Self { dir };
-        snapshot.write("train.jsonl", &lines(0, 60));
-        snapshot.write("validation.jsonl", &lines(1000, 18));
-        snapshot.write_labels(&["kind"]);
-        snapshot
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, lines: &[Value]) {
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    fn write_labels(&self, fields: &[&str]) {
-        let fields: BTreeMap<&str, Value> = fields.iter().map(|field| (*field, json!({"labels": ["a", "b", "c"]}))).collect();
-        fs::write(self.path("labels.json"), json!({"v": 1, "left_out": [], "fields": fields}).to_string()).unwrap();
-    }
-
     /// A job with all of its output below `name`, whose documents have one chunk each.
     fn job(&self, name: &str) -> TrainingJob {
         self.job_with(name, json!({"chunk_tokens": 64}))
@@ -70,74 +33,13 @@ impl Snapshot {
         let mut params =
             json!({"epochs": 40, "learning_rate": 0.3, "l2": 0.0, "folds": 3, "chunk_overlap": 4, "batch": 16, "final_fit": "train"});
         params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        TrainingJob {
-            v: TrainingJob::version(),
-            seed: 42,
-            target_accuracy: 0.8,
-            params: TrainingParams::parse(RunKind::FieldClassifier, params.as_object().unwrap()).unwrap().unwrap(),
-            train: self.path("train.jsonl"),
-            train_fraction: None,
-            whole_fit: None,
-            validation: self.path("validation.jsonl"),
-            labels: self.path("labels.json"),
-            base_model: Some(BaseModel::find(self.path("base").to_str().unwrap(), &BaseModelCaches::default()).unwrap()),
-            pairs: None,
-            out: self.path(name).join("model"),
-            reports: self.path(name).join("reports"),
-            checkpoints: self.path(name).join("checkpoints"),
-            checkpoint_seconds: 0.0,
-            resume: None,
-            embeddings: None,
-            threads: 1,
-            backend: Backend::Flex,
-        }
+        self.job_of(RunKind::FieldClassifier, name, &params)
     }
 
     /// A job that uses a cache of these files and writes new vectors to `fresh`.
     fn cached_job(&self, name: &str, known: &[PathBuf], fresh: &str) -> TrainingJob {
         let files = EmbeddingFiles { known: known.to_vec(), fresh: self.path(fresh) };
         TrainingJob { embeddings: Some(files), ..self.job(name) }
-    }
-}
-
-fn document(number: usize, text: &str, value: &[&str]) -> Value {
-    json!({
-        "document_id": format!("d{number}"), "group": format!("g{number}"), "text": text, "fields": {"kind": {"value": value}},
-    })
-}
-
-fn text(number: usize) -> String {
-    let words: Vec<&str> = (0..6).map(|index| WORDS[number % 3][(number / 3 + index * index) % 4]).collect();
-    format!("{} number {number}", words.join(" "))
-}
-
-fn lines(first: usize, count: usize) -> Vec<Value> {
-    (first..first + count).map(|number| document(number, &text(number), &[["a", "b", "c"][number % 3]])).collect()
-}
-
-/// Paths and contents of all files below a folder.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            let folder = PathBuf::from(path.file_name().unwrap());
-            found.extend(files(&path).into_iter().map(|(name, bytes)| (folder.join(name), bytes)));
-        } else {
-            found.insert(path.file_name().unwrap().into(), fs::read(&path).unwrap());
-        }
-    }
-    found
-}
-
-fn assert_same_model(job: &TrainingJob, other: &TrainingJob) {
-    let (found, expected) = (files(&job.out), files(&other.out));
-    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
-    for (path, bytes) in found {
-        assert!(bytes == expected[&path], "{} differs", path.display());
-    }
-    for file in [OUT_OF_FOLD_FILE, VALIDATION_FILE] {
-        assert!(fs::read(job.reports.join(file)).unwrap() == fs::read(other.reports.join(file)).unwrap(), "{file} differs");
     }
 }
 

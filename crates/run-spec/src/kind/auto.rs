@@ -15,7 +15,7 @@ use crate::kind::sweep_metric::SweepMetric;
 pub struct AutoParams {
     /// Minutes after which field classifiers are given up, so that linear models are published; `null` = no limit. The linear models are
     /// always trained.
-    pub budget_minutes: Option<u32>,
+    pub budget_minutes: Option<f64>,
     /// Maximum length of a chunk in tokens, see [`FieldClassifierParams`].
     pub chunk_tokens: usize,
     /// Tokens that neighbouring chunks share.
@@ -76,10 +76,10 @@ impl KindParams for AutoParams {
     fn descriptions(&self) -> &'static [ParamDescription] {
         const {
             &[
-                ParamDescription::integer(
+                ParamDescription::number(
                     "budget_minutes",
-                    1.0,
-                    Some(100_000.0),
+                    1e-6,
+                    100_000.0,
                     "Minutes after which field classifiers are given up; null = no limit",
                 )
                 .nullable(),
@@ -99,9 +99,9 @@ impl KindParams for AutoParams {
 
     fn check(&self) -> Result<(), String> {
         if let Some(minutes) = self.budget_minutes
-            && !(1..=100_000).contains(&minutes)
+            && !(1e-6..=100_000.0).contains(&minutes)
         {
-            return Err(format!("budget_minutes must be from 1 to 100000, not {minutes}"));
+            return Err(format!("budget_minutes must be from 0.000001 to 100000, not {minutes}"));
         }
         self.linear().check()?;
         self.field_classifier().check()
@@ -126,7 +126,7 @@ mod tests {
     fn unknown_and_out_of_range_parameters_are_reported() {
         let parse_error = |params: Value| parse::<AutoParams>(params.as_object().unwrap()).unwrap_err();
         assert!(parse_error(json!({"l2": 1})).contains("l2"));
-        assert!(parse_error(json!({"budget_minutes": 0})).contains("budget_minutes must be from 1"));
+        assert!(parse_error(json!({"budget_minutes": 0})).contains("budget_minutes must be from 0.000001"));
         assert!(parse_error(json!({"final_fit": "all"})).contains("final_fit must be train or"));
         assert!(parse_error(json!({"chunk_tokens": 4})).contains("chunk_tokens must be from 16"));
     }

@@ -56,7 +56,7 @@ pub(super) fn train(
     training_state.reporter.log(LogLevel::Info, format!("linear models: trained in {:.1} s", started.elapsed().as_secs_f64()));
 
     training_state.reporter.set_part(LINEAR_FRACTION, 1.0);
-    let deadline = params.budget_minutes.map(|minutes| started + Duration::from_secs(60 * u64::from(minutes)));
+    let deadline = params.budget_minutes.map(|minutes| started + Duration::from_secs_f64(60.0 * minutes));
     training_state.set_deadline(deadline);
     let before = Instant::now();
     let trained = field_classifier::train::train(&classifier_job, &params.field_classifier(), device, training_state);
