@@ -153,7 +153,7 @@ pub enum RunsError {
     #[error("the operating system provides no random bytes: {0}")]
     NoRandomBytes(String),
     /// An active API key has this name.
-    #[error("an active API key is named `{0}`: choose another name, or revoke that key first with `aprendiz api-key revoke`")]
+    #[error("an API key that is not revoked is named `{0}`: choose another name, or revoke that key first with `aprendiz api-key revoke`")]
     KeyNameTaken(String),
     /// The API key has expired.
     #[error("the API key `{name}` expired at {}: an admin can create another one", at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
@@ -163,7 +163,7 @@ pub enum RunsError {
         /// When it expired.
         at: chrono::DateTime<chrono::Utc>,
     },
-    /// Nobody could manage keys any more.
+    /// No key could manage keys any more.
     #[error("`{0}` is the only active API key with the role admin for all projects: create another one first, or revoke it with `force`")]
     LastAdminKey(String),
     /// The identity was revoked here, whatever its provider says.

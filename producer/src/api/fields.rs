@@ -64,23 +64,37 @@ async fn history(State(state): State<AppState>, _: Viewer, ApiPath(name): ApiPat
     Ok(Json(Page { items, next_cursor: None }))
 }
 
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct DeclareQuery {
+    /// Declares the field only if its definition has this version; 0 = only if it does not exist
+    #[param(minimum = 0)]
+    if_version: Option<u32>,
+}
+
 /// Declares a field
 ///
 /// Creates the field or replaces its definition, which adds a version; the same definition again has no effect. Existing values stay
 /// unchanged, and snapshots at earlier positions use the definition of that time.
 #[utoipa::path(
-    put, path = "/v1/fields/{name}", tag = "fields", params(("name" = String, Path)),
+    put, path = "/v1/fields/{name}", tag = "fields", params(("name" = String, Path), DeclareQuery),
     request_body = FieldDefinition,
-    responses((status = 200, description = "The field", body = Field), (status = 422, description = "Invalid definition", body = Problem)),
+    responses(
+        (status = 200, description = "The field", body = Field),
+        (status = 412, description = "`version_mismatch`: the definition does not have the version `if_version`", body = Problem),
+        (status = 422, description = "Invalid definition", body = Problem),
+    ),
 )]
 async fn put(
     State(state): State<AppState>,
     Reviewer(actor): Reviewer,
     ApiPath(name): ApiPath<String>,
+    ApiQuery(query): ApiQuery<DeclareQuery>,
     body: JsonBody<FieldDefinition>,
 ) -> Result<Json<Field>, ApiError> {
     let mut tx = state.database.begin().await?;
-    let field = declare(&mut tx, &name, &body.value, &actor.name).await?;
+    let field = declare(&mut tx, &name, &body.value, query.if_version, &actor.name).await?;
     let definition = serde_json::to_value(&body.value).map_err(ApiError::internal)?;
     record_audit(&mut tx, &actor.name, "field.declare", &name, &definition).await?;
     tx.commit().await?;

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,6 +19,9 @@ use crate::api::http::error::{ApiError, Problem};
 use crate::api::http::extract::{ApiPath, ApiQuery, JsonBody};
 use crate::api::http::operation::routes;
 use crate::api::state::AppState;
+
+/// Minimum time until the end of a new key.
+const MIN_LIFETIME: TimeDelta = TimeDelta::minutes(1);
 
 /// Maximum number of projects of a key, as in the database.
 const MAX_PROJECTS: usize = 1000;
@@ -91,8 +94,9 @@ async fn create(State(state): State<AppState>, Admin(actor): Admin, body: JsonBo
     let invalid = |reason: String| ApiError::unprocessable("invalid_key", reason);
     let CreateApiKey { name, role, projects, expires_at } = body.value;
     let name = check_key_name(&name).map_err(|reason| invalid(format!("name: {reason}")))?;
-    if expires_at.is_some_and(|at| at <= Utc::now()) {
-        return Err(invalid("expires_at: it is in the past".to_owned()));
+    // later than the clock of the database can differ from this one
+    if expires_at.is_some_and(|at| at <= Utc::now() + MIN_LIFETIME) {
+        return Err(invalid("expires_at: it must be at least a minute away".to_owned()));
     }
     let scope = Scope::new(projects.map(check_projects).transpose().map_err(invalid)?);
     let mut tx = state.database.begin().await?;
@@ -144,7 +148,7 @@ async fn revoke(
 ) -> Result<StatusCode, ApiError> {
     let mut tx = state.database.begin().await?;
     // people who sign in with the provider can be admins without any key
-    let is_safe = query.force || state.oidc.is_some();
+    let is_safe = query.force || state.oidc.as_ref().is_some_and(|provider| provider.settings().roles.gives_admin());
     let revoked = if is_safe {
         revoke_api_key(&mut tx, id, &actor.name).await?
     } else {

@@ -39,6 +39,12 @@ impl RoleMapping {
         Ok(Self { projects: Some(parse_pairs(text, "project")?), ..self })
     }
 
+    /// Whether somebody can be an admin of all projects.
+    pub(crate) fn gives_admin(&self) -> bool {
+        let has_role = self.default == Some(Role::Admin) || self.groups.iter().any(|(role, _)| *role == Role::Admin);
+        has_role && self.projects.as_ref().is_none_or(|projects| projects.iter().any(|(project, _)| project == "*"))
+    }
+
     /// Name of the claim that is needed; `None` if everybody has the same role.
     pub(super) fn claim(&self) -> Option<&str> {
         (!self.claim.is_empty()).then_some(self.claim.as_str())

@@ -12101,7 +12101,10 @@ export interface operations {
     };
     put_v1_fields_name: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Declares the field only if its definition has this version; 0 = only if it does not exist */
+                if_version?: number;
+            };
             header?: {
                 /** @description The `csrf_token` of `GET /v1/session`; only with the cookie of a session */
                 "x-csrf-token"?: string;
@@ -12164,6 +12167,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `version_mismatch`: the definition does not have the version `if_version` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_large`: the body exceeds the size limit of this operation */
             413: {
                 headers: {
@@ -12173,7 +12185,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Invalid definition; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
+            /** @description Invalid definition; `invalid_path`: a parameter in the path is invalid, or contains a NUL character; `invalid_query`: a query parameter is unknown or invalid; `invalid_body`: the body has an unknown, missing or invalid key, or contains a NUL character; `invalid_query`: the query contains a NUL character */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -1,5 +1,6 @@
 //! Versions of documents and field definitions, for snapshots of earlier positions; and the import of erased documents.
 
+use aprendiz_annotations::AnnotationsError;
 use aprendiz_annotations::fields::{self, Cardinality, FieldDefinition, FieldKind};
 use serde_json::json;
 
@@ -46,14 +47,19 @@ async fn every_definition_of_a_field_is_kept_with_its_actor() {
             FieldDefinition { kind: FieldKind::Categorical, cardinality: Cardinality::Many, allowed_values: None, normalization: None };
         for _ in 0..2 {
             assert_eq!(
-                fields::declare(&mut conn, "law", &many, "ana").await.unwrap().version,
+                fields::declare(&mut conn, "law", &many, None, "ana").await.unwrap().version,
                 2,
                 "an equal definition is not a new version"
             );
         }
         let text = FieldDefinition { kind: FieldKind::Text, ..many.clone() };
-        assert_eq!(fields::declare(&mut conn, "law", &text, "rui").await.unwrap().version, 3);
-        assert_eq!(fields::declare(&mut conn, "new_field", &many, "rui").await.unwrap().version, 1);
+        assert_eq!(fields::declare(&mut conn, "law", &text, None, "rui").await.unwrap().version, 3);
+        assert_eq!(fields::declare(&mut conn, "new_field", &many, Some(0), "rui").await.unwrap().version, 1);
+        // a change of a definition that was replaced meanwhile is refused, and so is a second creation
+        for stale in [0, 2] {
+            let error = fields::declare(&mut conn, "law", &many, Some(stale), "rui").await.unwrap_err();
+            assert!(matches!(error, AnnotationsError::StaleDefinition { version: 3, .. }), "{error}");
+        }
 
         let history = fields::history(&mut conn, "law").await.unwrap();
         let versions: Vec<_> =

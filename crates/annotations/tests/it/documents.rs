@@ -102,13 +102,13 @@ async fn fields_count_their_reviews_and_can_be_declared() {
             allowed_values: Some(vec!["Ohio".to_owned()]),
             normalization: None,
         };
-        let declared = fields::declare(&mut conn, "law", &definition, "ana").await.unwrap();
+        let declared = fields::declare(&mut conn, "law", &definition, None, "ana").await.unwrap();
         assert!(declared.declared && declared.documents_reviewed == 2);
         let signed = FieldDefinition { kind: FieldKind::Date, allowed_values: None, ..definition.clone() };
-        fields::declare(&mut conn, "signed", &signed, "ana").await.unwrap();
+        fields::declare(&mut conn, "signed", &signed, None, "ana").await.unwrap();
         assert_eq!(fields::list(&mut conn, &Scope::All).await.unwrap().len(), 2);
         assert!(fields::get(&mut conn, &Scope::All, "unknown").await.unwrap().is_none());
-        let rejected = fields::declare(&mut conn, "the law", &definition, "ana").await.unwrap_err();
+        let rejected = fields::declare(&mut conn, "the law", &definition, None, "ana").await.unwrap_err();
         assert!(matches!(rejected, AnnotationsError::InvalidDefinition { .. }), "{rejected}");
         drop(conn);
 

@@ -13,7 +13,7 @@ async fn document(pool: &PgPool) -> Uuid {
     import(pool, file(&[task(1)])).await.unwrap();
     let definition =
         FieldDefinition { kind: FieldKind::Categorical, cardinality: Cardinality::One, allowed_values: None, normalization: None };
-    fields::declare(&mut pool.acquire().await.unwrap(), "law", &definition, "ana").await.unwrap();
+    fields::declare(&mut pool.acquire().await.unwrap(), "law", &definition, None, "ana").await.unwrap();
     sqlx::query_scalar("SELECT id FROM documents").fetch_one(pool).await.unwrap()
 }
 

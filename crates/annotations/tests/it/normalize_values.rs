@@ -34,7 +34,7 @@ async fn stored_values_are_normalized_by_events_and_new_values_on_arrival() {
 
         let mut with_alias = definition();
         with_alias.normalization.as_mut().unwrap().aliases.insert("NEW YORK".to_owned(), "New York".to_owned());
-        declare(&mut conn, "law", &with_alias, "ana").await.unwrap();
+        declare(&mut conn, "law", &with_alias, None, "ana").await.unwrap();
         assert_eq!(get(&mut conn, &Scope::All, "law").await.unwrap().unwrap().normalization, with_alias.normalization);
         assert_eq!(state(&pool, "1", "law").await.2, "CORRECTED", "a definition alone changes nothing");
 

@@ -31,7 +31,7 @@ export function AccessPage() {
   return (
     <Page title={isAdmin ? t("access.title") : t("access.mine")}>
       <Tabs
-        value={tab}
+        value={tabs.includes(tab) ? tab : "sessions"}
         keepMounted={false}
         onChange={(value) => void navigate({ search: { tab: ACCESS_TABS.find((name) => name === value) ?? "sessions" }, replace: true })}
       >

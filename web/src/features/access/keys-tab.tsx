@@ -220,7 +220,7 @@ function RevokeDialog({ target, onClose }: { target: ApiKey | undefined; onClose
     <ConfirmDialog
       opened={target !== undefined}
       title={t("access.revokeKeyTitle")}
-      text={t("access.revokeKeyText", { key: target?.name ?? "" })}
+      text={t(target?.issuer == null ? "access.revokeKeyText" : "access.lockOutText", { key: target?.name ?? "" })}
       confirm={t("access.revoke")}
       danger
       optionNeedsReason={false}

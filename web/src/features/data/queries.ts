@@ -13,19 +13,17 @@ export async function declareField(edit: {
   version: number | undefined;
   definition: Schemas["FieldDefinition"];
 }): Promise<Schemas["Field"]> {
-  const params = { path: { name: edit.name } };
-  const current = await unwrap(api.GET("/v1/fields/{name}", { params })).catch((error: unknown) => {
-    if (error instanceof ApiProblem && error.problem.status === 404) return undefined;
+  const params = { path: { name: edit.name }, query: { if_version: edit.version ?? 0 } };
+  return unwrap(api.PUT("/v1/fields/{name}", { params, body: edit.definition })).catch((error: unknown) => {
+    if (error instanceof ApiProblem && error.problem.code === "version_mismatch") throw new FieldChanged();
     throw error;
   });
-  if (current?.version !== edit.version) throw new FieldChanged(current?.version);
-  return unwrap(api.PUT("/v1/fields/{name}", { params, body: edit.definition }));
 }
 
 /** Somebody else declared the field since it was read. */
 export class FieldChanged extends Error {
-  constructor(readonly version: number | undefined) {
-    super(`the field is at version ${String(version)} now`);
+  constructor() {
+    super("the field was declared again meanwhile");
   }
 }
 

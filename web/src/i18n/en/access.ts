@@ -26,6 +26,7 @@ export const access = {
     secretText: "This is the only time that the key is shown. Store it in a safe place now.",
     revokeKeyTitle: "Revoke this key?",
     revokeKeyText: "Requests with {{key}} are refused at once, and its sessions end. This cannot be undone.",
+    lockOutText: "{{key}} cannot sign in any more, and its sessions end. `aprendiz api-key restore` lets it in again.",
     revokeLast: "Revoke it although no other key can manage keys",
     keyRevoked: "The key is revoked",
     all: "Sessions of all keys",

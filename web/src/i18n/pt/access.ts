@@ -26,6 +26,7 @@ export const access = {
     secretText: "A chave só é mostrada desta vez. Guarde-a agora em um lugar seguro.",
     revokeKeyTitle: "Revogar esta chave?",
     revokeKeyText: "Requisições com {{key}} são recusadas imediatamente e as sessões dela terminam. Isso não pode ser desfeito.",
+    lockOutText: "{{key}} não consegue mais entrar e as sessões terminam. `aprendiz api-key restore` libera a entrada de novo.",
     revokeLast: "Revogar mesmo que nenhuma outra chave possa gerenciar chaves",
     keyRevoked: "A chave foi revogada",
     all: "Sessões de todas as chaves",

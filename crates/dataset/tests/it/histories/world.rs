@@ -49,7 +49,9 @@ pub(super) async fn redefine(conn: &mut PgConnection, field: usize, form: Form) 
         Form::ManyValues => (FieldKind::Categorical, Cardinality::Many),
         Form::Text => (FieldKind::Text, Cardinality::One),
     };
-    declare(conn, FIELDS[field], &FieldDefinition { kind, cardinality, allowed_values: None, normalization: None }, "test").await.unwrap();
+    declare(conn, FIELDS[field], &FieldDefinition { kind, cardinality, allowed_values: None, normalization: None }, None, "test")
+        .await
+        .unwrap();
     aprendiz_annotations::fields::history(conn, FIELDS[field]).await.unwrap().last().unwrap().position
 }
 

@@ -113,6 +113,7 @@ impl From<AnnotationsError> for ApiError {
         match error {
             AnnotationsError::Database(error) => error.into(),
             AnnotationsError::InvalidDefinition { .. } => Self::unprocessable("invalid_definition", error.to_string()),
+            AnnotationsError::StaleDefinition { .. } => Self::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", error.to_string()),
             AnnotationsError::MissingField(_) => Self::internal(error),
         }
     }

@@ -246,7 +246,7 @@ async fn values_are_normalized_before_they_are_compared() {
             normalization: Some(normalization),
         };
         let mut conn = pool.acquire().await.unwrap();
-        declare(&mut conn, "law", &definition, "ana").await.unwrap();
+        declare(&mut conn, "law", &definition, None, "ana").await.unwrap();
         let bytes = "ID,Law_pred,Law_gold,Law_status\n2,NY,new  york,OK\n3,  ohio,,OK\n";
         let report = csv(&pool, bytes).await.unwrap();
         assert_eq!(state(&pool, "2", "law").await, is(Some(&["New York"]), Some(&["New York"]), "OK", 1), "{report:?}");

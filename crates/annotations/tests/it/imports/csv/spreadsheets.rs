@@ -75,7 +75,7 @@ async fn a_status_of_none_is_no_review_and_declared_words_are_values() {
         let definition =
             FieldDefinition { kind: FieldKind::Categorical, cardinality: Cardinality::One, allowed_values, normalization: None };
         let mut conn = pool.acquire().await.unwrap();
-        declare(&mut conn, "risk", &definition, "test").await.unwrap();
+        declare(&mut conn, "risk", &definition, None, "test").await.unwrap();
         csv(&pool, "task_id,Risk_gold\n1,None\n2,nan\n").await.unwrap();
         assert_eq!(state(&pool, "1", "risk").await.1.unwrap(), ["None"]);
         assert_eq!(count(&pool, "SELECT count(*) FROM annotation_events WHERE field = 'risk'").await, 1);

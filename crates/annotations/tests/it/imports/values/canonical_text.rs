@@ -84,13 +84,13 @@ async fn a_review_may_write_an_allowed_value_in_any_form() {
             allowed_values: Some(vec![DECOMPOSED.to_owned(), "Bahia".to_owned(), "New York".to_owned()]),
             normalization: None,
         };
-        declare(&mut conn, "state", &definition, "ana").await.unwrap();
+        declare(&mut conn, "state", &definition, None, "ana").await.unwrap();
         let stored = get(&mut conn, &Scope::All, "state").await.unwrap().unwrap();
         assert_eq!(stored.allowed_values.unwrap()[0], COMPOSED);
         let version = stored.version;
         let again =
             FieldDefinition { allowed_values: Some(vec![COMPOSED.to_owned(), "Bahia".to_owned(), "New York".to_owned()]), ..definition };
-        assert_eq!(declare(&mut conn, "state", &again, "ana").await.unwrap().version, version, "the same definition");
+        assert_eq!(declare(&mut conn, "state", &again, None, "ana").await.unwrap().version, version, "the same definition");
 
         let document: Uuid = sqlx::query_scalar("SELECT id FROM documents").fetch_one(&pool).await.unwrap();
         for (written, expected) in [(DECOMPOSED, COMPOSED), (COMPOSED, COMPOSED), ("New\u{a0} York", "New York")] {
@@ -118,7 +118,7 @@ async fn normalization_reaches_values_that_older_versions_stored_decomposed() {
             allowed_values: Some(vec![COMPOSED.to_owned()]),
             normalization: Some(Normalization { case: Case::Lower, ..Normalization::default() }),
         };
-        declare(&mut conn, "state", &definition, "ana").await.unwrap();
+        declare(&mut conn, "state", &definition, None, "ana").await.unwrap();
         assert_eq!(normalize_values(&mut conn, "state", "ana", false).await.unwrap().reviews, 1);
         assert_eq!(state(&pool, "1", "state").await.1.unwrap(), [COMPOSED]);
     })

@@ -114,11 +114,11 @@ async fn a_declared_field_must_differ_from_others_in_more_than_case() {
         let definition =
             FieldDefinition { kind: FieldKind::Text, cardinality: Cardinality::One, allowed_values: None, normalization: None };
         let mut conn = pool.acquire().await.unwrap();
-        declare(&mut conn, "Party", &definition, "test").await.unwrap();
-        declare(&mut conn, "Party", &definition, "test").await.unwrap();
-        let error = declare(&mut conn, "party", &definition, "test").await.unwrap_err().to_string();
+        declare(&mut conn, "Party", &definition, None, "test").await.unwrap();
+        declare(&mut conn, "Party", &definition, None, "test").await.unwrap();
+        let error = declare(&mut conn, "party", &definition, None, "test").await.unwrap_err().to_string();
         assert!(error.contains("`Party`") && error.contains("only in case"), "{error}");
-        declare(&mut conn, "parties", &definition, "test").await.unwrap();
+        declare(&mut conn, "parties", &definition, None, "test").await.unwrap();
     })
     .await;
 }
