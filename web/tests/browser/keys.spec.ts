@@ -15,7 +15,7 @@ test("a key is created with an end, its secret is shown once, and it is revoked"
   await dialog.getByLabel("Name").fill(name);
   await dialog.getByRole("button", { name: "Create a key" }).click();
   await dialog.getByText("This is the only time that the key is shown").waitFor();
-  const secret = (await dialog.locator("code").first().innerText()).trim();
+  const secret = (await dialog.getByLabel("Secret of the key").first().innerText()).trim();
   expect(secret).toMatch(/^apz_[0-9a-f]{64}$/);
   const ask = () => fetch(`${SITE}/v1/keys/current`, { headers: { Authorization: `Bearer ${secret}` } });
   const key = (await (await ask()).json()) as { name: string; role: string; expires_at: string | null };

@@ -67,7 +67,7 @@ function useColumns(onRevoke: (key: ApiKey) => void): readonly Column<ApiKey>[] 
       cell: (row) => {
         const state = keyState(row, now);
         return (
-          <Badge variant="light" tt="none" color={state === "valid" ? "teal" : "gray"}>
+          <Badge variant={state === "valid" ? "light" : "default"} tt="none">
             {t(`access.keyState.${state}`)}
           </Badge>
         );
