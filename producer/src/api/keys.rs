@@ -137,7 +137,7 @@ struct RevokeQuery {
     responses(
         (status = 204, description = "The key is revoked"),
         (status = 404, description = "Key not found", body = Problem),
-        (status = 409, description = "`last_admin_key`: nobody could manage keys any more; `force` revokes it", body = Problem),
+        (status = 409, description = "`last_admin_key`: no key could manage keys any more; `force` revokes it", body = Problem),
     ),
 )]
 async fn revoke(

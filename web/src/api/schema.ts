@@ -13895,7 +13895,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `last_admin_key`: nobody could manage keys any more; `force` revokes it */
+            /** @description `last_admin_key`: no key could manage keys any more; `force` revokes it */
             409: {
                 headers: {
                     [name: string]: unknown;

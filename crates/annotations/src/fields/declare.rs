@@ -99,5 +99,9 @@ async fn check_version(conn: &mut PgConnection, name: &str, expected: u32) -> Re
     .fetch_optional(conn)
     .await?
     .unwrap_or(0);
-    if i64::from(version) == i64::from(expected) { Ok(()) } else { Err(AnnotationsError::StaleDefinition { field: name.to_owned(), version }) }
+    if i64::from(version) == i64::from(expected) {
+        Ok(())
+    } else {
+        Err(AnnotationsError::StaleDefinition { field: name.to_owned(), version })
+    }
 }
