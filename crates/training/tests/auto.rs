@@ -130,7 +130,8 @@ fn without_time_for_field_classifiers_linear_models_are_published() {
     let job = snapshot.job_of(RunKind::Auto, "auto", &json!({ "budget_minutes": 1e-6, "final_fit": "train" }));
     let (summary, events) = train_to_the_end(&job);
     assert_eq!(summary.settings["kind"], "linear");
-    let warned = |event: &Event| matches!(event, Event::Log { level: LogLevel::Warn, message } if message.contains("given up"));
+    let warned =
+        |event: &Event| matches!(event, Event::Log { level: LogLevel::Warn, message } if message.contains("field classifiers stopped"));
     assert!(events.iter().any(warned), "{events:?}");
     assert!(!ReportRow::read_all(&job.reports.join(OUT_OF_FOLD_FILE)).unwrap().is_empty());
 }

@@ -13,7 +13,7 @@ use crate::kind::sweep_metric::SweepMetric;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AutoParams {
-    /// Minutes after which field classifiers are given up, so that linear models are published; `null` = no limit. The linear models are
+    /// Minutes after which the training of field classifiers stops, so that linear models are published; `null` = no limit. The linear models are
     /// always trained.
     pub budget_minutes: Option<f64>,
     /// Maximum length of a chunk in tokens, see [`FieldClassifierParams`].
@@ -80,7 +80,7 @@ impl KindParams for AutoParams {
                     "budget_minutes",
                     1e-6,
                     100_000.0,
-                    "Minutes after which field classifiers are given up; null = no limit",
+                    "Minutes after which the training of field classifiers stops; null = no limit",
                 )
                 .nullable(),
                 ParamDescription::integer(

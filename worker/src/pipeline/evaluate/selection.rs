@@ -7,8 +7,8 @@ use serde_json::Value;
 pub(in crate::pipeline::evaluate) fn sentences(summary: &TrainingSummary) -> Vec<String> {
     let fields = summary.settings["fields"].as_array().filter(|_| summary.settings["run_kind"] == "auto");
     let mut sentences: Vec<String> = fields.into_iter().flatten().filter_map(sentence).collect();
-    if let Some(reason) = summary.settings["given_up"].as_str() {
-        sentences.push(format!("Field classifiers were given up: {reason}"));
+    if let Some(reason) = summary.settings["classifiers_stopped"].as_str() {
+        sentences.push(format!("The training of field classifiers stopped: {reason}"));
     }
     sentences
 }

@@ -62,7 +62,7 @@ pub(super) fn train(
     let trained = field_classifier::train::train(&classifier_job, &params.field_classifier(), device, training_state);
     training_state.set_deadline(None);
     let seconds = before.elapsed().as_secs_f64();
-    let mut given_up = None;
+    let mut stopped = None;
     let classifier = match trained {
         Ok(trained) => {
             training_state.reporter.log(LogLevel::Info, format!("field classifiers: trained in {seconds:.1} s"));
@@ -70,17 +70,17 @@ pub(super) fn train(
         }
         Err(Interrupt::OutOfTime) => {
             let minutes = params.budget_minutes.unwrap_or_default();
-            given_up = Some(format!("the budget of {minutes} minutes was used up"));
+            stopped = Some(format!("the budget of {minutes} minutes was used up"));
             None
         }
         Err(Interrupt::Failed(error @ (TrainingError::Diverged { .. } | TrainingError::NonFiniteLoss { .. }))) => {
-            given_up = Some(error.to_string());
+            stopped = Some(error.to_string());
             None
         }
         Err(other) => return Err(other),
     };
-    if let Some(reason) = &given_up {
-        let text = format!("field classifiers were given up after {seconds:.1} s, linear models are published: {reason}");
+    if let Some(reason) = &stopped {
+        let text = format!("the training of field classifiers stopped after {seconds:.1} s, linear models are published: {reason}");
         training_state.reporter.log(LogLevel::Warn, text);
     }
 
@@ -121,7 +121,7 @@ pub(super) fn train(
     let TrainedFields { summary, fields } = linear;
     let classifier_summary = classifier.as_ref().map(|classifier| &classifier.summary);
     let settings = json!({
-        "kind": kind, "run_kind": "auto", "params": job.params.to_json(), "fields": comparisons, "given_up": given_up,
+        "kind": kind, "run_kind": "auto", "params": job.params.to_json(), "fields": comparisons, "classifiers_stopped": stopped,
         "linear": summary.settings, "field_classifier": classifier_summary.map(|summary| &summary.settings),
     });
     let summarize = |(scores, rows): (FieldScores, Vec<ReportRow>)| {
