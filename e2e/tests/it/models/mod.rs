@@ -1,6 +1,5 @@
 //! Trained models, from the import to predictions and embeddings.
 
-mod auto;
 mod base_model_download;
 mod card;
 mod cuad;
